@@ -36,9 +36,12 @@ fi
 "$work/tools/bin/uv" venv --quiet --python "$(command -v python3)" "$work/env"
 "$work/tools/bin/uv" pip install "${options[@]}" "airflow-provider-lark[$extras] @ file://$product" \
   "lark-emulator @ file://$emulator" "${more[@]}"
-"$work/tools/bin/uv" pip install --quiet --python "$work/env/bin/python" pytest hypothesis pandas pendulum pyyaml
+"$work/tools/bin/uv" pip install --quiet --python "$work/env/bin/python" \
+  pytest hypothesis jsonschema pandas pendulum pyyaml
 
 cp -r tests pyproject.toml conftest.py "$work/"
+mkdir -p "$work/packages/lark-emulator"
+cp -r packages/lark-emulator/tests "$work/packages/lark-emulator/"  # tests of cards share the answers of Lark in it
 cd "$work"
 "$work/env/bin/python" -c 'import sys, lark_provider; print(sys.version.split()[0], lark_provider.__file__)'
 "$work/env/bin/python" -P -m pytest tests/protocol tests/api tests/client tests/engine ${PYTEST_ARGS:-}

@@ -19,7 +19,8 @@ from lark_provider.plugins.people_texts import REFUSALS, Text
 from lark_provider.plugins.users import AuthManagerUnsupportedError, InactiveUserError
 from lark_provider.protocol.hitl.people import PeopleSettings
 from lark_provider.storage.errors import DecryptionError
-from lark_provider.storage.people import People
+from lark_provider.storage.link_codes import LinkCodes
+from lark_provider.storage.people import People, Person
 
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
@@ -153,7 +154,7 @@ class Identities:
                 "No page for linking people: [api] base_url is not set", extra={"open_id": clicker.open_id}
             )
             return _refused(clicker, "unlinked", "no_page")
-        code = self._people.new_code(clicker.app_id, clicker.tenant_key, clicker.open_id)
+        code = LinkCodes(self._people).new(Person(clicker.app_id, clicker.tenant_key, clicker.open_id))
         url = f"{base_url.rstrip('/')}/lark/link?code={code}"
         return _refused(clicker, "unlinked", "unlinked", link_url=url)
 

@@ -37,7 +37,8 @@ from lark_provider.plugins.link_html import (
 from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.users import AuthManagerUnsupportedError, InactiveUserError
 from lark_provider.storage.errors import DecryptionError
-from lark_provider.storage.people import CODE_MINUTES, Account, People, Person
+from lark_provider.storage.link_codes import CODE_MINUTES, LinkCodes
+from lark_provider.storage.people import Account, People, Person
 
 logger = get_logger(__name__)
 T = TypeVar("T")
@@ -148,7 +149,7 @@ class LinkPage:
         if not (given.isascii() and hmac.compare_digest(given, visit.proof)):
             return await self._show(request, "changed")
         listed = await run_in_threadpool(self._listed, visit.person)
-        linked = await run_in_threadpool(self._people.link_by_code, visit.code, visit.account)
+        linked = await run_in_threadpool(LinkCodes(self._people).link, visit.code, visit.account)
         if linked is None:
             raise _Answer(410, await run_in_threadpool(self._why_not, visit.code))
         logger.info(
@@ -167,7 +168,7 @@ class LinkPage:
     async def _visit(self, request: Request) -> _Visit | Response:
         """Return who visits; a redirect to the login of Airflow without a session."""
         code = request.cookies.get(CODE_COOKIE, "")
-        found = await run_in_threadpool(self._people.find_code, code)
+        found = await run_in_threadpool(LinkCodes(self._people).find, code)
         if found is None:
             raise _Answer(400, "no_code")
         if found.state != "valid":
@@ -198,7 +199,7 @@ class LinkPage:
         return listed
 
     def _why_not(self, code: str) -> str:
-        found = self._people.find_code(code)
+        found = LinkCodes(self._people).find(code)
         return "no_code" if found is None else "used" if found.state == "valid" else found.state
 
     def _check_origin(self, request: Request) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from lark_provider.storage.people import CODE_MINUTES
+from lark_provider.storage.link_codes import CODE_MINUTES
 
 Text: TypeAlias = Mapping[str, str]
 """A text for people, by language: `zh` and `en`."""

@@ -1,4 +1,4 @@
-"""Who in Lark is which user of Airflow, and the one-time codes with which people link themselves.
+"""Who in Lark is which user of Airflow.
 
 A link lets a click in Lark act with a user's rights in Airflow. The serialised user is therefore encrypted
 under the operator's keys and bound to every other column that says whose link it is: a row that another
@@ -7,12 +7,10 @@ program wrote, moved to another person or gave another user does not open.
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Any, Literal, TypeAlias
+from datetime import datetime
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -25,13 +23,6 @@ from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.statements import among, insert, read_clock
 
-CodeState: TypeAlias = Literal["valid", "used", "expired"]
-
-CODE_MINUTES = 10
-_CODE_BYTES = 24
-_LONGEST_CODE = 64
-_KEPT = timedelta(days=1)
-"""How long a code is kept after its end, so that the page can say why it is refused."""
 _CONTEXT = "lark_provider person"
 _LOST = "let the person link again"
 
@@ -85,16 +76,8 @@ class Linked:
     is_revoked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LinkCode:
-    """Whose a code is, and whether it can still be used."""
-
-    person: Person
-    state: CodeState
-
-
 class People:
-    """The links and codes in one database. Safe with threads.
+    """The links in one database. Safe with threads.
 
     All methods raise StorageError if the database cannot be used.
 
@@ -102,10 +85,13 @@ class People:
         url: The database.
         keys: The operator's keys; None to read them from the environment when the first user is encrypted or
             decrypted.
+
+    Attributes:
+        url: The database.
     """
 
     def __init__(self, url: URL, keys: Keys | None = None) -> None:
-        self._url, self._given = url, keys
+        self.url, self._given = url, keys
 
     @property
     def _keys(self) -> Keys:
@@ -127,7 +113,7 @@ class People:
                 another key.
         """
         wanted = sa.select(people).where(_is(people, Person(app_id, tenant_key, open_id)))
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.opened(self.url), reading=True) as connection:
             row = connection.execute(wanted.where(people.c.state == "linked")).one_or_none()
         return None if row is None else self._opened(row)
 
@@ -144,7 +130,7 @@ class People:
             The links of each user that has any, the newest first.
         """
         found: dict[str, list[Linked]] = {}
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.opened(self.url), reading=True) as connection:
             wanted = sa.select(people).where(people.c.app_id == app_id, people.c.state == "linked")
             wanted = wanted.where(among(connection, people.c.user_id, user_ids))
             for row in connection.execute(wanted.order_by(people.c.linked_at.desc(), people.c.open_id)):
@@ -160,7 +146,7 @@ class People:
         wanted = sa.select(people).order_by(people.c.user_name, people.c.app_id, people.c.open_id)
         if not revoked:
             wanted = wanted.where(people.c.state == "linked")
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.opened(self.url), reading=True) as connection:
             return [_linked(row) for row in connection.execute(wanted)]
 
     def link(self, person: Person, account: Account) -> Linked:
@@ -170,8 +156,8 @@ class People:
             person: Who it is in Lark.
             account: Who it is in Airflow, with the serialised user.
         """
-        with transaction(migrate.opened(self._url)) as connection:
-            return self._link(connection, person, account)
+        with transaction(migrate.opened(self.url)) as connection:
+            return self.link_in(connection, person, account)
 
     def revoke(self, open_id: str, *, app_id: str | None = None) -> list[Linked]:
         """Revoke a person's links, and forget the users in them. Open codes of the person end as well.
@@ -183,7 +169,7 @@ class People:
         Returns:
             The links that were revoked.
         """
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.opened(self.url)) as connection:
             now = read_clock(connection).now
             mine = [people.c.open_id == open_id, people.c.state == "linked"]
             codes = [link_codes.c.open_id == open_id, link_codes.c.used_at.is_(None)]
@@ -197,60 +183,14 @@ class People:
             connection.execute(sa.delete(link_codes).where(*codes))
         return [replace(_linked(row), is_revoked=True) for row in rows]
 
-    def new_code(self, app_id: str, tenant_key: str, open_id: str) -> str:
-        """Return a new code with which a person can link themselves once, within ten minutes.
-
-        Only its digest is stored. Codes that ended a day ago are deleted.
+    def link_in(self, connection: Connection, person: Person, account: Account) -> Linked:
+        """Link a person in a transaction; see `link`.
 
         Args:
-            app_id: The app.
-            tenant_key: The tenant.
-            open_id: The person.
-        """
-        code = secrets.token_urlsafe(_CODE_BYTES)
-        with transaction(migrate.opened(self._url)) as connection:
-            now = read_clock(connection).now
-            connection.execute(sa.delete(link_codes).where(link_codes.c.until < now - _KEPT))
-            row = {
-                "digest": _digest(code),
-                "app_id": app_id,
-                "tenant_key": tenant_key,
-                "open_id": open_id,
-                "until": now + timedelta(minutes=CODE_MINUTES),
-            }
-            connection.execute(sa.insert(link_codes).values(row))
-        return code
-
-    def find_code(self, code: str) -> LinkCode | None:
-        """Return whose a code is, and leave it usable; None if there is no such code.
-
-        Args:
-            code: What `new_code` returned, or anything.
-        """
-        if not _is_code(code):
-            return None
-        with transaction(migrate.opened(self._url), reading=True) as connection:
-            row = connection.execute(
-                sa.select(link_codes).where(link_codes.c.digest == _digest(code))
-            ).one_or_none()
-            now = read_clock(connection).now
-        if row is None:
-            return None
-        state: CodeState = "used" if row.used_at else "valid" if row.until > now else "expired"
-        return LinkCode(_person(row), state)
-
-    def link_by_code(self, code: str, account: Account) -> Linked | None:
-        """Use a code and link its person, both or neither; None if it is unknown, used or expired.
-
-        Args:
-            code: What `new_code` returned.
+            connection: The transaction.
+            person: Who it is in Lark.
             account: Who it is in Airflow, with the serialised user.
         """
-        with transaction(migrate.opened(self._url)) as connection:
-            person = _use(connection, code)
-            return None if person is None else self._link(connection, person, account)
-
-    def _link(self, connection: Connection, person: Person, account: Account) -> Linked:
         now = read_clock(connection).now
         user = orjson.dumps(dict(account.user)).decode()
         changed = {
@@ -281,22 +221,6 @@ class People:
         return replace(linked, account=replace(linked.account, user=user))
 
 
-def _use(connection: Connection, code: str) -> Person | None:
-    if not _is_code(code):
-        return None
-    now = read_clock(connection).now
-    # One statement, so that of two uses at once only one finds the code unused.
-    used = (
-        sa.update(link_codes)
-        .where(link_codes.c.digest == _digest(code), link_codes.c.used_at.is_(None))
-        .where(link_codes.c.until > now)
-        .values(used_at=now)
-        .returning(*link_codes.c)
-    )
-    row = connection.execute(used).one_or_none()
-    return None if row is None else _person(row)
-
-
 def _is(table: sa.Table, person: Person) -> sa.ColumnElement[bool]:
     return sa.and_(
         table.c.app_id == person.app_id,
@@ -305,23 +229,20 @@ def _is(table: sa.Table, person: Person) -> sa.ColumnElement[bool]:
     )
 
 
-def _person(row: Row[Any]) -> Person:
+def person_of(row: Row[Any]) -> Person:
+    """Return whose row it is.
+
+    Args:
+        row: A row of `people` or of `link_codes`.
+    """
     return Person(row.app_id, row.tenant_key, row.open_id)
 
 
 def _linked(row: Row[Any]) -> Linked:
     account = Account(row.auth_manager, row.user_id, row.user_name)
-    return Linked(_person(row), account, row.linked_at, is_revoked=row.state != "linked")
+    return Linked(person_of(row), account, row.linked_at, is_revoked=row.state != "linked")
 
 
 def _place(person: Person, account: Account) -> tuple[str, ...]:
     who = (person.app_id, person.tenant_key, person.open_id)
     return (_CONTEXT, *who, account.auth_manager, account.user_id, account.user_name)
-
-
-def _is_code(code: str) -> bool:
-    return 0 < len(code) <= _LONGEST_CODE and code.isascii()
-
-
-def _digest(code: str) -> str:
-    return hashlib.sha256(f"{_CONTEXT}\0{code}".encode()).hexdigest()

@@ -18,6 +18,7 @@ from lark_emulator import Emulator
 
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.crypto import Keys, generate_key
+from lark_provider.storage.link_codes import LinkCodes
 from lark_provider.storage.people import Account, People, Person
 from tests.airflow.conftest import AirflowHome
 from tests.failures.waiting import wait_until
@@ -126,8 +127,7 @@ class LinkServer:
 
     def code(self, name: str) -> str:
         """A new code for a person of the emulator."""
-        person = self.person(name)
-        return self.people.new_code(person.app_id, person.tenant_key, person.open_id)
+        return LinkCodes(self.people).new(self.person(name))
 
     def linked(self, name: str) -> Account | None:
         """The user that a person of the emulator is linked to."""

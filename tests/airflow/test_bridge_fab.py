@@ -21,6 +21,7 @@ from lark_provider.protocol.callbacks import Action, Operator
 from lark_provider.protocol.hitl.delivery import DeliveredClick
 from lark_provider.protocol.hitl.keys import button_value
 from lark_provider.protocol.hitl.proof import CLICK_PATH, BridgeSecrets
+from lark_provider.storage.link_codes import LinkCodes
 from lark_provider.storage.people import Person
 from tests.airflow.bridge_place import SECRET, Place
 from tests.airflow.conftest import CHAT, AirflowHome
@@ -122,7 +123,7 @@ def person(place: Place, name: str) -> Person:
 def link(place: Place, name: str) -> None:
     """Link a person as they do it themselves, with their session in Airflow."""
     who = person(place, name)
-    code = place.people.new_code(who.app_id, who.tenant_key, who.open_id)
+    code = LinkCodes(place.people).new(who)
     with httpx.Client(base_url=place.airflow.url, timeout=60) as client:
         made = client.post("/auth/token", json={"username": name, "password": name})
         assert made.is_success, made.text

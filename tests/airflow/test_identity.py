@@ -18,6 +18,7 @@ from lark_provider.storage import migrate, urls
 from lark_provider.storage.bridge_tables import people as table
 from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
 from lark_provider.storage.engine import transaction
+from lark_provider.storage.link_codes import LinkCodes
 from lark_provider.storage.people import People, Person
 from lark_provider.support.throttle import Throttle
 from tests.services.processes import free_port
@@ -88,7 +89,7 @@ def test_an_unlinked_person_gets_a_link_of_their_own(
     assert found.link_url is not None
     page, _, code = found.link_url.partition("?code=")
     assert page == "https://airflow.example.com/team/lark/link"
-    whose = people.find_code(code)
+    whose = LinkCodes(people).find(code)
     assert whose is not None
     assert (whose.person, whose.state) == (Person(lark.app_id, TENANT, open_id(lark, "alice")), "valid")
     assert code not in caplog.text
@@ -130,7 +131,7 @@ def test_an_altered_link_is_an_error_and_links_again(
     people: People, lark: Emulator, resolve: Resolve, caplog: pytest.LogCaptureFixture
 ) -> None:
     link(people, lark, "alice", "bob")
-    with transaction(migrate.opened(people._url)) as connection:
+    with transaction(migrate.opened(people.url)) as connection:
         connection.execute(sa.update(table).values(user_id="alice"))
     assert refusal(resolve()).outcome == "unlinked"
     assert any(

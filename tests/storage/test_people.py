@@ -15,6 +15,7 @@ from lark_provider.storage.bridge_tables import link_codes, people
 from lark_provider.storage.crypto import KEY_VARIABLE, Keys, generate_key
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import DecryptionError
+from lark_provider.storage.link_codes import LinkCodes
 from lark_provider.storage.people import Account, People, Person
 
 BOB = Person("cli_a", "tenant", "ou_bob")
@@ -77,12 +78,12 @@ def test_links_are_found_by_user(store: People) -> None:
 
 def test_a_revoked_link_is_gone_and_cannot_be_set_back(store: People, url: URL) -> None:
     store.link(BOB, ACCOUNT)
-    code = store.new_code(*key_of(BOB))
+    code = LinkCodes(store).new(BOB)
     [revoked] = store.revoke("ou_bob")
     assert revoked.is_revoked
     assert get(store, BOB) is None
     assert store.by_user("cli_a", ["bob"]) == {}
-    assert store.link_by_code(code, ACCOUNT) is None
+    assert LinkCodes(store).link(code, ACCOUNT) is None
     assert store.listing() == []
     assert [one.is_revoked for one in store.listing(revoked=True)] == [True]
     assert store.revoke("ou_bob") == []
@@ -145,60 +146,60 @@ def test_another_key_is_reported_and_an_older_one_is_enough(
 
 
 def test_a_code_is_used_once(store: People, url: URL) -> None:
-    code = store.new_code(*key_of(BOB))
-    found = store.find_code(code)
+    code = LinkCodes(store).new(BOB)
+    found = LinkCodes(store).find(code)
     assert found is not None
     assert (found.person, found.state) == (BOB, "valid")
-    linked = store.link_by_code(code, ACCOUNT)
+    linked = LinkCodes(store).link(code, ACCOUNT)
     assert linked is not None
     assert linked.person == BOB
-    assert store.link_by_code(code, ACCOUNT) is None
-    used = store.find_code(code)
+    assert LinkCodes(store).link(code, ACCOUNT) is None
+    used = LinkCodes(store).find(code)
     assert used is not None
     assert used.state == "used"
     assert code not in str(rows(url, link_codes))
 
 
 def test_codes_are_long_and_differ(store: People) -> None:
-    codes = {store.new_code(*key_of(BOB)) for _ in range(20)}
+    codes = {LinkCodes(store).new(BOB) for _ in range(20)}
     assert len(codes) == 20
     assert all(len(code) * 6 >= 128 for code in codes)
 
 
 def test_a_code_ends_after_ten_minutes(store: People, url: URL) -> None:
-    code = store.new_code(*key_of(BOB))
+    code = LinkCodes(store).new(BOB)
     [row] = rows(url, link_codes)
     until = row["until"]
     assert isinstance(until, datetime)
     assert timedelta(minutes=9) < until - datetime.now(UTC) <= timedelta(minutes=10, seconds=5)
     execute(url, sa.update(link_codes).values(until=datetime.now(UTC) - timedelta(seconds=1)))
-    found = store.find_code(code)
+    found = LinkCodes(store).find(code)
     assert found is not None
     assert found.state == "expired"
-    assert store.link_by_code(code, ACCOUNT) is None
+    assert LinkCodes(store).link(code, ACCOUNT) is None
     assert store.listing() == []
 
 
 def test_codes_that_ended_long_ago_are_deleted(store: People, url: URL) -> None:
-    old = store.new_code(*key_of(BOB))
+    old = LinkCodes(store).new(BOB)
     execute(url, sa.update(link_codes).values(until=datetime.now(UTC) - timedelta(days=2)))
-    store.new_code(*key_of(EVE))
-    assert store.find_code(old) is None
+    LinkCodes(store).new(EVE)
+    assert LinkCodes(store).find(old) is None
     assert len(rows(url, link_codes)) == 1
 
 
 @pytest.mark.parametrize("code", ["", "x", "x" * 10_000, "码", "' or 1=1 --", "\0", "\ud800"])
 def test_what_is_no_code_finds_nothing(store: People, code: str) -> None:
-    store.new_code(*key_of(BOB))
-    assert store.find_code(code) is None
-    assert store.link_by_code(code, ACCOUNT) is None
+    LinkCodes(store).new(BOB)
+    assert LinkCodes(store).find(code) is None
+    assert LinkCodes(store).link(code, ACCOUNT) is None
 
 
 def test_of_uses_at_once_one_succeeds(store: People) -> None:
-    code = store.new_code(*key_of(BOB))
+    code = LinkCodes(store).new(BOB)
     accounts = [Account("m", str(number), str(number), {"sub": number}) for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        done = [one for one in pool.map(lambda one: store.link_by_code(code, one), accounts) if one]
+        done = [one for one in pool.map(lambda one: LinkCodes(store).link(code, one), accounts) if one]
     assert len(done) == 1
     assert get(store, BOB) == done[0].account
 
@@ -206,9 +207,9 @@ def test_of_uses_at_once_one_succeeds(store: People) -> None:
 def test_a_link_that_fails_leaves_the_code_usable(
     store: People, url: URL, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = store.new_code(*key_of(BOB))
+    code = LinkCodes(store).new(BOB)
     monkeypatch.delenv(KEY_VARIABLE)
     with pytest.raises(ConfigurationError, match=KEY_VARIABLE):
-        store.link_by_code(code, ACCOUNT)
+        LinkCodes(store).link(code, ACCOUNT)
     monkeypatch.setenv(KEY_VARIABLE, key)
-    assert store.link_by_code(code, ACCOUNT) is not None
+    assert LinkCodes(store).link(code, ACCOUNT) is not None

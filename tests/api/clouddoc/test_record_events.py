@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.clouddoc.record_events import EventValues, RecordsChanged, changed
-from lark_provider.triggers.record_payloads import divided
 
 FIELDS: list[Field] = [
     {"field_id": "f1", "field_name": "Text", "type": 1},
@@ -105,9 +104,7 @@ def test_what_no_asset_event_could_hold_stays_text_or_becomes_a_float(
 ) -> None:
     found = VALUES.decode([item(field_id, value)])
     assert list(found.values()) == [decoded]
-    record = {"record_id": "rec1", "change": "edited", "modified_at": None, "fields": None, "after": found}
-    [payload] = divided({"table_id": "t"}, [record], 1024)
-    assert orjson.loads(orjson.dumps(payload))["records"] == [record]
+    assert orjson.loads(orjson.dumps(found)) == found
 
 
 @given(JSON)
@@ -146,20 +143,3 @@ def test_one_write_is_known_under_two_event_ids_and_another_one_is_not() -> None
     assert read().key("e1") != read(before="3").key("e1")
     assert read(revision=None).key("e1") == "e1"
     assert read().changes[0].changed_ids() == {"f2"}
-
-
-@given(st.lists(st.integers(0, 3000), max_size=250), st.integers(1024, 5000))
-def test_payloads_stay_within_their_bound_and_hold_every_record(sizes: list[int], most: int) -> None:
-    records = [
-        {"record_id": f"rec{n}", "change": "edited", "modified_at": None, "fields": {"Text": "x" * size}}
-        for n, size in enumerate(sizes)
-    ]
-    payloads = list(divided({"app_token": "b", "table_id": "t"}, records, most))
-    assert [one["record_id"] for part in payloads for one in part["records"]] == [
-        one["record_id"] for one in records
-    ]
-    for part in payloads:
-        assert len(json.dumps(part, separators=(",", ":"))) <= most
-        assert 1 <= len(part["records"]) <= 100
-    whole = [one for part in payloads for one in part["records"] if not one.get("truncated")]
-    assert all(one in records for one in whole)

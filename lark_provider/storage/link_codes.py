@@ -1,0 +1,121 @@
+"""One-time codes with which people link themselves to their user of Airflow."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from lark_provider.storage import migrate
+from lark_provider.storage.bridge_tables import link_codes
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.people import Account, Linked, People, Person, person_of
+from lark_provider.storage.statements import read_clock
+
+CodeState: TypeAlias = Literal["valid", "used", "expired"]
+
+CODE_MINUTES = 10
+_CONTEXT = "lark_provider person"
+_CODE_BYTES = 24
+_LONGEST_CODE = 64
+_KEPT = timedelta(days=1)
+"""How long a code is kept after its end, so that the page can say why it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCode:
+    """Whose a code is, and whether it can still be used."""
+
+    person: Person
+    state: CodeState
+
+
+class LinkCodes:
+    """The codes in one database. Safe with threads. All methods raise StorageError if it cannot be used.
+
+    Args:
+        people: The links, in the same database.
+    """
+
+    def __init__(self, people: People) -> None:
+        self._people = people
+
+    def new(self, person: Person) -> str:
+        """Return a new code with which a person can link themselves once, within ten minutes.
+
+        Only its digest is stored. Codes that ended a day ago are deleted.
+
+        Args:
+            person: Who it is in Lark.
+        """
+        code = secrets.token_urlsafe(_CODE_BYTES)
+        with transaction(migrate.opened(self._people.url)) as connection:
+            now = read_clock(connection).now
+            connection.execute(sa.delete(link_codes).where(link_codes.c.until < now - _KEPT))
+            row = {
+                "digest": _digest(code),
+                "app_id": person.app_id,
+                "tenant_key": person.tenant_key,
+                "open_id": person.open_id,
+                "until": now + timedelta(minutes=CODE_MINUTES),
+            }
+            connection.execute(sa.insert(link_codes).values(row))
+        return code
+
+    def find(self, code: str) -> LinkCode | None:
+        """Return whose a code is, and leave it usable; None if there is no such code.
+
+        Args:
+            code: What `new` returned, or anything.
+        """
+        if not _is_code(code):
+            return None
+        with transaction(migrate.opened(self._people.url), reading=True) as connection:
+            row = connection.execute(
+                sa.select(link_codes).where(link_codes.c.digest == _digest(code))
+            ).one_or_none()
+            now = read_clock(connection).now
+        if row is None:
+            return None
+        state: CodeState = "used" if row.used_at else "valid" if row.until > now else "expired"
+        return LinkCode(person_of(row), state)
+
+    def link(self, code: str, account: Account) -> Linked | None:
+        """Use a code and link its person, both or neither; None if it is unknown, used or expired.
+
+        Args:
+            code: What `new` returned.
+            account: Who it is in Airflow, with the serialised user.
+        """
+        with transaction(migrate.opened(self._people.url)) as connection:
+            person = _use(connection, code)
+            return None if person is None else self._people.link_in(connection, person, account)
+
+
+def _use(connection: Connection, code: str) -> Person | None:
+    if not _is_code(code):
+        return None
+    now = read_clock(connection).now
+    # One statement, so that of two uses at once only one finds the code unused.
+    used = (
+        sa.update(link_codes)
+        .where(link_codes.c.digest == _digest(code), link_codes.c.used_at.is_(None))
+        .where(link_codes.c.until > now)
+        .values(used_at=now)
+        .returning(*link_codes.c)
+    )
+    row = connection.execute(used).one_or_none()
+    return None if row is None else person_of(row)
+
+
+def _is_code(code: str) -> bool:
+    return 0 < len(code) <= _LONGEST_CODE and code.isascii()
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(f"{_CONTEXT}\0{code}".encode()).hexdigest()

@@ -1,0 +1,35 @@
+"""Payloads of changed records stay small, and hold every record."""
+
+from __future__ import annotations
+
+import json
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lark_provider.triggers.record_payloads import divided
+
+
+def test_a_payload_holds_a_record_as_it_is() -> None:
+    values = {"Sum": 2e19, "Text": "Infinity"}
+    record = {"record_id": "rec1", "change": "edited", "modified_at": None, "fields": None, "after": values}
+    [payload] = divided({"table_id": "t"}, [record], 1024)
+    assert orjson.loads(orjson.dumps(payload)) == {"table_id": "t", "records": [record]}
+
+
+@given(st.lists(st.integers(0, 3000), max_size=250), st.integers(1024, 5000))
+def test_payloads_stay_within_their_bound_and_hold_every_record(sizes: list[int], most: int) -> None:
+    records = [
+        {"record_id": f"rec{n}", "change": "edited", "modified_at": None, "fields": {"Text": "x" * size}}
+        for n, size in enumerate(sizes)
+    ]
+    payloads = list(divided({"app_token": "b", "table_id": "t"}, records, most))
+    assert [one["record_id"] for part in payloads for one in part["records"]] == [
+        one["record_id"] for one in records
+    ]
+    for part in payloads:
+        assert len(json.dumps(part, separators=(",", ":"))) <= most
+        assert 1 <= len(part["records"]) <= 100
+    whole = [one for part in payloads for one in part["records"] if not one.get("truncated")]
+    assert all(one in records for one in whole)
