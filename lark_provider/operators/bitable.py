@@ -161,7 +161,8 @@ class LarkBitableSearchOperator(TableOperator):
         sort: Field names; a leading `-` sorts in descending order.
         field_names: The fields to read; all if empty.
         view_id: A view whose filter and order apply if none are given here.
-        zone: The time zone of the datetimes returned, such as "Asia/Shanghai".
+        zone: The time zone of the datetimes returned, such as "Asia/Shanghai", and of datetimes and days in
+            the filter; without one, its days are those of the base's own time zone.
         limit: The maximum number of records; all of them go into XCom, so keep it small.
         lark_conn_id: The connection.
 

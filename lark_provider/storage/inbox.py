@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -25,8 +24,6 @@ from lark_provider.storage.statements import INSERTS, among, insert
 from lark_provider.storage.stored_clicks import Stored, concerning, decisions, readable
 from lark_provider.storage.tables import card_answers, card_callbacks, handled_events, meta
 from lark_provider.support import measured
-
-logger = logging.getLogger(__name__)
 
 CHUNK = 1000
 """Waits in a statement: above some thousands PostgreSQL would read the whole table."""

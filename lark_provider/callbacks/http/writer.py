@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,6 @@ from lark_provider.support import threads
 if TYPE_CHECKING:
     from lark_provider.storage.inbox import Inbox
 
-logger = logging.getLogger(__name__)
 
 _BATCH = 500
 _STORE_SECONDS = 2.5  # As long as a click may take; a database that is frozen holds one thread.
