@@ -74,9 +74,8 @@ def _reserved_among_processes(
     )
     if found is None:
         return max(at, buckets.reserve(name, missing, until))
-    now = (
-        time.monotonic()
-    )  # After the query, however long it took: a request may come later, but not earlier.
+    # After the query, however long it took: a request may be sent later than its time, but not earlier.
+    now = time.monotonic()
     firsts = {limit: now + seconds for limit, seconds in found[0].items()}
     buckets.put(name, {limit: first for limit, first in firsts.items() if first < until}, wanted)
     return max(at, *firsts.values())
