@@ -152,6 +152,15 @@ async def _close_with_loop(pools: dict[Wire, Pool]) -> AsyncIterator[None]:
             await pools.popitem()[1].client.aclose()
 
 
+def through(client: Any) -> Callable[[Any], Any]:
+    """Return what performs a request by a client's own `send`.
+
+    Args:
+        client: One of the library's.
+    """
+    return partial(client.send, stream=True, follow_redirects=False)
+
+
 def _sender(client: Any, method: str) -> Callable[[Any], Any]:
     """Return what performs a request on the connections of a client of ours.
 
@@ -165,7 +174,7 @@ def _sender(client: Any, method: str) -> Callable[[Any], Any]:
             only: Callable[[Any], Any] = getattr(alone, method)
             return only
     except AttributeError:
-        return partial(client.send, stream=True, follow_redirects=False)
+        return through(client)
     return lambda request: getattr(choose(request.url), method)(request)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from lark_provider.engine import deadlines, files, http
-from lark_provider.engine.pools import ENCODINGS, HEADERS, USER_AGENT
+from lark_provider.engine.pools import ENCODINGS, HEADERS, USER_AGENT, through
 from lark_provider.engine.session import Session
 from lark_provider.protocol.answers import PROXY_STEP
 from lark_provider.protocol.calls import Call
@@ -68,10 +68,7 @@ def exchange(send: Send, until: float, session: Session) -> Response | Lost:
     client: Any = session.http_client
     library = http.library() if client is None else http.of(client)
     try:
-        if client is None:
-            perform = session.runtime.pools.get(session.wire).send
-        else:
-            perform = partial(client.send, stream=True, follow_redirects=False)
+        perform = session.runtime.pools.get(session.wire).send if client is None else through(client)
         request = _prepared(library, send, until, session, is_async=False)
         # A body may come from a generator that makes calls itself.
         outer, deadlines.thread.until = deadlines.thread.until, until
@@ -130,7 +127,7 @@ async def aexchange(send: Send, until: float, session: Session) -> Response | Lo
         if client is None:
             perform = (await session.runtime.pools.of_loop(session.wire)).send
         else:
-            perform = partial(client.send, stream=True, follow_redirects=False)
+            perform = through(client)
         async with timer:
             request = _prepared(library, send, until, session, is_async=True)
             response = await perform(request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
@@ -11,9 +12,21 @@ from sqlalchemy.engine import URL
 from lark_provider.storage import migrate
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.tables import leases, tokens
+from lark_provider.storage.token_store import Claim
 from tests.failures.waiting import wait_until
 from tests.storage.test_registry import somebody_waits
 from tests.storage.test_token_store import Host, age, held
+
+
+def claimed_during(postgres: URL, late: Host, *changes: sa.Executable, **claim: Any) -> Claim:
+    """What a claim comes to that waits for a transaction with some changes."""
+    with ThreadPoolExecutor(1) as threads:
+        with transaction(engine(postgres)) as connection:
+            for change in changes:
+                connection.execute(change)
+            claiming = threads.submit(late.claim, **claim)
+            wait_until(lambda: somebody_waits(postgres))
+        return claiming.result()
 
 
 def test_a_lease_that_is_free_because_its_holder_is_done_is_not_taken(postgres: URL) -> None:
@@ -27,13 +40,7 @@ def test_a_lease_that_is_free_because_its_holder_is_done_is_not_taken(postgres: 
         connection.execute(tokens.delete())
     holder.claim(lease=60)
     age(postgres, leases, 61)
-    with ThreadPoolExecutor(1) as threads:
-        with transaction(engine(postgres)) as connection:
-            connection.execute(tokens.insert().values(**done))
-            connection.execute(leases.delete())
-            claiming = threads.submit(late.claim)
-            wait_until(lambda: somebody_waits(postgres))
-        claim = claiming.result()
+    claim = claimed_during(postgres, late, tokens.insert().values(**done), leases.delete())
     assert claim.token is not None
     assert (claim.token.value, claim.won) == ("t-1", False)
     assert held(postgres) == []
@@ -47,12 +54,7 @@ def test_a_lease_that_another_process_takes_meanwhile_is_not_won(postgres: URL) 
     with transaction(engine(postgres), reading=True) as connection:
         [taken] = connection.execute(sa.select(leases)).mappings()
     first.store.release("k", owner=first.owner)
-    with ThreadPoolExecutor(1) as threads:
-        with transaction(engine(postgres)) as connection:
-            connection.execute(leases.insert().values(**taken))
-            claiming = threads.submit(late.claim)
-            wait_until(lambda: somebody_waits(postgres))
-        claim = claiming.result()
+    claim = claimed_during(postgres, late, leases.insert().values(**taken))
     assert claim.token is not None
     assert (claim.token.value, claim.won) == ("t-1", False)
     assert held(postgres) == [first.owner]
@@ -67,12 +69,7 @@ def test_a_token_that_replaces_a_rejected_one_meanwhile_stays(postgres: URL) -> 
     with transaction(engine(postgres)) as connection:
         connection.execute(tokens.delete())
     holder.keep("t-1", left=600)
-    with ThreadPoolExecutor(1) as threads:
-        with transaction(engine(postgres)) as connection:
-            connection.execute(tokens.update().values(**newer))
-            claiming = threads.submit(late.claim, rejected="t-1")
-            wait_until(lambda: somebody_waits(postgres))
-        assert claiming.result().won
+    assert claimed_during(postgres, late, tokens.update().values(**newer), rejected="t-1").won
     found = late.look()
     assert found is not None
     assert found.value == "t-2"
