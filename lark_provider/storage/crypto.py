@@ -104,7 +104,7 @@ class Keys:
         """
         try:
             return self._fernet.decrypt(sealed.encode("ascii", "replace")).decode()
-        except InvalidToken:
+        except (InvalidToken, UnicodeDecodeError):  # the latter if only the half of the key fits that signs
             raise self._wrong(what) from None
 
     def seal(self, text: str, place: Sequence[str]) -> str:

@@ -12,9 +12,11 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
+from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.error import HTTPError
 
 from lark_emulator import Emulator
 
@@ -163,8 +165,19 @@ class Place:
         self.airflow.close()
 
     def call(self, method: str, path: str, body: Any = None, user: str = "admin") -> Any:
-        """Call Airflow's REST API."""
-        return self._request(method, f"/api/v2/{path}", body, self.token(user))
+        """Call Airflow's REST API, again where a commit of another process came between.
+
+        Its database is SQLite here, which refuses at once to write in a transaction that has read before that
+        commit; Airflow answers with 500 then.
+        """
+        while True:
+            logged = len(self.airflow.log())
+            try:
+                return self._request(method, f"/api/v2/{path}", body, self.token(user))
+            except HTTPError as error:
+                if error.code != HTTPStatus.INTERNAL_SERVER_ERROR:
+                    raise
+            self.wait(lambda: "database is locked" in self.airflow.log()[logged:], 30)  # noqa: B023 - now
 
     def token(self, user: str) -> str:
         """A token of a user's, which is renewed before it expires."""

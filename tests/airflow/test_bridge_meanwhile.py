@@ -12,6 +12,7 @@ import pytest
 from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
+from lark_provider.protocol.hitl.keys import button_value
 from tests.airflow.bridge_place import Place, applied, click, path, shown, versions
 from tests.airflow.conftest import AirflowHome
 from tests.bridge.making import execute
@@ -112,11 +113,17 @@ def test_the_questions_that_a_shorter_mapped_task_has_no_more_are_withdrawn(plac
     run = place.run("shrinks")
     for n in range(3):
         place.wait(lambda n=n: place.messages(f"shrinks number {n}?"))  # type: ignore[misc]
+    (last,) = place.messages("shrinks number 2?")
+    key_of = "SELECT key FROM hitl_cards WHERE message_id = :m"
+    place.wait(lambda: execute(place.database, key_of, m=last["message_id"]))
+    (card,) = execute(place.database, key_of, m=last["message_id"])
     path(place, "shrinks").write_text(_MAPPED.format(dag_id="shrinks", count=1))
     place.wait(lambda: versions(place, "shrinks") > 1)
     assert click(place, "shrinks number 0?")["outcome"] == "answered"
     place.wait(lambda: states(place, "shrinks", run)[2] == "removed")
-    gone = click(place, "shrinks number 2?")
+    # A bridge may have closed the card by now; bob's client still shows it as it was.
+    action = {"tag": "button", "value": button_value(card.key, "answer", option="Yes")}
+    gone = applied(place, place.lark.click(last["message_id"], "bob", action=action)["event_id"])
     assert gone["outcome"] in {"over", "superseded"}
     place.wait(lambda: len(ends(place, "shrinks")) == 3, 400)
     assert [one["kind"] for one in ends(place, "shrinks")] == ["answered", "withdrawn", "withdrawn"]
