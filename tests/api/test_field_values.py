@@ -50,7 +50,7 @@ SCALARS = st.one_of(
     st.integers(-(2**62), 2**62).map(lambda at: pd.Timestamp(at, tz="Asia/Shanghai")),
     st.sampled_from([1, -1]).map(lambda sign: sign * HUGE),  # Hypothesis writes down what it samples from
     st.sampled_from([
-        None, pd.NaT, pd.NA, np.datetime64("NaT"), np.timedelta64("NaT"), Decimal("sNaN"),
+        None, pd.NaT, pd.NA, np.datetime64("NaT", "s"), np.timedelta64("NaT", "s"), Decimal("sNaN"),
         np.longdouble("0.1"), np.void(b"x"), dt.timedelta(1), pd.Timestamp.min, pd.Timestamp.max, 1j,
         SURROGATE,
     ]),
@@ -115,8 +115,8 @@ def test_a_numpy_datetime_that_python_does_not_have_is_refused(value: Any) -> No
 @pytest.mark.parametrize(
     "missing",
     [
-        np.datetime64("NaT"),
-        np.timedelta64("NaT"),
+        np.datetime64("NaT", "s"),
+        np.timedelta64("NaT", "s"),
         np.float16("nan"),
         Decimal("sNaN"),
         np.array(np.nan),
