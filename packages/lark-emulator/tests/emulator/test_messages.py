@@ -44,6 +44,22 @@ def test_content_that_fits(api: Api, msg_type: str, content: Any) -> None:
     assert len(answer["data"]["create_time"]) == 13
 
 
+def test_a_divider_goes_from_a_bot_to_one_person(api: Api) -> None:
+    divider = {
+        "type": "divider",
+        "params": {"divider_text": {"text": "new"}},
+        "options": {"need_rollup": True},
+    }
+    body = {"receive_id": "ou_emulator0001_alice", "msg_type": "system", "content": json.dumps(divider)}
+    sent = api("POST", "/im/v1/messages", body, receive_id_type="open_id")["data"]
+    assert (sent["msg_type"], json.loads(sent["body"]["content"])) == ("system", divider)
+    assert api("POST", f"/im/v1/messages/{sent['message_id']}/reply", body)["code"] == 0
+    assert send(api, "system", divider)["code"] == 230054
+    for wrong in ({}, {"type": "notice"}, {**divider, "params": {"divider_text": {"text": ""}}}):
+        refused = {**body, "content": json.dumps(wrong)}
+        assert api("POST", "/im/v1/messages", refused, receive_id_type="open_id")["code"] == 230001
+
+
 @pytest.mark.parametrize(
     ("msg_type", "content", "code"),
     [

@@ -34,7 +34,7 @@ POST_LOCALES = frozenset({"zh_cn", "en_us", "ja_jp", "zh_hk", "zh_tw", "id_id", 
 
 #: What of all this is a guess, for the coverage list.
 UNCONFIRMED = (
-    "keys of stickers are not looked up; `system` messages are not emulated",
+    "keys of stickers are not looked up; a `system` message in a group, or of a user, gets 230054",
     "checks of cards that no answer confirms (settable, `card_rules`)",
     "sub-codes of nesting and of `form_action_type` outside a form (11310), of `element_id` (300301)",
     "required properties, lengths, ranges and places in cards 1.0: not checked unless `card_rules` says so",
@@ -74,7 +74,7 @@ def checked_content(actor: Actor, msg_type: str, raw: str) -> Content:
             raise RefusedError(codes.CONTENT_TOO_LONG)
         card = check_card(actor, raw)
         return Content(msg_type, raw, degraded(card), [])
-    if msg_type not in REFERENCES and msg_type not in ("text", "post"):
+    if msg_type not in REFERENCES and msg_type not in ("text", "post", "system"):
         raise RefusedError(codes.IM_PARAM, f"invalid msg_type {msg_type}")
     content = _object(raw)
     if msg_type == "text":
@@ -83,6 +83,9 @@ def checked_content(actor: Actor, msg_type: str, raw: str) -> Content:
         if len(raw.encode()) > actor.settings.max_card_bytes:
             raise RefusedError(codes.CONTENT_TOO_LONG)
         return Content(msg_type, raw, _post(actor, content), [])
+    if msg_type == "system":
+        _check_divider(content)
+        return Content(msg_type, raw, raw, [])
     for member in REFERENCES[msg_type]:
         if not isinstance(content.get(member), str) or not content[member]:
             raise RefusedError(codes.IM_PARAM, f"content of a {msg_type} message needs {member}")
@@ -98,6 +101,15 @@ def _object(raw: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RefusedError(codes.IM_PARAM, "content is not a json object")
     return content
+
+
+def _check_divider(content: dict[str, Any]) -> None:
+    """Check a system message: a line with a text that divides a chat is the only kind that apps can send."""
+    params = content.get("params")
+    divider = params.get("divider_text") if isinstance(params, dict) else None
+    text = divider.get("text") if isinstance(divider, dict) else None
+    if content.get("type") != "divider" or not isinstance(text, str) or not text:
+        raise RefusedError(codes.IM_PARAM, "invalid message content")
 
 
 def _text(actor: Actor, raw: str, content: dict[str, Any]) -> Content:

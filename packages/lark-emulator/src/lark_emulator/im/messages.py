@@ -40,6 +40,7 @@ def create(call: Call) -> dict[str, Any]:
     receive_id = required_text(body, "receive_id")
     receiver = receiver_of(call, id_type, receive_id)
     content = content_of(call, body)
+    _check_system(call, content, receiver)
     uuid = optional_text(body, "uuid", longest=LONGEST_UUID)
     replayed = replayed_message(call, uuid)
     if replayed is not None:
@@ -54,6 +55,7 @@ def reply(call: Call) -> dict[str, Any]:
     parent, chat = visible(call)
     body = json_object(call, codes.IM_PARAM)
     content = content_of(call, body)
+    _check_system(call, content, chat)
     uuid = optional_text(body, "uuid", longest=LONGEST_UUID)
     in_thread = body.get("reply_in_thread", False)
     if not isinstance(in_thread, bool):
@@ -128,6 +130,13 @@ def _check_may_send(call: Call) -> None:
 def content_of(call: Call, body: dict[str, Any]) -> Content:
     """Return the checked `msg_type` and `content` of a body."""
     return checked_content(call, required_text(body, "msg_type"), required_text(body, "content"))
+
+
+def _check_system(call: Call, content: Content, receiver: Chat | User) -> None:
+    """Check that a system message goes from a bot to one person: groups and users' own chats have none."""
+    to_one = isinstance(receiver, User) or receiver.mode == "p2p"
+    if content.msg_type == "system" and (call.user is not None or not to_one):
+        raise RefusedError(codes.MESSAGE_TYPE_UNSUPPORTED)
 
 
 def receiver_of(call: Call, id_type: str, receive_id: str) -> Chat | User:
