@@ -30,6 +30,8 @@ class Request:
     headers: dict[str, str]
     body: bytes
     keep_alive: bool = True
+    old: bool = False
+    """Whether it came with HTTP/1.0."""
     upgrade: bool = False
     """Whether it asks for a WebSocket."""
     secure: bool = False

@@ -210,6 +210,7 @@ class HttpConnection(asyncio.Protocol):
                 headers=self._headers,
                 body=self._body[0] if len(self._body) == 1 else b"".join(self._body),
                 keep_alive=self._parser.should_keep_alive() and not leaves_http,
+                old=self._parser.get_http_version() == "1.0",
                 upgrade=leaves_http and self._headers.get("upgrade", "").lower() == "websocket",
                 secure=self._secure,
             )
@@ -277,7 +278,10 @@ class HttpConnection(asyncio.Protocol):
             self._hand_over(outcome.answer)
             return
         head_only = request.method == "HEAD"
-        self._transport.write(_serialized(outcome.answer, keep_alive=request.keep_alive, head_only=head_only))
+        head = _serialized(
+            outcome.answer, keep_alive=request.keep_alive, old=request.old, head_only=head_only
+        )
+        self._transport.write(head)
         if outcome.answer.parts and not head_only:
             writing = self._loop.create_task(self._write(deque(outcome.answer.parts)))
             writing.add_done_callback(partial(self._written, keep_alive=request.keep_alive))
@@ -333,7 +337,7 @@ class HttpConnection(asyncio.Protocol):
             self._transport.abort()
 
 
-def _serialized(answer: Answer, *, keep_alive: bool, head_only: bool = False) -> bytes:
+def _serialized(answer: Answer, *, keep_alive: bool, old: bool = False, head_only: bool = False) -> bytes:
     head = [
         b"HTTP/1.1 %d %s" % (answer.status, _REASONS.get(answer.status, b"Status")),
         b"Content-Type: " + answer.content_type,
@@ -342,5 +346,7 @@ def _serialized(answer: Answer, *, keep_alive: bool, head_only: bool = False) ->
     head.extend(f"{name}: {value}".encode("latin-1") for name, value in answer.headers.items())
     if not keep_alive:
         head.append(b"Connection: close")
+    elif old:  # a client of HTTP/1.0 that is not told so reads on until the connection is closed
+        head.append(b"Connection: keep-alive")
     # What follows the head of an answer to HEAD would be read as the next answer.
     return b"\r\n".join(head) + b"\r\n\r\n" + (b"" if head_only else answer.body)

@@ -96,6 +96,12 @@ def test_connections_that_should_close_do(lark: Emulator, version: bytes) -> Non
     assert b"Connection: close" in answer
 
 
+def test_an_old_client_that_keeps_its_connection_is_told_that_it_may(lark: Emulator) -> None:
+    raw = b"GET /open-apis/bot/v3/info HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n"
+    assert exchange(lark, raw, raw).count(b"Connection: keep-alive\r\n") == 2
+    assert b"Connection" not in exchange(lark, INFO)
+
+
 def test_malformed_requests_get_400_and_end_the_connection(lark: Emulator) -> None:
     assert exchange(lark, b"NONSENSE\r\n\r\n", half_close=False).startswith(b"HTTP/1.1 400")
     assert exchange(lark, INFO + b"NONSENSE\r\n\r\n", half_close=False).count(b"HTTP/1.1 400") == 2
