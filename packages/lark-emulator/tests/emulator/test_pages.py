@@ -35,7 +35,7 @@ def scan(sheet: Sheet, *, legacy: bool = False) -> list[list[str]]:
     while more:
         answer = page(sheet, token, legacy=legacy)
         pages.append([item["record_id"] for item in answer["items"]])
-        token, more = answer["page_token"], answer["has_more"]
+        token, more = answer.get("page_token"), answer["has_more"]
     return pages
 
 

@@ -60,7 +60,7 @@ def paged(
     answer = {
         "items": [show(record) for record in records[start:end]],
         "has_more": more,
-        "page_token": following,
+        **({"page_token": following} if following else {}),
         "total": len(records),
     }
     match call.settings.search_total if plan is None or plan.total is None else plan.total:
