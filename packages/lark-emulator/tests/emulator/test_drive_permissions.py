@@ -45,8 +45,8 @@ def test_what_an_app_makes_nobody_else_can_open(shared: Shared, lark: Emulator) 
 
 
 def test_people_and_chats_are_added_changed_and_removed(shared: Shared, lark: Emulator) -> None:
-    assert shared("POST", body=ALICE)["data"]["member"]["perm"] == "view"
-    assert shared("POST", body=CHAT)["code"] == 0
+    assert shared("POST", body=ALICE)["data"]["member"] == {**ALICE, "perm_type": "container", "type": "user"}
+    assert shared("POST", body=CHAT)["data"]["member"] == {**CHAT, "perm_type": "container", "type": "chat"}
     assert lark.openers(shared.token) == {
         OWNER: "owner",
         **dict.fromkeys(("user:alice", "user:bob", "user:carol"), "edit"),

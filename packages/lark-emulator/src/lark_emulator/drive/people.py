@@ -70,6 +70,11 @@ def without_effect(document: Document, who: Who) -> bool:
     return document.type == FOLDER and who[0] == "app"
 
 
+def member_kind(who: Who) -> str:
+    """Return what Lark calls the kind of a collaborator: `user`, for an app, too, or `chat`."""
+    return _KINDS[who[0]][0]
+
+
 def shown(call: Call, who: Who, perm: str, fields: frozenset[str]) -> dict[str, Any]:
     """Return a collaborator for a list; `fields` (`*` = all) asks for more than ids and permission."""
     kind, name = who

@@ -65,7 +65,8 @@ def _granted(call: Call, document: Document, member: Any) -> dict[str, Any]:
     if not people.without_effect(document, who) and document.owner != who:
         document.members[who] = perm
     shown = {name: member[name] for name in ("member_type", "member_id")}
-    return {**shown, "perm": perm, "perm_type": member.get("perm_type") or "container"}
+    kind = {"perm_type": member.get("perm_type") or "container", "type": people.member_kind(who)}
+    return {**shown, "perm": perm, **kind}
 
 
 def add(call: Call) -> dict[str, Any]:
