@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     ("method", "path"),
     [
         ("POST", "/open-apis/okr/v1/periods"),
+        ("GET", "/open-apis/search/v1/user"),
         ("GET", "/open-apis/calendar/v4/calendars/c/events/e/instances"),
         ("DELETE", "/open-apis/wiki/v2/spaces/7000/members/ou_1"),
     ],
