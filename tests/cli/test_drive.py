@@ -102,7 +102,7 @@ def test_a_refused_chat_is_named_and_the_person_beside_it_is_granted(run: Run, n
 
 
 def test_one_is_added_and_others_are_removed(run: Run, lark: Emulator, names: dict[str, str]) -> None:
-    lark.add_chat("Team", chat_id="oc_team", users=["alice"], bots=["cli_emulator0001"])
+    lark.add_chat("Team", chat_id="oc_team", users=["alice"], bots=["cli_1a2b3c4d5e6f0001"])
     share = ("drive", "share", names["LINK"])
     assert run(*share, "oc_team").code == 0
     shown = run(*share, ALICE, "--remove", "oc_team").out

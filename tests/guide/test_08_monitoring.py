@@ -52,9 +52,9 @@ def port(lark: Emulator, database_url: str, rabbitmq: str) -> Iterator[int]:
 RECOMMENDED = {
     "PostgreSQL 连接数": 'lark_database_connections{state="idle"} 1.0',
     "RabbitMQ 队列长度": 'lark_queue_messages{queue="lark.card_callbacks"} 2.0',
-    "Token 刷新频率": 'lark_token_refreshes_total{app="cli_emulator0001",outcome="ok",source="lark"} 1.0',
+    "Token 刷新频率": 'lark_token_refreshes_total{app="cli_1a2b3c4d5e6f0001",outcome="ok",source="lark"} 1.0',
     "API 调用延迟": 'lark_request_duration_seconds_count{operation="/open-apis/im/v1/messages"} 2.0',
-    "错误率": 'lark_calls_total{app="cli_emulator0001",outcome="refused"} 1.0',
+    "错误率": 'lark_calls_total{app="cli_1a2b3c4d5e6f0001",outcome="refused"} 1.0',
 }
 
 

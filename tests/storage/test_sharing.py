@@ -38,7 +38,7 @@ class Process:
     """A client with a memory of its own."""
 
     def __init__(self, secret: str | None = None, timeout: float = 30.0) -> None:
-        app_id = None if secret is None else "cli_emulator0001"
+        app_id = None if secret is None else "cli_1a2b3c4d5e6f0001"
         self.client = LarkServiceClient(app_id, secret, timeout=timeout)
         own_tokens(self.client)
 

@@ -9,7 +9,7 @@ base=${LARK_BASE_URL:-http://127.0.0.1:8765}
 # 1. A token for the app that is there from the start.
 token=$(curl -sS "$base/open-apis/auth/v3/tenant_access_token/internal" \
   -H 'Content-Type: application/json' \
-  -d '{"app_id": "cli_emulator0001", "app_secret": "emulator-secret"}' \
+  -d '{"app_id": "cli_1a2b3c4d5e6f0001", "app_secret": "emulator-secret"}' \
   | sed 's/.*"tenant_access_token":"\([^"]*\)".*/\1/')
 
 # 2. A message to the group that is there from the start.

@@ -16,7 +16,7 @@ async function call(method, path, body, headers = {}) {
 }
 
 const login = await call("POST", "/open-apis/auth/v3/tenant_access_token/internal", {
-  app_id: process.env.LARK_APP_ID ?? "cli_emulator0001",
+  app_id: process.env.LARK_APP_ID ?? "cli_1a2b3c4d5e6f0001",
   app_secret: process.env.LARK_APP_SECRET ?? "emulator-secret",
 });
 const authorization = { Authorization: `Bearer ${login.tenant_access_token}` };

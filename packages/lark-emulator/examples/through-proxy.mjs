@@ -38,7 +38,7 @@ async function post(host, path, body) {
 
 for (const host of ["open.feishu.cn", "open.larksuite.com"]) {
   const login = await post(host, "/open-apis/auth/v3/tenant_access_token/internal", {
-    app_id: "cli_emulator0001",
+    app_id: "cli_1a2b3c4d5e6f0001",
     app_secret: "emulator-secret",
   });
   console.log(`${host}: ${login.msg}`);

@@ -21,7 +21,7 @@ from tests.airflow.conftest import CHAT
 
 Context = Callable[..., Any]
 BOSS, BOB = "ou_emulator0001_alice", "ou_emulator0001_bob"
-APP = "cli_emulator0001"
+APP = "cli_1a2b3c4d5e6f0001"
 CONNECTION = json.dumps({"conn_type": "lark", "login": APP, "password": "secret"})
 
 

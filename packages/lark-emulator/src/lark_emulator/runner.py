@@ -12,7 +12,8 @@ from lark_emulator.control.plane import Unwritten
 from lark_emulator.lark import Lark
 from lark_emulator.serving import Serving, listen, names_of, url_of
 from lark_emulator.slicing import at_once, whole, with_turns
-from lark_emulator.world.world import DEFAULT_APP_ID, DEFAULT_APP_SECRET
+from lark_emulator.world.apps import DEFAULT_APP_ID
+from lark_emulator.world.world import DEFAULT_APP_SECRET
 
 if TYPE_CHECKING:
     import socket

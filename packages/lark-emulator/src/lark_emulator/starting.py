@@ -9,7 +9,8 @@ import orjson
 
 from lark_emulator.control import stubbing
 from lark_emulator.settings import Settings
-from lark_emulator.world.world import DEFAULT_APP_ID, DEFAULT_APP_SECRET
+from lark_emulator.world.apps import DEFAULT_APP_ID
+from lark_emulator.world.world import DEFAULT_APP_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

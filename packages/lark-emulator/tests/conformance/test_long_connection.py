@@ -1,7 +1,7 @@
 """The long connection, taken by the clients of the official Python and Node SDKs, unchanged.
 
-The app is an added one: the Node client wants an id of `cli_` and 16 hexadecimal digits, which the app that
-is there from the start does not have.
+The app is the one that is there from the start: the Node client wants an id of `cli_` and 16 hexadecimal
+digits.
 """
 
 from __future__ import annotations
@@ -62,8 +62,7 @@ class Runs:
 
     def __init__(self, lark: Emulator, node_sdk: Callable[[], Path], stack: ExitStack) -> None:
         self.lark, self._node_sdk, self._stack = lark, node_sdk, stack
-        made = lark.add_app()
-        self.app_id, self._secret = made["app_id"], made["app_secret"]
+        self.app_id, self._secret = lark.app_id, lark.app_secret
 
     def start(self, kind: str, **config: Any) -> Official:
         given = {"app_id": self.app_id, "secret": self._secret, **config}

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 def test_state_holds_the_default_world(lark: Emulator) -> None:
     state = lark.state()
-    assert [app["app_id"] for app in state["apps"]] == ["cli_emulator0001"]
+    assert [app["app_id"] for app in state["apps"]] == ["cli_1a2b3c4d5e6f0001"]
     alice = state["users"][0]
     assert alice["email"] == "alice@example.com"
-    assert alice["open_ids"] == {"cli_emulator0001": "ou_emulator0001_alice"}
+    assert alice["open_ids"] == {"cli_1a2b3c4d5e6f0001": "ou_emulator0001_alice"}
     (chat,) = state["chats"]
     assert (chat["chat_id"], chat["name"], chat["users"]) == (
         "oc_emulator_data_team",
@@ -35,7 +35,7 @@ def test_state_shows_messages_and_records_and_the_summary_does_not(
     assert (message["content"], message["uuid"], message["sender"]) == (
         {"text": "hello"},
         "u-1",
-        "cli_emulator0001",
+        "cli_1a2b3c4d5e6f0001",
     )
     (table,) = state["bitables"][0]["tables"]
     assert (table["record_count"], table["records"][0]["fields"]) == (1, {"Text": "a"})
@@ -59,7 +59,7 @@ def test_the_request_log(api: Api, lark: Emulator) -> None:
     assert (token["status"], token["app_id"]) == (200, None)
     assert message["route"] == "POST /open-apis/im/v1/messages"
     assert message["query"] == [["receive_id_type", "chat_id"]]
-    assert (message["status"], message["code"], message["app_id"]) == (200, 0, "cli_emulator0001")
+    assert (message["status"], message["code"], message["app_id"]) == (200, 0, "cli_1a2b3c4d5e6f0001")
     assert message["body_size"] > 0
     assert answer["code"] == 0
 
@@ -114,7 +114,7 @@ def test_apps_users_and_chats_can_be_added(api: Api) -> None:
     user = post("users", {"user_id": "dave", "email": "dave@example.com"})
     assert app["app_secret"]
     assert user["open_ids"]["cli_two"] == "ou_two_dave"
-    chat = post("chats", {"name": "Both", "users": ["dave"], "bots": ["cli_two", "cli_emulator0001"]})
+    chat = post("chats", {"name": "Both", "users": ["dave"], "bots": ["cli_two", "cli_1a2b3c4d5e6f0001"]})
     assert api.send(chat["chat_id"])["code"] == 0
     assert "known" in post("users", {"nick": "x"})["error"]
 

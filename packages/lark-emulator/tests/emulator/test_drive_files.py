@@ -93,11 +93,11 @@ def test_a_copy_has_the_cells_and_styles_and_is_the_apps_own(api: Api, lark: Emu
         {"name": "Report", "type": "sheet", "folder_token": token},
     )
     assert api("POST", path, body)["code"] == 1061004
-    lark.share_document(template, "app:cli_emulator0001")
+    lark.share_document(template, "app:cli_1a2b3c4d5e6f0001")
     made = api.data("POST", path, body)["file"]
     assert (made["name"], made["parent_token"]) == ("Report", token)
     assert lark.sheet(made["token"])["values"] == [["title", 1]]
-    assert lark.document(made["token"])["owner"] == "app:cli_emulator0001"
+    assert lark.document(made["token"])["owner"] == "app:cli_1a2b3c4d5e6f0001"
     lark.edit_sheet(template, [{"do": "type", "cell": "A1", "values": [["changed"]]}])
     assert lark.sheet(made["token"])["values"] == [["title", 1]]
     assert api("POST", path, {**body, "name": "x" * 257})["code"] == 1061002
@@ -139,7 +139,7 @@ def test_a_folder_is_deleted_with_what_is_in_it(api: Api, lark: Emulator) -> Non
     assert api("GET", f"{book.v2}/metainfo")["code"] == 90214
     assert api("DELETE", f"/drive/v1/files/{token}", type="folder")["code"] == 1061007
     theirs = lark.add_document("Theirs", owner="user:bob")
-    lark.share_document(theirs, "app:cli_emulator0001", "full_access")
+    lark.share_document(theirs, "app:cli_1a2b3c4d5e6f0001", "full_access")
     assert api("DELETE", f"/drive/v1/files/{theirs}", type="sheet")["code"] == 1061004
 
 
@@ -193,7 +193,7 @@ def test_the_control_plane_answers_over_http(api: Api) -> None:
     share = {"token": book.token, "with": "user:bob", "perm": "edit"}
     assert api.http.post("/_emulator/documents/share", json=share).json()["members"] == {"user:bob": "edit"}
     access = api.http.get("/_emulator/documents/access", params={"token": book.token}).json()
-    assert access["openers"] == {"app:cli_emulator0001": "owner", "user:bob": "edit"}
+    assert access["openers"] == {"app:cli_1a2b3c4d5e6f0001": "owner", "user:bob": "edit"}
     assert book.token in [each["token"] for each in api.http.get("/_emulator/documents").json()["documents"]]
     assert book.token in [each["token"] for each in api.http.get("/_emulator/state").json()["documents"]]
     assert api.http.post("/_emulator/documents", json={"title": "T"}).json()["owner"] == "user:alice"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ALICE = {"member_type": "openid", "member_id": "ou_emulator0001_alice", "perm": "view"}
 CHAT = {"member_type": "openchat", "member_id": "oc_emulator_data_team", "perm": "edit"}
-OWNER = "app:cli_emulator0001"
+OWNER = "app:cli_1a2b3c4d5e6f0001"
 
 
 class Shared:
@@ -81,7 +81,7 @@ def test_whom_a_document_can_be_shared_with(shared: Shared, member: Any, code: i
 def test_app_and_collaborator_must_see_each_other(shared: Shared, lark: Emulator) -> None:
     lark.change_app(available_to=["bob"])
     assert shared("POST", body=ALICE)["code"] == 1063003
-    lark.change_chat(CHAT["member_id"], remove_bots=["cli_emulator0001"])
+    lark.change_chat(CHAT["member_id"], remove_bots=["cli_1a2b3c4d5e6f0001"])
     assert shared("POST", body=CHAT)["code"] == 1063003
     lark.change_app(available_to=None)
     lark.add_user("mallory", tenant_key="tenant_b")

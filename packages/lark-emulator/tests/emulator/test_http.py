@@ -108,7 +108,7 @@ def test_malformed_requests_get_400_and_end_the_connection(lark: Emulator) -> No
 
 
 def test_chunked_bodies_are_understood(lark: Emulator) -> None:
-    body = b'{"app_id":"cli_emulator0001","app_secret":"emulator-secret"}'
+    body = b'{"app_id":"cli_1a2b3c4d5e6f0001","app_secret":"emulator-secret"}'
     head = (
         b"POST /open-apis/auth/v3/tenant_access_token/internal HTTP/1.1\r\n"
         b"Host: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"

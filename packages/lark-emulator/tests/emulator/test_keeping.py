@@ -202,7 +202,7 @@ email = "dave@example.com"
 chat_id = "oc_on_call"
 name = "On call"
 users = ["alice", "dave"]
-bots = ["cli_two", "cli_emulator0001"]
+bots = ["cli_two", "cli_1a2b3c4d5e6f0001"]
 
 [[bases]]
 app_token = "bascnSeed"

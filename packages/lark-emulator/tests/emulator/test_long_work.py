@@ -17,9 +17,9 @@ from lark_emulator.exchange import Outcome, Request
 from lark_emulator.lark import Lark
 from lark_emulator.slicing import at_once
 from lark_emulator.world import indexes, records
-from lark_emulator.world.apps import App
+from lark_emulator.world.apps import DEFAULT_APP_ID, App
 from lark_emulator.world.records import Records
-from lark_emulator.world.world import DEFAULT_APP_ID, DEFAULT_APP_SECRET
+from lark_emulator.world.world import DEFAULT_APP_SECRET
 
 ROWS = 40
 

@@ -67,7 +67,7 @@ def test_a_failing_test_reports_what_was_asked_and_answered(tmp_path: Path, proc
     assert "Lark emulator at http://127.0.0.1:" in printed
     assert "the last 2 of 2 requests:" in printed
     assert "1  POST /open-apis/auth/v3/tenant_access_token/internal  ->  200, code 10014" in printed
-    assert '{"app_id":"cli_emulator0001","app_secret":"***"}' in printed
+    assert '{"app_id":"cli_1a2b3c4d5e6f0001","app_secret":"***"}' in printed
     assert "2  GET /open-apis/x/17  ->  200, code None   by stub 1" in printed
     assert '< {"id":"17"}' in printed
     shown = printed.partition("Lark emulator at")[2]

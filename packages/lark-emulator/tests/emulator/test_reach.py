@@ -49,7 +49,9 @@ def test_every_option_is_a_variable_too_and_the_command_line_wins() -> None:
 
 
 def command_line_two(command: Command) -> str:
-    return f"LARK_BASE_URL={command.base_url} LARK_APP_ID=cli_emulator0001 LARK_APP_SECRET=emulator-secret\n"
+    return (
+        f"LARK_BASE_URL={command.base_url} LARK_APP_ID=cli_1a2b3c4d5e6f0001 LARK_APP_SECRET=emulator-secret\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_an_app_may_see_its_own_records_or_write_none(sheet: Sheet, lark: Emulat
     assert sheet.add({"Text": "b"})["code"] == 1254302
     lark.limit_base(token, sees="own", is_advanced=False)
     assert texts(sheet) == ["a person's", "ours"]
-    assert lark.state()["bitables"][0]["limits"]["cli_emulator0001"] == {"sees": "own", "writes": True}
+    assert lark.state()["bitables"][0]["limits"]["cli_1a2b3c4d5e6f0001"] == {"sees": "own", "writes": True}
     with pytest.raises(ValueError, match="sees"):
         lark.limit_base(token, sees="some")
 

@@ -50,8 +50,8 @@ def test_token_endpoints_take_a_trailing_slash(api: Api, kind: str, slash: str) 
     ("body", "code", "msg"),
     [
         ({"app_id": "cli_none", "app_secret": "x"}, 10014, "app id not exists"),
-        ({"app_id": "cli_emulator0001", "app_secret": "x"}, 10014, "app secret invalid"),
-        ({"app_id": "cli_emulator0001"}, 10003, "invalid param"),
+        ({"app_id": "cli_1a2b3c4d5e6f0001", "app_secret": "x"}, 10014, "app secret invalid"),
+        ({"app_id": "cli_1a2b3c4d5e6f0001"}, 10003, "invalid param"),
         (None, 10003, "invalid param"),
         ([], 10003, "invalid param"),
     ],

@@ -13,8 +13,9 @@ from lark_emulator.bitable.values import FIELD_TYPES, echo, read, write
 from lark_emulator.clock import Clock
 from lark_emulator.codes import BITABLE_CODES, RefusedError
 from lark_emulator.settings import Settings
+from lark_emulator.world.apps import DEFAULT_APP_ID
 from lark_emulator.world.bases import Base, Field
-from lark_emulator.world.world import DEFAULT_APP_ID, World
+from lark_emulator.world.world import World
 
 WORLD = World(Clock())
 SETTINGS = Settings()

@@ -9,10 +9,9 @@ from lark_emulator.control import snapshot
 from lark_emulator.control.specs import flag, found, name_set, names, one_of, only, text
 from lark_emulator.im import webhook_bot
 from lark_emulator.wiki import pages
-from lark_emulator.world.apps import MODES, TENANT_KEY
+from lark_emulator.world.apps import DEFAULT_APP_ID, MODES, TENANT_KEY
 from lark_emulator.world.bases import SIGHTS, Limit
 from lark_emulator.world.users import USER_STATUSES
-from lark_emulator.world.world import DEFAULT_APP_ID
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark

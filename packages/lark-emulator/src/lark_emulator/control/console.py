@@ -9,8 +9,7 @@ from lark_emulator.callbacks import payloads
 from lark_emulator.callbacks.post import checked_url
 from lark_emulator.callbacks.subscription import challenge
 from lark_emulator.control.specs import MOST_COPIES, count, flag, found, only, text
-from lark_emulator.world.apps import TENANT_KEY, Subscription
-from lark_emulator.world.world import DEFAULT_APP_ID
+from lark_emulator.world.apps import DEFAULT_APP_ID, TENANT_KEY, Subscription
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark

@@ -17,7 +17,7 @@ from lark_emulator.control.sheet_controls import SheetControls
 from lark_emulator.control.stub_controls import StubControls
 from lark_emulator.control.table_controls import TableControls
 from lark_emulator.control.user_controls import UserControls
-from lark_emulator.world.world import DEFAULT_APP_ID
+from lark_emulator.world.apps import DEFAULT_APP_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

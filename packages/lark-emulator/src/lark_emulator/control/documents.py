@@ -25,7 +25,8 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Args:
         lark: where.
         spec: `type` (`folder`, `sheet`, `docx`, or another type, whose content is not held), `title`,
-            `owner` (such as `user:alice` or `app:cli_emulator0001`; absent = the first user), `folder_token`.
+            `owner` (such as `user:alice` or `app:cli_1a2b3c4d5e6f0001`; absent = the first user),
+            `folder_token`.
 
     Returns:
         What `access` does.

@@ -41,7 +41,7 @@ class PaperControls(ABC):
         Args:
             name: what it is called.
             description: what it is for.
-            members: such as `app:cli_emulator0001` or `user:alice`; absent = everybody.
+            members: such as `app:cli_1a2b3c4d5e6f0001` or `user:alice`; absent = everybody.
 
         Raises:
             ValueError: no such member.

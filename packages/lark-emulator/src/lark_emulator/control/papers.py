@@ -61,8 +61,8 @@ def add_space(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         lark: where.
-        spec: `name`, `description`, and `members`, a list such as `["app:cli_emulator0001", "user:alice"]`;
-            absent = everybody.
+        spec: `name`, `description`, and `members`, a list such as
+            `["app:cli_1a2b3c4d5e6f0001", "user:alice"]`; absent = everybody.
     """
     only(spec, "name", "description", "members")
     given = names(spec, "members")

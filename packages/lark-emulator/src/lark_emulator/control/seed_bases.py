@@ -10,10 +10,9 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.control import seeding
 from lark_emulator.control.specs import found, names, only, text
 from lark_emulator.routing import Actor
-from lark_emulator.world.apps import TENANT_KEY
+from lark_emulator.world.apps import DEFAULT_APP_ID, TENANT_KEY
 from lark_emulator.world.bases import Base
 from lark_emulator.world.drive import BITABLE, Document
-from lark_emulator.world.world import DEFAULT_APP_ID
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark

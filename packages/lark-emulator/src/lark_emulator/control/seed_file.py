@@ -8,7 +8,7 @@ email = "dave@example.com"
 [[chats]]
 name = "On call"
 users = ["alice", "dave"]
-bots = ["cli_emulator0001"]
+bots = ["cli_1a2b3c4d5e6f0001"]
 ```
 
 Each member but `settings` is a list, and each of its items is what the operation of the control plane takes.

@@ -101,7 +101,7 @@ class SheetControls(ABC):
         Args:
             title: what it is called.
             type: `folder`, `sheet`, `docx`, or another type, whose content is not held.
-            owner: such as `user:alice` or `app:cli_emulator0001`; absent = the first user.
+            owner: such as `user:alice` or `app:cli_1a2b3c4d5e6f0001`; absent = the first user.
             folder_token: where; absent = in no folder.
 
         Raises:
@@ -115,7 +115,7 @@ class SheetControls(ABC):
 
         Args:
             token: which.
-            share_with: such as `user:bob`, `app:cli_emulator0001` or `chat:oc_emulator_data_team`.
+            share_with: such as `user:bob`, `app:cli_1a2b3c4d5e6f0001` or `chat:oc_emulator_data_team`.
             perm: `view`, `edit`, `full_access`, or `none`, which removes it.
 
         Raises:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.specs import flag, found, name_set, only, text
 from lark_emulator.tokens import long_token
+from lark_emulator.world.apps import DEFAULT_APP_ID
 from lark_emulator.world.consents import Consent, RefreshToken
-from lark_emulator.world.world import DEFAULT_APP_ID
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 
+DEFAULT_APP_ID = "cli_1a2b3c4d5e6f0001"
+"""Of the shape of Lark's own ids: the long connection of the Node SDK takes no other."""
+_DEFAULT_OPEN_IDS = "ou_emulator0001"
 TENANT_KEY = "emulator0tenant0"
 #: How an app wants its events, and its card callbacks: by HTTP, over the long connection, or over that while
 #: it has one and by HTTP otherwise.
@@ -82,6 +85,8 @@ class App:
     @property
     def open_id_prefix(self) -> str:
         """What every open_id of this app starts with: open_ids differ from app to app."""
+        if self.app_id == DEFAULT_APP_ID:
+            return _DEFAULT_OPEN_IDS
         return f"ou_{self.app_id.removeprefix('cli_')}"
 
     def has_any(self, *scopes: str) -> bool:

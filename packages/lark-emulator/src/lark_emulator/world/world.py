@@ -12,7 +12,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.limits import Windows
 from lark_emulator.slicing import emptied
 from lark_emulator.world.approvals import Approvals
-from lark_emulator.world.apps import TENANT_KEY, App
+from lark_emulator.world.apps import DEFAULT_APP_ID, TENANT_KEY, App
 from lark_emulator.world.calendars import Calendars
 from lark_emulator.world.chats import CardUpdate, Chat, Message, WebhookBot
 from lark_emulator.world.consents import Consents
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from lark_emulator.world.documents import Minute, Upload, WikiMove, WikiNode
     from lark_emulator.world.message_marks import Urgent
 
-DEFAULT_APP_ID = "cli_emulator0001"
 DEFAULT_APP_SECRET = "emulator-secret"  # noqa: S105 - public on purpose: it opens nothing but the emulator
 DEFAULT_CHAT_ID = "oc_emulator_data_team"
 _TICKETS_EVERY = 3600.0

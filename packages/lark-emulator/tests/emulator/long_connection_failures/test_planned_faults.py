@@ -190,7 +190,7 @@ def test_anything_can_be_sent(lark: Emulator) -> None:
         ("POST", "faults", {"kind": "lose", "times": 0}, "times"),
         ("POST", "faults", {"kind": "lose", "skip": -1}, "skip"),
         ("POST", "faults", {"kind": "lose", "app_id": "cli_none"}, "cli_none"),
-        ("POST", "../apps/change", {"app_id": "cli_emulator0001", "event_mode": "pigeon"}, "pigeon"),
+        ("POST", "../apps/change", {"app_id": "cli_1a2b3c4d5e6f0001", "event_mode": "pigeon"}, "pigeon"),
         ("POST", "../settings", {"reconnect_count": -2}, "reconnect_count"),
         ("POST", "../settings", {"gap_events": "never"}, "gap_events"),
     ],
