@@ -276,6 +276,11 @@ def _tables(sdk: Sdk, api: Any, token: str, default_table: str) -> str:
     )
     assert patched.name == "A2"
     good(tables.delete(sdk.request(sdk.bitable, "DeleteAppTable", app_token=token, table_id=default_table)))
+    doomed = good(
+        tables.create(sdk.request(sdk.bitable, "CreateAppTable", {"table": {"name": "C"}}, app_token=token))
+    )
+    gone = {"table_ids": [doomed.table_id]}
+    good(tables.batch_delete(sdk.request(sdk.bitable, "BatchDeleteAppTable", gone, app_token=token)))
     listed = good(tables.list(sdk.request(sdk.bitable, "ListAppTable", app_token=token)))
     assert [t.name for t in listed.items] == ["Legs", "A2", "B"]
     assert listed.total == 3

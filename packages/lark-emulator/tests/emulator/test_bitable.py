@@ -259,6 +259,12 @@ def test_tables(sheet: Sheet) -> None:
     assert sheet.api("POST", f"{tables}/batch_create", batch)["code"] == 1254013
     assert sheet.api("PATCH", sheet.path, {"name": "A"})["code"] == 1254013
     assert [t["name"] for t in sheet.api.data("GET", tables)["items"]] == ["Table 1", "A"]
+    both = [t["table_id"] for t in sheet.api.data("GET", tables)["items"]]
+    for ids, code in ((both, 1254034), ([both[0], "tblx"], 1254041), ([], 1254001), (["t"] * 51, 1254001)):
+        assert sheet.api("POST", f"{tables}/batch_delete", {"table_ids": ids})["code"] == code
+    gone = {"table_ids": [create(name="D")["data"]["table_id"], create(name="E")["data"]["table_id"]]}
+    assert sheet.api("POST", f"{tables}/batch_delete", gone)["code"] == 0
+    assert [t["name"] for t in sheet.api.data("GET", tables)["items"]] == ["Table 1", "A"]
     assert sheet.api("DELETE", f"{tables}/{made['table_id']}")["code"] == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lark_emulator.routing import Slices
 
 MOST_PER_PAGE = 100
+MOST_DELETED = 50
 LONGEST_NAME = 100
 NAME = re.compile(r"[^\[\]:\\/?*]+")
 
@@ -103,6 +105,26 @@ def delete(call: Call) -> Slices:
     return {}
 
 
+def batch_delete(call: Call) -> Slices:
+    """Answer `POST …/tables/batch_delete`: all tables, or none; the last one stays."""
+    base = base_of(call)
+    ids = json_object(call, codes.WRONG_JSON).get("table_ids")
+    if not isinstance(ids, list) or not 0 < len(ids) <= MOST_DELETED:
+        raise RefusedError(codes.WRONG_BODY)
+    if not all(isinstance(one, str) for one in ids):
+        raise RefusedError(codes.WRONG_BODY)
+    paths = [{**call.params, "table_id": one} for one in dict.fromkeys(ids)]
+    tables = [table_to_write(replace(call, params=params)) for params in paths]
+    if len(tables) == len(base.tables):
+        raise RefusedError(codes.LAST_TABLE)
+    for table in tables:
+        del base.tables[table.table_id]
+    base.touch()
+    for table in tables:
+        yield from table.emptied()
+    return {}
+
+
 _PATH = "/open-apis/bitable/v1/apps/:app_token/tables"
 
 ROUTES = (
@@ -114,6 +136,12 @@ ROUTES = (
         unconfirmed=(FIELD_TYPES, "a table made without fields has one text field named Text"),
     ),
     Route("POST", f"{_PATH}/batch_create", batch_create),
+    Route(
+        "POST",
+        f"{_PATH}/batch_delete",
+        batch_delete,
+        unconfirmed=("no table_ids, or more than 50, get 1254001", "link fields to a deleted table stay"),
+    ),
     Route("PATCH", f"{_PATH}/:table_id", rename),
     Route("DELETE", f"{_PATH}/:table_id", delete, unconfirmed=("link fields to a deleted table stay",)),
 )
