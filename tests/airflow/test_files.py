@@ -24,7 +24,7 @@ from lark_provider.operators import LarkBitableBulkInsertOperator, LarkBitableSy
 from lark_provider.transfers import LarkBitableToFileOperator
 from tests.airflow.sql import table
 from tests.client.conftest import count
-from tests.client.test_sync import RECORDS
+from tests.client.sync_table import RECORDS
 
 Context = Callable[..., Any]
 COLUMNS = (

@@ -16,8 +16,8 @@ from lark_provider.errors import (
     NotFoundError,
     OutcomeUnknownError,
 )
+from tests.client.bitable_table import Table, rows, stored, table
 from tests.client.conftest import CHAT, Do, count, messages
-from tests.client.test_bitable import Table, rows, stored, table
 
 __all__ = ["table"]  # a fixture
 
