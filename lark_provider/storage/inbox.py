@@ -1,4 +1,4 @@
-"""Store accepted clicks, each once, and the answers to waits of version 0.1. See also `waits`."""
+"""Store accepted clicks and chat commands, each once, and which events were handled. See also `waits`."""
 
 from __future__ import annotations
 
@@ -17,16 +17,13 @@ from lark_provider.protocol.callbacks import CardClick, Delivery, Event
 from lark_provider.protocol.callbacks.storable import LONGEST_ID, is_id, without_zeros
 from lark_provider.protocol.commands.message import CommandMessage, command_of
 from lark_provider.protocol.waits import Wait, correlation_of
-from lark_provider.storage import chat_commands, migrate
+from lark_provider.storage import chat_commands, legacy_waits, migrate
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.statements import INSERTS, among, insert
-from lark_provider.storage.stored_clicks import Stored, concerning, decisions, readable
-from lark_provider.storage.tables import card_answers, card_callbacks, handled_events, meta
+from lark_provider.storage.tables import card_callbacks, handled_events, meta
 from lark_provider.support import measured
 
-CHUNK = 1000
-"""Waits in a statement: above some thousands PostgreSQL would read the whole table."""
 _INSERTS = {
     dialect: make(card_callbacks)
     .on_conflict_do_nothing()
@@ -109,43 +106,8 @@ class Inbox:
                 raise
 
     def answers(self, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
-        """Return the answers to some waits, decided now or earlier, with a query for each `CHUNK`.
-
-        For waits that are not recorded in the table `waits`: those that version 0.1 began. A wait is decided
-        by a row under its key, so that later calls, and a retry of the task, get the same answer.
-
-        Args:
-            waits: The waits, each with a key of its own.
-
-        Returns:
-            Clicks by the wait's key; a wait without an answer is missing.
-        """
-        found: dict[str, list[CardClick]] = {}
-        for start in range(0, len(waits), CHUNK):
-            found |= self._answers(waits[start : start + CHUNK])
-        return found
-
-    def _answers(self, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
-        with transaction(migrate.opened(self._url), reading=True) as connection:
-            clicks, decided = _look(connection, waits)
-        new = decisions([wait for wait in waits if wait.key not in decided], clicks)
-        if not new and not decided:
-            return {}
-        with transaction(migrate.opened(self._url), reading=not new) as connection:
-            if new:
-                now = datetime.now(UTC)
-                rows = [
-                    {"wait_key": key, "event_ids": _names(answer), "decided_at": now}
-                    for key, answer in sorted(new.items())  # Sorted against deadlocks.
-                ]
-                connection.execute(
-                    insert(connection, card_answers)
-                    .values(rows)
-                    .on_conflict_do_nothing(index_elements=[card_answers.c.wait_key])
-                )
-                # Another process may have decided first; its decision counts.
-                decided |= _look(connection, [wait for wait in waits if wait.key in new])[1]
-            return _read(connection, decided)
+        """Return the answers to waits of version 0.1; see `legacy_waits.answers`."""
+        return legacy_waits.answers(self._url, waits)
 
     def is_handled(self, consumer: str, event_id: str) -> bool:
         """Return whether a consumer has handled an event.
@@ -288,38 +250,3 @@ def _renamed(
         for row in others
         if (row["app_id"], row["event_id"]) not in known
     ]
-
-
-def _names(answer: Sequence[Stored]) -> str:
-    return orjson.dumps([one.event_id for one in answer]).decode()
-
-
-def _look(connection: Connection, waits: Sequence[Wait]) -> tuple[list[Stored], dict[str, list[str]]]:
-    """Return, by one query, the clicks that waits may count, in the order stored, and the decided waits."""
-    clicks = sa.select(
-        card_callbacks.c.id,
-        card_callbacks.c.event_id,
-        sa.true().label("is_click"),
-        card_callbacks.c.payload,
-    ).where(concerning(connection, waits))
-    answers = sa.select(sa.literal(0), card_answers.c.wait_key, sa.false(), card_answers.c.event_ids).where(
-        among(connection, card_answers.c.wait_key, [wait.key for wait in waits])
-    )
-    rows = connection.execute(sa.union_all(clicks, answers).order_by("id")).all()
-    return (
-        readable(row for row in rows if row.is_click),
-        {row.event_id: orjson.loads(row.payload) for row in rows if not row.is_click},
-    )
-
-
-def _read(connection: Connection, decided: dict[str, list[str]]) -> dict[str, list[CardClick]]:
-    wanted = [event_id for event_ids in decided.values() for event_id in event_ids]
-    query = sa.select(card_callbacks.c.id, card_callbacks.c.event_id, card_callbacks.c.payload).where(
-        among(connection, card_callbacks.c.event_id, wanted)
-    )
-    clicks = {one.event_id: one.click for one in readable(connection.execute(query))}
-    return {
-        key: [clicks[event_id] for event_id in event_ids]
-        for key, event_ids in decided.items()
-        if clicks.keys() >= set(event_ids)
-    }

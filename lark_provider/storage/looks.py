@@ -42,8 +42,7 @@ from lark_provider.protocol.waits import Wait
 from lark_provider.storage import migrate
 from lark_provider.storage.deadlines import STATEMENT
 from lark_provider.storage.engine import transaction
-from lark_provider.storage.inbox import CHUNK
-from lark_provider.storage.question_chunks import NEVER, Chunk, Kind
+from lark_provider.storage.question_chunks import CHUNK, NEVER, Chunk, Kind
 from lark_provider.storage.stored_clicks import Stored
 from lark_provider.storage.tables import card_callbacks
 from lark_provider.storage.waits import Waits, missing

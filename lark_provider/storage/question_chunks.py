@@ -17,6 +17,8 @@ from lark_provider.storage.tables import card_callbacks
 from lark_provider.storage.tables import waits as questions
 
 NEVER = float("-inf")
+CHUNK = 1000
+"""Questions in a statement: above some thousands PostgreSQL would read the whole table."""
 
 
 @dataclass(frozen=True, slots=True)

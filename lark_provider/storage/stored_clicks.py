@@ -39,7 +39,7 @@ class Stored(NamedTuple):
 
     Attributes:
         id: The row's id; clicks are evaluated in this order.
-        event_id: The column, which is not always the click's own id; see `_own_name`.
+        event_id: The column, which is not always the click's own id: event ids are unique within an app only.
         click: The click.
     """
 

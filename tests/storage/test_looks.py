@@ -20,8 +20,9 @@ from lark_provider.storage import looks as module
 from lark_provider.storage import migrate, stored_clicks, tables
 from lark_provider.storage.deadlines import MAINTENANCE, STATEMENT
 from lark_provider.storage.engine import engine, transaction
-from lark_provider.storage.inbox import CHUNK, Inbox
+from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS, Looks
+from lark_provider.storage.question_chunks import CHUNK
 from lark_provider.storage.waits import Waits
 from lark_provider.support.once import Once
 from tests.callbacks.mq import click

@@ -1,0 +1,99 @@
+"""Answers to the waits that version 0.1 began, which are not recorded in the table `waits`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from lark_provider.protocol.callbacks import CardClick
+from lark_provider.protocol.waits import Wait
+from lark_provider.storage import migrate
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.question_chunks import CHUNK
+from lark_provider.storage.statements import among, insert
+from lark_provider.storage.stored_clicks import Stored, concerning, decisions, readable
+from lark_provider.storage.tables import card_answers, card_callbacks
+
+
+def answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
+    """Return the answers to some waits, decided now or earlier, with a query for each `CHUNK`.
+
+    A wait is decided by a row under its key, so that later calls, and a retry of the task, get the same
+    answer.
+
+    Args:
+        url: The database.
+        waits: The waits, each with a key of its own.
+
+    Returns:
+        Clicks by the wait's key; a wait without an answer is missing.
+
+    Raises:
+        StorageError: The database cannot be used.
+    """
+    found: dict[str, list[CardClick]] = {}
+    for start in range(0, len(waits), CHUNK):
+        found |= _answers(url, waits[start : start + CHUNK])
+    return found
+
+
+def _answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
+    with transaction(migrate.opened(url), reading=True) as connection:
+        clicks, decided = _look(connection, waits)
+    new = decisions([wait for wait in waits if wait.key not in decided], clicks)
+    if not new and not decided:
+        return {}
+    with transaction(migrate.opened(url), reading=not new) as connection:
+        if new:
+            now = datetime.now(UTC)
+            rows = [
+                {"wait_key": key, "event_ids": _names(answer), "decided_at": now}
+                for key, answer in sorted(new.items())  # Sorted against deadlocks.
+            ]
+            connection.execute(
+                insert(connection, card_answers)
+                .values(rows)
+                .on_conflict_do_nothing(index_elements=[card_answers.c.wait_key])
+            )
+            # Another process may have decided first; its decision counts.
+            decided |= _look(connection, [wait for wait in waits if wait.key in new])[1]
+        return _read(connection, decided)
+
+
+def _names(answer: Sequence[Stored]) -> str:
+    return orjson.dumps([one.event_id for one in answer]).decode()
+
+
+def _look(connection: Connection, waits: Sequence[Wait]) -> tuple[list[Stored], dict[str, list[str]]]:
+    """Return, by one query, the clicks that waits may count, in the order stored, and the decided waits."""
+    clicks = sa.select(
+        card_callbacks.c.id,
+        card_callbacks.c.event_id,
+        sa.true().label("is_click"),
+        card_callbacks.c.payload,
+    ).where(concerning(connection, waits))
+    decided = sa.select(sa.literal(0), card_answers.c.wait_key, sa.false(), card_answers.c.event_ids).where(
+        among(connection, card_answers.c.wait_key, [wait.key for wait in waits])
+    )
+    rows = connection.execute(sa.union_all(clicks, decided).order_by("id")).all()
+    return (
+        readable(row for row in rows if row.is_click),
+        {row.event_id: orjson.loads(row.payload) for row in rows if not row.is_click},
+    )
+
+
+def _read(connection: Connection, decided: dict[str, list[str]]) -> dict[str, list[CardClick]]:
+    wanted = [event_id for event_ids in decided.values() for event_id in event_ids]
+    query = sa.select(card_callbacks.c.id, card_callbacks.c.event_id, card_callbacks.c.payload).where(
+        among(connection, card_callbacks.c.event_id, wanted)
+    )
+    clicks = {one.event_id: one.click for one in readable(connection.execute(query))}
+    return {
+        key: [clicks[event_id] for event_id in event_ids]
+        for key, event_ids in decided.items()
+        if clicks.keys() >= set(event_ids)
+    }
