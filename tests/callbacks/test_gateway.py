@@ -21,10 +21,10 @@ from tests.callbacks.virtual import never, timed
 from tests.protocol.callbacks import sender
 from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, sealed
 
-# --- keeping ---
+# --- storing ---
 
 
-def test_what_is_kept_is_answered_at_once() -> None:
+def test_what_is_stored_is_answered_at_once() -> None:
     queue, table = FakeSink("queue"), FakeSink("table")
     assert ask(gateway(queue, table)) == (OK, 0)
     assert len(queue.stored) == 1
@@ -32,7 +32,7 @@ def test_what_is_kept_is_answered_at_once() -> None:
     assert table.calls == []
 
 
-def test_an_event_is_kept_and_answered_with_nothing() -> None:
+def test_an_event_is_stored_and_answered_with_nothing() -> None:
     queue = FakeSink()
     assert ask(gateway(queue), sender.event()) == (Answer(200, b"{}"), 0)
     assert len(queue.stored) == 1
@@ -53,7 +53,7 @@ def test_an_event_is_kept_and_answered_with_nothing() -> None:
         (stubborn, 0, 0.8),
     ],
 )
-def test_the_first_place_to_keep_it_decides(first: Any, second: Any, seconds: float) -> None:
+def test_the_first_sink_that_stores_it_decides(first: Any, second: Any, seconds: float) -> None:
     queue, table = FakeSink("queue", first), FakeSink("table", second)
     answer, took = ask(gateway(queue, table))
     kept = seconds < 2.5
@@ -62,19 +62,30 @@ def test_the_first_place_to_keep_it_decides(first: Any, second: Any, seconds: fl
     assert len(queue.stored) + len(table.stored) == kept
 
 
-def test_the_one_that_lost_is_given_up() -> None:
+def test_the_next_sink_is_begun_after_the_patience_given() -> None:
+    queue, table = FakeSink("queue", never), FakeSink("table")
+    answer, took = ask(gateway(queue, table, patience=0.2))
+    assert (answer, round(took, 3)) == (OK, 0.2)
+
+
+def test_the_default_answer_to_a_click_can_be_replaced() -> None:
+    own = toast("info", "noted")
+    assert ask(gateway(endpoint={"received": own}))[0] == Answer(200, own)
+
+
+def test_the_slower_sink_is_cancelled() -> None:
     queue, table = FakeSink("queue", never), FakeSink("table")
     assert ask(gateway(queue, table))[0] == OK
     assert (queue.cancelled, len(queue.calls), len(table.calls)) == (1, 1, 1)
 
 
-def test_a_place_that_is_down_comes_last() -> None:
+def test_a_sink_that_is_down_comes_last() -> None:
     queue, table = FakeSink("queue", is_up=False), FakeSink("table")
     assert ask(gateway(queue, table)) == (OK, 0)
     assert (queue.calls, len(table.stored)) == ([], 1)
 
 
-def test_a_place_that_failed_is_tried_again() -> None:
+def test_a_sink_that_failed_is_retried() -> None:
     lost = ConnectionError("lost")
     queue = FakeSink("queue", lost, lost, 0)
     answer, took = ask(gateway(queue))
@@ -83,7 +94,7 @@ def test_a_place_that_failed_is_tried_again() -> None:
     assert len(queue.calls) == 3
 
 
-def test_a_place_that_will_never_keep_it_is_not_tried_again() -> None:
+def test_a_sink_with_a_permanent_error_is_not_retried() -> None:
     never_ = ConfigurationError("Events are not kept here. Next: nothing.")
     queue, table = FakeSink("queue", never_), FakeSink("table", ConnectionError("lost"), 0)
     assert ask(gateway(queue)) == (Answer(200, FAILED), 0)
@@ -94,14 +105,16 @@ def test_a_place_that_will_never_keep_it_is_not_tried_again() -> None:
     assert (len(queue.calls), len(table.calls)) == (2, 2)
 
 
-def test_a_place_that_is_cancelled_from_within_has_failed() -> None:
+def test_a_sink_that_is_cancelled_from_within_has_failed() -> None:
     queue = FakeSink("queue", asyncio.CancelledError(), 0)
     answer, took = ask(gateway(queue))
     assert answer == OK
     assert took == pytest.approx(0.25)
 
 
-def test_what_nobody_keeps_is_said_to_people_and_to_lark(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_delivery_that_no_sink_stores_is_an_error_to_people_and_to_lark(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     queue = FakeSink("queue", ConnectionError("lost"))
     answer, took = ask(gateway(queue))
     assert answer == Answer(200, FAILED)
@@ -115,7 +128,7 @@ def test_what_nobody_keeps_is_said_to_people_and_to_lark(caplog: pytest.LogCaptu
     assert all("queue: lost" in vars(record)["error"] for record in caplog.records)
 
 
-def test_an_outage_is_logged_once_and_what_it_cost_when_the_gateway_stops(
+def test_an_outage_is_logged_once_and_counted_when_the_gateway_stops(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     over = gateway(FakeSink("queue", ConnectionError("lost")), deadline=0.01)
@@ -133,7 +146,7 @@ def test_an_outage_is_logged_once_and_what_it_cost_when_the_gateway_stops(
 
 
 @pytest.mark.parametrize("content", [sender.card(), sender.event(), sender.event_1()])
-def test_a_repeated_delivery_is_kept_once(content: dict[str, Any]) -> None:
+def test_a_repeated_delivery_is_stored_once(content: dict[str, Any]) -> None:
     queue = FakeSink()
     over = gateway(queue)
     first, again = ask(over, content), ask(over, content)
@@ -141,7 +154,7 @@ def test_a_repeated_delivery_is_kept_once(content: dict[str, Any]) -> None:
     assert len(queue.calls) == 1
 
 
-def test_what_was_not_kept_is_not_known() -> None:
+def test_what_was_not_stored_is_not_a_duplicate() -> None:
     queue = FakeSink("queue", *[ConnectionError("lost")] * 10, 0)
     over = gateway(queue)
     assert ask(over)[0] == Answer(200, FAILED)
@@ -166,7 +179,7 @@ def test_two_apps_may_use_the_same_ids() -> None:
 # --- refusing ---
 
 
-def test_nothing_that_is_refused_is_kept_or_told_why(caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_that_is_refused_is_stored_or_explained(caplog: pytest.LogCaptureFixture) -> None:
     queue = FakeSink()
     over = gateway(queue)
     body = sealed(sender.card({"value": "in the body"}))
@@ -209,7 +222,7 @@ def test_nothing_secret_is_logged_of_what_is_accepted(caplog: pytest.LogCaptureF
         assert secret not in shown(caplog)
 
 
-def test_a_challenge_is_answered_though_nothing_could_be_kept() -> None:
+def test_a_challenge_is_answered_though_no_sink_is_up() -> None:
     answer, took = ask(gateway(FakeSink("queue", never)), sender.challenge())
     assert (json.loads(answer.body), took) == ({"challenge": "ajls384k-你好"}, 0)
 
@@ -217,7 +230,7 @@ def test_a_challenge_is_answered_though_nothing_could_be_kept() -> None:
 # --- who may answer ---
 
 
-def test_a_stranger_is_told_so_and_kept_all_the_same() -> None:
+def test_a_click_of_a_user_who_may_not_answer_is_stored_all_the_same() -> None:
     value = marked({"decision": "approve"}, "wait-1", ["ou_somebody_else"])
     queue = FakeSink()
     assert ask(gateway(queue), sender.card({"value": value}))[0] == Answer(200, NOT_ALLOWED)
@@ -239,7 +252,7 @@ def test_an_old_click_is_answered_as_old_clicks_are() -> None:
         assert answer == expected if expected else answer.status == 503
 
 
-def test_a_gateway_needs_a_place() -> None:
+def test_a_gateway_needs_a_sink() -> None:
     with pytest.raises(ConfigurationError, match="Next: configure RABBITMQ_URL"):
         Gateway(KnownKeys(KEYS), [])
 
