@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lark_provider.client.clients import AsyncLarkServiceClient
-from lark_provider.outbox.delivering import CARD_GONE
+from lark_provider.protocol.codes import CARD_GONE
 from lark_provider.protocol.errors import (
     ConfigurationError,
     ConflictError,
@@ -17,8 +17,7 @@ from lark_provider.protocol.errors import (
 from lark_provider.storage.errors import DecryptionError
 
 DEADLINE_SECONDS = 30.0
-_RECALLED = 230011
-_PATIENCE_SECONDS = 3600.0
+_GIVE_UP_SECONDS = 3600.0
 """For a permission, which an admin may grant meanwhile, and for a secret, which they may correct."""
 
 
@@ -55,10 +54,10 @@ def is_lost(error: LarkError, age: float) -> bool:
     """
     if not isinstance(error, LarkAPIError):
         return False
-    if error.code == _RECALLED or isinstance(error, NotFoundError | ConflictError | InvalidRequestError):
+    if isinstance(error, NotFoundError | ConflictError | InvalidRequestError):
         return True
     is_refused = isinstance(error, PermissionDeniedError) or not error.retryable
-    return is_refused and age > _PATIENCE_SECONDS
+    return is_refused and age > _GIVE_UP_SECONDS
 
 
 def is_unusable(error: LarkError, age: float) -> bool:
@@ -71,7 +70,7 @@ def is_unusable(error: LarkError, age: float) -> bool:
         age: Seconds since the first one.
     """
     is_persons = isinstance(error, ConfigurationError | TokenAcquisitionError | DecryptionError)
-    return is_persons and age > _PATIENCE_SECONDS
+    return is_persons and age > _GIVE_UP_SECONDS
 
 
 def is_gone(error: LarkError) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from lark_provider.outbox.apps import Apps, Known
 from lark_provider.outbox.outgoing import Outgoing
+from lark_provider.protocol.codes import CARD_GONE
 from lark_provider.protocol.errors import (
     InvalidRequestError,
     LarkAPIError,
@@ -36,8 +37,6 @@ _DATABASE_SECONDS = 10.0
 _FIRST_PAUSE, _LAST_PAUSE = 1.0, 60.0
 _UNCERTAIN_SECONDS = 55 * 60.0
 """Lark recognizes a repeated key for an hour."""
-CARD_GONE = frozenset({230011, 230026, 230031, 230110, 230012, 230071})
-"""A card that cannot be updated any more: recalled, deleted, older than 14 days, of another app."""
 _APP_CODES = range(99990000, 100000000)
 """Of the gateway: they concern the app, such as a missing scope, and not the message."""
 
@@ -84,9 +83,13 @@ class Deliverer:
             TimeoutError: It does not answer.
         """
         unknown = self._apps.unknown()
-        claim: Callable[[], list[Claimed]] = lambda: self._outbox.claim(  # noqa: E731 - read as one step
-            self._me, self._seconds + _LEASE_SECONDS, most=self._outbox.at_once, without=unknown, only=only
-        )
+
+        def claim() -> list[Claimed]:
+            seconds = self._seconds + _LEASE_SECONDS
+            return self._outbox.claim(
+                self._me, seconds, most=self._outbox.at_once, without=unknown, only=only
+            )
+
         rows = await _in_thread(claim)
         results = await asyncio.gather(*(self._deliver(row) for row in rows), return_exceptions=True)
         for result in results:

@@ -420,6 +420,8 @@ _UNKNOWN = Code(Kind.REFUSED, "look the code up in Lark's documentation; quote t
 
 ITEM_GONE = frozenset({1254042, 1254043, 1254044, 230011, 230110})
 """Codes by which the view, record, field or message that a DELETE names is not there, and all above it is."""
+CARD_GONE = frozenset({230011, 230026, 230031, 230110, 230012, 230071})
+"""Codes by which a card cannot be updated any more: recalled, deleted, older than 14 days, of another app."""
 
 
 def lookup(code: int) -> Code:
