@@ -10,12 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc.sheets.addressing import Range
-from lark_provider.api.clouddoc.sheets.tables.chunks import (
-    MAX_COLUMNS,
-    Chunk,
-    blocks_of,
-    chunk,
-)
+from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS
+from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, blocks_of, chunk
 from lark_provider.api.clouddoc.sheets.tables.cutting import Cutter
 from lark_provider.api.clouddoc.sheets.tables.encoding import check_sum
 from lark_provider.api.clouddoc.sheets.tables.formatting import pieces

@@ -10,11 +10,10 @@ from typing import Any
 import orjson
 
 from lark_provider.api.clouddoc.sheets.blocks import Formats
+from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS
 from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks, decoded, encoded
 from lark_provider.protocol.sheet_ledger import Segment
 
-MAX_ROWS, MAX_COLUMNS = 5000, 100
-"""Of one request."""
 MAX_BYTES = 2_000_000
 """Of one request's body. Lark documents no limit, and refuses bodies of 4 MB."""
 _DIGEST_BYTES = 32

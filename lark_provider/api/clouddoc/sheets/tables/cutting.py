@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.blocks import Formats
-from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_BYTES, MAX_ROWS, OVERHEAD, Chunk
+from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS
+from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_BYTES, OVERHEAD, Chunk
 from lark_provider.api.clouddoc.sheets.tables.encoding import (
     SUM_BYTES,
     Blocks,

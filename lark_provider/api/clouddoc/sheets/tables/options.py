@@ -10,7 +10,8 @@ from typing import Any, Literal, TypeAlias, get_args
 from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
 from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS
-from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_BYTES, MAX_ROWS
+from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS
+from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_BYTES
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 
 Mode: TypeAlias = Literal["replace", "append", "update_by_key"]

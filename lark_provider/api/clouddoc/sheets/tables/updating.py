@@ -12,8 +12,9 @@ import orjson
 from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.document_lease import DocumentLease
 from lark_provider.api.clouddoc.sheets.addressing import Range, column_name
+from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS
 from lark_provider.api.clouddoc.sheets.tables.appending import Appender
-from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_COLUMNS, Chunk, chunk_of
+from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk_of
 from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks, comparable
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank, spans
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout
