@@ -37,7 +37,7 @@ class Pace:
     def __init__(self, url: URL, app: str) -> None:
         self._url, self._app = url, app
 
-    def reserve(self, wanted: Mapping[Limit, int], within: float = float("inf")) -> dict[Limit, float]:
+    def reserve(self, wanted: Mapping[Limit, int], within: float) -> dict[Limit, float]:
         """Reserve times for requests.
 
         Args:

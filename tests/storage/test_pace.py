@@ -13,45 +13,46 @@ from lark_provider.storage.pace import Pace
 from lark_provider.storage.watched import WatchedConnection
 
 SLOW, FAST = Limit.of("slow", Rate(1, 3600)), Limit.of("fast", Rate(1000, 3600))
+NEVER = float("inf")
 
 
 def test_times_follow_one_another(url: URL) -> None:
     pace = Pace(url, "app")
-    first = pace.reserve({SLOW: 1})[SLOW]
+    first = pace.reserve({SLOW: 1}, NEVER)[SLOW]
     assert -1 < first <= 0  # it has no burst
-    second = pace.reserve({SLOW: 3})[SLOW]
+    second = pace.reserve({SLOW: 3}, NEVER)[SLOW]
     assert second == pytest.approx(SLOW.interval, abs=60)
-    assert pace.reserve({SLOW: 1})[SLOW] == pytest.approx(4 * SLOW.interval, abs=60)
-    assert -1 < Pace(url, "another app").reserve({SLOW: 1})[SLOW] <= 0
+    assert pace.reserve({SLOW: 1}, NEVER)[SLOW] == pytest.approx(4 * SLOW.interval, abs=60)
+    assert -1 < Pace(url, "another app").reserve({SLOW: 1}, NEVER)[SLOW] <= 0
 
 
 def test_after_a_pause_a_burst_is_allowed(url: URL) -> None:
-    found = Pace(url, "app").reserve({FAST: 1, SLOW: 1})
+    found = Pace(url, "app").reserve({FAST: 1, SLOW: 1}, NEVER)
     assert set(found) == {FAST, SLOW}
     assert found[FAST] == pytest.approx(-FAST.burst, abs=1)
 
 
 def test_a_time_that_is_too_far_ahead_is_not_reserved(url: URL) -> None:
     pace = Pace(url, "app")
-    pace.reserve({FAST: 1, SLOW: 1})
+    pace.reserve({FAST: 1, SLOW: 1}, NEVER)
     for _ in range(3):
         late = pace.reserve({FAST: 1, SLOW: 1}, 60.0)
         assert late == {SLOW: pytest.approx(SLOW.interval, abs=60)}  # the other one was not asked for
     assert pace.reserve({SLOW: 1}, 2 * SLOW.interval)[SLOW] == pytest.approx(SLOW.interval, abs=60)
-    assert pace.reserve({FAST: 1})[FAST] == pytest.approx(FAST.interval - FAST.burst, abs=1)
+    assert pace.reserve({FAST: 1}, NEVER)[FAST] == pytest.approx(FAST.interval - FAST.burst, abs=1)
 
 
 def test_no_time_is_reserved_twice(url: URL) -> None:
     pace = Pace(url, "app")
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: pace.reserve({SLOW: 1})[SLOW], range(40)))
+        found = list(pool.map(lambda _: pace.reserve({SLOW: 1}, NEVER)[SLOW], range(40)))
     assert sorted(round(one / SLOW.interval) for one in found) == list(range(40))
 
 
 def test_a_limit_is_one_statement(postgres: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     migrate.upgrade(postgres)
     pace = Pace(postgres, "app")
-    pace.reserve({SLOW: 1})
+    pace.reserve({SLOW: 1}, NEVER)
     calls, watched = [], WatchedConnection.watched
 
     def counted(connection: WatchedConnection) -> object:
@@ -59,7 +60,7 @@ def test_a_limit_is_one_statement(postgres: URL, monkeypatch: pytest.MonkeyPatch
         return watched(connection)
 
     monkeypatch.setattr(WatchedConnection, "watched", counted)
-    pace.reserve({SLOW: 1})
+    pace.reserve({SLOW: 1}, NEVER)
     assert len(calls) == 1
-    pace.reserve({SLOW: 1, FAST: 1})
+    pace.reserve({SLOW: 1, FAST: 1}, NEVER)
     assert len(calls) == 3
