@@ -48,19 +48,20 @@ def answer(session: Session, effect: Call[Any] | Effect, until: float) -> Frame 
             ends = min(until, time.monotonic() + session.deadline)
             return Frame(observing.tries(effect, session), ends)
         case Send() if session.found is None and session.webhook is None:
-            return Frame(_located(session, effect), until)  # a call without a token: the app says where to
+            # A call without a token has not looked up the app, which has the base URL to send to.
+            return Frame(_send_to_app(session, effect), until)
         case Send(is_paced=False) if effect.call.auth and (found := session.found) and found.pace > 0:
             steps = pacing.reserved(session, effect, found, until)
             return None if steps is None else Frame(steps, until)
         case Send():
             return None
         case NeedToken(rejected):
-            token = None if rejected is not None else token_provider.tenant_token_at_hand(session)
+            token = None if rejected is not None else token_provider.cached_tenant_token(session)
             return (token,) if token else Frame(token_provider.tenant_token(session, rejected), until)
         case NewKey():
             return (uuid.uuid4().hex,)
         case Memoize():
-            return Frame(_memoized(session, effect), until)
+            return Frame(_memoize(session, effect), until)
         case Random():
             return (random.random(),)  # noqa: S311 - jitter
         case Now():
@@ -92,12 +93,12 @@ def answer(session: Session, effect: Call[Any] | Effect, until: float) -> Frame 
     return None
 
 
-def _located(session: Session, send: Send) -> Procedure[Any]:
+def _send_to_app(session: Session, send: Send) -> Procedure[Any]:
     yield from credentials.find(session)
     return (yield send)
 
 
-def _memoized(session: Session, effect: Memoize[T]) -> Procedure[T]:
+def _memoize(session: Session, effect: Memoize[T]) -> Procedure[T]:
     app = yield from credentials.find(session)
     key = (app.token_key, *effect.key)
     now = session.clock()

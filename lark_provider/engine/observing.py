@@ -79,7 +79,7 @@ def observed(call: Call[Any], steps: Flow[LarkResponse[Any]], session: Session) 
     finally:
         steps.close()
         watch.end()
-        answer = error = None  # an error that leaves holds this frame, which must not hold the error
+        answer = error = None  # a traceback holds this frame; a reference back would be a cycle
 
 
 class _Watch:

@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 WORK_SECONDS = 10.0
 """Deadline of one piece of work: longer than that of its statements on the server."""
-PATIENCE_SECONDS = 60.0
-"""How long a database is waited for that is unavailable."""
+WAIT_SECONDS = 60.0
+"""For how long an unavailable database is waited for."""
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 5.0
 
 
@@ -47,7 +47,7 @@ def work(session: Session, effect: Shared[T]) -> Procedure[tuple[T] | None]:
     if not session.has_database():
         return None
 
-    if not effect.patient:
+    if not effect.wait_for_database:
         return (yield from fallback_store.in_shared_store(session, app, effect.work))
 
     def run() -> T:
@@ -69,7 +69,7 @@ def work(session: Session, effect: Shared[T]) -> Procedure[tuple[T] | None]:
             if not error.retryable:
                 raise
             failure = error
-        if time.monotonic() - began > PATIENCE_SECONDS:
+        if time.monotonic() - began > WAIT_SECONDS:
             raise failure
         fields = {"wait_s": wait, "error": str(failure)}
         logger.warning("Ledger unavailable; waiting for its database", extra=fields)
@@ -84,7 +84,7 @@ def leased(session: Session, effect: Leased[T], until: float) -> Frame:
     Args:
         session: The settings of the client.
         effect: The call and the lease.
-        until: The deadline of who asks.
+        until: The deadline of the steps that yielded it.
     """
     deadline = min(until, time.monotonic() + session.deadline)
     bound = LEASE if effect.lease.ends < deadline else DEADLINE

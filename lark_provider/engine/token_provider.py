@@ -57,8 +57,8 @@ class _Want:
         return Token(value, asked_at, asked_at + seconds)
 
 
-def tenant_token_at_hand(session: Session) -> str | None:
-    """Return the tenant token if it is in memory and nothing is to be done about it; else None.
+def cached_tenant_token(session: Session) -> str | None:
+    """Return the tenant token from memory; None if there is none, or if it is to be renewed.
 
     Args:
         session: A client's.
@@ -105,7 +105,7 @@ def _token(session: Session, want: _Want, rejected: str | None) -> Procedure[str
                 yield Spawn(renew, partial(cache.abandon, step.renewal), _ONCE)
             return step.token
         if isinstance(step, Fetch):
-            token = yield from _flown(session, want, rejected, step.flight)
+            token = yield from _fetch_for_waiters(session, want, rejected, step.flight)
             if token.freshness(session.clock()) is not Freshness.STALE:
                 return token.value
             continue  # it is used, and renewed in the background
@@ -124,13 +124,15 @@ def _token(session: Session, want: _Want, rejected: str | None) -> Procedure[str
 def _renew(session: Session, want: _Want, flight: Flight) -> Procedure[None]:
     """Renew a token in the background; the one in use still works."""
     try:
-        yield from _flown(session, want, None, flight)
+        yield from _fetch_for_waiters(session, want, None, flight)
     except LarkError as error:
         logger.warning("Failed to renew the token; using the current one", extra={"error": str(error)})
 
 
-def _flown(session: Session, want: _Want, rejected: str | None, flight: Flight) -> Procedure[Token]:
-    """Fetch the token of a flight, and resolve or fail the callers that wait for it."""
+def _fetch_for_waiters(
+    session: Session, want: _Want, rejected: str | None, flight: Flight
+) -> Procedure[Token]:
+    """Fetch a token by single flight, and resolve or fail the callers that wait for it."""
     try:
         token = yield from _among_processes(session, want, rejected, flight)
     except BaseException as error:
@@ -147,7 +149,7 @@ def _among_processes(session: Session, want: _Want, rejected: str | None, flight
     while True:
         now = session.clock()
         claim = yield from fallback_store.in_token_store(
-            session, want.app, partial(_claimed, want.key, now=now, owner=owner, rejected=rejected)
+            session, want.app, partial(_claim, want.key, now=now, owner=owner, rejected=rejected)
         )
         if claim is None:
             return (yield from want.fetch(session))
@@ -178,5 +180,5 @@ def _among_processes(session: Session, want: _Want, rejected: str | None, flight
     return token
 
 
-def _claimed(key: str, store: TokenStore, *, now: float, owner: str, rejected: str | None) -> Claim:
+def _claim(key: str, store: TokenStore, *, now: float, owner: str, rejected: str | None) -> Claim:
     return store.claim(key, now=now, owner=owner, lease_seconds=LEASE_SECONDS, rejected=rejected)

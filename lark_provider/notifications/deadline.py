@@ -72,7 +72,7 @@ async def call_in_thread(call: Callable[[], T], seconds: float) -> T:
             result = call()
         except Exception as error:  # noqa: BLE001 - raised in the coroutine that waits
             set_outcome(done.set_exception, error)
-        except BaseException as error:  # noqa: BLE001 - as in `run`
+        except BaseException as error:  # noqa: BLE001 - no signal is lost: signals reach the main thread
             set_outcome(done.set_exception, RuntimeError(f"{type(error).__name__} {error}"))
         else:
             set_outcome(done.set_result, result)

@@ -44,9 +44,9 @@ def one_answer(app: Application) -> Application:
         The middleware; `app` itself unless the plugin is configured, or if it cannot work there: a failure
         here must not stop Airflow.
     """
-    from lark_provider.plugins.start import started
+    from lark_provider.plugins.start import start
 
-    return started(app)
+    return start(app)
 
 
 class LarkPlugin(AirflowPlugin):

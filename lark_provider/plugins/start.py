@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from lark_provider.plugins.asgi import Application
 
 logger = get_logger(__name__)
-_renewed_by: set[int] = set()
-"""The process in which the thread runs that renews its row: a forked child needs its own."""
+_recording_in: set[int] = set()
+"""The processes whose row a thread renews: this one at most, and its parent after a fork."""
 
 
-def started(app: Application) -> Application:
+def start(app: Application) -> Application:
     """Start what the plugin does in an API server.
 
     Args:
@@ -36,21 +36,21 @@ def started(app: Application) -> Application:
             return app
         show_fields()
         problem = guard.install()
-        _renew(problem)
+        _start_recording(problem)
         return Hold(app, settings.HOLD.seconds())
     except Exception:  # Airflow must start, whatever is wrong with us.
         logger.exception("Lark plugin failed to start; answers are neither guarded nor held")
         return app
 
 
-def _renew(problem: str | None) -> None:
-    if os.getpid() in _renewed_by:
+def _start_recording(problem: str | None) -> None:
+    if os.getpid() in _recording_in:
         return
-    _renewed_by.add(os.getpid())
-    threading.Thread(target=_renewing, args=(problem,), name="lark-api-server", daemon=True).start()
+    _recording_in.add(os.getpid())
+    threading.Thread(target=_record_repeatedly, args=(problem,), name="lark-api-server", daemon=True).start()
 
 
-def _renewing(problem: str | None) -> None:
+def _record_repeatedly(problem: str | None) -> None:
     """Record this process now and once a minute; an unavailable database only makes that late."""
     from lark_provider.storage.api_servers import RENEWAL_SECONDS, ApiServer, ApiServers, process_id
 

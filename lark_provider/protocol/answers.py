@@ -39,7 +39,7 @@ _PROXY = Code(Kind.REFUSED, PROXY_STEP)
 _NO_ENDPOINT = Code(Kind.NOT_FOUND, "check method and path: Lark has no such endpoint")
 _NOT_EMULATED = Code(Kind.NOT_EMULATED, "answer it in the test by a fault of the emulator, or use Lark")
 _SERVER_ERROR = Code(Kind.AMBIGUOUS, "call again later; quote the log id to Lark's support if it persists")
-_LIMIT = 99991400
+_RATE_LIMITED = 99991400
 _ENVELOPE = frozenset({"code", "msg", "error"})
 _MASKED_BYTES, _QUOTED_CHARACTERS = 4096, 120  # masked first: half a secret would not be recognised
 _HTTP_REDIRECT, _HTTP_ERROR, _HTTP_NOT_FOUND, _HTTP_TOO_MANY, _HTTP_SERVER_ERROR = 300, 400, 404, 429, 500
@@ -91,7 +91,7 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
     if meaning.kind is Kind.DONE and call.updates:
         return _accepted(body, log_id, date)
     if meaning.kind is Kind.REFUSED and response.status == _HTTP_TOO_MANY:
-        meaning = lookup(_LIMIT)
+        meaning = lookup(_RATE_LIMITED)
     elif meaning.kind is Kind.REFUSED and response.status >= _HTTP_SERVER_ERROR:
         meaning = _SERVER_ERROR
     return _refused(call, response, body, meaning, secrets)
@@ -118,7 +118,7 @@ def _json(content: bytes) -> dict[str, Any] | None:
 def _foreign(call: Call[Any], status: int) -> Code:
     """Return what an answer without Lark's envelope means: unknown path, proxy's page, failing gateway."""
     if status == _HTTP_TOO_MANY:
-        return lookup(_LIMIT)
+        return lookup(_RATE_LIMITED)
     if status == _HTTP_NOT_FOUND:
         return _NO_ENDPOINT
     if status >= _HTTP_SERVER_ERROR or status in _HTTP_TIMEOUTS:
@@ -167,7 +167,7 @@ def _refused(
         troubleshooter=shown(details["troubleshooter"]) if details.get("troubleshooter") else None,
         field_violations=violations,
     )
-    wait = _seconds(response) if meaning.kind in _TRANSIENT else None
+    wait = _retry_after(response) if meaning.kind in _TRANSIENT else None
     if isinstance(error, RateLimitError):
         error.retry_after = wait
     return Refusal(meaning.kind, error, wait)
@@ -189,7 +189,8 @@ def _scopes(details: dict[str, Any]) -> tuple[list[str], str | None]:
     return scopes, next((str(link) for link in links if link), None)
 
 
-def _seconds(response: Response) -> float | None:
+def _retry_after(response: Response) -> float | None:
+    """Return after how many seconds Lark, or a proxy, wants the request to be sent again; None if unsaid."""
     value = response.headers.get("x-ogw-ratelimit-reset") or response.headers.get("retry-after")
     try:
         return max(0.0, float(value)) if value is not None else None

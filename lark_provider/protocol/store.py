@@ -154,11 +154,11 @@ class Shared(Generic[T]):
 
     Attributes:
         work: What to do; it may run more than once, if its outcome was lost.
-        patient: Whether a database that is unavailable is waited for.
+        wait_for_database: Whether a database that is unavailable is waited for.
     """
 
     work: Callable[[Store], T]
-    patient: bool = True
+    wait_for_database: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +176,11 @@ class Leased(Generic[D]):
     lease: Lease
 
 
-def shared(work: Callable[[Store], T], *, patient: bool = True) -> Generator[Shared[T], Any, tuple[T] | None]:
+def shared(
+    work: Callable[[Store], T], *, wait_for_database: bool = True
+) -> Generator[Shared[T], Any, tuple[T] | None]:
     """Work on what processes share, inside a procedure, typed."""
-    found: tuple[T] | None = yield Shared(work, patient)
+    found: tuple[T] | None = yield Shared(work, wait_for_database)
     return found
 
 

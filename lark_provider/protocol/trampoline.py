@@ -26,8 +26,8 @@ class Frame(NamedTuple):
 
     Attributes:
         steps: What is run.
-        until: When they must have ended, by the monotonic clock. Who answers their effects lets no frame on
-            top of it end later.
+        until: Their deadline, by the monotonic clock. Frames that are put on top of this one get the same
+            deadline or an earlier one.
     """
 
     steps: Steps
@@ -40,7 +40,7 @@ of one, or by None if it is I/O, which the driver does."""
 
 
 Io: TypeAlias = "tuple[Effect, float]"
-"""What is left for the driver, and the deadline of who asks."""
+"""An effect that the driver performs, and the deadline of the steps that yielded it."""
 Run: TypeAlias = "Generator[Io, Any, T]"
 
 
@@ -90,11 +90,11 @@ def run(operation: Call[Any] | Procedure[T], answer_to: Answer) -> Run[T]:
                     stack.append(found)
                 else:
                     answer = found[0]
-            except Exception as raised:  # noqa: BLE001 - whoever asked decides
+            except Exception as raised:  # noqa: BLE001 - the steps that yielded it decide
                 error = raised
     finally:
         if stack:  # Cancelled, or closed by the driver: each step learns of it, the last one first.
             with ExitStack() as closing:
                 for frame in stack:
                     closing.callback(frame.steps.close)
-        answer = error = None  # an error that leaves holds this frame, which must not hold the error
+        answer = error = None  # a traceback holds this frame; a reference back would be a cycle

@@ -126,7 +126,7 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
         found = lineage.written(self.sql_table, self.sql_conn_id, self.hook_params)
         return OperatorLineage(inputs=[self._dataset()], outputs=found)
 
-    def _nothing(self, deleted: int) -> InvalidRequestError:
+    def _empty_source(self, deleted: int) -> InvalidRequestError:
         return InvalidRequestError(
             f"The Bitable table has no records that the app sees, and {self.sql_table} has "
             f"{deleted} rows, which were not deleted. Next: check the app's role in the base's "

@@ -132,7 +132,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
         """Return the error for a field in `columns` that the source does not have, but `available`."""
 
     @abstractmethod
-    def _nothing(self, deleted: int) -> InvalidRequestError:
+    def _empty_source(self, deleted: int) -> InvalidRequestError:
         """Return the error of an empty source; `deleted` rows are in the SQL table."""
 
     def _copied(self, target: Target) -> dict[str, int]:
@@ -151,7 +151,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
             count += len(chunk)
             self.progress.check()
         if self.mode == "replace" and not count and deleted and not self.allow_empty_table:
-            raise self._nothing(deleted)
+            raise self._empty_source(deleted)
         return {"rows": count, "deleted": deleted}
 
     def _wanted(self, available: Sequence[str]) -> dict[str, str]:

@@ -136,7 +136,7 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
         found = lineage.written(self.sql_table, self.sql_conn_id, self.hook_params)
         return OperatorLineage(inputs=[self._dataset(self.sheet or "")], outputs=found)
 
-    def _nothing(self, deleted: int) -> InvalidRequestError:
+    def _empty_source(self, deleted: int) -> InvalidRequestError:
         return InvalidRequestError(
             f"The worksheet has no rows below its header, and {self.sql_table} has {deleted} rows, which "
             "were not deleted. Next: check the worksheet and the range; if it is empty, pass "

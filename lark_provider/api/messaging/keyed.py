@@ -69,7 +69,9 @@ def once(
         LarkError: As for any message.
     """
     uuid = key_uuid(receiver, checked_key(key))
-    found = yield from shared(lambda store: store.messages.begin(receiver, key, uuid), patient=False)
+    found = yield from shared(
+        lambda store: store.messages.begin(receiver, key, uuid), wait_for_database=False
+    )
     if found is None:
         return (yield from send(uuid))
     (entry,) = found
@@ -87,7 +89,7 @@ def once(
             raise _unknown(entry)
         uuid, is_fresh = _next(receiver, key, entry), True
     if uuid != entry.token:
-        yield from shared(lambda store: store.messages.resend(entry, uuid), patient=False)
+        yield from shared(lambda store: store.messages.resend(entry, uuid), wait_for_database=False)
     return (yield from _sent(send(uuid), entry, is_fresh=is_fresh))
 
 
@@ -100,10 +102,10 @@ def _sent(
         raise
     except (LarkAPIError, TransportError):
         if is_fresh:  # else an earlier attempt may have sent it all the same
-            yield from shared(lambda store: store.messages.refuse(entry), patient=False)
+            yield from shared(lambda store: store.messages.refuse(entry), wait_for_database=False)
         raise
     kept = {name: answer.data[name] for name in _KEPT if name in answer.data}
-    yield from shared(lambda store: store.messages.done(entry, kept), patient=False)
+    yield from shared(lambda store: store.messages.done(entry, kept), wait_for_database=False)
     return answer
 
 

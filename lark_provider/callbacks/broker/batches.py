@@ -31,7 +31,7 @@ class InboxWithDeadline:
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
-        self._attempts = DatabaseWork(_STORE_SECONDS)
+        self._work = DatabaseWork(_STORE_SECONDS)
 
     async def check(self) -> None:
         """Prove that clicks can be stored.
@@ -54,7 +54,7 @@ class InboxWithDeadline:
 
     async def _ask(self, work: Callable[[], T]) -> T:
         try:
-            return await self._attempts.run(work)
+            return await self._work.run(work)
         except TransportError as error:
             raise StorageError(str(error), retryable=True) from None
 

@@ -129,8 +129,8 @@ def _checks(handled: Handled) -> list[WorkCheck]:
     """Return what probes prove beside the broker: the database, if there is one."""
     if not handled.may_block:
         return []
-    attempts = DatabaseWork(_CHECK_SECONDS)
-    return [WorkCheck("database", lambda: attempts.run(handled.check))]
+    work = DatabaseWork(_CHECK_SECONDS)
+    return [WorkCheck("database", lambda: work.run(handled.check))]
 
 
 class _EndedError(Exception):

@@ -18,7 +18,7 @@ from lark_provider.engine.pools import Wire
 from lark_provider.engine.session import Found, Session
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.longconn.discovery import discover
-from lark_provider.protocol.longconn.reconnect import ClientConfig, Pause, Pauses
+from lark_provider.protocol.longconn.reconnect import ClientConfig, Delay, ReconnectBackoff
 from lark_provider.protocol.longconn.refusals import Refusal, Verdict, of_discovery
 from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.protocol.tokens import App
@@ -63,7 +63,7 @@ class AppListener:
             app.base_url,
             timeout=DISCOVERY_SECONDS,
             deadline=DISCOVERY_SECONDS,
-            policy=_NO_RETRIES,  # Attempts follow Lark's own rules; see `Pauses`.
+            policy=_NO_RETRIES,  # Attempts follow Lark's own rules; see `ReconnectBackoff`.
             wire=wire,
             found=Found(app, float("inf"), pace=0, has_database=False),  # `fleet` watches the registry.
         )
@@ -84,7 +84,7 @@ class AppListener:
 
     async def run(self) -> None:
         """Stay connected until cancelled, whatever happens."""
-        loop, pauses = asyncio.get_running_loop(), Pauses()
+        loop, backoff = asyncio.get_running_loop(), ReconnectBackoff()
         while True:
             self._connection, began = None, loop.time()
             self._enter(Phase.CONNECTING)
@@ -94,15 +94,15 @@ class AppListener:
                 logger.exception("Long connection failed unexpectedly", extra={"app_id": self.app.app_id})
                 refusal = Refusal(Verdict.RETRY, f"unexpected error {type(error).__name__}")
             stood = loop.time() - began if self._connection is not None else 0.0
-            pause = pauses.next(refusal.verdict, stood, self._config, random.random())  # noqa: S311 - jitter
+            delay = backoff.next(refusal.verdict, stood, self._config, random.random())  # noqa: S311 - jitter
             self._error = refusal.reason
             if self._is_leaving:
                 return
             self._enter(Phase.REFUSED if refusal.verdict is Verdict.REFUSED else Phase.WAITING)
-            self._log(refusal, pause)
+            self._log(refusal, delay)
             if refusal.verdict is Verdict.REFUSED:
                 self.decided.set()
-            await asyncio.sleep(pause.seconds)
+            await asyncio.sleep(delay.seconds)
 
     async def leave(self, *, is_replaced: bool = False) -> None:
         """Answer the deliveries in flight, and close the connection; then `run` ends.
@@ -163,18 +163,18 @@ class AppListener:
             self._phase, self._since = phase, datetime.now(UTC)
             self.changed()
 
-    def _log(self, refusal: Refusal, pause: Pause) -> None:
+    def _log(self, refusal: Refusal, delay: Delay) -> None:
         """Log the end of a connection, which Lark causes every few minutes, or a failed attempt."""
-        fields = {"app_id": self.app.app_id, "error": refusal.reason, "retry_in_s": round(pause.seconds, 1)}
+        fields = {"app_id": self.app.app_id, "error": refusal.reason, "retry_in_s": round(delay.seconds, 1)}
         match refusal.verdict:
             case Verdict.REFUSED:
                 logger.error("Lark refuses the long connection of the app", extra=fields)
             case Verdict.CROWDED:
                 logger.warning("Too many long connections of the app; retrying", extra=fields)
-            case _ if pause.is_exhausted:
+            case _ if delay.is_exhausted:
                 logger.error("Attempts to connect exhausted; retrying much later", extra=fields)
             case _ if self._connection is not None:
                 logger.info("Long connection ended; reconnecting", extra=fields)
             case _:
-                fields["attempt"] = pause.attempt
+                fields["attempt"] = delay.attempt
                 logger.warning("Long connection failed; retrying", extra=fields)

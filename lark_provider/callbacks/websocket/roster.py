@@ -33,7 +33,7 @@ class Roster:
             if not self.apps or isinstance(error, _NamedError):
                 raise error
         if not self.apps:
-            raise _nothing()
+            raise _no_apps()
 
 
 class _NamedError(ConfigurationError):
@@ -93,7 +93,7 @@ def load(named: Collection[str] = (), *, needs_registry: bool = False) -> Roster
     return Roster(apps, problems)
 
 
-def _nothing() -> ConfigurationError:
+def _no_apps() -> ConfigurationError:
     registry = str(config.path(config.registry()).absolute()) if "://" not in config.registry() else "its URL"
     where = (
         f"the registry at {registry} has no active app" if config.has_registry() else "there is no registry"

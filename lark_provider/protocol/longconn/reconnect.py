@@ -76,13 +76,13 @@ def _number(value: object) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class Delay:
     """How long to wait before the next attempt.
 
     Attributes:
-        seconds: The pause.
+        seconds: The delay.
         attempt: How many attempts have failed since a connection stood, this one included.
-        is_exhausted: Whether Lark's number of attempts is used up; the pause is a long one then.
+        is_exhausted: Whether Lark's number of attempts is used up; the delay is a long one then.
     """
 
     seconds: float
@@ -90,15 +90,15 @@ class Pause:
     is_exhausted: bool = False
 
 
-class Pauses:
-    """The pauses of one app: short after a connection that stood, then Lark's; long where Lark refuses."""
+class ReconnectBackoff:
+    """The delays of one app: short after a connection that stood, then Lark's; long where Lark refuses."""
 
     def __init__(self) -> None:
         self._failures = 0
         self._crowded = 0
 
-    def next(self, verdict: Verdict, stood: float, config: ClientConfig, random: float) -> Pause:
-        """Return the pause after a connection ended, or an attempt failed.
+    def next(self, verdict: Verdict, stood: float, config: ClientConfig, random: float) -> Delay:
+        """Return the delay after a connection ended, or an attempt failed.
 
         Args:
             verdict: Why.
@@ -110,13 +110,13 @@ class Pauses:
             self._failures = self._crowded = 0
         self._failures += 1
         if verdict is Verdict.REFUSED:
-            return Pause(REFUSED_SECONDS * (0.9 + 0.2 * random), self._failures)
+            return Delay(REFUSED_SECONDS * (0.9 + 0.2 * random), self._failures)
         if verdict is Verdict.CROWDED:
             self._crowded += 1
             usual = min(_CROWDED_SECONDS * 2.0 ** min(self._crowded - 1, 10), _LONGEST_CROWDED)
-            return Pause(usual * (0.5 + random), self._failures)
+            return Delay(usual * (0.5 + random), self._failures)
         if 0 <= config.reconnect_count < self._failures:
-            return Pause(REFUSED_SECONDS * (0.9 + 0.2 * random), self._failures, is_exhausted=True)
+            return Delay(REFUSED_SECONDS * (0.9 + 0.2 * random), self._failures, is_exhausted=True)
         match self._failures:
             case 1:
                 seconds = QUICK_SECONDS * random
@@ -124,4 +124,4 @@ class Pauses:
                 seconds = config.reconnect_nonce * random
             case _:
                 seconds = config.reconnect_interval
-        return Pause(seconds, self._failures)
+        return Delay(seconds, self._failures)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lark_provider.protocol.longconn import reconnect
-from lark_provider.protocol.longconn.reconnect import ClientConfig, Pauses
+from lark_provider.protocol.longconn.reconnect import ClientConfig, ReconnectBackoff
 from lark_provider.protocol.longconn.refusals import Verdict
 
 LIVE = ClientConfig(90.0, -1, 90.0, 25.0)
@@ -54,33 +54,33 @@ def test_an_interval_that_is_invalid_changes_nothing(value: object) -> None:
 def pauses(
     count: int, config: ClientConfig = LIVE, random: float = 0.5, verdict: Verdict = Verdict.RETRY
 ) -> list[float]:
-    after = Pauses()
+    after = ReconnectBackoff()
     after.next(Verdict.RETRY, 600.0, config, random)
     return [after.next(verdict, 0.0, config, random).seconds for _ in range(count)]
 
 
 def test_the_first_attempt_is_quick_then_larks_values_count() -> None:
-    after = Pauses()
+    after = ReconnectBackoff()
     assert after.next(Verdict.RETRY, 600.0, LIVE, 0.5).seconds == 1.0
     assert pauses(4) == [12.5, 90.0, 90.0, 90.0]
 
 
 def test_random_numbers_spread_the_first_two_attempts() -> None:
     for random in (0.0, 0.999):
-        after = Pauses()
+        after = ReconnectBackoff()
         assert after.next(Verdict.RETRY, 60.0, LIVE, random).seconds == 2 * random
         assert after.next(Verdict.RETRY, 0.0, LIVE, random).seconds == 25 * random
 
 
 def test_a_connection_that_never_stands_long_is_no_success() -> None:
-    after = Pauses()
+    after = ReconnectBackoff()
     found = [after.next(Verdict.RETRY, 19.0, LIVE, 0.5).seconds for _ in range(4)]
     assert found == [1.0, 12.5, 90.0, 90.0]
     assert after.next(Verdict.RETRY, 30.0, LIVE, 0.5).seconds == 1.0
 
 
 def test_a_number_of_attempts_is_kept_to() -> None:
-    after = Pauses()
+    after = ReconnectBackoff()
     limited = ClientConfig(90.0, 2, 90.0, 25.0)
     found = [after.next(Verdict.RETRY, 0.0, limited, 0.5) for _ in range(4)]
     assert [one.is_exhausted for one in found] == [False, False, True, True]

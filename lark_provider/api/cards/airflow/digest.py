@@ -13,8 +13,8 @@ from lark_provider.protocol.language import Language
 from lark_provider.protocol.moments import shown
 from lark_provider.support.text import clip
 
-_LISTED = 10
-_NAME = 120
+_MAX_LISTED = 10
+_MAX_NAME_CHARS = 120
 _TEXTS: dict[str, tuple[str, str]] = {
     "title": ("每日汇总 · {name}", "Digest · {name}"),
     "period": ("{begin} 至 {end}", "{begin} to {end}"),
@@ -93,7 +93,7 @@ def card(digest: Digest, language: Language) -> dict[str, Any]:
     )
     counts = [f"❌ {_name(dag_id)}: {count}" for dag_id, count in digest.failed]
     slow = [
-        f"🐢 {_name(one.dag_id)} {_duration(one.seconds)} {link(clip(one.run_id, _NAME), one.url)}"
+        f"🐢 {_name(one.dag_id)} {_duration(one.seconds)} {link(clip(one.run_id, _MAX_NAME_CHARS), one.url)}"
         for one in digest.slowest
     ]
     broken = [f"🔴 {_name(dag_id)}" for dag_id in digest.broken]
@@ -115,15 +115,15 @@ def card(digest: Digest, language: Language) -> dict[str, Any]:
 
 
 def _name(dag_id: str) -> str:
-    return escape(clip(dag_id, _NAME))
+    return escape(clip(dag_id, _MAX_NAME_CHARS))
 
 
 def _listed(heading: str, lines: Sequence[str], language: Language) -> str:
     if not lines:
         return ""
-    rest = len(lines) - _LISTED
+    rest = len(lines) - _MAX_LISTED
     more = [translate(language, "more", count=rest)] if rest > 0 else []
-    return "\n".join([f"**{translate(language, heading)}**", *lines[:_LISTED], *more])
+    return "\n".join([f"**{translate(language, heading)}**", *lines[:_MAX_LISTED], *more])
 
 
 def _duration(seconds: float) -> str:

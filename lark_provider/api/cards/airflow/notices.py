@@ -36,7 +36,7 @@ def invalid(
     titles = {field.name: field.title for field in form_fields(question.params)}
     titles[OPTIONS] = translate(language, "options")
     lines = [
-        f"- **{_plain(titles.get(name, name))}** {_plain(_in(reason, language))}"
+        f"- **{_plain(titles.get(name, name))}** {_plain(_in_language(reason, language))}"
         for name, reason in list(errors.items())[:_MOST_ERRORS]
     ]
     return "\n".join([translate(language, "invalid", who=mention(open_id)), *lines])
@@ -53,7 +53,7 @@ def refused(open_id: str, why: Mapping[str, str] | str, language: Language) -> s
     Raises:
         InvalidRequestError: `open_id` is not an id.
     """
-    return translate(language, "refused", who=mention(open_id), why=_plain(_in(why, language)))
+    return translate(language, "refused", who=mention(open_id), why=_plain(_in_language(why, language)))
 
 
 def asked_again(language: Language) -> str:
@@ -79,7 +79,7 @@ def waiting(open_id: str | None, language: Language) -> str:
     return translate(language, "waiting", who=who)
 
 
-def _in(text: Mapping[str, str] | str, language: Language) -> str:
+def _in_language(text: Mapping[str, str] | str, language: Language) -> str:
     return text if isinstance(text, str) else text.get(language) or text.get("en") or ""
 
 

@@ -164,4 +164,4 @@ def released(claimant: Claimant) -> Procedure[None]:
         claimant: The writer.
     """
     with suppress(LarkError):
-        yield from shared(lambda store: store.leases.release(claimant), patient=False)
+        yield from shared(lambda store: store.leases.release(claimant), wait_for_database=False)

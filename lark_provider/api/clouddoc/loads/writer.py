@@ -289,7 +289,8 @@ class Writer:
         """Record that a chunk stands, if that is possible at once: it need not be settled then."""
         with suppress(LarkError):
             yield from shared(
-                lambda store: store.ledger.step(self.load.id, self.claimant, done, None), patient=False
+                lambda store: store.ledger.step(self.load.id, self.claimant, done, None),
+                wait_for_database=False,
             )
 
     def granted(self, work: Callable[[Store], Step]) -> Procedure[tuple[Step, Lease]]:

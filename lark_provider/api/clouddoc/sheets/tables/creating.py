@@ -151,7 +151,7 @@ def _sent(
         return (yield from _looked(held, title, folder, look_after))
     except (LarkAPIError, TransportError):
         if entry.is_new:
-            yield from shared(lambda store: store.files.refuse(entry), patient=False)
+            yield from shared(lambda store: store.files.refuse(entry), wait_for_database=False)
         raise
 
 

@@ -84,7 +84,7 @@ class Job:
         )
         try:
             end = max(old_end, 0 if write is None else write.detail["end"])
-            yield from modes.check_merges(writer, place.rows, unmerge=options.unmerge)
+            yield from modes.clear_merges(writer, place.rows, unmerge=options.unmerge)
             if options.mode == "replace":
                 extent = yield from modes.replace(writer, source, end)
             elif options.mode == "append":

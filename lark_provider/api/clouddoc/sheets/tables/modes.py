@@ -120,7 +120,7 @@ def append(writer: Appender, source: Source, layout: Layout, *, header: bool) ->
     """
     place = writer.place
     if header:
-        yield from _headed(writer, layout)
+        yield from _write_header(writer, layout)
     top = place.row + header
     row = (yield from place.last_row(writer.lease, top)) + 1
     count = 0
@@ -151,8 +151,12 @@ def append(writer: Appender, source: Source, layout: Layout, *, header: bool) ->
     return Extent(place.row, max(last, place.row))
 
 
-def _headed(writer: Writer, layout: Layout) -> Procedure[None]:
-    """See that the table has its header."""
+def _write_header(writer: Writer, layout: Layout) -> Procedure[None]:
+    """Write the header if its row is blank; else check that it is this one.
+
+    Raises:
+        InvalidRequestError: The worksheet has another header.
+    """
     place = writer.place
     while True:
         writer.lease.decide_again()
@@ -191,18 +195,18 @@ def text_of(cell: Any) -> str:
     return "" if cell is None else str(cell)
 
 
-def check_merges(writer: Writer, last: int, *, unmerge: bool) -> Procedure[None]:
-    """See that no merged cells are in the way.
+def clear_merges(writer: Writer, last: int, *, unmerge: bool) -> Procedure[None]:
+    """Unmerge the merged cells where a table is written, or refuse to write over them.
 
     See POST /open-apis/sheets/v2/spreadsheets/:token/unmerge_cells.
 
     Args:
         writer: Of the table.
         last: The last row that matters.
-        unmerge: Whether to unmerge them.
+        unmerge: Whether to unmerge them; else they are an error.
 
     Raises:
-        ConflictError: There are some; the text names them.
+        ConflictError: There are some, and `unmerge` is false; the text names them.
     """
     place = writer.place
     there = place.range(place.row, max(last, place.row))

@@ -186,7 +186,7 @@ class Writer:
         """Record what is certain, after an error."""
         write, done = self.write, self.stands
         if write is not None and done is not None:
-            yield from shared(lambda store: store.sheets.stands(write.id, done), patient=False)
+            yield from shared(lambda store: store.sheets.stands(write.id, done), wait_for_database=False)
 
     def explain(self, error: Exception) -> None:
         """Add to an error what stands of the table, so that nothing half-written is left unsaid."""
