@@ -31,8 +31,10 @@ def page(sheet: Sheet, token: str = "", *, legacy: bool = False) -> dict[str, An
 
 def scan(sheet: Sheet, *, legacy: bool = False) -> list[list[str]]:
     """Return the record_ids of each page."""
-    pages, token, more = [], "", True
+    pages, more = [], True
+    token: str | None = ""
     while more:
+        assert token is not None, "more pages, and no token"
         answer = page(sheet, token, legacy=legacy)
         pages.append([item["record_id"] for item in answer["items"]])
         token, more = answer.get("page_token"), answer["has_more"]
