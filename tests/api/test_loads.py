@@ -120,6 +120,12 @@ def test_addresses_are_masked(text: str, masked: str) -> None:
     assert masked_addresses(text) == masked
 
 
+def test_addresses_are_masked_in_a_key_of_a_million_characters() -> None:
+    """It took hours, and held the interpreter meanwhile."""
+    long = "k" * 1_000_000
+    assert masked_addresses(f"{long} {long}@example.com") == f"{long} ***@example.com"
+
+
 cells = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text() | st.sampled_from(['}},{"fields":{', "},{"]),
     lambda inner: (
