@@ -21,6 +21,8 @@ _WHICH = (
 )
 _KINDS, _STATES = ("load", "message", "sheet", "file"), ("pending", "done", "refused")
 _NAME = 48
+_DIGITS = 9
+"""Of a limit; more do not fit into the numbers of all databases."""
 
 
 def add_to(commands: Any) -> None:
@@ -53,8 +55,10 @@ def _add_action(group: Any, name: str, run: Any, text: str, more: str = "") -> a
 
 
 def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"must be a whole number above 0, got {text!r}")
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) > 0):
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number above 0, of at most {_DIGITS} digits, got {text!r}"
+        )
     return int(text)
 
 

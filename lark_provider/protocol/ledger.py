@@ -162,6 +162,7 @@ class Load:
         chunks: How many chunks are recorded.
         written: Rows in chunks that are done.
         days: The time zone in which its days begin where its caller names none; None if none was met yet.
+        record: Tells it from an earlier load of the same key, if that was forgotten; else empty.
     """
 
     id: str
@@ -172,6 +173,7 @@ class Load:
     chunks: int
     written: int
     days: str | None = None
+    record: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from lark_provider.protocol.ledger import (
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.redact import masked_addresses
 from lark_provider.protocol.tokens import App
-from lark_provider.storage import ledger_parts, ledger_rows, ledger_step, migrate, statements
+from lark_provider.storage import forgotten, ledger_parts, ledger_rows, ledger_step, migrate, statements
 from lark_provider.storage.aead import Aead, derive
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.statements import Clock, read_clock
@@ -90,7 +90,7 @@ class LoadLedger:
                 name=masked_addresses(key),
                 target=target,
                 state=State.PENDING,
-                detail=_detail(chunk_size, restart, is_clearing=False),
+                detail=_detail(chunk_size, restart, forgotten.name(connection, identity)),
                 created_at=now,
                 updated_at=now,
             )
@@ -114,6 +114,7 @@ class LoadLedger:
             count,
             written,
             _days(detail),
+            detail.get("record", ""),  # a load that an earlier version has recorded has none
         )
 
     def recorded_days(self, target: str, key: str, restart: int) -> str | None:
@@ -365,7 +366,7 @@ class LoadLedger:
                 ).scalar_one()
             )
             if detail["restart"] == restart:
-                cleared = _detail(detail["chunk_size"], restart, is_clearing=False)
+                cleared = _detail(detail["chunk_size"], restart, detail.get("record", ""))
                 _touch(connection, load, clock.now, detail=cleared, state=State.PENDING)
             return True
 
@@ -397,8 +398,14 @@ def _touch(connection: Connection, load: str, now: datetime, **values: Any) -> N
     connection.execute(ledger.update().where(ledger.c.id == load).values(updated_at=now, **values))
 
 
-def _detail(chunk_size: int, restart: int, *, is_clearing: bool) -> str:
-    detail = {"chunk_size": chunk_size, "restart": restart, "is_clearing": is_clearing, "days": None}
+def _detail(chunk_size: int, restart: int, record: str) -> str:
+    detail = {
+        "chunk_size": chunk_size,
+        "restart": restart,
+        "is_clearing": False,
+        "days": None,
+        "record": record,
+    }
     return orjson.dumps(detail).decode()
 
 

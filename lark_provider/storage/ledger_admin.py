@@ -15,7 +15,7 @@ from lark_provider.protocol.errors import ConfigurationError, ConflictError
 from lark_provider.protocol.ledger import chunk_of
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.redact import masked_addresses
-from lark_provider.storage import ledger_parts, statements
+from lark_provider.storage import forgotten, ledger_parts, statements
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.maintenance import existing
 from lark_provider.storage.tables import ledger, ledger_chunks, table_leases
@@ -173,6 +173,8 @@ def forget(url: URL, prefix: str) -> Summary:
         identity = _identity(connection, prefix)
         (found,) = _summaries(connection, [identity])
         _refuse_while_written(connection, identity)
+        if found.kind == "load":
+            forgotten.add(connection, identity, statements.read_clock(connection).now)
         connection.execute(ledger_chunks.delete().where(ledger_chunks.c.ledger_id == identity))
         connection.execute(ledger.delete().where(ledger.c.id == identity))
     return found
@@ -188,7 +190,9 @@ def _refuse_while_written(connection: Connection, identity: str) -> None:
 
 def _identity(connection: Connection, prefix: str) -> str:
     starts = ledger.c.id.startswith(prefix, autoescape=True)
-    found = list(connection.scalars(sa.select(ledger.c.id).where(starts).limit(2))) if prefix else []
+    # Ids are hexadecimal; no database takes half a surrogate pair, which an argument of other bytes becomes.
+    can_be = prefix.isascii() and prefix.isalnum()
+    found = list(connection.scalars(sa.select(ledger.c.id).where(starts).limit(2))) if can_be else []
     if len(found) != 1:
         count = "several of them do" if found else "none does"
         raise ConfigurationError(

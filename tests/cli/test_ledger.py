@@ -80,7 +80,11 @@ def test_one_is_forgotten_and_writes_again(run: Run, loaded: dict[str, Any]) -> 
     assert (done.code, done.out) == (0, f"Forgot load {load['id'][:12]}; 4 row(s) that it wrote stay.\n")
     assert json.loads(run("ledger", "list", "--kind", "load", "--json").out) == []
     rows = [{"No": number} for number in range(6)]
-    assert LarkServiceClient().clouddoc.bitable.bulk_insert(records=rows, **loaded).replayed == 0
+    bitable = LarkServiceClient().clouddoc.bitable
+    before = len(list(bitable.search_records(loaded["app_token"], loaded["table_id"])))
+    assert bitable.bulk_insert(records=rows, **loaded).replayed == 0
+    # Lark knew the tokens of the first load, and wrote nothing.
+    assert len(list(bitable.search_records(loaded["app_token"], loaded["table_id"]))) == before + len(rows)
 
 
 def test_one_that_is_being_written_is_not_forgotten(
@@ -94,7 +98,7 @@ def test_one_that_is_being_written_is_not_forgotten(
     assert "is writing now" in done.err
 
 
-@pytest.mark.parametrize("name", ["", "zz"])
+@pytest.mark.parametrize("name", ["", "zz", "%", "é", "\udcff"])
 def test_an_id_that_names_none_is_an_error(run: Run, loaded: dict[str, Any], name: str) -> None:
     done = run("ledger", "show", name)
     assert done.code == 1
@@ -107,5 +111,6 @@ def test_without_a_database_nothing_is_recorded(run: Run) -> None:
     assert "No database is configured" in done.err
 
 
-def test_a_limit_is_a_number(run: Run) -> None:
-    assert run("ledger", "list", "--limit", "0").code == 2
+@pytest.mark.parametrize("limit", ["0", "9" * 20])
+def test_a_limit_is_a_number(run: Run, limit: str) -> None:
+    assert run("ledger", "list", "--limit", limit).code == 2
