@@ -112,6 +112,9 @@ class SyncIndex(Protocol):
     def count(self) -> int:
         """Return how many rows of the source have a key, rejected ones included."""
 
+    def accepted(self) -> int:
+        """Return how many rows of the source are not rejected."""
+
     def longest_key(self) -> int:
         """Return the length of the longest key of the source."""
 

@@ -102,6 +102,10 @@ class SqliteIndex:
         """Return how many rows of the source have a key, rejected ones included."""
         return self._one("SELECT COUNT(*) FROM source")
 
+    def accepted(self) -> int:
+        """Return how many rows of the source are not rejected."""
+        return self._one("SELECT COUNT(*) FROM source WHERE wire IS NOT NULL")
+
     def longest_key(self) -> int:
         """Return the length of the longest key of the source."""
         return self._one("SELECT MAX(LENGTH(key)) FROM source")

@@ -36,6 +36,15 @@ def test_a_rejected_row_keeps_its_record_and_a_keyless_one_keeps_all(lark: Emula
     assert "no key" in result.counts.deletes_withheld
 
 
+def test_repeated_rows_are_counted_once(lark: Emulator, table: Table) -> None:
+    """They were subtracted from the unchanged ones, of which they had never been part."""
+    bitable = LarkServiceClient().clouddoc.bitable
+    bitable.sync(*table, rows(5), key_fields="No")
+    source = [*rows(5), *rows(3), {"No": None}, {"No": "A-4", "Paid": "?"}]
+    counts = bitable.sync(*table, source, key_fields="No", on_bad_row="skip").counts
+    assert (counts.unchanged, counts.rejected, counts.source_rows) == (5, 5, 10)
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [

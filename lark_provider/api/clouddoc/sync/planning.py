@@ -64,10 +64,8 @@ def plan(prepared: Prepared, rejected: list[Reject], index: SyncIndex) -> Proced
     planned = yield from work(index.counts)
     counts.creates, counts.deletes = planned.get("create", 0), planned.get("delete", 0)
     counts.updates = planned.get("update", 0) - counts.marks
-    kept = yield from work(index.count)
-    counts.unchanged = max(
-        0, kept - counts.creates - counts.updates - counts.rejected + prepared.keyless_rows
-    )
+    accepted = yield from work(index.accepted)
+    counts.unchanged = accepted - counts.creates - counts.updates
     removed = counts.deletes + counts.marks
     if removed and not counts.source_rows and not options.may_delete_all:
         raise InvalidRequestError(
