@@ -137,6 +137,11 @@ class CopyOperator(ProgressMixin, LarkOperator):
 
     def _copied(self, target: Target) -> dict[str, int]:
         columns = self._columns(target)
+        if not columns:
+            raise InvalidRequestError(
+                f"columns must name what to copy, got {self.columns!r}. Next: name a field, or leave columns "
+                "out."
+            )
         keys = self._keys(columns)
         names = [column.name for column in columns]
         batch = self._batch(target, names)

@@ -115,6 +115,16 @@ def test_merge_where_the_driver_has_no_on_conflict(
         assert own(orders) == {"A-1": (12.5, "new"), "A-2": (100, "kept"), "old": (1, "kept")}
 
 
+@pytest.mark.parametrize("columns", [[], {}])
+def test_no_columns_are_refused(
+    lark: Emulator, context: Context, orders: Database, link: str, columns: Any
+) -> None:
+    """They were a syntax error of the database, which was retried."""
+    with pytest.raises(AirflowFailException, match="columns must name what to copy"):
+        copy(orders, link, columns=columns).execute(context())
+    assert len(own(orders)) == 2
+
+
 def test_append_deletes_its_own_batch_first(
     lark: Emulator, context: Context, database: Database, link: str
 ) -> None:
