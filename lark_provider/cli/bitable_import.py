@@ -17,7 +17,7 @@ from lark_provider.cli import infer, output, wording
 from lark_provider.cli.arguments import WrongUseError
 from lark_provider.cli.progress import Bar
 from lark_provider.client import LarkServiceClient
-from lark_provider.files import cells, reading
+from lark_provider.files import cells, reading, writing
 from lark_provider.files.formats import CSV, kind_of
 from lark_provider.storage import ledger_admin, urls
 
@@ -30,7 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     retried = None
     if arguments.retry_rejects:
-        with reading.opened(reading.local(arguments.retry_rejects), "utf-8-sig") as listed:
+        # In whatever encoding a spreadsheet has saved it: numbers of rows are the same in all.
+        with reading.opened(reading.local(arguments.retry_rejects), "utf-8-sig", "replace") as listed:
             retried = rows_of(listed.read())
     with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client:
         table_id = None
@@ -76,11 +77,11 @@ def _check(arguments: argparse.Namespace) -> None:
             "--key must be given, so that rows are recognized. Next: name the field, or the fields, that "
             "tell rows apart; --mode insert adds every row instead."
         )
-    if arguments.rejects and not Path(arguments.rejects).parent.is_dir():
-        # Afterwards the rows would be written, and the list of the others lost.
+    if arguments.rejects:
+        _check_rejects(Path(arguments.rejects))
+    if arguments.create_table and reading.local(arguments.file).is_pipe:
         raise WrongUseError(
-            f"--rejects must name a file in a folder that exists, got {arguments.rejects}. Next: make the "
-            "folder, or name another one."
+            f"--create-table reads the file twice, and {arguments.file} is a pipe. Next: save it as a file."
         )
     if arguments.resume is not None and not arguments.resume.strip():
         raise WrongUseError(
@@ -117,6 +118,22 @@ def _check(arguments: argparse.Namespace) -> None:
             "--create-table makes a new table, and the rows to continue with are in another one. Next: leave "
             "it out, and pass the link of that table."
         )
+
+
+def _check_rejects(path: Path) -> None:
+    """Check that a list of rejects can be written: afterwards the rows would be, and the list lost."""
+    if not path.parent.is_dir():
+        raise WrongUseError(
+            f"--rejects must name a file in a folder that exists, got {path}. Next: make the folder, or name "
+            "another one."
+        )
+    try:
+        writing.touch(path)
+    except OSError as error:
+        raise WrongUseError(
+            f"--rejects must name a file that can be written, got {path}: {error.strerror}. Next: name "
+            "another one."
+        ) from None
 
 
 def _sync(

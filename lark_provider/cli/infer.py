@@ -82,11 +82,20 @@ def _kind(value: Any) -> tuple[int, bool]:
             return (NUMBER if abs(Decimal(value)) <= EXACT_INT else TEXT), False
         if value.lower() in {"true", "false"}:
             return CHECKBOX, False
-        if _DATE.fullmatch(value):
+        if _DATE.fullmatch(value) and _is_date(value):
             return DATE, False
-        if _MOMENT.fullmatch(value):
+        if _MOMENT.fullmatch(value) and _is_date(value):
             return DATE, True
     return TEXT, False
+
+
+def _is_date(text: str) -> bool:
+    """Return whether there is such a day and time: 0000-00-00 and 2026-02-31 look like one."""
+    try:
+        dt.datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _field(name: str, found: set[tuple[int, bool]], *, is_key: bool) -> Field:

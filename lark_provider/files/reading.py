@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,8 @@ from lark_provider.files.formats import CSV, PARQUET, PARQUET_ROWS, FileError, k
 
 _PERMANENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 """Errors of a storage that a retry does not fix."""
+_LONG_INT = re.compile(r"\d{20}")
+"""What may be an int beyond 64 bits, of which orjson silently makes a float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +28,17 @@ class Source:
     Attributes:
         name: For people; its ending tells the format.
         open: Opens it as a binary file.
+        is_pipe: Whether it can be read once only.
     """
 
     name: str
     open: Callable[[], IO[bytes]]
+    is_pipe: bool = False
 
 
 def local(name: str) -> Source:
     """Return a file of this machine."""
-    return Source(name, lambda: Path(name).open("rb"))
+    return Source(name, lambda: Path(name).open("rb"), is_pipe=Path(name).is_fifo())
 
 
 def read(
@@ -62,12 +68,13 @@ def read(
         ) from None
 
 
-def opened(source: Source, encoding: str) -> TextIO:
+def opened(source: Source, encoding: str, errors: str = "strict") -> TextIO:
     """Open a text file for reading.
 
     Args:
         source: The file.
         encoding: Of its text.
+        errors: What becomes of bytes in another encoding, as for `open`.
 
     Raises:
         FileError: That fails.
@@ -75,7 +82,7 @@ def opened(source: Source, encoding: str) -> TextIO:
     file: IO[bytes] | None = None
     try:
         file = source.open()
-        return io.TextIOWrapper(file, encoding=encoding, newline="")
+        return io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
     except (OSError, LookupError) as error:
         if file is not None:
             file.close()
@@ -87,6 +94,8 @@ def opened(source: Source, encoding: str) -> TextIO:
 
 def _undecodable(source: Source, encoding: str) -> str:
     """Return the first line that is not in an encoding, as an error names it."""
+    if source.is_pipe:
+        return ""
     with source.open() as file:
         for number, line in enumerate(file, 1):
             try:
@@ -127,7 +136,9 @@ def _json_lines(file: TextIO, name: str) -> Iterator[dict[str, Any]]:
             continue
         try:
             row = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
+            if _LONG_INT.search(line):
+                row = json.loads(line)
+        except ValueError as error:  # orjson's is one, and so is that of an int of too many digits
             raise FileError(f"{name}, line {number}: {error}. Next: correct it.") from None
         if not isinstance(row, dict):
             raise FileError(f"{name}, line {number}: a row must be a JSON object. Next: correct it.")

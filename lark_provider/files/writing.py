@@ -28,7 +28,10 @@ def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any
     Raises:
         FileError: The file cannot be written.
     """
-    target, kind = Path(name), kind_of(name)
+    # Behind a link: the file is replaced, and the link stays.
+    target, kind = Path(name).resolve(), kind_of(name)
+    if target.exists() and not target.is_file():
+        raise FileError(f"{name} cannot be written: it is no file. Next: name another one.")
     try:
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as made:
             unfinished = Path(made.name)
@@ -41,6 +44,22 @@ def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any
     finally:
         unfinished.unlink(missing_ok=True)
     return count
+
+
+def touch(path: Path) -> None:
+    """Find out whether a file can be written; it is afterwards as it was before.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: It cannot.
+    """
+    is_new = not path.exists()
+    if is_new or path.is_file() or path.is_dir():  # a pipe would wait for its reader
+        path.open("ab").close()
+    if is_new:
+        path.unlink()
 
 
 def write_to(path: Path, kind: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:
@@ -85,9 +104,17 @@ def _write_json_lines(path: Path, columns: Mapping[str, str], rows: Iterable[Map
     count = 0
     with path.open("wb") as file:
         for row in rows:
-            file.write(orjson.dumps({name: row.get(name) for name in columns}) + b"\n")
+            values = {name: row.get(name) for name in columns}
+            file.write(orjson.dumps(values, _iso, orjson.OPT_PASSTHROUGH_DATETIME) + b"\n")
             count += 1
     return count
+
+
+def _iso(value: Any) -> str:
+    """Return a datetime as JSON has it; orjson leaves out the seconds of offsets, of Shanghai before 1901."""
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    raise TypeError
 
 
 def _write_parquet(path: Path, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:

@@ -97,6 +97,30 @@ def write(path: StoragePath, columns: Mapping[str, str], rows: Iterable[Mapping[
     return count
 
 
+def check_writable(path: StoragePath) -> None:
+    """Check that a file can be written, as far as that shows before; its folder is made as by `write_text`.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FileError: There is no such storage, or the file is on this machine and cannot be written.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    from lark_provider.files.formats import FileError
+    from lark_provider.files.writing import touch
+
+    try:
+        target = ObjectStoragePath(path)
+        target.fs  # noqa: B018 - finds the storage's package and connection
+        if target.protocol in _LOCAL:
+            Path(target.path).parent.mkdir(parents=True, exist_ok=True)
+            touch(Path(target.path))
+    except (OSError, ImportError, ValueError) as error:
+        raise FileError(f"{path} cannot be written: {error}. Next: name another folder.") from None
+
+
 def write_text(path: StoragePath, text: str) -> None:
     """Write a text into a file; on this machine its folder is made if it is missing.
 

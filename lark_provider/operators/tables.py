@@ -133,11 +133,17 @@ class WritingOperator(ProgressMixin, TableOperator):
         """Return the numbers of the rows that the file of rejects lists; None without such a file."""
         if not self.retry_rejects:
             return None
-        from airflow.sdk import ObjectStoragePath
-
         from lark_provider.api.clouddoc.rejects import rows_of
+        from lark_provider.files.reading import opened
 
-        return rows_of(ObjectStoragePath(self.retry_rejects).read_text(encoding="utf-8"))
+        # In whatever encoding a spreadsheet has saved it: numbers of rows are the same in all.
+        with opened(object_storage.source_of(self.retry_rejects), "utf-8-sig", "replace") as listed:
+            return rows_of(listed.read())
+
+    def _check_rejects_path(self) -> None:
+        """Check where rejected rows will be listed: afterwards the others would be written already."""
+        if self.rejects_path and self.on_bad_row == "skip":
+            object_storage.check_writable(self.rejects_path)
 
     def _write_rejects(self, rejects: Sequence[Reject]) -> None:
         """List the rejected rows in the log and in the file."""
@@ -167,6 +173,7 @@ class WritingOperator(ProgressMixin, TableOperator):
             on_clear: What a cleared task does.
             settings: Further settings of `bulk_insert`.
         """
+        self._check_rejects_path()
         with lark_errors():
             client = self.hook.client
             parts = ("bulk", self.base, self.table_id, *([self.retry_rejects] if self.retry_rejects else ()))

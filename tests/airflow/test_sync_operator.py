@@ -99,15 +99,39 @@ def test_rejected_rows_are_listed_and_only_these_are_retried(
     assert (done["created"], done["updated"], paid(link)["A-0"]) == (2, 0, 1)
 
 
-def test_rejects_that_cannot_be_listed(lark: Emulator, context: Context, link: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "place", ["file://{}/file/rejects.csv", "file://{}", "/proc/rejects.csv", "none://x/rejects.csv"]
+)
+def test_rejects_that_cannot_be_listed_are_known_before(
+    lark: Emulator, context: Context, link: str, tmp_path: Path, place: str
+) -> None:
     (tmp_path / "file").touch()
-    path = f"file://{tmp_path}/file/rejects.csv"
-    operator = LarkBitableSyncOperator(
-        task_id="t", table=link, key_fields="No", on_bad_row="skip", rejects_path=path,
-        records=[{"No": "1", "Paid": "bad"}],
-    )  # fmt: skip
-    with pytest.raises(InvalidRequestError, match=r"rejects\.csv cannot be written: .*Next: name another"):
-        operator.execute(context())
+    rows = [{"No": "0", "Paid": 1}, {"No": "1", "Paid": "bad"}]
+    settings: dict[str, Any] = {"task_id": "t", "table": link, "on_bad_row": "skip", "records": rows}
+    path = place.format(tmp_path)
+    for operator in (
+        LarkBitableSyncOperator(key_fields="No", rejects_path=path, **settings),
+        LarkBitableBulkInsertOperator(rejects_path=path, **settings),
+    ):
+        with pytest.raises(InvalidRequestError, match=r"cannot be written: .*Next: name another"):
+            operator.execute(context())
+    assert paid(link) == {}
+
+
+def test_a_list_of_rejects_that_is_missing_or_in_another_encoding(
+    lark: Emulator, context: Context, link: str, tmp_path: Path
+) -> None:
+    """The first was retried; the second, as a spreadsheet saves Chinese keys, was a UnicodeDecodeError."""
+    path = tmp_path / "rejects.csv"
+    rows = [{"No": "甲", "Paid": 1}, {"No": "乙", "Paid": 2}]
+    sync = LarkBitableSyncOperator(
+        task_id="t", table=link, key_fields="No", records=rows, retry_rejects=f"file://{path}"
+    )
+    with pytest.raises(AirflowFailException, match=r"rejects\.csv cannot be read"):
+        sync.execute(context())
+    path.write_bytes("row,field,key,code,reason\r\n2,Paid,乙,1254015,错\r\n".encode("gb18030"))
+    sync.execute(context())
+    assert paid(link) == {"乙": 2}
 
 
 def test_what_no_retry_can_fix_fails_at_once(lark: Emulator, context: Context, link: str) -> None:

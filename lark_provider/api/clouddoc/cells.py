@@ -190,7 +190,7 @@ def number(value: Any) -> int | float:
     if isinstance(value, str):
         if not _NUMBER.fullmatch(value.strip()):
             raise MisfitError("must be a number")
-        value = Decimal(value.strip())
+        value = _of_text(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise MisfitError("must be a number")
     if not isinstance(value, int) and not math.isfinite(value):
@@ -204,6 +204,13 @@ def number(value: Any) -> int | float:
         # A double rounds digits beyond the sixteenth.
         return int(value) if value == value.to_integral_value() else float(value)
     return value if isinstance(value, int) else float(value)
+
+
+def _of_text(text: str) -> float | Decimal:
+    """Return the number that a text names: a double where Python writes a great double so, such as 1e+16."""
+    exact = Decimal(text)
+    is_double = abs(exact) > EXACT_INT and "e" in text.lower() and exact == Decimal(repr(float(text)))
+    return float(text) if is_double else exact
 
 
 def option(value: Any) -> str:
