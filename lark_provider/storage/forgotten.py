@@ -1,12 +1,14 @@
-"""Loads that were forgotten: one that is written again has other tokens.
+"""Loads and messages that were forgotten: one that is written again has other tokens.
 
-Lark answers a token that it remembers with the records of the first load, which may have been deleted since.
-What is kept is a row of `leases`, which `db purge` deletes a day later: nobody knows how long Lark remembers.
+Lark answers a token that it remembers with the records of the first load, which may have been deleted since,
+or with the first message. What is kept is a row of `leases`, which `db purge` deletes a day later: nobody
+knows how long Lark remembers.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import uuid
 
 import sqlalchemy as sa
@@ -16,28 +18,39 @@ from lark_provider.storage import statements
 from lark_provider.storage.tables import leases
 
 
-def add(connection: Connection, load: str, now: dt.datetime) -> None:
-    """Record that a load was forgotten.
+def add(connection: Connection, entry: str, now: dt.datetime) -> None:
+    """Record that a load or a message was forgotten.
 
     Args:
         connection: The database's.
-        load: Its id.
+        entry: Its id.
         now: The time, by the database's clock.
     """
     values = {"owner": uuid.uuid4().hex[:12], "until": now}
-    added = statements.insert(connection, leases).values(key=_key(load), **values)
+    added = statements.insert(connection, leases).values(key=_key(entry), **values)
     connection.execute(added.on_conflict_do_update(index_elements=[leases.c.key], set_=values))
 
 
-def name(connection: Connection, load: str) -> str:
-    """Return what tells a load from the one that was forgotten; empty if none was.
+def record(entry: str) -> sa.ScalarSelect[str | None]:
+    """Return, as a column, what tells a load or a message from the one that was forgotten; NULL if none was.
 
     Args:
-        connection: The database's.
-        load: Its id.
+        entry: Its id.
     """
-    return connection.scalar(sa.select(leases.c.owner).where(leases.c.key == _key(load))) or ""
+    return sa.select(leases.c.owner).where(leases.c.key == _key(entry)).scalar_subquery()
 
 
-def _key(load: str) -> str:
-    return f"forgotten load {load}"
+def token(first: str, forgotten: str | None) -> str:
+    """Return the token of a message: another one, of the same length, after one that was forgotten.
+
+    Args:
+        first: The token that follows from its key.
+        forgotten: What `record` has found.
+    """
+    if forgotten is None:
+        return first
+    return hashlib.sha256(f"{first}\0{forgotten}".encode()).hexdigest()[: len(first)]
+
+
+def _key(entry: str) -> str:
+    return f"forgotten {entry}"

@@ -82,7 +82,9 @@ class LoadLedger:
         """
         identity, rows = ledger_id(self._app.name, "load", target, key), ledger.c
         with transaction(migrate.opened(self._url)) as connection:
-            now = read_clock(connection).now
+            now, record = connection.execute(
+                sa.select(statements.clock(connection), forgotten.record(identity))
+            ).one()
             added = statements.insert(connection, ledger).values(
                 id=identity,
                 kind="load",
@@ -90,7 +92,7 @@ class LoadLedger:
                 name=masked_addresses(key),
                 target=target,
                 state=State.PENDING,
-                detail=_detail(chunk_size, restart, forgotten.name(connection, identity)),
+                detail=_detail(chunk_size, restart, record or ""),
                 created_at=now,
                 updated_at=now,
             )

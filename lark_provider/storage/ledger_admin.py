@@ -173,7 +173,7 @@ def forget(url: URL, prefix: str) -> Summary:
         identity = _identity(connection, prefix)
         (found,) = _summaries(connection, [identity])
         _refuse_while_written(connection, identity)
-        if found.kind == "load":
+        if found.kind in {"load", "message"}:
             forgotten.add(connection, identity, statements.read_clock(connection).now)
         connection.execute(ledger_chunks.delete().where(ledger_chunks.c.ledger_id == identity))
         connection.execute(ledger.delete().where(ledger.c.id == identity))

@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 from lark_provider.protocol.ledger_entry import Entry, State
 from lark_provider.protocol.redact import masked_addresses
 from lark_provider.protocol.tokens import App
-from lark_provider.storage import migrate, statements
+from lark_provider.storage import forgotten, migrate, statements
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.ledger import ledger_id
 from lark_provider.storage.tables import ledger
@@ -47,7 +47,10 @@ class MessageLedger:
         """
         rows, identity = ledger.c, ledger_id(self._app.name, self._kind, receiver, key)
         with transaction(migrate.opened(self._url)) as connection:
-            now = statements.read_clock(connection).now
+            now, record = connection.execute(
+                sa.select(statements.clock(connection), forgotten.record(identity))
+            ).one()
+            token = forgotten.token(token, record)
             added = statements.insert(connection, ledger).values(
                 id=identity,
                 kind=self._kind,

@@ -107,6 +107,16 @@ def test_after_the_hour_the_policy_decides(lark: Emulator, database: str, drop: 
     assert say()["message_id"] == sent
 
 
+def test_a_message_that_was_forgotten_is_sent_again_within_the_hour(lark: Emulator, database: str) -> None:
+    first = say()["message_id"]
+    url = urls.parse(database, "test")
+    (entry,) = ledger_admin.entries(url, kind="message")
+    ledger_admin.forget(url, entry.id)
+    again = say()["message_id"]
+    assert again != first
+    assert say()["message_id"] == again
+
+
 def test_a_message_that_was_refused_may_be_sent_again(lark: Emulator, database: str) -> None:
     lark.fault("POST", "/open-apis/im/v1/messages", status=400, code=230022)
     with pytest.raises(LarkAPIError, match="230022"):
