@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 from lark_emulator.websocket.frames import CONTROL, Frame, decoded, encoded
-from websockets.frames import OP_BINARY
 from websockets.frames import Frame as WireFrame
+from websockets.frames import Opcode
 from websockets.sync.client import connect
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class DeafWire:
         self.socket.close()
 
 
-def masked(data: bytes, opcode: Any = OP_BINARY, *, fin: bool = True) -> bytes:
+def masked(data: bytes, opcode: Any = Opcode.BINARY, *, fin: bool = True) -> bytes:
     """Return a WebSocket frame as a client sends it."""
     return WireFrame(opcode, data, fin).serialize(mask=True)
 

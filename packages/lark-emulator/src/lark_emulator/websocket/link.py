@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from websockets.datastructures import Headers
 from websockets.exceptions import ProtocolError
-from websockets.frames import OP_BINARY, OP_CLOSE, OP_CONT, OP_TEXT
 from websockets.frames import Frame as WireFrame
+from websockets.frames import Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
@@ -157,11 +157,11 @@ class WebSocketLink(asyncio.Protocol):
     # receiving -------------------------------------------------------------------------------------------
 
     def _receive(self, event: WireFrame) -> None:
-        if event.opcode is OP_CLOSE:
+        if event.opcode is Opcode.CLOSE:
             self._links.left(self)
-        if event.opcode in (OP_TEXT, OP_BINARY):
-            self._parts, self._binary = [], event.opcode is OP_BINARY
-        if event.opcode in (OP_TEXT, OP_BINARY, OP_CONT):
+        if event.opcode in (Opcode.TEXT, Opcode.BINARY):
+            self._parts, self._binary = [], event.opcode is Opcode.BINARY
+        if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             self._parts.append(bytes(event.data))
             if event.fin:
                 self._take(b"".join(self._parts))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lark_emulator.websocket.frames import DATA, Frame, encoded
 from tests.emulator.test_frames import frames
 from tests.emulator.wire_client import PING, SECONDS, DeafWire, Wire, masked
-from websockets.frames import OP_CONT, OP_TEXT
+from websockets.frames import Opcode
 
 if TYPE_CHECKING:
     from lark_emulator import Emulator
@@ -122,7 +122,7 @@ def test_nobody_acknowledges_what_another_connection_got(lark: Emulator) -> None
         (b"\x82\x05hello", 1002),  # not masked
         (b"\x83\x80\0\0\0\0", 1002),  # an opcode that does not exist
         (b"\xf2\x80\0\0\0\0", 1002),  # reserved bits
-        (masked(b"x", OP_CONT), 1002),  # goes on with nothing
+        (masked(b"x", Opcode.CONT), 1002),  # goes on with nothing
         (b"\x82\xff\x00\x00\x00\x7f\xff\xff\xff\xff\0\0\0\0", 1009),  # announces 2 TB
         (masked(b"x" * (1024 * 1024 + 1)), 1009),
     ],
@@ -148,12 +148,14 @@ def test_what_breaks_the_websocket_protocol_ends_the_connection(
 def test_a_message_in_pieces(lark: Emulator) -> None:
     with DeafWire(lark) as wire:
         pieces = (
-            masked(PING[:3], fin=False) + masked(PING[3:5], OP_CONT, fin=False) + masked(PING[5:], OP_CONT)
+            masked(PING[:3], fin=False)
+            + masked(PING[3:5], Opcode.CONT, fin=False)
+            + masked(PING[5:], Opcode.CONT)
         )
         for at in range(len(pieces)):
             wire.socket.sendall(pieces[at : at + 1])
         assert wait(lambda: lark.connections()[0]["pings"]) == 1
-        wire.socket.sendall(masked(b"a", OP_TEXT, fin=False) + masked(PING, OP_CONT))
+        wire.socket.sendall(masked(b"a", Opcode.TEXT, fin=False) + masked(PING, Opcode.CONT))
         assert wait(lambda: lark.connections()[0]["garbage"]) == 1
 
 
