@@ -83,7 +83,7 @@ def exchange(send: Send, until: float, session: Session) -> Response | Lost:
     except _TooLateError:
         return _late(sent=True)
     except library.RequestError as error:
-        return _late_or_lost(error, until)
+        return _late_or_lost(error, until, session)
     except (library.InvalidURL, UnicodeError) as error:
         refused = _no_url(error, library, send.call, session)
     except BaseException as error:  # noqa: BLE001 - raised again
@@ -140,7 +140,7 @@ async def aexchange(send: Send, until: float, session: Session) -> Response | Lo
             raise without_frames(error) from error.__cause__
         return _late(sent=True)
     except library.RequestError as error:
-        return _late_or_lost(error, until)
+        return _late_or_lost(error, until, session)
     except (library.InvalidURL, UnicodeError) as error:
         refused = _no_url(error, library, send.call, session)
     except BaseException as error:  # noqa: BLE001 - raised again
@@ -239,9 +239,11 @@ def _late(*, sent: bool) -> Lost:
     return Lost("before an answer", sent=sent, is_late=True)
 
 
-def _late_or_lost(error: Exception, until: float) -> Lost:
+def _late_or_lost(error: Exception, until: float, session: Session) -> Lost:
     """Tell a failure of the HTTP library from one that the deadline caused through the timeouts."""
-    return _late(sent=_is_sent(error)) if time.monotonic() >= until - _MARGIN_SECONDS else lost(error)
+    if time.monotonic() >= until - _MARGIN_SECONDS:
+        return _late(sent=_is_sent(error))
+    return lost(error, session.origin())
 
 
 class _TooLateError(Exception):
@@ -278,15 +280,17 @@ def _is_sent(error: Exception) -> bool:
     return type(error).__name__ not in _NOT_SENT
 
 
-def lost(error: Exception) -> Lost:
+def lost(error: Exception, origin: str) -> Lost:
     """Say in the engine's terms what a failure of the HTTP library means.
 
     Args:
         error: As it was raised; what it stands on may say more.
+        origin: What the request was for, named if no connection to it came about.
     """
     causes = _causes(error)
     words = next((str(one) for one in causes if str(one)), "")
-    reason = redact(f"{type(error).__name__}: {words}" if words else type(error).__name__)
+    name = type(error).__name__ + ("" if _is_sent(error) else f" at {origin}")
+    reason = redact(f"{name}: {words}" if words else name)
     tls = next((one for one in causes if isinstance(one, ssl.SSLError)), None)
     lost_call = Lost(reason, sent=_is_sent(error))
     if type(error).__name__ == "ProxyError" and _PROXY_REFUSAL.match(words):
