@@ -49,7 +49,7 @@ def test_it_listens_until_it_is_interrupted(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_app")
 def test_there_has_to_be_a_place_for_clicks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "must have a sink, got none. Next: configure RABBITMQ_URL, a database, or both." in refused()
+    assert "There is no place to store clicks and events. Next: set LARK_DATABASE_URL or " in refused()
     monkeypatch.setenv("LARK_DATABASE_URL", f"sqlite:///{tmp_path}")
     assert f"{tmp_path}" in refused()
 
@@ -85,6 +85,18 @@ def test_websockets_that_are_missing_or_too_old_are_told_of(
     said = refused()
     assert "The long connection must have websockets 15 or later, got: No module named" in said
     assert "Next: pip install 'airflow-provider-lark[listen]'." in said
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
+@pytest.mark.usefixtures("_database", "_app")
+def test_a_gateway_without_its_web_server_names_the_extra(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError(\"No module named '{missing}'\")\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    said = failed(run_process("callbacks", "serve"))
+    assert f"The gateway must have starlette and uvicorn, got: No module named '{missing}'" in said
+    assert "Next: install 'airflow-provider-lark[gateway]'." in said
 
 
 @pytest.mark.usefixtures("_database", "_app")

@@ -64,7 +64,8 @@ class Gateway:
     ) -> None:
         if not sinks:
             raise ConfigurationError(
-                "The gateway must have a sink, got none. Next: configure RABBITMQ_URL, a database, or both."
+                "There is no place to store clicks and events. Next: set LARK_DATABASE_URL or "
+                "POSTGRES_HOST for a database, RABBITMQ_URL or RABBITMQ_HOST for RabbitMQ, or both."
             )
         self.endpoint = endpoint or Endpoint()
         self.deadline = deadline

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from lark_provider.callbacks.http import keys, stores
-from lark_provider.callbacks.http.app import application
 from lark_provider.callbacks.http.endpoint import Endpoint
 from lark_provider.callbacks.http.gateway import Gateway
 from lark_provider.callbacks.http.http_limits import check, raise_file_limit, strict
@@ -53,7 +52,9 @@ def serve(
             migrations, or permission is denied. One that is unavailable is waited for.
     """
     try:
-        import uvicorn  # the other commands go without it
+        import uvicorn  # the other commands go without both
+
+        from lark_provider.callbacks.http.app import application
     except ImportError as error:
         raise ConfigurationError(
             f"The gateway must have starlette and uvicorn, got: {error}. Next: install "
