@@ -122,8 +122,13 @@ def _credentials(environ: Mapping[str, str]) -> Credentials:
     def text(name: str) -> str | None:
         return environ.get(name, "").strip() or None
 
+    url = text(URL)
+    if url is None:
+        raise ConfigurationError(
+            f"{URL} is not set. Next: set it to what a browser opens, or name a connection with --conn-id."
+        )
     return Credentials(
-        _url(environ.get(URL, "")), text(USERNAME), Secret.of(text(PASSWORD)), Secret.of(text(TOKEN))
+        _url(url), text(USERNAME), Secret.of(text(PASSWORD)), Secret.of(text(TOKEN))
     )
 
 

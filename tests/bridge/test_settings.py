@@ -54,7 +54,8 @@ def test_an_airflow_connection_has_the_account(text: str | dict[str, Any], url: 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"LARK_AIRFLOW_URL": ""}, "Airflow's URL must be"),
+        ({"LARK_AIRFLOW_URL": ""}, r"LARK_AIRFLOW_URL is not set\. Next: set it"),
+        ({"LARK_AIRFLOW_URL": "airflow:8080"}, "Airflow's URL must be"),
         ({"LARK_AIRFLOW_URL": f"https://watcher:{PASSWORD}@airflow"}, "Airflow's URL must be"),
         ({"LARK_AIRFLOW_PASSWORD": ""}, "Airflow's credentials must be"),
         ({"LARK_BRIDGE_SECRET": "short"}, "at least 32 bytes"),
