@@ -1,4 +1,4 @@
-"""The oldest versions that pyproject.toml allows, installed, and what needs no Airflow run on them."""
+"""What needs no Airflow on the oldest versions that are allowed; the long connection on the newest."""
 
 from __future__ import annotations
 
@@ -85,5 +85,30 @@ def test_what_needs_no_airflow_works_on_the_oldest_versions(
     ignored = [f"-Wignore:{text}:DeprecationWarning" for text in WARNINGS]
     slow = "--ignore=tests/client/test_deadlines.py"  # minutes, and the same with any version
     printed = run(bin_ / "python", "-P", "-m", "pytest", slow, *ignored, *folders, cwd=tmp_path)
+    assert " skipped" not in printed
+    assert re.search(r"\d+ passed|100%", printed)
+
+
+def test_the_long_connection_works_on_the_newest_websockets(
+    wheel: Path, emulator_wheel: Path, tmp_path: Path
+) -> None:
+    """Both extras without `sdk` take it; the lock has an older one, which lark-oapi wants."""
+    pins = locked()
+    del pins["websockets"]
+    bin_ = environment(
+        tmp_path / "newest", f"{wheel}[emulator,listen]", emulator_wheel, *TOOLS, "psycopg2-binary", pins=pins
+    )
+    theirs = EMULATOR.relative_to(ROOT) / "tests"
+    for name in ("tests", theirs):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    ignored = "-Wignore:connect() must be used as a context manager:DeprecationWarning"  # by the tests
+    modules = (
+        theirs / "emulator/test_long_connection_opening.py",
+        theirs / "emulator/long_connection_failures/test_odd_frames.py",
+        "tests/callbacks/longconn/test_listener.py",
+    )
+    printed = run(bin_ / "python", "-P", "-m", "pytest", ignored, *modules, cwd=tmp_path)
     assert " skipped" not in printed
     assert re.search(r"\d+ passed|100%", printed)
