@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,6 +12,8 @@ from lark_provider.support.secret import Secret
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+
+logger = logging.getLogger(__name__)
 
 
 class LarkBaseHook(BaseHook):
@@ -23,6 +26,7 @@ class LarkBaseHook(BaseHook):
     """
 
     conn_name_attr: ClassVar[str]
+    conn_type: ClassVar[str]
 
     def __init__(
         self,
@@ -68,6 +72,14 @@ class LarkBaseHook(BaseHook):
 
         return mapping(self.connection.extra_dejson.get(extra), extra, self._conn_id)
 
+    def _unknown_extras(self) -> str:
+        """Return the extras that no setting reads, such as a misspelled one; "" if there are none."""
+        from lark_provider.get_provider_info import get_provider_info  # DAG files are parsed without it.
+
+        types: Any = get_provider_info()["connection-types"]
+        [known] = [one["conn-fields"] for one in types if one["connection-type"] == self.conn_type]
+        return ", ".join(sorted(self.connection.extra_dejson.keys() - known.keys()))
+
     async def _fetch_connection(self) -> None:
         """Fetch the connection without blocking the event loop, once for each hook."""
         if "connection" not in self.__dict__:
@@ -80,6 +92,10 @@ class LarkBaseHook(BaseHook):
         # Whatever the task does with Lark, it does with a client.
         airflow_stats.start()
         task_logs.show_fields()
+        if unknown := self._unknown_extras():
+            logger.warning(
+                "Connection has unknown extras", extra={"connection": self._conn_id, "extras": unknown}
+            )
         return {
             "proxy": Secret.of(self.connection.extra_dejson.get("proxy") or None),
             "verify": verify_of(self.connection.extra_dejson.get("verify", True)),

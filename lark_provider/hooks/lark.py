@@ -196,7 +196,10 @@ class LarkHook(LarkBaseHook):
             bot = self.client.bot.info().data["bot"]
         except LarkError as error:
             return False, str(error)
-        return True, f"Connected as bot {bot.get('app_name')!r} ({bot.get('open_id')})."
+        connected = f"Connected as bot {bot.get('app_name')!r} ({bot.get('open_id')})."
+        if unknown := self._unknown_extras():
+            return True, f"{connected} Unknown extras are ignored: {unknown}. Next: correct their names."
+        return True, connected
 
     def _settings(self) -> dict[str, Any]:
         # No variable holds the connection: its repr shows the password, and error reporters send variables.

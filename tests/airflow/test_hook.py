@@ -50,6 +50,18 @@ def test_a_uri_works_as_well(lark: Emulator, monkeypatch: pytest.MonkeyPatch) ->
     assert LarkHook().test_connection()[0]
 
 
+def test_a_misspelled_extra_is_named(
+    lark: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    extras = {"redirect_all": "alice@example.com", "owners": {}}
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, extra=extras))
+    ok, text = LarkHook().test_connection()
+    assert ok
+    assert text.endswith(" Unknown extras are ignored: redirect_all. Next: correct their names.")
+    [record] = [one for one in caplog.records if one.message == "Connection has unknown extras"]
+    assert vars(record).items() >= {"connection": "lark_default", "extras": "redirect_all"}.items()
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
