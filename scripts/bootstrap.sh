@@ -39,7 +39,7 @@ fi
 
 started=$SECONDS
 count=$(grep -c '==' "$LOCK")
-printf 'make: installing %s pinned packages (a minute or so the first time) …\n' "$count"
+printf 'make: installing %s pinned packages (some minutes the first time) …\n' "$count"
 # pip alone, so that its configuration holds for everything: index, certificates, proxy, cache. The lock is
 # complete and hashed, so nothing is left to resolve; --no-user, since --user fails in an environment of its own.
 install() { "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-user --no-deps --compile "$@"; }

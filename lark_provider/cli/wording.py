@@ -8,6 +8,7 @@ from collections.abc import Mapping
 _EVERYWHERE = {
     "pass app_id= and app_secret=, or set": "set",
     "app_id=": "--app-id",
+    "LARK_DATABASE_URL, or pass database_url=": "LARK_DATABASE_URL",
 }
 _ZONE = {"zone must be a tzinfo or": "--zone must be"}
 _TABLE = _ZONE | {

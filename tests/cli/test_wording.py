@@ -101,6 +101,13 @@ def test_what_is_reworded_is_said(python: str) -> None:
     assert python in texts()
 
 
+def test_a_missing_database_is_said_without_arguments_of_python(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LARK_DATABASE_URL", raising=False)
+    assert failed(run("outbox", "list")).endswith("POSTGRES_DB, or LARK_DATABASE_URL.")
+
+
 def test_a_part_of_a_longer_name_stays() -> None:
     text = "The page ?type=x of receiver_id_type=y and key_fields_of."
     assert wording.in_options(text, wording.DRIVE_SHARE | wording.BITABLE_IMPORT) == text
