@@ -127,9 +127,7 @@ def _credentials(environ: Mapping[str, str]) -> Credentials:
         raise ConfigurationError(
             f"{URL} is not set. Next: set it to what a browser opens, or name a connection with --conn-id."
         )
-    return Credentials(
-        _url(url), text(USERNAME), Secret.of(text(PASSWORD)), Secret.of(text(TOKEN))
-    )
+    return Credentials(_url(url), text(USERNAME), Secret.of(text(PASSWORD)), Secret.of(text(TOKEN)))
 
 
 def connection(conn_id: str, environ: Mapping[str, str] = ENVIRONMENT) -> Credentials:

@@ -105,7 +105,7 @@ def test_a_missing_database_is_said_without_arguments_of_python(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("LARK_DATABASE_URL", raising=False)
-    assert failed(run("outbox", "list")).endswith("POSTGRES_DB, or LARK_DATABASE_URL.")
+    assert "POSTGRES_DB, or LARK_DATABASE_URL.\n" in failed(run("outbox", "list"))
 
 
 def test_a_part_of_a_longer_name_stays() -> None:
