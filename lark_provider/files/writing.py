@@ -31,7 +31,7 @@ def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any
     # Behind a link: the file is replaced, and the link stays.
     target, kind = Path(name).resolve(), kind_of(name)
     if target.exists() and not target.is_file():
-        raise FileError(f"{name} cannot be written: it is no file. Next: name another one.")
+        raise FileError(f"{name} cannot be written: it is not a file. Next: name another one.")
     try:
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as made:
             unfinished = Path(made.name)

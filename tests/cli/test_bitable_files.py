@@ -115,7 +115,7 @@ def test_a_list_of_rejects_that_cannot_be_written_is_known_before(
 def test_a_pipe_is_read_once(
     lark: Emulator, link: str, tmp_path: Path, content: bytes, options: tuple[str, ...], code: int
 ) -> None:
-    """It was opened again, for a second reading or to find a line, and waited for ever."""
+    """It was opened again, for a second reading or to find a line, and waited without end."""
     pipe = tmp_path / "x.csv"
     os.mkfifo(pipe)
     command = [*COMMAND, "bitable", "import", str(pipe), link, "--key", "No", *options]
@@ -140,4 +140,4 @@ def test_an_export_keeps_the_link_and_refuses_a_folder(run: Run, link: str, tmp_
     assert run("bitable", "export", link, str(named)).code == 0
     assert (named.is_symlink(), real.read_text(encoding="utf-8-sig")[:2]) == (True, "No")
     refused = run("bitable", "export", link, str(folder))
-    assert (refused.code, "it is no file" in refused.err) == (2, True)
+    assert (refused.code, "it is not a file" in refused.err) == (2, True)
