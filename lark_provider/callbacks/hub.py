@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from lark_provider.callbacks.broker import amqp
@@ -25,6 +25,7 @@ from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.looks import Looks
 from lark_provider.storage.waits import Waits
+from lark_provider.support.throttle import Throttle
 
 logger = logging.getLogger(__name__)
 
@@ -127,20 +128,19 @@ class Hub:
 
     def _poll(self, stop: threading.Event) -> None:
         """Look at the pending waits each second, until none is left."""
-        warned_at, failures = float("-inf"), 0
+        warnings, failures = Throttle(), 0
         while pending := self._prune(stop):
             try:
                 self._look(pending)
                 if failures:
                     logger.info("Database available again; waits resumed", extra={"failures": failures})
-                    warned_at, failures = float("-inf"), 0
+                    failures = 0
+                    warnings.reset()
             except StorageError as error:
                 self._database_id = None  # Another database may answer at this address next time.
                 failures += 1
-                if time.monotonic() - warned_at >= _WARN_SECONDS:
-                    warned_at = time.monotonic()
-                    fields = {"waits": len(pending), "failures": failures, "error": str(error)}
-                    logger.warning("Database unavailable; waits continue", extra=fields)
+                fields = {"waits": len(pending), "failures": failures, "error": str(error)}
+                warnings.note("unavailable", partial(_warn, fields))
             except Exception as error:  # noqa: BLE001 - the callers get it; else they would wait indefinitely
                 self._resolve(pending, error)
                 continue
@@ -206,6 +206,10 @@ class Hub:
                     future.set_exception(result)
                 else:
                     future.set_result(result)
+
+
+def _warn(fields: Mapping[str, object], _suppressed: int) -> None:
+    logger.warning("Database unavailable; waits continue", extra=fields)  # `failures` has the count.
 
 
 def _run_pump(pump: Pump, stop: threading.Event) -> None:
