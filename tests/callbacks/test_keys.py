@@ -149,6 +149,22 @@ def test_old_keys_serve_while_new_ones_cannot_be_loaded(caplog: pytest.LogCaptur
     assert (record.error, record.suppressed) == ("no database", 0)  # type: ignore[attr-defined]
 
 
+def test_failed_loads_are_logged_once_a_minute_with_a_count(
+    caplog: pytest.LogCaptureFixture, get: Any
+) -> None:
+    loading = Loading(by_app(KEYS), OSError("no database"))
+
+    async def work() -> None:
+        ring = loading.ring()
+        assert await get(ring, APP) == KEYS
+        for loading.now in (31, 41, 51, 91):
+            assert await get(ring, APP) == KEYS
+
+    asyncio.run(work())
+    records = [one for one in caplog.records if one.message == "Failed to load callback keys"]
+    assert [one.suppressed for one in records] == [0, 2]  # type: ignore[attr-defined]
+
+
 def test_while_no_keys_are_known_requests_are_rejected(caplog: pytest.LogCaptureFixture) -> None:
     loading = Loading(OSError("no database"), by_app(KEYS))
 
@@ -217,6 +233,17 @@ def test_a_child_process_waits_for_no_thread_of_its_parents() -> None:
         assert os.waitpid(child, 0)[1] == 0
     finally:
         free.set()
+
+
+def test_a_child_process_logs_a_failure_though_its_parent_was_logging_one() -> None:
+    ring = Loading(by_app(KEYS), OSError("no database")).ring()
+    assert ring.get_blocking(APP) == KEYS
+    ring._stale_at = float("-inf")
+    with ring._warnings._lock:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if ring.get_blocking(APP) == KEYS and ring._loading is None else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 # --- doubt ---

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from lark_provider.protocol.callbacks import CallbackKeys
 from lark_provider.support import threads
+from lark_provider.support.throttle import Throttle
 
 logger = logging.getLogger(__name__)
 Keys: TypeAlias = Mapping[str, CallbackKeys]
@@ -22,7 +23,6 @@ _GRACE_SECONDS = 5.0
 _RELOAD_SECONDS, _FIRST_SECONDS = 1.0, 2.0
 _FAILED_SECONDS = 5.0
 _APART_SECONDS = 1.0
-_WARN_SECONDS = 60.0
 _MOST_DOUBTS = 200  # Each holds a connection, an open file.
 
 
@@ -56,13 +56,12 @@ class KeyRing:
     ) -> None:
         self._load, self._seconds, self._clock = load, seconds, clock
         self._keys: Keys | None = None
-        self._began = self._stale_at = self._retry_at = self._warn_at = float("-inf")
-        self._suppressed = 0
+        self._began = self._stale_at = self._retry_at = float("-inf")
         self._after_fork()
 
     def _after_fork(self) -> None:
-        """Forget threads that only the parent process has."""
-        self._pid, self._lock = os.getpid(), threading.Lock()
+        """Forget threads that only the parent process has, and locks that they may hold."""
+        self._pid, self._lock, self._warnings = os.getpid(), threading.Lock(), Throttle(clock=self._clock)
         self._loading: Future[Keys] | None = None
         self._next: Future[Keys] | None = None
         self._doubts = 0
@@ -221,14 +220,14 @@ class KeyRing:
         return keys
 
     def _failed(self, error: BaseException) -> None:
-        now = self._clock()
-        self._retry_at = now + _FAILED_SECONDS
-        if now < self._warn_at:
-            self._suppressed += 1
-            return
-        fields = {"error": str(error), "retry_in_s": _FAILED_SECONDS, "suppressed": self._suppressed}
-        logger.warning("Failed to load callback keys", extra=fields)
-        self._warn_at, self._suppressed = now + _WARN_SECONDS, 0
+        self._retry_at = self._clock() + _FAILED_SECONDS
+        reason = str(error)
+
+        def log(suppressed: int) -> None:
+            fields = {"error": reason, "retry_in_s": _FAILED_SECONDS, "suppressed": suppressed}
+            logger.warning("Failed to load callback keys", extra=fields)
+
+        self._warnings.note("failed", log)
 
     def _check_fork(self) -> None:
         if os.getpid() != self._pid:
