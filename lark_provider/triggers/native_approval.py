@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from lark_provider.errors import LarkError, OutcomeUnknownError
 from lark_provider.hooks import airflow_config
+from lark_provider.support.throttle import Throttle
 from lark_provider.triggers import task_state
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ logger = logging.getLogger(__name__)
 _JITTER = 0.2
 _LONGEST_PAUSE = 300.0
 """After failures the pauses grow up to this, or to `poll_interval` if that is longer."""
-_WARN_SECONDS = 60.0
 
 
 class LarkNativeApprovalTrigger(BaseTrigger):
@@ -104,7 +104,7 @@ class LarkNativeApprovalTrigger(BaseTrigger):
                 leave()
 
     async def _poll(self, client: AsyncLarkServiceClient, hinted: asyncio.Event) -> dict[str, Any]:
-        failures, warn_at = 0, 0.0
+        failures, warnings = 0, Throttle()
         # Not all at once when a triggerer starts.
         await asyncio.sleep(random.uniform(0, min(self.poll_interval, task_state.MIN_SECONDS)))  # noqa: S311 - no secret
         while True:
@@ -115,17 +115,16 @@ class LarkNativeApprovalTrigger(BaseTrigger):
                 if not (error.retryable or isinstance(error, OutcomeUnknownError)):
                     raise
                 failures += 1
-                if time.monotonic() >= warn_at:
-                    warn_at = time.monotonic() + _WARN_SECONDS
-                    logger.warning(
-                        "Approval %s not read; still waiting for it: %s", self.instance_code, error
-                    )
+                warnings.note("not read", partial(self._warn, str(error)))
             else:
                 failures = 0
                 if found.is_final:
                     return {"status": str(found.status), "reverted": found.is_reverted}
             with suppress(TimeoutError):
                 await asyncio.wait_for(hinted.wait(), self._pause(failures))
+
+    def _warn(self, error: str, _suppressed: int) -> None:
+        logger.warning("Approval %s not read; still waiting for it: %s", self.instance_code, error)
 
     def _pause(self, failures: int) -> float:
         longest = max(self.poll_interval, _LONGEST_PAUSE)

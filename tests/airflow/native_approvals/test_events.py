@@ -31,12 +31,13 @@ START_SECONDS = 300
 
 
 def test_the_trigger_outlasts_an_outage_and_ends_on_what_no_retry_helps(
-    lark: Emulator, code: str, start: Any, outcomes: list[str]
+    lark: Emulator, code: str, start: Any, outcomes: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     trigger = defer(approval(code), start())
     lark.fault("GET", "/open-apis/approval/v4/instances/*", status=502, times=8)
     decide(lark, "approve", "approve")
     assert asyncio.run(first(trigger))["status"] == "APPROVED"
+    assert caplog.text.count("not read; still waiting for it") == 1
     lark.change_app(scopes=["im:message"])
     event = asyncio.run(first(trigger))
     assert (event["status"], "PermissionDeniedError" in event["message"]) == ("error", True)
