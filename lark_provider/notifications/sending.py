@@ -21,6 +21,7 @@ from lark_provider.notifications.deadline import Deadline, call_in_thread, max_r
 from lark_provider.notifications.delivery import Message
 from lark_provider.notifications.notice import Notice, Notifier
 from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.support.once import Once
 from lark_provider.support.text import sendable
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _FIRST_SHARE = 0.6  # of the time that is left, for a connection that has a fallback
 _NO_DATABASE = "\0no database"
-warned: set[str] = set()
+warned = Once()
 """What this process has logged once: names without an id, and that there is no database."""
 
 
@@ -136,20 +137,17 @@ class _Attempt:
         return sent
 
     def _say_that_it_is_direct(self) -> None:
-        if _NO_DATABASE in warned:
-            return
-        warned.add(_NO_DATABASE)
-        self.notifier.log.info(
-            "No database is configured for Lark; notifications are sent directly, and lost if Lark is "
-            "unavailable."
-        )
+        if warned.is_first(_NO_DATABASE):
+            self.notifier.log.info(
+                "No database is configured for Lark; notifications are sent directly, and lost if Lark is "
+                "unavailable."
+            )
 
     def _message(self, hook: LarkHook | LarkWebhookHook) -> Message:
         notifier = self.notifier
         known = hook.owners if notifier.mentions else {}
         found = mentions.resolve(notifier.mentions, self.event.owners, known, user_ids=notifier.bots_only)
-        for name in set(found.names) - warned:
-            warned.add(name)
+        for name in filter(warned.is_first, found.names):
             notifier.log.warning(
                 "%r is mentioned by name only. Next: add it with an open_id or e-mail address to the extra "
                 "'owners' of connection %r.",

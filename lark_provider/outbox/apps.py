@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lark_provider.client import AsyncLarkServiceClient
 from lark_provider.client.base import app_of
 from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.support.once import Once
 
 if TYPE_CHECKING:
     from lark_provider.protocol.tokens import App
@@ -48,7 +49,7 @@ class Apps:
         self._given = {(one.app_id, one.base_url): one for one in given}
         self._made: dict[tuple[str, str], AsyncLarkServiceClient] = {}
         self._unknown: dict[str, float] = {}
-        self._logged: set[str] = set()
+        self._logged = Once()
 
     def unknown(self) -> list[str]:
         """Return the ids of apps that are left to other processes now."""
@@ -92,7 +93,6 @@ class Apps:
 
     def _note(self, app_id: str, error: str) -> None:
         self._unknown[app_id] = time.monotonic() + _UNKNOWN_SECONDS
-        if app_id not in self._logged and not self._only_given:
-            self._logged.add(app_id)
+        if not self._only_given and self._logged.is_first(app_id):
             extra = {"app": app_id, "error": error}
             logger.warning("App unknown here; its messages are left to other processes", extra=extra)

@@ -9,6 +9,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider.notifications import sending
+from lark_provider.support.once import Once
 from tests.airflow.conftest import connection
 from tests.airflow.notifier.making import Shelf
 
@@ -17,7 +18,7 @@ from tests.airflow.notifier.making import Shelf
 def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
     made = Shelf()
     monkeypatch.setattr("airflow.sdk.Variable", made)
-    sending.warned.clear()
+    monkeypatch.setattr(sending, "warned", Once())
     return made
 
 
