@@ -8,7 +8,6 @@ again, with no connection held, and fetch on their own should that take too long
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.protocol.tokens import App, Freshness, Granted, Token
 from lark_provider.support import measured
+from lark_provider.support.backoff import Backoff
 
 if TYPE_CHECKING:
     from lark_provider.storage.token_store import Claim, TokenStore
@@ -144,8 +144,8 @@ def _fetch_for_waiters(
 
 def _among_processes(session: Session, want: _Want, rejected: str | None, flight: Flight) -> Procedure[Token]:
     """Take the token that another process has fetched, or fetch one for all of them."""
-    owner, pause, wait_until = session.runtime.tokens.owner, _FIRST_PAUSE, float("inf")
-    is_renewal = flight.usable is not None
+    owner, wait_until = session.runtime.tokens.owner, float("inf")
+    pauses, is_renewal = Backoff(_FIRST_PAUSE, _LAST_PAUSE), flight.usable is not None
     while True:
         now = session.clock()
         claim = yield from fallback_store.in_token_store(
@@ -165,8 +165,7 @@ def _among_processes(session: Session, want: _Want, rejected: str | None, flight
             break
         # Counted from the first answer: opening a database takes time while many processes start.
         wait_until = min(wait_until, session.clock() + min(_WAIT_SECONDS, session.timeout / 2))
-        yield Sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
-        pause = min(2 * pause, _LAST_PAUSE)
+        yield Sleep(pauses.next())
     try:
         token = yield from want.fetch(session)
     except Exception:
