@@ -101,6 +101,7 @@ class Pump:
             raise BrokerError(f"{reason}. Next: check that it runs.") from None
 
     async def _run(self, stop: Stop) -> None:
+        # Not in `__init__`: each run has its own loop, and a lock serves only the first that waits for it.
         self._in_flight = asyncio.Lock()
         async with AsyncExitStack() as probing:
             if self._probes is not None:
