@@ -20,7 +20,7 @@ _FIRST_DAY = dt.date(1900, 3, 1)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
-class Workbook(NamedTuple):
+class WorkbookResult(NamedTuple):
     """What was written.
 
     Attributes:
@@ -33,7 +33,7 @@ class Workbook(NamedTuple):
     cut: str
 
 
-def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Workbook:
+def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> WorkbookResult:
     """Write rows with a header into a workbook; text stays text, also where it begins with `=`.
 
     Memory does not grow with the rows. Control characters, which a workbook cannot hold, become U+FFFD.
@@ -71,7 +71,7 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
             made.font = font
         return made
 
-    def fill() -> Workbook:
+    def fill() -> WorkbookResult:
         count, cut = 0, ""
         sheet.append([cell(_plain(name), bold) for name in columns])
         for row in rows:
@@ -85,7 +85,7 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
             count += 1
             long = (name for name, value in zip(columns, values, strict=True) if _is_long(value))
             cut = cut or next((f"row {count:,}, column {name!r}" for name in long), "")
-        return Workbook(count, cut)
+        return WorkbookResult(count, cut)
 
     try:
         done = fill()
