@@ -164,7 +164,7 @@ def starts() -> None:
 def stalls(records: int) -> None:
     """Print the longest stall of the loop for what reads or copies a table of many records."""
     Collector().install()  # as the command does
-    with Emulator(settings={"rate_limits": False}) as lark:
+    with Emulator(settings={"rate_limits": False, "new_base": "bare"}) as lark:
         client = Client(lark.base_url, lark.app_id, lark.app_secret)
         meter = Stalls(lambda: client.ask("GET", "/_emulator/faults"))
         made = client.ask("POST", TABLES, {"name": "benchmark"})["data"]["app"]

@@ -22,6 +22,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "client_token_replay": ("same", "1254608", "1255006"),
     "client_token_waiting": ("performed", "1254608"),
     "unchanged_write": ("ok", "1254606"),
+    "new_base": ("samples", "bare"),
     "number_precision": ("kept", "formatter"),
     "text_ends": ("kept", "trimmed"),
     "unknown_options": ("created", "refused"),
@@ -132,6 +133,9 @@ class Settings(ApprovalSettings):
     """A field or records overwritten with what is there already: a success, or 1254606. Unconfirmed."""
     bitable_error_status: str = "documented"
     """HTTP status of Bitable errors: what each endpoint's page says, or always 200."""
+    new_base: str = "samples"
+    """What the first table of a created base has: sample fields and rows without any value, as in Lark, or
+    one text field and no rows. The fields' names and the number of rows are unconfirmed."""
     number_precision: str = "kept"
     """What a number field stores: what was written, or that rounded to the field's formatter. Unconfirmed."""
     text_ends: str = "kept"

@@ -19,6 +19,7 @@ class Loads:
     def __init__(self, lark: Emulator, sdk: Sdk) -> None:
         self._sdk = sdk
         self._client = sdk.client(lark)
+        lark.settings(new_base="bare")
         self._calls = self._client.bitable.v1.app_table_record
         request = sdk.request(sdk.bitable, "CreateApp", {"name": "x"}, model="ReqApp")
         app = self._client.bitable.v1.app.create(request).data.app

@@ -52,12 +52,18 @@ class Records:
         request = self._sdk.request(self._sdk.bitable, "SearchAppTableRecord", body or {}, **self._where)
         return self._calls.search(request)
 
+    def get_batch(self, record_ids: list[str]) -> Any:
+        body = {"record_ids": record_ids}
+        request = self._sdk.request(self._sdk.bitable, "BatchGetAppTableRecord", body, **self._where)
+        return self._calls.batch_get(request)
+
     def shown(self) -> list[dict[str, Any]]:
         return [item.fields for item in self.search().data.items]
 
 
 @pytest.fixture
 def records(lark: Emulator, sdk: Sdk) -> Records:
+    lark.settings(new_base="bare")
     return Records(sdk, sdk.client(lark))
 
 
@@ -98,6 +104,22 @@ def test_a_write_that_changes_nothing(records: Records, lark: Emulator) -> None:
     lark.settings(unchanged_write="1254606")
     answer = records.update(records.ids[1], Delay=1)
     assert (answer.code, answer.raw.status_code) == (1254606, 200)
+
+
+def test_the_rows_without_values_of_a_new_base(lark: Emulator, sdk: Sdk) -> None:
+    records = Records(sdk, sdk.client(lark))
+    everything = records.search().data
+    empty = [row.record_id for row in everything.items if row.fields == {}]
+    assert (everything.total, len(empty)) == (13, 10)
+    condition = {"field_name": "Text", "operator": "isEmpty", "value": []}
+    found = records.search({"filter": {"conjunction": "and", "conditions": [condition]}}).data
+    assert (found.total, [row.record_id for row in found.items]) == (10, empty)
+    got = records.get_batch(empty[:1]).data.records
+    assert [(row.record_id, row.fields) for row in got] == [(empty[0], {})]
+    assert records.update(empty[0], Text="filled").data.record.fields == {"Text": "filled"}
+    assert records.delete(empty[0]).data.deleted is True
+    assert len(records.batch("delete", empty[1:]).data.records) == 9
+    assert [row.record_id for row in records.search().data.items] == records.ids
 
 
 def test_searches(records: Records) -> None:

@@ -62,7 +62,7 @@ def stranger(lark: Emulator) -> Iterator[Api]:
 
 
 class Sheet:
-    """A Bitable table for a test."""
+    """The first table of a new base, for a test; `sheet` has one text field and no rows."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
@@ -84,5 +84,6 @@ class Sheet:
 
 
 @pytest.fixture
-def sheet(api: Api) -> Sheet:
+def sheet(lark: Emulator, api: Api) -> Sheet:
+    lark.settings(new_base="bare")
     return Sheet(api)

@@ -13,11 +13,45 @@ if TYPE_CHECKING:
 TOKEN4 = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 
 
-def test_a_new_base_has_one_table_with_a_text_field(sheet: Sheet) -> None:
-    (table,) = sheet.api.data("GET", f"{sheet.base}/tables")["items"]
+def test_a_new_base_has_sample_fields_and_rows_without_values(api: Api) -> None:
+    sheet = Sheet(api)
+    (table,) = api.data("GET", f"{sheet.base}/tables")["items"]
     assert table["table_id"] == sheet.app["default_table_id"]
-    (field,) = sheet.api.data("GET", f"{sheet.path}/fields")["items"]
-    assert (field["type"], field["is_primary"]) == (1, True)
+    fields = api.data("GET", f"{sheet.path}/fields")["items"]
+    assert [(field["field_name"], field["type"], field["is_primary"]) for field in fields] == [
+        ("Text", 1, True),
+        ("Single option", 3, False),
+        ("Date", 5, False),
+        ("Attachment", 17, False),
+    ]
+    listed = api.data("GET", f"{sheet.path}/records")
+    assert (listed["total"], [row["fields"] for row in listed["items"]]) == (10, [{}] * 10)
+    copied = api.data("POST", f"{sheet.base}/copy", {"name": "Copy", "without_content": True})["app"]
+    path = f"/bitable/v1/apps/{copied['app_token']}/tables/{table['table_id']}"
+    assert api.data("GET", f"{path}/fields")["total"] == 4
+    assert api.data("GET", f"{path}/records")["total"] == 0
+
+
+def test_the_samples_are_no_write_that_reads_might_miss(api: Api, lark: Emulator) -> None:
+    lark.settings(search_total="stale")
+    sheet = Sheet(api)
+    assert sheet.search()["data"]["total"] == 10
+    sheet.add({"Text": "a"})
+    answer = sheet.search()["data"]
+    assert (answer["total"], len(answer["items"])) == (10, 11)
+    lark.settings(search_total="exact", stale_reads_s=60)
+    assert Sheet(api).search()["data"]["total"] == 10
+
+
+def test_a_bare_new_base_and_a_table_without_fields_have_one_text_field(
+    api: Api, sheet: Sheet, lark: Emulator
+) -> None:
+    lark.settings(new_base="samples")
+    made = api.data("POST", f"{sheet.base}/tables", {"table": {"name": "T"}})["table_id"]
+    for path in (sheet.path, f"{sheet.base}/tables/{made}"):
+        (field,) = api.data("GET", f"{path}/fields")["items"]
+        assert (field["type"], field["is_primary"]) == (1, True)
+        assert api.data("GET", f"{path}/records")["total"] == 0
 
 
 @pytest.mark.parametrize(

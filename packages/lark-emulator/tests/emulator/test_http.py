@@ -47,6 +47,7 @@ def test_a_late_answer_holds_back_those_behind_it(lark: Emulator) -> None:
 
 
 def test_a_long_answer_waits_for_a_slow_client_and_nobody_else(api: Api, lark: Emulator) -> None:
+    lark.settings(new_base="bare")
     made = api.data("POST", "/bitable/v1/apps", {"name": "long"})["app"]
     lark.make_rows(made["app_token"], made["default_table_id"], 50_000, {"Text": "{n} " + "x" * 200})
     asked = b"GET /_emulator/state HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -68,6 +69,7 @@ def test_a_long_answer_waits_for_a_slow_client_and_nobody_else(api: Api, lark: E
 
 
 def test_a_client_that_goes_away_in_a_long_answer(api: Api, lark: Emulator) -> None:
+    lark.settings(new_base="bare")
     made = api.data("POST", "/bitable/v1/apps", {"name": "long"})["app"]
     lark.make_rows(made["app_token"], made["default_table_id"], 50_000, {"Text": "{n} " + "x" * 200})
     with socket.create_connection(("127.0.0.1", lark.port), timeout=30) as wire:

@@ -78,6 +78,7 @@ def test_approvals_go_on_after_a_start_and_plans_for_pages_do_not(
         body = {"approval_code": code, "user_id": "alice", "form": "[]"}
         instance = api.data("POST", "/approval/v4/instances", body)["instance_code"]
         assert act(api, "reject", code, instance, "bob") == 0
+        lark.settings(new_base="bare")
         app = api.data("POST", "/bitable/v1/apps", {"name": "b"})["app"]
         edits = [{"do": "add", "count": 1, "fields": {"Text": "x"}}]
         lark.plan_page(1, app_token=app["app_token"], table_id=app["default_table_id"], edits=edits)

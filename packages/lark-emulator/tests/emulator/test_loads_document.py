@@ -44,4 +44,4 @@ def test_the_settings_and_their_defaults_are_those_of_the_code() -> None:
     assert {name: ast.literal_eval(value) for name, value in rows} == {
         name: defaults[name] for name, _ in rows
     }
-    assert len(rows) == 17
+    assert len(rows) == 18

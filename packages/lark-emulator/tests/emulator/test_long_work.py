@@ -53,7 +53,7 @@ class Here:
     """An emulator without a server: requests are performed, and stand still between their steps."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.lark = Lark({"rate_limits": False, "write_ms": 0})
+        self.lark = Lark({"rate_limits": False, "write_ms": 0, "new_base": "bare"})
         self.lark.loop = loop
         self._dispatcher = Dispatcher(self.lark)
         self._token = ""

@@ -14,6 +14,7 @@ PANE = "document.querySelector('main')"
 
 
 def _table(page: Page, rows: list[dict[str, Any]]) -> tuple[str, str]:
+    page.lark.settings(new_base="bare")
     app = page.api.data("POST", "/bitable/v1/apps", {"name": "Flights"})["app"]
     path = f"/bitable/v1/apps/{app['app_token']}/tables/{app['default_table_id']}"
     for name, kind in (("Delay", 2), ("Carrier", 3), ("Done", 7), ("Day", 5), ("Who", 11)):

@@ -7,20 +7,30 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from lark_emulator import codes
 from lark_emulator.bitable.access import base_of
-from lark_emulator.bitable.columns import new_table
+from lark_emulator.bitable.columns import DEFAULT_FIELD, new_table
+from lark_emulator.bitable.values import DATE, SINGLE_SELECT
 from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import apps_of, folder_named
 from lark_emulator.drive.objects import copied_object
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, optional_flag, optional_text, violation
-from lark_emulator.world.bases import Base
+from lark_emulator.world.bases import ATTACHMENT, Base
 from lark_emulator.world.drive import BITABLE, FOLDER, Document
 
 if TYPE_CHECKING:
     from lark_emulator.routing import Slices
+    from lark_emulator.world.bases import Table
 
 LONGEST_NAME = 255
 DEFAULT_TABLE = "Table 1"
+#: What the first table of a new base has, see `Settings.new_base`.
+SAMPLE_FIELDS = (
+    DEFAULT_FIELD,
+    {"field_name": "Single option", "type": SINGLE_SELECT},
+    {"field_name": "Date", "type": DATE},
+    {"field_name": "Attachment", "type": ATTACHMENT},
+)
+SAMPLE_ROWS = 10
 MOST_COPIED = 50_000
 DEFAULT_ZONE = "Asia/Shanghai"
 
@@ -44,8 +54,20 @@ def _document(call: Call, base: Base) -> Document:
     )
 
 
+def _first_table(call: Call, base: Base) -> Table:
+    """Add the table that a base has from the start, see `Settings.new_base`."""
+    if call.settings.new_base == "bare":
+        return new_table(call, base, DEFAULT_TABLE)
+    table = new_table(call, base, DEFAULT_TABLE, list(SAMPLE_FIELDS))
+    now = call.world.clock.now()
+    for _ in range(SAMPLE_ROWS):
+        table.records.add(call.world.new_id("rec", 11), {}, call.author, int(now * 1000), now=now)
+    table.count_before = SAMPLE_ROWS
+    return table
+
+
 def create(call: Call) -> dict[str, Any]:
-    """Answer `POST /bitable/v1/apps`: a base with one table of one text field."""
+    """Answer `POST /bitable/v1/apps`: a base with one table."""
     body = json_object(call, codes.WRONG_JSON)
     name = optional_text(body, "name")
     if len(name) > LONGEST_NAME:
@@ -60,7 +82,7 @@ def create(call: Call) -> dict[str, Any]:
         ZoneInfo(zone).key,
         apps_of(call),
     )
-    table = new_table(call, base, DEFAULT_TABLE)
+    table = _first_table(call, base)
     call.world.bases[base.app_token] = base
     call.world.drive.add(_document(call, base))
     return {
@@ -151,7 +173,11 @@ ROUTES = (
         _PATH,
         create,
         unconfirmed=(
-            "the first table has one text field and no rows",
+            (
+                "the first table's fields `Text`, `Single option`, `Date` and `Attachment`, and its 10 rows "
+                "without any value (settable, `new_base`: one text field and no rows); a base that is made "
+                "in the wiki or in a document begins with one text field and no rows"
+            ),
             "a `folder_token` that names no folder is taken for the root folder",
         ),
     ),
