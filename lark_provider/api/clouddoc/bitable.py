@@ -51,7 +51,7 @@ class FieldAnswer(TypedDict):
 
 
 def create_app(name: str, *, folder_token: str | None = None) -> Call[BaseAnswer]:
-    """Create a base.
+    """Create a base. Its first table has sample fields and rows without values; `create_table` adds others.
 
     See POST /open-apis/bitable/v1/apps.
 
