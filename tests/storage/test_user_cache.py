@@ -135,13 +135,13 @@ def test_many_take_one_statement_each_way(url: URL, count: int) -> None:
 
 
 def test_who_keep_the_same_people_do_not_lock_each_other_out(url: URL) -> None:
-    names = [f"u{number}@example.com" for number in range(300)]
+    names = [f"u{number}@example.com" for number in range(100)]
 
     def keep(turn: int) -> None:
         order = names if turn % 2 else names[::-1]
         cache(url, "cli_a").put(KIND, {one: entry(f'"{turn}"') for one in order})
 
-    with ThreadPoolExecutor(8) as threads:
+    with ThreadPoolExecutor(4) as threads:
         list(threads.map(keep, range(24)))
     assert set(cache(url, "cli_a").get(KIND, names)) == set(names)
 
