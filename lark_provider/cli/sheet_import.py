@@ -68,6 +68,10 @@ def _check(arguments: argparse.Namespace) -> None:
             f"--key goes with --mode update_by_key and only with it, got --mode {arguments.mode}. Next: name "
             "the columns that tell rows apart, or leave --key out."
         )
+    if reading.local(arguments.file).is_pipe:
+        raise WrongUseError(
+            f"The file is read twice, and {arguments.file} is a pipe. Next: save it as a file."
+        )
     if arguments.resume and not config.has_database():
         raise WrongUseError(
             "--resume needs the database that recorded the import. Next: set LARK_DATABASE_URL as in the run "

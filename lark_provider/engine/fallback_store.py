@@ -121,7 +121,7 @@ def _unavailable(
         return error
     databases.warned_at[where] = now
     fields = {"database": where, "suppressed": databases.suppressed.pop(where, 0), "error": str(error)}
-    logger.warning("Shared database unavailable; tokens and rates are kept in this process", extra=fields)
+    logger.warning("Shared database unavailable; falling back to in-memory cache", extra=fields)
     return error
 
 

@@ -289,7 +289,7 @@ def lost(error: Exception, origin: str) -> Lost:
     """
     causes = _causes(error)
     words = next((str(one) for one in causes if str(one)), "")
-    name = type(error).__name__ + ("" if _is_sent(error) else f" at {origin}")
+    name = type(error).__name__ + ("" if _is_sent(error) else f" (for {origin})")
     reason = redact(f"{name}: {words}" if words else name)
     tls = next((one for one in causes if isinstance(one, ssl.SSLError)), None)
     lost_call = Lost(reason, sent=_is_sent(error))

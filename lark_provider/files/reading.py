@@ -17,7 +17,7 @@ from lark_provider.files.formats import CSV, PARQUET, PARQUET_ROWS, FileError, k
 
 _PERMANENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 """Errors of a storage that a retry does not fix."""
-_LONG_INT = re.compile(r"\d{20}")
+_LONG_INT = re.compile(r"\d{19}")
 """What may be an int beyond 64 bits, of which orjson silently makes a float."""
 
 
@@ -38,7 +38,11 @@ class Source:
 
 def local(name: str) -> Source:
     """Return a file of this machine."""
-    return Source(name, lambda: Path(name).open("rb"), is_pipe=Path(name).is_fifo())
+    try:
+        is_pipe = Path(name).is_fifo()
+    except OSError:  # opening it says why
+        is_pipe = False
+    return Source(name, lambda: Path(name).open("rb"), is_pipe)
 
 
 def read(

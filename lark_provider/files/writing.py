@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -29,10 +30,10 @@ def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any
         FileError: The file cannot be written.
     """
     # Behind a link: the file is replaced, and the link stays.
-    target, kind = Path(name).resolve(), kind_of(name)
-    if target.exists() and not target.is_file():
-        raise FileError(f"{name} cannot be written: it is not a file. Next: name another one.")
+    target, kind = Path(os.path.realpath(name)), kind_of(name)
     try:
+        if target.exists() and not target.is_file():
+            raise FileError(f"{name} cannot be written: it is not a file. Next: name another one.")
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as made:
             unfinished = Path(made.name)
     except OSError as error:
@@ -55,11 +56,14 @@ def touch(path: Path) -> None:
     Raises:
         OSError: It cannot.
     """
-    is_new = not path.exists()
-    if is_new or path.is_file() or path.is_dir():  # a pipe would wait for its reader
-        path.open("ab").close()
-    if is_new:
-        path.unlink()
+    target = Path(os.path.realpath(path))  # A link stays, also one to a file that is not there yet.
+    try:
+        target.open("xb").close()
+    except FileExistsError:
+        if target.is_file() or target.is_dir():  # a pipe would wait for its reader
+            target.open("ab").close()
+    else:
+        target.unlink()
 
 
 def write_to(path: Path, kind: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:

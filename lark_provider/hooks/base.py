@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,8 +11,6 @@ from lark_provider.support.secret import Secret
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
-
-logger = logging.getLogger(__name__)
 
 
 class LarkBaseHook(BaseHook):
@@ -72,14 +69,6 @@ class LarkBaseHook(BaseHook):
 
         return mapping(self.connection.extra_dejson.get(extra), extra, self._conn_id)
 
-    def _unknown_extras(self) -> str:
-        """Return the extras that no setting reads, such as a misspelled one; "" if there are none."""
-        from lark_provider.get_provider_info import get_provider_info  # DAG files are parsed without it.
-
-        types: Any = get_provider_info()["connection-types"]
-        [known] = [one["conn-fields"] for one in types if one["connection-type"] == self.conn_type]
-        return ", ".join(sorted(self.connection.extra_dejson.keys() - known.keys()))
-
     async def _fetch_connection(self) -> None:
         """Fetch the connection without blocking the event loop, once for each hook."""
         if "connection" not in self.__dict__:
@@ -87,15 +76,12 @@ class LarkBaseHook(BaseHook):
 
     def _http_settings(self) -> dict[str, Any]:
         """Return the client's arguments for HTTP that connections of both types set."""
-        from lark_provider.hooks import airflow_stats, task_logs  # DAG files are parsed without them.
+        from lark_provider.hooks import airflow_stats, extras, task_logs  # DAG files are parsed without them.
 
         # Whatever the task does with Lark, it does with a client.
         airflow_stats.start()
         task_logs.show_fields()
-        if unknown := self._unknown_extras():
-            logger.warning(
-                "Connection has unknown extras", extra={"connection": self._conn_id, "extras": unknown}
-            )
+        extras.warn(self._conn_id, extras.unknown(self.conn_type, self.connection.extra_dejson))
         return {
             "proxy": Secret.of(self.connection.extra_dejson.get("proxy") or None),
             "verify": verify_of(self.connection.extra_dejson.get("verify", True)),

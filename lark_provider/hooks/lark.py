@@ -192,14 +192,14 @@ class LarkHook(LarkBaseHook):
         Returns:
             Whether it works, and a sentence for the connection's form.
         """
+        from lark_provider.hooks import extras  # DAG files are parsed without it.
+
         try:
             bot = self.client.bot.info().data["bot"]
         except LarkError as error:
             return False, str(error)
         connected = f"Connected as bot {bot.get('app_name')!r} ({bot.get('open_id')})."
-        if unknown := self._unknown_extras():
-            return True, f"{connected} Unknown extras are ignored: {unknown}. Next: correct their names."
-        return True, connected
+        return True, connected + extras.sentence(extras.unknown(self.conn_type, self.connection.extra_dejson))
 
     def _settings(self) -> dict[str, Any]:
         # No variable holds the connection: its repr shows the password, and error reporters send variables.

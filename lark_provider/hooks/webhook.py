@@ -94,11 +94,14 @@ class LarkWebhookHook(LarkBaseHook):
         Returns:
             Whether they are valid, and a sentence for the connection's form.
         """
+        from lark_provider.hooks import extras  # DAG files are parsed without it.
+
         try:
             where = self.client.base_url
         except ConfigurationError as error:
             return False, str(error)
-        return True, f"The webhook is well formed, for {where}. Nothing was sent: a test would be a message."
+        formed = f"The webhook is well formed, for {where}. Nothing was sent: a test would be a message."
+        return True, formed + extras.sentence(extras.unknown(self.conn_type, self.connection.extra_dejson))
 
     def _settings(self) -> dict[str, Any]:
         # No variable holds the connection: its repr shows the password, and error reporters send variables.

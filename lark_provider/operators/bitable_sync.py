@@ -139,8 +139,8 @@ class LarkBitableSyncOperator(WritingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Sync the table."""
-        self._check_rejects_path()
         with lark_errors():
+            self._check_rejects_path()
             client = self.hook.client
             result = client.clouddoc.bitable.sync(
                 self.base,

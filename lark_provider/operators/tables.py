@@ -136,7 +136,7 @@ class WritingOperator(ProgressMixin, TableOperator):
         from lark_provider.api.clouddoc.rejects import rows_of
         from lark_provider.files.reading import opened
 
-        # In whatever encoding a spreadsheet has saved it: numbers of rows are the same in all.
+        # In any encoding that extends ASCII, as spreadsheets save it: numbers of rows are the same in all.
         with opened(object_storage.source_of(self.retry_rejects), "utf-8-sig", "replace") as listed:
             return rows_of(listed.read())
 
@@ -173,8 +173,8 @@ class WritingOperator(ProgressMixin, TableOperator):
             on_clear: What a cleared task does.
             settings: Further settings of `bulk_insert`.
         """
-        self._check_rejects_path()
         with lark_errors():
+            self._check_rejects_path()
             client = self.hook.client
             parts = ("bulk", self.base, self.table_id, *([self.retry_rejects] if self.retry_rejects else ()))
             # Without a ledger a cleared task would be refused or repeated as Lark's memory has it.

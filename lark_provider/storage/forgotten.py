@@ -1,8 +1,8 @@
 """Loads and messages that were forgotten: one that is written again has other tokens.
 
 Lark answers a token that it remembers with the records of the first load, which may have been deleted since,
-or with the first message. What is kept is a row of `leases`, which `db purge` deletes a day later: nobody
-knows how long Lark remembers.
+or with the first message. What is kept is a row of `leases`, for as long as the ledger: how long Lark
+remembers a token of a load is not documented.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from sqlalchemy.engine import Connection
 
 from lark_provider.storage import statements
 from lark_provider.storage.tables import leases
+
+_PREFIX = "forgotten "
+IS_ONE = leases.c.key.startswith(_PREFIX)
+"""Whether a row of `leases` is of something that was forgotten."""
 
 
 def add(connection: Connection, entry: str, now: dt.datetime) -> None:
@@ -53,4 +57,4 @@ def token(first: str, forgotten: str | None) -> str:
 
 
 def _key(entry: str) -> str:
-    return f"forgotten {entry}"
+    return _PREFIX + entry

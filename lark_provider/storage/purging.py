@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 
 from lark_provider.storage import bridge_tables as bridge
-from lark_provider.storage import migrate, tables, watch_tables
+from lark_provider.storage import forgotten, migrate, tables, watch_tables
 from lark_provider.storage.deadlines import MAINTENANCE
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.maintenance import existing
@@ -63,7 +63,10 @@ def _conditions(
         {
             tables.tokens: tables.tokens.c.expires_at < now - periods.tokens,
             tables.user_cache: tables.user_cache.c.expires_at < now - periods.user_cache,
-            tables.leases: tables.leases.c.until < now - periods.leases,
+            tables.leases: sa.or_(
+                sa.and_(~forgotten.IS_ONE, tables.leases.c.until < now - periods.leases),
+                sa.and_(forgotten.IS_ONE, tables.leases.c.until < now - periods.ledger),
+            ),
             tables.card_callbacks: sa.and_(
                 clicks.stored_at < now - periods.card_callbacks, _unneeded(connection)
             ),

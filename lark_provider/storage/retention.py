@@ -51,7 +51,8 @@ class Retention:
         handled_events: After a consumer handled an event.
         waits: After a question was decided or closed; or after its deadline, where it never was.
         ledger: After a load or a message was last written or tried. With the row goes what keeps a later
-            retry from writing it again, and `restart` from finding the load's records.
+            retry from writing it again, and `restart` from finding the load's records. As long is it known
+            that one was forgotten, so that another one of its key has other tokens.
         questions: Questions of Airflow with their cards and clicks, after they were over.
         people: Links of people to Airflow's users, after they were revoked.
         incidents: After the failures of a run, or a step of their escalation, last changed; and after a

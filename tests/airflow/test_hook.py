@@ -9,9 +9,11 @@ from lark_emulator import Emulator
 
 from lark_provider.errors import ConfigurationError
 from lark_provider.hooks import LarkHook as LazyHook
+from lark_provider.hooks import extras
 from lark_provider.hooks.exports import require_airflow
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.hooks.webhook import LarkWebhookHook
+from lark_provider.support.once import Once
 from tests.airflow.conftest import CHAT, connection
 
 
@@ -53,13 +55,25 @@ def test_a_uri_works_as_well(lark: Emulator, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_misspelled_extra_is_named(
     lark: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    extras = {"redirect_all": "alice@example.com", "owners": {}}
-    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, extra=extras))
+    monkeypatch.setattr(extras, "_logged", Once())
+    given = {"redirect_all": "alice@example.com", "owners": {}}
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, extra=given))
+    LarkHook().get_conn()
     ok, text = LarkHook().test_connection()
     assert ok
     assert text.endswith(" Unknown extras are ignored: redirect_all. Next: correct their names.")
     [record] = [one for one in caplog.records if one.message == "Connection has unknown extras"]
     assert vars(record).items() >= {"connection": "lark_default", "extras": "redirect_all"}.items()
+
+
+def test_a_hook_with_a_connection_type_of_its_own_works(
+    lark: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OwnHook(LarkHook):
+        conn_type = "own_lark"
+
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, extra={"team": "data"}))
+    assert OwnHook().test_connection()[0]
 
 
 @pytest.mark.parametrize(

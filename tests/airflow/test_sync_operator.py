@@ -113,7 +113,7 @@ def test_rejects_that_cannot_be_listed_are_known_before(
         LarkBitableSyncOperator(key_fields="No", rejects_path=path, **settings),
         LarkBitableBulkInsertOperator(rejects_path=path, **settings),
     ):
-        with pytest.raises(InvalidRequestError, match=r"cannot be written: .*Next: name another"):
+        with pytest.raises(AirflowFailException, match=r"cannot be written: .*Next: name another"):
             operator.execute(context())
     assert paid(link) == {}
 

@@ -253,7 +253,7 @@ def test_an_old_click_is_answered_as_old_clicks_are() -> None:
 
 
 def test_a_gateway_needs_a_sink() -> None:
-    with pytest.raises(ConfigurationError, match="Next: configure RABBITMQ_URL"):
+    with pytest.raises(ConfigurationError, match="There is no place to store clicks"):
         Gateway(KnownKeys(KEYS), [])
 
 

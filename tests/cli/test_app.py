@@ -359,7 +359,7 @@ def test_a_registry_in_a_folder_that_is_closed_to_us(
     assert sent.code == 0
     assert sent.out.startswith("om_")
     (line,) = sent.err.splitlines()
-    assert line.startswith("Shared database unavailable; tokens and rates are kept in this process")
+    assert line.startswith("Shared database unavailable; falling back to in-memory cache")
     assert f"{registry} cannot be" in line
     assert (health.code, health.err) == (1, "")
     assert "✗ registry" in health.out

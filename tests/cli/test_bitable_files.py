@@ -52,14 +52,17 @@ def test_great_numbers_and_early_dates_come_back_as_they_went(
 
 def test_ints_beyond_64_bits_are_not_rounded(run: Run, link: str, tmp_path: Path) -> None:
     """orjson made floats of them: other text, another key, and a number that the check let pass."""
-    number, key = 12345678901234567890123, 98765432109876543210987
+    number, key = -9223372036854775809, 98765432109876543210987
     file = tmp_path / "x.jsonl"
     file.write_text(f'{{"No": {key}, "Note": {number}}}\n')
     assert run("bitable", "import", str(file), link, "--key", "No").code == 0
     assert found(link) == {str(key): {"No": str(key), "Note": str(number)}}
     file.write_text(f'{{"No": "a", "Paid": {number}}}\n')
     refused = run("bitable", "import", str(file), link, "--key", "No")
-    assert (refused.code, "row 1, field 'Paid': must be at most 9007199254740992" in refused.err) == (1, True)
+    assert (refused.code, "row 1, field 'Paid': must be at most 9007199254740992" in refused.err) == (
+        1,
+        True,
+    )
     file.write_text(f'{{"No": "a", "Note": {"9" * 5000}}}\n')
     refused = run("bitable", "import", str(file), link, "--key", "No")
     assert (refused.code, f"{file}, line 1: " in refused.err) == (2, True)
@@ -102,6 +105,10 @@ def test_a_list_of_rejects_that_cannot_be_written_is_known_before(
     assert run(*command, str(old), "--dry-run").code == 0
     assert (found(link), sorted(tmp_path.iterdir())) == ({}, listed)
     assert (run(*command, str(old)).code, old.read_text().count("\n")) == (0, 2)
+    behind = tmp_path / "link.csv"
+    behind.symlink_to(tmp_path / "new.csv")
+    assert run(*command, str(behind)).code == 0
+    assert (behind.is_symlink(), behind.read_text().count("\n")) == (True, 2)
 
 
 @pytest.mark.parametrize(
@@ -141,3 +148,7 @@ def test_an_export_keeps_the_link_and_refuses_a_folder(run: Run, link: str, tmp_
     assert (named.is_symlink(), real.read_text(encoding="utf-8-sig")[:2]) == (True, "No")
     refused = run("bitable", "export", link, str(folder))
     assert (refused.code, "it is not a file" in refused.err) == (2, True)
+    long = str(tmp_path / f"{'x' * 300}.csv")
+    for argv in (("export", link, long), ("import", long, link, "--key", "No")):
+        refused = run("bitable", *argv)
+        assert (refused.code, f"{long} cannot be" in refused.err) == (2, True), refused.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,15 @@ def test_sharing_listing_and_taking_back(run: Run, lark: Emulator, file: Path) -
 def test_wrong_use(run: Run, file: Path, argv: tuple[str, ...], text: str) -> None:
     done = run("sheet", *(str(file) if one == "FILE" else one for one in argv))
     assert text in failed(done, 2)
+
+
+def test_a_pipe_is_not_read_twice(run: Run, tmp_path: Path) -> None:
+    """It waited without end for a second writer."""
+    pipe = tmp_path / "x.csv"
+    os.mkfifo(pipe)
+    assert "is a pipe. Next: save it as a file" in failed(
+        run("sheet", "import", str(pipe), "--title", "x"), 2
+    )
 
 
 def test_what_the_parser_refuses(run: Run, file: Path) -> None:

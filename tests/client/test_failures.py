@@ -118,7 +118,7 @@ def test_a_slow_answer_ends_at_the_timeout(lark: Emulator, do: Do) -> None:
 def test_nobody_there_is_said_plainly(do: Do) -> None:
     with pytest.raises(TransportError, match="check network, proxy and base_url") as refused:
         do(lambda c: c.messaging.send_text(CHAT, "x"), base_url="http://127.0.0.1:9", max_retries=1)
-    assert "ConnectError at http://127.0.0.1:9: " in str(refused.value)
+    assert "ConnectError (for http://127.0.0.1:9): " in str(refused.value)
     assert not isinstance(refused.value, OutcomeUnknownError)
 
 

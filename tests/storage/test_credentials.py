@@ -235,7 +235,7 @@ def test_a_registry_file_that_is_broken_stops_nobody_who_has_a_secret(
     for _ in range(2):
         call(client_of(clock))
     [warning] = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert warning.getMessage() == "Shared database unavailable; tokens and rates are kept in this process"
+    assert warning.getMessage() == "Shared database unavailable; falling back to in-memory cache"
     assert vars(warning)["error"].startswith(f"Database {broken} is not a SQLite")
 
 

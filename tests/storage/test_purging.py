@@ -186,6 +186,13 @@ def test_a_clean_up_takes_what_is_old_and_no_usable_credential(url: URL) -> None
     assert purge(url) == NONE
 
 
+def test_it_is_known_as_long_as_the_ledger_is_kept_that_a_load_was_forgotten(url: URL) -> None:
+    for days in (2, 89, 91):
+        add(url, tables.leases, key=f"forgotten {days}", owner="o", until=NOW - days * DAY)
+    assert purge(url, Retention(leases=timedelta()))["leases"] == 1
+    assert left(url, tables.leases, "key") == ["forgotten 2", "forgotten 89"]
+
+
 @pytest.mark.parametrize("table", COLUMNS, ids=str)
 def test_each_table_has_a_period_of_its_own(
     table: sa.Table, url: URL, monkeypatch: pytest.MonkeyPatch

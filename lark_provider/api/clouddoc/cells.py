@@ -207,9 +207,9 @@ def number(value: Any) -> int | float:
 
 
 def _of_text(text: str) -> float | Decimal:
-    """Return the number that a text names: a double where Python writes a great double so, such as 1e+16."""
+    """Return the number that a text names: a double where Python writes a large one so, such as 1e+16."""
     exact = Decimal(text)
-    is_double = abs(exact) > EXACT_INT and "e" in text.lower() and exact == Decimal(repr(float(text)))
+    is_double = exact.copy_abs() > EXACT_INT and "e" in text.lower() and exact == Decimal(repr(float(text)))
     return float(text) if is_double else exact
 
 

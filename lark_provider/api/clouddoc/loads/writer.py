@@ -311,7 +311,7 @@ class Writer:
         part = f"/{-number}" if number < 0 else ""
         what = f"{content.first_row}+{content.row_count}{part}" + (f"#{sends}" if sends else "")
         restart = f"@{self.load.restart}" if self.load.restart else ""
-        # Else Lark would answer a load that was forgotten and is written again with the records of the first.
+        # Lark would answer the tokens of a load that was forgotten with its records.
         again = f"*{self.load.record}" if self.load.record else ""
         kind = f"bulk{restart}{again}"
         token = client_token(self.key, self.place.app_token, self.place.table_id, kind, what)
