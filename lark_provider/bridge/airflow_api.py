@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 
@@ -14,6 +14,7 @@ import orjson
 
 from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableError
 from lark_provider.bridge.login import Login
+from lark_provider.bridge.server_clock import ServerClock
 from lark_provider.bridge.settings import PASSWORD, TOKEN, URL, USERNAME, Credentials
 from lark_provider.engine import http
 from lark_provider.engine.pools import USER_AGENT
@@ -57,21 +58,18 @@ class AirflowApi:
         )
         self._login = Login(credentials, self._post)
         self._turns, self._clicks = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
-        self._clock: tuple[float, datetime] | None = None
+        self._clock = ServerClock()
 
     def __repr__(self) -> str:
         """Return where it is."""
         return f"<AirflowApi {self._url}>"
 
     def now(self) -> datetime:
-        """Return the time by the clock of Airflow's server, which its last answer told, never ahead of it.
+        """Return the time by the clock of Airflow's server, as its answers tell it, never ahead of it.
 
         Before the first answer it is this machine's.
         """
-        if self._clock is None:
-            return datetime.now(UTC)
-        at, told = self._clock
-        return told + timedelta(seconds=time.monotonic() - at)
+        return self._clock.now()
 
     async def get(self, path: str, params: Params | None = None) -> Any:
         """Read a resource.
@@ -218,8 +216,7 @@ class AirflowApi:
         if response.status_code >= _SERVER_ERROR:
             measured.AIRFLOW_ERRORS.add()
         with contextlib.suppress(ValueError, TypeError):  # A proxy may leave the header out.
-            told = parsedate_to_datetime(response.headers.get("date", "")).astimezone(UTC)
-            self._clock = (time.monotonic(), told)
+            self._clock.add(parsedate_to_datetime(response.headers.get("date", "")))
         try:
             return response.status_code, orjson.loads(response.content)
         except orjson.JSONDecodeError:

@@ -57,7 +57,9 @@ def test_a_question_becomes_a_card_that_shows_how_it_was_answered_in_airflow(pla
     parked(place, "asks", run_id)
     place.wait(lambda: place.messages(f"Deploy {run_id}?"))
     (message,) = place.messages(f"Deploy {run_id}?")
-    ((due,),) = execute(place.database, "SELECT created_at FROM hitl_cards")
+    sent = "SELECT created_at FROM hitl_cards WHERE message_id = :m"
+    place.wait(lambda: execute(place.database, sent, m=message["message_id"]))
+    ((due,),) = execute(place.database, sent, m=message["message_id"])
     detail = place.call("GET", f"dags/asks/dagRuns/{run_id}/taskInstances/q/-1/hitlDetails")
     assert (due - datetime.fromisoformat(detail["created_at"])).total_seconds() >= HOLD
     answer(place, run_id)
@@ -158,7 +160,7 @@ def test_beside_an_unguarded_api_server_the_card_shows_the_answer_that_counts(pl
     try:
         place.bridge()
         place.wait(lambda: "API server not guarded" in place.logs())
-        assert "API server has another version of this package" in place.logs()
+        place.wait(lambda: "API server has another version of this package" in place.logs())
         place.start("callbacks", "listen")
         run_id = place.run("asks")
         ti_id = parked(place, "asks", run_id)["id"]

@@ -1,0 +1,48 @@
+"""The clock of a server, as its answers tell it: in whole seconds, and later than it was under load."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+_WINDOW_SECONDS = 300.0
+
+
+class ServerClock:
+    """Estimates a server's clock from the `Date` of its answers, never ahead of it.
+
+    A server under load tells a time that has passed, and an answer waits on its way. So of the last minutes
+    the answer counts that told the latest time: with each answer taken for itself, what is measured between
+    two of them would be shorter or longer by what one of them waited. A clock that is set back is noticed
+    after the window.
+
+    Args:
+        clock: Seconds, of any origin; those of this process.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        # When an answer came, and how far the server is ahead of this process; the furthest first.
+        self._ahead: deque[tuple[float, float]] = deque()
+
+    def add(self, told: datetime) -> None:
+        """Take the time that an answer tells.
+
+        Args:
+            told: The time.
+        """
+        at = self._clock()
+        ahead = told.timestamp() - at
+        while self._ahead and self._ahead[-1][1] <= ahead:
+            self._ahead.pop()
+        self._ahead.append((at, ahead))
+        while self._ahead[0][0] < at - _WINDOW_SECONDS:
+            self._ahead.popleft()
+
+    def now(self) -> datetime:
+        """Return the server's time; before its first answer, this machine's."""
+        if not self._ahead:
+            return datetime.now(UTC)
+        return datetime.fromtimestamp(self._ahead[0][1] + self._clock(), UTC)
