@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -14,17 +14,11 @@ from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields as f
 
 LIST_FIELDS = "GET /open-apis/bitable/v1/apps/:app_token/tables/:table_id/fields"
-
-
 BATCH = "*/records/batch_create"
-
-
 COLUMNS = [
     f.Field(field_name=name, type=kind)
     for name, kind in (("No", f.TEXT), ("Paid", f.NUMBER), ("At", f.DATE), ("Kind", f.SINGLE_SELECT))
 ]
-
-
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 
 
@@ -33,12 +27,16 @@ class Table(NamedTuple):
     table_id: str
 
 
-@pytest.fixture
-def table(lark: Emulator) -> Table:
+def make_table(lark: Emulator, columns: Sequence[f.Field]) -> Table:
     lark.settings(rate_limits=False)
     bitable = LarkServiceClient().clouddoc.bitable
     app_token = bitable.create_app("Orders").data["app"]["app_token"]
-    return Table(app_token, bitable.create_table(app_token, "2026", COLUMNS).data["table_id"])
+    return Table(app_token, bitable.create_table(app_token, "2026", columns).data["table_id"])
+
+
+@pytest.fixture
+def table(lark: Emulator) -> Table:
+    return make_table(lark, COLUMNS)
 
 
 def rows(number: int) -> list[dict[str, Any]]:

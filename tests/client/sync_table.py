@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields as f
+from tests.client.bitable_table import Table, make_table
 from tests.client.conftest import count
 
 RECORDS = "POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records"
-
-
 KINDS = (
     ("No", f.TEXT), ("Paid", f.NUMBER), ("At", f.DATE), ("Kind", f.SINGLE_SELECT), ("Tags", f.MULTI_SELECT),
     ("Done", f.CHECKBOX), ("Url", f.URL), ("Who", f.PERSON), ("Note", f.TEXT), ("Gone", f.CHECKBOX),
 )  # fmt: skip
-
-
 COLUMNS = [f.Field(field_name=name, type=kind) for name, kind in KINDS]
-
-
-class Table(NamedTuple):
-    app_token: str
-    table_id: str
 
 
 @pytest.fixture
 def table(lark: Emulator) -> Table:
-    lark.settings(rate_limits=False)
-    bitable = LarkServiceClient().clouddoc.bitable
-    app_token = bitable.create_app("Orders").data["app"]["app_token"]
-    return Table(app_token, bitable.create_table(app_token, "2026", COLUMNS).data["table_id"])
+    return make_table(lark, COLUMNS)
 
 
 def rows(number: int, first: int = 0) -> list[dict[str, Any]]:

@@ -14,8 +14,9 @@ from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.api.clouddoc.results import BulkResult
 from lark_provider.errors import InvalidRequestError
 from lark_provider.storage import migrate, urls
+from tests.client.bitable_table import Table
 from tests.client.conftest import Do, count
-from tests.client.sync_table import RECORDS, Table, by_key, table
+from tests.client.sync_table import RECORDS, by_key, table
 
 __all__ = ["table"]
 BAD = {7: "?", 1500: "x", 2499: [1]}

@@ -12,8 +12,9 @@ from lark_provider.errors import ConflictError, InvalidRequestError
 from lark_provider.protocol import answers
 from lark_provider.protocol.calls import Call
 from lark_provider.protocol.effects import Response
+from tests.client.bitable_table import Table
 from tests.client.conftest import Do, count
-from tests.client.sync_table import RECORDS, Table, by_key, records, rows, table, writes
+from tests.client.sync_table import RECORDS, by_key, records, rows, table, writes
 
 __all__ = ["table"]  # a fixture
 

@@ -11,8 +11,9 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields as f
 from lark_provider.errors import BulkWriteError, LarkAPIError, PermissionDeniedError
+from tests.client.bitable_table import Table
 from tests.client.conftest import Do, count
-from tests.client.sync_table import RECORDS, Table, by_key, records, rows, table, writes
+from tests.client.sync_table import RECORDS, by_key, records, rows, table, writes
 
 __all__ = ["table"]
 SEARCH = f"{RECORDS}/search"

@@ -11,8 +11,9 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields as f
 from lark_provider.errors import InvalidRequestError
+from tests.client.bitable_table import Table
 from tests.client.conftest import Do
-from tests.client.sync_table import Table, by_key, table
+from tests.client.sync_table import by_key, table
 
 __all__ = ["table"]  # a fixture
 

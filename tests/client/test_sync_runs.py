@@ -13,8 +13,9 @@ from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.sync import turn
 from lark_provider.errors import InvalidRequestError
 from lark_provider.support.once import Once
+from tests.client.bitable_table import Table
 from tests.client.conftest import Do, count
-from tests.client.sync_table import RECORDS, Table, by_key, records, rows, table, writes
+from tests.client.sync_table import RECORDS, by_key, records, rows, table, writes
 
 __all__ = ["table"]  # a fixture
 

@@ -12,7 +12,8 @@ from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields as f
 from lark_provider.api.clouddoc.sync.plan import SyncPlan
 from lark_provider.errors import InvalidRequestError
-from tests.client.sync_table import Table, by_key, records, table
+from tests.client.bitable_table import Table
+from tests.client.sync_table import by_key, records, table
 
 __all__ = ["table"]
 
