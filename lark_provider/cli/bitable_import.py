@@ -30,9 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     retried = None
     if arguments.retry_rejects:
-        # In any encoding that extends ASCII, as spreadsheets save it: numbers of rows are the same in all.
-        with reading.opened(reading.local(arguments.retry_rejects), "utf-8-sig", "replace") as listed:
-            retried = rows_of(listed.read())
+        retried = rows_of(reading.ascii_text(reading.local(arguments.retry_rejects)))
     with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client:
         table_id = None
         if arguments.create_table:

@@ -72,6 +72,19 @@ def read(
         ) from None
 
 
+def ascii_text(source: Source) -> str:
+    """Return a text of which only what is ASCII counts, such as numbers, in any encoding that extends ASCII.
+
+    Args:
+        source: The file, as spreadsheets save it.
+
+    Raises:
+        FileError: It cannot be read.
+    """
+    with opened(source, "utf-8-sig", "replace") as file:
+        return file.read()
+
+
 def opened(source: Source, encoding: str, errors: str = "strict") -> TextIO:
     """Open a text file for reading.
 

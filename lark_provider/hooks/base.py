@@ -81,7 +81,7 @@ class LarkBaseHook(BaseHook):
         # Whatever the task does with Lark, it does with a client.
         airflow_stats.start()
         task_logs.show_fields()
-        extras.warn(self._conn_id, extras.unknown(self.conn_type, self.connection.extra_dejson))
+        extras.warn(self._conn_id, self.conn_type, self.connection.extra_dejson)
         return {
             "proxy": Secret.of(self.connection.extra_dejson.get("proxy") or None),
             "verify": verify_of(self.connection.extra_dejson.get("verify", True)),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from lark_provider.get_provider_info import get_provider_info
@@ -13,35 +14,38 @@ logger = logging.getLogger(__name__)
 _logged = Once()
 
 
-def unknown(conn_type: str, extras: Iterable[str]) -> str:
-    """Return the names that no setting has; "" if there are none.
-
-    Args:
-        conn_type: The connection's type; of one that this package does not know, nothing is unknown.
-        extras: The names of its extras.
-    """
-    types: Any = get_provider_info()["connection-types"]
-    for one in types:
-        if one["connection-type"] == conn_type:
-            return ", ".join(sorted(set(extras) - one["conn-fields"].keys()))
-    return ""
-
-
-def warn(conn_id: str, names: str) -> None:
+def warn(conn_id: str, conn_type: str, names: Collection[str]) -> None:
     """Log unknown extras, once in a process: a triggerer has a hook for each task that waits.
 
     Args:
         conn_id: The connection.
-        names: What `unknown` has returned.
+        conn_type: Its type; of one that this package does not know, nothing is unknown.
+        names: The names of its extras.
     """
-    if names and _logged.is_first((conn_id, names)):
-        logger.warning("Connection has unknown extras", extra={"connection": conn_id, "extras": names})
+    unknown = _unknown(conn_type, names)
+    if unknown and _logged.is_first((conn_id, unknown)):
+        logger.warning("Connection has unknown extras", extra={"connection": conn_id, "extras": unknown})
 
 
-def sentence(names: str) -> str:
-    """Return what the connection's form says about unknown extras, after another sentence.
+def sentence(conn_type: str, names: Collection[str]) -> str:
+    """Return what the connection's form says about unknown extras, after another sentence; "" without any.
 
     Args:
-        names: What `unknown` has returned.
+        conn_type: As for `warn`.
+        names: The names of its extras.
     """
-    return f" Unknown extras are ignored: {names}. Next: correct their names." if names else ""
+    unknown = _unknown(conn_type, names)
+    return f" Unknown extras are ignored: {unknown}. Next: correct their names." if unknown else ""
+
+
+def _unknown(conn_type: str, names: Collection[str]) -> str:
+    known = _known(conn_type)
+    return "" if known is None else ", ".join(sorted(set(names) - known))
+
+
+@functools.cache
+def _known(conn_type: str) -> frozenset[str] | None:
+    """Return the extras that settings read; None for a type of another package."""
+    types: Any = get_provider_info()["connection-types"]
+    found = (one["conn-fields"] for one in types if one["connection-type"] == conn_type)
+    return next((frozenset(fields) for fields in found), None)

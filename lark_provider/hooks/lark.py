@@ -199,7 +199,7 @@ class LarkHook(LarkBaseHook):
         except LarkError as error:
             return False, str(error)
         connected = f"Connected as bot {bot.get('app_name')!r} ({bot.get('open_id')})."
-        return True, connected + extras.sentence(extras.unknown(self.conn_type, self.connection.extra_dejson))
+        return True, connected + extras.sentence(self.conn_type, self.connection.extra_dejson)
 
     def _settings(self) -> dict[str, Any]:
         # No variable holds the connection: its repr shows the password, and error reporters send variables.

@@ -101,7 +101,7 @@ class LarkWebhookHook(LarkBaseHook):
         except ConfigurationError as error:
             return False, str(error)
         formed = f"The webhook is well formed, for {where}. Nothing was sent: a test would be a message."
-        return True, formed + extras.sentence(extras.unknown(self.conn_type, self.connection.extra_dejson))
+        return True, formed + extras.sentence(self.conn_type, self.connection.extra_dejson)
 
     def _settings(self) -> dict[str, Any]:
         # No variable holds the connection: its repr shows the password, and error reporters send variables.

@@ -134,11 +134,9 @@ class WritingOperator(ProgressMixin, TableOperator):
         if not self.retry_rejects:
             return None
         from lark_provider.api.clouddoc.rejects import rows_of
-        from lark_provider.files.reading import opened
+        from lark_provider.files.reading import ascii_text
 
-        # In any encoding that extends ASCII, as spreadsheets save it: numbers of rows are the same in all.
-        with opened(object_storage.source_of(self.retry_rejects), "utf-8-sig", "replace") as listed:
-            return rows_of(listed.read())
+        return rows_of(ascii_text(object_storage.source_of(self.retry_rejects)))
 
     def _check_rejects_path(self) -> None:
         """Check where rejected rows will be listed: afterwards the others would be written already."""

@@ -14,6 +14,7 @@ from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields
 from lark_provider.errors import InvalidRequestError
 from lark_provider.operators import LarkBitableBulkInsertOperator, LarkBitableSyncOperator
+from tests.client.bitable_table import make_table
 
 Context = Callable[..., Any]
 KINDS = (("No", fields.TEXT), ("Paid", fields.NUMBER))
@@ -21,12 +22,7 @@ KINDS = (("No", fields.TEXT), ("Paid", fields.NUMBER))
 
 @pytest.fixture
 def link(lark: Emulator) -> str:
-    lark.settings(rate_limits=False)
-    bitable = LarkServiceClient().clouddoc.bitable
-    app_token = bitable.create_app("Base").data["app"]["app_token"]
-    columns = [fields.Field(field_name=name, type=kind) for name, kind in KINDS]
-    table_id = bitable.create_table(app_token, "T", columns).data["table_id"]
-    return f"https://x.feishu.cn/base/{app_token}?table={table_id}"
+    return make_table(lark, [fields.Field(field_name=name, type=kind) for name, kind in KINDS]).link
 
 
 def paid(link: str) -> dict[str, Any]:

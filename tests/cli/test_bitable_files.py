@@ -14,18 +14,14 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields
 from tests.cli.conftest import COMMAND, Run
+from tests.client.bitable_table import make_table
 
 KINDS = (("No", fields.TEXT), ("Paid", fields.NUMBER), ("At", fields.DATE), ("Note", fields.TEXT))
 
 
 @pytest.fixture
 def link(lark: Emulator) -> str:
-    lark.settings(rate_limits=False)
-    bitable = LarkServiceClient().clouddoc.bitable
-    app_token = bitable.create_app("Base").data["app"]["app_token"]
-    columns = [fields.Field(field_name=name, type=kind) for name, kind in KINDS]
-    table_id = bitable.create_table(app_token, "T", columns).data["table_id"]
-    return f"https://x.feishu.cn/base/{app_token}?table={table_id}"
+    return make_table(lark, [fields.Field(field_name=name, type=kind) for name, kind in KINDS]).link
 
 
 def found(link: str) -> dict[str, dict[str, Any]]:

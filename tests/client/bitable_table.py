@@ -26,6 +26,10 @@ class Table(NamedTuple):
     app_token: str
     table_id: str
 
+    @property
+    def link(self) -> str:
+        return f"https://x.feishu.cn/base/{self.app_token}?table={self.table_id}"
+
 
 def make_table(lark: Emulator, columns: Sequence[f.Field]) -> Table:
     lark.settings(rate_limits=False)

@@ -30,7 +30,7 @@ class Request:
     headers: dict[str, str]
     body: bytes
     keep_alive: bool = True
-    old: bool = False
+    is_http10: bool = False
     """Whether it came with HTTP/1.0."""
     upgrade: bool = False
     """Whether it asks for a WebSocket."""

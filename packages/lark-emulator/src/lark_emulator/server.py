@@ -210,7 +210,7 @@ class HttpConnection(asyncio.Protocol):
                 headers=self._headers,
                 body=self._body[0] if len(self._body) == 1 else b"".join(self._body),
                 keep_alive=self._parser.should_keep_alive() and not leaves_http,
-                old=self._parser.get_http_version() == "1.0",
+                is_http10=self._parser.get_http_version() == "1.0",
                 upgrade=leaves_http and self._headers.get("upgrade", "").lower() == "websocket",
                 secure=self._secure,
             )
@@ -279,7 +279,7 @@ class HttpConnection(asyncio.Protocol):
             return
         head_only = request.method == "HEAD"
         head = _serialized(
-            outcome.answer, keep_alive=request.keep_alive, old=request.old, head_only=head_only
+            outcome.answer, keep_alive=request.keep_alive, is_http10=request.is_http10, head_only=head_only
         )
         self._transport.write(head)
         if outcome.answer.parts and not head_only:
@@ -337,7 +337,9 @@ class HttpConnection(asyncio.Protocol):
             self._transport.abort()
 
 
-def _serialized(answer: Answer, *, keep_alive: bool, old: bool = False, head_only: bool = False) -> bytes:
+def _serialized(
+    answer: Answer, *, keep_alive: bool, is_http10: bool = False, head_only: bool = False
+) -> bytes:
     head = [
         b"HTTP/1.1 %d %s" % (answer.status, _REASONS.get(answer.status, b"Status")),
         b"Content-Type: " + answer.content_type,
@@ -346,7 +348,7 @@ def _serialized(answer: Answer, *, keep_alive: bool, old: bool = False, head_onl
     head.extend(f"{name}: {value}".encode("latin-1") for name, value in answer.headers.items())
     if not keep_alive:
         head.append(b"Connection: close")
-    elif old:  # a client of HTTP/1.0 that is not told so reads on until the connection is closed
+    elif is_http10:  # a client of HTTP/1.0 that is not told so reads on until the connection is closed
         head.append(b"Connection: keep-alive")
     # What follows the head of an answer to HEAD would be read as the next answer.
     return b"\r\n".join(head) + b"\r\n\r\n" + (b"" if head_only else answer.body)
