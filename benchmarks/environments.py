@@ -22,6 +22,7 @@ WANTED: dict[str, tuple[str, ...]] = {
     "typed": ("lark-oapi",),
     "plain": ("lark-oapi",),
     "hand": ("httpx2", "orjson"),
+    "hand, ledger": ("httpx2", "orjson", "psycopg2-binary"),
     "community": (f"{COMMUNITY}=={COMMUNITY_VERSION}", "httpx"),
     "onestep": (ONESTEP,),
     "airflow": (f"{_OURS}[airflow]",),

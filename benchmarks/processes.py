@@ -19,7 +19,7 @@ from typing import Any, Self
 from benchmarks.environments import Environments
 
 COLD_SECONDS = 60
-LIFE_SECONDS = 900  # after which every process of a run ends, whatever became of the others
+LIFE_SECONDS = 1800  # after which every process of a run ends, whatever became of the others
 _TAIL = """
 import json, sys, time
 done = time.monotonic()

@@ -27,15 +27,24 @@ def _undo(reply: Reply) -> Request:
     return Request("DELETE", f"/drive/v1/files/{reply.data['app']['app_token']}", params={"type": "bitable"})
 
 
-def _table(target: Target) -> Made:
-    """Return the path of a table with fields `text`, `number` (two decimals) and `option`."""
+def _base(target: Target) -> Made:
+    """Return a new base: its token and the id of the table that it has from the start."""
 
     def make() -> Made:
         body = {"name": TITLE}
         if target.folder is not None:
             body["folder_token"] = target.folder
         makes = target.document("base")
-        base = (yield from needed(Request("POST", "/bitable/v1/apps", body, undo=_undo, makes=makes)))["app"]
+        return (yield from needed(Request("POST", "/bitable/v1/apps", body, undo=_undo, makes=makes)))["app"]
+
+    return (yield from target.once("base", make))
+
+
+def _table(target: Target) -> Made:
+    """Return the path of a table with fields `text`, `number` (two decimals) and `option`."""
+
+    def make() -> Made:
+        base = yield from _base(target)
         fields: list[dict[str, Any]] = [
             {"field_name": "text", "type": 1},
             {"field_name": "number", "type": _NUMBER, "property": {"formatter": "0.00"}},
@@ -47,6 +56,13 @@ def _table(target: Target) -> Made:
         return f"{tables}/{made['table_id']}"
 
     return (yield from target.once("table", make))
+
+
+def _new_base(target: Target) -> Steps:
+    base = yield from _base(target)
+    records = f"/bitable/v1/apps/{base['app_token']}/tables/{base['default_table_id']}/records"
+    found = yield from needed(Request("GET", records))
+    return "samples" if found.get("items") else "bare"
 
 
 def _create(table: str, fields: dict[str, Any], **params: str) -> Request:
@@ -133,6 +149,15 @@ def _max_filter_chars(target: Target) -> Steps:
 
 
 PROBES = (
+    Probe(
+        "new_base",
+        "Whether the table that a new base has from the start has rows without values.",
+        "new_base",
+        "samples",
+        ("samples", "bare"),
+        1,
+        _new_base,
+    ),
     Probe(
         "client_token_replay",
         "A record written again with its client_token is the first one again, or one of two errors.",
