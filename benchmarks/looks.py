@@ -62,7 +62,7 @@ def looks(_lab: Lab | None = None) -> Iterator[Row]:
             first = _ROWS + 1 + number * _CLICKS_A_LOOK
             _fill(first, first + _CLICKS_A_LOOK - 1, url)
             began = time.perf_counter()
-            assert at.settled(asked) == {}  # noqa: S101 - else it is another measurement
+            assert at.settle(asked) == {}  # noqa: S101 - else it is another measurement
             took.append(1000 * (time.perf_counter() - began))
             time.sleep(max(0.0, 1 - (time.perf_counter() - began)))
         engine(url).dispose()

@@ -45,7 +45,7 @@ def base_url(*values: str | None, environ: Mapping[str, str] = ENVIRONMENT) -> s
         ConfigurationError: It is neither of the names nor an http(s) URL; or it is an http URL of another
             host, and `LARK_ALLOW_HTTP` does not allow that.
     """
-    name = masked(_first(*values, environ.get("LARK_BASE_URL")) or "feishu")
+    name = mask(_first(*values, environ.get("LARK_BASE_URL")) or "feishu")
     values = ()  # Error reporters print the arguments of this function.
     if name.lower() in BASE_URLS:
         return BASE_URLS[name.lower()]
@@ -53,13 +53,13 @@ def base_url(*values: str | None, environ: Mapping[str, str] = ENVIRONMENT) -> s
     if parts is None:
         names = ", ".join(repr(known) for known in BASE_URLS)
         raise ConfigurationError(
-            f"base_url must be {names} or a URL without user, query and fragment, got {_shown(name)}. Next: "
-            "write one of them, or a URL such as https://open.feishu.cn."
+            f"base_url must be {names} or a URL without user, query and fragment, got {_redact_url(name)}. "
+            "Next: write one of them, or a URL such as https://open.feishu.cn."
         )
     if parts.scheme == "http" and not _is_loopback(str(parts.hostname)) and not _http_is_allowed(environ):
         raise ConfigurationError(
-            f"base_url must begin with https://, got {_shown(name)}: http:// sends the app's secret in clear "
-            f"text. Next: write https://; or set {HTTP_VARIABLE}=1 in a network that you trust."
+            f"base_url must begin with https://, got {_redact_url(name)}: http:// sends the app's secret in "
+            f"clear text. Next: write https://; or set {HTTP_VARIABLE}=1 in a network that you trust."
         )
     return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/").removesuffix("/open-apis")
 
@@ -72,7 +72,7 @@ def _endpoint(name: str) -> SplitResult | None:
     return parts if is_base else None
 
 
-def masked(value: V) -> V | Secret:
+def mask(value: V) -> V | Secret:
     """Mask a URL that may hold a secret, as user, query or fragment, so that no error reporter prints it.
 
     Args:
@@ -116,10 +116,10 @@ def proxy(value: str) -> None:
     Raises:
         ConfigurationError: It is not a URL of an HTTP proxy.
     """
-    value = masked(value)
+    value = mask(value)
     if not _is_proxy(value):
         raise ConfigurationError(
-            f"proxy must be the URL of an HTTP proxy, got {_shown(value)}. Next: write one such as "
+            f"proxy must be the URL of an HTTP proxy, got {_redact_url(value)}. Next: write one such as "
             "http://user:password@proxy.example.com:3128."
         )
 
@@ -130,7 +130,7 @@ def _is_proxy(value: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
-def _shown(url: str) -> str:
+def _redact_url(url: str) -> str:
     """Return a URL without what may be a secret in it: user and password, query, fragment."""
     head, mark, tail = re.fullmatch(r"([^?#]*)([?#]?)(.*)", url, re.DOTALL).groups()  # type: ignore[union-attr]  # fits any text
     if "@" in tail:
@@ -230,7 +230,7 @@ def app(
         ConfigurationError: A secret was passed without an app id, or a value is not valid UTF-8.
     """
     app_secret = Secret.of(_text(app_secret))  # Error reporters print the arguments of this function.
-    found_id, secret, url = _text(app_id), app_secret, masked(url)
+    found_id, secret, url = _text(app_id), app_secret, mask(url)
     if secret is not None and found_id is None:
         raise ConfigurationError("An app_secret was passed without an app_id. Next: pass app_id= as well.")
     env_id = _text(environ.get("LARK_APP_ID"))
@@ -247,7 +247,7 @@ def app(
     return App(base_url(url, environ=environ), found_id, secret)
 
 
-def named_app(app_id: str | None, environ: Mapping[str, str] = ENVIRONMENT) -> str | None:
+def find_app_id(app_id: str | None, environ: Mapping[str, str] = ENVIRONMENT) -> str | None:
     """Return the id of the app to look up: the argument, `LARK_APP_ID`, then `LARK_DEFAULT_APP_ID`."""
     return _first(app_id, environ.get("LARK_APP_ID"), environ.get("LARK_DEFAULT_APP_ID"))
 

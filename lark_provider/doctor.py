@@ -102,7 +102,7 @@ def _chats(client: LarkServiceClient) -> Outcome:
 
 def _scopes(client: LarkServiceClient, areas: Collection[str]) -> Outcome:
     answer = client.call("GET", "/application/v6/scopes").data
-    lacking = {area: scopes.missing(area, scopes.granted(answer)) for area in areas}
+    lacking = {area: scopes.missing(area, scopes.granted_scopes(answer)) for area in areas}
     short = [area for area, missing in lacking.items() if missing]
     if not short:
         return Outcome(f"enough for {', '.join(areas)}")
@@ -149,7 +149,7 @@ def _record_events(client: LarkServiceClient, token_or_url: str) -> Outcome:
             "or call client.clouddoc.drive.subscribe.",
             "warning",
         )
-    having = scopes.granted_to_users(client.call("GET", "/application/v6/scopes").data)
+    having = scopes.user_scopes(client.call("GET", "/application/v6/scopes").data)
     if wanted := scopes.missing_for_users(_RECORD_EVENTS, having):
         return Outcome(
             "The app is subscribed to the base's events, and lacks their scope for acting as a user, "

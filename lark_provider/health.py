@@ -81,14 +81,14 @@ def _database() -> Outcome:
         )
     url = urls.database()
     if url.drivername == urls.SQLITE_DRIVER:
-        migrate.opened(url)  # Creates the file, as its first use does.
-    return Outcome(f"{maintenance.connect(url)}, {urls.shown(url)}")
+        migrate.open_engine(url)  # Creates the file, as its first use does.
+    return Outcome(f"{maintenance.connect(url)}, {urls.display(url)}")
 
 
 def _migrations() -> Outcome:
     if not config.has_database():
         return Outcome("no database", "not configured")
-    return Outcome(migrate.described(maintenance.check_revision(urls.database())))
+    return Outcome(migrate.describe(maintenance.check_revision(urls.database())))
 
 
 def _unknown() -> Outcome:
@@ -109,10 +109,12 @@ def _broker() -> Outcome:
 def _registry() -> Outcome:
     url = urls.registry()
     if not config.has_registry():
-        return Outcome(f"{urls.shown(url)} is not there; `lark-provider app add` makes it", "not configured")
-    migrate.opened(url)
+        return Outcome(
+            f"{urls.display(url)} is not there; `lark-provider app add` makes it", "not configured"
+        )
+    migrate.open_engine(url)
     maintenance.check_revision(url)
-    return Outcome(urls.shown(url))
+    return Outcome(urls.display(url))
 
 
 def _key() -> Outcome:
@@ -137,7 +139,7 @@ def look_at_token_endpoint(app_id: str | None, tenant_key: str | None = None) ->
     Raises:
         LarkError: No token was returned.
     """
-    is_named = config.app(app_id, None, None) is not None or config.named_app(app_id) is not None
+    is_named = config.app(app_id, None, None) is not None or config.find_app_id(app_id) is not None
     if not is_named and not config.has_registry():
         return Outcome(
             "no app; LARK_APP_ID and LARK_APP_SECRET or a registry would name one", "not configured"

@@ -109,7 +109,7 @@ def secret(lark: Emulator) -> Callable[[], object]:
 def click(_: Emulator) -> Callable[[], object]:
     """Take a click from the gateway's door to where it is stored, and answer it."""
     from lark_provider.callbacks import CallbackKeys, Endpoint, Gateway
-    from lark_provider.callbacks.http.stores import configured
+    from lark_provider.callbacks.http.stores import configured_sinks
     from lark_provider.storage import migrate, urls
     from tests.callbacks.parts import KnownKeys
     from tests.protocol.callbacks import sender
@@ -117,7 +117,9 @@ def click(_: Emulator) -> Callable[[], object]:
     url = f"sqlite:///{os.environ['LARK_WALKS']}/clicks.db"
     migrate.upgrade(urls.parse(url, "walks"))
     keys = KnownKeys(CallbackKeys(sender.APP, sender.KEY, sender.TOKEN))
-    gateway = Gateway(keys, configured(database_url=url)[0], endpoint=Endpoint(clock=lambda: sender.NOW))
+    gateway = Gateway(
+        keys, configured_sinks(database_url=url)[0], endpoint=Endpoint(clock=lambda: sender.NOW)
+    )
     loop = asyncio.new_event_loop()
     places = iter(range(100))
 

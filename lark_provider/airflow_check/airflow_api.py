@@ -88,7 +88,7 @@ async def _matches(api: AirflowApi, routes: Routes, dags: Sequence[Mapping[str, 
             tasks = [task for one in fitting for task in await _tasks(api, str(one["dag_id"]))]
             if not any(fnmatchcase(task, pattern) for task in tasks for pattern in route.tasks):
                 reason = f"no task of {len(fitting)} DAG(s) has such an id"
-        if not reason and fitting and all(_taken(routes, route, one) for one in fitting):
+        if not reason and fitting and all(_is_taken(routes, route, one) for one in fitting):
             reason = "earlier routes take all its DAGs"
         if reason:
             unused.append(f"line {route.line}, {route.name}: {reason}")
@@ -108,7 +108,7 @@ def _fits(route: Route, dag: Mapping[str, Any]) -> bool:
     return replace(route, tasks=(), teams=()).matches(str(dag["dag_id"]), "", known.tags, known.owners, None)
 
 
-def _taken(routes: Routes, route: Route, dag: Mapping[str, Any]) -> bool:
+def _is_taken(routes: Routes, route: Route, dag: Mapping[str, Any]) -> bool:
     """Return whether earlier routes, whatever the task, take a DAG from a route."""
     taken: set[str] = set()
     for earlier in routes.routes:

@@ -95,7 +95,7 @@ def check_commands(client: LarkServiceClient, rules: Sequence[CommandRule]) -> O
         client: Of the app whose bot it is.
         rules: The commands.
     """
-    having = scopes.granted(client.call("GET", "/application/v6/scopes").data)
+    having = scopes.granted_scopes(client.call("GET", "/application/v6/scopes").data)
     lacking = missing_scopes(rules, having)
     if lacking:
         return Outcome(

@@ -146,15 +146,15 @@ def _time(given: Any, zone: ZoneInfo, *, is_end: bool = False) -> dt.datetime | 
 
 def _attendees(calendar_id: str, event_id: str, recurring_id: str) -> Procedure[tuple[Attendee, ...]]:
     try:
-        return (yield from _listed(calendar_id, event_id))
+        return (yield from _list_attendees(calendar_id, event_id))
     except NotFoundError:
         # An occurrence of which nothing was changed has no entry of its own.
         if not recurring_id or recurring_id == event_id:
             raise
-    return (yield from _listed(calendar_id, recurring_id))
+    return (yield from _list_attendees(calendar_id, recurring_id))
 
 
-def _listed(calendar_id: str, event_id: str) -> Procedure[tuple[Attendee, ...]]:
+def _list_attendees(calendar_id: str, event_id: str) -> Procedure[tuple[Attendee, ...]]:
     where = path(f"{_EVENTS}/{{event_id}}/attendees", calendar_id=calendar_id, event_id=event_id)
 
     def page(token: str | None) -> Procedure[Page[Attendee]]:

@@ -62,7 +62,7 @@ def mobile_number(text: str) -> str:
     Raises:
         InvalidRequestError: It is not a mobile number.
     """
-    return _with_country(_MOBILE.checked(text))
+    return _with_country(_MOBILE.check(text))
 
 
 _EMAIL = By(

@@ -89,12 +89,12 @@ def document(token_or_url: str, kind: Kind) -> Procedure[Link]:
     """
     if not (isinstance(token_or_url, str) and "://" in token_or_url):
         return Link(kind, token_or_url)
-    link = yield from followed(parse(token_or_url))
+    link = yield from follow(parse(token_or_url))
     _require(link, kind, token_or_url)
     return link
 
 
-def followed(link: Link) -> Procedure[Link]:
+def follow(link: Link) -> Procedure[Link]:
     """Resolve a link to a wiki page to the document on it; return any other link unchanged.
 
     See GET /open-apis/wiki/v2/spaces/get_node.
@@ -133,7 +133,7 @@ def folder(token_or_url: str) -> str:
     return link.token
 
 
-def named(app_token: str, table_id: str | None) -> tuple[str, str | None]:
+def named_table(app_token: str, table_id: str | None) -> tuple[str, str | None]:
     """Return the base and table named, as far as that is known without a request.
 
     Args:

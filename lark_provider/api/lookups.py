@@ -40,7 +40,7 @@ class By:
     written: Callable[[str], str] = str.strip
     compared: Callable[[str], str] = str
 
-    def checked(self, value: object) -> str:
+    def check(self, value: object) -> str:
         """Return a value in the form that is sent to Lark.
 
         Raises:
@@ -82,15 +82,15 @@ def look_up(
     if not isinstance(max_age, int | float) or not max_age >= 0:
         text = f"max_age must be seconds, 0 or more, got {max_age!r}. Next: pass 0 to ask Lark again."
         raise InvalidRequestError(text, code=40001)
-    written = {one: by.checked(one) for one in ([values] if isinstance(values, str) else values)}
+    written = {one: by.check(one) for one in ([values] if isinstance(values, str) else values)}
     wanted: dict[str, str] = {}
     for form in written.values():
         wanted.setdefault(by.compared(form), form)
-    found = yield from _cached_or_fetched(kind, wanted, fetch, max_age)
+    found = yield from _look_up(kind, wanted, fetch, max_age)
     return {one: found[by.compared(form)] for one, form in written.items()}
 
 
-def _cached_or_fetched(
+def _look_up(
     kind: str,
     wanted: Mapping[str, str],
     fetch: Callable[[list[str]], Procedure[dict[str, Any]]],

@@ -67,7 +67,7 @@ def hint(to: Receiver) -> str:
     return f"if {to.id} is a mobile number, write it as +86{number[1]}" if number else ""
 
 
-def resolved(to: Receiver) -> Procedure[Receiver]:
+def resolve(to: Receiver) -> Procedure[Receiver]:
     """Resolve a mobile number to its owner's open_id; return any other receiver unchanged.
 
     Args:

@@ -151,7 +151,7 @@ record events want a right on each base, and calendars are read for a rota alone
 _GRANTED = 1
 
 
-def granted(answer: Mapping[str, Any]) -> frozenset[str]:
+def granted_scopes(answer: Mapping[str, Any]) -> frozenset[str]:
     """Read what `GET /open-apis/application/v6/scopes` answered.
 
     Args:
@@ -183,7 +183,7 @@ def pending(answer: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
-def granted_to_users(answer: Mapping[str, Any]) -> frozenset[str]:
+def user_scopes(answer: Mapping[str, Any]) -> frozenset[str]:
     """Read what `GET /open-apis/application/v6/scopes` answered about acting as a user.
 
     Args:

@@ -98,16 +98,16 @@ def send(
         case "interactive":
             made = orjson.loads(card_content(content, mentions=mentions, max_bytes=MAX_BODY_BYTES))
         case "image":
-            made = _named(content, "image_key")
+            made = _wrap(content, "image_key")
         case "share_chat":
-            made = _named(content, "share_chat_id")
+            made = _wrap(content, "share_chat_id")
         case _:
             raise unknown_choice("msg_type of a custom bot", msg_type, get_args(WebhookMessageType))
     if mentions and msg_type in {"image", "share_chat"}:
         raise InvalidRequestError(f"mentions must not be given with {msg_type}. Next: leave them out.")
     webhook: Webhook = yield NeedWebhook()
     timestamp: float = yield Now()
-    return (yield from _accepted(message(webhook, msg_type, made, timestamp)))
+    return (yield from _send(message(webhook, msg_type, made, timestamp)))
 
 
 def send_text(content: str, *, mentions: Sequence[str] = ()) -> Procedure[Accepted]:
@@ -162,7 +162,7 @@ def send_share_chat(chat_id: str) -> Procedure[Accepted]:
     return send(chat_id, msg_type="share_chat")
 
 
-def _accepted(call: Call[dict[str, Any]]) -> Procedure[Accepted]:
+def _send(call: Call[dict[str, Any]]) -> Procedure[Accepted]:
     """Send, and retry where Lark limits the rate with its code for bad requests.
 
     The code for a rate limit is 11232, which any call retries; but bursts are also refused with 9499, and
@@ -203,7 +203,7 @@ def _post(content: Mapping[str, Any] | str, title: str, mentions: Sequence[str])
     return post_content(content, title=title, mentions=mentions)
 
 
-def _named(content: Mapping[str, Any] | str, name: str) -> Mapping[str, Any]:
+def _wrap(content: Mapping[str, Any] | str, name: str) -> Mapping[str, Any]:
     if isinstance(content, str) and content.strip():
         return {name: content.strip()}
     found = content.get(name) if isinstance(content, Mapping) else None

@@ -62,7 +62,7 @@ class AuditLog:
             if ti_id is None or end is None:
                 continue
             failed = replace(end, kind="failed", detail=str(row.get("extra") or _MISMATCH)[:500])
-            if await threads.run(lambda: self._store.failed(ti_id, failed)):  # noqa: B023 - awaited here
+            if await threads.run(lambda: self._store.record_failed(ti_id, failed)):  # noqa: B023 - awaited here
                 task = answered[ti_id].question.task
                 logger.warning("Task failed after it was answered", extra=task.log_fields)
                 count += 1

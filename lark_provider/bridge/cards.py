@@ -80,7 +80,7 @@ class QuestionCardSender:
 
         def release() -> int:
             before = now - timedelta(seconds=self._holds.seconds())
-            return self._open(self._questions.held(before))
+            return self._open(self._questions.held_questions(before))
 
         return await threads.run(release)
 
@@ -130,25 +130,25 @@ class QuestionCardSender:
             try:
                 await self._perform(card)
             except LarkError as error:
-                await self._failed(card, error)
+                await self._record_failure(card, error)
 
     async def _perform(self, card: Claimed) -> None:
         client = self._apps.client(card.card.app_id)
         if card.state == "due" and card.end is None:
             is_again = card.reason == ASKED_AGAIN
-            notice = notices.asked_again(card.card.language) if is_again else ""
+            notice = notices.describe_repeat(card.card.language) if is_again else ""
             await client.perform(card_life.show(self._live(card), self._asking(card, notice)))
             return
         if card.state == "due" and not card.is_tried and card.reason != IN_PLACE:
-            await threads.run(lambda: self._cards.closed(card.key, None, card.end))
+            await threads.run(lambda: self._cards.record_closed(card.key, None, card.end))
             return
-        ended = await client.perform(card_life.end(self._live(card), self._ended(card)))
-        await threads.run(lambda: self._cards.closed(card.key, ended.shown, card.end))
+        ended = await client.perform(card_life.end(self._live(card), self._ended_card(card)))
+        await threads.run(lambda: self._cards.record_closed(card.key, ended.shown, card.end))
         measured.BRIDGE_CARDS.add("closed")
 
     def _live(self, card: Claimed) -> LiveCard:
         def record(sent: LiveCard) -> None:
-            self._cards.sent(card.key, str(sent.message_id), sent.chat_id, str(sent.shown))
+            self._cards.record_sent(card.key, str(sent.message_id), sent.chat_id, str(sent.shown))
             measured.BRIDGE_CARDS.add("sent")
 
         how = {"receiver_id_type": card.card.receiver_type, "uuid": idempotency_key(card.key)}
@@ -165,7 +165,7 @@ class QuestionCardSender:
             values=values,
         )
 
-    def _ended(self, card: Claimed) -> Card2:
+    def _ended_card(self, card: Claimed) -> Card2:
         end = card.end or End("withdrawn", detail=RESENT)
         return ended_card(
             card.question,
@@ -202,7 +202,7 @@ class QuestionCardSender:
         measured.BRIDGE_CARDS.add("updated")
         return True
 
-    async def _failed(self, card: Claimed, error: LarkError) -> None:
+    async def _record_failure(self, card: Claimed, error: LarkError) -> None:
         fields = {"ti_id": card.card.ti_id, "app_id": card.card.app_id, "card": card.key, "error": str(error)}
         if card.message_id is not None and is_gone(error) and self._replaces():
             await threads.run(lambda: self._cards.replace(card.key, str(error)))

@@ -83,7 +83,7 @@ class ClickDelivery:
         app_id = found.click.app_id
         if found.age > GIVE_UP_SECONDS:
             await threads.run(lambda: self._finish(found, _UNAVAILABLE, _LOST, "given_up"))
-            logger.error("Click given up", extra=_named(found))
+            logger.error("Click given up", extra=_log_fields(found))
             measured.BRIDGE_CLICKS.add("given_up")
             return True
         try:
@@ -97,7 +97,7 @@ class ClickDelivery:
             return False
         self.results.put((app_id, found.event_id), result)
         if await threads.run(lambda: self._finish(found, status, result, "done")):
-            logger.debug("Click applied", extra=_named(found) | {"outcome": result.outcome})
+            logger.debug("Click applied", extra=_log_fields(found) | {"outcome": result.outcome})
         measured.BRIDGE_CLICKS.add(result.outcome if result.outcome in measured.BRIDGE_OUTCOMES else "other")
         measured.BRIDGE_CLICK_SECONDS.observe(found.age)
         return True
@@ -133,7 +133,7 @@ class ClickDelivery:
         await threads.run(lambda: self._store.postpone(found.click.app_id, found.event_id, found.attempts))
 
         def log(suppressed: int) -> None:
-            fields = _named(found) | {"reason": reason, "suppressed": suppressed}
+            fields = _log_fields(found) | {"reason": reason, "suppressed": suppressed}
             if is_wrong:
                 logger.error("Click not proven to Airflow's plugin; check LARK_BRIDGE_SECRET", extra=fields)
             else:
@@ -142,5 +142,5 @@ class ClickDelivery:
         self._warnings.note(("click", reason[:40]), log, overflow="click")
 
 
-def _named(found: Found) -> dict[str, Any]:
+def _log_fields(found: Found) -> dict[str, Any]:
     return {"app_id": found.click.app_id, "event_id": found.event_id, "attempts": found.attempts}

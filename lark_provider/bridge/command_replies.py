@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from lark_provider.bridge.command_texts import harmless, told
+from lark_provider.bridge.command_texts import format_text, harmless
 from lark_provider.bridge.lark import Apps, is_lost, is_unusable
 from lark_provider.bridge.routes import RoutesFile
 from lark_provider.protocol.errors import LarkAPIError, LarkError, PermissionDeniedError
@@ -67,7 +67,7 @@ class CommandReplies:
         try:
             await self._apps.client(message.app_id).messaging.send_text(
                 message.open_id,
-                told("link", self._routes.current().language, url=url),
+                format_text("link", self._routes.current().language, url=url),
                 receiver_id_type="open_id",
                 uuid=idempotency_key(message.message_id, "link", message.app_id),
             )
@@ -75,7 +75,7 @@ class CommandReplies:
             if isinstance(error, LarkAPIError) and (
                 isinstance(error, PermissionDeniedError) or not error.retryable
             ):
-                fields = _named(claimed) | {"error": str(error)}
+                fields = _log_fields(claimed) | {"error": str(error)}
                 logger.error("Link not sent to the person who typed a command", extra=fields)  # noqa: TRY400
                 return
             raise
@@ -86,7 +86,7 @@ class CommandReplies:
             await self._reply(claimed)
         except LarkError as error:
             problem = str(error)
-            fields = _named(claimed) | {"error": problem}
+            fields = _log_fields(claimed) | {"error": problem}
             if not (is_lost(error, claimed.changed_ago) or is_unusable(error, claimed.changed_ago)):
                 pause = min(_LONGEST_PAUSE, 0.5 * 2 ** min(claimed.attempts - 1, 10))
                 logger.warning(
@@ -95,7 +95,7 @@ class CommandReplies:
                 await threads.run(lambda: self._store.postpone(claimed, pause))
                 return
             logger.error("Chat command cannot be answered", extra=fields)  # noqa: TRY400 - the text says it all
-        await threads.run(lambda: self._store.answered(claimed, problem))
+        await threads.run(lambda: self._store.record_answered(claimed, problem))
 
     async def _reply(self, claimed: Claimed) -> None:
         message = claimed.message
@@ -113,7 +113,7 @@ class CommandReplies:
             await messaging.reply(message.message_id, text, uuid=key)
 
 
-def _named(claimed: Claimed) -> dict[str, str | int]:
+def _log_fields(claimed: Claimed) -> dict[str, str | int]:
     return {
         "app_id": claimed.message.app_id,
         "message_id": claimed.message.message_id,

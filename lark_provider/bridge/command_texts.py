@@ -38,7 +38,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 
 
-def told(name: str, language: str, **values: str) -> str:
+def format_text(name: str, language: str, **values: str) -> str:
     """Return a text.
 
     Args:
@@ -49,7 +49,7 @@ def told(name: str, language: str, **values: str) -> str:
     return _TEXTS[name][language != "zh"].format_map(values)
 
 
-def shown_help(rules: Iterable[CommandRule], language: str) -> str:
+def format_help(rules: Iterable[CommandRule], language: str) -> str:
     """Return what a person can send in a chat.
 
     Args:
@@ -65,10 +65,10 @@ def shown_help(rules: Iterable[CommandRule], language: str) -> str:
             if act in rule.acts:
                 arguments = "".join(f" [{one}]" for one in rule.arguments) if act == "run" else ""
                 lines[f"/{act} {names}{arguments}"] = None
-    return "\n".join([told("help", language), *lines]) if lines else told("nothing", language)
+    return "\n".join([format_text("help", language), *lines]) if lines else format_text("nothing", language)
 
 
-def shown_end(state: str, dag_id: str, run: Mapping[str, Any], language: str) -> str:
+def format_end(state: str, dag_id: str, run: Mapping[str, Any], language: str) -> str:
     """Return what is told about the end of a run.
 
     Args:
@@ -81,8 +81,8 @@ def shown_end(state: str, dag_id: str, run: Mapping[str, Any], language: str) ->
     took = ""
     if began and ended:
         seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
-        took = told("took", language, seconds=f"{seconds:.0f}")
-    return told(state, language, dag=dag_id, took=took)
+        took = format_text("took", language, seconds=f"{seconds:.0f}")
+    return format_text(state, language, dag=dag_id, took=took)
 
 
 def harmless(text: str) -> str:

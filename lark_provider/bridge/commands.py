@@ -13,11 +13,11 @@ from urllib.parse import quote
 from lark_provider.api.routes.commands import CommandRule
 from lark_provider.bridge import reading
 from lark_provider.bridge.command_replies import CommandReplies
-from lark_provider.bridge.command_texts import shown_end, shown_help, told
+from lark_provider.bridge.command_texts import format_end, format_help, format_text
 from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableError
 from lark_provider.bridge.routes import RoutesFile
 from lark_provider.bridge.steps import Step
-from lark_provider.protocol.commands.arguments import named
+from lark_provider.protocol.commands.arguments import match_names
 from lark_provider.protocol.commands.delivery import (
     COMMAND_PATH,
     TRANSIENT_STATUS,
@@ -108,7 +108,7 @@ class ChatCommandWork:
             )
         ):
             measured.BRIDGE_COMMANDS.add(decision.outcome)
-            fields = _named(claimed) | {"outcome": decision.outcome}
+            fields = _log_fields(claimed) | {"outcome": decision.outcome}
             logger.info("Chat command decided", extra=fields)
 
     async def _decide(self, claimed: Claimed) -> _Decision | None:
@@ -122,21 +122,21 @@ class ChatCommandWork:
         if not (message.is_direct or message.mentions_person(own)):
             return _Decision("ignored", "")
         if claimed.sent_ago > TOO_OLD_SECONDS:
-            return self._told("too_old", "too_old")
+            return self._decision("too_old", "too_old")
         rules = [
             rule
             for rule in routes.commands
             if rule.is_open_to(message.app_id, message.chat_id, message.open_id, is_direct=message.is_direct)
         ]
         try:
-            typed = read_command(message.typed(own))
+            typed = read_command(message.typed_text(own))
             if typed.verb == "help":
-                return _Decision("helped", shown_help(rules, routes.language))
-            return await self._allowed(claimed, typed, rules)
+                return _Decision("helped", format_help(rules, routes.language))
+            return await self._decide_allowed(claimed, typed, rules)
         except InvalidRequestError as error:
-            return self._told("invalid", "invalid", reason=str(error))
+            return self._decision("invalid", "invalid", reason=str(error))
 
-    async def _allowed(
+    async def _decide_allowed(
         self, claimed: Claimed, typed: Typed, rules: Sequence[CommandRule]
     ) -> _Decision | None:
         """Return what becomes of a command on a DAG, if a rule allows it.
@@ -153,8 +153,8 @@ class ChatCommandWork:
         dag_id = typed.words[0]
         rule = await self._rule(typed.verb, dag_id, rules) if is_dag_id(dag_id) else None
         if rule is None:
-            return self._told("not_open", "not_open", dag=dag_id[:100])
-        arguments = named(typed.words[1:], rule.arguments)
+            return self._decision("not_open", "not_open", dag=dag_id[:100])
+        arguments = match_names(typed.words[1:], rule.arguments)
         message = claimed.message
         command = DeliveredCommand(
             app_id=message.app_id,
@@ -207,7 +207,7 @@ class ChatCommandWork:
             return result
         if status == _UNPROVEN:
             logger.error(
-                "Command not proven to Airflow's plugin; check LARK_BRIDGE_SECRET", extra=_named(claimed)
+                "Command not proven to Airflow's plugin; check LARK_BRIDGE_SECRET", extra=_log_fields(claimed)
             )
         reason = f"status {status}: {'no result' if result is None else result.outcome}"
         if result is None and status in _ABSENT:
@@ -226,11 +226,11 @@ class ChatCommandWork:
         try:
             run = await self._api.get(f"/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}")
         except (AirflowUnavailableError, AirflowRefusedError) as error:
-            fields = _named(claimed) | {"error": str(error), "retry_in_s": round(pause, 1)}
+            fields = _log_fields(claimed) | {"error": str(error), "retry_in_s": round(pause, 1)}
             logger.warning("Run of a chat command not read; will retry", extra=fields)
             if claimed.changed_ago >= WATCH_SECONDS:
-                text = shown_end("unwatched", dag_id, {}, self._language)
-                return await threads.run(lambda: self._store.ended(claimed, text))
+                text = format_end("unwatched", dag_id, {}, self._language)
+                return await threads.run(lambda: self._store.record_ended(claimed, text))
             await threads.run(lambda: self._store.postpone(claimed, pause))
             return False
         state = "deleted" if run is None else str(run.get("state"))
@@ -239,14 +239,14 @@ class ChatCommandWork:
                 await threads.run(lambda: self._store.postpone(claimed, pause))
                 return False
             state = "unwatched"
-        text = shown_end(state, dag_id, run or {}, self._language)
+        text = format_end(state, dag_id, run or {}, self._language)
         if run is not None:
             text += f"\n{self._link(dag_id, run_id)}"
-        return await threads.run(lambda: self._store.ended(claimed, text))
+        return await threads.run(lambda: self._store.record_ended(claimed, text))
 
     async def _postpone(self, claimed: Claimed, reason: str) -> None:
         pause = min(_LONGEST_PAUSE, 0.5 * 2 ** min(claimed.attempts - 1, 10))
-        fields = _named(claimed) | {"reason": reason, "retry_in_s": round(pause, 1)}
+        fields = _log_fields(claimed) | {"reason": reason, "retry_in_s": round(pause, 1)}
         logger.warning("Chat command not performed; will retry", extra=fields)
         await threads.run(lambda: self._store.postpone(claimed, pause))
 
@@ -261,14 +261,14 @@ class ChatCommandWork:
     def _language(self) -> str:
         return self._routes.current().language
 
-    def _told(self, outcome: str, name: str, **values: str) -> _Decision:
-        return _Decision(outcome, told(name, self._language, **values))
+    def _decision(self, outcome: str, name: str, **values: str) -> _Decision:
+        return _Decision(outcome, format_text(name, self._language, **values))
 
     def _link(self, dag_id: str, run_id: str) -> str:
         return f"{self._settings.public_url}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
 
 
-def _named(claimed: Claimed) -> dict[str, Any]:
+def _log_fields(claimed: Claimed) -> dict[str, Any]:
     return {
         "app_id": claimed.message.app_id,
         "message_id": claimed.message.message_id,

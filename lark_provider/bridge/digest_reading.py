@@ -66,7 +66,7 @@ def latest(at: time, timezone: str, now: datetime) -> Period:
     return Period(day, moment_of(day - timedelta(days=1), at, timezone), moment_of(day, at, timezone))
 
 
-def ended_run(found: Mapping[str, Any]) -> Run:
+def parse_run(found: Mapping[str, Any]) -> Run:
     """Read an entry of `/dagRuns` that has ended."""
     begin, end = _moment(found.get("start_date")), _moment(found.get("end_date"))
     seconds = None if begin is None or end is None else (end - begin).total_seconds()

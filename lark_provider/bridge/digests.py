@@ -66,7 +66,7 @@ class DigestSender:
         due = [(route, period) for route, period in due if (route.name, period.day) not in self._seen]
         if not due:
             return
-        known = await threads.run(lambda: self._digests.recorded(names))
+        known = await threads.run(lambda: self._digests.find_recorded(names))
         by_period: dict[tuple[datetime, datetime], list[tuple[Route, Period]]] = defaultdict(list)
         for route, period in due:
             if (route.name, period.day) in known:
@@ -96,7 +96,7 @@ class DigestSender:
             "state": ("success", "failed"), "order_by": "id",
             "end_date_gte": begin.isoformat(), "end_date_lte": end.isoformat(),
         }  # fmt: skip
-        return [reading.ended_run(one) for one in await self._api.pages(_RUNS, "dag_runs", params)]
+        return [reading.parse_run(one) for one in await self._api.pages(_RUNS, "dag_runs", params)]
 
     async def _record(self, routes: Routes, route: Route, period: Period, runs: Sequence[Run]) -> None:
         receivers = [one.receiver for one in route.receivers]

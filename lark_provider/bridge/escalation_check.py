@@ -34,7 +34,7 @@ def faults(
     Raises:
         LarkError: Lark cannot be asked.
     """
-    having = scopes.granted(client.call("GET", "/application/v6/scopes").data)
+    having = scopes.granted_scopes(client.call("GET", "/application/v6/scopes").data)
     found: list[str] = []
     for route, receivers in routes:
         if route.escalation is None:

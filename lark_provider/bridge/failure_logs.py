@@ -83,12 +83,12 @@ class FailureLogs:
         for one in incidents:
             known = self._recorded.get(one.key)
             if one.changed_ago > LATEST_SECONDS:
-                for event in () if known is None else self._left(known):
+                for event in () if known is None else self._remaining(known):
                     self._give_up(event, f"the card has not changed for {LATEST_SECONDS / 3600:g} h")
             elif known is None or known.version != one.version:
                 self._recorded[one.key] = await self._look(one)
 
-    async def explained(self, events: Sequence[RunEvent]) -> dict[str, RunEvent]:
+    async def explain(self, events: Sequence[RunEvent]) -> dict[str, RunEvent]:
         """Return failures with their errors, by task instance, as many as there is time for.
 
         Args:
@@ -116,7 +116,7 @@ class FailureLogs:
             ((rank > 0 or recorded.quotes, age, rank), event)
             for age, one in enumerate(self._incidents)
             if (recorded := self._recorded.get(one.key)) is not None
-            for rank, event in enumerate(self._left(recorded))
+            for rank, event in enumerate(self._remaining(recorded))
         ]
         # A run has an incident for each receiver; its logs are read once.
         wanted = {event.ti_id: event for _order, event in sorted(waiting, key=lambda one: one[0])}
@@ -127,7 +127,7 @@ class FailureLogs:
                 await self._quote(one, found)
 
     async def _look(self, one: OpenIncident) -> _Recorded:
-        app = await self._apps.known(one.run.app_id)
+        app = await self._apps.look_up(one.run.app_id)
         shown: Shown | None = None
         if app is not None:
             find = partial(Incidents(self._apps.database, app).find, one.key)
@@ -144,7 +144,7 @@ class FailureLogs:
             errors.unread(shown, self._url),
         )
 
-    def _left(self, recorded: _Recorded) -> list[RunEvent]:
+    def _remaining(self, recorded: _Recorded) -> list[RunEvent]:
         return [event for event in recorded.unread if not self._over.get(event.ti_id)]
 
     async def _read(self, events: Iterable[RunEvent]) -> dict[str, RunEvent]:
@@ -193,7 +193,7 @@ class FailureLogs:
         logger.info("Error of a failed task unknown; its card has no error text", extra=fields)
 
     async def _quote(self, one: OpenIncident, found: Mapping[str, RunEvent]) -> None:
-        app = await self._apps.known(one.run.app_id)
+        app = await self._apps.look_up(one.run.app_id)
         if app is not None:
             change = Incidents(self._apps.database, app).change
             work = partial(change, one.key, lambda before: errors.quoting(before, found), outgoing.card)

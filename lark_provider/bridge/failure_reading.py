@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from lark_provider.bridge.reading import Dag
-from lark_provider.protocol.incidents.changes import after, after_run, listed_again
+from lark_provider.protocol.incidents.changes import after, after_run, list_again
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Failure, Incident
 from lark_provider.protocol.quiet_hours import QuietHours
@@ -34,7 +34,7 @@ class EndedRun(NamedTuple):
     at: str
 
 
-def ended_run(found: Mapping[str, Any]) -> EndedRun:
+def parse_run(found: Mapping[str, Any]) -> EndedRun:
     """Read an entry of `/dagRuns`."""
     return EndedRun(
         found["dag_id"], found["dag_run_id"], str(found["state"]), str(found.get("end_date") or "")
@@ -131,7 +131,7 @@ def waiting(before: Incident, quiet: QuietHours | None, now: datetime) -> Incide
     return replace(before, not_before=quiet.end_after(now).isoformat())
 
 
-def recovered(
+def recover(
     before: Incident,
     dag_id: str,
     run_id: str,
@@ -156,7 +156,7 @@ def recovered(
     found = after_run(before, states, succeeded=run_state == "success")
     if found == before:
         return None
-    found = listed_again(found, [_failed(one, url) for one in instances if one["state"] == "failed"])
+    found = list_again(found, [_parse_failure(one, url) for one in instances if one["state"] == "failed"])
     old = {one.label for one in before.failures if one.recovered}
     now = [one for one in found.failures if one.recovered and one.label not in old]
     last = now[-1] if now else Failure("")
@@ -171,7 +171,7 @@ def recovered(
     return found, event
 
 
-def _failed(ti: Mapping[str, Any], url: str) -> Failure:
+def _parse_failure(ti: Mapping[str, Any], url: str) -> Failure:
     """Return a failed task instance as incidents have it, without its error."""
     event = failure(ti, Dag(), url)
     return Failure(

@@ -169,9 +169,7 @@ class FailureRecorder:
         incidents = Incidents(self._apps.database, app)
 
         def change(before: Shown) -> Shown | None:
-            found = reading.recovered(
-                before.incident, run.dag_id, run.run_id, run.state, instances, self._url
-            )
+            found = reading.recover(before.incident, run.dag_id, run.run_id, run.state, instances, self._url)
             if found is None:
                 return None
             incident = replace(found[0], run_ended=run.at)

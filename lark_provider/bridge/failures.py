@@ -76,7 +76,7 @@ class FailurePoller:
         since = max(cursor - OVERLAP, now - _LONGEST)
         await self._logs.begin_poll(incidents)
         told = await self._report(since)
-        ended = await self._ended(since, ("success", "failed") if incidents else ("failed",))
+        ended = await self._ended_runs(since, ("success", "failed") if incidents else ("failed",))
         await self._recover({one.run for one in incidents}, ended)
         failed = [one for one in ended.values() if one.state == "failed"]
         await self._report_runs(failed, told)
@@ -105,7 +105,7 @@ class FailurePoller:
             if not receivers:
                 measured.BRIDGE_FAILURES.add("unrouted")
             told.append((reading.failure(ti, dag, self._url), receivers))
-        events = await self._logs.explained([event for event, receivers in told if receivers])
+        events = await self._logs.explain([event for event, receivers in told if receivers])
         await self._recorder.record(
             [(events.get(event.ti_id, event), receivers) for event, receivers in told]
         )
@@ -115,9 +115,9 @@ class FailurePoller:
             del self._seen[next(iter(self._seen))]
         return runs
 
-    async def _ended(self, since: datetime, states: Sequence[str]) -> dict[tuple[str, str], EndedRun]:
+    async def _ended_runs(self, since: datetime, states: Sequence[str]) -> dict[tuple[str, str], EndedRun]:
         params = {"state": states, "updated_at_gte": since.isoformat(), "order_by": "id"}
-        found = [reading.ended_run(one) for one in await self._api.pages(RUNS, "dag_runs", params)]
+        found = [reading.parse_run(one) for one in await self._api.pages(RUNS, "dag_runs", params)]
         return {(one.dag_id, one.run_id): one for one in found}
 
     async def _recover(self, open_runs: set[OpenRun], ended: Mapping[tuple[str, str], EndedRun]) -> None:

@@ -46,7 +46,7 @@ class IncidentApps:
         """
         name = app_id or self._app_id
         try:
-            return await self._resolved(name)
+            return await self._resolve(name)
         except ConfigurationError as error:
             if self._unknown.get(name, float("-inf")) < time.monotonic():
                 self._unknown[name] = time.monotonic() + _UNKNOWN_SECONDS
@@ -54,7 +54,7 @@ class IncidentApps:
                 logger.error("App of a route unknown; its failures are not told", extra=extra)  # noqa: TRY400 - the text says all
             return None
 
-    async def known(self, app_id: str) -> App | None:
+    async def look_up(self, app_id: str) -> App | None:
         """Return an app of an incident; None if its secret is not known here, such as that of a notifier.
 
         Args:
@@ -64,11 +64,11 @@ class IncidentApps:
             StorageError: The registry cannot be used.
         """
         try:
-            return await self._resolved(app_id)
+            return await self._resolve(app_id)
         except ConfigurationError:
             return None
 
-    async def _resolved(self, app_id: str) -> App:
+    async def _resolve(self, app_id: str) -> App:
         client = self._clients.client(app_id)
         await client.resolve()
         return app_of(client)

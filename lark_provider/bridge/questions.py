@@ -79,7 +79,7 @@ class QuestionPoller:
         if self._passes % _ANSWERED_EVERY == 0:
             live = await threads.run(self._store.live)
             if live:
-                ends = await self._ends.answered(live.keys(), _MOST_PAGES, since=self._oldest)
+                ends = await self._ends.answered_ends(live.keys(), _MOST_PAGES, since=self._oldest)
                 await self._ends.record(ends)
                 if len(ends) > PAGE * (_MOST_PAGES - 1):
                     # More were answered than were read. The next look at the latest answers would not get
@@ -111,7 +111,7 @@ class QuestionPoller:
                 # Recorded at once: thousands take a minute, and a bridge that ends meanwhile is followed by
                 # another one, which begins with the first page again.
                 new = {ti_id: one for ti_id, one in asking.items() if ti_id not in live | found.keys()}
-                known = await threads.run(lambda: self._store.known(new)) if new else {}  # noqa: B023 - awaited here
+                known = await threads.run(lambda: self._store.known_states(new)) if new else {}  # noqa: B023 - awaited here
                 await self._record([one for ti_id, one in new.items() if ti_id not in known])
                 await self._ask_again(
                     [new[ti_id]["task_instance"] for ti_id in known if known[ti_id] == "over"]
@@ -120,7 +120,7 @@ class QuestionPoller:
         self._oldest = reading.oldest(found.values(), None)
         self._left = sorted(live.keys() - found.keys())
         if len(self._left) > _MOST_SETTLED:
-            ends = await self._ends.answered(
+            ends = await self._ends.answered_ends(
                 self._left, 2 * len(self._left) // PAGE + _MOST_PAGES, passes=True
             )
             await self._ends.record(ends)
@@ -139,7 +139,7 @@ class QuestionPoller:
         params = {"state": await self._states.get(), "updated_at_gte": since.isoformat(), "order_by": "id"}
         found = await self._api.pages(INSTANCES, "task_instances", params)
         asking = {str(one["id"]): one for one in found if reading.is_asking(one)}
-        known = await threads.run(lambda: self._store.known(asking)) if asking else {}
+        known = await threads.run(lambda: self._store.known_states(asking)) if asking else {}
         new = {ti_id: one for ti_id, one in asking.items() if ti_id not in known | self._seen}
         details = await self._newest(new.keys()) if len(new) > FEW else {}
         others = [ti_id for ti_id in new if ti_id not in details][:_MOST_SETTLED]

@@ -104,7 +104,7 @@ class ClickResultDisplay:
             logger.error(  # noqa: TRY400 - the text says it all
                 "Result of a click cannot be shown", extra=fields | {"error": str(error)}
             )
-        await threads.run(lambda: self._store.shown(applied.app_id, applied.event_id))
+        await threads.run(lambda: self._store.record_shown(applied.app_id, applied.event_id))
         return has_ended
 
     def _result(self, applied: Applied) -> ClickResult:
@@ -160,7 +160,7 @@ class ClickResultDisplay:
 
     async def _new_link(self, applied: Applied) -> str | None:
         """Return a new link: the one of the result was lost with the process that had it."""
-        found = await threads.run(lambda: self._store.found(applied.app_id, applied.event_id))
+        found = await threads.run(lambda: self._store.read_click(applied.app_id, applied.event_id))
         if found is None:
             return None
         _, again = await self._delivery.deliver(found)
@@ -177,7 +177,7 @@ def _notice(applied: Applied, result: ClickResult, card: Claimed) -> str:
     language = card.card.language
     if result.errors:
         return notices.invalid(card.question, applied.open_id, result.errors, language)
-    return notices.refused(applied.open_id, result.message, language)
+    return notices.describe_refusal(applied.open_id, result.message, language)
 
 
 def _text(result: ClickResult, language: str) -> str:

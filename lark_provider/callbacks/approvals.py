@@ -38,7 +38,7 @@ def listen(instance_code: str, wake: Callable[[], None], broker_url: str | None 
     Raises:
         ConfigurationError: The broker's settings are invalid.
     """
-    broker = amqp.configured(broker_url)
+    broker = amqp.find_broker(broker_url)
     if broker is None:
         return lambda: None
     with _lock:

@@ -76,7 +76,7 @@ class Hub:
     def __init__(self, database_url: str | None = None, broker_url: str | None = None) -> None:
         database = urls.database(database_url)
         self._inbox, self._waits, self._looks = Inbox(database), Waits(database), Looks(database)
-        self._broker = amqp.configured(broker_url)
+        self._broker = amqp.find_broker(broker_url)
         self._lock = threading.Lock()
         self._pending: dict[tuple[str, str | None], _Pending] = {}
         self._stop: threading.Event | None = None
@@ -174,7 +174,7 @@ class Hub:
         recorded = [one for one in pending if one.legacy is None]
         self._load_questions(recorded)
         questions = [one.question for one in recorded if one.question is not None]
-        self._resolve_each(recorded, self._looks.settled(questions))
+        self._resolve_each(recorded, self._looks.settle(questions))
         deleted = [one for one in recorded if one.key in self._looks.deleted]
         self._resolve(deleted, ConfigurationError(MISSING_QUESTION))
 

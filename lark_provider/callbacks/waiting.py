@@ -33,7 +33,7 @@ __all__ = [
     "in_time",
     "inbox",
     "pump_once",
-    "settled",
+    "settle",
     "waits",
     "with_waits",
 ]
@@ -140,7 +140,7 @@ def pump_once(clicks: Inbox, broker_url: str | None = None) -> None:
         clicks: The inbox that stores them.
         broker_url: Else `RABBITMQ_URL` or `RABBITMQ_*`, else nothing is pumped.
     """
-    broker = amqp.configured(broker_url)
+    broker = amqp.find_broker(broker_url)
     if broker is None:
         return
     try:
@@ -169,7 +169,7 @@ def ask(
     return in_time(lambda: clicks.answers([wait])).get(wait.key)
 
 
-def settled(
+def settle(
     asked: Asked, *, database_url: str | None = None, broker_url: str | None = None
 ) -> tuple[Asked, list[CardClick]] | None:
     """Pump the queue, then look once whether a question is decided or closed.
@@ -190,7 +190,7 @@ def settled(
     pump_once(inbox(database_url), broker_url)
 
     def look(questions: Waits) -> tuple[Asked, list[CardClick]] | None:
-        over = questions.settled([asked]).get(asked.id)
+        over = questions.settle([asked]).get(asked.id)
         if over is not None:
             return over, questions.clicks(over) if over.decided_by else []
         if not questions.exists(asked.id):

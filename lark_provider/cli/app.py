@@ -68,7 +68,7 @@ def add_to(commands: Any) -> None:
         default=PREVIOUS_KEPT,
         metavar="AGE",
         help="how long the Encrypt Key and the Verification Token that are replaced are still accepted: 90m, "
-        f"12h, 7d; 0 for not at all (default: {periods.shown(PREVIOUS_KEPT)})",
+        f"12h, 7d; 0 for not at all (default: {periods.format_period(PREVIOUS_KEPT)})",
     )
     update.set_defaults(run=run_update)
 
@@ -102,7 +102,7 @@ def run_add(arguments: argparse.Namespace) -> int:
         encrypt_key=_read("encrypt_key", arguments) or None,
         verification_token=_read("verification_token", arguments) or None,
     )
-    print(f"App {application.app_id} is in registry {urls.shown(urls.registry())} now.")
+    print(f"App {application.app_id} is in registry {urls.display(urls.registry())} now.")
     return 0
 
 
@@ -118,7 +118,7 @@ def run_list(arguments: argparse.Namespace) -> int:
         print(table(_HEAD, rows))
     else:
         print(
-            f"Registry {urls.shown(urls.registry())} has no apps. Next: `lark-provider app add`.",
+            f"Registry {urls.display(urls.registry())} has no apps. Next: `lark-provider app add`.",
             file=sys.stderr,
         )
     return 0
@@ -195,7 +195,7 @@ def run_remove(arguments: argparse.Namespace) -> int:
     app_id = arguments.app_id.strip()
     if not arguments.yes:
         app = manager.get_application(app_id)
-        if not terminal.confirmed(f"Remove {app.name!r} ({app.app_id}) and its secrets?"):
+        if not terminal.confirm(f"Remove {app.name!r} ({app.app_id}) and its secrets?"):
             print("Nothing is removed.")
             return 1
     manager.delete_application(app_id)

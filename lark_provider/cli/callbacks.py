@@ -172,7 +172,7 @@ def run_pump(arguments: argparse.Namespace) -> int:
         if arguments.metrics_port is not None:
             from lark_provider.callbacks.broker.depths import Depths  # Of one process alone; see there.
 
-            metrics.collect(Depths(broker, waiting.waits(), outbox.Outbox.configured()))
+            metrics.collect(Depths(broker, waiting.waits(), outbox.Outbox.from_config()))
         probes = _probes(arguments)
         runner = OutboxRunner()
         delivering = threads.start(lambda: runner.run(stop))

@@ -52,7 +52,7 @@ _KEPT = {
 
 def _default(name: str) -> str:
     period = getattr(retention.Retention(), name)
-    return "with the click" if period is None else periods.shown(period)
+    return "with the click" if period is None else periods.format_period(period)
 
 
 def add_to(commands: Any) -> None:
@@ -178,9 +178,9 @@ def run_current(arguments: argparse.Namespace) -> int:
     url = _url(arguments)
     revision = migrate.version(maintenance.existing(url))
     if revision is None:
-        print(f"Database {urls.shown(url)} has none of our tables.", file=sys.stderr)
+        print(f"Database {urls.display(url)} has none of our tables.", file=sys.stderr)
     else:
-        print(migrate.described(revision) if migrate.includes_head(revision) else revision)
+        print(migrate.describe(revision) if migrate.includes_head(revision) else revision)
     return 0
 
 
@@ -210,8 +210,8 @@ def run_check(arguments: argparse.Namespace) -> int:
         )
 
     looks: dict[str, Callable[[], Outcome]] = {
-        "connection": lambda: Outcome(f"{maintenance.connect(url)}, {urls.shown(url)}"),
-        "revision": lambda: Outcome(migrate.described(maintenance.check_revision(url))),
+        "connection": lambda: Outcome(f"{maintenance.connect(url)}, {urls.display(url)}"),
+        "revision": lambda: Outcome(migrate.describe(maintenance.check_revision(url))),
         "tables": models,
         "neighbours": neighbours,
     }
@@ -240,7 +240,7 @@ def run_backup(arguments: argparse.Namespace) -> int:
     """Back up."""
     url = _url(arguments)
     maintenance.backup(url, arguments.target)
-    print(f"{urls.shown(url)} is copied to {arguments.target}.")
+    print(f"{urls.display(url)} is copied to {arguments.target}.")
     return 0
 
 
@@ -276,7 +276,7 @@ def _migrate(url: URL, work: Callable[[URL, str], None], revision: str) -> int:
     change = (
         f"stays at {after}" if before == after else f"went from {before or 'nothing'} to {after or 'nothing'}"
     )
-    print(f"Database {urls.shown(url)} {change}.")
+    print(f"Database {urls.display(url)} {change}.")
     if migrate.is_airflows(maintenance.existing(url)):
         print(f"Warning: {_AIRFLOWS}", file=sys.stderr)
     return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_provider.cli.arguments import WrongUseError, add_group, add_ids, add_json, age, row_count
 from lark_provider.cli.output import one_line, print_json, table
-from lark_provider.cli.terminal import confirmed
+from lark_provider.cli.terminal import confirm
 from lark_provider.errors import LarkError
 from lark_provider.support import periods
 
@@ -199,8 +199,8 @@ def _is_confirmed(arguments: argparse.Namespace) -> bool:
     if arguments.all:
         which = "all dead letters"
     elif arguments.older_than is not None:
-        which = f"all dead letters older than {periods.shown(arguments.older_than)}"
-    return confirmed(f"Purge {which}? They cannot be restored.")
+        which = f"all dead letters older than {periods.format_period(arguments.older_than)}"
+    return confirm(f"Purge {which}? They cannot be restored.")
 
 
 def _unknown(ids: Sequence[str]) -> LarkError:
@@ -235,7 +235,7 @@ def _row(letter: DeadLetter) -> list[str]:
     reason = one_line(letter.reason)
     if len(reason) > _LONGEST_REASON:
         reason = reason[: _LONGEST_REASON - 1] + "…"
-    shown = "?" if letter.at is None else _shown(_age(letter.at))
+    shown = "?" if letter.at is None else _format_period(_age(letter.at))
     return [letter.id, letter.app_id or "?", letter.type or letter.kind, shown, reason]
 
 
@@ -243,7 +243,7 @@ def _age(at: datetime) -> timedelta:
     return datetime.now(UTC) - at
 
 
-def _shown(period: timedelta) -> str:
+def _format_period(period: timedelta) -> str:
     """Write a period in its largest unit: `3d`, `5h`, `12m`, `40s`."""
     seconds = max(0, int(period.total_seconds()))
     size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), _UNITS[-1])

@@ -46,8 +46,8 @@ def run_rotate(_: argparse.Namespace) -> int:
     """Encrypt every app under the newest key."""
     apps = ApplicationManager().reseal()
     print(
-        f"{len(apps)} app(s) in registry {urls.shown(urls.registry())} are encrypted under the first key of "
-        f"{KEY_VARIABLE}. Next: leave only that key there, on every host."
+        f"{len(apps)} app(s) in registry {urls.display(urls.registry())} are encrypted under the first key "
+        f"of {KEY_VARIABLE}. Next: leave only that key there, on every host."
     )
     for app in apps:
         print(sealed_line(app.app_id, app.base_url))

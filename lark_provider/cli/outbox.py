@@ -21,7 +21,7 @@ from lark_provider.cli.arguments import (
 )
 from lark_provider.cli.logs import log_as_service
 from lark_provider.cli.output import one_line, print_json, table
-from lark_provider.cli.terminal import confirmed
+from lark_provider.cli.terminal import confirm
 from lark_provider.errors import LarkError
 from lark_provider.support import periods
 from lark_provider.support.termination import on_termination
@@ -76,7 +76,7 @@ def run_run(arguments: argparse.Namespace) -> int:
     log_as_service()
     stop = threading.Event()
     with on_termination(stop.set):
-        runner, outbox = OutboxRunner(), Outbox.configured()
+        runner, outbox = OutboxRunner(), Outbox.from_config()
         due, _ = outbox.depth()  # Fails at once if the database is not ready.
         start_metrics(arguments)
         if arguments.metrics_port is not None:
@@ -91,7 +91,7 @@ def run_list(arguments: argparse.Namespace) -> int:
     """Print rows of the outbox."""
     from lark_provider.storage.outbox_admin import STATES, UNDELIVERED, OutboxAdmin
 
-    admin = OutboxAdmin.configured()
+    admin = OutboxAdmin.from_config()
     found, total = admin.list(arguments.limit, STATES if arguments.all else UNDELIVERED)
     if arguments.json:
         print_json({"total": total, "messages": [asdict(row) for row in found]})
@@ -107,7 +107,7 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 def run_show(arguments: argparse.Namespace) -> int:
     """Print one row."""
-    row = _found(arguments.id)
+    row = _find(arguments.id)
     if arguments.json:
         print_json(asdict(row))
         return 0
@@ -121,7 +121,7 @@ def run_retry(arguments: argparse.Namespace) -> int:
     """Have rows tried at once."""
     from lark_provider.storage.outbox_admin import OutboxAdmin
 
-    count = OutboxAdmin.configured().retry(_ids(arguments))
+    count = OutboxAdmin.from_config().retry(_ids(arguments))
     _print_count(arguments, "retried", count)
     return 0
 
@@ -134,7 +134,7 @@ def run_purge(arguments: argparse.Namespace) -> int:
     if not arguments.yes and not _is_confirmed(arguments):
         print("Nothing is purged.")
         return 1
-    count = OutboxAdmin.configured().purge(ids, arguments.older_than)
+    count = OutboxAdmin.from_config().purge(ids, arguments.older_than)
     _print_count(arguments, "purged", count)
     return 0
 
@@ -152,13 +152,13 @@ def _ids(arguments: argparse.Namespace) -> list[str] | None:
         return None
     if not arguments.ids:
         raise WrongUseError("Messages must be named, got none. Next: pass their ids, or --all.")
-    return [_found(one).id for one in arguments.ids]
+    return [_find(one).id for one in arguments.ids]
 
 
-def _found(id_: str) -> Row:
+def _find(id_: str) -> Row:
     from lark_provider.storage.outbox_admin import OutboxAdmin
 
-    row = OutboxAdmin.configured().show(id_)
+    row = OutboxAdmin.from_config().show(id_)
     if row is None:
         raise LarkError(
             f"The id must be that of one message in the outbox, got {id_!r}. Next: see `lark-provider outbox "
@@ -172,13 +172,13 @@ def _is_confirmed(arguments: argparse.Namespace) -> bool:
     if arguments.all:
         which = "all messages that are not delivered"
     elif arguments.older_than is not None:
-        which = f"all undelivered messages older than {periods.shown(arguments.older_than)}"
-    return confirmed(f"Purge {which}? They will never be sent.")
+        which = f"all undelivered messages older than {periods.format_period(arguments.older_than)}"
+    return confirm(f"Purge {which}? They will never be sent.")
 
 
 def _cells(row: Row) -> list[str]:
     reason = one_line(row.reason or "")
     if len(reason) > _LONGEST_REASON:
         reason = reason[: _LONGEST_REASON - 1] + "…"
-    shown = periods.shown(timedelta(seconds=int(row.age_seconds)))
+    shown = periods.format_period(timedelta(seconds=int(row.age_seconds)))
     return [row.id[:_SHORT_ID], row.app_id, row.state, shown, str(row.attempts), reason]

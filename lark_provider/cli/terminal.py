@@ -15,7 +15,7 @@ def can_ask() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def confirmed(question: str) -> bool:
+def confirm(question: str) -> bool:
     """Ask a user, and return whether they agree.
 
     Args:

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the probes and print what they found."""
     logs.silence()
     try:
-        probes = catalogue.named(tuple(arguments.only))
+        probes = catalogue.select_probes(tuple(arguments.only))
     except KeyError as error:
         raise WrongUseError(
             f"--only must name a probe, got {error.args[0]!r}. Next: see `lark-provider verify-live --list`."
@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.max_calls,
             Corpus((app.app_id, app.app_secret, *named)),
         )
-        findings = runner.run(probes, _ignored if arguments.json else _tell)
+        findings = runner.run(probes, _ignore if arguments.json else _tell)
     return _finish(arguments, runner, findings)
 
 
@@ -165,7 +165,7 @@ def _list(probes: tuple[Probe, ...], *, as_json: bool) -> int:
             ]
         )
         return 0
-    rows = [(one.name, str(one.calls), _shown(one.assumed), one.fact) for one in probes]
+    rows = [(one.name, str(one.calls), _format(one.assumed), one.fact) for one in probes]
     print(table(("probe", "requests", "assumed", "fact"), rows))
     print()
     for lot in catalogue.UNPROBED:
@@ -173,20 +173,20 @@ def _list(probes: tuple[Probe, ...], *, as_json: bool) -> int:
     return 0
 
 
-def _ignored(_: Finding) -> None:
+def _ignore(_: Finding) -> None:
     """Print nothing: JSON is printed at the end."""
 
 
 def _tell(found: Finding) -> None:
     detail = f"({found.reason})" if found.reason else ""
     if found.value is not None:
-        detail = f"{_shown(found.value)}" + (
-            f", not {_shown(found.assumed)} as assumed" if found.status == "contradicted" else ""
+        detail = f"{_format(found.value)}" + (
+            f", not {_format(found.assumed)} as assumed" if found.status == "contradicted" else ""
         )
     print(f"{_MARKS[found.status]} {found.name:<28} {found.status}: {detail}", flush=True)
 
 
-def _shown(value: object) -> str:
+def _format(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -199,4 +199,4 @@ def _sum_up(runner: Runner, findings: list[Finding]) -> None:
 
 def _is_confirmed(count: int, base_url: str, app_id: str) -> bool:
     what = f"Run {count} probe(s) as app {app_id} at {base_url}?"
-    return terminal.confirmed(f"{what} What they make is deleted.")
+    return terminal.confirm(f"{what} What they make is deleted.")

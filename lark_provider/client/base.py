@@ -54,7 +54,7 @@ class BaseClient(Generic[R_co, H]):
     ) -> None:
         # Error reporters print the arguments of a function.
         app_secret, database_url = Secret.of(app_secret), Secret.of(database_url)
-        base_url, proxy = config.masked(base_url), config.masked(proxy)
+        base_url, proxy = config.mask(base_url), config.mask(proxy)
         if http_client is not None and not http.is_client(http_client, is_async=self._is_async):
             kind = "AsyncClient" if self._is_async else "Client"
             raise ConfigurationError(

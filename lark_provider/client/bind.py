@@ -67,35 +67,35 @@ class _Bound(Generic[P, T]):
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def performed_by(self, owner: Namespace[Any] | None) -> Any:
+    def as_method(self, owner: Namespace[Any] | None) -> Any:
         """Return the operation as a method; of the class itself, the bare operation."""
         if owner is None:
             return self.bare
         perform = owner.runner.perform
 
-        async def awaited(*args: P.args, **kwargs: P.kwargs) -> Any:
+        async def perform_async(*args: P.args, **kwargs: P.kwargs) -> Any:
             # Built when awaited, so that a wrong argument is raised there, as by any coroutine.
             return await perform(self.build(*args, **kwargs))
 
         is_async = inspect.iscoroutinefunction(perform)
-        return self._kept(owner, self._shown(awaited) if is_async else self.built(perform))
+        return self._keep(owner, self._describe(perform_async) if is_async else self.build_with(perform))
 
-    def _kept(self, owner: Namespace[Any], method: Any) -> Any:
+    def _keep(self, owner: Namespace[Any], method: Any) -> Any:
         owner.__dict__[self._name] = method
         return method
 
-    def built(self, run: Callable[[Any], Any]) -> Any:
+    def build_with(self, run: Callable[[Any], Any]) -> Any:
         """Return a method that builds the operation and passes it to a function."""
 
         def method(*args: P.args, **kwargs: P.kwargs) -> Any:
             return run(self.build(*args, **kwargs))
 
-        return self._shown(method)
+        return self._describe(method)
 
     @cached_property
     def bare(self) -> Callable[P, Any]:
         """The bare operation, with the signature of the method, for `help` of the class."""
-        return self.built(lambda operation: operation)  # type: ignore[no-any-return]
+        return self.build_with(lambda operation: operation)  # type: ignore[no-any-return]
 
     @cached_property
     def _signature(self) -> inspect.Signature:
@@ -103,7 +103,7 @@ class _Bound(Generic[P, T]):
         kind, _, inner = str(found.return_annotation).removesuffix("]").partition("[")
         return found.replace(return_annotation=_RETURNED[kind].format(inner))
 
-    def _shown(self, method: Callable[..., Any]) -> Any:
+    def _describe(self, method: Callable[..., Any]) -> Any:
         shown: Any = update_wrapper(method, self.build)
         shown.__signature__ = self._signature
         return shown
@@ -123,7 +123,7 @@ class CallMethod(_Bound[P, T]):
     ) -> Callable[P, Coroutine[Any, Any, LarkResponse[T]]]: ...
     def __get__(self, owner: Namespace[Any] | None, kind: type) -> Any:
         """Return the method of a namespace; of the class itself, the bare operation."""
-        return self.performed_by(owner)
+        return self.as_method(owner)
 
 
 class ProcedureMethod(_Bound[P, T]):
@@ -138,7 +138,7 @@ class ProcedureMethod(_Bound[P, T]):
     def __get__(self, owner: Namespace[Async], kind: type) -> Callable[P, Awaited[T]]: ...
     def __get__(self, owner: Namespace[Any] | None, kind: type) -> Any:
         """Return the method of a namespace; of the class itself, the bare operation."""
-        return self.performed_by(owner)
+        return self.as_method(owner)
 
 
 class ListingMethod(_Bound[P, T]):
@@ -155,10 +155,10 @@ class ListingMethod(_Bound[P, T]):
         """Return the method of a namespace; of the class itself, the bare operation."""
         if owner is None:
             return self.bare
-        method = self.built(owner.runner.iterate)
+        method = self.build_with(owner.runner.iterate)
         if inspect.iscoroutinefunction(owner.runner.perform):
             method.__signature__ = self._asynchronous
-        return self._kept(owner, method)
+        return self._keep(owner, method)
 
     @cached_property
     def _asynchronous(self) -> inspect.Signature:
@@ -183,9 +183,9 @@ class _OnTarget(_Bound[P, T]):
 
     _plain: type[_Bound[..., Any]]
 
-    def performed_by(self, owner: Any) -> Any:
+    def as_method(self, owner: Any) -> Any:
         """Return the operation as a method; of the class itself, the bare operation."""
-        return super().performed_by(owner) if owner is None else self.of(owner.target).performed_by(owner)
+        return super().as_method(owner) if owner is None else self.of(owner.target).performed_by(owner)
 
     def of(self, target: Any) -> Any:
         """Return a descriptor of the same kind, whose operation has its first argument."""

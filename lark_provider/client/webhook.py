@@ -43,7 +43,7 @@ class WebhookMessages(Namespace[R_co]):
         verify: bool | str = True,
         max_retries: int = DEFAULT_RETRIES,
     ) -> None:
-        base_url, proxy = config.masked(base_url), config.masked(proxy)  # reporters print arguments
+        base_url, proxy = config.mask(base_url), config.mask(proxy)  # reporters print arguments
         runner: Any = self  # no operation here is a listing, so `iterate` is not needed
         super().__init__(runner)
         self._session = session_for(
@@ -99,7 +99,7 @@ class AsyncLarkWebhookClient(WebhookMessages[Async], AsyncPerformer):
 def _webhook(
     url_or_token: str, secret: str | None, keyword: str | Sequence[str] | None, base_url: str | None
 ) -> Webhook:
-    base_url = config.masked(base_url)
+    base_url = config.mask(base_url)
     origin, token = locate(url_or_token)
     if base_url and "/hook/" in base_url:
         raise ConfigurationError(

@@ -57,7 +57,7 @@ class Buckets:
                     latest = max(latest, found)
         return latest, missing
 
-    def wanted(self, app: str, limits: Iterable[Limit]) -> dict[Limit, int]:
+    def reservation_sizes(self, app: str, limits: Iterable[Limit]) -> dict[Limit, int]:
         """Return for how many requests to reserve: more and more while they come one after the other.
 
         Args:

@@ -49,7 +49,7 @@ def find(session: Session) -> Procedure[App]:
             url = config.base_url(session.base_url, entry.app.base_url)
             app = entry.app if url == entry.app.base_url else replace(entry.app, base_url=url)
     if app is None:
-        raise config.no_credentials(config.named_app(session.app_id))
+        raise config.no_credentials(config.find_app_id(session.app_id))
     if session.tenant_key is not None:
         app = replace(app, tenant_key=session.tenant_key)
     session.found = Found(app, now + _CACHE_SECONDS, config.pacing(), session.has_database())
@@ -63,7 +63,7 @@ def _lookup(session: Session, given: str | None) -> Procedure[Registered]:
         session: The settings of the client.
         given: The id of the app whose secret is already known; None to look the secret up as well.
     """
-    named = given or config.named_app(session.app_id)
+    named = given or config.find_app_id(session.app_id)
     cache = session.runtime.registry
     key, mine = (config.registry(), named, given is None), Flight(f"registry {named}", None, session.clock())
     while True:
@@ -91,7 +91,7 @@ def _query(session: Session, key: RegistryKey, known: Registered | None) -> Proc
         session,
         f"registry {registry}",
         _locate,
-        partial(_registered, named=named, secret_wanted=secret_wanted),
+        partial(_find_registered, named=named, secret_wanted=secret_wanted),
         required=secret_wanted and known is None,
     )
     if isinstance(answer, tuple):
@@ -113,7 +113,7 @@ def _locate() -> URL:
     return urls.registry()
 
 
-def _registered(url: URL, *, named: str | None, secret_wanted: bool) -> Registered:
+def _find_registered(url: URL, *, named: str | None, secret_wanted: bool) -> Registered:
     from lark_provider.storage import crypto, registry, sealing
 
     try:
@@ -130,7 +130,7 @@ def _registered(url: URL, *, named: str | None, secret_wanted: bool) -> Register
     if not secret_wanted:
         return Registered()
     try:
-        secrets = sealing.opened(row, crypto.Keys.from_environment())
+        secrets = sealing.open_secrets(row, crypto.Keys.from_environment())
     except LarkError as unreadable:
         return Registered(refusal=unreadable)
     return Registered(App(row.base_url, row.app_id, secrets.app_secret))

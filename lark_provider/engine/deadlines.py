@@ -29,10 +29,10 @@ class _Thread(threading.local):
 
 
 thread = _Thread()
-"""Until when, by the monotonic clock, this thread reads and writes on connections of `bounded` pools."""
+"""Until when, by the monotonic clock, this thread reads and writes on connections of bounded pools."""
 
 
-def bounded(client: Any) -> Any:
+def bound_connections(client: Any) -> Any:
     """Bound the connections of a pool, and return it.
 
     The library has this extension point (`network_backend` of a connection pool) but passes none through.
@@ -70,7 +70,8 @@ class _Backend:
     def __init__(self, inner: Any) -> None:
         self._inner = inner
         self._core = sys.modules[type(inner).__module__.partition(".")[0]]
-        _ = self._core.ConnectTimeout, self._core.ReadTimeout, self._core.WriteTimeout  # see `bounded`
+        # A library without them has no extension point: `bound_connections` expects the AttributeError.
+        _ = self._core.ConnectTimeout, self._core.ReadTimeout, self._core.WriteTimeout
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)

@@ -69,26 +69,26 @@ def query(
         if now < health.retry_at:
             return _unavailable(databases, health.error, locate, now, required=required)
         health.retry_at = now + _REFUSED_SECONDS  # This caller tries again; the others go on meanwhile.
-    elif databases.frozen_until and now < (until := databases.frozen_until.get(_shown(locate), now)):
-        health.error, health.retry_at = _explained(TimeoutError(), locate), until
+    elif databases.frozen_until and now < (until := databases.frozen_until.get(_display_url(locate), now)):
+        health.error, health.retry_at = _explain(TimeoutError(), locate), until
         return _unavailable(databases, health.error, locate, now, required=required)
     try:
-        yield from loaded()
+        yield from load_drivers()
         seconds = QUERY_SECONDS if health.answered else _FIRST_QUERY_SECONDS
         answer: T = yield Local(lambda: work(locate()), min(seconds, session.timeout / 2))
     except (ConfigurationError, DeadlineExceededError):
         raise
     except Exception as error:  # noqa: BLE001 - no failure of a database, of whatever kind, may stop a message
-        health.error, now = _explained(error, locate), session.clock()
+        health.error, now = _explain(error, locate), session.clock()
         health.retry_at = now + _REFUSED_SECONDS
         if isinstance(error, TimeoutError):
-            health.retry_at = databases.frozen_until[_shown(locate)] = now + _FROZEN_SECONDS
+            health.retry_at = databases.frozen_until[_display_url(locate)] = now + _FROZEN_SECONDS
         return _unavailable(databases, health.error, locate, now, required=required)
     health.error, health.answered = None, True
     return (answer,)
 
 
-def loaded() -> Procedure[None]:
+def load_drivers() -> Procedure[None]:
     """Import what databases need, before a deadline starts: it is slow on a busy machine."""
     if not _loaded.is_set():
         yield from local(_load, _LOAD_SECONDS)
@@ -99,11 +99,11 @@ def _load() -> None:
     _loaded.set()
 
 
-def _explained(error: Exception, locate: Callable[[], URL]) -> LarkError:
+def _explain(error: Exception, locate: Callable[[], URL]) -> LarkError:
     if isinstance(error, LarkError):
         return error
     if isinstance(error, TimeoutError):
-        return TransportError(f"Database {_shown(locate)} does not answer. Next: check that it runs.")
+        return TransportError(f"Database {_display_url(locate)} does not answer. Next: check that it runs.")
     return TransportError(
         f"Database access failed: {type(error).__name__}: {error}. Next: check this installation."
     )
@@ -115,7 +115,7 @@ def _unavailable(
     """Log that a database is unavailable, at most once a minute, and return the error."""
     if required:
         return error
-    where = _shown(locate)
+    where = _display_url(locate)
     if now - databases.warned_at.get(where, float("-inf")) < _WARN_SECONDS:
         databases.suppressed[where] += 1
         return error
@@ -125,14 +125,14 @@ def _unavailable(
     return error
 
 
-def _shown(locate: Callable[[], URL]) -> str:
+def _display_url(locate: Callable[[], URL]) -> str:
     # Until the storage is loaded nothing can read a URL. And locating a database fails, for example, where
     # the current folder was deleted; the error that is reported then says so.
     with suppress(LarkError, OSError):
         if _loaded.is_set():
             from lark_provider.storage import urls
 
-            return urls.shown(locate())
+            return urls.display(locate())
     return "that is configured"
 
 
@@ -208,14 +208,14 @@ def _in_database(session: Session, work: Callable[[URL], T], kind: str = "databa
 
         return urls.database(session.database_url)
 
-    def checked(url: URL) -> T:
+    def check(url: URL) -> T:
         answer = work(url)
         if url not in session.runtime.databases.checked:
             session.runtime.databases.checked.add(url)
             _warn_if_airflows(url)
         return answer
 
-    answer = yield from query(session, f"{kind} {session.database_url}", locate, checked)
+    answer = yield from query(session, f"{kind} {session.database_url}", locate, check)
     return None if isinstance(answer, LarkError) else answer[0]
 
 
@@ -223,8 +223,8 @@ def _warn_if_airflows(url: URL) -> None:
     """Warn once if the database is Airflow's: upgrades and backups of one would affect the other."""
     from lark_provider.storage import migrate, urls
 
-    if migrate.is_airflows(migrate.opened(url)):
+    if migrate.is_airflows(migrate.open_engine(url)):
         logger.warning(
             "Tokens are in Airflow's metadata database. Next: give them a database of their own",
-            extra={"database": urls.shown(url)},
+            extra={"database": urls.display(url)},
         )

@@ -66,18 +66,18 @@ def load(wanted: ReadFile) -> Loaded:
         whole = (
             source if isinstance(source, bytes) and len(source) <= most else bytes(memoryview(source)[:most])
         )
-        return Loaded(_named(wanted, None), whole)
+        return Loaded(_file_name(wanted, None), whole)
     if isinstance(source, str) or hasattr(source, "__fspath__"):
         file_path = Path(source)
-        opened = partial(_opened, file_path, wanted.what)
+        opened = partial(_open, file_path, wanted.what)
         with opened() as file:
             return Loaded(wanted.name or file_path.name, _content(file, opened, most, wanted.what))
     content = _content(source, lambda: nullcontext(source), most, wanted.what)
-    return Loaded(_named(wanted, getattr(source, "name", None)), content)
+    return Loaded(_file_name(wanted, getattr(source, "name", None)), content)
 
 
 @contextmanager
-def _opened(path: Path, what: str) -> Iterator[IO[bytes]]:
+def _open(path: Path, what: str) -> Iterator[IO[bytes]]:
     try:
         file = path.open("rb")
     except OSError as error:
@@ -113,7 +113,7 @@ def _content(
     return _FileContent(opened, start, max(0, size), f"The {what} {getattr(file, 'name', '')!r}")
 
 
-def _named(wanted: ReadFile, own: object) -> str:
+def _file_name(wanted: ReadFile, own: object) -> str:
     if wanted.name:
         return wanted.name
     if isinstance(own, str):

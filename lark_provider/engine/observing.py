@@ -43,10 +43,10 @@ def tries(call: Call[Any], session: Session, bound: Bound = DEADLINE) -> Flow[La
         bound: What ends the call, for errors.
     """
     steps = attempts(call, session.policy, bound)
-    return observed(call, steps, session) if meters.sinks or tracing.is_on() else steps
+    return observe(call, steps, session) if meters.sinks or tracing.is_on() else steps
 
 
-def observed(call: Call[Any], steps: Flow[LarkResponse[Any]], session: Session) -> Flow[LarkResponse[Any]]:
+def observe(call: Call[Any], steps: Flow[LarkResponse[Any]], session: Session) -> Flow[LarkResponse[Any]]:
     """Run the attempts of a call as they are, and record what becomes of them.
 
     Args:
@@ -63,10 +63,10 @@ def observed(call: Call[Any], steps: Flow[LarkResponse[Any]], session: Session) 
                 effect = steps.send(answer) if error is None else steps.throw(error)
             except StopIteration as stop:
                 result: LarkResponse[Any] = stop.value
-                watch.accepted(result)
+                watch.note_success(result)
                 return result
             except Exception as raised:
-                watch.failed(raised)
+                watch.note_failure(raised)
                 raise
             answer = error = None
             watch.before(effect)
@@ -113,10 +113,10 @@ class _Watch:
             case Send():
                 self._requests += 1
             case NeedToken(rejected, code) if rejected is not None:
-                self._judged(str(code))
+                self._count(str(code))
                 measured.RETRIES.add(self._app, "token")
             case Sleep(_, failure, _) if failure is not None:
-                self._judged(_code_of(failure))
+                self._count(_code_of(failure))
 
     def after(self, effect: object, answer: object) -> None:
         """Note the answer to an effect."""
@@ -125,23 +125,23 @@ class _Watch:
                 self._is_answered = not isinstance(answer, Lost) or answer.was_tried
                 self._status = answer.status if isinstance(answer, Response) else None
                 if isinstance(answer, Lost):
-                    self._judged(NO_ANSWER)
+                    self._count(NO_ANSWER)
             case Sleep(seconds, failure, reason) if failure is not None:
                 measured.RETRIES.add(self._app, reason)
                 if reason == "rate_limit":
                     measured.RATE_LIMIT_SECONDS.observe(seconds, self._app)
 
-    def accepted(self, response: LarkResponse[Any]) -> None:
+    def note_success(self, response: LarkResponse[Any]) -> None:
         """Note that Lark has accepted the call."""
-        self._judged("0")
+        self._count("0")
         self._attributes = {"lark.code": 0, "lark.log_id": response.log_id}
         measured.CALLS.add(self._app, "ok")
 
-    def failed(self, error: Exception) -> None:
+    def note_failure(self, error: Exception) -> None:
         """Note what the call raises."""
         self._error = error
         cause = error.__cause__ if isinstance(error, OutcomeUnknownError) else error
-        self._judged(_code_of(cause))
+        self._count(_code_of(cause))
         self._attributes = {
             "lark.code": getattr(cause, "code", None),
             "lark.log_id": getattr(cause, "log_id", None),
@@ -161,7 +161,7 @@ class _Watch:
             tracing.end(self._span, attributes, self._error)
         self._error = None
 
-    def _judged(self, code: str) -> None:
+    def _count(self, code: str) -> None:
         """Count the request whose answer was not counted yet, if there is one."""
         if self._is_answered:
             self._is_answered = False

@@ -15,7 +15,7 @@ from lark_provider.protocol.tokens import App
 from lark_provider.support import measured
 
 
-def reserved(session: Session, send: Send, found: Found, until: float) -> Procedure[Response | Lost] | None:
+def reserve(session: Session, send: Send, found: Found, until: float) -> Procedure[Response | Lost] | None:
     """Reserve a time for a request.
 
     Args:
@@ -34,20 +34,20 @@ def reserved(session: Session, send: Send, found: Found, until: float) -> Proced
     if found.has_database:
         return _beside_other_processes(session, send, app, counted, until)
     at = session.runtime.pace.reserve(app.name, counted, until)
-    return _sent_at(at, send, app) if at > time.monotonic() else None
+    return _send_at(at, send, app) if at > time.monotonic() else None
 
 
 def _beside_other_processes(
     session: Session, send: Send, app: App, counted: list[Limit], until: float
 ) -> Procedure[Response | Lost]:
     try:
-        at = yield from _reserved_among_processes(session, app, counted, until)
+        at = yield from _reserve_shared(session, app, counted, until)
     except DeadlineExceededError:
         return Lost("before a database answered", sent=False, is_late=True)
-    return (yield from _sent_at(at, send, app))
+    return (yield from _send_at(at, send, app))
 
 
-def _sent_at(at: float, send: Send, app: App) -> Procedure[Response | Lost]:
+def _send_at(at: float, send: Send, app: App) -> Procedure[Response | Lost]:
     pause = at - time.monotonic()
     if pause > 0:
         try:
@@ -60,15 +60,13 @@ def _sent_at(at: float, send: Send, app: App) -> Procedure[Response | Lost]:
     return answer
 
 
-def _reserved_among_processes(
-    session: Session, app: App, counted: list[Limit], until: float
-) -> Procedure[float]:
+def _reserve_shared(session: Session, app: App, counted: list[Limit], until: float) -> Procedure[float]:
     """Return when a request may be sent, by the monotonic clock, beside those of other processes."""
     buckets, name = session.runtime.pace, app.name
     at, missing = buckets.take(name, counted)
     if not missing:
         return at
-    wanted, within = buckets.wanted(name, missing), until - time.monotonic()
+    wanted, within = buckets.reservation_sizes(name, missing), until - time.monotonic()
     found = yield from fallback_store.in_shared_store(
         session, app, lambda store: store.pace.reserve(wanted, within)
     )

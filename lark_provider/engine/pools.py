@@ -110,7 +110,7 @@ class Pools:
             with self._lock:
                 found = self._pools.get(key)
                 if found is None:
-                    client = deadlines.bounded(_made(http.library().Client, wire))
+                    client = deadlines.bound_connections(_make(http.library().Client, wire))
                     found = self._pools[key] = Pool(client, _sender(client, "handle_request"))
         return found
 
@@ -128,7 +128,7 @@ class Pools:
             pools.guard = _close_with_loop(pools.clients)
             await anext(pools.guard)
         if wire not in pools.clients:
-            client = _made(http.library().AsyncClient, wire)
+            client = _make(http.library().AsyncClient, wire)
             pools.clients[wire] = Pool(client, _sender(client, "handle_async_request"))
         return pools.clients[wire]
 
@@ -178,7 +178,7 @@ def _sender(client: Any, method: str) -> Callable[[Any], Any]:
     return lambda request: getattr(choose(request.url), method)(request)
 
 
-def _made(kind: Any, wire: Wire) -> Any:
+def _make(kind: Any, wire: Wire) -> Any:
     verify, library = _verify(wire), http.library()
     limits = library.Limits(
         max_connections=_MAX_CONNECTIONS,

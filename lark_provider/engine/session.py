@@ -82,7 +82,7 @@ class Session:
         """Reject invalid settings before the first call."""
         self.app_secret = Secret.of(self.app_secret)
         self.database_url = Secret.of(self.database_url)
-        self.base_url = config.masked(self.base_url)
+        self.base_url = config.mask(self.base_url)
         for name, usual in (("timeout", DEFAULT_TIMEOUT), ("deadline", DEFAULT_DEADLINE)):
             seconds = getattr(self, name)
             if not isinstance(seconds, int | float) or not seconds > 0:

@@ -58,7 +58,7 @@ def work(session: Session, effect: Shared[T]) -> Procedure[tuple[T] | None]:
     began, wait = time.monotonic(), _FIRST_WAIT
     while True:
         try:
-            yield from fallback_store.loaded()
+            yield from fallback_store.load_drivers()
             return ((yield from local(run, WORK_SECONDS)),)
         except TimeoutError:
             failure: LarkError = TransportError(
@@ -78,7 +78,7 @@ def work(session: Session, effect: Shared[T]) -> Procedure[tuple[T] | None]:
         wait = min(2 * wait, _LONGEST_WAIT)
 
 
-def leased(session: Session, effect: Leased[T], until: float) -> Frame:
+def run_leased(session: Session, effect: Leased[T], until: float) -> Frame:
     """Return the steps of a call that ends before a lease does.
 
     Args:

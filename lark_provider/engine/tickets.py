@@ -45,7 +45,7 @@ def newest(session: Session, rejected: str | None) -> Procedure[str]:
     app = yield from credentials.find(session)
     started, is_requested = session.clock(), False
     while True:
-        ticket = yield from _stored(session, app)
+        ticket = yield from _stored_ticket(session, app)
         if ticket is not None and ticket != rejected:
             return ticket
         if not is_requested:
@@ -60,7 +60,7 @@ def newest(session: Session, rejected: str | None) -> Procedure[str]:
         yield Sleep(_POLL_SECONDS)
 
 
-def _stored(session: Session, app: App) -> Procedure[str | None]:
+def _stored_ticket(session: Session, app: App) -> Procedure[str | None]:
     key = app.key("ticket")
     shared = yield from fallback_store.in_token_store(
         session, app, lambda store: store.get(key, now=session.clock())

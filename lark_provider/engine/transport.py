@@ -69,13 +69,13 @@ def exchange(send: Send, until: float, session: Session) -> Response | Lost:
     library = http.library() if client is None else http.of(client)
     try:
         perform = session.runtime.pools.get(session.wire).send if client is None else through(client)
-        request = _prepared(library, send, until, session, is_async=False)
+        request = _prepare(library, send, until, session, is_async=False)
         # A body may come from a generator that makes calls itself.
         outer, deadlines.thread.until = deadlines.thread.until, until
         try:
             response = perform(request)
             try:
-                return _received(response, send, until)
+                return _receive(response, send, until)
             finally:
                 response.close()
         finally:
@@ -91,7 +91,7 @@ def exchange(send: Send, until: float, session: Session) -> Response | Lost:
     raise refused
 
 
-def _received(response: Any, send: Send, until: float) -> Response | Lost:
+def _receive(response: Any, send: Send, until: float) -> Response | Lost:
     if not _is_readable(response):
         return _unreadable(response)
     if send.call.save_to is not None and _is_file(response):
@@ -129,10 +129,10 @@ async def aexchange(send: Send, until: float, session: Session) -> Response | Lo
         else:
             perform = through(client)
         async with timer:
-            request = _prepared(library, send, until, session, is_async=True)
+            request = _prepare(library, send, until, session, is_async=True)
             response = await perform(request)
             try:
-                return await _areceived(response, send)
+                return await _areceive(response, send)
             finally:
                 await response.aclose()
     except TimeoutError as error:
@@ -148,7 +148,7 @@ async def aexchange(send: Send, until: float, session: Session) -> Response | Lo
     raise refused
 
 
-async def _areceived(response: Any, send: Send) -> Response | Lost:
+async def _areceive(response: Any, send: Send) -> Response | Lost:
     if not _is_readable(response):
         return _unreadable(response)
     if send.call.save_to is not None and _is_file(response):
@@ -165,7 +165,7 @@ async def _areceived(response: Any, send: Send) -> Response | Lost:
     return Response(response.status_code, response.headers, b"".join(parts))
 
 
-def _prepared(library: Any, send: Send, until: float, session: Session, *, is_async: bool) -> Any:
+def _prepare(library: Any, send: Send, until: float, session: Session, *, is_async: bool) -> Any:
     """Build the HTTP request of a call; a client of the caller's own keeps its own headers and timeouts."""
     call, client = send.call, session.http_client
     content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None = call.body
@@ -177,7 +177,7 @@ def _prepared(library: Any, send: Send, until: float, session: Session, *, is_as
         headers["Authorization"] = "Bearer " + send.token
     if call.form is not None:
         headers["Content-Length"] = str(len(call.form))  # else it is sent without saying how much it is
-        content = _awaited(call.form) if is_async else call.form
+        content = _iterate(call.form) if is_async else call.form
     if content is not None:
         headers["Content-Type"] = call.content_type
     # Written out here: the library would parse the URL a second time to add the parameters.
@@ -200,7 +200,7 @@ def _url(kind: type[Any], text: str) -> Any:
     return kind(text)
 
 
-async def _awaited(form: Form) -> AsyncIterator[bytes]:
+async def _iterate(form: Form) -> AsyncIterator[bytes]:
     if isinstance(form.content, bytes):
         for chunk in form:
             yield chunk
@@ -243,7 +243,7 @@ def _late_or_lost(error: Exception, until: float, session: Session) -> Lost:
     """Tell a failure of the HTTP library from one that the deadline caused through the timeouts."""
     if time.monotonic() >= until - _MARGIN_SECONDS:
         return _late(sent=_is_sent(error))
-    return lost(error, session.origin())
+    return as_lost(error, session.origin())
 
 
 class _TooLateError(Exception):
@@ -280,7 +280,7 @@ def _is_sent(error: Exception) -> bool:
     return type(error).__name__ not in _NOT_SENT
 
 
-def lost(error: Exception, origin: str) -> Lost:
+def as_lost(error: Exception, origin: str) -> Lost:
     """Say in the engine's terms what a failure of the HTTP library means.
 
     Args:

@@ -38,9 +38,9 @@ def from_file(
     if first is None:
         return
     structured = {name for name, kind in field_types().items() if kind in _STRUCTURED}
-    yield _parsed(first, structured)
+    yield _parse(first, structured)
     for row in rows:
-        yield _parsed(row, structured)
+        yield _parse(row, structured)
 
 
 def columns_of(field_types: Mapping[str, int], names: Iterable[str]) -> dict[str, str]:
@@ -66,7 +66,7 @@ def to_file(records: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) ->
         yield unset | record["fields"]
 
 
-def _parsed(row: dict[str, Any], structured: set[str]) -> dict[str, Any]:
+def _parse(row: dict[str, Any], structured: set[str]) -> dict[str, Any]:
     """Read the JSON that an export wrote into cells of fields that hold lists or objects."""
     for name in structured & row.keys():
         cell = row[name]

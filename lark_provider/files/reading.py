@@ -63,7 +63,7 @@ def read(
         yield from _parquet(source, required)
         return
     try:
-        with opened(source, encoding) as file:
+        with open_text(source, encoding) as file:
             yield from _csv(file, name, required) if kind == CSV else _json_lines(file, name)
     except UnicodeError as error:
         raise FileError(
@@ -81,11 +81,11 @@ def ascii_text(source: Source) -> str:
     Raises:
         FileError: It cannot be read.
     """
-    with opened(source, "utf-8-sig", "replace") as file:
+    with open_text(source, "utf-8-sig", "replace") as file:
         return file.read()
 
 
-def opened(source: Source, encoding: str, errors: str = "strict") -> TextIO:
+def open_text(source: Source, encoding: str, errors: str = "strict") -> TextIO:
     """Open a text file for reading.
 
     Args:

@@ -39,12 +39,12 @@ def sentence(conn_type: str, names: Collection[str]) -> str:
 
 
 def _unknown(conn_type: str, names: Collection[str]) -> str:
-    known = _known(conn_type)
+    known = _known_extras(conn_type)
     return "" if known is None else ", ".join(sorted(set(names) - known))
 
 
 @functools.cache
-def _known(conn_type: str) -> frozenset[str] | None:
+def _known_extras(conn_type: str) -> frozenset[str] | None:
     """Return the extras that settings read; None for a type of another package."""
     types: Any = get_provider_info()["connection-types"]
     found = (one["conn-fields"] for one in types if one["connection-type"] == conn_type)

@@ -30,7 +30,7 @@ class MissingXcom:
 
     def _refuse(self, *_: object) -> NoReturn:
         raise AirflowFailException(
-            f"An XCom in {shortened(self._template)} must have a value, got None. Next: check that the "
+            f"An XCom in {shorten(self._template)} must have a value, got None. Next: check that the "
             "upstream task ran and returned a value, and its task id and key; or write a substitute: "
             "(xcom_pull(…) or '…')."
         )
@@ -62,12 +62,12 @@ def strict(env: jinja2.Environment, template: str) -> jinja2.Environment:
     missing, made = MissingXcom(template), env.overlay()
     if "xcom_pull" in template:  # A member of an XCom may be None too.
         made = env.overlay(finalize=lambda value: missing if value is None else value)
-    made.filters = {name: _told_none(one, FILTERS.get(name)) for name, one in env.filters.items()}
+    made.filters = {name: _pass_none(one, FILTERS.get(name)) for name, one in env.filters.items()}
     for name in ("default", "d"):
         if env.filters.get(name) is FILTERS[name]:
             made.filters[name] = _default
     made.tests = {
-        name: _told_none(one, None if name in {"none", "sameas"} else TESTS.get(name))
+        name: _pass_none(one, None if name in {"none", "sameas"} else TESTS.get(name))
         for name, one in env.tests.items()
     }
     if made.policies.get("json.dumps_function") is None:
@@ -105,7 +105,7 @@ def refuse_within(value: Any) -> None:
         str(one)
 
 
-def shortened(template: object) -> str:
+def shorten(template: object) -> str:
     """Return a template as errors quote it."""
     text = repr(template)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
@@ -133,16 +133,16 @@ def _pull(function: Callable[..., Any], missing: MissingXcom) -> Callable[..., A
     return pull
 
 
-def _told_none(function: Any, builtin: object) -> Any:
+def _pass_none(function: Any, builtin: object) -> Any:
     """Return a filter or a test that gets None for a missing XCom, unless it is Jinja's own."""
     if function is builtin:
         return function
 
     @functools.wraps(function)  # with Jinja's marks, such as that it wants the context
-    def told(*args: Any, **kwargs: Any) -> Any:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         return function(*map(without, args), **{name: without(one) for name, one in kwargs.items()})
 
-    return told
+    return wrapper
 
 
 def _default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:

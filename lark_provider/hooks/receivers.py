@@ -6,14 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lark_provider.api.messaging.additions import marked
+from lark_provider.api.messaging.additions import mark_redirected
 from lark_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from lark_provider.api.receivers import ReceiverIdType
 
 
-__all__ = ["Receiver", "mapping", "marked", "resolve"]
+__all__ = ["Receiver", "mapping", "mark_redirected", "resolve"]
 
 
 class Receiver(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk.exceptions import AirflowFailException
 
 from lark_provider.hooks import missing_xcoms
-from lark_provider.hooks.missing_xcoms import MissingXcom, shortened
+from lark_provider.hooks.missing_xcoms import MissingXcom, shorten
 
 if TYPE_CHECKING:
     import jinja2
@@ -75,7 +75,7 @@ class StrictTemplates:
                 and _has_lost(template, rendered)
             ):
                 raise AirflowFailException(
-                    f"{name} must have a value, got None in it after rendering {shortened(template)}. Next: "
+                    f"{name} must have a value, got None in it after rendering {shorten(template)}. Next: "
                     "check that the upstream tasks ran and returned a value, and their task ids and keys."
                 )
             is_given = template is not None and (not isinstance(template, list | tuple) or bool(template))
@@ -86,7 +86,7 @@ class StrictTemplates:
             if is_given and template is not rendered and template != "None" and is_missing:
                 what = f"an empty {type(rendered).__name__}" if is_collection else "None"
                 raise AirflowFailException(
-                    f"{name} must have a value, got {what} after rendering {shortened(template)}. Next: "
+                    f"{name} must have a value, got {what} after rendering {shorten(template)}. Next: "
                     "check that the upstream task ran and returned a value, and its task id and key."
                 )
 

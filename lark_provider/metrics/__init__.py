@@ -47,7 +47,7 @@ def start(port: int | None = None, *, host: str = "127.0.0.1") -> int | None:
         ConfigurationError: prometheus_client is not installed, or the port is taken.
     """
     with _lock:
-        exporter = _started()
+        exporter = _start()
         return None if port is None else exporter.serve(host, port)
 
 
@@ -91,7 +91,7 @@ def stop() -> None:
             exporter.close()
 
 
-def _started() -> Exporter:
+def _start() -> Exporter:
     if not _exporter:
         try:
             from lark_provider.metrics.exporter import Exporter  # loads prometheus_client

@@ -120,7 +120,7 @@ class PrometheusSink:
         if not metric.labels:
             found = self._children[key] = family
             return found
-        bounded = self._bounded(metric, labels)
+        bounded = self._bound(metric, labels)
         found = family.labels(*bounded)
         if bounded == labels:  # Others would fill the table, for they are unlimited.
             self._children[key] = found
@@ -129,7 +129,7 @@ class PrometheusSink:
                 family.labels(bounded[0], *values)  # Once for each app, or again: it is there then.
         return found
 
-    def _bounded(self, metric: Metric, labels: tuple[str, ...]) -> tuple[str, ...]:
+    def _bound(self, metric: Metric, labels: tuple[str, ...]) -> tuple[str, ...]:
         values = tuple(self._value(name, value) for name, value in zip(metric.labels, labels, strict=True))
         series = self._series[metric.name]
         if values not in series and len(series) >= MOST_SERIES:

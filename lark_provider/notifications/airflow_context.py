@@ -29,7 +29,7 @@ def read(context: Mapping[str, Any], event: EventKind | None) -> RunEvent:
     return run_event.read(context, event=event, base_url=base_url, clean=clean)
 
 
-async def explained(known: RunEvent, language: Language, seconds: float) -> RunEvent:
+async def explain(known: RunEvent, language: Language, seconds: float) -> RunEvent:
     """Return a failed DAG run's event with the error of its last task, if that task's log can be read here.
 
     Args:
@@ -61,7 +61,7 @@ async def errors(
     """Return the errors of failed task instances that sent no notification.
 
     Args:
-        known: The DAG's event, `explained`.
+        known: The DAG's event, from `explain`.
         context: Airflow's.
         silent: The task instances, as in Airflow's table of task states.
         language: Of the words for a process that was killed.
@@ -77,7 +77,7 @@ async def errors(
 
     def read() -> None:
         for label in silent[:_MAX_LOGS]:
-            if label not in found and (end := task_log.ending(*_named(known, dag, label))):
+            if label not in found and (end := task_log.ending(*_instance_key(known, dag, label))):
                 found[label] = _line(end.error_type, _why(end, language))
 
     with suppress(TimeoutError):
@@ -108,7 +108,7 @@ def _notifies(dag: Any, label: str, counts: Callable[[Any], bool]) -> bool:
         return False
 
 
-def _named(known: RunEvent, dag: Any, label: str) -> tuple[str, str, str, int]:
+def _instance_key(known: RunEvent, dag: Any, label: str) -> tuple[str, str, str, int]:
     return known.dag_id, known.run_id, *_instance(dag, label)
 
 

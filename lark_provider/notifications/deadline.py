@@ -26,7 +26,7 @@ class Deadline:
         self.seconds = seconds
         self._end = time.monotonic() + seconds
 
-    def left(self) -> float:
+    def remaining(self) -> float:
         """Return the seconds left; 0 after the deadline."""
         return max(0.0, self._end - time.monotonic())
 
@@ -104,13 +104,13 @@ def run(work: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T:
     results: list[T] = []
     errors: list[Exception] = []
 
-    async def bounded() -> None:
+    async def run_bounded() -> None:
         async with asyncio.timeout(seconds + _GRACE):
             results.append(await work())
 
     def target() -> None:
         try:
-            asyncio.run(bounded())
+            asyncio.run(run_bounded())
         except Exception as error:  # noqa: BLE001 - raised in the thread that waits
             errors.append(error)
         except BaseException as error:  # noqa: BLE001 - no signal is lost: signals reach the main thread

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_provider.api.cards.airflow import failure as cards
 from lark_provider.api.cards.airflow.mentions import Mentions
-from lark_provider.api.messaging.additions import marked, with_element
+from lark_provider.api.messaging.additions import mark_redirected, with_element
 from lark_provider.errors import InvalidRequestError, LarkAPIError, LarkError
 from lark_provider.hooks.receivers import Receiver
 from lark_provider.protocol.incidents.event import RunEvent
@@ -55,7 +55,7 @@ def compose(
         default = cards.card(event, message.language, incident)
         content = default if message.msg_type == "interactive" else cards.lines(event, message.language)
     if to.instead_of is not None:
-        return marked(content, message.msg_type, to.instead_of, mentions.by_name().names), ()
+        return mark_redirected(content, message.msg_type, to.instead_of, mentions.by_name().names), ()
     if message.msg_type == "interactive":
         line = mentions.markdown()
         return (with_element(content, line) if line else content), ()

@@ -39,7 +39,7 @@ async def send(notice: Notice) -> Sequence[str]:
         show = functools.partial(deliver, client, to, message, event, key=notice.key)
         try:
             shown = incident.with_cards(*cards)
-            await run_cards.record(event.run_id, shown, before, show, notice.left.left() - 0.1)
+            await run_cards.record(event.run_id, shown, before, show, notice.left.remaining() - 0.1)
         except Exception as error:  # noqa: BLE001 - the message is sent, whether or not it is recorded
             notice.notifier.log.info(
                 "Failed to record the card; later events may get separate cards. %s",
@@ -58,7 +58,7 @@ async def _incident(notice: Notice) -> tuple[RunCards | None, Incident | None, I
     if notice.may_block:
         run_cards = RunCards(notice.conn_id, notice.notifier.receiver_id, event.dag_id)
         try:
-            async with asyncio.timeout(left.left() / 2):  # the rest is for sending
+            async with asyncio.timeout(left.remaining() / 2):  # the rest is for sending
                 before, states = await run_cards.before(event, notice.context, left.seconds)
         except TimeoutError:
             notice.notifier.log.info("Airflow Variables timed out; sending a separate card for this event.")

@@ -134,11 +134,11 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
 
     def __call__(self, *args: Any) -> None:
         """Notify of the context that Airflow passes."""
-        self._blocking(args[0] if args else self.context, self._rendered)
+        self._blocking(args[0] if args else self.context, self._with_rendering)
 
     def __await__(self) -> Generator[Any, None, None]:
         """Notify of the context passed to the constructor; Airflow's triggerer awaits it."""
-        return self._awaiting(self.context, self._rendered).__await__()
+        return self._awaiting(self.context, self._with_rendering).__await__()
 
     def notify(self, context: Context) -> None:
         """Notify within the deadline, and raise nothing.
@@ -146,7 +146,7 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         Args:
             context: Airflow's.
         """
-        self._blocking(context, self._unrendered)
+        self._blocking(context, self._without_rendering)
 
     async def async_notify(self, context: Context) -> None:
         """Notify within the deadline, without blocking the loop, and raise nothing but its own cancellation.
@@ -156,7 +156,7 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         Args:
             context: Airflow's.
         """
-        await self._awaiting(context, self._unrendered)
+        await self._awaiting(context, self._without_rendering)
 
     def _blocking(self, context: Any, prepare: Prepare) -> None:
         from lark_provider.notifications import deadline, sending
@@ -169,26 +169,26 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
 
         try:
             if not self._is_asked_by_bridge(context):
-                deadline.run(work, left.left())
+                deadline.run(work, left.remaining())
         except Exception as error:  # noqa: BLE001 - a callback must not fail its task
-            self._failed(context, error)
+            self._log_failure(context, error)
 
     async def _awaiting(self, context: Any, prepare: Prepare) -> None:
         from lark_provider.notifications import deadline, sending
 
         left = deadline.Deadline(self.deadline)
 
-        async def prepared() -> tuple[LarkNotifier, dict[str, Any]]:
+        async def prepare_here() -> tuple[LarkNotifier, dict[str, Any]]:
             return prepare(context)
 
         try:
             if self._is_asked_by_bridge(context):
                 return
-            ready, known = await asyncio.to_thread(deadline.run, prepared, left.left())
-            async with asyncio.timeout(left.left() + 0.1):
+            ready, known = await asyncio.to_thread(deadline.run, prepare_here, left.remaining())
+            async with asyncio.timeout(left.remaining() + 0.1):
                 await sending.send(ready, known, left, may_block=False)
         except Exception as error:  # noqa: BLE001 - a callback must not fail its task
-            self._failed(context, error)
+            self._log_failure(context, error)
 
     def _is_asked_by_bridge(self, context: Any) -> bool:
         """Return whether the bridge asks the question that Airflow notifies of here."""
@@ -204,14 +204,14 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         names = ("receiver_id", "lark_conn_id", "one_card_per_run", "content", "msg_type")
         return isinstance(other, LarkNotifier) and all(getattr(self, n) == getattr(other, n) for n in names)
 
-    def _failed(self, context: Any, error: BaseException) -> None:
+    def _log_failure(self, context: Any, error: BaseException) -> None:
         why = airflow_context.one_line(error, self.deadline)
         self.log.error("Failed to notify %s of %s. %s", self.receiver_id, airflow_context.where(context), why)
 
-    def _unrendered(self, context: Any) -> tuple[LarkNotifier, dict[str, Any]]:
+    def _without_rendering(self, context: Any) -> tuple[LarkNotifier, dict[str, Any]]:
         return self, dict(context or {})
 
-    def _rendered(self, context: Any) -> tuple[LarkNotifier, dict[str, Any]]:
+    def _with_rendering(self, context: Any) -> tuple[LarkNotifier, dict[str, Any]]:
         ready, known = copy.copy(self), dict(context or {})
         ready._update_context(known)  # type: ignore[arg-type]  # noqa: SLF001 - our own copy
         try:

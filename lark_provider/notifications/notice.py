@@ -102,7 +102,9 @@ class Notice:
         # The first request of a DAG processor takes seconds, on a busy machine more than there are: what is
         # left must be enough to record the event, which then shows what the tasks have reported.
         try:
-            return await call_in_thread(lambda: airflow_context.states(self.context), self.left.left() / 2)
+            return await call_in_thread(
+                lambda: airflow_context.states(self.context), self.left.remaining() / 2
+            )
         except TimeoutError:
             self.notifier.log.info("Airflow's task states timed out; the card shows what tasks reported.")
             return {}
@@ -120,5 +122,5 @@ class Notice:
         silent = [one for one, state in states.items() if state == "failed" and one not in reported]
         shares = self.notifier.shares_cards_with
         return await airflow_context.errors(
-            self.event, self.context, silent, self.notifier.language, shares, self.left.left() / 4
+            self.event, self.context, silent, self.notifier.language, shares, self.left.remaining() / 4
         )

@@ -88,7 +88,7 @@ def _own_message(notice: Notice, recorder: Recorder) -> str:
 
 
 async def _in_database(notice: Notice, work: Callable[[], T]) -> T:
-    seconds = min(_RECORD_SECONDS, notice.left.left() / 2)
+    seconds = min(_RECORD_SECONDS, notice.left.remaining() / 2)
     try:
         return await call_in_thread(work, seconds)
     except (LarkError, TimeoutError) as error:
@@ -108,7 +108,7 @@ async def _deliver(notice: Notice, recorder: Recorder, row: str, name: str) -> S
     left = notice.left
     apps = Apps(given=[notice.client], only_given=True)
     why = "the deadline came first"
-    while (seconds := left.left() - _LAST_SECONDS) > 0:
+    while (seconds := left.remaining() - _LAST_SECONDS) > 0:
         deliverer = Deliverer(recorder.outbox, apps, seconds=seconds)
         try:
             await deliverer.once(only=name)
@@ -128,7 +128,7 @@ async def _deliver(notice: Notice, recorder: Recorder, row: str, name: str) -> S
         if reason is not None:
             why = reason
             break
-        await asyncio.sleep(min(_LOOK_SECONDS, max(0.0, left.left() - _LAST_SECONDS)))
+        await asyncio.sleep(min(_LOOK_SECONDS, max(0.0, left.remaining() - _LAST_SECONDS)))
     event = notice.event
     notice.notifier.log.warning("Notification of %s recorded; it is delivered later. %s", event.dag_id, why)
     return ()

@@ -44,11 +44,11 @@ async def send(notifier: Notifier, context: Mapping[str, Any], left: Deadline, *
     """
     event = airflow_context.read(context, notifier.event)
     if may_block and event.kind == "dag_failure":
-        event = await airflow_context.explained(event, notifier.language, left.left() / 4)
+        event = await airflow_context.explain(event, notifier.language, left.remaining() / 4)
     conn_ids = list(dict.fromkeys(filter(None, (notifier.lark_conn_id, notifier.fallback_conn_id))))
     failures, where = "", airflow_context.where(context)
     for index, conn_id in enumerate(conn_ids, 1):
-        seconds = left.left() * (1.0 if index == len(conn_ids) else _FIRST_SHARE)
+        seconds = left.remaining() * (1.0 if index == len(conn_ids) else _FIRST_SHARE)
         try:
             async with asyncio.timeout(seconds):
                 sent = await _Attempt(notifier, conn_id, seconds, event, context, may_block).run()
@@ -128,7 +128,7 @@ class _Attempt:
             return await direct.send(notice)
         # Imported in a thread, since SQLAlchemy takes long enough to block a loop.
         load = functools.partial(importlib.import_module, "lark_provider.notifications.recorded")
-        recorded = await call_in_thread(load, left.left())
+        recorded = await call_in_thread(load, left.remaining())
         try:
             sent: Sequence[str] = await recorded.send(notice)
         except recorded.NotRecordedError as error:

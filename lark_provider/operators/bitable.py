@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import lark_errors
-from lark_provider.operators.tables import OnClear, Records, TableOperator, WritingOperator, checked_on_clear
+from lark_provider.operators.tables import OnClear, Records, TableOperator, WritingOperator, check_on_clear
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -117,7 +117,7 @@ class LarkBitableBulkInsertOperator(WritingOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(records=records, records_kwargs=records_kwargs, **kwargs)
-        checked_on_clear(on_clear)
+        check_on_clear(on_clear)
         self.chunk_size = chunk_size
         self.zone = zone
         self.user_id_type = user_id_type

@@ -175,10 +175,10 @@ class LarkBitableSyncOperator(WritingOperator):
             for change in plan.first:
                 self.log.info("Would %s.", change)
         self._write_rejects(plan.rejects)
-        return _planned(plan)
+        return _planned_counts(plan)
 
 
-def _planned(plan: SyncPlan) -> dict[str, Any]:
+def _planned_counts(plan: SyncPlan) -> dict[str, Any]:
     counts = plan.counts
     return {
         **plan.summary(),

@@ -141,10 +141,10 @@ class LarkSendMessageOperator(LarkOperator):
     def _send(self, client: LarkServiceClient, to: Receiver, key: str) -> LarkResponse[Message]:
         content, mentions = self._content(), self.mentions or ()
         if to.instead_of is not None:
-            from lark_provider.hooks.receivers import marked
+            from lark_provider.hooks.receivers import mark_redirected
 
             named = [mentions] if isinstance(mentions, str) else mentions
-            content, mentions = marked(content, self.msg_type, to.instead_of, named), ()
+            content, mentions = mark_redirected(content, self.msg_type, to.instead_of, named), ()
         elif mentions:
             from lark_provider.hooks.mentions import mention_ids
 

@@ -110,7 +110,7 @@ class LarkNativeApprovalOperator(LarkOperator):
         """Create the instance unless an earlier attempt has, and wait."""
         with lark_errors():
             self._withdraw_earlier(context)
-            instance = self._created(context)
+            instance = self._create(context)
         context["ti"].xcom_push(key=INSTANCE_XCOM, value=instance.code)
         self.log.info("Approval %s (%s) is %s", instance.serial_number, instance.code, instance.status)
         if instance.is_final:
@@ -171,17 +171,17 @@ class LarkNativeApprovalOperator(LarkOperator):
         except TaskDeferralTimeout:
             # A decision that came in time counts, even if no triggerer was running to see it.
             with lark_errors():
-                instance = self._awaited(context)
+                instance = self._awaited_instance(context)
             if not instance.is_final:
                 _count("timeout")
                 raise
             return self._outcome(instance, str(instance.status))
 
-    def _awaited(self, context: Context) -> Instance:
+    def _awaited_instance(self, context: Context) -> Instance:
         """Return the instance that this attempt waits for, whatever the DAG file says by now."""
         ti = context["ti"]
         code = ti.xcom_pull(task_ids=ti.task_id, key=INSTANCE_XCOM, map_indexes=ti.map_index)
-        return self._created(context) if code is None else self.hook.client.approval.get_instance(str(code))
+        return self._create(context) if code is None else self.hook.client.approval.get_instance(str(code))
 
     def _withdraw_earlier(self, context: Context) -> None:
         """Withdraw what this task asked for before it was cleared, if that is still pending."""
@@ -203,7 +203,7 @@ class LarkNativeApprovalOperator(LarkOperator):
                 self.log.info("Approval %s of an earlier start is %s", found.serial_number, found.status)
             return
 
-    def _created(self, context: Context) -> Instance:
+    def _create(self, context: Context) -> Instance:
         client = self.hook.client
         zone = getattr(context.get("dag"), "timezone", None)
         alias = self.hook.alias
@@ -212,8 +212,8 @@ class LarkNativeApprovalOperator(LarkOperator):
             self.form,
             submitter=alias(self.submitter),
             idempotency_key=attempt_key(context, client, "approval", self.approval_code),
-            approvers=_named(self.approvers, alias),
-            copies=_named(self.copies, alias),
+            approvers=_apply_aliases(self.approvers, alias),
+            copies=_apply_aliases(self.copies, alias),
             department_id=self.department_id,
             zone=self.zone or (str(getattr(zone, "name", None) or zone) if zone else None),
         )
@@ -297,7 +297,7 @@ def _seconds(name: str, value: Any) -> float:
     return float(seconds)
 
 
-def _named(
+def _apply_aliases(
     steps: Mapping[str, Iterable[str]] | None, alias: Callable[[str], str]
 ) -> dict[str, list[str]] | None:
     if steps is None:

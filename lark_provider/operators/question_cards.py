@@ -100,7 +100,7 @@ class QuestionCards:
             overdue = with_questions(
                 lambda questions: questions.overdue(asked.app_id or "", now - _OVERDUE, _MAX_OVERDUE)
             )
-            answered = with_questions(lambda questions: questions.settled(overdue))
+            answered = with_questions(lambda questions: questions.settle(overdue))
             for late in overdue:
                 if late.id not in answered:
                     self._expire(late.id)
@@ -134,7 +134,7 @@ class QuestionCards:
         def record(sent: LiveCard) -> None:  # in a thread, which must not ask Airflow for the database
             message_id = str(sent.message_id)
             self.log.info("Sent the question to %s in message %s.", question.receiver, message_id)
-            waiting.with_waits(lambda questions: questions.sent(asked.id, message_id), database_url)
+            waiting.with_waits(lambda questions: questions.record_sent(asked.id, message_id), database_url)
 
         how = {"receiver_id_type": question.receiver_type, "idempotency_key": asked.id}
         return card_life.LiveCard(question.receiver, record, how)
@@ -156,7 +156,7 @@ def question_card(question: Question, correlation: str) -> Any:
         InvalidRequestError: Lark would refuse the card.
     """
     from lark_provider.api.cards.approval import approval_card
-    from lark_provider.hooks.receivers import marked
+    from lark_provider.hooks.receivers import mark_redirected
 
     card = approval_card(
         question.title,
@@ -168,4 +168,4 @@ def question_card(question: Question, correlation: str) -> Any:
         fields=question.fields,
     )
     instead_of = question.instead_of
-    return card if instead_of is None else marked(card, "interactive", instead_of, ())
+    return card if instead_of is None else mark_redirected(card, "interactive", instead_of, ())

@@ -63,7 +63,7 @@ class SheetOperator(LarkOperator):
         return Dataset(namespace=f"lark://{urlsplit(self.hook.client.base_url).netloc}", name=name)
 
 
-def checked_shares(share_with: Shares) -> None:
+def check_shares(share_with: Shares) -> None:
     """Check the form of what says with whom to share.
 
     Args:
@@ -92,7 +92,7 @@ def shares_of(share_with: Shares, hook: LarkHook) -> list[Share]:
     """
     from lark_provider.api.clouddoc.drive.people import Share
 
-    checked_shares(share_with)
+    check_shares(share_with)
     return [Share(hook.receiver(who).id, role) for who, role in _pairs(share_with)]
 
 

@@ -74,9 +74,9 @@ class TableOperator(LarkOperator):
         """Return the table as OpenLineage names it."""
         from airflow.providers.common.compat.openlineage.facet import Dataset
 
-        from lark_provider.api.links import named
+        from lark_provider.api.links import named_table
 
-        name = "/".join(filter(None, named(self.base, self.table_id)))
+        name = "/".join(filter(None, named_table(self.base, self.table_id)))
         return Dataset(namespace=f"lark://{urlsplit(self.hook.client.base_url).netloc}", name=name)
 
 
@@ -252,7 +252,7 @@ class WritingOperator(ProgressMixin, TableOperator):
         return found
 
 
-def checked_on_clear(on_clear: object) -> None:
+def check_on_clear(on_clear: object) -> None:
     """Check what a cleared task is to do.
 
     Raises:

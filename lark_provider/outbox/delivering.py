@@ -21,7 +21,7 @@ from lark_provider.protocol.errors import (
     PermissionDeniedError,
 )
 from lark_provider.storage.outbox import Outbox
-from lark_provider.storage.outbox_rows import Claimed, opened
+from lark_provider.storage.outbox_rows import Claimed, open_payload
 from lark_provider.support import measured, threads
 from lark_provider.support.environment import ENVIRONMENT
 
@@ -110,7 +110,7 @@ class Deliverer:
         if known is None:
             await _in_thread(lambda: self._outbox.release(row, self._me))
             return
-        text = opened(row, known.app)
+        text = open_payload(row, known.app)
         if text is None:
             # Another process may have the secret under which it is encrypted, so it is not given up here.
             reason = (
@@ -127,16 +127,16 @@ class Deliverer:
             logger.warning("Outcome unknown for too long; a second message may appear", extra=extra)
         try:
             async with asyncio.timeout(self._seconds):
-                message_id = await _sent(row, known, message)
+                message_id = await _send(row, known, message)
         except LarkAPIError as error:
-            await self._refused(row, error)
+            await self._give_up(row, error)
         except (LarkError, TimeoutError) as error:
             await self._later(row, error, may_be_sent=isinstance(error, OutcomeUnknownError | TimeoutError))
         else:
-            await _in_thread(lambda: self._outbox.delivered(row, self._me, message_id))
+            await _in_thread(lambda: self._outbox.record_delivered(row, self._me, message_id))
             measured.OUTBOX_DELIVERED.add(row.app_id, "send" if row.message_id is None else "update")
 
-    async def _refused(self, row: Claimed, error: LarkAPIError) -> None:
+    async def _give_up(self, row: Claimed, error: LarkAPIError) -> None:
         if row.message_id is not None and self._replaces() and error.code in CARD_GONE:
             extra = {"row": row.id, "message_id": row.message_id, "code": error.code}
             logger.info("Card cannot be updated; sending a new one", extra=extra)
@@ -171,7 +171,7 @@ def _why(error: LarkAPIError) -> str:
     return "content" if isinstance(error, InvalidRequestError) else "refused"
 
 
-async def _sent(row: Claimed, known: Known, message: Outgoing) -> str:
+async def _send(row: Claimed, known: Known, message: Outgoing) -> str:
     """Update the card of a row, or send its message, and return the message's id."""
     messaging = known.client.messaging
 

@@ -10,7 +10,7 @@ import orjson
 
 from lark_provider.api.cards.airflow import failure
 from lark_provider.api.cards.airflow.mentions import Mentions
-from lark_provider.api.messaging.additions import marked, with_element
+from lark_provider.api.messaging.additions import mark_redirected, with_element
 from lark_provider.protocol.incidents.shown import Shown
 from lark_provider.protocol.language import LANGUAGES
 
@@ -74,7 +74,7 @@ def message(
     """
     names = mentions.by_name()
     if instead_of is not None:
-        content = marked(content, msg_type, instead_of, names.names)
+        content = mark_redirected(content, msg_type, instead_of, names.names)
         return Outgoing(receiver, receiver_type, msg_type, content)
     plain = None if mentions == names else _with_mentions(content, msg_type, names)
     full = _with_mentions(content, msg_type, mentions)

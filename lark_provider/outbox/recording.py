@@ -41,8 +41,8 @@ class Recorder:
 
     def __init__(self, client: AsyncLarkServiceClient | LarkServiceClient) -> None:
         self._app, database_url = app_of(client), database_of(client)
-        self.outbox = Outbox.configured(database_url)
-        self._incidents = Incidents.configured(self._app, database_url)
+        self.outbox = Outbox.from_config(database_url)
+        self._incidents = Incidents.from_config(self._app, database_url)
 
     def open(self, place: Place) -> Shown | None:
         """Return the open incident of a run and receiver; None if there is none.

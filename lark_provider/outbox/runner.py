@@ -35,7 +35,7 @@ class OutboxRunner:
     """
 
     def __init__(self, *, idle_seconds: float = _IDLE_SECONDS) -> None:
-        self._outbox, self._apps = Outbox.configured(), Apps()
+        self._outbox, self._apps = Outbox.from_config(), Apps()
         self._idle, self._warnings = idle_seconds, Throttle()
 
     def run(self, stop: Stop) -> None:

@@ -51,7 +51,7 @@ class Actions:
         card = await threads.run(lambda: _card(click), _SECONDS)
         if card is None:
             return ClickResult("unknown_card", sentence("unknown_card"), open_id=open_id)
-        found = await threads.run(lambda: _identified(click), _SECONDS)
+        found = await threads.run(lambda: _identify(click), _SECONDS)
         if isinstance(found, identity.Refusal):
             return ClickResult(found.outcome, found.message, open_id=open_id, link_url=found.link_url)
         who = Clicker(open_id, str(found.user.get_id()), str(found.user.get_name()))
@@ -80,7 +80,7 @@ class Actions:
         """
         if result.outcome != "unlinked":
             return result
-        found = await threads.run(lambda: _identified(click), _SECONDS)
+        found = await threads.run(lambda: _identify(click), _SECONDS)
         return replace(result, link_url=found.link_url) if isinstance(found, identity.Refusal) else result
 
 
@@ -111,7 +111,7 @@ def _card(click: DeliveredClick) -> QuestionCard | ShownIncident | None:
     return card
 
 
-def _identified(click: DeliveredClick) -> identity.Identified | identity.Refusal:
+def _identify(click: DeliveredClick) -> identity.Identified | identity.Refusal:
     """Return the user of Airflow that a person acts as, or why they may not. It blocks."""
     people = People(settings.DATABASE.url())
     clicker = identity.Clicker(

@@ -66,7 +66,7 @@ async def answer(airflow: InProcess, card: QuestionCard, click: DeliveredClick, 
     task = card.question.task
     found = await airflow.call("GET", f"{task.path}/hitlDetails")
     if not found.is_ok:
-        return refused(found, who)
+        return refusal_result(found, who)
     wanted = _read(card, click)
     if found.body["task_instance"]["id"] != task.ti_id:
         return await _earlier_try(airflow, card.question, wanted, who)
@@ -93,7 +93,7 @@ async def _send(airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer, 
     if done.status == 409:  # noqa: PLR2004 - conflict: another answer came first
         found = await airflow.call("GET", path)
         if not found.is_ok:
-            return refused(found, who)
+            return refusal_result(found, who)
         if found.body["task_instance"]["id"] != question.task.ti_id or not found.body["response_received"]:
             return await _earlier_try(airflow, question, wanted, who)
         return _already(found.body, wanted, who)
@@ -103,13 +103,13 @@ async def _send(airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer, 
             names = ", ".join(assigned.values())
             return who.result("not_assigned", sentence("not_assigned", person=who.name, assignees=names))
     if not done.is_ok:
-        return refused(done, who)
+        return refusal_result(done, who)
     if not await _GUARDED.all():
         await asyncio.sleep(_READ_BACK_SECONDS)
         found = await airflow.call("GET", path)
         if found.is_ok and found.body["task_instance"]["id"] == question.task.ti_id:
             return _already(found.body, wanted, who)
-    return _answered(done.body, who)
+    return _answered_result(done.body, who)
 
 
 async def _earlier_try(
@@ -121,13 +121,13 @@ async def _earlier_try(
     """
     found = await airflow.call("GET", f"{question.task.path}/hitlDetails/tries/{question.task.try_number}")
     if found.is_unavailable:
-        return refused(found, who)
+        return refusal_result(found, who)
     if found.is_ok and found.body["response_received"] and _is_own(found.body, wanted, who):
-        return _answered(found.body, who)
+        return _answered_result(found.body, who)
     return who.result("superseded")
 
 
-def refused(reply: Reply, who: Clicker) -> ClickResult:
+def refusal_result(reply: Reply, who: Clicker) -> ClickResult:
     """Return what becomes of a click that Airflow refuses.
 
     Args:
@@ -165,7 +165,7 @@ async def _not_now(question: HitlQuestion, state: str | None, who: Clicker) -> C
     parked = await threads.run(
         lambda: hold.look(task.dag_id, task.run_id, task.task_id, task.map_index), _DATABASE_SECONDS
     )
-    if parked is not None and parked.left(settings.HOLD.seconds()) > 0:
+    if parked is not None and parked.remaining(settings.HOLD.seconds()) > 0:
         return who.result("too_early")
     return None
 
@@ -201,7 +201,7 @@ def _already(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who
     The answer of a delivery that was never acknowledged, since a process died, is found here again.
     """
     if _is_own(detail, wanted, who):
-        return _answered(detail, who)
+        return _answered_result(detail, who)
     by = detail["responded_by_user"]
     name = None if by is None else by["name"]
     end = _end(detail, name, None)
@@ -222,7 +222,7 @@ def _is_own(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who:
     )
 
 
-def _answered(detail: Mapping[str, Any], who: Clicker) -> ClickResult:
+def _answered_result(detail: Mapping[str, Any], who: Clicker) -> ClickResult:
     end = _end(detail, who.name, who.open_id)
     return who.result("answered", sentence("answered", options=", ".join(end.options)), end=end)
 

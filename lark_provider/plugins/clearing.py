@@ -15,10 +15,10 @@ from urllib.parse import quote
 import orjson
 
 from lark_provider.plugins import audit
-from lark_provider.plugins.answering import Clicker, refused
+from lark_provider.plugins.answering import Clicker, refusal_result
 from lark_provider.plugins.audit import Marker
 from lark_provider.plugins.in_process import InProcess, Reply
-from lark_provider.plugins.sentences import retried
+from lark_provider.plugins.sentences import retry_sentence
 from lark_provider.protocol.hitl.delivery import ClickResult
 from lark_provider.protocol.hitl.model import TaskInstance
 from lark_provider.support import threads
@@ -105,7 +105,7 @@ async def clear(
     for one in wanted:
         found = await airflow.call("GET", one.task.path)
         if not found.is_ok and found.status != _NOT_FOUND:
-            return refused(found, who)
+            return refusal_result(found, who)
         if found.is_ok and found.body["id"] == one.task.ti_id and found.body["state"] == "failed":
             unchanged.append(one)
     changed = [one for one in wanted if one not in unchanged]
@@ -116,19 +116,19 @@ async def clear(
         text = await threads.run(lambda: plans.decide(made), _SECONDS)
         is_again = text != made  # Another process was faster: the same click is delivered to both.
     plan = Plan.load(text)
-    by_person = await _done(plan, who) if is_again else []
+    by_person = await _cleared_tries(plan, who) if is_again else []
     unchanged = [one for one in unchanged if one in plan.tries]
     if unchanged:
         done = await _post(airflow, unchanged)
         if not done.is_ok:
-            return refused(done, who)
+            return refusal_result(done, who)
     cleared = [one for one in plan.tries if one in unchanged or (one in changed and one in by_person)]
     left = [one.label for one in plan.tries if one not in cleared]
-    told = retried(_names([one.label for one in cleared]), _names([*left, *plan.others]))
+    told = retry_sentence(_names([one.label for one in cleared]), _names([*left, *plan.others]))
     return who.result("retried" if cleared else "superseded", told)
 
 
-async def _done(plan: Plan, who: Clicker) -> list[Shown]:
+async def _cleared_tries(plan: Plan, who: Clicker) -> list[Shown]:
     """Return which tries of a plan the person has had cleared since it was made."""
     if not plan.tries:
         return []

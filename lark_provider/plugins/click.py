@@ -78,9 +78,9 @@ class Clicks:
         except InvalidRequestError as error:  # As of a run that no URL names; it stays so.
             result = _plain("invalid", str(error), open_id=click.operator.open_id)
         except Exception:  # Nothing is recorded, and the bridge delivers the click again.
-            logger.exception("Click not applied; it can be delivered again", extra=_named(click))
+            logger.exception("Click not applied; it can be delivered again", extra=_log_fields(click))
             result = _plain("unavailable", open_id=click.operator.open_id)
-        fields = _named(click) | {
+        fields = _log_fields(click) | {
             "outcome": result.outcome,
             "person": result.person,
             "seconds": round(time.monotonic() - began, 3),
@@ -105,7 +105,7 @@ class Clicks:
         return result if recorded.outcome == result.outcome else recorded
 
 
-def _named(click: DeliveredClick) -> dict[str, str | None]:
+def _log_fields(click: DeliveredClick) -> dict[str, str | None]:
     """Return the fields by which log lines about a click are found."""
     return {
         "app_id": click.app_id,

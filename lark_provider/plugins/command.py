@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lark_provider.plugins import identity, settings
 from lark_provider.plugins.in_process import InProcess
 from lark_provider.plugins.logs import get_logger
-from lark_provider.plugins.running import perform, told
+from lark_provider.plugins.running import describe, perform
 from lark_provider.plugins.signed import Refused, Turns, read_signed, receive_signed, send_result
 from lark_provider.protocol.commands.delivery import (
     COMMAND_PATH,
@@ -91,15 +91,15 @@ class Commands:
         return result
 
     async def _perform(self, command: DeliveredCommand) -> CommandResult:
-        found = await threads.run(lambda: _identified(command), _PERSON_SECONDS)
+        found = await threads.run(lambda: _identify(command), _PERSON_SECONDS)
         if isinstance(found, identity.Refusal):
-            text = told("unlinked") if found.link_url else dict(found.message)
+            text = describe("unlinked") if found.link_url else dict(found.message)
             return CommandResult(found.outcome, text, link_url=found.link_url)
         async with InProcess(self._app, found.user) as airflow:
             return await perform(airflow, command, str(found.user.get_name()))
 
 
-def _identified(command: DeliveredCommand) -> identity.Identified | identity.Refusal:
+def _identify(command: DeliveredCommand) -> identity.Identified | identity.Refusal:
     """Return the user of Airflow that a person acts as, or why they may not. It blocks."""
     who = identity.Clicker(command.app_id, command.tenant_key, command.open_id, command.tenant_key)
     people = People(settings.DATABASE.url())
@@ -107,4 +107,4 @@ def _identified(command: DeliveredCommand) -> identity.Identified | identity.Ref
 
 
 def _plain(outcome: Outcome, reason: str = "") -> CommandResult:
-    return CommandResult(outcome, told(outcome, reason=reason))
+    return CommandResult(outcome, describe(outcome, reason=reason))

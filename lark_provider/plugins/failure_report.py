@@ -75,10 +75,10 @@ def _notifiers(task_instance: Any) -> Iterator[LarkNotifier]:
         return
     path = config.routes()
     if path is not None:
-        yield from _routed(task_instance, conn_id, path)
+        yield from _routed_notifiers(task_instance, conn_id, path)
 
 
-def _routed(task_instance: Any, conn_id: str, path: str) -> Iterator[LarkNotifier]:
+def _routed_notifiers(task_instance: Any, conn_id: str, path: str) -> Iterator[LarkNotifier]:
     from lark_provider.api.routes.reading import read_routes
     from lark_provider.hooks.lark import LarkHook
 

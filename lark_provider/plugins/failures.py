@@ -10,7 +10,7 @@ from urllib.parse import quote
 from lark_provider.api.cards.airflow.failure_actions import read_mute
 from lark_provider.client import LarkServiceClient
 from lark_provider.client.base import app_of
-from lark_provider.plugins.answering import Clicker, refused
+from lark_provider.plugins.answering import Clicker, refusal_result
 from lark_provider.plugins.clearing import Plans, Shown, clear
 from lark_provider.plugins.sentences import sentence
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick
@@ -88,7 +88,7 @@ async def _note(airflow: InProcess, place: Place, text: str, who: Clicker) -> Cl
     path = f"/dags/{quote(place.dag_id, safe='')}/dagRuns/{quote(place.run_id, safe='')}"
     found = await airflow.call("GET", path)
     if not found.is_ok:
-        return refused(found, who)
+        return refusal_result(found, who)
     lines: list[str] = [*_lines(found.body), text]
     if text in lines[:-1]:  # Delivered again, after a process died.
         lines.pop()
@@ -96,7 +96,7 @@ async def _note(airflow: InProcess, place: Place, text: str, who: Clicker) -> Cl
         lines.pop(0)
     note = "\n".join(lines)[:_LONGEST_NOTE]
     done = await airflow.call("PATCH", path, {"note": note}, update_mask="note")
-    return who.result("noted") if done.is_ok else refused(done, who)
+    return who.result("noted") if done.is_ok else refusal_result(done, who)
 
 
 def _lines(run: Mapping[str, object]) -> list[str]:

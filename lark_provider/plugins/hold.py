@@ -56,7 +56,7 @@ class Parked:
     state: str | None
     seconds: float
 
-    def left(self, hold: float) -> float:
+    def remaining(self, hold: float) -> float:
         """Return how long an answer has to wait at least, in seconds; 0 if it may go on.
 
         Args:
@@ -161,7 +161,7 @@ class Hold:
             except Exception:  # It is Airflow's own database; the request will say what is wrong.
                 logger.warning("Answer not held: Airflow's database did not answer", exc_info=True)
                 return None
-            left = 0.0 if parked is None else parked.left(self._seconds)
+            left = 0.0 if parked is None else parked.remaining(self._seconds)
             if left <= 0:
                 return None
             if time.monotonic() + left > deadline:

@@ -110,14 +110,18 @@ class Identities:
             clicker: Who clicked.
         """
         if not clicker.tenant_key or clicker.operator_tenant_key != clicker.tenant_key:
-            return _refused(clicker, "foreign_tenant", "foreign_tenant")
+            return _refuse(clicker, "foreign_tenant", "foreign_tenant")
         try:
             listed = self._directory.get(clicker.app_id, clicker.open_id)
             if listed.standing == "inactive":
-                return _refused(clicker, "inactive", "left")
-            return self._linked(clicker) or self._mapped(clicker, listed) or self._unlinked(clicker)
+                return _refuse(clicker, "inactive", "left")
+            return (
+                self._find_linked(clicker)
+                or self._find_mapped(clicker, listed)
+                or self._refuse_unlinked(clicker)
+            )
         except AuthManagerUnsupportedError as error:
-            return _refused(clicker, "forbidden", "unsupported", error)
+            return _refuse(clicker, "forbidden", "unsupported", error)
         except LarkError as error:
             logger.warning(
                 "Person not identified; the click is tried again",
@@ -125,7 +129,7 @@ class Identities:
             )
             return Refusal("unavailable", REFUSALS["unavailable"])
 
-    def _linked(self, clicker: Clicker) -> Identified | Refusal | None:
+    def _find_linked(self, clicker: Clicker) -> Identified | Refusal | None:
         try:
             linked = self._people.find(clicker.app_id, clicker.tenant_key, clicker.open_id)
             return None if linked is None else Identified(users.restore(linked), "link")
@@ -133,13 +137,13 @@ class Identities:
             logger.warning("Link not usable", extra={"open_id": clicker.open_id, "reason": str(error)})
         except DecryptionError as error:
             logger.error("Link not usable", extra={"open_id": clicker.open_id, "reason": str(error)})  # noqa: TRY400 - the text says all
-        return self._unlinked(clicker)
+        return self._refuse_unlinked(clicker)
 
-    def _mapped(self, clicker: Clicker, listed: Listed) -> Identified | Refusal | None:
+    def _find_mapped(self, clicker: Clicker, listed: Listed) -> Identified | Refusal | None:
         settings = self._settings()
         if (name := settings.users.get(clicker.open_id)) is not None:
-            user = users.named(name)
-            return _refused(clicker, "inactive", "no_user") if user is None else Identified(user, "table")
+            user = users.find_by_name(name)
+            return _refuse(clicker, "inactive", "no_user") if user is None else Identified(user, "table")
         address = listed.enterprise_email
         # An address counts only for a person of whom Lark says that they work there.
         if listed.standing == "active" and address and settings.accepts(address):
@@ -147,16 +151,16 @@ class Identities:
             return None if user is None else Identified(user, "email")
         return None
 
-    def _unlinked(self, clicker: Clicker) -> Refusal:
+    def _refuse_unlinked(self, clicker: Clicker) -> Refusal:
         base_url = self._base_url()
         if not base_url:
             logger.error(
                 "No page for linking people: [api] base_url is not set", extra={"open_id": clicker.open_id}
             )
-            return _refused(clicker, "unlinked", "no_page")
+            return _refuse(clicker, "unlinked", "no_page")
         code = LinkCodes(self._people).new(Person(clicker.app_id, clicker.tenant_key, clicker.open_id))
         url = f"{base_url.rstrip('/')}/lark/link?code={code}"
-        return _refused(clicker, "unlinked", "unlinked", link_url=url)
+        return _refuse(clicker, "unlinked", "unlinked", link_url=url)
 
 
 def configured_base_url() -> str | None:
@@ -166,7 +170,7 @@ def configured_base_url() -> str | None:
     return (conf.get("api", "base_url", fallback=None) or "").strip() or None
 
 
-def _refused(
+def _refuse(
     clicker: Clicker,
     outcome: Outcome,
     text: str,

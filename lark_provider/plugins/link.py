@@ -32,7 +32,7 @@ from lark_provider.plugins.link_html import (
     language_of,
     linked_page,
     message_page,
-    shortened,
+    shorten,
 )
 from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.users import AuthManagerUnsupportedError, InactiveUserError
@@ -89,11 +89,11 @@ class LinkPage:
         """Show who would be linked to whom; log in first, if need be."""
         if "code" in request.query_params:
             return self._take_code(request)
-        return await self._answered(request, self._show)
+        return await self._answer(request, self._show)
 
     async def post(self, request: Request) -> Response:
         """Link them, as the page was confirmed."""
-        return await self._answered(request, self._link)
+        return await self._answer(request, self._link)
 
     def _take_code(self, request: Request) -> Response:
         code = request.query_params["code"]
@@ -114,7 +114,7 @@ class LinkPage:
         )
         return response
 
-    async def _answered(self, request: Request, handler: Callable[[Request], Any]) -> Response:
+    async def _answer(self, request: Request, handler: Callable[[Request], Any]) -> Response:
         try:
             answer: Response = await handler(request)
         except _Answer as answered:
@@ -148,7 +148,7 @@ class LinkPage:
             raise _Answer(401, "session", login=True)
         if not (given.isascii() and hmac.compare_digest(given, visit.proof)):
             return await self._show(request, "changed")
-        listed = await run_in_threadpool(self._listed, visit.person)
+        listed = await run_in_threadpool(self._look_up, visit.person)
         linked = await run_in_threadpool(LinkCodes(self._people).link, visit.code, visit.account)
         if linked is None:
             raise _Answer(410, await run_in_threadpool(self._why_not, visit.code))
@@ -182,7 +182,7 @@ class LinkPage:
 
     def _about(self, visit: _Visit) -> tuple[Listed, str | None]:
         """Return what Lark says of the person, and the user to whom they are linked now, if it is another."""
-        listed, person = self._listed(visit.person), visit.person
+        listed, person = self._look_up(visit.person), visit.person
         try:
             known = self._people.find(person.app_id, person.tenant_key, person.open_id)
         except DecryptionError:
@@ -190,7 +190,7 @@ class LinkPage:
         is_other = known is not None and known.account.user_id != visit.account.user_id
         return listed, known.account.user_name if known is not None and is_other else None
 
-    def _listed(self, person: Person) -> Listed:
+    def _look_up(self, person: Person) -> Listed:
         """Return what Lark says of a person, who must not have left."""
         listed = self._directory.get(person.app_id, person.open_id)
         if listed.standing == "inactive":
@@ -296,7 +296,7 @@ def _session_cookie() -> str:
 
 def _rows(visit: _Visit, listed: Listed) -> list[tuple[str, str, str]]:
     person, account = visit.person, visit.account
-    lark = (listed.name, shortened(person.open_id)) if listed.name else (shortened(person.open_id), "")
+    lark = (listed.name, shorten(person.open_id)) if listed.name else (shorten(person.open_id), "")
     number = account.user_id if account.user_id != account.user_name else ""
     return [("lark", *lark), ("airflow", account.user_name, number)]
 

@@ -70,7 +70,7 @@ def _is_number(digits: str) -> bool:
     return digits.replace(".", "", 1).isdigit()
 
 
-def shortened(open_id: str) -> str:
+def shorten(open_id: str) -> str:
     """Return an id short enough to be compared by eye."""
     return open_id if len(open_id) <= _SHORT else f"{open_id[:_ENDS]}…{open_id[-_ENDS:]}"
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from lark_provider.plugins.in_process import InProcess, Reply
-from lark_provider.protocol.commands.arguments import converted
+from lark_provider.protocol.commands.arguments import convert
 from lark_provider.protocol.commands.delivery import CommandResult, DeliveredCommand, Outcome, run_id_of
 from lark_provider.protocol.errors import InvalidRequestError
 
@@ -46,7 +46,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 
 
-def told(name: str, **values: str) -> dict[str, str]:
+def describe(name: str, **values: str) -> dict[str, str]:
     """Return what a person is told, by language.
 
     Args:
@@ -72,17 +72,17 @@ async def perform(airflow: InProcess, command: DeliveredCommand, person: str) ->
     most = "1" if command.act == "status" else _RUNS
     found = await airflow.call("GET", f"{dag}/dagRuns", order_by="-run_after", limit=most)
     if not found.is_ok:
-        return _refused(found, command, person)
+        return _refusal_result(found, command, person)
     runs = found.body["dag_runs"]
     if not runs:
-        return CommandResult("shown", told("no_runs", dag=command.dag_id))
+        return CommandResult("shown", describe("no_runs", dag=command.dag_id))
     lines = [f"{command.dag_id}:", *(_line(run) for run in runs)]
     if command.act == "status":
         tasks = await airflow.call(
             "GET", f"{dag}/dagRuns/{quote(runs[0]['dag_run_id'], safe='')}/taskInstances", limit=_TASKS
         )
         if not tasks.is_ok:
-            return _refused(tasks, command, person)
+            return _refusal_result(tasks, command, person)
         lines += _tasks(tasks.body["task_instances"], int(tasks.body["total_entries"]))
     text = "\n".join(lines)
     return CommandResult("shown", {"zh": text, "en": text})
@@ -91,10 +91,10 @@ async def perform(airflow: InProcess, command: DeliveredCommand, person: str) ->
 async def _run(airflow: InProcess, command: DeliveredCommand, dag: str, person: str) -> CommandResult:
     details = await airflow.call("GET", f"{dag}/details")
     if not details.is_ok:
-        return _refused(details, command, person)
+        return _refusal_result(details, command, person)
     params = details.body.get("params") or {}
     try:
-        conf = converted(command.arguments, params)
+        conf = convert(command.arguments, params)
     except InvalidRequestError as error:
         return _invalid(str(error))
     if faults := _faults(conf, params):
@@ -110,10 +110,10 @@ async def _run(airflow: InProcess, command: DeliveredCommand, dag: str, person: 
     if done.status == _CONFLICT:  # Delivered again, after an answer was lost: the run is there.
         done = await airflow.call("GET", f"{dag}/dagRuns/{run_id}")
     if not done.is_ok:
-        return _refused(done, command, person)
-    text = told("started", person=person, dag=command.dag_id, run=run_id)
+        return _refusal_result(done, command, person)
+    text = describe("started", person=person, dag=command.dag_id, run=run_id)
     if details.body.get("is_paused"):
-        text = {language: f"{one}\n{told('paused')[language]}" for language, one in text.items()}
+        text = {language: f"{one}\n{describe('paused')[language]}" for language, one in text.items()}
     return CommandResult("started", text, run_id=run_id)
 
 
@@ -157,13 +157,13 @@ def _tasks(tasks: list[Mapping[str, Any]], total: int) -> list[str]:
 
 
 def _invalid(reason: str) -> CommandResult:
-    return CommandResult("invalid", told("invalid", reason=reason))
+    return CommandResult("invalid", describe("invalid", reason=reason))
 
 
-def _refused(reply: Reply, command: DeliveredCommand, person: str) -> CommandResult:
+def _refusal_result(reply: Reply, command: DeliveredCommand, person: str) -> CommandResult:
     if reply.is_unavailable:
-        return CommandResult("unavailable", told("unavailable"))
+        return CommandResult("unavailable", describe("unavailable"))
     outcome: Outcome = "not_found" if reply.status == _NOT_FOUND else "forbidden"
     if reply.status in {401, 403, _NOT_FOUND}:
-        return CommandResult(outcome, told(outcome, person=person, dag=command.dag_id))
+        return CommandResult(outcome, describe(outcome, person=person, dag=command.dag_id))
     return _invalid(reply.detail or f"HTTP {reply.status}")

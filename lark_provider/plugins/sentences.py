@@ -73,10 +73,10 @@ def sentence(outcome: Outcome, **values: str | tuple[str, str]) -> dict[str, str
         outcome: What became of the click.
         values: What stands in the sentence; a pair where it differs by language (Chinese, English).
     """
-    return _filled(_TEXTS[outcome], values)
+    return _fill(_TEXTS[outcome], values)
 
 
-def retried(tasks: str, others: str) -> dict[str, str]:
+def retry_sentence(tasks: str, others: str) -> dict[str, str]:
     """Return what a person is told about tasks that were cleared.
 
     Args:
@@ -84,11 +84,11 @@ def retried(tasks: str, others: str) -> dict[str, str]:
         others: Those left, since they have changed; empty for none.
     """
     if not tasks:
-        return _filled(_NOTHING, {"others": others})
+        return _fill(_NOTHING, {"others": others})
     told = sentence("retried", tasks=tasks)
     if not others:
         return told
-    rest = _filled(_REST, {"others": others})
+    rest = _fill(_REST, {"others": others})
     marks = {"zh": "。", "en": "."}
     return {name: text.removesuffix(marks[name]) + rest[name] + marks[name] for name, text in told.items()}
 
@@ -102,7 +102,7 @@ def answered_by(name: str | None) -> str | tuple[str, str]:
     return name or _NO_ONE
 
 
-def _filled(texts: tuple[str, str], values: Mapping[str, str | tuple[str, str]]) -> dict[str, str]:
+def _fill(texts: tuple[str, str], values: Mapping[str, str | tuple[str, str]]) -> dict[str, str]:
     return {
         name: text.format_map(
             {key: value if isinstance(value, str) else value[place] for key, value in values.items()}

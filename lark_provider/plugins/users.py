@@ -109,7 +109,7 @@ def restore(linked: Linked, manager: Manager | None = None) -> BaseUser:
     return user
 
 
-def named(name: str, manager: Manager | None = None) -> BaseUser | None:
+def find_by_name(name: str, manager: Manager | None = None) -> BaseUser | None:
     """Return the active user with a name; None if there is none.
 
     Args:

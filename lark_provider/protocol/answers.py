@@ -81,23 +81,23 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
     if body is None or (body["code"] == 0 and response.status >= _HTTP_ERROR):
         page = redact(response.content[:_MASKED_BYTES].decode("utf-8", "replace"), *secrets)
         msg = f"HTTP {response.status}, not an answer from Lark: {page[:_QUOTED_CHARACTERS]!r}"
-        return _refused(call, response, {"msg": msg}, _foreign(call, response.status), secrets)
+        return _refuse(call, response, {"msg": msg}, _foreign(call, response.status), secrets)
     code = body["code"]
     if code == 0:
-        return _accepted(body, log_id, date)
+        return _accept(body, log_id, date)
     meaning = lookup(code)
     if response.headers.get("x-lark-emulator") == "not-emulated":
-        return _refused(call, response, body, _NOT_EMULATED, secrets)
+        return _refuse(call, response, body, _NOT_EMULATED, secrets)
     if meaning.kind is Kind.DONE and call.updates:
-        return _accepted(body, log_id, date)
+        return _accept(body, log_id, date)
     if meaning.kind is Kind.REFUSED and response.status == _HTTP_TOO_MANY:
         meaning = lookup(_RATE_LIMITED)
     elif meaning.kind is Kind.REFUSED and response.status >= _HTTP_SERVER_ERROR:
         meaning = _SERVER_ERROR
-    return _refused(call, response, body, meaning, secrets)
+    return _refuse(call, response, body, meaning, secrets)
 
 
-def _accepted(body: dict[str, Any], log_id: str | None, date: str | None) -> LarkResponse[Any]:
+def _accept(body: dict[str, Any], log_id: str | None, date: str | None) -> LarkResponse[Any]:
     # Token endpoints answer flat and bot info under `bot`: then everything else is the content.
     data = body.get("data")
     if "data" not in body:
@@ -130,16 +130,18 @@ def _foreign(call: Call[Any], status: int) -> Code:
     return _NOT_LARK._replace(kind=Kind.AMBIGUOUS) if performed else _NOT_LARK
 
 
-def _refused(
+def _refuse(
     call: Call[Any], response: Response, body: dict[str, Any], meaning: Code, secrets: tuple[str | None, ...]
 ) -> Refusal:
-    def shown(value: object) -> str:
+    def hide_secrets(value: object) -> str:
         return redact(str(value), *secrets)
 
     details = body["error"] if isinstance(body.get("error"), dict) else {}
     log_id = response.headers.get("x-tt-logid") or details.get("log_id") or details.get("logid")
-    code, msg = body.get("code", 0), shown(body.get("msg", ""))
-    violations = [{str(k): shown(v) for k, v in one.items()} for one in _dicts(details, "field_violations")]
+    code, msg = body.get("code", 0), hide_secrets(body.get("msg", ""))
+    violations = [
+        {str(k): hide_secrets(v) for k, v in one.items()} for one in _dicts(details, "field_violations")
+    ]
     scopes, apply_url = _scopes(details)
 
     text = [f"{call.name}{f' ({call.subject})' if call.subject else ''} → {f'{code} ' if code else ''}{msg}"]
@@ -147,7 +149,7 @@ def _refused(
         text.append(f"One of these scopes is missing: {', '.join(scopes)}.")
     text += [f"Field {one.get('field')}: {one.get('description')}." for one in violations]
     if details.get("message") and not violations:
-        text.append(shown(details["message"]))
+        text.append(hide_secrets(details["message"]))
     if not text[-1].endswith((".", "!", "。")):
         text[-1] += "."
     hint = f"; {call.hint}" if call.hint and meaning.kind in _HINTED else ""
@@ -164,7 +166,7 @@ def _refused(
         retryable=meaning.kind in _TRANSIENT,
         scopes=scopes,
         apply_url=apply_url,
-        troubleshooter=shown(details["troubleshooter"]) if details.get("troubleshooter") else None,
+        troubleshooter=hide_secrets(details["troubleshooter"]) if details.get("troubleshooter") else None,
         field_violations=violations,
     )
     wait = _retry_after(response) if meaning.kind in _TRANSIENT else None

@@ -10,7 +10,7 @@ from lark_provider.protocol.errors import InvalidRequestError
 MAX_UUID_CHARS = 50
 
 
-def checked_key(key: str, name: str = "idempotency_key") -> str:
+def check_key(key: str, name: str = "idempotency_key") -> str:
     """Return a key that can tell one write from another.
 
     Args:
@@ -53,7 +53,7 @@ def message_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> s
             "idempotency_key and uuid must not both be given. Next: pass one of them.", code=230001
         )
     if idempotency_key is not None:
-        return key_uuid(scope, checked_key(idempotency_key))
+        return key_uuid(scope, check_key(idempotency_key))
     if uuid is not None and not (isinstance(uuid, str) and 0 < len(uuid) <= MAX_UUID_CHARS):
         raise InvalidRequestError(
             f"uuid must be a string of 1 to {MAX_UUID_CHARS} characters, got {uuid!r}. Next: pass "
@@ -83,7 +83,7 @@ def client_token(key: str, *what: str) -> str:
     Raises:
         InvalidRequestError: The key is not a non-empty string.
     """
-    return str(uuids.UUID(bytes=_digest(*what, checked_key(key))[:16], version=4))
+    return str(uuids.UUID(bytes=_digest(*what, check_key(key))[:16], version=4))
 
 
 def _digest(*parts: str) -> bytes:

@@ -25,7 +25,7 @@ def zone_of(name: str) -> tzinfo:
         return UTC
 
 
-def shown(moment: datetime, timezone: str) -> str:
+def format_moment(moment: datetime, timezone: str) -> str:
     """Format a time for people.
 
     Args:

@@ -223,14 +223,14 @@ def dump(part: Origin | Question | Sequence[Any]) -> str:
 
 def load_origin(text: str) -> Origin:
     """Read what `dump` wrote of an origin; members that a newer version added are left out."""
-    return Origin(**_known(Origin, json.loads(text)))
+    return Origin(**_known_members(Origin, json.loads(text)))
 
 
 def load_question(text: str) -> Question:
     """Read what `dump` wrote of a question; members that a newer version added are left out."""
-    return Question(**_known(Question, json.loads(text)))
+    return Question(**_known_members(Question, json.loads(text)))
 
 
-def _known(kind: type[Origin | Question], given: Mapping[str, Any]) -> dict[str, Any]:
+def _known_members(kind: type[Origin | Question], given: Mapping[str, Any]) -> dict[str, Any]:
     members = known_members(given, kind)
     return {name: tuple(part) if isinstance(part, list) else part for name, part in members.items()}

@@ -69,7 +69,7 @@ class Cursor:
         return max(self.began_ms, self.scanned_ms - OVERLAP_MS)
 
 
-def missed(
+def find_missed(
     versions: Iterable[Version],
     seen: Mapping[str, Seen],
     cursor: Cursor,
@@ -103,7 +103,7 @@ def missed(
     return found
 
 
-def deleted(present: Iterable[str], seen: Mapping[str, Seen]) -> list[str]:
+def find_deleted(present: Iterable[str], seen: Mapping[str, Seen]) -> list[str]:
     """Return the records that were there and are gone, and whose deletion was not reported.
 
     Args:
@@ -184,7 +184,7 @@ def after_complete_scan(cursor: Cursor, until_ms: int) -> Cursor:
 
     Args:
         cursor: The cursor that the scan began with.
-        until_ms: As for `missed`.
+        until_ms: As for `find_missed`.
     """
     return Cursor(cursor.began_ms, max(cursor.scanned_ms, until_ms))
 
@@ -195,7 +195,7 @@ class CursorStore(Protocol):
     def is_handled(self, event_key: str) -> bool:
         """Return whether an event was reported."""
 
-    def seen(self, record_ids: Collection[str] | None = None) -> dict[str, Seen]:
+    def read_seen(self, record_ids: Collection[str] | None = None) -> dict[str, Seen]:
         """Return what was reported of records, or of all."""
 
     def note(self, found: Mapping[str, Seen], event_key: str | None = None) -> None:

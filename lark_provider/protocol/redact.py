@@ -23,7 +23,7 @@ _ADDRESS = re.compile(r"(?<![^\s@,;:/\\\"'<>])[^\s@,;:/\\\"'<>]++(?=@[\w-]+(?:\.
 _MOBILE = re.compile(r"\+\d{4,}(?=\d{2})")
 
 
-def masked_addresses(text: str) -> str:
+def mask_addresses(text: str) -> str:
     """Mask e-mail addresses and mobile numbers, which are personal data, in a text that is stored in clear.
 
     Args:

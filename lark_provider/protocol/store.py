@@ -101,7 +101,7 @@ class Messages(Protocol):
     def resend(self, entry: Entry, token: str) -> None:
         """Record that a message is sent under another token, or for the first time after a refusal."""
 
-    def done(self, entry: Entry, result: Mapping[str, Any]) -> bool:
+    def mark_sent(self, entry: Entry, result: Mapping[str, Any]) -> bool:
         """Record that a message is sent; return whether no other process has done so before."""
 
     def refuse(self, entry: Entry) -> None:
@@ -176,7 +176,7 @@ class Leased(Generic[D]):
     lease: Lease
 
 
-def shared(
+def with_store(
     work: Callable[[Store], T], *, wait_for_database: bool = True
 ) -> Generator[Shared[T], Any, tuple[T] | None]:
     """Work on what processes share, inside a procedure, typed."""
@@ -184,7 +184,7 @@ def shared(
     return found
 
 
-def leased(call: Call[D], lease: Lease) -> Generator[Leased[D], Any, LarkResponse[D]]:
+def perform_leased(call: Call[D], lease: Lease) -> Generator[Leased[D], Any, LarkResponse[D]]:
     """Make a call that ends before a lease does, inside a procedure, typed."""
     answer: LarkResponse[D] = yield Leased(call, lease)
     return answer

@@ -112,7 +112,7 @@ class SyncIndex(Protocol):
     def count(self) -> int:
         """Return how many rows of the source have a key, rejected ones included."""
 
-    def accepted(self) -> int:
+    def count_accepted(self) -> int:
         """Return how many rows of the source are not rejected."""
 
     def longest_key(self) -> int:
@@ -124,7 +124,7 @@ class SyncIndex(Protocol):
     def wire(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the values of rows by key, without those that are rejected."""
 
-    def known(self, keys: Sequence[str | None]) -> list[Known]:
+    def look_up(self, keys: Sequence[str | None]) -> list[Known]:
         """Return what is known about the row of the source that has each key."""
 
     def begin_scan(self) -> None:
@@ -133,7 +133,7 @@ class SyncIndex(Protocol):
     def see(self, records: Sequence[Seen]) -> None:
         """Add records of the table, or replace what was seen of them before."""
 
-    def scanned(self) -> int:
+    def count_scanned(self) -> int:
         """Return how many different records were seen since `begin_scan`."""
 
     def records(self) -> int:
@@ -172,10 +172,10 @@ class SyncIndex(Protocol):
     def missing(self, count: int) -> Iterator[list[tuple[str, str]]]:
         """Return record id and key of the records that are missing in the source, by batches."""
 
-    def planned(self, kind: Kind | None = None) -> Iterator[Planned]:
+    def read_plan(self, kind: Kind | None = None) -> Iterator[Planned]:
         """Return the plan, or the writes of one kind, in order."""
 
-    def planned_after(self, kind: Kind, number: int, count: int) -> list[Planned]:
+    def read_plan_after(self, kind: Kind, number: int, count: int) -> list[Planned]:
         """Return the next writes of one kind."""
 
     def counts(self) -> dict[str, int]:
@@ -184,7 +184,7 @@ class SyncIndex(Protocol):
     def add_linked(self, field: str, records: Sequence[tuple[str, str]]) -> None:
         """Add records of another table: key and record id."""
 
-    def linked(self, field: str, keys: Sequence[str]) -> Mapping[str, str | None]:
+    def find_linked(self, field: str, keys: Sequence[str]) -> Mapping[str, str | None]:
         """Return ids of another table's records by key; None if several have it."""
 
     def close(self) -> None:

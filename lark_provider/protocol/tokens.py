@@ -160,7 +160,7 @@ def fetch(app: App) -> Procedure[Granted]:
     if app.tenant_key is not None:
         return _fetch_for_tenant(app, app.tenant_key)
     body = {"app_id": app.app_id, "app_secret": app.app_secret}
-    return _granted(app, TENANT_TOKEN_PATH, body, "tenant_access_token")
+    return _request_token(app, TENANT_TOKEN_PATH, body, "tenant_access_token")
 
 
 def _fetch_for_tenant(app: App, tenant_key: str) -> Procedure[Granted]:
@@ -169,7 +169,7 @@ def _fetch_for_tenant(app: App, tenant_key: str) -> Procedure[Granted]:
         token: str = yield NeedAppToken(rejected)
         body = {"app_access_token": token, "tenant_key": tenant_key}
         try:
-            return (yield from _granted(app, STORE_TENANT_TOKEN_PATH, body, "tenant_access_token"))
+            return (yield from _request_token(app, STORE_TENANT_TOKEN_PATH, body, "tenant_access_token"))
         except TokenAcquisitionError as error:
             if error.code not in _APP_TOKEN_REJECTED or rejected is not None:
                 raise
@@ -195,7 +195,7 @@ def fetch_app_token(app: App) -> Procedure[Granted]:
         ticket: str = yield NeedTicket(rejected)
         body = {"app_id": app.app_id, "app_secret": app.app_secret, "app_ticket": ticket}
         try:
-            return (yield from _granted(app, STORE_APP_TOKEN_PATH, body, "app_access_token"))
+            return (yield from _request_token(app, STORE_APP_TOKEN_PATH, body, "app_access_token"))
         except TokenAcquisitionError as error:
             if error.code != _TICKET_REJECTED or rejected is not None:
                 raise
@@ -215,7 +215,7 @@ def resend_ticket(app: App) -> Procedure[None]:
     yield from _post(app, RESEND_TICKET_PATH, {"app_id": app.app_id, "app_secret": app.app_secret})
 
 
-def _granted(app: App, path: str, body: dict[str, str], member: str) -> Procedure[Granted]:
+def _request_token(app: App, path: str, body: dict[str, str], member: str) -> Procedure[Granted]:
     data = yield from _post(app, path, body)
     expire = data.get("expire")
     token = Secret(data.pop(member)) if isinstance(data.get(member), str) else None
@@ -235,14 +235,14 @@ def _post(app: App, path: str, body: dict[str, str]) -> Procedure[dict[str, Any]
     except LarkAPIError as error:
         if error.code == 0 or error.retryable:
             raise
-        refusal = _refused(app, error, body)
+        refusal = _refusal_error(app, error, body)
     if refusal is not None:
         # Raised outside of the handler, and without a context: Lark's own error may quote the secret.
         raise refusal from None
     return answer.data
 
 
-def _refused(app: App, error: LarkAPIError, sent: dict[str, str]) -> TokenAcquisitionError:
+def _refusal_error(app: App, error: LarkAPIError, sent: dict[str, str]) -> TokenAcquisitionError:
     msg = redact(error.msg, *(value for name, value in sent.items() if name not in {"app_id", "tenant_key"}))
     tenant = "" if app.tenant_key is None else f", that tenant {app.tenant_key!r} has installed it"
     first = f"{TOKENS[error.code].step}; or " if error.code in _NOT_CREDENTIALS else ""

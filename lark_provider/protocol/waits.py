@@ -19,7 +19,7 @@ CORRELATION, ALLOWED = "lark_wait", "lark_allowed"
 """Keys in a button's value: the id of the wait, and the ids of the people who may answer."""
 
 
-def marked(value: Mapping[str, Any], correlation: str, allowed: Sequence[str] = ()) -> dict[str, Any]:
+def mark(value: Mapping[str, Any], correlation: str, allowed: Sequence[str] = ()) -> dict[str, Any]:
     """Return a button's value with the correlation added.
 
     Args:
@@ -30,7 +30,7 @@ def marked(value: Mapping[str, Any], correlation: str, allowed: Sequence[str] = 
     return {**value, CORRELATION: correlation} | ({ALLOWED: list(allowed)} if allowed else {})
 
 
-def unmarked(value: Any) -> Any:
+def unmark(value: Any) -> Any:
     """Return a click's value as the card's author set it."""
     if not isinstance(value, dict):
         return value
@@ -184,7 +184,7 @@ def to_xcom(click: CardClick) -> dict[str, Any]:
     return {
         "event_id": click.event_id,
         "operator": {name: getattr(click.operator, name) for name in ("open_id", "user_id", "union_id")},
-        "action": action | {"value": unmarked(click.action.value), "options": list(click.action.options)},
+        "action": action | {"value": unmark(click.action.value), "options": list(click.action.options)},
         "message_id": click.message_id,
         "chat_id": click.chat_id,
         "clicked_at": click.created_at.isoformat(),

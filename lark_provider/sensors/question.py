@@ -103,7 +103,7 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
         if self._legacy_event is not None:
             return self._poke_legacy(context, self._legacy_event)
         with lark_errors():
-            over = waiting.settled(
+            over = waiting.settle(
                 self._get_or_record(context),
                 database_url=airflow_config.database_url(),
                 broker_url=airflow_config.rabbitmq_url(),
@@ -115,7 +115,7 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
         self._question, self._clicks = over
         if self._clicks:
             return PokeReturnValue(is_done=True, xcom_value=self._result(self._clicks))
-        raise _unanswered(self._question)
+        raise _unanswered_error(self._question)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Continue after the trigger has fired, with a look like any other.
@@ -267,7 +267,7 @@ def _is_ours(event: Any) -> bool:
     )
 
 
-def _unanswered(question: Asked) -> AirflowFailException | AirflowSensorTimeout:
+def _unanswered_error(question: Asked) -> AirflowFailException | AirflowSensorTimeout:
     """Return the error for a question that is over without an answer."""
     if question.state == "decided":
         return AirflowFailException(

@@ -45,7 +45,7 @@ class Aead:
             place: Where it is stored. It is not part of the result, and `open` needs the same one.
         """
         nonce = os.urandom(_NONCE_BYTES)
-        return _written(nonce + self._cipher.encrypt(nonce, text.encode(), orjson.dumps(list(place))))
+        return _encode(nonce + self._cipher.encrypt(nonce, text.encode(), orjson.dumps(list(place))))
 
     def open(self, sealed: str, place: Sequence[str]) -> str | None:
         """Decrypt a text; return None if key or place differ, or a single character was changed.
@@ -56,7 +56,7 @@ class Aead:
         """
         try:
             data = base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
-            if _written(data) != sealed:  # base64 decoding ignores some bits and characters.
+            if _encode(data) != sealed:  # base64 decoding ignores some bits and characters.
                 return None
             nonce, content = data[:_NONCE_BYTES], data[_NONCE_BYTES:]
             return self._cipher.decrypt(nonce, content, orjson.dumps(list(place))).decode()
@@ -64,5 +64,5 @@ class Aead:
             return None
 
 
-def _written(data: bytes) -> str:
+def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")

@@ -9,7 +9,7 @@ from lark_provider.support.secret import Secret
 _MAX_ID = 255
 
 
-def checked(value: str, what: str) -> str:
+def check(value: str, what: str) -> str:
     """Return an id or a secret without the spaces around it, masked unless it is the id.
 
     Args:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from lark_provider import config
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.storage import migrate, sealing, urls
-from lark_provider.storage.application_values import checked, plain, url_of
+from lark_provider.storage.application_values import check, plain, url_of
 from lark_provider.storage.crypto import Keys
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import DecryptionError, StorageError
@@ -78,12 +78,12 @@ class ApplicationManager:
         # Error reporters print the arguments of a function.
         app_secret = Secret(app_secret) if isinstance(app_secret, str) else app_secret
         encrypt_key, verification_token = Secret.of(encrypt_key), Secret.of(verification_token)
-        base_url = config.masked(base_url)
-        app_id, url, now = checked(app_id, "app_id"), url_of(base_url), datetime.now(UTC)
+        base_url = config.mask(base_url)
+        app_id, url, now = check(app_id, "app_id"), url_of(base_url), datetime.now(UTC)
         secrets = AppSecrets(
-            checked(app_secret, "app_secret"),
-            None if encrypt_key is None else checked(encrypt_key, "encrypt_key"),
-            None if verification_token is None else checked(verification_token, "verification_token"),
+            check(app_secret, "app_secret"),
+            None if encrypt_key is None else check(encrypt_key, "encrypt_key"),
+            None if verification_token is None else check(verification_token, "verification_token"),
         )
         row = {
             "app_id": app_id,
@@ -94,7 +94,7 @@ class ApplicationManager:
             "created_at": now,
             "updated_at": now,
         } | sealing.columns(secrets, app_id, url, self._keys)
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             try:
                 with connection.begin_nested():
                     added = connection.execute(applications.insert().values(**row).returning(applications))
@@ -120,7 +120,7 @@ class ApplicationManager:
         """
         if not exists(self._url):
             return []
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             rows = connection.execute(sa.select(applications).order_by(applications.c.id))
             return [application_of(row) for row in rows]
 
@@ -133,7 +133,7 @@ class ApplicationManager:
             StorageError: The registry cannot be used.
         """
         with self._using(app_id) as (_, row):
-            return sealing.opened(row, self._keys)
+            return sealing.open_secrets(row, self._keys)
 
     def active_secrets(self) -> dict[str, AppSecrets | DecryptionError]:
         """Decrypt the secrets of all apps that are not disabled, with one query.
@@ -146,9 +146,9 @@ class ApplicationManager:
         """
         if not exists(self._url):
             return {}
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             rows = connection.execute(sa.select(applications).where(applications.c.active)).all()
-        return {row.app_id: self._tried(row) for row in rows}
+        return {row.app_id: self._try_open(row) for row in rows}
 
     def update_application(
         self,
@@ -193,13 +193,13 @@ class ApplicationManager:
             changes["description"] = plain(description, "description")
         if base_url is not None:
             changes["base_url"] = url_of(base_url)
-        secret = None if app_secret is None else checked(app_secret, "app_secret")
+        secret = None if app_secret is None else check(app_secret, "app_secret")
         key, token = (
-            None if value is None else Secret(value.strip() and checked(value, what))
+            None if value is None else Secret(value.strip() and check(value, what))
             for value, what in ((encrypt_key, "encrypt_key"), (verification_token, "verification_token"))
         )
         with self._using(app_id, writing=True) as (connection, row):
-            secrets, now = sealing.opened(row, self._keys), time.time()
+            secrets, now = sealing.open_secrets(row, self._keys), time.time()
             until = now + min(keep_previous, _LONGEST).total_seconds()
             if secret is not None:
                 secrets = replace(secrets, app_secret=secret)
@@ -209,7 +209,7 @@ class ApplicationManager:
                 secrets = secrets.with_verification_token(token or None, now=now, until=until)
             url = changes.get("base_url", row.base_url)
             changes |= sealing.columns(secrets, row.app_id, url, self._keys)
-            return self._changed(connection, row, changes)
+            return self._change(connection, row, changes)
 
     def enable_application(self, app_id: str) -> Application:
         """Let clients act for an app again.
@@ -219,7 +219,7 @@ class ApplicationManager:
             StorageError: The registry cannot be used.
         """
         with self._using(app_id, writing=True) as (connection, row):
-            return self._changed(connection, row, {"active": True})
+            return self._change(connection, row, {"active": True})
 
     def disable_application(self, app_id: str) -> Application:
         """Disable an app: every client refuses to act for it within 30 s. Its stored tokens are deleted.
@@ -229,7 +229,7 @@ class ApplicationManager:
             StorageError: The registry cannot be used.
         """
         with self._using(app_id, writing=True) as (connection, row):
-            application = self._changed(connection, row, {"active": False})
+            application = self._change(connection, row, {"active": False})
         self._forget_tokens(application.app_id)
         return application
 
@@ -240,10 +240,10 @@ class ApplicationManager:
             ConfigurationError: It is not in the registry.
             StorageError: The registry cannot be used.
         """
-        app_id = checked(app_id, "app_id")
+        app_id = check(app_id, "app_id")
         if not exists(self._url):
             raise unknown(app_id, self._url)
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             # By id alone: an older registry lacks columns, and its upgrade may refuse this very row.
             done = connection.execute(applications.delete().where(applications.c.app_id == app_id))
             if not done.rowcount:
@@ -263,34 +263,34 @@ class ApplicationManager:
         """
         if not exists(self._url):
             return []
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             return [application_of(row) for row in sealing.seal_all(connection, self._keys, again=True)]
 
     @contextmanager
     def _using(self, app_id: str, *, writing: bool = False) -> Iterator[tuple[Connection, Row[Any]]]:
-        app_id = checked(app_id, "app_id")
+        app_id = check(app_id, "app_id")
         if not exists(self._url):
             raise unknown(app_id, self._url)
-        with transaction(migrate.opened(self._url), reading=not writing) as connection:
+        with transaction(migrate.open_engine(self._url), reading=not writing) as connection:
             row = row_of(connection, app_id, locked=writing)
             if row is None:
                 raise unknown(app_id, self._url)
             yield connection, row
 
-    def _changed(self, connection: Connection, row: Row[Any], changes: dict[str, Any]) -> Application:
+    def _change(self, connection: Connection, row: Row[Any], changes: dict[str, Any]) -> Application:
         update = applications.update().where(applications.c.id == row.id)
         values = changes | {"updated_at": datetime.now(UTC)}
         return application_of(connection.execute(update.values(**values).returning(applications)).one())
 
-    def _tried(self, row: Row[Any]) -> AppSecrets | DecryptionError:
+    def _try_open(self, row: Row[Any]) -> AppSecrets | DecryptionError:
         try:
-            return sealing.opened(row, self._keys)
+            return sealing.open_secrets(row, self._keys)
         except DecryptionError as error:
             return error
 
     def _exists(self, connection: Connection, app_id: str) -> ConfigurationError:
         row = row_of(connection, app_id)
-        if row is not None and row.sealed is not None and isinstance(self._tried(row), DecryptionError):
+        if row is not None and row.sealed is not None and isinstance(self._try_open(row), DecryptionError):
             advice = (
                 f"`lark-provider app remove {app_id}` and add it again, or set the key it was added under"
             )

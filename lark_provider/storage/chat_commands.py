@@ -97,7 +97,7 @@ class ChatCommands:
             most: How many at most.
             seconds: For how long no other process takes them.
         """
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             now = read_clock(connection).now
             query = (
                 sa.select(chat_commands)
@@ -112,7 +112,7 @@ class ChatCommands:
                     .where(*_one(row.app_id, row.message_id))
                     .values(next_at=now + timedelta(seconds=seconds), attempts=row.attempts + 1)
                 )
-        return [_claimed(row, now) for row in rows]
+        return [_claim_of(row, now) for row in rows]
 
     def decide(
         self,
@@ -134,10 +134,10 @@ class ChatCommands:
         """
         state: State = "decided" if text else "done"
         return self._move(
-            claimed, ("due",), state, outcome=outcome, answer=_dumped(text), dag_id=dag_id, run_id=run_id
+            claimed, ("due",), state, outcome=outcome, answer=_dump(text), dag_id=dag_id, run_id=run_id
         )
 
-    def answered(self, claimed: Claimed, problem: str | None = None) -> bool:
+    def record_answered(self, claimed: Claimed, problem: str | None = None) -> bool:
         """Record that a command was answered: it goes on while its run does, else it is over.
 
         Args:
@@ -145,17 +145,17 @@ class ChatCommands:
             problem: Why it could not be answered and never will be; None if it was.
         """
         waits = claimed.state == "decided" and claimed.run_id is not None
-        recorded = {} if problem is None else {"answer": _dumped(claimed.text, problem=problem)}
+        recorded = {} if problem is None else {"answer": _dump(claimed.text, problem=problem)}
         return self._move(claimed, (claimed.state,), "running" if waits else "done", **recorded)
 
-    def ended(self, claimed: Claimed, text: str) -> bool:
+    def record_ended(self, claimed: Claimed, text: str) -> bool:
         """Record that the run of a command has ended.
 
         Args:
             claimed: The command.
             text: What is to be answered; empty for nothing, which ends it.
         """
-        return self._move(claimed, ("running",), "ended" if text else "done", answer=_dumped(text))
+        return self._move(claimed, ("running",), "ended" if text else "done", answer=_dump(text))
 
     def postpone(self, claimed: Claimed, seconds: float) -> None:
         """Put off what is to be done next with a command, unless its state has changed meanwhile.
@@ -165,7 +165,7 @@ class ChatCommands:
             seconds: For how long.
         """
         message = claimed.message
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             now = read_clock(connection).now
             connection.execute(
                 chat_commands.update()
@@ -175,7 +175,7 @@ class ChatCommands:
 
     def counts(self) -> dict[str, int]:
         """Return how many commands there are that are not over, by state."""
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             query = (
                 sa.select(_COLUMNS.state, sa.func.count())
                 .where(_COLUMNS.state != "done")
@@ -185,7 +185,7 @@ class ChatCommands:
 
     def _move(self, claimed: Claimed, before: tuple[State, ...], after: State, **values: Any) -> bool:
         message = claimed.message
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             now = read_clock(connection).now
             moved = connection.execute(
                 chat_commands.update()
@@ -199,11 +199,11 @@ def _one(app_id: str, message_id: str) -> tuple[sa.ColumnElement[bool], sa.Colum
     return _COLUMNS.app_id == app_id, _COLUMNS.message_id == message_id
 
 
-def _dumped(text: str, **more: str) -> str:
+def _dump(text: str, **more: str) -> str:
     return orjson.dumps({"text": text, **more}).decode()
 
 
-def _claimed(row: sa.Row[Any], now: Any) -> Claimed:
+def _claim_of(row: sa.Row[Any], now: Any) -> Claimed:
     message = CommandMessage(
         app_id=row.app_id,
         message_id=row.message_id,

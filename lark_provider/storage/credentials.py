@@ -35,7 +35,7 @@ class Registered:
     error: LarkError | None = None
 
 
-def registered(url: URL, wanted: Callable[[str], bool] = lambda _: True) -> list[Registered]:
+def read_registered(url: URL, wanted: Callable[[str], bool] = lambda _: True) -> list[Registered]:
     """Return all apps of a registry, with the credentials of the active ones, with one query.
 
     Args:
@@ -49,7 +49,7 @@ def registered(url: URL, wanted: Callable[[str], bool] = lambda _: True) -> list
     """
     if not exists(url):
         return []
-    with transaction(migrate.opened(url), reading=True) as connection:
+    with transaction(migrate.open_engine(url), reading=True) as connection:
         rows = connection.execute(sa.select(applications).order_by(applications.c.id)).all()
     keys: Keys | None = None
     found: list[Registered] = []
@@ -59,7 +59,7 @@ def registered(url: URL, wanted: Callable[[str], bool] = lambda _: True) -> list
             continue
         keys = keys or Keys.from_environment()
         try:
-            app = App(row.base_url, row.app_id, sealing.opened(row, keys).app_secret)
+            app = App(row.base_url, row.app_id, sealing.open_secrets(row, keys).app_secret)
         except LarkError as error:
             found.append(Registered(row.app_id, is_active=True, error=error))
         else:

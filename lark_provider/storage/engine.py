@@ -154,7 +154,7 @@ def create(url: URL, **pool: int) -> Engine:
         **pool,
     )
     # A ping is a round trip, as long as most of our statements take.
-    made.dialect.do_ping = functools.partial(_pinged, made.dialect.do_ping)  # type: ignore[method-assign]  # no event replaces a ping
+    made.dialect.do_ping = functools.partial(_ping, made.dialect.do_ping)  # type: ignore[method-assign]  # no event replaces a ping
     sa.event.listen(made, "begin", _postgres_begins)
     sa.event.listen(made, "checkin", _postgres_returned)
     sa.event.listen(made, "checkout", _postgres_taken)
@@ -162,7 +162,7 @@ def create(url: URL, **pool: int) -> Engine:
     return made
 
 
-def _pinged(ping: Callable[[Any], bool], connection: WatchedConnection) -> bool:
+def _ping(ping: Callable[[Any], bool], connection: WatchedConnection) -> bool:
     return connection.is_fresh() or ping(connection)
 
 
@@ -249,7 +249,7 @@ def transaction(
     except SQLAlchemyError as error:
         if isinstance(error, StorageError):
             raise
-        raise explained(error, on.url) from error
+        raise explain(error, on.url) from error
 
 
 def _connect(on: Engine) -> Connection:
@@ -263,21 +263,21 @@ def _connect(on: Engine) -> Connection:
         raise
 
 
-def explained(error: SQLAlchemyError, url: URL) -> StorageError:
+def explain(error: SQLAlchemyError, url: URL) -> StorageError:
     """Explain a database error to the operator.
 
     Args:
         error: SQLAlchemy's error.
         url: The database.
     """
-    found = _explained(error, url)
+    found = _explain(error, url)
     kind = "unavailable" if found.retryable else "rejected" if found.permanent else "misconfigured"
     measured.DATABASE_ERRORS.add("pool_exhausted" if isinstance(error, PoolTimeout) else kind)
     return found
 
 
-def _explained(error: SQLAlchemyError, url: URL) -> StorageError:
-    where = f"Database {urls.shown(url)}"
+def _explain(error: SQLAlchemyError, url: URL) -> StorageError:
+    where = f"Database {urls.display(url)}"
     reason = str(getattr(error, "orig", None) or error).strip()
     if url.password:
         reason = reason.replace(str(url.password), "***")

@@ -87,7 +87,7 @@ class Escalations:
         Returns:
             Whether they are new.
         """
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             query = sa.select(incidents.c.created_at, incidents.c.state).where(incidents.c.key == key)
             row = connection.execute(query.with_for_update()).one_or_none()
             if row is None or row.state != "open" or _rows(connection, key):
@@ -98,7 +98,7 @@ class Escalations:
                 {
                     "incident_key": key, "number": planned.number, "app_id": self._app.app_id,
                     "urgent": step.urgent, "state": "due", "due_at": planned.due_at,
-                    "content": self._sealed(key, planned.number, to_json(step, escalation.rota)),
+                    "content": self._seal(key, planned.number, to_json(step, escalation.rota)),
                     "created_at": now, "updated_at": now,
                 }
                 for planned, step in steps
@@ -127,7 +127,7 @@ class Escalations:
         def look(connection: Connection, shown: Shown) -> None:
             nonlocal taken
             rows, now = _rows(connection, key), statements.read_clock(connection).now
-            decision = decide(shown.incident, [_planned(row) for row in rows], now)
+            decision = decide(shown.incident, [_planned_step(row) for row in rows], now)
             for row in rows:
                 state = _after(row, decision, now - stale)
                 if state is not None:
@@ -135,8 +135,8 @@ class Escalations:
                     _set(connection, key, row.number, now, state=state, reason=reason)
                     recorded.append((row.urgent, state))
                     if state != "ended":
-                        urged.append(self._urged(row, state, now))
-            taken = self._taken(rows, decision.take, shown, now)
+                        urged.append(self._urged_of(row, state, now))
+            taken = self._take(rows, decision.take, shown, now)
 
         self._change(key, look, urged)
         return taken, recorded
@@ -156,10 +156,10 @@ class Escalations:
         def begin(connection: Connection, shown: Shown) -> None:
             nonlocal found
             rows, now = _rows(connection, taken.key), statements.read_clock(connection).now
-            decision = decide(shown.incident, [_planned(row) for row in rows], now)
+            decision = decide(shown.incident, [_planned_step(row) for row in rows], now)
             if decision.take == taken.number and shown.message_id is not None:
                 content = to_json(taken.step, taken.rota) | {"name": name}
-                sealed = self._sealed(taken.key, taken.number, content)
+                sealed = self._seal(taken.key, taken.number, content)
                 _set(
                     connection, taken.key, taken.number, now, state="started", started_at=now, content=sealed
                 )
@@ -190,7 +190,7 @@ class Escalations:
             if row is not None and row.state in {"due", "started", "unknown"} and row.state != state:
                 now = statements.read_clock(connection).now
                 _set(connection, key, number, now, state=state, reason=reason[:_MAX_REASON] or None)
-                urged.append(self._urged(row, state, now, reason))
+                urged.append(self._urged_of(row, state, now, reason))
                 is_recorded = True
 
         self._change(key, finish, urged)
@@ -205,7 +205,7 @@ class Escalations:
             seconds: When, from now.
             reason: Why.
         """
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             later = now + timedelta(seconds=seconds)
             values = {"state": "due", "next_at": later, "started_at": None, "reason": reason[:_MAX_REASON]}
@@ -230,7 +230,7 @@ class Escalations:
 
         self._incidents.change(key, change, self._render, within=holder.append)
 
-    def _taken(
+    def _take(
         self, rows: Iterable[sa.Row[Any]], number: int | None, shown: Shown, now: datetime
     ) -> Taken | None:
         row = next((one for one in rows if one.number == number), None)
@@ -241,7 +241,7 @@ class Escalations:
         until = min([row.due_at + timedelta(minutes=15), *later])
         return Taken(row.incident_key, row.number, step, rota, until, shown, now)
 
-    def _urged(self, row: sa.Row[Any], outcome: str, now: datetime, detail: str = "") -> Urged:
+    def _urged_of(self, row: sa.Row[Any], outcome: str, now: datetime, detail: str = "") -> Urged:
         name = str(self._content(row).get("name", ""))
         at = row.started_at or now
         return Urged(row.number, row.urgent, name, at.isoformat(), outcome, detail[:200])
@@ -252,7 +252,7 @@ class Escalations:
         found: dict[str, Any] = {} if text is None else orjson.loads(text)
         return found or {"step": {"after": 0.0, "urgent": row.urgent}, "rota": _NO_ROTA}
 
-    def _sealed(self, key: str, number: int, content: dict[str, Any]) -> str:
+    def _seal(self, key: str, number: int, content: dict[str, Any]) -> str:
         return self._box(key, number).seal(orjson.dumps(content).decode())
 
     def _box(self, key: str, number: int) -> TokenBox:
@@ -268,7 +268,7 @@ def _rows(connection: Connection, key: str) -> list[sa.Row[Any]]:
     return list(connection.execute(query))
 
 
-def _planned(row: sa.Row[Any]) -> PlannedStep:
+def _planned_step(row: sa.Row[Any]) -> PlannedStep:
     return PlannedStep(row.number, row.due_at, row.state)
 
 

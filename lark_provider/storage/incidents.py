@@ -64,7 +64,7 @@ class Incidents:
         self._url, self._app = url, app
 
     @classmethod
-    def configured(cls, app: App, database_url: str | None = None) -> Incidents:
+    def from_config(cls, app: App, database_url: str | None = None) -> Incidents:
         """Return the incidents of an app in the configured database.
 
         Args:
@@ -85,9 +85,9 @@ class Incidents:
         Raises:
             DecryptionError: It was encrypted under another secret of the app.
         """
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             row = connection.execute(sa.select(incidents).where(incidents.c.key == key)).one_or_none()
-        return None if row is None or row.app_id != self._app.app_id else self._shown(row)
+        return None if row is None or row.app_id != self._app.app_id else self._open(row)
 
     def of_run(self, dag_id: str, run_id: str) -> list[Shown]:
         """Return the app's incidents of a run, those that are over as well.
@@ -104,9 +104,9 @@ class Incidents:
             incidents.c.run_id == run_id,
             incidents.c.app_id == self._app.app_id,
         )
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             rows = connection.execute(query.order_by(incidents.c.created_at, incidents.c.key)).all()
-        return [self._shown(row) for row in rows]
+        return [self._open(row) for row in rows]
 
     def open(self, place: Place) -> Shown | None:
         """Return the open incident of a run and receiver; None if there is none.
@@ -117,7 +117,7 @@ class Incidents:
         Raises:
             DecryptionError: It was encrypted under another secret of the app.
         """
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             query = sa.select(incidents).where(
                 incidents.c.dag_id == place.dag_id,
                 incidents.c.run_id == place.run_id,
@@ -125,7 +125,7 @@ class Incidents:
                 incidents.c.receiver == place.receiver,
                 incidents.c.state == "open",
             )
-            found = map(self._shown, connection.execute(query).all())
+            found = map(self._open, connection.execute(query).all())
             return next((one for one in found if one.place.instead_of == place.instead_of), None)
 
     def record(self, place: Place, event: RunEvent, change: Change, render: Render) -> Recorded:
@@ -140,17 +140,17 @@ class Incidents:
         Raises:
             DecryptionError: The incident was encrypted under another secret of the app.
         """
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             if _is_muted(connection, event):
                 return Recorded(None, is_muted=True)
             new = Shown("", place, Incident(), event)
             for round_ in range(_MAX_ROUNDS):
                 key = place.key(self._app.app_id, round_)
-                before = self._locked(connection, replace(new, key=key), creating=event.kind in FAILURES)
+                before = self._lock(connection, replace(new, key=key), creating=event.kind in FAILURES)
                 if before is None:
                     break
                 if not before.incident.over:
-                    return self._changed(connection, before, change, render)
+                    return self._change(connection, before, change, render)
             return Recorded(None)
 
     def change(
@@ -167,15 +167,15 @@ class Incidents:
         Raises:
             DecryptionError: It was encrypted under another secret of the app.
         """
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             row = _row(connection, key)
             if row is None or row.app_id != self._app.app_id:
                 return Recorded(None)
             if within is not None:
                 within(connection)
-            return self._changed(connection, self._shown(row), change, render)
+            return self._change(connection, self._open(row), change, render)
 
-    def _locked(self, connection: Connection, new: Shown, *, creating: bool) -> Shown | None:
+    def _lock(self, connection: Connection, new: Shown, *, creating: bool) -> Shown | None:
         """Lock the row of an incident and return it; with `creating`, make it first if there is none."""
         if creating:
             now = statements.read_clock(connection).now
@@ -190,16 +190,16 @@ class Incidents:
                 "language": place.language,
                 "state": "open",
                 "version": 0,
-                "content": self._sealed(new),
+                "content": self._seal(new),
                 "created_at": now,
                 "updated_at": now,
             }
             added = statements.insert(connection, incidents).values(values)
             connection.execute(added.on_conflict_do_nothing(index_elements=[incidents.c.key]))
         row = _row(connection, new.key)
-        return None if row is None else self._shown(row)
+        return None if row is None else self._open(row)
 
-    def _changed(self, connection: Connection, before: Shown, change: Change, render: Render) -> Recorded:
+    def _change(self, connection: Connection, before: Shown, change: Change, render: Render) -> Recorded:
         after = change(before)
         if after is None or after.incident == before.incident:
             return Recorded(before if before.incident.version else None)
@@ -212,7 +212,7 @@ class Incidents:
             .values(
                 state="recovered" if after.incident.over else "open",
                 version=version,
-                content=self._sealed(after),
+                content=self._seal(after),
                 claimed_by=None if claim is None else orjson.dumps(asdict(claim)).decode(),
                 updated_at=statements.read_clock(connection).now,
             )
@@ -226,7 +226,7 @@ class Incidents:
         outbox_rows.add(connection, self._app, entry)
         return Recorded(after, row)
 
-    def _sealed(self, shown: Shown) -> str:
+    def _seal(self, shown: Shown) -> str:
         content = {
             "incident": shown.incident.to_json(),
             "event": asdict(shown.event),
@@ -235,7 +235,7 @@ class Incidents:
         }
         return self._box(shown.key).seal(orjson.dumps(content).decode())
 
-    def _shown(self, row: sa.Row[Any]) -> Shown:
+    def _open(self, row: sa.Row[Any]) -> Shown:
         text = self._box(row.key).open(row.content)
         if text is None:
             raise DecryptionError(

@@ -26,7 +26,7 @@ from lark_provider.protocol.ledger import (
     Step,
 )
 from lark_provider.protocol.ledger_entry import State
-from lark_provider.protocol.redact import masked_addresses
+from lark_provider.protocol.redact import mask_addresses
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import forgotten, ledger_parts, ledger_rows, ledger_step, migrate, statements
 from lark_provider.storage.aead import Aead, derive
@@ -81,7 +81,7 @@ class LoadLedger:
                 cleared, until `clear`.
         """
         identity, rows = ledger_id(self._app.name, "load", target, key), ledger.c
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             now, record = connection.execute(
                 sa.select(statements.clock(connection), forgotten.record(identity))
             ).one()
@@ -89,7 +89,7 @@ class LoadLedger:
                 id=identity,
                 kind="load",
                 app_id=self._app.app_id,
-                name=masked_addresses(key),
+                name=mask_addresses(key),
                 target=target,
                 state=State.PENDING,
                 detail=_detail(chunk_size, restart, record or ""),
@@ -132,7 +132,7 @@ class LoadLedger:
             cleared.
         """
         identity = ledger_id(self._app.name, "load", target, key)
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             found = connection.scalar(sa.select(ledger.c.detail).where(ledger.c.id == identity))
         detail = None if found is None else orjson.loads(found)
         if detail is None or detail["is_clearing"] or restart > detail["restart"]:
@@ -150,7 +150,7 @@ class LoadLedger:
             The name that counts: the first one.
         """
         mine = ledger.c.id == load
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             found = connection.scalar(sa.select(ledger.c.detail).where(mine).with_for_update())
             if found is None:  # forgotten meanwhile
                 return zone
@@ -172,7 +172,7 @@ class LoadLedger:
             done: The chunk that stands.
             pending: The next one; if the ledger has that number already, what it has is returned.
         """
-        on = migrate.opened(self._url)
+        on = migrate.open_engine(self._url)
         if pending is not None and on.dialect.name != SQLITE_DRIVER:
             values = self._values(load, pending)
             key = lease_key(self._app.base_url, claimant.key)
@@ -180,9 +180,9 @@ class LoadLedger:
                 stepped = ledger_step.run(connection, load, key, claimant, done, values)
                 if stepped.lease is not None:
                     if stepped.added_at is None:
-                        return Step(stepped.lease, self._recorded(connection, load, pending.number))
+                        return Step(stepped.lease, self._read(connection, load, pending.number))
                     _touch_sometimes(connection, load, pending, stepped.added_at)
-                    return _added(stepped.lease, pending, stepped.added_at)
+                    return _added_step(stepped.lease, pending, stepped.added_at)
             done = None
         with transaction(on) as connection:
             clock = read_clock(connection)
@@ -197,9 +197,9 @@ class LoadLedger:
                 index_elements=key_columns
             )
             if connection.execute(added.returning(ledger_chunks.c.number), values).one_or_none() is None:
-                return Step(lease, self._recorded(connection, load, pending.number))
+                return Step(lease, self._read(connection, load, pending.number))
             _touch_sometimes(connection, load, pending, clock.now)
-            return _added(lease, pending, clock.now)
+            return _added_step(lease, pending, clock.now)
 
     def resend(self, load: str, claimant: Claimant, token: str, chunk: Chunk) -> Step:
         """Record that a chunk is sent again: with a new token, or once more with the same one.
@@ -211,7 +211,7 @@ class LoadLedger:
             chunk: What is sent. With another token it counts as first sent now.
         """
         rows = ledger_chunks.c
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             clock = read_clock(connection)
             lease, now = self._claim(connection, clock, claimant), clock.now
             if isinstance(lease, Held):
@@ -225,7 +225,7 @@ class LoadLedger:
                 .where(rows.state != State.DONE)
                 .values(**values)
             )
-            return Step(lease, self._recorded(connection, load, chunk.number), changed.rowcount == 1)
+            return Step(lease, self._read(connection, load, chunk.number), changed.rowcount == 1)
 
     def refuse(self, load: str, number: int, token: str, reason: str) -> None:
         """Record that Lark refused a chunk.
@@ -237,14 +237,14 @@ class LoadLedger:
             reason: What Lark said; addresses in it are masked.
         """
         rows = ledger_chunks.c
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             connection.execute(
                 ledger_chunks.update()
                 .where(rows.ledger_id == load, rows.number == number, rows.token == token)
                 .where(rows.state == State.PENDING)
                 .values(
                     state=State.REFUSED,
-                    reason=masked_addresses(reason),
+                    reason=mask_addresses(reason),
                     updated_at=read_clock(connection).now,
                 )
             )
@@ -256,7 +256,7 @@ class LoadLedger:
             load: The load.
             done: The last chunk, if it is not recorded yet.
         """
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             clock = read_clock(connection)
             if done is not None:
                 ledger_rows.record_done(connection, load, done, clock.now)
@@ -270,7 +270,7 @@ class LoadLedger:
             after: Those with greater numbers than this.
             count: At most so many.
         """
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             return ledger_rows.first(connection, self._cipher, load, after, count)
 
     def parts(self, load: str, number: int) -> Sequence[Recorded]:
@@ -280,7 +280,7 @@ class LoadLedger:
             load: The load.
             number: The chunk.
         """
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             return ledger_rows.read(connection, self._cipher, ledger_parts.of(load, number))
 
     def revise(self, load: str, claimant: Claimant, token: str, chunk: Chunk) -> Step:
@@ -293,7 +293,7 @@ class LoadLedger:
             chunk: The rows as they are now; their token is not sent.
         """
         rows = ledger_chunks.c
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             clock = read_clock(connection)
             lease = self._claim(connection, clock, claimant)
             if isinstance(lease, Held):
@@ -306,7 +306,7 @@ class LoadLedger:
                 .where(rows.state == State.REFUSED)
                 .values(**kept, updated_at=clock.now)
             )
-            return Step(lease, self._recorded(connection, load, chunk.number), changed.rowcount == 1)
+            return Step(lease, self._read(connection, load, chunk.number), changed.rowcount == 1)
 
     def forget_parts(self, load: str, number: int) -> None:
         """Forget the parts of a chunk, of which nothing stands.
@@ -315,7 +315,7 @@ class LoadLedger:
             load: The load.
             number: The chunk.
         """
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             connection.execute(ledger_chunks.delete().where(ledger_parts.of(load, number)))
 
     def known_records(self, target: str, since: float, candidates: Sequence[str]) -> set[str]:
@@ -334,7 +334,7 @@ class LoadLedger:
             .where(ledger.c.target == target, rows.record_ids.is_not(None))
             .where(rows.updated_at >= datetime.fromtimestamp(since, UTC))
         )
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             for (ids,) in connection.execute(of_target):
                 known |= wanted.intersection(orjson.loads(ids))
         return known
@@ -352,7 +352,7 @@ class LoadLedger:
             Whether they are forgotten: not if another writer has the table, or has written more meanwhile.
         """
         rows = ledger_chunks.c
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             clock = read_clock(connection)
             if isinstance(self._claim(connection, clock, claimant), Held):
                 return False
@@ -378,11 +378,11 @@ class LoadLedger:
     def _values(self, load: str, chunk: Chunk) -> dict[str, Any]:
         return ledger_rows.values(self._cipher, load, chunk)
 
-    def _recorded(self, connection: Connection, load: str, number: int) -> Recorded:
+    def _read(self, connection: Connection, load: str, number: int) -> Recorded:
         return ledger_rows.one(connection, self._cipher, load, number)
 
 
-def _added(lease: Lease, chunk: Chunk, at: datetime) -> Step:
+def _added_step(lease: Lease, chunk: Chunk, at: datetime) -> Step:
     recorded = Recorded(chunk, State.PENDING, None, None, 0.0, 0.0, at.timestamp())
     return Step(lease, recorded, is_new=True)
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL, Connection
 from lark_provider.protocol.errors import ConfigurationError, ConflictError
 from lark_provider.protocol.ledger import chunk_of
 from lark_provider.protocol.ledger_entry import State
-from lark_provider.protocol.redact import masked_addresses
+from lark_provider.protocol.redact import mask_addresses
 from lark_provider.storage import forgotten, ledger_parts, statements
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.maintenance import existing
@@ -117,7 +117,7 @@ def has_load(url: URL, name: str) -> bool:
         StorageError: The database cannot be used.
     """
     rows = ledger.c
-    wanted = sa.select(rows.id).where(rows.kind == "load", rows.name == masked_addresses(name)).limit(1)
+    wanted = sa.select(rows.id).where(rows.kind == "load", rows.name == mask_addresses(name)).limit(1)
     with transaction(existing(url), reading=True) as connection:
         return connection.scalar(wanted) is not None
 
@@ -206,14 +206,14 @@ def _identity(connection: Connection, prefix: str) -> str:
 def _summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
     rows, chunks = ledger.c, ledger_chunks.c
 
-    def counted(state: State, what: Any) -> Any:
+    def count_of(state: State, what: Any) -> Any:
         return sa.func.coalesce(sa.func.sum(sa.case((chunks.state == state, what), else_=0)), 0)
 
     wanted = (
         sa.select(
             ledger,
-            counted(State.PENDING, 1).label("uncertain"),
-            counted(State.REFUSED, sa.case((chunks.number >= 0, 1), else_=0)).label("refused"),
+            count_of(State.PENDING, 1).label("uncertain"),
+            count_of(State.REFUSED, sa.case((chunks.number >= 0, 1), else_=0)).label("refused"),
         )
         .outerjoin(ledger_chunks, chunks.ledger_id == rows.id)
         .where(statements.among(connection, rows.id, ids))

@@ -67,7 +67,7 @@ def read(connection: Connection, cipher: Aead, *conditions: sa.ColumnElement[boo
         conditions: Which ones.
     """
     wanted = sa.select(ledger_chunks, statements.clock(connection)).where(*conditions)
-    return [_recorded(cipher, row) for row in connection.execute(wanted.order_by(ledger_chunks.c.number))]
+    return [_read(cipher, row) for row in connection.execute(wanted.order_by(ledger_chunks.c.number))]
 
 
 def first(connection: Connection, cipher: Aead, load: str, after: int, count: int) -> Sequence[Recorded]:
@@ -85,7 +85,7 @@ def first(connection: Connection, cipher: Aead, load: str, after: int, count: in
         rows.ledger_id == load, rows.number > after
     )
     found = connection.execute(wanted.order_by(rows.number).limit(count))
-    return [_recorded(cipher, row) for row in found]
+    return [_read(cipher, row) for row in found]
 
 
 def one(connection: Connection, cipher: Aead, load: str, number: int) -> Recorded:
@@ -126,10 +126,10 @@ def record_done(connection: Connection, load: str, done: Done, now: datetime) ->
         ConflictError: The ledger has it under another token.
     """
     if not connection.execute(_STANDS_NOW, {**standing(load, done), "now": now}).rowcount:
-        raise recorded_otherwise(load, done)
+        raise conflict_error(load, done)
 
 
-def recorded_otherwise(load: str, done: Done) -> ConflictError:
+def conflict_error(load: str, done: Done) -> ConflictError:
     """Return the error for a chunk that stands here, and that the ledger has under another token.
 
     Args:
@@ -143,7 +143,7 @@ def recorded_otherwise(load: str, done: Done) -> ConflictError:
     )
 
 
-def _recorded(cipher: Aead, row: sa.Row[Any]) -> Recorded:
+def _read(cipher: Aead, row: sa.Row[Any]) -> Recorded:
     chunk = Chunk(
         row.number,
         row.first_row,

@@ -68,7 +68,7 @@ def run(
     began = time.monotonic()
     found = connection.execute(_statement(is_done=done is not None), given).one()
     if done is not None and found.stood is None:
-        raise ledger_rows.recorded_otherwise(load, done)
+        raise ledger_rows.conflict_error(load, done)
     if found.renewed_at is None:
         return Stepped(None, None)
     lease = Lease(claimant.key, claimant.owner, began + claimant.seconds)

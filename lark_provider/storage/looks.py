@@ -80,7 +80,7 @@ class Looks:
         self._greatest: deque[tuple[float, int]] = deque()
         """Times on the monotonic clock, and the greatest id of a click that was visible by then."""
 
-    def settled(self, asked: Sequence[Asked]) -> dict[str, Asked]:
+    def settle(self, asked: Sequence[Asked]) -> dict[str, Asked]:
         """Decide what clicks have answered, and return the questions that are open no longer.
 
         Args:
@@ -116,7 +116,7 @@ class Looks:
     def _ask(self) -> list[tuple[Chunk, _Seen]]:
         """Look at all chunks, on one connection."""
         found: list[tuple[Chunk, _Seen]] = []
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             self._note_greatest(connection)
             due = set(map(id, self._due(time.monotonic())))
             for chunk in self._chunks:

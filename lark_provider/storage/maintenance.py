@@ -65,7 +65,7 @@ def connect(url: URL) -> str:
     name = f"{'SQLite' if is_sqlite else 'PostgreSQL'} {'.'.join(map(str, version))}"
     if not is_sqlite and version < _OLDEST_POSTGRES:
         raise StorageError(
-            f"{urls.shown(url)} must be PostgreSQL 15 or later, got {name}. Next: upgrade the server."
+            f"{urls.display(url)} must be PostgreSQL 15 or later, got {name}. Next: upgrade the server."
         )
     return name
 
@@ -83,7 +83,7 @@ def check_revision(url: URL) -> str:
         StorageError: It is behind, a newer version has migrated it, or it has none of our tables.
     """
     found = migrate.version(existing(url))
-    where = f"Database {urls.shown(url)}"
+    where = f"Database {urls.display(url)}"
     if found is None:
         raise StorageError(f"{where} has none of our tables. Next: {UPGRADE}.")
     if migrate.includes_head(found):
@@ -162,8 +162,8 @@ def _dump(url: URL, target: Path) -> None:
         reason = " ".join(redact(done.stderr.decode(errors="replace"), url.password).split())
         if denied := re.search(r"permission denied for [^:]*?(?= pg_dump:|$)", reason):
             raise StorageError(
-                f"{urls.shown(url)} cannot be copied by this user: {denied[0]}. Next: run it as the owner of "
-                "the tables, which --url can name; a role that reads and writes rows may not read all of it."
+                f"{urls.display(url)} cannot be copied by this user: {denied[0]}. Next: run it as the owner "
+                "of the tables, which --url can name: a role that reads and writes rows may not read all."
             )
         raise StorageError(
             f"{reason or 'pg_dump failed'}. Next: check that the database runs, that this user may read all "

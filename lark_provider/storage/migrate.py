@@ -36,7 +36,7 @@ def scripts() -> Path:
     return inside if inside.is_dir() else package.parent / "migrations"
 
 
-def opened(url: URL) -> Engine:
+def open_engine(url: URL) -> Engine:
     """Return the engine of a database that should have our tables.
 
     A SQLite file is created and upgraded if needed. PostgreSQL never is, since the operator decides that.
@@ -220,7 +220,7 @@ def includes_head(revision: str) -> bool:
     return tables.HEAD in {script.revision for script in known}
 
 
-def described(revision: str) -> str:
+def describe(revision: str) -> str:
     """Describe a revision that `includes_head`, for reports."""
     return (
         f"{revision} (head)" if revision == tables.HEAD else f"{revision} (of your own, after {tables.HEAD})"
@@ -231,12 +231,12 @@ def newer(url: URL, revision: str) -> StorageError:
     """Return the error for a database at a revision that is not known here."""
     if _OUR_REVISION.fullmatch(revision) is None:
         return StorageError(
-            f"Database {urls.shown(url)} is at revision {revision}, which is not known here. Next: "
+            f"Database {urls.display(url)} is at revision {revision}, which is not known here. Next: "
             "migrate it from the checkout that holds this migration of your own."
         )
     return StorageError(
-        f"Database {urls.shown(url)} was made by a newer version of this package: revision {revision} is not "
-        "known here. Next: install that version on this machine too, or name another database."
+        f"Database {urls.display(url)} was made by a newer version of this package: revision {revision} is "
+        "not known here. Next: install that version on this machine too, or name another database."
     )
 
 
@@ -278,6 +278,6 @@ def _run(url: URL, connection: Connection, work: Callable[[Config], None]) -> No
             raise newer(url, found) from error
         reason = str(error).rstrip(".") or "there is no such revision"
         raise StorageError(
-            f"Database {urls.shown(url)}: {reason}. Next: compare `lark-provider db current` with "
+            f"Database {urls.display(url)}: {reason}. Next: compare `lark-provider db current` with "
             "`lark-provider db history`."
         ) from error

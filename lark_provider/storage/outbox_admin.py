@@ -65,7 +65,7 @@ class OutboxAdmin:
         self._url = url
 
     @classmethod
-    def configured(cls) -> OutboxAdmin:
+    def from_config(cls) -> OutboxAdmin:
         """Return it for the configured database.
 
         Raises:
@@ -81,7 +81,7 @@ class OutboxAdmin:
             states: Those to look for.
         """
         wanted = outbox.c.state.in_(list(states))
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
             query = sa.select(outbox).where(wanted).order_by(outbox.c.created_at, outbox.c.id).limit(most)
             rows = [_row(row, now) for row in connection.execute(query)]
@@ -90,7 +90,7 @@ class OutboxAdmin:
 
     def show(self, id_: str) -> Row | None:
         """Return a row by its id, or by the beginning of it that no other one has; None if there is none."""
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
             query = sa.select(outbox).where(outbox.c.id.startswith(id_, autoescape=True)).limit(2)
             rows = connection.execute(query).all()
@@ -106,10 +106,10 @@ class OutboxAdmin:
             How many. A card's version that is older than what the card shows is superseded, not sent.
         """
         rows = outbox.c
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             is_free = sa.or_(rows.owner.is_(None), rows.owned_until < now)
-            which = sa.and_(rows.state.in_(UNDELIVERED), is_free, _named(ids))
+            which = sa.and_(rows.state.in_(UNDELIVERED), is_free, _with_ids(ids))
             changed = connection.execute(
                 outbox.update().where(which).values(state="due", owner=None, next_at=now, updated_at=now)
             )
@@ -126,15 +126,15 @@ class OutboxAdmin:
             How many.
         """
         rows = outbox.c
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
-            which = sa.and_(rows.state.in_(UNDELIVERED), _named(ids))
+            which = sa.and_(rows.state.in_(UNDELIVERED), _with_ids(ids))
             if older_than is not None:
                 which = sa.and_(which, rows.created_at < now - older_than)
             return connection.execute(outbox.delete().where(which)).rowcount
 
 
-def _named(ids: Collection[str] | None) -> sa.ColumnElement[bool]:
+def _with_ids(ids: Collection[str] | None) -> sa.ColumnElement[bool]:
     return sa.true() if ids is None else outbox.c.id.in_(list(ids))
 
 

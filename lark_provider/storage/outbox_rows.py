@@ -57,7 +57,7 @@ class Claimed:
         base_url: The URL of its Lark.
         card: The card, if it is a version of one.
         version: Of the card.
-        payload: Encrypted; see `opened`.
+        payload: Encrypted; see `open_payload`.
         message_id: The card to update; None to send a message.
         attempts: How often it was tried before.
         was_sent: Whether an earlier attempt may have sent it.
@@ -76,7 +76,7 @@ class Claimed:
     sent_seconds: float
 
 
-def opened(row: Claimed, app: App) -> str | None:
+def open_payload(row: Claimed, app: App) -> str | None:
     """Return the payload of a row; None if it is encrypted for another app, secret, row or base URL.
 
     Args:

@@ -113,9 +113,9 @@ class People:
                 another key.
         """
         wanted = sa.select(people).where(_is(people, Person(app_id, tenant_key, open_id)))
-        with transaction(migrate.opened(self.url), reading=True) as connection:
+        with transaction(migrate.open_engine(self.url), reading=True) as connection:
             row = connection.execute(wanted.where(people.c.state == "linked")).one_or_none()
-        return None if row is None else self._opened(row)
+        return None if row is None else self._open(row)
 
     def by_user(self, app_id: str, user_ids: Iterable[str]) -> dict[str, list[Linked]]:
         """Return who is linked to users, in one query, without decrypting anything.
@@ -130,11 +130,11 @@ class People:
             The links of each user that has any, the newest first.
         """
         found: dict[str, list[Linked]] = {}
-        with transaction(migrate.opened(self.url), reading=True) as connection:
+        with transaction(migrate.open_engine(self.url), reading=True) as connection:
             wanted = sa.select(people).where(people.c.app_id == app_id, people.c.state == "linked")
             wanted = wanted.where(among(connection, people.c.user_id, user_ids))
             for row in connection.execute(wanted.order_by(people.c.linked_at.desc(), people.c.open_id)):
-                found.setdefault(row.user_id, []).append(_linked(row))
+                found.setdefault(row.user_id, []).append(_linked_of(row))
         return found
 
     def listing(self, *, revoked: bool = False) -> list[Linked]:
@@ -146,8 +146,8 @@ class People:
         wanted = sa.select(people).order_by(people.c.user_name, people.c.app_id, people.c.open_id)
         if not revoked:
             wanted = wanted.where(people.c.state == "linked")
-        with transaction(migrate.opened(self.url), reading=True) as connection:
-            return [_linked(row) for row in connection.execute(wanted)]
+        with transaction(migrate.open_engine(self.url), reading=True) as connection:
+            return [_linked_of(row) for row in connection.execute(wanted)]
 
     def link(self, person: Person, account: Account) -> Linked:
         """Link a person; a link that exists is replaced.
@@ -156,7 +156,7 @@ class People:
             person: Who it is in Lark.
             account: Who it is in Airflow, with the serialised user.
         """
-        with transaction(migrate.opened(self.url)) as connection:
+        with transaction(migrate.open_engine(self.url)) as connection:
             return self.link_in(connection, person, account)
 
     def revoke(self, open_id: str, *, app_id: str | None = None) -> list[Linked]:
@@ -169,7 +169,7 @@ class People:
         Returns:
             The links that were revoked.
         """
-        with transaction(migrate.opened(self.url)) as connection:
+        with transaction(migrate.open_engine(self.url)) as connection:
             now = read_clock(connection).now
             mine = [people.c.open_id == open_id, people.c.state == "linked"]
             codes = [link_codes.c.open_id == open_id, link_codes.c.used_at.is_(None)]
@@ -181,7 +181,7 @@ class People:
             changed = {"state": "revoked", "airflow_user": "", "updated_at": now}
             connection.execute(sa.update(people).where(*mine).values(changed))
             connection.execute(sa.delete(link_codes).where(*codes))
-        return [replace(_linked(row), is_revoked=True) for row in rows]
+        return [replace(_linked_of(row), is_revoked=True) for row in rows]
 
     def link_in(self, connection: Connection, person: Person, account: Account) -> Linked:
         """Link a person in a transaction; see `link`.
@@ -207,8 +207,8 @@ class People:
         connection.execute(added.on_conflict_do_update(index_elements=list(key), set_=changed))
         return Linked(person, account, now)
 
-    def _opened(self, row: Row[Any]) -> Linked:
-        linked = _linked(row)
+    def _open(self, row: Row[Any]) -> Linked:
+        linked = _linked_of(row)
         who = f"The link of {linked.person.open_id!r} (app {linked.person.app_id!r})"
         altered = (
             f"{who} is not as it was recorded: the person or the Airflow user was changed by something other "
@@ -238,7 +238,7 @@ def person_of(row: Row[Any]) -> Person:
     return Person(row.app_id, row.tenant_key, row.open_id)
 
 
-def _linked(row: Row[Any]) -> Linked:
+def _linked_of(row: Row[Any]) -> Linked:
     account = Account(row.auth_manager, row.user_id, row.user_name)
     return Linked(person_of(row), account, row.linked_at, is_revoked=row.state != "linked")
 

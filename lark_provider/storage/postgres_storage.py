@@ -99,7 +99,7 @@ class PostgresStorage:
         self.close()
 
     def __repr__(self) -> str:
-        return f"PostgresStorage({urls.shown(self._url)!r})"
+        return f"PostgresStorage({urls.display(self._url)!r})"
 
     def _engine(self) -> Engine:
         if self._own is None:

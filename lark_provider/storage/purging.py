@@ -43,7 +43,7 @@ def purge(url: URL, retention: Retention | None = None) -> dict[str, int]:
     """
     periods = retention or Retention.from_environment()
     existing(url)
-    on = migrate.opened(url)
+    on = migrate.open_engine(url)
     with transaction(on, limits=MAINTENANCE) as connection:
         now = connection.execute(sa.select(clock(connection))).scalar_one()
         counts = {
@@ -68,7 +68,7 @@ def _conditions(
                 sa.and_(forgotten.IS_ONE, tables.leases.c.until < now - periods.ledger),
             ),
             tables.card_callbacks: sa.and_(
-                clicks.stored_at < now - periods.card_callbacks, _unneeded(connection)
+                clicks.stored_at < now - periods.card_callbacks, _unneeded_clicks(connection)
             ),
             tables.card_answers: tables.card_answers.c.decided_at < now - periods.card_answers,
             tables.handled_events: tables.handled_events.c.handled_at < now - periods.handled_events,
@@ -134,7 +134,7 @@ def _conditions_of_watched(ends: datetime) -> dict[sa.Table, sa.ColumnElement[bo
     }
 
 
-def _unneeded(connection: Connection) -> sa.ColumnElement[bool]:
+def _unneeded_clicks(connection: Connection) -> sa.ColumnElement[bool]:
     """Return the condition that a click can answer no open question, by correlation or message.
 
     The rows of open questions are parsed here and not in SQL, so that a damaged one protects no click, but
@@ -145,8 +145,8 @@ def _unneeded(connection: Connection) -> sa.ColumnElement[bool]:
     asked = sa.select(waits.id, waits.message_ids, waits.question).where(waits.state == "open")
     for row in connection.execute(asked):
         correlations.add(row.id)
-        messages.update(text for text in _parsed(row.message_ids, list) if isinstance(text, str))
-        carried = _parsed(row.question, dict).get("correlation")
+        messages.update(text for text in _parse(row.message_ids, list) if isinstance(text, str))
+        carried = _parse(row.question, dict).get("correlation")
         correlations.update({carried} if isinstance(carried, str) else ())
     named = sa.or_(
         among(connection, clicks.correlation, correlations), among(connection, clicks.message_id, messages)
@@ -155,7 +155,7 @@ def _unneeded(connection: Connection) -> sa.ColumnElement[bool]:
     return sa.func.coalesce(named, sa.false()).is_(sa.false())
 
 
-def _parsed(text: str, kind: type[T]) -> T:
+def _parse(text: str, kind: type[T]) -> T:
     try:
         found = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -178,7 +178,7 @@ def _delete_inputs(on: Engine, end: datetime) -> Iterator[int]:
         with transaction(on, limits=MAINTENANCE) as connection:
             wanted = (
                 sa.select(clicks.id, clicks.payload)
-                .where(clicks.id > after, clicks.stored_at < end, has_inputs, _unneeded(connection))
+                .where(clicks.id > after, clicks.stored_at < end, has_inputs, _unneeded_clicks(connection))
                 .order_by(clicks.id)
                 .limit(_CHUNK)
             )

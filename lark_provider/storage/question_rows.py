@@ -55,7 +55,7 @@ def readable(rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
     return found
 
 
-def recorded(
+def read_recorded(
     connection: Connection,
     condition: sa.ColumnElement[bool],
     most: int | None = None,

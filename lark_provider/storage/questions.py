@@ -20,11 +20,11 @@ from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.new_cards import ASKED_AGAIN, NewCard, insert_cards
-from lark_provider.storage.question_rows import RecordedQuestion, readable, recorded
+from lark_provider.storage.question_rows import RecordedQuestion, read_recorded, readable
 from lark_provider.storage.statements import among, insert, read_clock
 
 _CHUNK = 500
-"""Rows in a statement that writes, and the most that `held` and `without_cards` return by default."""
+"""Rows in a statement that writes, and the most that `held_questions` and `without_cards` return."""
 
 
 class Questions:
@@ -53,7 +53,7 @@ class Questions:
         ordered = sorted(questions, key=lambda one: one.task.ti_id)  # Sorted against deadlocks.
         count = 0
         for start in range(0, len(ordered), _CHUNK):
-            with transaction(migrate.opened(self._url)) as connection:
+            with transaction(migrate.open_engine(self._url)) as connection:
                 now = read_clock(connection).now
                 rows = [
                     {
@@ -87,7 +87,7 @@ class Questions:
         rows, cards = hitl_questions.c, hitl_cards.c
         held = []
         for one in sorted(questions, key=lambda one: one.task.ti_id):
-            with transaction(migrate.opened(self._url)) as connection:
+            with transaction(migrate.open_engine(self._url)) as connection:
                 now = read_clock(connection).now
                 is_shown = sa.exists().where(cards.ti_id == rows.ti_id, cards.state.in_(("due", "sent")))
                 changed = connection.execute(
@@ -102,25 +102,25 @@ class Questions:
                     held.append(one.task.ti_id)
         return held
 
-    def known(self, ti_ids: Iterable[str]) -> dict[str, str]:
+    def known_states(self, ti_ids: Iterable[str]) -> dict[str, str]:
         """Return the states of those questions that are recorded, by task-instance id."""
         rows = hitl_questions.c
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             query = sa.select(rows.ti_id, rows.state).where(among(connection, rows.ti_id, ti_ids))
             return {row.ti_id: row.state for row in connection.execute(query)}
 
     def live(self) -> dict[str, str]:
         """Return the states of all questions that are not over, by task-instance id."""
         rows = hitl_questions.c
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             query = sa.select(rows.ti_id, rows.state).where(rows.state.in_(("held", "open")))
             return {row.ti_id: row.state for row in connection.execute(query)}
 
     def get(self, ti_ids: Iterable[str]) -> dict[str, RecordedQuestion]:
         """Return questions by their task-instance ids; those that are not recorded are missing."""
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             condition = among(connection, hitl_questions.c.ti_id, ti_ids)
-            return recorded(connection, condition)
+            return read_recorded(connection, condition)
 
     def tasks(self, ti_ids: Iterable[str]) -> dict[str, TaskInstance]:
         """Return the tasks of questions, also of those whose content is damaged, which end as any other.
@@ -129,12 +129,12 @@ class Questions:
             ti_ids: The task-instance ids; those that are not recorded are missing.
         """
         rows = hitl_questions.c
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             query = sa.select(rows.ti_id, rows.dag_id, rows.run_id, rows.task_id, rows.map_index)
             found = connection.execute(query.where(among(connection, rows.ti_id, ti_ids)))
             return {row.ti_id: TaskInstance(*row) for row in found}
 
-    def held(self, parked_before: datetime, most: int = _CHUNK) -> dict[str, RecordedQuestion]:
+    def held_questions(self, parked_before: datetime, most: int = _CHUNK) -> dict[str, RecordedQuestion]:
         """Return held questions whose task was parked before a time, oldest first.
 
         Args:
@@ -142,16 +142,18 @@ class Questions:
             most: How many at most.
         """
         rows = hitl_questions.c
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             condition = sa.and_(rows.state == "held", rows.parked_at <= parked_before)
-            return recorded(connection, condition, most)
+            return read_recorded(connection, condition, most)
 
     def without_cards(self) -> dict[str, RecordedQuestion]:
         """Return open questions that have no card, since no receiver was known; those updated longest ago."""
         rows = hitl_questions.c
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             has_card = sa.exists().where(hitl_cards.c.ti_id == rows.ti_id, ~_is_earlier())
-            return recorded(connection, sa.and_(rows.state == "open", ~has_card), _CHUNK, by=rows.updated_at)
+            return read_recorded(
+                connection, sa.and_(rows.state == "open", ~has_card), _CHUNK, by=rows.updated_at
+            )
 
     def open(self, cards: Mapping[str, Sequence[NewCard]]) -> int:
         """Open questions and record the cards that are due for them, in one transaction.
@@ -165,7 +167,7 @@ class Questions:
             How many cards are new.
         """
         rows = hitl_questions.c
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             now = read_clock(connection).now
             # Locked in one order, against deadlocks.
             query = sa.select(rows.ti_id).where(
@@ -199,7 +201,7 @@ class Questions:
 
     def _end(self, ends: Mapping[str, End]) -> dict[str, End]:
         rows = hitl_questions.c
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             now = read_clock(connection).now
             ended = (
                 hitl_questions.update()
@@ -210,7 +212,7 @@ class Questions:
             query = sa.select(rows.ti_id, rows.outcome).where(among(connection, rows.ti_id, ends))
             return dict(readable(connection.execute(query), lambda row: (row.ti_id, load_end(row.outcome))))
 
-    def failed(self, ti_id: str, end: End) -> bool:
+    def record_failed(self, ti_id: str, end: End) -> bool:
         """Record that a task failed after its question was answered, and let its cards be updated again.
 
         Args:
@@ -221,7 +223,7 @@ class Questions:
             Whether it was recorded now; the first such end stays.
         """
         rows = hitl_questions.c
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             now = read_clock(connection).now
             query = sa.select(rows.outcome).where(rows.ti_id == ti_id, rows.state == "over")
             outcome = connection.execute(query.with_for_update()).scalar()
@@ -246,15 +248,15 @@ class Questions:
             seconds: For how long, by the database's clock.
         """
         rows = hitl_questions.c
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             since = read_clock(connection).now - timedelta(seconds=seconds)
-            found = recorded(connection, sa.and_(rows.state == "over", rows.updated_at >= since))
+            found = read_recorded(connection, sa.and_(rows.state == "over", rows.updated_at >= since))
         return {ti_id: one for ti_id, one in found.items() if one.end and one.end.kind == "answered"}
 
     def counts(self) -> dict[str, int]:
         """Return how many questions are held and open."""
         rows = hitl_questions.c
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             query = (
                 sa.select(rows.state, sa.func.count().label("amount"))
                 .where(rows.state.in_(("held", "open")))

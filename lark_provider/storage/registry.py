@@ -58,7 +58,7 @@ def find(url: URL, named: str | None) -> Row[Any]:
     """
     if not exists(url):
         raise unknown(named, url)
-    with transaction(migrate.opened(url), reading=True) as connection:
+    with transaction(migrate.open_engine(url), reading=True) as connection:
         if named is not None:
             row = row_of(connection, named)
             if row is None:
@@ -72,7 +72,7 @@ def find(url: URL, named: str | None) -> Row[Any]:
     if len(rows) != 1:
         count = "several active apps" if active else "no active app"
         raise ConfigurationError(
-            f"No app is named, and registry {urls.shown(url)} has {count}. Next: pass app_id=, or set "
+            f"No app is named, and registry {urls.display(url)} has {count}. Next: pass app_id=, or set "
             "LARK_APP_ID or LARK_DEFAULT_APP_ID."
         )
     return rows[0]
@@ -88,7 +88,7 @@ def unknown(app_id: str | None, url: URL) -> ConfigurationError:
     """Return the error for an app that is not in a registry."""
     who = f"App {app_id!r} is not" if app_id else "No app"
     return ConfigurationError(
-        f"{who} in registry {urls.shown(url)}. Next: `lark-provider app add`; "
+        f"{who} in registry {urls.display(url)}. Next: `lark-provider app add`; "
         "`lark-provider app list` shows what is there."
     )
 

@@ -89,7 +89,7 @@ class Retention:
                 continue
             shortest = _SHORTEST.get(name, timedelta())
             if given < shortest:
-                least = periods.shown(shortest)
+                least = periods.format_period(shortest)
                 raise ConfigurationError(
                     f"The retention of {name} must be at least {least}, got {given}. Next: set "
                     f"{PREFIX}{name.upper()}, or what was passed instead, to {least} or more."

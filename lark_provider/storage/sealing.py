@@ -114,7 +114,7 @@ def columns(secrets: AppSecrets, app_id: str, base_url: str, keys: Keys) -> dict
     }
 
 
-def opened(row: Row[Any], keys: Keys) -> AppSecrets:
+def open_secrets(row: Row[Any], keys: Keys) -> AppSecrets:
     """Decrypt the secrets of a row; only its seal is read.
 
     Args:
@@ -132,9 +132,9 @@ def opened(row: Row[Any], keys: Keys) -> AppSecrets:
             "what it should be."
         )
     if {type(row.sealed), type(row.app_id), type(row.base_url)} != {str}:
-        raise DecryptionError(_altered(row))  # SQLite stores any type in any column, bytes too.
+        raise DecryptionError(_altered_text(row))  # SQLite stores any type in any column, bytes too.
     place, what = _place(row.app_id, row.base_url), f"The app_secret of app {row.app_id!r}"
-    content = orjson.loads(keys.unseal(row.sealed, place, what, _altered(row)))
+    content = orjson.loads(keys.unseal(row.sealed, place, what, _altered_text(row)))
     previous = content["previous"]
     return AppSecrets(
         content["app_secret"],
@@ -170,7 +170,7 @@ def seal_all(
         return rows
     keys = keys or Keys.from_environment()
     for row in rows:
-        secrets = opened(row, keys) if row.sealed is not None else _of_version_0_1(row, keys, unmarked)
+        secrets = open_secrets(row, keys) if row.sealed is not None else _of_version_0_1(row, keys, unmarked)
         connection.execute(
             applications.update()
             .where(applications.c.id == row.id)
@@ -189,7 +189,7 @@ def _of_version_0_1(row: Row[Any], keys: Keys, unmarked: bool) -> AppSecrets:
     def read(name: str, value: str) -> str:
         text = Secret(keys.decrypt(value, f"The {name} of app {row.app_id!r}"))
         if keys.is_moved(value, _place(row.app_id, row.base_url, name)):
-            raise DecryptionError(_altered(row))
+            raise DecryptionError(_altered_text(row))
         if not (unmarked or keys.is_marked(value)):
             raise DecryptionError(
                 f"App {row.app_id!r} is not sealed, in a registry that was upgraded before: any user who can "
@@ -206,7 +206,7 @@ def _of_version_0_1(row: Row[Any], keys: Keys, unmarked: bool) -> AppSecrets:
     )
 
 
-def _altered(row: Row[Any]) -> str:
+def _altered_text(row: Row[Any]) -> str:
     return (
         f"App {row.app_id!r} is not as it was sealed: its app_id, base_url or secrets were changed in the "
         "registry by something other than this package. Next: find out who can write there; then restore "

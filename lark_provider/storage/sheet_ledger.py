@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.ledger import Claimant, Held, Lease
 from lark_provider.protocol.ledger_entry import State
-from lark_provider.protocol.redact import masked_addresses
+from lark_provider.protocol.redact import mask_addresses
 from lark_provider.protocol.sheet_ledger import RecordedSegment, Reservation, Segment, TableWrite
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, statements
@@ -56,13 +56,13 @@ class SheetLedger:
         """
         identity, rows, chunks = ledger_id(self._app.name, KIND, target, key), ledger.c, ledger_chunks.c
         text = orjson.dumps(dict(detail)).decode()
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             now = read_clock(connection).now
             added = statements.insert(connection, ledger).values(
                 id=identity,
                 kind=KIND,
                 app_id=self._app.app_id,
-                name=masked_addresses(key),
+                name=mask_addresses(key),
                 target=target,
                 state=State.PENDING,
                 detail=text,
@@ -99,17 +99,17 @@ class SheetLedger:
             is_disjoint: Whether it must not have rows that a pending segment of another table has, in the
                 same worksheet; it is then moved below them.
         """
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             clock = read_clock(connection)
             if done is not None:
                 _record_done(connection, write, done, clock.now)
             lease = self._claim(connection, clock, claimant)
             if isinstance(lease, Held):
                 return Reservation(lease)
-            found = _recorded(connection, write, segment.number)
+            found = _find(connection, write, segment.number)
             if found is not None:
                 return Reservation(lease, found)
-            placed = _placed(connection, write, segment) if is_disjoint else segment
+            placed = _place(connection, write, segment) if is_disjoint else segment
             connection.execute(
                 ledger_chunks.insert().values(
                     ledger_id=write, number=placed.number, sends=0, **_values(placed, claimant, clock.now)
@@ -128,19 +128,19 @@ class SheetLedger:
             is_disjoint: As for `reserve`.
         """
         rows = ledger_chunks.c
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             clock = read_clock(connection)
             lease = self._claim(connection, clock, claimant)
             if isinstance(lease, Held):
                 return Reservation(lease)
-            placed = _placed(connection, write, segment) if is_disjoint else segment
+            placed = _place(connection, write, segment) if is_disjoint else segment
             change = ledger_chunks.update().where(rows.ledger_id == write, rows.number == placed.number)
             if is_disjoint:  # else it is written again, whatever stands
                 change = change.where(rows.state != State.DONE)
             changed = connection.execute(
                 change.values(sends=rows.sends + 1, **_values(placed, claimant, clock.now))
             )
-            recorded = _recorded(connection, write, placed.number)
+            recorded = _find(connection, write, placed.number)
             return Reservation(lease, recorded, is_new=changed.rowcount == 1)
 
     def stands(self, write: str, number: int) -> None:
@@ -150,7 +150,7 @@ class SheetLedger:
             write: The id of the table.
             number: The segment.
         """
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             _record_done(connection, write, number, read_clock(connection).now)
 
     def finish(self, write: str, done: int | None) -> None:
@@ -161,7 +161,7 @@ class SheetLedger:
             done: The last segment, if it is not recorded yet.
         """
         rows = ledger_chunks.c
-        with transaction(migrate.opened(self._url)) as connection:
+        with transaction(migrate.open_engine(self._url)) as connection:
             now = read_clock(connection).now
             if done is not None:
                 _record_done(connection, write, done, now)
@@ -180,7 +180,7 @@ class SheetLedger:
             count: At most so many.
         """
         rows = ledger_chunks.c
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             found = connection.execute(
                 sa.select(ledger_chunks, statements.clock(connection))
                 .where(rows.ledger_id == write, rows.number > after)
@@ -205,7 +205,7 @@ class SheetLedger:
             .join(ledger, rows.id == chunks.ledger_id)
             .where(rows.kind == KIND, rows.target == target, rows.id != write, chunks.content == digest)
         )
-        with transaction(migrate.opened(self._url), reading=True) as connection:
+        with transaction(migrate.open_engine(self._url), reading=True) as connection:
             places = [(_row_of(one.fields), one.row_count) for one in connection.execute(twins)]
         return any(row <= last and row + count > first for row, count in places)
 
@@ -213,7 +213,7 @@ class SheetLedger:
         return claim(connection, clock, lease_key(self._app.base_url, claimant.key), claimant)
 
 
-def _placed(connection: Connection, write: str, segment: Segment) -> Segment:
+def _place(connection: Connection, write: str, segment: Segment) -> Segment:
     """Return a segment below the rows that others have reserved and perhaps not written yet."""
     chunks, rows = ledger_chunks.c, ledger.c
     target = sa.select(rows.target).where(rows.id == write).scalar_subquery()
@@ -242,7 +242,7 @@ def _values(segment: Segment, claimant: Claimant, now: datetime) -> dict[str, An
     }
 
 
-def _recorded(connection: Connection, write: str, number: int) -> RecordedSegment | None:
+def _find(connection: Connection, write: str, number: int) -> RecordedSegment | None:
     rows = ledger_chunks.c
     wanted = sa.select(ledger_chunks, statements.clock(connection)).where(
         rows.ledger_id == write, rows.number == number

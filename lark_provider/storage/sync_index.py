@@ -102,7 +102,7 @@ class SqliteIndex:
         """Return how many rows of the source have a key, rejected ones included."""
         return self._one("SELECT COUNT(*) FROM source")
 
-    def accepted(self) -> int:
+    def count_accepted(self) -> int:
         """Return how many rows of the source are not rejected."""
         return self._one("SELECT COUNT(*) FROM source WHERE wire IS NOT NULL")
 
@@ -120,7 +120,7 @@ class SqliteIndex:
         """Return the values of rows by key, without those that are rejected."""
         return {key: wire for key, wire in self._by_key("key, wire", keys) if wire is not None}
 
-    def known(self, keys: Sequence[str | None]) -> list[Known]:
+    def look_up(self, keys: Sequence[str | None]) -> list[Known]:
         """Return what is known about the row of the source that has each key."""
         return self._by_key("row, shape, digest", keys)
 
@@ -165,7 +165,7 @@ class SqliteIndex:
             )
             self._has_ids = True
 
-    def scanned(self) -> int:
+    def count_scanned(self) -> int:
         """Return how many different records were seen since `begin_scan`."""
         self._index_ids()
         return self._one("SELECT COUNT(*) FROM seen WHERE scan = ?", (self._scan,))
@@ -221,7 +221,7 @@ class SqliteIndex:
             f"FROM seen JOIN source ON source.row = seen.row WHERE {_DIFFERING} "
             "AND source.wire IS NOT NULL AND NOT seen.duplicate ORDER BY seen.row"
         )
-        return map(Difference._make, _fetched(found))
+        return map(Difference._make, _fetch(found))
 
     def plan_creates(self) -> int:
         """Plan a create for each row without a record; return how many."""
@@ -245,12 +245,12 @@ class SqliteIndex:
         while some := found.fetchmany(count):
             yield some
 
-    def planned(self, kind: Kind | None = None) -> Iterator[Planned]:
+    def read_plan(self, kind: Kind | None = None) -> Iterator[Planned]:
         """Return the plan, or the writes of one kind, in order."""
         only, values = ("WHERE plan.kind = ? ", (kind,)) if kind else ("", ())
-        return map(Planned._make, _fetched(self._run(f"{_PLANNED} {only}ORDER BY plan.number", values)))
+        return map(Planned._make, _fetch(self._run(f"{_PLANNED} {only}ORDER BY plan.number", values)))
 
-    def planned_after(self, kind: Kind, number: int, count: int) -> list[Planned]:
+    def read_plan_after(self, kind: Kind, number: int, count: int) -> list[Planned]:
         """Return the next writes of one kind."""
         found = self._run(
             f"{_PLANNED} WHERE plan.kind = ? AND plan.number > ? ORDER BY plan.number LIMIT ?",
@@ -270,7 +270,7 @@ class SqliteIndex:
             [(field, key, record_id) for key, record_id in records],
         )
 
-    def linked(self, field: str, keys: Sequence[str]) -> Mapping[str, str | None]:
+    def find_linked(self, field: str, keys: Sequence[str]) -> Mapping[str, str | None]:
         """Return ids of another table's records by key; None if several have it."""
         found: dict[str, str | None] = {}
         for key in keys:
@@ -291,7 +291,7 @@ _DIFFERING = 'seen.row IS NOT NULL AND seen."values" IS NOT NULL'
 _WITHOUT_RECORD = "wire IS NOT NULL AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.row = source.row)"
 
 
-def _fetched(cursor: sqlite3.Cursor) -> Iterator[Any]:
+def _fetch(cursor: sqlite3.Cursor) -> Iterator[Any]:
     while some := cursor.fetchmany(_AT_ONCE):
         yield from some
 

@@ -134,7 +134,7 @@ def registry(given: str | None = None, environ: Mapping[str, str] = ENVIRONMENT)
 
 
 def _with_password(url: URL) -> URL:
-    """Move a password among the parameters to where `shown` hides it."""
+    """Move a password among the parameters to where `display` hides it."""
     found = url.query.get("password")
     return url.set(password=found).difference_update_query(["password"]) if isinstance(found, str) else url
 
@@ -143,7 +143,7 @@ def _absolute(path: str) -> str:
     return str(config.path(path).absolute())
 
 
-def shown(url: URL) -> str:
+def display(url: URL) -> str:
     """Return a URL without its password, for display; of SQLite only the path."""
     if url.drivername == SQLITE_DRIVER:
         return str(url.database)

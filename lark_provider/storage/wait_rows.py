@@ -37,7 +37,7 @@ def get(connection: Connection, wait_id: str) -> Asked | None:
     return None if row is None else question_of(row)
 
 
-def ended(connection: Connection, asked: Iterable[Asked]) -> dict[str, Asked]:
+def find_ended(connection: Connection, asked: Iterable[Asked]) -> dict[str, Asked]:
     """Return which of some questions are open no longer, as they are now.
 
     Args:
@@ -160,7 +160,7 @@ def newest(connection: Connection, origin: Origin) -> tuple[Asked | None, list[s
     return found, sorted({row.id for row in rows} - {one.id for one in readable})
 
 
-def taken_over(connection: Connection, asked: Asked, origin: Origin, deadline: datetime | None) -> Asked:
+def take_over(connection: Connection, asked: Asked, origin: Origin, deadline: datetime | None) -> Asked:
     """Record that a later attempt goes on with a question, and return it as it is now.
 
     Args:

@@ -29,12 +29,12 @@ class WatchedCursor(cursor):
     def execute(self, query: Any, variables: Any = None) -> None:
         """Run a statement."""
         prefix = self.connection.prefix
-        with self.connection.watched():
+        with self.connection.watch():
             super().execute(prefix + query if prefix else query, variables)
 
     def executemany(self, query: Any, vars_list: Any) -> None:
         """Run a statement for each of several rows; the deadline is that of one statement."""
-        with self.connection.watched():
+        with self.connection.watch():
             super().executemany(query, vars_list)
 
 
@@ -79,7 +79,7 @@ class WatchedConnection(connection):
         return is_recent and not self.closed and not self._poll.poll(0)
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
+    def watch(self) -> Iterator[None]:
         """Watch one call to the server.
 
         Raises:

@@ -28,7 +28,7 @@ def parse(text: str) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-def shown(age: timedelta) -> str:
+def format_period(age: timedelta) -> str:
     """Write a period in the largest unit that needs no fraction."""
     seconds = int(age.total_seconds())
     for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):

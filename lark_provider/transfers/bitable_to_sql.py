@@ -123,7 +123,7 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
 
         from lark_provider.transfers import lineage
 
-        found = lineage.written(self.sql_table, self.sql_conn_id, self.hook_params)
+        found = lineage.written_table(self.sql_table, self.sql_conn_id, self.hook_params)
         return OperatorLineage(inputs=[self._dataset()], outputs=found)
 
     def _empty_source(self, deleted: int) -> InvalidRequestError:
@@ -146,7 +146,7 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
         zone = zone_of(self.zone) or self._base_zone()
         fields = self.hook.client.clouddoc.bitable.list_fields(self.base, self.table_id)
         types = {field["field_name"]: field["type"] for field in fields}
-        wanted = self._wanted(list(types))
+        wanted = self._wanted_columns(list(types))
         if self.record_id_column:
             wanted[""] = self.record_id_column
         is_text = target.driver == "sqlite3"
@@ -154,7 +154,7 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
         def convert(field: str, column: str) -> Callable[[Any], Any]:
             return to_sql(types.get(field, TEXT), target.moments[column], zone, is_text=is_text)
 
-        return self._matched(target, wanted, convert)
+        return self._match(target, wanted, convert)
 
     def _base_zone(self) -> dt.tzinfo:
         """Return the base's own time zone, in which people see its days; UTC if Lark names none."""

@@ -112,7 +112,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
             if hook.supports_autocommit:
                 hook.set_autocommit(connection, False)
             try:
-                counts = self._copied(Target(hook, connection, self.sql_table))
+                counts = self._copy(Target(hook, connection, self.sql_table))
             except BaseException:
                 connection.rollback()
                 raise
@@ -135,7 +135,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
     def _empty_source(self, deleted: int) -> InvalidRequestError:
         """Return the error of an empty source; `deleted` rows are in the SQL table."""
 
-    def _copied(self, target: Target) -> dict[str, int]:
+    def _copy(self, target: Target) -> dict[str, int]:
         columns = self._columns(target)
         if not columns:
             raise InvalidRequestError(
@@ -159,11 +159,11 @@ class CopyOperator(ProgressMixin, LarkOperator):
             raise self._empty_source(deleted)
         return {"rows": count, "deleted": deleted}
 
-    def _wanted(self, available: Sequence[str]) -> dict[str, str]:
+    def _wanted_columns(self, available: Sequence[str]) -> dict[str, str]:
         """Return the names of the SQL columns by the fields to copy: those of `columns`, else all.
 
         Args:
-            available: The fields of the source; that the SQL table has the columns is checked by `_matched`.
+            available: The fields of the source; that the SQL table has the columns is checked by `_match`.
 
         Raises:
             InvalidRequestError: `columns` names a field that the source does not have.
@@ -178,7 +178,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
                 raise self._unknown(name, ", ".join(map(repr, available)))
         return wanted
 
-    def _matched(
+    def _match(
         self, target: Target, wanted: Mapping[str, str], convert: Callable[[str, str], Callable[[Any], Any]]
     ) -> list[Column]:
         """Return the SQL column of each field.

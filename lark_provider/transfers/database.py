@@ -60,7 +60,7 @@ def driver_of(connection: Any) -> str:
     return type(connection).__module__.partition(".")[0]
 
 
-def checked_query(sql: str) -> str:
+def check_query(sql: str) -> str:
     """Return a query, after templates were rendered.
 
     Args:
@@ -107,7 +107,7 @@ def is_ordered(sql: str) -> bool:
 def rows(
     hook: DbApiHook, sql: str, parameters: Parameters = None, *, chunk_size: int = 1000
 ) -> Generator[dict[str, Any], None, None]:
-    """Yield the rows of a query, by column; arguments and errors as for `selected`.
+    """Yield the rows of a query, by column; arguments and errors as for `select`.
 
     Args:
         hook: The database.
@@ -115,13 +115,13 @@ def rows(
         parameters: Its parameters.
         chunk_size: How many rows are fetched at once.
     """
-    with closing(selected(hook, sql, parameters, chunk_size=chunk_size)) as found:
+    with closing(select(hook, sql, parameters, chunk_size=chunk_size)) as found:
         names = next(found)
         for row in found:
             yield dict(zip(names, row, strict=True))
 
 
-def selected(
+def select(
     hook: DbApiHook, sql: str, parameters: Parameters = None, *, chunk_size: int = 1000
 ) -> Generator[Sequence[Any], None, None]:
     """Yield the names of a query's columns, which are known without rows as well, and then its rows.

@@ -25,7 +25,7 @@ def read_by(sql: str, conn_id: str, hook_params: Mapping[str, Any] | None) -> li
     return [] if found is None else list(found.inputs)
 
 
-def written(table: str, conn_id: str, hook_params: Mapping[str, Any] | None) -> list[Any]:
+def written_table(table: str, conn_id: str, hook_params: Mapping[str, Any] | None) -> list[Any]:
     """Return a SQL table that is written, or none if the provider of the database does not tell.
 
     Args:

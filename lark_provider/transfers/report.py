@@ -143,16 +143,16 @@ class LarkReportOperator(SqlToLarkSheetOperator):
 
         known: Any = {**context, "report": report}
 
-        def rendered(value: Any) -> Any:
+        def render(value: Any) -> Any:
             return self.render_template(value, known)
 
         if self.template_id is not None:
-            variables = rendered(self.template_variable)
-            return cards.template_card(rendered(self.template_id), variables, rendered(self.template_version))
+            variables = render(self.template_variable)
+            return cards.template_card(render(self.template_id), variables, render(self.template_version))
         rows, opens = _WORDS[self.language]
         card: Any = cards.notice_card(
-            rendered(self.card_title or self.title),
-            rendered(self.text),
+            render(self.card_title or self.title),
+            render(self.text),
             fields={rows: f"{report.rows_written:,}"},
             link={opens: report.url},
         )
@@ -161,10 +161,10 @@ class LarkReportOperator(SqlToLarkSheetOperator):
 
     def _send(self, client: LarkServiceClient, to: Receiver, card: Any, key: str) -> str:
         """Send the card to one receiver, or update the one that it got before."""
-        from lark_provider.hooks.receivers import marked
+        from lark_provider.hooks.receivers import mark_redirected
 
         if to.instead_of is not None:
-            card = marked(card, "interactive", to.instead_of)
+            card = mark_redirected(card, "interactive", to.instead_of)
         for _ in range(_MOST_CARDS):
             sent = client.messaging.send(
                 to.id,

@@ -133,7 +133,7 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
 
         from lark_provider.transfers import lineage
 
-        found = lineage.written(self.sql_table, self.sql_conn_id, self.hook_params)
+        found = lineage.written_table(self.sql_table, self.sql_conn_id, self.hook_params)
         return OperatorLineage(inputs=[self._dataset(self.sheet or "")], outputs=found)
 
     def _empty_source(self, deleted: int) -> InvalidRequestError:
@@ -156,13 +156,13 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
         zone = zone_of(self.zone) or dt.UTC
         self._found = iter(self.hook.client.clouddoc.sheets.read_rows(self._ref(), self.range))
         self._titles = titles_of(next(self._found, []))
-        wanted = self._wanted([title for title in self._titles if title])
+        wanted = self._wanted_columns([title for title in self._titles if title])
         is_text = target.driver == "sqlite3"
 
         def convert(_: str, column: str) -> Callable[[Any], Any]:
             return from_sheet(target.moments[column], zone, is_text=is_text)
 
-        return self._matched(target, wanted, convert)
+        return self._match(target, wanted, convert)
 
     def _rows(self, columns: Sequence[Column]) -> Iterator[tuple[Any, ...]]:
         places = [(self._titles.index(column.field), column.convert) for column in columns]

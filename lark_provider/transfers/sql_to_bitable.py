@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import lark_errors
 from lark_provider.operators.bitable_sync import LarkBitableSyncOperator
-from lark_provider.operators.tables import OnClear, Records, checked_on_clear
+from lark_provider.operators.tables import OnClear, Records, check_on_clear
 from lark_provider.transfers import values
 from lark_provider.transfers.database import (
     Parameters,
     check_columns,
-    checked_query,
+    check_query,
     is_ordered,
     rows,
     sql_hook,
@@ -116,7 +116,7 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
                 f"{min(ignored)} has no meaning with mode='insert'. Next: leave it out, or pass another mode "
                 "and key_fields."
             )
-        checked_on_clear(on_clear)
+        check_on_clear(on_clear)
         super().__init__(
             records=(), key_fields=key_fields, mode="upsert" if mode == "insert" else mode, **kwargs
         )
@@ -163,7 +163,7 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
         return OperatorLineage(inputs=found, outputs=[self._dataset()])
 
     def _source(self) -> Records:
-        checked_query(self.sql)
+        check_query(self.sql)
         return self._rows()
 
     def _rows(self) -> Iterator[dict[str, Any]]:
@@ -172,7 +172,7 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
             types = {field["field_name"]: field["type"] for field in fields}
         hook = sql_hook(self.sql_conn_id, self.hook_params)
         for row in rows(hook, self.sql, self.parameters):
-            named = row if self.columns is None else _renamed(row, self.columns)
+            named = row if self.columns is None else _rename(row, self.columns)
             yield {name: values.to_cell(value, types.get(name)) for name, value in named.items()}
 
 
@@ -184,6 +184,6 @@ _SYNC_ONLY = frozenset(
 )  # fmt: skip
 
 
-def _renamed(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+def _rename(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
     check_columns(columns.values(), row)
     return {field: row[column] for field, column in columns.items()}

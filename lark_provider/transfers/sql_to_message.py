@@ -17,7 +17,7 @@ from lark_provider.operators.object_storage import MAX_FILE_BYTES
 from lark_provider.operators.progress import ProgressMixin
 from lark_provider.protocol.errors import unknown_choice
 from lark_provider.transfers import values
-from lark_provider.transfers.database import Parameters, checked_query, selected, sql_hook
+from lark_provider.transfers.database import Parameters, check_query, select, sql_hook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,15 +119,15 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
         """Run the query and send its rows."""
         with lark_errors(), tempfile.TemporaryDirectory(prefix="lark-rows-") as folder:
             file = Path(folder) / f"rows.{self.file_format}"
-            count, kept, columns, cut = self._spooled(file)
+            count, kept, columns, cut = self._spool(file)
             if not count and self.skip_empty:
                 self.log.info("The query returned no rows; nothing was sent.")
                 return {"rows": 0, "message_ids": []}
-            sent = self._sent(context, count, kept, columns, file, cut)
+            sent = self._send(context, count, kept, columns, file, cut)
         self.log.info("Sent %d rows to %s: %s.", count, self.receiver_id, ", ".join(sent))
         return {"rows": count, "message_ids": sent}
 
-    def _spooled(self, file: Path) -> tuple[int, list[dict[str, Any]], list[str], str]:
+    def _spool(self, file: Path) -> tuple[int, list[dict[str, Any]], list[str], str]:
         """Write all rows into a file.
 
         Returns:
@@ -139,9 +139,7 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
 
         if self.file_format == XLSX:
             openpyxl()  # before the query runs
-        query = selected(
-            sql_hook(self.sql_conn_id, self.hook_params), checked_query(self.sql), self.parameters
-        )
+        query = select(sql_hook(self.sql_conn_id, self.hook_params), check_query(self.sql), self.parameters)
         kept: list[dict[str, Any]] = []
         with closing(query):
             columns = [str(name) for name in next(query)]
@@ -159,7 +157,7 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
                 count, cut = writing.write_to(file, CSV, dict.fromkeys(columns, "text"), rows()), ""
         return count, kept, columns, cut
 
-    def _sent(
+    def _send(
         self,
         context: Context,
         count: int,
@@ -171,7 +169,7 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
         """Send the card, and the file if the card does not hold all rows."""
         from lark_provider.api.cards import table_card
         from lark_provider.files.workbooks import MAX_CHARS
-        from lark_provider.hooks.receivers import marked
+        from lark_provider.hooks.receivers import mark_redirected
 
         client = self.hook.client
         to = self.hook.receiver(self.receiver_id)
@@ -191,7 +189,7 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
                 'query has more. Next: shorten it in the query, or pass file_format="csv".'
             )
         if to.instead_of is not None:
-            card = marked(card, "interactive", to.instead_of)
+            card = mark_redirected(card, "interactive", to.instead_of)
         key = to.key(self.idempotency_key or attempt_key(context, client, "rows", self.receiver_id))
         how: dict[str, Any] = {"receiver_id_type": to.id_type, "on_unknown": self.on_unknown}
         answer = client.messaging.send_card(to.id, card, idempotency_key=f"{key}\ncard", **how).data

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import lark_errors, task_key
 from lark_provider.operators.progress import ProgressMixin
-from lark_provider.operators.sheets import Shares, SheetOperator, checked_shares, shares_of
+from lark_provider.operators.sheets import Shares, SheetOperator, check_shares, shares_of
 from lark_provider.transfers import values
 from lark_provider.transfers.database import (
     Parameters,
     check_columns,
-    checked_query,
+    check_query,
     is_ordered,
-    selected,
+    select,
     sql_hook,
 )
 
@@ -131,7 +131,7 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
                 f"key_fields must be given with mode='update_by_key' and only then, got {key_fields!r} with "
                 f"{mode!r}. Next: name the columns that tell a row from all others."
             )
-        checked_shares(share_with)
+        check_shares(share_with)
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.parameters = parameters
@@ -175,11 +175,9 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
                 "The query has no ORDER BY. A retry whose rows come in another order is refused; add one."
             )
         keys = self.key_fields
-        query = selected(
-            sql_hook(self.sql_conn_id, self.hook_params), checked_query(self.sql), self.parameters
-        )
+        query = select(sql_hook(self.sql_conn_id, self.hook_params), check_query(self.sql), self.parameters)
         with closing(query):
-            columns, rows = _arranged(query, self.columns)
+            columns, rows = _arrange(query, self.columns)
             result = self.hook.client.clouddoc.sheets.write_table(
                 self._ref() if self.sheet else None,
                 self.progress.reading(rows),
@@ -216,7 +214,7 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
         return self.idempotency_key or task_key(context, self.hook.client, *parts)
 
 
-def _arranged(
+def _arrange(
     query: Generator[Sequence[Any], None, None], columns: Sequence[str] | Mapping[str, str] | None
 ) -> tuple[Sequence[str] | Mapping[str, str], Iterator[list[Any]]]:
     """Return the columns of the table, and its rows in their order."""

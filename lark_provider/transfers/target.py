@@ -45,7 +45,7 @@ class Target:
         with closing(connection.cursor()) as cursor:
             cursor.execute(f"SELECT * FROM {table} WHERE 1 = 0")  # noqa: S608 - checked to be a name
             described: dict[str, object] = {str(one[0]): one[1] for one in cursor.description}
-            declared = self._declared(cursor) if self.driver == "sqlite3" else {}
+            declared = self._declared_types(cursor) if self.driver == "sqlite3" else {}
         self.moments: dict[str, Moment] = {
             name: moment_of(self.driver, code, declared.get(name, "")) for name, code in described.items()
         }
@@ -103,19 +103,19 @@ class Target:
                     cursor.execute(insert, tuple(row))
 
     def _insert(self, columns: Sequence[str], count: int = 1) -> str:
-        names = ", ".join(map(self._quoted, columns))
+        names = ", ".join(map(self._quote, columns))
         row = f"({', '.join([self._hook.placeholder] * len(columns))})"
         return f"INSERT INTO {self.table} ({names}) VALUES {', '.join([row] * count)}"  # noqa: S608 - quoted
 
     def _on_conflict(self, columns: Sequence[str], keys: Sequence[str]) -> str:
-        others = [self._quoted(name) for name in columns if name not in keys]
+        others = [self._quote(name) for name in columns if name not in keys]
         changes = ", ".join(f"{name} = excluded.{name}" for name in others)
-        return f" ON CONFLICT ({', '.join(map(self._quoted, keys))}) DO UPDATE SET {changes}"
+        return f" ON CONFLICT ({', '.join(map(self._quote, keys))}) DO UPDATE SET {changes}"
 
     def _all_equal(self, names: Iterable[str], between: str = " AND ") -> str:
-        return between.join(f"{self._quoted(name)} = {self._hook.placeholder}" for name in names)
+        return between.join(f"{self._quote(name)} = {self._hook.placeholder}" for name in names)
 
-    def _quoted(self, name: str) -> str:
+    def _quote(self, name: str) -> str:
         form = "`{}`" if self.driver in MYSQL else self._hook.escape_word_format
         if form[-1] in name:
             raise InvalidRequestError(
@@ -124,7 +124,7 @@ class Target:
         quoted = form.format(name)
         return quoted.replace("%", "%%") if self._hook.placeholder == "%s" else quoted
 
-    def _declared(self, cursor: Any) -> dict[str, str]:
+    def _declared_types(self, cursor: Any) -> dict[str, str]:
         """Return the types in a table's definition on SQLite, which describes no types of results."""
         schema, _, name = self.table.rpartition(".")
         cursor.execute(

@@ -88,7 +88,7 @@ async def _on_kill(wait_id: str) -> None:
     try:
         await _close(wait_id)
     except Exception as error:  # noqa: BLE001 - also Airflow's, such as for a connection that is missing
-        logger.warning("Failed to withdraw question %s: %s", wait_id, task_state.named(error))
+        logger.warning("Failed to withdraw question %s: %s", wait_id, task_state.describe(error))
 
 
 async def _close(wait_id: str) -> None:
@@ -122,7 +122,7 @@ async def _withdraw(asked: Asked) -> None:
     except Exception as error:  # noqa: BLE001 - also Airflow's, such as for a connection that is missing
         refused = dict.fromkeys(asked.message_ids, error)
     if refused:  # The gateway withdraws them when a user clicks.
-        first = task_state.named(next(iter(refused.values())))
+        first = task_state.describe(next(iter(refused.values())))
         logger.warning("Failed to update cards %s: %s", ", ".join(refused), first)
 
 

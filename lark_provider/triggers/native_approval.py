@@ -81,13 +81,13 @@ class LarkNativeApprovalTrigger(BaseTrigger):
         if self.withdraw and self.trigger_id is not None:  # it has none in `dag.test()`
             task_state.prepare()
         try:
-            event = await self._ended()
+            event = await self._find_outcome()
         except LarkError as error:
             event = {"status": "error", "message": f"{type(error).__name__}: {error}"}
         await asyncio.sleep(max(0.0, started + task_state.MIN_SECONDS - loop.time()))
         yield TriggerEvent({"instance_code": self.instance_code, **event})  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
 
-    async def _ended(self) -> dict[str, Any]:
+    async def _find_outcome(self) -> dict[str, Any]:
         """Return the outcome, once there is one.
 
         Raises:
@@ -173,7 +173,9 @@ class LarkNativeApprovalTrigger(BaseTrigger):
             async with await LarkHook(self.lark_conn_id).get_async_conn() as client:
                 found = await client.approval.cancel_instance(self.instance_code)
         except Exception as error:  # noqa: BLE001 - also Airflow's, such as for a connection that is missing
-            logger.warning("Failed to withdraw approval %s: %s", self.instance_code, task_state.named(error))
+            logger.warning(
+                "Failed to withdraw approval %s: %s", self.instance_code, task_state.describe(error)
+            )
         else:
             logger.info("Approval %s of task %s is %s", self.instance_code, origin["task_id"], found.status)
 
@@ -203,4 +205,4 @@ def _begin(instance_code: str, wake: Callable[[], None]) -> tuple[Callable[[], N
 
     airflow_stats.start()
     url = airflow_config.rabbitmq_url()
-    return approvals.listen(instance_code, wake, url), amqp.configured(url) is not None
+    return approvals.listen(instance_code, wake, url), amqp.find_broker(url) is not None

@@ -16,7 +16,7 @@ PREFIX = "record_"
 MS = 1000
 
 
-def divided(
+def divide(
     head: Mapping[str, Any], records: Collection[dict[str, Any]], most: int
 ) -> Iterator[dict[str, Any]]:
     """Yield payloads that hold all records, in order, each of at most so many bytes of JSON and 100 records.
@@ -47,7 +47,7 @@ def divided(
         yield {**head, "records": part}
 
 
-def shown(record_id: str, kind: str, read: Mapping[str, Any] | None) -> dict[str, Any]:
+def payload_record(record_id: str, kind: str, read: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return a record as a payload has it.
 
     Args:

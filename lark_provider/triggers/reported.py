@@ -44,7 +44,7 @@ class Reported:
         Args:
             event_key: What its deliveries have in common.
         """
-        if event_key in self._events or await self._recorded(self.store.is_handled, event_key, False):
+        if event_key in self._events or await self._ask_store(self.store.is_handled, event_key, False):
             return False
         self._events[event_key] = None
         if len(self._events) > _MAX_KEYS:
@@ -57,7 +57,7 @@ class Reported:
         Args:
             record_ids: The records.
         """
-        recorded: dict[str, Seen] = await self._recorded(self.store.seen, record_ids, {})
+        recorded: dict[str, Seen] = await self._ask_store(self.store.read_seen, record_ids, {})
         pending = {one: self._pending[one] for one in record_ids if one in self._pending}
         return {**recorded, **pending}
 
@@ -90,7 +90,7 @@ class Reported:
             if self._pending.get(record_id) is one:
                 del self._pending[record_id]
 
-    async def _recorded(self, ask: Callable[[Any], T], about: Any, otherwise: T) -> T:
+    async def _ask_store(self, ask: Callable[[Any], T], about: Any, otherwise: T) -> T:
         try:
             return await asyncio.to_thread(ask, about)
         except StorageError as error:

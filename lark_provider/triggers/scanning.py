@@ -18,7 +18,7 @@ from lark_provider.protocol.record_cursors import Seen, Version
 from lark_provider.support import measured
 from lark_provider.triggers import events
 from lark_provider.triggers.events import Offer
-from lark_provider.triggers.record_payloads import BATCH, MS, divided, iso, moment, shown, version_of
+from lark_provider.triggers.record_payloads import BATCH, MS, divide, iso, moment, payload_record, version_of
 
 if TYPE_CHECKING:
     from lark_provider.protocol.record_cursors import Cursor
@@ -105,12 +105,12 @@ class Scanner:
         """
         keeps_all, store = self._wanted.deletions, self._reported.store
         until_ms = int((time.time() - _SETTLE_SECONDS) * MS)
-        known = await asyncio.to_thread(store.seen) if keeps_all else {}
+        known = await asyncio.to_thread(store.read_seen) if keeps_all else {}
         versions = [version_of(one) async for one in self._search(everything=keeps_all)]
         recent = [one.record_id for one in versions if one.modified_ms > self._cursor.since_ms]
-        seen = await asyncio.to_thread(store.seen, recent)
+        seen = await asyncio.to_thread(store.read_seen, recent)
         own = frozenset({self._own}) if self._wanted.skip_own else frozenset()
-        missed = cursors.missed(versions, seen, self._cursor, until_ms=until_ms, own=own)
+        missed = cursors.find_missed(versions, seen, self._cursor, until_ms=until_ms, own=own)
         changed: dict[str, tuple[str, Version | None]] = {
             version.record_id: (kind, version) for version, kind in missed
         }
@@ -119,7 +119,7 @@ class Scanner:
             new = sorted(present - known.keys() - changed.keys() - seen.keys())
             for start in range(0, len(new), _NOTED):
                 await asyncio.to_thread(store.note, dict.fromkeys(new[start : start + _NOTED], Seen()))
-            changed |= dict.fromkeys(cursors.deleted(present, known), (cursors.DELETED, None))
+            changed |= dict.fromkeys(cursors.find_deleted(present, known), (cursors.DELETED, None))
         await self._offer(changed)
         self._cursor = cursors.after_complete_scan(self._cursor, until_ms)
         complete = functools.partial(store.complete, self._cursor, keeps_all=keeps_all)
@@ -180,7 +180,7 @@ class Scanner:
             reported = None if version is None else (version_of(read).modified_ms if read is not None else 0)
             noted[record_id] = cursors.after_scan(before, reported)
             if self._wanted.has_kind(kind):
-                records.append(shown(record_id, kind, read))
+                records.append(payload_record(record_id, kind, read))
         measured.RECORD_GAPS.add(self._table.client.app_id, amount=len(records))
         self._reported.record_once_stored(batch, noted, None)
         batch.stored.append(batch.finish)
@@ -192,5 +192,5 @@ class Scanner:
             "changed_at": None if newest is None else iso(newest),
             "operator": None,
         }
-        for payload in divided({**self._table.place, **about}, records, self._wanted.max_payload_bytes):
+        for payload in divide({**self._table.place, **about}, records, self._wanted.max_payload_bytes):
             yield payload

@@ -34,7 +34,7 @@ def in_background(work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
     return task
 
 
-def named(error: Exception) -> str:
+def describe(error: Exception) -> str:
     """Return an error with its class, without which Airflow's own errors say little.
 
     Args:

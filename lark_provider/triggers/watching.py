@@ -13,7 +13,7 @@ from lark_provider.api.clouddoc.record_events import EventValues, RecordChange, 
 from lark_provider.hooks import airflow_config
 from lark_provider.protocol import record_cursors as cursors
 from lark_provider.support import measured
-from lark_provider.triggers.record_payloads import MS, divided, iso, shown, version_of
+from lark_provider.triggers.record_payloads import MS, divide, iso, payload_record, version_of
 from lark_provider.triggers.reported import Reported
 from lark_provider.triggers.scanning import ScanBatch, Scanner
 from lark_provider.triggers.watched_table import WatchedTable
@@ -62,26 +62,26 @@ class Watching:
         airflow_stats.start()
         client = await LarkHook(wanted.lark_conn_id).get_async_conn()
         try:
-            return await cls._begun(wanted, client)
+            return await cls._begin(wanted, client)
         except BaseException:
             await client.close()
             raise
 
     @classmethod
-    async def _begun(cls, wanted: Wanted, client: AsyncLarkServiceClient) -> Watching:
+    async def _begin(cls, wanted: Wanted, client: AsyncLarkServiceClient) -> Watching:
         url = await airflow_config.adatabase_url()
         place = await client.clouddoc.bitable.locate(wanted.app_token, wanted.table_id)
         await client.clouddoc.drive.subscribe(place.app_token, type="bitable")
         own = str((await client.bot.info()).data["bot"]["open_id"])
         app = f"{client.app_id} {client.base_url}"
 
-        def recorded() -> tuple[CursorStore, Cursor, bool]:
+        def open_cursor() -> tuple[CursorStore, Cursor, bool]:
             from lark_provider.callbacks import waiting  # in a thread: it loads SQLAlchemy
 
             store = waiting.record_cursors(app, *place, wanted.filter(), url)
             return store, *store.begin(client.app_id, *place, int(time.time() * MS))
 
-        store, cursor, is_new = await asyncio.to_thread(recorded)
+        store, cursor, is_new = await asyncio.to_thread(open_cursor)
         logger.info(
             "Watching table %s of base %s; changes since %s are reported; new: %s",
             place.table_id,
@@ -125,7 +125,7 @@ class Watching:
         if event.type != record_events.RECORD_CHANGED:
             return
         offer.is_matched = True
-        changed = record_events.changed(event.event)
+        changed = record_events.parse_change(event.event)
         if changed is None:
             logger.warning("Record event %s has an unknown form; a scan finds its changes", event.event_id)
             self._count("unknown")
@@ -160,7 +160,7 @@ class Watching:
                 seen[change.record_id] = cursors.after_event(change.kind, before, None)
             elif self._is_wanted(change):
                 seen[change.record_id] = cursors.after_event(change.kind, before, modified)
-                record = shown(change.record_id, change.kind, read)
+                record = payload_record(change.record_id, change.kind, read)
                 decode = table.values.decode
                 records.append({**record, "before": decode(change.before), "after": decode(change.after)})
             else:
@@ -176,7 +176,7 @@ class Watching:
             "changed_at": iso(changed.at_s * MS),
             "operator": changed.operator or None,
         }
-        for payload in divided({**table.place, **about}, records, self._wanted.max_payload_bytes):
+        for payload in divide({**table.place, **about}, records, self._wanted.max_payload_bytes):
             yield payload
 
     def _is_wanted(self, change: RecordChange) -> bool:

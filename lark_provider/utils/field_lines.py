@@ -56,6 +56,6 @@ def with_fields(message: Any, fields: Iterable[tuple[str, Any]]) -> Any:
     found = list(fields)
     if not found:
         return message
-    from lark_provider.utils.logger import shown  # A task that does not fail must not pay for it.
+    from lark_provider.utils.logger import format_field  # A task that does not fail must not pay for it.
 
-    return " ".join([f"{message}:", *(f"{key}={shown(key, value)}" for key, value in found)])
+    return " ".join([f"{message}:", *(f"{key}={format_field(key, value)}" for key, value in found)])

@@ -41,9 +41,9 @@ class RedactingFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """Write a record's line, without the traceback."""
-        fields = [f"{key}={shown(key, value)}" for key, value in fields_of(record)]
+        fields = [f"{key}={format_field(key, value)}" for key, value in fields_of(record)]
         # Mask, then escape: an escaped line break would hide where a token begins.
-        line = _BREAKS.sub(_escaped, redact(super().formatMessage(record)))
+        line = _BREAKS.sub(_escape, redact(super().formatMessage(record)))
         return " ".join([line, *fields])
 
     def format(self, record: logging.LogRecord) -> str:
@@ -51,7 +51,7 @@ class RedactingFormatter(logging.Formatter):
         return redact(super().format(record))
 
 
-def shown(key: str, value: Any) -> str:
+def format_field(key: str, value: Any) -> str:
     """Return the value of a field as it stands in a line of text, without secrets.
 
     Args:
@@ -63,10 +63,10 @@ def shown(key: str, value: Any) -> str:
     text = redact(str(value))
     if _PLAIN.fullmatch(text):
         return text
-    return _CONTROL.sub(_escaped, json.dumps(text, ensure_ascii=False))
+    return _CONTROL.sub(_escape, json.dumps(text, ensure_ascii=False))
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _escape(found: re.Match[str]) -> str:
     return "\\n" if found[0] == "\n" else f"\\u{ord(found[0]):04x}"
 
 

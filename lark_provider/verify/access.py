@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lark_provider.verify.probe import Probe, Reply, Request, Steps, Target, UnexpectedError, chosen
+from lark_provider.verify.probe import Probe, Reply, Request, Steps, Target, UnexpectedError, choose
 
 _TOKEN = "/auth/v3/tenant_access_token"  # noqa: S105 - a path
 _BAD_FORM, _OTHER_KIND, _UNAUTHORIZED = 10003, 10005, 10014
@@ -28,19 +28,19 @@ def _refusal_status(reply: Reply) -> int:
 def _form_token_requests(target: Target) -> Steps:
     form = _token_request(target, target.app_secret)
     reply = yield Request("POST", f"{_TOKEN}/internal", form=form, authorized=False, private=True)
-    return chosen(reply, {0: "accepted", _BAD_FORM: "refused"})
+    return choose(reply, {0: "accepted", _BAD_FORM: "refused"})
 
 
 def _app_type_mismatch(target: Target) -> Steps:
     body = _token_request(target, target.app_secret, app_ticket="none")
     where = "/auth/v3/app_access_token"
     reply = yield Request("POST", where, body, authorized=False, private=True)
-    return chosen(reply, {_OTHER_KIND: "10005", _UNAUTHORIZED: "10014"})
+    return choose(reply, {_OTHER_KIND: "10005", _UNAUTHORIZED: "10014"})
 
 
 def _unknown_user_ids(_: Target) -> Steps:
     reply = yield Request("GET", f"/contact/v3/users/{_NOBODY}", params={"user_id_type": "open_id"})
-    return chosen(reply, {99992351: "gateway", 41012: "endpoint"})
+    return choose(reply, {99992351: "gateway", 41012: "endpoint"})
 
 
 def _card_update_status(_: Target) -> Steps:

@@ -14,8 +14,8 @@ from lark_provider.verify.probe import (
     Steps,
     Target,
     UnexpectedError,
-    chosen,
-    needed,
+    choose,
+    require,
 )
 
 _NUMBER, _SINGLE_SELECT = 2, 3
@@ -35,7 +35,7 @@ def _base(target: Target) -> Made:
         if target.folder is not None:
             body["folder_token"] = target.folder
         makes = target.document("base")
-        return (yield from needed(Request("POST", "/bitable/v1/apps", body, undo=_undo, makes=makes)))["app"]
+        return (yield from require(Request("POST", "/bitable/v1/apps", body, undo=_undo, makes=makes)))["app"]
 
     return (yield from target.once("base", make))
 
@@ -52,7 +52,7 @@ def _table(target: Target) -> Made:
         ]
         table = {"table": {"name": "probes", "fields": fields}}
         tables = f"/bitable/v1/apps/{base['app_token']}/tables"
-        made = yield from needed(Request("POST", tables, table))
+        made = yield from require(Request("POST", tables, table))
         return f"{tables}/{made['table_id']}"
 
     return (yield from target.once("table", make))
@@ -61,7 +61,7 @@ def _table(target: Target) -> Made:
 def _new_base(target: Target) -> Steps:
     base = yield from _base(target)
     records = f"/bitable/v1/apps/{base['app_token']}/tables/{base['default_table_id']}/records"
-    found = yield from needed(Request("GET", records))
+    found = yield from require(Request("GET", records))
     return "samples" if found.get("items") else "bare"
 
 
@@ -69,11 +69,11 @@ def _create(table: str, fields: dict[str, Any], **params: str) -> Request:
     return Request("POST", f"{table}/records", {"fields": fields}, params=params)
 
 
-def _stored(target: Target, name: str, value: Any) -> Made:
+def _store(target: Target, name: str, value: Any) -> Made:
     """Write a value, and return how it is read."""
     table = yield from _table(target)
-    record = (yield from needed(_create(table, {name: value})))["record"]
-    read = yield from needed(Request("GET", f"{table}/records/{record['record_id']}"))
+    record = (yield from require(_create(table, {name: value})))["record"]
+    read = yield from require(Request("GET", f"{table}/records/{record['record_id']}"))
     return read["record"]["fields"].get(name)
 
 
@@ -81,10 +81,10 @@ def _client_token_replay(target: Target) -> Steps:
     table = yield from _table(target)
     token = target.uuid4("record")
     request = _create(table, {"text": "a"}, client_token=token)
-    first = yield from needed(request)
+    first = yield from require(request)
     again = yield request
     if again.code:
-        return chosen(again, {1254608: "1254608", 1255006: "1255006"})
+        return choose(again, {1254608: "1254608", 1255006: "1255006"})
     if again.data["record"]["record_id"] != first["record"]["record_id"]:
         raise UnexpectedError("a second record was made: the client_token was ignored")
     return "same"
@@ -92,19 +92,19 @@ def _client_token_replay(target: Target) -> Steps:
 
 def _unchanged_write(target: Target) -> Steps:
     table = yield from _table(target)
-    record = (yield from needed(_create(table, {"text": "a"})))["record"]
+    record = (yield from require(_create(table, {"text": "a"})))["record"]
     reply = yield Request("PUT", f"{table}/records/{record['record_id']}", {"fields": {"text": "a"}})
-    return chosen(reply, {0: "ok", 1254606: "1254606"})
+    return choose(reply, {0: "ok", 1254606: "1254606"})
 
 
 def _number_precision(target: Target) -> Steps:
     return _one_of(
-        float((yield from _stored(target, "number", 1.23456))), {1.23456: "kept", 1.23: "formatter"}
+        float((yield from _store(target, "number", 1.23456))), {1.23456: "kept", 1.23: "formatter"}
     )
 
 
 def _text_ends(target: Target) -> Steps:
-    read = yield from _stored(target, "text", " a ")
+    read = yield from _store(target, "text", " a ")
     text = "".join(part["text"] for part in read) if isinstance(read, list) else str(read)
     return _one_of(text, {" a ": "kept", "a": "trimmed"})
 
@@ -118,14 +118,14 @@ def _one_of(read: Any, answers: dict[Any, Setting]) -> Setting:
 def _unknown_options(target: Target) -> Steps:
     table = yield from _table(target)
     reply = yield _create(table, {"option": "b"})
-    return chosen(reply, {0: "created", _NO_OPTION: "refused"})
+    return choose(reply, {0: "created", _NO_OPTION: "refused"})
 
 
 def _search_total(target: Target) -> Steps:
     table = yield from _table(target)
     search = Request("POST", f"{table}/records/search", {}, params={"page_size": "500"})
-    yield from needed(_create(table, {"text": "a"}))
-    found = yield from needed(search)
+    yield from require(_create(table, {"text": "a"}))
+    found = yield from require(search)
     if found.get("total") is None:
         return "absent"
     return "exact" if found["total"] == len(found.get("items") or ()) else "stale"
@@ -145,7 +145,7 @@ def _max_filter_chars(target: Target) -> Steps:
     condition = {"field_name": "text", "operator": "is", "value": ["x" * _DOCUMENTED_FILTER]}
     body = {"filter": {"conjunction": "and", "conditions": [condition]}}
     reply = yield Request("POST", f"{table}/records/search", body)
-    return chosen(reply, {_FILTER_TOO_LONG: _DOCUMENTED_FILTER, 0: 0})
+    return choose(reply, {_FILTER_TOO_LONG: _DOCUMENTED_FILTER, 0: 0})
 
 
 PROBES = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lark_provider.verify.probe import TITLE, CannotProbeError, Made, Reply, Request, Target, needed
+from lark_provider.verify.probe import TITLE, CannotProbeError, Made, Reply, Request, Target, require
 
 RANGE = 90202
 
@@ -75,7 +75,7 @@ class Book:
     def read(self, cells: str, **params: str) -> Made:
         """Read values."""
         request = Request("GET", f"{self.v2}/values/{self.at(cells)}", params=params)
-        return (yield from needed(request))["valueRange"]["values"]
+        return (yield from require(request))["valueRange"]["values"]
 
     def cell(self, cells: str, **params: str) -> Made:
         """Read the first cell of a range; None if it is empty, and so left out."""
@@ -84,7 +84,7 @@ class Book:
 
     def worksheets(self) -> Made:
         """Read the properties of all worksheets."""
-        return (yield from needed(Request("GET", f"{self.v2}/metainfo")))["sheets"]
+        return (yield from require(Request("GET", f"{self.v2}/metainfo")))["sheets"]
 
     def properties(self) -> Made:
         """Read the properties of this worksheet."""
@@ -94,7 +94,7 @@ class Book:
         return found[0]
 
 
-def opened(target: Target, *, alone: bool = False) -> Made:
+def open_book(target: Target, *, alone: bool = False) -> Made:
     """Make a worksheet.
 
     Args:
@@ -106,7 +106,7 @@ def opened(target: Target, *, alone: bool = False) -> Made:
     book = yield from target.once("spreadsheet", lambda: _spreadsheet(target))
     number = target.shared["worksheets"] = target.shared.get("worksheets", 0) + 1
     body = {"requests": [{"addSheet": {"properties": {"title": f"probe {number}"}}}]}
-    made = yield from needed(Request("POST", f"{book.v2}/sheets_batch_update", body))
+    made = yield from require(Request("POST", f"{book.v2}/sheets_batch_update", body))
     return Book(book.token, made["replies"][0]["addSheet"]["properties"]["sheetId"])
 
 
@@ -116,7 +116,7 @@ def _spreadsheet(target: Target) -> Made:
         body["folder_token"] = target.folder
     undo = undo_file("sheet", "spreadsheet", "spreadsheet_token")
     makes = target.document("spreadsheet")
-    made = yield from needed(Request("POST", "/sheets/v3/spreadsheets", body, undo=undo, makes=makes))
+    made = yield from require(Request("POST", "/sheets/v3/spreadsheets", body, undo=undo, makes=makes))
     token = made["spreadsheet"]["spreadsheet_token"]
-    found = yield from needed(Request("GET", f"/sheets/v3/spreadsheets/{token}/sheets/query"))
+    found = yield from require(Request("GET", f"/sheets/v3/spreadsheets/{token}/sheets/query"))
     return Book(token, found["sheets"][0]["sheet_id"])

@@ -54,7 +54,7 @@ UNPROBED: tuple[Unprobed, ...] = (
 )
 
 
-def named(names: tuple[str, ...]) -> tuple[Probe, ...]:
+def select_probes(names: tuple[str, ...]) -> tuple[Probe, ...]:
     """Return the probes with these names; a name such as `card_rules` stands for all that begin with it.
 
     Raises:

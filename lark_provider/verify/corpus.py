@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from lark_provider.protocol.redact import masked_addresses, redact
+from lark_provider.protocol.redact import mask_addresses, redact
 from lark_provider.verify.probe import Reply, Request
 
 _HIDDEN = "…"
@@ -43,7 +43,7 @@ class Corpus:
             "path": self._path(request.path),
             "status": reply.status,
             "code": reply.code,
-            "msg": self.scrubbed(reply.msg),
+            "msg": self.scrub(reply.msg),
         }
         if not request.private:
             if request.body is not None:
@@ -53,13 +53,13 @@ class Corpus:
             entry["data"] = self._shape(reply.data)
         self.entries.append(entry)
 
-    def scrubbed(self, text: str) -> str:
+    def scrub(self, text: str) -> str:
         """Return a text of Lark's without ids, addresses, and whatever came from the tenant before."""
         text = text[:_LONGEST]
         for known in sorted((*self.secrets, *self._theirs - self._ours), key=len, reverse=True):
             if len(known) >= _SHORTEST:
                 text = text.replace(known, _HIDDEN)
-        return _ID.sub(_HIDDEN, masked_addresses(redact(text)))
+        return _ID.sub(_HIDDEN, mask_addresses(redact(text)))
 
     def _path(self, path: str) -> str:
         """Return a path whose ids are placeholders: the parts with a digit or a capital letter."""
@@ -87,7 +87,7 @@ class Corpus:
         if isinstance(value, list):
             return [self._shape(inner) for inner in value]
         if isinstance(value, str):
-            is_plain = value in self._ours and len(value) <= _LONGEST and self.scrubbed(value) == value
+            is_plain = value in self._ours and len(value) <= _LONGEST and self.scrub(value) == value
             return value if is_plain else f"<{len(value)} characters>"
         if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) >= _SMALL:
             return 0

@@ -13,8 +13,8 @@ from lark_provider.verify.probe import (
     Steps,
     Target,
     UnexpectedError,
-    chosen,
-    needed,
+    choose,
+    require,
 )
 
 _MARKDOWN = "# a\n\n- b\n  - c\n\n| d | e |\n|---|---|\n| f | g |\n"
@@ -33,7 +33,7 @@ def _document(target: Target) -> Made:
             body["folder_token"] = target.folder
         undo = undo_file("docx", "document", "document_id")
         makes = target.document("document")
-        made = yield from needed(Request("POST", "/docx/v1/documents", body, undo=undo, makes=makes))
+        made = yield from require(Request("POST", "/docx/v1/documents", body, undo=undo, makes=makes))
         return made["document"]["document_id"]
 
     return (yield from target.once("document", make))
@@ -44,8 +44,8 @@ def _docx_client_token(target: Target) -> Steps:
     token = target.uuid4("block")
     where = f"/docx/v1/documents/{document}/blocks/{document}/children"
     request = Request("POST", where, {"children": [_text("a")]}, params={"client_token": token})
-    first = (yield from needed(request))["children"][0]["block_id"]
-    again = (yield from needed(request))["children"][0]["block_id"]
+    first = (yield from require(request))["children"][0]["block_id"]
+    again = (yield from require(request))["children"][0]["block_id"]
     return "same" if again == first else "performed"
 
 
@@ -57,7 +57,7 @@ def _docx_inserted(target: Target) -> Steps:
     ]
     body = {"children_id": ["outer"], "descendants": blocks}
     where = f"/docx/v1/documents/{document}/blocks/{document}/descendant"
-    shown = len((yield from needed(Request("POST", where, body)))["children"])
+    shown = len((yield from require(Request("POST", where, body)))["children"])
     if shown not in (1, 2):
         raise UnexpectedError(f"{shown} blocks were shown")
     return "first_level" if shown == 1 else "all"
@@ -65,7 +65,7 @@ def _docx_inserted(target: Target) -> Steps:
 
 def _convert_order(_: Target) -> Steps:
     body = {"content_type": "markdown", "content": _MARKDOWN}
-    found = yield from needed(Request("POST", "/docx/v1/documents/blocks/convert", body))
+    found = yield from require(Request("POST", "/docx/v1/documents/blocks/convert", body))
     by_id = {block["block_id"]: block for block in found["blocks"]}
     order: list[str] = []
     left = list(reversed(found["first_level_block_ids"]))
@@ -78,7 +78,7 @@ def _convert_order(_: Target) -> Steps:
 def _owner_listed(target: Target) -> Steps:
     document = yield from _document(target)
     where = f"/drive/v1/permissions/{document}/members"
-    listed = (yield from needed(Request("GET", where, params={"type": "docx"})))["items"]
+    listed = (yield from require(Request("GET", where, params={"type": "docx"})))["items"]
     return "listed" if listed else "absent"
 
 
@@ -92,16 +92,16 @@ def _member_again(target: Target) -> Steps:
         return Request("POST", where, body, params=kinds)
 
     def perm() -> Made:
-        listed = (yield from needed(Request("GET", where, params={"type": "docx"})))["items"]
+        listed = (yield from require(Request("GET", where, params={"type": "docx"})))["items"]
         return next(one["perm"] for one in listed if one["member_id"] == target.person)
 
-    yield from needed(add("edit"))
+    yield from require(add("edit"))
     lower = yield add("view")
     if lower.code:
-        return chosen(lower, {1063003: "1063003"})
+        return choose(lower, {1063003: "1063003"})
     if (yield from perm()) == "view":
         return "upsert"
-    yield from needed(add("full_access"))
+    yield from require(add("full_access"))
     return "raised" if (yield from perm()) == "full_access" else "kept"
 
 

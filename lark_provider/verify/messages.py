@@ -16,7 +16,7 @@ from lark_provider.verify.probe import (
     Steps,
     Target,
     UnexpectedError,
-    needed,
+    require,
 )
 
 Card = dict[str, Any]
@@ -43,7 +43,7 @@ def _form(*elements: Card) -> Card:
     return {"tag": "form", "name": "f", "elements": list(elements)}
 
 
-def _nested(levels: int) -> Card:
+def _nested_card(levels: int) -> Card:
     inner = _HR
     for _ in range(levels):
         inner = {"tag": "collapsible_panel", "header": {"title": _plain()}, "elements": [inner]}
@@ -57,7 +57,7 @@ CARD_RULES: dict[str, tuple[str, bool, Card]] = {
     "schema": ("a `schema` other than 1.0 and 2.0", True, {"schema": "3.0"}),
     "properties": ("an unknown property in a card 2.0", True, _card({**_HR, "verify_live": 1})),
     "tags": ("an unknown tag in a card 2.0", True, _card({"tag": "verify_live"})),
-    "nesting": ("containers nested 6 levels deep", True, _card(_nested(6))),
+    "nesting": ("containers nested 6 levels deep", True, _card(_nested_card(6))),
     "container_table": (
         "a table in an interactive_container",
         True,
@@ -117,7 +117,7 @@ def _undo_message(reply: Reply) -> Request:
 
 def _new_chat() -> Made:
     makes = f"a group {TITLE!r} of the app's bot, listed by GET /open-apis/im/v1/chats"
-    made = yield from needed(Request("POST", "/im/v1/chats", {"name": TITLE}, undo=_undo_chat, makes=makes))
+    made = yield from require(Request("POST", "/im/v1/chats", {"name": TITLE}, undo=_undo_chat, makes=makes))
     return made["chat_id"]
 
 
@@ -147,7 +147,7 @@ def _message(target: Target, kind: str, content: Card, uuid: str | None = None) 
 def _uuid_replay(target: Target) -> Steps:
     uuid = f"{target.nonce}-replay"
     request = yield from _message(target, "text", {"text": TITLE}, uuid)
-    first = yield from needed(request)
+    first = yield from require(request)
     again = yield request
     if again.code:
         return "error"
@@ -183,21 +183,21 @@ def _max_card_tables(target: Target) -> Steps:
     return int((yield from _largest(target, "interactive", cards, _CARD_REFUSED)))
 
 
-def _padded(size: int) -> Card:
+def _padded_card(size: int) -> Card:
     """Return a card whose JSON has so many bytes."""
     card = _card(_markdown(""))
     return _card(_markdown("x" * (size - len(json.dumps(card)))))
 
 
 def _max_card_bytes(target: Target) -> Steps:
-    cards = {size * _KIB: _padded(size * _KIB) for size in (30, 40, 64, 100)}
+    cards = {size * _KIB: _padded_card(size * _KIB) for size in (30, 40, 64, 100)}
     return int((yield from _largest(target, "interactive", cards, _TOO_LONG)))
 
 
 def _update_multi(target: Target) -> Steps:
     card: Card = {"elements": [_HR]}
     request = yield from _message(target, "interactive", card)
-    message_id = (yield from needed(request))["message_id"]
+    message_id = (yield from require(request))["message_id"]
     reply = yield Request("PATCH", f"/im/v1/messages/{message_id}", {"content": json.dumps(card)})
     return reply.code != 0
 

@@ -181,7 +181,7 @@ class UnexpectedError(Exception):
     """Lark did something that is none of the known answers; the text says what."""
 
 
-def needed(request: Request) -> Generator[Request, Reply, dict[str, Any]]:
+def require(request: Request) -> Generator[Request, Reply, dict[str, Any]]:
     """Send a request that only prepares the question, and return its data.
 
     Raises:
@@ -194,7 +194,7 @@ def needed(request: Request) -> Generator[Request, Reply, dict[str, Any]]:
     return reply.data
 
 
-def chosen(reply: Reply, answers: dict[int, Setting]) -> Setting:
+def choose(reply: Reply, answers: dict[int, Setting]) -> Setting:
     """Return the answer that a code stands for.
 
     Raises:
@@ -205,7 +205,7 @@ def chosen(reply: Reply, answers: dict[int, Setting]) -> Setting:
     raise UnexpectedError(f"HTTP {reply.status}, code {reply.code}: {reply.msg}")
 
 
-def refused_or(reply: Reply, refused: Setting, taken: Setting, *codes: int) -> Setting:
+def choose_refused(reply: Reply, refused: Setting, taken: Setting, *codes: int) -> Setting:
     """Return one answer for a success and another for a refusal.
 
     Args:
@@ -217,4 +217,4 @@ def refused_or(reply: Reply, refused: Setting, taken: Setting, *codes: int) -> S
     Raises:
         UnexpectedError: Any other code.
     """
-    return chosen(reply, {0: taken, **dict.fromkeys(codes, refused)})
+    return choose(reply, {0: taken, **dict.fromkeys(codes, refused)})

@@ -77,22 +77,22 @@ class Runner:
 
     def _finding(self, probe: Probe) -> Finding:
         if probe.needs_person and self.target.person is None:
-            return _found(probe, "could not be probed", reason="no person was named (--person)")
+            return _finding_of(probe, "could not be probed", reason="no person was named (--person)")
         try:
             value = self._run(probe)
         except CannotProbeError as error:
-            return _found(probe, "could not be probed", reason=self.corpus.scrubbed(str(error)))
+            return _finding_of(probe, "could not be probed", reason=self.corpus.scrub(str(error)))
         except ExhaustedError:
-            return _found(
+            return _finding_of(
                 probe, "could not be probed", reason=f"all {self.most} requests of --max-calls are used"
             )
         except UnexpectedError as error:
-            return _found(probe, "contradicted", reason=self.corpus.scrubbed(str(error)))
+            return _finding_of(probe, "contradicted", reason=self.corpus.scrub(str(error)))
         except (KeyError, IndexError, TypeError, AttributeError, ValueError, StopIteration) as error:
             # An answer of a shape that neither the documents nor the SDK know.
             reason = f"an answer had another shape ({type(error).__name__})"
-            return _found(probe, "could not be probed", reason=reason)
-        return _found(probe, "confirmed" if value == probe.assumed else "contradicted", value)
+            return _finding_of(probe, "could not be probed", reason=reason)
+        return _finding_of(probe, "confirmed" if value == probe.assumed else "contradicted", value)
 
     def _run(self, probe: Probe) -> Setting:
         steps = probe.run(self.target)
@@ -111,7 +111,7 @@ class Runner:
             # What was made is deleted with the requests that are kept back for it.
             if self.sent + len(self._undos) + 1 + (request.undo is not None) > self.most:
                 raise ExhaustedError
-            reply = self._answered(request, name)
+            reply = self._send_noted(request, name)
             if reply.status != _LIMITED_STATUS and reply.code not in _BUSY:
                 break
             self.pause(_PAUSE_S * 2**attempt)
@@ -123,18 +123,18 @@ class Runner:
                 self._undos.append(undo)
         return reply
 
-    def _answered(self, request: Request, name: str) -> Reply:
+    def _send_noted(self, request: Request, name: str) -> Reply:
         """Send a request, and note what it may have made if no answer of Lark's comes."""
         is_answered = False
         try:
-            reply = self._sent(request, name)
+            reply = self._send(request, name)
             is_answered = reply.code != _NOT_LARKS
         finally:
             if request.undo is not None and not is_answered:
                 self.unanswered.append(request.makes)
         return reply
 
-    def _sent(self, request: Request, name: str) -> Reply:
+    def _send(self, request: Request, name: str) -> Reply:
         self.sent += 1
         reply = self.send(request)
         self.corpus.add(name, request, reply)
@@ -144,7 +144,7 @@ class Runner:
         while self._undos:
             request = self._undos[-1]
             try:
-                reply = self._deleted(request)
+                reply = self._delete(request)
             except KeyboardInterrupt:  # A second Ctrl-C does not leave things behind; a kill does.
                 self.interrupted = True
                 continue
@@ -154,9 +154,9 @@ class Runner:
             if reply.code:
                 self.left_behind.append(f"{request.method} {request.path}: {reply.code} {reply.msg}")
 
-    def _deleted(self, request: Request) -> Reply:
+    def _delete(self, request: Request) -> Reply:
         for attempt in range(_TRIES):
-            reply = self._sent(request, "deletion")
+            reply = self._send(request, "deletion")
             if reply.status != _LIMITED_STATUS and reply.code not in _BUSY:
                 break
             if self.sent + len(self._undos) > self.most:
@@ -165,7 +165,7 @@ class Runner:
         return reply
 
 
-def _found(probe: Probe, status: Any, value: Setting | None = None, reason: str = "") -> Finding:
+def _finding_of(probe: Probe, status: Any, value: Setting | None = None, reason: str = "") -> Finding:
     return Finding(
         probe.name, probe.fact, status, probe.assumed, probe.setting, probe.rule, value, reason
     )  # fmt: skip

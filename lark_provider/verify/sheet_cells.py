@@ -7,16 +7,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from lark_provider.verify.book import RANGE, Book, opened
+from lark_provider.verify.book import RANGE, Book, open_book
 from lark_provider.verify.probe import (
     Request,
     Setting,
     Steps,
     Target,
     UnexpectedError,
-    needed,
+    choose_refused,
     probe,
-    refused_or,
+    require,
 )
 
 _PICTURE = (  # a PNG of one pixel
@@ -27,16 +27,16 @@ _REQUESTS = 5
 
 
 def _value_write_formats(target: Target) -> Steps:
-    book = yield from opened(target)
-    yield from needed(book.put("A1:A1", [[0.5]]))
-    yield from needed(book.style("A1:A1", {"formatter": "0.00%"}))
-    yield from needed(book.put("A1:A1", [[0.25]]))
+    book = yield from open_book(target)
+    yield from require(book.put("A1:A1", [[0.5]]))
+    yield from require(book.style("A1:A1", {"formatter": "0.00%"}))
+    yield from require(book.put("A1:A1", [[0.25]]))
     shown = str((yield from book.cell("A1:A1", valueRenderOption="FormattedValue")))
     return "kept" if "%" in shown else "reset"
 
 
 def _value_batches(target: Target) -> Steps:
-    book = yield from opened(target)
+    book = yield from open_book(target)
     blocks = [(book.at("A1:A1"), [["a"]]), (book.at("B1:B1"), [["b", "too many"]])]
     body = {"valueRanges": [{"range": where, "values": values} for where, values in blocks]}
     reply = yield Request("POST", f"{book.v2}/values_batch_update", body)
@@ -46,8 +46,8 @@ def _value_batches(target: Target) -> Steps:
 
 
 def _style_batches(target: Target) -> Steps:
-    book = yield from opened(target)
-    yield from needed(book.put("A1:A1", [[0.5]]))
+    book = yield from open_book(target)
+    yield from require(book.put("A1:A1", [[0.5]]))
     style = {"formatter": "0.00%"}
     data = [
         {"ranges": [book.at("A1:A1")], "style": style},
@@ -61,20 +61,20 @@ def _style_batches(target: Target) -> Steps:
 
 
 def _trailing_rows(target: Target) -> Steps:
-    book = yield from opened(target)
-    yield from needed(book.put("A1:A1", [["a"]]))
+    book = yield from open_book(target)
+    yield from require(book.put("A1:A1", [["a"]]))
     return "kept" if len((yield from book.read("A1:A3"))) == 3 else "cut"  # noqa: PLR2004 - as asked for
 
 
 def _single_cells(target: Target) -> Steps:
-    book = yield from opened(target)
-    return refused_or((yield book.put("A1", [["a"]])), "refused", "taken", RANGE)
+    book = yield from open_book(target)
+    return choose_refused((yield book.put("A1", [["a"]])), "refused", "taken", RANGE)
 
 
-def _written(value: Any, answer: Callable[[Any], Setting], target: Target) -> Steps:
+def _write_and_judge(value: Any, answer: Callable[[Any], Setting], target: Target) -> Steps:
     """Write a value over another one, and judge what is read then; a refusal is judged as None."""
-    book = yield from opened(target)
-    yield from needed(book.put("A1:A1", [["before"]]))
+    book = yield from open_book(target)
+    yield from require(book.put("A1:A1", [["before"]]))
     reply = yield book.put("A1:A1", [[value]])
     if reply.code:
         return answer(reply)
@@ -103,8 +103,8 @@ def _link(read: Any) -> Setting:
 
 
 def _equals_strings(target: Target) -> Steps:
-    book = yield from opened(target)
-    yield from needed(book.put("A1:B1", [["=1+1", ""]]))
+    book = yield from open_book(target)
+    yield from require(book.put("A1:B1", [["=1+1", ""]]))
     read = yield from book.cell("A1:A1", valueRenderOption="ToString")
     as_formula = yield Request("POST", *book.find("=1+1", "A1:A1", include_formulas=True))
     if as_formula.code:
@@ -114,9 +114,9 @@ def _equals_strings(target: Target) -> Steps:
 
 
 def _import_range(target: Target) -> Steps:
-    book = yield from opened(target)
+    book = yield from open_book(target)
     formula = {"type": "formula", "text": '=IMPORTRANGE("none","Sheet1!A1")'}
-    return refused_or((yield book.put("A1:A1", [[formula]])), "refused", "taken", 90204)
+    return choose_refused((yield book.put("A1:A1", [[formula]])), "refused", "taken", 90204)
 
 
 def _dropdown(book: Book, **options: Any) -> Request:
@@ -128,29 +128,29 @@ def _dropdown(book: Book, **options: Any) -> Request:
 
 
 def _dropdown_writes(target: Target) -> Steps:
-    book = yield from opened(target)
-    yield from needed(_dropdown(book))
-    return refused_or((yield book.put("A1:A1", [["c"]])), "refused", "taken", RANGE)
+    book = yield from open_book(target)
+    yield from require(_dropdown(book))
+    return choose_refused((yield book.put("A1:A1", [["c"]])), "refused", "taken", RANGE)
 
 
 def _dropdown_reads(target: Target) -> Steps:
-    book = yield from opened(target)
-    yield from needed(_dropdown(book, options={"multipleValues": True}))
-    yield from needed(book.put("A1:A1", [[{"type": "multipleValue", "values": ["a", "b"]}]]))
+    book = yield from open_book(target)
+    yield from require(_dropdown(book, options={"multipleValues": True}))
+    yield from require(book.put("A1:A1", [[{"type": "multipleValue", "values": ["a", "b"]}]]))
     return "text" if isinstance((yield from book.cell("A1:A1")), str) else "list"
 
 
 def _image_range_name(target: Target) -> Steps:
-    book = yield from opened(target)
+    book = yield from open_book(target)
     body = {"range": book.at("A1:A1"), "image": list(b64decode(_PICTURE)), "name": "dot.png"}
-    data = yield from needed(Request("POST", f"{book.v2}/values_image", body))
+    data = yield from require(Request("POST", f"{book.v2}/values_image", body))
     return "updatedRange" if "updatedRange" in data else "updateRange"
 
 
 def _match_case(target: Target) -> Steps:
-    book = yield from opened(target)
-    yield from needed(book.put("A1:A1", [["Apple"]]))
-    found = yield from needed(Request("POST", *book.find("apple", "A1:A1", match_case=True)))
+    book = yield from open_book(target)
+    yield from require(book.put("A1:A1", [["Apple"]]))
+    found = yield from require(Request("POST", *book.find("apple", "A1:A1", match_case=True)))
     return "ignores" if found["find_result"]["matched_cells"] else "matches"
 
 
@@ -195,28 +195,28 @@ PROBES = (
         "What a null does to a cell.",
         ("clears", "kept"),
         _REQUESTS,
-        partial(_written, None, _null),
+        partial(_write_and_judge, None, _null),
     ),
     probe(
         "bool_cells",
         "How a boolean is stored.",
         ("bool", "text", "refused"),
         _REQUESTS,
-        partial(_written, True, _bool),
+        partial(_write_and_judge, True, _bool),
     ),
     probe(
         "url_strings",
         "Whether a string that is a URL becomes a link.",
         ("linked", "text"),
         _REQUESTS,
-        partial(_written, "https://example.com", _link),
+        partial(_write_and_judge, "https://example.com", _link),
     ),
     probe(
         "email_strings",
         "Whether a string that is an e-mail address becomes a link.",
         ("linked", "text"),
         _REQUESTS,
-        partial(_written, "a@example.com", _link),
+        partial(_write_and_judge, "a@example.com", _link),
     ),
     probe(
         "equals_strings",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from lark_provider.verify.book import RANGE, opened
+from lark_provider.verify.book import RANGE, open_book
 from lark_provider.verify.probe import (
     Probe,
     Request,
     Steps,
     Target,
     UnexpectedError,
-    needed,
+    choose_refused,
     probe,
-    refused_or,
+    require,
 )
 
 _FILTER_EXISTS = 1310236
@@ -21,11 +21,11 @@ _MANY_ROWS = (2001, 5000)
 
 
 def _grid_growth(target: Target) -> Steps:
-    book = yield from opened(target)
+    book = yield from open_book(target)
     rows = (yield from book.properties())["rowCount"]
     reply = yield book.put(f"A{rows + 1}:A{rows + 9}", [["a"]])
     if reply.code:
-        return refused_or(reply, "refused", "data", RANGE)
+        return choose_refused(reply, "refused", "data", RANGE)
     grown = (yield from book.properties())["rowCount"]
     if grown == rows + 1:
         return "data"
@@ -35,37 +35,37 @@ def _grid_growth(target: Target) -> Steps:
 
 
 def _read_outside(target: Target) -> Steps:
-    book = yield from opened(target)
+    book = yield from open_book(target)
     rows = (yield from book.properties())["rowCount"]
     reply = yield Request("GET", f"{book.v2}/values/{book.at(f'A{rows + 1}:A{rows + 9}')}")
-    return refused_or(reply, "refused", "empty", RANGE)
+    return choose_refused(reply, "refused", "empty", RANGE)
 
 
 def _merged_writes(target: Target) -> Steps:
-    book = yield from opened(target)
-    yield from needed(book.merge("A1:B1"))
-    yield from needed(book.put("A1:B1", [["a", "b"]]))
+    book = yield from open_book(target)
+    yield from require(book.merge("A1:B1"))
+    yield from require(book.put("A1:B1", [["a", "b"]]))
     return "stored" if (yield from book.read("A1:B1"))[0][1:] == ["b"] else "dropped"
 
 
 def _remerge(target: Target) -> Steps:
-    book = yield from opened(target)
-    yield from needed(book.merge("A1:B1"))
-    return refused_or((yield book.merge("A1:C1")), "refused", "taken", RANGE)
+    book = yield from open_book(target)
+    yield from require(book.merge("A1:B1"))
+    return choose_refused((yield book.merge("A1:C1")), "refused", "taken", RANGE)
 
 
 def _filter_again(target: Target) -> Steps:
-    book = yield from opened(target)
-    yield from needed(book.put("A1:B2", [["a", "b"], [1, 2]]))
+    book = yield from open_book(target)
+    yield from require(book.put("A1:B2", [["a", "b"], [1, 2]]))
     condition = {"filter_type": "number", "compare_type": "less", "expected": ["9"]}
     body = {"range": book.at("A1:B2"), "col": "A", "condition": condition}
-    yield from needed(Request("POST", f"{book.v3}/filter", body))
+    yield from require(Request("POST", f"{book.v3}/filter", body))
     reply = yield Request("POST", f"{book.v3}/filter", {**body, "col": "B"})
-    return refused_or(reply, "refused", "overwrites", _FILTER_EXISTS)
+    return choose_refused(reply, "refused", "overwrites", _FILTER_EXISTS)
 
 
 def _sheets_batch(target: Target) -> Steps:
-    book = yield from opened(target)
+    book = yield from open_book(target)
     requests: list[dict[str, Any]] = [
         {"addSheet": {"properties": {"title": f"batch {target.nonce}"[:40]}}},
         {"deleteSheet": {"sheetId": "nosuch"}},
@@ -78,25 +78,25 @@ def _sheets_batch(target: Target) -> Steps:
 
 
 def _sheets_replies(target: Target) -> Steps:
-    book = yield from opened(target)
+    book = yield from open_book(target)
     requests: list[dict[str, Any]] = [
         {"updateSheet": {"properties": {"sheetId": book.sheet_id, "frozenRowCount": 1}}},
         {"addSheet": {"properties": {"title": f"reply {target.nonce}"[:40]}}},
     ]
     body = {"requests": requests}
-    made = yield from needed(Request("POST", f"{book.v2}/sheets_batch_update", body))
+    made = yield from require(Request("POST", f"{book.v2}/sheets_batch_update", body))
     return "each" if len(made["replies"]) == len(requests) else "merged"
 
 
 def _last_worksheet(target: Target) -> Steps:
-    book = yield from opened(target, alone=True)
+    book = yield from open_book(target, alone=True)
     body = {"requests": [{"deleteSheet": {"sheetId": book.sheet_id}}]}
     reply = yield Request("POST", f"{book.v2}/sheets_batch_update", body)
     return "refused" if reply.code else "deleted"
 
 
 def _sheet_error_status(target: Target) -> Steps:
-    book = yield from opened(target)
+    book = yield from open_book(target)
     reply = yield book.put("A1:A1", [["a", "b"]])
     if not reply.code:
         raise UnexpectedError("values wider than their range were taken")
@@ -104,10 +104,10 @@ def _sheet_error_status(target: Target) -> Steps:
 
 
 def _max_style_rows(target: Target) -> Steps:
-    book = yield from opened(target)
+    book = yield from open_book(target)
     rows = (yield from book.properties())["rowCount"]
     wider = {"sheetId": book.sheet_id, "majorDimension": "ROWS", "length": _MANY_ROWS[-1] - rows}
-    yield from needed(Request("POST", f"{book.v2}/dimension_range", {"dimension": wider}))
+    yield from require(Request("POST", f"{book.v2}/dimension_range", {"dimension": wider}))
     largest = 2000
     for size in _MANY_ROWS:
         reply = yield book.style(f"A1:A{size}", {"font": {"bold": True}})
@@ -118,9 +118,9 @@ def _max_style_rows(target: Target) -> Steps:
 
 
 def _revision(target: Target) -> Steps:
-    book = yield from opened(target)
-    first = (yield from needed(book.put("A1:A1", [["a"]])))["revision"]
-    second = (yield from needed(book.put("A1:A1", [["a"]])))["revision"]
+    book = yield from open_book(target)
+    first = (yield from require(book.put("A1:A1", [["a"]])))["revision"]
+    second = (yield from require(book.put("A1:A1", [["a"]])))["revision"]
     return bool(second > first)
 
 

@@ -267,7 +267,7 @@ class ApiServer:
         questions.record({ti_id: datetime.now(UTC)}, [question], None)
         questions.open({ti_id: [card]})
         message_id = f"om_{uuid.uuid4().hex}"
-        QuestionCards(self.database).sent(card.key, message_id, CHAT, "shown")
+        QuestionCards(self.database).record_sent(card.key, message_id, CHAT, "shown")
         return Asked(question, card.key, message_id)
 
     def link(self, user: str) -> str:

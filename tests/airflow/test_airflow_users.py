@@ -61,8 +61,8 @@ def test_users_are_found_by_name_and_address(
     def found(user: BaseUser | None) -> str | None:
         return None if user is None else user.get_id()
 
-    assert found(users.named("bob", simple)) == "bob"
-    assert found(users.named("BOB", simple)) is None
+    assert found(users.find_by_name("bob", simple)) == "bob"
+    assert found(users.find_by_name("BOB", simple)) is None
     assert found(users.with_email("Bob@x.co", simple)) == "bob"
     assert found(users.with_email("alice@x.co", simple)) == "Alice"
     assert found(users.with_email("CAROL@x.co", simple)) == "carol@x.co"
@@ -137,6 +137,6 @@ def test_an_auth_manager_that_restores_another_user_is_refused() -> None:
 
 
 def test_another_auth_manager_finds_nobody_by_name() -> None:
-    for find in (users.named, users.with_email):
+    for find in (users.find_by_name, users.with_email):
         with pytest.raises(AuthManagerUnsupportedError, match="Simple or FAB"):
             find("bob@x.co", other())

@@ -21,7 +21,7 @@ from lark_provider import LarkServiceClient, notifications, operators, sensors, 
 from lark_provider.api.clouddoc import fields
 from lark_provider.callbacks import CallbackKeys, Endpoint, Gateway
 from lark_provider.callbacks.http.app import application
-from lark_provider.callbacks.http.stores import configured
+from lark_provider.callbacks.http.stores import configured_sinks
 from lark_provider.storage import migrate, urls
 from tests.airflow.card_callbacks.making import messages
 from tests.airflow.conftest import CHAT, AirflowHome, connection
@@ -133,7 +133,7 @@ def test_a_click_lets_it_go_on(
         "AIRFLOW__LARK__DATABASE_URL": database_url, "AIRFLOW_CONN_LARK_DEFAULT": connection(lark),
     }  # fmt: skip
     keys = KnownKeys(CallbackKeys(lark.app_id, KEY, TOKEN))
-    gateway = Gateway(keys, configured(database_url=database_url)[0], endpoint=Endpoint())
+    gateway = Gateway(keys, configured_sinks(database_url=database_url)[0], endpoint=Endpoint())
     conf = json.dumps({"chat_id": CHAT})
     command = [sys.executable, "-m", "airflow", "dags", "test", "wait_for_click", "--conf", conf]
     log = tmp_path / "run.log"

@@ -59,7 +59,7 @@ def open_id(lark: Emulator, name: str) -> str:
 
 
 def link(people: People, lark: Emulator, name: str, user: str) -> None:
-    found = users.named(user)
+    found = users.find_by_name(user)
     assert found is not None
     people.link(Person(lark.app_id, TENANT, open_id(lark, name)), users.account(found))
 
@@ -131,7 +131,7 @@ def test_an_altered_link_is_an_error_and_links_again(
     people: People, lark: Emulator, resolve: Resolve, caplog: pytest.LogCaptureFixture
 ) -> None:
     link(people, lark, "alice", "bob")
-    with transaction(migrate.opened(people.url)) as connection:
+    with transaction(migrate.open_engine(people.url)) as connection:
         connection.execute(sa.update(table).values(user_id="alice"))
     assert refusal(resolve()).outcome == "unlinked"
     assert any(

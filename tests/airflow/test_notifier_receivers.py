@@ -12,7 +12,7 @@ from lark_emulator import Emulator
 
 from lark_provider.errors import ConfigurationError
 from lark_provider.hooks.lark import LarkHook
-from lark_provider.hooks.receivers import Receiver, marked
+from lark_provider.hooks.receivers import Receiver, mark_redirected
 from lark_provider.operators import LarkSendMessageOperator
 from tests.airflow.conftest import CHAT, connection
 
@@ -113,7 +113,7 @@ def test_two_receivers_stay_two_messages_in_one_place(
 
 def test_what_holds_no_text_goes_as_it_is() -> None:
     template = {"type": "template", "data": {"template_id": "AAq"}}
-    assert marked(template, "interactive", "oc_1") == template
-    assert marked("{no", "interactive", "oc_1") == "{no"
-    assert marked({"image_key": "img_1"}, "image", "oc_1") == {"image_key": "img_1"}
-    assert marked({"zh_cn": 5}, "post", "oc_1") == {"zh_cn": 5}
+    assert mark_redirected(template, "interactive", "oc_1") == template
+    assert mark_redirected("{no", "interactive", "oc_1") == "{no"
+    assert mark_redirected({"image_key": "img_1"}, "image", "oc_1") == {"image_key": "img_1"}
+    assert mark_redirected({"zh_cn": 5}, "post", "oc_1") == {"zh_cn": 5}

@@ -61,7 +61,7 @@ def ask(lark: Emulator, url: URL, count: int) -> list[Asked]:
             question = Question(receiver=CHAT, title=f"Question {number}", options={"yes": "Yes"})
             one = Waits(url).claim(Draft(origin, question, lark.app_id)).asked
             sent = client.messaging.send_card(CHAT, question_card(question, one.id), idempotency_key=one.id)
-            asked.append(Waits(url).sent(one.id, sent.data["message_id"]) or one)
+            asked.append(Waits(url).record_sent(one.id, sent.data["message_id"]) or one)
     return asked
 
 

@@ -8,13 +8,13 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lark_provider.triggers.record_payloads import divided
+from lark_provider.triggers.record_payloads import divide
 
 
 def test_a_payload_holds_a_record_as_it_is() -> None:
     values = {"Sum": 2e19, "Text": "Infinity"}
     record = {"record_id": "rec1", "change": "edited", "modified_at": None, "fields": None, "after": values}
-    [payload] = divided({"table_id": "t"}, [record], 1024)
+    [payload] = divide({"table_id": "t"}, [record], 1024)
     assert orjson.loads(orjson.dumps(payload)) == {"table_id": "t", "records": [record]}
 
 
@@ -24,7 +24,7 @@ def test_payloads_stay_within_their_bound_and_hold_every_record(sizes: list[int]
         {"record_id": f"rec{n}", "change": "edited", "modified_at": None, "fields": {"Text": "x" * size}}
         for n, size in enumerate(sizes)
     ]
-    payloads = list(divided({"app_token": "b", "table_id": "t"}, records, most))
+    payloads = list(divide({"app_token": "b", "table_id": "t"}, records, most))
     assert [one["record_id"] for part in payloads for one in part["records"]] == [
         one["record_id"] for one in records
     ]

@@ -73,4 +73,4 @@ def test_all_records_of_a_large_table_are_noted_in_several_transactions(
             return await Scanner(wanted, watched, Reported(store, table), "", Cursor(began, began)).scan()
 
     assert asyncio.run(work()) == 0
-    assert store.seen().keys() >= set(ids)
+    assert store.read_seen().keys() >= set(ids)

@@ -13,7 +13,7 @@ from lark_emulator import Emulator
 
 from lark_provider.notifications import LarkNotifier
 from lark_provider.notifications.task_log import Ending, ending
-from lark_provider.protocol.incidents.changes import after, merged
+from lark_provider.protocol.incidents.changes import after, merge
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Failure, Incident
 from tests.airflow.conftest import CHAT, connection
@@ -194,4 +194,4 @@ def test_what_a_task_said_itself_is_kept() -> None:
         cards=("om_1",), count=1, failures=(said,), run_failed=True
     )
     derived = Incident(cards=("om_1",), count=1, failures=(Failure("t", error="from the log"),))
-    assert merged(derived, before, Incident()).failures == (said,)
+    assert merge(derived, before, Incident()).failures == (said,)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lark_provider.api.approval.model import Status, instance_of
-from lark_provider.api.approval.values import read_value, written_form
+from lark_provider.api.approval.values import encode_form, read_value
 from lark_provider.api.approval.widgets import Widget, parse_form
 from lark_provider.errors import InvalidRequestError, LarkAPIError
 
@@ -38,7 +38,7 @@ def widget(kind: str, **more: Any) -> Widget:
 
 
 def written(one: Widget, value: Any) -> dict[str, Any]:
-    (found,) = written_form([one], {"Field": value}, None, "the form")
+    (found,) = encode_form([one], {"Field": value}, None, "the form")
     return found
 
 
@@ -81,7 +81,7 @@ def test_whatever_is_given_is_written_or_refused_with_the_fields_name(kind: str,
     options = OPTIONS if kind != "amount" else ()
     one = widget(kind, options=options, children=(widget("input"),))
     try:
-        found: Any = written_form([one], {"Field": value}, dt.UTC, "the form")
+        found: Any = encode_form([one], {"Field": value}, dt.UTC, "the form")
     except InvalidRequestError as error:
         found = str(error)
     if isinstance(found, str):
@@ -105,8 +105,8 @@ def test_a_form_that_cannot_be_read_says_so(form: str) -> None:
 def test_two_fields_of_a_name_are_told_apart_by_their_ids() -> None:
     form = parse_form('[{"id":"a","type":"input","name":"X"},{"id":"b","type":"input","name":"X"}]')
     with pytest.raises(InvalidRequestError, match="Next: use the field's id: a, b"):
-        written_form(form, {"X": "1"}, None, "the form")
-    assert written_form(form, {"b": "1"}, None, "the form")[0]["id"] == "b"
+        encode_form(form, {"X": "1"}, None, "the form")
+    assert encode_form(form, {"b": "1"}, None, "the form")[0]["id"] == "b"
 
 
 def test_words_that_this_version_does_not_know() -> None:

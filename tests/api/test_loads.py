@@ -17,7 +17,7 @@ from lark_provider.api.clouddoc.loads.leasing import early
 from lark_provider.api.clouddoc.loads.likeness import likeness
 from lark_provider.api.clouddoc.loads.searching import alternatives
 from lark_provider.protocol.ledger import Lease
-from lark_provider.protocol.redact import masked_addresses
+from lark_provider.protocol.redact import mask_addresses
 
 Rows = list[dict[str, Any]]
 values = st.one_of(
@@ -117,13 +117,13 @@ def test_only_a_call_that_ended_early_is_waited_for(passed: float, pause: float)
     ],
 )
 def test_addresses_are_masked(text: str, masked: str) -> None:
-    assert masked_addresses(text) == masked
+    assert mask_addresses(text) == masked
 
 
 def test_addresses_are_masked_in_a_key_of_a_million_characters() -> None:
     """It took hours, and held the interpreter meanwhile."""
     long = "k" * 1_000_000
-    assert masked_addresses(f"{long} {long}@example.com") == f"{long} ***@example.com"
+    assert mask_addresses(f"{long} {long}@example.com") == f"{long} ***@example.com"
 
 
 cells = st.recursive(

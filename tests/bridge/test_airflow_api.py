@@ -157,10 +157,10 @@ def test_what_answers_in_place_of_airflow_ends_no_question(
     errors += work(front, url, lambda one: one.poller.complete())
     assert [type(one) for one in errors] == [AirflowRefusedError] * 3
     assert all(f"got status {other[0]} of something else. Next: check LARK" in str(one) for one in errors)
-    assert Questions(url).known([ti_id]) == {ti_id: "open"}
+    assert Questions(url).known_states([ti_id]) == {ti_id: "open"}
     front.otherwise = answer(404, detail="The Task Instance with dag_id: `d` was not found")
     assert work(front, url, lambda one: one.poller.complete()) == [None]
-    assert Questions(url).known([ti_id]) == {ti_id: "over"}
+    assert Questions(url).known_states([ti_id]) == {ti_id: "over"}
 
 
 def test_a_refused_token_is_named_and_stops_no_later_look_at_the_audit_log(front: Front, url: URL) -> None:
@@ -285,12 +285,12 @@ def test_a_question_that_its_task_asks_once_more_is_held_again(
     store.end({ti_id: ANSWERED})
     waits(front, ti_id)
     assert set(look(front, url)) == {None}
-    assert store.known([ti_id]) == {ti_id: "over"}  # Its card still asks the earlier time.
+    assert store.known_states([ti_id]) == {ti_id: "over"}  # Its card still asks the earlier time.
     execute(url, "UPDATE hitl_cards SET state = 'over'")
     # What was listed before the answer was given says nothing.
     waits(front, ti_id, response_received=True)
     assert set(look(front, url)) == {None}
-    assert store.known([ti_id]) == {ti_id: "over"}
+    assert store.known_states([ti_id]) == {ti_id: "over"}
     waits(front, ti_id)
     assert set(look(front, url)) == {None}
     held = store.get([ti_id])[ti_id]
@@ -319,6 +319,6 @@ def test_damaged_questions_do_not_count(url: URL) -> None:
     for one in some[:5]:
         execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=one.task.ti_id)
     whole = [one.task.ti_id for one in some[5:]]
-    assert list(store.held(NOW + timedelta(minutes=1), most=2)) == whole
-    assert list(store.held(NOW + timedelta(minutes=1), most=3)) == whole
-    assert list(store.held(NOW + timedelta(minutes=1), most=1)) == whole[:1]
+    assert list(store.held_questions(NOW + timedelta(minutes=1), most=2)) == whole
+    assert list(store.held_questions(NOW + timedelta(minutes=1), most=3)) == whole
+    assert list(store.held_questions(NOW + timedelta(minutes=1), most=1)) == whole[:1]

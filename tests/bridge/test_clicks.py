@@ -115,7 +115,7 @@ def bench(sqlite: URL, lark: Emulator, credentials: Credentials) -> Bench:
 
 
 def test_a_click_waits_for_airflow_and_its_person_is_told_after_a_day(bench: Bench) -> None:
-    bench.cards.sent(bench.card.key, "om_1", None, "asked")
+    bench.cards.record_sent(bench.card.key, "om_1", None, "asked")
     bench.store(bench.bob)
     assert bench.work() == 0
     waiting = bench.applied()
@@ -165,7 +165,7 @@ def test_a_click_that_is_too_large_is_refused_and_told(bench: Bench) -> None:
 
 
 def test_a_click_of_another_company_is_not_told_again_and_again(bench: Bench) -> None:
-    bench.cards.sent(bench.card.key, "om_1", None, "asked")
+    bench.cards.record_sent(bench.card.key, "om_1", None, "asked")
     bench.lark.add_user("eve", tenant_key="tenant-other")
     bench.store(bench.open_id("eve"))
     bench.work()

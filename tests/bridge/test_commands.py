@@ -17,7 +17,7 @@ from lark_provider.airflow_check.lark_apps import check_commands
 from lark_provider.api.routes.commands import CommandRule
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.command_check import SUBSCRIPTION
-from lark_provider.bridge.command_texts import harmless, shown_end, shown_help
+from lark_provider.bridge.command_texts import format_end, format_help, harmless
 from lark_provider.bridge.commands import GIVEN_UP_SECONDS, WATCH_SECONDS, ChatCommandWork
 from lark_provider.bridge.lark import Apps
 from lark_provider.bridge.routes import RoutesFile
@@ -47,7 +47,7 @@ def stored(url: URL, *messages: CommandMessage) -> int:
     # Not when this module was imported, which may be an hour ago.
     sent_at = datetime.now(UTC) - timedelta(seconds=90)
     recent = [replace(one, sent_at=min(one.sent_at, sent_at)) for one in messages]
-    with transaction(migrate.opened(url)) as connection:
+    with transaction(migrate.open_engine(url)) as connection:
         return record(connection, recent)
 
 
@@ -68,15 +68,15 @@ def test_a_command_goes_through_its_states_once(url: URL) -> None:
     assert store.decide(second, "ignored", "")
     (decided,) = store.claim(("decided",), 10, 60)
     assert (decided.text, decided.run_id) == ("yes", "lark__om_1")
-    assert store.answered(decided)
-    assert not store.answered(decided)
+    assert store.record_answered(decided)
+    assert not store.record_answered(decided)
     (running,) = store.claim(("running",), 10, 60)
     assert store.counts() == {"running": 1}
-    assert store.ended(running, "over")
-    assert not store.ended(running, "again")
+    assert store.record_ended(running, "over")
+    assert not store.record_ended(running, "again")
     (ended,) = store.claim(("ended",), 10, 60)
     assert ended.text == "over"
-    assert store.answered(ended)
+    assert store.record_answered(ended)
     assert store.counts() == {}
 
 
@@ -84,11 +84,11 @@ def test_commands_that_are_over_are_purged(url: URL) -> None:
     store = ChatCommands(url)
     stored(url, MESSAGE, replace(MESSAGE, app_id="cli_b"))
     store.decide(store.claim(("due",), 1, 60)[0], "ignored", "")
-    with transaction(migrate.opened(url)) as connection:
+    with transaction(migrate.open_engine(url)) as connection:
         old = datetime.now(UTC) - timedelta(days=91)
         connection.execute(chat_commands.update().values(updated_at=old))
     assert purge(url, Retention())["chat_commands"] == 1
-    with transaction(migrate.opened(url), reading=True) as connection:
+    with transaction(migrate.open_engine(url), reading=True) as connection:
         assert connection.scalars(sa.select(chat_commands.c.state)).all() == ["due"]
 
 
@@ -112,7 +112,7 @@ def worked(url: URL, name: str, airflow: str = "", routes: Path | None = None) -
 
 def states(url: URL) -> dict[str, tuple[str, str | None]]:
     columns = chat_commands.c
-    with transaction(migrate.opened(url), reading=True) as connection:
+    with transaction(migrate.open_engine(url), reading=True) as connection:
         rows = connection.execute(sa.select(columns.message_id, columns.state, columns.outcome))
         return {row.message_id: (row.state, row.outcome) for row in rows}
 
@@ -155,8 +155,8 @@ def test_a_run_that_cannot_be_read_is_not_watched_indefinitely(sqlite: URL) -> N
     for one in store.claim(("due",), 2, 0):
         store.decide(one, "started", "yes", dag_id="etl", run_id="r")
     for one in store.claim(("decided",), 2, 0):
-        store.answered(one)
-    with transaction(migrate.opened(sqlite)) as connection:
+        store.record_answered(one)
+    with transaction(migrate.open_engine(sqlite)) as connection:
         old = datetime.now(UTC) - timedelta(seconds=WATCH_SECONDS + 60)
         is_second = chat_commands.c.message_id == "om_2"
         connection.execute(chat_commands.update().where(is_second).values(updated_at=old))
@@ -172,7 +172,7 @@ def test_an_answer_of_an_app_that_is_gone_is_not_tried_indefinitely(
     for one in store.claim(("due",), 3, 0):
         run_id = "r" if one.message.message_id == "om_3" else None
         store.decide(one, "started" if run_id else "helped", "yes", dag_id="etl", run_id=run_id)
-    with transaction(migrate.opened(sqlite)) as connection:
+    with transaction(migrate.open_engine(sqlite)) as connection:
         old = datetime.now(UTC) - timedelta(seconds=3660)
         is_old = chat_commands.c.message_id != "om_1"
         connection.execute(chat_commands.update().where(is_old).values(updated_at=old))
@@ -187,7 +187,7 @@ def test_an_answer_of_an_app_that_is_gone_is_not_tried_indefinitely(
         *["Chat command cannot be answered"] * 2,
         "Chat command not answered; will retry",
     ]
-    with transaction(migrate.opened(sqlite), reading=True) as connection:
+    with transaction(migrate.open_engine(sqlite), reading=True) as connection:
         answers = connection.scalars(sa.select(chat_commands.c.answer).order_by(chat_commands.c.message_id))
         problems = [orjson.loads(answer).get("problem", "") for answer in answers]
     assert [problem.partition(":")[0] for problem in problems] == ["", *["No Lark credentials"] * 2]
@@ -195,11 +195,11 @@ def test_an_answer_of_an_app_that_is_gone_is_not_tried_indefinitely(
 
 def test_texts() -> None:
     run = {"start_date": "2026-11-26T12:00:00Z", "end_date": "2026-11-26T12:01:01.6Z"}
-    assert shown_end("success", "etl", run, "en") == "etl has succeeded after 62 s."
-    assert shown_end("deleted", "etl", {}, "zh") == "etl 的这次运行已被删除。"
+    assert format_end("success", "etl", run, "en") == "etl has succeeded after 62 s."
+    assert format_end("deleted", "etl", {}, "zh") == "etl 的这次运行已被删除。"
     rule = CommandRule(1, ("direct",), ("etl",), arguments=("day",))
-    assert shown_help([rule, rule], "en").splitlines()[1:] == ["/run etl [day]", "/status etl", "/runs etl"]
-    assert "No command" in shown_help([], "en")
+    assert format_help([rule, rule], "en").splitlines()[1:] == ["/run etl [day]", "/status etl", "/runs etl"]
+    assert "No command" in format_help([], "en")
     assert "<" not in harmless('<at user_id="all"></at>')
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.api.cards.airflow.digest import Digest, card
 from lark_provider.api.routes.reading import read_routes
-from lark_provider.bridge.digest_reading import Run, digest, ended_run, is_of, latest
+from lark_provider.bridge.digest_reading import Run, digest, is_of, latest, parse_run
 from lark_provider.bridge.reading import Dag
 from lark_provider.outbox.apps import Apps as Senders
 from lark_provider.outbox.delivering import Deliverer
@@ -53,7 +53,7 @@ PERIOD = latest(time(9), "Asia/Shanghai", END)
 
 def run(dag_id: str, run_id: str, state: str, minutes: float, seconds: float = 60) -> Run:
     end = END - timedelta(minutes=minutes)
-    return ended_run(
+    return parse_run(
         {
             "dag_id": dag_id, "dag_run_id": run_id, "state": state, "end_date": end.isoformat(),
             "start_date": (end - timedelta(seconds=seconds)).isoformat(),
@@ -124,9 +124,9 @@ def test_a_digest_is_recorded_once_for_a_route_and_day(url: URL) -> None:
     assert not digests.record("r", day, "recorded", [(app, entry("two"))])
     assert not digests.record("r", day, "skipped")
     assert digests.record("r", day + timedelta(days=1), "skipped")
-    assert others.recorded([("r", day)]) == set()
+    assert others.find_recorded([("r", day)]) == set()
     wanted = [("r", day), ("r", day + timedelta(days=1)), ("s", day)]
-    assert digests.recorded(wanted) == set(wanted[:2])
+    assert digests.find_recorded(wanted) == set(wanted[:2])
     assert len(execute(url, "SELECT id FROM outbox")) == 1
 
 

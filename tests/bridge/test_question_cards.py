@@ -25,12 +25,12 @@ def _bystander(url: URL, questions: Questions, cards: QuestionCards) -> Iterator
     """An open question whose card is sent, and stays as it is."""
     ti_id = opened(questions)
     (due,) = cards.claim(10)
-    cards.sent(due.key, "om_bystander", "oc_1", "asked")
+    cards.record_sent(due.key, "om_bystander", "oc_1", "asked")
     rows = "SELECT * FROM hitl_cards WHERE key = :key"
     before = execute(url, rows, key=due.key)
     yield due.key
     assert execute(url, rows, key=due.key) == before
-    assert questions.known([ti_id]) == {ti_id: "open"}
+    assert questions.known_states([ti_id]) == {ti_id: "open"}
 
 
 @pytest.mark.usefixtures("bystander")
@@ -41,18 +41,18 @@ def test_a_question_that_ends_has_its_own_card_closed(
     ti_id = opened(questions)
     (due,) = cards.claim(10)
     cards.postpone(due.key, 0.0, "unavailable")
-    cards.sent(due.key, "om_1", None, "asked")
+    cards.record_sent(due.key, "om_1", None, "asked")
     assert cards.claim(10) == []
     assert cards.take(due.key)
     cards.show(due.key, "noticed")
     questions.end({ti_id: ANSWERED})
     assert not cards.take(due.key)
     assert [one.key for one in cards.claim(10)] == [due.key]
-    cards.closed(due.key, "answered", ANSWERED)
+    cards.record_closed(due.key, "answered", ANSWERED)
     failed = End("failed", detail="state mismatch")
-    assert questions.failed(ti_id, failed)
+    assert questions.record_failed(ti_id, failed)
     assert [(one.key, one.end) for one in cards.claim(10)] == [(due.key, failed)]
-    cards.closed(due.key, "failed", failed)
+    cards.record_closed(due.key, "failed", failed)
     assert cards.claim(10) == []
     assert list(questions.answered_since(60)) == []
     assert cards.read(["no such card"]) == []
@@ -67,7 +67,7 @@ def test_a_card_that_is_lost_is_replaced_or_given_up_alone(
 ) -> None:
     opened(questions)
     (due,) = cards.claim(10)
-    cards.sent(due.key, "om_1", None, "asked")
+    cards.record_sent(due.key, "om_1", None, "asked")
     if is_replaced:
         for _ in range(2):
             cards.replace(due.key, "recalled")
@@ -88,7 +88,7 @@ def test_only_cards_of_open_questions_that_are_old_are_sent_again(
 ) -> None:
     over, *left = [opened(questions) for _ in range(3)]
     for number, due in enumerate(cards.claim(10)):
-        cards.sent(due.key, f"om_{number}", None, "asked")
+        cards.record_sent(due.key, f"om_{number}", None, "asked")
     questions.end({over: ANSWERED})
     for ti_id in (over, *left):
         old = str(datetime.now(UTC) - timedelta(days=14))
@@ -105,7 +105,7 @@ def test_the_oldest_cards_are_claimed_first(
     some = [opened(questions) for _ in range(3)]
     now = datetime.now(UTC)
     for hours, ti_id in zip((1, 3, 2), some, strict=True):
-        with transaction(migrate.opened(url)) as connection:
+        with transaction(migrate.open_engine(url)) as connection:
             mine = hitl_cards.c.ti_id == ti_id
             connection.execute(
                 hitl_cards.update().where(mine).values(created_at=now - timedelta(hours=hours))
@@ -119,6 +119,6 @@ def test_the_oldest_cards_are_claimed_first(
 def test_a_card_that_another_process_has_locked_is_not_waited_for(postgres: URL) -> None:
     questions, cards = Questions(postgres), QuestionCards(postgres)
     locked, free = opened(questions), opened(questions)
-    with transaction(migrate.opened(postgres)) as connection:
+    with transaction(migrate.open_engine(postgres)) as connection:
         connection.execute(sa.select(hitl_cards).where(hitl_cards.c.ti_id == locked).with_for_update())
         assert [one.card.ti_id for one in cards.claim(10)] == [free]

@@ -38,7 +38,7 @@ def test_a_question_is_recorded_once(questions: Questions) -> None:
     assert questions.record(parked, [question(some[0].task.ti_id, body="changed")], None) == 0
     recorded = questions.get(parked)
     assert {ti_id: one.question for ti_id, one in recorded.items()} == {one.task.ti_id: one for one in some}
-    assert questions.live() == dict.fromkeys(parked, "held") == questions.known([*parked, "other"])
+    assert questions.live() == dict.fromkeys(parked, "held") == questions.known_states([*parked, "other"])
     assert questions.counts() == {"held": 5, "open": 0}
 
 
@@ -46,8 +46,8 @@ def test_a_question_is_held_until_its_task_has_been_parked_for_long_enough(quest
     early, late = question(), question()
     later = NOW + timedelta(seconds=10)
     questions.record({early.task.ti_id: NOW, late.task.ti_id: later}, [early, late], None)
-    assert list(questions.held(NOW + timedelta(seconds=9))) == [early.task.ti_id]
-    assert list(questions.held(later)) == [early.task.ti_id, late.task.ti_id]
+    assert list(questions.held_questions(NOW + timedelta(seconds=9))) == [early.task.ti_id]
+    assert list(questions.held_questions(later)) == [early.task.ti_id, late.task.ti_id]
 
 
 def test_the_first_end_counts(questions: Questions) -> None:
@@ -66,7 +66,7 @@ def test_many_ends_are_recorded_with_one_statement(questions: Questions, url: UR
         if statement.startswith("UPDATE"):
             updates.append(many)
 
-    engine = migrate.opened(url)
+    engine = migrate.open_engine(url)
     sa.event.listen(engine, "before_cursor_execute", note)
     try:
         assert questions.end(ends) == ends
@@ -86,7 +86,7 @@ def test_ends_that_were_recorded_stay_although_the_database_fails(questions: Que
         if sum(updates) > 1:
             raise OperationalError(statement, {}, TimeoutError("no answer"))
 
-    engine, ends = migrate.opened(url), {one.task.ti_id: ANSWERED for one in some}
+    engine, ends = migrate.open_engine(url), {one.task.ti_id: ANSWERED for one in some}
     sa.event.listen(engine, "before_cursor_execute", fail)
     try:
         with pytest.raises(StorageError):
@@ -113,7 +113,7 @@ def test_a_damaged_question_stops_no_other(
     questions.record(parked, [damaged, whole], None)
     execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=damaged.task.ti_id)
     for _ in range(2):
-        assert list(questions.held(NOW + timedelta(seconds=9))) == [whole.task.ti_id]
+        assert list(questions.held_questions(NOW + timedelta(seconds=9))) == [whole.task.ti_id]
     assert list(questions.get(parked)) == [whole.task.ti_id]
     questions.open({ti_id: [] for ti_id in parked})
     assert list(questions.without_cards()) == [whole.task.ti_id]
@@ -126,7 +126,7 @@ def test_a_damaged_question_stops_no_other(
 def test_a_damaged_end_stops_no_other(url: URL, questions: Questions, cards: QuestionCards) -> None:
     damaged, whole = opened(questions), opened(questions)
     for due in cards.claim(10):
-        cards.sent(due.key, f"om_{due.card.ti_id}", None, "asked")
+        cards.record_sent(due.key, f"om_{due.card.ti_id}", None, "asked")
     questions.end({damaged: ANSWERED})
     execute(url, "UPDATE hitl_questions SET outcome = '[]' WHERE ti_id = :id", id=damaged)
     assert questions.end({damaged: ANSWERED, whole: ANSWERED}) == {whole: ANSWERED}
@@ -139,7 +139,7 @@ def test_a_damaged_card_stops_no_other_from_being_sent_again(
 ) -> None:
     damaged, whole = opened(questions), opened(questions)
     for due in cards.claim(10):
-        cards.sent(due.key, f"om_{due.card.ti_id}", None, "asked")
+        cards.record_sent(due.key, f"om_{due.card.ti_id}", None, "asked")
     execute(url, "UPDATE hitl_cards SET mentions = '[' WHERE ti_id = :id", id=damaged)
     assert cards.send_again(timedelta(0)) == 1
     assert {(one.card.ti_id, one.card.round) for one in cards.claim(10)} == {(whole, 0), (whole, 1)}
@@ -167,20 +167,20 @@ def test_a_claim_ends_by_the_databases_clock(url: URL, questions: Questions, car
 def test_a_card_ends_with_what_is_recorded(questions: Questions, cards: QuestionCards) -> None:
     ti_id = opened(questions)
     (due,) = cards.claim(10)
-    cards.sent(due.key, "om_1", "oc_1", "asked")
-    cards.sent(due.key, "om_2", "oc_1", "again")
+    cards.record_sent(due.key, "om_1", "oc_1", "asked")
+    cards.record_sent(due.key, "om_2", "oc_1", "again")
     assert cards.claim(10) == []
     questions.end({ti_id: ANSWERED})
     (closing,) = cards.claim(10)
     assert (closing.message_id, closing.shown, closing.end) == ("om_1", "asked", ANSWERED)
     failed = End("failed", ("Approve",), person="bob", at=NOW, detail="state mismatch")
-    assert questions.failed(ti_id, failed)
-    assert not questions.failed(ti_id, failed)
+    assert questions.record_failed(ti_id, failed)
+    assert not questions.record_failed(ti_id, failed)
     # The end has changed meanwhile: the card shows an old one, and is updated again.
-    cards.closed(closing.key, "answered", ANSWERED)
+    cards.record_closed(closing.key, "answered", ANSWERED)
     (again,) = cards.claim(10)
     assert (again.shown, again.end) == ("answered", failed)
-    cards.closed(again.key, "failed", failed)
+    cards.record_closed(again.key, "failed", failed)
     assert cards.claim(10) == []
 
 
@@ -189,11 +189,11 @@ def test_a_closed_card_is_updated_when_the_task_fails_later(
 ) -> None:
     ti_id = opened(questions)
     (due,) = cards.claim(10)
-    cards.sent(due.key, "om_1", None, "asked")
+    cards.record_sent(due.key, "om_1", None, "asked")
     questions.end({ti_id: ANSWERED})
-    cards.closed(due.key, "answered", ANSWERED)
+    cards.record_closed(due.key, "answered", ANSWERED)
     failed = End("failed", detail="state mismatch")
-    assert questions.failed(ti_id, failed)
+    assert questions.record_failed(ti_id, failed)
     assert [one.end for one in cards.claim(10)] == [failed]
 
 
@@ -203,7 +203,7 @@ def test_a_card_is_not_closed_while_something_else_is_shown_on_it(
     ti_id = opened(questions)
     (due,) = cards.claim(10)
     assert not cards.take(due.key)  # It is not sent yet.
-    cards.sent(due.key, "om_1", None, "asked")
+    cards.record_sent(due.key, "om_1", None, "asked")
     assert cards.take(due.key)
     assert not cards.take(due.key)
     questions.end({ti_id: ANSWERED})
@@ -211,7 +211,7 @@ def test_a_card_is_not_closed_while_something_else_is_shown_on_it(
     cards.show(due.key, "noticed")
     assert [one.shown for one in cards.claim(10)] == ["noticed"]
     assert not cards.take(due.key)
-    cards.closed(due.key, "answered", ANSWERED)
+    cards.record_closed(due.key, "answered", ANSWERED)
     assert cards.claim(10) == []
 
 
@@ -220,16 +220,16 @@ def test_what_a_frozen_process_shows_late_is_replaced_by_the_end(
 ) -> None:
     ti_id = opened(questions)
     (due,) = cards.claim(10)
-    cards.sent(due.key, "om_1", None, "asked")
+    cards.record_sent(due.key, "om_1", None, "asked")
     questions.end({ti_id: ANSWERED})
-    cards.closed(due.key, "answered", ANSWERED)
+    cards.record_closed(due.key, "answered", ANSWERED)
     cards.show(due.key, "noticed")  # It had taken the card before.
     assert [one.shown for one in cards.claim(10)] == ["noticed"]
-    cards.closed(due.key, "answered", ANSWERED)
+    cards.record_closed(due.key, "answered", ANSWERED)
     failed = End("failed", detail="state mismatch")
-    assert questions.failed(ti_id, failed)
-    cards.closed(due.key, "failed", failed)
-    cards.closed(due.key, "answered", ANSWERED)  # It had read the earlier end.
+    assert questions.record_failed(ti_id, failed)
+    cards.record_closed(due.key, "failed", failed)
+    cards.record_closed(due.key, "answered", ANSWERED)  # It had read the earlier end.
     assert [(one.shown, one.end) for one in cards.claim(10)] == [("answered", failed)]
 
 
@@ -248,7 +248,7 @@ def test_an_attempt_that_failed_is_put_off(url: URL, questions: Questions, cards
 def test_a_card_of_thirteen_days_is_sent_again(url: URL, questions: Questions, cards: QuestionCards) -> None:
     ti_id = opened(questions)
     (due,) = cards.claim(10)
-    cards.sent(due.key, "om_1", None, "asked")
+    cards.record_sent(due.key, "om_1", None, "asked")
     assert cards.send_again(timedelta(days=13)) == 0
     old = datetime.now(UTC) - timedelta(days=14)
     execute(url, "UPDATE hitl_cards SET sent_at = :old", old=str(old))
@@ -257,7 +257,7 @@ def test_a_card_of_thirteen_days_is_sent_again(url: URL, questions: Questions, c
     closing, again = sorted(cards.claim(10), key=lambda one: one.card.round)
     assert (closing.key, closing.state, closing.reason) == (due.key, "sent", RESENT)
     assert (again.key, again.state) == (card(ti_id, round=1).key, "due")
-    cards.closed(closing.key, "closed", None)
+    cards.record_closed(closing.key, "closed", None)
     assert [one.key for one in cards.claim(10)] == []
 
 
@@ -309,7 +309,7 @@ def test_the_first_result_of_a_click_counts(url: URL) -> None:
     (shown,) = clicks.unshown(10, 60)
     assert (shown.result, shown.open_id) == ({"outcome": "answered"}, "ou_bob")
     assert clicks.unshown(10, 60) == []
-    clicks.shown("cli_a", "e1")
+    clicks.record_shown("cli_a", "e1")
     execute(url, "UPDATE applied_clicks SET next_at = :past", past="2020-01-01 00:00:00+00:00")
     assert clicks.unshown(10, 60) == []
     assert clicks.claim(10, 60) == []

@@ -12,7 +12,7 @@ from pika.spec import BasicProperties
 
 from lark_provider.callbacks.broker.amqp import Broker, broker
 from lark_provider.callbacks.broker.confirms import Confirms
-from lark_provider.callbacks.broker.link import connected
+from lark_provider.callbacks.broker.link import open_channel
 from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, EXCHANGE, Queue, declarations
 from lark_provider.protocol.callbacks import CardClick, read
 from lark_provider.support import threads
@@ -71,7 +71,7 @@ def send(url: str, routing_key: str, *bodies: object) -> None:
     """Publish JSON, or raw bytes, confirmed."""
 
     async def work() -> None:
-        async with connected(at(url)) as channel:
+        async with open_channel(at(url)) as channel:
             confirms = Confirms(channel, url)
             raw = [body if isinstance(body, bytes) else orjson.dumps(body) for body in bodies]
             await asyncio.gather(

@@ -28,7 +28,7 @@ from lark_provider.callbacks.http.flask import callback_blueprint
 from lark_provider.callbacks.http.keys import KeyRing, by_app, from_environment
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CallbackKeys, CardClick, Delivery, Event
-from lark_provider.protocol.waits import marked
+from lark_provider.protocol.waits import mark
 from tests.callbacks.serving import served
 from tests.protocol.callbacks import sender
 from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, sealed
@@ -156,7 +156,7 @@ def test_header_names_may_have_any_case(framework: Framework) -> None:
 
 
 def test_a_stranger_is_told_so(framework: Framework) -> None:
-    body = sealed(sender.card({"value": marked({}, "wait-1", ["ou_other"])}))
+    body = sealed(sender.card({"value": mark({}, "wait-1", ["ou_other"])}))
     assert framework(lambda _: None)(body, sender.headers(body)) == (200, NOT_ALLOWED)
 
 

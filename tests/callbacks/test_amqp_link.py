@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lark_provider.callbacks.broker.amqp import Broker, broker
-from lark_provider.callbacks.broker.link import Deliveries, connected, keep_connected
+from lark_provider.callbacks.broker.link import Deliveries, keep_connected, open_channel
 from lark_provider.callbacks.broker.topology import CARDS, DEAD, DELIVERY_LIMIT, EVENTS, EXCHANGE
 from lark_provider.errors import BrokerError
 from lark_provider.support.backoff import Backoff
@@ -24,7 +24,7 @@ from tests.services.rabbitmq import OwnRabbit, connect
 
 
 async def enter(where: Broker) -> None:
-    async with connected(where):
+    async with open_channel(where):
         pass
 
 
@@ -46,7 +46,7 @@ def test_what_is_given_up_at_any_moment_leaves_no_socket_open_when_its_loop_ends
 
 
 async def stay(where: Broker, inside: asyncio.Event) -> None:
-    async with connected(where):
+    async with open_channel(where):
         inside.set()
         await asyncio.get_running_loop().create_future()
 
@@ -123,7 +123,7 @@ def test_a_message_survives_more_failed_deliveries_than_the_broker_would_bear_by
 
 def test_what_runs_inside_is_cancelled_when_the_connection_is_lost(rabbitmq: str) -> None:
     async def work() -> None:
-        async with connected(mq.at(rabbitmq)) as channel:
+        async with open_channel(mq.at(rabbitmq)) as channel:
             channel.exchange_declare("amq.none", passive=True)  # the broker closes the channel
             await asyncio.get_running_loop().create_future()
 
@@ -133,7 +133,7 @@ def test_what_runs_inside_is_cancelled_when_the_connection_is_lost(rabbitmq: str
 
 def test_a_consumer_whose_queue_is_deleted_loses_its_channel(rabbitmq: str) -> None:
     async def work() -> None:
-        async with connected(mq.at(rabbitmq)) as channel:
+        async with open_channel(mq.at(rabbitmq)) as channel:
             arrived = Deliveries(channel, CARDS, 1).arrived
             channel.queue_delete(CARDS.name)
             await arrived.get()
@@ -144,7 +144,7 @@ def test_a_consumer_whose_queue_is_deleted_loses_its_channel(rabbitmq: str) -> N
 
 def test_errors_and_time_outs_of_what_runs_inside_stay_what_they_are(rabbitmq: str) -> None:
     async def raising(error: Exception) -> None:
-        async with connected(mq.at(rabbitmq)):
+        async with open_channel(mq.at(rabbitmq)):
             raise error
 
     for error in (TimeoutError("mine"), ZeroDivisionError("mine")):
@@ -182,7 +182,7 @@ def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPat
 
 def test_a_frozen_broker_is_left_without_its_goodbye(node: OwnRabbit) -> None:
     async def work() -> None:
-        async with connected(mq.at(node.url)):
+        async with open_channel(mq.at(node.url)):
             node.pause()
 
     mq.run(work())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lark_provider.callbacks.broker.amqp import Broker, broker, ping
-from lark_provider.callbacks.broker.link import connected
+from lark_provider.callbacks.broker.link import open_channel
 from lark_provider.callbacks.broker.publisher import Publisher
 from lark_provider.callbacks.broker.topology import CARDS
 from lark_provider.errors import BrokerError
@@ -24,7 +24,7 @@ SELF_SIGNED = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=mq -addext su
 
 
 async def enter(where: Broker) -> None:
-    async with connected(where):
+    async with open_channel(where):
         pass
 
 

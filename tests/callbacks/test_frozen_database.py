@@ -18,7 +18,7 @@ from lark_provider.callbacks import hub as hubs
 from lark_provider.callbacks.broker.pump import Pump
 from lark_provider.callbacks.hub import Hub
 from lark_provider.protocol.questions import Draft, Origin, Question
-from lark_provider.protocol.waits import marked
+from lark_provider.protocol.waits import mark
 from lark_provider.storage import deadlines, watched
 from lark_provider.storage.deadlines import Deadlines
 from lark_provider.storage.inbox import Inbox
@@ -90,7 +90,7 @@ def test_the_connection_of_a_hub(own_database: URL) -> None:
     with frozen(own_database):
         looked.clear()
         assert looked.wait(30)  # over another connection
-        Inbox(own_database).store([mq.click("e1", value=marked({"action": "approve"}, wait_id))])
+        Inbox(own_database).store([mq.click("e1", value=mark({"action": "approve"}, wait_id))])
         assert settled.result(30).state == "decided"
     wait_until(lambda: hub._stop is None)
 
@@ -119,7 +119,7 @@ def test_a_hub_whose_server_freezes_says_so_once_a_minute_with_a_count(
     assert vars(told("Database unavailable; waits continue")[1])["failures"] > 1
     server.resume()
     wait_until(lambda: told("Database available again; waits resumed"))
-    Inbox(own_database).store([mq.click("e1", value=marked({"action": "approve"}, wait_id))])
+    Inbox(own_database).store([mq.click("e1", value=mark({"action": "approve"}, wait_id))])
     assert settled.result(30).state == "decided"
     wait_until(lambda: hub._stop is None)
 

@@ -14,7 +14,7 @@ from lark_provider.callbacks.http.endpoint import FAILED, NOT_ALLOWED, UNAVAILAB
 from lark_provider.callbacks.http.gateway import Gateway
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CallbackKeys, CardClick
-from lark_provider.protocol.waits import marked
+from lark_provider.protocol.waits import mark
 from tests.callbacks.logs import lines, shown
 from tests.callbacks.parts import KEYS, OK, FakeSink, KnownKeys, ask, gateway, request, stubborn
 from tests.callbacks.virtual import never, timed
@@ -231,11 +231,11 @@ def test_a_challenge_is_answered_though_no_sink_is_up() -> None:
 
 
 def test_a_click_of_a_user_who_may_not_answer_is_stored_all_the_same() -> None:
-    value = marked({"decision": "approve"}, "wait-1", ["ou_somebody_else"])
+    value = mark({"decision": "approve"}, "wait-1", ["ou_somebody_else"])
     queue = FakeSink()
     assert ask(gateway(queue), sender.card({"value": value}))[0] == Answer(200, NOT_ALLOWED)
     assert len(queue.stored) == 1
-    value = marked({}, "wait-1", ["ou_3c14f3a59eaf2825dbe25359f15768aa"])
+    value = mark({}, "wait-1", ["ou_3c14f3a59eaf2825dbe25359f15768aa"])
     assert ask(gateway(queue), sender.card({"value": value}))[0] == OK
 
 

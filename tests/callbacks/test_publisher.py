@@ -14,7 +14,7 @@ from pika.heartbeat import HeartbeatChecker
 
 from lark_provider.callbacks.broker import confirms
 from lark_provider.callbacks.broker.amqp import Broker, persistent
-from lark_provider.callbacks.broker.link import Delivered, connected
+from lark_provider.callbacks.broker.link import Delivered, open_channel
 from lark_provider.callbacks.broker.publisher import Publisher
 from lark_provider.callbacks.broker.topology import CARDS, DEAD, EXCHANGE
 from lark_provider.errors import BrokerError
@@ -220,7 +220,7 @@ def test_a_broker_short_of_disk_is_known_to_be_no_place_now(start_rabbitmq: Star
 
 def test_the_dead_carry_the_reason_and_what_they_had(rabbitmq: str) -> None:
     async def work() -> None:
-        async with connected(mq.at(rabbitmq)) as channel:
+        async with open_channel(mq.at(rabbitmq)) as channel:
             made = confirms.Confirms(channel, "here")
             message = Delivered(1, persistent("e1", {"from": "there"}), b"[1]", queue=CARDS.name)
             await made.dead_letter(message, "w" * 2000)
@@ -240,14 +240,14 @@ def test_a_message_counts_and_is_logged_as_dead_lettered_once_it_is(
         return [one.__dict__["event_id"] for one in caplog.records if one.message == "Message dead-lettered"]
 
     async def work() -> None:
-        async with connected(mq.at(rabbitmq)) as channel:
+        async with open_channel(mq.at(rabbitmq)) as channel:
             made = confirms.Confirms(channel, "here")
             with connect(rabbitmq) as connection:
                 connection.channel().queue_delete(DEAD.name)
             with pytest.raises(confirms.UnroutableError):
                 await made.dead_letter(Delivered(1, persistent("e1"), b"[1]", queue=CARDS.name), "why")
         assert logged() == []
-        async with connected(mq.at(rabbitmq)) as channel:
+        async with open_channel(mq.at(rabbitmq)) as channel:
             made = confirms.Confirms(channel, "here")
             await made.dead_letter(Delivered(1, persistent("e2"), b"[1]", queue=CARDS.name), "why")
         assert logged() == ["e2"]

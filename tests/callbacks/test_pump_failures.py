@@ -109,7 +109,7 @@ def test_odd_values_are_no_poison(rabbitmq: str, inbox: Inbox, database: URL) ->
 def test_suppressed_failures_are_counted_before_the_line_that_says_it_is_over(
     rabbitmq: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect_really, failures = link.connected, iter(range(3))
+    connect_really, failures = link.open_channel, iter(range(3))
 
     def connected(broker: Broker) -> AbstractAsyncContextManager[Channel]:
         if next(failures, None) is not None:
@@ -119,7 +119,7 @@ def test_suppressed_failures_are_counted_before_the_line_that_says_it_is_over(
     async def use(_: Channel) -> None:
         return
 
-    monkeypatch.setattr(link, "connected", connected)
+    monkeypatch.setattr(link, "open_channel", connected)
     with caplog.at_level("INFO", "lark_provider"):
         asyncio.run(link.keep_connected(mq.at(rabbitmq), use, role="pump"))
     said = [(one.levelname, getattr(one, "suppressed", None)) for one in caplog.records]

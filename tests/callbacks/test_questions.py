@@ -20,7 +20,7 @@ from lark_provider.protocol.callbacks import CardClick, Event, read
 from lark_provider.protocol.hitl.keys import PREFIX
 from lark_provider.protocol.hitl.model import End, HitlQuestion, TaskInstance
 from lark_provider.protocol.questions import Asked, Draft, Origin, Question
-from lark_provider.protocol.waits import marked
+from lark_provider.protocol.waits import mark
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.clicked_cards import QuestionCard
 from lark_provider.storage.new_cards import NewCard
@@ -40,7 +40,7 @@ def asked(url: URL, task_id: str = "t", **parts: Any) -> Asked:
 
 
 def content(wait_id: str) -> dict[str, Any]:
-    return sender.card({"tag": "button", "value": marked({"action": "approve"}, wait_id)})
+    return sender.card({"tag": "button", "value": mark({"action": "approve"}, wait_id)})
 
 
 def no_cards(_: Iterable[str]) -> dict[str, QuestionCard]:

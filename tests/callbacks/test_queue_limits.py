@@ -22,7 +22,7 @@ from lark_provider.callbacks.broker.amqp import broker
 from lark_provider.callbacks.broker.confirms import Confirms
 from lark_provider.callbacks.broker.dead_letters import find
 from lark_provider.callbacks.broker.limits import QueueFullError
-from lark_provider.callbacks.broker.link import Delivered, connected
+from lark_provider.callbacks.broker.link import Delivered, open_channel
 from lark_provider.callbacks.broker.publisher import Publisher
 from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, Limits
 from lark_provider.callbacks.http.endpoint import RECEIVED
@@ -302,7 +302,7 @@ def test_dead_letters_expire_too(rabbitmq_server: RabbitServer, rabbitmq: str) -
 
 def test_dead_letters_that_no_operator_needs_expire(rabbitmq: str) -> None:
     async def work() -> None:
-        async with connected(mq.at(rabbitmq)) as channel:
+        async with open_channel(mq.at(rabbitmq)) as channel:
             confirms = Confirms(channel, rabbitmq)
             for name, expires in (("unwanted", 0.2), ("wanted", None)):
                 message = Delivered(1, BasicProperties(message_id=name), b"{}", queue=EVENTS.name)

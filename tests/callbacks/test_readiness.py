@@ -19,7 +19,7 @@ from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, EXCHANG
 from lark_provider.callbacks.http.app import application
 from lark_provider.callbacks.http.endpoint import RECEIVED, Endpoint
 from lark_provider.callbacks.http.gateway import Gateway
-from lark_provider.callbacks.http.stores import configured
+from lark_provider.callbacks.http.stores import configured_sinks
 from lark_provider.callbacks.probes.readiness import Readiness
 from lark_provider.storage import engine as engines
 from lark_provider.storage.tables import card_callbacks
@@ -47,7 +47,7 @@ def text(url: URL) -> str:
 @contextmanager
 def serving(broker: str | None = None, database: str | None = None) -> Iterator[str]:
     """A gateway on real sinks; its URL."""
-    sinks, background = configured(broker, database)
+    sinks, background = configured_sinks(broker, database)
     over = Gateway(KnownKeys(KEYS), sinks, endpoint=Endpoint(clock=lambda: NOW))
     with served(application(over, background=background)) as url:
         yield url
@@ -122,7 +122,7 @@ def test_what_is_known_to_be_down_is_not_ready_whatever_was_proved() -> None:
 
     async def work() -> None:
         readiness = Readiness([place])
-        readiness.proved("queue")
+        readiness.note_proof("queue")
         assert readiness.ready() == {"queue": True}
         place.is_up = False
         assert readiness.ready() == {"queue": False}
@@ -239,10 +239,10 @@ def test_probes_leave_neither_row_nor_message(rabbitmq: str, database: URL) -> N
         channel = connection.channel()
         channel.queue_declare("tap", durable=True, arguments={"x-queue-type": "quorum"})
         channel.queue_bind("tap", EXCHANGE, "#")
-    found, _ = configured(rabbitmq, text(database))
+    found, _ = configured_sinks(rabbitmq, text(database))
 
     async def work() -> None:
-        sinks, background = configured(rabbitmq, text(database))
+        sinks, background = configured_sinks(rabbitmq, text(database))
         running = [asyncio.ensure_future(run()) for run in background]
         await mq.wait_until_async(lambda: all(sink.is_up for sink in sinks))
         for _ in range(10):

@@ -149,7 +149,7 @@ def test_an_app_that_was_disabled_while_nothing_came_is_refused_at_its_first_cli
     loads: list[Keys] = []
 
     def load() -> Keys:
-        loads.append(keys.configured())  # which are none then, and that is no failure
+        loads.append(keys.load_configured())  # which are none then, and that is no failure
         return loads[-1]
 
     place = FakeSink()
@@ -199,7 +199,7 @@ def test_a_gateway_does_not_start_where_it_can_take_nothing(
     apps.disable_application(APP)
     with pytest.raises(ConfigurationError, match="The callback keys must be"):
         keys.check()
-    assert keys.configured() == {}, "a gateway that runs goes on, and refuses what comes"
+    assert keys.load_configured() == {}, "a gateway that runs goes on, and refuses what comes"
     monkeypatch.setenv("LARK_REGISTRY_PATH", "nowhere.db")
     with pytest.raises(ConfigurationError, match="The callback keys must be"):
-        keys.configured()
+        keys.load_configured()

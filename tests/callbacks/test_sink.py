@@ -19,7 +19,7 @@ from lark_provider.callbacks.broker.pump import Pump
 from lark_provider.callbacks.broker.topology import CARDS, EVENTS
 from lark_provider.callbacks.http import writer
 from lark_provider.callbacks.http.sinks import NotStoredError, Sink, store_first
-from lark_provider.callbacks.http.stores import BrokerSink, InboxSink, configured
+from lark_provider.callbacks.http.stores import BrokerSink, InboxSink, configured_sinks
 from lark_provider.callbacks.http.writer import Writer
 from lark_provider.errors import ConfigurationError, TransportError
 from lark_provider.protocol.callbacks import Delivery, Event, read
@@ -290,23 +290,23 @@ def names(sinks: list[Sink]) -> list[str]:
 
 
 def test_what_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert configured() == ([], [])
+    assert configured_sinks() == ([], [])
     monkeypatch.setenv("RABBITMQ_HOST", "mq")
-    sinks, background = configured()
+    sinks, background = configured_sinks()
     assert names(sinks) == ["rabbitmq"]
     assert len(background) == 1
     monkeypatch.setenv("LARK_DATABASE_URL", "postgresql://db/lark")
-    assert names(configured()[0]) == ["rabbitmq", "database"]
+    assert names(configured_sinks()[0]) == ["rabbitmq", "database"]
     monkeypatch.delenv("RABBITMQ_HOST")
-    assert names(configured()[0]) == ["database"]
-    assert names(configured("amqp://mq", "sqlite:///lark.db")[0]) == ["rabbitmq", "database"]
+    assert names(configured_sinks()[0]) == ["database"]
+    assert names(configured_sinks("amqp://mq", "sqlite:///lark.db")[0]) == ["rabbitmq", "database"]
     with pytest.raises(ConfigurationError, match="the broker's URL must be an AMQP URL"):
-        configured("http://mq")
+        configured_sinks("http://mq")
 
 
 def test_what_runs_in_the_background_connects(rabbitmq: str) -> None:
     async def work() -> None:
-        sinks, background = configured(rabbitmq)
+        sinks, background = configured_sinks(rabbitmq)
         running = [asyncio.ensure_future(run()) for run in background]
         await mq.wait_until_async(lambda: sinks[0].is_up)
         for task in running:

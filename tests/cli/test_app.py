@@ -416,7 +416,7 @@ def test_a_registry_in_postgres_is_never_migrated_by_itself(
         assert "Next: run `lark-provider db upgrade`, with --registry for the registry" in error
     assert run("db", "upgrade", "--registry").code == 0
     assert run(*ADD, "--app-secret", SECRET).out == (
-        f"App cli_your_app_id is in registry {urls.shown(urls.parse(database_url, ''))} now.\n"
+        f"App cli_your_app_id is in registry {urls.display(urls.parse(database_url, ''))} now.\n"
     )
     assert "cli_your_app_id" in run("app", "list").out
 

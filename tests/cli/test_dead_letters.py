@@ -26,7 +26,7 @@ from sqlalchemy.engine import URL
 from lark_provider.callbacks.broker import dead_letters as broker_side
 from lark_provider.callbacks.broker.confirms import Confirms
 from lark_provider.callbacks.broker.dead_letter import DeadLetter
-from lark_provider.callbacks.broker.link import Delivered, connected
+from lark_provider.callbacks.broker.link import Delivered, open_channel
 from lark_provider.callbacks.broker.pump import Pump
 from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, Queue
 from lark_provider.cli import terminal
@@ -62,7 +62,7 @@ def dead(url: str, *bodies: Any, queue: Queue = CARDS, **headers: Any) -> None:
     """Dead-letter messages as pump and consumer do."""
 
     async def work() -> None:
-        async with connected(mq.at(url)) as channel:
+        async with open_channel(mq.at(url)) as channel:
             confirms = Confirms(channel, url)
 
             async def one(body: Any) -> None:
@@ -454,7 +454,7 @@ def test_the_app_of_one_that_was_requeued_is_logged_when_it_dies_again(
     made = event("e1")
 
     async def work() -> None:
-        async with connected(mq.at(rabbitmq)) as channel:
+        async with open_channel(mq.at(rabbitmq)) as channel:
             confirms, body = Confirms(channel, "here"), orjson.dumps(made)
             requeued = Delivered(1, BasicProperties(message_id="e1"), body, EVENTS.name, EVENTS.name)
             await confirms.dead_letter(requeued, "again")

@@ -231,7 +231,7 @@ def test_an_unknown_answer_contradicts_without_a_setting() -> None:
     replies = iter(
         [Reply(200, 0, "", {"chat_id": "oc_1"}), *[Reply(200, 0, "", {"message_id": n}) for n in "ab"]]
     )
-    probe = catalogue.named(("uuid_replay",))[0]
+    probe = catalogue.select_probes(("uuid_replay",))[0]
     runner = Runner(
         lambda _: next(replies, Reply(200, 0)), lambda _: None, Target("c", "s", "n"), 9, Corpus(())
     )

@@ -22,7 +22,7 @@ READERS = [
     config.base_url,
     config.has_database,
     config.has_registry,
-    config.named_app,
+    config.find_app_id,
     config.registry,
     crypto.Keys.from_environment,
     engine.pool_settings,

@@ -15,7 +15,7 @@ from lark_provider.errors import DeadlineExceededError, OutcomeUnknownError
 from lark_provider.protocol.calls import LarkResponse, request
 from lark_provider.protocol.ledger import Lease
 from lark_provider.protocol.operations import Procedure
-from lark_provider.protocol.store import leased
+from lark_provider.protocol.store import perform_leased
 
 LEASE = "the lease by which one writer at a time has the table or document ended before an answer"
 CHATS = "/open-apis/im/v1/chats"
@@ -23,7 +23,7 @@ CHATS = "/open-apis/im/v1/chats"
 
 def leased_call(method: str, seconds: float, **options: Any) -> Procedure[LarkResponse[Any]]:
     call = request(method, CHATS, **options)
-    return (yield from leased(call, Lease("table", "writer", time.monotonic() + seconds)))
+    return (yield from perform_leased(call, Lease("table", "writer", time.monotonic() + seconds)))
 
 
 @pytest.mark.parametrize(

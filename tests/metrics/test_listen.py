@@ -139,8 +139,8 @@ def test_what_is_rejected_at_the_end_is_counted_as_not_stored(
     made = click() if kind == "click" else sender.event()
 
     async def work() -> bytes:
-        sinks, _ = stores.configured()
-        intake = Intake(Gateway(KeyRing(dict), sinks), StoredEvents.configured(), Throttle())
+        sinks, _ = stores.configured_sinks()
+        intake = Intake(Gateway(KeyRing(dict), sinks), StoredEvents.from_config(), Throttle())
         began = asyncio.get_running_loop().time()
         return (await intake.take(sender.APP, json.dumps(made).encode(), began, is_leaving=True)).body
 

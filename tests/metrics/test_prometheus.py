@@ -16,7 +16,7 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
 from lark_provider.callbacks.broker.topology import event_key
-from lark_provider.protocol.waits import marked
+from lark_provider.protocol.waits import mark
 from tests.callbacks import mq
 from tests.callbacks.commands import ROOT, ready
 from tests.callbacks.conftest import (  # noqa: F401 - fixtures
@@ -109,7 +109,7 @@ def test_prometheus_scrapes_alerts_and_answers_the_dashboard(
     for n in range(FORGED - CLICKS // 5):
         assert site.click(f"forged-{n}", key="wrong") == 401
     for n, question in enumerate(site.questions[:-1]):
-        assert site.click(f"answer-{n}", value=marked({"action": "approve"}, question)) == 200
+        assert site.click(f"answer-{n}", value=mark({"action": "approve"}, question)) == 200
     good, bad = sender.event(), sender.event()
     bad["header"]["event_id"], bad["event"]["message"]["message_id"] = "bad", "om_bad"
     mq.send(node.url, event_key(sender.APP), good, good, bad)

@@ -61,7 +61,7 @@ def text(key: str, chat: str = CHAT, words: str = "") -> str:
 
 async def adeliver(only: str | None = None, seconds: float = 10.0) -> int:
     """Deliver what is due, and return how many rows were tried."""
-    deliverer = Deliverer(Outbox.configured(), Apps(), seconds=seconds)
+    deliverer = Deliverer(Outbox.from_config(), Apps(), seconds=seconds)
     count = 0
     while tried := await deliverer.once(only=only):
         count += tried
@@ -81,7 +81,7 @@ def fail_and_deliver(number: int) -> int:
 
     async def shown() -> int:
         client = await AsyncLarkServiceClient().resolve()
-        deliverer = Deliverer(Outbox.configured(), Apps(given=[client], only_given=True))
+        deliverer = Deliverer(Outbox.from_config(), Apps(given=[client], only_given=True))
         until = time.monotonic() + 30
         while True:
             await deliverer.once(only=row)

@@ -5,6 +5,7 @@ Phrases, and not plain English words: "found" and "nobody" are fine where they a
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -82,3 +83,26 @@ if __name__ == "__main__":
     lines = hits()
     print("\n".join(lines))  # noqa: T201 - run by hand and before commits
     sys.exit(1 if lines else 0)
+
+
+_PARTICIPLE = re.compile(
+    r"_*(?:[a-z]{3,}ed|begun|bought|brought|built|caught|chosen|done|drawn|forgotten|found|frozen|given|gone|heard|"
+    r"hidden|held|kept|known|laid|left|lost|made|meant|met|paid|said|seen|sent|shown|sold|sought|spent|taken|taught|"
+    r"thought|told|understood|withdrawn|won|written)"
+)
+_ALLOWED = frozenset({"stubbed", "_embed"})
+"""A name of the local Lark's public API, and a verb."""
+
+
+def test_functions_are_named_by_verbs() -> None:
+    """`settle` and `find`, not `settled` and `found`; a property may say what something is."""
+    wrong = []
+    for root in (ROOT / "lark_provider", ROOT / "packages" / "lark-emulator" / "src"):
+        for path in root.rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    continue
+                is_property = any("property" in ast.unparse(one) for one in node.decorator_list)
+                if not is_property and node.name not in _ALLOWED and _PARTICIPLE.fullmatch(node.name):
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}")
+    assert wrong == []

@@ -10,7 +10,7 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lark_provider.protocol.incidents.changes import after, after_run, listed_again
+from lark_provider.protocol.incidents.changes import after, after_run, list_again
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import MAX_FAILURES, Failure, Incident
 
@@ -64,7 +64,7 @@ def test_a_run_is_over_when_all_have_recovered_also_those_not_listed(green: set[
     assert now.over == (len(green) == MANY)
     assert sum(not one.recovered for one in now.failures) + now.unlisted == MANY - len(green)
     failed = [Failure(event(one).label, 1, ti_id=f"{one}-1") for one in range(MANY) if one not in green]
-    listed = listed_again(now, failed)
+    listed = list_again(now, failed)
     left = [one for one in listed.failures if not one.recovered]
     # What is left can be run again from the card, as far as it lists them.
     assert len(left) == min(MAX_FAILURES, len(failed))

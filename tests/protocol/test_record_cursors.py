@@ -18,9 +18,9 @@ from lark_provider.protocol.record_cursors import (
     after_complete_scan,
     after_event,
     after_scan,
-    deleted,
+    find_deleted,
+    find_missed,
     is_covered,
-    missed,
 )
 
 OWN = "ou_app"
@@ -61,7 +61,7 @@ class Table:
 
     def scan(self, settle: int) -> None:
         until = self.now - settle
-        found = missed(self.versions.values(), self.seen, self.cursor, until_ms=until)
+        found = find_missed(self.versions.values(), self.seen, self.cursor, until_ms=until)
         for version, _ in found:
             self.shown.setdefault(version.record_id, []).append(("scan", version.modified_ms))
             self.seen[version.record_id] = after_scan(self.seen.get(version.record_id), version.modified_ms)
@@ -127,15 +127,15 @@ def test_own_writes_and_what_was_there_before_are_no_gaps() -> None:
         Version("new", BEGAN + 1, BEGAN + 5, "ou_1", "ou_1"),
         Version("too young", BEGAN + 1, BEGAN + 50, "ou_1", "ou_1"),
     ]
-    found = missed(versions, {}, Cursor(BEGAN, BEGAN), until_ms=BEGAN + 10, own=frozenset({OWN}))
+    found = find_missed(versions, {}, Cursor(BEGAN, BEGAN), until_ms=BEGAN + 10, own=frozenset({OWN}))
     assert [(one.record_id, kind) for one, kind in found] == [("made by us", EDITED), ("new", ADDED)]
 
 
 def test_a_deletion_is_found_once_by_event_or_by_scan() -> None:
     seen = {"a": Seen(), "b": after_event(DELETED, Seen(5), None), "c": Seen(7)}
-    assert deleted(["c"], seen) == ["a"]
+    assert find_deleted(["c"], seen) == ["a"]
     seen["a"] = after_scan(seen["a"], None)
-    assert deleted(["c"], seen) == []
+    assert find_deleted(["c"], seen) == []
     assert is_covered(DELETED, seen["a"], at_s=1, current_ms=None)
     assert not is_covered(DELETED, seen["c"], at_s=1, current_ms=None)
 
@@ -143,5 +143,5 @@ def test_a_deletion_is_found_once_by_event_or_by_scan() -> None:
 def test_ten_thousand_edits_of_two_hours_are_found_whatever_the_pages() -> None:
     cursor = Cursor(BEGAN, BEGAN)
     edits = [Version(f"rec{n}", 1, BEGAN + 1 + n * 720, "ou_1", "ou_1") for n in range(10_000)]
-    found = missed([*edits[5000:], *edits[:6000]], {}, cursor, until_ms=BEGAN + 7_200_000)
+    found = find_missed([*edits[5000:], *edits[:6000]], {}, cursor, until_ms=BEGAN + 7_200_000)
     assert sorted(one.record_id for one, _ in found) == sorted(one.record_id for one in edits)

@@ -17,10 +17,10 @@ from lark_provider.protocol.waits import (
     CORRELATION,
     Wait,
     correlation_of,
-    marked,
+    mark,
     may_answer,
     to_xcom,
-    unmarked,
+    unmark,
 )
 from tests.protocol.callbacks import sender
 
@@ -53,7 +53,7 @@ values = st.one_of(
     st.sampled_from(ACTIONS),
     st.fixed_dictionaries({}, optional={"action": st.sampled_from(ACTIONS), "more": st.integers()}),
     st.builds(
-        marked,
+        mark,
         st.fixed_dictionaries({"action": st.sampled_from(ACTIONS)}),
         st.sampled_from(WAITS),
         some(PEOPLE),
@@ -145,7 +145,7 @@ def test_a_wait_survives_json(wait: Wait) -> None:
 def test_nothing_in_a_buttons_value_makes_a_wait_fail(wait: Wait, value: Any) -> None:
     strange = click(value=value)
     wait.answer([strange])
-    unmarked(value)
+    unmark(value)
     assert to_xcom(strange)["event_id"] == "e1"
 
 
@@ -153,15 +153,15 @@ def test_nothing_in_a_buttons_value_makes_a_wait_fail(wait: Wait, value: Any) ->
 
 
 def test_everybody_may_answer_where_nobody_is_named() -> None:
-    nobody: list[Any] = [None, "text", {}, {ALLOWED: None}, {ALLOWED: []}, marked({}, "w1")]
+    nobody: list[Any] = [None, "text", {}, {ALLOWED: None}, {ALLOWED: []}, mark({}, "w1")]
     assert all(may_answer(click(value=value)) for value in nobody)
 
 
 def test_those_who_are_named_may_answer_by_any_of_their_ids() -> None:
-    assert may_answer(click(value=marked({}, "w1", ["ou_2", "ou_1"])))
-    assert may_answer(click(value=marked({}, "w1", ["on_ou_1"])))
+    assert may_answer(click(value=mark({}, "w1", ["ou_2", "ou_1"])))
+    assert may_answer(click(value=mark({}, "w1", ["on_ou_1"])))
     assert may_answer(click(value={ALLOWED: "ou_1"}))
-    assert not may_answer(click(value=marked({}, "w1", ["ou_2"])))
+    assert not may_answer(click(value=mark({}, "w1", ["ou_2"])))
     assert may_answer(CLICK, ["867b0001"])
     assert not may_answer(CLICK, ["867b0002"])
 
@@ -176,7 +176,7 @@ def test_a_wait_looks_at_its_own_people_and_at_the_cards() -> None:
     mine = Wait("k", ("om_1",), operators=("ou_1",))
     assert mine.counts(click())
     assert not mine.counts(click(who="ou_2"))
-    assert not mine.counts(click(value=marked({}, "w1", ["ou_2"])))
+    assert not mine.counts(click(value=mark({}, "w1", ["ou_2"])))
 
 
 # --- correlation ---
@@ -190,10 +190,10 @@ def test_what_is_no_correlation_finds_no_wait(odd: object) -> None:
 
 def test_marks_come_and_go() -> None:
     value = {"decision": "approve", "lark": 1}
-    carried = marked(value, "w1", ["ou_1"])
+    carried = mark(value, "w1", ["ou_1"])
     assert carried == {**value, CORRELATION: "w1", ALLOWED: ["ou_1"]}
-    assert unmarked(carried) == value
-    assert unmarked("text") == "text"
+    assert unmark(carried) == value
+    assert unmark("text") == "text"
     assert correlation_of(click(value=carried)) == "w1"
 
 
@@ -232,7 +232,7 @@ def test_a_wait_that_nothing_can_end_is_refused(parts: dict[str, Any], text: str
 
 def test_what_is_told_of_a_click() -> None:
     action = {
-        "value": marked({"decision": "approve"}, "w1"),
+        "value": mark({"decision": "approve"}, "w1"),
         "tag": "form",
         "name": "ok",
         "form_value": {"why": "because"},

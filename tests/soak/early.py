@@ -204,7 +204,7 @@ class Early:
         card = NewCard(task.ti_id, self.place.bob.app_id, CHAT, "chat_id", "en")
         self._questions.record({task.ti_id: datetime.now(UTC)}, [question], None)
         self._questions.open({task.ti_id: [card]})
-        self._cards.sent(card.key, f"om_{task.ti_id}", CHAT, "shown")
+        self._cards.record_sent(card.key, f"om_{task.ti_id}", CHAT, "shown")
         return card.key
 
     def _answer(self, answer: Answer, send: Callable[[Answer], str | None]) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.callbacks.storable import LONGEST_ID
-from lark_provider.protocol.waits import Wait, marked
+from lark_provider.protocol.waits import Wait, mark
 from lark_provider.storage import inbox as inboxes
 from lark_provider.storage import migrate, stored_clicks, tables, urls
 from lark_provider.storage.engine import engine
@@ -129,7 +129,7 @@ def test_what_no_database_can_keep_is_unfit_and_nothing_of_the_batch_is_kept(
 
 def test_ids_as_long_as_they_may_be(url: URL) -> None:
     longest = "é" * LONGEST_ID
-    made = click(longest, message_id=longest, value=marked({}, longest))
+    made = click(longest, message_id=longest, value=mark({}, longest))
     Inbox(url).store([replace(made, app_id=longest)])
     wait = Wait(longest, (longest,), correlation=longest)
     assert ids(Inbox(url).answers([wait])[longest]) == [longest]
@@ -234,7 +234,7 @@ def test_a_click_with_an_earlier_number_that_is_committed_later_is_not_overlooke
 
 def test_answers_by_message_by_correlation_and_of_every_message(url: URL) -> None:
     inbox = Inbox(url)
-    inbox.store([click("a", message_id="om_1"), click("b", message_id="om_2", value=marked({}, "w1"))])
+    inbox.store([click("a", message_id="om_1"), click("b", message_id="om_2", value=mark({}, "w1"))])
     waits = [
         Wait("one", ("om_2",)),
         Wait("any", ("om_2", "om_1")),
@@ -262,7 +262,7 @@ def test_a_thousand_waits_cost_one_query(url: URL) -> None:
     waits = [Wait(f"k{n}", (f"om_{n}",), correlation=f"w{n}") for n in range(10_000)]
     inbox.answers(waits[:1])  # SQLite is looked at first
     assert len(statements(url, lambda: inbox.answers(waits))) == 10
-    inbox.store([click("a", message_id="om_77"), click("b", message_id="x", value=marked({}, "w9999"))])
+    inbox.store([click("a", message_id="om_77"), click("b", message_id="x", value=mark({}, "w9999"))])
     assert {key: ids(answer) for key, answer in inbox.answers(waits).items()} == {
         "k77": ["a"],
         "k9999": ["b"],

@@ -48,13 +48,13 @@ def test_a_chunk_is_one_statement(url: URL, monkeypatch: pytest.MonkeyPatch) -> 
     ledger = LoadLedger(url, APP)
     load = ledger.open("base/tbl", "key", 1, 0).id
     assert ledger.step(load, ME, None, chunk(0)).is_new
-    calls, watched = [], WatchedConnection.watched
+    calls, watched = [], WatchedConnection.watch
 
     def counted(connection: WatchedConnection) -> object:
         calls.append(connection)
         return watched(connection)
 
-    monkeypatch.setattr(WatchedConnection, "watched", counted)
+    monkeypatch.setattr(WatchedConnection, "watch", counted)
     for number in range(3):
         calls.clear()
         step = ledger.step(load, ME, done(number), chunk(number + 1))

@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.errors import StorageError
 from lark_provider.protocol.questions import Asked, Draft, Origin, Question
-from lark_provider.protocol.waits import marked
+from lark_provider.protocol.waits import mark
 from lark_provider.storage import inbox as inboxes
 from lark_provider.storage import looks as module
 from lark_provider.storage import migrate, stored_clicks, tables
@@ -58,7 +58,7 @@ def ask(url: URL, name: str = "t", **parts: Any) -> Asked:
 
 
 def answer(asked: Asked, event_id: str = "e1", **parts: Any) -> Any:
-    return click(event_id, value=marked({"action": "approve"}, asked.id), **parts)
+    return click(event_id, value=mark({"action": "approve"}, asked.id), **parts)
 
 
 def fill(url: URL, rows: int, **columns: str) -> None:
@@ -111,15 +111,15 @@ def test_a_transaction_that_is_open_across_three_looks(postgres: URL, clock: Clo
     asked, looks = ask(postgres), Looks(postgres)
     fill(postgres, 10)
     for _ in range(int(OVERLAP_SECONDS) + 2):  # so that there is a bound
-        assert looks.settled([asked]) == {}
+        assert looks.settle([asked]) == {}
         clock.now += 1
     with open_transaction(postgres, answer(asked, "early")):
         for event_id in ("late", "later", "latest"):
             Inbox(postgres).store([click(event_id, message_id="om_other")])
-            [bound] = bounds(postgres, lambda: looks.settled([asked]))
+            [bound] = bounds(postgres, lambda: looks.settle([asked]))
             assert bound == 10
             clock.now += 4.0
-    [over] = looks.settled([asked]).values()
+    [over] = looks.settle([asked]).values()
     assert over.state == "decided"
     assert [one.event_id for one in Waits(postgres).clicks(over)] == ["early"]
 
@@ -130,7 +130,7 @@ def test_the_bound_is_counted_from_the_last_look_that_succeeded(
     migrate.upgrade(postgres)
     asked, looks = ask(postgres), Looks(postgres)
     for _ in range(60):
-        looks.settled([asked])
+        looks.settle([asked])
         clock.now += 1
     with open_transaction(postgres, answer(asked, "early")):
         fill(postgres, 10)
@@ -138,10 +138,10 @@ def test_the_bound_is_counted_from_the_last_look_that_succeeded(
             failing.setattr(module, "transaction", lambda *_, **__: 1 / 0)
             for _ in range(30):  # the database cannot be used for longer than the overlap
                 with pytest.raises(ZeroDivisionError):
-                    looks.settled([asked])
+                    looks.settle([asked])
                 clock.now += 2
     monkeypatch.setattr(module, "COMPLETE_SECONDS", 10_000.0)
-    assert [one.state for one in looks.settled([asked]).values()] == ["decided"]
+    assert [one.state for one in looks.settle([asked]).values()] == ["decided"]
 
 
 def test_the_first_look_has_no_bound_and_so_has_one_a_minute(postgres: URL, clock: Clock) -> None:
@@ -150,14 +150,14 @@ def test_the_first_look_has_no_bound_and_so_has_one_a_minute(postgres: URL, cloc
     first, looks = ask(postgres, "a"), Looks(postgres)
     seen = []
     for _ in range(int(3 * COMPLETE_SECONDS)):
-        seen.append(bounds(postgres, lambda: looks.settled([first]))[0])
+        seen.append(bounds(postgres, lambda: looks.settle([first]))[0])
         clock.now += 1
     minute = int(COMPLETE_SECONDS)
     assert [place for place, bound in enumerate(seen) if bound == 0] == [0, minute, 2 * minute]
     second = ask(postgres, "b")
-    assert min(bounds(postgres, lambda: looks.settled([first, second]))) == 0
+    assert min(bounds(postgres, lambda: looks.settle([first, second]))) == 0
     clock.now += 1
-    assert len(bounds(postgres, lambda: looks.settled([first, second]))) == 1  # they share a statement now
+    assert len(bounds(postgres, lambda: looks.settle([first, second]))) == 1  # they share a statement now
 
 
 def test_what_was_left_out_is_found_within_a_minute(postgres: URL, clock: Clock) -> None:
@@ -167,10 +167,10 @@ def test_what_was_left_out_is_found_within_a_minute(postgres: URL, clock: Clock)
     with open_transaction(postgres, answer(asked, "early")):
         fill(postgres, 10)
         for _ in range(100):
-            assert looks.settled([asked]) == {}
+            assert looks.settle([asked]) == {}
             clock.now += 1
     for _ in range(int(COMPLETE_SECONDS) + 1):
-        if over := looks.settled([asked]):
+        if over := looks.settle([asked]):
             break
         clock.now += 1
     assert [one.state for one in over.values()] == ["decided"]
@@ -181,13 +181,13 @@ def test_a_database_that_was_restored_gives_out_smaller_ids(postgres: URL, clock
     asked, looks = ask(postgres), Looks(postgres)
     fill(postgres, 1000)
     for _ in range(50):
-        looks.settled([asked])
+        looks.settle([asked])
         clock.now += 1
     with engine(postgres).begin() as connection:
         connection.execute(sa.text("DELETE FROM card_callbacks"))
         connection.execute(sa.text("ALTER TABLE card_callbacks ALTER COLUMN id RESTART WITH 1"))
     Inbox(postgres).store([answer(asked)])
-    assert [one.state for one in looks.settled([asked]).values()] == ["decided"]
+    assert [one.state for one in looks.settle([asked]).values()] == ["decided"]
 
 
 @pytest.mark.parametrize("rows", [0, 10])
@@ -198,17 +198,17 @@ def test_a_question_that_was_deleted_is_noticed_within_a_minute(
     fill(postgres, rows)
     kept, lost, looks = ask(postgres, "a"), ask(postgres, "b"), Looks(postgres)
     for _ in range(5):
-        assert (looks.settled([kept, lost]), looks.deleted) == ({}, set())
+        assert (looks.settle([kept, lost]), looks.deleted) == ({}, set())
         clock.now += 1
     with engine(postgres).begin() as connection:
         connection.execute(sa.delete(tables.waits).where(tables.waits.c.id == lost.id))
     noticed = []
     for _ in range(int(COMPLETE_SECONDS)):
-        assert looks.settled([kept, lost]) == {}
+        assert looks.settle([kept, lost]) == {}
         noticed.append(looks.deleted)
         clock.now += 1
     assert [one for one in noticed if one] == [{lost.id}]
-    assert (looks.settled([kept]), looks.deleted) == ({}, set())
+    assert (looks.settle([kept]), looks.deleted) == ({}, set())
 
 
 def test_questions_that_need_several_clicks_keep_those_that_they_have(url: URL, clock: Clock) -> None:
@@ -216,12 +216,12 @@ def test_questions_that_need_several_clicks_keep_those_that_they_have(url: URL, 
     asked, inbox, looks = ask(url, question=question, message_ids=("om_1", "om_2")), Inbox(url), Looks(url)
     inbox.store([click("a", message_id="om_1"), click("a2", message_id="om_1")])
     for _ in range(100):
-        assert looks.settled([asked]) == {}
+        assert looks.settle([asked]) == {}
         clock.now += 1
         inbox.store([click(f"n{clock.now}", message_id="om_other")])
     inbox.store([click("b", message_id="om_2")])
     other = ask(url, "another", question=question, message_ids=("om_3",))
-    over = looks.settled([asked, other])
+    over = looks.settle([asked, other])
     assert [one.event_id for one in Waits(url).clicks(over[asked.id])] == ["a", "b"]
 
 
@@ -236,18 +236,18 @@ def test_who_may_answer_is_decided_by_the_whole_click(url: URL, clock: Clock) ->
     with engine(url).begin() as connection:
         old = sa.update(tables.card_callbacks).where(tables.card_callbacks.c.event_id == "early")
         connection.execute(old.values(operator_id=None))
-    over = looks.settled([plain, by_union])
+    over = looks.settle([plain, by_union])
     told = {one.id: [each.event_id for each in Waits(url).clicks(one)] for one in over.values()}
     assert told == {plain.id: ["early"], by_union.id: ["union"]}
 
 
 def test_what_others_decided_or_closed_is_told(url: URL, clock: Clock) -> None:
     looks, (one, two, three) = Looks(url), [ask(url, name) for name in "abc"]
-    assert looks.settled([one, two, three]) == {}
+    assert looks.settle([one, two, three]) == {}
     Waits(url).close(one.id, "withdrawn")
     Inbox(url).store([answer(two)])
-    Waits(url).settled([two])
-    over = looks.settled([one, two, three])
+    Waits(url).settle([two])
+    over = looks.settle([one, two, three])
     assert {key: (found.state, found.reason) for key, found in over.items()} == {
         one.id: ("closed", "withdrawn"),
         two.id: ("decided", None),
@@ -259,10 +259,10 @@ def test_a_deadline_that_was_moved_counts(url: URL, clock: Clock) -> None:
     asked = ask(url, "late", deadline=made.created_at.replace(year=2001))
     looks = Looks(url)
     Inbox(url).store([answer(asked)])
-    assert looks.settled([asked]) == {}
+    assert looks.settle([asked]) == {}
     clock.now += 1
     moved = replace(asked, deadline=made.created_at.replace(year=2199))
-    assert set(looks.settled([moved])) == {asked.id}
+    assert set(looks.settle([moved])) == {asked.id}
 
 
 # --- what cannot be read ---
@@ -287,7 +287,7 @@ def test_a_click_that_cannot_be_read_is_left_out(
     caplog.set_level(logging.ERROR)
     monkeypatch.setattr(stored_clicks, "_logged", Once())
     for _ in range(2):
-        over = Looks(url).settled([one, two]) | looks.settled([one, two])
+        over = Looks(url).settle([one, two]) | looks.settle([one, two])
         told = {found.id: [each.event_id for each in Waits(url).clicks(found)] for found in over.values()}
         assert told == {one.id: ["good"], two.id: ["other"]}
     [record] = [found for found in caplog.records if "unreadable" in found.getMessage()]
@@ -299,7 +299,7 @@ def test_a_question_that_cannot_be_read_ends_no_other(
     url: URL, clock: Clock, column: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     waits, looks, (one, two) = Waits(url), Looks(url), [ask(url, name) for name in "ab"]
-    assert looks.settled([one, two]) == {}  # it was read before it was damaged
+    assert looks.settle([one, two]) == {}  # it was read before it was damaged
     with engine(url).begin() as connection:
         which = tables.waits.c.id == one.id
         connection.execute(sa.update(tables.waits).where(which).values({column: "{"}))
@@ -307,7 +307,7 @@ def test_a_question_that_cannot_be_read_ends_no_other(
     [record] = caplog.records
     assert vars(record)["wait"] == one.id
     Inbox(url).store([answer(one, "a"), answer(two, "b")])
-    over = looks.settled([one, two])
+    over = looks.settle([one, two])
     assert {key: found.state for key, found in over.items()} == {one.id: "decided", two.id: "decided"}
 
 
@@ -317,13 +317,13 @@ def test_a_look_that_fails_is_told(own_postgres: Any, clock: Clock) -> None:
     url = urls.parse(own_postgres.url, "test")
     migrate.upgrade(url)
     asked, looks = ask(url), Looks(url)
-    assert looks.settled([asked]) == {}
+    assert looks.settle([asked]) == {}
     own_postgres.stop()
     with pytest.raises(StorageError):
-        looks.settled([asked])
+        looks.settle([asked])
     own_postgres.start()
     Inbox(url).store([answer(asked)])
-    assert set(looks.settled([asked])) == {asked.id}
+    assert set(looks.settle([asked])) == {asked.id}
 
 
 # --- how much is asked ---
@@ -333,33 +333,33 @@ def test_ten_thousand_questions_cost_ten_statements_and_the_greatest_id(postgres
     migrate.upgrade(postgres)
     asked, looks = many(postgres, 10 * CHUNK), Looks(postgres)
     for _ in range(3):
-        sent = statements(postgres, lambda: looks.settled(asked))
+        sent = statements(postgres, lambda: looks.settle(asked))
         assert len(sent) == 10 + 1
         assert max(str(found).count("w") for _, found in sent) <= 3 * CHUNK
         clock.now += 1
-    assert looks.settled([]) == {}
-    assert statements(postgres, lambda: looks.settled([])) == []
+    assert looks.settle([]) == {}
+    assert statements(postgres, lambda: looks.settle([])) == []
 
 
 def test_questions_that_come_one_by_one_share_statements(url: URL, clock: Clock) -> None:
     asked, looks = many(url, 30), Looks(url)
     for count in range(1, len(asked) + 1):
-        looks.settled(asked[:count])
+        looks.settle(asked[:count])
         clock.now += 1
-    assert len(statements(url, lambda: looks.settled(asked))) == 2
-    assert len(statements(url, lambda: looks.settled(asked[20:]))) == 2
+    assert len(statements(url, lambda: looks.settle(asked))) == 2
+    assert len(statements(url, lambda: looks.settle(asked[20:]))) == 2
 
 
 def test_few_chunks_are_read_without_a_bound_at_a_time(postgres: URL, clock: Clock) -> None:
     migrate.upgrade(postgres)
     fill(postgres, 10)
     asked, looks = many(postgres, 5 * CHUNK), Looks(postgres)
-    looks.settled(asked)
+    looks.settle(asked)
     clock.now += COMPLETE_SECONDS
     for _ in range(5):
-        assert sorted(bounds(postgres, lambda: looks.settled(asked))) == [0, 10, 10, 10, 10]
+        assert sorted(bounds(postgres, lambda: looks.settle(asked))) == [0, 10, 10, 10, 10]
         clock.now += 1
-    assert bounds(postgres, lambda: looks.settled(asked)) == [10] * 5
+    assert bounds(postgres, lambda: looks.settle(asked)) == [10] * 5
 
 
 @pytest.mark.parametrize("people", [("ou_1",), ()])
@@ -369,7 +369,7 @@ def test_a_look_reads_no_table_from_end_to_end(postgres: URL, clock: Clock, peop
     asked, looks = many(postgres, 2 * CHUNK, operators=people), Looks(postgres)
     sent = []
     for _ in range(2):
-        sent += statements(postgres, lambda: looks.settled(asked))
+        sent += statements(postgres, lambda: looks.settle(asked))
         clock.now += 1
     with engine(postgres).connect() as connection:
         for query, parameters in sent:
@@ -385,5 +385,5 @@ def test_clicks_of_people_who_may_not_answer_are_not_read(
     fill(postgres, 500, correlation="'w' || n % 100", operator_id="'ou_stranger'")
     read: list[object] = []
     monkeypatch.setattr(stored_clicks, "click_of", read.append)
-    looks.settled(asked)
+    looks.settle(asked)
     assert read == []

@@ -192,4 +192,4 @@ def test_a_client_says_once_that_the_database_is_airflows(
         own_tokens(client)
         client.bot.info()
     warned = [record for record in caplog.records if "Airflow's metadata database" in record.getMessage()]
-    assert [vars(record)["database"] for record in warned] == [urls.shown(url)]
+    assert [vars(record)["database"] for record in warned] == [urls.display(url)]

@@ -16,7 +16,7 @@ from lark_provider.storage.bridge_tables import incidents, outbox
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.incidents import Incidents
 from lark_provider.storage.outbox import Outbox
-from lark_provider.storage.outbox_rows import Entry, opened
+from lark_provider.storage.outbox_rows import Entry, open_payload
 
 APP = App("https://open.feishu.cn", "cli_a", "secret")
 PLACE = Place("d", "r", "oc_1", "", "en")
@@ -50,15 +50,15 @@ def test_a_card_is_delivered_by_one_process_in_the_order_of_its_versions(url: UR
     assert rows.claim("one", 60, most=9) == []
     record(url, "a")
     (first,) = rows.claim("one", 60, most=9)
-    assert (first.version, opened(first, APP), first.message_id) == (1, "v1", None)
+    assert (first.version, open_payload(first, APP), first.message_id) == (1, "v1", None)
     record(url, "b")
     record(url, "c")
     assert states(url) == [(1, "due"), (2, "superseded"), (3, "due")]
     assert rows.claim("two", 60, most=9) == []
-    rows.delivered(first, "one", "om_1")
+    rows.record_delivered(first, "one", "om_1")
     (third,) = rows.claim("two", 60, most=9)
     assert (third.version, third.message_id) == (3, "om_1")
-    rows.delivered(third, "two", "om_1")
+    rows.record_delivered(third, "two", "om_1")
     assert states(url) == [(1, "delivered"), (2, "superseded"), (3, "delivered")]
     assert rows.depth() == (0, 0.0)
 
@@ -80,15 +80,15 @@ def test_a_process_that_froze_has_the_newest_version_sent_again(url: URL) -> Non
     rows = Outbox(url)
     record(url, "a")
     (sent,) = rows.claim("one", 60, most=9)
-    rows.delivered(sent, "one", "om_1")
+    rows.record_delivered(sent, "one", "om_1")
     record(url, "b")
     (frozen,) = rows.claim("frozen", 60, most=9)
     end_leases(url)
     record(url, "c")
     (newest,) = rows.claim("two", 60, most=9)
-    rows.delivered(newest, "two", "om_1")
+    rows.record_delivered(newest, "two", "om_1")
     assert rows.depth()[0] == 0
-    rows.delivered(frozen, "frozen", "om_1")  # its older version may be what the card shows now
+    rows.record_delivered(frozen, "frozen", "om_1")  # its older version may be what the card shows now
     (repeated,) = rows.claim("two", 60, most=9)
     assert repeated.version == 3
 
@@ -118,6 +118,6 @@ def test_the_tables_show_no_content(url: URL) -> None:
     claimed = Outbox(url).claim("one", 60, most=9)
     assert "private" not in str(claimed)
     (message,) = [row for row in claimed if row.card is None]
-    assert opened(message, APP) == "private text"
-    assert opened(replace(message, base_url="https://evil.example"), APP) is None
-    assert opened(message, replace(APP, app_secret="other")) is None
+    assert open_payload(message, APP) == "private text"
+    assert open_payload(replace(message, base_url="https://evil.example"), APP) is None
+    assert open_payload(message, replace(APP, app_secret="other")) is None

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from lark_provider.storage.bridge_tables import outbox
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.outbox import Outbox
-from lark_provider.storage.outbox_rows import Claimed, Entry, opened
+from lark_provider.storage.outbox_rows import Claimed, Entry, open_payload
 from tests.storage.test_outbox import APP, end_leases, record, states
 
 HOUR = timedelta(hours=1)
@@ -39,7 +39,7 @@ def test_a_row_is_recorded_once(url: URL) -> None:
     rows = add(url, "a")
     assert rows.add(APP, Entry("a", "oc_1", "another text")) is False
     [row] = rows.claim("one", 60, most=9)
-    assert opened(row, APP) == "text a"
+    assert open_payload(row, APP) == "text a"
     assert (row.card, row.message_id, row.attempts, row.was_sent, row.sent_seconds) == (
         None,
         None,
@@ -98,10 +98,10 @@ def test_a_row_belongs_to_who_has_claimed_it_until_the_lease_ends(url: URL) -> N
     rows.later(mine, "one", "late", 0, may_be_sent=False)
     rows.release(mine, "one")
     rows.give_up(mine, "one", "late")
-    rows.delivered(mine, "one", "om_late")
+    rows.record_delivered(mine, "one", "om_late")
     assert rows.state("a") == ("due", None, None)
     assert rows.claim("three", 60, most=9, only="a") == []
-    rows.delivered(theirs, "two", "om_1")
+    rows.record_delivered(theirs, "two", "om_1")
     assert rows.state("a") == ("delivered", "om_1", None)
     assert rows.state("b") == ("due", None, None)
     rows.give_up(theirs, "two", "late")
@@ -152,14 +152,14 @@ def test_cards_of_different_tables_do_not_replace_each_other(url: URL) -> None:
     rows = add(url, "a")
     key = record(url, "t1")
     [first] = rows.claim("one", 60, most=9, only=key)
-    rows.delivered(first, "one", "om_1")
+    rows.record_delivered(first, "one", "om_1")
     record(url, "t2")
     [second] = rows.claim("one", 60, most=9, only=key)
     assert (second.version, second.message_id) == (2, "om_1")
     rows.replace(second, "one")  # the message cannot be updated any more
     [new] = rows.claim("two", 60, most=9, only=key)
     assert (new.id, new.message_id, new.was_sent) == (second.id, None, False)
-    rows.delivered(new, "two", "om_2")
+    rows.record_delivered(new, "two", "om_2")
     record(url, "t3")
     [third] = rows.claim("two", 60, most=9, only=key)
     assert third.message_id == "om_2"
@@ -171,7 +171,7 @@ def test_a_version_is_superseded_unless_a_process_delivers_it(url: URL) -> None:
     assert rows.at_once == (16 if url.drivername.startswith("postgresql") else 4)
     key = record(url, "t1")
     [first] = rows.claim("one", 60, most=9, only=key)
-    rows.delivered(first, "one", "om_1")
+    rows.record_delivered(first, "one", "om_1")
     record(url, "t2")
     [second] = rows.claim("one", 60, most=9, only=key)
     record(url, "t3")
@@ -182,8 +182,8 @@ def test_a_version_is_superseded_unless_a_process_delivers_it(url: URL) -> None:
     assert third.version == 3
     assert states(url)[-3:] == [(1, "delivered"), (2, "superseded"), (3, "due")]
     assert rows.state("a") == ("due", None, None)
-    rows.delivered(second, "one", "om_1")  # it was frozen
-    rows.delivered(third, "two", "om_1")
+    rows.record_delivered(second, "one", "om_1")  # it was frozen
+    rows.record_delivered(third, "two", "om_1")
     record(url, "t4")
     [fourth] = rows.claim("two", 60, most=9, only=key)
     record(url, "t5")

@@ -53,13 +53,13 @@ def test_a_limit_is_one_statement(postgres: URL, monkeypatch: pytest.MonkeyPatch
     migrate.upgrade(postgres)
     pace = Pace(postgres, "app")
     pace.reserve({SLOW: 1}, NEVER)
-    calls, watched = [], WatchedConnection.watched
+    calls, watched = [], WatchedConnection.watch
 
     def counted(connection: WatchedConnection) -> object:
         calls.append(connection)
         return watched(connection)
 
-    monkeypatch.setattr(WatchedConnection, "watched", counted)
+    monkeypatch.setattr(WatchedConnection, "watch", counted)
     pace.reserve({SLOW: 1}, NEVER)
     assert len(calls) == 1
     pace.reserve({SLOW: 1, FAST: 1}, NEVER)

@@ -25,7 +25,7 @@ def test_a_scan_forgets_a_few_hundred_rows_in_a_transaction(
     deleted = {f"gone{number}": Seen(1, is_deleted=True) for number in range(1234)}
     store.note(deleted | {"old": Seen(10), "later": Seen(11)})
     other.note({"theirs": Seen(1, is_deleted=True)})
-    with transaction(migrate.opened(url)) as connection:
+    with transaction(migrate.open_engine(url)) as connection:
         connection.execute(seen_records.update().values(updated_at=datetime.now(UTC) - timedelta(days=2)))
     store.note({"new": Seen(1, is_deleted=True)})
     counts: list[int] = []
@@ -40,6 +40,6 @@ def test_a_scan_forgets_a_few_hundred_rows_in_a_transaction(
         store.complete(Cursor(10, 10), keeps_all=keeps_all)
     finally:
         sa.event.remove(used, "after_cursor_execute", count)
-    assert store.seen().keys() == left
-    assert other.seen().keys() == {"theirs"}
+    assert store.read_seen().keys() == left
+    assert other.read_seen().keys() == {"theirs"}
     assert counts == [500, 500, 234 + (not keeps_all)]

@@ -79,7 +79,7 @@ def test_the_plan_leaves_out_rejected_rows_duplicates_and_records_without_a_key(
     assert list(index.missing(9)) == [[("r3", "gone")]]
     assert (index.unreadable(), index.without_key(), index.records()) == (1, 1, 7)
     index.plan([Planned(0, "delete", 0, "gone", "r3", None, None)])
-    assert [(one.kind, one.key, one.after) for one in index.planned()] == [
+    assert [(one.kind, one.key, one.after) for one in index.read_plan()] == [
         ("create", "new", b'{"A":3}'), ("delete", "gone", None),
     ]  # fmt: skip
     assert index.counts() == {"create": 1, "delete": 1}
@@ -92,10 +92,10 @@ def test_a_record_that_is_seen_again_counts_once() -> None:
     index.begin_scan()
     index.see([Seen("r1", "a", None, None), Seen("r2", "b", None, None)])
     index.see([Seen("r1", "a", None, None)])
-    assert index.scanned() == 2
+    assert index.count_scanned() == 2
     index.begin_scan()
     index.see([Seen("r2", "b", None, None)])
-    assert (index.scanned(), index.records()) == (1, 2)
+    assert (index.count_scanned(), index.records()) == (1, 2)
     index.end_scan(keep=True)
     assert index.records() == 2
     index.end_scan(keep=False)
@@ -120,7 +120,7 @@ def test_what_was_seen_last_of_a_record_counts(steps: list[list[Seen] | str]) ->
             index.begin_scan()
             scan += 1
         elif step == "count":
-            assert index.scanned() == sum(last == scan for _, last in seen.values())
+            assert index.count_scanned() == sum(last == scan for _, last in seen.values())
         elif isinstance(step, str):
             index.end_scan(keep=step == "end, kept")
             if step == "end":

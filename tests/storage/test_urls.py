@@ -102,7 +102,7 @@ def test_a_password_arrives_as_it_was_written_and_is_not_shown(password: str) ->
     given_apart = urls.database(environ=environ(HOST="h", PASSWORD=password))
     for found in (quoted, given_apart):
         assert found.password == password
-        assert urls.shown(found).partition("://")[2] in {"u:***@h/d", "lark:***@h:5432/lark_service"}
+        assert urls.display(found).partition("://")[2] in {"u:***@h/d", "lark:***@h:5432/lark_service"}
 
 
 def test_a_password_among_the_parameters_is_the_password() -> None:
@@ -134,7 +134,7 @@ def test_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert urls.registry(environ={}).database == str(tmp_path / "config" / "applications.db")
     assert urls.registry(environ={"LARK_REGISTRY_PATH": "~/a.db"}).database == str(tmp_path / "a.db")
     assert urls.registry(environ={"LARK_REGISTRY_PATH": "postgres://h/d"}).host == "h"
-    assert urls.shown(urls.registry("apps.db")) == str(tmp_path / "apps.db")
+    assert urls.display(urls.registry("apps.db")) == str(tmp_path / "apps.db")
 
 
 def test_a_registry_that_cannot_be_read_is_named_by_where_it_was_set() -> None:
@@ -165,7 +165,7 @@ def test_any_password_opens_the_door(own_postgres: OwnPostgres, monkeypatch: pyt
         with pytest.raises(StorageError, match=r"password authentication failed.*Next: ") as caught:
             attempt(refused)
         assert SPECIAL not in "".join(traceback.format_exception(caught.value))
-        assert urls.shown(refused) in str(caught.value)
+        assert urls.display(refused) in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.questions import Asked, Draft, Origin, Question
-from lark_provider.protocol.waits import marked
+from lark_provider.protocol.waits import mark
 from lark_provider.storage import tables
 from lark_provider.storage.engine import engine
 from lark_provider.storage.errors import StorageError
@@ -38,7 +38,7 @@ def draft(origin: Origin = FIRST, **parts: Any) -> Draft:
 
 
 def answering(asked: Asked, event_id: str = "e1", action: str = "approve", **parts: Any) -> CardClick:
-    return click(event_id, value=marked({"action": action}, asked.id), **parts)
+    return click(event_id, value=mark({"action": action}, asked.id), **parts)
 
 
 def change(url: URL, asked: Asked, **values: str) -> None:
@@ -62,11 +62,16 @@ def test_a_question_is_read_back_as_it_was_asked(url: URL) -> None:
     assert asked == claim.asked
     assert (asked.question, asked.origin, asked.app_id, asked.message_ids) == (question, FIRST, APP, ())
     assert (asked.state, asked.deadline, asked.decided_by) == ("open", deadline, ())
-    sent = waits.sent(asked.id, "om_1")
+    sent = waits.record_sent(asked.id, "om_1")
     assert sent is not None
     assert sent.message_ids == ("om_1",)
-    assert waits.sent(asked.id, "om_1") == sent
-    assert waits.get("no such id") is waits.sent("no such id", "om_1") is waits.close("no", "failed") is None
+    assert waits.record_sent(asked.id, "om_1") == sent
+    assert (
+        waits.get("no such id")
+        is waits.record_sent("no such id", "om_1")
+        is waits.close("no", "failed")
+        is None
+    )
 
 
 def test_a_reschedule_a_lost_worker_and_a_retry_go_on_with_the_same_question(url: URL) -> None:
@@ -78,7 +83,7 @@ def test_a_reschedule_a_lost_worker_and_a_retry_go_on_with_the_same_question(url
         assert (claim.asked.id, claim.asked.question, claim.is_new) == (first.id, ASK, False)
     assert count(url) == 1
     Inbox(url).store([answering(first)])
-    assert set(waits.settled([first])) == {first.id}
+    assert set(waits.settle([first])) == {first.id}
     assert waits.claim(draft(replace(FIRST, try_number=4))).asked.state == "decided"
 
 
@@ -94,7 +99,7 @@ def test_a_retry_moves_the_deadline_and_the_same_attempt_does_not(url: URL) -> N
 def test_a_cleared_task_asks_again_and_closes_what_it_asked_before(url: URL) -> None:
     waits = Waits(url)
     old = waits.claim(draft()).asked
-    waits.sent(old.id, "om_1")
+    waits.record_sent(old.id, "om_1")
     claim = waits.claim(draft(CLEARED))
     assert claim.is_new
     assert claim.asked.id != old.id
@@ -104,8 +109,8 @@ def test_a_cleared_task_asks_again_and_closes_what_it_asked_before(url: URL) -> 
     assert closed is not None
     assert (closed.state, closed.reason, closed.successor) == ("closed", "superseded", claim.asked.id)
     Inbox(url).store([answering(old)])
-    assert waits.settled([old]) == {old.id: closed}
-    assert waits.settled([claim.asked]) == {}
+    assert waits.settle([old]) == {old.id: closed}
+    assert waits.settle([claim.asked]) == {}
     assert waits.find(CLEARED) == claim.asked
 
 
@@ -138,7 +143,7 @@ def test_a_decision_made_before_the_task_was_cleared_stands_but_is_not_used(url:
     waits = Waits(url)
     old = waits.claim(draft()).asked
     Inbox(url).store([answering(old)])
-    waits.settled([old])
+    waits.settle([old])
     claim = waits.claim(draft(CLEARED))
     assert (claim.is_new, claim.asked.state, claim.replaced) == (True, "open", None)
     kept = waits.get(old.id)
@@ -173,9 +178,9 @@ def test_a_damaged_question_is_closed_without_being_read(reason: Any, url: URL) 
     asked = waits.claim(draft()).asked
     change(url, asked, question='{"title"')
     with pytest.raises(StorageError, match=rf"^Row '{asked.id}' of the table waits .* Next: clear the task"):
-        waits.sent(asked.id, "om_1")
+        waits.record_sent(asked.id, "om_1")
     assert waits.close(asked.id, reason) is None
-    over = waits.settled([asked])[asked.id]
+    over = waits.settle([asked])[asked.id]
     assert (over.state, over.reason) == ("closed", reason)
     assert waits.close(asked.id, "withdrawn") is None
 
@@ -193,14 +198,14 @@ def test_the_first_click_that_counts_decides_once(url: URL) -> None:
             click("e4", open_id="ou_1", value={"action": "approve"}, message_id="om_1"),
         ]
     )
-    waits.sent(asked.id, "om_1")
-    assert waits.settled([asked]) == {}
+    waits.record_sent(asked.id, "om_1")
+    assert waits.settle([asked]) == {}
     inbox.store([answering(asked, "e5", open_id="ou_1"), answering(asked, "e6", "reject", open_id="ou_1")])
-    decided = waits.settled([asked])[asked.id]
+    decided = waits.settle([asked])[asked.id]
     assert (decided.state, decided.reason) == ("decided", None)
     assert [one.event_id for one in waits.clicks(decided)] == ["e5"]
     assert waits.close(asked.id, "withdrawn") == decided
-    assert waits.settled([asked]) == {asked.id: decided}
+    assert waits.settle([asked]) == {asked.id: decided}
 
 
 def test_a_click_after_the_deadline_does_not_count_whoever_looks_when(url: URL) -> None:
@@ -210,7 +215,7 @@ def test_a_click_after_the_deadline_does_not_count_whoever_looks_when(url: URL) 
     early = waits.claim(draft(replace(RETRY, task_id="a"), deadline=at - timedelta(seconds=1))).asked
     late = waits.claim(draft(replace(RETRY, task_id="b"), deadline=at + timedelta(seconds=1))).asked
     inbox.store([answering(early, "e1", open_id="ou_1"), answering(late, "e2", open_id="ou_1")])
-    assert set(waits.settled([early, late])) == {late.id}
+    assert set(waits.settle([early, late])) == {late.id}
     assert [one.id for one in waits.overdue(APP, at + timedelta(days=1), 5)] == [early.id]
     assert waits.overdue("cli_other", at + timedelta(days=1), 5) == []
     assert waits.overdue(APP, at - timedelta(seconds=1), 5) == []
@@ -220,7 +225,7 @@ def test_a_decision_whose_click_was_deleted_is_still_one(url: URL) -> None:
     waits = Waits(url)
     asked = waits.claim(draft()).asked
     Inbox(url).store([answering(asked)])
-    decided = waits.settled([asked])[asked.id]
+    decided = waits.settle([asked])[asked.id]
     with engine(url).begin() as connection:
         connection.execute(sa.delete(tables.card_callbacks))
     assert waits.get(asked.id) == decided
@@ -233,10 +238,10 @@ def test_any_number_of_questions_cost_two_queries(url: URL) -> None:
     sent: list[str] = []
     on = engine(url)
     sa.event.listen(on, "before_cursor_execute", lambda _c, _u, statement, *_: sent.append(statement))
-    assert waits.settled(asked) == {}
+    assert waits.settle(asked) == {}
     assert len([one for one in sent if not one.startswith("BEGIN")]) == 2
     sent.clear()
-    assert waits.settled([]) == {}
+    assert waits.settle([]) == {}
     assert sent == []
 
 
@@ -263,7 +268,7 @@ def test_of_a_decision_and_a_withdrawal_at_once_one_stands(url: URL) -> None:
 
         def work(close: bool, asked: Asked = asked, barrier: threading.Barrier = barrier) -> Asked | None:
             barrier.wait()
-            return Waits(url).close(asked.id, "withdrawn") if close else Waits(url).settled([asked])[asked.id]
+            return Waits(url).close(asked.id, "withdrawn") if close else Waits(url).settle([asked])[asked.id]
 
         with ThreadPoolExecutor(4) as pool:
             seen = list(pool.map(work, [True, False, True, False]))
@@ -294,7 +299,7 @@ def test_whatever_happens_one_question_at_most_is_open_and_none_changes_its_end(
             waits.close(newest.id, "withdrawn")
         elif newest is not None:
             Inbox(url).store([answering(newest, f"{newest.id}-{n}", open_id="ou_1")])
-            waits.settled([newest])
+            waits.settle([newest])
         with engine(url).connect() as connection:
             query = sa.select(tables.waits.c.id, tables.waits.c.state, tables.waits.c.decided_by)
             rows = connection.execute(query).all()

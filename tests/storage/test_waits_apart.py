@@ -30,7 +30,7 @@ def ask(url: URL, *names: str, deadline: datetime | None = None) -> list[Asked]:
 def test_what_becomes_of_one_question_changes_no_other(url: URL) -> None:
     waits = Waits(url)
     first, second, third = ask(url, "a", "b", "c")
-    sent = waits.sent(first.id, "om_1")
+    sent = waits.record_sent(first.id, "om_1")
     assert sent is not None
     assert sent.updated_at > first.updated_at
     assert waits.read([first.id, third.id]) == {first.id: sent, third.id: third}
@@ -38,7 +38,7 @@ def test_what_becomes_of_one_question_changes_no_other(url: URL) -> None:
     assert closed is not None
     assert closed.updated_at > sent.updated_at
     Inbox(url).store([answering(second, open_id="ou_1")])
-    over = waits.settled([first, second, third])
+    over = waits.settle([first, second, third])
     assert {wait_id: one.state for wait_id, one in over.items()} == {first.id: "closed", second.id: "decided"}
     assert waits.get(third.id) == third
 
@@ -91,7 +91,7 @@ def test_a_damaged_question_that_was_replaced_is_not_replaced_again(url: URL) ->
     waits, asked = Waits(url), Waits(url).claim(draft()).asked
     change(url, asked, question="[]")
     second = waits.claim(draft(CLEARED)).asked
-    assert waits.settled([asked])[asked.id].successor == second.id
+    assert waits.settle([asked])[asked.id].successor == second.id
     third = waits.claim(draft(replace(CLEARED, try_number=3, max_tries=4))).asked
     with transaction(engine(url), reading=True) as connection:
         query = sa.select(tables.waits.c.id, tables.waits.c.successor)
@@ -107,7 +107,7 @@ def test_each_decision_is_counted_once(url: URL) -> None:
     )
     metrics.start()
     try:
-        assert len(waits.settled(asked[:1])) == len(waits.settled(asked[:1])) == 1
+        assert len(waits.settle(asked[:1])) == len(waits.settle(asked[:1])) == 1
         for one in asked[1:]:
             waits.close(one.id, "expired")
         assert counted("lark_questions_decided_total", app=APP) == 2

@@ -61,7 +61,7 @@ def test_a_folder_that_was_deleted_is_made_again(
     above = client.clouddoc.drive.ensure_folder("Reports")
 
     def made() -> str:
-        return str(client.perform(making.made(above, "2026-11")))
+        return str(client.perform(making.make_folder(above, "2026-11")))
 
     first = made()
     client.clouddoc.drive.delete(first, type="folder")

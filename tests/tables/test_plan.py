@@ -17,7 +17,7 @@ from lark_provider.api.clouddoc.sheets.tables.encoding import check_sum
 from lark_provider.api.clouddoc.sheets.tables.formatting import pieces
 from lark_provider.api.clouddoc.sheets.tables.judging import Verdict, changed_rows, judge, offset_of, spans
 from lark_provider.api.clouddoc.sheets.tables.layout import layout
-from lark_provider.api.clouddoc.sheets.tables.updating import arranged
+from lark_provider.api.clouddoc.sheets.tables.updating import arrange
 from lark_provider.errors import InvalidRequestError
 
 CELLS = st.one_of(
@@ -162,7 +162,7 @@ def test_columns_are_found_by_their_titles(titles: list[str], others: list[str],
     for other in others:
         header.insert(data.draw(st.integers(0, len(header))), other)
     columns = layout(["A", "B", "C", "D"], None)
-    blocks, lefts, order = arranged(header, columns, 3)
+    blocks, lefts, order = arrange(header, columns, 3)
     found = {}
     for (first, end), left in zip(blocks, lefts, strict=True):
         for place in range(first, end):

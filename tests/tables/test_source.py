@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc.sheets.kinds import Link
 from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, blocks_of, chunk
-from lark_provider.api.clouddoc.sheets.tables.encoding import check_sum, comparable, encoded
+from lark_provider.api.clouddoc.sheets.tables.encoding import check_sum, comparable, encode
 from lark_provider.api.clouddoc.sheets.tables.layout import layout
 from lark_provider.api.clouddoc.sheets.tables.options import Options
 from lark_provider.api.clouddoc.sheets.tables.source import Source
@@ -95,8 +95,8 @@ def test_checksums_do_not_depend_on_how_rows_were_encoded(table: list[Any]) -> N
     rows = [[cell for cell, _ in encode_row(row, 1)] for row in table]
     every = frozenset(range(len(rows[0])))
     columns = list(zip(*rows, strict=True))
-    wide = encoded(columns * 60, blocks_of(60 * len(rows[0])), frozenset(range(60 * len(every))))
-    found = encoded(columns, blocks_of(len(rows[0])), every)
+    wide = encode(columns * 60, blocks_of(60 * len(rows[0])), frozenset(range(60 * len(every))))
+    found = encode(columns, blocks_of(len(rows[0])), every)
     assert [orjson.loads(line) for line in found.lines[0]] == orjson.loads(orjson.dumps(rows))
     assert found.sums == b"".join(check_sum(row, found.wild) for row in rows)
     assert wide.sums == b"".join(check_sum(row * 60, wide.wild) for row in rows)

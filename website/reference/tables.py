@@ -96,7 +96,9 @@ def page(language: Language) -> str:
         if use.retention is None:
             return ever, ""
         period = getattr(periods_, use.retention)
-        return (as_click if period is None else periods.shown(period)), f"`{PREFIX}{use.retention.upper()}`"
+        return (
+            as_click if period is None else periods.format_period(period)
+        ), f"`{PREFIX}{use.retention.upper()}`"
 
     shown = sorted(tables.metadata.sorted_tables, key=lambda table: table.name)
     words = Translation("website/reference/chinese_words.py", COLUMNS)

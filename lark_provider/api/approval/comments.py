@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from lark_provider.api import receivers
-from lark_provider.api.approval.definitions import checked_code
+from lark_provider.api.approval.definitions import check_code
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Listing, Page, Procedure, perform
@@ -56,7 +56,7 @@ def add_comment(instance: str, text: str, *, author: str) -> Procedure[str]:
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    url = path(_COMMENTS, instance=checked_code(instance, "instance"))
+    url = path(_COMMENTS, instance=check_code(instance, "instance"))
     if not (isinstance(text, str) and text.strip()):
         raise InvalidRequestError(
             f"A comment must be a non-empty string, got {text!r}. Next: pass what it says.", code=1390001
@@ -88,7 +88,7 @@ def list_comments(instance: str, *, reader: str) -> Listing[Comment]:
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    url = path(_COMMENTS, instance=checked_code(instance, "instance"))
+    url = path(_COMMENTS, instance=check_code(instance, "instance"))
 
     def page(token: str | None) -> Procedure[Page[Comment]]:
         who = yield from receivers.person(reader, "reader")
@@ -139,8 +139,8 @@ def remove_comment(instance: str, comment_id: str, *, author: str) -> Procedure[
     """
     url = path(
         _COMMENTS + "/{comment_id}",
-        instance=checked_code(instance, "instance"),
-        comment_id=checked_code(comment_id, "comment_id"),
+        instance=check_code(instance, "instance"),
+        comment_id=check_code(comment_id, "comment_id"),
     )
     who = yield from receivers.person(author, "author")
     call: Call[Any] = request("DELETE", url, params={"user_id": who.id, "user_id_type": who.id_type})

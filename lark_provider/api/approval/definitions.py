@@ -58,7 +58,7 @@ class Definition:
     raw: Mapping[str, Any] = field(repr=False, compare=False)
 
 
-def checked_code(code: str, what: str = "approval_code") -> str:
+def check_code(code: str, what: str = "approval_code") -> str:
     """Return a code that can be asked for.
 
     Args:
@@ -100,7 +100,7 @@ def get_definition(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    code = checked_code(approval_code)
+    code = check_code(approval_code)
     if locale not in get_args(Locale):
         raise unknown_choice("locale", locale, get_args(Locale), 1390001)
 
@@ -153,7 +153,7 @@ def subscribe(approval_code: str) -> Procedure[bool]:
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    return (yield from _switched(approval_code, "subscribe"))
+    return (yield from _switch(approval_code, "subscribe"))
 
 
 def unsubscribe(approval_code: str) -> Procedure[bool]:
@@ -167,11 +167,11 @@ def unsubscribe(approval_code: str) -> Procedure[bool]:
     Returns:
         Whether the app had subscribed.
     """
-    return (yield from _switched(approval_code, "unsubscribe"))
+    return (yield from _switch(approval_code, "unsubscribe"))
 
 
-def _switched(approval_code: str, verb: str) -> Procedure[bool]:
-    url = path(f"/approval/v4/approvals/{{approval_code}}/{verb}", approval_code=checked_code(approval_code))
+def _switch(approval_code: str, verb: str) -> Procedure[bool]:
+    url = path(f"/approval/v4/approvals/{{approval_code}}/{verb}", approval_code=check_code(approval_code))
     call: Call[Any] = request("POST", url, json={}, idempotent=True)
     try:
         yield from perform(call)

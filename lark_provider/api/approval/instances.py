@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 
 from lark_provider.api import receivers
-from lark_provider.api.approval.definitions import checked_code, get_definition
+from lark_provider.api.approval.definitions import check_code, get_definition
 from lark_provider.api.approval.model import Instance, instance_of
-from lark_provider.api.approval.values import written_form
+from lark_provider.api.approval.values import encode_form
 from lark_provider.api.clouddoc.fields import zone_of
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.effects import NewKey
@@ -27,7 +27,7 @@ from lark_provider.protocol.errors import (
     NotFoundError,
     OutcomeUnknownError,
 )
-from lark_provider.protocol.keys import checked_key
+from lark_provider.protocol.keys import check_key
 from lark_provider.protocol.operations import Listing, Page, Procedure, perform
 from lark_provider.protocol.paths import path
 
@@ -83,8 +83,8 @@ def create_instance(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    code = checked_code(approval_code)
-    uuid = None if idempotency_key is None else instance_uuid(checked_key(idempotency_key))
+    code = check_code(approval_code)
+    uuid = None if idempotency_key is None else instance_uuid(check_key(idempotency_key))
     tz = zone_of(zone)
     if not isinstance(form, Mapping | list | tuple):
         raise InvalidRequestError(
@@ -98,7 +98,7 @@ def create_instance(
     if isinstance(form, Mapping):
         assert definition is not None  # noqa: S101 - it was read for the form
         where = f"the form of approval {definition.name or code!r}"
-        form = written_form(definition.widgets, form, tz, where)
+        form = encode_form(definition.widgets, form, tz, where)
     if uuid is None:
         uuid = yield NewKey()
     body = {
@@ -120,9 +120,9 @@ def create_instance(
     except LarkAPIError as error:
         if error.code != _USED:
             raise
-        return (yield from _recovered(uuid, code, who, error))
+        return (yield from _recover(uuid, code, who, error))
     except OutcomeUnknownError as error:
-        return (yield from _recovered(uuid, code, who, error))
+        return (yield from _recover(uuid, code, who, error))
     return (yield from get_instance(answer.data["instance_code"]))
 
 
@@ -145,7 +145,7 @@ def instance_uuid(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:40]
 
 
-def _recovered(
+def _recover(
     uuid: str, code: str, who: receivers.Receiver, error: LarkAPIError | OutcomeUnknownError
 ) -> Procedure[Instance]:
     """Return the instance that an earlier request created under a uuid."""
@@ -201,7 +201,7 @@ def get_instance(instance: str) -> Procedure[Instance]:
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    url = path(_INSTANCES + "/{instance}", instance=checked_code(instance, "instance"))
+    url = path(_INSTANCES + "/{instance}", instance=check_code(instance, "instance"))
     call: Call[Any] = request("GET", url, params={"user_id_type": "open_id"})
     return instance_of((yield from perform(call)).data)
 
@@ -223,7 +223,7 @@ def list_instances(approval_code: str, start: dt.datetime, end: dt.datetime | No
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    code = checked_code(approval_code)
+    code = check_code(approval_code)
     for name, moment in (("start", start), ("end", end)):
         if (moment is not None or name == "start") and not (
             isinstance(moment, dt.datetime) and moment.tzinfo is not None

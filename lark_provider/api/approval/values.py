@@ -27,7 +27,7 @@ class MisfitError(ValueError):
     """What a value must be, and is not."""
 
 
-def written_form(
+def encode_form(
     widgets: Sequence[Widget], form: Mapping[str, Any], zone: dt.tzinfo | None, where: str
 ) -> list[dict[str, Any]]:
     """Return a form as a new instance takes it.
@@ -56,11 +56,11 @@ def written_form(
                 code=_INVALID,
             )
         if value is not None:
-            found[widget.id] = _written(widget, value, zone, f"Field {name!r} of {where}")
+            found[widget.id] = _encode(widget, value, zone, f"Field {name!r} of {where}")
     return list(found.values())
 
 
-def _written(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) -> dict[str, Any]:
+def _encode(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) -> dict[str, Any]:
     if not widget.can_be_written:
         raise InvalidRequestError(
             f"{what} is a {widget.type}, which no request can fill in. Next: leave it out, or let people "
@@ -82,7 +82,7 @@ def _rows(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) -> list
     if not isinstance(value, list | tuple) or not all(isinstance(one, Mapping) for one in value):
         raise MisfitError("must be a list of dicts, one for each row")
     return [
-        written_form(widget.children, row, zone, f"{what}, row {number}")
+        encode_form(widget.children, row, zone, f"{what}, row {number}")
         for number, row in enumerate(value, 1)
     ]
 
@@ -142,12 +142,12 @@ def _moment(value: Any, zone: dt.tzinfo | None) -> dt.datetime:
     return moment
 
 
-def _written_moment(value: dt.datetime) -> str:
+def _format_moment(value: dt.datetime) -> str:
     return value.replace(microsecond=0).isoformat()
 
 
 def _date(_widget: Widget, value: Any, zone: dt.tzinfo | None) -> dict[str, Any]:
-    return {"value": _written_moment(_moment(value, zone))}
+    return {"value": _format_moment(_moment(value, zone))}
 
 
 def _interval(_widget: Widget, value: Any, zone: dt.tzinfo | None) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def _interval(_widget: Widget, value: Any, zone: dt.tzinfo | None) -> dict[str, 
     if end < start:
         raise MisfitError("must not end before it starts")
     days = _finite(value[2]) if len(value) == _TRIPLE else (end - start).total_seconds() / _DAY_SECONDS
-    return {"value": {"start": _written_moment(start), "end": _written_moment(end), "interval": float(days)}}
+    return {"value": {"start": _format_moment(start), "end": _format_moment(end), "interval": float(days)}}
 
 
 def _option(widget: Widget, value: Any) -> str:

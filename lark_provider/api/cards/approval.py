@@ -10,7 +10,7 @@ from lark_provider.api.cards.containers import Form
 from lark_provider.api.cards.decisions import Option, decision_lines, option_row
 from lark_provider.api.cards.element import Markdown
 from lark_provider.protocol.errors import InvalidRequestError
-from lark_provider.protocol.waits import marked
+from lark_provider.protocol.waits import mark
 
 Outcome = Literal["approved", "rejected", "expired"]
 _COLORS: dict[Outcome, Template] = {"approved": "green", "rejected": "red", "expired": "grey"}
@@ -48,7 +48,7 @@ def approval_card(
     buttons = [
         Option(
             label,
-            marked({"action": decision}, correlation, approvers),
+            mark({"action": decision}, correlation, approvers),
             f"decision_{place}",
             is_rejection=decision in rejections,
         )

@@ -28,7 +28,7 @@ class Closing(NamedTuple):
     why: Mapping[str, str]
     step: Mapping[str, str]
 
-    def happened(self, language: str) -> str:
+    def describe(self, language: str) -> str:
         """Return what happened, in `zh` or `en`."""
         return self.zh if language == "zh" else self.en
 

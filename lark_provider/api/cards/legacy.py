@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lark_provider.api.cards import shapes, values
-from lark_provider.api.cards.findings import Doubt, items, join, members, refused
+from lark_provider.api.cards.findings import Doubt, items, join, members, refusal_error
 from lark_provider.api.cards.reader import Counted, check_submit, check_tag
 
 _KNOWN = (
@@ -46,7 +46,7 @@ class Reader1(Counted):
         if tag not in _KNOWN:
             self.doubts.append(Doubt(join(path, "tag"), f"is {tag!r}, unknown to JSON 1.0", "use 2.0"))
         if tag == "action" and "column" in around:
-            raise refused(path, "is an action in a column", "put its buttons straight into the column")
+            raise refusal_error(path, "is an action in a column", "put its buttons straight into the column")
         self.node(tag, value, path, around)
 
     def node(self, tag: str, value: Mapping[str, Any], path: str, around: tuple[str, ...]) -> None:

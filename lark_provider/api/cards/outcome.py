@@ -12,7 +12,7 @@ from lark_provider.api.cards.decisions import CLOSINGS, links_line
 from lark_provider.api.cards.element import Markdown
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.errors import InvalidRequestError
-from lark_provider.protocol.moments import shown
+from lark_provider.protocol.moments import format_moment
 from lark_provider.protocol.questions import Asked
 from lark_provider.protocol.waits import decision_of
 
@@ -30,13 +30,13 @@ def outcome_card(asked: Asked, click: CardClick | None = None, *, newer: str = "
     """
     question = asked.question
     if asked.state == "decided" and click is not None:
-        return _decided(asked, click)
+        return _build_decided(asked, click)
     closing = CLOSINGS.get(reason_of(asked), CLOSINGS["failed"])
     when = (
         asked.deadline if asked.deadline is not None and reason_of(asked) == "expired" else asked.updated_at
     )
     lines = [
-        f"**{closing.in_both}** · {shown(when, question.timezone)}",
+        f"**{closing.in_both}** · {format_moment(when, question.timezone)}",
         f"{closing.why['en']} {closing.step['en']}",
         *links_line([("新卡片 / New card", newer), ("Airflow", asked.origin.url)]),
     ]
@@ -44,7 +44,7 @@ def outcome_card(asked: Asked, click: CardClick | None = None, *, newer: str = "
     return Card2([*text, Markdown("\n".join(lines))], header=Header(question.title, template="grey"))
 
 
-def _decided(asked: Asked, click: CardClick) -> Card2:
+def _build_decided(asked: Asked, click: CardClick) -> Card2:
     question, decision = asked.question, decision_of(click) or ""
 
     def card(answers: Mapping[str, Any] | None) -> Card2:
@@ -54,7 +54,7 @@ def _decided(asked: Asked, click: CardClick) -> Card2:
             "rejected" if decision in question.rejections else "approved",
             label=question.options.get(decision, decision),
             open_id=click.operator.open_id,
-            when=shown(click.created_at, question.timezone),
+            when=format_moment(click.created_at, question.timezone),
             answers=answers,
         )
 
@@ -82,7 +82,7 @@ def over_words(asked: Asked, click: CardClick | None = None) -> dict[str, str]:
     zone = asked.question.timezone
     if asked.state == "decided" and click is not None:
         label = asked.question.options.get(decision_of(click) or "", "")
-        when = shown(click.created_at, zone)
+        when = format_moment(click.created_at, zone)
         return {"zh_cn": f"此问题已于 {when} 处理：{label}", "en_us": f"Already answered at {when}: {label}"}
     if asked.state == "decided":
         return {"zh_cn": "此问题已处理", "en_us": "Already answered"}

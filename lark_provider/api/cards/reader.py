@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lark_provider.api.cards import shapes, values
-from lark_provider.api.cards.findings import Doubt, items, join, members, only_once, refused
+from lark_provider.api.cards.findings import Doubt, items, join, members, only_once, refusal_error
 
 _ELEMENT_ID = re.compile(shapes.ELEMENT_ID)
 
@@ -24,7 +24,7 @@ class Counted:
         """Count an element, and refuse the first one too many."""
         self.elements += 1
         if self.elements > shapes.MAX_ELEMENTS:
-            raise refused(
+            raise refusal_error(
                 path,
                 f"is element {self.elements}, texts counted; Lark takes {shapes.MAX_ELEMENTS}",
                 "send a second card",
@@ -34,7 +34,7 @@ class Counted:
         """Count the tables of a component, and refuse the first one too many."""
         self.tables += values.tables(tag, value)
         if self.tables > shapes.MAX_TABLES:
-            raise refused(
+            raise refusal_error(
                 path, f"has table {shapes.MAX_TABLES + 1} of the card", "send the rest in a second card"
             )
 
@@ -44,13 +44,13 @@ class Counted:
         if name is None or name == "":
             step = f"name the {tag}: the callback brings its value under this name"
             if tag == "form":
-                raise refused(place, "must not be empty", step)
+                raise refusal_error(place, "must not be empty", step)
             if in_form and tag in shapes.NAMED_IN_FORM:
                 self.doubts.append(
                     Doubt(place, "is empty, so that the form fails at the click (200530)", step)
                 )
         elif not isinstance(name, str):
-            raise refused(place, f"must be a string, got {type(name).__name__}", "pass a str")
+            raise refusal_error(place, f"must be a string, got {type(name).__name__}", "pass a str")
         else:
             only_once(self.names, name, place)
 
@@ -107,9 +107,11 @@ class Reader2(Counted):
         tag = value.get("tag")
         check_tag(tag, path)
         if tag in shapes.DROPPED_TAGS:
-            raise refused(join(path, "tag"), f"is {tag!r}, which JSON 2.0 dropped", shapes.DROPPED_TAGS[tag])
+            raise refusal_error(
+                join(path, "tag"), f"is {tag!r}, which JSON 2.0 dropped", shapes.DROPPED_TAGS[tag]
+            )
         if (tag == "column") != (only == "column"):
-            raise refused(
+            raise refusal_error(
                 path,
                 f"must {'' if only == 'column' else 'not '}be a column, got {tag}",
                 "put columns, and nothing else, into column_set.columns",
@@ -135,18 +137,20 @@ class Reader2(Counted):
         """Check where a component stands."""
         if tag in shapes.ROOT_ONLY and not re.fullmatch(r"body\.elements\[\d+\]", path):
             if tag == "form" or set(self.containers) - {"interactive_container"}:
-                raise refused(
+                raise refusal_error(
                     path, f"is a {tag} inside another component", "put it straight into body.elements"
                 )
             self.doubts.append(
                 Doubt(path, "is a table in an interactive_container", "put it straight into body.elements")
             )
         if tag in shapes.CONTAINERS and len(self.containers) == shapes.MAX_NESTING:
-            raise refused(path, f"is nested deeper than {shapes.MAX_NESTING} levels", "flatten the layout")
+            raise refusal_error(
+                path, f"is nested deeper than {shapes.MAX_NESTING} levels", "flatten the layout"
+            )
         if "form" in self.containers:
             return
         if value.get("form_action_type"):
-            raise refused(
+            raise refusal_error(
                 join(path, "form_action_type"),
                 "must be given inside a form only",
                 "put the button into a form",
@@ -170,7 +174,9 @@ class Reader2(Counted):
         from difflib import get_close_matches  # rarely needed
 
         if (kind, name) in shapes.REFUSED_PROPERTIES:
-            raise refused(path, f"is unknown to Lark in a {kind}", shapes.REFUSED_PROPERTIES[kind, name])
+            raise refusal_error(
+                path, f"is unknown to Lark in a {kind}", shapes.REFUSED_PROPERTIES[kind, name]
+            )
         step = shapes.DROPPED_PROPERTIES.get((kind, name))
         if step is None:
             close = get_close_matches(name, shape, n=1)
@@ -182,7 +188,7 @@ class Reader2(Counted):
         if element_id is None or element_id == "":
             return
         if not (isinstance(element_id, str) and _ELEMENT_ID.fullmatch(element_id)):
-            raise refused(
+            raise refusal_error(
                 path,
                 "must be at most 20 letters, digits and underscores, beginning with a letter, got "
                 f"{element_id!r}",
@@ -194,13 +200,15 @@ class Reader2(Counted):
 def check_tag(tag: Any, path: str) -> None:
     """Check that a component has a tag which Lark is not known to refuse."""
     if not (isinstance(tag, str) and tag):
-        raise refused(
+        raise refusal_error(
             join(path, "tag"),
             f"must be a non-empty string, got {tag!r}",
             "name the component, e.g. 'markdown'",
         )
     if tag in shapes.REFUSED_TAGS:
-        raise refused(join(path, "tag"), f"is {tag!r}, which Lark does not know", shapes.REFUSED_TAGS[tag])
+        raise refusal_error(
+            join(path, "tag"), f"is {tag!r}, which Lark does not know", shapes.REFUSED_TAGS[tag]
+        )
 
 
 def check_submit(form: Mapping[str, Any], path: str, submits: Any) -> None:
@@ -212,7 +220,7 @@ def check_submit(form: Mapping[str, Any], path: str, submits: Any) -> None:
         submits: Tells whether a value somewhere in the form is a submit button of this version.
     """
     if not any(submits(node) for node in _nodes(form.get("elements"))):
-        raise refused(
+        raise refusal_error(
             path, "is a form without a submit button", 'add a button with form_action_type "submit"'
         )
 

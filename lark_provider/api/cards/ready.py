@@ -123,7 +123,7 @@ def table_card(
     def build(kept: Sequence[Mapping[str, Any]], dropped: int) -> Card2:
         elements: list[Mapping[str, Any]] = [Markdown(text)] if text else []
         if shown:
-            elements.append(Table(*_typed(shown, kept), page_size=page_size))
+            elements.append(Table(*_type_columns(shown, kept), page_size=page_size))
         if dropped:
             elements.append(note(more.format(count=dropped)))
         return Card2([*elements, *_buttons(link)], header=_header(title, level), max_bytes=max_bytes)
@@ -177,7 +177,7 @@ def _cell(value: Any) -> int | float | str | None:
     return shown if len(shown) <= _MOST_CELL_CHARS else shown[: _MOST_CELL_CHARS - 1] + "…"
 
 
-def _typed(
+def _type_columns(
     columns: Sequence[str | TableColumn], rows: Sequence[Mapping[str, Any]]
 ) -> tuple[list[TableColumn], list[dict[str, Any]]]:
     """Decide which columns hold numbers only, and turn the cells of the others into text."""

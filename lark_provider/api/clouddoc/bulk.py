@@ -11,9 +11,9 @@ from lark_provider.api.clouddoc import deleted, sources
 from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.chunking import Source, in_chunks
 from lark_provider.api.clouddoc.creating import skim
-from lark_provider.api.clouddoc.days import DayZone, converted
+from lark_provider.api.clouddoc.days import DayZone, convert_records
 from lark_provider.api.clouddoc.inserting import MAX_CHUNK, bulk_insert
-from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS, writer, written
+from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS, write_leased, writer
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.api.clouddoc.results import BulkResult
 from lark_provider.api.links import table
@@ -75,14 +75,14 @@ def bulk_update(
         sources.check(chunk, first, "change")
         fields: Sequence[Mapping[str, Any]] = [values for _, values in chunk]
         if convert:
-            fields = yield from converted(
+            fields = yield from convert_records(
                 app_token, table_id, zone, fields, first, days=days, clear=True, empty_as_none=empty_as_none
             )
         changed = [{"record_id": ident, "fields": one} for (ident, _), one in zip(chunk, fields, strict=True)]
         params = {"user_id_type": user_id_type}
         call: Call[Any] = request("POST", url, params=params, json={"records": changed}, idempotent=True)
         skimmed = replace(call, skim=skim(len(changed)))
-        yield from written(skimmed, claimant, table_wait, is_repeatable=True)
+        yield from write_leased(skimmed, claimant, table_wait, is_repeatable=True)
         return [ident for ident, _ in chunk]
 
     claimant = yield from writer(app_token, table_id, "bulk_update")
@@ -127,8 +127,8 @@ def bulk_delete(
     def write(chunk: list[str], first: int) -> Procedure[list[str]]:
         sources.check(chunk, first, "id")
         call: Call[Any] = request("POST", url, json={"records": chunk}, idempotent=True)
-        deletion = written(call, claimant, table_wait, is_repeatable=False)
-        yield from deleted.settled(deletion, app_token, table_id, chunk)
+        deletion = write_leased(call, claimant, table_wait, is_repeatable=False)
+        yield from deleted.settle_deletion(deletion, app_token, table_id, chunk)
         return chunk
 
     claimant = yield from writer(app_token, table_id, "bulk_delete")

@@ -85,7 +85,7 @@ def date(value: Any, zone: dt.tzinfo | None, days: dt.tzinfo | None = dt.UTC) ->
         DayWithoutZoneError: It is a date, and neither zone is known.
     """
     if isinstance(value, str):
-        value = _parsed(value.strip())
+        value = _parse_date(value.strip())
     if isinstance(value, dt.date):
         return milliseconds(value, zone, days)
     if type(value).__name__ == "datetime64":
@@ -99,7 +99,7 @@ def date(value: Any, zone: dt.tzinfo | None, days: dt.tzinfo | None = dt.UTC) ->
     return value
 
 
-def _parsed(iso: str) -> dt.date:
+def _parse_date(iso: str) -> dt.date:
     """Parse a date or datetime in ISO 8601, without the bare digits that `fromisoformat` also accepts."""
     try:
         if _ISO_DATE.fullmatch(iso):
@@ -327,6 +327,6 @@ def unknown(value: Any) -> Any:
     return value
 
 
-def computed(_value: Any) -> Any:
+def refuse_computed(_value: Any) -> Any:
     """Refuse any value, since Lark computes these fields."""
     raise MisfitError("must be left out, since Lark computes this field")

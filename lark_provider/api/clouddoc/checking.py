@@ -27,7 +27,7 @@ class FieldCheck:
     fields: Sequence[Field]
     names: Iterable[str]
 
-    def unchanged(self) -> Procedure[None]:
+    def require_unchanged(self) -> Procedure[None]:
         """Read the fields again.
 
         Raises:

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TypeAlias, TypeVar
 
-from lark_provider.api.clouddoc.loads.leasing import released
-from lark_provider.api.clouddoc.results import BulkResult, stopped
+from lark_provider.api.clouddoc.loads.leasing import release
+from lark_provider.api.clouddoc.results import BulkResult, progress_error
 from lark_provider.protocol.effects import Stream, Take
 from lark_provider.protocol.ledger import Claimant
 from lark_provider.protocol.operations import Procedure, take
@@ -49,8 +49,8 @@ def in_chunks(
             del chunk  # before the next one is made
     except Exception as error:
         if claimant is not None:
-            yield from released(claimant)
-        why = stopped(error, result, rows=count)
+            yield from release(claimant)
+        why = progress_error(error, result, rows=count)
         if why is error:
             raise
         raise why from error
@@ -58,5 +58,5 @@ def in_chunks(
         if inspect.isgenerator(stream.iterator):
             stream.iterator.close()  # releases what the source holds open, also after an error
     if claimant is not None:
-        yield from released(claimant)
+        yield from release(claimant)
     return result

@@ -99,7 +99,7 @@ def skim(count: int) -> Callable[[bytes], CreatedAnswer | None]:
         count: How many records were sent.
     """
 
-    def found(content: bytes) -> CreatedAnswer | None:
+    def parse_ids(content: bytes) -> CreatedAnswer | None:
         if not any(content.startswith(before) and content.endswith(after) for before, after in _AROUND):
             return None
         ids = _ID.findall(content)
@@ -107,4 +107,4 @@ def skim(count: int) -> Callable[[bytes], CreatedAnswer | None]:
             return None
         return {"records": [{"record_id": one.decode()} for one in ids]}
 
-    return found
+    return parse_ids

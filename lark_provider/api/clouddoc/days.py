@@ -78,7 +78,7 @@ class DayZone:
         return converter.with_days(zone).all_to_wire(records, names, first_row, clear=clear)
 
 
-def converted(
+def convert_records(
     app_token: str,
     table_id: str,
     zone: str | dt.tzinfo | None,

@@ -15,7 +15,7 @@ from lark_provider.protocol.errors import ConflictError, DeadlineExceededError, 
 from lark_provider.protocol.ledger import Claimant, Held, Lease
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.sheet_ledger import Reservation
-from lark_provider.protocol.store import Store, leased, shared
+from lark_provider.protocol.store import Store, perform_leased, with_store
 from lark_provider.support.once import Once
 
 logger = logging.getLogger(__name__)
@@ -68,8 +68,8 @@ class DocumentLease(KeptLease):
         """
         if not self.is_shared:
             return None
-        (answer,) = (yield from shared(lambda store: store.leases.take(self.claimant))) or (None,)
-        return (yield from self.checked(answer, strict=strict))
+        (answer,) = (yield from with_store(lambda store: store.leases.take(self.claimant))) or (None,)
+        return (yield from self.check(answer, strict=strict))
 
     def decide_again(self) -> None:
         """Forget that another process had the document: what depends on it is decided after this."""
@@ -90,11 +90,11 @@ class DocumentLease(KeptLease):
         self.decide_again()
         if not self.is_shared:
             return None
-        (answer,) = (yield from shared(work)) or (None,)
-        yield from self.checked(None if answer is None else answer.lease)
+        (answer,) = (yield from with_store(work)) or (None,)
+        yield from self.check(None if answer is None else answer.lease)
         return answer
 
-    def checked(self, lease: Lease | Held | None, *, strict: bool = True) -> Procedure[Lease | None]:
+    def check(self, lease: Lease | Held | None, *, strict: bool = True) -> Procedure[Lease | None]:
         """Return a lease that was renewed; if another writer has had the document, take it, and raise."""
         if isinstance(lease, Lease):
             yield from self._hold(lease)
@@ -133,7 +133,7 @@ class DocumentLease(KeptLease):
                 lease = (yield from self.renew(strict=strict)) or lease
             before = None
             try:
-                return (yield from leased(call, lease))
+                return (yield from perform_leased(call, lease))
             except DeadlineExceededError as error:
                 failure, before = error, lease
             except OutcomeUnknownError as error:

@@ -315,7 +315,7 @@ _WRITERS: dict[int, Callable[[Any], Any]] = {
     DUPLEX_LINK: cells.record_ids,
     LOCATION: cells.location,
     GROUP: cells.objects("id", "group by chat id (oc_…)", cells.MAX_GROUPS),
-    **dict.fromkeys(READ_ONLY, cells.computed),
+    **dict.fromkeys(READ_ONLY, cells.refuse_computed),
 }
 _COLUMNS: dict[tuple[int, type], Callable[[list[Any]], list[Any] | None]] = {
     (TEXT, str): columns.texts,

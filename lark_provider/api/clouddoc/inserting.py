@@ -26,7 +26,7 @@ from lark_provider.api.clouddoc.validating import Validate
 from lark_provider.api.links import table
 from lark_provider.protocol.effects import NewKey, Stream
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
-from lark_provider.protocol.keys import checked_key
+from lark_provider.protocol.keys import check_key
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.spool import open_spool
 
@@ -147,7 +147,7 @@ def bulk_insert(
     options.check()
     rejects.check_limit(max_rejects)
     app_token, table_id = yield from table(app_token, table_id)
-    fitting = Fitting(None, max_rejects, rejects.checked_rows(retry_rows))
+    fitting = Fitting(None, max_rejects, rejects.check_rows(retry_rows))
     converter: Converter | None = None
     if convert and (on_bad_row == "skip" or validate == "all"):
         converter = yield from converter_for(
@@ -159,30 +159,30 @@ def bulk_insert(
     elif convert and validate == "chunk" and isinstance(records, list | tuple) and len(records) > chunk_size:
         # A single chunk is checked when it is converted.
         yield from check(app_token, table_id, zone, records, empty_as_none=empty_as_none)
-    key = checked_key(idempotency_key) if idempotency_key is not None else (yield NewKey())
+    key = check_key(idempotency_key) if idempotency_key is not None else (yield NewKey())
     days = DayZone(app_token)
 
-    def inserted(source: Source[Mapping[str, Any]]) -> Procedure[BulkResult]:
-        return _inserted(app_token, table_id, source, key, options, fitting, days, idempotency_key)
+    def insert(source: Source[Mapping[str, Any]]) -> Procedure[BulkResult]:
+        return _insert(app_token, table_id, source, key, options, fitting, days, idempotency_key)
 
     if validate == "chunk" or converter is None:
-        return (yield from inserted(records))
+        return (yield from insert(records))
     spool = yield from open_spool()
     stream = Stream(records)
     try:
         if zone is None and idempotency_key is not None:
             days.known = yield from recorded_days(app_token, table_id, key, restart)
-        yield from validating.spooled(stream, converter, options, days, spool)
+        yield from validating.spool_source(stream, converter, options, days, spool)
         # They are converted by now.
         options = replace(options, convert=False)
-        return (yield from inserted(spool.read()))
+        return (yield from insert(spool.read()))
     finally:
         if inspect.isgenerator(stream.iterator):
             stream.iterator.close()
         spool.close()
 
 
-def _inserted(
+def _insert(
     app_token: str,
     table_id: str,
     records: Source[Mapping[str, Any]],

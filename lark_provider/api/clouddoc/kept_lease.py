@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
-from lark_provider.api.clouddoc.loads.leasing import granted, released
+from lark_provider.api.clouddoc.loads.leasing import release, with_lease
 from lark_provider.protocol.effects import Now, Sleep
 from lark_provider.protocol.ledger import Claimant, Lease, Step
 from lark_provider.protocol.operations import Procedure
@@ -52,11 +52,13 @@ class KeptLease(ABC):
         """Let the next writer begin."""
         if self.lease is not None:
             self.lease = None
-            yield from released(self.claimant)
+            yield from release(self.claimant)
 
     def _take(self, wait: float, what: str, option: str) -> Procedure[bool]:
-        """Wait for the lease, with arguments of `granted`, and return whether there is a database."""
-        answer = yield from granted(wait, lambda store: Step(store.leases.take(self.claimant)), what, option)
+        """Wait for the lease, with arguments of `with_lease`, and return whether there is a database."""
+        answer = yield from with_lease(
+            wait, lambda store: Step(store.leases.take(self.claimant)), what, option
+        )
         if answer is None:
             return False
         self.is_shared = True

@@ -37,13 +37,13 @@ def read(field_type: object, value: Any, zone: dt.tzinfo | None) -> Any:
     if field_type in types.LINKS and isinstance(value, Mapping):
         return list(value.get("link_record_ids") or ())
     if field_type == types.LOOKUP:
-        return _lookup(*_typed(value), zone)
+        return _lookup(*_type_and_values(value), zone)
     if field_type == types.FORMULA:
-        return _formula(*_typed(value), zone)
+        return _formula(*_type_and_values(value), zone)
     return value
 
 
-def _typed(value: Any) -> tuple[object, Any]:
+def _type_and_values(value: Any) -> tuple[object, Any]:
     """Return the type and the values of a formula or lookup."""
     if isinstance(value, Mapping) and "value" in value:
         return value.get("type"), value["value"]

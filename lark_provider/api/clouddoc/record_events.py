@@ -81,7 +81,7 @@ class RecordsChanged:
         return f"{self.revision}:{hashlib.sha256(content.encode()).hexdigest()[:40]}"
 
 
-def changed(event: Mapping[str, Any]) -> RecordsChanged | None:
+def parse_change(event: Mapping[str, Any]) -> RecordsChanged | None:
     """Read the body of an event; None if it is not one, since Lark may change it.
 
     Args:

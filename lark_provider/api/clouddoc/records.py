@@ -10,7 +10,7 @@ from typing import Any, Required, TypedDict, TypeVar
 from lark_provider.api.clouddoc import searches
 from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.conversion import MAX_AGE, converter_for
-from lark_provider.api.clouddoc.days import DayZone, converted
+from lark_provider.api.clouddoc.days import DayZone, convert_records
 from lark_provider.api.clouddoc.fields import names_of, zone_of
 from lark_provider.api.clouddoc.searches import Filter
 from lark_provider.api.links import table
@@ -85,8 +85,8 @@ def create_record(
         OutcomeUnknownError: It may have been performed, and no attempt got an answer.
     """
     app_token, table_id = yield from table(app_token, table_id)
-    made = converted(app_token, table_id, zone, [fields], empty_as_none=empty_as_none)
-    wire = (yield from made)[0] if convert else _unconverted(fields)
+    made = convert_records(app_token, table_id, zone, [fields], empty_as_none=empty_as_none)
+    wire = (yield from made)[0] if convert else _check_unconverted(fields)
     token = None if idempotency_key is None else client_token(idempotency_key, app_token, table_id, "record")
     call: Call[RecordAnswer] = request(
         "POST",
@@ -135,8 +135,8 @@ def update_record(
         OutcomeUnknownError: The answer is lost.
     """
     app_token, table_id = yield from table(app_token, table_id)
-    made = converted(app_token, table_id, zone, [fields], clear=True, empty_as_none=empty_as_none)
-    wire = (yield from made)[0] if convert else _unconverted(fields)
+    made = convert_records(app_token, table_id, zone, [fields], clear=True, empty_as_none=empty_as_none)
+    wire = (yield from made)[0] if convert else _check_unconverted(fields)
     call: Call[RecordAnswer] = request(
         "PUT",
         path(RECORDS + "/{record_id}", app_token=app_token, table_id=table_id, record_id=record_id),
@@ -270,7 +270,7 @@ def search_records(
     return Listing(page)
 
 
-def _unconverted(fields: object) -> dict[str, Any]:
+def _check_unconverted(fields: object) -> dict[str, Any]:
     """Return the fields of a record that is not converted.
 
     Args:

@@ -44,7 +44,7 @@ class Reject:
         return f"row {self.row}{f', field {self.field!r}' if self.field else ''}: {self.reason}"
 
 
-def refused(row: int, key: str, error: LarkAPIError) -> Reject:
+def reject_of(row: int, key: str, error: LarkAPIError) -> Reject:
     """Return the reject for a row that Lark has refused.
 
     Args:
@@ -58,7 +58,7 @@ def refused(row: int, key: str, error: LarkAPIError) -> Reject:
     return Reject(row, field.removeprefix("fields."), f"Lark refused it: {error.msg}", key, error.code)
 
 
-def recorded(reject: Reject) -> str:
+def encode_reject(reject: Reject) -> str:
     """Return a reject as the ledger records it: field, code and reason."""
     return orjson.dumps([reject.field, reject.code, reject.reason]).decode()
 
@@ -69,7 +69,7 @@ def read(row: int, key: str, text: str | None) -> Reject | None:
     Args:
         row: Its number in the source.
         key: Its key.
-        text: What `recorded` returned.
+        text: What `encode_reject` returned.
 
     Returns:
         The reject; None if the text is something else: then it was refused, but not because of a value.
@@ -93,7 +93,7 @@ def to_csv(rejects: Iterable[Reject]) -> str:
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(HEADER)
     for one in sorted(rejects, key=lambda one: one.row):
-        writer.writerow([one.row, _escaped(one.field), _escaped(one.key), one.code, _escaped(one.reason)])
+        writer.writerow([one.row, _escape(one.field), _escape(one.key), one.code, _escape(one.reason)])
     return file.getvalue()
 
 
@@ -120,7 +120,7 @@ def rows_of(text: str) -> frozenset[int]:
         ) from None
 
 
-def checked_rows(rows: object) -> frozenset[int] | None:
+def check_rows(rows: object) -> frozenset[int] | None:
     """Return `retry_rows` as a set.
 
     Args:
@@ -191,5 +191,5 @@ def too_many(rejects: list[Reject], max_rejects: int) -> InvalidRequestError:
     )
 
 
-def _escaped(cell: str) -> str:
+def _escape(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell

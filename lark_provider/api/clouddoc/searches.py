@@ -51,7 +51,7 @@ def body(
     if isinstance(conditions, Mapping):
         asked |= {"filter": conditions} if conditions else {}
     elif conditions:
-        given = _listed(conditions, "filter", MAX_CONDITIONS)
+        given = _check_list(conditions, "filter", MAX_CONDITIONS)
         converted = [_condition(one, zone or dt.UTC, zone or days) for one in given]
         asked["filter"] = {"conjunction": "and", "conditions": converted}
         names += (one["field_name"] for one in converted)
@@ -142,7 +142,7 @@ def _operand(value: object, zone: dt.tzinfo) -> list[str]:
     return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
 
 
-def _listed(given: Any, what: str, most: int) -> list[Any]:
+def _check_list(given: Any, what: str, most: int) -> list[Any]:
     if isinstance(given, str | bytes) or not isinstance(given, Sequence):
         raise InvalidRequestError(f"{what} must be a list, got {str(given)[:80]!r}. Next: pass a list.")
     if len(given) > most:
@@ -153,7 +153,7 @@ def _listed(given: Any, what: str, most: int) -> list[Any]:
 
 
 def _texts(given: Any, what: str, most: int) -> list[str]:
-    names = _listed(given, what, most)
+    names = _check_list(given, what, most)
     if wrong := [name for name in names if not (isinstance(name, str) and name)]:
         raise InvalidRequestError(
             f"{what} must hold field names, got {wrong[0]!r}. Next: pass non-empty strings."

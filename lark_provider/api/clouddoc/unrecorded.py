@@ -10,7 +10,7 @@ from lark_provider.api.clouddoc.checking import FieldCheck
 from lark_provider.api.clouddoc.chunking import Source, in_chunks
 from lark_provider.api.clouddoc.conversion import converter_for
 from lark_provider.api.clouddoc.creating import Create, batch_create, created_ids
-from lark_provider.api.clouddoc.days import DayZone, converted
+from lark_provider.api.clouddoc.days import DayZone, convert_records
 from lark_provider.api.clouddoc.fields import Field, names_of
 from lark_provider.api.clouddoc.fitting import Fitting
 from lark_provider.api.clouddoc.loads.options import Options
@@ -51,20 +51,20 @@ def load(
         LarkError: See `bulk_insert`.
     """
 
-    def made(first: int, rows: Sequence[Mapping[str, Any]]) -> Create:
+    def make_chunk(first: int, rows: Sequence[Mapping[str, Any]]) -> Create:
         # Position and length are part of the token: chunks of another size are other writes.
         token = client_token(key, app_token, table_id, "bulk", f"{first}+{len(rows)}")
         body = encode({"records": [{"fields": fields} for fields in rows]}, "the records of a chunk")
         return batch_create(app_token, table_id, body, len(rows), token, options.user_id_type)
 
     def send(rows: list[Numbered], ids: list[str]) -> Procedure[None]:
-        call = made(rows[0][0], [fields for _, fields in rows])
+        call = make_chunk(rows[0][0], [fields for _, fields in rows])
         ids += created_ids((yield from perform(call)), call, len(rows))
 
     def write(chunk: list[Mapping[str, Any]], first: int) -> Procedure[list[str]]:
         wire: list[Any] = chunk
         if options.convert:
-            wire = yield from converted(
+            wire = yield from convert_records(
                 app_token,
                 table_id,
                 options.zone,
@@ -74,7 +74,7 @@ def load(
                 empty_as_none=options.empty_as_none,
             )
         if options.on_bad_row != "skip":
-            call = made(first, wire)
+            call = make_chunk(first, wire)
             del wire  # frees memory: it is in the call's body, and a thousand records come back
             try:
                 return created_ids((yield from perform(call)), call, len(chunk))
@@ -88,12 +88,12 @@ def load(
             Field(field_name=name, type=kind, field_id=converter.ids[name])
             for name, kind in converter.types.items()
         ]
-        unchanged = FieldCheck(app_token, table_id, fields, names).unchanged
+        unchanged = FieldCheck(app_token, table_id, fields, names).require_unchanged
         done = yield from bisecting.write(
             list(enumerate(wire, first)), lambda rows: send(rows, ids), unchanged, skip=True
         )
         refused.extend(
-            rejects.refused(fitting.row_of(position), "", error) for (position, _), error in done.refused
+            rejects.reject_of(fitting.row_of(position), "", error) for (position, _), error in done.refused
         )
         return ids
 

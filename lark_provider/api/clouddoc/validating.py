@@ -19,7 +19,7 @@ _ROWS = 1000
 _WORK_SECONDS = 600.0
 
 
-def spooled(
+def spool_source(
     stream: Stream[Any], converter: Converter, options: Options, days: DayZone, spool: Spool
 ) -> Procedure[None]:
     """Read a source to its end, check all of its rows, and put them into a spool as they will be sent.
@@ -37,11 +37,11 @@ def spooled(
     bad: list[BadValue] = []
     count = 0
     while len(bad) < MAX_BAD_VALUES and (rows := (yield from take(Take(stream, _ROWS)))):
-        work = _converted(converter.with_days(days.known), options, rows, count + 1, spool)
+        work = _convert(converter.with_days(days.known), options, rows, count + 1, spool)
         found = yield from local(work, _WORK_SECONDS)
         if found is None:
             zone = yield from days.decide()
-            work = _converted(converter.with_days(zone), options, rows, count + 1, spool)
+            work = _convert(converter.with_days(zone), options, rows, count + 1, spool)
             found = yield from local(work, _WORK_SECONDS)
         bad += found or []
         count += len(rows)
@@ -49,7 +49,7 @@ def spooled(
         raise misfits(bad)
 
 
-def _converted(
+def _convert(
     converter: Converter, options: Options, rows: list[Any], first_row: int, spool: Spool
 ) -> Callable[[], list[BadValue] | None]:
     """Return the work on some rows; it returns None, and does nothing, if the zone of days is needed."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def marked(content: Any, msg_type: str, instead_of: str, mentions: Sequence[str] = ()) -> Any:
+def mark_redirected(content: Any, msg_type: str, instead_of: str, mentions: Sequence[str] = ()) -> Any:
     """Return a redirected message that names the intended receiver, and notifies no other user.
 
     Args:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content
-from lark_provider.api.messaging.content import MessageType, serialised
-from lark_provider.api.messaging.keyed import OnUnknown, checked_policy, once
+from lark_provider.api.messaging.content import MessageType, serialise
+from lark_provider.api.messaging.keyed import OnUnknown, check_policy, once
 from lark_provider.api.messaging.send import Message
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.errors import InvalidRequestError
@@ -51,10 +51,10 @@ def reply(
         OutcomeUnknownError: It may have been performed, and no attempt got an answer.
         TransportError: Lark was not reached.
     """
-    body: dict[str, Any] = {"msg_type": msg_type, "content": serialised(content, msg_type, mentions)}
+    body: dict[str, Any] = {"msg_type": msg_type, "content": serialise(content, msg_type, mentions)}
     if in_thread:
         body["reply_in_thread"] = True
-    checked_policy(on_unknown)
+    check_policy(on_unknown)
     token = message_uuid(message_id, idempotency_key, uuid)
     url = path("/im/v1/messages/{message_id}/reply", message_id=message_id)
 
@@ -62,12 +62,12 @@ def reply(
         given = {} if uuid is None else {"uuid": uuid}
         return request("POST", url, json=body | given, idempotent=uuid is not None)
 
-    def sent(uuid: str) -> Procedure[LarkResponse[Message]]:
+    def send(uuid: str) -> Procedure[LarkResponse[Message]]:
         return (yield from perform(answer(uuid)))
 
     if idempotency_key is None:
         return answer(token)
-    return once(sent, message_id, idempotency_key, msg_type, on_unknown)
+    return once(send, message_id, idempotency_key, msg_type, on_unknown)
 
 
 def edit(
@@ -101,7 +101,7 @@ def edit(
             f"msg_type must be text or post to be edited, got {msg_type!r}. Next: use update_card for cards.",
             code=230054,
         )
-    body = {"msg_type": msg_type, "content": serialised(content, msg_type, mentions)}
+    body = {"msg_type": msg_type, "content": serialise(content, msg_type, mentions)}
     url = path("/im/v1/messages/{message_id}", message_id=message_id)
     # A repeat writes the same text, so it is safe after a lost answer.
     return request("PUT", url, json=body, idempotent=True)

@@ -99,7 +99,7 @@ def _is_localised(post: object) -> bool:
     return isinstance(lines, list | tuple) and all(isinstance(line, list | tuple) for line in lines)
 
 
-def serialised(content: Mapping[str, Any] | str, msg_type: str, mentions: Sequence[str] = ()) -> str:
+def serialise(content: Mapping[str, Any] | str, msg_type: str, mentions: Sequence[str] = ()) -> str:
     """Build the `content` of any message: a JSON text.
 
     Args:

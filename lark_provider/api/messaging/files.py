@@ -6,10 +6,10 @@ import os
 from pathlib import PurePath
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
-from lark_provider.api.messaging.content import serialised
-from lark_provider.api.messaging.keyed import OnUnknown, checked_policy, once
+from lark_provider.api.messaging.content import serialise
+from lark_provider.api.messaging.keyed import OnUnknown, check_policy, once
 from lark_provider.api.messaging.send import Message, message
-from lark_provider.api.receivers import ReceiverIdType, receiver, resolved
+from lark_provider.api.receivers import ReceiverIdType, receiver, resolve
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.effects import Loaded, NewKey, Readable, ReadFile
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
@@ -132,20 +132,20 @@ def send_image(
     """
     named = receiver(receiver_id, receiver_id_type)
     token = message_uuid(named.id, idempotency_key, uuid)
-    checked_policy(on_unknown)
-    to = yield from resolved(named)  # refused before anything is uploaded
+    check_policy(on_unknown)
+    to = yield from resolve(named)  # refused before anything is uploaded
 
-    def sent(uuid: str | None) -> Procedure[LarkResponse[Message]]:
+    def send(uuid: str | None) -> Procedure[LarkResponse[Message]]:
         if isinstance(image, str) and image.startswith("img_") and not PurePath(image).suffix:
             key = image
         else:
             key = (yield from upload_image(image)).data["image_key"]
-        content = serialised({"image_key": key}, "image")
+        content = serialise({"image_key": key}, "image")
         return (yield from perform(message(to, "image", content, uuid)))
 
     if idempotency_key is None:
-        return (yield from sent(token))
-    return (yield from once(sent, named.id, idempotency_key, "image", on_unknown))
+        return (yield from send(token))
+    return (yield from once(send, named.id, idempotency_key, "image", on_unknown))
 
 
 def send_file(
@@ -186,18 +186,18 @@ def send_file(
         )
     named = receiver(receiver_id, receiver_id_type)
     token = message_uuid(named.id, idempotency_key, uuid)
-    checked_policy(on_unknown)
-    to = yield from resolved(named)  # refused before anything is uploaded
+    check_policy(on_unknown)
+    to = yield from resolve(named)  # refused before anything is uploaded
 
-    def sent(uuid: str | None) -> Procedure[LarkResponse[Message]]:
+    def send(uuid: str | None) -> Procedure[LarkResponse[Message]]:
         # `stream` by default: what is uploaded as sound or video can only be sent as a message to play.
         uploaded = yield from upload_file(file, file_name=file_name, file_type=file_type or "stream")
-        content = serialised({"file_key": uploaded.data["file_key"]}, "file")
+        content = serialise({"file_key": uploaded.data["file_key"]}, "file")
         return (yield from perform(message(to, "file", content, uuid)))
 
     if idempotency_key is None:
-        return (yield from sent(token))
-    return (yield from once(sent, named.id, idempotency_key, "file", on_unknown))
+        return (yield from send(token))
+    return (yield from once(send, named.id, idempotency_key, "file", on_unknown))
 
 
 def download(

@@ -17,10 +17,10 @@ from lark_provider.protocol.errors import (
     TransportError,
     unknown_choice,
 )
-from lark_provider.protocol.keys import checked_key, key_uuid
+from lark_provider.protocol.keys import check_key, key_uuid
 from lark_provider.protocol.ledger_entry import Entry, State
 from lark_provider.protocol.operations import Procedure
-from lark_provider.protocol.store import shared
+from lark_provider.protocol.store import with_store
 
 OnUnknown: TypeAlias = Literal["fail", "resend", "skip"]
 _POLICIES = get_args(OnUnknown)
@@ -32,7 +32,7 @@ _KEPT = ("message_id", "chat_id", "msg_type", "create_time", "thread_id", "root_
 """What is recorded of a message: ids, and no content."""
 
 
-def checked_policy(on_unknown: str) -> None:
+def check_policy(on_unknown: str) -> None:
     """Check what is to be done about a message whose outcome is unknown.
 
     Args:
@@ -68,8 +68,8 @@ def once(
         OutcomeUnknownError: An earlier attempt may have sent it, more than an hour ago.
         LarkError: As for any message.
     """
-    uuid = key_uuid(receiver, checked_key(key))
-    found = yield from shared(
+    uuid = key_uuid(receiver, check_key(key))
+    found = yield from with_store(
         lambda store: store.messages.begin(receiver, key, uuid), wait_for_database=False
     )
     if found is None:
@@ -89,11 +89,11 @@ def once(
             raise _unknown(entry)
         uuid, is_fresh = _next(receiver, key, entry), True
     if uuid != entry.token:
-        yield from shared(lambda store: store.messages.resend(entry, uuid), wait_for_database=False)
-    return (yield from _sent(send(uuid), entry, is_fresh=is_fresh))
+        yield from with_store(lambda store: store.messages.resend(entry, uuid), wait_for_database=False)
+    return (yield from _send(send(uuid), entry, is_fresh=is_fresh))
 
 
-def _sent(
+def _send(
     sending: Procedure[LarkResponse[Any]], entry: Entry, *, is_fresh: bool
 ) -> Procedure[LarkResponse[Any]]:
     try:
@@ -102,10 +102,10 @@ def _sent(
         raise
     except (LarkAPIError, TransportError):
         if is_fresh:  # else an earlier attempt may have sent it all the same
-            yield from shared(lambda store: store.messages.refuse(entry), wait_for_database=False)
+            yield from with_store(lambda store: store.messages.refuse(entry), wait_for_database=False)
         raise
     kept = {name: answer.data[name] for name in _KEPT if name in answer.data}
-    yield from shared(lambda store: store.messages.done(entry, kept), wait_for_database=False)
+    yield from with_store(lambda store: store.messages.mark_sent(entry, kept), wait_for_database=False)
     return answer
 
 

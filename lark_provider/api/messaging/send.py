@@ -7,9 +7,9 @@ from typing import Any, Required, TypedDict
 
 from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content
 from lark_provider.api.cards.template import template_card
-from lark_provider.api.messaging.content import MessageType, post_content, serialised, text_json
-from lark_provider.api.messaging.keyed import OnUnknown, checked_policy, once
-from lark_provider.api.receivers import Receiver, ReceiverIdType, hint, receiver, resolved
+from lark_provider.api.messaging.content import MessageType, post_content, serialise, text_json
+from lark_provider.api.messaging.keyed import OnUnknown, check_policy, once
+from lark_provider.api.receivers import Receiver, ReceiverIdType, hint, receiver, resolve
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.keys import message_uuid
 from lark_provider.protocol.operations import CallOrProcedure, Procedure, perform
@@ -77,10 +77,10 @@ def send(
         TransportError: Lark was not reached.
     """
     to = receiver(receiver_id, receiver_id_type)
-    return addressed(to, msg_type, serialised(content, msg_type, mentions), idempotency_key, uuid, on_unknown)
+    return send_to(to, msg_type, serialise(content, msg_type, mentions), idempotency_key, uuid, on_unknown)
 
 
-def addressed(
+def send_to(
     to: Receiver,
     msg_type: str,
     content: str,
@@ -93,19 +93,19 @@ def addressed(
     Args:
         to: The receiver.
         msg_type: Lark's name for its type.
-        content: What `serialised` returned.
+        content: What `serialise` returned.
         idempotency_key: As for `send`.
         uuid: As for `send`.
         on_unknown: As for `send`.
     """
-    checked_policy(on_unknown)
+    check_policy(on_unknown)
     token = message_uuid(to.id, idempotency_key, uuid)
     if idempotency_key is None and to.id_type != "mobile":
         return message(to, msg_type, content, token)
-    return _resolved(to, msg_type, content, idempotency_key, token, on_unknown)
+    return _resolve_and_send(to, msg_type, content, idempotency_key, token, on_unknown)
 
 
-def _resolved(
+def _resolve_and_send(
     named: Receiver,
     msg_type: str,
     content: str,
@@ -113,7 +113,7 @@ def _resolved(
     token: str | None,
     on_unknown: OnUnknown,
 ) -> Procedure[LarkResponse[Message]]:
-    to = yield from resolved(named)
+    to = yield from resolve(named)
     if idempotency_key is None:
         return (yield from perform(message(to, msg_type, content, token)))
 
@@ -129,7 +129,7 @@ def message(to: Receiver, msg_type: str, content: str, token: str | None) -> Cal
     Args:
         to: The receiver; not a mobile number.
         msg_type: Lark's name for its type.
-        content: What `serialised` returned.
+        content: What `serialise` returned.
         token: What `message_uuid` returned.
     """
     body = {"receive_id": to.id, "msg_type": msg_type, "content": content}
@@ -171,7 +171,7 @@ def send_text(
         on_unknown: See `send`.
     """
     to = receiver(receiver_id, receiver_id_type)
-    return addressed(to, "text", text_json(content, mentions), idempotency_key, uuid, on_unknown)
+    return send_to(to, "text", text_json(content, mentions), idempotency_key, uuid, on_unknown)
 
 
 def send_post(
@@ -200,10 +200,10 @@ def send_post(
         on_unknown: See `send`.
     """
     to = receiver(receiver_id, receiver_id_type)
-    return addressed(
+    return send_to(
         to,
         "post",
-        serialised(post_content(content, title=title, mentions=mentions), "post"),
+        serialise(post_content(content, title=title, mentions=mentions), "post"),
         idempotency_key,
         uuid,
         on_unknown,
@@ -236,7 +236,7 @@ def send_card(
         on_unknown: See `send`.
     """
     to = receiver(receiver_id, receiver_id_type)
-    return addressed(
+    return send_to(
         to,
         "interactive",
         card_content(content, mentions=mentions, max_bytes=max_bytes),
@@ -277,4 +277,4 @@ def send_card_template(
     to = receiver(receiver_id, receiver_id_type)
     card = template_card(template_id, template_variable, template_version)
     content = card_content(card, max_bytes=max_bytes)
-    return addressed(to, "interactive", content, idempotency_key, uuid, on_unknown)
+    return send_to(to, "interactive", content, idempotency_key, uuid, on_unknown)

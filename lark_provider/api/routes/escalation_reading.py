@@ -46,7 +46,7 @@ def quiet_hours(route: Reader, timezone: str | None) -> QuietHours | None:
     value = route.get("quiet_hours")
     if value is None:
         return None
-    text = route.checked(
+    text = route.check(
         "quiet_hours", None, HOURS.fullmatch, "hours such as 22:00-07:00", "write two times of day, in quotes"
     )
     found = None if text is None else HOURS.fullmatch(text)
@@ -70,7 +70,7 @@ def digest(route: Reader, timezone: str | None, quiet: QuietHours | None) -> tim
     value = route.get("digest")
     if value is None:
         return None
-    text = route.checked("digest", None, _TIME.fullmatch, "a time such as 09:00", "write one, in quotes")
+    text = route.check("digest", None, _TIME.fullmatch, "a time such as 09:00", "write one, in quotes")
     found = None if text is None else _TIME.fullmatch(text)
     if found is None or _lacks_zone(route, "digest", value, timezone):
         return None
@@ -139,7 +139,7 @@ def _rota(given: Reader, timezone: str | None) -> Rota | None:
 
 
 def _calendar(given: Reader, value: Value, timezone: str | None) -> RotaCalendar | None:
-    found = given.checked(
+    found = given.check(
         "calendar",
         "",
         _CALENDAR_ID.fullmatch,
@@ -182,7 +182,7 @@ def _people(given: Reader, name: str, value: Value) -> tuple[str, ...]:
 def _table(given: Reader) -> RotaTable | None:
     def id_(name: str) -> str:
         wanted = f"the {name}'s id, as the address bar shows it"
-        return given.checked(name, "", _ID.fullmatch, wanted, "write the id alone, without the URL")
+        return given.check(name, "", _ID.fullmatch, wanted, "write the id alone, without the URL")
 
     found = RotaTable(
         id_("base"), id_("table"), given.text("person", ""), given.text("from", ""), given.text("until", "")

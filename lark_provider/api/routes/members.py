@@ -106,8 +106,8 @@ class Reader:
         if not isinstance(value.plain, dict):
             mistakes.add(
                 value.line,
-                f"{where} must be members, got {shown(value)}. Next: write `name: value`, with names of: "
-                f"{', '.join(known)}.",
+                f"{where} must be members, got {format_value(value)}. Next: write `name: value`, with names "
+                f"of: {', '.join(known)}.",
             )
         for name, one in self._members.items():
             if name not in known and not _SECRET_NAME.search(name):
@@ -124,7 +124,7 @@ class Reader:
 
     def wrong(self, name: str, wanted: str, value: Value, step: str) -> None:
         """Add a mistake about a member."""
-        self.mistakes.add(value.line, f"{name} must be {wanted}, got {shown(value)}. Next: {step}.")
+        self.mistakes.add(value.line, f"{name} must be {wanted}, got {format_value(value)}. Next: {step}.")
 
     def text(self, name: str, default: V) -> str | V:
         """Return a text; digits are text as well."""
@@ -181,9 +181,7 @@ class Reader:
             return None
         return float(value.plain)
 
-    def checked(
-        self, name: str, default: V, fits: Callable[[str], object], wanted: str, step: str
-    ) -> str | V:
+    def check(self, name: str, default: V, fits: Callable[[str], object], wanted: str, step: str) -> str | V:
         """Return a text that fits a condition."""
         found = self.text(name, None)
         if found is None:
@@ -209,7 +207,7 @@ def _is_secret(text: str) -> bool:
     return bool(_WEBHOOK.search(text) or _TOKEN.search(text) or _LARK_TOKEN.fullmatch(text.strip()))
 
 
-def shown(value: Value) -> str:
+def format_value(value: Value) -> str:
     """Return a value for an error: short, and masked if it looks like a secret."""
     if isinstance(value.plain, dict | list):
         return "members" if isinstance(value.plain, dict) else "a list"

@@ -192,14 +192,14 @@ def _how(given: Reader, defaults: _How) -> _How:
                 "people in one of these ways.",
             )
     language = given.choice("language", _LANGUAGES, defaults.language)
-    quiet = given.checked(
+    quiet = given.check(
         "quiet",
         defaults.quiet,
         timed.HOURS.fullmatch,
         "hours such as 22:00-07:00",
         "write two times of day with a hyphen, in quotes",
     )
-    zone = given.checked("timezone", None, is_zone, "an IANA time zone", _ZONE_STEP)
+    zone = given.check("timezone", None, is_zone, "an IANA time zone", _ZONE_STEP)
     if zone is None and given.get("timezone") is not None:
         zone = "UTC"  # The mistake is recorded; what needs a time zone has none to add.
     return _How(
@@ -249,15 +249,17 @@ def _people(file: Reader) -> PeopleSettings:
     value = file.get("people")
     if value is not None and isinstance(value.plain, dict):
         for open_id, one in value.plain.items():
-            users |= _checked(file, "people", {open_id: plain(one)}, one).users
+            users |= _check_people(file, "people", {open_id: plain(one)}, one).users
     elif value is not None:
-        _checked(file, "people", plain(value), value)
+        _check_people(file, "people", plain(value), value)
     domains = file.get("email_domains")
-    found = PeopleSettings() if domains is None else _checked(file, "email_domains", plain(domains), domains)
+    found = (
+        PeopleSettings() if domains is None else _check_people(file, "email_domains", plain(domains), domains)
+    )
     return PeopleSettings(users, found.email_domains)
 
 
-def _checked(file: Reader, name: str, given: object, value: Value) -> PeopleSettings:
+def _check_people(file: Reader, name: str, given: object, value: Value) -> PeopleSettings:
     try:
         return people_settings({name: given})
     except ConfigurationError as error:

@@ -103,7 +103,7 @@ def broker(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> 
     return Broker(parameters, known, _limits(environ))
 
 
-def configured(url: str | None = None) -> Broker | None:
+def find_broker(url: str | None = None) -> Broker | None:
     """Find the broker as `broker` does; return None if none is configured.
 
     Args:

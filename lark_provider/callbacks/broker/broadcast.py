@@ -103,14 +103,14 @@ class Broadcast:
         bound: asyncio.Future[Any] = loop.create_future()
         channel.queue_bind(queue, EXCHANGE, EVENTS.binding, callback=bound.set_result)
         await bound
-        channel.basic_consume(queue, self._arrived, auto_ack=True)
+        channel.basic_consume(queue, self._on_message, auto_ack=True)
         self.is_connected = True
         try:
             await loop.create_future()  # until the connection is lost, or the last listener has left
         finally:
             self.is_connected = False
 
-    def _arrived(self, _: Channel, __: Basic.Deliver, ___: BasicProperties, body: bytes) -> None:
+    def _on_message(self, _: Channel, __: Basic.Deliver, ___: BasicProperties, body: bytes) -> None:
         try:
             content = orjson.loads(body)
             event = read(content) if isinstance(content, dict) else None

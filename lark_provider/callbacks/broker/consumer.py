@@ -36,7 +36,7 @@ from lark_provider.callbacks.broker.checks import WorkCheck
 from lark_provider.callbacks.broker.dedup import Handled
 from lark_provider.callbacks.broker.receiver import Received, Receiver
 from lark_provider.callbacks.probes.probes import HOST, Probes
-from lark_provider.protocol.callbacks import Event, named
+from lark_provider.protocol.callbacks import Event, log_ids
 from lark_provider.protocol.callbacks.storable import is_id
 from lark_provider.protocol.errors import ConfigurationError, LarkError
 from lark_provider.protocol.redact import redact
@@ -206,7 +206,7 @@ class _Work:
             except Exception as error:  # noqa: BLE001 - the other events continue
                 measured.EVENTS.add(app, "failed")
                 measured.HANDLER_FAILURES.add("event", "exception")
-                self._failed(received, error)
+                self._retry_later(received, error)
                 return
             finally:
                 measured.EVENT_SECONDS.observe(time.monotonic() - began)
@@ -214,7 +214,7 @@ class _Work:
             self._until_available(lambda: self._handled.note(received.key))
         received.acknowledge()
 
-    def _failed(self, received: Received, error: Exception) -> None:
+    def _retry_later(self, received: Received, error: Exception) -> None:
         received.failures += 1
         if received.failures >= self._tries:
             reason = redact(f"{type(error).__name__}: {error}")
@@ -223,7 +223,7 @@ class _Work:
             dead_lettering.add_done_callback(self._dead_lettering.discard)
             return
         pause = self._pause * 2 ** (received.failures - 1)
-        fields = {**named(received.event), "retry_in_s": round(pause, 3)}
+        fields = {**log_ids(received.event), "retry_in_s": round(pause, 3)}
 
         def log(suppressed: int) -> None:
             extra = {**fields, "suppressed": suppressed}

@@ -95,21 +95,21 @@ class DeadLetter:
             content = orjson.loads(self.delivered.body)
         except orjson.JSONDecodeError:
             return self.delivered.body.decode(errors="replace") if is_revealed else MASK
-        return content if is_revealed else _masked(content, ())
+        return content if is_revealed else _mask(content, ())
 
 
-def cleaned(letter: DeadLetter) -> dict[str, Any]:
+def clean_headers(letter: DeadLetter) -> dict[str, Any]:
     """Return the headers of a copy that is requeued: without the death, with how often it was requeued."""
     headers = letter.delivered.properties.headers or {}
     kept = {name: value for name, value in headers.items() if name not in _OURS and not name.startswith("x-")}
     return {**kept, _REQUEUED: letter.requeued + 1}
 
 
-def _masked(value: Any, path: tuple[str, ...]) -> Any:
+def _mask(value: Any, path: tuple[str, ...]) -> Any:
     if isinstance(value, dict):
-        return {name: _masked(part, (*path, name)) for name, part in value.items()}
+        return {name: _mask(part, (*path, name)) for name, part in value.items()}
     if isinstance(value, list):
-        return [_masked(part, path) for part in value]
+        return [_mask(part, path) for part in value]
     return value if value is None or path in _SHOWN else MASK
 
 

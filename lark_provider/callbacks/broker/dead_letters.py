@@ -17,8 +17,8 @@ from pika.channel import Channel
 
 from lark_provider.callbacks.broker.amqp import Broker, failure
 from lark_provider.callbacks.broker.confirms import Confirms
-from lark_provider.callbacks.broker.dead_letter import DeadLetter, cleaned
-from lark_provider.callbacks.broker.link import Deliveries, connected, declare
+from lark_provider.callbacks.broker.dead_letter import DeadLetter, clean_headers
+from lark_provider.callbacks.broker.link import Deliveries, declare, open_channel
 from lark_provider.callbacks.broker.topology import DEAD
 from lark_provider.protocol.callbacks import BrokerError
 
@@ -86,7 +86,7 @@ class _Visit:
 
     async def _copy(self, letter: DeadLetter) -> None:
         body, name = letter.delivered.body, letter.delivered.properties.message_id or ""
-        await self._confirms.publish("", letter.target or "", body, name, cleaned(letter))
+        await self._confirms.publish("", letter.target or "", body, name, clean_headers(letter))
 
     def remove(self, letter: DeadLetter) -> None:
         """Acknowledge one, which is gone then."""
@@ -119,7 +119,7 @@ async def _check_alone(channel: Channel, broker: Broker) -> None:
 @asynccontextmanager
 async def _visiting(broker: Broker, most: int = _MOST) -> AsyncIterator[_Visit]:
     try:
-        async with connected(broker) as channel:
+        async with open_channel(broker) as channel:
             total = (await declare(channel, broker.queue_type))[DEAD.name]
             visit = _Visit(channel, broker, total, min(most, _MOST))
             try:

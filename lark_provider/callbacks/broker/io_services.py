@@ -58,7 +58,7 @@ class Pending(AbstractIOReference):
         self._future = asyncio.ensure_future(awaited)
         self._on_done = on_done
         self._is_over = False
-        self._future.add_done_callback(self._done)
+        self._future.add_done_callback(self._on_future_done)
 
     def cancel(self) -> bool:
         """Cancel it; return False if it was reported or cancelled already."""
@@ -66,7 +66,7 @@ class Pending(AbstractIOReference):
         self._future.cancel()
         return was_pending
 
-    def _done(self, future: asyncio.Future[Any]) -> None:
+    def _on_future_done(self, future: asyncio.Future[Any]) -> None:
         if not self._is_over and not future.cancelled():
             self._is_over = True
             self._on_done(future.exception() or future.result())
@@ -120,14 +120,16 @@ class Services(
     ) -> AbstractIOReference:
         """Begin to stream over a connected socket, and remember the transport for `abort`."""
 
-        def done(
+        def on_result(
             result: tuple[AbstractStreamTransport, AbstractStreamProtocol] | BaseException,
         ) -> None:
             if not isinstance(result, BaseException):
                 self._streams.append(result)
             on_done(result)
 
-        return super().create_streaming_connection(protocol_factory, sock, done, ssl_context, server_hostname)
+        return super().create_streaming_connection(
+            protocol_factory, sock, on_result, ssl_context, server_hostname
+        )
 
     def getaddrinfo(
         self,

@@ -54,7 +54,7 @@ async def keep_connected(
     while True:
         warnings.flush()
         try:
-            async with connected(broker) as channel:
+            async with open_channel(broker) as channel:
                 measured.BROKER_CONNECTED.set(1, role)
                 warnings.flush(everything=True)  # before the line that says that it is over
                 warnings.reset()
@@ -85,7 +85,7 @@ def _warn(warnings: Throttle, error: str) -> None:
 
 
 @asynccontextmanager
-async def connected(broker: Broker) -> AsyncIterator[Channel]:
+async def open_channel(broker: Broker) -> AsyncIterator[Channel]:
     """Open a channel and declare everything; the body is cancelled when the connection is lost.
 
     Args:
@@ -129,14 +129,14 @@ async def declare(channel: Channel, kind: QueueType) -> dict[str, int]:
     waiting: dict[str, int] = {}
     for method, arguments in declarations(kind):
         answered: asyncio.Future[Any] = loop.create_future()
-        getattr(channel, method)(**arguments, callback=partial(_answered, answered))
+        getattr(channel, method)(**arguments, callback=partial(_set_result, answered))
         declared = await answered
         if method == "queue_declare":
             waiting[arguments["queue"]] = declared.method.message_count
     return waiting
 
 
-def _answered(future: asyncio.Future[Any], result: Any) -> None:
+def _set_result(future: asyncio.Future[Any], result: Any) -> None:
     if not future.done():
         future.set_result(result)
 
@@ -161,9 +161,9 @@ class _Link:
         self._services = amqp.services(self._loop)
         self._connection = _Connection(
             broker.parameters,
-            on_open_callback=self._answered,
-            on_open_error_callback=self._closed,
-            on_close_callback=self._closed,
+            on_open_callback=self._on_answer,
+            on_open_error_callback=self._on_close,
+            on_close_callback=self._on_close,
             custom_ioloop=self._services,
         )
 
@@ -171,7 +171,7 @@ class _Link:
         """Open a channel and declare everything."""
         await self._answer
         channel: Channel = await self._ask(partial(self._connection.channel, None), "on_open_callback")
-        channel.add_on_close_callback(lambda _, error: self._failed(error))
+        channel.add_on_close_callback(lambda _, error: self._fail(error))
         for method, arguments in declarations(self._broker.queue_type):
             await self._ask(partial(getattr(channel, method), **arguments), "callback")
         return channel
@@ -195,19 +195,19 @@ class _Link:
 
     async def _ask(self, begin: Callable[..., object], callback: str) -> Any:
         self._answer = self._loop.create_future()
-        begin(**{callback: self._answered})
+        begin(**{callback: self._on_answer})
         return await self._answer
 
-    def _answered(self, result: Any) -> None:
+    def _on_answer(self, result: Any) -> None:
         if not self._answer.done():
             self._answer.set_result(result)
 
-    def _closed(self, _connection: AsyncioConnection, error: BaseException) -> None:
-        self._failed(error)
+    def _on_close(self, _connection: AsyncioConnection, error: BaseException) -> None:
+        self._fail(error)
         if not self._gone.done():
             self._gone.set_result(None)
 
-    def _failed(self, error: BaseException) -> None:
+    def _fail(self, error: BaseException) -> None:
         if self.lost is not None:
             return
         self.lost = failure(self._broker, error)

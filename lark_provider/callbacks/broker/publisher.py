@@ -57,7 +57,7 @@ class Publisher:
             QueueFullError: Its queue holds as many messages as it may.
             BrokerError: There is no connection, it was lost, or no queue takes the message.
         """
-        confirms = self._connected()
+        confirms = self._require_connection()
         self._fill.take(queue_of(routing_key))
         try:
             try:
@@ -80,7 +80,7 @@ class Publisher:
         """
         if self._first_attempt is not None:
             await self._first_attempt.wait()  # A process that starts is not one whose broker is unavailable.
-        confirms = self._connected()
+        confirms = self._require_connection()
         try:
             await self._declare(confirms)
             self._fill.check(CARDS)
@@ -88,7 +88,7 @@ class Publisher:
         except AMQPError as error:  # the connection is being lost
             raise failure(self._broker, error) from error
 
-    def _connected(self) -> Confirms:
+    def _require_connection(self) -> Confirms:
         if self._confirms is None:
             raise BrokerError(
                 f"{self._broker} must be connected, got no connection. Next: see the log for the reason."
@@ -111,8 +111,8 @@ class Publisher:
     async def _hold(self, channel: Channel) -> None:
         self._is_blocked = False
         # A broker that is short of memory or disk stops reading from publishers, and notifies them.
-        channel.connection.add_on_connection_blocked_callback(lambda *_: self._blocked(is_blocked=True))
-        channel.connection.add_on_connection_unblocked_callback(lambda *_: self._blocked(is_blocked=False))
+        channel.connection.add_on_connection_blocked_callback(lambda *_: self._on_blocked(is_blocked=True))
+        channel.connection.add_on_connection_unblocked_callback(lambda *_: self._on_blocked(is_blocked=False))
         confirms = self._confirms = Confirms(channel, str(self._broker))
         if self._first_attempt is not None:
             self._first_attempt.set()
@@ -126,5 +126,5 @@ class Publisher:
                 self._declaring.cancel()
             confirms.end()
 
-    def _blocked(self, *, is_blocked: bool) -> None:
+    def _on_blocked(self, *, is_blocked: bool) -> None:
         self._is_blocked = is_blocked

@@ -20,7 +20,7 @@ from pika.channel import Channel
 from lark_provider.callbacks.broker.amqp import Broker
 from lark_provider.callbacks.broker.batches import Batches, InboxWithDeadline
 from lark_provider.callbacks.broker.checks import ChannelCheck, WorkCheck
-from lark_provider.callbacks.broker.link import Delivered, Deliveries, connected, keep_connected
+from lark_provider.callbacks.broker.link import Delivered, Deliveries, keep_connected, open_channel
 from lark_provider.callbacks.broker.topology import CARDS
 from lark_provider.callbacks.probes.probes import Probes
 from lark_provider.protocol.callbacks import BrokerError
@@ -186,7 +186,7 @@ class Pump:
     async def _once(self, most: int, seconds: float) -> int:
         done, is_connected = 0, False
         try:
-            async with asyncio.timeout(seconds), connected(self._broker) as channel:
+            async with asyncio.timeout(seconds), open_channel(self._broker) as channel:
                 is_connected = True
                 arrived = Deliveries(channel, CARDS, min(most, BATCH)).arrived
                 batches = Batches(channel, self._store, str(self._broker))

@@ -20,7 +20,7 @@ from lark_provider.callbacks.broker.link import Delivered, Deliveries, keep_conn
 from lark_provider.callbacks.broker.topology import EVENTS
 from lark_provider.callbacks.probes.probes import Probes
 from lark_provider.callbacks.probes.readiness import Check
-from lark_provider.protocol.callbacks import BrokerError, CallbackRefusedError, Event, named
+from lark_provider.protocol.callbacks import BrokerError, CallbackRefusedError, Event, log_ids
 from lark_provider.support import threads
 
 logger = logging.getLogger(__name__)
@@ -173,7 +173,7 @@ class Received:
         except (AMQPError, BrokerError) as error:
             logger.warning(
                 "Failed to dead-letter the event; it will be redelivered",
-                extra={**named(self.event), "error": str(error)},
+                extra={**log_ids(self.event), "error": str(error)},
             )
         else:
             self._acknowledge()

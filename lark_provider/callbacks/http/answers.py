@@ -55,14 +55,16 @@ def toast(
         InvalidRequestError: Lark would refuse it.
     """
     if kind not in _KINDS:
-        raise _refused(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}", "write one of them")
+        raise _answer_error(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}", "write one of them")
     if not (isinstance(text, str) and text.strip()):
-        raise _refused(f"text must be a str that is not empty, got {text!r}", "pass a text, or return None")
+        raise _answer_error(
+            f"text must be a str that is not empty, got {text!r}", "pass a text, or return None"
+        )
     words: dict[str, Any] = {"type": kind, "content": text}
     if i18n is not None:
         for locale, translated in i18n.items():
             if not (isinstance(locale, str) and _LOCALE.fullmatch(locale) and isinstance(translated, str)):
-                raise _refused(
+                raise _answer_error(
                     f"i18n must have a str for each locale, got {locale!r}: {translated!r}",
                     "write locales as 'zh_cn'",
                 )
@@ -98,5 +100,5 @@ def card_update(card: Card) -> bytes:
     return b'{"card":' + text.encode() + b"}"
 
 
-def _refused(what: str, step: str) -> InvalidRequestError:
+def _answer_error(what: str, step: str) -> InvalidRequestError:
     return InvalidRequestError(f"The toast's {what}. Next: {step}.", code=_BAD_ANSWER)

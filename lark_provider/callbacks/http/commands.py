@@ -31,7 +31,7 @@ class CommandFilter:
         self._problem = ""
 
     @classmethod
-    def configured(cls) -> CommandFilter:
+    def from_config(cls) -> CommandFilter:
         """Return the filter of the file that `LARK_ROUTES_PATH` names."""
         found = config.routes()
         return cls(None if found is None else config.path(found))

@@ -22,7 +22,7 @@ from lark_provider.protocol.callbacks import (
     Delivery,
     Incoming,
     kind_of,
-    named,
+    log_ids,
     receive,
 )
 from lark_provider.protocol.waits import may_answer
@@ -129,7 +129,7 @@ class Endpoint:
         self.refusals.note(error.status, str(error), app_id, is_ours=is_ours, word=error.reason)
         return Answer(error.status, b'{"msg":"refused"}') if is_ours else UNKNOWN
 
-    def unloaded(self, error: Exception) -> Answer:
+    def answer_unloaded(self, error: Exception) -> Answer:
         """Count a request that cannot be judged, and answer it so that Lark repeats an event.
 
         Args:
@@ -162,13 +162,13 @@ class Endpoint:
         if answer is not None:
             logger.error(
                 "Handler returned an unusable value. Next: return a toast, a card_update or None.",
-                extra={"type": type(answer).__name__, **named(delivery)},
+                extra={"type": type(answer).__name__, **log_ids(delivery)},
             )
         if delivery.is_old:
             return Answer(200)
         return Answer(200, self.received if may_answer(delivery) else NOT_ALLOWED)
 
-    def failed(self, delivery: Delivery) -> Answer:
+    def answer_failed(self, delivery: Delivery) -> Answer:
         """Answer a delivery that is not stored or handled: Lark repeats events, and people their clicks.
 
         Args:
@@ -255,7 +255,7 @@ async def admit(
                 return endpoint.refuse(app_id, error)
         return endpoint.admit(app_id, newer, headers, body)
     except Exception as error:  # noqa: BLE001 - whatever the loading of keys raises
-        return endpoint.unloaded(error)
+        return endpoint.answer_unloaded(error)
 
 
 def respond(
@@ -327,6 +327,6 @@ async def _respond(
         return endpoint.settle(admitted, await call(admitted))
     except Exception as error:  # noqa: BLE001 - whatever the handler raises
         endpoint.handler_failures.note(admitted, error)
-        return endpoint.failed(admitted)
+        return endpoint.answer_failed(admitted)
     finally:
         measured.ANSWER_SECONDS.observe(time.monotonic() - began, kind)

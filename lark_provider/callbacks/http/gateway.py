@@ -19,7 +19,7 @@ from lark_provider.callbacks.http.keys import KeyRing
 from lark_provider.callbacks.http.questions import Questions
 from lark_provider.callbacks.http.sinks import NotStoredError, Sink, store_first
 from lark_provider.callbacks.probes.readiness import Readiness
-from lark_provider.protocol.callbacks import CardClick, Delivery, kind_of, named
+from lark_provider.protocol.callbacks import CardClick, Delivery, kind_of, log_ids
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.support import measured
 from lark_provider.support.throttle import Throttle
@@ -129,11 +129,11 @@ class Gateway:
                 self._note_stored(delivery, where)
             else:
                 measured.DUPLICATES.add("gateway")
-                logger.debug("Duplicate ignored", extra=named(delivery))
+                logger.debug("Duplicate ignored", extra=log_ids(delivery))
         except NotStoredError as error:
             measured.NOT_STORED.add(app, kind)
             self._note_failed(delivery, str(error))
-            answer = self.endpoint.failed(delivery)
+            answer = self.endpoint.answer_failed(delivery)
         else:
             answer = self.endpoint.settle(delivery, await self._own_answer(delivery, deadline, is_new=is_new))
         began = deadline - self.deadline
@@ -141,8 +141,8 @@ class Gateway:
         return answer
 
     def _note_stored(self, delivery: Delivery, where: str) -> None:
-        self._readiness.proved(where)
-        logger.debug("Click or event stored", extra={**named(delivery), "sink": where})
+        self._readiness.note_proof(where)
+        logger.debug("Click or event stored", extra={**log_ids(delivery), "sink": where})
         self._stored[delivery.app_id, delivery.event_id] = None
         if len(self._stored) > _MAX_STORED:
             self._stored.popitem(last=False)
@@ -151,7 +151,7 @@ class Gateway:
         """Log a delivery that was not stored, once a minute with a count: an outage fails every one."""
 
         def log(suppressed: int) -> None:
-            fields = {**named(delivery), "suppressed": suppressed, "error": reason}
+            fields = {**log_ids(delivery), "suppressed": suppressed, "error": reason}
             logger.error("Failed to persist the delivery; returned an error to Lark", extra=fields)
 
         self._failures.note("not stored", log)

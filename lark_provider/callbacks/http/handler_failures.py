@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from lark_provider.protocol.callbacks import Delivery, kind_of, named
+from lark_provider.protocol.callbacks import Delivery, kind_of, log_ids
 from lark_provider.support import measured
 from lark_provider.support.throttle import Throttle
 
@@ -29,7 +29,7 @@ class HandlerFailures:
         """
         reason = "timeout" if isinstance(error, TimeoutError) else "exception"
         measured.HANDLER_FAILURES.add(kind_of(delivery), reason)
-        fields = {**named(delivery), "reason": reason}
+        fields = {**log_ids(delivery), "reason": reason}
 
         def log(suppressed: int) -> None:
             logger.error("Handler failed", exc_info=error, extra={**fields, "suppressed": suppressed})

@@ -109,11 +109,11 @@ def check(protocol: Any, settings: Any, state: Any) -> None:
         ConfigurationError: A later version of uvicorn has renamed it.
     """
 
-    async def made() -> Any:
+    async def make_protocol() -> Any:
         return protocol(config=settings, server_state=state, app_state={})
 
     try:
-        one = asyncio.run(made())
+        one = asyncio.run(make_protocol())
         lost = [name for name in _RELIED_ON if not hasattr(one, name)]
     except (TypeError, AttributeError) as error:
         lost = [str(error)]

@@ -70,9 +70,9 @@ class KeyRing:
         """Reload by the timer, until this is cancelled."""
         while True:
             try:
-                await _settled(self._begin(), None)
+                await _wait_for(self._begin(), None)
             except RuntimeError as error:  # No thread can be started just now.
-                self._failed(error)
+                self._on_failure(error)
             await asyncio.sleep(_FAILED_SECONDS if self._has_failed() else self._seconds)
 
     async def get(self, app_id: str) -> CallbackKeys | None:
@@ -90,15 +90,15 @@ class KeyRing:
         """
         loading = self._due_load()
         if loading is not None:
-            await _settled(loading, self._load_timeout())
-        return self._known(loading, app_id)
+            await _wait_for(loading, self._load_timeout())
+        return self._known_keys(loading, app_id)
 
     def get_blocking(self, app_id: str) -> CallbackKeys | None:
         """Return what `get` does, in a thread that may block."""
         loading = self._due_load()
         if loading is not None:
             wait([loading], self._load_timeout())
-        return self._known(loading, app_id)
+        return self._known_keys(loading, app_id)
 
     async def newer(self, app_id: str, known: CallbackKeys | None, seconds: float) -> CallbackKeys | None:
         """Return the keys of an app as they are now, for a request that the known ones refuse.
@@ -112,7 +112,7 @@ class KeyRing:
         if load is None:
             return known
         try:
-            await _settled(load, max(0.0, seconds))
+            await _wait_for(load, max(0.0, seconds))
             return _result(load, app_id, known)
         finally:
             self._settle_doubt()
@@ -133,7 +133,7 @@ class KeyRing:
             wait([loading], self._load_timeout())
         return known if self._keys is None else self._keys.get(app_id)
 
-    def _known(self, loading: Future[Keys] | None, app_id: str) -> CallbackKeys | None:
+    def _known_keys(self, loading: Future[Keys] | None, app_id: str) -> CallbackKeys | None:
         if self._keys is not None:
             return self._keys.get(app_id)
         if loading is not None and loading.done():
@@ -210,7 +210,7 @@ class KeyRing:
         try:
             keys = self._load()
         except BaseException as error:
-            self._failed(error)
+            self._on_failure(error)
             with self._lock:
                 self._loading = None
             raise
@@ -219,7 +219,7 @@ class KeyRing:
             self._stale_at = self._clock() + self._seconds + _GRACE_SECONDS
         return keys
 
-    def _failed(self, error: BaseException) -> None:
+    def _on_failure(self, error: BaseException) -> None:
         self._retry_at = self._clock() + _FAILED_SECONDS
         reason = str(error)
 
@@ -234,7 +234,7 @@ class KeyRing:
             self._after_fork()
 
 
-async def _settled(load: Future[Keys], seconds: float | None) -> None:
+async def _wait_for(load: Future[Keys], seconds: float | None) -> None:
     """Wait until a load has ended in whatever way, or the time is over."""
     waiting = asyncio.wrap_future(load)
     waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # It was logged already.

@@ -21,9 +21,9 @@ __all__ = [
     "KeysUnknownError",
     "by_app",
     "check",
-    "configured",
     "from_environment",
     "from_registry",
+    "load_configured",
 ]
 logger = logging.getLogger(__name__)
 _WARN_SECONDS = 60.0
@@ -119,7 +119,7 @@ def _warn(app_id: str, error: str) -> None:
         )
 
 
-def configured() -> Keys:
+def load_configured() -> Keys:
     """Return the keys of the registry's apps; those of the environment win.
 
     There may be none where there is a registry: its only app may have been disabled, and is then refused.
@@ -144,7 +144,7 @@ def check() -> None:
         DecryptionError: There are some, and none can be read.
         StorageError: The registry cannot be used.
     """
-    if configured():
+    if load_configured():
         return
     for error in _registry()[1].values():
         raise error

@@ -13,7 +13,7 @@ from lark_provider.callbacks.http.gateway import Gateway
 from lark_provider.callbacks.http.http_limits import check, raise_file_limit, strict
 from lark_provider.callbacks.http.paths import PATH
 from lark_provider.callbacks.http.refusals import Refusals
-from lark_provider.callbacks.probes.listening import bound, shown
+from lark_provider.callbacks.probes.listening import bind, format_host
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.support.termination import end_at_once_next_time, on_termination
 
@@ -61,9 +61,9 @@ def serve(
             "'airflow-provider-lark[gateway]'."
         ) from error
     keys.check()  # So that a missing key is an error at the start, and not at the first request.
-    sinks, background = stores.configured()
+    sinks, background = stores.configured_sinks()
     gateway = Gateway(
-        keys.KeyRing(keys.configured),
+        keys.KeyRing(keys.load_configured),
         sinks,
         handler=handler,
         endpoint=Endpoint(accept_old_cards),
@@ -71,10 +71,10 @@ def serve(
     )
     app = application(gateway, background=background, path=path)
     stores.check_database()
-    with bound(host, port) as listener:
+    with bind(host, port) as listener:
         server = _server(uvicorn, app)
         listener.listen(_BACKLOG)
-        url = f"http://{shown(host)}:{listener.getsockname()[1]}{path}"
+        url = f"http://{format_host(host)}:{listener.getsockname()[1]}{path}"
         logging.getLogger("uvicorn.error").addFilter(_Counted(gateway.endpoint.refusals))
         logger.info("Gateway started", extra={"url": url, "sinks": ",".join(sink.name for sink in sinks)})
         started(url)

@@ -159,7 +159,7 @@ async def _store_ticket(event: Event, database_url: str | None) -> None:
     await asyncio.wrap_future(threads.start(store))
 
 
-def configured(
+def configured_sinks(
     broker_url: str | None = None, database_url: str | None = None
 ) -> tuple[list[Sink], list[Callable[[], Awaitable[None]]]]:
     """Return the sinks that are configured, RabbitMQ first, and the background tasks that they need.
@@ -173,7 +173,7 @@ def configured(
     """
     sinks: list[Sink] = []
     background: list[Callable[[], Awaitable[None]]] = []
-    commands = CommandFilter.configured()
+    commands = CommandFilter.from_config()
     has_broker = config.has_broker(broker_url)
     if has_broker:
         from lark_provider.callbacks.broker import amqp  # pika takes 2 MB

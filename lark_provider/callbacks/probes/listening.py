@@ -9,7 +9,7 @@ from lark_provider.protocol.errors import ConfigurationError
 _MAX_PORT = 65535
 
 
-def bound(host: str, port: int, option: str = "--port", host_option: str = "--host") -> socket.socket:
+def bind(host: str, port: int, option: str = "--port", host_option: str = "--host") -> socket.socket:
     """Return a socket that is bound to an address of either family, and does not listen yet.
 
     Args:
@@ -37,12 +37,12 @@ def bound(host: str, port: int, option: str = "--port", host_option: str = "--ho
         if listener is not None:
             listener.close()
         raise ConfigurationError(
-            f"{shown(host)}:{port} must be free to listen on, got: {error.strerror}. Next: choose another "
-            f"{option} or {host_option}."
+            f"{format_host(host)}:{port} must be free to listen on, got: {error.strerror}. Next: choose "
+            f"another {option} or {host_option}."
         ) from None
     return listener
 
 
-def shown(host: str) -> str:
+def format_host(host: str) -> str:
     """Return a host as a URL has it."""
     return f"[{host}]" if ":" in host else host

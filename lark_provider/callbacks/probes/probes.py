@@ -13,7 +13,7 @@ from functools import partial
 
 import orjson
 
-from lark_provider.callbacks.probes.listening import bound, shown
+from lark_provider.callbacks.probes.listening import bind, format_host
 from lark_provider.callbacks.probes.pages import Connection, Page, Pages
 from lark_provider.callbacks.probes.readiness import Check, Readiness
 
@@ -38,9 +38,9 @@ class Probes:
     """
 
     def __init__(self, host: str = HOST, port: int = 0, pages: Pages | None = None) -> None:
-        self._listener = bound(host, port, "--probe-port", "--probe-host")
+        self._listener = bind(host, port, "--probe-port", "--probe-host")
         self._pages = dict(pages or {})
-        self.url = f"http://{shown(host)}:{self._listener.getsockname()[1]}"
+        self.url = f"http://{format_host(host)}:{self._listener.getsockname()[1]}"
         self.is_draining = False
 
     @asynccontextmanager

@@ -65,7 +65,7 @@ class Readiness:
         """Return which checks hold, by their names. No I/O is done."""
         return {check.name: self._is_ready(check) for check in self._checks}
 
-    def proved(self, name: str) -> None:
+    def note_proof(self, name: str) -> None:
         """Note that a check has just been proved by work, as when a sink has stored a click.
 
         Args:

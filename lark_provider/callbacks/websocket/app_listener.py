@@ -127,7 +127,7 @@ class AppListener:
         """Connect, and return why the connection did not come about or has ended."""
         try:
             address = await adrive(discover(self.app), self._session)
-            self._config = self._config.updated(address.config)
+            self._config = self._config.with_update(address.config)
             socket = await self._opener.open(self.app, address)
         except RefusedError as error:
             return error.refusal

@@ -74,7 +74,7 @@ class Connection:
 
         self._heard_at = self._loop.time()
         keeping = self._loop.create_task(self._keep())
-        keeping.add_done_callback(self._kept)
+        keeping.add_done_callback(self._on_keeper_done)
         try:
             while True:
                 message = await self._socket.recv()
@@ -117,7 +117,7 @@ class Connection:
                 await asyncio.wait_for(self._changed.wait(), max(0.0, wake - now))
             ping_at = min(ping_at, self._loop.time() + self.config.ping_interval)
 
-    def _kept(self, keeping: asyncio.Task[None]) -> None:
+    def _on_keeper_done(self, keeping: asyncio.Task[None]) -> None:
         """End the connection if its keeper has failed: nothing else would notice that it is half-open."""
         error = None if keeping.cancelled() else keeping.exception()
         if error is not None:
@@ -145,7 +145,7 @@ class Connection:
             self._warn_unusable(error)
 
     def _configure(self, sent: dict[str, object]) -> None:
-        changed = self.config.updated(sent)
+        changed = self.config.with_update(sent)
         if changed != self.config:
             self.config = changed
             self._changed.set()

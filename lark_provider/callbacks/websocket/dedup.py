@@ -49,7 +49,7 @@ class StoredEvents:
         self._warnings = Throttle()
 
     @classmethod
-    def configured(cls) -> StoredEvents:
+    def from_config(cls) -> StoredEvents:
         """Return those of the configured database, if there is one.
 
         Raises:

@@ -53,7 +53,7 @@ class Intake:
         if is_leaving:
             measured.RECEIVED.add(app_id, kind_of(delivery))
             measured.NOT_STORED.add(app_id, kind_of(delivery))
-            return self._gateway.endpoint.failed(delivery)
+            return self._gateway.endpoint.answer_failed(delivery)
         deadline = began + self._gateway.deadline
         if not isinstance(delivery, Event):
             return await self._gateway.accept(delivery, deadline)

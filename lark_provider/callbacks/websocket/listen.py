@@ -73,7 +73,7 @@ class Listener:
         self._wire = Wire(settings.proxy, settings.verify)
         self._opener = opening.Opener(self._wire)
         self._opener.check()
-        sinks, self._background = stores.configured()
+        sinks, self._background = stores.configured_sinks()
         self._warnings = Throttle(most=200)
         self._gateway = Gateway(
             KeyRing(dict),  # Nothing has to be verified.
@@ -81,7 +81,7 @@ class Listener:
             handler=settings.handler,
             questions=stores.questions(),
         )
-        self._stored = StoredEvents.configured()
+        self._stored = StoredEvents.from_config()
         self._intake = Intake(self._gateway, self._stored, self._warnings)
         self._first = roster.load(settings.app_ids)
         self._load = partial(roster.load, settings.app_ids, needs_registry=config.has_registry())

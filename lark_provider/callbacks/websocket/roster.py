@@ -66,7 +66,7 @@ def load(named: Collection[str] = (), *, needs_registry: bool = False) -> Roster
     if config.has_registry():
         from lark_provider.storage import credentials, urls
 
-        for one in credentials.registered(
+        for one in credentials.read_registered(
             urls.registry(), lambda app_id: is_wanted(app_id) and app_id != own
         ):
             if not one.is_active:

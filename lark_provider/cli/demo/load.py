@@ -48,7 +48,7 @@ def report(state: dict[str, Any], app_token: str, table_id: str) -> bool:
 
     print(f"\nChat {chat['name']!r}:")
     for message in chat["messages"]:
-        print(f"  [{message['msg_type']}] {shown(message['content'])}")
+        print(f"  [{message['msg_type']}] {message_text(message['content'])}")
     print(f"\nTable {table['name']!r}, first rows:")
     for record in records[:_FIRST_ROWS]:
         print(f"  {record}")
@@ -59,7 +59,7 @@ def report(state: dict[str, Any], app_token: str, table_id: str) -> bool:
     return len(records) == source and duplicates == 0 and kinds == ["text", "interactive"]
 
 
-def shown(content: dict[str, Any]) -> str:
+def message_text(content: dict[str, Any]) -> str:
     """Return a message's text; of a card, title and texts."""
     if "text" in content:
         return str(content["text"])

@@ -11,7 +11,14 @@ from functools import partial
 from typing import Any, TypeVar
 
 from lark_provider.engine import files, transport
-from lark_provider.engine.drivers.common import background, in_time, left, logged, too_slow, waited
+from lark_provider.engine.drivers.common import (
+    background,
+    in_time,
+    log_answer,
+    remaining,
+    too_slow,
+    wait_error,
+)
 from lark_provider.engine.interpreter import answer as answer_to
 from lark_provider.engine.session import Session
 from lark_provider.protocol.calls import Call
@@ -66,7 +73,7 @@ async def _aperform(effect: Effect, until: float, session: Session) -> Any:
     match effect:
         case Send():
             started = time.perf_counter()
-            return logged(effect, await transport.aexchange(effect, until, session), started)
+            return log_answer(effect, await transport.aexchange(effect, until, session), started)
         case Sleep(seconds):
             return await asyncio.sleep(in_time(seconds, until))
         case Take(stream, count):
@@ -83,9 +90,9 @@ async def _aperform(effect: Effect, until: float, session: Session) -> Any:
             other.add_done_callback(consume_exception)
             try:
                 # Shielded: a waiter that is cancelled must not take the flight from the others.
-                return await asyncio.wait_for(asyncio.shield(other), left(until))
+                return await asyncio.wait_for(asyncio.shield(other), remaining(until))
             except Exception as error:  # noqa: BLE001 - of whatever the other caller met
-                raise waited(error, is_over=future.done()) from None
+                raise wait_error(error, is_over=future.done()) from None
         case Local(work, seconds):
             try:
                 return await threads.run(work, min(seconds, max(0.0, until - time.monotonic())))

@@ -11,7 +11,14 @@ from functools import partial
 from typing import Any, TypeVar
 
 from lark_provider.engine import files, transport
-from lark_provider.engine.drivers.common import background, in_time, left, logged, too_slow, waited
+from lark_provider.engine.drivers.common import (
+    background,
+    in_time,
+    log_answer,
+    remaining,
+    too_slow,
+    wait_error,
+)
 from lark_provider.engine.interpreter import answer as answer_to
 from lark_provider.engine.session import Session
 from lark_provider.protocol.calls import Call
@@ -66,7 +73,7 @@ def _perform(effect: Effect, until: float, session: Session) -> Any:
     match effect:
         case Send():
             started = time.perf_counter()
-            return logged(effect, transport.exchange(effect, until, session), started)
+            return log_answer(effect, transport.exchange(effect, until, session), started)
         case Sleep(seconds):
             return time.sleep(in_time(seconds, until))
         case Take(stream, count):
@@ -82,9 +89,9 @@ def _perform(effect: Effect, until: float, session: Session) -> Any:
             if thread == threading.get_ident():
                 return None
             try:
-                return future.result(left(until))
+                return future.result(remaining(until))
             except Exception as error:  # noqa: BLE001 - of whatever the other caller met
-                raise waited(error, is_over=future.done()) from None
+                raise wait_error(error, is_over=future.done()) from None
         case Local(work, seconds):
             try:
                 return threads.start(work).result(min(seconds, max(0.0, until - time.monotonic())))

@@ -24,7 +24,7 @@ def background() -> Iterator[None]:
         logger.exception("Background work failed")
 
 
-def left(until: float) -> float | None:
+def remaining(until: float) -> float | None:
     """Return the seconds until a deadline by the monotonic clock; None if there is none."""
     return None if until == float("inf") else max(0.0, until - time.monotonic())
 
@@ -47,7 +47,7 @@ def in_time(seconds: float, until: float) -> float:
     return seconds
 
 
-def waited(error: Exception, *, is_over: bool) -> Exception:
+def wait_error(error: Exception, *, is_over: bool) -> Exception:
     """Return the error to raise for a wait: each waiter's own copy, with its own traceback."""
     if isinstance(error, TimeoutError) and not is_over:
         return DeadlineExceededError(
@@ -57,7 +57,7 @@ def waited(error: Exception, *, is_over: bool) -> Exception:
     return copy.copy(error)
 
 
-def logged(send: Send, answer: Response | Lost, started: float) -> Response | Lost:
+def log_answer(send: Send, answer: Response | Lost, started: float) -> Response | Lost:
     """Return what a request came to, once it is measured and logged.
 
     Args:

@@ -19,7 +19,7 @@ from lark_provider.protocol.callbacks.model import (
     Event,
     Operator,
     kind_of,
-    named,
+    log_ids,
 )
 from lark_provider.protocol.callbacks.read import read
 from lark_provider.protocol.callbacks.receive import MAX_BODY_BYTES, receive
@@ -38,7 +38,7 @@ __all__ = [
     "Incoming",
     "Operator",
     "kind_of",
-    "named",
+    "log_ids",
     "read",
     "receive",
 ]

@@ -103,7 +103,7 @@ class Incoming:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 
-    def signed(self) -> Signed:
+    def signature_headers(self) -> Signed:
         """Return the headers that Lark signs with. One that occurs twice counts as missing."""
         found: dict[str, str] = {}
         for name, value in self.headers.items():

@@ -136,6 +136,6 @@ def kind_of(delivery: Delivery) -> str:
     return "click" if isinstance(delivery, CardClick) else "event"
 
 
-def named(delivery: Delivery) -> dict[str, str | None]:
+def log_ids(delivery: Delivery) -> dict[str, str | None]:
     """Return the ids by which log lines about a delivery are found: the app's and the event's."""
     return {"app_id": delivery.app_id, "event_id": delivery.event_id}

@@ -73,11 +73,13 @@ def read(content: dict[str, Any]) -> Delivery:
         orjson.dumps([[[[content]]]])
     except TypeError:
         # The encoder's limit is lower than the decoder's, and the content is passed on in an envelope.
-        raise _refused("The body must not be nested so deeply that it cannot be encoded again") from None
+        raise _refusal_error(
+            "The body must not be nested so deeply that it cannot be encoded again"
+        ) from None
     if "schema" not in content:
         return _event_1(content)
     if content["schema"] != _SCHEMA:
-        raise _refused(f"schema must be {_SCHEMA!r}, got another value")
+        raise _refusal_error(f"schema must be {_SCHEMA!r}, got another value")
     _check(content, "", _CONTENT)
     header, event = content["header"], content["event"]
     _check(header, "header", _HEADER)
@@ -202,10 +204,10 @@ def _moment(parent: Mapping[str, Any], path: str, name: str) -> datetime:
 def _invalid(path: str, name: str, wanted: str, value: object) -> CallbackRefusedError:
     """Return the error for a member. It quotes the type alone, since the body may hold personal data."""
     got = "nothing" if value is None else f"a {type(value).__name__}"
-    return _refused(f"{path}{'.' if path else ''}{name} must be {wanted}, got {got}")
+    return _refusal_error(f"{path}{'.' if path else ''}{name} must be {wanted}, got {got}")
 
 
-def _refused(reason: str) -> CallbackRefusedError:
+def _refusal_error(reason: str) -> CallbackRefusedError:
     return CallbackRefusedError(
         f"{reason}. Next: point only Lark's callbacks and events at this URL; if Lark sent it, report it."
     )

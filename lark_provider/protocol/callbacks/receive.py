@@ -85,7 +85,7 @@ def receive(
         return _old_card(incoming, body, keys, now, accepted=accept_old_cards)
     if keys.encrypt_key is None:
         return _plain(body, keys, now)
-    return _encrypted(incoming, body, keys, now)
+    return _receive_encrypted(incoming, body, keys, now)
 
 
 def _plain(body: dict[str, Any], keys: CallbackKeys, now: float) -> Challenge | Delivery:
@@ -103,14 +103,14 @@ def _plain(body: dict[str, Any], keys: CallbackKeys, now: float) -> Challenge | 
     return _challenge(body) or _delivery(body, keys)
 
 
-def _encrypted(
+def _receive_encrypted(
     incoming: Incoming, body: dict[str, Any], keys: CallbackKeys, now: float
 ) -> Challenge | Delivery:
-    signed, encrypt_keys = incoming.signed(), keys.encrypt_keys(now)
+    signed, encrypt_keys = incoming.signature_headers(), keys.encrypt_keys(now)
     signed_with = [
         key for key in encrypt_keys if same(signed.signature, signature(signed, key, incoming.body))
     ]
-    content = _decrypted(body, signed_with or encrypt_keys)
+    content = _decrypt(body, signed_with or encrypt_keys)
     token_is_valid = content is not None and _token_is_valid(content, keys, now)
     challenge = _challenge(content) if content is not None and token_is_valid else None
     if challenge is not None:
@@ -152,7 +152,7 @@ def _old_card(
             status=_UNPROVEN,
             reason="old_card",
         )
-    signed = incoming.signed()
+    signed = incoming.signature_headers()
     signed_with = [
         token
         for token in keys.verification_tokens(now)
@@ -186,7 +186,7 @@ def _object(data: bytes) -> dict[str, Any] | None:
     return value
 
 
-def _decrypted(body: dict[str, Any], encrypt_keys: Sequence[str]) -> dict[str, Any] | None:
+def _decrypt(body: dict[str, Any], encrypt_keys: Sequence[str]) -> dict[str, Any] | None:
     """Return what the first key decrypts that can. All are tried, so that the time tells nothing."""
     sealed, content = body.get("encrypt"), None
     if not isinstance(sealed, str):

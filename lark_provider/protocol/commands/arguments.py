@@ -10,7 +10,7 @@ import orjson
 from lark_provider.protocol.errors import InvalidRequestError
 
 
-def named(words: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+def match_names(words: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     """Return the words of a command by the names of params.
 
     Args:
@@ -41,7 +41,7 @@ def named(words: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def converted(given: Mapping[str, str], params: Mapping[str, Any]) -> dict[str, Any]:
+def convert(given: Mapping[str, str], params: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments as the types that a DAG's params want.
 
     Args:

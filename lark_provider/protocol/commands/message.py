@@ -68,7 +68,7 @@ class CommandMessage:
         """Return whether a person or bot is mentioned by name, not with everybody."""
         return any(one.open_id == open_id and one.key != "@_all" for one in self.mentions)
 
-    def typed(self, own_open_id: str) -> str:
+    def typed_text(self, own_open_id: str) -> str:
         """Return the command as it was typed: without the bot's mention, other people by their names.
 
         Args:

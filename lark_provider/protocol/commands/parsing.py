@@ -78,7 +78,7 @@ def split(text: str) -> list[str]:
             continue
         word = [] if word is None else word
         if sign in _CLOSING:
-            word += _quoted(sign, signs)
+            word += _read_quoted(sign, signs)
         elif sign == "\\":
             word.append(_next(signs, "\\"))
         else:
@@ -88,7 +88,7 @@ def split(text: str) -> list[str]:
     return words
 
 
-def _quoted(opening: str, signs: Iterator[str]) -> Iterator[str]:
+def _read_quoted(opening: str, signs: Iterator[str]) -> Iterator[str]:
     closing, escapes = _CLOSING[opening], opening in {'"', "“"}
     while (sign := _next(signs, opening)) != closing:
         if escapes and sign == "\\":

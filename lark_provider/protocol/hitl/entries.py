@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from lark_provider.protocol import moments
-from lark_provider.protocol.hitl.params import FormField, written
+from lark_provider.protocol.hitl.params import FormField, to_json
 from lark_provider.protocol.hitl.schema import Words, equals, types_of, words
 
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -50,13 +50,13 @@ def parse(field: FormField, given: Any, *, timezone: str = "", zone: str | None 
             raise UnreadableValueError(words("必填", "must be filled in"))
         return field.default
     if field.kind == "choices":
-        return [_chosen(field, one) for one in (given if isinstance(given, list | tuple) else [given])]
+        return [_choose(field, one) for one in (given if isinstance(given, list | tuple) else [given])]
     if isinstance(given, bool) and field.kind == "boolean":
         return given
     if not isinstance(given, str):
         raise UnreadableValueError(words("无法识别输入的内容", "is not readable; enter it again"))
     if field.kind == "choice":
-        return _chosen(field, given)
+        return _choose(field, given)
     if field.kind in {"text", "lines"}:
         return given
     if field.kind == "list":
@@ -104,7 +104,7 @@ def entry(field: FormField, value: Any, timezone: str = "UTC") -> str | list[str
         return value[:5] if isinstance(value, str) and moments.is_time(value[:5]) else ""
     if field.kind == "date":
         return value if isinstance(value, str) and moments.is_date(value) else ""
-    return value if isinstance(value, str) and field.kind != "json" else written(value)
+    return value if isinstance(value, str) and field.kind != "json" else to_json(value)
 
 
 def is_empty(given: Any) -> bool:
@@ -112,7 +112,7 @@ def is_empty(given: Any) -> bool:
     return given is None or given == [] or (isinstance(given, str) and not given.strip())
 
 
-def _chosen(field: FormField, key: Any) -> Any:
+def _choose(field: FormField, key: Any) -> Any:
     for choice in field.choices:
         if choice.key == key:
             return choice.value

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
-from lark_provider.protocol.waits import marked
+from lark_provider.protocol.waits import mark
 
 PREFIX = "airflow:"
 """Begins the correlation of a click on a card of Airflow's; the key of the card follows."""
@@ -58,7 +58,7 @@ def button_value(card: str, action: Action, **more: Any) -> dict[str, Any]:
         action: What a click on it means.
         more: E.g. the option.
     """
-    return marked({"action": action, **more}, PREFIX + card)
+    return mark({"action": action, **more}, PREFIX + card)
 
 
 def card_of(correlation: str | None) -> str | None:

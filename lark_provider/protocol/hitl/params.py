@@ -103,7 +103,7 @@ def key_of(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def written(value: Any) -> str:
+def to_json(value: Any) -> str:
     """Return a value as JSON, for people and for a field that takes JSON."""
     return json.dumps(value, ensure_ascii=False)
 
@@ -188,6 +188,6 @@ def _choices(values: Iterable[Any], schema: Mapping[str, Any]) -> tuple[Choice, 
     found: list[Choice] = []
     for value in values:
         if not any(equals(value, one.value) for one in found):
-            plain = value if isinstance(value, str) else written(value)
+            plain = value if isinstance(value, str) else to_json(value)
             found.append(Choice(value, str(named.get(plain, plain))))
     return tuple(found)

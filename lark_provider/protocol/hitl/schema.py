@@ -85,7 +85,7 @@ def _faults(value: Any, schema: Mapping[str, Any]) -> Iterator[Words]:
         yield from _of_list(value, schema)
     elif isinstance(value, Mapping):
         yield from _of_object(value, schema)
-    yield from _combined(value, schema)
+    yield from _check_combined(value, schema)
 
 
 def _is_a(value: Any, kind: str) -> bool:
@@ -192,7 +192,7 @@ def _of_object(value: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[
             yield words(f"不能有 {_short(name)}", f"must not have {_short(name)}")
 
 
-def _combined(value: Any, schema: Mapping[str, Any]) -> Iterator[Words]:
+def _check_combined(value: Any, schema: Mapping[str, Any]) -> Iterator[Words]:
     for one in _schemas(schema.get("allOf")):
         yield from _faults(value, one)
     for name in ("anyOf", "oneOf"):

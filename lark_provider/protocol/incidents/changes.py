@@ -44,7 +44,7 @@ def after(
             if not (old.error or old.recovered):
                 known[label] = replace(old, error=clip(error, 160))
         run_failed = before.run_failed or event.kind == "dag_failure"
-        found = _bounded(replace(before, run_failed=run_failed, over=False), known, states)
+        found = _bound(replace(before, run_failed=run_failed, over=False), known, states)
         return replace(found, count=max(before.count + new, found.total))
     is_recorded = bool(before.cards or before.version)
     if event.kind == "dag_success" and is_recorded:
@@ -56,7 +56,7 @@ def after(
         known = _with_states(known, states, before.more)
         if event.label in known:
             known[event.label] = replace(known[event.label], recovered=True)
-        found = _bounded(before, known, {**states, event.label: "success"})
+        found = _bound(before, known, {**states, event.label: "success"})
         over = all(one.recovered for one in found.failures) and not found.unlisted
         return replace(found, run_failed=False, over=over)
     return None
@@ -75,22 +75,22 @@ def after_run(before: Incident, states: Mapping[str, str], *, succeeded: bool) -
         one.label: replace(one, recovered=True) if states.get(one.label, otherwise) == "success" else one
         for one in before.failures
     }
-    found = _bounded(before, known, states)
+    found = _bound(before, known, states)
     if succeeded:
         failed = {digest_of(label) for label, state in states.items() if state == "failed"}
         rest = tuple(sorted(name for name in found.more if name not in failed))
         found = replace(found, more_recovered=rest)
-    if before.total and _recovered(found) <= _recovered(before):
+    if before.total and _count_recovered(found) <= _count_recovered(before):
         return before
     over = all(one.recovered for one in found.failures) and not found.unlisted
     return replace(found, run_failed=False, over=over) if before.total or succeeded else before
 
 
-def _recovered(incident: Incident) -> int:
+def _count_recovered(incident: Incident) -> int:
     return sum(one.recovered for one in incident.failures) + len(incident.more_recovered)
 
 
-def merged(mine: Incident, other: Incident, before: Incident) -> Incident:
+def merge(mine: Incident, other: Incident, before: Incident) -> Incident:
     """Merge what two processes made of the same incident at the same time.
 
     Args:
@@ -108,7 +108,7 @@ def merged(mine: Incident, other: Incident, before: Incident) -> Incident:
             known[one.label] = one
     recovered = {*mine.more_recovered, *other.more_recovered}
     both = replace(mine, more={**other.more, **mine.more}, more_recovered=tuple(sorted(recovered)))
-    found = _bounded(both, known, {})
+    found = _bound(both, known, {})
     count = max(mine.count + max(0, other.count - before.count), found.total)
     run_failed = mine.run_failed or (other.run_failed and not before.run_failed)
     new = (card for card in other.cards if card not in before.cards)
@@ -144,7 +144,7 @@ def _with_states(
     return found
 
 
-def _bounded(before: Incident, known: Mapping[str, Failure], states: Mapping[str, str]) -> Incident:
+def _bound(before: Incident, known: Mapping[str, Failure], states: Mapping[str, str]) -> Incident:
     """Return an incident with these failures; of those beyond `MAX_FAILURES` only the try is kept.
 
     Args:
@@ -168,7 +168,7 @@ def _bounded(before: Incident, known: Mapping[str, Failure], states: Mapping[str
     return replace(before, failures=tuple(listed), more=more, more_recovered=tuple(sorted(recovered)))
 
 
-def listed_again(before: Incident, failed: Collection[Failure]) -> Incident:
+def list_again(before: Incident, failed: Collection[Failure]) -> Incident:
     """Return an incident that lists failures of `more`, in place of some that have recovered.
 
     Args:
@@ -180,4 +180,4 @@ def listed_again(before: Incident, failed: Collection[Failure]) -> Incident:
     if not more or free <= 0:
         return before
     known = {one.label: one for one in before.failures} | {one.label: one for one in more[:free]}
-    return _bounded(before, known, {})
+    return _bound(before, known, {})

@@ -168,7 +168,7 @@ def plan(opened: datetime, steps: Sequence[Step], quiet: QuietHours | None) -> l
     ]
 
 
-def ended(incident: Incident) -> End | None:
+def end_of(incident: Incident) -> End | None:
     """Return why an incident needs no further step; None if it does."""
     if incident.over:
         return "recovered"
@@ -186,7 +186,7 @@ def decide(incident: Incident, steps: Sequence[PlannedStep], now: datetime) -> D
         now: By the clock that `due_at` was taken from.
     """
     open_ = [one for one in steps if one.state == "due"]
-    end = ended(incident)
+    end = end_of(incident)
     if end is not None:
         return Decision(skip=(), end=end if open_ else None)
     # After an outage only the last one that is due is taken: it is the one that matters now.

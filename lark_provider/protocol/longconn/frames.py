@@ -84,10 +84,10 @@ def encode(frame: Frame) -> bytes:
         _write_bytes(header, _VALUE, value_.encode())
         _write_bytes(out, _HEADERS, header)
     optional: tuple[tuple[int, bytes | None], ...] = (
-        (_ENCODING, _encoded(frame.payload_encoding)),
-        (_TYPE, _encoded(frame.payload_type)),
+        (_ENCODING, _encode_text(frame.payload_encoding)),
+        (_TYPE, _encode_text(frame.payload_type)),
         (_PAYLOAD, frame.payload),
-        (_LOG_ID_NEW, _encoded(frame.log_id_new)),
+        (_LOG_ID_NEW, _encode_text(frame.log_id_new)),
     )
     for number, content in optional:
         if content is not None:
@@ -124,9 +124,9 @@ def decode(data: bytes) -> Frame:
         service=_int32(numbers[_SERVICE]),
         seq_id=numbers[_SEQ_ID],
         log_id=numbers[_LOG_ID],
-        payload_encoding=_decoded(contents.get(_ENCODING)),
-        payload_type=_decoded(contents.get(_TYPE)),
-        log_id_new=_decoded(contents.get(_LOG_ID_NEW)),
+        payload_encoding=_decode_text(contents.get(_ENCODING)),
+        payload_type=_decode_text(contents.get(_TYPE)),
+        log_id_new=_decode_text(contents.get(_LOG_ID_NEW)),
     )
 
 
@@ -176,11 +176,11 @@ def _text(data: bytes) -> str:
         raise FrameError("A text in a frame must be UTF-8, got other bytes.") from None
 
 
-def _decoded(data: bytes | None) -> str | None:
+def _decode_text(data: bytes | None) -> str | None:
     return None if data is None else _text(data)
 
 
-def _encoded(text: str | None) -> bytes | None:
+def _encode_text(text: str | None) -> bytes | None:
     return None if text is None else text.encode()
 
 

@@ -42,7 +42,7 @@ class ClientConfig:
     reconnect_interval: float = 120.0
     reconnect_nonce: float = 30.0
 
-    def updated(self, sent: Mapping[str, Any]) -> ClientConfig:
+    def with_update(self, sent: Mapping[str, Any]) -> ClientConfig:
         """Return the configuration after a change. Invalid values change nothing; others are bounded.
 
         Args:

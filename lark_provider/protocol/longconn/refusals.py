@@ -63,7 +63,7 @@ def of_discovery(app_id: str, error: LarkError) -> Refusal:
     # An HTTP status says that something on the way to the endpoint has answered, such as a gateway.
     if isinstance(error, LarkAPIError) and error.http_status == _OK and error.code in _STEPS:
         verdict = Verdict.CROWDED if error.code == _TOO_MANY else Verdict.REFUSED
-        return _refused(app_id, verdict, error.code, error.msg)
+        return _refusal(app_id, verdict, error.code, error.msg)
     return Refusal(Verdict.RETRY, str(error))
 
 
@@ -79,9 +79,9 @@ def of_handshake(app_id: str, status: int, headers: Mapping[str, str], *secrets:
     code, inner = (_number(headers.get(name)) for name in ("Handshake-Status", "Handshake-Autherrcode"))
     said = redact(headers.get("Handshake-Msg", ""), *secrets)[:200]
     if code == _AUTH and inner == _TOO_MANY:
-        return _refused(app_id, Verdict.CROWDED, inner, said)
+        return _refusal(app_id, Verdict.CROWDED, inner, said)
     if code == _FORBIDDEN:
-        return _refused(app_id, Verdict.REFUSED, code, said)
+        return _refusal(app_id, Verdict.REFUSED, code, said)
     shown = f"HTTP {status}" if code is None else f"{code} {said}".strip()
     if inner is not None:
         shown += f" ({inner})"
@@ -92,7 +92,7 @@ def of_handshake(app_id: str, status: int, headers: Mapping[str, str], *secrets:
     )
 
 
-def _refused(app_id: str, verdict: Verdict, code: int, said: str) -> Refusal:
+def _refusal(app_id: str, verdict: Verdict, code: int, said: str) -> Refusal:
     shown = f"{code}: {said}" if said else str(code)
     what = f"Lark must accept the long connection of app {app_id}, got {shown.rstrip('.')}"
     return Refusal(verdict, f"{what}. Next: {_STEPS[code]}.")

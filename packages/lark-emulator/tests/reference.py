@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control import plane
-from lark_emulator.control.views.settings import explained
+from lark_emulator.control.views.settings import explain
 from lark_emulator.faults import Fault
 from lark_emulator.settings import CARD_RULES, CHOICES, Settings
 from lark_emulator.stubs.stub import Stub
@@ -89,7 +89,7 @@ def _curl(method: str, path: str) -> str:
 
 
 def _settings() -> list[tuple[str, ...]]:
-    told = explained()
+    told = explain()
     rows = []
     for name, value in Settings().as_dict().items():
         choices = ", ".join(f"`{one}`" for one in CHOICES.get(name, ()))

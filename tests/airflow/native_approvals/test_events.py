@@ -16,7 +16,7 @@ from lark_emulator import Emulator
 
 from lark_provider.callbacks import CallbackKeys, Endpoint, Gateway
 from lark_provider.callbacks.http.app import application
-from lark_provider.callbacks.http.stores import configured
+from lark_provider.callbacks.http.stores import configured_sinks
 from lark_provider.triggers import native_approval
 from tests.airflow.conftest import AirflowHome, connection
 from tests.airflow.native_approvals.making import approval, decide, defer, first, instances, reads
@@ -52,7 +52,7 @@ def events(lark: Emulator, rabbitmq: str, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setenv("RABBITMQ_URL", rabbitmq)
     monkeypatch.setattr(native_approval, "_subscribed", set())
     keys = KnownKeys(CallbackKeys(lark.app_id, KEY, TOKEN))
-    sinks, background = configured(broker_url=rabbitmq)
+    sinks, background = configured_sinks(broker_url=rabbitmq)
     gateway = Gateway(keys, sinks, endpoint=Endpoint())
     with served(application(gateway, background=background)) as address:
         lark.set_callback(

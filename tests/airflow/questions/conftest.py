@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.callbacks import CallbackKeys, Endpoint, Gateway
 from lark_provider.callbacks.http.app import application
-from lark_provider.callbacks.http.stores import configured, questions
+from lark_provider.callbacks.http.stores import configured_sinks, questions
 from lark_provider.storage import migrate, urls
 from tests.airflow.questions.making import KEY, TOKEN, Start
 from tests.callbacks.parts import KnownKeys
@@ -32,7 +32,7 @@ def url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> URL:
 def gateway(lark: Emulator, url: URL, database_url: str) -> Iterator[None]:
     """A gateway that takes the emulator's clicks into the database."""
     keys = KnownKeys(CallbackKeys(lark.app_id, KEY, TOKEN))
-    sinks, _ = configured(database_url=database_url)
+    sinks, _ = configured_sinks(database_url=database_url)
     made = Gateway(keys, sinks, endpoint=Endpoint(), questions=questions(database_url))
     with served(application(made)) as address:
         lark.set_callback(

@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.api.cards.outcome import outcome_card
 from lark_provider.protocol.questions import Asked, Question
-from lark_provider.protocol.waits import marked
+from lark_provider.protocol.waits import mark
 from lark_provider.storage import tables
 from lark_provider.storage.engine import engine
 from lark_provider.storage.waits import Waits
@@ -48,7 +48,7 @@ def test_who_clicks_on_a_question_that_is_over_is_told_so_and_the_card_says_what
     with engine(url).connect() as connection:
         count = connection.scalar(sa.select(sa.func.count()).select_from(tables.card_callbacks))
     assert count == 1  # the click is stored all the same
-    assert Waits(url).settled([closed]) == {closed.id: closed}
+    assert Waits(url).settle([closed]) == {closed.id: closed}
 
 
 def test_who_clicks_after_the_decision_reads_who_was_first_and_a_repeated_delivery_reads_received(
@@ -57,7 +57,7 @@ def test_who_clicks_after_the_decision_reads_who_was_first_and_a_repeated_delive
     defer(approval(approvers=[BOSS, BOB]), start())
     (card,) = messages(lark)
     assert lark.click(card["message_id"], "alice", "Approve")["toast"]["type"] == "success"
-    assert Waits(url).settled([the_question(url)])
+    assert Waits(url).settle([the_question(url)])
     told = lark.click(card["message_id"], "bob", "Reject")
     assert "Already answered at" in told["toast"]["content"]
     assert "Approve" in told["toast"]["content"]
@@ -74,7 +74,7 @@ def test_a_click_after_the_deadline_is_told_so_though_nothing_has_closed_the_que
     with engine(url).begin() as connection:
         connection.execute(sa.update(tables.waits).values(deadline=passed))
     assert "it has expired" in lark.click(card["message_id"], "alice", "Approve")["toast"]["content"]
-    assert Waits(url).settled([the_question(url)]) == {}
+    assert Waits(url).settle([the_question(url)]) == {}
     timed_out = ("__fail__", {"error": "Trigger timeout"})
     with pytest.raises(AirflowSensorTimeout):
         approval().resume_execution(*timed_out, start())
@@ -126,7 +126,7 @@ def test_another_apps_click_is_not_shown_what_this_one_asked(
 
     defer(approval(), start())
     closed = close(url, "withdrawn")
-    value = marked({"action": "approve"}, closed.id)
+    value = mark({"action": "approve"}, closed.id)
     assert _answer(click("e1", "om_1", value, BOSS, "cli_other"), closed, []) is None
     assert _answer(click("e1", "om_1", value, BOSS), closed, []) is not None
 

@@ -275,7 +275,7 @@ def test_ends_show_labels_instead_of_values() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_notices_name_the_person_and_cannot_act_as_markup(language: Language) -> None:
-    refused = notices.refused(WHO, {"zh": "<at id=all>", "en": "<at id=all>"}, language)
+    refused = notices.describe_refusal(WHO, {"zh": "<at id=all>", "en": "<at id=all>"}, language)
     assert "<at id=all>" not in refused
     assert f"<at id={WHO}></at>" in notices.waiting(WHO, language)
     assert "<at" not in notices.waiting(None, language)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc.fields import Field
-from lark_provider.api.clouddoc.record_events import EventValues, RecordsChanged, changed
+from lark_provider.api.clouddoc.record_events import EventValues, RecordsChanged, parse_change
 
 FIELDS: list[Field] = [
     {"field_id": "f1", "field_name": "Text", "type": 1},
@@ -110,10 +110,10 @@ def test_what_no_asset_event_could_hold_stays_text_or_becomes_a_float(
 @given(JSON)
 def test_an_event_of_another_form_is_not_read(body: Any) -> None:
     event = {"file_token": "b", "table_id": "t", "action_list": body}
-    found = changed(event)
+    found = parse_change(event)
     assert (found is None) is not isinstance(body, list)
-    assert changed(body if isinstance(body, dict) else {}) is None
-    changed({**event, "revision": body, "update_time": body, "operator_id": body, "action_list": [body]})
+    assert parse_change(body if isinstance(body, dict) else {}) is None
+    parse_change({**event, "revision": body, "update_time": body, "operator_id": body, "action_list": [body]})
 
 
 def read(*, revision: Any = 7, before: str = "1", subscribers: Any = ()) -> RecordsChanged:
@@ -123,7 +123,7 @@ def read(*, revision: Any = 7, before: str = "1", subscribers: Any = ()) -> Reco
         "before_value": [item("f2", before), item("f1", "same")],
         "after_value": [item("f2", "2"), item("f1", "same")],
     }
-    found = changed(
+    found = parse_change(
         {
             "file_token": "b",
             "table_id": "t",

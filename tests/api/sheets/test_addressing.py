@@ -106,8 +106,8 @@ def test_no_sheet_is_that_large(given: str | tuple[int, int]) -> None:
 
 
 def test_lark_wants_both_corners_and_the_id() -> None:
-    assert Range.sized(Cell(2, 3), 1, 1).on("0b12") == "0b12!C2:C2"
-    assert Range.sized(Cell(2, 3), 4, 2).on("0b12") == "0b12!C2:D5"
+    assert Range.from_size(Cell(2, 3), 1, 1).on("0b12") == "0b12!C2:C2"
+    assert Range.from_size(Cell(2, 3), 4, 2).on("0b12") == "0b12!C2:D5"
 
 
 def test_a_range_is_cut_at_the_grid() -> None:

@@ -124,7 +124,7 @@ def test_blocks_and_rows_may_follow_each_other() -> None:
     block = encode_block([[dt.date(2026, 1, 1), "01"], [None, "x"]], 2)
     block.add_to(runs, 2)
     runs.add(4, encode_row([dt.date(2026, 1, 1), 5], 4))
-    assert runs.closed() == {"yyyy-MM-dd": [Range(2, 1, 4, 1)], "@": [Range(2, 2, 3, 2)]}
+    assert runs.close() == {"yyyy-MM-dd": [Range(2, 1, 4, 1)], "@": [Range(2, 2, 3, 2)]}
 
 
 def test_finite_numbers_with_a_sum_that_is_too_large_are_numbers() -> None:

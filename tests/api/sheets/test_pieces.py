@@ -33,7 +33,7 @@ def put_together(pieces: list[Piece]) -> dict[Cell, Any]:
                 cell = Cell(piece.range.first_row + down, piece.range.first_column + across)
                 assert cell not in cells
                 cells[cell] = value
-        assert piece.range == Range.sized(piece.range.first, len(body["values"]), len(body["values"][0]))
+        assert piece.range == Range.from_size(piece.range.first, len(body["values"]), len(body["values"][0]))
     return cells
 
 

@@ -188,9 +188,9 @@ def test_formats_are_gathered_down_the_columns() -> None:
 def test_runs_begin_again() -> None:
     runs = Runs()
     runs.add(1, [("01", "@")])
-    assert runs.closed() == {"@": [Range(1, 1, 1, 1)]}
+    assert runs.close() == {"@": [Range(1, 1, 1, 1)]}
     runs.add(2, [("02", "@")])
-    assert runs.closed() == {"@": [Range(2, 1, 2, 1)]}
+    assert runs.close() == {"@": [Range(2, 1, 2, 1)]}
 
 
 moments = st.datetimes(min_value=dt.datetime(1899, 12, 30), max_value=dt.datetime(9999, 12, 30))  # noqa: DTZ001

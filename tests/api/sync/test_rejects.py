@@ -121,6 +121,6 @@ def test_the_field_that_lark_names_is_in_the_reject() -> None:
         "POST … → 1254061 NumberFieldConvFail. Invalid request parameter: 'fields.Paid'. Correct format : …",
         code=1254061, msg="NumberFieldConvFail", http_status=200,
     )  # fmt: skip
-    assert rejects.refused(7, "A-7", error) == Reject(
+    assert rejects.reject_of(7, "A-7", error) == Reject(
         7, "Paid", "Lark refused it: NumberFieldConvFail", "A-7", 1254061
     )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lark_provider.api.clouddoc.sync.slices import Slices, sliced
+from lark_provider.api.clouddoc.sync.slices import Slices, slice_page
 
 NAMES = st.sampled_from(["fields", "record_id", "items", "data", '"items":[', "},{", "\\"]) | st.text()
 TEXTS = st.sampled_from(["},{", '},{"fields":{', '\\"},{"', "\\", '"items":[', "]}", "记录"]) | st.text()
@@ -55,7 +55,7 @@ def together(data: dict[str, Any]) -> dict[str, Any]:
 @given(answers(), WAYS, SIZES)
 def test_slices_are_what_the_whole_answer_is(answer: dict[str, Any], way: str, size: int) -> None:
     content = written(answer, way)
-    found = sliced(content, size)
+    found = slice_page(content, size)
     assert found is None or together(found) == orjson.loads(content)["data"]
 
 
@@ -68,7 +68,7 @@ def test_what_is_changed_on_the_way_is_never_taken_for_a_page(
     content[place : place + data.draw(st.integers(0, 9))] = data.draw(
         st.sampled_from([b"", b'"', b"\\", b"{", b"}", b"[", b"]", b",", b"},{", b"0", b"\xff"])
     )
-    found = sliced(bytes(content), size)
+    found = slice_page(bytes(content), size)
     if found is None:
         return
     try:
@@ -89,7 +89,7 @@ RECORD = {"fields": {"Name": [{"text": 'a "},{"fields":{" \\', "type": "text"}]}
 
 
 def sizes(content: bytes, size: int) -> list[int]:
-    found = sliced(content, size)
+    found = slice_page(content, size)
     assert found is not None
     return [len(some) for some in found["items"]]
 
@@ -111,7 +111,7 @@ def test_a_cut_within_a_cell_and_a_further_array_leave_it_to_the_whole_answer() 
     ):
         with pytest.raises(orjson.JSONDecodeError):
             sizes(content, 0)
-        found = sliced(content)
+        found = slice_page(content)
         assert found is not None
         assert together(found) == orjson.loads(content)["data"]
 
@@ -140,4 +140,4 @@ def test_cells_that_are_lists_of_dicts_are_not_cut() -> None:
     ],
 )
 def test_any_other_answer_is_parsed_as_a_whole(content: bytes) -> None:
-    assert sliced(content) is None
+    assert slice_page(content) is None

@@ -26,7 +26,7 @@ from lark_provider.protocol.callbacks import (
     Incoming,
     Operator,
     kind_of,
-    named,
+    log_ids,
     read,
     receive,
 )
@@ -117,11 +117,11 @@ def test_a_dashboard_tells_clicks_from_events_and_a_log_line_names_either() -> N
     click, *events = (sent(one) for one in (sender.card(), sender.event(), sender.event_1()))
     assert isinstance(click, CardClick)
     assert kind_of(click) == "click"
-    assert named(click) == {"app_id": APP, "event_id": click.event_id}
+    assert log_ids(click) == {"app_id": APP, "event_id": click.event_id}
     for event in events:
         assert isinstance(event, Event)
         assert kind_of(event) == "event"
-        assert named(event) == {"app_id": APP, "event_id": event.event_id}
+        assert log_ids(event) == {"app_id": APP, "event_id": event.event_id}
 
 
 @pytest.mark.parametrize("content", [sender.card(), sender.event(), sender.event_1()])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lark_provider.errors import InvalidRequestError
 from lark_provider.protocol.callbacks import Event, read
-from lark_provider.protocol.commands.arguments import converted, named
+from lark_provider.protocol.commands.arguments import convert, match_names
 from lark_provider.protocol.commands.delivery import (
     CommandResult,
     DeliveredCommand,
@@ -132,9 +132,11 @@ def test_no_event_raises(content: Any) -> None:
 
 def test_mentions_become_names_and_the_own_one_goes() -> None:
     found = command("@_user_1  /run etl @_user_10 @_user_1", mentions=(AT_BOT, AT_OTHER))
-    assert read_command(found.typed(BOT)).words == ("etl", "@Ann")
+    assert read_command(found.typed_text(BOT)).words == ("etl", "@Ann")
     assert (
-        read_command(command("@_user_10 @_all @_user_1 /help", mentions=(AT_BOT, AT_OTHER)).typed(BOT)).verb
+        read_command(
+            command("@_user_10 @_all @_user_1 /help", mentions=(AT_BOT, AT_OTHER)).typed_text(BOT)
+        ).verb
         == "help"
     )
 
@@ -181,18 +183,18 @@ def test_verbs_are_read_in_any_case() -> None:
 
 def test_words_become_named_arguments() -> None:
     names = ("day", "full")
-    assert named(["2026-01-01", "true"], names) == {"day": "2026-01-01", "full": "true"}
-    assert named(["full=1", "a=b"], names) == {"full": "1", "day": "a=b"}
+    assert match_names(["2026-01-01", "true"], names) == {"day": "2026-01-01", "full": "true"}
+    assert match_names(["full=1", "a=b"], names) == {"full": "1", "day": "a=b"}
     for words in (["1", "2", "3"], ["day=1", "day=2"], ["day=1", "2", "3"]):
         with pytest.raises(InvalidRequestError):
-            named(words, names)
+            match_names(words, names)
     with pytest.raises(InvalidRequestError, match="must be none"):
-        named(["1"], ())
+        match_names(["1"], ())
 
 
 @given(st.dictionaries(st.sampled_from("abcd"), st.text()))
 def test_arguments_by_name_are_what_was_given(arguments: dict[str, str]) -> None:
-    assert named([f"{name}={value}" for name, value in arguments.items()], "abcd") == arguments
+    assert match_names([f"{name}={value}" for name, value in arguments.items()], "abcd") == arguments
 
 
 @pytest.mark.parametrize(
@@ -211,15 +213,15 @@ def test_arguments_by_name_are_what_was_given(arguments: dict[str, str]) -> None
     ],
 )
 def test_texts_become_what_a_schema_wants(schema: dict[str, Any], text: str, value: Any) -> None:
-    assert converted({"x": text}, {"x": {"schema": schema, "value": None}}) == {"x": value}
+    assert convert({"x": text}, {"x": {"schema": schema, "value": None}}) == {"x": value}
 
 
 def test_a_param_without_a_type_takes_what_its_default_is() -> None:
     params = {"n": {"value": 1, "schema": {}}, "s": {"value": "a", "schema": {}}, "b": {"value": False}}
-    assert converted({"n": "2", "s": "2", "b": "true"}, params) == {"n": 2, "s": "2", "b": True}
+    assert convert({"n": "2", "s": "2", "b": "true"}, params) == {"n": 2, "s": "2", "b": True}
     for name, text in (("n", "x"), ("n", "true"), ("other", "1")):
         with pytest.raises(InvalidRequestError, match="Next: "):
-            converted({name: text}, params)
+            convert({name: text}, params)
 
 
 def test_what_is_delivered_is_read_as_it_was() -> None:

@@ -19,7 +19,7 @@ from lark_provider.protocol.incidents.escalation import (
     Step,
     decide,
     due_at,
-    ended,
+    end_of,
     from_json,
     plan,
     to_json,
@@ -145,7 +145,7 @@ def test_a_local_time_that_does_not_exist_is_as_long_after_midnight() -> None:
 def test_who_acts_ends_the_escalation(incident: Incident, end: str) -> None:
     now = BEGINS[0]
     steps = [PlannedStep(1, now, "done"), PlannedStep(2, now, "due")]
-    assert ended(OPEN) is None
+    assert end_of(OPEN) is None
     assert decide(incident, steps, now).end == end
     assert decide(incident, steps[:1], now) == Decision()
 

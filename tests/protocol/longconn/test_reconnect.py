@@ -19,9 +19,9 @@ LIVE = ClientConfig(90.0, -1, 90.0, 25.0)
 
 def test_what_lark_sends_is_applied_and_the_rest_stays() -> None:
     sent = {"ReconnectCount": -1, "ReconnectInterval": 90, "ReconnectNonce": 25, "PingInterval": 90}
-    assert ClientConfig().updated(sent) == LIVE
-    assert LIVE.updated({"PingInterval": 60}) == ClientConfig(60.0, -1, 90.0, 25.0)
-    assert LIVE.updated({}) is LIVE
+    assert ClientConfig().with_update(sent) == LIVE
+    assert LIVE.with_update({"PingInterval": 60}) == ClientConfig(60.0, -1, 90.0, 25.0)
+    assert LIVE.with_update({}) is LIVE
     assert LIVE.longest_silence == 120.0
 
 
@@ -39,7 +39,7 @@ JSON = st.recursive(
     )
 )
 def test_whatever_is_sent_leaves_usable_values(sent: dict[str, Any]) -> None:
-    found = LIVE.updated(sent)
+    found = LIVE.with_update(sent)
     assert 0.1 <= found.ping_interval <= 300
     assert 0 < found.reconnect_interval <= 600
     assert 0 <= found.reconnect_nonce <= 600
@@ -48,7 +48,7 @@ def test_whatever_is_sent_leaves_usable_values(sent: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("value", [0, -1, "90", None, True, math.nan, math.inf, [], 10**400])
 def test_an_interval_that_is_invalid_changes_nothing(value: object) -> None:
-    assert LIVE.updated({"PingInterval": value}) is LIVE
+    assert LIVE.with_update({"PingInterval": value}) is LIVE
 
 
 def pauses(

@@ -10,7 +10,7 @@ from typing import Any
 from lark_provider.api.cards.airflow.markup import escape, link
 from lark_provider.api.cards.airflow.texts import translator
 from lark_provider.protocol.language import Language
-from lark_provider.protocol.moments import shown
+from lark_provider.protocol.moments import format_moment
 from lark_provider.support.text import clip
 
 _MAX_LISTED = 10
@@ -84,7 +84,7 @@ def card(digest: Digest, language: Language) -> dict[str, Any]:
     """
     failed = sum(count for _, count in digest.failed)
     title = translate(language, "title", name=clip(digest.name, 200))
-    begin, end = shown(digest.begin, digest.timezone), shown(digest.end, digest.timezone)
+    begin, end = format_moment(digest.begin, digest.timezone), format_moment(digest.end, digest.timezone)
     head = "\n".join(
         (
             escape(translate(language, "period", begin=begin, end=end)),
@@ -99,9 +99,9 @@ def card(digest: Digest, language: Language) -> dict[str, Any]:
     broken = [f"🔴 {_name(dag_id)}" for dag_id in digest.broken]
     parts = [
         head,
-        _listed("failed", counts, language),
-        _listed("slowest", slow, language),
-        _listed("broken", broken, language),
+        _format_list("failed", counts, language),
+        _format_list("slowest", slow, language),
+        _format_list("broken", broken, language),
     ]
     return {
         "schema": "2.0",
@@ -118,7 +118,7 @@ def _name(dag_id: str) -> str:
     return escape(clip(dag_id, _MAX_NAME_CHARS))
 
 
-def _listed(heading: str, lines: Sequence[str], language: Language) -> str:
+def _format_list(heading: str, lines: Sequence[str], language: Language) -> str:
     if not lines:
         return ""
     rest = len(lines) - _MAX_LISTED

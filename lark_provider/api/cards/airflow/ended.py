@@ -16,9 +16,9 @@ from lark_provider.api.cards.interactive import Button
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.keys import button_value
 from lark_provider.protocol.hitl.model import End, EndKind, HitlQuestion
-from lark_provider.protocol.hitl.params import form_fields, key_of, written
+from lark_provider.protocol.hitl.params import form_fields, key_of, to_json
 from lark_provider.protocol.language import Language
-from lark_provider.protocol.moments import shown
+from lark_provider.protocol.moments import format_moment
 from lark_provider.support.text import clip, whole
 
 SENT_AGAIN = "sent again"
@@ -108,7 +108,7 @@ def over_words(end: End) -> dict[str, str]:
 
 def _words(end: End, language: Language) -> str:
     if end.kind in _CLOSED:
-        return CLOSINGS["superseded" if end.detail == SENT_AGAIN else _CLOSED[end.kind]].happened(language)
+        return CLOSINGS["superseded" if end.detail == SENT_AGAIN else _CLOSED[end.kind]].describe(language)
     happened = translate(language, end.kind)
     options = ", ".join(whole(one) for one in end.options)
     person = f" ({whole(end.person)})" if end.person else ""
@@ -116,12 +116,12 @@ def _words(end: End, language: Language) -> str:
 
 
 def _lines(question: HitlQuestion, end: End, language: Language, timezone: str, values: int) -> list[str]:
-    when = shown(end.at, timezone) if end.at is not None else ""
+    when = format_moment(end.at, timezone) if end.at is not None else ""
     detail = [escape_markdown(clip(whole(end.detail), 500))] if end.detail else []
     if end.kind in _CLOSED:
         is_resent = end.detail == SENT_AGAIN
         closing = CLOSINGS["superseded" if is_resent else _CLOSED[end.kind]]
-        happened = " · ".join(filter(None, (f"**{closing.happened(language)}**", when)))
+        happened = " · ".join(filter(None, (f"**{closing.describe(language)}**", when)))
         space = "" if language == "zh" else " "
         why = translate(language, "sent_again") if is_resent else closing.why[language]
         state = [translate(language, "state", state=one) for one in detail if not is_resent]
@@ -161,6 +161,6 @@ def _values(question: HitlQuestion, end: End, language: Language, most: int) -> 
         elif isinstance(value, list | tuple) and chosen:
             text = ", ".join(chosen.get(key_of(one), str(one)) for one in value)
         else:
-            text = chosen.get(key_of(value)) or (value if isinstance(value, str) else written(value))
+            text = chosen.get(key_of(value)) or (value if isinstance(value, str) else to_json(value))
         found[f"{title} ({name})" if title in found else title] = clip(whole(text), _MOST_CHARS)
     return found

@@ -9,7 +9,7 @@ from typing import Any
 from lark_provider.api.cards.airflow import failure_actions
 from lark_provider.api.cards.airflow.failure_texts import reason, translate
 from lark_provider.api.cards.airflow.limits import MAX_BYTES, STEPS, Limits
-from lark_provider.api.cards.airflow.markup import escape, fence, link, untagged
+from lark_provider.api.cards.airflow.markup import escape, fence, link, strip_tags
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Failure, Incident
 from lark_provider.protocol.language import Language
@@ -59,7 +59,9 @@ def card(
 
 def lines(event: RunEvent, language: Language) -> str:
     """Return the event in plain lines, for texts and posts."""
-    rows = [f"{translate(language, name)}: {untagged(value)}" for name, value in _rows(event, language, None)]
+    rows = [
+        f"{translate(language, name)}: {strip_tags(value)}" for name, value in _rows(event, language, None)
+    ]
     links = [f"{translate(language, name)}: {url}" for name, url in _links(event)]
     return "\n".join([title(event, language), *rows, *links])
 
@@ -90,7 +92,7 @@ def _card(event: RunEvent, language: Language, incident: Incident | None, limits
     ]
     parts = ["\n".join(rows)]
     if incident is not None and (len(incident.failures) > 1 or event.kind not in {"failure", "retry"}):
-        parts.append(_failed(incident, language, limits))
+        parts.append(_format_failures(incident, language, limits))
     alone = event.kind == "dag_failure" and (incident is None or len(incident.failures) <= 1)
     if event.traceback and (alone or event.kind in {"failure", "retry", "notice"}):
         parts.append(fence(shorten(event.traceback, limits.traceback, translate(language, "left_out"))))
@@ -156,7 +158,7 @@ def _links(event: RunEvent) -> Sequence[tuple[str, str]]:
     return [(name, url) for name, url in links if url]
 
 
-def _failed(incident: Incident, language: Language, limits: Limits) -> str:
+def _format_failures(incident: Incident, language: Language, limits: Limits) -> str:
     ranked = sorted(incident.failures, key=lambda one: one.recovered)
     shown = [_failure(one, language, limits) for one in ranked[: limits.listed]]
     if rest := incident.total - len(shown):

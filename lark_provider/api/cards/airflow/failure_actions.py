@@ -17,7 +17,7 @@ from lark_provider.api.cards.interactive import Button, SelectStatic
 from lark_provider.protocol.hitl.keys import button_value
 from lark_provider.protocol.incidents.model import Incident, Urged
 from lark_provider.protocol.language import Language
-from lark_provider.protocol.moments import shown
+from lark_provider.protocol.moments import format_moment
 from lark_provider.support.text import clip
 
 _MARKS = {"failed": "⚠️", "unknown": "❓", "skipped": "⏭️"}
@@ -43,24 +43,24 @@ def lines(incident: Incident, language: Language, limits: Limits) -> str:
 def _lines(incident: Incident, language: Language) -> Iterator[str]:
     zone = incident.timezone
     if (claim := incident.claim) is not None:
-        yield f"🙋 {translate(language, 'claimed', name=claim.name, at=_shown(claim.at, zone))}"
+        yield f"🙋 {translate(language, 'claimed', name=claim.name, at=_format_time(claim.at, zone))}"
     for deed in incident.deeds:
-        yield f"↩️ {_shown(deed.at, zone)} {deed.text}"
+        yield f"↩️ {_format_time(deed.at, zone)} {deed.text}"
     for urged in incident.urged:
-        yield _urged(urged, zone, language)
+        yield _format_urgent(urged, zone, language)
     for mute in incident.mutes:
-        until = _shown(mute.until, zone)
+        until = _format_time(mute.until, zone)
         yield f"🔇 {translate(language, 'muted', task=mute.task_id, name=mute.name, until=until)}"
 
 
-def _urged(urged: Urged, zone: str, language: Language) -> str:
+def _format_urgent(urged: Urged, zone: str, language: Language) -> str:
     detail = urged.detail
     word = detail.partition(":")[0]
     if f"urged_{word}" in TEXTS:
         detail = translate(language, f"urged_{word}")
     how = translate(language, f"urged_{urged.urgent}")
     text = translate(language, f"urged_{urged.outcome}", how=how, name=urged.name or "?", detail=detail)
-    return f"{_MARKS.get(urged.outcome, '🔔')} {_shown(urged.at, zone)} {text}"
+    return f"{_MARKS.get(urged.outcome, '🔔')} {_format_time(urged.at, zone)} {text}"
 
 
 def buttons(incident: Incident, key: str, language: Language, limits: Limits) -> dict[str, Any] | None:
@@ -126,6 +126,6 @@ def _short(task_id: str) -> str:
     return hashlib.sha256(task_id.encode(errors="surrogatepass")).hexdigest()[:_LONGEST_TASK]
 
 
-def _shown(at: str, timezone: str) -> str:
+def _format_time(at: str, timezone: str) -> str:
     moment = datetime.fromisoformat(at)
-    return shown(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC), timezone)
+    return format_moment(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC), timezone)

@@ -14,7 +14,7 @@ def escape(text: str) -> str:
     return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", text)
 
 
-def untagged(text: str) -> str:
+def strip_tags(text: str) -> str:
     """Return a text without tags, for places where Lark shows entities literally.
 
     An invisible character breaks up each tag, so that `<at …>` mentions no user.
@@ -29,4 +29,4 @@ def link(label: str, url: str) -> str:
 
 def fence(text: str) -> str:
     """Return a code block whose text can neither end it nor hold a tag."""
-    return "```\n" + untagged(_FENCE.sub("'''", text)) + "\n```"
+    return "```\n" + strip_tags(_FENCE.sub("'''", text)) + "\n```"

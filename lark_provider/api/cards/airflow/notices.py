@@ -42,7 +42,7 @@ def invalid(
     return "\n".join([translate(language, "invalid", who=mention(open_id)), *lines])
 
 
-def refused(open_id: str, why: Mapping[str, str] | str, language: Language) -> str:
+def describe_refusal(open_id: str, why: Mapping[str, str] | str, language: Language) -> str:
     """Say why an answer was not accepted.
 
     Args:
@@ -56,7 +56,7 @@ def refused(open_id: str, why: Mapping[str, str] | str, language: Language) -> s
     return translate(language, "refused", who=mention(open_id), why=_plain(_in_language(why, language)))
 
 
-def asked_again(language: Language) -> str:
+def describe_repeat(language: Language) -> str:
     """Say that the task asks once more what was over.
 
     Args:

@@ -21,7 +21,7 @@ from lark_provider.protocol.hitl.keys import button_value
 from lark_provider.protocol.hitl.model import HitlQuestion, TaskInstance
 from lark_provider.protocol.hitl.params import form_fields, has_secrets
 from lark_provider.protocol.language import Language
-from lark_provider.protocol.moments import shown
+from lark_provider.protocol.moments import format_moment
 from lark_provider.support.text import clip, whole
 
 _FORM = "answer"
@@ -151,7 +151,7 @@ def _assignees(question: HitlQuestion, people: str, language: Language) -> str:
 def _deadline(question: HitlQuestion, language: Language, timezone: str) -> str:
     if question.deadline is None:
         return ""
-    until = translate(language, "until", when=shown(question.deadline, timezone))
+    until = translate(language, "until", when=format_moment(question.deadline, timezone))
     if question.defaults is None:
         return f"{until} · {translate(language, 'then_fails')}"
     options = ", ".join(escape_markdown(whole(clip(one, MOST_LABEL))) for one in question.defaults)

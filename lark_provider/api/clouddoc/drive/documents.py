@@ -54,7 +54,7 @@ def document_of(token: object, type: DocumentType | None = None) -> Procedure[Do
     if isinstance(token, str) and "://" in token:
         link = links.parse(token)
         if type != "wiki":
-            link = yield from links.followed(link)
+            link = yield from links.follow(link)
         if type is not None and link.kind != type:
             raise InvalidRequestError(
                 f"The link must lead to a {type}, got a {link.kind}: {token[:120]!r}. Next: leave type= out.",

@@ -7,7 +7,7 @@ from typing import Any
 
 from lark_provider.api import links
 from lark_provider.api.clouddoc.drive.listing import FolderAnswer, creation, oldest_named
-from lark_provider.api.clouddoc.drive.making import made
+from lark_provider.api.clouddoc.drive.making import make_folder
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.effects import Memoize
 from lark_provider.protocol.errors import InvalidRequestError, NotFoundError
@@ -41,7 +41,7 @@ def create_folder(name: str, *, parent: str | None = None) -> Procedure[LarkResp
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    _checked_name(name)
+    _check_name(name)
     above = "" if parent is None else (yield from folder_token(parent))
     return (yield from perform(creation(name, above)))
 
@@ -148,11 +148,11 @@ def path_of(folder_path: object) -> list[str]:
             code=_WRONG_NAME,
         )
     for name in names:
-        _checked_name(name)
+        _check_name(name)
     return names
 
 
-def _checked_name(name: object) -> None:
+def _check_name(name: object) -> None:
     is_name = (
         isinstance(name, str)
         and name.strip() not in ("", ".", "..")
@@ -183,6 +183,6 @@ def _child(parent: str, name: str) -> Procedure[str]:
 
     def find() -> Procedure[str]:
         found = yield from oldest_named(parent, name)
-        return found or (yield from made(parent, name))
+        return found or (yield from make_folder(parent, name))
 
     return (yield from memoize(Memoize(("drive.folder", parent, name), find, _FOLDER_MAX_AGE)))

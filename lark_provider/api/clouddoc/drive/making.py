@@ -13,7 +13,7 @@ from lark_provider.protocol.errors import OutcomeUnknownError
 from lark_provider.protocol.keys import client_token
 from lark_provider.protocol.ledger_entry import Entry, State
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.store import shared
+from lark_provider.protocol.store import with_store
 
 LOOKS, LOOK_SECONDS = 3, 5.0
 """How often a folder whose creation has no answer is looked for, and the pause between: lists lag."""
@@ -22,7 +22,7 @@ _LAG_SECONDS = 60.0
 _TAKEN_OVER = 10
 
 
-def made(parent: str, name: str) -> Procedure[str]:
+def make_folder(parent: str, name: str) -> Procedure[str]:
     """Make a folder that was not listed, unless another process has made it just now.
 
     See POST /open-apis/drive/v1/files/create_folder.
@@ -37,12 +37,12 @@ def made(parent: str, name: str) -> Procedure[str]:
     Raises:
         LarkError: As for any call, and if the database is unavailable.
     """
-    is_shared = (yield from shared(lambda _: True)) is not None
+    is_shared = (yield from with_store(lambda _: True)) is not None
     held = yield from document_lease(
         f"folder/{client_token(parent, name, 'folder')}", f"folder {name!r}", LEASE_SECONDS, WAIT_SECONDS
     )
     if not is_shared:
-        return (yield from _sent(held, parent, name))
+        return (yield from _send(held, parent, name))
     yield from held.begin()
     try:
         for _ in range(_TAKEN_OVER):
@@ -60,13 +60,13 @@ def made(parent: str, name: str) -> Procedure[str]:
 def _once(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
     """Return the folder that is recorded, or make and record it."""
     key = f"folder {name}"
-    entry = yield from _recorded(parent, key)
+    entry = yield from _record(parent, key)
     while entry.state is State.DONE:
         token: str = entry.result["token"]
         if entry.age < _LAG_SECONDS:
             return token
         key = f"{key}\nafter {token}"
-        entry = yield from _recorded(parent, key)
+        entry = yield from _record(parent, key)
     # Again, since another process may have made it before the lease was granted.
     found = yield from oldest_named(parent, name)
     looks = 0 if entry.is_new or entry.age >= _LAG_SECONDS else LOOKS
@@ -74,21 +74,21 @@ def _once(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
         yield from held.pause(LOOK_SECONDS)
         found, looks = (yield from oldest_named(parent, name)), looks - 1
     if found is None:
-        found = yield from _sent(held, parent, name)
+        found = yield from _send(held, parent, name)
     result = {"token": found}
-    (is_first,) = (yield from shared(lambda store: store.files.done(entry, result))) or (True,)
+    (is_first,) = (yield from with_store(lambda store: store.files.mark_sent(entry, result))) or (True,)
     if is_first:
         return found
-    return str((yield from _recorded(parent, key)).result["token"])
+    return str((yield from _record(parent, key)).result["token"])
 
 
-def _recorded(parent: str, key: str) -> Procedure[Entry]:
-    found = yield from shared(lambda store: store.files.begin(parent, key, "folder"))
+def _record(parent: str, key: str) -> Procedure[Entry]:
+    found = yield from with_store(lambda store: store.files.begin(parent, key, "folder"))
     assert found is not None  # noqa: S101 - the lease has come from a database
     return found[0]
 
 
-def _sent(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
+def _send(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
     """Make a folder; if the answer is lost, look for it before it is made again."""
     call = creation(name, parent)
     try:

@@ -92,7 +92,7 @@ def at_least(role: str, wanted: str) -> bool:
     return role in ROLES and ROLES.index(role) >= ROLES.index(wanted)
 
 
-def checked_role(role: object) -> Role:
+def check_role(role: object) -> Role:
     """Check a role.
 
     Args:
@@ -107,7 +107,7 @@ def checked_role(role: object) -> Role:
     raise unknown_choice("role", role, ROLES, WRONG_MEMBER)
 
 
-def checked_shares(shares: Iterable[Share]) -> list[tuple[Receiver, Share]]:
+def check_shares(shares: Iterable[Share]) -> list[tuple[Receiver, Share]]:
     """Check grants as far as that is possible without a request.
 
     Args:
@@ -131,12 +131,12 @@ def checked_shares(shares: Iterable[Share]) -> list[tuple[Receiver, Share]]:
                 f"share_with must hold Share objects, got {one!r:.120}. Next: write [Share('ou_…', 'view')].",
                 code=WRONG_MEMBER,
             )
-        checked_role(one.role)
-        found.append((checked_who(one.who), one))
+        check_role(one.role)
+        found.append((check_receiver(one.who), one))
     return found
 
 
-def checked_who(who: object) -> Receiver:
+def check_receiver(who: object) -> Receiver:
     """Return a person or chat with the kind of its id.
 
     Args:
@@ -179,14 +179,14 @@ def member_of(who: str) -> Procedure[Member]:
         NotFoundError: No user visible to the app has the id, address or number.
         PermissionDeniedError: The app lacks a scope to look people up.
     """
-    to = checked_who(who)
+    to = check_receiver(who)
     if to.id_type == "chat_id":
         return Member(to.id, "openchat", who)
     open_id = yield from open_id_of(to.id, "A person")
     return Member(open_id, "openid", who)
 
 
-def resolved_shares(shares: Iterable[Share]) -> Procedure[list[Wanted]]:
+def resolve_shares(shares: Iterable[Share]) -> Procedure[list[Wanted]]:
     """Find the people and chats of grants, each once with the strongest role that is wanted.
 
     Args:
@@ -197,7 +197,7 @@ def resolved_shares(shares: Iterable[Share]) -> Procedure[list[Wanted]]:
         NotFoundError: A person is not visible to the app.
     """
     found: dict[str, Wanted] = {}
-    for _, share in checked_shares(list(shares) if not isinstance(shares, str | Share) else shares):
+    for _, share in check_shares(list(shares) if not isinstance(shares, str | Share) else shares):
         member = yield from member_of(share.who)
         before = found.get(member.id)
         if before is None or not at_least(before.role, share.role):

@@ -11,9 +11,9 @@ from lark_provider.api.clouddoc.drive.people import (
     Grant,
     Role,
     Share,
-    checked_role,
+    check_role,
     member_of,
-    resolved_shares,
+    resolve_shares,
 )
 from lark_provider.api.clouddoc.drive.sharing import MEMBERS, list_grants, share_resolved
 from lark_provider.protocol.calls import Call, request
@@ -101,7 +101,7 @@ def add(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    wanted = yield from resolved_shares([Share(who, role)])
+    wanted = yield from resolve_shares([Share(who, role)])
     document = yield from document_of(token, type)
     (granted,) = yield from share_resolved(document.token, document.type, wanted)
     return granted
@@ -172,7 +172,7 @@ def transfer_owner(
         TransportError: Lark was not reached.
     """
     if old_owner_role is not None:
-        checked_role(old_owner_role)
+        check_role(old_owner_role)
     member = yield from member_of(who)
     if member.kind != "user":
         raise InvalidRequestError(

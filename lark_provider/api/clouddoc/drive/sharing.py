@@ -19,14 +19,14 @@ from lark_provider.api.clouddoc.drive.people import (
     Share,
     Wanted,
     at_least,
-    resolved_shares,
+    resolve_shares,
 )
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import LarkAPIError, LarkError, OutcomeUnknownError, PermissionDeniedError
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import path
 
-__all__ = ["Grant", "Role", "Share", "list_grants", "resolved_shares", "share", "share_resolved"]
+__all__ = ["Grant", "Role", "Share", "list_grants", "resolve_shares", "share", "share_resolved"]
 
 MEMBERS = "/drive/v1/permissions/{token}/members"
 _NOT_ALLOWED, _NO_EFFECT = 1063003, 1063003
@@ -58,7 +58,7 @@ def share(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    wanted = yield from resolved_shares(share_with)
+    wanted = yield from resolve_shares(share_with)
     found = yield from document_of(token, type)
     return (yield from share_resolved(found.token, found.type, wanted))
 
@@ -81,14 +81,14 @@ def share_resolved(
         return []
     document = Document(token, type)
     try:
-        return (yield from _shared(document, wanted))
+        return (yield from _share_document(document, wanted))
     except LarkError as error:
         if context:
             raise _within(error, context) from error
         raise
 
 
-def _shared(document: Document, wanted: Sequence[Wanted]) -> Procedure[list[Grant]]:
+def _share_document(document: Document, wanted: Sequence[Wanted]) -> Procedure[list[Grant]]:
     before = _by_member((yield from list_grants(document)))
     failures: dict[str, LarkAPIError] = {}
     lost: dict[str, OutcomeUnknownError] = {}
@@ -120,7 +120,7 @@ def _shared(document: Document, wanted: Sequence[Wanted]) -> Procedure[list[Gran
         first = first or failure
         reasons.append(f"{role} for {member.name}: {(yield from _reason(document, member, failure))}")
     if reasons:
-        raise _refused(document, reasons, first, len(granted))
+        raise _refusal_error(document, reasons, first, len(granted))
     return granted
 
 
@@ -194,7 +194,7 @@ def _reason(document: Document, member: Member, failure: LarkAPIError | None) ->
     return f"{failure.code} {failure.msg}: {why}"
 
 
-def _refused(
+def _refusal_error(
     document: Document, reasons: list[str], first: LarkAPIError | None, granted: int
 ) -> PermissionDeniedError:
     others = f" {granted} other(s) were granted." if granted else ""

@@ -74,7 +74,7 @@ def content(
     Raises:
         InvalidRequestError: A row has no JSON form.
     """
-    body, rows = _encoded(wire, first_row)
+    body, rows = _encode(wire, first_row)
     sums = struct.pack(f">{len(rows)}I", *map(zlib.crc32, rows))
     digest = hashlib.blake2b(memoryview(body)[len(_START) : -len(_END)], digest_size=32).hexdigest()
     return Content(first_row, len(rows), body, digest, sums, names, keys)
@@ -113,7 +113,7 @@ def first_difference(old: bytes, new: bytes) -> int:
     return min(len(old), len(new)) // _SUM_BYTES
 
 
-def _encoded(wire: Sequence[Mapping[str, Any]], first_row: int) -> tuple[bytes, list[bytes]]:
+def _encode(wire: Sequence[Mapping[str, Any]], first_row: int) -> tuple[bytes, list[bytes]]:
     """Return the body of a request, and the JSON of each row.
 
     All rows are encoded at once, which takes a fraction of the time of one call for each.
@@ -127,11 +127,11 @@ def _encoded(wire: Sequence[Mapping[str, Any]], first_row: int) -> tuple[bytes, 
         # Each end of a row is found. If there are more, a cell holds what looks like one.
         if len(rows) == len(wire):
             return body, rows
-    rows = [_encoded_row(row, number) for number, row in enumerate(wire, first_row)]
+    rows = [_encode_row(row, number) for number, row in enumerate(wire, first_row)]
     return _START + _BETWEEN.join(rows) + _END, rows
 
 
-def _encoded_row(row: Mapping[str, Any], number: int) -> bytes:
+def _encode_row(row: Mapping[str, Any], number: int) -> bytes:
     try:
         return orjson.dumps(row, option=_OPTIONS)
     except TypeError as error:

@@ -14,7 +14,7 @@ from lark_provider.api.clouddoc.loads.leasing import target
 from lark_provider.protocol.errors import ConfigurationError, ConflictError
 from lark_provider.protocol.ledger import Load
 from lark_provider.protocol.operations import Procedure
-from lark_provider.protocol.store import shared
+from lark_provider.protocol.store import with_store
 
 
 def recorded_days(app_token: str, table_id: str, key: str, restart: int) -> Procedure[ZoneInfo | None]:
@@ -31,7 +31,7 @@ def recorded_days(app_token: str, table_id: str, key: str, restart: int) -> Proc
         StorageError: The database is unavailable.
     """
     place = target(app_token, table_id)
-    found = yield from shared(lambda store: store.ledger.recorded_days(place, key, restart))
+    found = yield from with_store(lambda store: store.ledger.recorded_days(place, key, restart))
     return None if found is None or found[0] is None else _zone(found[0])
 
 
@@ -49,7 +49,7 @@ def record(days: DayZone, load: Load) -> Procedure[None]:
     """
 
     def decide(zone: ZoneInfo) -> Procedure[ZoneInfo]:
-        found = yield from shared(lambda store: store.ledger.record_days(load.id, zone.key))
+        found = yield from with_store(lambda store: store.ledger.record_days(load.id, zone.key))
         return zone if found is None else _zone(found[0])
 
     if days.known is None:

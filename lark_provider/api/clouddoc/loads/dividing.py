@@ -35,7 +35,7 @@ from lark_provider.protocol.ledger import (
 )
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
-from lark_provider.protocol.store import Store, shared
+from lark_provider.protocol.store import Store, with_store
 
 
 class Writer(Protocol):
@@ -54,7 +54,7 @@ class Writer(Protocol):
     def again(self, recorded: Recorded, content: Content) -> Procedure[Stood]:
         """Send a chunk of which nothing was written, under a new token."""
 
-    def settled(self, number: int) -> Procedure[Recorded]:
+    def settle(self, number: int) -> Procedure[Recorded]:
         """Decide whether an uncertain part stands."""
 
     def parts(self, number: int) -> Procedure[Sequence[Recorded]]:
@@ -63,7 +63,7 @@ class Writer(Protocol):
     def chunk(self, number: int, content: Content, sends: int) -> Chunk:
         """Return a chunk as it is recorded."""
 
-    def granted(self, work: Callable[[Store], Step]) -> Procedure[tuple[Step, Lease]]:
+    def with_lease(self, work: Callable[[Store], Step]) -> Procedure[tuple[Step, Lease]]:
         """Do a step of the ledger that needs the table's lease."""
 
     def note(self, done: Done) -> Procedure[None]:
@@ -98,8 +98,8 @@ def divide(writer: Writer, chunk: Chunk, content: Content) -> Procedure[Stood]:
         LarkAPIError: Lark refused a part for another reason, or too many rows.
         LarkError: As for any chunk.
     """
-    yield from _unchanged(writer, content)
-    return (yield from _Division(writer, chunk, content, {}, calls=1, is_checked=True).written())
+    yield from _require_unchanged(writer, content)
+    return (yield from _Division(writer, chunk, content, {}, calls=1, is_checked=True).write())
 
 
 def resume(writer: Writer, recorded: Recorded, content: Content) -> Procedure[Stood]:
@@ -119,18 +119,18 @@ def resume(writer: Writer, recorded: Recorded, content: Content) -> Procedure[St
     if chunk.content != content.digest:
         for part in parts:
             if part.state is State.PENDING:
-                yield from writer.settled(part.chunk.number)
+                yield from writer.settle(part.chunk.number)
         parts = yield from writer.parts(number)
         if all(part.state is not State.DONE for part in parts):
-            yield from shared(lambda store: store.ledger.forget_parts(writer.load.id, number))
+            yield from with_store(lambda store: store.ledger.forget_parts(writer.load.id, number))
             return (yield from writer.again(recorded, content))
         _must_stand(writer, chunk, content, [part.chunk for part in parts if part.state is State.DONE])
         chunk = replace(writer.chunk(number, content, chunk.sends), token=chunk.token)
-        yield from writer.granted(
+        yield from writer.with_lease(
             lambda store: store.ledger.revise(writer.load.id, writer.claimant, chunk.token, chunk)
         )
     known = {chunk_of(part.chunk.number)[1]: part for part in parts}
-    return (yield from _Division(writer, chunk, content, known).written())
+    return (yield from _Division(writer, chunk, content, known).write())
 
 
 def rejects_of(parts: Sequence[Recorded]) -> list[Reject]:
@@ -174,7 +174,7 @@ class _Division:
         self._waiting = _halves(1, 0, content.row_count)
         self._previous: Done | None = None
 
-    def written(self) -> Procedure[Stood]:
+    def write(self) -> Procedure[Stood]:
         """Write what is left of the chunk."""
         ids: list[str] = []
         replayed = 0
@@ -190,7 +190,7 @@ class _Division:
                     ids += stood.record_ids
                     replayed += stood.replayed
             if (done := self._previous) is not None:
-                yield from self._writer.granted(
+                yield from self._writer.with_lease(
                     lambda store: store.ledger.step(self._writer.load.id, self._writer.claimant, done, None)
                 )
         except Exception:
@@ -210,10 +210,10 @@ class _Division:
             if not (self._is_skipping and bisecting.is_bad_value(error)):
                 raise
             if not self._is_checked:
-                yield from _unchanged(self._writer, self._content)
+                yield from _require_unchanged(self._writer, self._content)
                 self._is_checked = True
             key = _key(part.keys)
-            self._refused(node, start, end, rejects.refused(part.first_row, key, error))
+            self._refuse(node, start, end, rejects.reject_of(part.first_row, key, error))
             if self._waiting and self._calls >= bisecting.MAX_CALLS:
                 left = sum(last - first for _, first, last in self._waiting)
                 raise bisecting.too_many_calls(error, len(self._rejects), self._calls, left) from error
@@ -223,7 +223,7 @@ class _Division:
         self._previous = None
         return stood
 
-    def _refused(self, node: int, start: int, end: int, reject: Reject | None) -> None:
+    def _refuse(self, node: int, start: int, end: int, reject: Reject | None) -> None:
         """Reject the row of a part of one row; of a larger part, the halves are next."""
         if end - start == 1 and reject is not None:
             self._rejects.append(reject)
@@ -239,7 +239,7 @@ class _Division:
         is_same = before.chunk.content == part.digest and self._is_skipping
         if 2 * node not in self._known and (reject is None or not is_same):
             return False
-        self._refused(node, start, end, reject)
+        self._refuse(node, start, end, reject)
         return True
 
 
@@ -252,23 +252,23 @@ def _halves(node: int, start: int, end: int) -> list[tuple[int, int, int]]:
 def _must_stand(writer: Writer, chunk: Chunk, content: Content, standing: Sequence[Chunk]) -> None:
     """Refuse other rows than those that stand."""
     if chunk.row_count != content.row_count:
-        raise errors.changed(writer.load, chunk, content, writer.standing)
+        raise errors.changed_error(writer.load, chunk, content, writer.standing)
     rows = rows_of(content.body)
     for part in sorted(standing, key=lambda one: one.first_row):
         start = part.first_row - content.first_row
         now = part_of(content, rows, start, start + part.row_count)
         if now.digest != part.content:
-            raise errors.changed(writer.load, part, now, writer.standing)
+            raise errors.changed_error(writer.load, part, now, writer.standing)
 
 
-def _unchanged(writer: Writer, content: Content) -> Procedure[None]:
+def _require_unchanged(writer: Writer, content: Content) -> Procedure[None]:
     """Read the fields again: if they have changed, no row is to blame."""
     place = writer.place
     fields = [
         Field(field_name=name, type=kind, field_id=writer.field_ids.get(name, ""))
         for name, kind in place.types.items()
     ]
-    yield from FieldCheck(place.app_token, place.table_id, fields, content.names).unchanged()
+    yield from FieldCheck(place.app_token, place.table_id, fields, content.names).require_unchanged()
 
 
 def _reject(part: Recorded) -> Reject | None:

@@ -18,7 +18,7 @@ class SourceChangedError(ConflictError):
     """The source has other rows than those of it that stand."""
 
 
-def changed(load: Load, chunk: Chunk, content: Content, standing: int) -> SourceChangedError:
+def changed_error(load: Load, chunk: Chunk, content: Content, standing: int) -> SourceChangedError:
     """Return the error for a chunk that stands with other rows than the source has now.
 
     Args:
@@ -61,7 +61,7 @@ def shorter(load: Load, rows: int, standing: int) -> SourceChangedError:
     )
 
 
-def renamed(chunk: Chunk, ids: Mapping[str, str]) -> NotFoundError | None:
+def renamed_error(chunk: Chunk, ids: Mapping[str, str]) -> NotFoundError | None:
     """Return the error for a field whose name belongs to another field by now; None if there is none.
 
     Args:

@@ -12,7 +12,7 @@ from lark_provider.protocol.effects import NewKey, Sleep
 from lark_provider.protocol.errors import ConflictError, DeadlineExceededError, LarkError, OutcomeUnknownError
 from lark_provider.protocol.ledger import Claimant, Held, Lease, Step
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.store import Store, leased, shared
+from lark_provider.protocol.store import Store, perform_leased, with_store
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def target(app_token: str, table_id: str) -> str:
     return f"{app_token}/{table_id}"
 
 
-def granted(
+def with_lease(
     wait: float, work: Callable[[Store], S], what: str = "table", option: str = "table_wait"
 ) -> Procedure[tuple[S, Lease] | None]:
     """Do work that needs the lease of a table or document; if another writer has it, wait and do it again.
@@ -81,7 +81,7 @@ def granted(
     """
     waited, said = 0.0, -_SAY_SECONDS
     while True:
-        found = yield from shared(work)
+        found = yield from with_store(work)
         if found is None:
             return None
         (result,) = found
@@ -123,7 +123,7 @@ def writer(app_token: str, table_id: str, what: str) -> Procedure[Claimant]:
     return Claimant(target(app_token, table_id), owner, what, LEASE_SECONDS)
 
 
-def written(
+def write_leased(
     call: Call[Any], claimant: Claimant, wait: float, *, is_repeatable: bool
 ) -> Procedure[LarkResponse[Any]]:
     """Make a call that writes a table, while no other writer has it; without a database, just make it.
@@ -140,7 +140,7 @@ def written(
     """
     period, before = 1, None
     while True:
-        found = yield from granted(wait, lambda store: Step(store.leases.take(claimant)))
+        found = yield from with_lease(wait, lambda store: Step(store.leases.take(claimant)))
         if found is None:
             return (yield from perform(call))
         lease = found[1]
@@ -149,7 +149,7 @@ def written(
             yield Sleep(pause)
             continue
         try:
-            return (yield from leased(call, lease))
+            return (yield from perform_leased(call, lease))
         except (DeadlineExceededError, OutcomeUnknownError) as error:
             if period == PERIODS or not (is_repeatable or isinstance(error, DeadlineExceededError)):
                 raise
@@ -157,11 +157,11 @@ def written(
         period += 1
 
 
-def released(claimant: Claimant) -> Procedure[None]:
+def release(claimant: Claimant) -> Procedure[None]:
     """Let the next writer have the table; a lease that cannot be released ends by itself.
 
     Args:
         claimant: The writer.
     """
     with suppress(LarkError):
-        yield from shared(lambda store: store.leases.release(claimant), wait_for_database=False)
+        yield from with_store(lambda store: store.leases.release(claimant), wait_for_database=False)

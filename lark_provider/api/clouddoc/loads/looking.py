@@ -26,7 +26,7 @@ from lark_provider.protocol.errors import ConflictError, LarkAPIError, Permissio
 from lark_provider.protocol.ledger import Recorded
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import path
-from lark_provider.protocol.store import shared
+from lark_provider.protocol.store import with_store
 
 _MARGIN_SECONDS = 60.0
 """Lark's clock is known to the second, and a request takes its time."""
@@ -84,22 +84,22 @@ def find(
     if marker is not None:
         name, value = marker
         filters = searching.alternatives([[[name, [value]]]])
-        found, date = yield from _searched(place, filters, [name])
+        found, date = yield from _search(place, filters, [name])
     elif keys is not None:
         rows = orjson.loads(keys)
         usable = [row for row in rows if searching.fits(row)]
         try:
             # All keys are looked for: people may have deleted the records of some of them meanwhile.
-            found, date = yield from _searched(place, searching.alternatives(usable), [])
+            found, date = yield from _search(place, searching.alternatives(usable), [])
         except LarkAPIError as error:
             if error.code not in _REFUSED_FILTERS:
                 raise
             found, date, usable = [], None, []
         is_told = len(usable) == len(rows) and _is_kept(rows, place.types)
         if not is_told and not _since(found, date, recorded):
-            return (yield from _scanned(place, recorded, content, own))
+            return (yield from _scan(place, recorded, content, own))
     else:
-        return (yield from _scanned(place, recorded, content, own))
+        return (yield from _scan(place, recorded, content, own))
     recent = _since(found, date, recorded)
     if not recent:
         yield from _must_be_visible(place, own)
@@ -118,7 +118,7 @@ def _is_kept(rows: Sequence[Sequence[Sequence[Any]]], field_types: Mapping[str, 
     )
 
 
-def _searched(
+def _search(
     place: Place, filters: Sequence[Mapping[str, Any]], names: Sequence[str]
 ) -> Procedure[tuple[list[Found], str | None]]:
     found: list[Found] = []
@@ -130,7 +130,7 @@ def _searched(
     return found, date
 
 
-def _scanned(
+def _scan(
     place: Place, recorded: Recorded, content: Content | None, own: Sequence[str]
 ) -> Procedure[list[str]]:
     """Read the whole table for records that were created since the chunk was sent."""
@@ -156,10 +156,10 @@ def _scanned(
     recent = [one for one in recent if one.record_id not in others]
     creators = (creators - {""}) or (yield from _creator())
     ours = [one for one in recent if one.creator in creators]
-    return _decided(place, recorded, content, names, recent, ours)
+    return _decide(place, recorded, content, names, recent, ours)
 
 
-def _decided(
+def _decide(
     place: Place,
     recorded: Recorded,
     content: Content | None,
@@ -210,7 +210,7 @@ def _earliest(date: str | None, recorded: Recorded) -> float:
 def _of_other_chunks(place: Place, recorded: Recorded, found: Sequence[Found]) -> Procedure[set[str]]:
     """Return which records belong to other chunks, which were all done after this one was sent."""
     ids = [one.record_id for one in found]
-    known = yield from shared(
+    known = yield from with_store(
         lambda store: store.ledger.known_records(place.target, recorded.sent_at - _MARGIN_SECONDS, ids)
     )
     return set() if known is None else known[0]

@@ -15,14 +15,14 @@ from lark_provider.api.clouddoc.fitting import Fitting
 from lark_provider.api.clouddoc.loads import days as recording
 from lark_provider.api.clouddoc.loads import errors, looking, restarting
 from lark_provider.api.clouddoc.loads.chunks import Content, content
-from lark_provider.api.clouddoc.loads.leasing import released, target
+from lark_provider.api.clouddoc.loads.leasing import release, target
 from lark_provider.api.clouddoc.loads.options import Options
 from lark_provider.api.clouddoc.loads.writer import Writer, marker
-from lark_provider.api.clouddoc.results import BulkResult, stopped
+from lark_provider.api.clouddoc.results import BulkResult, progress_error
 from lark_provider.protocol.effects import NewKey, Stream, Take
 from lark_provider.protocol.ledger import Claimant, Done, Load
 from lark_provider.protocol.operations import Procedure, take
-from lark_provider.protocol.store import shared
+from lark_provider.protocol.store import with_store
 
 logger = logging.getLogger(__name__)
 
@@ -57,13 +57,13 @@ def load(
     """
     place = target(app_token, table_id)
 
-    def opened() -> Procedure[Load | None]:
-        found = yield from shared(
+    def open_load() -> Procedure[Load | None]:
+        found = yield from with_store(
             lambda store: store.ledger.open(place, key, options.chunk_size, options.restart)
         )
         return None if found is None else found[0]
 
-    entry = yield from opened()
+    entry = yield from open_load()
     if entry is None:
         return None
     begins = days or DayZone(app_token)
@@ -78,22 +78,22 @@ def load(
         writer = Writer(entry, key, where, claimant, options, dict(converter.ids), entry.written)
         if entry.is_clearing:
             yield from restarting.clear(writer)
-            entry = (yield from opened()) or entry
+            entry = (yield from open_load()) or entry
             writer = replace(writer, load=entry, standing=entry.written)
         elif entry.chunks:
             extra = {"load": entry.id[:12], "rows": entry.written, "chunks": entry.chunks}
             logger.info("Resuming a load", extra=extra)
         if options.zone is None:
             yield from recording.record(begins, entry)
-        result = yield from _written(writer, records, fitting or Fitting(None, 0), begins)
+        result = yield from _write(writer, records, fitting or Fitting(None, 0), begins)
     except Exception:
-        yield from released(claimant)
+        yield from release(claimant)
         raise
-    yield from released(claimant)
+    yield from release(claimant)
     return result
 
 
-def _written(writer: Writer, records: Any, fitting: Fitting, days: DayZone) -> Procedure[BulkResult]:
+def _write(writer: Writer, records: Any, fitting: Fitting, days: DayZone) -> Procedure[BulkResult]:
     options, result = writer.options, BulkResult()
     stream = Stream(records)
     previous: Done | None = None
@@ -111,13 +111,15 @@ def _written(writer: Writer, records: Any, fitting: Fitting, days: DayZone) -> P
             result.chunks += 1
             fitting.add([replace(one, row=fitting.row_of(one.row)) for one in stood.rejects])
             del chunk, stood  # before the next one is made
-        yield from _ended(writer, result, count, previous)
+        yield from _end(writer, result, count, previous)
     except Exception as error:
         if previous is not None:
             # It is certain, and need not be settled by the next attempt.
             yield from writer.note(previous)
         why = (
-            error if isinstance(error, errors.SourceChangedError) else stopped(error, result, _ADVICE, count)
+            error
+            if isinstance(error, errors.SourceChangedError)
+            else progress_error(error, result, _ADVICE, count)
         )
         if why is error:
             raise
@@ -151,11 +153,11 @@ def _content(
     return content(wire, first_row, frozenset(map(str, names)), keys)
 
 
-def _ended(writer: Writer, result: BulkResult, rows: int, previous: Done | None) -> Procedure[None]:
+def _end(writer: Writer, result: BulkResult, rows: int, previous: Done | None) -> Procedure[None]:
     """Record that the source has ended, if nothing stands beyond its end."""
     if writer.load.chunks > result.chunks:
         if previous is not None:
             yield from writer.note(previous)
         if (yield from restarting.standing(writer, result.chunks)):
             raise errors.shorter(writer.load, rows, writer.standing)
-    yield from shared(lambda store: store.ledger.finish(writer.load.id, previous))
+    yield from with_store(lambda store: store.ledger.finish(writer.load.id, previous))

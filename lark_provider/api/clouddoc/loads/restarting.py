@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from lark_provider.api.clouddoc.loads.leasing import written
+from lark_provider.api.clouddoc.loads.leasing import write_leased
 from lark_provider.api.clouddoc.loads.looking import MAX_LOOKED_UP
 from lark_provider.api.clouddoc.loads.writer import Writer
 from lark_provider.api.clouddoc.records import RECORDS
@@ -16,7 +16,7 @@ from lark_provider.protocol.ledger import Recorded, Step
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import path
-from lark_provider.protocol.store import shared
+from lark_provider.protocol.store import with_store
 
 logger = logging.getLogger(__name__)
 
@@ -39,36 +39,36 @@ def clear(writer: Writer) -> Procedure[None]:
     deleted, is_cleared = 0, False
     while not is_cleared:
         # Another attempt may go on until this one has the table; what it wrote meanwhile is deleted as well.
-        yield from writer.granted(lambda store: Step(store.leases.take(writer.claimant)))
-        chunks, count = yield from _deleted_now(writer)
+        yield from writer.with_lease(lambda store: Step(store.leases.take(writer.claimant)))
+        chunks, count = yield from _delete_all(writer)
         deleted += count
-        is_cleared = yield from _forgotten(writer, chunks)
+        is_cleared = yield from _forget(writer, chunks)
     logger.info(
         "Deleted what a load had written, to load it again",
         extra={"load": writer.load.id[:12], "records": deleted},
     )
 
 
-def _deleted_now(writer: Writer) -> Procedure[tuple[int, int]]:
+def _delete_all(writer: Writer) -> Procedure[tuple[int, int]]:
     """Delete the records of all chunks; return how many chunks and parts had any, and how many records."""
     at, load = writer.place.target, writer.load
-    found = yield from shared(lambda store: store.ledger.open(at, writer.key, load.chunk_size, 0))
+    found = yield from with_store(lambda store: store.ledger.open(at, writer.key, load.chunk_size, 0))
     assert found is not None  # noqa: S101 - the load has come from a database
     chunks = deleted = 0
     for number in range(found[0].chunks):
-        whole, parts = yield from _decided(writer, number)
+        whole, parts = yield from _decide(writer, number)
         ids = _ids(whole, parts)
         for start in range(0, len(ids), _MAX_DELETED):
-            yield from _deleted(writer, ids[start : start + _MAX_DELETED])
+            yield from _delete(writer, ids[start : start + _MAX_DELETED])
         chunks += sum(one.state is State.DONE for one in (whole, *parts))
         deleted += len(ids)
     return chunks, deleted
 
 
-def _forgotten(writer: Writer, chunks: int) -> Procedure[bool]:
+def _forget(writer: Writer, chunks: int) -> Procedure[bool]:
     """Forget the chunks, unless another attempt has written since; return whether they are forgotten."""
     load = writer.load
-    found = yield from shared(
+    found = yield from with_store(
         lambda store: store.ledger.clear(load.id, writer.claimant, load.restart, chunks)
     )
     return found is not None and found[0]
@@ -81,7 +81,7 @@ def standing(writer: Writer, number: int) -> Procedure[list[str]]:
         writer: Of the load.
         number: The chunk.
     """
-    return _ids(*(yield from _decided(writer, number)))
+    return _ids(*(yield from _decide(writer, number)))
 
 
 def _ids(whole: Recorded, parts: Sequence[Recorded]) -> list[str]:
@@ -89,16 +89,16 @@ def _ids(whole: Recorded, parts: Sequence[Recorded]) -> list[str]:
     return [record_id for one in done for record_id in one.record_ids or ()]
 
 
-def _decided(writer: Writer, number: int) -> Procedure[tuple[Recorded, list[Recorded]]]:
+def _decide(writer: Writer, number: int) -> Procedure[tuple[Recorded, list[Recorded]]]:
     """Return a chunk and its parts, none of which is uncertain any more."""
-    whole = yield from settled(writer, number)
+    whole = yield from settle(writer, number)
     parts = list((yield from writer.parts(number)))
     for place, part in enumerate(parts):
-        parts[place] = yield from settled(writer, part.chunk.number)
+        parts[place] = yield from settle(writer, part.chunk.number)
     return whole, parts
 
 
-def settled(writer: Writer, number: int) -> Procedure[Recorded]:
+def settle(writer: Writer, number: int) -> Procedure[Recorded]:
     """Return a chunk as it is recorded; decide first whether it stands, if that is uncertain.
 
     Args:
@@ -107,11 +107,11 @@ def settled(writer: Writer, number: int) -> Procedure[Recorded]:
     """
     recorded = yield from writer.read(number)
     if recorded.state is State.PENDING:
-        recorded = yield from writer.settled(number)
+        recorded = yield from writer.settle(number)
     return recorded
 
 
-def _deleted(writer: Writer, ids: Sequence[str]) -> Procedure[None]:
+def _delete(writer: Writer, ids: Sequence[str]) -> Procedure[None]:
     """Delete records, of which some may be gone already.
 
     See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_delete.
@@ -120,7 +120,7 @@ def _deleted(writer: Writer, ids: Sequence[str]) -> Procedure[None]:
     for attempt in range(1, _TRIES + 1):
         call: Call[Any] = request("POST", url, json={"records": list(ids)}, idempotent=True)
         try:
-            yield from written(call, writer.claimant, writer.options.table_wait, is_repeatable=False)
+            yield from write_leased(call, writer.claimant, writer.options.table_wait, is_repeatable=False)
         except (NotFoundError, OutcomeUnknownError) as error:
             if attempt == _TRIES or (isinstance(error, NotFoundError) and error.code != _RECORD_NOT_FOUND):
                 raise

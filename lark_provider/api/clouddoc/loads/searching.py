@@ -79,7 +79,7 @@ def read(
                 ids.add(item["record_id"])
                 if item["record_id"] not in seen:
                     seen.add(item["record_id"])
-                    each(_found(item))
+                    each(_parse_record(item))
             total = answer.data.get("total")
             total = total if isinstance(total, int) else 0
             date, least = date or answer.date, total if len(tokens) == 1 else min(least, total)
@@ -152,7 +152,7 @@ def _page(app_token: str, table_id: str, asked: Mapping[str, Any], token: str | 
     )
 
 
-def _found(item: Mapping[str, Any]) -> Found:
+def _parse_record(item: Mapping[str, Any]) -> Found:
     created, creator = item.get("created_time"), item.get("created_by")
     if isinstance(creator, list):
         creator = creator[0] if creator else None

@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc import bisecting, rejects
 from lark_provider.api.clouddoc.creating import batch_create, created_ids
 from lark_provider.api.clouddoc.loads import dividing, errors, looking
 from lark_provider.api.clouddoc.loads.chunks import Content, Stood
-from lark_provider.api.clouddoc.loads.leasing import PERIODS, early, granted
+from lark_provider.api.clouddoc.loads.leasing import PERIODS, early, with_lease
 from lark_provider.api.clouddoc.loads.looking import Place
 from lark_provider.api.clouddoc.loads.options import Options
 from lark_provider.api.clouddoc.rejects import Reject
@@ -38,7 +38,7 @@ from lark_provider.protocol.ledger import (
 )
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
-from lark_provider.protocol.store import Store, leased, shared
+from lark_provider.protocol.store import Store, perform_leased, with_store
 
 logger = logging.getLogger(__name__)
 
@@ -90,24 +90,24 @@ class Writer:
             raise errors.longer(self.load, content.first_row, self.standing)
         self._looks = 0
         chunk = self.chunk(number, content, 0)
-        step, lease = yield from self.granted(
+        step, lease = yield from self.with_lease(
             lambda store: store.ledger.step(self.load.id, self.claimant, previous, chunk)
         )
         if step.is_new:
-            stood = yield from self._sent(chunk, content, lease, is_fresh=True)
+            stood = yield from self._send(chunk, content, lease, is_fresh=True)
         else:
-            stood = yield from self._decided(_recorded(step), content)
+            stood = yield from self._continue(_require_recorded(step), content)
         self.own.extend(stood.record_ids[:_OWN_OF_CHUNK])
         return stood
 
-    def _decided(self, recorded: Recorded, content: Content) -> Procedure[Stood]:
+    def _continue(self, recorded: Recorded, content: Content) -> Procedure[Stood]:
         """Go on from what the ledger says of a chunk."""
-        if error := errors.renamed(recorded.chunk, self.field_ids):
+        if error := errors.renamed_error(recorded.chunk, self.field_ids):
             raise error
         if recorded.state is State.DONE:
             if recorded.chunk.content != content.digest:
-                raise errors.changed(self.load, recorded.chunk, content, self.standing)
-            return (yield from self._replayed(recorded))
+                raise errors.changed_error(self.load, recorded.chunk, content, self.standing)
+            return (yield from self._replay(recorded))
         if recorded.state is State.REFUSED:
             if recorded.chunk.number >= 0 and (yield from self.parts(recorded.chunk.number)):
                 return (yield from dividing.resume(self, recorded, content))
@@ -115,11 +115,11 @@ class Writer:
         if recorded.chunk.content == content.digest and recorded.age < self.options.token_window:
             step, lease = yield from self._resent(recorded.chunk.token, recorded.chunk)
             if not step.is_new:
-                return (yield from self._decided(_recorded(step), content))
-            return (yield from self._sent(recorded.chunk, content, lease, is_fresh=False))
-        return (yield from self._looked(recorded.chunk.number, content))
+                return (yield from self._continue(_require_recorded(step), content))
+            return (yield from self._send(recorded.chunk, content, lease, is_fresh=False))
+        return (yield from self._look(recorded.chunk.number, content))
 
-    def _replayed(self, recorded: Recorded) -> Procedure[Stood]:
+    def _replay(self, recorded: Recorded) -> Procedure[Stood]:
         """Return a chunk that was done before, with those of its rows that Lark refused."""
         chunk, ids = recorded.chunk, recorded.record_ids or ()
         rejects: list[Reject] = []
@@ -137,10 +137,10 @@ class Writer:
         chunk = self.chunk(recorded.chunk.number, content, recorded.chunk.sends + 1)
         step, lease = yield from self._resent(recorded.chunk.token, chunk)
         if not step.is_new:
-            return (yield from self._decided(_recorded(step), content))
-        return (yield from self._sent(chunk, content, lease, is_fresh=True))
+            return (yield from self._continue(_require_recorded(step), content))
+        return (yield from self._send(chunk, content, lease, is_fresh=True))
 
-    def _sent(self, chunk: Chunk, content: Content, lease: Lease, *, is_fresh: bool) -> Procedure[Stood]:
+    def _send(self, chunk: Chunk, content: Content, lease: Lease, *, is_fresh: bool) -> Procedure[Stood]:
         """Send a recorded chunk, under its token, for a few leases.
 
         Args:
@@ -156,23 +156,23 @@ class Writer:
         failure: LarkError | None = None
         for _ in range(PERIODS):
             try:
-                ids = created_ids((yield from leased(call, lease)), call, chunk.row_count)
+                ids = created_ids((yield from perform_leased(call, lease)), call, chunk.row_count)
             except DeadlineExceededError as error:
                 failure = error
             except OutcomeUnknownError as error:
                 failure, is_fresh = error, False
                 if _is_replayed(error.__cause__):
-                    return (yield from self._looked(chunk.number, content, error))
+                    return (yield from self._look(chunk.number, content, error))
             except LarkError as error:
                 if _is_replayed(error):
-                    return (yield from self._looked(chunk.number, content, error))
+                    return (yield from self._look(chunk.number, content, error))
                 if is_fresh:
-                    yield from self._refused(chunk, error)
+                    yield from self._refuse(chunk, error)
                     if dividing.is_divided(self, chunk, error):
                         return (yield from dividing.divide(self, chunk, content))
                 elif self.options.on_bad_row == "skip" and bisecting.is_bad_value(error):
                     # Whether an earlier request with this token was performed has to be seen first.
-                    return (yield from self._looked(chunk.number, content))
+                    return (yield from self._look(chunk.number, content))
                 bisecting.say_how_to_find(error, chunk.row_count)
                 raise
             else:
@@ -184,21 +184,21 @@ class Writer:
                 yield Sleep(pause)
                 step, lease = yield from self._resent(chunk.token, chunk)
             if not step.is_new:
-                return (yield from self._decided(_recorded(step), content))
-            if not is_fresh and _recorded(step).age >= self.options.token_window:
-                return (yield from self._looked(chunk.number, content, failure))
+                return (yield from self._continue(_require_recorded(step), content))
+            if not is_fresh and _require_recorded(step).age >= self.options.token_window:
+                return (yield from self._look(chunk.number, content, failure))
         assert failure is not None  # noqa: S101 - each period ends with a result or with a failure
         if is_fresh:
-            yield from self._refused(chunk, failure)
+            yield from self._refuse(chunk, failure)
         raise failure
 
-    def _looked(self, number: int, content: Content, why: LarkError | None = None) -> Procedure[Stood]:
+    def _look(self, number: int, content: Content, why: LarkError | None = None) -> Procedure[Stood]:
         """Decide about an uncertain chunk by its records, once a late request cannot create them any more."""
         recorded = yield from self._quiet(number)
         if recorded.state is not State.PENDING:
-            return (yield from self._decided(recorded, content))
+            return (yield from self._continue(recorded, content))
         if self._looks >= _LOOKS:
-            raise why or _undecided(recorded)
+            raise why or _undecided_error(recorded)
         self._looks += 1
         is_same = recorded.chunk.content == content.digest
         ids = yield from looking.find(
@@ -211,13 +211,13 @@ class Writer:
         if not ids:
             return (yield from self.again(recorded, content))
         done = Done(number, recorded.chunk.token, ids)
-        yield from self.granted(lambda store: store.ledger.step(self.load.id, self.claimant, done, None))
+        yield from self.with_lease(lambda store: store.ledger.step(self.load.id, self.claimant, done, None))
         if not is_same:
             self.standing += recorded.chunk.row_count
-            raise errors.changed(self.load, recorded.chunk, content, self.standing)
+            raise errors.changed_error(self.load, recorded.chunk, content, self.standing)
         return Stood(ids, replayed=recorded.chunk.row_count)
 
-    def settled(self, number: int) -> Procedure[Recorded]:
+    def settle(self, number: int) -> Procedure[Recorded]:
         """Decide whether an uncertain chunk stands whose rows are not at hand, and return it.
 
         Args:
@@ -232,12 +232,12 @@ class Writer:
             ids = yield from looking.find(self.place, recorded, None, self._marker(number), self.own)
             done = Done(number, recorded.chunk.token, ids)
             if ids:
-                yield from self.granted(
+                yield from self.with_lease(
                     lambda store: store.ledger.step(self.load.id, self.claimant, done, None)
                 )
                 self.standing += recorded.chunk.row_count
             else:
-                yield from shared(
+                yield from with_store(
                     lambda store: store.ledger.refuse(
                         self.load.id, number, done.token, "it was looked for and not found"
                     )
@@ -261,26 +261,28 @@ class Writer:
 
     def parts(self, number: int) -> Procedure[Sequence[Recorded]]:
         """Return the parts in which a chunk is written; most chunks have none."""
-        found = yield from shared(lambda store: store.ledger.parts(self.load.id, number))
+        found = yield from with_store(lambda store: store.ledger.parts(self.load.id, number))
         assert found is not None  # noqa: S101 - the load has come from a database
         return found[0]
 
     def read(self, number: int) -> Procedure[Recorded]:
         """Return a chunk as the ledger has it now."""
-        found = yield from shared(lambda store: store.ledger.chunks(self.load.id, number - 1, 1))
+        found = yield from with_store(lambda store: store.ledger.chunks(self.load.id, number - 1, 1))
         assert found is not None  # noqa: S101 - the load has come from a database
         return found[0][0]
 
-    def _refused(self, chunk: Chunk, error: LarkError) -> Procedure[None]:
+    def _refuse(self, chunk: Chunk, error: LarkError) -> Procedure[None]:
         reason = str(error)
         if chunk.number < 0 and isinstance(error, LarkAPIError) and bisecting.is_bad_value(error):
             # It is read back by later attempts, which do not send the part again.
-            reason = rejects.recorded(rejects.refused(chunk.first_row, "", error))
-        yield from shared(lambda store: store.ledger.refuse(self.load.id, chunk.number, chunk.token, reason))
+            reason = rejects.encode_reject(rejects.reject_of(chunk.first_row, "", error))
+        yield from with_store(
+            lambda store: store.ledger.refuse(self.load.id, chunk.number, chunk.token, reason)
+        )
 
     def _resent(self, token: str, chunk: Chunk) -> Procedure[tuple[Step, Lease]]:
         return (
-            yield from self.granted(
+            yield from self.with_lease(
                 lambda store: store.ledger.resend(self.load.id, self.claimant, token, chunk)
             )
         )
@@ -288,14 +290,14 @@ class Writer:
     def note(self, done: Done) -> Procedure[None]:
         """Record that a chunk stands, if that is possible at once: it need not be settled then."""
         with suppress(LarkError):
-            yield from shared(
+            yield from with_store(
                 lambda store: store.ledger.step(self.load.id, self.claimant, done, None),
                 wait_for_database=False,
             )
 
-    def granted(self, work: Callable[[Store], Step]) -> Procedure[tuple[Step, Lease]]:
+    def with_lease(self, work: Callable[[Store], Step]) -> Procedure[tuple[Step, Lease]]:
         """Do a step of the ledger that needs the table's lease; wait for another writer."""
-        found = yield from granted(self.options.table_wait, work)
+        found = yield from with_lease(self.options.table_wait, work)
         assert found is not None  # noqa: S101 - the load has come from a database
         return found
 
@@ -343,7 +345,7 @@ def marker(load: Load, number: int) -> str:
     return f"{load.id[:16]}-{number}"
 
 
-def _recorded(step: Step) -> Recorded:
+def _require_recorded(step: Step) -> Recorded:
     assert step.recorded is not None  # noqa: S101 - a step that was granted, and had a chunk
     return step.recorded
 
@@ -352,7 +354,7 @@ def _is_replayed(error: BaseException | None) -> bool:
     return isinstance(error, ConflictError) and error.code in REPLAYED
 
 
-def _undecided(recorded: Recorded) -> OutcomeUnknownError:
+def _undecided_error(recorded: Recorded) -> OutcomeUnknownError:
     first = recorded.chunk.first_row
     return OutcomeUnknownError(
         f"Whether rows {first} to {first + recorded.chunk.row_count - 1} are written is still unknown after "

@@ -47,7 +47,7 @@ class Range(NamedTuple):
     sheet: str | None = None
 
     @classmethod
-    def sized(cls, first: Cell, rows: int, columns: int) -> Range:
+    def from_size(cls, first: Cell, rows: int, columns: int) -> Range:
         """Return the range of some rows and columns from a cell on."""
         return cls(first.row, first.column, first.row + rows - 1, first.column + columns - 1)
 
@@ -155,7 +155,7 @@ def range_of(given: RangeLike) -> Range:
     if isinstance(given, Range):
         found = given
     elif isinstance(given, str):
-        found = _parsed(given)
+        found = _parse(given)
     elif isinstance(given, tuple) and len(given) in (_PAIR, _QUAD):
         found = Range(*given) if len(given) == _QUAD else Range(*given, *given)
     else:
@@ -175,9 +175,9 @@ def range_of(given: RangeLike) -> Range:
     return found
 
 
-def _parsed(text: str) -> Range:
+def _parse(text: str) -> Range:
     title, mark, place = text.strip().rpartition("!")
-    sheet = _unquoted(title) if mark else None
+    sheet = _unquote(title) if mark else None
     if not place:
         if mark or not text.strip():
             return Range(sheet=sheet)
@@ -194,10 +194,10 @@ def _parsed(text: str) -> Range:
         rows[1], columns[1] = rows[0], columns[0]
     elif columns[0] is None and columns[1] is not None:
         _refuse(text)
-    return _ordered(rows, columns, sheet)
+    return _order(rows, columns, sheet)
 
 
-def _ordered(rows: list[int | None], columns: list[int | None], sheet: str | None) -> Range:
+def _order(rows: list[int | None], columns: list[int | None], sheet: str | None) -> Range:
     """Return the range between two corners in either order."""
     if None not in rows:
         rows = sorted(rows, key=lambda one: one or 0)
@@ -210,7 +210,7 @@ def _ordered(rows: list[int | None], columns: list[int | None], sheet: str | Non
     return Range(first_row, first_column, rows[1], columns[1], sheet)
 
 
-def _unquoted(title: str) -> str:
+def _unquote(title: str) -> str:
     is_quoted = len(title) >= _PAIR and title[0] == title[-1] == "'"
     return title[1:-1].replace("''", "'") if is_quoted else title
 

@@ -28,7 +28,7 @@ from lark_provider.api.clouddoc.sheets.values import (
     Encoded,
     encode_row,
     is_typed,
-    ragged,
+    ragged_error,
     to_cell,
 )
 
@@ -115,7 +115,9 @@ def encode_block(
     """
     width = len(rows[0])
     if set(map(len, rows)) != {width}:
-        raise next(ragged(width, len(row), at) for at, row in enumerate(rows, number) if len(row) != width)
+        raise next(
+            ragged_error(width, len(row), at) for at, row in enumerate(rows, number) if len(row) != width
+        )
     try:
         columns = [encode_column(values, zone) for values in zip(*rows, strict=True)]
     except MisfitError:

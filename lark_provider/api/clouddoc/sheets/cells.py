@@ -14,8 +14,8 @@ from lark_provider.api.clouddoc.sheets.blocks import blocks
 from lark_provider.api.clouddoc.sheets.pieces import MAX_BYTES, MAX_COLUMNS, MAX_ROWS, Splitter
 from lark_provider.api.clouddoc.sheets.tabulating import Table, encode
 from lark_provider.api.clouddoc.sheets.targets import Target, place
-from lark_provider.api.clouddoc.sheets.values import checked_rows
-from lark_provider.api.clouddoc.sheets.writing import V2, blank, check_merges, formatted, grown, put
+from lark_provider.api.clouddoc.sheets.values import check_rows
+from lark_provider.api.clouddoc.sheets.writing import V2, blank, check_merges, grown, put, set_formats
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 from lark_provider.protocol.operations import Procedure, perform
@@ -100,7 +100,7 @@ def write(
             calls += more
             if more > 1:  # it was too large
                 splitter.max_bytes = max(1, min(splitter.max_bytes, piece.size // 2))
-    yield from formatted(at.token, sheet.sheet_id, table.formats)
+    yield from set_formats(at.token, sheet.sheet_id, table.formats)
     return Written(at.token, sheet.sheet_id, table.range.a1, len(table.rows), width, revision, calls)
 
 
@@ -150,7 +150,7 @@ def append(
         )
     at = yield from place(token, target)
     (piece,) = pieces
-    searched = Range.sized(
+    searched = Range.from_size(
         piece.range.first, max(1, at.sheet.rows - piece.range.first_row + 1), len(table.rows[0])
     )
     option = "INSERT_ROWS" if insert_rows else "OVERWRITE"
@@ -159,7 +159,7 @@ def append(
     answer = yield from perform(
         dataclasses.replace(call, body=dataclasses.replace(piece, range=searched).body(at.sheet.sheet_id))
     )
-    written = _updated(answer.data, call)
+    written = _updated_range(answer.data, call)
     moved = written.first_row - table.range.first_row
     formats = {
         formatter: [
@@ -168,8 +168,8 @@ def append(
         ]
         for formatter, ranges in table.formats.items()
     }
-    yield from formatted(at.token, at.sheet.sheet_id, formats)
-    place_written = Range.sized(written.first, len(table.rows), len(table.rows[0]))
+    yield from set_formats(at.token, at.sheet.sheet_id, formats)
+    place_written = Range.from_size(written.first, len(table.rows), len(table.rows[0]))
     revision = answer.data.get("revision") or 0
     return Written(
         at.token, at.sheet.sheet_id, place_written.a1, len(table.rows), len(table.rows[0]), revision
@@ -194,7 +194,7 @@ def clear(token: Target, range: RangeLike = None) -> Procedure[Written]:  # noqa
         TransportError: Lark was not reached.
     """
     at = yield from place(token, range)
-    target = at.clipped()
+    target = at.clip()
     revision, calls = 0, 0
     for piece in blank(target):
         revision, more = yield from put(at.token, at.sheet.sheet_id, piece)
@@ -209,7 +209,7 @@ def _table(
 ) -> Table:
     if not raw:
         return encode(values, target.first, zone_of(zone))
-    rows = [list(row) for row in checked_rows(values)]
+    rows = [list(row) for row in check_rows(values)]
     width = len(rows[0]) if rows else 0
     if not width or any(len(row) != width for row in rows):
         raise InvalidRequestError(
@@ -217,7 +217,7 @@ def _table(
             "Next: fill what is missing with None.",
             code=WRONG_RANGE,
         )
-    return Table(rows, Range.sized(target.first, len(rows), width))
+    return Table(rows, Range.from_size(target.first, len(rows), width))
 
 
 def _check_fits(needed: Range, given: Range) -> None:
@@ -233,7 +233,7 @@ def _check_fits(needed: Range, given: Range) -> None:
         )
 
 
-def _updated(data: Any, call: Call[Any]) -> Range:
+def _updated_range(data: Any, call: Call[Any]) -> Range:
     """Return where Lark says that it has written."""
     updates = data.get("updates") or data
     try:

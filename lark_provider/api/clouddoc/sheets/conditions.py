@@ -71,7 +71,7 @@ class ConditionalFormat:
         """
         rule = self.rule()
         ranges = [
-            Place(at.token, at.sheet, range_of(one)).clipped().on(at.sheet.sheet_id) for one in self.ranges
+            Place(at.token, at.sheet, range_of(one)).clip().on(at.sheet.sheet_id) for one in self.ranges
         ]
         if not ranges:
             raise InvalidRequestError(

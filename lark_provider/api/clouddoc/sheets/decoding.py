@@ -50,7 +50,7 @@ def decode(cell: Any, shown: Any = None) -> Any:
     if isinstance(cell, list):
         return _segments(cell)
     if type(cell) in (int, float) and isinstance(shown, str):
-        return _dated(cell, shown)
+        return _to_date(cell, shown)
     return cell
 
 
@@ -78,7 +78,7 @@ def _row(row: Sequence[Any], shown: Sequence[Any], *, has_dates: bool) -> list[A
 
 
 @lru_cache(4096)  # the same days come again and again
-def _dated(days: float, shown: str) -> Any:
+def _to_date(days: float, shown: str) -> Any:
     has_clock, has_date = _CLOCK.search(shown), _CALENDAR.search(shown)
     if not (has_clock or has_date):
         return days  # text of a number

@@ -35,7 +35,7 @@ def set_widths(token: Target, widths: Mapping[str | int, int]) -> Procedure[None
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    yield from _sized(token, widths, "COLUMNS", _COLUMNS)
+    yield from _set_sizes(token, widths, "COLUMNS", _COLUMNS)
 
 
 def set_heights(token: Target, heights: Mapping[str | int, int]) -> Procedure[None]:
@@ -52,7 +52,7 @@ def set_heights(token: Target, heights: Mapping[str | int, int]) -> Procedure[No
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    yield from _sized(token, heights, "ROWS", _ROWS)
+    yield from _set_sizes(token, heights, "ROWS", _ROWS)
 
 
 def insert_rows(token: Target, before: int, count: int = 1) -> Procedure[None]:
@@ -141,7 +141,7 @@ def size_calls(
     return calls
 
 
-def _sized(
+def _set_sizes(
     token: Target,
     sizes: Mapping[str | int, int],
     dimension: Literal["COLUMNS", "ROWS"],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lark_provider.api.clouddoc.drive.folders import folder_token
-from lark_provider.api.clouddoc.drive.sharing import Grant, Share, resolved_shares, share_resolved
+from lark_provider.api.clouddoc.drive.sharing import Grant, Share, resolve_shares, share_resolved
 from lark_provider.api.clouddoc.sheets.targets import Target, spreadsheet
 from lark_provider.api.clouddoc.sheets.writing import V2
 from lark_provider.protocol.calls import Call, request
@@ -79,8 +79,8 @@ def create(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    checked_title(title)
-    shares = yield from resolved_shares(share_with)
+    check_title(title)
+    shares = yield from resolve_shares(share_with)
     body = {"title": title}
     if folder is not None:
         body["folder_token"] = yield from folder_token(folder)
@@ -134,7 +134,7 @@ def rename(token: Target, title: str) -> Procedure[SpreadsheetInfo]:
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    checked_title(title)
+    check_title(title)
     ref = yield from spreadsheet(token)
     url = path(FILES + "/{token}", token=ref.token)
     yield from perform(request("PATCH", url, json={"title": title}, idempotent=True))
@@ -180,7 +180,7 @@ def subject_of(title: str, folder: str | None) -> str:
     return f"{title} in folder {folder}" if folder else title
 
 
-def checked_title(title: object) -> str:
+def check_title(title: object) -> str:
     """Check the title of a spreadsheet.
 
     Args:

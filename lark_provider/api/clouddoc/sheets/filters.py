@@ -116,10 +116,10 @@ def set_filter(
     """
     wanted = {_column(one): condition.to_lark() for one, condition in (conditions or {}).items()}
     at = yield from place(token, range, fresh=True)
-    target = at.clipped()
+    target = at.clip()
     standing = yield from _filter_of(at)
     is_same = standing is not None and standing.range == target._replace(sheet=None)
-    if standing is not None and is_same and (conditions is None or _shown(standing) == wanted):
+    if standing is not None and is_same and (conditions is None or _conditions(standing) == wanted):
         return standing
     if standing is not None:
         yield from clear_filter(token)
@@ -185,7 +185,7 @@ def _filter_of(at: Place) -> Procedure[Filter | None]:
     )
 
 
-def _shown(standing: Filter) -> dict[str, dict[str, Any]]:
+def _conditions(standing: Filter) -> dict[str, dict[str, Any]]:
     return {
         column: each.to_lark()
         for column, all_of in standing.conditions.items()

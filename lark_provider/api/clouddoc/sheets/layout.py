@@ -41,7 +41,7 @@ def style(token: Target, range: RangeLike, style: Style) -> Procedure[None]:  # 
         )
     wire = style.to_lark()
     at = yield from place(token, range)
-    for call in style_calls(at.token, at.sheet.sheet_id, [([at.clipped()], wire)]):
+    for call in style_calls(at.token, at.sheet.sheet_id, [([at.clip()], wire)]):
         yield from perform(call)
 
 
@@ -109,13 +109,13 @@ def merge(token: Target, range: RangeLike, kind: MergeKind = "all") -> Procedure
     if kind not in get_args(MergeKind):
         raise unknown_choice("kind", kind, get_args(MergeKind), _WRONG)
     at = yield from place(token, range, fresh=True)
-    target = at.clipped()
+    target = at.clip()
     if len(list(tiles(target, MAX_ROWS))) > 1:
         raise InvalidRequestError(
             f"Merged cells must have at most 5,000 rows and 100 columns, got {target.a1}. Next: merge less.",
             code=_WRONG,
         )
-    wanted = set(_merged(target, kind))
+    wanted = set(_merges_of(target, kind))
     met = {one for one in at.sheet.merges if one.meets(target)}
     if not wanted - met:
         return
@@ -143,7 +143,7 @@ def unmerge(token: Target, range: RangeLike = None) -> Procedure[None]:  # noqa:
         TransportError: Lark was not reached.
     """
     at = yield from place(token, range, fresh=True)
-    target = at.clipped()
+    target = at.clip()
     met = [one for one in at.sheet.merges if one.meets(target)]
     for one in met:
         yield from _merge_call(at, one, "unmerge_cells", {})
@@ -151,7 +151,7 @@ def unmerge(token: Target, range: RangeLike = None) -> Procedure[None]:  # noqa:
         yield from place(token, range, fresh=True)  # so that the cached list has them no more
 
 
-def _merged(target: Range, kind: MergeKind) -> list[Range]:
+def _merges_of(target: Range, kind: MergeKind) -> list[Range]:
     """Return the merges that a range becomes; of single cells there are none."""
     if kind == "all":
         found = [target]

@@ -65,7 +65,7 @@ class Piece:
             parts = [(first, [rows[0][:half]]), (beside, [rows[0][half:]])]
         else:
             return []
-        return [Piece(Range.sized(cell, len(part), len(part[0])), (_json(part),)) for cell, part in parts]
+        return [Piece(Range.from_size(cell, len(part), len(part[0])), (_json(part),)) for cell, part in parts]
 
 
 @dataclass(slots=True)
@@ -94,9 +94,9 @@ class _Block:
         self.size += len(chunk)
         self.mentions += mentions
 
-    def taken(self) -> Piece:
+    def take(self) -> Piece:
         """Return its rows as a piece, and begin below them."""
-        piece = Piece(Range.sized(self.first, self.rows, self.width), self.chunks)
+        piece = Piece(Range.from_size(self.first, self.rows, self.width), self.chunks)
         self.first = Cell(self.first.row + self.rows, self.first.column)
         self.chunks, self.rows, self.size, self.mentions = [], 0, 0, 0
         return piece
@@ -132,15 +132,15 @@ class Splitter:
         for block in self._blocks:
             end = start + block.width
             is_whole = len(self._blocks) == 1
-            full += self._added(block, rows if is_whole else [row[start:end] for row in rows])
+            full += self._add(block, rows if is_whole else [row[start:end] for row in rows])
             start = end
         return full
 
     def rest(self) -> list[Piece]:
         """Return the pieces of what was added and not given out yet."""
-        return [block.taken() for block in self._blocks if block.rows]
+        return [block.take() for block in self._blocks if block.rows]
 
-    def _added(self, block: _Block, rows: Sequence[Sequence[Any]]) -> Iterator[Piece]:
+    def _add(self, block: _Block, rows: Sequence[Sequence[Any]]) -> Iterator[Piece]:
         whole = _json(rows)
         mentions = whole.count(_MENTION)
         if block.takes(len(rows), len(whole), mentions, self.max_bytes):
@@ -150,10 +150,10 @@ class Splitter:
             line = _json([row])
             mentions = line.count(_MENTION)
             if block.rows and not block.takes(1, len(line), mentions, self.max_bytes):
-                yield block.taken()
+                yield block.take()
             block.add(line, 1, mentions)
             if not block.takes(0, 0, 0, self.max_bytes + len(block.chunks)):  # one row is too much
-                yield from _cut(block.taken(), self.max_bytes)
+                yield from _cut(block.take(), self.max_bytes)
 
 
 def _json(rows: Sequence[Sequence[Any]]) -> bytes:

@@ -71,7 +71,7 @@ def read(
             if attempt > _ATTEMPTS:
                 raise
         else:
-            return _trimmed(rows, range_of(range))
+            return _trim(rows, range_of(range))
 
 
 def read_rows(
@@ -134,7 +134,7 @@ class _Reading:
         """Read a window; the token is the number of its first row."""
         if token is None or self.place is None:
             at = yield from place(self.token, self.range, fresh=True)
-            self.place, self.bounds, self.revision, self.blank = at, at.clipped(), None, 0
+            self.place, self.bounds, self.revision, self.blank = at, at.clip(), None, 0
             width = (self.bounds.last_column or 0) - self.bounds.first_column + 1
             self.window = max(1, min(MAX_ROWS, _FIRST_CELLS // width))
         else:
@@ -236,12 +236,12 @@ def _values(at: Place, block: Range, options: Any) -> Procedure[_Window]:
     data = (yield from perform(call)).data
     found = (data.get("valueRange") or {}).get("values") or []
     width = (block.last_column or 0) - block.first_column + 1
-    rows = [_padded(row or [], width) for row in found[: len_of(block)]]
+    rows = [_pad(row or [], width) for row in found[: len_of(block)]]
     rows += [[None] * width for _ in range(len_of(block) - len(rows))]
     return _Window(rows, data.get("revision") or 0)
 
 
-def _padded(row: list[Any], width: int) -> list[Any]:
+def _pad(row: list[Any], width: int) -> list[Any]:
     return row if len(row) == width else (row + [None] * (width - len(row)))[:width]
 
 
@@ -252,7 +252,7 @@ def _size(rows: list[list[Any]]) -> int:
     return size * len(rows) // max(1, len(sample))
 
 
-def _trimmed(rows: list[list[Any]], wanted: Range) -> list[list[Any]]:
+def _trim(rows: list[list[Any]], wanted: Range) -> list[list[Any]]:
     """Leave empty columns at the end out, where the range names no last column."""
     if wanted.last_column is not None:
         return rows

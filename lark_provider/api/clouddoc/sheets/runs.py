@@ -65,7 +65,7 @@ class Runs:
             column = self._first + place
             self._found.setdefault(formatter, []).append(Range(start, column, self._last, column))
 
-    def closed(self) -> dict[str, list[Range]]:
+    def close(self) -> dict[str, list[Range]]:
         """Return the ranges for each formatter, and begin again."""
         for place, (one, start) in enumerate(self._open):
             self._close(place, one, start)

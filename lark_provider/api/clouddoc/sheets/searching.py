@@ -58,19 +58,19 @@ def find(
     answers: list[set[Cell]] = []
     for ignores_case in (True, False) if regex or text.lower() != text.upper() else (True,):
         condition = {
-            "range": at.clipped().on(at.sheet.sheet_id),
+            "range": at.clip().on(at.sheet.sheet_id),
             "match_case": ignores_case,
             "match_entire_cell": whole_cell,
             "search_by_regex": regex,
             "include_formulas": formulas,
         }
         call = request("POST", url, json={"find_condition": condition, "find": text}, safe=True)
-        answers.append(_found((yield from perform(call)).data))
+        answers.append(_found_cells((yield from perform(call)).data))
     cells = set.intersection(*answers) if match_case else set.union(*answers)
     return sorted(cells)
 
 
-def _found(data: Mapping[str, Any]) -> set[Cell]:
+def _found_cells(data: Mapping[str, Any]) -> set[Cell]:
     result = data.get("find_result") or {}
     names = [*(result.get("matched_cells") or ()), *(result.get("matched_formula_cells") or ())]
     return {range_of(name).first for name in names}

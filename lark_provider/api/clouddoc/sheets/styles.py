@@ -69,8 +69,8 @@ class Style:
             "font": {name: value for name, value in font.items() if value is not None} or None,
             "formatter": self.formatter,
             "textDecoration": self._decoration(),
-            "hAlign": _chosen("align", self.align, _ALIGNS),
-            "vAlign": _chosen("vertical_align", self.vertical_align, _VERTICAL),
+            "hAlign": _choose("align", self.align, _ALIGNS),
+            "vAlign": _choose("vertical_align", self.vertical_align, _VERTICAL),
             "foreColor": color(self.color, "color"),
             "backColor": color(self.background, "background"),
             "borderType": None,
@@ -144,7 +144,7 @@ def color(value: object, name: str) -> str | None:
     return value.lower()
 
 
-def _chosen(name: str, value: object, choices: dict[str, int]) -> int | None:
+def _choose(name: str, value: object, choices: dict[str, int]) -> int | None:
     if value is None:
         return None
     if value not in choices:

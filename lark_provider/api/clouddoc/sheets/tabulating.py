@@ -10,7 +10,7 @@ from typing import Any
 from lark_provider.api.clouddoc.sheets.addressing import MAX_COLUMNS, Cell, Range
 from lark_provider.api.clouddoc.sheets.blocks import blocks, encode_block
 from lark_provider.api.clouddoc.sheets.runs import Runs
-from lark_provider.api.clouddoc.sheets.values import FIRST, WRONG_VALUE, checked_rows, ragged
+from lark_provider.api.clouddoc.sheets.values import FIRST, WRONG_VALUE, check_rows, ragged_error
 from lark_provider.protocol.errors import InvalidRequestError
 
 
@@ -46,11 +46,11 @@ def encode(rows: Iterable[Sequence[Any]], first: Cell = FIRST, zone: dt.tzinfo |
     wire: list[tuple[Any, ...]] = []
     runs = Runs(first.column)
     width = 0
-    for block in blocks(checked_rows(rows)):
+    for block in blocks(check_rows(rows)):
         number = first.row + len(wire)
         width = width or len(block[0])
         if len(block[0]) != width:
-            raise ragged(width, len(block[0]), number)
+            raise ragged_error(width, len(block[0]), number)
         found = encode_block(block, number, first.column, zone)
         found.add_to(runs, number)
         wire += found.rows
@@ -65,4 +65,4 @@ def encode(rows: Iterable[Sequence[Any]], first: Cell = FIRST, zone: dt.tzinfo |
             f"them.",
             code=WRONG_VALUE,
         )
-    return Table(wire, Range.sized(first, len(wire), width), runs.closed())
+    return Table(wire, Range.from_size(first, len(wire), width), runs.close())

@@ -113,7 +113,7 @@ class Place(NamedTuple):
     sheet: Worksheet
     range: Range
 
-    def clipped(self) -> Range:
+    def clip(self) -> Range:
         """Return the part of the range that lies on the grid.
 
         Raises:
@@ -190,10 +190,10 @@ def place(target: Target, range: RangeLike = None, *, fresh: bool = False) -> Pr
     if wanted.sheet is not None:
         key = wanted.sheet
     sheets = yield from read_sheets(token, max_age=0.0 if fresh else _MAX_AGE)
-    found = _named(sheets, key)
+    found = _find_worksheet(sheets, key)
     if found is None and not fresh:
         sheets = yield from read_sheets(token)
-        found = _named(sheets, key)
+        found = _find_worksheet(sheets, key)
     if found is None:
         titles = ", ".join(repr(one.title) for one in sheets)
         raise NotFoundError(
@@ -210,7 +210,7 @@ def place(target: Target, range: RangeLike = None, *, fresh: bool = False) -> Pr
     return Place(token, found, wanted)
 
 
-def _named(sheets: list[Worksheet], key: str | int | None) -> Worksheet | None:
+def _find_worksheet(sheets: list[Worksheet], key: str | int | None) -> Worksheet | None:
     """Return the worksheet with an id, a title or an index, in this order; the first visible one for None."""
     if key is None:
         return next((one for one in sheets if one.resource_type == "sheet" and not one.hidden), None) or (

@@ -111,7 +111,7 @@ def encode_row(
     return encoded
 
 
-def ragged(width: int, got: int, number: int) -> InvalidRequestError:
+def ragged_error(width: int, got: int, number: int) -> InvalidRequestError:
     """Return the error for a row of another length.
 
     Args:
@@ -126,7 +126,7 @@ def ragged(width: int, got: int, number: int) -> InvalidRequestError:
     )
 
 
-def checked_rows(rows: Any) -> Iterable[Sequence[Any]]:
+def check_rows(rows: Any) -> Iterable[Sequence[Any]]:
     """Check that each row is a sequence of values, while they are iterated.
 
     Args:

@@ -73,7 +73,7 @@ def add_sheet(token: Target, title: str, *, index: int | None = None) -> Procedu
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    checked_title(title)
+    check_title(title)
     ref = yield from spreadsheet(token)
     sheets = yield from read_sheets(ref.token)
     if any(one.title == title for one in sheets):
@@ -86,14 +86,14 @@ def add_sheet(token: Target, title: str, *, index: int | None = None) -> Procedu
     try:
         yield from _change(ref.token, {"addSheet": {"properties": added}})
     except OutcomeUnknownError as error:
-        found = _titled((yield from read_sheets(ref.token)), title)
+        found = _find_titled((yield from read_sheets(ref.token)), title)
         if found is None:
             raise
         del error
         return found
-    found = _titled((yield from read_sheets(ref.token)), title)
+    found = _find_titled((yield from read_sheets(ref.token)), title)
     if found is None:
-        raise _ignored(title)
+        raise _ignored_error(title)
     return found
 
 
@@ -118,7 +118,7 @@ def rename_sheet(token: Target, sheet: str | int | None, title: str) -> Procedur
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    checked_title(title)
+    check_title(title)
     at = yield from place(_of(token, sheet), fresh=True)
     if at.sheet.title == title:
         return at.sheet
@@ -126,7 +126,7 @@ def rename_sheet(token: Target, sheet: str | int | None, title: str) -> Procedur
     yield from _change(at.token, {"updateSheet": changed}, idempotent=True)
     at = yield from place(SheetRef(at.token, at.sheet.sheet_id), fresh=True)
     if at.sheet.title != title:
-        raise _ignored(title)
+        raise _ignored_error(title)
     return at.sheet
 
 
@@ -150,19 +150,19 @@ def copy_sheet(token: Target, sheet: str | int | None, title: str) -> Procedure[
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    checked_title(title)
+    check_title(title)
     at = yield from place(_of(token, sheet), fresh=True)
     copied = {"source": {"sheetId": at.sheet.sheet_id}, "destination": {"title": title}}
     try:
         yield from _change(at.token, {"copySheet": copied})
     except OutcomeUnknownError:
-        found = _titled((yield from read_sheets(at.token)), title)
+        found = _find_titled((yield from read_sheets(at.token)), title)
         if found is None:
             raise
         return found
-    found = _titled((yield from read_sheets(at.token)), title)
+    found = _find_titled((yield from read_sheets(at.token)), title)
     if found is None:
-        raise _ignored(title)
+        raise _ignored_error(title)
     return found
 
 
@@ -204,7 +204,7 @@ def delete_sheet(token: Target, sheet: str | int | None = None) -> Procedure[Non
         yield from read_sheets(at.token)  # so that the cached list has it no more
 
 
-def checked_title(title: object) -> str:
+def check_title(title: object) -> str:
     """Check the title of a worksheet, since Lark ignores some without an error.
 
     Args:
@@ -227,11 +227,11 @@ def _of(token: Target, sheet: str | int | None) -> Target:
     return token if sheet is None else SheetRef(ref_of(token).token, sheet)
 
 
-def _titled(sheets: list[Worksheet], title: str) -> Worksheet | None:
+def _find_titled(sheets: list[Worksheet], title: str) -> Worksheet | None:
     return next((one for one in sheets if one.title == title), None)
 
 
-def _ignored(title: str) -> InvalidRequestError:
+def _ignored_error(title: str) -> InvalidRequestError:
     return InvalidRequestError(
         f"Lark answered success and did not take the title {title!r}. Next: choose another, without special "
         "characters.",

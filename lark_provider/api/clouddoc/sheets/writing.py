@@ -209,19 +209,19 @@ def style_calls(
             number += len(names[:free])
             names = names[free:]
             if number == STYLED_RANGES:
-                yield _styled(token, data)
+                yield _style_call(token, data)
                 data, number = [], 0
     if data:
-        yield _styled(token, data)
+        yield _style_call(token, data)
 
 
-def _styled(token: str, data: list[dict[str, Any]]) -> Call[Any]:
+def _style_call(token: str, data: list[dict[str, Any]]) -> Call[Any]:
     return request(
         "PUT", path(V2 + "/styles_batch_update", token=token), json={"data": data}, idempotent=True
     )
 
 
-def formatted(token: str, sheet_id: str, formats: Mapping[str, Iterable[Range]]) -> Procedure[None]:
+def set_formats(token: str, sheet_id: str, formats: Mapping[str, Iterable[Range]]) -> Procedure[None]:
     """Set the formatters of cells.
 
     Args:

@@ -110,10 +110,10 @@ def _texts(cells: Cells) -> Cells:
         found = [part["text"] for (part,) in cells]
     except (KeyError, TypeError, ValueError):
         return [_text(cell) for cell in cells]
-    return _filled(found)
+    return _null_empty(found)
 
 
-def _filled(cells: Cells) -> Cells:
+def _null_empty(cells: Cells) -> Cells:
     return cells if all(cells) else [cell or None for cell in cells]
 
 
@@ -136,12 +136,12 @@ def _by(member: str) -> Callable[[Cells], Cells]:
     """Return a function for lists of dicts, which are compared by one member."""
 
     def convert(cells: Cells) -> Cells:
-        return [sorted({one[member] for one in _listed(cell)}) if cell else None for cell in cells]
+        return [sorted({one[member] for one in _as_list(cell)}) if cell else None for cell in cells]
 
     return convert
 
 
-def _listed(cell: Any) -> Iterable[Mapping[str, Any]]:
+def _as_list(cell: Any) -> Iterable[Mapping[str, Any]]:
     return [cell] if isinstance(cell, Mapping) else cell
 
 
@@ -166,7 +166,7 @@ def _location(cell: Any) -> list[float] | None:
     return [float(part) for part in place.split(",")] if place else None
 
 
-def _named(cell: Any) -> Any:
+def _by_name(cell: Any) -> Any:
     if not cell:
         return None
     return sorted([str(one.get("name")), int(one.get("size") or 0)] for one in cell)
@@ -176,15 +176,15 @@ def _others(cells: Cells) -> Cells:
     return [None if cell in ("", [], {}) else cell for cell in cells]
 
 
-_MODES: dict[str, Callable[[Any], Any]] = {ADDRESS: _address, NAMED: _named}
+_MODES: dict[str, Callable[[Any], Any]] = {ADDRESS: _address, NAMED: _by_name}
 _BOTH: dict[int, Callable[[Cells], Cells]] = {
     types.NUMBER: _numbers,
-    types.SINGLE_SELECT: _filled,
+    types.SINGLE_SELECT: _null_empty,
     types.MULTI_SELECT: _sets,
     types.DATE: _moments,
-    types.CHECKBOX: _filled,
+    types.CHECKBOX: _null_empty,
     types.PERSON: _by("id"),
-    types.PHONE: _filled,
+    types.PHONE: _null_empty,
     types.URL: _urls,
     types.ATTACHMENT: _by("file_token"),
     types.LINK: _links,
@@ -193,4 +193,4 @@ _BOTH: dict[int, Callable[[Cells], Cells]] = {
     types.GROUP: _by("id"),
 }
 _READ: dict[int, Callable[[Cells], Cells]] = {**_BOTH, types.TEXT: _texts}
-_WRITTEN: dict[int, Callable[[Cells], Cells]] = {**_BOTH, types.TEXT: _filled}
+_WRITTEN: dict[int, Callable[[Cells], Cells]] = {**_BOTH, types.TEXT: _null_empty}

@@ -59,7 +59,7 @@ class Comparison:
             return
         fields: list[Mapping[str, Any]] = [record.get("fields") or {} for record in records]
         keys = self.keys.of_table(fields)
-        rows, own, digests = zip(*index.known(keys), strict=True)
+        rows, own, digests = zip(*index.look_up(keys), strict=True)
         marked = self.layout.shape(dict.fromkeys(self.marks, EXACT)) if self.marks else None
         shapes = [marked if row is None else shape for row, shape in zip(rows, own, strict=True)]
         if not self.compares:
@@ -98,19 +98,19 @@ class Comparison:
                 # As JSON, for a vector that was not stored may hold tuples.
                 if new != old:
                     before[column.name] = old
-                    after[column.name] = sent(column.type, row[column.name])
+                    after[column.name] = to_send(column.type, row[column.name])
             found.append((before, after))
         return found
 
-    def created(self, wire: bytes) -> dict[str, Any]:
+    def to_create(self, wire: bytes) -> dict[str, Any]:
         """Return a row as it is sent to create a record, without its empty cells."""
         row: dict[str, Any] = orjson.loads(wire)
         return {
-            name: sent(self.layout.types[name], value) for name, value in row.items() if value is not None
+            name: to_send(self.layout.types[name], value) for name, value in row.items() if value is not None
         }
 
 
-def sent(field_type: int, value: Any) -> Any:
+def to_send(field_type: int, value: Any) -> Any:
     """Return a cell as it is sent: an attachment without the name and size that it is compared by."""
     if field_type == types.ATTACHMENT and value:
         return [{"file_token": one["file_token"]} for one in value]

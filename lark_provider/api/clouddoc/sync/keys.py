@@ -60,7 +60,7 @@ class Keys:
     ) -> None:
         if not isinstance(form, str) or form not in _FORMS:
             raise unknown_choice("key_form", form, _FORMS)
-        self.fields = [KeyField(name, _checked(name, field_types)) for name in names]
+        self.fields = [KeyField(name, _check(name, field_types)) for name in names]
         self.names = [field.name for field in self.fields]
         self._form = _FORMS[form]
         self._is_exact = form == "exact"
@@ -87,7 +87,7 @@ class Keys:
         if len(self.fields) == 1:
             return self._column(self.fields[0], records)
         columns = [self._column(field, records) for field in self.fields]
-        return [_joined(parts) for parts in zip(*columns, strict=True)]
+        return [_join(parts) for parts in zip(*columns, strict=True)]
 
     def _column(self, field: KeyField, records: Sequence[Mapping[str, Any]]) -> list[str | None]:
         (found,) = cells_of([field.name], records)
@@ -191,7 +191,7 @@ def number_text(value: float | Decimal) -> str:
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
-def checked_names(names: object) -> list[str]:
+def check_names(names: object) -> list[str]:
     """Return the names of key fields as a list.
 
     Args:
@@ -209,7 +209,7 @@ def checked_names(names: object) -> list[str]:
     return found
 
 
-def _checked(name: str, field_types: Mapping[str, int]) -> int:
+def _check(name: str, field_types: Mapping[str, int]) -> int:
     kind = field_types.get(name)
     if kind not in _ALLOWED:
         problem = "is no field of the table" if kind is None else f"has type {kind}"
@@ -220,7 +220,7 @@ def _checked(name: str, field_types: Mapping[str, int]) -> int:
     return kind
 
 
-def _joined(parts: Sequence[str | None]) -> str | None:
+def _join(parts: Sequence[str | None]) -> str | None:
     if None in parts:
         return None
     return EMPTY if EMPTY in parts else _json(parts)

@@ -80,7 +80,7 @@ class Layout:
         """
         convert = canonical.of_source if written else canonical.of_table
 
-        def converted(columns: Sequence[Column]) -> list[Sequence[Any]]:
+        def convert_columns(columns: Sequence[Column]) -> list[Sequence[Any]]:
             given = cells_of([one.name for one in columns], records)
             return [
                 convert(one.type, one.mode, cells, self.zone)
@@ -88,12 +88,12 @@ class Layout:
             ]
 
         if len(set(shapes)) == 1 and shapes[0]:  # as in most sources
-            return list(zip(*converted(self.columns(shapes[0])), strict=True))
+            return list(zip(*convert_columns(self.columns(shapes[0])), strict=True))
         places: dict[str | None, list[int]] = {}
         for place, shape in enumerate(shapes):
             places.setdefault(shape, []).append(place)
         used = list(dict.fromkeys(one for shape in places if shape for one in self.columns(shape)))
-        made = dict(zip(used, converted(used), strict=True))
+        made = dict(zip(used, convert_columns(used), strict=True))
         found: list[tuple[Any, ...] | None] = [None] * len(shapes)
         for shape, own in places.items():
             if shape is not None:

@@ -16,7 +16,7 @@ from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.clouddoc.records import MAX_PAGE, RECORDS
 from lark_provider.api.clouddoc.sync.keys import Keys
 from lark_provider.api.clouddoc.sync.reading import work
-from lark_provider.api.clouddoc.sync.slices import each, sliced
+from lark_provider.api.clouddoc.sync.slices import each, slice_page
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 from lark_provider.protocol.operations import Page, Procedure, perform
@@ -66,12 +66,12 @@ def read_linked(
             json={"field_names": [key_field], "automatic_fields": False},
             safe=True,
         )
-        data: dict[str, Any] = (yield from perform(replace(call, skim=sliced))).data
+        data: dict[str, Any] = (yield from perform(replace(call, skim=slice_page))).data
         try:
-            data = yield from work(partial(_added, data, name, keys, index))
+            data = yield from work(partial(_add, data, name, keys, index))
         except orjson.JSONDecodeError:
             # It was damaged on its way. If it is again, parsing it as a whole says how.
-            data = yield from work(partial(_added, (yield from perform(call)).data, name, keys, index))
+            data = yield from work(partial(_add, (yield from perform(call)).data, name, keys, index))
         token = Page.of(data).next_token
         if token is None:
             return
@@ -83,7 +83,7 @@ def read_linked(
         seen.add(token)
 
 
-def _added(data: Mapping[str, Any], name: str, keys: Keys, index: SyncIndex) -> dict[str, Any]:
+def _add(data: Mapping[str, Any], name: str, keys: Keys, index: SyncIndex) -> dict[str, Any]:
     """Add the keys of a page, once all of it is parsed; return the page without its items."""
     pairs: list[tuple[str, str]] = []
 

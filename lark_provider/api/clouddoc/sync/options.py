@@ -11,7 +11,7 @@ from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
 from lark_provider.api.clouddoc.rejects import OnBadRow, check_limit
 from lark_provider.api.clouddoc.searches import Condition
-from lark_provider.api.clouddoc.sync.keys import KeyForm, checked_names
+from lark_provider.api.clouddoc.sync.keys import KeyForm, check_names
 from lark_provider.api.clouddoc.sync.plan import SyncResult
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 
@@ -21,7 +21,7 @@ OnDuplicate: TypeAlias = Literal["keep_oldest", "error"]
 OnNull: TypeAlias = Literal["clear", "keep"]
 
 
-def checked_links(links: object) -> dict[str, str]:
+def check_links(links: object) -> dict[str, str]:
     """Return `links` as a dict.
 
     Args:
@@ -84,7 +84,7 @@ class Options:
         ):
             if getattr(self, name) not in get_args(kind):
                 raise unknown_choice(name, getattr(self, name), get_args(kind))
-        object.__setattr__(self, "key_fields", checked_names(self.key_fields))
+        object.__setattr__(self, "key_fields", check_names(self.key_fields))
         if (
             isinstance(self.max_deletes, bool)
             or not isinstance(self.max_deletes, int | float)

@@ -174,17 +174,17 @@ class SyncPlan(SyncResult):
     ) -> None:
         super().__init__(counts, rejects=list(rejects))
         self._index, self._comparison = index, comparison
-        self.calls = estimated_calls(counts)
+        self.calls = estimate_calls(counts)
         self.seconds = self.calls * seconds_a_call
         self.first = [
             change_of(one, comparison, marks=counts.marks > 0)
             for kind in KINDS
-            for one in index.planned_after(kind, 0, shown)
+            for one in index.read_plan_after(kind, 0, shown)
         ]
 
     def changes(self) -> Iterator[Change]:
         """Return all changes, in the order in which they would be made."""
-        for one in self._index.planned():
+        for one in self._index.read_plan():
             yield change_of(one, self._comparison, marks=self.counts.marks > 0)
 
     def close(self) -> None:
@@ -216,14 +216,14 @@ def change_of(planned: Planned, comparison: Comparison, *, marks: bool) -> Chang
     """
     kind: str = "mark" if marks and planned.kind == "update" and not planned.row else planned.kind
     if planned.kind == "create":
-        after: Mapping[str, Any] = comparison.created(planned.after or b"{}")
+        after: Mapping[str, Any] = comparison.to_create(planned.after or b"{}")
     else:
         after = orjson.loads(planned.after) if planned.after else {}
     before = orjson.loads(planned.before) if planned.before else {}
     return Change(kind, planned.key, planned.row, planned.record_id, before, after)
 
 
-def estimated_calls(counts: Counts) -> int:
+def estimate_calls(counts: Counts) -> int:
     """Return how many requests the writes of a plan take, those that look before and after included."""
     changed = counts.updates + counts.marks
     deletes = -(-counts.deletes // MAX_DELETED)

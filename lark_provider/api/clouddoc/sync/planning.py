@@ -64,7 +64,7 @@ def plan(prepared: Prepared, rejected: list[Reject], index: SyncIndex) -> Proced
     planned = yield from work(index.counts)
     counts.creates, counts.deletes = planned.get("create", 0), planned.get("delete", 0)
     counts.updates = planned.get("update", 0) - counts.marks
-    accepted = yield from work(index.accepted)
+    accepted = yield from work(index.count_accepted)
     counts.unchanged = accepted - counts.creates - counts.updates
     removed = counts.deletes + counts.marks
     if removed and not counts.source_rows and not options.may_delete_all:
@@ -131,7 +131,7 @@ def _look_again(prepared: Prepared, index: SyncIndex, *, has_filter: bool) -> Pr
 def _require_visible(prepared: Prepared, index: SyncIndex) -> Procedure[None]:
     if not prepared.is_advanced or prepared.options.allow_empty_table:
         return
-    if (yield from work(index.scanned)) or (yield from prepared.reader.has_records()):
+    if (yield from work(index.count_scanned)) or (yield from prepared.reader.has_records()):
         return
     raise PermissionDeniedError(
         "The base has advanced permissions and the app sees no record of the table, which looks the same "
@@ -189,7 +189,7 @@ def _not_creatable(prepared: Prepared, rows: list[tuple[int, str]], index: SyncI
         if computed:
             reason = f"no record has the key {key!r}, and Lark computes this field"
             found.append(Reject(row, computed[0], reason, key))
-        elif scope is not None and (field := scope.failed_by(orjson.loads(wire[key]), partly=False)):
+        elif scope is not None and (field := scope.failing_field(orjson.loads(wire[key]), partly=False)):
             reason = "must be within scope, which a new record without it is not"
             found.append(Reject(row, field, reason, key))
     index.reject([one.row for one in found])

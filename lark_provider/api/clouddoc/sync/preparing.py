@@ -105,7 +105,7 @@ def prepare(
             f"mark must have values that fit the table; {bad[0].field!r} {bad[0].reason}. Next: correct it.",
             code=1254015,
         )
-    stager = Stager(fields, converter, keys, layout, options, scope, index.linked)
+    stager = Stager(fields, converter, keys, layout, options, scope, index.find_linked)
     comparison = Comparison(keys, layout, compares=options.mode != "insert_missing", marks=marks)
     reader = Reader(app_token, table_id, index, comparison, scope, options.user_id_type, keep)
     return Prepared(options, fields, base.get("is_advanced") is True, stager, reader)

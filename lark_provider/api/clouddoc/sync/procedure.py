@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS
-from lark_provider.api.clouddoc.rejects import OnBadRow, Reject, checked_rows
+from lark_provider.api.clouddoc.rejects import OnBadRow, Reject, check_rows
 from lark_provider.api.clouddoc.searches import Condition
 from lark_provider.api.clouddoc.sync import planning, preparing, settling
 from lark_provider.api.clouddoc.sync.keys import KeyForm
@@ -20,7 +20,7 @@ from lark_provider.api.clouddoc.sync.options import (
     OnMissing,
     OnNull,
     Options,
-    checked_links,
+    check_links,
 )
 from lark_provider.api.clouddoc.sync.plan import Counts, SyncPlan, SyncResult
 from lark_provider.api.clouddoc.sync.turn import turn
@@ -141,8 +141,8 @@ def sync(
         key_form=key_form,
         on_bad_row=on_bad_row,
         max_rejects=max_rejects,
-        only_rows=checked_rows(retry_rows),
-        links=checked_links(links),
+        only_rows=check_rows(retry_rows),
+        links=check_links(links),
         strict_options=strict_options,
         empty_as_none=empty_as_none,
         allow_empty_table=allow_empty_table,
@@ -182,7 +182,7 @@ def run(
         _log_plan(plan, dry_run=dry_run)
         if dry_run:
             return plan
-        yield from _written(writer)
+        yield from _write(writer)
     except Exception:
         yield from own_turn.end()
         raise
@@ -224,7 +224,7 @@ def _log_plan(plan: SyncPlan, *, dry_run: bool) -> None:
         )
 
 
-def _written(writer: Writer) -> Procedure[None]:
+def _write(writer: Writer) -> Procedure[None]:
     """Write; an error says how far it came."""
     result = writer.result
     try:

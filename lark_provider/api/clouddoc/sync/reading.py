@@ -15,7 +15,7 @@ from lark_provider.api.clouddoc.searches import MAX_NAMES
 from lark_provider.api.clouddoc.sync.comparing import Comparison
 from lark_provider.api.clouddoc.sync.plan import MAX_READ
 from lark_provider.api.clouddoc.sync.scope import Scope
-from lark_provider.api.clouddoc.sync.slices import Skim, sliced
+from lark_provider.api.clouddoc.sync.slices import Skim, slice_page
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.effects import Now
 from lark_provider.protocol.errors import LarkAPIError, PermissionDeniedError
@@ -101,7 +101,7 @@ class Reader:
             if problem == _CHEAPER:
                 return False
             if not problem:
-                seen = yield from work(self.index.scanned)
+                seen = yield from work(self.index.count_scanned)
                 if total is None or seen >= total:
                     yield from work(lambda: self.index.end_scan(keep=adds))
                     return True
@@ -120,7 +120,7 @@ class Reader:
         seen_tokens: set[str] = set()
         pages, total = 0, None
         while True:
-            data = yield from self._answer(self._body(), token, skim=sliced)
+            data = yield from self._answer(self._body(), token, skim=slice_page)
             try:
                 data = yield from work(lambda data=data: self.comparison.see_page(data, self.index))  # type: ignore[misc]
             except orjson.JSONDecodeError as error:
@@ -154,7 +154,7 @@ class Reader:
         while waiting:
             some = waiting.pop()
             try:
-                items = yield from self.found(some)
+                items = yield from self.find(some)
             except LarkAPIError as error:
                 if error.code != _TOO_LONG_FILTER or len(some) == 1:
                     raise
@@ -167,7 +167,7 @@ class Reader:
                 continue
             yield from work(lambda items=items: self.comparison.see(items, self.index))  # type: ignore[misc]
 
-    def found(self, keys: Sequence[str]) -> Procedure[list[dict[str, Any]]]:
+    def find(self, keys: Sequence[str]) -> Procedure[list[dict[str, Any]]]:
         """Return the records that have one of some keys.
 
         Args:
@@ -216,7 +216,7 @@ class Reader:
                 "automatic_fields": automatic_fields,
             }
             call: Call[Any] = request("POST", url, json=body, safe=True)
-            data = (yield from self._timed(call)).data
+            data = (yield from self._time(call)).data
             if forbidden := data.get("forbidden_record_ids"):
                 raise PermissionDeniedError(
                     f"The app may not see {len(forbidden)} record(s) that it needs, such as {forbidden[0]}. "
@@ -257,10 +257,10 @@ class Reader:
             json=body,
             safe=True,
         )
-        data: dict[str, Any] = (yield from self._timed(replace(call, skim=skim))).data
+        data: dict[str, Any] = (yield from self._time(replace(call, skim=skim))).data
         return data
 
-    def _timed(self, call: Call[Any]) -> Procedure[Any]:
+    def _time(self, call: Call[Any]) -> Procedure[Any]:
         began: float = yield Now()
         answer = yield from perform(call)
         ended: float = yield Now()

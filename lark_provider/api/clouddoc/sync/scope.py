@@ -94,7 +94,7 @@ class Scope:
             _check(one, field_types[one["field_name"]])
         self._types, self._zone = field_types, zone
 
-    def failed_by(self, row: Mapping[str, Any], *, partly: bool) -> str | None:
+    def failing_field(self, row: Mapping[str, Any], *, partly: bool) -> str | None:
         """Return the name of a field by which a row is outside, None if it is inside.
 
         Args:

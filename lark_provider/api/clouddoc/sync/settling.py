@@ -39,7 +39,7 @@ def settle(writer: Writer) -> Procedure[str]:
     outcome = "standing" if (yield from _stands(writer, found)) else "unknown"
     if outcome == "unknown":
         yield from writer.turn.pause(writer.options.settle_after - intent.age)
-    yield from writer.turn.settled()
+    yield from writer.turn.forget_intent()
     logger.info(
         "Interrupted sync settled",
         extra={
@@ -65,7 +65,7 @@ def _stands(writer: Writer, found: dict[str, Any] | None) -> Procedure[bool]:
     """Return whether the records are known to be there; else nothing is known."""
     if found is None or found["key_fields"] != writer.reader.comparison.keys.names:
         return False
-    return (yield from _is_seen(writer, found["keys"])) or (yield from _repeated(writer, found))
+    return (yield from _is_seen(writer, found["keys"])) or (yield from _repeat(writer, found))
 
 
 def _is_seen(writer: Writer, keys: list[str]) -> Procedure[bool]:
@@ -73,7 +73,7 @@ def _is_seen(writer: Writer, keys: list[str]) -> Procedure[bool]:
     if not writer.reader.comparison.keys.has_filter:
         return False
     try:
-        items = yield from writer.reader.found(batches(keys)[0][:_LOOKED_FOR])
+        items = yield from writer.reader.find(batches(keys)[0][:_LOOKED_FOR])
     except LarkAPIError as error:
         if error.code != INVALID_FILTER:
             raise
@@ -83,7 +83,7 @@ def _is_seen(writer: Writer, keys: list[str]) -> Procedure[bool]:
     return any(key in wanted for key in writer.reader.comparison.keys.of_table(fields))
 
 
-def _repeated(writer: Writer, found: dict[str, Any]) -> Procedure[bool]:
+def _repeat(writer: Writer, found: dict[str, Any]) -> Procedure[bool]:
     """Send the same request with the same token; return whether Lark has answered that it stands.
 
     The values are those of the source as it is now: what differs is found by comparing afterwards.
@@ -96,7 +96,7 @@ def _repeated(writer: Writer, found: dict[str, Any]) -> Procedure[bool]:
     token_age = found.get("token_age", 0.0) + (intent.age if intent else 0.0)
     if token_age >= writer.options.token_window:
         return False
-    rows = [{"fields": writer.reader.comparison.created(wire[key])} for key in keys]
+    rows = [{"fields": writer.reader.comparison.to_create(wire[key])} for key in keys]
     try:
         yield from writer.create(rows, found["token"], keys, token_age)
     except LarkAPIError as error:

@@ -68,7 +68,7 @@ class Slices:
         return data
 
 
-def sliced(content: bytes, size: int = _BYTES) -> dict[str, Any] | None:
+def slice_page(content: bytes, size: int = _BYTES) -> dict[str, Any] | None:
     """Return the data of a page with `Slices` as its `items`, or None if it is to be parsed as a whole.
 
     Of an answer with a further array behind the items, data may lack members; then a slice is not JSON.

@@ -178,7 +178,7 @@ class Stager:
                     self._check_options(name, one, wire, first_row, batch)
         if self._scope is not None:
             for row, values in enumerate(wire, first_row):
-                outside = self._scope.failed_by(values, partly=True)
+                outside = self._scope.failing_field(values, partly=True)
                 if outside is not None:
                     batch.rejects.append(Reject(row, outside, "must be within scope, which it is not"))
 
@@ -204,14 +204,14 @@ class Stager:
         for name, own in modes.items():
             if self._types[name] == types.ATTACHMENT:
                 _keep_names(name, own, wire, given)
-        keys = self._made_keys(wire, given, first_row, batch)
+        keys = self._make_keys(wire, given, first_row, batch)
         shapes = self._shapes(wire, modes)
         vectors = self._layout.vectors(shapes, wire, written=True)
         numbers = range(first_row, first_row + len(wire))
         known = (numbers, keys, shapes, digests(vectors))
         if not batch.rejects:
             # Plain tuples: making a million named ones takes half a second.
-            batch.staged = cast("list[Staged]", list(zip(*known, _encoded(wire), strict=True)))
+            batch.staged = cast("list[Staged]", list(zip(*known, _encode(wire), strict=True)))
             return
         key_of = dict(zip(numbers, keys, strict=True))
         batch.rejects[:] = [replace(one, key=key_of[one.row] or "") for one in batch.rejects]
@@ -224,7 +224,7 @@ class Stager:
             else:
                 batch.staged.append(Staged(number, key, shape, digest, orjson.dumps(row)))
 
-    def _made_keys(
+    def _make_keys(
         self, wire: Sequence[Row], given: Sequence[Row], first_row: int, batch: Batch
     ) -> list[str | None]:
         names, read_only = self._keys.names, set(self._keys.read_only)
@@ -274,7 +274,7 @@ class Stager:
         return self._layout.shape({name: own.get(name, canonical.EXACT) for name in names})
 
 
-def _encoded(rows: Sequence[dict[str, Any]]) -> list[bytes]:
+def _encode(rows: Sequence[dict[str, Any]]) -> list[bytes]:
     """Return the JSON of each row; encoding all at once takes a fraction of the time."""
     parts = orjson.dumps(rows)[2:-2].split(b"},{")
     # Each end of a row is found. If there are more, a cell holds what looks like one.

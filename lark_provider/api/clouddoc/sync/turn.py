@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 
 from lark_provider.api.clouddoc.kept_lease import KeptLease
-from lark_provider.api.clouddoc.loads.leasing import released, target
+from lark_provider.api.clouddoc.loads.leasing import release, target
 from lark_provider.protocol.calls import Call, LarkResponse
 from lark_provider.protocol.effects import NewKey
 from lark_provider.protocol.errors import ConflictError, LarkAPIError
 from lark_provider.protocol.ledger import Claimant, Held, Intent, Lease
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.store import Store, leased, shared
+from lark_provider.protocol.store import Store, perform_leased, with_store
 from lark_provider.support.once import Once
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Turn(KeptLease):
         if not self.is_shared:
             return (yield from perform(call))
         lease = yield from self._renew_for_reading()
-        return (yield from leased(call, lease))
+        return (yield from perform_leased(call, lease))
 
     def create(
         self,
@@ -87,21 +87,21 @@ class Turn(KeptLease):
         text = orjson.dumps(intent).decode()
         lease = yield from self._renew(lambda store: store.leases.record_intent(self.claimant, text))
         try:
-            return (yield from leased(call, lease))
+            return (yield from perform_leased(call, lease))
         except LarkAPIError:
             # Lark has refused the only request with this token: nothing stands, and no run has to wait.
             if not token_age:
-                yield from shared(lambda store: store.leases.clear_intent(self.claimant))
+                yield from with_store(lambda store: store.leases.clear_intent(self.claimant))
             raise
 
     def intent(self) -> Procedure[Intent | None]:
         """Return what an earlier run was about to create when it was interrupted."""
         if not self.is_shared:
             return None
-        answer = yield from shared(lambda store: store.leases.intent(self.claimant.key))
+        answer = yield from with_store(lambda store: store.leases.intent(self.claimant.key))
         return answer[0] if answer else None
 
-    def settled(self) -> Procedure[None]:
+    def forget_intent(self) -> Procedure[None]:
         """Forget the intent: it is known what became of it."""
         if self.is_shared:
             yield from self._renew(lambda store: store.leases.clear_intent(self.claimant))
@@ -112,7 +112,7 @@ class Turn(KeptLease):
     def _renew(self, renewal: Callable[[Store], Lease | Held]) -> Procedure[Lease]:
         if self.lease is None:
             raise ConflictError("The table's lease is over. Next: run the sync again.", retryable=True)
-        answer = yield from shared(renewal)
+        answer = yield from with_store(renewal)
         got = answer[0] if answer else None
         if isinstance(got, Lease) and got.is_renewed:
             yield from self._hold(got)
@@ -120,7 +120,7 @@ class Turn(KeptLease):
         self.lease = None
         if isinstance(got, Lease):
             # The other writer has ended, but the plan was made before it wrote.
-            yield from released(self.claimant)
+            yield from release(self.claimant)
             who = "another process, which has ended meanwhile,"
         else:
             who = got.holder if got is not None else "another process; the database is gone"

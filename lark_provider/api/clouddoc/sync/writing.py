@@ -65,23 +65,23 @@ class Writer:
 
     def write(self) -> Procedure[None]:
         """Write everything. Records are deleted only once everything else stands."""
-        self._progressed()
+        self._report_progress()
         yield from self._batches("create", MAX_CREATED)
-        yield from self.turn.settled()
+        yield from self.turn.forget_intent()
         yield from self._batches("update", MAX_UPDATED)
         yield from self._read_back()
         number = 0
         while some := (yield from self._next("delete", number, MAX_DELETED)):
             number = some[-1].number
             yield from self._delete(some)
-            self._progressed()
+            self._report_progress()
 
-    def _progressed(self) -> None:
+    def _report_progress(self) -> None:
         if self.options.on_progress is not None:
             self.options.on_progress(self.result)
 
     def _next(self, kind: Kind, number: int, count: int) -> Procedure[list[Planned]]:
-        return (yield from work(lambda: self._index.planned_after(kind, number, count)))
+        return (yield from work(lambda: self._index.read_plan_after(kind, number, count)))
 
     def _batches(self, kind: Kind, size: int) -> Procedure[None]:
         """Create or update by batches; rows that Lark refuses are rejected where that is wanted."""
@@ -90,12 +90,12 @@ class Writer:
         while some := (yield from self._next(kind, number, size)):
             number = some[-1].number
             skip = self.options.on_bad_row == "skip"
-            done = yield from bisecting.write(some, send, self.check.unchanged, skip=skip)
+            done = yield from bisecting.write(some, send, self.check.require_unchanged, skip=skip)
             for planned, error in done.refused:
-                self.result.rejects.append(rejects.refused(planned.row, planned.key, error))
+                self.result.rejects.append(rejects.reject_of(planned.row, planned.key, error))
             if len(self.result.rejects) > self.options.max_rejects:
                 raise rejects.too_many(self.result.rejects, self.options.max_rejects)
-            self._progressed()
+            self._report_progress()
 
     def _call(self, operation: str, records: Sequence[Any]) -> Call[Any]:
         return request(
@@ -107,7 +107,7 @@ class Writer:
         )
 
     def _create(self, some: list[Planned]) -> Procedure[None]:
-        rows = [{"fields": self._comparison.created(one.after or b"{}")} for one in some]
+        rows = [{"fields": self._comparison.to_create(one.after or b"{}")} for one in some]
         token = str(uuid.UUID(hex=(yield NewKey()), version=4))
         yield from self.create(rows, token, [one.key for one in some])
 
@@ -158,7 +158,7 @@ class Writer:
                 call = self._call("batch_update", records)
                 yield from self.turn.send(replace(call, skim=skim(len(records))))
             except NotFoundError as error:
-                some = yield from self._left(some, error)
+                some = yield from self._remaining(some, error)
                 continue
             marked = sum(not one.row for one in some)
             self.result.marked += marked
@@ -167,7 +167,7 @@ class Writer:
                 self._updated += [one for one in some if one.row][: MAX_READ - len(self._updated)]
             return
 
-    def _left(self, some: list[Planned], error: LarkAPIError) -> Procedure[list[Planned]]:
+    def _remaining(self, some: list[Planned], error: LarkAPIError) -> Procedure[list[Planned]]:
         """Return the writes whose records still exist."""
         if error.code != _RECORD_NOT_FOUND:
             raise error
@@ -190,7 +190,7 @@ class Writer:
                 yield from self.turn.send(self._call("batch_delete", [one.record_id for one in left]))
             except (NotFoundError, OutcomeUnknownError) as error:
                 before = len(left)
-                left = yield from self._left(left, _answer(error))
+                left = yield from self._remaining(left, _answer(error))
                 self.result.deleted += before - len(left)
                 continue
             self.result.deleted += len(left)
@@ -213,7 +213,7 @@ class Writer:
         updated = [planned[record["record_id"]] for record in records]
         keys = [one.key for one in updated]
         wire = self._index.wire(keys)
-        shapes = [shape for _, shape, _ in self._index.known(keys)]
+        shapes = [shape for _, shape, _ in self._index.look_up(keys)]
         vectors = self._comparison.layout.vectors(shapes, [one["fields"] for one in records], written=False)
         differences = [
             Difference(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator import __version__
-from lark_emulator.options import add_arguments, add_place, applied
+from lark_emulator.options import add_arguments, add_place, apply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     from lark_emulator.serving import names_of, serve
 
     try:
-        options = applied(arguments)
+        options = apply(arguments)
         door = _door(options)
         prepare = starting.preparation(options.seed, options.stubs)
         names = {*names_of(options.host, None), *options.allow_host}
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             ended=_report_unused,
         )
     except (OSError, ValueError) as error:
-        return _failed(error)
+        return _report_failure(error)
     return 0
 
 
@@ -66,9 +66,9 @@ def _door(options: argparse.Namespace) -> Door | None:
 
 
 def _report_unused(lark: Lark) -> None:
-    from lark_emulator.control.stubbing import unused
+    from lark_emulator.control.stubbing import list_unused
 
-    for stub in unused(lark):
+    for stub in list_unused(lark):
         match = stub["match"]
         print(f"unused stub: {match.get('method', '*')} {match['path']}", file=sys.stderr)
 
@@ -85,9 +85,11 @@ def record(arguments: argparse.Namespace) -> int:
     from lark_emulator.recording.recorder import record_until_stopped
 
     try:
-        options = applied(arguments)
+        options = apply(arguments)
         if options.to is None:
-            return _failed(ValueError("no file to write to. Next: give --to FILE or set LARK_EMULATOR_TO"))
+            return _report_failure(
+                ValueError("no file to write to. Next: give --to FILE or set LARK_EMULATOR_TO")
+            )
 
         def ready(base_url: str) -> None:
             print(
@@ -96,12 +98,12 @@ def record(arguments: argparse.Namespace) -> int:
 
         number = record_until_stopped(options.host, options.port, options.upstream, options.to, ready)
     except (OSError, ValueError) as error:
-        return _failed(error)
+        return _report_failure(error)
     print(f"{number} stubs in {options.to}. Next: look through it, then lark-emulator --stubs {options.to}")
     return 0
 
 
-def _failed(error: Exception) -> int:
+def _report_failure(error: Exception) -> int:
     text = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
     if isinstance(error, OSError) and error.filename is not None:
         text = f"{error.filename}: {text}"

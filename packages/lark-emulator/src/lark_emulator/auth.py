@@ -22,7 +22,7 @@ FORMS = "form-encoded bodies are taken (settable, `form_token_requests`: 10003)"
 DISABLED = "a disabled app gets 10014 (settable, `disabled_app_token`: a token all the same)"
 
 
-def refused(call: Call, code: Code) -> RefusedError:
+def refusal(call: Call, code: Code) -> RefusedError:
     """Return a refusal; token endpoints answer with a status of their own, see `wrong_secret_status`."""
     if code is codes.INVALID_TOKEN_PARAM:
         return RefusedError(code)
@@ -39,10 +39,10 @@ def members_of(call: Call, *names: str) -> list[str]:
     try:
         body = form_or_json(call)
     except orjson.JSONDecodeError:
-        raise refused(call, codes.INVALID_TOKEN_PARAM) from None
+        raise refusal(call, codes.INVALID_TOKEN_PARAM) from None
     values = [body.get(name) for name in names]
     if not all(isinstance(value, str) and value for value in values):
-        raise refused(call, codes.INVALID_TOKEN_PARAM)
+        raise refusal(call, codes.INVALID_TOKEN_PARAM)
     return [str(value) for value in values]
 
 
@@ -54,10 +54,10 @@ def known_app(call: Call, app_id: str, secret: str) -> App:
     """
     app = call.world.apps.get(app_id)
     if app is None:
-        raise refused(call, codes.APP_ID_NOT_EXISTS)
+        raise refusal(call, codes.APP_ID_NOT_EXISTS)
     app.token_requests += 1
     if not secrets.compare_digest(app.secret.encode(), secret.encode()):
-        raise refused(call, codes.APP_SECRET_INVALID)
+        raise refusal(call, codes.APP_SECRET_INVALID)
     return app
 
 
@@ -69,9 +69,9 @@ def check_kind(call: Call, app: App, *, store: bool) -> None:
     """
     if app.store is not store:
         other = call.settings.app_type_mismatch
-        raise refused(call, codes.APP_UNAUTHORIZED if other == "10014" else codes.APP_ID_UNAUTHORIZED)
+        raise refusal(call, codes.APP_UNAUTHORIZED if other == "10014" else codes.APP_ID_UNAUTHORIZED)
     if not app.enabled and call.settings.disabled_app_token == "10014":  # noqa: S105 - a code
-        raise refused(call, codes.APP_UNAUTHORIZED)
+        raise refusal(call, codes.APP_UNAUTHORIZED)
 
 
 def _custom_app(call: Call) -> App:

@@ -41,14 +41,14 @@ class Collector:
 
     def install(self) -> None:
         """Look at each collection from now on."""
-        gc.callbacks.append(self._collected)
+        gc.callbacks.append(self._on_collection)
 
     def remove(self) -> None:
         """Look no more, and let collections look at everything again."""
-        gc.callbacks.remove(self._collected)
+        gc.callbacks.remove(self._on_collection)
         gc.unfreeze()
 
-    def _collected(self, phase: str, info: dict[str, int]) -> None:
+    def _on_collection(self, phase: str, info: dict[str, int]) -> None:
         if info["generation"] != _FULL:
             return
         if phase == "start":

@@ -28,7 +28,7 @@ def discover(call: Call) -> dict[str, Any] | Answer:
     """Answer `POST /callback/ws/endpoint`."""
     app = _app(call)
     if not isinstance(app, App):
-        return _refused(call, app)
+        return _refuse(call, app)
     ticket = call.links.issue(app)
     # The Node SDK reads `service_id` wrongly if it is the first parameter: it takes the address for a query.
     query = urlencode(
@@ -72,7 +72,7 @@ def _is_full(call: Call, app_id: str) -> bool:
     return len(call.links.of(app_id)) >= call.settings.connection_limit
 
 
-def _refused(call: Call, code: Code) -> Answer:
+def _refuse(call: Call, code: Code) -> Answer:
     call.links.count("refused")
     data: dict[str, Any] = {"data": {}} if call.settings.refusal_data == "empty" else {}
     return as_json({"code": code.number, "msg": code.msg, **data})
@@ -82,14 +82,14 @@ def connect(call: Call) -> Answer:
     """Answer the handshake of the WebSocket, `GET /ws/v2`."""
     if not call.request.upgrade:
         return plain(BAD_REQUEST, "a WebSocket is opened here")
-    ticket = call.links.known(call.query.get("ticket", ""), call.query.get("device_id", ""))
+    ticket = call.links.find_ticket(call.query.get("ticket", ""), call.query.get("device_id", ""))
     app = None if ticket is None else call.world.apps.get(ticket.app_id)
     if ticket is None or app is None:
-        return _declined(call, codes.CONNECTION_AUTH_FAILED, codes.CONNECTION_BAD_CREDENTIAL)
+        return _decline(call, codes.CONNECTION_AUTH_FAILED, codes.CONNECTION_BAD_CREDENTIAL)
     if not app.enabled:
-        return _declined(call, codes.CONNECTION_FORBIDDEN)
+        return _decline(call, codes.CONNECTION_FORBIDDEN)
     if _is_full(call, app.app_id):
-        return _declined(call, codes.CONNECTION_AUTH_FAILED, codes.CONNECTIONS_EXCEEDED)
+        return _decline(call, codes.CONNECTION_AUTH_FAILED, codes.CONNECTIONS_EXCEEDED)
 
     from lark_emulator.websocket import link  # takes tens of milliseconds to load
 
@@ -107,7 +107,7 @@ def connect(call: Call) -> Answer:
     return Upgrade(SWITCHING, b"", code=0, start=start)
 
 
-def _declined(call: Call, code: Code, detail: Code | None = None) -> Answer:
+def _decline(call: Call, code: Code, detail: Code | None = None) -> Answer:
     """Refuse a handshake; the reason stands in headers, and the SDKs want all of them to be there."""
     call.links.count("refused")
     why = detail or code

@@ -60,7 +60,7 @@ class Dispatcher:
         self._lark = lark
         self._allowed_hosts = frozenset(name.lower() for name in allowed_hosts)
 
-    def connected(self) -> None:
+    def count_connection(self) -> None:
         """Count an accepted connection."""
         self._lark.log.connections += 1
 
@@ -76,7 +76,7 @@ class Dispatcher:
             outcome: Outcome = done.value
             return outcome
         except Exception as error:  # noqa: BLE001 - it must be seen, and must not end the connection
-            return Outcome(self._crashed(error))
+            return Outcome(self._crash_answer(error))
         return Outcome(None, later=self._rest(steps))
 
     async def _rest(self, steps: Generator[None, None, Outcome]) -> Outcome:
@@ -84,7 +84,7 @@ class Dispatcher:
         try:
             return await with_turns(steps)
         except Exception as error:  # noqa: BLE001 - it must be seen, and must not end the connection
-            return Outcome(self._crashed(error))
+            return Outcome(self._crash_answer(error))
 
     def _steps(self, request: Request) -> Generator[None, None, Outcome]:
         started = time.perf_counter()
@@ -95,7 +95,7 @@ class Dispatcher:
         if request.upgrade and request.path != discovery.SOCKET:
             return Outcome(plain(400, "upgrade is not supported"))
         if request.path.startswith(plane.PREFIX):
-            return self._controlled(request)
+            return self._control(request)
         if service.is_for_page(request):
             return Outcome(service.answer(self._lark, request))
         found = routes.TABLE.match(request.method, request.path)
@@ -103,19 +103,19 @@ class Dispatcher:
         fault = self._lark.faults.strike(request, route)
         call = None
         performed = FIRST if fault is None else fault.performed
-        stub = self._stubbed(request) if performed == FIRST else None
+        stub = self._find_stub(request) if performed == FIRST else None
         answer = plain(404, "404 page not found") if stub is None else stub.answer
         if stub is not None:
             pass
         elif found is not None and performed == FIRST:
-            answer, call = yield from self._answered(request, *found)
+            answer, call = yield from self._answer(request, *found)
         elif found is not None and fault is not None and performed == LATE:
             self._postpone(request, *found, seconds=fault.late_s or 0)
         if fault is not None and (fault.answers or performed != FIRST):
-            answer = self._planned(fault, route)
-        return self._finished(request, route, fault, answer, call, stub, started=started)
+            answer = self._planned_answer(fault, route)
+        return self._finish(request, route, fault, answer, call, stub, started=started)
 
-    def _stubbed(self, request: Request) -> Stubbed | None:
+    def _find_stub(self, request: Request) -> Stubbed | None:
         stubs = self._lark.stubs
         if stubs is None or request.upgrade:
             return None
@@ -126,20 +126,20 @@ class Dispatcher:
         name = host[: host.rindex(":")] if ":" in host.rpartition("]")[2] else host
         return name.strip("[]").lower() in self._allowed_hosts
 
-    def _answered(
+    def _answer(
         self, request: Request, route: Route, params: dict[str, str]
     ) -> Generator[None, None, tuple[Answer, Call | None]]:
         log_id = self._lark.next_log_id()
-        admitted = self._admitted(request, route, params, log_id)
+        admitted = self._admit(request, route, params, log_id)
         if isinstance(admitted, Answer):
             return admitted, None
         call, throttled = admitted
-        answer = throttled or (yield from self._performed(call, log_id))
+        answer = throttled or (yield from self._perform(call, log_id))
         if not route.emulated and answer.headers.get(HEADER) == VALUE:
-            self._lark.missed(route)
+            self._lark.report_missing(route)
         return answer, call
 
-    def _admitted(
+    def _admit(
         self, request: Request, route: Route, params: dict[str, str], log_id: str
     ) -> Answer | tuple[Call, Answer | None]:
         """Check token, app, scopes and limits.
@@ -178,13 +178,13 @@ class Dispatcher:
                 user=None if grant is None else grant.user,
                 user_scopes=None if grant is None else grant.scopes,
             )
-            return call, self._throttled(route, call, log_id)
+            return call, self._throttle(route, call, log_id)
         except RefusedError as refusal:
             return self._refusal(at_user_info(self._lark.settings, route, refusal), route, log_id)
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
-            return _named(self._crashed(error), log_id)
+            return _add_ids(self._crash_answer(error), log_id)
 
-    def _performed(self, call: Call, log_id: str) -> Generator[None, None, Answer]:
+    def _perform(self, call: Call, log_id: str) -> Generator[None, None, Answer]:
         route = call.route
         try:
             payload = route.handler(call)
@@ -193,17 +193,17 @@ class Dispatcher:
         except RefusedError as refusal:
             return self._refusal(refusal, route, log_id)
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
-            return _named(self._crashed(error), log_id)
+            return _add_ids(self._crash_answer(error), log_id)
         if isinstance(payload, Answer):
-            return _named(payload, log_id)
+            return _add_ids(payload, log_id)
         if route.flat:
-            return _named(as_json({"code": 0, "msg": "ok", **payload}), log_id)
-        return _named(as_json({"code": 0, "msg": "success", "data": payload}), log_id)
+            return _add_ids(as_json({"code": 0, "msg": "ok", **payload}), log_id)
+        return _add_ids(as_json({"code": 0, "msg": "success", "data": payload}), log_id)
 
     def _postpone(self, request: Request, route: Route, params: dict[str, str], *, seconds: float) -> None:
         """Check a request now and perform it later; nobody gets its answer."""
         log_id = self._lark.next_log_id()
-        admitted = self._admitted(request, route, params, log_id)
+        admitted = self._admit(request, route, params, log_id)
         if isinstance(admitted, Answer) or admitted[1] is not None:
             return
         call = admitted[0]
@@ -212,17 +212,17 @@ class Dispatcher:
 
         def perform() -> int | None:
             noted()
-            return at_once(self._performed(call, log_id)).code
+            return at_once(self._perform(call, log_id)).code
 
         self._lark.late.add(request, seconds, perform)
 
-    def _planned(self, fault: Fault, route: Route | None) -> Answer:
+    def _planned_answer(self, fault: Fault, route: Route | None) -> Answer:
         """Return the answer that a fault plans; a code of Bitable or sheets alone as Lark does."""
         number = fault.code
         if route is None or number is None or fault.status or fault.body is not None:
             return fault.answer()
-        known = codes.named(number) or codes.Code(number, "injected by the emulator", 200)
-        if "/sheets/" in route.path and codes.named(number) is not None:
+        known = codes.find(number) or codes.Code(number, "injected by the emulator", 200)
+        if "/sheets/" in route.path and codes.find(number) is not None:
             if "/v2/" in route.path and known.status == _BAD_REQUEST:
                 known = known._replace(status=int(self._lark.settings.sheet_error_status))
         elif number not in BITABLE_CODES or "/bitable/" not in route.path:
@@ -232,27 +232,27 @@ class Dispatcher:
         answer.headers.update(fault.headers)
         return answer
 
-    def _controlled(self, request: Request) -> Outcome:
+    def _control(self, request: Request) -> Outcome:
         refused = guard.refusal(request)
         if refused is not None:
             return Outcome(refused)
         try:
             answer = plane.handle(self._lark, request)
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
-            return Outcome(self._crashed(error))
-        return Outcome(answer) if isinstance(answer, Answer) else Outcome(None, later=self._guarded(answer))
+            return Outcome(self._crash_answer(error))
+        return Outcome(answer) if isinstance(answer, Answer) else Outcome(None, later=self._guard(answer))
 
-    async def _guarded(self, answer: Awaitable[Answer]) -> Answer:
+    async def _guard(self, answer: Awaitable[Answer]) -> Answer:
         try:
             return await answer
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
-            return self._crashed(error)
+            return self._crash_answer(error)
 
-    def _crashed(self, error: BaseException) -> Answer:
-        self._lark.crashed(error)
+    def _crash_answer(self, error: BaseException) -> Answer:
+        self._lark.report_crash(error)
         return as_json({"code": 500, "msg": "the emulator crashed, see its stderr"}, 500)
 
-    def _throttled(self, route: Route, call: Call, log_id: str) -> Answer | None:
+    def _throttle(self, route: Route, call: Call, log_id: str) -> Answer | None:
         if not self._lark.settings.rate_limits:
             return None
         rates = self._lark.settings.rate_limit_overrides.get(route.name, route.documented.rates)
@@ -283,9 +283,9 @@ class Dispatcher:
             }
         if number in codes.EMPTY_DATA:
             payload["data"] = {}
-        return _named(as_json(payload, status), log_id)
+        return _add_ids(as_json(payload, status), log_id)
 
-    def _finished(
+    def _finish(
         self,
         request: Request,
         route: Route | None,
@@ -300,7 +300,7 @@ class Dispatcher:
         log_id = answer.headers.get("X-Tt-Logid")
         if log_id is None:
             log_id = self._lark.next_log_id()
-            _named(answer, log_id)
+            _add_ids(answer, log_id)
         # By the emulator's clock, which tests may advance, since Lark's time stamps and its header agree.
         answer.headers["Date"] = http_date(int(self._lark.clock.now()))
         dropped = None if fault is None else fault.drop
@@ -343,7 +343,7 @@ def _answered_by(route: Route | None, fault: Fault | None, stub: Stubbed | None,
     return "emulator"
 
 
-def _named(answer: Answer, log_id: str) -> Answer:
+def _add_ids(answer: Answer, log_id: str) -> Answer:
     answer.headers["X-Tt-Logid"] = log_id
     answer.headers["X-Request-Id"] = f"emulator-{log_id}"
     return answer

@@ -62,7 +62,7 @@ class Fault:
     late_s: float | None = None
 
     @classmethod
-    def made_from(cls, plan: dict[str, Any]) -> Fault:
+    def from_plan(cls, plan: dict[str, Any]) -> Fault:
         """Check a plan that came as JSON.
 
         Raises:

@@ -22,7 +22,7 @@ HEADER, VALUE = "X-Lark-Emulator", "not-emulated"
 _LIST = "known_endpoints.txt"
 
 
-def known() -> list[tuple[str, str]]:
+def list_known() -> list[tuple[str, str]]:
     """Return method and path of the endpoints that Lark has, as far as they are known."""
     lines = FOLDER.joinpath(_LIST).read_text("utf-8").splitlines()
     split = (line.rpartition(" ") for line in lines if not line.startswith("#"))
@@ -37,7 +37,7 @@ def beside(routes: Iterable[Route]) -> list[Route]:
     """
     emulated = {(route.method, shape(route.path)) for route in routes}
     gaps: dict[tuple[str, str], Route] = {}
-    for method, path in known():
+    for method, path in list_known():
         key = (method, shape(path))
         if key not in emulated:
             # No token is asked for: what is missing is said to everybody.
@@ -57,9 +57,11 @@ def sentence(route: Route) -> str:
 
 def _not_emulated(call: Call) -> dict[str, Any] | Answer:
     if call.settings.fallback_answers:
-        from lark_emulator.fallback.answers import shaped  # with a large table, which others need not load
+        from lark_emulator.fallback.answers import (
+            shape_answer,
+        )  # with a large table, which others need not load
 
-        made = shaped(call)
+        made = shape_answer(call)
         if made is not None:
             return made
     answer = as_json({"code": CODE, "msg": sentence(call.route)}, 501)

@@ -116,7 +116,7 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is not part of a state")
 
 
-def packed(lark: Lark) -> bytes:
+def pack(lark: Lark) -> bytes:
     """Return the state of an emulator."""
     initial = lark.initial_settings()
     world = {name: value for name, value in vars(lark.world).items() if name not in _NOT_KEPT}
@@ -143,7 +143,7 @@ def unpack(lark: Lark, content: bytes, name: str) -> None:
 
     Args:
         lark: where.
-        content: as `packed` returned it.
+        content: as `pack` returned it.
         name: of the file, for errors.
 
     Raises:
@@ -311,7 +311,7 @@ class Keeper:
         draft = self._file.with_suffix(".new")
         try:
             with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
-                file.write(packed(self._lark))
+                file.write(pack(self._lark))
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self._file)

@@ -45,7 +45,7 @@ class Lark:
         self.wake: Callable[[], object] = lambda: None
         """Is called when something is due earlier than it was."""
         self.courier = Courier()
-        self.links = Links(Clock(), Settings(), self.crashed)
+        self.links = Links(Clock(), Settings(), self.report_crash)
         self.activity = 0
         """Counts what may have changed something: requests, controls, what is due by the clock."""
         self.generation = 0
@@ -79,11 +79,11 @@ class Lark:
         """Answers that a test plans; None until there are some."""
         self.late = LateRequests(self.clock)
         self.log = RequestLog(self.settings, self.known_secrets)
-        self.links = Links(self.clock, self.settings, self.crashed)
+        self.links = Links(self.clock, self.settings, self.report_crash)
         self.events = Events(self)
         self.clicks: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.connect()
-        self.links.on_ready = self.events.connected
+        self.links.on_ready = self.events.on_connect
         self.prepare(self)
 
     def connect(self) -> None:
@@ -96,7 +96,7 @@ class Lark:
         """Free the tenant that there was while others have their turn: a million records take their time."""
         if self.loop is None:
             return
-        freeing = self.loop.create_task(with_turns(self.world.emptied()))
+        freeing = self.loop.create_task(with_turns(self.world.free()))
         self._freeing.add(freeing)
         freeing.add_done_callback(self._freeing.discard)
 
@@ -106,7 +106,7 @@ class Lark:
         settings.change(self._initial_settings)
         return settings
 
-    def crashed(self, error: BaseException) -> None:
+    def report_crash(self, error: BaseException) -> None:
         """Count and print a bug of the emulator: it must be seen, and must not end the server."""
         self.log.crashes += 1
         traceback.print_exception(error, file=sys.stderr)
@@ -122,7 +122,7 @@ class Lark:
             found += [bot.token, bot.secret]
         return [value for value in found if value]
 
-    def missed(self, route: Route) -> None:
+    def report_missing(self, route: Route) -> None:
         """Count a request for an endpoint that is not emulated, and print the first one for each."""
         self.log.gaps[route.name] += 1
         if self.log.gaps[route.name] == 1:

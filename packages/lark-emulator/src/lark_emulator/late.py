@@ -70,6 +70,6 @@ class LateRequests:
         """How many are still to be performed."""
         return sum(not late.performed for late in self._all)
 
-    def shown(self) -> list[dict[str, Any]]:
+    def to_dict(self) -> list[dict[str, Any]]:
         """Return them for the control plane."""
         return [asdict(late) for late in self._all]

@@ -52,17 +52,17 @@ def is_secret(name: str, path: str = "") -> bool:
     return lowered in SECRET_NAMES or (lowered == "token" and _DOCUMENTS.search(path) is None)
 
 
-def masked_value(value: Any, path: str = "") -> Any:
+def mask_value(value: Any, path: str = "") -> Any:
     """Return a JSON value without credentials; JSON inside of strings is looked into as well."""
     if isinstance(value, dict):
         return {
-            name: MASK if _is_credential(name, inner, path) else masked_value(inner, path)
+            name: MASK if _is_credential(name, inner, path) else mask_value(inner, path)
             for name, inner in value.items()
         }
     if isinstance(value, list):
-        return [masked_value(inner, path) for inner in value]
+        return [mask_value(inner, path) for inner in value]
     if isinstance(value, str):
-        return _masked_string(value, path)
+        return _mask_string(value, path)
     return value
 
 
@@ -73,13 +73,13 @@ def _is_credential(name: str, value: Any, path: str) -> bool:
     return is_secret(name, path) or (name == "code" and isinstance(value, str))
 
 
-def _masked_string(value: str, path: str) -> str:
+def _mask_string(value: str, path: str) -> str:
     if value[:1] in ("{", "[") and _ONE_OF_THEM.search(value):
         try:
             inner = orjson.loads(value)
         except orjson.JSONDecodeError:
             return plain_masked(value)
-        cleaned = masked_value(inner, path)
+        cleaned = mask_value(inner, path)
         return value if cleaned == inner else orjson.dumps(cleaned).decode()
     return plain_masked(value)
 
@@ -89,7 +89,7 @@ def plain_masked(text: str) -> str:
     return _IN_ADDRESS.sub(rf"\g<1>{MASK}", _TOKEN.sub(MASK, text))
 
 
-def masked_text(text: str, path: str = "", content_type: str = "") -> str:
+def mask_text(text: str, path: str = "", content_type: str = "") -> str:
     """Return a body without credentials.
 
     Args:
@@ -102,18 +102,18 @@ def masked_text(text: str, path: str = "", content_type: str = "") -> str:
     """
     if content_type.startswith(_FORM):
         pairs = parse_qsl(text, keep_blank_values=True)
-        return urlencode([(name, masked_pair(name, value, path)) for name, value in pairs], safe="*")
+        return urlencode([(name, mask_pair(name, value, path)) for name, value in pairs], safe="*")
     if not _ONE_OF_THEM.search(text):
         return plain_masked(text)
     try:
         value = orjson.loads(text)
-        cleaned = masked_value(value, path)
+        cleaned = mask_value(value, path)
     except (orjson.JSONDecodeError, RecursionError):
-        return _masked_pieces(text)
+        return _mask_pieces(text)
     return text if cleaned == value else orjson.dumps(cleaned).decode()
 
 
-def masked_pair(name: str, value: str, path: str = "") -> str:
+def mask_pair(name: str, value: str, path: str = "") -> str:
     """Return the value of a query parameter or a form field, or the mask."""
     return MASK if _is_credential(name, value, path) else plain_masked(value)
 
@@ -124,7 +124,7 @@ _PIECE = re.compile(
 )
 
 
-def _masked_pieces(text: str) -> str:
+def _mask_pieces(text: str) -> str:
     """Mask in what is not JSON, where only the look of a text says what is a credential."""
     return plain_masked(_PIECE.sub(rf"\g<1>{MASK}", text))
 

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `lark-emulator` to a parser, so that other command lines can offer it as well.
 
     Args:
-        parser: `applied` completes what it parses.
+        parser: `apply` completes what it parses.
     """
     add_place(parser)
     for name, metavar, about in (
@@ -95,7 +95,7 @@ _OPTIONS: dict[str, tuple[Callable[[str], Any], Any]] = {
 }
 
 
-def applied(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> argparse.Namespace:
+def apply(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> argparse.Namespace:
     """Fill in what was not given on the command line: from the variables, else the defaults.
 
     Raises:

@@ -37,7 +37,7 @@ def lark(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> Iterat
     settings, so does a request for an endpoint that is not emulated, and with `lark_fail_on_unused_stubs =
     true` a stub that has answered no request.
     """
-    with Emulator() as emulator, _checked(emulator, pytestconfig):
+    with Emulator() as emulator, _check_after(emulator, pytestconfig):
         _point_at(emulator, monkeypatch)
         yield emulator
 
@@ -61,7 +61,7 @@ def lark_shared(
     The address stays the same in all tests, for programs that are configured once.
     """
     lark_session.reset()
-    with _checked(lark_session, pytestconfig):
+    with _check_after(lark_session, pytestconfig):
         _point_at(lark_session, monkeypatch)
         yield lark_session
 
@@ -81,7 +81,7 @@ def _point_at(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def _checked(emulator: Emulator, config: pytest.Config) -> Iterator[None]:
+def _check_after(emulator: Emulator, config: pytest.Config) -> Iterator[None]:
     yield
     state = emulator.state(summary=True)
     if state["crashes"]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.masking import masked_pair, masked_text, without
+from lark_emulator.masking import mask_pair, mask_text, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -41,7 +41,7 @@ class Body:
         """Whether a person can read it."""
         return not self.content_type or self.content_type.startswith(_TEXTS)
 
-    def shown(self, path: str, secrets: Collection[str]) -> str:
+    def to_text(self, path: str, secrets: Collection[str]) -> str:
         """Return it as text without credentials; what is binary or too long is named by its length."""
         name = f"<{self.length} bytes of {self.content_type.partition(';')[0] or 'text'}>"
         if not self.is_kept:
@@ -52,7 +52,7 @@ class Body:
             text = self.content.decode()
         except UnicodeDecodeError:
             return name
-        return without(masked_text(text, path, self.content_type), secrets)
+        return without(mask_text(text, path, self.content_type), secrets)
 
 
 @dataclass(slots=True)
@@ -91,7 +91,7 @@ class Entry:
             "method": self.method,
             "path": without(self.path, secrets),
             "query": [
-                [name, without(masked_pair(name, value, self.path), secrets)] for name, value in self.query
+                [name, without(mask_pair(name, value, self.path), secrets)] for name, value in self.query
             ],
             "route": self.route,
             "status": self.status,
@@ -105,8 +105,8 @@ class Entry:
             "fault": self.fault,
             "answered_by": self.answered_by,
             "ms": round(self.ms, 3),
-            "request": self.request.shown(self.path, secrets),
-            "response": self.response.shown(self.path, secrets),
+            "request": self.request.to_text(self.path, secrets),
+            "response": self.response.to_text(self.path, secrets),
         }
 
 
@@ -168,22 +168,22 @@ class RequestLog:
                 body.drop()
         self.entries.append(entry)
         self._with_bodies.append(entry)
-        self._bytes += _held(entry)
+        self._bytes += _held_bytes(entry)
         while len(self.entries) > self._settings.log_entries:
             gone = self.entries.popleft()
             if self._with_bodies and self._with_bodies[0] is gone:
-                self._bytes -= _held(self._with_bodies.popleft())
+                self._bytes -= _held_bytes(self._with_bodies.popleft())
         while self._bytes > self._settings.log_bytes:
             oldest = self._with_bodies.popleft()
-            self._bytes -= _held(oldest)
+            self._bytes -= _held_bytes(oldest)
             oldest.request.drop()
             oldest.response.drop()
 
-    def shown(self, entry: Entry) -> dict[str, Any]:
+    def render(self, entry: Entry) -> dict[str, Any]:
         """Return one entry for the page, without credentials that are known."""
         return entry.as_dict(self._secrets())
 
-    def wanted(self, which: Wanted) -> Iterator[Entry]:
+    def select(self, which: Wanted) -> Iterator[Entry]:
         """Yield entries, oldest first."""
         found: Iterable[Entry] = (entry for entry in self.entries if which.holds(entry))
         if which.limit is not None:
@@ -198,9 +198,9 @@ class RequestLog:
             "connections": self.connections,
             "by_endpoint": dict(self.by_endpoint),
             "by_code": dict(self.by_code),
-            "requests": [entry.as_dict(secrets) for entry in self.wanted(which or Wanted())],
+            "requests": [entry.as_dict(secrets) for entry in self.select(which or Wanted())],
         }
 
 
-def _held(entry: Entry) -> int:
+def _held_bytes(entry: Entry) -> int:
     return len(entry.request.content) + len(entry.response.content)

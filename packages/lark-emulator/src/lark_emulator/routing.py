@@ -116,7 +116,7 @@ class Route:
 
     def __post_init__(self) -> None:
         """Attach what the documentation says about limits, scopes, statuses and tokens."""
-        object.__setattr__(self, "documented", documented().get(self.name, NOTHING))
+        object.__setattr__(self, "documented", load_documented().get(self.name, NOTHING))
         kinds = token_kinds().get(f"{self.method} {shape(self.path)}", ("tenant", "user"))
         object.__setattr__(self, "token_kinds", kinds)
 
@@ -140,7 +140,7 @@ NOTHING = Documented()
 
 
 @cache
-def documented() -> dict[str, Documented]:
+def load_documented() -> dict[str, Documented]:
     """Load `documented.json`, by endpoint name."""
     raw = orjson.loads(FOLDER.joinpath("documented.json").read_bytes())
     return {

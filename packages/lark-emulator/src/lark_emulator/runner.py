@@ -104,7 +104,7 @@ class Emulator(Controls):
         """
         if self._door is None:
             raise RuntimeError("the emulator speaks plain HTTP. Next: start it with tls or proxy")
-        return self._door.opened().certificate_file
+        return self._door.open().certificate_file
 
     def start(self) -> Self:
         """Listen and answer.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes, codes_office
 from lark_emulator.codes import RefusedError
 from lark_emulator.contact.users import FIELD_SCOPES
-from lark_emulator.routing import Call, Route, documented
+from lark_emulator.routing import Call, Route, load_documented
 
 if TYPE_CHECKING:
     from lark_emulator.world.apps import App
@@ -94,7 +94,7 @@ def list_scopes(call: Call) -> dict[str, Any]:
     if granted is None:
         granted = frozenset(
             scope
-            for scopes in (*(page.scopes for page in documented().values()), *FIELD_SCOPES.values())
+            for scopes in (*(page.scopes for page in load_documented().values()), *FIELD_SCOPES.values())
             for scope in scopes
         )
     shown = [(scope, GRANTED) for scope in sorted(granted)]

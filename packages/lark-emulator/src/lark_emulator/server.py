@@ -45,7 +45,7 @@ class Handler(Protocol):
     def handle(self, request: Request) -> Outcome:
         """Perform one request and say how to answer it."""
 
-    def connected(self) -> None:
+    def count_connection(self) -> None:
         """Count one accepted connection."""
 
 
@@ -95,7 +95,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport = transport
         self._secure = self._secure or transport.get_extra_info("sslcontext") is not None
         self._open.add(self)
-        self._handler.connected()
+        self._handler.count_connection()
         # What came with the end of a TLS handshake was read before the transport was there.
         self._answer_waiting()
 
@@ -232,7 +232,7 @@ class HttpConnection(asyncio.Protocol):
             outcome = self._handler.handle(request)
             if outcome.later is not None:
                 self._later = self._loop.create_task(outcome.later)
-                self._later.add_done_callback(partial(self._found_out, request))
+                self._later.add_done_callback(partial(self._on_answer, request))
                 return
             self._give(request, outcome)
         if self._busy or self._transport is None or self._ending:
@@ -258,7 +258,7 @@ class HttpConnection(asyncio.Protocol):
         self._finish(request, outcome)
         self._answer_waiting()
 
-    def _found_out(self, request: Request, task: asyncio.Task[Answer | Outcome]) -> None:
+    def _on_answer(self, request: Request, task: asyncio.Task[Answer | Outcome]) -> None:
         self._later = None
         found = None if task.cancelled() else task.result()
         self._give(request, found if isinstance(found, Outcome) else Outcome(found))
@@ -278,13 +278,13 @@ class HttpConnection(asyncio.Protocol):
             self._hand_over(outcome.answer)
             return
         head_only = request.method == "HEAD"
-        head = _serialized(
+        head = _serialize(
             outcome.answer, keep_alive=request.keep_alive, is_http10=request.is_http10, head_only=head_only
         )
         self._transport.write(head)
         if outcome.answer.parts and not head_only:
             writing = self._loop.create_task(self._write(deque(outcome.answer.parts)))
-            writing.add_done_callback(partial(self._written, keep_alive=request.keep_alive))
+            writing.add_done_callback(partial(self._on_written, keep_alive=request.keep_alive))
             self._later = writing
         elif not request.keep_alive:
             self._end()
@@ -297,7 +297,7 @@ class HttpConnection(asyncio.Protocol):
                 await self._unread
             await asyncio.sleep(0)
 
-    def _written(self, _: asyncio.Task[None], *, keep_alive: bool) -> None:
+    def _on_written(self, _: asyncio.Task[None], *, keep_alive: bool) -> None:
         self._later = None
         if not keep_alive:
             self._end()
@@ -314,7 +314,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _refuse(self, answer: Answer) -> None:
         if self._transport is not None and not self._ending:
-            self._transport.write(_serialized(answer, keep_alive=False))
+            self._transport.write(_serialize(answer, keep_alive=False))
         self._end()
 
     def _end(self) -> None:
@@ -337,7 +337,7 @@ class HttpConnection(asyncio.Protocol):
             self._transport.abort()
 
 
-def _serialized(
+def _serialize(
     answer: Answer, *, keep_alive: bool, is_http10: bool = False, head_only: bool = False
 ) -> bytes:
     head = [

@@ -54,7 +54,7 @@ class Serving:
         self._handler: Handler = Dispatcher(lark, names)
         self._tls: dict[str, Any] = {}
         if door is not None:
-            self._handler, context = door.fitted(self._handler, lark, names)
+            self._handler, context = door.fit(self._handler, lark, names)
             if context is not None:
                 self._tls = {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_SECONDS}
         self._listener = listener

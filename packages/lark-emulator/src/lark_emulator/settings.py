@@ -235,7 +235,7 @@ class Settings(ApprovalSettings):
         Raises:
             ValueError: an unknown name, a wrong type or a value out of range; the text names the setting.
         """
-        checked = {name: _checked(name, value) for name, value in changes.items()}
+        checked = {name: _check(name, value) for name, value in changes.items()}
         for name, value in checked.items():
             setattr(self, name, value)
 
@@ -244,7 +244,7 @@ class Settings(ApprovalSettings):
         return asdict(self)
 
 
-def _checked(name: str, value: Any) -> Any:
+def _check(name: str, value: Any) -> Any:
     hint: Any = _HINTS.get(name)
     if hint is None:
         raise ValueError(f"unknown setting {name!r}; known: {', '.join(sorted(_HINTS))}")
@@ -253,7 +253,7 @@ def _checked(name: str, value: Any) -> Any:
             raise ValueError(f"setting {name!r} must be one of {', '.join(CHOICES[name])}, not {value!r}")
         return value
     if name == "rate_limit_overrides":
-        return _checked_rates(name, value)
+        return _check_rates(name, value)
     if get_args(hint):  # a list of strings
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise ValueError(f"setting {name!r} must be a list of strings, not {value!r}")
@@ -270,7 +270,7 @@ def _checked(name: str, value: Any) -> Any:
     return value
 
 
-def _checked_rates(name: str, value: Any) -> dict[str, list[list[float]]]:
+def _check_rates(name: str, value: Any) -> dict[str, list[list[float]]]:
     shape = f"setting {name!r} must look like {{'POST /open-apis/path': [[50, 1], [1000, 60]]}}"
     if not isinstance(value, dict):
         raise ValueError(shape)  # noqa: TRY004 - one kind of error for every bad setting

@@ -46,7 +46,7 @@ async def with_turns(steps: Generator[None, None, T]) -> T:
         await asyncio.sleep(0)
 
 
-def filtered(test: Callable[[T], bool], items: Sequence[T]) -> Generator[None, None, list[T]]:
+def filter_items(test: Callable[[T], bool], items: Sequence[T]) -> Generator[None, None, list[T]]:
     """Return the items that pass a test."""
     passed: list[T] = []
     for start in range(0, len(items), RUN):
@@ -57,7 +57,7 @@ def filtered(test: Callable[[T], bool], items: Sequence[T]) -> Generator[None, N
     return unseen(passed)
 
 
-def ordered(
+def sort_items(
     items: Sequence[T], key: Callable[[T], Any], *, reverse: bool = False
 ) -> Generator[None, None, list[T]]:
     """Return the items sorted as `sorted` does: in runs, which are merged.
@@ -84,7 +84,7 @@ def ordered(
     return merged
 
 
-def emptied(held: dict[Any, Any] | list[Any]) -> Generator[None, None, None]:
+def free_items(held: dict[Any, Any] | list[Any]) -> Generator[None, None, None]:
     """Let go of all items: a million that nothing else holds take the process a tenth of a second at once."""
     while held:
         if isinstance(held, list):
@@ -111,7 +111,7 @@ def whole(value: Any, depth: int = 0) -> Generator[None, None, Any]:
     return value
 
 
-def dumped(value: Any) -> Generator[None, None, list[bytes]]:
+def dump(value: Any) -> Generator[None, None, list[bytes]]:
     """Return a value as JSON, in parts: copies of hundreds of megabytes take their time, too.
 
     Long lists that are not too deep in it are written in parts. So are iterators, which are lists whose items

@@ -91,7 +91,7 @@ def greeting(base_url: str, door: Door | None) -> str:
         f"LARK_BASE_URL={base_url} LARK_APP_ID={DEFAULT_APP_ID} LARK_APP_SECRET={DEFAULT_APP_SECRET}",
     ]
     if door is not None:
-        lines += ["Clients must trust its authority:", f"  {door.opened().how_to_trust()}"]
+        lines += ["Clients must trust its authority:", f"  {door.open().how_to_trust()}"]
         if door.proxy:
             lines += [
                 "Programs that speak to Lark's own addresses reach it as their proxy:",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lark_emulator import codes
-from lark_emulator.auth import DISABLED, FORMS, KINDS, STATUS, check_kind, known_app, members_of, refused
+from lark_emulator.auth import DISABLED, FORMS, KINDS, STATUS, check_kind, known_app, members_of, refusal
 from lark_emulator.routing import Call, Route
 
 
@@ -15,7 +15,7 @@ def app_access_token(call: Call) -> dict[str, Any]:
     app = known_app(call, app_id, secret)
     check_kind(call, app, store=True)
     if ticket != app.app_ticket:
-        raise refused(call, codes.APP_TOKEN_FAILED)
+        raise refusal(call, codes.APP_TOKEN_FAILED)
     token, expire = call.tokens.give(app)
     return {"msg": "success", "app_access_token": token, "expire": expire}
 
@@ -25,11 +25,11 @@ def tenant_access_token(call: Call) -> dict[str, Any]:
     app_token, tenant_key = members_of(call, "app_access_token", "tenant_key")
     app = call.tokens.store_app_of(app_token)
     if app is None:
-        raise refused(call, codes.TENANT_TOKEN_FAILED)
+        raise refusal(call, codes.TENANT_TOKEN_FAILED)
     app.token_requests += 1
     check_kind(call, app, store=True)
     if tenant_key not in app.tenant_keys:
-        raise refused(call, codes.TENANT_TOKEN_FAILED)
+        raise refusal(call, codes.TENANT_TOKEN_FAILED)
     token, expire = call.tokens.give(app, tenant_key)
     return {"msg": "success", "tenant_access_token": token, "expire": expire}
 
@@ -38,7 +38,7 @@ def resend_ticket(call: Call) -> dict[str, Any]:
     """Answer `POST /auth/v3/app_ticket/resend`: a new ticket, on its own way to the app."""
     app = known_app(call, *members_of(call, "app_id", "app_secret"))
     if not app.store:
-        raise refused(call, codes.TICKET_RESEND_FAILED)
+        raise refusal(call, codes.TICKET_RESEND_FAILED)
     call.world.issue_ticket(app)
     return {"msg": "success"}
 

@@ -29,7 +29,7 @@ def disposition(name: str) -> str:
     return f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
-def answered(name: str, content: bytes, content_type: str, asked: str = "") -> Answer:
+def serve_file(name: str, content: bytes, content_type: str, asked: str = "") -> Answer:
     """Return a file, or the part of it that a `Range` header asks for.
 
     Args:

@@ -110,7 +110,7 @@ class Tokens:
         if scheme != "Bearer" or not token:
             raise RefusedError(codes.MISSING_TOKEN)
         if token.startswith(APP_PREFIX):
-            return self._checked(
+            return self._check(
                 token, codes.INVALID_APP_TOKEN, None if "app" in kinds else codes.INVALID_APP_TOKEN
             )
         if token.startswith(USER_PREFIXES):
@@ -118,16 +118,14 @@ class Tokens:
             if grant is not None and grant.expires <= self._clock.now():
                 raise RefusedError(codes.USER_TOKEN_EXPIRED)
             unsupported = None if "user" in kinds else codes.USER_TOKEN_UNSUPPORTED
-            return self._checked(token, codes.INVALID_USER_TOKEN, unsupported)
+            return self._check(token, codes.INVALID_USER_TOKEN, unsupported)
         if not token.startswith(TENANT_PREFIX):
             raise RefusedError(codes.TOKEN_PREFIX)
         # The app token of a custom app is its tenant token.
         supported = "tenant" in kinds or "app" in kinds
-        return self._checked(
-            token, codes.INVALID_TOKEN, None if supported else codes.TENANT_TOKEN_UNSUPPORTED
-        )
+        return self._check(token, codes.INVALID_TOKEN, None if supported else codes.TENANT_TOKEN_UNSUPPORTED)
 
-    def _checked(self, token: str, dead: Code, unsupported: Code | None) -> Grant:
+    def _check(self, token: str, dead: Code, unsupported: Code | None) -> Grant:
         grant = self._living(token)
         if grant is None:
             raise RefusedError(dead)

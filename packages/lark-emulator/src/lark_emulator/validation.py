@@ -70,7 +70,7 @@ def json_object(call: Call, code: Code) -> dict[str, Any]:
     if not call.body:
         return {}
     try:
-        body = parsed(call.body)
+        body = parse(call.body)
     except orjson.JSONDecodeError:
         raise RefusedError(code) from None
     if not isinstance(body, dict):
@@ -88,13 +88,13 @@ def form_or_json(call: Call) -> dict[str, Any]:
         if call.settings.form_token_requests == "refused":  # noqa: S105 - no password
             raise orjson.JSONDecodeError("a form", "", 0)
         return dict(parse_qsl(call.body.decode("utf-8", "replace"), keep_blank_values=True))
-    found = parsed(call.body)
+    found = parse(call.body)
     if not isinstance(found, dict):
         raise orjson.JSONDecodeError("not an object", "", 0)
     return found
 
 
-def required_text(body: dict[str, Any], name: str, *, longest: int | None = None) -> str:
+def require_text(body: dict[str, Any], name: str, *, longest: int | None = None) -> str:
     """Return a required, non-empty string member."""
     value = body.get(name)
     if value is None or value == "":
@@ -148,7 +148,7 @@ def whole_number(raw: str) -> int | None:
     return int(raw) if _WHOLE.fullmatch(raw) else None
 
 
-def parsed(raw: str | bytes) -> Any:
+def parse(raw: str | bytes) -> Any:
     """Return what a JSON text holds, if an answer could hold it as well.
 
     Raises:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lark_emulator.websocket.frames import Frame, decoded, encoded
+from lark_emulator.websocket.frames import Frame, decode, encode
 from tests.conformance import official_clients
 from tests.conformance.official_clients import SECONDS, Official
 from tests.conformance.test_callbacks import CARD, DONE
@@ -264,16 +264,16 @@ def fill(frame: Frame, empty: Any) -> Any:
 @given(frames)
 def test_the_sdk_writes_and_reads_the_same_bytes(theirs: Any, frame: Frame) -> None:
     filled = fill(frame, theirs())
-    assert filled.SerializeToString() == encoded(frame)
+    assert filled.SerializeToString() == encode(frame)
     read = theirs()
-    read.ParseFromString(encoded(frame))
+    read.ParseFromString(encode(frame))
     assert read == filled
-    assert decoded(filled.SerializeToString()) == frame
+    assert decode(filled.SerializeToString()) == frame
 
 
 @given(frames, st.lists(st.sampled_from(STRANGE)))
 def test_the_sdk_skips_the_same_fields(theirs: Any, frame: Frame, strange: list[bytes]) -> None:
     read = theirs()
-    read.ParseFromString(b"".join(strange) + encoded(frame))
+    read.ParseFromString(b"".join(strange) + encode(frame))
     read.DiscardUnknownFields()
-    assert decoded(read.SerializeToString()) == frame
+    assert decode(read.SerializeToString()) == frame

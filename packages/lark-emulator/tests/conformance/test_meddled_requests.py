@@ -47,7 +47,7 @@ _NOT_PASSED_ON = {"host", "content-length", "connection", "accept-encoding"}
 
 
 def _saved(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
-    return {"state": keeping.packed(lark)}
+    return {"state": keeping.pack(lark)}
 
 
 def _put_back(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from lark_emulator.coverage import main, markdown
 from lark_emulator.routes import ROUTES
-from lark_emulator.routing import documented
+from lark_emulator.routing import load_documented
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -22,4 +22,4 @@ def test_a_folder_that_is_not_that_of_the_documents_is_named(tmp_path: Path) -> 
 
 
 def test_every_documented_page_belongs_to_a_route() -> None:
-    assert set(documented()) <= {route.name for route in ROUTES}
+    assert set(load_documented()) <= {route.name for route in ROUTES}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lark_emulator.websocket.frames import Frame, FrameError, decoded, encoded
+from lark_emulator.websocket.frames import Frame, FrameError, decode, encode
 from lark_emulator.websocket.messages import Message
 
 texts = st.text(max_size=40)
@@ -37,26 +37,26 @@ STRANGE = [
 
 @given(frames)
 def test_what_is_written_is_read(frame: Frame) -> None:
-    assert decoded(encoded(frame)) == frame
+    assert decode(encode(frame)) == frame
 
 
 @given(frames, st.lists(st.sampled_from(STRANGE)), st.lists(st.sampled_from(STRANGE)))
 def test_unknown_fields_are_skipped(frame: Frame, before: list[bytes], behind: list[bytes]) -> None:
-    assert decoded(b"".join(before) + encoded(frame) + b"".join(behind)) == frame
+    assert decode(b"".join(before) + encode(frame) + b"".join(behind)) == frame
 
 
-@given(st.binary(max_size=200) | frames.map(encoded), st.integers(0, 200), st.binary(max_size=3))
+@given(st.binary(max_size=200) | frames.map(encode), st.integers(0, 200), st.binary(max_size=3))
 def test_whatever_comes_is_a_frame_or_an_error(data: bytes, at: int, inserted: bytes) -> None:
     try:
-        frame = decoded(data[:at] + inserted + data[at:])
+        frame = decode(data[:at] + inserted + data[at:])
     except FrameError:
         return
-    assert decoded(encoded(frame)) == frame
+    assert decode(encode(frame)) == frame
 
 
 def test_a_frame_byte_by_byte() -> None:
     frame = Frame(1, (("type", "event"),), b"{}", service=-1, seq_id=300, log_id=0, log_id_new="x")
-    assert encoded(frame) == (
+    assert encode(frame) == (
         b"\x08\xac\x02\x10\x00\x18"
         + b"\xff" * 9
         + b"\x01\x20\x01\x2a\x0d\x0a\x04type\x12\x05event\x42\x02{}\x4a\x01x"
@@ -83,7 +83,7 @@ def test_a_frame_byte_by_byte() -> None:
 )
 def test_what_is_not_a_frame(data: bytes, what: str) -> None:
     with pytest.raises(FrameError, match=what):
-        decoded(data)
+        decode(data)
 
 
 @given(st.binary(min_size=1, max_size=500), st.integers(0, 40))

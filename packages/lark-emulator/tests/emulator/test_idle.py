@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lark_emulator import collecting, slicing
 from lark_emulator.collecting import unseen
-from lark_emulator.slicing import at_once, dumped, emptied, filtered, ordered, whole
+from lark_emulator.slicing import at_once, dump, filter_items, free_items, sort_items, whole
 
 #: Each costs memory or time that only encrypted events, uploads, downloads or conversions need.
 NOT_LOADED = (
@@ -42,8 +42,8 @@ def test_sorting_in_slices_is_stable_as_sorted_is(items: list[tuple[int, int]], 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(slicing, "RUN", 3)
         patch.setattr(slicing, "TURN", 2)
-        found = at_once(ordered(items, lambda pair: pair[0], reverse=reverse))
-        odd = at_once(filtered(lambda pair: pair[1] % 2 == 1, items))
+        found = at_once(sort_items(items, lambda pair: pair[0], reverse=reverse))
+        odd = at_once(filter_items(lambda pair: pair[1] % 2 == 1, items))
     assert found == sorted(items, key=lambda pair: pair[0], reverse=reverse)
     assert odd == [pair for pair in items if pair[1] % 2 == 1]
 
@@ -59,16 +59,16 @@ _JSON = st.recursive(
 def test_json_in_slices_is_the_same_json(value: object) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(slicing, "TURN", 2)
-        written = b"".join(at_once(dumped(value)))
+        written = b"".join(at_once(dump(value)))
     assert written == orjson.dumps(value)
 
 
 def test_many_items_give_others_their_turn() -> None:
     numbers = list(range(10 * slicing.RUN))
-    turns = sum(1 for _ in ordered(numbers, lambda n: -n))
+    turns = sum(1 for _ in sort_items(numbers, lambda n: -n))
     assert turns >= 10 * slicing.RUN // slicing.TURN
-    assert sum(1 for _ in dumped({"deep": [{"rows": numbers}]})) == 10 * slicing.RUN // slicing.TURN
-    assert sum(1 for _ in filtered(bool, numbers)) == 9
+    assert sum(1 for _ in dump({"deep": [{"rows": numbers}]})) == 10 * slicing.RUN // slicing.TURN
+    assert sum(1 for _ in filter_items(bool, numbers)) == 9
 
 
 def test_iterators_are_lists_when_they_are_written_or_read() -> None:
@@ -78,14 +78,14 @@ def test_iterators_are_lists_when_they_are_written_or_read() -> None:
     def lazy() -> dict[str, object]:
         return {"few": iter(()), "tables": [{"rows": iter(many)}]}
 
-    assert b"".join(at_once(dumped(lazy()))) == orjson.dumps(expected)
+    assert b"".join(at_once(dump(lazy()))) == orjson.dumps(expected)
     assert at_once(whole(lazy())) == expected
-    assert sum(1 for _ in dumped(lazy())) == sum(1 for _ in whole(lazy())) == 4
+    assert sum(1 for _ in dump(lazy())) == sum(1 for _ in whole(lazy())) == 4
 
 
 @pytest.mark.parametrize("held", [dict.fromkeys(range(10_000)), list(range(10_000))])
 def test_much_is_let_go_in_turns(held: dict[int, None] | list[int]) -> None:
-    assert sum(1 for _ in emptied(held)) == 2
+    assert sum(1 for _ in free_items(held)) == 2
     assert not held
 
 

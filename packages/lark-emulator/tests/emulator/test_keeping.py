@@ -13,7 +13,7 @@ import httpx
 import pytest
 from lark_emulator import Emulator, Stub
 from lark_emulator.__main__ import main
-from lark_emulator.keeping import packed, unpack
+from lark_emulator.keeping import pack, unpack
 from lark_emulator.lark import Lark
 from lark_emulator.world.world import DEFAULT_CHAT_ID
 from tests.emulator.command import SECONDS, Command
@@ -106,7 +106,7 @@ def test_a_table_that_a_write_holds_is_free_after_a_start() -> None:
         with pytest.raises(httpx.ReadTimeout):
             sheet.api.http.post(f"/open-apis{sheet.path}/records", json={"fields": {}}, timeout=0.5)
         sheet.api.http.close()
-        content = packed(lark._lark)
+        content = pack(lark._lark)
     again = Lark()
     unpack(again, content, "state")
     (base,) = again.world.bases.values()

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from lark_emulator.websocket.frames import decoded
+from lark_emulator.websocket.frames import decode
 from tests.emulator.app_server import PATIENT, AppServer
 from tests.emulator.wire_client import SECONDS, Wire
 
@@ -239,7 +239,7 @@ def test_each_event_goes_to_one_of_the_connections(lark: Emulator, calls: Caller
                     except TimeoutError:
                         continue
                     assert isinstance(frame, bytes)
-                    wire.ack(decoded(frame))
+                    wire.ack(decode(frame))
             assert pushed.result()["attempts"][0]["connection_id"] in wires
         counts = [connection["messages"] for connection in lark.connections()]
     assert (len(counts), sum(counts), min(counts) > 0) == (2, 64, True)

@@ -288,7 +288,7 @@ def test_indexes_that_are_made_while_rows_change(start: list[str], edits: list[t
     held, app = Records(), App("cli_x", "", "x")
     for n, value in enumerate(start):
         held.add(f"first{n}", {"f": value}, app, 0, now=0)
-    making = held.indexed("f")
+    making = held.make_index("f")
     dropping = held.drop_values("g", lambda _: True)
     seen = held.snapshot()
     before = [(each.record_id, dict(each.cells)) for each in seen]
@@ -308,7 +308,7 @@ def test_indexes_that_are_made_while_rows_change(start: list[str], edits: list[t
         else:
             held.change(known[number % len(known)], {"f": value, "g": 2}, app, 0, now=n)
     assert [(each.record_id, dict(each.cells)) for each in seen] == before
-    assert held.listed() == list(held)
+    assert held.list_all() == list(held)
     at_once(making)
     for value in "abc":
         found = {each.record_id for each in held.with_value("f", value)}

@@ -172,7 +172,7 @@ def test_no_secret_of_any_exchange_can_be_read_in_the_file(tenant: tuple[list[st
     written = orjson.dumps({"stubs": stubs}).decode()
     assert [secret for secret in secrets if secret in written] == []
     for stub in stubs:
-        Stub.made_from(stub)  # and all of it can be played back
+        Stub.from_plan(stub)  # and all of it can be played back
 
 
 def test_one_value_has_one_pseudonym_wherever_it_stands() -> None:

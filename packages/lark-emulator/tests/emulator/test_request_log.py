@@ -10,7 +10,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lark_emulator.masking import MASK, SECRET_NAMES, masked_text
+from lark_emulator.masking import MASK, SECRET_NAMES, mask_text
 
 if TYPE_CHECKING:
     from lark_emulator import Emulator
@@ -111,7 +111,7 @@ def test_a_secret_is_masked_at_any_depth_and_in_json_within_json(
     value: Any = {"around": around, name.upper() if upper else name: SECRET, "kept": "plain"}
     for level in range(depth):
         value = {"inner": orjson.dumps(value).decode()} if level % 2 else [value, around]
-    shown = masked_text(orjson.dumps(value).decode())
+    shown = mask_text(orjson.dumps(value).decode())
     assert SECRET not in shown
     assert "plain" in shown
     assert orjson.loads(shown)
@@ -120,5 +120,5 @@ def test_a_secret_is_masked_at_any_depth_and_in_json_within_json(
 @given(JSON)
 def test_what_holds_no_secret_stays_as_it_was(value: Any) -> None:
     text = json.dumps(value)
-    assert masked_text(text) == text
-    assert masked_text('{"app_token": "bascn1", "page_token": "p", "node_token": "n"}').count("*") == 0
+    assert mask_text(text) == text
+    assert mask_text('{"app_token": "bascn1", "page_token": "p", "node_token": "n"}').count("*") == 0

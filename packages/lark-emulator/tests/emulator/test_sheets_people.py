@@ -141,12 +141,12 @@ def test_a_sparse_grid_is_like_a_full_one(changes: list[tuple[str, str, int, int
 
 def test_rectangles_shrink_grow_and_vanish() -> None:
     rect = Rect(2, 0, 5, 1)
-    assert rect.inserted(ROWS, 2, 1) == Rect(3, 0, 6, 1)
-    assert rect.inserted(ROWS, 3, 1) == Rect(2, 0, 6, 1)
-    assert rect.inserted(ROWS, 5, 1) == rect
-    assert rect.removed(ROWS, 0, 3) == Rect(0, 0, 2, 1)
-    assert rect.removed(ROWS, 2, 3) is None
-    assert rect.moved(ROWS, 2, 3, 7) == Rect(7, 0, 10, 1)
+    assert rect.after_insert(ROWS, 2, 1) == Rect(3, 0, 6, 1)
+    assert rect.after_insert(ROWS, 3, 1) == Rect(2, 0, 6, 1)
+    assert rect.after_insert(ROWS, 5, 1) == rect
+    assert rect.after_remove(ROWS, 0, 3) == Rect(0, 0, 2, 1)
+    assert rect.after_remove(ROWS, 2, 3) is None
+    assert rect.after_move(ROWS, 2, 3, 7) == Rect(7, 0, 10, 1)
 
 
 def busiest(lark: Emulator, action: Callable[[], object]) -> float:

@@ -126,12 +126,12 @@ def test_records_are_found_by_place_value_and_time(edits: list[tuple[str, int, s
     def content(rows: list[Record]) -> list[tuple[str, str | None]]:
         return [(each.record_id, each.cells.get("f")) for each in rows]
 
-    assert content(records.listed()) == list(model.items())
+    assert content(records.list_all()) == list(model.items())
     for value in "abc":
         found = {each.record_id for each in records.with_value("f", value)}
         assert found == {record_id for record_id, held in model.items() if held == value}
     for time, then in enumerate(history):
         before = records.before(time)
-        shown = {record.record_id: record for record in records.listed() if record.record_id not in before}
+        shown = {record.record_id: record for record in records.list_all() if record.record_id not in before}
         shown |= {record_id: record for record_id, record in before.items() if record is not None}
         assert content(sorted(shown.values(), key=place)) == list(then.items())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lark_emulator import Fault, Stub
 from lark_emulator.exchange import Request
 from lark_emulator.stubs.matching import holds
-from lark_emulator.stubs.template import Values, filled
+from lark_emulator.stubs.template import Values, fill
 
 if TYPE_CHECKING:
     from lark_emulator import Emulator
@@ -49,7 +49,7 @@ def request(method: str = "GET", path: str = "/a", body: Any = None, **headers: 
     ],
 )
 def test_what_a_stub_matches(stub: dict[str, Any], *, is_matched: bool) -> None:
-    found = Stub.made_from({"match": stub}).path_values(request(**{"x-kind": "kind"}))
+    found = Stub.from_plan({"match": stub}).path_values(request(**{"x-kind": "kind"}))
     assert (found is not None) == is_matched
 
 
@@ -86,7 +86,7 @@ JSON = st.recursive(
 def test_every_value_holds_itself_and_an_answer_without_placeholders_stays(value: Any) -> None:
     assert holds(value, value)
     assert holds({"outer": value, "more": 1}, {"outer": value})
-    assert orjson.loads(orjson.dumps(filled(value, Values({}, {}, {}, None, 1, 0)))) == value
+    assert orjson.loads(orjson.dumps(fill(value, Values({}, {}, {}, None, 1, 0)))) == value
 
 
 def test_an_answer_is_filled_from_the_request(api: Api, lark: Emulator) -> None:
@@ -248,6 +248,6 @@ def test_whatever_stands_in_a_stub_is_taken_or_refused_with_a_sentence(text: str
         value,
     ):
         with suppress(ValueError):
-            stub = Stub.made_from(plan)
+            stub = Stub.from_plan(plan)
             again = {name: said for name, said in stub.as_dict().items() if name not in ("id", "used")}
-            assert Stub.made_from(again) == stub
+            assert Stub.from_plan(again) == stub

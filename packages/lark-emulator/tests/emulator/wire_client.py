@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
-from lark_emulator.websocket.frames import CONTROL, Frame, decoded, encoded
+from lark_emulator.websocket.frames import CONTROL, Frame, decode, encode
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 from websockets.sync.client import connect
@@ -53,13 +53,13 @@ class Wire:
         self.socket.close()
 
     def send(self, frame: Frame) -> None:
-        self.socket.send(encoded(frame))
+        self.socket.send(encode(frame))
 
     def take(self) -> Frame:
         """Return the next frame."""
         message = self.socket.recv(timeout=SECONDS)
         assert isinstance(message, bytes)
-        return decoded(message)
+        return decode(message)
 
     def ping(self) -> Frame:
         """Ping, and return the answer."""
@@ -117,4 +117,4 @@ def masked(data: bytes, opcode: Any = Opcode.BINARY, *, fin: bool = True) -> byt
     return WireFrame(opcode, data, fin).serialize(mask=True)
 
 
-PING = encoded(Frame(CONTROL, (("type", "ping"),)))
+PING = encode(Frame(CONTROL, (("type", "ping"),)))

@@ -23,7 +23,7 @@ from lark_provider.api.clouddoc.sheets.tables.writer import Writer
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sheet_ledger import RecordedSegment, Segment
-from lark_provider.protocol.store import shared
+from lark_provider.protocol.store import with_store
 
 logger = logging.getLogger(__name__)
 
@@ -81,19 +81,19 @@ class Appender(Writer):
         Raises:
             TakenOverError: It has.
         """
-        row, is_replayed = yield from self._appended(chunk, least)
+        row, is_replayed = yield from self._append(chunk, least)
         self.note(chunk, row, is_replayed=is_replayed)
         return row + chunk.count
 
-    def _appended(self, chunk: Chunk, least: int) -> Procedure[tuple[int, bool]]:
-        recorded, is_fresh = yield from self._reserved(chunk, least)
+    def _append(self, chunk: Chunk, least: int) -> Procedure[tuple[int, bool]]:
+        recorded, is_fresh = yield from self._reserve(chunk, least)
         if recorded.state is State.DONE:
             if recorded.segment.digest != chunk.digest:
-                raise _changed(recorded.segment, chunk)
+                raise _changed_error(recorded.segment, chunk)
             return recorded.segment.row, True
         if not is_fresh and recorded.segment.digest != chunk.digest:
             yield from self._undone(recorded, chunk)
-            recorded, is_fresh = yield from self._moved(chunk, recorded.segment.row)
+            recorded, is_fresh = yield from self._move(chunk, recorded.segment.row)
         while True:
             row = recorded.segment.row
             # With the row above, by which it is noticed that rows were inserted.
@@ -105,21 +105,21 @@ class Appender(Writer):
             if is_fresh:
                 if all(map(is_blank, now)):
                     break
-            elif (found := (yield from self._found(chunk, row, now))) is not None:
+            elif (found := (yield from self._find(chunk, row, now))) is not None:
                 self.stands = chunk.number
                 return found, True
             elif judge(now, chunk).verdict is not Verdict.FOREIGN:
                 break
             # Others have written there first.
             end = yield from self.place.last_row(self.lease, row)
-            recorded, is_fresh = yield from self._moved(chunk, end + 1)
+            recorded, is_fresh = yield from self._move(chunk, end + 1)
         is_disturbed = yield from self.place.write(self.lease, chunk, row)
         if is_disturbed:
-            row = yield from self._looked(chunk, row, above)
+            row = yield from self._look(chunk, row, above)
         self.stands, self.last = chunk.number, (chunk, row)
         return row, False
 
-    def _reserved(self, chunk: Chunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
+    def _reserve(self, chunk: Chunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
         segment, write = chunk.segment(least), self.write
         if write is None:
             return RecordedSegment(segment, State.PENDING, 0.0), True
@@ -132,7 +132,7 @@ class Appender(Writer):
         assert answer.recorded is not None  # noqa: S101 - the lease was granted
         return answer.recorded, answer.is_new
 
-    def _moved(self, chunk: Chunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
+    def _move(self, chunk: Chunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
         """Record a segment at other rows."""
         segment, write = chunk.segment(least), self.write
         if write is None:
@@ -147,7 +147,7 @@ class Appender(Writer):
             )
         return answer.recorded, True
 
-    def _found(self, chunk: Chunk, row: int, now: list[list[Any]]) -> Procedure[int | None]:
+    def _find(self, chunk: Chunk, row: int, now: list[list[Any]]) -> Procedure[int | None]:
         """Return where a segment stands that an earlier attempt may have written; None if it does not.
 
         Raises:
@@ -160,7 +160,7 @@ class Appender(Writer):
             if judgement.is_full:
                 logger.info("Others have changed rows that were just written", extra={"row": row})
                 return row
-            raise self.disturbed([row + place for place in judgement.foreign], "changed by others")
+            raise self.conflict_error([row + place for place in judgement.foreign], "changed by others")
         yield from self.place.refresh(self.lease)
         below = yield from self.place.read(self.lease, row + chunk.count, row + chunk.count + _NEAR - 1)
         offset = offset_of([*now, *below], chunk.sums, chunk.wild)
@@ -173,7 +173,7 @@ class Appender(Writer):
         write = self.write
         if write is None:
             return False
-        answer = yield from shared(
+        answer = yield from with_store(
             lambda store: store.sheets.has_twin(
                 write.id, chunk.digest, row - _NEAR, row + chunk.count + _NEAR
             )
@@ -187,9 +187,9 @@ class Appender(Writer):
         now = yield from self.place.read(self.lease, segment.row, segment.end)
         changed = set(changed_rows(now, segment.sums, chunk.wild))
         if any(place not in changed and not is_blank(row) for place, row in enumerate(now)):
-            raise _changed(segment, chunk)
+            raise _changed_error(segment, chunk)
 
-    def _looked(self, chunk: Chunk, row: int, above: Sequence[Sequence[Any]]) -> Procedure[int]:
+    def _look(self, chunk: Chunk, row: int, above: Sequence[Sequence[Any]]) -> Procedure[int]:
         """Look at rows that were just written, since others have written at the same time.
 
         Args:
@@ -216,13 +216,13 @@ class Appender(Writer):
                     extra={"worksheet": self.place.title, "row": row, "rows": chunk.count},
                 )
                 return row
-            return (yield from self._pushed(chunk, row, now[0], there))
+            return (yield from self._put_back(chunk, row, now[0], there))
         offset = offset_of(there, chunk.sums, chunk.wild)
         if offset is not None:
             return row + offset
-        raise self.disturbed([row + place for place in changed], "written by others at the same time")
+        raise self.conflict_error([row + place for place in changed], "written by others at the same time")
 
-    def _pushed(
+    def _put_back(
         self, chunk: Chunk, row: int, above: Sequence[Any], there: Sequence[Sequence[Any]]
     ) -> Procedure[int]:
         """Put back rows of ours that rows inserted above have pushed to where a chunk was just written.
@@ -246,7 +246,7 @@ class Appender(Writer):
             for count in range(1, min(_NEAR, last.count - 1) + 1):
                 end = chunk.count + count
                 if sums[-1 - count] == now and all(map(is_blank, there[chunk.count : end])):
-                    recorded, _ = yield from self._moved(chunk, row + count)
+                    recorded, _ = yield from self._move(chunk, row + count)
                     moved = recorded.segment.row
                     yield from self.place.write(self.lease, chunk, moved)
                     tail = chunk_of(last, range(last.count - count, last.count))
@@ -255,14 +255,14 @@ class Appender(Writer):
                         "Put back rows that others had pushed down", extra={"rows": count, "row": row}
                     )
                     return moved
-        raise self.disturbed(
+        raise self.conflict_error(
             range(row, row + chunk.count),
             "written at the moment in which others inserted, deleted or sorted rows above, one of which may "
             "have been overwritten",
         )
 
 
-def _changed(segment: Segment, chunk: Chunk) -> SourceChangedError:
+def _changed_error(segment: Segment, chunk: Chunk) -> SourceChangedError:
     row = segment.first + first_difference(segment.sums, chunk.sums)
     return SourceChangedError(
         f"Row {row} of the source is not what was appended before under this key: it has changed, or the "

@@ -11,7 +11,7 @@ import orjson
 
 from lark_provider.api.clouddoc.sheets.blocks import Formats
 from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS
-from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks, decoded, encoded
+from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks, decode, encode
 from lark_provider.protocol.sheet_ledger import Segment
 
 MAX_BYTES = 2_000_000
@@ -68,7 +68,7 @@ class Chunk:
     @property
     def rows(self) -> list[list[Any]]:
         """The cells, as they are sent. They are decoded each time: few chunks are looked at again."""
-        return decoded(self.lines)
+        return decode(self.lines)
 
     def segment(self, row: int) -> Segment:
         """Return what is recorded of it.
@@ -134,7 +134,7 @@ def chunk(
         blocks: Of columns.
         header_rows: How many of the rows are the header.
     """
-    found = encoded(list(zip(*rows, strict=True)), blocks, frozenset(range(len(rows[0]))))
+    found = encode(list(zip(*rows, strict=True)), blocks, frozenset(range(len(rows[0]))))
     return Chunk(number, first, found.lines, found.sums, found.wild, formats, blocks, header_rows)
 
 

@@ -135,10 +135,10 @@ def apply(
         )
     for kind, some in (("batch_create", missing), ("batch_update", short)):
         for start in range(0, len(some), FORMATS_AT_ONCE):
-            yield from _sent(writer, kind, some[start : start + FORMATS_AT_ONCE])
+            yield from _send(writer, kind, some[start : start + FORMATS_AT_ONCE])
 
 
-def _sent(writer: Writer, kind: str, some: Sequence[dict[str, Any]]) -> Procedure[None]:
+def _send(writer: Writer, kind: str, some: Sequence[dict[str, Any]]) -> Procedure[None]:
     place = writer.place
     url = path(V2 + "/condition_formats/{kind}", token=place.token, kind=kind)
     items = [{"sheet_id": place.sheet_id, "condition_format": one} for one in some]

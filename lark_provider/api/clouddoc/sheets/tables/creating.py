@@ -21,7 +21,7 @@ from lark_provider.protocol.keys import client_token
 from lark_provider.protocol.ledger_entry import Entry, State
 from lark_provider.protocol.operations import Procedure, memoize, perform
 from lark_provider.protocol.paths import path
-from lark_provider.protocol.store import shared
+from lark_provider.protocol.store import with_store
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def create(
                 if found == first_title:
                     if not is_certain:
                         yield from held.pause(look_after)
-                        yield from _removed(made, first_title, folder)
+                        yield from _remove_surplus(made, first_title, folder)
                     url = path(V3, token=made.token)
                     yield from perform(request("PATCH", url, json={"title": title}, idempotent=True))
             except TakenOverError:
@@ -103,7 +103,7 @@ def _once(
     held: DocumentLease, folder: str, key: str, title: str, look_after: float
 ) -> Procedure[tuple[Created, bool]]:
     """Return the spreadsheet, and whether no other can have been created for the key."""
-    found = yield from shared(lambda store: store.files.begin(folder, key, title[-_TOKEN:]))
+    found = yield from with_store(lambda store: store.files.begin(folder, key, title[-_TOKEN:]))
     assert found is not None  # noqa: S101 - the lease has come from a database
     (entry,) = found
     if entry.state is State.DONE:
@@ -111,62 +111,64 @@ def _once(
     made: Created | None = None
     sent = 0
     if not entry.is_new and entry.state is State.PENDING:
-        made, sent = (yield from _looked(held, title, folder, look_after)), 1
+        made, sent = (yield from _look(held, title, folder, look_after)), 1
     while made is None and sent <= _SENDS:
-        made, sent = (yield from _sent(held, entry, title, folder, look_after)), sent + 1
+        made, sent = (yield from _send(held, entry, title, folder, look_after)), sent + 1
     if made is None:
         raise OutcomeUnknownError(
             f"Whether the spreadsheet {title!r} was created is unknown: no request was answered. Next: "
             "call again with the same key."
         )
     result = {"token": made.token, "url": made.url}
-    (is_first,) = (yield from shared(lambda store: store.files.done(entry, result))) or (True,)
+    (is_first,) = (yield from with_store(lambda store: store.files.mark_sent(entry, result))) or (True,)
     if not is_first:  # Another process had the lease and has recorded its own.
-        (other,) = (yield from shared(lambda store: store.files.begin(folder, key, entry.token))) or (entry,)
+        (other,) = (yield from with_store(lambda store: store.files.begin(folder, key, entry.token))) or (
+            entry,
+        )
         if other.state is State.DONE:
             made = Created(other.result["token"], other.result["url"])
     return made, entry.is_new and sent == 1 and is_first
 
 
-def _removed(made: Created, title: str, folder: str) -> Procedure[None]:
+def _remove_surplus(made: Created, title: str, folder: str) -> Procedure[None]:
     """Delete what requests have created whose answers were lost, besides what is recorded.
 
     Their tokens were returned to no caller: they still have the first title, with the digest of the key.
     """
-    for one in (yield from _listed(title, folder)):
+    for one in (yield from _list_created(title, folder)):
         if one.token != made.token:
             logger.warning("Deleting a spreadsheet that was created twice", extra={"token": one.token})
             url = path("/drive/v1/files/{token}", token=one.token)
             yield from perform(request("DELETE", url, params={"type": "sheet"}))
 
 
-def _sent(
+def _send(
     held: DocumentLease, entry: Entry, title: str, folder: str, look_after: float
 ) -> Procedure[Created | None]:
     yield from held.renew()
-    yield from shared(lambda store: store.files.resend(entry, entry.token))
+    yield from with_store(lambda store: store.files.resend(entry, entry.token))
     try:
         return _read((yield from held.send(_call(title, folder))).data)
     except OutcomeUnknownError:
-        return (yield from _looked(held, title, folder, look_after))
+        return (yield from _look(held, title, folder, look_after))
     except (LarkAPIError, TransportError):
         if entry.is_new:
-            yield from shared(lambda store: store.files.refuse(entry), wait_for_database=False)
+            yield from with_store(lambda store: store.files.refuse(entry), wait_for_database=False)
         raise
 
 
-def _looked(held: DocumentLease, title: str, folder: str, look_after: float) -> Procedure[Created | None]:
+def _look(held: DocumentLease, title: str, folder: str, look_after: float) -> Procedure[Created | None]:
     """Look for a spreadsheet that may have been created; lists lag behind."""
     for look in range(_LOOKS):
         if look:
             yield from held.pause(look_after)
-        if found := (yield from _listed(title, folder)):
+        if found := (yield from _list_created(title, folder)):
             logger.info("Found a spreadsheet that an earlier attempt has created", extra={"title": title})
             return found[0]
     return None
 
 
-def _listed(title: str, folder: str) -> Procedure[list[Created]]:
+def _list_created(title: str, folder: str) -> Procedure[list[Created]]:
     """Return the spreadsheets of this app with a title in a folder, the oldest first."""
     owner = yield from memoize(Memoize(("bot.open_id",), _bot, _BOT_MAX_AGE))
     found: list[Mapping[str, Any]] = []

@@ -13,8 +13,8 @@ from lark_provider.api.clouddoc.sheets.tables.encoding import (
     SUM_BYTES,
     Blocks,
     Encoded,
-    decoded,
-    encoded,
+    decode,
+    encode,
     sums_of,
 )
 
@@ -71,7 +71,7 @@ class Cutter:
         Yields:
             The chunks that are complete.
         """
-        made = encoded(columns, self._blocks, odd)
+        made = encode(columns, self._blocks, odd)
         start, count = 0, len(columns[0])
         while start < count:
             stop = self._fitting(made.lines, start, count)
@@ -120,7 +120,7 @@ class Cutter:
             if part.wild == wild:
                 yield part.sums
             else:
-                yield sums_of(decoded([texts[start:end] for texts in self._lines]), part.odd, wild)
+                yield sums_of(decode([texts[start:end] for texts in self._lines]), part.odd, wild)
             start = end
 
     def _fitting(self, lines: Sequence[Sequence[bytes]], start: int, count: int) -> int:

@@ -16,14 +16,14 @@ from lark_provider.api.clouddoc.sheets.tables.layout import Layout
 from lark_provider.api.clouddoc.sheets.tables.options import Options
 from lark_provider.api.clouddoc.sheets.tables.place import Place
 from lark_provider.api.clouddoc.sheets.tables.source import Converted, Source
-from lark_provider.api.clouddoc.sheets.tables.updating import Update, arranged, header_of
+from lark_provider.api.clouddoc.sheets.tables.updating import Update, arrange, header_of
 from lark_provider.api.clouddoc.sheets.tables.writer import Writer
 from lark_provider.protocol.effects import Stream
 from lark_provider.protocol.errors import ConflictError, LarkError
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sheet_ledger import TableWrite
-from lark_provider.protocol.store import shared
+from lark_provider.protocol.store import with_store
 
 
 @dataclass(slots=True)
@@ -66,9 +66,9 @@ class Job:
             titles = [] if is_begun else titles
         elif options.header:
             is_begun = is_blank((yield from place.read(self.held, place.row, place.row))[0])
-        write = yield from self._opened(old_end, is_begun=is_begun)
+        write = yield from self._open(old_end, is_begun=is_begun)
         if titles:
-            place.blocks, place.lefts, order = arranged(titles, self.columns, place.lefts[0])
+            place.blocks, place.lefts, order = arrange(titles, self.columns, place.lefts[0])
         elif options.mode == "update_by_key":
             yield from place.write(self.held, modes.header_chunk(self.columns, place.blocks), place.row)
         writer = Appender(place, self.held, write, options)
@@ -103,12 +103,12 @@ class Job:
             yield from writer.finish()
         except Exception as error:
             with suppress(LarkError):
-                yield from writer.abandoned()
+                yield from writer.abandon()
             writer.explain(error)
             raise
         return writer, extent
 
-    def _opened(self, old_end: int, *, is_begun: bool) -> Procedure[TableWrite | None]:
+    def _open(self, old_end: int, *, is_begun: bool) -> Procedure[TableWrite | None]:
         options = self.options
         detail = {
             "mode": options.mode,
@@ -121,7 +121,9 @@ class Job:
             "is_begun": is_begun,
         }
         keeps = options.mode == "append"
-        found = yield from shared(lambda store: store.sheets.open(self.target, self.key, detail, keeps=keeps))
+        found = yield from with_store(
+            lambda store: store.sheets.open(self.target, self.key, detail, keeps=keeps)
+        )
         if found is None:
             return None
         (write,) = found

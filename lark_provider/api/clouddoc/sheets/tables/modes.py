@@ -20,7 +20,7 @@ from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.paths import path
 from lark_provider.protocol.sheet_ledger import RecordedSegment
-from lark_provider.protocol.store import shared
+from lark_provider.protocol.store import with_store
 
 _AT_ONCE = 100
 """Segments that are read from the ledger at a time."""
@@ -90,7 +90,7 @@ def recorded_segments(writer: Writer, after: int) -> Procedure[list[RecordedSegm
     found, write = list[RecordedSegment](), writer.write
     while write is not None:
         number = after
-        answer = yield from shared(lambda store: store.sheets.segments(write.id, number, _AT_ONCE))  # noqa: B023
+        answer = yield from with_store(lambda store: store.sheets.segments(write.id, number, _AT_ONCE))  # noqa: B023
         some = answer[0] if answer is not None else ()
         found += some
         if len(some) < _AT_ONCE:

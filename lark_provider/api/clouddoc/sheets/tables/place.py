@@ -240,7 +240,7 @@ class Place:
                         raise
                     self.part_bytes = len(body) // 2
                     continue
-                is_disturbed = self.noted(answer) or is_disturbed
+                is_disturbed = self.note(answer) or is_disturbed
                 start = stop
         return is_disturbed
 
@@ -253,7 +253,7 @@ class Place:
         """Note that a request of ours was made whose answer has no revision."""
         self._slack += 1
 
-    def noted(self, answer: LarkResponse[Any]) -> bool:
+    def note(self, answer: LarkResponse[Any]) -> bool:
         """Note the revision that a write of ours has made; return whether others have written before it."""
         return self._note(_revision(answer), 1)
 

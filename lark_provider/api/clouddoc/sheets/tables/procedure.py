@@ -12,19 +12,25 @@ from typing import Any, Literal
 from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.document_lease import document_lease
 from lark_provider.api.clouddoc.drive.folders import folder_token
-from lark_provider.api.clouddoc.drive.sharing import Share, resolved_shares, share_resolved
+from lark_provider.api.clouddoc.drive.sharing import Share, resolve_shares, share_resolved
 from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS
 from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS
 from lark_provider.api.clouddoc.sheets.addressing import MAX_COLUMNS, Range, column_name, range_of
 from lark_provider.api.clouddoc.sheets.blocks import BLOCK
-from lark_provider.api.clouddoc.sheets.files import checked_title
+from lark_provider.api.clouddoc.sheets.files import check_title
 from lark_provider.api.clouddoc.sheets.files import get as spreadsheet_info
 from lark_provider.api.clouddoc.sheets.tables import creating
 from lark_provider.api.clouddoc.sheets.tables.chunks import blocks_of
 from lark_provider.api.clouddoc.sheets.tables.conditional import Rules, rules_of
 from lark_provider.api.clouddoc.sheets.tables.job import Job
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout, layout
-from lark_provider.api.clouddoc.sheets.tables.options import HEADER_STYLE, Format, Mode, Options, frozen
+from lark_provider.api.clouddoc.sheets.tables.options import (
+    HEADER_STYLE,
+    Format,
+    Mode,
+    Options,
+    freeze_counts,
+)
 from lark_provider.api.clouddoc.sheets.tables.place import Place
 from lark_provider.api.clouddoc.sheets.tables.source import Converted, Source
 from lark_provider.api.clouddoc.sheets.targets import SheetRef, Target, Worksheet, spreadsheet
@@ -32,7 +38,7 @@ from lark_provider.api.clouddoc.sheets.targets import place as sheet_place
 from lark_provider.api.clouddoc.sheets.values import WRONG_VALUE
 from lark_provider.protocol.effects import NewKey, Stream, Take
 from lark_provider.protocol.errors import InvalidRequestError
-from lark_provider.protocol.keys import checked_key
+from lark_provider.protocol.keys import check_key
 from lark_provider.protocol.operations import Procedure, take
 
 
@@ -143,7 +149,7 @@ def write_table(
         formats=formats,
         header_style=header_style,
         widths=widths,
-        freeze=frozen(freeze, corner.row),
+        freeze=freeze_counts(freeze, corner.row),
         filter=filter,
         conditional_formats=conditional_formats,
         unmerge=unmerge,
@@ -152,13 +158,13 @@ def write_table(
         settle_after=settle_after,
     )
     return (
-        yield from written(
+        yield from write_to_sheet(
             target, rows, options, corner, key=key, title=title, folder=folder, share_with=tuple(share_with)
         )
     )
 
 
-def written(
+def write_to_sheet(
     target: Target | None,
     rows: Any,
     options: Options,
@@ -195,16 +201,16 @@ def written(
             "title and folder must be given for a new spreadsheet only, got a target as well. Next: leave "
             "them out, or pass target=None."
         )
-    name = checked_key(key, "key") if key is not None else (yield NewKey())
+    name = check_key(key, "key") if key is not None else (yield NewKey())
     stream = Stream(rows)
     try:
         head = yield from take(Take(stream, BLOCK))
         columns = layout(options.columns, head[0] if head else None)
-        converted = _checked(columns, options, corner, rows, head)
-        shares = yield from resolved_shares(share_with)
+        converted = _check(columns, options, corner, rows, head)
+        shares = yield from resolve_shares(share_with)
         if target is None:
             made = yield from creating.create(
-                checked_title(title if title is not None else name),
+                check_title(title if title is not None else name),
                 (yield from folder_token(folder)) if folder is not None else "",
                 name,
                 look_after=options.look_after,
@@ -222,7 +228,7 @@ def written(
     return result
 
 
-def _checked(
+def _check(
     columns: Layout, options: Options, corner: tuple[int, int], rows: Any, head: Sequence[Any]
 ) -> deque[Converted]:
     """Check what can be known before the first request; return rows that were converted for it."""
@@ -249,7 +255,7 @@ def _checked(
     rules_of(options.conditional_formats, columns)
     blocks, order = blocks_of(columns.width), range(columns.width)
     source = Source(Stream(()), (), columns, blocks, order, options, with_header=False)
-    return source.checked(rows if isinstance(rows, list | tuple) else head)
+    return source.check(rows if isinstance(rows, list | tuple) else head)
 
 
 def _url(target: Target) -> Procedure[str]:

@@ -89,7 +89,7 @@ class Source:
         order: The place in the layout of each column, in the order of the worksheet.
         options: How it is written.
         with_header: Whether the first row of the first chunk is the header.
-        converted: What `checked` returned for these rows.
+        converted: What `check` returned for these rows.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class Source:
                     self._ready.append(made)
         return self._ready.popleft() if self._ready else None
 
-    def checked(self, rows: Sequence[Any]) -> deque[Converted]:
+    def check(self, rows: Sequence[Any]) -> deque[Converted]:
         """Check rows before any is sent.
 
         Args:
@@ -157,7 +157,7 @@ class Source:
         kept, left = deque[Converted](), _KEPT_CELLS
         for start in range(0, len(rows), BLOCK):
             values = self._layout.rows(rows[start : start + BLOCK], start + 1)
-            columns = self._converted(values, start + 1)
+            columns = self._convert(values, start + 1)
             if left > 0:
                 kept.append((values, columns))
                 weights = (_OBJECT if one.kind is Kind.OTHER else 1 for one in columns)
@@ -171,7 +171,7 @@ class Source:
             values, columns = self._before.popleft()
         else:
             values = self._layout.rows(rows, number)
-            columns = self._converted(values, number)
+            columns = self._convert(values, number)
         if self._is_measured:
             is_top = number <= _MEASURED
             some = slice(None) if is_top else slice(-number % _EVERY, None, _EVERY)
@@ -180,17 +180,17 @@ class Source:
         columns = [
             one._replace(cells=canonical(one.cells)) if one.kind is Kind.NUMBER else one for one in columns
         ]
-        formats = self._formatted(values, [one.formats for one in columns])
+        formats = self._choose_formats(values, [one.formats for one in columns])
         if self._order is not None:
             columns, formats = [columns[one] for one in self._order], [formats[one] for one in self._order]
             odd = frozenset(at for at, place in enumerate(self._order) if place in odd)
         formats = [
-            settled(one, column.cells) if isinstance(one, list) else one
+            settle_formats(one, column.cells) if isinstance(one, list) else one
             for one, column in zip(formats, columns, strict=True)
         ]
         self._ready += self._cutter.add([one.cells for one in columns], formats, odd)
 
-    def _formatted(self, values: Sequence[Sequence[Any]], needed: list[Formats]) -> list[Formats]:
+    def _choose_formats(self, values: Sequence[Sequence[Any]], needed: list[Formats]) -> list[Formats]:
         """Return the formats of columns, where the caller has given some."""
         if self._by_type:
             for place, column in enumerate(zip(*values, strict=True)):
@@ -208,7 +208,7 @@ class Source:
             )
         return needed
 
-    def _converted(self, values: Sequence[Sequence[Any]], number: int) -> list[Column]:
+    def _convert(self, values: Sequence[Sequence[Any]], number: int) -> list[Column]:
         zone = self._options.zone
         try:
             return [encode_column(column, zone) for column in zip(*values, strict=True)]
@@ -243,11 +243,11 @@ class Source:
                 width = max(width, longest)
             if kinds != {str} and width < _SHOWN:
                 some = [cell for cell in cells[::_EVERY] if type(cell) is not str]
-                width = max(width, min(_SHOWN, max(map(len, map(_shown, some)), default=0)))
+                width = max(width, min(_SHOWN, max(map(len, map(_text_of, some)), default=0)))
             self.widths[place] = width
 
 
-def _shown(cell: Any) -> str:
+def _text_of(cell: Any) -> str:
     return str(cell.get("text", "") if isinstance(cell, dict) else cell)
 
 
@@ -283,7 +283,7 @@ def _each(formats: Formats, count: int) -> list[str | None]:
     return formats if isinstance(formats, list) else [formats] * count
 
 
-def settled(formats: Sequence[str | None], cells: Sequence[Any]) -> Formats:
+def settle_formats(formats: Sequence[str | None], cells: Sequence[Any]) -> Formats:
     """Return the formats of a column in few runs: one alone if all cells may have it.
 
     An empty cell takes the format of the cell above it, and other text that of text.

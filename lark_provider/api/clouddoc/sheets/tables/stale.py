@@ -27,7 +27,7 @@ def reset(writer: Writer, first: int, last: int) -> Procedure[None]:
         last: Its last row.
     """
     place, found = writer.place, set[int]()
-    for top, end in _looked(first, last):
+    for top, end in _windows(first, last):
         plain = yield from place.read(writer.lease, top, end)
         shown = yield from place.read(writer.lease, top, end, is_dated=True)
         for row, (cells, texts) in enumerate(zip(plain, shown, strict=True), top):
@@ -42,7 +42,7 @@ def reset(writer: Writer, first: int, last: int) -> Procedure[None]:
         writer.formats = {GENERAL: ranges, **writer.formats}
 
 
-def _looked(first: int, last: int) -> Iterator[tuple[int, int]]:
+def _windows(first: int, last: int) -> Iterator[tuple[int, int]]:
     """Yield the first and the last row of what is looked at."""
     if last - first < 2 * _LOOKED:
         if first <= last:

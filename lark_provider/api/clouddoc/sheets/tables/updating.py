@@ -35,7 +35,7 @@ _RANGES = 100
 _KEY_ROWS = 5000
 
 
-def arranged(
+def arrange(
     titles: Sequence[Any], layout: Layout, first_column: int
 ) -> tuple[Blocks, tuple[int, ...], list[int]]:
     """Find the columns of a table by the header of the worksheet.
@@ -119,14 +119,14 @@ class Update:
             ConflictError: Others have moved rows at the moment in which they were written.
         """
         place = self.writer.place
-        yield from self._settled()
+        yield from self._settle()
         yield from self._read()
         while (made := (yield from source.chunk())) is not None:
-            yield from self._written(made)
+            yield from self._write(made)
         last = max([self._last, *(end for _, end in self.writer.ranges)])
         return Extent(place.row, max(last, place.row))
 
-    def _settled(self) -> Procedure[None]:
+    def _settle(self) -> Procedure[None]:
         """Wait until no request of an earlier attempt can take effect any more, unless it has."""
         place = self.writer.place
         for recorded in (yield from recorded_segments(self.writer, -1)):
@@ -173,7 +173,7 @@ class Update:
             )
         self.index, self._last, self._doubled = index, last, doubled
 
-    def _written(self, made: Chunk) -> Procedure[None]:
+    def _write(self, made: Chunk) -> Procedure[None]:
         place = self.writer.place
         (_,) = yield from place.read(self.writer.lease, place.row, place.row)
         if place.disturbances != self._disturbances:
@@ -203,7 +203,7 @@ class Update:
                 )
             else:
                 fresh[key] = at
-        yield from self._updated(made, found)
+        yield from self._update(made, found)
         if fresh:
             places = list(fresh.values())
             part = chunk_of(made, places, self._base + made.number)
@@ -212,7 +212,7 @@ class Update:
             self.index |= {key: first + number for number, key in enumerate(fresh)}
             self._last = max(self._last, row - 1)
 
-    def _updated(self, made: Chunk, found: dict[int, int]) -> Procedure[None]:
+    def _update(self, made: Chunk, found: dict[int, int]) -> Procedure[None]:
         """Write over rows, each with its key."""
         rows = sorted(found)
         while rows:
@@ -223,7 +223,7 @@ class Update:
                     count = max(1, count // 2)
                     continue
                 try:
-                    yield from self._sent(made, body, rows[:count], found)
+                    yield from self._send(made, body, rows[:count], found)
                 except LarkAPIError as error:
                     if error.code != TOO_LARGE or count == 1:
                         raise
@@ -242,12 +242,12 @@ class Update:
                 parts.append(b'{"range":' + orjson.dumps(where) + b',"values":[' + values + b"]}")
         return len(parts), b'{"valueRanges":[' + b",".join(parts) + b"]}"
 
-    def _sent(self, made: Chunk, body: bytes, rows: Sequence[int], found: dict[int, int]) -> Procedure[None]:
+    def _send(self, made: Chunk, body: bytes, rows: Sequence[int], found: dict[int, int]) -> Procedure[None]:
         writer, place = self.writer, self.writer.place
         url = path(V2 + "/values_batch_update", token=place.token)
         call: Call[Any] = replace(request("POST", url, idempotent=True), body=body)
         answer = yield from writer.lease.send(call)
-        is_disturbed = place.noted(answer)
+        is_disturbed = place.note(answer)
         for run in _runs(rows):
             writer.note(made, run[0], places=[found[row] for row in run])
         if is_disturbed:

@@ -22,7 +22,7 @@ from lark_provider.protocol.errors import ConflictError, LarkError
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sheet_ledger import RecordedSegment, TableWrite
-from lark_provider.protocol.store import shared
+from lark_provider.protocol.store import with_store
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ class Writer:
                     now, sums[SUM_BYTES * (first - row) : SUM_BYTES * (end - row + 1)], wild
                 )
                 if changed:
-                    raise self.disturbed(
+                    raise self.conflict_error(
                         [first + place for place in changed],
                         "moved or changed by others while it was written",
                     )
@@ -180,13 +180,13 @@ class Writer:
         """Record that everything stands."""
         write, done = self.write, self.stands
         if write is not None:
-            yield from shared(lambda store: store.sheets.finish(write.id, done))
+            yield from with_store(lambda store: store.sheets.finish(write.id, done))
 
-    def abandoned(self) -> Procedure[None]:
+    def abandon(self) -> Procedure[None]:
         """Record what is certain, after an error."""
         write, done = self.write, self.stands
         if write is not None and done is not None:
-            yield from shared(lambda store: store.sheets.stands(write.id, done), wait_for_database=False)
+            yield from with_store(lambda store: store.sheets.stands(write.id, done), wait_for_database=False)
 
     def explain(self, error: Exception) -> None:
         """Add to an error what stands of the table, so that nothing half-written is left unsaid."""
@@ -204,7 +204,7 @@ class Writer:
         else:
             error.add_note(said)
 
-    def disturbed(self, rows: Sequence[int], what: str) -> ConflictError:
+    def conflict_error(self, rows: Sequence[int], what: str) -> ConflictError:
         """Return the error for rows that others have changed, moved or overwritten."""
         were = "were" if len(rows) > 1 else "was"
         return ConflictError(

@@ -13,8 +13,8 @@ from lark_emulator.approval.parameters import (
     optional,
     page_size,
     person_of,
-    refused,
-    required,
+    refusal,
+    require,
 )
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from lark_emulator.world.approvals import Instance
 
 
-def _found(instance: Instance, comment_id: str) -> Comment:
+def _find(instance: Instance, comment_id: str) -> Comment:
     comment = next((one for one in instance.comments if one.comment_id == comment_id), None)
     if comment is None:
-        raise refused(f"unknown comment {comment_id}")
+        raise refusal(f"unknown comment {comment_id}")
     return comment
 
 
@@ -36,23 +36,23 @@ def create(call: Call) -> dict[str, Any]:
     """Write a comment, or change one (`comment_id`)."""
     body = body_of(call)
     instance = instance_of(call, call.params["instance_id"])
-    author, now = person_of(call, required(dict(call.query), "user_id")), call.world.clock.now_ms()
-    content = required(body, "content")
+    author, now = person_of(call, require(dict(call.query), "user_id")), call.world.clock.now_ms()
+    content = require(body, "content")
     try:
         parsed = orjson.loads(content)
     except orjson.JSONDecodeError:
         parsed = None
     if not isinstance(parsed, dict):
-        raise refused("content must be a JSON string of an object")
+        raise refusal("content must be a JSON string of an object")
     if body.get("comment_id"):
-        comment = _found(instance, required(body, "comment_id"))
+        comment = _find(instance, require(body, "comment_id"))
         if comment.author is not author:
             raise RefusedError(codes.APPROVAL_DENIED)
         comment.content, comment.update_time = content, now
         return {"comment_id": comment.comment_id}
     parent = optional(body, "parent_comment_id")
     if parent:
-        _found(instance, parent)
+        _find(instance, parent)
     comment = Comment(
         call.world.approvals.number(),
         author,
@@ -67,18 +67,18 @@ def create(call: Call) -> dict[str, Any]:
     return {"comment_id": comment.comment_id}
 
 
-def listed(call: Call) -> dict[str, Any]:
+def list_comments(call: Call) -> dict[str, Any]:
     """List the comments, each with its replies."""
     instance = instance_of(call, call.params["instance_id"])
-    person_of(call, required(dict(call.query), "user_id"))
+    person_of(call, require(dict(call.query), "user_id"))
     tops = [one for one in instance.comments if not one.parent_id]
     part, rest = page(tops, call, page_size(call, least=1, most=1000, default=10), codes.APPROVAL_PARAM)
     return {
         "comments": [
-            _shown(call, one)
+            _render(call, one)
             | {
                 "replies": [
-                    _shown(call, each) for each in instance.comments if each.parent_id == one.comment_id
+                    _render(call, each) for each in instance.comments if each.parent_id == one.comment_id
                 ]
             }
             for one in part
@@ -87,7 +87,7 @@ def listed(call: Call) -> dict[str, Any]:
     }
 
 
-def _shown(call: Call, comment: Comment) -> dict[str, Any]:
+def _render(call: Call, comment: Comment) -> dict[str, Any]:
     return {
         "id": comment.comment_id,
         "content": comment.content,
@@ -103,8 +103,8 @@ def _shown(call: Call, comment: Comment) -> dict[str, Any]:
 def delete(call: Call) -> dict[str, Any]:
     """Delete a comment; it stays in the list, marked."""
     instance = instance_of(call, call.params["instance_id"])
-    author = person_of(call, required(dict(call.query), "user_id"))
-    comment = _found(instance, call.params["comment_id"])
+    author = person_of(call, require(dict(call.query), "user_id"))
+    comment = _find(instance, call.params["comment_id"])
     if comment.author is not author:
         raise RefusedError(codes.APPROVAL_DENIED)
     comment.deleted, comment.update_time = True, call.world.clock.now_ms()
@@ -121,7 +121,7 @@ def remove(call: Call) -> dict[str, Any]:
 _PATH = "/open-apis/approval/v4/instances/:instance_id/comments"
 ROUTES = (
     Route("POST", _PATH, create),
-    Route("GET", _PATH, listed, unconfirmed=("deleted comments stay in the list with their content",)),
+    Route("GET", _PATH, list_comments, unconfirmed=("deleted comments stay in the list with their content",)),
     Route("DELETE", f"{_PATH}/:comment_id", delete, unconfirmed=("a repeat succeeds",)),
     Route("POST", f"{_PATH}/remove", remove, unconfirmed=("who may do so is not checked",)),
 )

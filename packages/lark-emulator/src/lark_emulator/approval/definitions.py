@@ -12,8 +12,8 @@ from lark_emulator.approval.parameters import (
     form_text,
     objects,
     optional,
-    refused,
-    required,
+    refusal,
+    require,
 )
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
@@ -37,21 +37,21 @@ def create(call: Call) -> dict[str, Any]:
     texts = _texts(body)
     form = body.get("form")
     if not isinstance(form, dict):
-        raise refused("form is required")
+        raise refusal("form is required")
     widgets = [_widget(one, texts) for one in form_text(form.get("form_content"), "form_content")]
     nodes = _nodes(call, body, texts)
     settings = body.get("settings") or {}
     if not isinstance(settings, dict):
-        raise refused("settings must be an object")
+        raise refusal("settings must be an object")
     if not isinstance(body.get("viewers"), list) or not body["viewers"]:
-        raise refused("viewers is required")
+        raise refusal("viewers is required")
     definitions = call.world.approvals.definitions
     code = optional(body, "approval_code").upper()
     old = definition_of(call, code) if code else None
     definition = Definition(
         code or call.world.approvals.new_code(),
         call.world.approvals.number() if old is None else old.approval_id,
-        texts.get(required(body, "approval_name"), body["approval_name"]),
+        texts.get(require(body, "approval_name"), body["approval_name"]),
         widgets,
         nodes,
         revert_s=_seconds(settings),
@@ -65,7 +65,7 @@ def _seconds(settings: dict[str, Any]) -> float:
     """Return for how long what was approved can be taken back."""
     seconds = settings.get("revert_interval", MONTH)
     if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds <= MONTH * 120:
-        raise refused("settings.revert_interval must be seconds")
+        raise refusal("settings.revert_interval must be seconds")
     return float(seconds)
 
 
@@ -74,19 +74,19 @@ def _texts(body: dict[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     resources = objects(body, "i18n_resources")
     if not resources:
-        raise refused("i18n_resources is required")
+        raise refusal("i18n_resources is required")
     for resource in sorted(resources, key=lambda one: bool(one.get("is_default"))):
         choice(resource, "locale", ("zh-CN", "en-US", "ja-JP"))
-        found |= {required(one, "key"): required(one, "value") for one in objects(resource, "texts")}
+        found |= {require(one, "key"): require(one, "value") for one in objects(resource, "texts")}
     return found
 
 
 def _widget(given: Any, texts: dict[str, str]) -> dict[str, Any]:
     if not isinstance(given, dict):
-        raise refused("a widget needs an id and a type")
-    kind, name = required(given, "type"), optional(given, "name")
+        raise refusal("a widget needs an id and a type")
+    kind, name = require(given, "type"), optional(given, "name")
     widget: dict[str, Any] = {
-        "id": required(given, "id"),
+        "id": require(given, "id"),
         "custom_id": optional(given, "custom_id"),
         "name": texts.get(name, name),
         "type": kind,
@@ -96,7 +96,7 @@ def _widget(given: Any, texts: dict[str, str]) -> dict[str, Any]:
     }
     if kind in _OWN_OPTIONS:
         widget["option"] = [
-            {"value": required(one, "key"), "text": texts.get(required(one, "text"), one["text"])}
+            {"value": require(one, "key"), "text": texts.get(require(one, "text"), one["text"])}
             for one in objects(given, "value")
         ]
     if kind == "fieldList":
@@ -107,16 +107,16 @@ def _widget(given: Any, texts: dict[str, str]) -> dict[str, Any]:
 def _nodes(call: Call, body: dict[str, Any], texts: dict[str, str]) -> tuple[Node, ...]:
     given = objects(body, "node_list")
     if [one.get("id") for one in (*given[:1], *given[-1:])] != ["START", "END"]:
-        raise refused("node_list must begin with START and end with END")
+        raise refusal("node_list must begin with START and end with END")
     nodes = []
     for one in given[1:-1]:
         approvers = objects(one, "approver")
         kinds = [approver.get("type") for approver in approvers]
-        node_type, name = required(one, "node_type"), optional(one, "name")
+        node_type, name = require(one, "node_type"), optional(one, "name")
         if node_type not in NODE_TYPES or any(kind not in _APPROVER_TYPES for kind in kinds):
-            raise refused(f"node {one.get('id')} is invalid")
+            raise refusal(f"node {one.get('id')} is invalid")
         if node_type == "SEQUENTIAL" and kinds != ["Free"]:
-            raise refused(f"node {one.get('id')}: SEQUENTIAL needs the approver Free")
+            raise refusal(f"node {one.get('id')}: SEQUENTIAL needs the approver Free")
         people = tuple(str(each.get("user_id")) for each in approvers if each.get("type") == "Personal")
         for person in people:
             if person not in call.world.users:
@@ -124,7 +124,7 @@ def _nodes(call: Call, body: dict[str, Any], texts: dict[str, str]) -> tuple[Nod
         nodes.append(
             Node(
                 call.world.new_id(""),
-                required(one, "id"),
+                require(one, "id"),
                 texts.get(name, name),
                 node_type,
                 people,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from lark_emulator import codes
-from lark_emulator.approval.parameters import ids_of, refused
+from lark_emulator.approval.parameters import ids_of, refusal
 from lark_emulator.codes import RefusedError
 from lark_emulator.world.approvals import Node, Task
 
@@ -155,7 +155,7 @@ def roll_back(world: World, instance: Instance, task: Task, keys: list[str], rea
     passed = {one["node_key"] for one in instance.timeline if one["type"] in ("PASS", "START")}
     unknown = [one for one in keys if one not in passed]
     if unknown:
-        raise refused(f"task_def_key_list: {unknown[0]} is no step that was passed")
+        raise refusal(f"task_def_key_list: {unknown[0]} is no step that was passed")
     extra = orjson.dumps({"rollback_node_ids": keys}).decode()
     _end(world, instance, task, "DONE", "ROLLBACK", extra=extra)
     node = task.node.node_id

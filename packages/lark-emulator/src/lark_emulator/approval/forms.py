@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from lark_emulator.approval.parameters import refused
+from lark_emulator.approval.parameters import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ def as_text(form: list[dict[str, Any]]) -> str:
     return orjson.dumps(form).decode()
 
 
-def filled(widgets: Iterable[dict[str, Any]], given: list[Any]) -> list[dict[str, Any]]:
+def fill(widgets: Iterable[dict[str, Any]], given: list[Any]) -> list[dict[str, Any]]:
     """Check the form of a request and return it as it is read.
 
     A required widget may be left out, as in Lark.
@@ -35,10 +35,10 @@ def filled(widgets: Iterable[dict[str, Any]], given: list[Any]) -> list[dict[str
         RefusedError: 1390001; the text names the widget.
     """
     known = list(widgets)
-    return [_filled(known, one) for one in given]
+    return [_fill(known, one) for one in given]
 
 
-def _filled(known: list[dict[str, Any]], one: Any) -> dict[str, Any]:
+def _fill(known: list[dict[str, Any]], one: Any) -> dict[str, Any]:
     name = one.get("id") if isinstance(one, dict) else None
     widget = next((each for each in known if name and name in (each["id"], each.get("custom_id"))), None)
     if widget is None:
@@ -65,7 +65,7 @@ def _filled(known: list[dict[str, Any]], one: Any) -> dict[str, Any]:
 
 
 def _bad(name: Any, why: str) -> Exception:
-    return refused(f"控件={name} {why}")
+    return refusal(f"控件={name} {why}")
 
 
 def _number(value: Any) -> bool:
@@ -138,7 +138,7 @@ def _rows(widget: dict[str, Any], one: dict[str, Any]) -> bool:
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         return False
     for row in rows:
-        filled(widget.get("children") or (), row)
+        fill(widget.get("children") or (), row)
     return True
 
 
@@ -175,7 +175,7 @@ def _as_sent(_: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
     return {"value": one.get("value", [])}
 
 
-def _chosen(widget: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
+def _choose(widget: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
     """An option goes in as its value and comes out as its text; one of an outside source stays as it is."""
     texts = _values(widget) or {}
     value = one["value"]
@@ -212,14 +212,14 @@ def _place(_: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
 
 
 def _row_values(widget: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
-    return {"value": [filled(widget.get("children") or (), row) for row in one["value"]]}
+    return {"value": [fill(widget.get("children") or (), row) for row in one["value"]]}
 
 
 _READ: dict[str, Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]] = {
-    "radio": _chosen,
-    "radioV2": _chosen,
-    "checkbox": _chosen,
-    "checkboxV2": _chosen,
+    "radio": _choose,
+    "radioV2": _choose,
+    "checkbox": _choose,
+    "checkboxV2": _choose,
     "telephone": _phone,
     "document": _document,
     "attachmentV2": _urls,

@@ -6,7 +6,7 @@ from typing import Any
 
 from lark_emulator import codes
 from lark_emulator.approval import flow
-from lark_emulator.approval.forms import as_text, filled
+from lark_emulator.approval.forms import as_text, fill
 from lark_emulator.approval.parameters import (
     body_of,
     definition_of,
@@ -18,8 +18,8 @@ from lark_emulator.approval.parameters import (
     page_size,
     people_of,
     person_of,
-    refused,
-    required,
+    refusal,
+    require,
 )
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
@@ -35,7 +35,7 @@ def create(call: Call) -> dict[str, Any]:
     """Answer `POST /approval/v4/instances`; a used `uuid` gets 60012, and creates nothing."""
     body = body_of(call)
     approvals = call.world.approvals
-    definition = definition_of(call, required(body, "approval_code"))
+    definition = definition_of(call, require(body, "approval_code"))
     if definition.status != "ACTIVE":
         raise RefusedError(
             codes.APPROVAL_DELETED if definition.status == "DELETED" else codes.APPROVAL_DISABLED
@@ -43,13 +43,13 @@ def create(call: Call) -> dict[str, Any]:
     submitter = _submitter(call, body)
     uuid = optional(body, "uuid")
     if len(uuid) > _MOST_UUID:
-        raise refused(f"uuid must not be longer than {_MOST_UUID}")
-    form = filled(definition.form, form_text(body.get("form")))
-    approvers = _named(call, definition, body, "node_approver")
-    _named(call, definition, body, "node_cc", most=_MOST_COPIED)
+        raise refusal(f"uuid must not be longer than {_MOST_UUID}")
+    form = fill(definition.form, form_text(body.get("form")))
+    approvers = _people_by_node(call, definition, body, "node_approver")
+    _people_by_node(call, definition, body, "node_cc", most=_MOST_COPIED)
     for node in definition.nodes:
         if node.need_approver and not approvers.get(node.node_id):
-            raise refused(f"node {node.node_id} needs approvers")
+            raise refusal(f"node {node.node_id} needs approvers")
     if uuid and uuid.lower() in approvals.by_uuid:
         used = codes.APPROVAL_UUID_USED
         raise RefusedError(used._replace(status=int(call.settings.approval_uuid_status)))
@@ -76,10 +76,10 @@ def _submitter(call: Call, body: dict[str, Any]) -> Person:
         value = optional(body, kind)
         if value:
             return person_of(call, value, kind)
-    raise refused("user_id or open_id is required")
+    raise refusal("user_id or open_id is required")
 
 
-def _named(
+def _people_by_node(
     call: Call, definition: Definition, body: dict[str, Any], prefix: str, *, most: int | None = None
 ) -> dict[str, list[Person]]:
     """Return node_id → people that a request names, by both kinds of ids together."""
@@ -87,27 +87,27 @@ def _named(
     for kind in ("user_id", "open_id"):
         given = body.get(f"{prefix}_{kind}_list") or []
         if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
-            raise refused(f"{prefix}_{kind}_list must be a list of objects")
+            raise refusal(f"{prefix}_{kind}_list must be a list of objects")
         for one in given:
-            key = required(one, "key")
+            key = require(one, "key")
             node = next(
                 (each for each in definition.nodes if key in (each.node_id, each.custom_node_id)), None
             )
             if node is None:
-                raise refused(f"unknown node {key}")
+                raise refusal(f"unknown node {key}")
             people = found.setdefault(node.node_id, [])
             people += [each for each in people_of(call, one, "value", kind) if each not in people]
             if most is not None and len(people) > most:
-                raise refused(f"node {key}: at most {most}")
+                raise refusal(f"node {key}: at most {most}")
     return found
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /approval/v4/instances/:instance_id` by code or uuid."""
-    return shown(call, instance_of(call, call.params["instance_id"]))
+    return render(call, instance_of(call, call.params["instance_id"]))
 
 
-def shown(call: Call, instance: Instance) -> dict[str, Any]:
+def render(call: Call, instance: Instance) -> dict[str, Any]:
     """Return an instance as an app reads it."""
     app = call.app
     return {
@@ -155,14 +155,14 @@ def _task(call: Call, task: Task) -> dict[str, Any]:
     }
 
 
-def listed(call: Call) -> dict[str, Any]:
+def list_codes(call: Call) -> dict[str, Any]:
     """Answer `GET /approval/v4/instances`: codes by the time of creation, oldest first."""
-    definition = definition_of(call, required(dict(call.query), "approval_code"))
+    definition = definition_of(call, require(dict(call.query), "approval_code"))
     begin, end = milliseconds(dict(call.query), "start_time"), milliseconds(dict(call.query), "end_time")
     if end < begin:
-        raise refused("end_time must not be before start_time")
+        raise refusal("end_time must not be before start_time")
     if call.settings.approval_list_span == "refused" and end - begin > _SPAN_MS:
-        raise refused("the span must not be longer than 10 hours")
+        raise refusal("the span must not be longer than 10 hours")
     found = [
         one.code
         for one in call.world.approvals.instances.values()
@@ -176,8 +176,8 @@ def listed(call: Call) -> dict[str, Any]:
 def cancel(call: Call) -> dict[str, Any]:
     """Answer `POST …/cancel`, in the submitter's name."""
     body = body_of(call)
-    instance = instance_of(call, required(body, "instance_code"), required(body, "approval_code"))
-    if person_of(call, required(body, "user_id")) is not instance.submitter:
+    instance = instance_of(call, require(body, "instance_code"), require(body, "approval_code"))
+    if person_of(call, require(body, "user_id")) is not instance.submitter:
         raise RefusedError(codes.APPROVAL_DENIED)
     flow.cancel(call.world, instance)
     return {}
@@ -186,8 +186,8 @@ def cancel(call: Call) -> dict[str, Any]:
 def copy_to(call: Call) -> dict[str, Any]:
     """Answer `POST …/cc`."""
     body = body_of(call)
-    instance = instance_of(call, required(body, "instance_code"), required(body, "approval_code"))
-    sender, people = person_of(call, required(body, "user_id")), people_of(call, body, "cc_user_ids")
+    instance = instance_of(call, require(body, "instance_code"), require(body, "approval_code"))
+    sender, people = person_of(call, require(body, "user_id")), people_of(call, body, "cc_user_ids")
     instance.timeline.append(
         {
             "type": "CC",
@@ -209,14 +209,14 @@ def copy_to(call: Call) -> dict[str, Any]:
 def preview(call: Call) -> dict[str, Any]:
     """Answer `POST …/preview`: who would decide, or still has to."""
     body = body_of(call)
-    person_of(call, required(body, "user_id"))
+    person_of(call, require(body, "user_id"))
     if body.get("instance_code"):
-        instance = instance_of(call, required(body, "instance_code"))
+        instance = instance_of(call, require(body, "instance_code"))
         definition, named = instance.definition, instance.approvers
         nodes = definition.nodes[max(instance.place, 0) :]
     else:
-        definition, named = definition_of(call, required(body, "approval_code")), {}
-        filled(definition.form, form_text(body.get("form")))
+        definition, named = definition_of(call, require(body, "approval_code")), {}
+        fill(definition.form, form_text(body.get("form")))
         nodes = definition.nodes
     kind = call.query.get("user_id_type") or "open_id"
     return {
@@ -261,7 +261,7 @@ ROUTES = (
     Route(
         "GET",
         _PATH,
-        listed,
+        list_codes,
         unconfirmed=("spans over 10 hours (settable, `approval_list_span`: answered)",),
     ),
     Route(

@@ -8,7 +8,7 @@ import orjson
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.validation import json_object, parsed, user_id_type, whole_number
+from lark_emulator.validation import json_object, parse, user_id_type, whole_number
 from lark_emulator.world.apps import App
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.approvals import Definition, Instance, Person
 
 
-def refused(detail: str) -> RefusedError:
+def refusal(detail: str) -> RefusedError:
     """Return the refusal of a parameter or a form: 1390001."""
     return RefusedError(codes.APPROVAL_PARAM, detail)
 
@@ -26,11 +26,11 @@ def body_of(call: Call) -> dict[str, Any]:
     return json_object(call, codes.APPROVAL_PARAM)
 
 
-def required(source: dict[str, Any], name: str) -> str:
+def require(source: dict[str, Any], name: str) -> str:
     """Return a string that must be there."""
     value = source.get(name)
     if not isinstance(value, str) or not value:
-        raise refused(f"{name} is required")
+        raise refusal(f"{name} is required")
     return value
 
 
@@ -40,7 +40,7 @@ def optional(source: dict[str, Any], name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise refused(f"{name} must be a string")
+        raise refusal(f"{name} must be a string")
     return value
 
 
@@ -54,7 +54,7 @@ def objects(source: dict[str, Any], name: str) -> list[dict[str, Any]]:
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise refused(f"{name} must be a list of objects")
+        raise refusal(f"{name} must be a list of objects")
     return value
 
 
@@ -115,7 +115,7 @@ def people_of(call: Call, body: dict[str, Any], name: str, id_type: str | None =
     """
     ids = body.get(name)
     if not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids):
-        raise refused(f"{name} must be a list of ids")
+        raise refusal(f"{name} must be a list of ids")
     return [person_of(call, one, id_type) for one in ids]
 
 
@@ -143,13 +143,13 @@ def form_text(value: Any, name: str = "form") -> list[Any]:
         RefusedError: 1390001.
     """
     if not isinstance(value, str):
-        raise refused(f"{name} must be a JSON string")
+        raise refusal(f"{name} must be a JSON string")
     try:
-        found = parsed(value)
+        found = parse(value)
     except orjson.JSONDecodeError:
-        raise refused(f"{name} is not JSON") from None
+        raise refusal(f"{name} is not JSON") from None
     if not isinstance(found, list):
-        raise refused(f"{name} must be a list of widgets")
+        raise refusal(f"{name} must be a list of widgets")
     return found
 
 
@@ -161,7 +161,7 @@ def milliseconds(source: dict[str, Any], name: str) -> int:
     """
     number = whole_number(str(source.get(name, "")))
     if number is None or number < 0:
-        raise refused(f"{name} must be milliseconds")
+        raise refusal(f"{name} must be milliseconds")
     return number
 
 
@@ -176,5 +176,5 @@ def page_size(call: Call, *, least: int, most: int, default: int) -> int:
         return default
     size = whole_number(raw)
     if size is None or not least <= size <= most:
-        raise refused(f"page_size must be between {least} and {most}")
+        raise refusal(f"page_size must be between {least} and {most}")
     return size

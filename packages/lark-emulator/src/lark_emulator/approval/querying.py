@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lark_emulator import codes
-from lark_emulator.approval.parameters import body_of, milliseconds, optional, page_size, person_of, refused
+from lark_emulator.approval.parameters import body_of, milliseconds, optional, page_size, person_of, refusal
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import choice, page
 from lark_emulator.world.approvals import Instance, id_for
@@ -20,7 +20,7 @@ def query(call: Call) -> dict[str, Any]:
     """Answer with a page of instances; reverted ones are missing from it."""
     body = body_of(call)
     if not any(body.get(name) for name in _CRITERIA):
-        raise refused(f"one of {', '.join(_CRITERIA)} is required")
+        raise refusal(f"one of {', '.join(_CRITERIA)} is required")
     person = person_of(call, optional(body, "user_id")) if body.get("user_id") else None
     wanted = choice(body, "instance_status", _STATUSES, default="ALL")
     wanted = _WORDS.get(wanted, wanted)
@@ -29,7 +29,7 @@ def query(call: Call) -> dict[str, Any]:
         begin = milliseconds(body, "instance_start_time_from")
         end = milliseconds(body, "instance_start_time_to")
         if not 0 <= end - begin <= _DAYS_30_MS:
-            raise refused("the span must not be longer than 30 days")
+            raise refusal("the span must not be longer than 30 days")
     seen = call.world.clock.now_ms() - int(call.settings.approval_query_lag_s * 1000)
     found = [
         one
@@ -44,10 +44,10 @@ def query(call: Call) -> dict[str, Any]:
     size = page_size(call, least=5, most=200, default=10)
     part, rest = page(found, call, size, codes.APPROVAL_PARAM)
     visible = [one for one in part if one.status_at(seen) != "REVERTED"]
-    return {"count": len(found), "instance_list": [_shown(call, one, seen) for one in visible], **rest}
+    return {"count": len(found), "instance_list": [_render(call, one, seen) for one in visible], **rest}
 
 
-def _shown(call: Call, instance: Instance, seen: int) -> dict[str, Any]:
+def _render(call: Call, instance: Instance, seen: int) -> dict[str, Any]:
     kind = call.query.get("user_id_type") or "open_id"
     status = instance.status_at(seen) or ""
     return {

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.approval import flow
-from lark_emulator.approval.forms import filled
+from lark_emulator.approval.forms import fill
 from lark_emulator.approval.parameters import (
     body_of,
     form_text,
     instance_of,
     optional,
     person_of,
-    refused,
-    required,
+    refusal,
+    require,
 )
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 
 def _task(call: Call, body: dict[str, Any]) -> tuple[Instance, Task]:
-    instance = instance_of(call, required(body, "instance_code"), required(body, "approval_code"))
-    person = person_of(call, required(body, "user_id"))
-    return instance, flow.pending(instance, required(body, "task_id"), person)
+    instance = instance_of(call, require(body, "instance_code"), require(body, "approval_code"))
+    person = person_of(call, require(body, "user_id"))
+    return instance, flow.pending(instance, require(body, "task_id"), person)
 
 
 def _refill(body: dict[str, Any], instance: Instance) -> None:
     """Overwrite the widgets that a decision brings."""
     if body.get("form") is None:
         return
-    changed = {one["id"]: one for one in filled(instance.definition.form, form_text(body["form"]))}
+    changed = {one["id"]: one for one in fill(instance.definition.form, form_text(body["form"]))}
     kept = [changed.pop(one["id"], one) for one in instance.form]
     instance.form = kept + list(changed.values())
 
@@ -61,7 +61,7 @@ def transfer(call: Call) -> dict[str, Any]:
     """Answer `POST …/transfer`."""
     body = body_of(call)
     instance, task = _task(call, body)
-    to = person_of(call, required(body, "transfer_user_id"))
+    to = person_of(call, require(body, "transfer_user_id"))
     if to is task.person:
         raise RefusedError(codes.APPROVAL_DENIED)
     flow.transfer(call.world, instance, task, to, optional(body, "comment"))
@@ -72,7 +72,7 @@ def resubmit(call: Call) -> dict[str, Any]:
     """Answer `POST …/resubmit`, after a rejection that sent the instance back."""
     body = body_of(call)
     instance, task = _task(call, body)
-    form = filled(instance.definition.form, form_text(body.get("form")))
+    form = fill(instance.definition.form, form_text(body.get("form")))
     flow.resubmit(call.world, instance, task, form, optional(body, "comment"))
     return {}
 
@@ -80,13 +80,13 @@ def resubmit(call: Call) -> dict[str, Any]:
 def roll_back(call: Call) -> dict[str, Any]:
     """Answer `POST /approval/v4/instances/specified_rollback`, which names no instance."""
     body = body_of(call)
-    person, given = person_of(call, required(body, "user_id")), body.get("task_id")
+    person, given = person_of(call, require(body, "user_id")), body.get("task_id")
     task_id = (
-        str(given) if isinstance(given, int) and not isinstance(given, bool) else required(body, "task_id")
+        str(given) if isinstance(given, int) and not isinstance(given, bool) else require(body, "task_id")
     )
     keys = text_list(body, "task_def_key_list", most=MOST_STEPS)
     if not keys:
-        raise refused("task_def_key_list is required")
+        raise refusal("task_def_key_list is required")
     for instance in call.world.approvals.instances.values():
         if any(one.task_id == task_id for one in instance.tasks):
             instance = instance_of(call, instance.code)  # noqa: PLW2901 - if its data is open to the app

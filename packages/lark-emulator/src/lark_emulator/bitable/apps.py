@@ -11,7 +11,7 @@ from lark_emulator.bitable.columns import DEFAULT_FIELD, new_table
 from lark_emulator.bitable.values import DATE, SINGLE_SELECT
 from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import apps_of, folder_named
-from lark_emulator.drive.objects import copied_object
+from lark_emulator.drive.objects import copy_object
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, optional_flag, optional_text, violation
 from lark_emulator.world.bases import ATTACHMENT, Base
@@ -151,7 +151,7 @@ def copy(call: Call) -> Slices:
         missing = refusal.code in (codes.FILE_NOT_FOUND, codes.FILE_DELETED)
         raise RefusedError(codes.FOLDER_NOT_FOUND if missing else codes.FOLDER_DENIED) from None
     source = call.world.drive.documents[base.app_token]
-    made = yield from copied_object(call, source, name, folder.token, most=0 if empty else MOST_COPIED)
+    made = yield from copy_object(call, source, name, folder.token, most=0 if empty else MOST_COPIED)
     copied = call.world.bases[made.token]
     copied.time_zone = zone
     return {

@@ -53,12 +53,12 @@ class Changes:
         """Whether any app subscribed to the base."""
         return bool(self.world.drive.subscribers.get(self.base.app_token))
 
-    def added(self, record: Record) -> None:
+    def note_added(self, record: Record) -> None:
         """Note a new record."""
         if self.wanted:
             self._actions.append(("record_added", record.record_id, {}, record.cells))
 
-    def edited(self, record: Record, before: Record) -> None:
+    def note_edited(self, record: Record, before: Record) -> None:
         """Note a record, and what it was before."""
         if not self.wanted:
             return
@@ -69,7 +69,7 @@ class Changes:
         if old != new:
             self._actions.append(("record_edited", record.record_id, old, new))
 
-    def deleted(self, record: Record) -> None:
+    def note_deleted(self, record: Record) -> None:
         """Note a record that is about to be removed."""
         if self.wanted:
             self._actions.append(("record_deleted", record.record_id, record.cells, {}))

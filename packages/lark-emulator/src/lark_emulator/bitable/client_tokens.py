@@ -28,7 +28,7 @@ UNCONFIRMED = (
 )
 
 
-def replayed(call: Call, base: Base) -> dict[str, Any] | None:
+def find_replay(call: Call, base: Base) -> dict[str, Any] | None:
     """Return the answer that the same write got before, or None if this one is new.
 
     Raises:
@@ -43,7 +43,7 @@ def replayed(call: Call, base: Base) -> dict[str, Any] | None:
     if refused and call.world.waiting_tokens[_key(call, token)]:
         raise RefusedError(codes.SAME_REQUEST)
     known = base.replays.get(_key(call, token))
-    if known is None or _forgotten(call, known, call.world.clock.now()):
+    if known is None or _is_forgotten(call, known, call.world.clock.now()):
         return None
     if known.fingerprint != hash(call.body):
         raise RefusedError(codes.CLIENT_TOKEN_CONFLICT)
@@ -63,7 +63,7 @@ def remember(call: Call, base: Base, answer: dict[str, Any]) -> dict[str, Any]:
     replays, key = base.replays, _key(call, token)
     replays.pop(key, None)  # the newest stand last
     replays[key] = Replay(hash(call.body), orjson.dumps(answer), now)
-    for old in list(itertools.takewhile(lambda each: _forgotten(call, replays[each], now), replays)):
+    for old in list(itertools.takewhile(lambda each: _is_forgotten(call, replays[each], now), replays)):
         del replays[old]
     return answer
 
@@ -80,13 +80,13 @@ def note_waiting(call: Call) -> Callable[[], None]:
     key = _key(call, token)
     call.world.waiting_tokens[key] += 1
 
-    def done() -> None:
+    def on_done() -> None:
         call.world.waiting_tokens[key] -= 1
 
-    return done
+    return on_done
 
 
-def _forgotten(call: Call, replay: Replay, now: float) -> bool:
+def _is_forgotten(call: Call, replay: Replay, now: float) -> bool:
     return now - replay.time >= call.settings.client_token_window
 
 

@@ -109,7 +109,7 @@ def _add_options(call: Actor, column: Field, instead_of: Field | None) -> None:
         column.colors[name] = color if isinstance(color, int) else 0
 
 
-def shown_field(table: Table, column: Field) -> dict[str, Any]:
+def render_field(table: Table, column: Field) -> dict[str, Any]:
     """Return a field as Lark shows it."""
     properties = column.property
     if column.type in SELECTS:

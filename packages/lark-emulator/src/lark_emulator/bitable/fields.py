@@ -16,8 +16,8 @@ from lark_emulator.bitable.access import (
 )
 from lark_emulator.bitable.base_events import field_changed
 from lark_emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_TOKEN
-from lark_emulator.bitable.client_tokens import remember, replayed
-from lark_emulator.bitable.columns import SELECTS, new_field, shown_field
+from lark_emulator.bitable.client_tokens import find_replay, remember
+from lark_emulator.bitable.columns import SELECTS, new_field, render_field
 from lark_emulator.bitable.columns import UNCONFIRMED as FIELD_TYPES
 from lark_emulator.bitable.values import DUPLEX_LINK, LINKS
 from lark_emulator.codes import RefusedError
@@ -36,7 +36,7 @@ MOST_PER_PAGE = 100
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/fields`."""
     base = base_of(call)
-    answer = replayed(call, base)
+    answer = find_replay(call, base)
     if answer is not None:
         return answer
     table = table_to_write(call)
@@ -46,7 +46,7 @@ def create(call: Call) -> dict[str, Any]:
     base.touch(table)
     field_changed(call.world, base, table, call.author, None, column)
     hold(call, table)
-    return remember(call, base, {"field": shown_field(table, column)})
+    return remember(call, base, {"field": render_field(table, column)})
 
 
 def list_fields(call: Call) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def list_fields(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.VIEW_NOT_FOUND)
     size = page_size(call, most=MOST_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
     items, more = page(list(table.fields.values()), call, size, codes.INVALID_PAGE_TOKEN)
-    shown = [shown_field(table, column) for column in items]
+    shown = [render_field(table, column) for column in items]
     for each, column in zip(shown, items, strict=True):
         # A list shows the plain text, where create and update answer with an object.
         text = column.description
@@ -86,7 +86,7 @@ def update(call: Call) -> Slices:
     base.touch(table)
     field_changed(call.world, base, table, call.author, before, after)
     hold(call, table)
-    answer = {"field": shown_field(table, after)}
+    answer = {"field": render_field(table, after)}
     yield from paired
     return answer
 

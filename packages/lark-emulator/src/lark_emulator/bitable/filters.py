@@ -97,14 +97,14 @@ class Filters:
         """The day it is in the base's time zone."""
         return dt.datetime.fromtimestamp(self._call.world.clock.now(), self._zone).date()
 
-    def prepared(self, node: dict[str, Any]) -> Generator[None, None, None]:
+    def prepare(self, node: dict[str, Any]) -> Generator[None, None, None]:
         """Make the indexes that `candidates` looks into; others have their turn meanwhile."""
         for condition in node.get("conditions") or []:
             column = self._table.names.get(condition["field_name"])
             if column is not None and _is_indexed(condition, column):
-                yield from self._table.records.indexed(column.field_id)
+                yield from self._table.records.make_index(column.field_id)
         for child in node.get("children") or []:
-            yield from self.prepared(child)
+            yield from self.prepare(child)
 
     def candidates(self, node: dict[str, Any]) -> list[Record] | None:
         """Return the records that may pass a filter that `test` accepts, in order; None = any may."""
@@ -112,7 +112,7 @@ class Filters:
         return None if found is None else sorted(found.values(), key=place)
 
     def _candidates(self, node: dict[str, Any]) -> dict[str, Record] | None:
-        parts = [self._looked_up(condition) for condition in node.get("conditions") or []]
+        parts = [self._look_up(condition) for condition in node.get("conditions") or []]
         parts += [self._candidates(child) for child in node.get("children") or []]
         if node.get("conjunction", "and") == "and":
             known = [part for part in parts if part is not None]
@@ -121,7 +121,7 @@ class Filters:
             return None
         return {record_id: record for part in parts if part is not None for record_id, record in part.items()}
 
-    def _looked_up(self, condition: dict[str, Any]) -> dict[str, Record] | None:
+    def _look_up(self, condition: dict[str, Any]) -> dict[str, Record] | None:
         column = self._table.names[condition["field_name"]]
         if not _is_indexed(condition, column):
             return None
@@ -162,7 +162,7 @@ class Filters:
         column = self._table.names.get(name) if isinstance(name, str) else None
         if column is None:
             raise RefusedError(codes.INVALID_FILTER, f"no field {name}")
-        wanted = _wanted(condition)
+        wanted = _read_values(condition)
         holds = self._comparison(column, operator, wanted)
         return lambda record: holds(self.value(record, column))
 
@@ -227,7 +227,7 @@ def _is_indexed(condition: dict[str, Any], column: Field) -> bool:
     return condition["operator"] == "is" and column.type in INDEXED
 
 
-def _wanted(condition: dict[str, Any]) -> list[str]:
+def _read_values(condition: dict[str, Any]) -> list[str]:
     wanted = condition.get("value")
     if wanted is None:
         return []

@@ -27,12 +27,12 @@ UNCONFIRMED = (
 )
 
 
-def sized(call: Call) -> int:
+def read_page_size(call: Call) -> int:
     """Return the page size that a request asks for."""
     return page_size(call, most=MOST_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
 
 
-def paged(
+def make_page(
     call: Call,
     table: Table,
     records: Sequence[Record],

@@ -17,12 +17,12 @@ from lark_emulator.bitable.access import (
 )
 from lark_emulator.bitable.base_events import Changes
 from lark_emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_TOKEN
-from lark_emulator.bitable.client_tokens import remember, replayed
+from lark_emulator.bitable.client_tokens import find_replay, remember
 from lark_emulator.bitable.options import undone_on_refusal
 from lark_emulator.bitable.pages import UNCONFIRMED as PAGES
-from lark_emulator.bitable.pages import paged, sized
+from lark_emulator.bitable.pages import make_page, read_page_size
 from lark_emulator.bitable.rows import Rows
-from lark_emulator.bitable.search import found, prepared
+from lark_emulator.bitable.search import find, prepare
 from lark_emulator.bitable.sight import UNCONFIRMED as SIGHT
 from lark_emulator.bitable.sight import by_id, to_write
 from lark_emulator.codes import RefusedError
@@ -83,9 +83,9 @@ def _insert(call: Call, rows: list[Any]) -> list[dict[str, Any]]:
         record = table.records.add(record_id, filled, call.author, int(now * 1000), now=now)
         if paired:
             duplex.follow(base, table, record, {}, call.author, now=now)
-        changes.added(record)
-        answers.append(converter.echoed(record, filled))
-    _written(call, table, changes)
+        changes.note_added(record)
+        answers.append(converter.echo(record, filled))
+    _finish_write(call, table, changes)
     return answers
 
 
@@ -113,9 +113,9 @@ def _change(call: Call, changes: list[tuple[str, Any]]) -> list[dict[str, Any]]:
         after = table.records.change(record.record_id, cells, call.author, int(now * 1000), now=now)
         if paired:
             duplex.follow(base, table, after, before.cells, call.author, now=now)
-        noted.edited(after, before)
-        answers.append(converter.echoed(after, cells))
-    _written(call, table, noted)
+        noted.note_edited(after, before)
+        answers.append(converter.echo(after, cells))
+    _finish_write(call, table, noted)
     return answers
 
 
@@ -125,9 +125,9 @@ def _remove(call: Call, record_ids: list[str]) -> list[dict[str, Any]]:
     now = call.world.clock.now()
     changes = _changes(call, table)
     for record_id in record_ids:
-        changes.deleted(table.records[record_id])
+        changes.note_deleted(table.records[record_id])
         table.records.remove(record_id, now=now)
-    _written(call, table, changes)
+    _finish_write(call, table, changes)
     return [{"deleted": True, "record_id": record_id} for record_id in record_ids]
 
 
@@ -135,7 +135,7 @@ def _changes(call: Call, table: Table) -> Changes:
     return Changes(call.world, call.settings, base_of(call), table, call.author)
 
 
-def _written(call: Call, table: Table, changes: Changes) -> None:
+def _finish_write(call: Call, table: Table, changes: Changes) -> None:
     base_of(call).touch(table)
     changes.send()
     hold(call, table)
@@ -144,7 +144,7 @@ def _written(call: Call, table: Table, changes: Changes) -> None:
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/records`."""
     base = base_of(call)
-    answer = replayed(call, base)
+    answer = find_replay(call, base)
     if answer is not None:
         return answer
     (record,) = _insert(call, [_body(call)])
@@ -154,7 +154,7 @@ def create(call: Call) -> dict[str, Any]:
 def batch_create(call: Call) -> dict[str, Any]:
     """Answer `POST …/records/batch_create`."""
     base = base_of(call)
-    answer = replayed(call, base)
+    answer = find_replay(call, base)
     if answer is not None:
         return answer
     return remember(call, base, {"records": _insert(call, _batch(_body(call), MOST_WRITTEN))})
@@ -201,7 +201,7 @@ def batch_get(call: Call) -> dict[str, Any]:
     found, hidden, absent = by_id(call, base, table, record_ids)
     automatic = body.get("automatic_fields") is True
     return {
-        "records": [converter.shown(record, automatic=automatic) for record in found],
+        "records": [converter.render(record, automatic=automatic) for record in found],
         "forbidden_record_ids": hidden,
         "absent_record_ids": absent,
     }
@@ -228,15 +228,15 @@ def list_records(call: Call) -> Slices:
     if call.query.get("sort"):
         raise RefusedError(codes.INVALID_SORT, "the emulator sorts in search only")
     condition = views.condition_of(table, call.query.get("view_id") or table.view_id)
-    size = sized(call)
-    yield from prepared(call, base, table, user_id_type(call), condition)
+    size = read_page_size(call)
+    yield from prepare(call, base, table, user_id_type(call), condition)
     converter = Rows(call, base, table, user_id_type(call))
-    records = yield from found(call, base, table, user_id_type(call), condition, None)
-    return paged(call, table, records, size, partial(_legacy, call, converter))
+    records = yield from find(call, base, table, user_id_type(call), condition, None)
+    return make_page(call, table, records, size, partial(_legacy, call, converter))
 
 
 def _legacy(call: Call, converter: Rows, record: Record) -> dict[str, Any]:
-    shown = converter.shown(
+    shown = converter.render(
         record,
         automatic=flag(call.query, "automatic_fields"),
         plain_text=not flag(call.query, "text_field_as_array"),

@@ -10,7 +10,7 @@ from lark_emulator.bitable.values import (
     AUTOMATIC,
     COMPUTED,
     TEXT,
-    computed,
+    compute,
     echo,
     person_of,
     read,
@@ -73,12 +73,12 @@ class Rows:
                     },
                 )
             if self._gives_computed and column.type in COMPUTED:
-                stored[column.field_id] = computed(value)
+                stored[column.field_id] = compute(value)
             else:
                 stored[column.field_id] = write(self._cells[column.field_id], value)
         return stored
 
-    def echoed(self, record: Record, cells: dict[str, Any]) -> dict[str, Any]:
+    def echo(self, record: Record, cells: dict[str, Any]) -> dict[str, Any]:
         """Return a written record in the write shape, with the fields that were written."""
         fields = {
             self._table.fields[field_id].name: echo(self._cells[field_id], value)
@@ -87,7 +87,7 @@ class Rows:
         }
         return {"fields": fields, "id": record.record_id, "record_id": record.record_id}
 
-    def shown(
+    def render(
         self,
         record: Record,
         *,

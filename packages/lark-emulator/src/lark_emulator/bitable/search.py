@@ -15,7 +15,7 @@ from lark_emulator.bitable.rows import Rows
 from lark_emulator.bitable.values import AUTO_NUMBER
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.slicing import emptied, filtered, ordered
+from lark_emulator.slicing import filter_items, free_items, sort_items
 from lark_emulator.validation import json_object, user_id_type
 
 if TYPE_CHECKING:
@@ -33,23 +33,23 @@ def search(call: Call) -> Slices:
     """Answer with records in the read shape, empty fields left out."""
     base, table = base_of(call), table_of(call)
     id_type = user_id_type(call)
-    size = pages.sized(call)
+    size = pages.read_page_size(call)
     body = json_object(call, codes.WRONG_JSON)
     condition, sorts, view_id = body.get("filter"), body.get("sort"), body.get("view_id")
     if view_id and not condition and not sorts:
         condition = views.condition_of(table, view_id)
-    yield from prepared(call, base, table, id_type, condition)
+    yield from prepare(call, base, table, id_type, condition)
     # What is found is shown by the fields of the same moment: they may change before it is all sorted.
     columns = _columns(table, body.get("field_names"))
     rows = Rows(call, base, table, id_type)
-    records = yield from found(call, base, table, id_type, condition, sorts)
+    records = yield from find(call, base, table, id_type, condition, sorts)
     automatic = body.get("automatic_fields") is True
-    return pages.paged(
-        call, table, records, size, lambda record: rows.shown(record, columns=columns, automatic=automatic)
+    return pages.make_page(
+        call, table, records, size, lambda record: rows.render(record, columns=columns, automatic=automatic)
     )
 
 
-def prepared(
+def prepare(
     call: Call, base: Base, table: Table, id_type: str, condition: Any
 ) -> Generator[None, None, None]:
     """Make the indexes that a search needs; others have their turn meanwhile."""
@@ -57,10 +57,10 @@ def prepared(
         finder = Filters(call, base, table, id_type)
         finder.check_size(condition)
         finder.test(condition)
-        yield from finder.prepared(condition)
+        yield from finder.prepare(condition)
 
 
-def found(
+def find(
     call: Call, base: Base, table: Table, id_type: str, condition: Any, sorts: Any
 ) -> Generator[None, None, list[Record]]:
     """Return the records that a search shows, in its order; others have their turn meanwhile.
@@ -70,7 +70,7 @@ def found(
     """
     plain = sight.all_of_it(call, base)
     if not condition and not sorts:
-        return table.records.listed() if plain else (yield from sight.listed(call, base, table))
+        return table.records.list_all() if plain else (yield from sight.list_visible(call, base, table))
     finder, version = Filters(call, base, table, id_type), _version(table)
     question = (orjson.dumps([condition, sorts]), id_type, call.app.app_id, finder.today)
     known = table.searches.get(question) if plain else None
@@ -84,11 +84,11 @@ def found(
     columns = _sorts(table, sorts) if sorts else []
     records = candidates
     if records is None:
-        records = yield from sight.listed(call, base, table)
+        records = yield from sight.list_visible(call, base, table)
     if test is not None:
-        records = yield from filtered(test, records)
+        records = yield from filter_items(test, records)
     for column, is_descending in reversed(columns):
-        records = yield from _ordered(finder, column, records, reverse=is_descending)
+        records = yield from _order(finder, column, records, reverse=is_descending)
     if plain and version == _version(table):
         table.keep_search(question, version, records)
     return records
@@ -123,15 +123,15 @@ def _sorts(table: Table, sorts: Any) -> list[tuple[Field, bool]]:
     return columns
 
 
-def _ordered(
+def _order(
     finder: Filters, column: Field, records: list[Record], *, reverse: bool
 ) -> Generator[None, None, list[Record]]:
-    filled = yield from filtered(partial(_is_filled, finder, column), records)
+    filled = yield from filter_items(partial(_is_filled, finder, column), records)
     empty: list[Record] = []
     if len(filled) < len(records):
-        empty = yield from filtered(partial(_is_empty, finder, column), records)
-    ranked = yield from ordered(filled, partial(_rank, finder, column), reverse=reverse)
-    yield from emptied(filled)
+        empty = yield from filter_items(partial(_is_empty, finder, column), records)
+    ranked = yield from sort_items(filled, partial(_rank, finder, column), reverse=reverse)
+    yield from free_items(filled)
     ranked += empty
     return ranked
 

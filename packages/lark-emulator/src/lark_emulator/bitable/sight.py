@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lark_emulator import codes
 from lark_emulator.bitable.access import limit_of
 from lark_emulator.codes import RefusedError
-from lark_emulator.slicing import filtered, ordered
+from lark_emulator.slicing import filter_items, sort_items
 from lark_emulator.world.records import place
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def all_of_it(call: Call, base: Base) -> bool:
     return call.settings.stale_reads_s <= 0 and limit_of(call, base).sees == "all"
 
 
-def listed(call: Call, base: Base, table: Table) -> Generator[None, None, list[Record]]:
+def list_visible(call: Call, base: Base, table: Table) -> Generator[None, None, list[Record]]:
     """Return the records that a read shows, in order and as they are now; the list must not be changed.
 
     Others have their turn while it is made.
@@ -39,14 +39,16 @@ def listed(call: Call, base: Base, table: Table) -> Generator[None, None, list[R
     then = _before(call, table)
     if then:
         known = {record.record_id for record in records if record.record_id in then}
-        records = yield from filtered(lambda record: then.get(record.record_id, record) is not None, records)
+        records = yield from filter_items(
+            lambda record: then.get(record.record_id, record) is not None, records
+        )
         gone = [record for name, record in then.items() if record is not None and name not in known]
         records = [then.get(record.record_id) or record for record in records] + gone
         if gone:
-            records = yield from ordered(records, place)
+            records = yield from sort_items(records, place)
     if limit.sees == "all":
         return records
-    return (yield from filtered(partial(_sees, call, base), records))
+    return (yield from filter_items(partial(_sees, call, base), records))
 
 
 def _before(call: Call, table: Table) -> dict[str, Record | None]:

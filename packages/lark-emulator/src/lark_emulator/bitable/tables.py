@@ -17,7 +17,7 @@ from lark_emulator.validation import (
     optional_text,
     page,
     page_size,
-    required_text,
+    require_text,
     violation,
 )
 
@@ -31,7 +31,7 @@ NAME = re.compile(r"[^\[\]:\\/?*]+")
 
 
 def _name(spec: dict[str, Any]) -> str:
-    name = required_text(spec, "name", longest=LONGEST_NAME)
+    name = require_text(spec, "name", longest=LONGEST_NAME)
     if not NAME.fullmatch(name):
         violation("name", name, "name must not contain [ ] : \\ / ? *")
     return name
@@ -101,7 +101,7 @@ def delete(call: Call) -> Slices:
         raise RefusedError(codes.LAST_TABLE)
     del base.tables[table.table_id]
     base.touch()
-    yield from table.emptied()
+    yield from table.free()
     return {}
 
 
@@ -121,7 +121,7 @@ def batch_delete(call: Call) -> Slices:
         del base.tables[table.table_id]
     base.touch()
     for table in tables:
-        yield from table.emptied()
+        yield from table.free()
     return {}
 
 

@@ -63,7 +63,7 @@ def echo(cell: Cell, value: Any) -> Any:
 # Text, number, choice ------------------------------------------------------------------------------------
 
 
-def _trimmed(cell: Cell, value: str) -> str:
+def _trim(cell: Cell, value: str) -> str:
     return value.strip() if cell.settings.text_ends == "trimmed" else value
 
 
@@ -71,7 +71,7 @@ def _text(cell: Cell, value: Any) -> str | None:
     require(isinstance(value, str))
     if len(value) > LONGEST_TEXT:
         raise RefusedError(codes.CELL_TOO_LARGE)
-    return _trimmed(cell, value) or None
+    return _trim(cell, value) or None
 
 
 def _read_text(cell: Cell, value: Any) -> list[dict[str, Any]]:
@@ -83,11 +83,11 @@ def _read_text(cell: Cell, value: Any) -> list[dict[str, Any]]:
 def _number(cell: Cell, value: Any) -> float:
     require(isinstance(value, (int, float)) and not isinstance(value, bool))
     if cell.settings.number_precision == "formatter":
-        return _rounded(value, (cell.field.property or {}).get("formatter"))
+        return _round(value, (cell.field.property or {}).get("formatter"))
     return value  # type: ignore[no-any-return] # checked above; int stays int
 
 
-def _rounded(value: float, formatter: Any) -> float:
+def _round(value: float, formatter: Any) -> float:
     """Round a number, half away from zero, to the places that `0.00`, `1,000.0` or `0%` show."""
     if not isinstance(formatter, str):
         return value
@@ -101,7 +101,7 @@ def _rounded(value: float, formatter: Any) -> float:
 
 def _ensure_option(cell: Cell, name: Any) -> str:
     require(isinstance(name, str))
-    name = _trimmed(cell, name)
+    name = _trim(cell, name)
     require(name != "")
     column = cell.field
     if name not in column.options:
@@ -146,7 +146,7 @@ def _url(_cell: Cell, value: Any) -> dict[str, str]:
     return {"link": value["link"], "text": text}
 
 
-def computed(value: Any) -> dict[str, Any] | None:
+def compute(value: Any) -> dict[str, Any] | None:
     """Return what the cell of a formula or lookup holds; the emulator computes nothing itself.
 
     Args:

@@ -49,7 +49,7 @@ def _view_of(call: Call, table: Table) -> View:
     return view
 
 
-def _shown(view: View, *, full: bool) -> dict[str, Any]:
+def _render(view: View, *, full: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {"view_id": view.view_id, "view_name": view.name, "view_type": view.type}
     if full:
         shown["property"] = {
@@ -96,7 +96,7 @@ def create(call: Call) -> dict[str, Any]:
     view = View(call.world.new_id("vew", 10), name, kind)
     table.views[view.view_id] = view
     base.touch(table)
-    return {"view": _shown(view, full=False)}
+    return {"view": _render(view, full=False)}
 
 
 def list_views(call: Call) -> dict[str, Any]:
@@ -104,12 +104,12 @@ def list_views(call: Call) -> dict[str, Any]:
     table = table_of(call)
     size = page_size(call, most=MOST_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
     items, more = page(list(table.views.values()), call, size, codes.INVALID_PAGE_TOKEN)
-    return {"items": [_shown(view, full=False) for view in items], **more, "total": len(table.views)}
+    return {"items": [_render(view, full=False) for view in items], **more, "total": len(table.views)}
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET …/views/:view_id`."""
-    return {"view": _shown(_view_of(call, table_of(call)), full=True)}
+    return {"view": _render(_view_of(call, table_of(call)), full=True)}
 
 
 def patch(call: Call) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def patch(call: Call) -> dict[str, Any]:
     if "filter_info" in given:
         changes["filter_info"] = _filter(call, table, given["filter_info"])
     if "hidden_fields" in given:
-        changes["hidden_fields"] = _hidden(table, given["hidden_fields"])
+        changes["hidden_fields"] = _read_hidden(table, given["hidden_fields"])
     if "hierarchy_config" in given:
         config = given["hierarchy_config"]
         if config is not None and (
@@ -138,7 +138,7 @@ def patch(call: Call) -> dict[str, Any]:
     for member, value in changes.items():
         setattr(view, member, value)
     base.touch(table)
-    return {"view": _shown(view, full=True)}
+    return {"view": _render(view, full=True)}
 
 
 def _filter(call: Call, table: Table, given: Any) -> dict[str, Any] | None:
@@ -186,7 +186,7 @@ def _value(given: Any) -> str | None:
     return str(given)
 
 
-def _hidden(table: Table, given: Any) -> list[str] | None:
+def _read_hidden(table: Table, given: Any) -> list[str] | None:
     if given is None:
         return None
     if not isinstance(given, list) or len(given) > MOST_HIDDEN:

@@ -17,7 +17,7 @@ MOST_DELETED = 500
 _MEMBERS = {"user": "user_id", "chat": "chat_id", "resource": "room_id", "third_party": "third_party_email"}
 
 
-def shown(attendee: Attendee, call: Call, id_type: str) -> dict[str, Any]:
+def render(attendee: Attendee, call: Call, id_type: str) -> dict[str, Any]:
     """Return who is invited as Lark shows it."""
     user = call.world.users.get(attendee.target) if attendee.type == "user" else None
     chat = call.world.chats.get(attendee.target)
@@ -48,7 +48,7 @@ def create(call: Call) -> dict[str, Any]:
             known.add(target)
             attendee_id = f"{target[0]}_{call.world.new_id('', 16)}"
             event.attendees.append(Attendee(attendee_id, *target, is_optional=is_optional))
-    return {"attendees": [shown(one, call, id_type) for one in event.attendees]}
+    return {"attendees": [render(one, call, id_type) for one in event.attendees]}
 
 
 def list_attendees(call: Call) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def list_attendees(call: Call) -> dict[str, Any]:
     if event.app_id != call.app.app_id:
         raise RefusedError(codes_office.EVENT_DENIED)
     items, more = page(event.attendees, call, size, codes_office.CALENDAR_PAGE)
-    return {"items": [shown(one, call, id_type) for one in items], **more}
+    return {"items": [render(one, call, id_type) for one in items], **more}
 
 
 def batch_delete(call: Call) -> dict[str, Any]:

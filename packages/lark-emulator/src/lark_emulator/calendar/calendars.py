@@ -24,7 +24,7 @@ _COLORS = range(-(2**31), 2**31)
 _DEFAULT = Calendar("", "", "")
 
 
-def shown(calendar: Calendar, app: App) -> dict[str, Any]:
+def render(calendar: Calendar, app: App) -> dict[str, Any]:
     """Return a calendar as Lark shows it to a bot."""
     return {
         "calendar_id": calendar.calendar_id,
@@ -45,7 +45,7 @@ def primary(call: Call) -> dict[str, Any]:
     if user_id_type(call) == "user_id":
         raise RefusedError(codes_office.CALENDAR_PARAM)
     calendar = call.world.calendars.primary(app_id=call.app.app_id, name=call.app.name)
-    return {"calendars": [{"calendar": shown(calendar, call.app), "user_id": call.app.bot_open_id}]}
+    return {"calendars": [{"calendar": render(calendar, call.app), "user_id": call.app.bot_open_id}]}
 
 
 def list_calendars(call: Call) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def list_calendars(call: Call) -> dict[str, Any]:
     own = [one for one in call.world.calendars.by_id.values() if one.app_id == call.app.app_id]
     items, more = page([one for one in own if not one.deleted], call, size, codes_office.CALENDAR_PAGE)
     sync = "" if more["has_more"] else f"ListCalendarsSyncToken_{call.world.clock.now_ms()}"
-    return {"calendar_list": [shown(one, call.app) for one in items], **more, "sync_token": sync}
+    return {"calendar_list": [render(one, call.app) for one in items], **more, "sync_token": sync}
 
 
 def create(call: Call) -> dict[str, Any]:
@@ -68,19 +68,19 @@ def create(call: Call) -> dict[str, Any]:
     )
     _change(call, made)
     call.world.calendars.by_id[made.calendar_id] = made
-    return {"calendar": shown(made, call.app)}
+    return {"calendar": render(made, call.app)}
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /calendar/v4/calendars/:calendar_id`; the members stand in `data` itself."""
-    return shown(calendar_of(call), call.app)
+    return render(calendar_of(call), call.app)
 
 
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH /calendar/v4/calendars/:calendar_id`: what is named is changed."""
     calendar = calendar_of(call, writes=True)
     _change(call, calendar)
-    return {"calendar": shown(calendar, call.app)}
+    return {"calendar": render(calendar, call.app)}
 
 
 def delete(call: Call) -> dict[str, Any]:

@@ -34,7 +34,7 @@ _WORDS = {
 _KEPT = ("location", "color", "reminders", "vchat", "schemas", "attachments", "event_check_in")
 
 
-def shown(event: Event, call: Call) -> dict[str, Any]:
+def render(event: Event, call: Call) -> dict[str, Any]:
     """Return an event as Lark shows it."""
     return {
         "event_id": event.event_id,
@@ -65,7 +65,7 @@ def create(call: Call) -> dict[str, Any]:
         raise RefusedError(codes_office.CALENDAR_PARAM)
     known = call.world.repeats.find("event", calendar.calendar_id, key, calendar.events)
     if known is not None:
-        return {"event": shown(known, call)}
+        return {"event": render(known, call)}
     body = json_object(call, codes_office.CALENDAR_PARAM)
     event = Event(
         f"{call.world.new_id('', 32)}_0",
@@ -78,13 +78,13 @@ def create(call: Call) -> dict[str, Any]:
     _change(event, body)
     calendar.events[event.event_id] = event
     call.world.repeats.note("event", calendar.calendar_id, key, event.event_id)
-    return {"event": shown(event, call)}
+    return {"event": render(event, call)}
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET …/events/:event_id`."""
     user_id_type(call)
-    return {"event": shown(event_of(call), call)}
+    return {"event": render(event_of(call), call)}
 
 
 def list_events(call: Call) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def list_events(call: Call) -> dict[str, Any]:
     ]
     items, more = page(found, call, size, codes_office.CALENDAR_PAGE)
     sync = "" if more["has_more"] else f"ListCalendarEventsSyncToken_{call.world.clock.now_ms()}"
-    return {"items": [shown(event, call) for event in items], **more, "sync_token": sync}
+    return {"items": [render(event, call) for event in items], **more, "sync_token": sync}
 
 
 def patch(call: Call) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def patch(call: Call) -> dict[str, Any]:
     user_id_type(call)
     event = event_of(call, writes=True)
     _change(event, json_object(call, codes_office.CALENDAR_PARAM))
-    return {"event": shown(event, call)}
+    return {"event": render(event, call)}
 
 
 def delete(call: Call) -> dict[str, Any]:

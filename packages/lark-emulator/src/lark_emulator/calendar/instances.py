@@ -46,7 +46,7 @@ def view(call: Call) -> dict[str, Any]:
 
 def _instances(event: Event, call: Call, end: int) -> Iterator[tuple[float, float, dict[str, Any]]]:
     """Yield when each instance begins and ends, and how Lark shows it."""
-    shown = {name: one for name, one in events.shown(event, call).items() if name not in _OF_EVENTS}
+    shown = {name: one for name, one in events.render(event, call).items() if name not in _OF_EVENTS}
     if not event.recurrence:
         yield *event.span, shown
         return

@@ -9,7 +9,7 @@ import orjson
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.cards import SCHEMA_LOWERED, check_schema
 from lark_emulator.im.changes import rewrite
-from lark_emulator.im.content import checked_content
+from lark_emulator.im.content import check_content
 
 if TYPE_CHECKING:
     from lark_emulator.callbacks.post import Reply
@@ -91,7 +91,7 @@ def show(actor: Actor, message: Message, card: Json) -> None:
     """
     raw = orjson.dumps(card).decode()
     try:
-        content = checked_content(actor, "interactive", raw)
+        content = check_content(actor, "interactive", raw)
         check_schema(message.sent, raw)
     except RefusedError as refusal:
         lowered = f"ErrCode: {SCHEMA_LOWERED};" in refusal.msg

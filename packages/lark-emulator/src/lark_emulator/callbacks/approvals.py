@@ -101,7 +101,7 @@ class Notices:
             self._push(app, event, lambda: None)
 
     def _push_next(self, key: Key) -> None:
-        def done() -> None:
+        def on_done() -> None:
             queue = self._queues[key]
             queue.popleft()
             if queue:
@@ -109,7 +109,7 @@ class Notices:
             else:
                 del self._queues[key]
 
-        self._push(self._lark.world.apps[key[0]], self._queues[key][0], done)
+        self._push(self._lark.world.apps[key[0]], self._queues[key][0], on_done)
 
     def _push(self, app: App, event: dict[str, Any], done: Callable[[], None]) -> None:
         payload = old_event(app, self._lark.clock.now(), event)

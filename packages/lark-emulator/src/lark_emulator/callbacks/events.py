@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lark_emulator.callbacks.payloads import event, old_event
 from lark_emulator.callbacks.post import UnreachableError
-from lark_emulator.callbacks.subscription import wrapped
+from lark_emulator.callbacks.subscription import wrap
 from lark_emulator.callbacks.ways import frame_of, way_of_events
 from lark_emulator.websocket.links import NoAckError
 from lark_emulator.world.apps import TENANT_KEY
@@ -63,7 +63,7 @@ class Delivery:
         failed = len(self.attempts) - self.nacks
         return pauses[failed - 1] if failed <= len(pauses) else None
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it for the state."""
         return {
             "event_id": self.event_id,
@@ -86,7 +86,7 @@ class Sender(Protocol):
     loop: asyncio.AbstractEventLoop | None
     when_running: list[Callable[[], object]]
 
-    def crashed(self, error: BaseException) -> None:
+    def report_crash(self, error: BaseException) -> None:
         """Tell of a bug."""
 
 
@@ -160,7 +160,7 @@ class Events:
         delivery.next_attempt = at
         self._sender.clock.at(at, lambda due: self._try(delivery, due))
 
-    def connected(self, app_id: str) -> None:
+    def on_connect(self, app_id: str) -> None:
         """Deliver what waits for an app that has connected, if `Settings.gap_events` says so."""
         if self._sender.settings.gap_events != "on_connect":
             return
@@ -179,13 +179,13 @@ class Events:
         delivery.next_attempt = None
         task = loop.create_task(self._deliver(delivery, due))
         self._trying[task] = delivery
-        task.add_done_callback(self._tried)
+        task.add_done_callback(self._on_try_done)
 
-    def _tried(self, task: asyncio.Task[None]) -> None:
+    def _on_try_done(self, task: asyncio.Task[None]) -> None:
         del self._trying[task]
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            self._sender.crashed(error)
+            self._sender.report_crash(error)
 
     async def _deliver(self, delivery: Delivery, due: float) -> None:
         try:
@@ -198,16 +198,16 @@ class Events:
             delivery.state = "delivered"
             for _ in range(delivery.copies - 1):
                 await self._attempt(delivery)
-            self._finished(delivery)
+            self._finish(delivery)
             return
         pause = delivery.pause(self._sender.settings.nack_repeats)
         if pause is None:
             delivery.state = "failed"
-            self._finished(delivery)
+            self._finish(delivery)
         else:
             self._plan(delivery, due + pause)
 
-    def _finished(self, delivery: Delivery) -> None:
+    def _finish(self, delivery: Delivery) -> None:
         # After a reset, what was on its way belongs to a tenant that is gone.
         if delivery.done is not None and self._sender.events is self:
             delivery.done()
@@ -234,7 +234,7 @@ class Events:
     async def _by_http(self, delivery: Delivery, attempt: dict[str, Any]) -> None:
         subscription = delivery.app.subscription
         assert subscription is not None  # noqa: S101 - the way says so
-        headers, body = wrapped(subscription, delivery.payload)
+        headers, body = wrap(subscription, delivery.payload)
         reply = await self._sender.courier.post(
             subscription.event_url, headers, body, timeout=self._sender.settings.callback_timeout
         )

@@ -37,7 +37,7 @@ class UnreachableError(Exception):
         super().__init__(text)
 
 
-def checked_url(url: str) -> SplitResult:
+def check_url(url: str) -> SplitResult:
     """Return the parts of an address.
 
     Raises:
@@ -87,7 +87,7 @@ async def _within(seconds: float, sending: Coroutine[None, None, Reply]) -> Repl
 
 
 async def _post(url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-    parts = checked_url(url)
+    parts = check_url(url)
     try:
         reader, writer = await asyncio.open_connection(
             parts.hostname,

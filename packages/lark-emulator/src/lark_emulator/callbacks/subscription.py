@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.apps import Subscription
 
 
-def wrapped(to: Subscription, payload: dict[str, Any]) -> tuple[dict[str, str], bytes]:
+def wrap(to: Subscription, payload: dict[str, Any]) -> tuple[dict[str, str], bytes]:
     """Return headers and body of an event or a callback: encrypted and signed if there is a key.
 
     Signatures carry the wall time, however far the emulator's clock was moved: whoever gets one compares it
@@ -25,24 +25,24 @@ def wrapped(to: Subscription, payload: dict[str, Any]) -> tuple[dict[str, str], 
     body = orjson.dumps(payload)
     if not to.encrypt_key:
         return {}, body
-    body = wire.encrypted(body, to.encrypt_key, secrets.token_bytes(16))
+    body = wire.encrypt(body, to.encrypt_key, secrets.token_bytes(16))
     timestamp, nonce = _moment()
-    return _signed(timestamp, nonce, wire.signature(timestamp, nonce, to.encrypt_key, body)), body
+    return _signature_headers(timestamp, nonce, wire.signature(timestamp, nonce, to.encrypt_key, body)), body
 
 
-def wrapped_old(to: Subscription, payload: dict[str, Any]) -> tuple[dict[str, str], bytes]:
+def wrap_old(to: Subscription, payload: dict[str, Any]) -> tuple[dict[str, str], bytes]:
     """Return headers and body of an old card callback: signed with the verification token."""
     body = orjson.dumps(payload)
     timestamp, nonce = _moment()
     signature = wire.old_signature(timestamp, nonce, to.verification_token, body)
-    return _signed(timestamp, nonce, signature), body
+    return _signature_headers(timestamp, nonce, signature), body
 
 
 def _moment() -> tuple[str, str]:
     return str(int(time.time())), secrets.token_hex(8)
 
 
-def _signed(timestamp: str, nonce: str, signature: str) -> dict[str, str]:
+def _signature_headers(timestamp: str, nonce: str, signature: str) -> dict[str, str]:
     return {wire.TIMESTAMP: timestamp, wire.NONCE: nonce, wire.SIGNATURE: signature}
 
 
@@ -55,7 +55,7 @@ async def challenge(courier: Courier, url: str, to: Subscription, seconds: float
     expected = secrets.token_hex(16)
     body = orjson.dumps({"challenge": expected, "token": to.verification_token, "type": "url_verification"})
     if to.encrypt_key:
-        body = wire.encrypted(body, to.encrypt_key, secrets.token_bytes(16))
+        body = wire.encrypt(body, to.encrypt_key, secrets.token_bytes(16))
     try:
         reply = await courier.post(url, {}, body, timeout=seconds)
     except UnreachableError as error:

@@ -10,7 +10,7 @@ from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.cards import check_schema, is_shared
 from lark_emulator.im.changes import rewrite
-from lark_emulator.im.content import checked_content
+from lark_emulator.im.content import check_content
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object
 
@@ -23,13 +23,13 @@ LIFE = 30 * 60
 def update(call: Call) -> dict[str, Any]:
     """Answer with no more than code and msg."""
     try:
-        return _updated(call)
+        return _update(call)
     except RefusedError as refusal:
         refusal.code = refusal.code._replace(status=int(call.settings.card_update_status))
         raise
 
 
-def _updated(call: Call) -> dict[str, Any]:
+def _update(call: Call) -> dict[str, Any]:
     body = json_object(call, codes.UPDATE_NO_JSON)
     token, card = body.get("token"), body.get("card")
     if not isinstance(token, str) or not isinstance(card, dict):
@@ -49,7 +49,7 @@ def _updated(call: Call) -> dict[str, Any]:
     _check_readers(call, message, card)
     raw = orjson.dumps({name: member for name, member in card.items() if name != "open_ids"}).decode()
     try:
-        content = checked_content(call, "interactive", raw)
+        content = check_content(call, "interactive", raw)
         check_schema(message.sent, raw)
     except RefusedError as refusal:
         if refusal.code is codes.CONTENT_TOO_LONG:

@@ -13,7 +13,7 @@ NONCE = "X-Lark-Request-Nonce"
 SIGNATURE = "X-Lark-Signature"
 
 
-def encrypted(payload: bytes, encrypt_key: str, iv: bytes) -> bytes:
+def encrypt(payload: bytes, encrypt_key: str, iv: bytes) -> bytes:
     """Return the body that carries a payload encrypted.
 
     Args:

@@ -8,10 +8,10 @@ import orjson
 
 from lark_emulator import codes_im
 from lark_emulator.cardkit import elements
-from lark_emulator.cardkit.checks import Change, check_entity_card, parsed_member, streams
+from lark_emulator.cardkit.checks import Change, check_entity_card, parse_member, streams
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import choice, json_object, required_text, violation
+from lark_emulator.validation import choice, json_object, require_text, violation
 from lark_emulator.world.card_entities import CardEntity
 
 
@@ -19,17 +19,17 @@ def create(call: Call) -> dict[str, Any]:
     """Answer `POST /cardkit/v1/cards`."""
     body = json_object(call, codes_im.ENTITY_PARAM)
     kind = choice(body, "type", ("card_json", "template"))
-    data = parsed_member(body, "data")
+    data = parse_member(body, "data")
     if kind == "template":
         # What a template holds is not known here, so that nothing in it can be changed piece by piece.
         template = data.get("template_id") if isinstance(data, dict) else None
         if template not in call.settings.card_templates:
             raise RefusedError(codes_im.ENTITY_FAILED, f"templateID: {template}")
         data = {"schema": "2.0", "body": {"elements": []}}
-    return {"card_id": _made(call, check_entity_card(call, data)).card_id}
+    return {"card_id": _make(call, check_entity_card(call, data)).card_id}
 
 
-def _made(call: Call, card: dict[str, Any]) -> CardEntity:
+def _make(call: Call, card: dict[str, Any]) -> CardEntity:
     now = call.world.clock.now()
     number = int(call.world.new_id("", 15), 16)
     entity = CardEntity(f"7{number % 10**18:018d}", call.app.app_id, now, card)
@@ -45,22 +45,22 @@ def update(call: Call) -> dict[str, Any]:
     if not isinstance(card, dict):
         violation("card", card, "card is required")
     choice(card, "type", ("card_json",))
-    return change.done(parsed_member(card, "data"))
+    return change.finish(parse_member(card, "data"))
 
 
 def configure(call: Call) -> dict[str, Any]:
     """Answer `PATCH /cardkit/v1/cards/:card_id/settings`."""
     change = Change(call)
-    settings = parsed_member(change.body, "settings")
+    settings = parse_member(change.body, "settings")
     card = change.entity.card
     elements.configure(card, settings)
-    return change.done(card, codes_im.CONFIG_FAILED)
+    return change.finish(card, codes_im.CONFIG_FAILED)
 
 
 def batch_update(call: Call) -> dict[str, Any]:
     """Answer `POST /cardkit/v1/cards/:card_id/batch_update`: several changes, all or none."""
     change = Change(call)
-    actions = parsed_member(change.body, "actions")
+    actions = parse_member(change.body, "actions")
     if not isinstance(actions, list) or not actions:
         raise RefusedError(codes_im.ENTITY_PARAM, "actions must be a list")
     card = change.entity.card
@@ -69,7 +69,7 @@ def batch_update(call: Call) -> dict[str, Any]:
         if not isinstance(params, dict):
             raise RefusedError(codes_im.ENTITY_PARAM, "each action needs params")
         _perform(card, str(action.get("action")), params)
-    return change.done(card)
+    return change.finish(card)
 
 
 def _perform(card: dict[str, Any], action: str, params: dict[str, Any]) -> None:
@@ -97,7 +97,7 @@ def _perform(card: dict[str, Any], action: str, params: dict[str, Any]) -> None:
 def id_convert(call: Call) -> dict[str, Any]:
     """Answer `POST /cardkit/v1/cards/id_convert`: a card that was sent as it is becomes an entity."""
     body = json_object(call, codes_im.ENTITY_PARAM)
-    message = call.world.messages.get(required_text(body, "message_id"))
+    message = call.world.messages.get(require_text(body, "message_id"))
     if message is None or message.msg_type != "interactive" or message.deleted:
         raise RefusedError(codes_im.ENTITY_PARAM, "message_id is not that of a card")
     if message.app_id != call.app.app_id:
@@ -108,7 +108,7 @@ def id_convert(call: Call) -> dict[str, Any]:
     card = orjson.loads(message.sent)
     if card.get("schema") != "2.0":
         raise RefusedError(codes_im.ENTITY_SCHEMA)
-    entity = _made(call, card)
+    entity = _make(call, card)
     entity.message = message
     return {"card_id": entity.card_id}
 

@@ -11,7 +11,7 @@ from lark_emulator import codes, codes_im
 from lark_emulator.codes import Code, RefusedError
 from lark_emulator.im.card_entities import keep
 from lark_emulator.im.cards import BODY_MISSING, check_object
-from lark_emulator.validation import json_object, optional_text, parsed, violation
+from lark_emulator.validation import json_object, optional_text, parse, violation
 from lark_emulator.world.card_entities import LIFE, CardEntity
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Change:
         if per_second and call.world.receiver_windows.take(key, [(per_second, 1.0)]):
             raise RefusedError(codes.RATE_LIMITED)
 
-    def done(self, card: dict[str, Any], failed: Code | None = None) -> dict[str, Any]:
+    def finish(self, card: dict[str, Any], failed: Code | None = None) -> dict[str, Any]:
         """Check the changed card, keep it, and return what the endpoint answers.
 
         Raises:
@@ -105,7 +105,7 @@ def streams(card: dict[str, Any]) -> bool:
     return isinstance(config, dict) and config.get("streaming_mode") is True
 
 
-def parsed_member(body: dict[str, Any], name: str) -> Any:
+def parse_member(body: dict[str, Any], name: str) -> Any:
     """Return what a member holds that is JSON in a string.
 
     Raises:
@@ -115,7 +115,7 @@ def parsed_member(body: dict[str, Any], name: str) -> Any:
     if not isinstance(raw, str) or not raw:
         violation(name, raw, f"{name} is required and must be a string")
     try:
-        return parsed(raw)
+        return parse(raw)
     except orjson.JSONDecodeError:
         raise RefusedError(codes_im.ENTITY_PARAM, f"{name} is not valid json") from None
 

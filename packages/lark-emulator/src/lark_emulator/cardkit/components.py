@@ -7,11 +7,11 @@ from typing import Any
 from lark_emulator import codes_im
 from lark_emulator.cardkit import elements
 from lark_emulator.cardkit.cards import CHANGES
-from lark_emulator.cardkit.checks import Change, parsed_member, streams
+from lark_emulator.cardkit.checks import Change, parse_member, streams
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.card_entities import keep
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import choice, optional_text, required_text
+from lark_emulator.validation import choice, optional_text, require_text
 from lark_emulator.world.card_entities import STREAMING
 
 LONGEST_TEXT = 100_000
@@ -22,28 +22,28 @@ def create(call: Call) -> dict[str, Any]:
     change = Change(call)
     place = choice(change.body, "type", elements.PLACES)
     target = optional_text(change.body, "target_element_id", longest=20)
-    added = parsed_member(change.body, "elements")
+    added = parse_member(change.body, "elements")
     card = change.entity.card
     elements.add(card, place, target, added)
-    return change.done(card, codes_im.ADD_FAILED)
+    return change.finish(card, codes_im.ADD_FAILED)
 
 
 def update(call: Call) -> dict[str, Any]:
     """Answer `PUT …/elements/:element_id`: another component in its place."""
     change = Change(call)
-    element = parsed_member(change.body, "element")
+    element = parse_member(change.body, "element")
     card = change.entity.card
     elements.replace(card, call.params["element_id"], element)
-    return change.done(card, codes_im.REPLACE_FAILED)
+    return change.finish(card, codes_im.REPLACE_FAILED)
 
 
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/elements/:element_id`: some of its properties."""
     change = Change(call)
-    changes = parsed_member(change.body, "partial_element")
+    changes = parse_member(change.body, "partial_element")
     card = change.entity.card
     elements.patch(card, call.params["element_id"], changes)
-    return change.done(card, codes_im.ELEMENT_FAILED)
+    return change.finish(card, codes_im.ELEMENT_FAILED)
 
 
 def delete(call: Call) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def delete(call: Call) -> dict[str, Any]:
     change = Change(call)
     card = change.entity.card
     elements.delete(card, call.params["element_id"])
-    return change.done(card, codes_im.DELETE_FAILED)
+    return change.finish(card, codes_im.DELETE_FAILED)
 
 
 def content(call: Call) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def content(call: Call) -> dict[str, Any]:
         RefusedError: 200850 for the first text after ten minutes, which ends the streaming, then 300309.
     """
     change = Change(call, is_stream=True)
-    text = required_text(change.body, "content", longest=LONGEST_TEXT)
+    text = require_text(change.body, "content", longest=LONGEST_TEXT)
     entity, now = change.entity, call.world.clock.now()
     card = entity.card
     if not streams(card) or entity.opened is None:
@@ -72,7 +72,7 @@ def content(call: Call) -> dict[str, Any]:
         keep(entity, card, call.world.clock.now_ms())
         raise RefusedError(codes_im.STREAMING_TIMEOUT)
     elements.write(card, call.params["element_id"], text)
-    return change.done(card, codes_im.ELEMENT_FAILED)
+    return change.finish(card, codes_im.ELEMENT_FAILED)
 
 
 _PATH = "/open-apis/cardkit/v1/cards/:card_id/elements"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes, codes_office
 from lark_emulator.codes import RefusedError
 from lark_emulator.contact.departments import department_of
-from lark_emulator.contact.users import FIELDS, id_types, shown, user_of, with_country
+from lark_emulator.contact.users import FIELDS, id_types, render, user_of, with_country
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, optional_text, text_list, user_id_type, violation
 
@@ -26,7 +26,7 @@ def create(call: Call) -> dict[str, Any]:
     token = call.query.get("client_token", "")
     known = call.world.repeats.find("user", call.app.app_id, token, call.world.users)
     if known is not None:
-        return {"user": shown(call, known, id_type, department_type)}
+        return {"user": render(call, known, id_type, department_type)}
     changes = _changes(call, body, id_type, department_type, None)
     _check_whole(changes)
     own_id = optional_text(body, "user_id")
@@ -36,20 +36,20 @@ def create(call: Call) -> dict[str, Any]:
     user.email = ""
     _apply(user, changes)
     call.world.repeats.note("user", call.app.app_id, token, user.user_id)
-    return {"user": shown(call, user, id_type, department_type)}
+    return {"user": render(call, user, id_type, department_type)}
 
 
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH /contact/v3/users/:user_id`: what is named is changed."""
-    return _changed(call, whole=False)
+    return _change(call, whole=False)
 
 
 def update(call: Call) -> dict[str, Any]:
     """Answer `PUT /contact/v3/users/:user_id`: all of it."""
-    return _changed(call, whole=True)
+    return _change(call, whole=True)
 
 
-def _changed(call: Call, *, whole: bool) -> dict[str, Any]:
+def _change(call: Call, *, whole: bool) -> dict[str, Any]:
     id_type, department_type = id_types(call)
     user = user_of(call, id_type)
     body = json_object(call, codes.CONTACT_PARAM)
@@ -60,7 +60,7 @@ def _changed(call: Call, *, whole: bool) -> dict[str, Any]:
     frozen = body.get("is_frozen")
     if isinstance(frozen, bool) and user.status in ("activated", "frozen"):
         user.status = "frozen" if frozen else "activated"
-    return {"user": shown(call, user, id_type, department_type)}
+    return {"user": render(call, user, id_type, department_type)}
 
 
 def delete(call: Call) -> dict[str, Any]:

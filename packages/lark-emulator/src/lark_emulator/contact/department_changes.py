@@ -7,7 +7,7 @@ from typing import Any
 
 from lark_emulator import codes_office
 from lark_emulator.codes import RefusedError
-from lark_emulator.contact.departments import department_of, shown
+from lark_emulator.contact.departments import department_of, render
 from lark_emulator.contact.users import id_types
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, optional_text
@@ -23,7 +23,7 @@ def create(call: Call) -> dict[str, Any]:
     token = call.query.get("client_token", "")
     known = call.world.repeats.find("department", call.app.app_id, token, call.world.departments.by_id)
     if known is not None:
-        return {"department": shown(call, known, id_type, department_type)}
+        return {"department": render(call, known, id_type, department_type)}
     name = _name(body)
     parent = _parent(call, body, department_type)
     if parent is None:
@@ -44,20 +44,20 @@ def create(call: Call) -> dict[str, Any]:
     )
     call.world.departments.by_id[made.open_department_id] = made
     call.world.repeats.note("department", call.app.app_id, token, made.open_department_id)
-    return {"department": shown(call, made, id_type, department_type)}
+    return {"department": render(call, made, id_type, department_type)}
 
 
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH /contact/v3/departments/:department_id`: what is named is changed."""
-    return _changed(call, whole=False)
+    return _change(call, whole=False)
 
 
 def update(call: Call) -> dict[str, Any]:
     """Answer `PUT /contact/v3/departments/:department_id`: all of it."""
-    return _changed(call, whole=True)
+    return _change(call, whole=True)
 
 
-def _changed(call: Call, *, whole: bool) -> dict[str, Any]:
+def _change(call: Call, *, whole: bool) -> dict[str, Any]:
     id_type, department_type = id_types(call)
     department = _not_root(call, department_type)
     body = json_object(call, codes_office.DEPARTMENT_PARAM)
@@ -74,7 +74,7 @@ def _changed(call: Call, *, whole: bool) -> dict[str, Any]:
     if whole or "order" in body:
         department.order = optional_text(body, "order")
     department.name, department.parent = name, parent.open_department_id
-    return {"department": shown(call, department, id_type, department_type)}
+    return {"department": render(call, department, id_type, department_type)}
 
 
 def delete(call: Call) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from lark_emulator import codes, codes_office
 from lark_emulator.codes import RefusedError
 from lark_emulator.contact.users import id_types
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import flag, json_object, page, required_text, violation, whole_number
+from lark_emulator.validation import flag, json_object, page, require_text, violation, whole_number
 from lark_emulator.world.departments import ROOT, Department
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ MOST_PER_PAGE = 50
 MOST_IDS = 50
 
 
-def shown(
+def render(
     actor: Actor, department: Department, id_type: str = "open_id", department_type: str = "department_id"
 ) -> dict[str, Any]:
     """Return a department as Lark shows it."""
@@ -61,7 +61,7 @@ def get(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/departments/:department_id`."""
     id_type, department_type = id_types(call)
     department = department_of(call, call.params["department_id"], department_type)
-    return {"department": shown(call, department, id_type, department_type)}
+    return {"department": render(call, department, id_type, department_type)}
 
 
 def batch(call: Call) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def batch(call: Call) -> dict[str, Any]:
     found = (call.world.departments.find(value, department_type) for value in dict.fromkeys(ids))
     return {
         "items": [
-            shown(call, one, id_type, department_type)
+            render(call, one, id_type, department_type)
             for one in found
             if one is not None and call.world.departments.visible_to(call.app, one)
         ]
@@ -100,13 +100,13 @@ def _below(call: Call, value: str) -> dict[str, Any]:
 def parent(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/departments/parent`: those above a department, the nearest first."""
     _, department_type = id_types(call)
-    department = department_of(call, required_text(dict(call.query), "department_id"), department_type)
+    department = department_of(call, require_text(dict(call.query), "department_id"), department_type)
     return _page(call, call.world.departments.parents(department), 20)
 
 
 def search(call: Call) -> dict[str, Any]:
     """Answer `POST /contact/v3/departments/search`: by a part of the name."""
-    query = required_text(json_object(call, codes.CONTACT_PARAM), "query").casefold()
+    query = require_text(json_object(call, codes.CONTACT_PARAM), "query").casefold()
     found = [
         one
         for one in call.world.departments.by_id.values()
@@ -118,7 +118,7 @@ def search(call: Call) -> dict[str, Any]:
 def _page(call: Call, found: list[Department], default: int) -> dict[str, Any]:
     id_type, department_type = id_types(call)
     items, more = page(found, call, contact_page_size(call, default), codes_office.CONTACT_PAGE_TOKEN)
-    return {"items": [shown(call, one, id_type, department_type) for one in items], **more}
+    return {"items": [render(call, one, id_type, department_type) for one in items], **more}
 
 
 def contact_page_size(call: Call, default: int) -> int:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes, codes_office
 from lark_emulator.codes import RefusedError
 from lark_emulator.contact.departments import contact_page_size, department_of
-from lark_emulator.contact.users import FIELDS, RANGE, id_types, shown, within_range
+from lark_emulator.contact.users import FIELDS, RANGE, id_types, render, within_range
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, page, page_size, required_text, text_list, user_id_type
+from lark_emulator.validation import json_object, page, page_size, require_text, text_list, user_id_type
 from lark_emulator.world.departments import ROOT
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ MOST_NAMES = 10
 
 def find_by_department(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/users/find_by_department`: those in it, not those in departments below."""
-    return _members(call, required_text(dict(call.query), "department_id"))
+    return _members(call, require_text(dict(call.query), "department_id"))
 
 
 def list_users(call: Call) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def _members(call: Call, value: str) -> dict[str, Any]:
         if within_range(call.app, user) and user.status not in GONE
     ]
     items, more = page(people, call, size, codes_office.CONTACT_PAGE_TOKEN)
-    return {"items": [shown(call, user, id_type, department_type) for user in items], **more}
+    return {"items": [render(call, user, id_type, department_type) for user in items], **more}
 
 
 def basic_batch(call: Call) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def with_country(mobile: str) -> str:
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/users/:user_id`."""
     id_type, department_type = id_types(call)
-    return {"user": shown(call, user_of(call, id_type), id_type, department_type)}
+    return {"user": render(call, user_of(call, id_type), id_type, department_type)}
 
 
 def user_of(call: Call, id_type: str) -> User:
@@ -145,7 +145,7 @@ def batch(call: Call) -> dict[str, Any]:
     if unknown and call.settings.unknown_user_ids == "gateway":
         _refuse_ids(id_type, unknown)
     seen = [user for user in found.values() if user is not None and within_range(call.app, user)]
-    return {"items": [shown(call, user, id_type, department_type) for user in seen]}
+    return {"items": [render(call, user, id_type, department_type) for user in seen]}
 
 
 def id_types(call: Call) -> tuple[str, str]:
@@ -166,7 +166,7 @@ def _refuse_ids(id_type: str, ids: list[str]) -> NoReturn:
     )
 
 
-def shown(
+def render(
     call: Call, user: User, id_type: str = "open_id", department_type: str = "open_department_id"
 ) -> dict[str, Any]:
     """Return a person with the members that the app's scopes allow."""

@@ -68,7 +68,7 @@ class ApprovalControls(ABC):
 
     def approvals(self) -> dict[str, Any]:
         """Return `definitions`, `instances` and `subscriptions`."""
-        return self._do(approvals.listed, {})
+        return self._do(approvals.list_all, {})
 
     def decide_approval(
         self,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.approval import definitions, flow
-from lark_emulator.approval.forms import filled
+from lark_emulator.approval.forms import fill
 from lark_emulator.codes import RefusedError
-from lark_emulator.control.specs import flag, found, name_set, one_of, only, text
+from lark_emulator.control.specs import find, flag, name_set, one_of, only, text
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark
@@ -18,12 +18,12 @@ STATUSES = ("ACTIVE", "INACTIVE", "DELETED")
 _CHANGES = ("status", "may_withdraw", "revert_s", "reject_to_submitter", "visible_to")
 
 
-def listed(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+def list_all(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     """Return all definitions and instances."""
     approvals = lark.world.approvals
     return {
         "definitions": [_definition(one) for one in approvals.definitions.values()],
-        "instances": [shown(one) for one in approvals.instances.values()],
+        "instances": [render(one) for one in approvals.instances.values()],
         "subscriptions": sorted(f"{app} {code}" for app, code in approvals.subscriptions),
     }
 
@@ -35,7 +35,7 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         value = spec.get(name)
         if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
             raise ValueError(f"{name!r} must be a list of objects, not {value!r}")
-    checked = _checked(spec)
+    checked = _check(spec)
     definition = definitions.add(lark.world, {**spec, "name": text(spec, "name") or "Approval"})
     for name, value in checked.items():
         setattr(definition, name, value)
@@ -45,13 +45,13 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 def change(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Change a definition (`code`), all or nothing: `status`, `may_withdraw` and the like."""
     only(spec, "code", *_CHANGES)
-    definition = found(lark.world.approvals.definitions, "approval", text(spec, "code").upper())
-    for name, value in _checked(spec).items():
+    definition = find(lark.world.approvals.definitions, "approval", text(spec, "code").upper())
+    for name, value in _check(spec).items():
         setattr(definition, name, value)
     return _definition(definition)
 
 
-def _checked(spec: dict[str, Any]) -> dict[str, Any]:
+def _check(spec: dict[str, Any]) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if spec.get("status") is not None:
         changes["status"] = one_of(spec, "status", STATUSES)
@@ -102,18 +102,18 @@ def decide(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             elif decision == "reject":
                 flow.reject(world, instance, task, comment)
             elif decision == "transfer":
-                to = found(world.users, "user", text(spec, "to"))
+                to = find(world.users, "user", text(spec, "to"))
                 flow.transfer(world, instance, task, to, comment)
             else:
-                form = filled(instance.definition.form, spec.get("form") or [])
+                form = fill(instance.definition.form, spec.get("form") or [])
                 flow.resubmit(world, instance, task, form, comment)
     except RefusedError as error:
         raise ValueError(str(error)) from None
-    return shown(instance)
+    return render(instance)
 
 
 def _pending(lark: Lark, instance: Instance, user_id: str) -> Task:
-    person = found(lark.world.users, "user", user_id) if user_id else None
+    person = find(lark.world.users, "user", user_id) if user_id else None
     for task in instance.tasks:
         if task.status == "PENDING" and (person is None or task.person is person):
             return task
@@ -146,7 +146,7 @@ def _definition(which: Definition) -> dict[str, Any]:
     }
 
 
-def shown(instance: Instance) -> dict[str, Any]:
+def render(instance: Instance) -> dict[str, Any]:
     """Return an instance for the state."""
     return {
         "code": instance.code,

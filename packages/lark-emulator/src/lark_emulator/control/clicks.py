@@ -10,9 +10,9 @@ from lark_emulator.callbacks.answers import EMPTY_NAME, NO_URL, UNREACHABLE, Fai
 from lark_emulator.callbacks.components import GIVEN, action_of, has_unnamed_fields
 from lark_emulator.callbacks.payloads import Click
 from lark_emulator.callbacks.post import Reply, UnreachableError
-from lark_emulator.callbacks.subscription import wrapped, wrapped_old
+from lark_emulator.callbacks.subscription import wrap, wrap_old
 from lark_emulator.callbacks.ways import Way, frame_of, way_of_clicks
-from lark_emulator.control.specs import MOST_COPIES, count, found, only, text
+from lark_emulator.control.specs import MOST_COPIES, count, find, only, text
 from lark_emulator.routing import Actor
 from lark_emulator.websocket.links import NoAckError
 from lark_emulator.world.chats import CardUpdate
@@ -80,7 +80,7 @@ async def click(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _usable(lark: Lark, spec: dict[str, Any]) -> tuple[Message, User]:
-    message = found(lark.world.messages, "message", text(spec, "message_id"))
+    message = find(lark.world.messages, "message", text(spec, "message_id"))
     if message.msg_type != "interactive":
         raise ValueError(f"message {message.message_id!r} must be a card")
     if message.deleted:
@@ -91,7 +91,7 @@ def _usable(lark: Lark, spec: dict[str, Any]) -> tuple[Message, User]:
     chat = lark.world.chats[message.chat_id]
     if chat.dissolved:
         raise ValueError(f"chat {chat.chat_id!r} was dissolved")
-    return message, found(chat.users, "member", text(spec, "user"))
+    return message, find(chat.users, "member", text(spec, "user"))
 
 
 async def _call_back(lark: Lark, used: Click) -> dict[str, Any]:
@@ -100,7 +100,7 @@ async def _call_back(lark: Lark, used: Click) -> dict[str, Any]:
     to = used.app.subscription
     is_old = way == "http" and to is not None and to.old_cards
     try:
-        reply = await _asked(lark, used, way, outcome)
+        reply = await _ask(lark, used, way, outcome)
         outcome["status"] = reply.status
         toast, card = toast_and_card(reply, old=is_old)
         if card is not None:
@@ -113,7 +113,7 @@ async def _call_back(lark: Lark, used: Click) -> dict[str, Any]:
     return outcome
 
 
-async def _asked(lark: Lark, used: Click, way: Way | None, outcome: dict[str, Any]) -> Reply:
+async def _ask(lark: Lark, used: Click, way: Way | None, outcome: dict[str, Any]) -> Reply:
     if "form_value" in used.action and has_unnamed_fields(orjson.loads(used.message.sent)):
         raise FailedError(EMPTY_NAME, "a component of the form has no name")
     if way is None:
@@ -125,9 +125,9 @@ async def _by_http(lark: Lark, used: Click) -> Reply:
     to = used.app.subscription
     assert to is not None  # noqa: S101 - the way says so
     if to.old_cards:
-        headers, body = wrapped_old(to, used.old_payload())
+        headers, body = wrap_old(to, used.old_payload())
     else:
-        headers, body = wrapped(to, used.payload(lark.clock.now()))
+        headers, body = wrap(to, used.payload(lark.clock.now()))
     try:
         return await lark.courier.post(to.url, headers, body, timeout=lark.settings.callback_timeout)
     except UnreachableError as error:

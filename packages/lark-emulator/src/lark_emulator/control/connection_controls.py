@@ -28,7 +28,7 @@ class ConnectionControls(ABC):
         Raises:
             ValueError: no such app.
         """
-        shown: list[dict[str, Any]] = self._do(connections.listed, {"app_id": app_id})["connections"]
+        shown: list[dict[str, Any]] = self._do(connections.list_all, {"app_id": app_id})["connections"]
         return shown
 
     def drop_connections(

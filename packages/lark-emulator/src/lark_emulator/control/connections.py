@@ -6,7 +6,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import count, found, only, text
+from lark_emulator.control.specs import count, find, only, text
 from lark_emulator.websocket.faults import KINDS, MessageFault
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ _CODES = (*range(1000, 1004), *range(1007, 1015), *_APPLICATION_CODES)
 _LONGEST_REASON = 123
 
 
-def listed(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def list_all(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return the open connections, all or of one app (`app_id`), and the failures still to come."""
     only(spec, *_WHICH)
     return {
-        "connections": [link.shown() for link in _chosen(lark, spec)],
+        "connections": [link.to_dict() for link in _choose(lark, spec)],
         "counts": dict(lark.links.counts),
         "faults": [fault.as_dict() for fault in lark.links.faults],
     }
@@ -50,7 +50,7 @@ def drop(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         )
     if len(reason.encode()) > _LONGEST_REASON:
         raise ValueError(f"'reason' must have at most {_LONGEST_REASON} bytes")
-    links = _chosen(lark, spec)
+    links = _choose(lark, spec)
     for link in links:
         if code is None:
             link.drop()
@@ -66,7 +66,7 @@ def hang(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         `hanging`: how many were silenced.
     """
     only(spec, *_WHICH)
-    links = _chosen(lark, spec)
+    links = _choose(lark, spec)
     for link in links:
         link.hangs = True
     return {"hanging": len(links)}
@@ -90,7 +90,7 @@ def send(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         data = base64.b64decode(text(spec, "data"), validate=True)
     except binascii.Error as error:
         raise ValueError(f"'data' must be Base64: {error}") from None
-    links = _chosen(lark, spec)
+    links = _choose(lark, spec)
     for link in links:
         if "text" in spec:
             link.send_text(text(spec, "text"))
@@ -108,7 +108,7 @@ def add_fault(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             1 if absent); `skip` (how many pass first, 0 if absent).
 
     Returns:
-        As `listed`.
+        As `list_all`.
     """
     only(spec, "kind", "app_id", "times", "skip")
     kind, skip = text(spec, "kind"), spec.get("skip", 0)
@@ -118,9 +118,9 @@ def add_fault(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"'skip' must be a number from 0, not {skip!r}")
     app_id = text(spec, "app_id")
     if app_id:
-        found(lark.world.apps, "app", app_id)
+        find(lark.world.apps, "app", app_id)
     lark.links.faults.append(MessageFault(kind, app_id, count(spec, "times"), skip))
-    return listed(lark, {})
+    return list_all(lark, {})
 
 
 def clear_faults(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
@@ -129,11 +129,11 @@ def clear_faults(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _chosen(lark: Lark, spec: dict[str, Any]) -> list[Link]:
+def _choose(lark: Lark, spec: dict[str, Any]) -> list[Link]:
     app_id, connection_id = text(spec, "app_id"), text(spec, "connection_id")
     if app_id:
-        found(lark.world.apps, "app", app_id)
+        find(lark.world.apps, "app", app_id)
     links = lark.links.of(app_id) if app_id else lark.links.all()
     if connection_id:
-        return [found({link.connection_id: link for link in links}, "connection", connection_id)]
+        return [find({link.connection_id: link for link in links}, "connection", connection_id)]
     return links

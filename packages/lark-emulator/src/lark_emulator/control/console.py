@@ -6,9 +6,9 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.callbacks import payloads
-from lark_emulator.callbacks.post import checked_url
+from lark_emulator.callbacks.post import check_url
 from lark_emulator.callbacks.subscription import challenge
-from lark_emulator.control.specs import MOST_COPIES, count, flag, found, only, text
+from lark_emulator.control.specs import MOST_COPIES, count, find, flag, only, text
 from lark_emulator.world.apps import DEFAULT_APP_ID, TENANT_KEY, Subscription
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _app(lark: Lark, spec: dict[str, Any]) -> App:
-    return found(lark.world.apps, "app", text(spec, "app_id") or DEFAULT_APP_ID)
+    return find(lark.world.apps, "app", text(spec, "app_id") or DEFAULT_APP_ID)
 
 
 async def set_callback(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -46,7 +46,7 @@ async def set_callback(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         flag(spec, "old_cards", default=False),
     )
     for address in sorted({to.url, to.event_url} - {""}):
-        checked_url(address)
+        check_url(address)
         if flag(spec, "verify", default=True):
             await challenge(lark.courier, address, to, lark.settings.challenge_timeout)
     app.subscription = to
@@ -91,4 +91,4 @@ async def push_event(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     if delivery is None:
         raise ValueError(f"app {app.app_id!r} has no address for events and no long connection")
     await lark.events.settle(delivery)
-    return delivery.shown()
+    return delivery.to_dict()

@@ -21,13 +21,13 @@ def refusal(request: Request) -> Answer | None:
     """Return why a request is refused, or None if it is not."""
     origin, host = request.headers.get("origin"), request.headers.get("host", "")
     if origin is not None and origin.lower() not in (f"http://{host}".lower(), f"https://{host}".lower()):
-        return _refused(
+        return _refuse(
             f"a web page of the origin {origin[:200]!r} must not control the emulator. Next: use the page at"
             " / or a program, which sends no Origin header."
         )
     site = request.headers.get("sec-fetch-site")
     if site is not None and site not in _OWN_SITES:
-        return _refused(
+        return _refuse(
             f"a request that a web page of another origin made (Sec-Fetch-Site: {site[:50]}) must not reach"
             " the emulator's control plane. Next: use the page at / or a program."
         )
@@ -43,5 +43,5 @@ def refusal(request: Request) -> Answer | None:
     return None
 
 
-def _refused(why: str) -> Answer:
+def _refuse(why: str) -> Answer:
     return as_json({"error": why}, 403)

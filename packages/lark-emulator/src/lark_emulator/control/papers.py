@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.documents import who
-from lark_emulator.control.specs import found, names, only, text
+from lark_emulator.control.specs import find, names, only, text
 from lark_emulator.docx.documents import text_of
 from lark_emulator.wiki import pages
 from lark_emulator.world.documents import WikiSpace
@@ -25,7 +25,7 @@ def content(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec, "token")
     token = text(spec, "token")
-    document = found(lark.world.drive.documents, "document", token).content
+    document = find(lark.world.drive.documents, "document", token).content
     if not isinstance(document, Docx):
         raise ValueError(f"{token!r} is not a docx")  # noqa: TRY004 - one kind of error for bad input
     return {
@@ -33,7 +33,7 @@ def content(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         "title": document.title,
         "revision": document.revision,
         "text": text_of(document),
-        "blocks": [block.shown() for block in document.walk(document.root)],
+        "blocks": [block.render() for block in document.walk(document.root)],
     }
 
 
@@ -71,7 +71,7 @@ def add_space(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     name = text(spec, "name") or "Wiki"
     made = WikiSpace(space_id, name, text(spec, "description"), members=members)
     lark.world.wiki_spaces[space_id] = made
-    return pages.shown_space(made)
+    return pages.render_space(made)
 
 
 def spaces(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
@@ -79,10 +79,10 @@ def spaces(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     world = lark.world
     return {
         "spaces": [
-            pages.shown_space(space)
+            pages.render_space(space)
             | {
                 "pages": [
-                    pages.shown(world, node)
+                    pages.render(world, node)
                     for node in world.wiki_nodes.values()
                     if node.space_id == space.space_id
                 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.admin_api import limit_base, sight_of
 from lark_emulator.control.seeding import Writer, template, writer
-from lark_emulator.control.specs import count, flag, found, names, only, text, whole
+from lark_emulator.control.specs import count, find, flag, names, only, text, whole
 from lark_emulator.world.page_plans import PagePlan
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def edit(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec, "app_token", "table_id", "user_id", "seed", "edits")
     by = writer(lark, spec)
-    plans = _checked(spec)
+    plans = _check(spec)
     return {"edits": _perform(lark, by, plans, random.Random(whole(spec, "seed")))}  # noqa: S311 - a test's
 
 
@@ -76,11 +76,11 @@ def plan_page(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     )
     if spec.get("edits") is not None:
         by = writer(lark, spec)
-        plan.edits = _checked(spec)
+        plan.edits = _check(spec)
         for each in plan.edits:
             for row in (*each.get("rows", ()), each.get("fields", {})):
                 for name in row:
-                    found(by.table.names, "field", name)
+                    find(by.table.names, "field", name)
         chance = random.Random(whole(spec, "seed"))  # noqa: S311 - a test's
         plan.answered = partial(_perform, lark, by, plan.edits, chance)
     if not (plan.items or plan.ends or plan.repeats_token or plan.edits or total is not None):
@@ -100,7 +100,7 @@ def clear_pages(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _checked(spec: dict[str, Any]) -> list[dict[str, Any]]:
+def _check(spec: dict[str, Any]) -> list[dict[str, Any]]:
     plans = spec.get("edits")
     if not isinstance(plans, list) or not plans or not all(isinstance(plan, dict) for plan in plans):
         raise ValueError(f"'edits' must be a list of objects, not {plans!r}")
@@ -142,7 +142,7 @@ def _perform(
     Args:
         lark: where.
         by: who edits.
-        plans: what `_checked` returned.
+        plans: what `_check` returned.
         chance: picks records.
         read: how many records the scan has read.
     """
@@ -160,7 +160,7 @@ def _perform(
             terms = {name: value for name, value in plan.items() if name != "do"}
             limit_base(lark, {"app_token": by.app_token, **terms})
         else:
-            record_ids = _chosen(by, plan, chance, read)
+            record_ids = _choose(by, plan, chance, read)
             for n, record_id in enumerate(record_ids):
                 if plan["do"] == "delete":
                     by.remove(record_id)
@@ -173,12 +173,12 @@ def _perform(
     return done
 
 
-def _chosen(by: Writer, plan: dict[str, Any], chance: random.Random, read: int | None) -> list[str]:
+def _choose(by: Writer, plan: dict[str, Any], chance: random.Random, read: int | None) -> list[str]:
     records = by.table.records
     given = names(plan, "records")
     if given is not None:
         return [record_id for record_id in given if record_id in records]
-    listed = records.listed()
+    listed = records.list_all()
     among = plan.get("among", "all")
     bounds = range(len(listed))
     if read is not None and among != "all":

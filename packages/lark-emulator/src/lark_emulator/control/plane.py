@@ -33,8 +33,8 @@ from lark_emulator.control.views import settings as settings_view
 from lark_emulator.exchange import Answer, as_json
 from lark_emulator.faults import Fault
 from lark_emulator.request_log import Wanted
-from lark_emulator.slicing import dumped, with_turns
-from lark_emulator.validation import parsed
+from lark_emulator.slicing import dump, with_turns
+from lark_emulator.validation import parse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -64,7 +64,7 @@ def handle(lark: Lark, request: Request) -> Answer | Coroutine[None, None, Answe
         known = sorted(f"{method} {PREFIX}{path}" for method, path in OPERATIONS)
         return as_json({"error": f"no {request.method} {request.path}", "known": known}, 404)
     try:
-        body = parsed(request.body) if request.body else dict(request.query)
+        body = parse(request.body) if request.body else dict(request.query)
         if not isinstance(body, dict):
             return as_json({"error": "the body must be a JSON object"}, 400)
         if message_id:
@@ -80,7 +80,7 @@ def handle(lark: Lark, request: Request) -> Answer | Coroutine[None, None, Answe
 async def _later(lark: Lark, result: Awaitable[dict[str, Any]] | Unwritten) -> Answer:
     try:
         answer = result.content if isinstance(result, Unwritten) else await result
-        return Answer(200, b"", code=answer.get("code"), parts=await with_turns(dumped(answer)))
+        return Answer(200, b"", code=answer.get("code"), parts=await with_turns(dump(answer)))
     except ValueError as error:
         return as_json({"error": str(error)}, 400)
     finally:
@@ -146,7 +146,7 @@ def faults(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
 
 def add_fault(lark: Lark, plan: dict[str, Any]) -> dict[str, Any]:
     """Plan a failure, see `faults.Fault`."""
-    lark.faults.planned.append(Fault.made_from(plan))
+    lark.faults.planned.append(Fault.from_plan(plan))
     return faults(lark, {})
 
 
@@ -159,7 +159,7 @@ def clear_faults(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
 def late(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     """Return the requests that were or will be performed late, see `late.LateRequest`."""
     lark.clock.ring()
-    return {"waiting": lark.late.waiting, "late": lark.late.shown()}
+    return {"waiting": lark.late.waiting, "late": lark.late.to_dict()}
 
 
 def revoke_tokens(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -210,14 +210,14 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "view/sheet"): tables.sheet,
     ("GET", "view/approvals"): approval_windows.approvals,
     ("GET", "view/requests"): request_windows.requests,
-    ("GET", "view/settings"): settings_view.described,
+    ("GET", "view/settings"): settings_view.describe,
     ("POST", "reset"): reset,
     ("GET", "settings"): lambda lark, _: settings(lark, {}),
     ("POST", "settings"): settings,
     ("GET", "faults"): faults,
     ("POST", "faults"): add_fault,
     ("DELETE", "faults"): clear_faults,
-    ("GET", "stubs"): stubbing.listed,
+    ("GET", "stubs"): stubbing.list_all,
     ("POST", "stubs"): stubbing.add,
     ("POST", "stubs/reset"): stubbing.reset,
     ("DELETE", "stubs"): stubbing.remove,
@@ -251,7 +251,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "sheets/plans"): sheet_edits.plans,
     ("POST", "sheets/plans"): sheet_edits.plan,
     ("DELETE", "sheets/plans"): sheet_edits.clear_plans,
-    ("GET", "documents"): documents.listed,
+    ("GET", "documents"): documents.list_all,
     ("POST", "documents"): documents.add,
     ("GET", "documents/access"): documents.access,
     ("POST", "documents/share"): documents.share,
@@ -266,11 +266,11 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "wiki/nodes"): admin_api.add_wiki_node,
     ("GET", "wiki/spaces"): papers.spaces,
     ("POST", "wiki/spaces"): papers.add_space,
-    ("GET", "approvals"): approvals.listed,
+    ("GET", "approvals"): approvals.list_all,
     ("POST", "approvals"): approvals.add,
     ("POST", "approvals/change"): approvals.change,
     ("POST", "approvals/decide"): approvals.decide,
-    ("GET", "connections"): connections.listed,
+    ("GET", "connections"): connections.list_all,
     ("POST", "connections/drop"): connections.drop,
     ("POST", "connections/hang"): connections.hang,
     ("POST", "connections/send"): connections.send,

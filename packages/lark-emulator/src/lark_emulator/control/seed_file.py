@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def _add_fault(lark: Lark, spec: dict[str, Any]) -> None:
-    lark.faults.planned.append(Fault.made_from(spec))
+    lark.faults.planned.append(Fault.from_plan(spec))
 
 
 #: What a seed may hold, in the order in which it is put in: chats name users and apps, pages of a wiki bases.

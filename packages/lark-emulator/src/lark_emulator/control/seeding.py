@@ -10,7 +10,7 @@ from lark_emulator.bitable.base_events import Changes
 from lark_emulator.bitable.rows import Rows
 from lark_emulator.bitable.values import DATE, NUMBER
 from lark_emulator.codes import RefusedError
-from lark_emulator.control.specs import count, found, only, text
+from lark_emulator.control.specs import count, find, only, text
 from lark_emulator.routing import Actor
 from lark_emulator.slicing import at_once, with_turns
 from lark_emulator.world.apps import TENANT_KEY, App
@@ -91,7 +91,7 @@ class Writer:
         record = self.table.records.add(record_id, filled, self.user, int(self._now * 1000), now=self._now)
         if self._paired:
             duplex.follow(self._base, self.table, record, {}, self.user, now=self._now)
-        self._changes.added(record)
+        self._changes.note_added(record)
         return record_id
 
     def change(self, record_id: str, cells: dict[str, Any]) -> None:
@@ -100,20 +100,20 @@ class Writer:
         record = self.table.records.change(record_id, cells, self.user, int(self._now * 1000), now=self._now)
         if self._paired:
             duplex.follow(self._base, self.table, record, before.cells, self.user, now=self._now)
-        self._changes.edited(record, before)
+        self._changes.note_edited(record, before)
 
     def remove(self, record_id: str) -> None:
         """Remove a row."""
-        self._changes.deleted(self.table.records[record_id])
+        self._changes.note_deleted(self.table.records[record_id])
         self.table.records.remove(record_id, now=self._now)
 
 
 def writer(lark: Lark, spec: dict[str, Any]) -> Writer:
     """Return the writer for `app_token`, `table_id` and `user_id` (absent = the first user)."""
-    base = found(lark.world.bases, "base", text(spec, "app_token"))
-    table = found(base.tables, "table", text(spec, "table_id"))
+    base = find(lark.world.bases, "base", text(spec, "app_token"))
+    table = find(base.tables, "table", text(spec, "table_id"))
     users = lark.world.users
-    return Writer(lark, base, table, found(users, "user", text(spec, "user_id") or next(iter(users))))
+    return Writer(lark, base, table, find(users, "user", text(spec, "user_id") or next(iter(users))))
 
 
 def add_rows(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, None, dict[str, Any]]:
@@ -136,15 +136,15 @@ def add_rows(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[Non
     if rows is None:
         number = count(spec, "count", most=MOST_MADE)
         make = template(to.table, fields)
-        slices = _made(to, make, number)
+        slices = _add_made(to, make, number)
     else:
         if not isinstance(rows, (list, tuple)):
             raise ValueError(f"'rows' must be a list, not {rows!r}")
-        slices = _given(to, rows)
+        slices = _add_given(to, rows)
     return at_once(slices) if lark.loop is None else with_turns(slices)
 
 
-def _given(to: Writer, rows: Sequence[Any]) -> Slices:
+def _add_given(to: Writer, rows: Sequence[Any]) -> Slices:
     to.begin()
     converted: list[dict[str, Any]] = []
     for start in range(0, len(rows), SLICE):  # all of them, before the first is added
@@ -163,7 +163,7 @@ def _given(to: Writer, rows: Sequence[Any]) -> Slices:
     return {"count": len(record_ids), "record_ids": record_ids}
 
 
-def _made(to: Writer, make: Callable[[int], dict[str, Any]], number: int) -> Slices:
+def _add_made(to: Writer, make: Callable[[int], dict[str, Any]], number: int) -> Slices:
     for start in range(0, number, SLICE):
         to.begin()
         for n in range(start, min(start + SLICE, number)):

@@ -142,5 +142,5 @@ class SheetControls(ABC):
 
     def documents(self) -> list[dict[str, Any]]:
         """Return all folders and files, deleted ones included."""
-        found: list[dict[str, Any]] = self._do(documents.listed, {})["documents"]
+        found: list[dict[str, Any]] = self._do(documents.list_all, {})["documents"]
         return found

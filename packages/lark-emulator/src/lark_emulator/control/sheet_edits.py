@@ -6,8 +6,8 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.sheet_view import shown
-from lark_emulator.control.specs import count, flag, found, one_of, only, text, whole
+from lark_emulator.control.sheet_view import render
+from lark_emulator.control.specs import count, find, flag, one_of, only, text, whole
 from lark_emulator.drive.files import remove
 from lark_emulator.sheets.dimensions import MOST_AT_ONCE
 from lark_emulator.sheets.formulas import result
@@ -37,7 +37,7 @@ def read(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, N
         spec: `token`; `sheet`; `cells` (absent = true): whether to show values and formats.
 
     Returns:
-        `title`, `revision`, `folder_token`, `deleted`, and `sheets`, see `sheet_view.shown`.
+        `title`, `revision`, `folder_token`, `deleted`, and `sheets`, see `sheet_view.render`.
     """
     only(spec, "token", "sheet", "cells")
     document, book = _book(lark, text(spec, "token"), there=False)
@@ -74,7 +74,7 @@ def _read(document: Document, book: Spreadsheet, sheets: list[Worksheet], *, cel
         "sheets": [],
     }
     for sheet in sheets:
-        one = yield from shown(book, sheet, cells=cells)
+        one = yield from render(book, sheet, cells=cells)
         view["sheets"].append(one)
     return view
 
@@ -97,7 +97,7 @@ def edit(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec, "token", "user_id", "edits")
     user_id = _user(lark, spec)
-    edits = _checked(spec)
+    edits = _check(spec)
     document, book = _book(lark, text(spec, "token"))
     return {"edits": _perform(lark, document, book, edits, user_id)}
 
@@ -112,7 +112,7 @@ def plan(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec, "token", "user_id", "edits", "before", "skip")
     user_id = _user(lark, spec)
-    edits = _checked(spec)
+    edits = _check(spec)
     before = one_of({"before": text(spec, "before") or ANY}, "before", (READ, WRITE, ANY))
     document, book = _book(lark, text(spec, "token"))
 
@@ -138,7 +138,7 @@ def clear_plans(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
 
 def _user(lark: Lark, spec: dict[str, Any]) -> str:
     users = lark.world.users
-    return found(users, "user", text(spec, "user_id") or next(iter(users))).user_id
+    return find(users, "user", text(spec, "user_id") or next(iter(users))).user_id
 
 
 def _book(lark: Lark, token: str, *, there: bool = True) -> tuple[Document, Spreadsheet]:
@@ -152,12 +152,12 @@ def _book(lark: Lark, token: str, *, there: bool = True) -> tuple[Document, Spre
 def _sheet(book: Spreadsheet, name: str) -> Worksheet:
     if not name:
         return next(iter(book.sheets.values()))
-    return book.sheets.get(name) or found(
+    return book.sheets.get(name) or find(
         {sheet.title: sheet for sheet in book.sheets.values()}, "worksheet", name
     )
 
 
-def _checked(spec: dict[str, Any]) -> list[dict[str, Any]]:
+def _check(spec: dict[str, Any]) -> list[dict[str, Any]]:
     edits = spec.get("edits")
     if not isinstance(edits, list) or not edits or not all(isinstance(each, dict) for each in edits):
         raise ValueError(f"'edits' must be a list of objects, not {edits!r}")
@@ -200,13 +200,13 @@ def _type(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> Non
     grid = _sheet(book, text(spec, "sheet")).grid
     row, column = _cell(spec)
     for n, values in enumerate(spec["values"]):
-        cells = [_typed(value) for value in values]
+        cells = [_read_value(value) for value in values]
         grid.put(row + n, column, cells, rich=any(isinstance(each, (Formula, Rich)) for each in cells))
         grid.row_count = max(grid.row_count, row + n + 1)
         grid.column_count = max(grid.column_count, column + len(cells))
 
 
-def _typed(value: Any) -> Any:
+def _read_value(value: Any) -> Any:
     if isinstance(value, dict) and "formula" in value:
         return Formula(str(value["formula"]), value.get("result"))
     if isinstance(value, str):
@@ -221,14 +221,14 @@ def _typed(value: Any) -> Any:
 def _inserting(axis: str) -> _Doing:
     def insert(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
         at = count(spec, "at") - 1
-        _sheet(book, text(spec, "sheet")).inserted(axis, at, count(spec, "count"), at - 1 if at else None)
+        _sheet(book, text(spec, "sheet")).insert(axis, at, count(spec, "count"), at - 1 if at else None)
 
     return insert
 
 
 def _deleting(axis: str) -> _Doing:
     def delete(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
-        _sheet(book, text(spec, "sheet")).removed(axis, count(spec, "at") - 1, count(spec, "count"))
+        _sheet(book, text(spec, "sheet")).remove(axis, count(spec, "at") - 1, count(spec, "count"))
 
     return delete
 
@@ -264,7 +264,7 @@ def _rename(lark: Lark, document: Document, _: Spreadsheet, spec: dict[str, Any]
 
 
 def _move(lark: Lark, document: Document, _: Spreadsheet, spec: dict[str, Any]) -> None:
-    folder = found(lark.world.drive.documents, "folder", text(spec, "folder_token"))
+    folder = find(lark.world.drive.documents, "folder", text(spec, "folder_token"))
     if folder.type != FOLDER:
         raise ValueError(f"{folder.token!r} is not a folder")
     document.parent = folder.token

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.sheets import Filter, Lock, Rule, Spreadsheet, Worksheet
 
 
-def shown(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> Slices:
+def render(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> Slices:
     """Return a worksheet; others have their turn between its rows.
 
     Args:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from lark_emulator.bitable.columns import shown_field
+from lark_emulator.bitable.columns import render_field
 from lark_emulator.bitable.values import USER
 from lark_emulator.control import office
-from lark_emulator.control.stubbing import unused
+from lark_emulator.control.stubbing import list_unused
 from lark_emulator.im import uploads, webhook_bot
 from lark_emulator.wiki import pages
 from lark_emulator.world.apps import TENANT_KEY
@@ -52,15 +52,15 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
         "apps": [app(each) for each in world.apps.values()],
         "users": [user(lark, each) for each in world.users.values()],
         "chats": [chat(each, summary=summary) for each in world.chats.values()],
-        "webhooks": [webhook_bot.shown(bot) for bot in world.webhook_bots.values()],
+        "webhooks": [webhook_bot.render(bot) for bot in world.webhook_bots.values()],
         "bitables": [base(each) for each in world.bases.values()],
         "documents": [
             {"token": each.token, "type": each.type, "title": each.title, "owner": ":".join(each.owner)}
             for each in world.drive.documents.values()
             if not each.deleted
         ],
-        "wiki_spaces": [pages.shown_space(space) for space in world.wiki_spaces.values()],
-        "wiki_nodes": [pages.shown(world, node) for node in world.wiki_nodes.values()],
+        "wiki_spaces": [pages.render_space(space) for space in world.wiki_spaces.values()],
+        "wiki_nodes": [pages.render(world, node) for node in world.wiki_nodes.values()],
         "upload_count": len(world.uploads),
         "media_count": len(world.drive.medias),
         "click_count": len(lark.clicks),
@@ -73,15 +73,15 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
         "connections": lark.log.connections,
         "crashes": lark.log.crashes,
         "not_emulated": dict(lark.log.gaps),
-        "unused_stubs": unused(lark),
+        "unused_stubs": list_unused(lark),
         "by_endpoint": dict(lark.log.by_endpoint),
         "by_code": dict(lark.log.by_code),
     }
     if not summary:
         state["clicks"] = list(lark.clicks)
-        state["events"] = [delivery.shown() for delivery in lark.events.all]
-        state["uploads"] = [uploads.shown(each) for each in world.uploads.values()]
-        state |= office.shown(world)
+        state["events"] = [delivery.to_dict() for delivery in lark.events.all]
+        state["uploads"] = [uploads.render(each) for each in world.uploads.values()]
+        state |= office.render(world)
     return state
 
 
@@ -202,7 +202,7 @@ def _table(table: Table) -> dict[str, Any]:
     return {
         "table_id": table.table_id,
         "name": table.name,
-        "fields": [shown_field(table, column) for column in table.fields.values()],
+        "fields": [render_field(table, column) for column in table.fields.values()],
         "record_count": len(table.records),
     }
 

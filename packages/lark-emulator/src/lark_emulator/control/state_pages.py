@@ -40,7 +40,7 @@ def _records(lark: Lark, after: str) -> Iterator[Item]:
         start = tables[0][1].records.place_of(after) + 1
     for base, table in tables:
         at = {"app_token": base.app_token, "table_id": table.table_id}
-        rows = table.records.listed()
+        rows = table.records.list_all()
         for number in range(start, len(rows)):
             yield rows[number].record_id, partial(_record, at, table, rows[number])
         start = 0
@@ -54,7 +54,9 @@ def _message(_: Lark, message: Message) -> dict[str, Any]:
     return {"chat_id": message.chat_id, **snapshot.message(message)}
 
 
-def _listed(things: Callable[[Lark], dict[str, Any]], shown: Callable[[Lark, Any], dict[str, Any]]) -> Part:
+def _list_part(
+    things: Callable[[Lark], dict[str, Any]], shown: Callable[[Lark, Any], dict[str, Any]]
+) -> Part:
     def items(lark: Lark, after: str) -> Iterator[Item]:
         known = things(lark)
         if after and after not in known:
@@ -68,17 +70,17 @@ def _listed(things: Callable[[Lark], dict[str, Any]], shown: Callable[[Lark, Any
 
 #: The lists of the state, each as ids with what shows the item: only those of a page are made.
 PARTS: dict[str, Part] = {
-    "apps": _listed(lambda lark: lark.world.apps, lambda _, app: snapshot.app(app)),
-    "users": _listed(lambda lark: lark.world.users, snapshot.user),
-    "chats": _listed(lambda lark: lark.world.chats, lambda _, chat: snapshot.chat(chat, summary=True)),
-    "messages": _listed(lambda lark: lark.world.messages, _message),
-    "bitables": _listed(lambda lark: lark.world.bases, lambda _, base: snapshot.base(base)),
+    "apps": _list_part(lambda lark: lark.world.apps, lambda _, app: snapshot.app(app)),
+    "users": _list_part(lambda lark: lark.world.users, snapshot.user),
+    "chats": _list_part(lambda lark: lark.world.chats, lambda _, chat: snapshot.chat(chat, summary=True)),
+    "messages": _list_part(lambda lark: lark.world.messages, _message),
+    "bitables": _list_part(lambda lark: lark.world.bases, lambda _, base: snapshot.base(base)),
     "records": _records,
-    "webhooks": _listed(lambda lark: lark.world.webhook_bots, lambda _, bot: webhook_bot.shown(bot)),
-    "wiki_nodes": _listed(
-        lambda lark: lark.world.wiki_nodes, lambda lark, node: wiki_pages.shown(lark.world, node)
+    "webhooks": _list_part(lambda lark: lark.world.webhook_bots, lambda _, bot: webhook_bot.render(bot)),
+    "wiki_nodes": _list_part(
+        lambda lark: lark.world.wiki_nodes, lambda lark, node: wiki_pages.render(lark.world, node)
     ),
-    "uploads": _listed(lambda lark: lark.world.uploads, lambda _, upload: uploads.shown(upload)),
+    "uploads": _list_part(lambda lark: lark.world.uploads, lambda _, upload: uploads.render(upload)),
 }
 
 

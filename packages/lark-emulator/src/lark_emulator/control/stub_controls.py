@@ -90,7 +90,7 @@ class StubControls(ABC):
 
     def stubs(self) -> list[dict[str, Any]]:
         """Return the stubs in the order in which they are tried, each with `id` and `used`."""
-        found: list[dict[str, Any]] = self._do(stubbing.listed, {})["stubs"]
+        found: list[dict[str, Any]] = self._do(stubbing.list_all, {})["stubs"]
         return found
 
     def unused_stubs(self) -> list[dict[str, Any]]:

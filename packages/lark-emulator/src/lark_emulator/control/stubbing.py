@@ -19,7 +19,7 @@ def _stubs(lark: Lark) -> Stubs:
     return lark.stubs
 
 
-def listed(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def list_all(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return the stubs in the order in which they are tried, each with `id` and `used` (how often)."""
     only(spec)
     return {"stubs": [] if lark.stubs is None else lark.stubs.as_dicts()}
@@ -48,7 +48,7 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     made = []
     for place, plan in enumerate(plans):
         try:
-            made.append(Stub.made_from(plan))
+            made.append(Stub.from_plan(plan))
         except ValueError as error:
             raise ValueError(f"stub {place}: {error}" if "stubs" in spec else str(error)) from None
     return {"stubs": [stub.as_dict() for stub in _stubs(lark).add(made)]}
@@ -61,7 +61,7 @@ def remove(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         _stubs(lark).remove(whole_text(spec, "id"))
     elif lark.stubs is not None:
         lark.stubs.clear()
-    return listed(lark, {})
+    return list_all(lark, {})
 
 
 def reset(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -69,9 +69,9 @@ def reset(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     only(spec)
     if lark.stubs is not None:
         lark.stubs.reset()
-    return listed(lark, {})
+    return list_all(lark, {})
 
 
-def unused(lark: Lark) -> list[dict[str, Any]]:
+def list_unused(lark: Lark) -> list[dict[str, Any]]:
     """Return the stubs that have answered no request: a typing error, or a call that was never made."""
-    return [] if lark.stubs is None else lark.stubs.unused()
+    return [] if lark.stubs is None else lark.stubs.list_unused()

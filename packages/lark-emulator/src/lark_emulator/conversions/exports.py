@@ -11,7 +11,7 @@ from lark_emulator.conversions.imports import RUNNING, STARTING, status_of
 from lark_emulator.drive.access import VIEW, may
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets.formulas import result as formula_result
-from lark_emulator.streams import answered
+from lark_emulator.streams import serve_file
 from lark_emulator.validation import json_object
 from lark_emulator.world.bases import Base, Table
 from lark_emulator.world.docx import Docx
@@ -53,7 +53,7 @@ def create(call: Call) -> dict[str, Any]:
     if document.deleted:
         task.status, task.error = DELETED, "the document was deleted"
     else:
-        content = _written(call, document, given)
+        content = _write(call, document, given)
         if content is None:
             task.status, task.error = INTERNAL, "the emulator does not write this"
         else:
@@ -64,7 +64,7 @@ def create(call: Call) -> dict[str, Any]:
     return {"ticket": ticket}
 
 
-def _written(call: Call, document: Document, given: dict[str, str]) -> bytes | None:
+def _write(call: Call, document: Document, given: dict[str, str]) -> bytes | None:
     """Return the file, or None for what is not written here.
 
     Raises:
@@ -107,7 +107,7 @@ def _records(call: Call, base: Any, table: Table) -> Rows:
     names = list(table.names)
     rows: Rows = [names]
     for record in table.records:
-        shown = converter.shown(record, plain_text=True)["fields"]
+        shown = converter.render(record, plain_text=True)["fields"]
         rows.append([_flat(shown.get(name)) for name in names])
     return rows
 
@@ -157,7 +157,7 @@ def download(call: Call) -> Answer:
         raise RefusedError(codes.TASK_DENIED)
     if call.world.clock.now() - media.created > call.settings.drive_task_s + EXPORT_LIFE:
         raise RefusedError(codes.TASK_NOT_FOUND)
-    return answered(media.name, media.content, media.content_type, call.request.headers.get("range", ""))
+    return serve_file(media.name, media.content, media.content_type, call.request.headers.get("range", ""))
 
 
 _PATH = "/open-apis/drive/v1/export_tasks"

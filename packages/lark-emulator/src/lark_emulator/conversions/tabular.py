@@ -33,12 +33,12 @@ def read_csv(content: bytes) -> Rows:
     """
     try:
         lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-        return [[_typed(value) for value in line] for line in lines]
+        return [[_read_value(value) for value in line] for line in lines]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UnreadableError(str(error)) from error
 
 
-def _typed(value: str) -> Any:
+def _read_value(value: str) -> Any:
     if not value:
         return None
     if not _NUMBER.fullmatch(value):
@@ -63,7 +63,7 @@ def read_xlsx(content: bytes) -> list[tuple[str, Rows]]:
         with zipfile.ZipFile(io.BytesIO(content)) as book:
             titles = [each.get("name") or "" for each in _part(book, "xl/workbook.xml").iter(f"{_MAIN}sheet")]
             names = {each.filename for each in book.infolist()}
-            shared = _shared(book) if "xl/sharedStrings.xml" in names else []
+            shared = _shared_strings(book) if "xl/sharedStrings.xml" in names else []
             found = []
             for number, title in enumerate(titles, 1):
                 name = f"xl/worksheets/sheet{number}.xml"
@@ -82,7 +82,7 @@ def _part(book: zipfile.ZipFile, name: str) -> ET.Element:
     return ET.fromstring(content)  # noqa: S314 - without declarations there is nothing to expand
 
 
-def _shared(book: zipfile.ZipFile) -> list[str]:
+def _shared_strings(book: zipfile.ZipFile) -> list[str]:
     items = _part(book, "xl/sharedStrings.xml").iter(f"{_MAIN}si")
     return ["".join(part.text or "" for part in item.iter(f"{_MAIN}t")) for item in items]
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.docx.making import add, check_index, check_relation, new_id, placed
-from lark_emulator.docx.opened import EDITS, Opened, edited
+from lark_emulator.docx.making import add, check_index, check_relation, new_id, place_blocks
+from lark_emulator.docx.opened import EDITS, Opened, edit_document
 from lark_emulator.docx.schema import NEVER_EMPTY, check_resources, content_of
 from lark_emulator.docx.tree import Tree
 from lark_emulator.routing import Call, Route
@@ -22,7 +22,7 @@ _WITH_COLUMNS = frozenset({docx.TABLE, docx.GRID})
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/children`; tables, grids and callouts get the empty blocks that they hold."""
-    return edited(call, _create)
+    return edit_document(call, _create)
 
 
 def _create(file: Opened) -> dict[str, Any]:
@@ -38,13 +38,13 @@ def _create(file: Opened) -> dict[str, Any]:
     check_resources(contents)
     at = check_index(parent, body.get("index"))
     made = [add(file, content) for content in contents]
-    placed(parent, made, at)
-    return {"children": [block.shown() for block in made]}
+    place_blocks(parent, made, at)
+    return {"children": [block.render() for block in made]}
 
 
 def create_tree(call: Call) -> dict[str, Any]:
     """Answer `POST …/descendant`: blocks with all below them, under ids that the request makes up."""
-    return edited(call, _create_tree)
+    return edit_document(call, _create_tree)
 
 
 def _create_tree(file: Opened) -> dict[str, Any]:
@@ -57,15 +57,15 @@ def _create_tree(file: Opened) -> dict[str, Any]:
     ids = {name: new_id(file.call) for name in tree.contents}
     made = {name: add(file, content, ids[name], bare=True) for name, content in tree.contents.items()}
     for name, block in made.items():
-        placed(block, [made[child] for child in tree.children[name]])
+        place_blocks(block, [made[child] for child in tree.children[name]])
         if block.block_type == docx.TABLE:
             block.data["cells"] = list(block.children)
-    placed(parent, [made[name] for name in tree.first], at)
+    place_blocks(parent, [made[name] for name in tree.first], at)
     shown = [made[name] for name in tree.first]
     if file.call.settings.docx_inserted == "all":
         shown = [each for block in shown for each in file.docx.walk(block)]
     return {
-        "children": [block.shown() for block in shown],
+        "children": [block.render() for block in shown],
         "block_id_relations": [
             {"temporary_block_id": name, "block_id": block_id} for name, block_id in ids.items()
         ],
@@ -74,7 +74,7 @@ def _create_tree(file: Opened) -> dict[str, Any]:
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/children/batch_delete`: the children from `start_index` up to `end_index`."""
-    return edited(call, _delete)
+    return edit_document(call, _delete)
 
 
 def _delete(file: Opened) -> dict[str, Any]:

@@ -40,25 +40,25 @@ def convert(call: Call) -> Slices:
     else:
         found = markdown.blocks(content)
     for n, node in enumerate(found):
-        first.append(_numbered(call, node, made, urls))
+        first.append(_number(call, node, made, urls))
         if n % _SLICE == 0:
             yield
     if call.settings.convert_order == "shuffled":
         made.sort(key=lambda block: block.block_id)  # the ids are hashes
     return {
         "first_level_block_ids": first,
-        "blocks": [block.shown() for block in made],
+        "blocks": [block.render() for block in made],
         "block_id_to_image_urls": urls,
     }
 
 
-def _numbered(call: Call, node: Node, made: list[Block], urls: list[dict[str, str]], parent: str = "") -> str:
+def _number(call: Call, node: Node, made: list[Block], urls: list[dict[str, str]], parent: str = "") -> str:
     """Give a block and all below it ids, and return its own."""
     block = Block(new_id(call), node.block_type, node.data, parent)
     made.append(block)
     if node.url:
         urls.append({"block_id": block.block_id, "image_url": node.url})
-    block.children = [_numbered(call, child, made, urls, block.block_id) for child in node.children]
+    block.children = [_number(call, child, made, urls, block.block_id) for child in node.children]
     if node.block_type == docx.TABLE:
         block.data["cells"] = list(block.children)
     return block.block_id

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.docx.opened import opened
+from lark_emulator.docx.opened import open_document
 from lark_emulator.drive.access import folder_named
 from lark_emulator.drive.objects import new_object
 from lark_emulator.routing import Call, Route
@@ -42,7 +42,7 @@ def create(call: Call) -> dict[str, Any]:
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET …/:document_id`."""
-    docx = opened(call).docx
+    docx = open_document(call).docx
     return {
         "document": {
             "document_id": docx.document_id,
@@ -65,7 +65,7 @@ def raw_content(call: Call) -> dict[str, Any]:
     """Answer `GET …/raw_content`."""
     if call.query.get("lang", "0") not in ("0", "1", "2"):
         raise RefusedError(codes.DOCX_PARAM)
-    return {"content": text_of(opened(call).docx)}
+    return {"content": text_of(open_document(call).docx)}
 
 
 def text_of(docx: Docx) -> str:

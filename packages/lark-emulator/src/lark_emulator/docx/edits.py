@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.docx import schema, tables
-from lark_emulator.docx.opened import EDITS, Opened, edited
+from lark_emulator.docx.opened import EDITS, Opened, edit_document
 from lark_emulator.routing import Call, Route
 from lark_emulator.world import docx
 
@@ -54,7 +54,7 @@ def _text(file: Opened, block: Block, spec: dict[str, Any]) -> None:
         _style(file, block, spec)
 
 
-def _replaced(*kinds: str) -> Change:
+def _replace_media(*kinds: str) -> Change:
     """Return what gives an image or file block its media, which was uploaded to this very block."""
 
     def change(file: Opened, block: Block, spec: dict[str, Any]) -> None:
@@ -95,13 +95,13 @@ CHANGES: dict[str, tuple[frozenset[int], Change]] = {
     "insert_grid_column": (_GRID, tables.insert_grid_column),
     "delete_grid_column": (_GRID, tables.delete_grid_column),
     "update_grid_column_width_ratio": (_GRID, tables.resize_grid),
-    "replace_image": (frozenset({docx.IMAGE}), _replaced("docx_image")),
-    "replace_file": (frozenset({docx.FILE}), _replaced("docx_file")),
+    "replace_image": (frozenset({docx.IMAGE}), _replace_media("docx_image")),
+    "replace_file": (frozenset({docx.FILE}), _replace_media("docx_file")),
     "update_task": (frozenset({docx.TASK}), _task),
 }
 
 
-def _changed(file: Opened, block_id: Any, request: Any) -> Block:
+def _change(file: Opened, block_id: Any, request: Any) -> Block:
     """Perform one change.
 
     Raises:
@@ -123,14 +123,14 @@ def _changed(file: Opened, block_id: Any, request: Any) -> Block:
 
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/blocks/:block_id`."""
-    return edited(
-        call, lambda file: {"block": _whole(file, [(call.params["block_id"], file.body())])[0].shown()}
+    return edit_document(
+        call, lambda file: {"block": _whole(file, [(call.params["block_id"], file.body())])[0].render()}
     )
 
 
 def batch_update(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/blocks/batch_update`: all changes, or none."""
-    return edited(call, _batch)
+    return edit_document(call, _batch)
 
 
 def _batch(file: Opened) -> dict[str, Any]:
@@ -140,13 +140,13 @@ def _batch(file: Opened) -> dict[str, Any]:
     if not all(isinstance(each, dict) for each in requests):
         raise RefusedError(codes.DOCX_PARAM)
     blocks = _whole(file, [(each.get("block_id"), each) for each in requests])
-    return {"blocks": [block.shown() for block in blocks]}
+    return {"blocks": [block.render() for block in blocks]}
 
 
 def _whole(file: Opened, requests: list[tuple[Any, Any]]) -> list[Block]:
     before = copy.deepcopy(file.docx.blocks)
     try:
-        return [_changed(file, block_id, request) for block_id, request in requests]
+        return [_change(file, block_id, request) for block_id, request in requests]
     except RefusedError:
         file.docx.blocks = before
         raise

@@ -68,7 +68,7 @@ class Runs:
         self._look, self._text = None, []
 
 
-def parsed(text: str, **look: Any) -> list[dict[str, Any] | Image]:
+def parse(text: str, **look: Any) -> list[dict[str, Any] | Image]:
     """Return the elements and pictures of a line of Markdown.
 
     Args:
@@ -102,7 +102,7 @@ def parsed(text: str, **look: Any) -> list[dict[str, Any] | Image]:
         else:
             mark = token["mark"]
             left[mark] -= 1
-            if not _turned(text, token, state, left[mark]):
+            if not _turn(text, token, state, left[mark]):
                 runs.add(mark, **state)
     runs.add(text[place:], **state)
     runs.close()
@@ -122,7 +122,7 @@ def _code(runs: Runs, text: str, token: re.Match[str], same: list[int], state: d
     return same[end] + len(token["ticks"])
 
 
-def _turned(text: str, token: re.Match[str], state: dict[str, Any], left: int) -> bool:
+def _turn(text: str, token: re.Match[str], state: dict[str, Any], left: int) -> bool:
     """Begin or end what a mark marks; say whether it was one."""
     mark, name = token["mark"], _MARKS[token["mark"]]
     before = text[token.start() - 1] if token.start() else " "

@@ -47,7 +47,7 @@ def check_index(parent: Block, index: Any) -> int:
     return count if place == -1 else place
 
 
-def placed(parent: Block, children: Sequence[Block], at: int | None = None) -> None:
+def place_blocks(parent: Block, children: Sequence[Block], at: int | None = None) -> None:
     """Put blocks, which are in the document already, among the children of one, at the end if not said."""
     at = len(parent.children) if at is None else at
     parent.children[at:at] = [child.block_id for child in children]
@@ -89,7 +89,7 @@ def add(file: Opened, content: Content, block_id: str | None = None, *, bare: bo
     block = Block(block_id or new_id(call), content.block_type, data)
     file.docx.blocks[block.block_id] = block
     if block.block_type in (docx.SHEET, docx.BITABLE, docx.BOARD):
-        block.data = data | {"token": _embedded(call, block.block_type, data)}
+        block.data = data | {"token": _embed(call, block.block_type, data)}
     if bare:
         return block
     if block.block_type == docx.TABLE:
@@ -100,15 +100,15 @@ def add(file: Opened, content: Content, block_id: str | None = None, *, bare: bo
             add(file, Content(docx.GRID_COLUMN, {"width_ratio": 100 // data["column_size"]}))
             for _ in range(data["column_size"])
         ]
-        placed(block, columns)
+        place_blocks(block, columns)
     elif block.block_type in NEVER_EMPTY:
         paragraph = empty_text(call)
         file.docx.blocks[paragraph.block_id] = paragraph
-        placed(block, [paragraph])
+        place_blocks(block, [paragraph])
     elif block.block_type == docx.FILE:
         view = Block(new_id(call), docx.VIEW, {"view_type": data.get("view_type", 1)})
         file.docx.blocks[view.block_id] = view
-        placed(view, [block])
+        place_blocks(view, [block])
         return view
     return block
 
@@ -117,11 +117,11 @@ def fill_table(file: Opened, table: Block, places: Sequence[int]) -> None:
     """Put an empty cell into a table at each of these places, counted row by row, the least first."""
     for place in places:
         cell = add(file, Content(docx.TABLE_CELL, {}))
-        placed(table, [cell], place)
+        place_blocks(table, [cell], place)
     table.data["cells"] = list(table.children)
 
 
-def _embedded(call: Call, kind: int, data: dict[str, Any]) -> str:
+def _embed(call: Call, kind: int, data: dict[str, Any]) -> str:
     """Make the base, spreadsheet or board that a block shows, and return its token as the block has it."""
     if kind == docx.BITABLE:
         made = new_object(call, BITABLE, "")

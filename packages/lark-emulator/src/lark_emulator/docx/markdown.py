@@ -48,7 +48,7 @@ def _block(lines: list[str], place: int) -> tuple[list[Node], int]:
     if heading is not None:
         kind = docx.HEADING1 + len(heading["level"]) - 1
         words = re.sub(r"(?:^|[ \t]+)#+[ \t]*$", "", heading["text"])
-        return list(nodes.text(kind, inline.parsed(words.strip()))), place + 1
+        return list(nodes.text(kind, inline.parse(words.strip()))), place + 1
     if _RULE.fullmatch(line):
         return [Node(docx.DIVIDER, {})], place + 1
     if _QUOTE.match(line):
@@ -61,7 +61,7 @@ def _block(lines: list[str], place: int) -> tuple[list[Node], int]:
     while end < len(lines) and not _begins(lines, end):
         end += 1
     words = "\n".join(each.strip() for each in lines[place:end])
-    return list(nodes.text(docx.TEXT, inline.parsed(words))), end
+    return list(nodes.text(docx.TEXT, inline.parse(words))), end
 
 
 def _begins(lines: list[str], place: int) -> bool:
@@ -89,7 +89,7 @@ def _quote(lines: list[str], place: int) -> tuple[list[Node], int]:
     while end < len(lines) and (mark := _QUOTE.match(lines[end])):
         inside.append(lines[end][mark.end() :].strip())
         end += 1
-    return list(nodes.text(docx.QUOTE, inline.parsed("\n".join(inside)))), end
+    return list(nodes.text(docx.QUOTE, inline.parse("\n".join(inside)))), end
 
 
 def _list(lines: list[str], place: int) -> tuple[list[Node], int]:
@@ -119,7 +119,7 @@ def _list(lines: list[str], place: int) -> tuple[list[Node], int]:
 
 
 def _item(item: re.Match[str]) -> Iterator[Node]:
-    parts = inline.parsed(item["text"].strip())
+    parts = inline.parse(item["text"].strip())
     if item["box"]:
         return nodes.text(docx.TODO, parts, done=item["box"][1] in "xX")
     return nodes.text(docx.ORDERED if item["mark"][0].isdigit() else docx.BULLET, parts)
@@ -127,7 +127,7 @@ def _item(item: re.Match[str]) -> Iterator[Node]:
 
 def _continue(node: Node, words: str) -> None:
     if "elements" in node.data:
-        more = [part for part in inline.parsed("\n" + words) if isinstance(part, dict)]
+        more = [part for part in inline.parse("\n" + words) if isinstance(part, dict)]
         node.data["elements"].extend(more)
 
 
@@ -142,7 +142,7 @@ def _table(lines: list[str], place: int) -> tuple[list[Node], int]:
         end += 1
     rows = [_cells(lines[place]), *map(_cells, lines[place + 2 : end])]
     columns = len(rows[0])
-    return [nodes.table([[inline.parsed(cell) for cell in row[:columns]] for row in rows])], end
+    return [nodes.table([[inline.parse(cell) for cell in row[:columns]] for row in rows])], end
 
 
 def _cells(line: str) -> list[str]:

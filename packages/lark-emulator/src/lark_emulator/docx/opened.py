@@ -59,7 +59,7 @@ class Opened:
         return json_object(self.call, codes.DOCX_PARAM)
 
 
-def opened(call: Call, need: str = VIEW) -> Opened:
+def open_document(call: Call, need: str = VIEW) -> Opened:
     """Return the document of the path.
 
     Raises:
@@ -86,7 +86,7 @@ def _check_version(call: Call, docx: Docx) -> None:
         raise RefusedError(codes.DOCX_TOO_OLD)
 
 
-def edited(call: Call, edit: Callable[[Opened], dict[str, Any]]) -> dict[str, Any]:
+def edit_document(call: Call, edit: Callable[[Opened], dict[str, Any]]) -> dict[str, Any]:
     """Edit the document of the path: all that a request asks for, or nothing.
 
     Args:
@@ -94,9 +94,9 @@ def edited(call: Call, edit: Callable[[Opened], dict[str, Any]]) -> dict[str, An
         edit: does it, and returns the answer without version and client token.
 
     Raises:
-        RefusedError: 99991400 (HTTP 429, too many edits), or what `opened` and the edit raise.
+        RefusedError: 99991400 (HTTP 429, too many edits), or what `open_document` and the edit raise.
     """
-    file = opened(call, EDIT)
+    file = open_document(call, EDIT)
     token = call.query.get("client_token", "")
     key = (call.app.app_id, token)
     if token and call.settings.docx_client_token == "same" and key in file.docx.replays:  # noqa: S105 - no password

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.docx.opened import opened
+from lark_emulator.docx.opened import open_document
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import flag, page, user_id_type, whole_number
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_PER_PAGE = 500
 
 
-def _paged(call: Call, blocks: Sequence[Block]) -> dict[str, Any]:
+def _make_page(call: Call, blocks: Sequence[Block]) -> dict[str, Any]:
     user_id_type(call)
     size = whole_number(call.query.get("page_size") or str(MOST_PER_PAGE))
     if size is None or not 1 <= size <= MOST_PER_PAGE:
@@ -26,27 +26,27 @@ def _paged(call: Call, blocks: Sequence[Block]) -> dict[str, Any]:
     found, more = page(blocks, call, size, codes.DOCX_PAGE_TOKEN)
     if not more["has_more"]:
         del more["page_token"]
-    return {"items": [block.shown() for block in found], **more}
+    return {"items": [block.render() for block in found], **more}
 
 
 def list_blocks(call: Call) -> dict[str, Any]:
     """Answer `GET …/blocks`: in the order in which the document is read."""
-    docx = opened(call).docx
-    return _paged(call, list(docx.walk(docx.root)))
+    docx = open_document(call).docx
+    return _make_page(call, list(docx.walk(docx.root)))
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET …/blocks/:block_id`."""
-    return {"block": opened(call).block(call.params["block_id"]).shown()}
+    return {"block": open_document(call).block(call.params["block_id"]).render()}
 
 
 def children(call: Call) -> dict[str, Any]:
     """Answer `GET …/blocks/:block_id/children`."""
-    file = opened(call)
+    file = open_document(call)
     block = file.block(call.params["block_id"])
     if flag(call.query, "with_descendants"):
-        return _paged(call, list(file.docx.walk(block))[1:])
-    return _paged(call, [file.docx.blocks[child] for child in block.children])
+        return _make_page(call, list(file.docx.walk(block))[1:])
+    return _make_page(call, [file.docx.blocks[child] for child in block.children])
 
 
 _PATH = "/open-apis/docx/v1/documents/:document_id/blocks"

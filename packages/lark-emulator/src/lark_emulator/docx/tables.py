@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.docx.making import add, fill_table, placed
+from lark_emulator.docx.making import add, fill_table, place_blocks
 from lark_emulator.docx.schema import GRID_COLUMNS, MOST_TABLE_CELLS, MOST_TABLE_COLUMNS, Content
 from lark_emulator.world import docx
 
@@ -139,7 +139,7 @@ def insert_grid_column(file: Opened, grid: Block, spec: dict[str, Any]) -> None:
         raise RefusedError(codes.DOCX_OPERATION)
     column = _whole(spec, "column_index", range(-1, size + 1), codes.DOCX_COLUMN_RANGE)
     made = add(file, Content(docx.GRID_COLUMN, {"width_ratio": 100 // (size + 1)}))
-    placed(grid, [made], size if column == -1 else column)
+    place_blocks(grid, [made], size if column == -1 else column)
     grid.data["column_size"] = size + 1
 
 

@@ -9,7 +9,7 @@ from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import VIEW, document_named, may
 from lark_emulator.routing import Call, Route
-from lark_emulator.streams import answered, origin_of
+from lark_emulator.streams import origin_of, serve_file
 from lark_emulator.world.bases import Base
 from lark_emulator.world.drive import FILE
 from lark_emulator.world.media import Media
@@ -32,8 +32,8 @@ def download_file(call: Call) -> Answer:
         raise RefusedError(codes.FILE_DENIED)
     media = document.content
     if not isinstance(media, Media):  # a file that the control plane added has no content
-        return _sent(call, Media(token, "", "", "", document.title, b"", document.created))
-    return _sent(call, media)
+        return _send(call, Media(token, "", "", "", document.title, b"", document.created))
+    return _send(call, media)
 
 
 def download_media(call: Call) -> Answer:
@@ -43,11 +43,11 @@ def download_media(call: Call) -> Answer:
         raise RefusedError(codes.FILE_NOT_FOUND)
     if not _readable(call, media):
         raise RefusedError(codes.FILE_DENIED)
-    return _sent(call, media)
+    return _send(call, media)
 
 
-def _sent(call: Call, media: Media) -> Answer:
-    return answered(media.name, media.content, media.content_type, call.request.headers.get("range", ""))
+def _send(call: Call, media: Media) -> Answer:
+    return serve_file(media.name, media.content, media.content_type, call.request.headers.get("range", ""))
 
 
 def _readable(call: Call, media: Media) -> bool:
@@ -58,10 +58,10 @@ def _readable(call: Call, media: Media) -> bool:
     if document.deleted or not may(call, document, VIEW):
         return False
     base = document.content
-    return not (isinstance(base, Base) and base.is_advanced) or _vouched(call, base, media.token)
+    return not (isinstance(base, Base) and base.is_advanced) or _is_named(call, base, media.token)
 
 
-def _vouched(call: Call, base: Base, token: str) -> bool:
+def _is_named(call: Call, base: Base, token: str) -> bool:
     """Say whether `extra` names the cell that holds an attachment, as advanced permissions ask for."""
     try:
         stated = json.loads(call.query.get("extra", ""))["bitablePerm"]
@@ -101,7 +101,7 @@ def follow(call: Call) -> Answer:
     media = drive.medias.get(token)
     if media is None or call.world.clock.now() >= ends:
         raise RefusedError(codes.FILE_DENIED)
-    return _sent(call, media)
+    return _send(call, media)
 
 
 _MEDIAS = "/open-apis/drive/v1/medias"

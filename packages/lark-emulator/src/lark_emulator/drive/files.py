@@ -19,7 +19,7 @@ from lark_emulator.drive.access import (
     may,
     owner_id,
 )
-from lark_emulator.drive.objects import copied_object
+from lark_emulator.drive.objects import copy_object
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, optional_text, page_size, user_id_type, whole_number
 from lark_emulator.world.drive import BITABLE, DOCX, FILE, FOLDER, SHEET, Document
@@ -97,7 +97,7 @@ def list_files(call: Call) -> dict[str, Any]:
     then = call.world.clock.now() - call.settings.list_lag_s
     held = []
     for document in call.world.drive.documents.values():
-        title, parent = document.listed_at(then)
+        title, parent = document.listing_at(then)
         if parent == folder.token:
             held.append((document, title))
     held.sort(
@@ -173,7 +173,7 @@ def copy(call: Call) -> Slices:
         raise RefusedError(codes.FILE_BUSY)
     _hold(call)
     folder = folder_named(call, optional_text(body, "folder_token"))
-    made = yield from copied_object(call, source, name, folder.token)
+    made = yield from copy_object(call, source, name, folder.token)
     return {"file": _file(call, made, made.title, made.parent, user_id_type(call))}
 
 

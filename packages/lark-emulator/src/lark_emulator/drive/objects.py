@@ -58,7 +58,7 @@ def new_docx(document_id: str, title: str) -> Docx:
     return made
 
 
-def copied_object(
+def copy_object(
     call: Call, source: Document, title: str, parent: str = "", *, most: int | None = None
 ) -> Generator[None, None, Document]:
     """Copy a document for the calling app; others have their turn meanwhile.
@@ -73,21 +73,21 @@ def copied_object(
     token = call.world.new_id(PREFIXES.get(source.type, "boxcn"), 22)
     content: Any = source.content
     if isinstance(content, Base):
-        content = yield from content.copied(most)
+        content = yield from content.copy(most)
         content.name, content.app_token, content.folder_token = title, token, parent
         content.replays, content.shared_with = {}, apps_of(call)
         yield from _copy_attachments(call, content)
         call.world.bases[token] = content
     elif isinstance(content, Spreadsheet):
-        content = yield from content.copied()
+        content = yield from content.copy()
         _copy_pictures(call, content, token)
     elif isinstance(content, Docx):
-        content = content.copied(token)
+        content = content.copy(token)
         content.retitle(title)
         for block in content.blocks.values():
             media = call.world.drive.medias.get(block.data.get("token") or "")
             if media is not None:
-                block.data["token"] = _copied_media(call, media, token, block.block_id)
+                block.data["token"] = _copy_media(call, media, token, block.block_id)
     elif isinstance(content, Media):
         content = dataclasses.replace(content, token=token, name=title)
     now = call.world.clock.now()
@@ -105,7 +105,7 @@ def _copy_attachments(call: Call, base: Base) -> Generator[None, None, None]:
                 yield
             cells = {
                 field_id: [
-                    _copied_media(call, drive.medias[each], base.app_token, base.app_token)
+                    _copy_media(call, drive.medias[each], base.app_token, base.app_token)
                     for each in record.cells[field_id]
                 ]
                 for field_id in columns
@@ -120,11 +120,11 @@ def _copy_pictures(call: Call, book: Spreadsheet, document: str) -> None:
     medias, tokens = call.world.drive.medias, dict[str, str]()
     for image in (image for sheet in book.sheets.values() for image in sheet.images.values()):
         if image.token not in tokens:
-            tokens[image.token] = _copied_media(call, medias[image.token], document, document)
+            tokens[image.token] = _copy_media(call, medias[image.token], document, document)
         image.token = tokens[image.token]
 
 
-def _copied_media(call: Call, media: Media, document: str, node: str) -> str:
+def _copy_media(call: Call, media: Media, document: str, node: str) -> str:
     token = call.world.new_id("boxcn", 22)
     copied = dataclasses.replace(media, token=token, document=document, parent_node=node)
     call.world.drive.medias[token] = copied

@@ -20,7 +20,7 @@ _USER_IDS = {"email": "email", "openid": "open_id", "unionid": "union_id", "user
 _KINDS = {"user": ("user", "openid"), "app": ("user", "openid"), "chat": ("chat", "openchat")}
 
 
-def named(call: Call, member_type: Any, member_id: Any) -> Who:
+def find(call: Call, member_type: Any, member_id: Any) -> Who:
     """Return the collaborator that a request names.
 
     Raises:
@@ -75,7 +75,7 @@ def member_kind(who: Who) -> str:
     return _KINDS[who[0]][0]
 
 
-def shown(call: Call, who: Who, perm: str, fields: frozenset[str]) -> dict[str, Any]:
+def render(call: Call, who: Who, perm: str, fields: frozenset[str]) -> dict[str, Any]:
     """Return a collaborator for a list; `fields` (`*` = all) asks for more than ids and permission."""
     kind, name = who
     if kind == "user":

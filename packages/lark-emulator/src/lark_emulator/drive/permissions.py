@@ -25,7 +25,7 @@ ACTIONS = {
 }
 
 
-def shared(call: Call, need: str) -> Document:
+def find_shared(call: Call, need: str) -> Document:
     """Return the document of the path and `type`.
 
     Raises:
@@ -43,16 +43,16 @@ def shared(call: Call, need: str) -> Document:
     return document
 
 
-def _wanted(call: Call, member: Any) -> tuple[Who, str]:
+def _read_member(call: Call, member: Any) -> tuple[Who, str]:
     if not isinstance(member, dict) or member.get("perm") not in PERMS:
         raise RefusedError(codes.MEMBER_PARAM)
-    who = people.named(call, member.get("member_type"), member.get("member_id"))
+    who = people.find(call, member.get("member_type"), member.get("member_id"))
     people.check_seen(call, who)
     return who, member["perm"]
 
 
-def _granted(call: Call, document: Document, member: Any) -> dict[str, Any]:
-    who, perm = _wanted(call, member)
+def _grant(call: Call, document: Document, member: Any) -> dict[str, Any]:
+    who, perm = _read_member(call, member)
     before = document.members.get(who)
     if before is not None:
         again = call.settings.member_again
@@ -71,20 +71,20 @@ def _granted(call: Call, document: Document, member: Any) -> dict[str, Any]:
 
 def add(call: Call) -> dict[str, Any]:
     """Answer `POST …/members`."""
-    document = shared(call, FULL)
-    return {"member": _granted(call, document, json_object(call, codes.MEMBER_PARAM))}
+    document = find_shared(call, FULL)
+    return {"member": _grant(call, document, json_object(call, codes.MEMBER_PARAM))}
 
 
 def batch_create(call: Call) -> dict[str, Any]:
     """Answer `POST …/members/batch_create`: those that fail are left out of the answer."""
-    document = shared(call, FULL)
+    document = find_shared(call, FULL)
     members = json_object(call, codes.MEMBER_PARAM).get("members")
     if not isinstance(members, list) or not 0 < len(members) <= MOST_AT_ONCE:
         raise RefusedError(codes.MEMBER_PARAM)
     granted = []
     for member in members:
         try:
-            granted.append(_granted(call, document, member))
+            granted.append(_grant(call, document, member))
         except RefusedError:
             continue
     return {"members": granted}
@@ -92,18 +92,18 @@ def batch_create(call: Call) -> dict[str, Any]:
 
 def list_members(call: Call) -> dict[str, Any]:
     """Answer `GET …/members`."""
-    document = shared(call, VIEW)
+    document = find_shared(call, VIEW)
     fields = frozenset(call.query.get("fields", "").split(","))
-    items = [people.shown(call, who, perm, fields) for who, perm in document.members.items()]
+    items = [people.render(call, who, perm, fields) for who, perm in document.members.items()]
     if call.settings.owner_listed == "listed":
-        items.insert(0, people.shown(call, document.owner, FULL, fields))
+        items.insert(0, people.render(call, document.owner, FULL, fields))
     return {"items": items}
 
 
 def _member_of_path(call: Call, document: Document) -> Who:
     body = json_object(call, codes.MEMBER_PARAM) if call.request.method == "PUT" else {}
     member_type = call.query.get("member_type") or body.get("member_type")
-    who = people.named(call, member_type, call.params["member_id"])
+    who = people.find(call, member_type, call.params["member_id"])
     if who not in document.members:
         raise RefusedError(codes.MEMBER_PARAM)
     return who
@@ -111,7 +111,7 @@ def _member_of_path(call: Call, document: Document) -> Who:
 
 def update(call: Call) -> dict[str, Any]:
     """Answer `PUT …/members/:member_id`."""
-    document = shared(call, FULL)
+    document = find_shared(call, FULL)
     body = json_object(call, codes.MEMBER_PARAM)
     who = _member_of_path(call, document)
     perm = body.get("perm")
@@ -124,7 +124,7 @@ def update(call: Call) -> dict[str, Any]:
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/members/:member_id`."""
-    document = shared(call, FULL)
+    document = find_shared(call, FULL)
     del document.members[_member_of_path(call, document)]
     return {}
 
@@ -145,13 +145,13 @@ def _flag(call: Call, name: str, *, default: bool) -> bool:
 
 def transfer_owner(call: Call) -> dict[str, Any]:
     """Answer `POST …/members/transfer_owner`; only the owner may."""
-    document = shared(call, VIEW)
+    document = find_shared(call, VIEW)
     if access.level(call.world, call.settings, call.who, document) != OWNER:
         raise RefusedError(codes.MEMBER_DENIED)
     body = json_object(call, codes.MEMBER_PARAM)
     if body.get("member_type") not in ("email", "openid", "userid"):
         raise RefusedError(codes.MEMBER_PARAM)
-    who = people.named(call, body.get("member_type"), body.get("member_id"))
+    who = people.find(call, body.get("member_type"), body.get("member_id"))
     people.check_seen(call, who)
     left = call.query.get("old_owner_perm") or FULL
     if left not in PERMS:

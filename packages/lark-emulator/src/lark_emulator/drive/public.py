@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import FULL, VIEW
-from lark_emulator.drive.permissions import shared
+from lark_emulator.drive.permissions import find_shared
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object
 
@@ -33,12 +33,12 @@ CHOICES = {
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET`."""
-    return _shown(shared(call, VIEW))
+    return _render(find_shared(call, VIEW))
 
 
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH`: what is not named stays."""
-    document = shared(call, FULL)
+    document = find_shared(call, FULL)
     changes = json_object(call, codes.MEMBER_PARAM)
     for name, value in changes.items():
         if value not in CHOICES.get(name, ()):
@@ -47,10 +47,10 @@ def patch(call: Call) -> dict[str, Any]:
     if after["link_share_entity"].startswith("anyone") and after["external_access_entity"] != "open":
         raise RefusedError(codes.MEMBER_NOT_ALLOWED)
     document.public = after
-    return _shown(document)
+    return _render(document)
 
 
-def _shown(document: Document) -> dict[str, Any]:
+def _render(document: Document) -> dict[str, Any]:
     return {"permission_public": dict(document.public)}
 
 

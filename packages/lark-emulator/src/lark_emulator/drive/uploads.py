@@ -106,7 +106,7 @@ def _document(call: Call, node: str, kind: str, extra: str) -> Document | None:
     return None
 
 
-def _described(call: Call, source: dict[str, Any]) -> tuple[Media, int, str]:
+def _read_description(call: Call, source: dict[str, Any]) -> tuple[Media, int, str]:
     """Return what an upload says about itself: the media without its bytes, its size and `extra`.
 
     Raises:
@@ -176,7 +176,7 @@ def upload_all(call: Call) -> dict[str, Any]:
     _busy(call)
     form = _form(call)
     fields = _fields(form)
-    media, size, extra = _described(call, fields)
+    media, size, extra = _read_description(call, fields)
     if size > LARGEST_WHOLE:
         raise RefusedError(codes.FILE_PARAM)
     place = _place(call, media, extra)
@@ -187,7 +187,7 @@ def upload_all(call: Call) -> dict[str, Any]:
 def prepare(call: Call) -> dict[str, Any]:
     """Answer `POST …/upload_prepare`."""
     _busy(call)
-    media, size, extra = _described(call, json_object(call, codes.FILE_PARAM))
+    media, size, extra = _read_description(call, json_object(call, codes.FILE_PARAM))
     media.document = _place(call, media, extra)
     upload_id = str(int(call.world.new_id("", 15), 16))
     partial = PartialUpload(upload_id, _point(call), media, size)

@@ -37,7 +37,7 @@ def is_known(name: str) -> bool:
     return name in models()["endpoints"]
 
 
-def shaped(call: Call) -> Answer | None:
+def shape_answer(call: Call) -> Answer | None:
     """Return an answer of the right shape; None if the shape is not known.
 
     A member has the value of the request's path, query or body that has the same name and type, else a value
@@ -48,7 +48,7 @@ def shaped(call: Call) -> Answer | None:
         return None
     number = known[call.route.name]
     given = {**call.query, **_members(call.body), **call.params}
-    data = {} if number is None else _Maker(given, call.world.clock.now()).made(number, 0)
+    data = {} if number is None else _Maker(given, call.world.clock.now()).make(number, 0)
     answer = as_json({"code": 0, "msg": "success", "data": data})
     answer.headers[HEADER] = VALUE
     return answer
@@ -79,7 +79,7 @@ class _Maker:
         self._given = given
         self._now = now
 
-    def made(self, number: int, depth: int) -> dict[str, Any]:
+    def make(self, number: int, depth: int) -> dict[str, Any]:
         """Return an object of a model."""
         shape: dict[str, Any] = models()["models"][number]
         pairs = ((name, self._value(name, kind, depth)) for name, kind in shape.items())
@@ -90,7 +90,7 @@ class _Maker:
             item = self._value(name, kind[0], depth)
             return [] if item is None else [item]
         if isinstance(kind, int):
-            return self.made(kind, depth + 1) if depth < DEEPEST else None
+            return self.make(kind, depth + 1) if depth < DEEPEST else None
         given = self._given.get(name)
         if kind in _PYTHON and isinstance(given, _PYTHON[kind]) and isinstance(given, bool) == (kind == "b"):
             return given

@@ -8,7 +8,7 @@ import orjson
 
 from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
-from lark_emulator.im.content import Content, checked_content
+from lark_emulator.im.content import Content, check_content
 from lark_emulator.im.messages import GONE, put
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import choice, json_object, text_list
@@ -60,7 +60,7 @@ def batch_send(call: Call) -> dict[str, Any]:
 
 def recall(call: Call) -> dict[str, Any]:
     """Answer `DELETE /im/v1/batch_messages/:batch_message_id`."""
-    batch = _found(call)
+    batch = _find(call)
     if batch.app_id != call.app.app_id:
         raise RefusedError(codes.MAY_NOT_RECALL)
     now = call.world.clock.now_ms()
@@ -123,13 +123,13 @@ def object_content(call: Call, msg_type: str, body: dict[str, Any]) -> Content:
     if msg_type == "share_chat" and "share_chat_id" in given:
         given = {"chat_id": given["share_chat_id"]}
     try:
-        return checked_content(call, msg_type, orjson.dumps(given).decode())
+        return check_content(call, msg_type, orjson.dumps(given).decode())
     except RefusedError as refusal:
         failed = codes_im.BATCH_CONTENT if msg_type == "interactive" else codes_im.BATCH_MESSAGE
         raise RefusedError(failed, refusal.msg) from None
 
 
-def _found(call: Call) -> Batch:
+def _find(call: Call) -> Batch:
     batch = call.world.batches.get(call.params["batch_message_id"])
     if batch is None:
         raise RefusedError(codes_im.BATCH_ID)
@@ -137,7 +137,7 @@ def _found(call: Call) -> Batch:
 
 
 def _own(call: Call) -> Batch:
-    batch = _found(call)
+    batch = _find(call)
     if batch.app_id != call.app.app_id:
         raise RefusedError(codes.NOT_SENDER_OF_CARD)
     return batch

@@ -24,7 +24,7 @@ def check_documented(nodes: Sequence[Node], rules: Collection[str], *, v2: bool)
     """
     for node in nodes:
         if v2 and "required" in rules:
-            _required(node)
+            _require(node)
         if "lengths" in rules:
             _lengths(node)
         if "ranges" in rules:
@@ -33,7 +33,7 @@ def check_documented(nodes: Sequence[Node], rules: Collection[str], *, v2: bool)
             _places(node)
 
 
-def _required(node: Node) -> None:
+def _require(node: Node) -> None:
     for name in bounds.REQUIRED.get(node.kind, ()):
         translated = node.value.get(f"i18n_{name}")
         if node.value.get(name) in (None, "") and not translated:

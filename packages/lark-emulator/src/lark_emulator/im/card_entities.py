@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from lark_emulator.im.card_reading import degraded
+from lark_emulator.im.card_reading import degrade
 
 if TYPE_CHECKING:
     from lark_emulator.world.card_entities import CardEntity
@@ -31,7 +31,7 @@ def show_entity(world: World, message: Message) -> None:
 def show_card(message: Message, card: dict[str, Any]) -> None:
     """Put a card in the place of what a message shows."""
     message.sent = orjson.dumps(card).decode()
-    message.content = degraded(card)
+    message.content = degrade(card)
 
 
 def keep(entity: CardEntity, card: dict[str, Any], now_ms: int) -> None:

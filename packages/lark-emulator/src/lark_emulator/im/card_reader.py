@@ -127,7 +127,7 @@ class Reader:
         if tag in schema.DROPPED and slot == "component" and (tag == "note" or "form" not in around):
             text = "cards of schema V2 no longer support this capability"
             raise card_error(TAG_DROPPED, text, f"unsupported tag {tag}", path)
-        if tag in self.slots[slot] and not self._misplaced(tag, around):
+        if tag in self.slots[slot] and not self._is_misplaced(tag, around):
             self._check_depth(tag, path, around)
             return True
         if tag == "lark_md" and slot in ("plain", "panel_title") and "text_tags" not in self.rules:
@@ -136,7 +136,7 @@ class Reader:
             unparsable(f"type of element is not supported tag: {tag}", path)
         return False
 
-    def _misplaced(self, tag: str, around: tuple[str, ...]) -> bool:
+    def _is_misplaced(self, tag: str, around: tuple[str, ...]) -> bool:
         if tag in schema.ROOT_ONLY and around:
             lenient = tag == "table" and "container_table" not in self.rules
             return not (lenient and set(around) == {"interactive_container"})

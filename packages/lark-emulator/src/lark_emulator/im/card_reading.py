@@ -19,7 +19,7 @@ UPGRADE_PICTURE = "img_v2_emulator_upgrade"
 _MARKED = ("lark_md", "markdown")
 
 
-def degraded(card: dict[str, Any]) -> str:
+def degrade(card: dict[str, Any]) -> str:
     """Return what a card reads as by default: a card 1.0 by its texts, a card 2.0 as a hint to upgrade."""
     header = card.get("header")
     title = header.get("title") if isinstance(header, dict) else None

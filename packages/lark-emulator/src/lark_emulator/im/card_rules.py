@@ -205,7 +205,7 @@ def _sounds(card: Sent) -> None:
         if audio_id in seen:
             raise card_error(AUDIO_TWICE, "duplicate audio id", audio_id, node.path)
         seen |= {audio_id} - {""}
-        if not _uploaded(card, node.value.get("file_key"), "audio"):
+        if not _is_uploaded(card, node.value.get("file_key"), "audio"):
             raise card_error(BAD_AUDIO, "This application cannot retrieve audio information", path=node.path)
 
 
@@ -215,11 +215,11 @@ def _pictures(card: Sent) -> None:
         translated = node.value.get("i18n_img_key")
         keys += translated.values() if isinstance(translated, dict) else ()
     for key in (*keys, *(key for text in card.texts("markdown") for key in pictures(text))):
-        if not _uploaded(card, key, "image"):
+        if not _is_uploaded(card, key, "image"):
             raise card_error(BAD_PICTURE, "card contains invalid image keys", f"image key {key}")
 
 
-def _uploaded(card: Sent, key: Any, kind: str) -> bool:
+def _is_uploaded(card: Sent, key: Any, kind: str) -> bool:
     upload = card.world.uploads.get(key) if isinstance(key, str) else None
     owned = upload is not None and (card.app is None or upload.app_id == card.app.app_id)
     return owned and upload is not None and upload.sent_as == kind

@@ -206,14 +206,14 @@ def _read(table: Mapping[str, str]) -> dict[str, Shape]:
     }
 
 
-def _joined(table: Mapping[str, Shape], more: Mapping[str, Shape]) -> dict[str, Shape]:
+def _join(table: Mapping[str, Shape], more: Mapping[str, Shape]) -> dict[str, Shape]:
     return {name: {**table.get(name, {}), **more.get(name, {})} for name in (*table, *more)}
 
 
 OBJECTS = _read(_OBJECTS)
 TAGS = _read(_TAGS)
-OBJECTS_1 = _joined(OBJECTS, _read(_OBJECTS_1))
-TAGS_1 = _joined({tag: shape for tag, shape in TAGS.items() if tag != "audio"}, _read(_TAGS_1))
+OBJECTS_1 = _join(OBJECTS, _read(_OBJECTS_1))
+TAGS_1 = _join({tag: shape for tag, shape in TAGS.items() if tag != "audio"}, _read(_TAGS_1))
 
 TEXTS = frozenset({"plain_text", "lark_md"})
 ICONS = frozenset({"standard_icon", "custom_icon"})

@@ -12,7 +12,7 @@ from lark_emulator.im.card_documented import check_documented
 from lark_emulator.im.card_reader import LIMIT_OR_DUPLICATE, Reader, card_error, unparsable
 from lark_emulator.im.card_references import check_entity
 from lark_emulator.im.card_rules import Sent, check_rules
-from lark_emulator.validation import parsed
+from lark_emulator.validation import parse
 
 if TYPE_CHECKING:
     from lark_emulator.routing import Actor
@@ -43,7 +43,7 @@ def check_card(actor: Actor, raw: str) -> dict[str, Any]:
         RefusedError: 230099 with the sub-code in its text.
     """
     try:
-        card = parsed(raw)
+        card = parse(raw)
     except orjson.JSONDecodeError as error:
         unparsable(str(error))
     return check_object(card, actor.world, actor.settings, actor.app)

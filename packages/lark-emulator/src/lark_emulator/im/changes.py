@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.cards import check_lock, check_update
-from lark_emulator.im.content import checked_content
+from lark_emulator.im.content import check_content
 from lark_emulator.im.messages import content_of, visible
-from lark_emulator.im.shown import rendered
+from lark_emulator.im.shown import render
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, required_text
+from lark_emulator.validation import json_object, require_text
 
 if TYPE_CHECKING:
     from lark_emulator.im.content import Content
@@ -37,7 +37,7 @@ def edit(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.EDITED_TOO_OFTEN)
     message.msg_type = content.msg_type
     rewrite(call.world, message, content)
-    return rendered(message, call)
+    return render(message, call)
 
 
 def update_card(call: Call) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def update_card(call: Call) -> dict[str, Any]:
     if call.world.clock.now_ms() - message.create_time > UPDATE_MS:
         raise RefusedError(codes.UPDATE_EXPIRED)
     body = json_object(call, codes.IM_PARAM)
-    content = checked_content(call, "interactive", required_text(body, "content"))
+    content = check_content(call, "interactive", require_text(body, "content"))
     check_update(call, message.sent, content.sent)
     check_lock(call, message)
     per_second = call.settings.update_qps if call.settings.rate_limits else 0

@@ -8,7 +8,7 @@ from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.announcing import about_chat
 from lark_emulator.im.chat_settings import SETTINGS, settings_of
-from lark_emulator.im.chats import NO_SUBJECT, SHORTEST_PUBLIC_NAME, chat_of, listed, user_of
+from lark_emulator.im.chats import NO_SUBJECT, SHORTEST_PUBLIC_NAME, chat_of, render_listed, user_of
 from lark_emulator.im.roles import is_manager, is_owner, may
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import choice, json_object, optional_text, page, page_size, user_id_type
@@ -67,7 +67,7 @@ def update(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.PUBLIC_NAME_EMPTY)
     if chat_type == "public" and len(name) < SHORTEST_PUBLIC_NAME:
         raise RefusedError(codes.PUBLIC_NAME_SHORT)
-    before = _described(chat)
+    before = _describe(chat)
     chat.name = name or NO_SUBJECT
     chat.description = plain.get("description", chat.description)
     chat.avatar = plain.get("avatar", chat.avatar)
@@ -75,7 +75,7 @@ def update(call: Call) -> dict[str, Any]:
     chat.owner = owner_id or chat.owner
     chat.settings |= settings
     chat.i18n_names |= names
-    after = _described(chat)
+    after = _describe(chat)
     changed = [member for member in after if before[member] != after[member]]
     if changed:
         about_chat(
@@ -89,7 +89,7 @@ def update(call: Call) -> dict[str, Any]:
     return {}
 
 
-def _described(chat: Chat) -> dict[str, Any]:
+def _describe(chat: Chat) -> dict[str, Any]:
     plain = {"name": chat.name, "description": chat.description, "avatar": chat.avatar}
     return plain | {name: chat.settings.get(name, words[0]) for name, words in SETTINGS.items()}
 
@@ -130,7 +130,7 @@ def search(call: Call) -> dict[str, Any]:
     if not query or len(query) > LONGEST_QUERY:
         chats = []
     items, more = page(chats, call, size, codes.CHAT_PARAM)
-    return {"items": [listed(chat, call, id_type) for chat in items], **more}
+    return {"items": [render_listed(chat, call, id_type) for chat in items], **more}
 
 
 def link(call: Call) -> dict[str, Any]:

@@ -18,15 +18,15 @@ MOST_BOTS = 5
 
 def add(call: Call) -> dict[str, Any]:
     """Answer `POST …/managers/add_managers`."""
-    return _changed(call, add=True)
+    return _change(call, add=True)
 
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `POST …/managers/delete_managers`."""
-    return _changed(call, add=False)
+    return _change(call, add=False)
 
 
-def _changed(call: Call, *, add: bool) -> dict[str, Any]:
+def _change(call: Call, *, add: bool) -> dict[str, Any]:
     id_type = choice(call.query, "member_id_type", (*USER_ID_TYPES, "app_id"), default="open_id")
     chat = own_chat(call)
     if not is_owner(call.app, chat):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.im.chats import listed
+from lark_emulator.im.chats import render_listed
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, optional_text, page, page_size, text_list, user_id_type
 
@@ -51,7 +51,7 @@ def search(call: Call) -> dict[str, Any]:
         and (given.get("is_manager") is not True or own & {chat.owner, chat.creator, *chat.managers})
     ]
     items, more = page(found, call, size, codes.CHAT_PARAM)
-    return {"items": [_shown(chat, call, id_type) for chat in items], **more, "total": len(found)}
+    return {"items": [_render(chat, call, id_type) for chat in items], **more, "total": len(found)}
 
 
 def _type(call: Call, chat: Chat) -> str | None:
@@ -73,9 +73,9 @@ def _matches(chat: Chat, query: str, *, by_people: bool) -> bool:
     return any(query in name.casefold() for name in names)
 
 
-def _shown(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
+def _render(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
     meta = {
-        **listed(chat, call, id_type),
+        **render_listed(chat, call, id_type),
         "chat_mode": chat.mode,
         "create_time": str(chat.create_time),
         "update_time": str(max(chat.create_time, chat.active_time)),

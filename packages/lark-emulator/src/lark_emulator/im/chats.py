@@ -44,7 +44,7 @@ def _owner(chat: Chat, app: App, id_type: str) -> dict[str, str]:
     return {"owner_id": user.id_for(app, id_type), "owner_id_type": id_type}
 
 
-def listed(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
+def render_listed(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
     """Return what lists show of a group."""
     return {
         "chat_id": chat.chat_id,
@@ -58,9 +58,9 @@ def listed(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
     }
 
 
-def _detailed(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
+def _render_details(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
     return {
-        **listed(chat, call, id_type),
+        **render_listed(chat, call, id_type),
         "chat_mode": chat.mode,
         "chat_type": chat.chat_type,
         "chat_tag": "inner",
@@ -103,7 +103,7 @@ def create(call: Call) -> dict[str, Any]:
     now = call.world.clock.now()
     known = call.world.chat_uuids.get(key) if uuid else None
     if known is not None and now - known[1] < UUID_WINDOW:
-        return _detailed(call.world.chats[known[0]], call, id_type)
+        return _render_details(call.world.chats[known[0]], call, id_type)
     chat = call.world.add_chat(
         name or NO_SUBJECT,
         users=users,
@@ -119,7 +119,7 @@ def create(call: Call) -> dict[str, Any]:
         chat.managers.add(call.app.app_id)
     if uuid:
         call.world.chat_uuids[key] = (chat.chat_id, now)
-    return _detailed(chat, call, id_type)
+    return _render_details(chat, call, id_type)
 
 
 def get(call: Call) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def get(call: Call) -> dict[str, Any]:
     if not chat.has(call.who):
         raise RefusedError(codes.OPERATOR_NOT_IN_CHAT)
     return {
-        **_detailed(chat, call, id_type),
+        **_render_details(chat, call, id_type),
         "user_count": str(len(chat.users)),
         "bot_count": str(len(chat.bots)),
     }
@@ -147,7 +147,7 @@ def list_chats(call: Call) -> dict[str, Any]:
     if order == "ByActiveTimeDesc":
         chats.sort(key=lambda chat: chat.active_time, reverse=True)
     items, more = page(chats, call, size, codes.CHAT_PARAM)
-    return {"items": [listed(chat, call, id_type) for chat in items], **more}
+    return {"items": [render_listed(chat, call, id_type) for chat in items], **more}
 
 
 def chat_of(call: Call) -> Chat:

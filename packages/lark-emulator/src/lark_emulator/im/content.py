@@ -9,10 +9,10 @@ import orjson
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.im.card_reading import degraded
+from lark_emulator.im.card_reading import degrade
 from lark_emulator.im.cards import check_card
 from lark_emulator.im.uploads import check_sendable
-from lark_emulator.validation import parsed
+from lark_emulator.validation import parse
 
 if TYPE_CHECKING:
     from lark_emulator.routing import Actor
@@ -54,7 +54,7 @@ class Content(NamedTuple):
     mentions: list[dict[str, Any]]
 
 
-def checked_content(actor: Actor, msg_type: str, raw: str) -> Content:
+def check_content(actor: Actor, msg_type: str, raw: str) -> Content:
     """Check a content.
 
     Args:
@@ -73,7 +73,7 @@ def checked_content(actor: Actor, msg_type: str, raw: str) -> Content:
         if len(raw.encode()) > actor.settings.max_card_bytes:
             raise RefusedError(codes.CONTENT_TOO_LONG)
         card = check_card(actor, raw)
-        return Content(msg_type, raw, degraded(card), [])
+        return Content(msg_type, raw, degrade(card), [])
     if msg_type not in REFERENCES and msg_type not in ("text", "post", "system"):
         raise RefusedError(codes.IM_PARAM, f"invalid msg_type {msg_type}")
     content = _object(raw)
@@ -95,7 +95,7 @@ def checked_content(actor: Actor, msg_type: str, raw: str) -> Content:
 
 def _object(raw: str) -> dict[str, Any]:
     try:
-        content = parsed(raw)
+        content = parse(raw)
     except orjson.JSONDecodeError:
         raise RefusedError(codes.IM_PARAM, "content is not a string in json format") from None
     if not isinstance(content, dict):

@@ -19,9 +19,9 @@ from lark_emulator.im.messages import (
     require_member,
     require_open,
 )
-from lark_emulator.im.shown import rendered
+from lark_emulator.im.shown import render
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import choice, json_object, optional_text, required_text, text_list, violation
+from lark_emulator.validation import choice, json_object, optional_text, require_text, text_list, violation
 from lark_emulator.world.chats import Chat
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _TYPES = (*RECEIVE_ID_TYPES, "thread_id")
 
 def forward(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/messages/:message_id/forward`."""
-    body, uuid = _asked(call)
+    body, uuid = _read_request(call)
     message = call.world.messages.get(call.params["message_id"])
     if message is None:
         raise RefusedError(codes_im.FORWARD_INVALID)
@@ -47,12 +47,12 @@ def forward(call: Call) -> dict[str, Any]:
     if not _forwardable(message):
         raise RefusedError(codes_im.NOT_FORWARDABLE)
     content = Content(message.msg_type, message.sent, message.content, list(message.mentions))
-    return rendered(_sent(call, body, content, uuid, message.parts), call)
+    return render(_send(call, body, content, uuid, message.parts), call)
 
 
 def merge_forward(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/messages/merge_forward`: messages of one chat become one message."""
-    body, uuid = _asked(call)
+    body, uuid = _read_request(call)
     ids = text_list(body, "message_id_list", most=MOST_MERGED)
     if not ids:
         violation("message_id_list", ids, "message_id_list is required")
@@ -68,26 +68,26 @@ def merge_forward(call: Call) -> dict[str, Any]:
         raise RefusedError(codes_im.FORWARD_MIXED)
     usable = {message.message_id for message in valid}
     return {
-        "message": rendered(_sent(call, body, _MERGED_CONTENT, uuid, valid), call),
+        "message": render(_send(call, body, _MERGED_CONTENT, uuid, valid), call),
         "invalid_message_id_list": [message_id for message_id in ids if message_id not in usable],
     }
 
 
 def forward_thread(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/threads/:thread_id/forward`: the thread becomes one message."""
-    body, uuid = _asked(call)
+    body, uuid = _read_request(call)
     wanted = call.params["thread_id"]
     messages = [one for one in call.world.messages.values() if one.thread_id == wanted and not one.deleted]
     if not messages:
         raise RefusedError(codes_im.FORWARD_THREAD_INVALID)
     require_member(call, call.world.chats[messages[0].chat_id])
-    return rendered(_sent(call, body, _MERGED_CONTENT, uuid, messages), call)
+    return render(_send(call, body, _MERGED_CONTENT, uuid, messages), call)
 
 
 _MERGED_CONTENT = Content("merge_forward", orjson.dumps(MERGED).decode(), MERGED, [])
 
 
-def _asked(call: Call) -> tuple[dict[str, Any], str]:
+def _read_request(call: Call) -> tuple[dict[str, Any], str]:
     choice(call.query, "receive_id_type", _TYPES)
     uuid = optional_text(dict(call.query), "uuid", longest=LONGEST_UUID)
     return json_object(call, codes.IM_PARAM), uuid
@@ -106,9 +106,9 @@ def _forwardable(message: Message) -> bool:
     return config.get("enable_forward") is not False and config.get("streaming_mode") is not True
 
 
-def _sent(call: Call, body: dict[str, Any], content: Content, uuid: str, parts: Sequence[Message]) -> Message:
+def _send(call: Call, body: dict[str, Any], content: Content, uuid: str, parts: Sequence[Message]) -> Message:
     """Send the new message to whom the request names; a repeated uuid answers with the first one."""
-    receive_id = required_text(body, "receive_id")
+    receive_id = require_text(body, "receive_id")
     opener = None
     if call.query["receive_id_type"] == "thread_id":
         opener = _opener(call, receive_id)

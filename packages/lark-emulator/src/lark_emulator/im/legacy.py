@@ -25,7 +25,7 @@ def send(call: Call) -> dict[str, Any]:
     if id_type is None:
         raise RefusedError(codes_im.BATCH_PARAM, f"one of {', '.join(RECEIVERS)} is required")
     receiver = receiver_of(call, id_type, given[id_type])
-    content = object_content(call, msg_type, _shared(body))
+    content = object_content(call, msg_type, _with_sharing(body))
     chat = receiver if isinstance(receiver, Chat) else call.world.p2p_chat(call.author, receiver)
     root_id = optional_text(body, "root_id")
     parent = visible(call, root_id)[0] if root_id else None
@@ -37,7 +37,7 @@ def send(call: Call) -> dict[str, Any]:
     return {"message_id": message.message_id}
 
 
-def _shared(body: dict[str, Any]) -> dict[str, Any]:
+def _with_sharing(body: dict[str, Any]) -> dict[str, Any]:
     """Return a body whose card says itself whether all its readers share it."""
     card = body.get("card")
     if body.get("update_multi") is not True or not isinstance(card, dict):

@@ -7,8 +7,8 @@ from typing import Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.im import card_entities, cards
-from lark_emulator.im.content import UNCONFIRMED, Content, checked_content
-from lark_emulator.im.shown import rendered
+from lark_emulator.im.content import UNCONFIRMED, Content, check_content
+from lark_emulator.im.shown import render
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     choice,
@@ -16,7 +16,7 @@ from lark_emulator.validation import (
     optional_text,
     page,
     page_size,
-    required_text,
+    require_text,
     user_id_type,
     violation,
     whole_number,
@@ -37,16 +37,16 @@ def create(call: Call) -> dict[str, Any]:
     _check_may_send(call)
     id_type = choice(call.query, "receive_id_type", RECEIVE_ID_TYPES)
     body = json_object(call, codes.IM_PARAM)
-    receive_id = required_text(body, "receive_id")
+    receive_id = require_text(body, "receive_id")
     receiver = receiver_of(call, id_type, receive_id)
     content = content_of(call, body)
     _check_system(call, content, receiver)
     uuid = optional_text(body, "uuid", longest=LONGEST_UUID)
     replayed = replayed_message(call, uuid)
     if replayed is not None:
-        return rendered(replayed, call)
+        return render(replayed, call)
     chat = receiver if isinstance(receiver, Chat) else call.world.p2p_chat(call.author, receiver)
-    return rendered(post(call, chat, content, uuid), call)
+    return render(post(call, chat, content, uuid), call)
 
 
 def reply(call: Call) -> dict[str, Any]:
@@ -62,10 +62,10 @@ def reply(call: Call) -> dict[str, Any]:
         violation("reply_in_thread", in_thread, "reply_in_thread must be a boolean")
     replayed = replayed_message(call, uuid)
     if replayed is not None:
-        return rendered(replayed, call)
+        return render(replayed, call)
     message = post(call, chat, content, uuid)
     attach(call, message, parent, in_thread=in_thread)
-    return rendered(message, call)
+    return render(message, call)
 
 
 def attach(call: Call, message: Message, parent: Message, *, in_thread: bool = False) -> None:
@@ -83,13 +83,13 @@ def get(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/messages/:message_id`."""
     user_id_type(call)
     message, _ = visible(call, recalled_too=True)
-    return {"items": [rendered(one, call) for one in (message, *message.parts)]}
+    return {"items": [render(one, call) for one in (message, *message.parts)]}
 
 
 def list_messages(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/messages`: the messages of a chat or of a thread."""
     kind = choice(call.query, "container_id_type", ("chat", "thread"))
-    container = required_text(dict(call.query), "container_id")
+    container = require_text(dict(call.query), "container_id")
     order = choice(
         call.query, "sort_type", ("ByCreateTimeAsc", "ByCreateTimeDesc"), default="ByCreateTimeAsc"
     )
@@ -118,7 +118,7 @@ def list_messages(call: Call) -> dict[str, Any]:
     if order == "ByCreateTimeDesc":
         messages = messages[::-1]
     items, more = page(messages, call, size, codes.IM_PARAM)
-    return {"items": [rendered(m, call) for m in items], **more}
+    return {"items": [render(m, call) for m in items], **more}
 
 
 def _check_may_send(call: Call) -> None:
@@ -129,7 +129,7 @@ def _check_may_send(call: Call) -> None:
 
 def content_of(call: Call, body: dict[str, Any]) -> Content:
     """Return the checked `msg_type` and `content` of a body."""
-    return checked_content(call, required_text(body, "msg_type"), required_text(body, "content"))
+    return check_content(call, require_text(body, "msg_type"), require_text(body, "content"))
 
 
 def _check_system(call: Call, content: Content, receiver: Chat | User) -> None:

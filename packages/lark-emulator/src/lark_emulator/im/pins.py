@@ -9,7 +9,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.im.messages import require_member, visible
 from lark_emulator.im.roles import may
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, page, page_size, required_text, whole_number
+from lark_emulator.validation import json_object, page, page_size, require_text, whole_number
 from lark_emulator.world.message_marks import Pin
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ MOST_PER_PAGE = 50
 PER_SECOND = 5
 
 
-def shown(message: Message, pin: Pin, call: Call) -> dict[str, Any]:
+def render(message: Message, pin: Pin, call: Call) -> dict[str, Any]:
     """Return a pin as Lark shows it: its time is milliseconds in a string."""
     user = call.world.users.get(pin.user_id)
     return {
@@ -34,11 +34,11 @@ def shown(message: Message, pin: Pin, call: Call) -> dict[str, Any]:
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/pins`; a message that is pinned already answers with the pin it has."""
     body = json_object(call, codes.IM_PARAM)
-    message, chat = visible(call, required_text(body, "message_id"))
+    message, chat = visible(call, require_text(body, "message_id"))
     _check(call, message, chat)
     if message.pin is None:
         message.pin = Pin(call.world.clock.now_ms(), app_id=call.app.app_id)
-    return {"pin": shown(message, message.pin, call)}
+    return {"pin": render(message, message.pin, call)}
 
 
 def delete(call: Call) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def delete(call: Call) -> dict[str, Any]:
 
 def list_pins(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/pins`, newest first."""
-    chat_id = required_text(dict(call.query), "chat_id")
+    chat_id = require_text(dict(call.query), "chat_id")
     size = page_size(call, most=MOST_PER_PAGE)
     start, end = _milliseconds(call, "start_time"), _milliseconds(call, "end_time")
     if start is not None and end is not None and start >= end:
@@ -70,7 +70,7 @@ def list_pins(call: Call) -> dict[str, Any]:
         if (start is None or time >= start) and (end is None or time <= end)
     ]
     items, more = page(within, call, size, codes.IM_PARAM)
-    return {"items": [shown(message, pin, call) for message, pin in items], **more}
+    return {"items": [render(message, pin, call) for message, pin in items], **more}
 
 
 def _check(call: Call, message: Message, chat: Chat) -> None:

@@ -15,7 +15,7 @@ from lark_emulator.validation import (
     page,
     page_of,
     page_size,
-    required_text,
+    require_text,
     user_id_type,
     violation,
 )
@@ -32,7 +32,7 @@ MOST_PER_MESSAGE = 10
 CREATED, DELETED = "im.message.reaction.created_v1", "im.message.reaction.deleted_v1"
 
 
-def shown(reaction: Reaction, actor: Actor, id_type: str) -> dict[str, Any]:
+def render(reaction: Reaction, actor: Actor, id_type: str) -> dict[str, Any]:
     """Return a reaction as Lark shows it: its time is milliseconds in a string."""
     user = actor.world.users.get(reaction.user_id)
     operator = {"operator_id": reaction.app_id, "operator_type": "app"}
@@ -72,10 +72,10 @@ def create(call: Call) -> dict[str, Any]:
     kind = body.get("reaction_type")
     if not isinstance(kind, dict):
         violation("reaction_type", kind, "reaction_type is required")
-    emoji_type = required_text(kind, "emoji_type")
+    emoji_type = require_text(kind, "emoji_type")
     if emoji_type not in EMOJI_TYPES:
         raise RefusedError(codes_im.REACTION_TYPE)
-    return shown(react(call.world, message, emoji_type, app_id=call.app.app_id), call, "open_id")
+    return render(react(call.world, message, emoji_type, app_id=call.app.app_id), call, "open_id")
 
 
 def delete(call: Call) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def delete(call: Call) -> dict[str, Any]:
     if reaction.app_id != call.app.app_id:
         raise RefusedError(codes_im.REACTION_NOT_OWN)
     take_away(call.world, message, reaction)
-    return shown(reaction, call, "open_id")
+    return render(reaction, call, "open_id")
 
 
 def list_reactions(call: Call) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def list_reactions(call: Call) -> dict[str, Any]:
     items, more = page(
         _of_type(message, call.query.get("reaction_type", "")), call, size, codes_im.REACTION_PAGE
     )
-    return {"items": [shown(one, call, id_type) for one in items], **more}
+    return {"items": [render(one, call, id_type) for one in items], **more}
 
 
 def batch_query(call: Call) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def batch_query(call: Call) -> dict[str, Any]:
     for query in queries:
         if not isinstance(query, dict):
             violation("queries", query, "each must be an object")
-        message_id = required_text(query, "message_id")
+        message_id = require_text(query, "message_id")
         try:
             message = _message(call, message_id, read=True)
             found, more = page_of(
@@ -133,7 +133,7 @@ def batch_query(call: Call) -> dict[str, Any]:
             continue
         items = []
         for one in found:
-            item = shown(one, call, id_type)
+            item = render(one, call, id_type)
             item["emoji_type"] = item.pop("reaction_type")["emoji_type"]
             items.append(item)
         details.append({"message_id": message_id, "message_reaction_items": items, **more})

@@ -42,7 +42,7 @@ def get(call: Call) -> Answer:
     upload = call.world.uploads[key]
     if upload.is_image != (kind == "image"):
         raise RefusedError(codes.UPLOAD_PARAM, f"{key} is no {kind}")
-    return _sent(upload)
+    return _send(upload)
 
 
 def get_image(call: Call) -> Answer:
@@ -61,10 +61,10 @@ def _own(call: Call, key: str, *, image: bool) -> Answer:
         raise RefusedError(codes.UPLOAD_PARAM, f"invalid {'image' if image else 'file'}_key")
     if upload.app_id != call.app.app_id:
         raise RefusedError(codes_im.NOT_UPLOADER)
-    return _sent(upload)
+    return _send(upload)
 
 
-def _sent(upload: Upload) -> Answer:
+def _send(upload: Upload) -> Answer:
     ascii_name = upload.file_name.encode("ascii", "replace").decode()
     ascii_name = "".join(
         "_" if letter in '?"\\;' or not letter.isprintable() else letter for letter in ascii_name

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 RECALLED = "This message was recalled"
 
 
-def rendered(message: Message, call: Call) -> dict[str, Any]:
+def render(message: Message, call: Call) -> dict[str, Any]:
     """Return a message as Lark shows it: times are milliseconds in strings."""
     content = message.content
     wanted = call.query.get("card_msg_content_type")

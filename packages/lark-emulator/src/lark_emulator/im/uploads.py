@@ -19,7 +19,7 @@ _WIDEST_GIF = 2000
 _WIDEST_AVATAR = 4096
 
 
-def shown(upload: Upload) -> dict[str, Any]:
+def render(upload: Upload) -> dict[str, Any]:
     """Return an upload for the state, without its bytes."""
     return {
         "key": upload.key,

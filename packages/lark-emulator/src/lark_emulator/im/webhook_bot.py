@@ -47,7 +47,7 @@ def add(
     return bot
 
 
-def shown(bot: WebhookBot) -> dict[str, Any]:
+def render(bot: WebhookBot) -> dict[str, Any]:
     """Return a bot for the state; its token and its secret are credentials and not part of it."""
     return {
         "name": bot.name,
@@ -68,7 +68,7 @@ def post(call: Call) -> dict[str, Any]:
     if len(call.body) > MAX_BODY_BYTES:
         raise RefusedError(codes.WEBHOOK_BAD_REQUEST)
     body = json_object(call, codes.WEBHOOK_BAD_REQUEST)
-    if bot.secret and not _signed(call, bot.secret, body):
+    if bot.secret and not _is_signed(call, bot.secret, body):
         raise RefusedError(codes.WEBHOOK_SIGNATURE)
     content = _content(body)
     if body["msg_type"] == "interactive":
@@ -81,7 +81,7 @@ def post(call: Call) -> dict[str, Any]:
     return _SUCCESS
 
 
-def _signed(call: Call, secret: str, body: dict[str, Any]) -> bool:
+def _is_signed(call: Call, secret: str, body: dict[str, Any]) -> bool:
     timestamp, sign = body.get("timestamp"), body.get("sign")
     if type(timestamp) is int and call.settings.webhook_timestamps == "any":
         timestamp = str(timestamp)

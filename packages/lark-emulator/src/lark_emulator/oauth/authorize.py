@@ -37,22 +37,22 @@ def authorize(call: Call) -> Answer:
     method = call.query.get("code_challenge_method") or "plain"
     if method not in METHODS:
         raise RefusedError(refusals.PAGE_PARAM)
-    scopes = _wanted(call, app)
+    scopes = _read_scopes(call, app)
     state = {"state": call.query["state"]} if call.query.get("state") else {}
     if call.world.consents.denies:
-        return _sent_to(address, {"error": "access_denied", **state})
+        return _redirect(address, {"error": "access_denied", **state})
     now = call.world.clock.now()
     user = visitor(call)
     code = call.world.consents.add_code(
         AuthorizationCode(
-            Consent(app, user.tenant_key, user, _granted(call, app, user, scopes), now),
+            Consent(app, user.tenant_key, user, _find_granted(call, app, user, scopes), now),
             address,
             now + CODE_LIFE,
             call.query.get("code_challenge", ""),
             method,
         )
     )
-    return _sent_to(address, {"code": code, **state})
+    return _redirect(address, {"code": code, **state})
 
 
 def visitor(call: Call) -> User:
@@ -68,7 +68,7 @@ def visitor(call: Call) -> User:
     return user
 
 
-def _wanted(call: Call, app: App) -> frozenset[str]:
+def _read_scopes(call: Call, app: App) -> frozenset[str]:
     wanted = call.query.get("scope", "").split()
     if len(wanted) > MOST_SCOPES:
         raise RefusedError(refusals.PAGE_PARAM)
@@ -78,7 +78,7 @@ def _wanted(call: Call, app: App) -> frozenset[str]:
     return frozenset(wanted)
 
 
-def _granted(call: Call, app: App, user: User, scopes: frozenset[str]) -> frozenset[str] | None:
+def _find_granted(call: Call, app: App, user: User, scopes: frozenset[str]) -> frozenset[str] | None:
     """Return what the user has allowed by now; None = everything that the app may do at all."""
     granted = call.world.consents.grant(app, user, scopes)
     if scopes or call.settings.scopeless_authorization == "granted":
@@ -94,7 +94,7 @@ def _check_address(app: App, address: str) -> None:
         raise RefusedError(refusals.PAGE_REDIRECT)
 
 
-def _sent_to(address: str, more: dict[str, str]) -> Answer:
+def _redirect(address: str, more: dict[str, str]) -> Answer:
     parts = urlsplit(address)
     query = f"{parts.query}&{urlencode(more)}" if parts.query else urlencode(more)
     # Headers are Latin-1, and what people write into an address is not.

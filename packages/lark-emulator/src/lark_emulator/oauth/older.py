@@ -74,7 +74,7 @@ def _check_user(call: Call, consent: Consent) -> None:
 def access_token(call: Call) -> dict[str, Any]:
     """Answer `POST /authen/v1/access_token` and `…/refresh_access_token`: the tokens and who the user is."""
     consent = _consent(call)
-    tokens = _shown(give(call, consent, consent.scopes, jwt=False))
+    tokens = _render(give(call, consent, consent.scopes, jwt=False))
     return {**tokens, **_person(call, consent.user)}
 
 
@@ -82,10 +82,10 @@ def oidc_access_token(call: Call) -> dict[str, Any]:
     """Answer `POST /authen/v1/oidc/access_token` and `…/refresh_access_token`: the tokens alone."""
     consent = _consent(call)
     scopes = " ".join(sorted(consent.scopes or ()))
-    return {**_shown(give(call, consent, consent.scopes, jwt=False)), "scope": scopes}
+    return {**_render(give(call, consent, consent.scopes, jwt=False)), "scope": scopes}
 
 
-def _shown(given: Given) -> dict[str, Any]:
+def _render(given: Given) -> dict[str, Any]:
     return {
         "access_token": given.access_token,
         "token_type": "Bearer",

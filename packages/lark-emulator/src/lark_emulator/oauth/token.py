@@ -25,14 +25,14 @@ def token(call: Call) -> Answer:
     """Answer as OAuth does: no envelope, and `error` with `error_description` for what is refused."""
     call.tokens.requests += 1
     try:
-        return as_json(_exchanged(call))
+        return as_json(_exchange(call))
     except RefusedError as refusal:
         word = refusals.WORDS.get(refusal.code.number, refusals.INVALID_GRANT)
         described = {"code": refusal.code.number, "error": word, "error_description": refusal.msg}
         return as_json(described, refusal.code.status)
 
 
-def _exchanged(call: Call) -> dict[str, Any]:
+def _exchange(call: Call) -> dict[str, Any]:
     body = body_of(call)
     kind = text_of(body, "grant_type")
     if kind not in ("authorization_code", "refresh_token"):
@@ -45,7 +45,7 @@ def _exchanged(call: Call) -> dict[str, Any]:
         code = refusals.NOT_AVAILABLE
     if code is not None:
         raise RefusedError(code)
-    scopes = _narrowed(consent, body)
+    scopes = _narrow(consent, body)
     grant.used = True
     given = give(call, consent, scopes, jwt=True)
     answer: dict[str, Any] = {
@@ -104,7 +104,7 @@ def _by_refresh(call: Call, app: App, body: dict[str, Any]) -> RefreshToken:
     return found
 
 
-def _narrowed(consent: Consent, body: dict[str, Any]) -> frozenset[str] | None:
+def _narrow(consent: Consent, body: dict[str, Any]) -> frozenset[str] | None:
     wanted = body.get("scope")
     if wanted is None or wanted == "":
         return consent.scopes

@@ -56,7 +56,7 @@ class Authority:
                 f"the key {self._key_file} is readable by others (mode {mode:04o}). Next: chmod 600 it, or "
                 "delete the folder for a new authority"
             )
-        self._key, self._certificate = self._loaded()
+        self._key, self._certificate = self._load()
 
     def _create(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ class Authority:
         finally:
             Path(draft.name).unlink()
 
-    def _loaded(self) -> tuple[EllipticCurvePrivateKey, x509.Certificate]:
+    def _load(self) -> tuple[EllipticCurvePrivateKey, x509.Certificate]:
         from cryptography import x509
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -127,7 +127,7 @@ def _new_authority() -> tuple[EllipticCurvePrivateKey, x509.Certificate]:
     title = x509.NameAttribute(NameOID.COMMON_NAME, "lark-emulator, for tests on this machine")
     name = x509.Name([title])
     builder = (
-        _dated(_YEARS)
+        _date_builder(_YEARS)
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
@@ -151,7 +151,7 @@ def _new_leaf(
     own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     of_authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     builder = (
-        _dated(_LEAF_LIFE)
+        _date_builder(_LEAF_LIFE)
         .subject_name(subject)
         .issuer_name(authority.subject)
         .public_key(key.public_key())
@@ -190,7 +190,7 @@ def _usage(*, signs: bool) -> x509.KeyUsage:
     )
 
 
-def _dated(life: timedelta) -> x509.CertificateBuilder:
+def _date_builder(life: timedelta) -> x509.CertificateBuilder:
     from cryptography import x509
 
     now = datetime.now(UTC)

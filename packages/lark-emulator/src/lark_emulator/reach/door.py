@@ -53,7 +53,7 @@ class Door:
                 "through it. Next: leave out --host, or --proxy"
             )
 
-    def opened(self) -> Authority:
+    def open(self) -> Authority:
         """Return its authority, made if it is not there.
 
         Raises:
@@ -62,7 +62,7 @@ class Door:
         """
         return Authority(self.authority or default_folder())
 
-    def fitted(
+    def fit(
         self, handler: Handler, lark: Lark, names: Iterable[str]
     ) -> tuple[Handler, ssl.SSLContext | None]:
         """Return what answers, and with which certificate the emulator listens.
@@ -73,8 +73,8 @@ class Door:
             names: what the emulator is called.
         """
         if self.proxy:
-            context = self.opened().context(CERTIFIED)
+            context = self.open().context(CERTIFIED)
             return ForwardProxy(handler, lark, context, passes=self.passes), None
         if self.tls:
-            return handler, self.opened().context(names)
+            return handler, self.open().context(names)
         return handler, None

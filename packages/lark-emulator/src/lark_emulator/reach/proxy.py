@@ -64,9 +64,9 @@ class ForwardProxy:
         self._context = context
         self._passes = passes
 
-    def connected(self) -> None:
+    def count_connection(self) -> None:
         """Count one accepted connection."""
-        self._own.connected()
+        self._own.count_connection()
 
     def handle(self, request: Request) -> Outcome:
         """Perform one request."""

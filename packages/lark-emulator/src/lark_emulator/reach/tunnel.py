@@ -48,7 +48,7 @@ class Interception:
         if behind:
             transport.write(_EARLY)
             transport.close()
-            self._done()
+            self._on_done()
             return
         transport.pause_reading()
         transport.write(ESTABLISHED)
@@ -70,9 +70,9 @@ class Interception:
             if secured is not None and not inner.closed.done():
                 inner.connection_made(secured)
         finally:
-            self._done()
+            self._on_done()
 
-    def _done(self) -> None:
+    def _on_done(self) -> None:
         self._kept.discard(self)
         if not self.closed.done():
             self.closed.set_result(None)

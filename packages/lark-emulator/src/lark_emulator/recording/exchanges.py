@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from lark_emulator.masking import is_secret
 from lark_emulator.recording.scrub import Scrubber
-from lark_emulator.stubs.matching import body_of, parsed
+from lark_emulator.stubs.matching import body_of, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,10 +80,10 @@ def _learn(scrubber: Scrubber, exchange: Exchange) -> None:
     scrubber.learn(request.path)
     if "/bot/v2/hook/" in request.path:
         scrubber.learn_secret(request.path.rpartition("/")[2])
-    for body in (body_of(request), parsed(exchange.body)):
+    for body in (body_of(request), parse(exchange.body)):
         scrubber.learn(body, request.path)
     for raw in (request.body, exchange.body):
-        if parsed(raw) is None:
+        if parse(raw) is None:
             scrubber.learn(raw.decode("utf-8", "replace"))
 
 
@@ -127,13 +127,13 @@ def _telling(value: Any, path: str) -> Any:
         return kept or None
     if isinstance(value, list):
         return [_telling(inner, path) for inner in value]
-    unfolded = parsed(value) if isinstance(value, str) and value[:1] in ("{", "[") else None
+    unfolded = parse(value) if isinstance(value, str) and value[:1] in ("{", "[") else None
     return value if unfolded is None else _telling(unfolded, path)
 
 
 def _answer(scrubber: Scrubber, exchange: Exchange) -> dict[str, Any]:
     answer: dict[str, Any] = {"status": exchange.status, "template": False}
-    value = parsed(exchange.body)
+    value = parse(exchange.body)
     if value is not None:
         answer["json"] = scrubber.value(value, exchange.request.path)
     elif exchange.body:

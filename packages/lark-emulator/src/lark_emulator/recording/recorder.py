@@ -65,7 +65,7 @@ class Upstream:
         self._netloc = parts.netloc
         self._context = ssl.create_default_context() if parts.scheme == "https" else None
 
-    def asked(self, request: Request) -> tuple[int, list[tuple[str, str]], bytes]:
+    def ask(self, request: Request) -> tuple[int, list[tuple[str, str]], bytes]:
         """Send a request on, and return status, headers and body of the answer. Blocks.
 
         Raises:
@@ -111,7 +111,7 @@ class Recorder:
         self._exchanges: list[Exchange] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def connected(self) -> None:
+    def count_connection(self) -> None:
         """Nothing is counted."""
 
     def handle(self, request: Request) -> Outcome:
@@ -121,11 +121,11 @@ class Recorder:
             return Outcome(plain(403, "this Host is not served by lark-emulator record"))
         if request.upgrade or request.method == "CONNECT":
             return Outcome(plain(501, "record passes on HTTP requests only"))
-        return Outcome(None, later=self._passed_on(request))
+        return Outcome(None, later=self._pass_on(request))
 
-    async def _passed_on(self, request: Request) -> Answer:
+    async def _pass_on(self, request: Request) -> Answer:
         try:
-            status, headers, body = await asyncio.to_thread(self._upstream.asked, request)
+            status, headers, body = await asyncio.to_thread(self._upstream.ask, request)
         except (OSError, http.client.HTTPException) as error:
             return as_json({"code": -502, "msg": f"the upstream cannot be reached: {error}"}, 502)
         content_type = next((value for name, value in headers if name.lower() == "content-type"), "")

@@ -141,7 +141,7 @@ class Scrubber:
         self._pattern = None
         return made
 
-    def _replaced(self) -> re.Pattern[str]:
+    def _pattern_of_secrets(self) -> re.Pattern[str]:
         if self._pattern is None:
             long = sorted((one for one in self._pseudonyms if len(one) >= SHORTEST), key=len, reverse=True)
             self._pattern = re.compile("|".join(map(re.escape, long)) or r"(?!)")
@@ -152,7 +152,7 @@ class Scrubber:
         whole = self._pseudonyms.get(text.strip())
         if whole is not None:
             return whole
-        return self._replaced().sub(lambda found: self._pseudonyms[found.group()], text)
+        return self._pattern_of_secrets().sub(lambda found: self._pseudonyms[found.group()], text)
 
     def value(self, value: Any, path: str = "") -> Any:
         """Return a JSON value with pseudonyms, in the names of members and in JSON within strings as well."""
@@ -179,7 +179,7 @@ class Scrubber:
 
     def _number(self, value: float) -> float:
         text = str(value)
-        return 0 if len(text) >= SHORTEST and self._replaced().search(text) else value
+        return 0 if len(text) >= SHORTEST and self._pattern_of_secrets().search(text) else value
 
 
 def _plain(label: str, number: int) -> str:

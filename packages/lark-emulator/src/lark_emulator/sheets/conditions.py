@@ -35,7 +35,7 @@ OF_FILTERS: Comparisons = {"multiValue": {"": None}, **COMPARED, "clear": {"": N
 OF_VIEWS: Comparisons = {"hiddenValue": {"": None}, **COMPARED}
 
 
-def checked(file: Opened, spec: dict[str, Any], known: Comparisons, wrong: Code) -> dict[str, Any]:
+def check(file: Opened, spec: dict[str, Any], known: Comparisons, wrong: Code) -> dict[str, Any]:
     """Return a condition as it is kept.
 
     Args:

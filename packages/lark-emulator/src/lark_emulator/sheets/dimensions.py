@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
-from lark_emulator.sheets.opened import Opened, body_of, number, opened, part
+from lark_emulator.sheets.opened import Opened, body_of, number, open_spreadsheet, part
 from lark_emulator.sheets.writing import MOST_GRID_COLUMNS
 from lark_emulator.world.grid import COLUMNS, ROWS, Size
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_AT_ONCE = 5000
 
 
-def _named(file: Opened, spec: dict[str, Any]) -> tuple[Worksheet, str]:
+def _find_dimension(file: Opened, spec: dict[str, Any]) -> tuple[Worksheet, str]:
     sheet = file.sheet(spec.get("sheetId"))
     if spec.get("majorDimension") not in (ROWS, COLUMNS):
         raise file.refusal(codes.SHEET_BODY, "majorDimension")
@@ -40,22 +40,22 @@ def _check_room(file: Opened, grid: Grid, axis: str, more: int) -> None:
 
 def append(call: Call) -> dict[str, Any]:
     """Answer `POST …/dimension_range`: at the end."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     spec = part(call, body_of(call), "dimension")
-    sheet, axis = _named(file, spec)
+    sheet, axis = _find_dimension(file, spec)
     count = number(call, spec, "length", 1)
     _check_room(file, sheet.grid, axis, count)
-    sheet.inserted(axis, _count(sheet.grid, axis), count)
+    sheet.insert(axis, _count(sheet.grid, axis), count)
     file.wrote()
     return {"addCount": count, "majorDimension": axis}
 
 
 def insert(call: Call) -> dict[str, Any]:
     """Answer `POST …/insert_dimension_range`: from 0, the end not included."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     body = body_of(call)
     spec = part(call, body, "dimension")
-    sheet, axis = _named(file, spec)
+    sheet, axis = _find_dimension(file, spec)
     start, end = number(call, spec, "startIndex"), number(call, spec, "endIndex")
     if start > _count(sheet.grid, axis):
         raise file.refusal(codes.SHEET_DIMENSION, "startIndex is beyond the grid")
@@ -64,14 +64,14 @@ def insert(call: Call) -> dict[str, Any]:
     if style not in ("", "BEFORE", "AFTER"):
         raise file.refusal(codes.SHEET_BODY, "inheritStyle")
     copied = {"BEFORE": start - 1, "AFTER": start}.get(style)
-    sheet.inserted(axis, start, end - start, None if copied is None or copied < 0 else copied)
+    sheet.insert(axis, start, end - start, None if copied is None or copied < 0 else copied)
     file.wrote()
     return {}
 
 
 def inclusive(file: Opened, spec: dict[str, Any]) -> tuple[Worksheet, str, int, int]:
     """Return worksheet, axis, start from 0, and how many, of a range from 1 whose end is included."""
-    sheet, axis = _named(file, spec)
+    sheet, axis = _find_dimension(file, spec)
     start, end = number(file.call, spec, "startIndex", 1), number(file.call, spec, "endIndex", 1)
     if not 0 < end - start + 1 <= MOST_AT_ONCE or end > _count(sheet.grid, axis):
         raise file.refusal(codes.SHEET_DIMENSION, f"{start} to {end}")
@@ -80,7 +80,7 @@ def inclusive(file: Opened, spec: dict[str, Any]) -> tuple[Worksheet, str, int, 
 
 def update(call: Call) -> dict[str, Any]:
     """Answer `PUT …/dimension_range`: from 1, the end included; sizes in pixels, 0 hides."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     body = body_of(call)
     sheet, axis, start, count = inclusive(file, part(call, body, "dimension"))
     spec = part(call, body, "dimensionProperties")
@@ -103,18 +103,18 @@ def update(call: Call) -> dict[str, Any]:
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/dimension_range`: from 1, the end included; not all of them."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     sheet, axis, start, count = inclusive(file, part(call, body_of(call), "dimension"))
     if count == _count(sheet.grid, axis):
         raise file.refusal(codes.SHEET_DIMENSION, "not all of them")
-    sheet.removed(axis, start, count)
+    sheet.remove(axis, start, count)
     file.wrote()
     return {"delCount": count, "majorDimension": axis}
 
 
 def move(call: Call) -> dict[str, Any]:
     """Answer `POST …/move_dimension` of v3: from 0, the end included."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     sheet = file.sheet(call.params["sheet_id"])
     body = body_of(call)
     spec = part(call, body, "source")
@@ -129,7 +129,7 @@ def move(call: Call) -> dict[str, Any]:
     # The destination counts with the moved rows still in their place.
     target = to - count if to > end else to
     if target != start:
-        sheet.moved(axis, start, count, target)
+        sheet.move(axis, start, count, target)
     file.wrote()
     return {}
 

@@ -9,7 +9,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
-from lark_emulator.sheets.opened import Opened, body_of, opened, part, parts
+from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part, parts
 from lark_emulator.world.sheets import Rule
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ MOST_CELLS = 5000
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/dataValidation`: in place of those that its cells had."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     body = body_of(call)
     at = _range(file, body.get("range"))
     if body.get("dataValidationType") != "list":
         raise file.refusal(codes.SHEET_BODY, "dataValidationType")
-    spec = _checked(file, part(call, body, "dataValidation"))
+    spec = _check(file, part(call, body, "dataValidation"))
     _cut_out(at.sheet, at.where)
     rule_id = str(int(call.world.new_id("", 8), 16))
     at.sheet.dropdowns[rule_id] = Rule(rule_id, [at.where], spec)
@@ -40,7 +40,7 @@ def create(call: Call) -> dict[str, Any]:
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET …/dataValidation?range=&dataValidationType=list`."""
-    file = opened(call)
+    file = open_spreadsheet(call)
     if call.query.get("dataValidationType") != "list":
         raise file.refusal(codes.SHEET_URL_PARAM, "dataValidationType")
     at = ranges.parse(file, call.query.get("range"))
@@ -49,25 +49,25 @@ def get(call: Call) -> dict[str, Any]:
         "spreadsheetToken": file.token,
         "sheetId": at.sheet.sheet_id,
         "revision": file.book.revision,
-        "dataValidations": [_shown(at.sheet, rule) for rule in met],
+        "dataValidations": [_render(at.sheet, rule) for rule in met],
     }
 
 
 def update(call: Call) -> dict[str, Any]:
     """Answer `PUT …/dataValidation/:sheetId/:dataValidationId`."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     sheet = file.sheet(call.params["sheetId"])
     rule = sheet.dropdowns.get(call.params["dataValidationId"])
     if rule is None:
         raise file.refusal(codes.SHEET_PARAM, "dataValidationId")
-    rule.spec = _checked(file, part(call, body_of(call), "dataValidation"))
+    rule.spec = _check(file, part(call, body_of(call), "dataValidation"))
     file.wrote()
-    return {"spreadsheetToken": file.token, "sheetId": sheet.sheet_id, "dataValidation": _shown(sheet, rule)}
+    return {"spreadsheetToken": file.token, "sheetId": sheet.sheet_id, "dataValidation": _render(sheet, rule)}
 
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/dataValidation`, with a result for each range."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     results = []
     for spec in parts(call, body_of(call), "dataValidationRanges", MOST_RANGES):
         result: dict[str, Any] = {
@@ -97,7 +97,7 @@ def _range(file: Opened, text: Any) -> Range:
     return at
 
 
-def _checked(file: Opened, spec: dict[str, Any]) -> dict[str, Any]:
+def _check(file: Opened, spec: dict[str, Any]) -> dict[str, Any]:
     values = spec.get("conditionValues")
     if not isinstance(values, list) or not values or not all(isinstance(each, str) for each in values):
         raise file.refusal(codes.SHEET_BODY, "conditionValues")
@@ -135,13 +135,13 @@ def _cut_out(sheet: Worksheet, where: Rect) -> int:
     return cells
 
 
-def _shown(sheet: Worksheet, rule: Rule) -> dict[str, Any]:
+def _render(sheet: Worksheet, rule: Rule) -> dict[str, Any]:
     return {
         "dataValidationId": int(rule.rule_id),
         "dataValidationType": "list",
         "conditionValues": rule.spec["conditionValues"],
         "options": rule.spec["options"],
-        "ranges": [ranges.shown(sheet.sheet_id, rect) for rect in rule.where],
+        "ranges": [ranges.format_range(sheet.sheet_id, rect) for rect in rule.where],
     }
 
 

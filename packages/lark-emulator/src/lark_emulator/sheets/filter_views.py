@@ -10,10 +10,10 @@ from lark_emulator import codes
 from lark_emulator.drive.access import EDIT, VIEW
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
-from lark_emulator.sheets.conditions import OF_VIEWS, checked
+from lark_emulator.sheets.conditions import OF_VIEWS, check
 from lark_emulator.sheets.filters import column_named
 from lark_emulator.sheets.locked import check_unlocked
-from lark_emulator.sheets.opened import Opened, body_of, opened
+from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet
 from lark_emulator.world.sheets import Filter, View
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _WRONG = codes.SHEET_FILTER_EXISTS._replace(msg="wrong filter value")
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/filter_views`."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     sheet = file.sheet(call.params["sheet_id"])
     body = body_of(call)
     view_id = body.get("filter_view_id") or call.world.new_id("", 10)
@@ -43,24 +43,24 @@ def create(call: Call) -> dict[str, Any]:
     view = View(view_id, name, Filter(_where(file, sheet, body.get("range")), {}))
     sheet.views[view_id] = view
     file.wrote()
-    return {"filter_view": _shown(sheet, view)}
+    return {"filter_view": _render(sheet, view)}
 
 
 def query(call: Call) -> dict[str, Any]:
     """Answer `GET …/filter_views/query`."""
-    sheet = opened(call).sheet(call.params["sheet_id"])
-    return {"items": [_shown(sheet, view) for view in sheet.views.values()]}
+    sheet = open_spreadsheet(call).sheet(call.params["sheet_id"])
+    return {"items": [_render(sheet, view) for view in sheet.views.values()]}
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET …/filter_views/:filter_view_id`."""
-    _, sheet, view = _named(call)
-    return {"filter_view": _shown(sheet, view)}
+    _, sheet, view = _find_view(call)
+    return {"filter_view": _render(sheet, view)}
 
 
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/filter_views/:filter_view_id`: its name or its range; conditions beyond that go."""
-    file, sheet, view = _named(call, EDIT)
+    file, sheet, view = _find_view(call, EDIT)
     body = body_of(call)
     name, made = view.name, view.filter
     if body.get("filter_view_name") is not None and body["filter_view_name"] != name:
@@ -73,12 +73,12 @@ def patch(call: Call) -> dict[str, Any]:
         raise file.refusal(codes.SHEET_UNCHANGED)
     sheet.views[view.view_id] = replace(view, name=name, filter=made)
     file.wrote()
-    return {"filter_view": _shown(sheet, sheet.views[view.view_id])}
+    return {"filter_view": _render(sheet, sheet.views[view.view_id])}
 
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/filter_views/:filter_view_id`."""
-    file, sheet, view = _named(call, EDIT)
+    file, sheet, view = _find_view(call, EDIT)
     del sheet.views[view.view_id]
     file.wrote()
     return {}
@@ -86,7 +86,7 @@ def delete(call: Call) -> dict[str, Any]:
 
 def create_condition(call: Call) -> dict[str, Any]:
     """Answer `POST …/conditions`; `condition_id` is the letter of the column."""
-    file, sheet, view = _named(call, EDIT)
+    file, sheet, view = _find_view(call, EDIT)
     body = body_of(call)
     column = _column(file, view, body.get("condition_id"))
     if column in view.filter.conditions:
@@ -96,35 +96,35 @@ def create_condition(call: Call) -> dict[str, Any]:
 
 def update_condition(call: Call) -> dict[str, Any]:
     """Answer `PUT …/conditions/:condition_id`."""
-    file, sheet, view = _named(call, EDIT)
+    file, sheet, view = _find_view(call, EDIT)
     column, _ = _condition(file, view)
     return _put(file, sheet, view, column, body_of(call))
 
 
 def query_conditions(call: Call) -> dict[str, Any]:
     """Answer `GET …/conditions/query`."""
-    _, _, view = _named(call)
+    _, _, view = _find_view(call)
     found = sorted(view.filter.conditions.items())
     return {"items": [_condition_shown(column, each) for column, (each,) in found]}
 
 
 def get_condition(call: Call) -> dict[str, Any]:
     """Answer `GET …/conditions/:condition_id`."""
-    file, _, view = _named(call)
+    file, _, view = _find_view(call)
     return {"condition": _condition_shown(*_condition(file, view))}
 
 
 def delete_condition(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/conditions/:condition_id`."""
-    file, _, view = _named(call, EDIT)
+    file, _, view = _find_view(call, EDIT)
     column, _ = _condition(file, view)
     del view.filter.conditions[column]
     file.wrote()
     return {}
 
 
-def _named(call: Call, need: str = VIEW) -> tuple[Opened, Worksheet, View]:
-    file = opened(call, need)
+def _find_view(call: Call, need: str = VIEW) -> tuple[Opened, Worksheet, View]:
+    file = open_spreadsheet(call, need)
     sheet = file.sheet(call.params["sheet_id"])
     view = sheet.views.get(call.params["filter_view_id"])
     if view is None:
@@ -169,7 +169,7 @@ def _condition(file: Opened, view: View) -> tuple[int, dict[str, Any]]:
 
 
 def _put(file: Opened, sheet: Worksheet, view: View, column: int, spec: dict[str, Any]) -> dict[str, Any]:
-    condition = checked(file, spec, OF_VIEWS, _WRONG)
+    condition = check(file, spec, OF_VIEWS, _WRONG)
     check_unlocked(file, sheet, view.filter.where)
     view.filter.conditions[column] = [condition]
     file.wrote()
@@ -180,11 +180,11 @@ def _condition_shown(column: int, condition: dict[str, Any]) -> dict[str, Any]:
     return {"condition_id": ranges.letters(column), **condition}
 
 
-def _shown(sheet: Worksheet, view: View) -> dict[str, Any]:
+def _render(sheet: Worksheet, view: View) -> dict[str, Any]:
     return {
         "filter_view_id": view.view_id,
         "filter_view_name": view.name,
-        "range": ranges.shown(sheet.sheet_id, view.filter.where),
+        "range": ranges.format_range(sheet.sheet_id, view.filter.where),
     }
 
 

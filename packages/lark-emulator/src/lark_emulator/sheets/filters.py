@@ -8,10 +8,10 @@ from lark_emulator import codes
 from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
-from lark_emulator.sheets.conditions import OF_FILTERS, checked
-from lark_emulator.sheets.formats import displayed
+from lark_emulator.sheets.conditions import OF_FILTERS, check
+from lark_emulator.sheets.formats import display
 from lark_emulator.sheets.formulas import result
-from lark_emulator.sheets.opened import Opened, body_of, opened, part
+from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part
 from lark_emulator.world.grid import Formula, Rich
 from lark_emulator.world.sheets import Filter
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET`; nothing if there is no filter."""
-    file = opened(call)
+    file = open_spreadsheet(call)
     sheet = file.sheet(call.params["sheet_id"])
     if sheet.filter is None:
         return {}
     return {
         "sheet_filter_info": {
-            "range": ranges.shown(sheet.sheet_id, sheet.filter.where),
+            "range": ranges.format_range(sheet.sheet_id, sheet.filter.where),
             "filtered_out_rows": _hidden_rows(file, sheet, sheet.filter),
             "filter_infos": [
                 {"col": ranges.letters(column), "conditions": conditions}
@@ -39,7 +39,7 @@ def get(call: Call) -> dict[str, Any]:
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST`."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     sheet = file.sheet(call.params["sheet_id"])
     if sheet.filter is not None and call.settings.filter_again == "refused":
         raise file.refusal(codes.SHEET_FILTER_EXISTS)
@@ -56,7 +56,7 @@ def create(call: Call) -> dict[str, Any]:
 
 def update(call: Call) -> dict[str, Any]:
     """Answer `PUT`: the condition of one column."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     sheet = file.sheet(call.params["sheet_id"])
     if sheet.filter is None:
         raise file.refusal(codes.SHEET_PARAM, "no filter")
@@ -72,7 +72,7 @@ def update(call: Call) -> dict[str, Any]:
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE`."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     sheet = file.sheet(call.params["sheet_id"])
     if sheet.filter is None:
         raise file.refusal(codes.SHEET_PARAM, "no filter")
@@ -96,7 +96,7 @@ def _put(file: Opened, to: Filter, body: dict[str, Any]) -> None:
     if condition.get("filter_type") == "clear":
         to.conditions.pop(column, None)
         return
-    to.conditions[column] = [checked(file, condition, OF_FILTERS, codes.SHEET_FILTER_VALUE)]
+    to.conditions[column] = [check(file, condition, OF_FILTERS, codes.SHEET_FILTER_VALUE)]
 
 
 def _hidden_rows(file: Opened, sheet: Worksheet, filter_: Filter) -> list[int]:
@@ -119,14 +119,14 @@ def _passes(file: Opened, sheet: Worksheet, row: int, column: int, condition: di
     if isinstance(value, Formula):
         value = result(sheet, value)
     if kind == "number":
-        return isinstance(value, (int, float)) and _compared(
+        return isinstance(value, (int, float)) and _compare(
             value, comparison, [float(each) for each in expected]
         )
-    text = shown_text(file, sheet, row, column, value)
+    text = display_text(file, sheet, row, column, value)
     return text in expected if kind == "multiValue" else _matches(text, comparison, expected[0])
 
 
-def shown_text(file: Opened, sheet: Worksheet, row: int, column: int, value: Any) -> str:
+def display_text(file: Opened, sheet: Worksheet, row: int, column: int, value: Any) -> str:
     """Return a cell's value as the cell shows it."""
     if value is None:
         return ""
@@ -135,11 +135,11 @@ def shown_text(file: Opened, sheet: Worksheet, row: int, column: int, value: Any
     if isinstance(value, bool):
         return str(value).upper()
     if isinstance(value, (int, float)):
-        return displayed(value, file.book.style_at(sheet, row, column).get("formatter", ""))
+        return display(value, file.book.style_at(sheet, row, column).get("formatter", ""))
     return str(value)
 
 
-def _compared(value: float, comparison: str, bounds: list[float]) -> bool:
+def _compare(value: float, comparison: str, bounds: list[float]) -> bool:
     first, last = bounds[0], bounds[-1]
     return {
         "equal": value == first,

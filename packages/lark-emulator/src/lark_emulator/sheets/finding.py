@@ -10,8 +10,8 @@ from lark_emulator.drive.access import EDIT, VIEW
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
 from lark_emulator.sheets.cells import Cells
-from lark_emulator.sheets.filters import shown_text
-from lark_emulator.sheets.opened import Opened, body_of, opened, part
+from lark_emulator.sheets.filters import display_text
+from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part
 from lark_emulator.sheets.pace import Pace
 from lark_emulator.world.grid import Formula, Rich
 
@@ -45,7 +45,7 @@ class Found(NamedTuple):
 
 
 def _search(call: Call, body: dict[str, Any], need: str) -> Generator[None, None, Found]:
-    file = opened(call, need)
+    file = open_spreadsheet(call, need)
     sheet = file.sheet(call.params["sheet_id"])
     condition = part(call, body, "find_condition")
     at = ranges.parse(file, condition.get("range"), sheet)
@@ -62,13 +62,13 @@ def _search(call: Call, body: dict[str, Any], need: str) -> Generator[None, None
         raise file.refusal(codes.SHEET_PARAM, "not a regular expression") from None
     found = Found(file, sheet, pattern, bool(condition.get("match_entire_cell")), [], [])
     pace = Pace()
-    for row, each in enumerate(sheet.grid.looked_at(at.where.row, at.where.end_row), at.where.row):
+    for row, each in enumerate(sheet.grid.look_at(at.where.row, at.where.end_row), at.where.row):
         values = [] if each is None else each.values[at.where.column : at.where.end_column]
         for column, value in enumerate(values, at.where.column):
             if isinstance(value, Formula):
                 if condition.get("include_formulas") and _hit(found, value.text):
                     found.formulas.append((row, column))
-            elif value is not None and _hit(found, shown_text(file, sheet, row, column, value)):
+            elif value is not None and _hit(found, display_text(file, sheet, row, column, value)):
                 found.values.append((row, column))
         if pace.due(len(values)):
             yield
@@ -97,7 +97,7 @@ def replace(call: Call) -> Slices:
         raise found.file.refusal(codes.SHEET_BODY, "replacement")
     try:
         changed = list(
-            _changed(found, replacement, regex=bool(body["find_condition"].get("search_by_regex")))
+            _replace(found, replacement, regex=bool(body["find_condition"].get("search_by_regex")))
         )
     except re.error:
         raise found.file.refusal(codes.SHEET_PARAM, "replacement") from None
@@ -108,13 +108,13 @@ def replace(call: Call) -> Slices:
     return {"replace_result": found.as_dict}
 
 
-def _changed(found: Found, replacement: str, *, regex: bool) -> Iterator[tuple[int, int, Any]]:
+def _replace(found: Found, replacement: str, *, regex: bool) -> Iterator[tuple[int, int, Any]]:
     """Yield what the cells become; none is written before all are known to fit."""
     new = replacement if regex else replacement.replace("\\", r"\\")
     grid, cells = found.sheet.grid, Cells(found.file, found.file.call.body)
     for row, column in found.values:
         old = grid.value(row, column)
-        text = found.pattern.sub(new, shown_text(found.file, found.sheet, row, column, old))
+        text = found.pattern.sub(new, display_text(found.file, found.sheet, row, column, old))
         yield row, column, _number(text) if isinstance(old, (int, float)) else cells.cell(text)
     for row, column in found.formulas:
         yield row, column, Formula(found.pattern.sub(new, grid.value(row, column).text))

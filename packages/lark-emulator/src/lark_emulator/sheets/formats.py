@@ -18,7 +18,7 @@ def is_date(formatter: str) -> bool:
     return bool(re.search(r"yy|dd|[Hh]+:|:mm|:ss", formatter))
 
 
-def displayed(value: float, formatter: str) -> str:
+def display(value: float, formatter: str) -> str:
     """Return a number as a cell shows it."""
     if is_date(formatter) and 0 <= value < _LAST_DAY:
         return date_text(value, formatter)

@@ -10,7 +10,7 @@ from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets.dimensions import inclusive
 from lark_emulator.sheets.locked import check_unlocked
-from lark_emulator.sheets.opened import Opened, body_of, opened, part, parts, refusal
+from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part, parts, refusal
 from lark_emulator.validation import choice
 from lark_emulator.world.grid import ROWS, Rect
 from lark_emulator.world.sheets import Lock
@@ -27,7 +27,7 @@ _MEMBER_TYPES = {"userId": "user_id", "openId": "open_id", "unionId": "union_id"
 def add(call: Call) -> dict[str, Any]:
     """Answer `POST …/protected_dimension`: all of them, or none."""
     id_type = choice(call.query, "user_id_type", ("open_id", "union_id"), default="open_id")
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     made, lines = [], 0
     for spec in parts(call, body_of(call), "addProtectedDimension", MOST_ADDED):
         sheet, axis, where = _lines(file, {"majorDimension": ROWS, **part(call, spec, "dimension")})
@@ -61,11 +61,11 @@ def add(call: Call) -> dict[str, Any]:
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET …/protected_range_batch_get?protectIds=`; unknown ids are left out."""
     kind = choice(call.query, "memberType", tuple(_MEMBER_TYPES), default="userId")
-    file = opened(call)
+    file = open_spreadsheet(call)
     ids = [each for each in call.query.get("protectIds", "").split(",") if each]
     if not 0 < len(ids) <= MOST_SHOWN:
         raise file.refusal(codes.SHEET_URL_PARAM, f"1 to {MOST_SHOWN} protectIds")
-    known = _known(file)
+    known = _all_locks(file)
     shown = [
         {**summary(*known[each]), "editors": {"users": _members(call, known[each][1].users, kind)}}
         for each in dict.fromkeys(ids)
@@ -76,8 +76,8 @@ def get(call: Call) -> dict[str, Any]:
 
 def update(call: Call) -> dict[str, Any]:
     """Answer `POST …/protected_range_batch_update`: all of them, or none."""
-    file = opened(call, EDIT)
-    known, changed, replies = _known(file), [], []
+    file = open_spreadsheet(call, EDIT)
+    known, changed, replies = _all_locks(file), [], []
     for spec in parts(call, body_of(call), "requests", MOST_CHANGED):
         lock_id = spec.get("protectId")
         if not isinstance(lock_id, str) or lock_id not in known:
@@ -91,7 +91,7 @@ def update(call: Call) -> dict[str, Any]:
                 raise file.refusal(codes.SHEET_BODY, "it stays in its worksheet")
             check_unlocked(file, sheet, lock.where)
         editors = part(call, spec, "editors") if spec.get("editors") is not None else {}
-        added, gone = (_named(file, editors, name) for name in ("addEditors", "delEditors"))
+        added, gone = (_find_editors(file, editors, name) for name in ("addEditors", "delEditors"))
         lock.users = [one for one in dict.fromkeys([*lock.users, *added]) if one not in gone]
         if "lockInfo" in spec:
             lock.info = _info(file, spec)
@@ -107,13 +107,13 @@ def update(call: Call) -> dict[str, Any]:
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/protected_range_batch_del`; unknown ids are left out."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     ids = body_of(call).get("protectIds")
     if not isinstance(ids, list) or not ids or not all(isinstance(each, str) for each in ids):
         raise file.refusal(codes.SHEET_BODY, "protectIds")
     if len(ids) > MOST_CHANGED:
         raise file.refusal(codes.SHEET_LIMIT, "protectIds")
-    known = _known(file)
+    known = _all_locks(file)
     found = [each for each in dict.fromkeys(ids) if each in known]
     for each in found:
         check_unlocked(file, known[each][0], known[each][1].where)
@@ -140,7 +140,7 @@ def summary(sheet: Worksheet, lock: Lock) -> dict[str, Any]:
     }
 
 
-def _known(file: Opened) -> dict[str, tuple[Worksheet, Lock]]:
+def _all_locks(file: Opened) -> dict[str, tuple[Worksheet, Lock]]:
     sheets = file.book.sheets.values()
     return {lock.lock_id: (sheet, lock) for sheet in sheets for lock in sheet.locks.values()}
 
@@ -165,7 +165,7 @@ def _user(file: Opened, id_type: str, value: Any) -> str:
     return user.user_id
 
 
-def _named(file: Opened, editors: dict[str, Any], name: str) -> list[str]:
+def _find_editors(file: Opened, editors: dict[str, Any], name: str) -> list[str]:
     members = editors.get(name) or []
     if not isinstance(members, list) or not all(isinstance(each, dict) for each in members):
         raise file.refusal(codes.SHEET_BODY, name)

@@ -10,7 +10,7 @@ import orjson
 from lark_emulator import codes
 from lark_emulator.codes import Code, RefusedError
 from lark_emulator.drive.access import EDIT, VIEW, may
-from lark_emulator.validation import parsed
+from lark_emulator.validation import parse
 from lark_emulator.world.drive import SHEET
 from lark_emulator.world.sheet_plans import READ, WRITE
 from lark_emulator.world.sheets import Spreadsheet
@@ -81,7 +81,7 @@ class Opened:
         return book.revision
 
 
-def opened(call: Call, need: str = VIEW) -> Opened:
+def open_spreadsheet(call: Call, need: str = VIEW) -> Opened:
     """Return the spreadsheet of the path.
 
     Args:
@@ -100,7 +100,7 @@ def still_opened(file: Opened, need: str = EDIT) -> None:
     """Check once more, after others had their turn, that a request may use its spreadsheet.
 
     Raises:
-        RefusedError: as `opened` does.
+        RefusedError: as `open_spreadsheet` does.
     """
     _open(file.call, file.token, need)
 
@@ -132,7 +132,7 @@ def body_of(call: Call) -> dict[str, Any]:
     if longest and len(call.body) > longest:
         raise refusal(call, codes.SHEET_REQUEST_TOO_LARGE)
     try:
-        body = parsed(call.body or b"{}") if len(call.body) < _SMALL else orjson.loads(call.body)
+        body = parse(call.body or b"{}") if len(call.body) < _SMALL else orjson.loads(call.body)
     except orjson.JSONDecodeError:
         raise refusal(call, codes.SHEET_NO_JSON) from None
     if not isinstance(body, dict):

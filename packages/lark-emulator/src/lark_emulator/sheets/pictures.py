@@ -12,7 +12,7 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
 from lark_emulator.sheets.filter_views import ID
 from lark_emulator.sheets.locked import check_unlocked
-from lark_emulator.sheets.opened import Opened, body_of, opened
+from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet
 from lark_emulator.sheets.picture_sizes import size_of
 from lark_emulator.sheets.writing import Block, check, write
 from lark_emulator.world.grid import COLUMNS, ROWS, Rich
@@ -33,7 +33,7 @@ _HIGHEST_BYTE = 255
 
 def into_cell(call: Call) -> dict[str, Any]:
     """Answer `POST …/values_image`."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     body = body_of(call)
     at = ranges.to_write(file, body.get("range"))
     if at.where.rows != 1 or at.where.columns != 1:
@@ -56,7 +56,7 @@ def into_cell(call: Call) -> dict[str, Any]:
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/float_images`; an id of the caller's makes a repeat harmless."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     sheet = file.sheet(call.params["sheet_id"])
     body = body_of(call)
     image_id = body.get("float_image_id") or call.world.new_id("", 10)
@@ -77,36 +77,36 @@ def create(call: Call) -> dict[str, Any]:
     image = FloatImage(image_id, media.token, where, _size(file, sheet, where, body, usual))
     sheet.images[image_id] = image
     file.wrote()
-    return {"float_image": _shown(sheet, image)}
+    return {"float_image": _render(sheet, image)}
 
 
 def query(call: Call) -> dict[str, Any]:
     """Answer `GET …/float_images/query`."""
-    sheet = opened(call).sheet(call.params["sheet_id"])
-    return {"items": [_shown(sheet, image) for image in sheet.images.values()]}
+    sheet = open_spreadsheet(call).sheet(call.params["sheet_id"])
+    return {"items": [_render(sheet, image) for image in sheet.images.values()]}
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET …/float_images/:float_image_id`."""
-    _, sheet, image = _named(call)
-    return {"float_image": _shown(sheet, image)}
+    _, sheet, image = _find_image(call)
+    return {"float_image": _render(sheet, image)}
 
 
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/float_images/:float_image_id`: place and size; another token is ignored."""
-    file, sheet, image = _named(call, EDIT)
+    file, sheet, image = _find_image(call, EDIT)
     body = body_of(call)
     where = image.where if body.get("range") is None else _cell(file, sheet, body["range"])
     check_unlocked(file, sheet, image.where)
     image.size = _size(file, sheet, where, body, image.size)
     image.where = where
     file.wrote()
-    return {"float_image": _shown(sheet, image)}
+    return {"float_image": _render(sheet, image)}
 
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/float_images/:float_image_id`."""
-    file, sheet, image = _named(call, EDIT)
+    file, sheet, image = _find_image(call, EDIT)
     del sheet.images[image.image_id]
     file.wrote()
     return {}
@@ -127,8 +127,8 @@ def _bytes(file: Opened, image: Any) -> bytes:
     return bytes(image)
 
 
-def _named(call: Call, need: str = VIEW) -> tuple[Opened, Worksheet, FloatImage]:
-    file = opened(call, need)
+def _find_image(call: Call, need: str = VIEW) -> tuple[Opened, Worksheet, FloatImage]:
+    file = open_spreadsheet(call, need)
     sheet = file.sheet(call.params["sheet_id"])
     image = sheet.images.get(call.params["float_image_id"])
     if image is None:
@@ -166,11 +166,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _shown(sheet: Worksheet, image: FloatImage) -> dict[str, Any]:
+def _render(sheet: Worksheet, image: FloatImage) -> dict[str, Any]:
     return {
         "float_image_id": image.image_id,
         "float_image_token": image.token,
-        "range": ranges.shown(sheet.sheet_id, image.where),
+        "range": ranges.format_range(sheet.sheet_id, image.where),
         **image.size,
     }
 

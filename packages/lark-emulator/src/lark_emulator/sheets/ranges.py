@@ -72,7 +72,7 @@ def column_number(name: str) -> int:
     return number - 1
 
 
-def shown(sheet_id: str, where: Rect) -> str:
+def format_range(sheet_id: str, where: Rect) -> str:
     """Return a range as an answer shows it."""
     return f"{sheet_id}!{a1(where)}"
 

@@ -9,7 +9,7 @@ import orjson
 
 from lark_emulator import codes
 from lark_emulator.sheets import ranges
-from lark_emulator.sheets.formats import displayed, is_date
+from lark_emulator.sheets.formats import display, is_date
 from lark_emulator.sheets.formulas import result
 from lark_emulator.sheets.pace import Pace
 from lark_emulator.world.grid import Formula, Rect, Rich
@@ -58,7 +58,7 @@ class Reader:
             if self.file.call.settings.read_outside == "refused":
                 raise self.file.refusal(codes.SHEET_RANGE, f"{text} is beyond the grid")
             return "", orjson.Fragment(b"[]"), 0
-        where = _bounded(asked)
+        where = _bound(asked)
         if where.rows * where.columns * _SHORTEST > self.left:
             raise self.file.refusal(codes.SHEET_ANSWER_TOO_LARGE)
         rows = yield from self.rows(asked.sheet, where)
@@ -69,7 +69,7 @@ class Reader:
         self.left -= len(packed)
         if self.left < 0:
             raise self.file.refusal(codes.SHEET_ANSWER_TOO_LARGE)
-        name = ranges.shown(asked.sheet.sheet_id, where) if last else ""
+        name = ranges.format_range(asked.sheet.sheet_id, where) if last else ""
         return name, orjson.Fragment(packed), where.rows * where.columns
 
     def rows(self, sheet: Worksheet, where: Rect) -> Generator[None, None, list[list[Any]]]:
@@ -79,7 +79,7 @@ class Reader:
         blank = [None] * width
         plain = not self.dates and self.render not in ("ToString", "FormattedValue")
         rows = []
-        for row in sheet.grid.looked_at(where.row, where.end_row):
+        for row in sheet.grid.look_at(where.row, where.end_row):
             if row is None:
                 rows.append(blank)
                 continue
@@ -88,7 +88,7 @@ class Reader:
                 cells += blank[len(cells) :]
             if row.rich or not plain:
                 cells = [
-                    value if value is None else self._shown(sheet, value, row, first + n)
+                    value if value is None else self._render(sheet, value, row, first + n)
                     for n, value in enumerate(cells)
                 ]
                 if pace.due(width):
@@ -96,7 +96,7 @@ class Reader:
             rows.append(cells)
         return rows
 
-    def _shown(self, sheet: Worksheet, value: Any, row: Row, column: int) -> Any:
+    def _render(self, sheet: Worksheet, value: Any, row: Row, column: int) -> Any:
         if isinstance(value, Formula):
             if self.render in ("", "Formula"):
                 return value.text
@@ -109,7 +109,7 @@ class Reader:
             number = row.styles[column] if column < len(row.styles) else 0
             formatter = self.file.book.styles[number].get("formatter", "")
             if self.render == "FormattedValue" or (self.dates and is_date(formatter)):
-                return displayed(value, formatter)
+                return display(value, formatter)
         return value
 
     def _rich(self, value: Rich) -> Any:
@@ -123,7 +123,7 @@ class Reader:
         return value.segments
 
 
-def _bounded(asked: Range) -> Rect:
+def _bound(asked: Range) -> Rect:
     where = asked.cut
     if not asked.bounded and where.columns > MOST_OPEN_COLUMNS:
         return where._replace(end_column=where.column + MOST_OPEN_COLUMNS)

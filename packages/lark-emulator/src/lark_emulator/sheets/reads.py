@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.routing import Call, Route
-from lark_emulator.sheets.opened import opened
+from lark_emulator.sheets.opened import open_spreadsheet
 from lark_emulator.sheets.reading import DATES, RENDERS, Reader
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _reader(call: Call) -> Reader:
-    file = opened(call)
+    file = open_spreadsheet(call)
     render, dates = call.query.get("valueRenderOption", ""), call.query.get("dateTimeRenderOption", "")
     if render not in RENDERS or dates not in DATES:
         raise file.refusal(codes.SHEET_URL_PARAM)

@@ -9,7 +9,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
-from lark_emulator.sheets.opened import Opened, body_of, opened, part, parts
+from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part, parts
 from lark_emulator.world.sheets import Rule
 
 if TYPE_CHECKING:
@@ -44,16 +44,16 @@ def delete(call: Call) -> dict[str, Any]:
     return _each(call, _delete, "sheet_cf_ids")
 
 
-def listed(call: Call) -> dict[str, Any]:
+def list_rules(call: Call) -> dict[str, Any]:
     """Answer `GET …/condition_formats?sheet_ids=`."""
-    file = opened(call)
+    file = open_spreadsheet(call)
     sheets = [file.sheet(sheet_id) for sheet_id in call.query.get("sheet_ids", "").split(",")]
     shown = [
         {
             "sheet_id": sheet.sheet_id,
             "condition_format": {
                 "cf_id": rule.rule_id,
-                "ranges": [ranges.shown(sheet.sheet_id, rect) for rect in rule.where],
+                "ranges": [ranges.format_range(sheet.sheet_id, rect) for rect in rule.where],
                 **rule.spec,
             },
         }
@@ -68,7 +68,7 @@ def _each(
     perform: Callable[[Opened, Worksheet, dict[str, Any]], str],
     name: str = "sheet_condition_formats",
 ) -> dict[str, Any]:
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     responses, changed = [], False
     for spec in parts(call, body_of(call), name, MOST_AT_ONCE):
         code, msg, rule_id = 0, "success", ""
@@ -87,7 +87,7 @@ def _each(
 def _create(file: Opened, sheet: Worksheet, spec: dict[str, Any]) -> str:
     if len(sheet.formats) >= MOST_PER_SHEET:
         raise file.refusal(codes.SHEET_LIMIT, f"at most {MOST_PER_SHEET} in a worksheet")
-    where, rest = _checked(file, sheet, part(file.call, spec, "condition_format"))
+    where, rest = _check(file, sheet, part(file.call, spec, "condition_format"))
     rule_id = file.call.world.new_id("", 10)
     sheet.formats[rule_id] = Rule(rule_id, where, rest)
     return rule_id
@@ -95,25 +95,25 @@ def _create(file: Opened, sheet: Worksheet, spec: dict[str, Any]) -> str:
 
 def _update(file: Opened, sheet: Worksheet, spec: dict[str, Any]) -> str:
     given = part(file.call, spec, "condition_format")
-    rule = _named(file, sheet, given.get("cf_id"))
-    rule.where, rule.spec = _checked(file, sheet, given)
+    rule = _find_rule(file, sheet, given.get("cf_id"))
+    rule.where, rule.spec = _check(file, sheet, given)
     return rule.rule_id
 
 
 def _delete(file: Opened, sheet: Worksheet, spec: dict[str, Any]) -> str:
-    rule = _named(file, sheet, spec.get("cf_id"))
+    rule = _find_rule(file, sheet, spec.get("cf_id"))
     del sheet.formats[rule.rule_id]
     return rule.rule_id
 
 
-def _named(file: Opened, sheet: Worksheet, rule_id: Any) -> Rule:
+def _find_rule(file: Opened, sheet: Worksheet, rule_id: Any) -> Rule:
     rule = sheet.formats.get(rule_id) if isinstance(rule_id, str) else None
     if rule is None:
         raise file.refusal(codes.SHEET_CONDITIONAL_FORMAT, "cf_id")
     return rule
 
 
-def _checked(file: Opened, sheet: Worksheet, given: dict[str, Any]) -> tuple[list[Rect], dict[str, Any]]:
+def _check(file: Opened, sheet: Worksheet, given: dict[str, Any]) -> tuple[list[Rect], dict[str, Any]]:
     """Return the ranges of a conditional format, and the rest of it.
 
     Raises:
@@ -155,7 +155,7 @@ _PATH = "/open-apis/sheets/v2/spreadsheets/:spreadsheet_token/condition_formats"
 _WORDS = "the names of operators, and of `time_period`; colours and fonts are kept as given"
 
 ROUTES = (
-    Route("GET", _PATH, listed),
+    Route("GET", _PATH, list_rules),
     Route("POST", f"{_PATH}/batch_create", create, unconfirmed=(_WORDS,)),
     Route("POST", f"{_PATH}/batch_update", update, unconfirmed=(_WORDS,)),
     Route("DELETE", f"{_PATH}/batch_delete", delete),

@@ -8,7 +8,7 @@ from lark_emulator import codes
 from lark_emulator.drive.access import EDIT, owner_id
 from lark_emulator.drive.files import new_document
 from lark_emulator.routing import Call, Route
-from lark_emulator.sheets.opened import body_of, opened, refusal
+from lark_emulator.sheets.opened import body_of, open_spreadsheet, refusal
 from lark_emulator.validation import optional_text, user_id_type
 from lark_emulator.world.drive import SHEET
 from lark_emulator.world.sheets import FIRST_TITLE, Spreadsheet, Worksheet
@@ -46,7 +46,7 @@ def create(call: Call) -> dict[str, Any]:
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET …/:spreadsheet_token`."""
-    file = opened(call)
+    file = open_spreadsheet(call)
     return {
         "spreadsheet": {
             "title": file.document.title,
@@ -59,7 +59,7 @@ def get(call: Call) -> dict[str, Any]:
 
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/:spreadsheet_token`."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     title = body_of(call).get("title")
     if not isinstance(title, str) or not 0 < len(title) <= LONGEST_TITLE:
         raise file.refusal(codes.SHEET_TITLE_REJECTED)
@@ -71,18 +71,18 @@ def patch(call: Call) -> dict[str, Any]:
 
 def query(call: Call) -> dict[str, Any]:
     """Answer `GET …/sheets/query`."""
-    file = opened(call)
-    return {"sheets": [_shown(sheet, n) for n, sheet in enumerate(file.book.sheets.values())]}
+    file = open_spreadsheet(call)
+    return {"sheets": [_render(sheet, n) for n, sheet in enumerate(file.book.sheets.values())]}
 
 
 def get_sheet(call: Call) -> dict[str, Any]:
     """Answer `GET …/sheets/:sheet_id`."""
-    file = opened(call)
+    file = open_spreadsheet(call)
     sheet = file.sheet(call.params["sheet_id"])
-    return {"sheet": _shown(sheet, list(file.book.sheets).index(sheet.sheet_id))}
+    return {"sheet": _render(sheet, list(file.book.sheets).index(sheet.sheet_id))}
 
 
-def _shown(sheet: Worksheet, index: int) -> dict[str, Any]:
+def _render(sheet: Worksheet, index: int) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "sheet_id": sheet.sheet_id,
         "title": sheet.title,

@@ -10,8 +10,8 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
-from lark_emulator.sheets.opened import Opened, body_of, opened, part, parts
-from lark_emulator.sheets.writing import updated
+from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part, parts
+from lark_emulator.sheets.writing import describe_update
 from lark_emulator.world.grid import Rect
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ _FONT: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def checked(file: Opened, style: dict[str, Any]) -> dict[str, Any]:
+def check(file: Opened, style: dict[str, Any]) -> dict[str, Any]:
     """Return a style without members that are null.
 
     Raises:
@@ -122,22 +122,22 @@ def _apply(file: Opened, at: Range, style: dict[str, Any]) -> dict[str, Any]:
         return made
 
     at.sheet.grid.restyle(at.where, change)
-    return updated(file, at.sheet, at.where)
+    return describe_update(file, at.sheet, at.where)
 
 
 def put(call: Call) -> dict[str, Any]:
     """Answer `PUT …/style`."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     spec = part(call, body_of(call), "appendStyle")
-    style = checked(file, part(call, spec, "style"))
+    style = check(file, part(call, spec, "style"))
     done = _apply(file, _range(file, spec.get("range"), style), style)
     return {"updates": {"revision": file.wrote(), **done}}
 
 
 def batch_update(call: Call) -> dict[str, Any]:
     """Answer `PUT …/styles_batch_update`: of two styles for a cell the later one wins."""
-    file = opened(call, EDIT)
-    planned = _planned(file, parts(call, body_of(call), "data"))
+    file = open_spreadsheet(call, EDIT)
+    planned = _plan(file, parts(call, body_of(call), "data"))
     responses: list[dict[str, Any]] = []
     if call.settings.style_batches == "whole":
         responses = [_apply(file, at, style) for at, style in list(planned)]
@@ -161,14 +161,14 @@ def batch_update(call: Call) -> dict[str, Any]:
     }
 
 
-def _planned(file: Opened, specs: list[dict[str, Any]]) -> Iterator[tuple[Range, dict[str, Any]]]:
+def _plan(file: Opened, specs: list[dict[str, Any]]) -> Iterator[tuple[Range, dict[str, Any]]]:
     """Yield each range with its style.
 
     Raises:
-        RefusedError: as `checked` and `_range` do, at the one that is wrong.
+        RefusedError: as `check` and `_range` do, at the one that is wrong.
     """
     for spec in specs:
-        style = checked(file, part(file.call, spec, "style"))
+        style = check(file, part(file.call, spec, "style"))
         texts = spec.get("ranges")
         texts = [texts] if isinstance(texts, str) else texts
         if not isinstance(texts, list) or not texts:
@@ -179,7 +179,7 @@ def _planned(file: Opened, specs: list[dict[str, Any]]) -> Iterator[tuple[Range,
 
 def merge(call: Call) -> dict[str, Any]:
     """Answer `POST …/merge_cells`."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     body = body_of(call)
     at = ranges.in_grid(file, body.get("range"))
     where, kind = at.where, body.get("mergeType")
@@ -213,7 +213,7 @@ def _empty_covered(rows: list[Any], rect: Rect) -> None:
 
 def unmerge(call: Call) -> dict[str, Any]:
     """Answer `POST …/unmerge_cells`: all merged cells that the range meets."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     at = ranges.in_grid(file, body_of(call).get("range"))
     at.sheet.merges = [rect for rect in at.sheet.merges if not rect.meets(at.where)]
     file.wrote()

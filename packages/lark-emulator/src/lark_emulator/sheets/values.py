@@ -10,7 +10,7 @@ from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
 from lark_emulator.sheets.cells import Cells
-from lark_emulator.sheets.opened import Opened, body_of, opened, part, parts, still_opened
+from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part, parts, still_opened
 from lark_emulator.sheets.writing import block, check, write
 from lark_emulator.validation import choice
 from lark_emulator.world.grid import ROWS
@@ -31,7 +31,7 @@ def _back(file: Opened, ready: Block) -> None:
 
 def put(call: Call) -> Slices:
     """Answer `PUT …/values`."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     ready = yield from block(file, Cells(file, call.body), part(call, body_of(call), "valueRange"))
     _back(file, ready)
     check(file, ready)
@@ -41,7 +41,7 @@ def put(call: Call) -> Slices:
 
 def batch_update(call: Call) -> Slices:
     """Answer `POST …/values_batch_update`."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     specs = parts(call, body_of(call), "valueRanges")
     cells = Cells(file, call.body)
     responses: list[dict[str, Any]] = []
@@ -76,7 +76,7 @@ def _blocks(file: Opened, cells: Cells, specs: list[dict[str, Any]]) -> Generato
 def append(call: Call) -> Slices:
     """Answer `POST …/values_append`: from the first blank cell of the first column on."""
     how = choice(call.query, "insertDataOption", ("OVERWRITE", "INSERT_ROWS"), default="OVERWRITE")
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     spec = part(call, body_of(call), "valueRange")
     ready = yield from block(file, Cells(file, call.body), spec, any_height=True)
     _back(file, ready)
@@ -92,19 +92,19 @@ def append(call: Call) -> Slices:
         _check_rows(file, sheet, height)
     check(file, placed)
     if inserts:
-        sheet.inserted(ROWS, row, height)
+        sheet.insert(ROWS, row, height)
     done = write(file, placed)
     return {
         "revision": file.wrote(),
         "spreadsheetToken": file.token,
-        "tableRange": ranges.shown(sheet.sheet_id, table),
+        "tableRange": ranges.format_range(sheet.sheet_id, table),
         "updates": {"revision": file.book.revision, **done},
     }
 
 
 def prepend(call: Call) -> Slices:
     """Answer `POST …/values_prepend`: rows are inserted above the range."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     spec = part(call, body_of(call), "valueRange")
     ready = yield from block(file, Cells(file, call.body), spec, any_height=True)
     _back(file, ready)
@@ -114,12 +114,12 @@ def prepend(call: Call) -> Slices:
     placed = ready._replace(where=where._replace(end_row=where.row + height))
     _check_rows(file, sheet, height)
     check(file, placed)
-    sheet.inserted(ROWS, where.row, height)
+    sheet.insert(ROWS, where.row, height)
     done = write(file, placed)
     return {
         "revision": file.wrote(),
         "spreadsheetToken": file.token,
-        "tableRange": ranges.shown(sheet.sheet_id, placed.where),
+        "tableRange": ranges.format_range(sheet.sheet_id, placed.where),
         "updates": {"revision": file.book.revision, **done},
     }
 

@@ -10,7 +10,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT, owner_id
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets.locks import summary
-from lark_emulator.sheets.opened import Opened, body_of, opened, part, parts, still_opened
+from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part, parts, still_opened
 from lark_emulator.sheets.spreadsheets import new_worksheet
 from lark_emulator.validation import user_id_type
 
@@ -28,7 +28,7 @@ _ILLEGAL = re.compile(r"[/\\?*\[\]:]")
 
 def metainfo(call: Call) -> dict[str, Any]:
     """Answer `GET …/metainfo`; with `extFields=protectedRange`, also what is locked."""
-    file = opened(call)
+    file = open_spreadsheet(call)
     with_locks = "protectedRange" in call.query.get("extFields", "").split(",")
     return {
         "spreadsheetToken": file.token,
@@ -40,13 +40,13 @@ def metainfo(call: Call) -> dict[str, Any]:
             "revision": file.book.revision,
         },
         "sheets": [
-            {**_shown(sheet, n), **(_locked(sheet) if with_locks else {})}
+            {**_render(sheet, n), **(_render_locks(sheet) if with_locks else {})}
             for n, sheet in enumerate(file.book.sheets.values())
         ],
     }
 
 
-def _shown(sheet: Worksheet, index: int) -> dict[str, Any]:
+def _render(sheet: Worksheet, index: int) -> dict[str, Any]:
     return {
         "sheetId": sheet.sheet_id,
         "title": sheet.title,
@@ -59,7 +59,7 @@ def _shown(sheet: Worksheet, index: int) -> dict[str, Any]:
     }
 
 
-def _locked(sheet: Worksheet) -> dict[str, Any]:
+def _render_locks(sheet: Worksheet) -> dict[str, Any]:
     return {"protectedRange": [summary(sheet, lock) for lock in sheet.locks.values()]}
 
 
@@ -74,11 +74,11 @@ def _merge(rect: Rect) -> dict[str, int]:
 
 def batch_update(call: Call) -> Slices:
     """Answer `POST …/sheets_batch_update`."""
-    file = opened(call, EDIT)
+    file = open_spreadsheet(call, EDIT)
     requests = parts(call, body_of(call), "requests")
     before = None
     if call.settings.sheets_batch == "whole" and len(requests) > 1:
-        before = (yield from file.book.copied()).sheets
+        before = (yield from file.book.copy()).sheets
         still_opened(file)
     replies: list[dict[str, Any]] = []
     try:
@@ -87,7 +87,7 @@ def batch_update(call: Call) -> Slices:
             if len(known) != 1:
                 raise file.refusal(codes.SHEET_BODY, "one operation for each request")
             name = known[0]
-            copied = (yield from _copied(file, request["copySheet"])) if name == "copySheet" else None
+            copied = (yield from _copy_sheet(file, request["copySheet"])) if name == "copySheet" else None
             spec = part(call, request, name)
             replies.append(
                 {name: _OPERATIONS[name](file, spec) if copied is None else _copy(file, spec, copied)}
@@ -110,12 +110,12 @@ def batch_update(call: Call) -> Slices:
 def _add(file: Opened, request: dict[str, Any]) -> dict[str, Any]:
     spec = part(file.call, request, "properties")
     sheet = new_worksheet(file.call.world, _new_title(file, spec.get("title")))
-    return _placed(file, sheet, _index(file, spec.get("index", 0)))
+    return _place(file, sheet, _index(file, spec.get("index", 0)))
 
 
-def _copied(file: Opened, request: Any) -> Generator[None, None, Worksheet]:
+def _copy_sheet(file: Opened, request: Any) -> Generator[None, None, Worksheet]:
     spec = request if isinstance(request, dict) else {}
-    copied = yield from file.sheet(part(file.call, spec, "source").get("sheetId")).copied()
+    copied = yield from file.sheet(part(file.call, spec, "source").get("sheetId")).copy()
     still_opened(file)
     return copied
 
@@ -125,18 +125,18 @@ def _copy(file: Opened, request: dict[str, Any], sheet: Worksheet) -> dict[str, 
     title = (request.get("destination") or {}).get("title")
     if not title:
         number = 0
-        while file.book.titled(f"{source.title}(副本_{number})") is not None:
+        while file.book.find_titled(f"{source.title}(副本_{number})") is not None:
             number += 1
         title = f"{source.title}(副本_{number})"
     sheet.sheet_id, sheet.title = file.call.world.new_id("", 6), _new_title(file, title)
     sheet.locks = {}
-    return _placed(file, sheet, list(file.book.sheets).index(source.sheet_id) + 1)
+    return _place(file, sheet, list(file.book.sheets).index(source.sheet_id) + 1)
 
 
-def _placed(file: Opened, sheet: Worksheet, index: int) -> dict[str, Any]:
+def _place(file: Opened, sheet: Worksheet, index: int) -> dict[str, Any]:
     if len(file.book.sheets) >= MOST_WORKSHEETS:
         raise file.refusal(codes.SHEET_LIMIT, f"at most {MOST_WORKSHEETS} worksheets")
-    file.book.placed(sheet, index)
+    file.book.place(sheet, index)
     index = list(file.book.sheets).index(sheet.sheet_id)
     return {"properties": {"sheetId": sheet.sheet_id, "title": sheet.title, "index": index}}
 
@@ -170,7 +170,7 @@ def _new_title(file: Opened, title: Any) -> str:
         raise file.refusal(codes.SHEET_TITLE_EMPTY)
     if len(title) > LONGEST_TITLE or _ILLEGAL.search(title):
         raise file.refusal(codes.SHEET_BODY, "title")
-    if file.book.titled(title) is not None:
+    if file.book.find_titled(title) is not None:
         raise file.refusal(codes.SHEET_TITLE_EXISTS)
     return title
 
@@ -179,7 +179,7 @@ def _retitle(file: Opened, sheet: Worksheet, title: str) -> None:
     """Rename a worksheet; a title that is not allowed is ignored."""
     if not title or len(title) > LONGEST_TITLE or _ILLEGAL.search(title):
         return
-    other = file.book.titled(title)
+    other = file.book.find_titled(title)
     if other is not None and other is not sheet:
         raise file.refusal(codes.SHEET_TITLE_EXISTS)
     sheet.title = title
@@ -192,7 +192,7 @@ def _index(file: Opened, index: Any) -> int:
 
 
 def _move(file: Opened, sheet: Worksheet, index: int) -> None:
-    file.book.placed(sheet, index)
+    file.book.place(sheet, index)
 
 
 def _hide(_: Opened, sheet: Worksheet, hidden: bool) -> None:

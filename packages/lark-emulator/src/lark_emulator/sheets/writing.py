@@ -145,12 +145,12 @@ def write(file: Opened, ready: Block) -> dict[str, Any]:
     reset = settings.value_write_formats == "reset"
     for n, (cells, rich) in enumerate(ready.rows):
         if special:
-            cells = _settled(file, ready, where.row + n, cells, merges)  # noqa: PLW2901 - what is left of them
+            cells = _settle(file, ready, where.row + n, cells, merges)  # noqa: PLW2901 - what is left of them
         sheet.grid.put(where.row + n, where.column, cells, rich=rich or special, reset=reset)
-    return updated(file, sheet, data)
+    return describe_update(file, sheet, data)
 
 
-def _settled(file: Opened, ready: Block, row: int, cells: list[Any], merges: list[Rect]) -> list[Any]:
+def _settle(file: Opened, ready: Block, row: int, cells: list[Any], merges: list[Rect]) -> list[Any]:
     """Return the cells of a row as they are stored, where merges, dropdowns or nulls make a difference."""
     sheet, start = ready.sheet, ready.where.column
     settled = []
@@ -168,11 +168,11 @@ def _settled(file: Opened, ready: Block, row: int, cells: list[Any], merges: lis
     return settled
 
 
-def updated(file: Opened, sheet: Worksheet, where: Rect) -> dict[str, Any]:
+def describe_update(file: Opened, sheet: Worksheet, where: Rect) -> dict[str, Any]:
     """Return what a write answers about the cells that it changed."""
     return {
         "spreadsheetToken": file.token,
-        "updatedRange": ranges.shown(sheet.sheet_id, where),
+        "updatedRange": ranges.format_range(sheet.sheet_id, where),
         "updatedRows": where.rows,
         "updatedColumns": where.columns,
         "updatedCells": where.rows * where.columns,

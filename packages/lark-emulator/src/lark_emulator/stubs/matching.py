@@ -63,7 +63,7 @@ def holds(value: Any, wanted: Any) -> bool:
             the member is absent or null; anything else if it is equal.
     """
     if isinstance(wanted, (dict, list)) and isinstance(value, str):
-        value = parsed(value)
+        value = parse(value)
     if isinstance(wanted, dict):
         return isinstance(value, dict) and all(
             holds(value.get(name), inner) for name, inner in wanted.items()
@@ -78,7 +78,7 @@ def holds(value: Any, wanted: Any) -> bool:
     return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)
 
 
-def parsed(text: str | bytes) -> Any:
+def parse(text: str | bytes) -> Any:
     """Return what a JSON text holds; None if it is not JSON."""
     try:
         return orjson.loads(text)
@@ -91,7 +91,7 @@ def body_of(request: Request) -> Any:
     kind = request.headers.get("content-type", "")
     if kind.startswith("application/x-www-form-urlencoded"):
         return dict(parse_qsl(request.body.decode("latin-1"), keep_blank_values=True))
-    return parsed(request.body) if request.body else None
+    return parse(request.body) if request.body else None
 
 
 def matches_all(wanted: Mapping[str, str], values: Mapping[str, list[str]]) -> bool:

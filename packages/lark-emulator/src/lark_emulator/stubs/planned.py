@@ -69,6 +69,6 @@ class Stubs:
         """Return all of them as JSON."""
         return [stub.as_dict() for stub in self._all]
 
-    def unused(self) -> list[dict[str, Any]]:
+    def list_unused(self) -> list[dict[str, Any]]:
         """Return those that have answered no request."""
         return [stub.as_dict() for stub in self._all if not stub.used]

@@ -151,9 +151,9 @@ class Stub:
         if self.template:
             body = body_of(request)
             values = template.Values(path, dict(request.query), request.headers, body, self.used, now)
-            headers = {name: template.filled_text(said, values) for name, said in headers.items()}
-            text = None if text is None else template.filled_text(text, values)
-            value = template.filled(value, values)
+            headers = {name: template.fill_text(said, values) for name, said in headers.items()}
+            text = None if text is None else template.fill_text(text, values)
+            value = template.fill(value, values)
         kind = TEXT_TYPE if self.json is None else JSON_TYPE
         for name in list(headers):
             headers[name] = sendable(headers[name])  # it may come from the request
@@ -188,7 +188,7 @@ class Stub:
         return {**shown, "id": self.id, "used": self.used}
 
     @classmethod
-    def made_from(cls, plan: Any) -> Stub:
+    def from_plan(cls, plan: Any) -> Stub:
         """Make one of JSON: `match`, `answer`, `times`, `delay_ms`.
 
         Raises:

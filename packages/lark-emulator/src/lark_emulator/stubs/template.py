@@ -107,7 +107,7 @@ def _names(template: Any) -> Iterator[str]:
             yield from _names(inner)
 
 
-def filled(template: Any, values: Values) -> Any:
+def fill(template: Any, values: Values) -> Any:
     """Return an answer with its values.
 
     Args:
@@ -117,15 +117,15 @@ def filled(template: Any, values: Values) -> Any:
     """
     if isinstance(template, str):
         whole = _PLACE.fullmatch(template)
-        return values.of(whole.group(1)) if whole else filled_text(template, values)
+        return values.of(whole.group(1)) if whole else fill_text(template, values)
     if isinstance(template, dict):
-        return {filled_text(name, values): filled(inner, values) for name, inner in template.items()}
+        return {fill_text(name, values): fill(inner, values) for name, inner in template.items()}
     if isinstance(template, list):
-        return [filled(inner, values) for inner in template]
+        return [fill(inner, values) for inner in template]
     return template
 
 
-def filled_text(template: str, values: Values) -> str:
+def fill_text(template: str, values: Values) -> str:
     """Return a text with its values."""
     return _PLACE.sub(lambda found: _as_text(values.of(found.group(1))), template)
 

@@ -36,7 +36,7 @@ def itself(call: Call, role: str) -> Member:
     return Member(call.app.app_id, "app", role)
 
 
-def shown(call: Call, member: Member, id_type: str) -> dict[str, Any]:
+def render(call: Call, member: Member, id_type: str) -> dict[str, Any]:
     """Return a member as Lark shows it."""
     user = call.world.users.get(member.id) if member.type == "user" else None
     value = member.id if user is None else user.id_for(call.app, id_type)

@@ -15,12 +15,12 @@ from lark_emulator.world.tasks import Comment
 LONGEST_TEXT = 3000
 
 
-def shown(comment: Comment, call: Call, id_type: str) -> dict[str, Any]:
+def render(comment: Comment, call: Call, id_type: str) -> dict[str, Any]:
     """Return a comment as Lark shows it."""
     return {
         "id": comment.comment_id,
         "content": comment.content,
-        "creator": access.shown(call, comment.creator, id_type),
+        "creator": access.render(call, comment.creator, id_type),
         "reply_to_comment_id": comment.reply_to,
         "created_at": str(comment.created_at),
         "updated_at": str(comment.updated_at),
@@ -38,7 +38,7 @@ def create(call: Call) -> dict[str, Any]:
         refuse("resource_type must be task")
     task = task_of(call, str(body.get("resource_id", "")))
     reply_to = str(body.get("reply_to_comment_id") or "")
-    if reply_to and _known(call, reply_to).task_guid != task.guid:
+    if reply_to and _find(call, reply_to).task_guid != task.guid:
         refuse("reply_to_comment_id is a comment on another task")
     now = call.world.clock.now_ms()
     number = int(call.world.new_id("", 15), 16)
@@ -46,13 +46,13 @@ def create(call: Call) -> dict[str, Any]:
         f"7{number % 10**18:018d}", task.guid, content, itself(call, "creator"), now, now, reply_to
     )
     call.world.tasks.comments[made.comment_id] = made
-    return {"comment": shown(made, call, id_type)}
+    return {"comment": render(made, call, id_type)}
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/comments/:comment_id`."""
     id_type = user_id_type(call)
-    return {"comment": shown(_readable(call), call, id_type)}
+    return {"comment": render(_readable(call), call, id_type)}
 
 
 def list_comments(call: Call) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def list_comments(call: Call) -> dict[str, Any]:
     guid = task_of(call, call.query.get("resource_id", "")).guid
     found = [one for one in call.world.tasks.comments.values() if one.task_guid == guid]
     items, more = page(found[::-1] if order == "desc" else found, call, size, codes_office.TASK_PARAM)
-    return {"items": [shown(one, call, id_type) for one in items], **more}
+    return {"items": [render(one, call, id_type) for one in items], **more}
 
 
 def patch(call: Call) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def patch(call: Call) -> dict[str, Any]:
         refuse("update_fields may hold content")
     comment.content = _content(given.get("content") if isinstance(given, dict) else None)
     comment.updated_at = call.world.clock.now_ms()
-    return {"comment": shown(comment, call, id_type)}
+    return {"comment": render(comment, call, id_type)}
 
 
 def delete(call: Call) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _content(value: object) -> str:
     return value
 
 
-def _known(call: Call, comment_id: str) -> Comment:
+def _find(call: Call, comment_id: str) -> Comment:
     comment = call.world.tasks.comments.get(comment_id)
     if comment is None:
         raise RefusedError(codes_office.TASK_UNKNOWN)
@@ -101,7 +101,7 @@ def _known(call: Call, comment_id: str) -> Comment:
 
 
 def _readable(call: Call) -> Comment:
-    comment = _known(call, call.params["comment_id"])
+    comment = _find(call, call.params["comment_id"])
     task_of(call, comment.task_guid)
     return comment
 

@@ -8,8 +8,8 @@ from lark_emulator import codes_office
 from lark_emulator.routing import Call, Route
 from lark_emulator.tasks import access
 from lark_emulator.tasks.access import members_of, refuse, task_of, tasklist_of
-from lark_emulator.tasks.tasks import MOST_MEMBERS, shown
-from lark_emulator.validation import json_object, required_text, user_id_type
+from lark_emulator.tasks.tasks import MOST_MEMBERS, render
+from lark_emulator.validation import json_object, require_text, user_id_type
 
 
 def add_members(call: Call) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def _members(call: Call, *, add: bool) -> dict[str, Any]:
     else:
         task.members = [member for member in task.members if member not in named]
     task.updated_at = call.world.clock.now_ms()
-    return {"task": shown(task, call, id_type)}
+    return {"task": render(task, call, id_type)}
 
 
 def add_tasklist(call: Call) -> dict[str, Any]:
@@ -51,11 +51,11 @@ def _tasklists(call: Call, *, add: bool) -> dict[str, Any]:
     id_type = user_id_type(call)
     task = task_of(call, writes=True)
     body = json_object(call, codes_office.TASK_PARAM)
-    guid = tasklist_of(call, required_text(body, "tasklist_guid"), roles=(access.OWNER, access.EDITOR)).guid
+    guid = tasklist_of(call, require_text(body, "tasklist_guid"), roles=(access.OWNER, access.EDITOR)).guid
     others = [one for one in task.tasklists if one != guid]
     task.tasklists = [*others, guid] if add else others
     task.updated_at = call.world.clock.now_ms()
-    return {"task": shown(task, call, id_type)}
+    return {"task": render(task, call, id_type)}
 
 
 def tasklists(call: Call) -> dict[str, Any]:

@@ -18,14 +18,14 @@ MOST_MEMBERS = 500
 UPDATE_FIELDS = ("name", "owner")
 
 
-def shown(tasklist: Tasklist, call: Call, id_type: str) -> dict[str, Any]:
+def render(tasklist: Tasklist, call: Call, id_type: str) -> dict[str, Any]:
     """Return a list as Lark shows it."""
     return {
         "guid": tasklist.guid,
         "name": tasklist.name,
-        "creator": access.shown(call, tasklist.creator, id_type),
-        "owner": access.shown(call, tasklist.owner, id_type),
-        "members": [access.shown(call, member, id_type) for member in tasklist.members],
+        "creator": access.render(call, tasklist.creator, id_type),
+        "owner": access.render(call, tasklist.owner, id_type),
+        "members": [access.render(call, member, id_type) for member in tasklist.members],
         "url": f"https://applink.feishu.cn/client/todo/task_list?guid={tasklist.guid}",
         "created_at": str(tasklist.created_at),
         "updated_at": str(tasklist.updated_at),
@@ -37,19 +37,19 @@ def create(call: Call) -> dict[str, Any]:
     id_type = user_id_type(call)
     body = json_object(call, codes_office.TASK_PARAM)
     name = _name(body.get("name"))
-    members = _named(call, body, id_type)
+    members = _read_members(call, body, id_type)
     now = call.world.clock.now_ms()
     own = itself(call, access.OWNER)
     made = Tasklist(access.new_guid(call.world), name, itself(call, "creator"), own, now, now)
     made.members = _without_owner(made, members)
     call.world.tasks.tasklists[made.guid] = made
-    return {"tasklist": shown(made, call, id_type)}
+    return {"tasklist": render(made, call, id_type)}
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/tasklists/:tasklist_guid`."""
     id_type = user_id_type(call)
-    return {"tasklist": shown(tasklist_of(call), call, id_type)}
+    return {"tasklist": render(tasklist_of(call), call, id_type)}
 
 
 def patch(call: Call) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def patch(call: Call) -> dict[str, Any]:
         tasklist.members = _without_owner(tasklist, tasklist.members)
     tasklist.name = name
     tasklist.updated_at = call.world.clock.now_ms()
-    return {"tasklist": shown(tasklist, call, id_type)}
+    return {"tasklist": render(tasklist, call, id_type)}
 
 
 def delete(call: Call) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def list_tasklists(call: Call) -> dict[str, Any]:
     size = page_size(call, most=100, default=50)
     own = [one for one in call.world.tasks.tasklists.values() if access.list_role(call, one)]
     items, more = page(own, call, size, codes_office.TASK_PARAM)
-    return {"items": [shown(one, call, id_type) for one in items], **more}
+    return {"items": [render(one, call, id_type) for one in items], **more}
 
 
 def tasks(call: Call) -> dict[str, Any]:
@@ -106,23 +106,23 @@ def add_members(call: Call) -> dict[str, Any]:
     """Answer `POST …/add_members`; who is in it already gets the new role."""
     id_type = user_id_type(call)
     tasklist = tasklist_of(call, roles=(access.OWNER, access.EDITOR))
-    named = _named(call, json_object(call, codes_office.TASK_PARAM), id_type, needed=True)
+    named = _read_members(call, json_object(call, codes_office.TASK_PARAM), id_type, needed=True)
     others = [one for one in tasklist.members if (one.type, one.id) not in {(m.type, m.id) for m in named}]
     tasklist.members = _without_owner(tasklist, [*others, *named])
-    return {"tasklist": shown(tasklist, call, id_type)}
+    return {"tasklist": render(tasklist, call, id_type)}
 
 
 def remove_members(call: Call) -> dict[str, Any]:
     """Answer `POST …/remove_members`; who is not in it is passed over."""
     id_type = user_id_type(call)
     tasklist = tasklist_of(call, roles=(access.OWNER, access.EDITOR))
-    named = _named(call, json_object(call, codes_office.TASK_PARAM), id_type, needed=True)
+    named = _read_members(call, json_object(call, codes_office.TASK_PARAM), id_type, needed=True)
     gone = {(one.type, one.id) for one in named}
     tasklist.members = [one for one in tasklist.members if (one.type, one.id) not in gone]
-    return {"tasklist": shown(tasklist, call, id_type)}
+    return {"tasklist": render(tasklist, call, id_type)}
 
 
-def _named(call: Call, body: dict[str, Any], id_type: str, *, needed: bool = False) -> list[Member]:
+def _read_members(call: Call, body: dict[str, Any], id_type: str, *, needed: bool = False) -> list[Member]:
     named = members_of(
         call, body.get("members"), id_type, access.LIST_ROLES, most=MOST_MEMBERS, default=access.VIEWER
     )

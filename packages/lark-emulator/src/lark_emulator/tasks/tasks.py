@@ -24,7 +24,7 @@ UPDATE_FIELDS = (
 )  # fmt: skip
 
 
-def shown(task: Task, call: Call, id_type: str) -> dict[str, Any]:
+def render(task: Task, call: Call, id_type: str) -> dict[str, Any]:
     """Return a task as Lark shows it: times are milliseconds in strings, `0` = not completed."""
     return {
         "guid": task.guid,
@@ -34,8 +34,8 @@ def shown(task: Task, call: Call, id_type: str) -> dict[str, Any]:
         **({"due": task.due} if task.due else {}),
         **({"start": task.start} if task.start else {}),
         "reminders": task.reminders,
-        "creator": access.shown(call, task.creator, id_type),
-        "members": [access.shown(call, member, id_type) for member in task.members],
+        "creator": access.render(call, task.creator, id_type),
+        "members": [access.render(call, member, id_type) for member in task.members],
         "completed_at": str(task.completed_at),
         "status": "done" if task.completed_at else "todo",
         "attachments": [],
@@ -65,7 +65,7 @@ def create(call: Call) -> dict[str, Any]:
         refuse(f"client_token must have {SHORTEST_TOKEN} to {LONGEST_TOKEN} characters")
     known = call.world.repeats.find("task", call.app.app_id, token, call.world.tasks.tasks)
     if known is not None:
-        return {"task": shown(known, call, id_type)}
+        return {"task": render(known, call, id_type)}
     now = call.world.clock.now_ms()
     number = len(call.world.repeats) + len(call.world.tasks.tasks)
     task = Task(access.new_guid(call.world), f"t{100_000 + number}", "", itself(call, "creator"), now, now)
@@ -80,13 +80,13 @@ def create(call: Call) -> dict[str, Any]:
     task.more = {name: body[name] for name in _KEPT if body.get(name) is not None}
     call.world.tasks.tasks[task.guid] = task
     call.world.repeats.note("task", call.app.app_id, token, task.guid)
-    return {"task": shown(task, call, id_type)}
+    return {"task": render(task, call, id_type)}
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/tasks/:task_guid`."""
     id_type = user_id_type(call)
-    return {"task": shown(task_of(call), call, id_type)}
+    return {"task": render(task_of(call), call, id_type)}
 
 
 def patch(call: Call) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def patch(call: Call) -> dict[str, Any]:
     values = body.get("task") if isinstance(body.get("task"), dict) else {}
     _change(task, {name: (values or {}).get(name) for name in names})
     task.updated_at = call.world.clock.now_ms()
-    return {"task": shown(task, call, id_type)}
+    return {"task": render(task, call, id_type)}
 
 
 def delete(call: Call) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def page_of_tasks(call: Call, tasks: list[Task], size: int, id_type: str) -> dic
         wanted = flag(call.query, "completed")
         tasks = [task for task in tasks if bool(task.completed_at) == wanted]
     items, more = page(tasks, call, size, codes_office.TASK_PARAM)
-    return {"items": [shown(task, call, id_type) for task in items], **more}
+    return {"items": [render(task, call, id_type) for task in items], **more}
 
 
 def _change(task: Task, fields: dict[str, Any]) -> None:

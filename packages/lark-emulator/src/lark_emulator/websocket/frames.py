@@ -62,7 +62,7 @@ class Frame:
         return next((value for name, value in self.headers if name == key), None)
 
 
-def encoded(frame: Frame) -> bytes:
+def encode(frame: Frame) -> bytes:
     """Return a frame as it travels. The four required numbers are there even if they are zero."""
     out = bytearray()
     values = (frame.seq_id, frame.log_id, frame.service, frame.method)
@@ -85,7 +85,7 @@ def encoded(frame: Frame) -> bytes:
     return bytes(out)
 
 
-def decoded(data: bytes) -> Frame:
+def decode(data: bytes) -> Frame:
     """Read a frame; fields that it does not know are skipped.
 
     Raises:

@@ -16,7 +16,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from lark_emulator.websocket.frames import CONTROL, Frame, FrameError, decoded, encoded
+from lark_emulator.websocket.frames import CONTROL, Frame, FrameError, decode, encode
 from lark_emulator.websocket.messages import MESSAGE_ID, PING, TYPE, pong
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class WebSocketLink(asyncio.Protocol):
         self._kept.add(self)
         self._protocol.send_response(response)
         self._flush()
-        self._links.joined(self)
+        self._links.add(self)
         self._watch()
         if behind:
             self.data_received(behind)
@@ -109,7 +109,7 @@ class WebSocketLink(asyncio.Protocol):
         """Whether messages can be sent; a connection that hangs counts as open."""
         return self._protocol.state is State.OPEN and not self._transport.is_closing()
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it for the control plane."""
         return {
             "connection_id": self.connection_id,
@@ -150,7 +150,7 @@ class WebSocketLink(asyncio.Protocol):
         self._kept.discard(self)
         if self._timer is not None:
             self._timer.cancel()
-        self._links.left(self)
+        self._links.remove(self)
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -158,7 +158,7 @@ class WebSocketLink(asyncio.Protocol):
 
     def _receive(self, event: WireFrame) -> None:
         if event.opcode is Opcode.CLOSE:
-            self._links.left(self)
+            self._links.remove(self)
         if event.opcode in (Opcode.TEXT, Opcode.BINARY):
             self._parts, self._binary = [], event.opcode is Opcode.BINARY
         if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
@@ -170,7 +170,7 @@ class WebSocketLink(asyncio.Protocol):
         try:
             if not self._binary:
                 raise FrameError("a frame is binary, and this was text")
-            frame = decoded(data)
+            frame = decode(data)
             if frame.method == CONTROL:
                 self._answer_control(frame)
             else:
@@ -185,7 +185,7 @@ class WebSocketLink(asyncio.Protocol):
         self.pings += 1
         if self.pings == 1:
             self._links.on_ready(self.app_id)
-        self.send([encoded(pong(frame, self._links.pong_config()))])
+        self.send([encode(pong(frame, self._links.pong_config()))])
 
     # sending ---------------------------------------------------------------------------------------------
 
@@ -230,18 +230,18 @@ class WebSocketLink(asyncio.Protocol):
             self._protocol.send_close(code, reason)
         except (ProtocolError, UnicodeEncodeError) as error:
             raise ValueError(f"a close frame cannot carry {code} {reason!r}: {error}") from None
-        self._links.left(self)
+        self._links.remove(self)
         self._flush()
         self._loop.call_later(CLOSING_TIMEOUT, self._transport.abort)
 
     def drop(self) -> None:
         """Drop the TCP connection, without a close frame."""
-        self._links.left(self)
+        self._links.remove(self)
         self._transport.abort()
 
     def drop_when_sent(self) -> None:
         """Drop the TCP connection once what was sent is on its way, without a close frame."""
-        self._links.left(self)
+        self._links.remove(self)
         self._transport.close()
 
     def shut(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lark_emulator.websocket.faults import MessageFault, strike
-from lark_emulator.websocket.frames import encoded
+from lark_emulator.websocket.frames import encode
 from lark_emulator.websocket.messages import CARD, Ack, Message, read_ack
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Link(Protocol):
     messages: int
     """How many were sent over it."""
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it for the control plane."""
 
     def send(self, messages: Iterable[bytes]) -> None:
@@ -123,7 +123,7 @@ class Links:
         self._tickets[ticket.secret] = ticket
         return ticket
 
-    def known(self, secret: str, device_id: str) -> Ticket | None:
+    def find_ticket(self, secret: str, device_id: str) -> Ticket | None:
         """Return an unused ticket; None if there is no such ticket for such a device."""
         ticket = self._tickets.get(secret)
         return ticket if ticket is not None and ticket.device_id == device_id else None
@@ -144,7 +144,7 @@ class Links:
         """Say whether an app has or had a long connection."""
         return app_id in self._known
 
-    def joined(self, link: Link) -> None:
+    def add(self, link: Link) -> None:
         """Count a new connection in."""
         self._open.setdefault(link.app_id, []).append(link)
         self._known.add(link.app_id)
@@ -152,7 +152,7 @@ class Links:
         if self.settings.connection_life > 0:
             self.clock.at(self.clock.now() + self.settings.connection_life, lambda _: link.drop())
 
-    def left(self, link: Link) -> None:
+    def remove(self, link: Link) -> None:
         """Count a connection out that is closed or about to be; what it has not acknowledged fails."""
         links = self._open.get(link.app_id, [])
         if link not in links:
@@ -211,7 +211,7 @@ class Links:
         is_deaf = fault == "ignore_ack" or (kind == CARD and self.settings.card_frame_ack == "ignored")
         self._pending[message.message_id] = _Pending(link, frames, ack, is_deaf)
         try:
-            _send(link, [encoded(frame) for frame in frames], fault)
+            _send(link, [encode(frame) for frame in frames], fault)
             async with asyncio.timeout(self.settings.callback_timeout):
                 return await ack
         except TimeoutError:

@@ -10,7 +10,7 @@ from lark_emulator.drive.access import EDIT, FULL, may
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object
 from lark_emulator.wiki import pages
-from lark_emulator.wiki.nodes import page_for, placed
+from lark_emulator.wiki.nodes import page_for, place
 from lark_emulator.world.documents import OBJ_TYPES, WikiMove
 
 
@@ -26,7 +26,7 @@ def move_docs(call: Call) -> dict[str, Any]:
     document = call.world.drive.documents.get(token)
     if document is None or document.deleted or document.type != kind:
         raise RefusedError(codes.WIKI_NOT_FOUND, "document not found")
-    space_id = placed(call, call.params["space_id"], parent)
+    space_id = place(call, call.params["space_id"], parent)
     folder = call.world.drive.documents.get(document.parent)
     if not may(call, document, FULL) or folder is None or not may(call, folder, EDIT):
         if body.get("apply") is True:
@@ -57,7 +57,7 @@ def task(call: Call) -> dict[str, Any]:
     result: dict[str, Any] = {"task_id": move.task_id, "move_result": []}
     node = call.world.wiki_nodes.get(move.node_token)
     if call.world.clock.now() >= move.at and node is not None:
-        shown = pages.answered(call, node)
+        shown = pages.render_answer(call, node)
         result["move_result"] = [{"node": shown, "status": 0, "status_msg": "success"}]
     return {"task": result}
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.drive.objects import copied_object, new_object
+from lark_emulator.drive.objects import copy_object, new_object
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, page
 from lark_emulator.wiki import pages
-from lark_emulator.wiki.spaces import MEMBERS, sized
+from lark_emulator.wiki.spaces import MEMBERS, read_page_size
 from lark_emulator.world.documents import OBJ_TYPES, WikiNode
 from lark_emulator.world.docx import Docx
 
@@ -28,7 +28,7 @@ RENAMED = ("doc", "docx")
 
 def list_nodes(call: Call) -> dict[str, Any]:
     """Answer `GET …/nodes`: the pages right below one, or the first level."""
-    size = sized(call)
+    size = read_page_size(call)
     parent = call.query.get("parent_node_token", "")
     if parent:
         if pages.node_named(call, parent).space_id != call.params["space_id"]:
@@ -38,7 +38,7 @@ def list_nodes(call: Call) -> dict[str, Any]:
     below = pages.children(call.world, call.params["space_id"], parent)
     seen = [node for node in below if pages.readable(call, node)]
     found, more = page(seen, call, size, codes.WIKI_PARAM)
-    return {"items": [pages.answered(call, node) for node in found], **more}
+    return {"items": [pages.render_answer(call, node) for node in found], **more}
 
 
 def _text(body: dict[str, Any], name: str) -> str:
@@ -50,7 +50,7 @@ def _text(body: dict[str, Any], name: str) -> str:
     return value
 
 
-def placed(call: Call, space_id: str, parent: str) -> str:
+def place(call: Call, space_id: str, parent: str) -> str:
     """Return the space in which a page goes below another, or to the first level.
 
     Raises:
@@ -90,7 +90,7 @@ def create(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.WIKI_DOC_TYPE)
     if kind not in OBJ_TYPES or node_type not in ("origin", "shortcut") or len(title) > LONGEST_TITLE:
         raise RefusedError(codes.WIKI_PARAM)
-    space_id = placed(call, call.params["space_id"], parent)
+    space_id = place(call, call.params["space_id"], parent)
     if node_type == "shortcut":
         origin = pages.node_named(call, body.get("origin_node_token"))
         title = title or pages.title_of(call.world, origin)
@@ -101,7 +101,7 @@ def create(call: Call) -> dict[str, Any]:
             raise RefusedError(codes.WIKI_PARAM)
         made = new_object(call, kind, title)
         node = page_for(call, kind, made.token, title, space_id, parent)
-    return {"node": pages.answered(call, node)}
+    return {"node": pages.render_answer(call, node)}
 
 
 def _node_of(call: Call) -> WikiNode:
@@ -126,9 +126,11 @@ def copy(call: Call) -> Slices:
     document = call.world.drive.documents.get(node.obj_token)
     if node.obj_type not in COPIED or document is None:
         raise RefusedError(codes.WIKI_PARAM)
-    space_id = placed(call, space_id, parent)
-    made = yield from copied_object(call, document, title)
-    return {"node": pages.answered(call, page_for(call, node.obj_type, made.token, title, space_id, parent))}
+    space_id = place(call, space_id, parent)
+    made = yield from copy_object(call, document, title)
+    return {
+        "node": pages.render_answer(call, page_for(call, node.obj_type, made.token, title, space_id, parent))
+    }
 
 
 def move(call: Call) -> dict[str, Any]:
@@ -143,11 +145,11 @@ def move(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.WIKI_PARAM)
     if len(family) > MOST_SIBLINGS:
         raise RefusedError(codes.WIKI_LIMIT)
-    space_id = placed(call, space_id, parent)
+    space_id = place(call, space_id, parent)
     node.parent = parent
     for each in family:
         each.space_id = space_id
-    return {"node": pages.answered(call, node)}
+    return {"node": pages.render_answer(call, node)}
 
 
 def update_title(call: Call) -> dict[str, Any]:

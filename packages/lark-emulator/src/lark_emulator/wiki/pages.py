@@ -59,7 +59,7 @@ def add(
     return node
 
 
-def shown(world: World, node: WikiNode) -> dict[str, Any]:
+def render(world: World, node: WikiNode) -> dict[str, Any]:
     """Return a page for the state."""
     return {
         "node_token": node.node_token,
@@ -73,7 +73,7 @@ def shown(world: World, node: WikiNode) -> dict[str, Any]:
     }
 
 
-def shown_space(space: WikiSpace) -> dict[str, Any]:
+def render_space(space: WikiSpace) -> dict[str, Any]:
     """Return a space for the state."""
     return {
         "space_id": space.space_id,
@@ -150,7 +150,7 @@ def below(world: World, node: WikiNode) -> Iterator[WikiNode]:
         waiting += children(world, each.space_id, each.node_token)
 
 
-def answered(call: Call, node: WikiNode) -> dict[str, Any]:
+def render_answer(call: Call, node: WikiNode) -> dict[str, Any]:
     """Return a page as Lark shows it."""
     document = call.world.drive.documents.get(node.obj_token)
     if document is None:

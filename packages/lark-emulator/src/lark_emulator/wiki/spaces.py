@@ -14,7 +14,7 @@ from lark_emulator.world.documents import OBJ_TYPES, WikiSpace
 MOST_PER_PAGE = 50
 
 
-def sized(call: Call) -> int:
+def read_page_size(call: Call) -> int:
     """Return the page size of a list of the wiki.
 
     Raises:
@@ -26,7 +26,7 @@ def sized(call: Call) -> int:
     return size
 
 
-def _answered(space: WikiSpace) -> dict[str, Any]:
+def _render_answer(space: WikiSpace) -> dict[str, Any]:
     everybody = space.members is None
     return {
         "name": space.name,
@@ -40,10 +40,10 @@ def _answered(space: WikiSpace) -> dict[str, Any]:
 
 def list_spaces(call: Call) -> dict[str, Any]:
     """Answer `GET /wiki/v2/spaces`: those that the caller is a member of."""
-    size = sized(call)
+    size = read_page_size(call)
     mine = [space for space in call.world.wiki_spaces.values() if pages.is_member(call, space)]
     found, more = page(mine, call, size, codes.WIKI_PARAM)
-    return {"items": [_answered(space) for space in found], **more}
+    return {"items": [_render_answer(space) for space in found], **more}
 
 
 def create(call: Call) -> dict[str, Any]:
@@ -56,12 +56,12 @@ def create(call: Call) -> dict[str, Any]:
     space_id = str(7 * 10**18 + int(call.world.new_id("", 14), 16))
     made = WikiSpace(space_id, name, description, sharing, {call.who})
     call.world.wiki_spaces[space_id] = made
-    return {"space": _answered(made)}
+    return {"space": _render_answer(made)}
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /wiki/v2/spaces/:space_id`."""
-    return {"space": _answered(pages.space_named(call, call.params["space_id"]))}
+    return {"space": _render_answer(pages.space_named(call, call.params["space_id"]))}
 
 
 def get_node(call: Call) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def get_node(call: Call) -> dict[str, Any]:
         node = next(same, None)
     if node is None:
         raise RefusedError(codes.WIKI_NOT_FOUND)
-    return {"node": pages.answered(call, pages.node_named(call, node.node_token))}
+    return {"node": pages.render_answer(call, pages.node_named(call, node.node_token))}
 
 
 _PATH = "/open-apis/wiki/v2/spaces"

@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.slicing import emptied
+from lark_emulator.slicing import free_items
 from lark_emulator.world.records import Records
 
 if TYPE_CHECKING:
@@ -85,12 +85,12 @@ class Table:
         if len(self.searches) > KEPT_SEARCHES:
             del self.searches[next(iter(self.searches))]
 
-    def emptied(self) -> Generator[None, None, None]:
+    def free(self) -> Generator[None, None, None]:
         """Free the rows of a table that is gone; others have their turn meanwhile."""
         searches, self.searches = self.searches, {}
         for _, found in searches.values():
-            yield from emptied(found)
-        yield from self.records.emptied()
+            yield from free_items(found)
+        yield from self.records.free()
 
     def add_field(self, column: Field) -> None:
         """Append a column."""
@@ -147,7 +147,7 @@ class Base:
         """Return what an app may do with the records."""
         return self.limits.get(app_id, NO_LIMIT) if self.is_advanced else NO_LIMIT
 
-    def copied(self, most: int | None = None) -> Generator[None, None, Base]:
+    def copy(self, most: int | None = None) -> Generator[None, None, Base]:
         """Return a copy with the same ids; others have their turn while it is made.
 
         Args:
@@ -164,7 +164,7 @@ class Base:
                 table.records, table.searches, table.held = records, searches, held
         for table, records, _, _ in kept:
             if most is None or len(records) <= most:
-                made.tables[table.table_id].records = records.copied()
+                made.tables[table.table_id].records = records.copy()
                 yield
         return made
 

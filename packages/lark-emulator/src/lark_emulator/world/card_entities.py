@@ -34,9 +34,9 @@ class CardEntity:
     @property
     def card(self) -> dict[str, Any]:
         """The card as it is now, a copy."""
-        return self.loaded() if self.message is not None else orjson.loads(orjson.dumps(self.unsent))
+        return self.load() if self.message is not None else orjson.loads(orjson.dumps(self.unsent))
 
-    def loaded(self) -> dict[str, Any]:
+    def load(self) -> dict[str, Any]:
         """Return the card of the message that shows it."""
         assert self.message is not None  # noqa: S101 - the caller looked
         card: dict[str, Any] = orjson.loads(self.message.sent)

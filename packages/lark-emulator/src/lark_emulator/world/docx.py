@@ -42,7 +42,7 @@ class Block:
         """The plain text of its elements."""
         return "".join(map(_text_of, self.data.get("elements", ())))
 
-    def shown(self) -> dict[str, Any]:
+    def render(self) -> dict[str, Any]:
         """Return it as Lark does."""
         shown: dict[str, Any] = {
             "block_id": self.block_id,
@@ -97,7 +97,7 @@ class Docx:
         for each in list(self.walk(block)):
             del self.blocks[each.block_id]
 
-    def copied(self, document_id: str) -> Docx:
+    def copy(self, document_id: str) -> Docx:
         """Return a copy under another id; the other blocks keep theirs."""
         blocks = copy.deepcopy(self.blocks)
         renamed = {document_id if key == self.document_id else key: block for key, block in blocks.items()}

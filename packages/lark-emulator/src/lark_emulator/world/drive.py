@@ -82,7 +82,7 @@ class Document:
         self.modified = now
         self.past.append((now, self.title, None if self.deleted else self.parent))
 
-    def listed_at(self, time: float) -> tuple[str, str | None]:
+    def listing_at(self, time: float) -> tuple[str, str | None]:
         """Return the title and folder that it had at a time; no folder = it was not there."""
         for since, title, parent in reversed(self.past):
             if since <= time:

@@ -88,23 +88,23 @@ class Rect(NamedTuple):
             return self._replace(row=start, end_row=end)
         return self._replace(column=start, end_column=end)
 
-    def inserted(self, axis: str, at: int, count: int) -> Rect:
+    def after_insert(self, axis: str, at: int, count: int) -> Rect:
         """Return where it is after rows or columns were inserted; it grows if they are within it."""
         start, end = self.span(axis)
         return self.spanning(axis, start + count * (start >= at), end + count * (end > at))
 
-    def removed(self, axis: str, at: int, count: int) -> Rect | None:
+    def after_remove(self, axis: str, at: int, count: int) -> Rect | None:
         """Return what is left of it after rows or columns were removed."""
         start, end = (_after_removal(edge, at, count) for edge in self.span(axis))
         return self.spanning(axis, start, end) if start < end else None
 
-    def moved(self, axis: str, start: int, count: int, to: int) -> Rect:
+    def after_move(self, axis: str, start: int, count: int, to: int) -> Rect:
         """Return where it is after rows or columns were moved: with them if it lies among them."""
         first, last = self.span(axis)
         if start <= first and last <= start + count:
             return self.spanning(axis, first + to - start, last + to - start)
-        left = self.removed(axis, start, count)
-        return self if left is None else left.inserted(axis, to, count)
+        left = self.after_remove(axis, start, count)
+        return self if left is None else left.after_insert(axis, to, count)
 
 
 def _after_removal(edge: int, at: int, count: int) -> int:
@@ -137,7 +137,7 @@ class Grid:
             row = self.rows[number] = Row()
         return row
 
-    def looked_at(self, start: int, end: int) -> Iterator[Row | None]:
+    def look_at(self, start: int, end: int) -> Iterator[Row | None]:
         """Yield rows to read; one that holds nothing is None."""
         yield from self.rows[start:end]
         yield from repeat(None, end - max(start, len(self.rows)))
@@ -259,7 +259,7 @@ class Grid:
         order[to:to] = taken_order
         self.sizes[axis] = {new: sizes[old] for new, old in enumerate(order) if old in sizes}
 
-    def copied(self) -> Generator[None, None, Grid]:
+    def copy(self) -> Generator[None, None, Grid]:
         """Return a copy; others have their turn while it is made."""
         made = Grid(self.row_count, self.column_count)
         made.sizes = {

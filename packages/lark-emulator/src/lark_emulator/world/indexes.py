@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lark_emulator.slicing import emptied
+from lark_emulator.slicing import free_items
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -84,9 +84,9 @@ class Index:
         held = self._held.get(value, ())
         return (held,) if isinstance(held, str) else held
 
-    def emptied(self) -> Generator[None, None, None]:
+    def free(self) -> Generator[None, None, None]:
         """Free what it holds; others have their turn meanwhile."""
-        yield from emptied(self._held)
+        yield from free_items(self._held)
 
     def _enter(self, value: Any, record_id: str) -> None:
         if value is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lark_emulator.collecting import unseen
-from lark_emulator.slicing import at_once, emptied
+from lark_emulator.slicing import at_once, free_items
 from lark_emulator.world.indexes import Index
 
 if TYPE_CHECKING:
@@ -81,19 +81,19 @@ class Records:
         """Return a row, or None if there is none of this id."""
         return self._by_id.get(record_id)
 
-    def listed(self) -> list[Record]:
+    def list_all(self) -> list[Record]:
         """Return all rows in order. The list is the table's own: it must not be changed, nor kept."""
         if self._listed is None:
             self._listed, self._is_lent = unseen(list(self._by_id.values())), False
         return self._listed
 
     def place_of(self, record_id: str) -> int:
-        """Return at which place of `listed` a row stands."""
-        return bisect_left(self.listed(), self._by_id[record_id].number, key=place)
+        """Return at which place of `list_all` a row stands."""
+        return bisect_left(self.list_all(), self._by_id[record_id].number, key=place)
 
     def snapshot(self) -> list[Record]:
         """Return all rows in order as they are now, however others write meanwhile."""
-        rows = self.listed()
+        rows = self.list_all()
         self._is_lent = True
         return rows
 
@@ -114,7 +114,7 @@ class Records:
         """Make all reads show what is there now."""
         self._edits.clear()
 
-    def indexed(self, field_id: str) -> Generator[None, None, None]:
+    def make_index(self, field_id: str) -> Generator[None, None, None]:
         """Make the index of a field, if there is none: `with_value` then answers quickly."""
         index = self._indexes.get(field_id)
         if index is None:
@@ -124,7 +124,7 @@ class Records:
 
     def with_value(self, field_id: str, value: Any) -> list[Record]:
         """Return the rows that hold a (hashable) value in a field, in no order."""
-        at_once(self.indexed(field_id))
+        at_once(self.make_index(field_id))
         return [self._by_id[record_id] for record_id in self._indexes[field_id].find(value)]
 
     def add(
@@ -188,7 +188,7 @@ class Records:
                 del record_ids[-_TURN:]
                 yield
 
-    def copied(self) -> Records:
+    def copy(self) -> Records:
         """Return a copy with the same ids and people."""
         made = Records()
         made.version, made.history_s = self.version, self.history_s
@@ -196,7 +196,7 @@ class Records:
         made._last_number, made._listed = self._last_number, None
         return made
 
-    def emptied(self) -> Generator[None, None, None]:
+    def free(self) -> Generator[None, None, None]:
         """Free the rows, which nobody reads any more; others have their turn meanwhile."""
         if self._is_lent:
             self._listed = None
@@ -204,9 +204,9 @@ class Records:
         self._by_id, self._listed, self._indexes = {}, [], {}
         self._is_lent = False
         for index in indexes.values():
-            yield from index.emptied()
-        yield from emptied(listed)
-        yield from emptied(by_id)
+            yield from index.free()
+        yield from free_items(listed)
+        yield from free_items(by_id)
 
     def _put(self, old: Record, cells: Mapping[str, Any], by: App | User, time_ms: int) -> Record:
         filled = {name: value for name, value in {**old.cells, **cells}.items() if value is not None}

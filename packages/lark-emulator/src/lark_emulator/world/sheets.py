@@ -25,7 +25,7 @@ class Filter:
     where: Rect
     conditions: dict[int, list[dict[str, Any]]]
 
-    def placed(self, place: Callable[[Rect], Rect | None]) -> Filter | None:
+    def place(self, place: Callable[[Rect], Rect | None]) -> Filter | None:
         """Return it where its cells are now; None if they are gone."""
         after = place(self.where)
         if after is None:
@@ -109,24 +109,24 @@ class Worksheet:
     images: dict[str, FloatImage] = field(default_factory=dict)
     locks: dict[str, Lock] = field(default_factory=dict)
 
-    def inserted(self, axis: str, at: int, count: int, copied: int | None = None) -> None:
+    def insert(self, axis: str, at: int, count: int, copied: int | None = None) -> None:
         """Insert rows or columns, and move all that is tied to cells."""
         self.grid.insert(axis, at, count, copied)
-        self._follow(lambda rect: rect.inserted(axis, at, count))
+        self._follow(lambda rect: rect.after_insert(axis, at, count))
 
-    def removed(self, axis: str, at: int, count: int) -> None:
+    def remove(self, axis: str, at: int, count: int) -> None:
         """Remove rows or columns, and move all that is tied to cells."""
         self.grid.remove(axis, at, count)
-        self._follow(lambda rect: rect.removed(axis, at, count))
+        self._follow(lambda rect: rect.after_remove(axis, at, count))
 
-    def moved(self, axis: str, start: int, count: int, to: int) -> None:
+    def move(self, axis: str, start: int, count: int, to: int) -> None:
         """Move rows or columns, and all that is tied to cells."""
         self.grid.move(axis, start, count, to)
-        self._follow(lambda rect: rect.moved(axis, start, count, to))
+        self._follow(lambda rect: rect.after_move(axis, start, count, to))
 
-    def copied(self) -> Generator[None, None, Worksheet]:
+    def copy(self) -> Generator[None, None, Worksheet]:
         """Return a copy with the same id and title; others have their turn while it is made."""
-        grid = yield from self.grid.copied()
+        grid = yield from self.grid.copy()
         kept, self.grid = self.grid, Grid()
         try:
             made = copy.deepcopy(self)
@@ -136,17 +136,17 @@ class Worksheet:
         return made
 
     def _follow(self, place: Callable[[Rect], Rect | None]) -> None:
-        self.merges = _placed(self.merges, place)
+        self.merges = _place(self.merges, place)
         for rules in (self.dropdowns, self.formats):
             for rule in list(rules.values()):
-                rule.where = _placed(rule.where, place)
+                rule.where = _place(rule.where, place)
                 if not rule.where:
                     del rules[rule.rule_id]
         _move(self.images, place)
         _move(self.locks, place)
-        self.filter = self.filter and self.filter.placed(place)
+        self.filter = self.filter and self.filter.place(place)
         for view in list(self.views.values()):
-            after = view.filter.placed(place)
+            after = view.filter.place(place)
             if after is None:
                 del self.views[view.view_id]
             else:
@@ -162,7 +162,7 @@ def _move(tied: dict[str, T], place: Callable[[Rect], Rect | None]) -> None:
             each.where = after
 
 
-def _placed(rects: list[Rect], place: Callable[[Rect], Rect | None]) -> list[Rect]:
+def _place(rects: list[Rect], place: Callable[[Rect], Rect | None]) -> list[Rect]:
     return [placed for rect in rects if (placed := place(rect)) is not None]
 
 
@@ -196,19 +196,19 @@ class Spreadsheet:
         found = rows[row] if row < len(rows) else None
         return self.styles[found.styles[column]] if found and column < len(found.styles) else {}
 
-    def titled(self, title: str) -> Worksheet | None:
+    def find_titled(self, title: str) -> Worksheet | None:
         """Return the worksheet of this title."""
         return next((sheet for sheet in self.sheets.values() if sheet.title == title), None)
 
-    def placed(self, sheet: Worksheet, index: int) -> None:
+    def place(self, sheet: Worksheet, index: int) -> None:
         """Put a worksheet, new or not, where it is the one with this number."""
         others = [each for each in self.sheets.values() if each is not sheet]
         others.insert(index, sheet)
         self.sheets = {each.sheet_id: each for each in others}
 
-    def copied(self) -> Generator[None, None, Spreadsheet]:
+    def copy(self) -> Generator[None, None, Spreadsheet]:
         """Return a copy with the same ids of worksheets, as a copied file has."""
         made = Spreadsheet(styles=list(self.styles), numbers=dict(self.numbers))
         for sheet in list(self.sheets.values()):
-            made.sheets[sheet.sheet_id] = yield from sheet.copied()
+            made.sheets[sheet.sheet_id] = yield from sheet.copy()
         return made

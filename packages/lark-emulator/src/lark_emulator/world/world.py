@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.limits import Windows
-from lark_emulator.slicing import emptied
+from lark_emulator.slicing import free_items
 from lark_emulator.world.approvals import Approvals
 from lark_emulator.world.apps import DEFAULT_APP_ID, TENANT_KEY, App
 from lark_emulator.world.calendars import Calendars
@@ -108,22 +108,22 @@ class World:
         self._ids = 0
         self._seed_tenant()
 
-    def emptied(self) -> Generator[None, None, None]:
+    def free(self) -> Generator[None, None, None]:
         """Free what there may be much of, once another tenant is in the place of this one.
 
         Others have their turn meanwhile.
         """
         for base in self.bases.values():
             for table in base.tables.values():
-                yield from table.emptied()
+                yield from table.free()
         for document in self.drive.documents.values():
             if isinstance(document.content, Spreadsheet):
                 for sheet in document.content.sheets.values():
-                    yield from emptied(sheet.grid.rows)
+                    yield from free_items(sheet.grid.rows)
         for chat in self.chats.values():
-            yield from emptied(chat.messages)
-        yield from emptied(self.messages)
-        yield from emptied(self.message_uuids)
+            yield from free_items(chat.messages)
+        yield from free_items(self.messages)
+        yield from free_items(self.message_uuids)
 
     def _seed_tenant(self) -> None:
         app = self.add_app(DEFAULT_APP_ID, DEFAULT_APP_SECRET, "Emulator bot")

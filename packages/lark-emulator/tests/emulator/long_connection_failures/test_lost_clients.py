@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from lark_emulator.websocket.frames import decoded
+from lark_emulator.websocket.frames import decode
 from tests.emulator.app_server import PATIENT
 from tests.emulator.wire_client import SECONDS, DeafWire, Wire, url_of
 from websockets.exceptions import ConnectionClosed
@@ -136,6 +136,6 @@ def test_frames_travel_as_json_of_the_event(lark: Emulator, pool: ThreadPoolExec
         pushed = pool.submit(lark.push_event, "x", {"n": 1})
         message = wire.socket.recv(timeout=SECONDS)
         assert isinstance(message, bytes)
-        wire.ack(decoded(message))
-        assert json.loads(decoded(message).payload or b"")["event"] == {"n": 1}
+        wire.ack(decode(message))
+        assert json.loads(decode(message).payload or b"")["event"] == {"n": 1}
         assert pushed.result(SECONDS)["state"] == "delivered"

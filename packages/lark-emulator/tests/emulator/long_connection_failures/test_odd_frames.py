@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lark_emulator.websocket.frames import DATA, Frame, encoded
+from lark_emulator.websocket.frames import DATA, Frame, encode
 from tests.emulator.test_frames import frames
 from tests.emulator.wire_client import PING, SECONDS, DeafWire, Wire, masked
 from websockets.frames import Opcode
@@ -30,15 +30,15 @@ odd_control_or_data = st.builds(
         max_size=5,
     ).map(tuple),
     st.none() | st.binary(max_size=20) | st.just(b'{"code":200}'),
-).map(encoded)
+).map(encode)
 GARBAGE = [
     b"",
     b"\xff" * 50,
     b"\x08\x00",
     "text",
     PING.decode("latin-1"),
-    encoded(Frame(0, (("type", "pong"),))),
-    encoded(Frame(0)),
+    encode(Frame(0, (("type", "pong"),))),
+    encode(Frame(0)),
 ]
 
 
@@ -57,7 +57,7 @@ def test_whatever_frames_come_the_connection_works(lark: Emulator) -> None:
     with Wire(lark) as wire:
 
         @settings(deadline=None)
-        @given(st.binary(max_size=100) | st.text(max_size=20) | frames.map(encoded) | odd_control_or_data)
+        @given(st.binary(max_size=100) | st.text(max_size=20) | frames.map(encode) | odd_control_or_data)
         def send(message: bytes | str) -> None:
             wire.socket.send(message)
             wire.send(Frame(0, (("type", "ping"),), service=77))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from lark_emulator.control import snapshot
-from lark_emulator.control.specs import found, only, text
+from lark_emulator.control.specs import find, only, text
 from lark_emulator.control.views.windows import limit, number
 from lark_emulator.world.drive import SHEET
 from lark_emulator.world.sheets import Spreadsheet
@@ -152,9 +152,9 @@ def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         return {
             "total": len(bot.messages),
             "start": start,
-            "items": [_posted(place, bot, each) for place, each in posted],
+            "items": [_render_post(place, bot, each) for place, each in posted],
         }
-    chat = found(lark.world.chats, "chat", chat_id)
+    chat = find(lark.world.chats, "chat", chat_id)
     listed = chat.messages
     if thread_id := text(spec, "thread_id"):
         listed = [each for each in listed[-_MOST_SCANNED:] if each.thread_id == thread_id]
@@ -177,7 +177,7 @@ def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 def _bot(lark: Lark, chat_id: str) -> WebhookBot:
     bots = {f"{WEBHOOK}{place}": bot for place, bot in enumerate(lark.world.webhook_bots.values())}
-    return found(bots, "chat", chat_id)
+    return find(bots, "chat", chat_id)
 
 
 def _used_by(lark: Lark, window: list[Message]) -> dict[str, list[str]]:
@@ -218,7 +218,7 @@ def _message(lark: Lark, place: int, message: Message) -> dict[str, Any]:
     }
 
 
-def _posted(place: int, bot: WebhookBot, posted: dict[str, Any]) -> dict[str, Any]:
+def _render_post(place: int, bot: WebhookBot, posted: dict[str, Any]) -> dict[str, Any]:
     """Return what a custom bot posted, in the shape of other messages; its cards cannot be used."""
     kind = str(posted.get("msg_type", ""))
     content: Any = posted.get("content")

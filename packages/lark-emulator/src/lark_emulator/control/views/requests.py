@@ -39,5 +39,5 @@ def requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         about = f"{entry.method} {entry.path} {entry.app_id} {entry.code} {entry.status}"
         if search and search not in about.casefold():
             continue
-        items.append({**log.shown(entry), "number": place})
+        items.append({**log.render(entry), "number": place})
     return {"total": log.total, "items": items}

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from lark_emulator.lark import Lark
 
 
-def described(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def describe(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return all settings: `name`, `value`, `default`, `about`, and `choices` if it is one of a few words."""
     only(spec)
-    about = explained()
+    about = explain()
     defaults, choices = Settings().as_dict(), {**CHOICES, "card_rules": tuple(CARD_RULES)}
     return {
         "settings": [
@@ -36,7 +36,7 @@ def described(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 @functools.cache
-def explained() -> dict[str, str]:
+def explain() -> dict[str, str]:
     """Return what each setting is about: the text behind its field in the code, which is its only place."""
     told: dict[str, str] = {}
     for kind in reversed(Settings.__mro__[:-1]):

@@ -6,7 +6,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.bitable.columns import shown_field
+from lark_emulator.bitable.columns import render_field
 from lark_emulator.bitable.values import (
     AUTO_NUMBER,
     CREATED_TIME,
@@ -16,10 +16,10 @@ from lark_emulator.bitable.values import (
     USER,
 )
 from lark_emulator.control.sheet_view import value_shown
-from lark_emulator.control.specs import found, only, text
+from lark_emulator.control.specs import find, only, text
 from lark_emulator.control.views.windows import limit, number
 from lark_emulator.sheets.ranges import a1, letters
-from lark_emulator.slicing import emptied, filtered, ordered, with_turns
+from lark_emulator.slicing import filter_items, free_items, sort_items, with_turns
 from lark_emulator.world.drive import SHEET
 from lark_emulator.world.grid import COLUMNS, ROWS
 from lark_emulator.world.sheets import Spreadsheet
@@ -55,16 +55,16 @@ def records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None
         name.
     """
     only(spec, "app_token", "table_id", "start", "limit", "sort", "order")
-    base = found(lark.world.bases, "base", text(spec, "app_token"))
-    table = found(base.tables, "table", text(spec, "table_id"))
+    base = find(lark.world.bases, "base", text(spec, "app_token"))
+    table = find(base.tables, "table", text(spec, "table_id"))
     start, wanted = number(spec, "start", 0), limit(spec)
     order = text(spec, "order") or "asc"
     if order not in ("asc", "desc"):
         raise ValueError(f"'order' must be asc or desc, not {order!r}")
     by = text(spec, "sort")
     if not by:
-        return _window(table, list(table.fields.values()), table.records.listed(), start, wanted)
-    column = found(table.names, "field", by)
+        return _window(table, list(table.fields.values()), table.records.list_all(), start, wanted)
+    column = find(table.names, "field", by)
     question, version = ("page", column.field_id, order), (table.revision, table.records.version)
     known = table.searches.get(question)
     if known is not None and known[0] == version:
@@ -72,13 +72,13 @@ def records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None
     columns, rows = list(table.fields.values()), table.records.snapshot()
 
     async def window() -> dict[str, Any]:
-        ranked = await with_turns(_sorted(table, rows, column, question, version))
+        ranked = await with_turns(_sort(table, rows, column, question, version))
         return _window(table, columns, ranked, start, wanted)
 
     return window()
 
 
-def _sorted(
+def _sort(
     table: Table,
     rows: list[Record],
     column: Field,
@@ -86,10 +86,10 @@ def _sorted(
     version: tuple[int, int],
 ) -> Generator[None, None, list[Record]]:
     """Sort records; empty cells are last."""
-    filled = yield from filtered(lambda record: _cell(column, record) not in (None, []), rows)
-    empty = yield from filtered(lambda record: _cell(column, record) in (None, []), rows)
-    ranked = yield from ordered(filled, partial(_rank, column), reverse=question[2] == "desc")
-    yield from emptied(filled)
+    filled = yield from filter_items(lambda record: _cell(column, record) not in (None, []), rows)
+    empty = yield from filter_items(lambda record: _cell(column, record) in (None, []), rows)
+    ranked = yield from sort_items(filled, partial(_rank, column), reverse=question[2] == "desc")
+    yield from free_items(filled)
     ranked += empty
     if version == (table.revision, table.records.version):
         table.keep_search(question, version, ranked)
@@ -129,7 +129,7 @@ def _window(
         items.append({"record_id": record.record_id, "fields": cells})
     return {
         "name": table.name,
-        "fields": [shown_field(table, column) for column in columns],
+        "fields": [render_field(table, column) for column in columns],
         "total": len(rows),
         "start": start,
         "items": items,
@@ -149,11 +149,11 @@ def sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         `hidden`; `frozen_rows`, `frozen_columns` and `merges`.
     """
     only(spec, "token", "sheet_id", "start", "limit")
-    document = found(lark.world.drive.documents, "document", text(spec, "token"))
+    document = find(lark.world.drive.documents, "document", text(spec, "token"))
     book = document.content
     if document.type != SHEET or not isinstance(book, Spreadsheet):
         raise ValueError(f"document {document.token!r} must be a spreadsheet")
-    one = found(book.sheets, "worksheet", text(spec, "sheet_id"))
+    one = find(book.sheets, "worksheet", text(spec, "sheet_id"))
     start, wanted, grid = number(spec, "start", 0), limit(spec, 100), one.grid
     width = min(grid.column_count, _MOST_COLUMNS)
     heights, widths = grid.sizes[ROWS], grid.sizes[COLUMNS]
