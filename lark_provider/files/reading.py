@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import IO, Any, TextIO
 
 import orjson
 
+from lark_provider.files.broken_lines import BrokenLines
 from lark_provider.files.formats import CSV, PARQUET, PARQUET_ROWS, FileError, kind_of, pyarrow
 
 _PERMANENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
@@ -56,7 +58,7 @@ def read(
         required: Columns that it must have. JSON Lines have no columns, so there each row is checked later.
 
     Raises:
-        FileError: It cannot be read, a line in it is broken, or a column is missing.
+        FileError: It cannot be read, lines in it are broken (all of them are named), or a column is missing.
     """
     name, kind = source.name, kind_of(source.name)
     if kind == PARQUET:
@@ -125,29 +127,45 @@ def _undecodable(source: Source, encoding: str) -> str:
 
 
 def _csv(file: TextIO, name: str, required: Sequence[str]) -> Iterator[dict[str, Any]]:
-    lines = csv.reader(file, strict=True)
-    try:
-        head = next(lines, [])
-        twice = sorted({field for field in head if head.count(field) > 1})
-        if not head or twice or "" in head:
-            what = f"{twice[0]!r} twice" if twice else "a column without a name" if head else "no lines"
-            raise FileError(
-                f"{name} must name each field once in its first line, got {what}. Next: correct it."
-            )
-        _require(name, head, required)
-        for cells in lines:
-            if cells and len(cells) != len(head):
-                raise FileError(
-                    f"{name}, line {lines.line_num}: a row must have {len(head)} cells, got {len(cells)}. "
-                    "Next: correct it."
-                )
-            if cells:
-                yield dict(zip(head, cells, strict=True))
-    except csv.Error as error:
-        raise FileError(f"{name}, line {lines.line_num}: {error}. Next: correct it.") from None
+    lines, broken = csv.reader(file, strict=True), BrokenLines(name)
+    head: list[str] | None = None
+    while True:
+        try:
+            cells = next(lines)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            broken.add(lines.line_num, str(error))
+            if head is None:
+                break  # nothing can be said of rows without names
+            continue
+        if head is None:
+            head = _head(name, cells, required)
+        elif cells and len(cells) != len(head):
+            broken.add(lines.line_num, f"a row must have {len(head)} cells, got {len(cells)}")
+        elif cells and not broken.count:
+            yield dict(zip(head, cells, strict=True))
+    broken.check()
+    if head is None:
+        raise FileError(
+            f"{name} must name each field once in its first line, got no lines. Next: correct it."
+        )
+
+
+def _head(name: str, head: list[str], required: Sequence[str]) -> list[str]:
+    """Check the names of the columns, and return them."""
+    wrong = [f"{field!r} twice" for field in _repeated(head) if field]
+    wrong += ["a column without a name"] if "" in head else [] if head else ["no names"]
+    if wrong:
+        raise FileError(
+            f"{name} must name each field once in its first line, got {', '.join(wrong)}. Next: correct it."
+        )
+    _require(name, head, required)
+    return head
 
 
 def _json_lines(file: TextIO, name: str) -> Iterator[dict[str, Any]]:
+    broken = BrokenLines(name)
     for number, line in enumerate(file, 1):
         if not line.strip():
             continue
@@ -156,10 +174,13 @@ def _json_lines(file: TextIO, name: str) -> Iterator[dict[str, Any]]:
             if _LONG_INT.search(line):
                 row = json.loads(line)
         except ValueError as error:  # orjson's is one, and so is that of an int of too many digits
-            raise FileError(f"{name}, line {number}: {error}. Next: correct it.") from None
+            broken.add(number, str(error))
+            continue
         if not isinstance(row, dict):
-            raise FileError(f"{name}, line {number}: a row must be a JSON object. Next: correct it.")
-        yield row
+            broken.add(number, "a row must be a JSON object")
+        elif not broken.count:
+            yield row
+    broken.check()
 
 
 def _parquet(source: Source, required: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -167,9 +188,11 @@ def _parquet(source: Source, required: Sequence[str]) -> Iterator[dict[str, Any]
     try:
         with source.open() as opened_file, parquet.ParquetFile(opened_file) as file:
             names = file.schema_arrow.names
-            twice = sorted({field for field in names if names.count(field) > 1})
-            if twice:
-                raise FileError(f"{name} has the column {twice[0]!r} twice. Next: rename one.")
+            if twice := _repeated(names):
+                columns = ", ".join(map(repr, twice))
+                raise FileError(
+                    f"{name} must name each column once, got twice: {columns}. Next: rename them."
+                )
             _require(name, names, required)
             for batch in file.iter_batches(batch_size=PARQUET_ROWS):
                 yield from batch.to_pylist()
@@ -180,10 +203,14 @@ def _parquet(source: Source, required: Sequence[str]) -> Iterator[dict[str, Any]
         ) from None
 
 
+def _repeated(names: Sequence[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
 def _require(name: str, names: Sequence[str], required: Sequence[str]) -> None:
-    missing = [one for one in required if one not in names]
+    missing = [repr(one) for one in required if one not in names]
     if missing:
         raise FileError(
-            f"{name} has no column {missing[0]!r}, which is to be a key; it has "
+            f"{name} has no column {' or '.join(missing)}, which is to be a key; it has "
             f"{', '.join(map(repr, names))}. Next: correct the key or the file."
         )

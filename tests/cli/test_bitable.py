@@ -96,6 +96,26 @@ def test_json_lines_and_rejects(run: Run, link: str, tmp_path: Path) -> None:
         ("x.jsonl", b"{\n", "line 1: "),
         ("x.jsonl", b"[1]\n", "line 1: a row must be a JSON object"),
         ("x.txt", b"No\n", "must be a CSV file"),
+        # All that is wrong is in one report.
+        ("x.csv", b"No,,No,Paid,Paid\n", "got 'No' twice, 'Paid' twice, a column without a name. "),
+        (
+            "x.csv",
+            b'No,Paid\n1\n2,3\n"4"x,5\n6,7,8\n',
+            (
+                "x.csv, line 2: a row must have 2 cells, got 1; line 4: ',' expected after '\"'; "
+                "line 5: a row must have 2 cells, got 3. Next: correct them."
+            ),
+        ),
+        (
+            "x.csv",
+            b"No,Paid\n" + b"1\n" * 25,
+            "line 21: a row must have 2 cells, got 1; and 5 more broken lines. ",
+        ),
+        (
+            "x.jsonl",
+            b'{"No": "z"}\n[1]\n{"No": "y"}\n2\n',
+            "line 2: a row must be a JSON object; line 4: a row must",
+        ),
     ],
 )
 def test_broken_files_are_named_and_nothing_is_written(
