@@ -43,14 +43,14 @@ def change(name, **values):
 people = People(urls.database(None))
 found = {
     "restored": restored(),
-    "named": [shown(users.named(name)) for name in ("bob", "BOB", "alice", "nobody")],
+    "named": [shown(users.find_by_name(name)) for name in ("bob", "BOB", "alice", "nobody")],
     "with_email": [
         shown(users.with_email(f"{one}@Corp.example.COM")) for one in ("bob", "BOB", "%", "b_b")
     ],
 }
 change("bob", active=False)  # while the auth manager still remembers him
 by_email = shown(users.with_email("bob@corp.example.com"))
-found["deactivated"] = [restored(), shown(users.named("bob")), by_email]
+found["deactivated"] = [restored(), shown(users.find_by_name("bob")), by_email]
 change("bob", active=True, username="robert")
 found["renamed"] = restored()
 change("robert", active=None, username="bob")

@@ -90,13 +90,13 @@ def test_rabbitmq_needs_nothing_private_of_pikas(rabbitmq: str, database: URL, t
         import asyncio, os
         from lark_provider.callbacks.broker.amqp import broker
         from lark_provider.callbacks.broker.confirms import Confirms
-        from lark_provider.callbacks.broker.link import connected
+        from lark_provider.callbacks.broker.link import open_channel
         from lark_provider.callbacks.broker.pump import Pump
         from lark_provider.callbacks.broker.topology import EXCHANGE
         from lark_provider.callbacks.waiting import inbox
 
         async def publish():
-            async with connected(broker()) as channel:
+            async with open_channel(broker()) as channel:
                 await Confirms(channel, "here").publish(EXCHANGE, "event.cli_1", b"{}", "published")
 
         asyncio.run(publish())

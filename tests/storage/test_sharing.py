@@ -203,15 +203,15 @@ class Slow(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
         if name == "sqlalchemy":
             importing.set()
-            time.sleep(1)
+            time.sleep(3)
 
 importing = threading.Event()
 sys.meta_path.insert(0, Slow())
 def call():
-    LarkServiceClient(timeout=1.0).call("GET", "/im/v1/chats")
+    LarkServiceClient(timeout=3.0).call("GET", "/im/v1/chats")
 def call_too():
     importing.wait()
-    LarkServiceClient("cli_b", "b-secret", timeout=1.0).call("GET", "/im/v1/chats")
+    LarkServiceClient("cli_b", "b-secret", timeout=3.0).call("GET", "/im/v1/chats")
 threads = [threading.Thread(target=each) for each in (call, call_too)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()

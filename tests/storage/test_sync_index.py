@@ -28,7 +28,7 @@ index.begin_scan()
 for first in range(0, count, 500):
     keys = [f"key {number}" for number in range(first, first + 500)]
     index.see([(f"rec{number}", key, row, b"x" * 100 if number % 2 else None)
-               for number, (key, (row, _, _)) in enumerate(zip(keys, index.known(keys)), first)])
+               for number, (key, (row, _, _)) in enumerate(zip(keys, index.look_up(keys)), first)])
 index.end_scan(keep=False)
 assert index.plan_creates() == 0
 assert sum(1 for _ in index.differences()) == count // 2
