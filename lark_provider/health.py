@@ -81,7 +81,7 @@ def _database() -> Outcome:
         )
     url = urls.database()
     if url.drivername == urls.SQLITE_DRIVER:
-        migrate.open_engine(url)  # Creates the file, as its first use does.
+        migrate.ready_engine(url)  # Creates the file, as its first use does.
     return Outcome(f"{maintenance.connect(url)}, {urls.display(url)}")
 
 
@@ -112,7 +112,7 @@ def _registry() -> Outcome:
         return Outcome(
             f"{urls.display(url)} is not there; `lark-provider app add` makes it", "not configured"
         )
-    migrate.open_engine(url)
+    migrate.ready_engine(url)
     maintenance.check_revision(url)
     return Outcome(urls.display(url))
 

@@ -132,11 +132,11 @@ class ChatCommandWork:
             typed = read_command(message.typed_text(own))
             if typed.verb == "help":
                 return _Decision("helped", format_help(rules, routes.language))
-            return await self._decide_allowed(claimed, typed, rules)
+            return await self._decide_on_dag(claimed, typed, rules)
         except InvalidRequestError as error:
             return self._decision("invalid", "invalid", reason=str(error))
 
-    async def _decide_allowed(
+    async def _decide_on_dag(
         self, claimed: Claimed, typed: Typed, rules: Sequence[CommandRule]
     ) -> _Decision | None:
         """Return what becomes of a command on a DAG, if a rule allows it.

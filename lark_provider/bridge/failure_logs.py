@@ -88,7 +88,7 @@ class FailureLogs:
             elif known is None or known.version != one.version:
                 self._recorded[one.key] = await self._look(one)
 
-    async def explain(self, events: Sequence[RunEvent]) -> dict[str, RunEvent]:
+    async def add_errors(self, events: Sequence[RunEvent]) -> dict[str, RunEvent]:
         """Return failures with their errors, by task instance, as many as there is time for.
 
         Args:

@@ -131,7 +131,7 @@ def waiting(before: Incident, quiet: QuietHours | None, now: datetime) -> Incide
     return replace(before, not_before=quiet.end_after(now).isoformat())
 
 
-def recover(
+def apply_run_end(
     before: Incident,
     dag_id: str,
     run_id: str,

@@ -169,7 +169,9 @@ class FailureRecorder:
         incidents = Incidents(self._apps.database, app)
 
         def change(before: Shown) -> Shown | None:
-            found = reading.recover(before.incident, run.dag_id, run.run_id, run.state, instances, self._url)
+            found = reading.apply_run_end(
+                before.incident, run.dag_id, run.run_id, run.state, instances, self._url
+            )
             if found is None:
                 return None
             incident = replace(found[0], run_ended=run.at)

@@ -105,7 +105,7 @@ class FailurePoller:
             if not receivers:
                 measured.BRIDGE_FAILURES.add("unrouted")
             told.append((reading.failure(ti, dag, self._url), receivers))
-        events = await self._logs.explain([event for event, receivers in told if receivers])
+        events = await self._logs.add_errors([event for event, receivers in told if receivers])
         await self._recorder.record(
             [(events.get(event.ti_id, event), receivers) for event, receivers in told]
         )

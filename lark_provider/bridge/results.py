@@ -160,7 +160,7 @@ class ClickResultDisplay:
 
     async def _new_link(self, applied: Applied) -> str | None:
         """Return a new link: the one of the result was lost with the process that had it."""
-        found = await threads.run(lambda: self._store.read_click(applied.app_id, applied.event_id))
+        found = await threads.run(lambda: self._store.as_found(applied.app_id, applied.event_id))
         if found is None:
             return None
         _, again = await self._delivery.deliver(found)

@@ -185,9 +185,12 @@ class _OnTarget(_Bound[P, T]):
 
     def as_method(self, owner: Any) -> Any:
         """Return the operation as a method; of the class itself, the bare operation."""
-        return super().as_method(owner) if owner is None else self.of(owner.target).as_method(owner)
+        if owner is None:
+            return super().as_method(owner)
+        bound: _Bound[..., Any] = self.of(owner.target)
+        return bound.as_method(owner)
 
-    def of(self, target: Any) -> _Bound[..., Any]:
+    def of(self, target: Any) -> Any:
         """Return a descriptor of the same kind, whose operation has its first argument."""
         whole: Callable[..., Any] = self.build
 

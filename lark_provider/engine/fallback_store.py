@@ -223,7 +223,7 @@ def _warn_if_airflows(url: URL) -> None:
     """Warn once if the database is Airflow's: upgrades and backups of one would affect the other."""
     from lark_provider.storage import migrate, urls
 
-    if migrate.is_airflows(migrate.open_engine(url)):
+    if migrate.is_airflows(migrate.ready_engine(url)):
         logger.warning(
             "Tokens are in Airflow's metadata database. Next: give them a database of their own",
             extra={"database": urls.display(url)},

@@ -51,7 +51,7 @@ def answer(session: Session, effect: Call[Any] | Effect, until: float) -> Frame 
             # A call without a token has not looked up the app, which has the base URL to send to.
             return Frame(_send_to_app(session, effect), until)
         case Send(is_paced=False) if effect.call.auth and (found := session.found) and found.pace > 0:
-            steps = pacing.reserve(session, effect, found, until)
+            steps = pacing.wait_and_send(session, effect, found, until)
             return None if steps is None else Frame(steps, until)
         case Send():
             return None
@@ -79,7 +79,7 @@ def answer(session: Session, effect: Call[Any] | Effect, until: float) -> Frame 
         case Shared():
             return Frame(shared.work(session, effect), until)
         case Leased():
-            return shared.run_leased(session, effect, until)
+            return shared.frame_of_leased(session, effect, until)
         case OpenSyncIndex():
             from lark_provider.storage.sync_index import SqliteIndex
 

@@ -15,7 +15,9 @@ from lark_provider.protocol.tokens import App
 from lark_provider.support import measured
 
 
-def reserve(session: Session, send: Send, found: Found, until: float) -> Procedure[Response | Lost] | None:
+def wait_and_send(
+    session: Session, send: Send, found: Found, until: float
+) -> Procedure[Response | Lost] | None:
     """Reserve a time for a request.
 
     Args:

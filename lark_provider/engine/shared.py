@@ -78,7 +78,7 @@ def work(session: Session, effect: Shared[T]) -> Procedure[tuple[T] | None]:
         wait = min(2 * wait, _LONGEST_WAIT)
 
 
-def run_leased(session: Session, effect: Leased[T], until: float) -> Frame:
+def frame_of_leased(session: Session, effect: Leased[T], until: float) -> Frame:
     """Return the steps of a call that ends before a lease does.
 
     Args:

@@ -154,7 +154,7 @@ def _csv(file: TextIO, name: str, required: Sequence[str]) -> Iterator[dict[str,
 
 def _head(name: str, head: list[str], required: Sequence[str]) -> list[str]:
     """Check the names of the columns, and return them."""
-    wrong = [f"{field!r} twice" for field in _repeated(head) if field]
+    wrong = [f"{field!r} twice" for field in _duplicates(head) if field]
     wrong += ["a column without a name"] if "" in head else [] if head else ["no names"]
     if wrong:
         raise FileError(
@@ -188,7 +188,7 @@ def _parquet(source: Source, required: Sequence[str]) -> Iterator[dict[str, Any]
     try:
         with source.open() as opened_file, parquet.ParquetFile(opened_file) as file:
             names = file.schema_arrow.names
-            if twice := _repeated(names):
+            if twice := _duplicates(names):
                 columns = ", ".join(map(repr, twice))
                 raise FileError(
                     f"{name} must name each column once, got twice: {columns}. Next: rename them."
@@ -203,7 +203,7 @@ def _parquet(source: Source, required: Sequence[str]) -> Iterator[dict[str, Any]
         ) from None
 
 
-def _repeated(names: Sequence[str]) -> list[str]:
+def _duplicates(names: Sequence[str]) -> list[str]:
     return [name for name, count in Counter(names).items() if count > 1]
 
 

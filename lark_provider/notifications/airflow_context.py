@@ -29,7 +29,7 @@ def read(context: Mapping[str, Any], event: EventKind | None) -> RunEvent:
     return run_event.read(context, event=event, base_url=base_url, clean=clean)
 
 
-async def explain(known: RunEvent, language: Language, seconds: float) -> RunEvent:
+async def add_error(known: RunEvent, language: Language, seconds: float) -> RunEvent:
     """Return a failed DAG run's event with the error of its last task, if that task's log can be read here.
 
     Args:
@@ -61,7 +61,7 @@ async def errors(
     """Return the errors of failed task instances that sent no notification.
 
     Args:
-        known: The DAG's event, from `explain`.
+        known: The DAG's event, with its error.
         context: Airflow's.
         silent: The task instances, as in Airflow's table of task states.
         language: Of the words for a process that was killed.

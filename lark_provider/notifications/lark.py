@@ -134,11 +134,11 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
 
     def __call__(self, *args: Any) -> None:
         """Notify of the context that Airflow passes."""
-        self._blocking(args[0] if args else self.context, self._with_rendering)
+        self._blocking(args[0] if args else self.context, self._rendered_copy)
 
     def __await__(self) -> Generator[Any, None, None]:
         """Notify of the context passed to the constructor; Airflow's triggerer awaits it."""
-        return self._awaiting(self.context, self._with_rendering).__await__()
+        return self._awaiting(self.context, self._rendered_copy).__await__()
 
     def notify(self, context: Context) -> None:
         """Notify within the deadline, and raise nothing.
@@ -146,7 +146,7 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         Args:
             context: Airflow's.
         """
-        self._blocking(context, self._without_rendering)
+        self._blocking(context, self._as_given)
 
     async def async_notify(self, context: Context) -> None:
         """Notify within the deadline, without blocking the loop, and raise nothing but its own cancellation.
@@ -156,7 +156,7 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         Args:
             context: Airflow's.
         """
-        await self._awaiting(context, self._without_rendering)
+        await self._awaiting(context, self._as_given)
 
     def _blocking(self, context: Any, prepare: Prepare) -> None:
         from lark_provider.notifications import deadline, sending
@@ -208,10 +208,10 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         why = airflow_context.one_line(error, self.deadline)
         self.log.error("Failed to notify %s of %s. %s", self.receiver_id, airflow_context.where(context), why)
 
-    def _without_rendering(self, context: Any) -> tuple[LarkNotifier, dict[str, Any]]:
+    def _as_given(self, context: Any) -> tuple[LarkNotifier, dict[str, Any]]:
         return self, dict(context or {})
 
-    def _with_rendering(self, context: Any) -> tuple[LarkNotifier, dict[str, Any]]:
+    def _rendered_copy(self, context: Any) -> tuple[LarkNotifier, dict[str, Any]]:
         ready, known = copy.copy(self), dict(context or {})
         ready._update_context(known)  # type: ignore[arg-type]  # noqa: SLF001 - our own copy
         try:

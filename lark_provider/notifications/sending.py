@@ -44,7 +44,7 @@ async def send(notifier: Notifier, context: Mapping[str, Any], left: Deadline, *
     """
     event = airflow_context.read(context, notifier.event)
     if may_block and event.kind == "dag_failure":
-        event = await airflow_context.explain(event, notifier.language, left.remaining() / 4)
+        event = await airflow_context.add_error(event, notifier.language, left.remaining() / 4)
     conn_ids = list(dict.fromkeys(filter(None, (notifier.lark_conn_id, notifier.fallback_conn_id))))
     failures, where = "", airflow_context.where(context)
     for index, conn_id in enumerate(conn_ids, 1):

@@ -129,14 +129,14 @@ class Deliverer:
             async with asyncio.timeout(self._seconds):
                 message_id = await _send(row, known, message)
         except LarkAPIError as error:
-            await self._give_up(row, error)
+            await self._handle_refusal(row, error)
         except (LarkError, TimeoutError) as error:
             await self._later(row, error, may_be_sent=isinstance(error, OutcomeUnknownError | TimeoutError))
         else:
             await _in_thread(lambda: self._outbox.record_delivered(row, self._me, message_id))
             measured.OUTBOX_DELIVERED.add(row.app_id, "send" if row.message_id is None else "update")
 
-    async def _give_up(self, row: Claimed, error: LarkAPIError) -> None:
+    async def _handle_refusal(self, row: Claimed, error: LarkAPIError) -> None:
         if row.message_id is not None and self._replaces() and error.code in CARD_GONE:
             extra = {"row": row.id, "message_id": row.message_id, "code": error.code}
             logger.info("Card cannot be updated; sending a new one", extra=extra)

@@ -116,9 +116,9 @@ class Identities:
             if listed.standing == "inactive":
                 return _refuse(clicker, "inactive", "left")
             return (
-                self._find_linked(clicker)
-                or self._find_mapped(clicker, listed)
-                or self._refuse_unlinked(clicker)
+                self._identify_by_link(clicker)
+                or self._identify_by_table(clicker, listed)
+                or self._offer_link(clicker)
             )
         except AuthManagerUnsupportedError as error:
             return _refuse(clicker, "forbidden", "unsupported", error)
@@ -129,7 +129,7 @@ class Identities:
             )
             return Refusal("unavailable", REFUSALS["unavailable"])
 
-    def _find_linked(self, clicker: Clicker) -> Identified | Refusal | None:
+    def _identify_by_link(self, clicker: Clicker) -> Identified | Refusal | None:
         try:
             linked = self._people.find(clicker.app_id, clicker.tenant_key, clicker.open_id)
             return None if linked is None else Identified(users.restore(linked), "link")
@@ -137,9 +137,9 @@ class Identities:
             logger.warning("Link not usable", extra={"open_id": clicker.open_id, "reason": str(error)})
         except DecryptionError as error:
             logger.error("Link not usable", extra={"open_id": clicker.open_id, "reason": str(error)})  # noqa: TRY400 - the text says all
-        return self._refuse_unlinked(clicker)
+        return self._offer_link(clicker)
 
-    def _find_mapped(self, clicker: Clicker, listed: Listed) -> Identified | Refusal | None:
+    def _identify_by_table(self, clicker: Clicker, listed: Listed) -> Identified | Refusal | None:
         settings = self._settings()
         if (name := settings.users.get(clicker.open_id)) is not None:
             user = users.find_by_name(name)
@@ -151,7 +151,7 @@ class Identities:
             return None if user is None else Identified(user, "email")
         return None
 
-    def _refuse_unlinked(self, clicker: Clicker) -> Refusal:
+    def _offer_link(self, clicker: Clicker) -> Refusal:
         base_url = self._base_url()
         if not base_url:
             logger.error(

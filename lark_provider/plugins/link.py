@@ -148,7 +148,7 @@ class LinkPage:
             raise _Answer(401, "session", login=True)
         if not (given.isascii() and hmac.compare_digest(given, visit.proof)):
             return await self._show(request, "changed")
-        listed = await run_in_threadpool(self._look_up, visit.person)
+        listed = await run_in_threadpool(self._require_present, visit.person)
         linked = await run_in_threadpool(LinkCodes(self._people).link, visit.code, visit.account)
         if linked is None:
             raise _Answer(410, await run_in_threadpool(self._why_not, visit.code))
@@ -182,7 +182,7 @@ class LinkPage:
 
     def _about(self, visit: _Visit) -> tuple[Listed, str | None]:
         """Return what Lark says of the person, and the user to whom they are linked now, if it is another."""
-        listed, person = self._look_up(visit.person), visit.person
+        listed, person = self._require_present(visit.person), visit.person
         try:
             known = self._people.find(person.app_id, person.tenant_key, person.open_id)
         except DecryptionError:
@@ -190,7 +190,7 @@ class LinkPage:
         is_other = known is not None and known.account.user_id != visit.account.user_id
         return listed, known.account.user_name if known is not None and is_other else None
 
-    def _look_up(self, person: Person) -> Listed:
+    def _require_present(self, person: Person) -> Listed:
         """Return what Lark says of a person, who must not have left."""
         listed = self._directory.get(person.app_id, person.open_id)
         if listed.standing == "inactive":

@@ -81,23 +81,23 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
     if body is None or (body["code"] == 0 and response.status >= _HTTP_ERROR):
         page = redact(response.content[:_MASKED_BYTES].decode("utf-8", "replace"), *secrets)
         msg = f"HTTP {response.status}, not an answer from Lark: {page[:_QUOTED_CHARACTERS]!r}"
-        return _refuse(call, response, {"msg": msg}, _foreign(call, response.status), secrets)
+        return _read_refusal(call, response, {"msg": msg}, _foreign(call, response.status), secrets)
     code = body["code"]
     if code == 0:
-        return _accept(body, log_id, date)
+        return _read_success(body, log_id, date)
     meaning = lookup(code)
     if response.headers.get("x-lark-emulator") == "not-emulated":
-        return _refuse(call, response, body, _NOT_EMULATED, secrets)
+        return _read_refusal(call, response, body, _NOT_EMULATED, secrets)
     if meaning.kind is Kind.DONE and call.updates:
-        return _accept(body, log_id, date)
+        return _read_success(body, log_id, date)
     if meaning.kind is Kind.REFUSED and response.status == _HTTP_TOO_MANY:
         meaning = lookup(_RATE_LIMITED)
     elif meaning.kind is Kind.REFUSED and response.status >= _HTTP_SERVER_ERROR:
         meaning = _SERVER_ERROR
-    return _refuse(call, response, body, meaning, secrets)
+    return _read_refusal(call, response, body, meaning, secrets)
 
 
-def _accept(body: dict[str, Any], log_id: str | None, date: str | None) -> LarkResponse[Any]:
+def _read_success(body: dict[str, Any], log_id: str | None, date: str | None) -> LarkResponse[Any]:
     # Token endpoints answer flat and bot info under `bot`: then everything else is the content.
     data = body.get("data")
     if "data" not in body:
@@ -130,7 +130,7 @@ def _foreign(call: Call[Any], status: int) -> Code:
     return _NOT_LARK._replace(kind=Kind.AMBIGUOUS) if performed else _NOT_LARK
 
 
-def _refuse(
+def _read_refusal(
     call: Call[Any], response: Response, body: dict[str, Any], meaning: Code, secrets: tuple[str | None, ...]
 ) -> Refusal:
     def hide_secrets(value: object) -> str:

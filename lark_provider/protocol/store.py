@@ -101,7 +101,7 @@ class Messages(Protocol):
     def resend(self, entry: Entry, token: str) -> None:
         """Record that a message is sent under another token, or for the first time after a refusal."""
 
-    def mark_sent(self, entry: Entry, result: Mapping[str, Any]) -> bool:
+    def mark_done(self, entry: Entry, result: Mapping[str, Any]) -> bool:
         """Record that a message is sent; return whether no other process has done so before."""
 
     def refuse(self, entry: Entry) -> None:

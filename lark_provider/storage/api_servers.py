@@ -73,7 +73,7 @@ class ApiServers:
             server: The process.
         """
         rows = api_servers.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             values = {
                 "host": server.host[:255],
@@ -94,7 +94,7 @@ class ApiServers:
         Args:
             within: How long ago at most.
         """
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             since = read_clock(connection).now - within
             rows = connection.execute(
                 sa.select(api_servers)
@@ -114,7 +114,7 @@ class ApiServers:
     def longest_hold(self) -> float | None:
         """Return for how many seconds processes seen lately hold answers at most; None if none says so."""
         rows = api_servers.c
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             since = read_clock(connection).now - RECENT
             query = sa.select(sa.func.max(rows.hold_seconds)).where(rows.seen_at >= since)
             found: float | None = connection.execute(query).scalar()

@@ -94,7 +94,7 @@ class ApplicationManager:
             "created_at": now,
             "updated_at": now,
         } | sealing.columns(secrets, app_id, url, self._keys)
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             try:
                 with connection.begin_nested():
                     added = connection.execute(applications.insert().values(**row).returning(applications))
@@ -120,7 +120,7 @@ class ApplicationManager:
         """
         if not exists(self._url):
             return []
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             rows = connection.execute(sa.select(applications).order_by(applications.c.id))
             return [application_of(row) for row in rows]
 
@@ -146,7 +146,7 @@ class ApplicationManager:
         """
         if not exists(self._url):
             return {}
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             rows = connection.execute(sa.select(applications).where(applications.c.active)).all()
         return {row.app_id: self._try_open(row) for row in rows}
 
@@ -243,7 +243,7 @@ class ApplicationManager:
         app_id = check(app_id, "app_id")
         if not exists(self._url):
             raise unknown(app_id, self._url)
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             # By id alone: an older registry lacks columns, and its upgrade may refuse this very row.
             done = connection.execute(applications.delete().where(applications.c.app_id == app_id))
             if not done.rowcount:
@@ -263,7 +263,7 @@ class ApplicationManager:
         """
         if not exists(self._url):
             return []
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             return [application_of(row) for row in sealing.seal_all(connection, self._keys, again=True)]
 
     @contextmanager
@@ -271,7 +271,7 @@ class ApplicationManager:
         app_id = check(app_id, "app_id")
         if not exists(self._url):
             raise unknown(app_id, self._url)
-        with transaction(migrate.open_engine(self._url), reading=not writing) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=not writing) as connection:
             row = row_of(connection, app_id, locked=writing)
             if row is None:
                 raise unknown(app_id, self._url)

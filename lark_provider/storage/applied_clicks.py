@@ -55,7 +55,7 @@ class AppliedClicks:
         began = time.monotonic()
         is_complete = began - self._complete_at >= COMPLETE_SECONDS
         clicks, done = card_callbacks.c, applied_clicks.c
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             greatest = connection.execute(sa.select(sa.func.coalesce(sa.func.max(clicks.id), 0))).scalar_one()
             if self._looks and greatest < self._looks[-1][1]:
                 self._looks.clear()  # The last rows were deleted, or the database was restored.
@@ -89,7 +89,7 @@ class AppliedClicks:
             self._looks.popleft()
 
     def _record(self, found: Iterable[Stored]) -> int:
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             rows = [
                 {
@@ -111,7 +111,7 @@ class AppliedClicks:
             seconds: For how long no other process takes them.
         """
         rows = applied_clicks.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             query = (
                 sa.select(rows.app_id, rows.event_id, rows.card_key, rows.attempts, rows.created_at)
@@ -155,10 +155,10 @@ class AppliedClicks:
             app_id: The app.
             event_id: The click's id in the table.
         """
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return self._clicks(connection, [event_id]).get((app_id, event_id))
 
-    def read_click(self, app_id: str, event_id: str) -> Found | None:
+    def as_found(self, app_id: str, event_id: str) -> Found | None:
         """Return a click as it is delivered, whatever its state; None if it was purged.
 
         Args:
@@ -177,7 +177,7 @@ class AppliedClicks:
             attempts: How often it was delivered.
         """
         seconds = min(_FIRST_PAUSE * 2 ** min(attempts - 1, 10), _LONGEST_PAUSE)
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             connection.execute(
                 applied_clicks.update()
@@ -200,7 +200,7 @@ class AppliedClicks:
         Returns:
             Whether it was recorded now.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             text = orjson.dumps(result).decode()
             done = connection.execute(
@@ -224,7 +224,7 @@ class AppliedClicks:
             seconds: For how long no other process takes them.
         """
         rows = applied_clicks.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             query = (
                 sa.select(applied_clicks)
@@ -258,13 +258,13 @@ class AppliedClicks:
             app_id: The app.
             event_id: The click's id in the table.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             connection.execute(applied_clicks.update().where(*_one(app_id, event_id)).values(shown_at=now))
 
     def due(self) -> int:
         """Return how many clicks are to be delivered."""
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = sa.select(sa.func.count()).where(applied_clicks.c.state == "due")
             return int(connection.execute(query).scalar_one())
 

@@ -36,7 +36,7 @@ class BridgeLease:
     def take(self) -> bool:
         """Take the lease or renew it, and return whether this process has it."""
         rows = leases.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             values = {"owner": self._owner, "until": now + timedelta(seconds=self._seconds)}
             added = insert(connection, leases).values(key=self._key, **values)
@@ -47,5 +47,5 @@ class BridgeLease:
     def release(self) -> None:
         """Let another process have it at once."""
         rows = leases.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             connection.execute(leases.delete().where(rows.key == self._key, rows.owner == self._owner))

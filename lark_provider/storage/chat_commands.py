@@ -97,7 +97,7 @@ class ChatCommands:
             most: How many at most.
             seconds: For how long no other process takes them.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             query = (
                 sa.select(chat_commands)
@@ -165,7 +165,7 @@ class ChatCommands:
             seconds: For how long.
         """
         message = claimed.message
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             connection.execute(
                 chat_commands.update()
@@ -175,7 +175,7 @@ class ChatCommands:
 
     def counts(self) -> dict[str, int]:
         """Return how many commands there are that are not over, by state."""
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = (
                 sa.select(_COLUMNS.state, sa.func.count())
                 .where(_COLUMNS.state != "done")
@@ -185,7 +185,7 @@ class ChatCommands:
 
     def _move(self, claimed: Claimed, before: tuple[State, ...], after: State, **values: Any) -> bool:
         message = claimed.message
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             moved = connection.execute(
                 chat_commands.update()

@@ -32,7 +32,7 @@ class ClickResults:
             event_id: The click.
         """
         rows = applied_clicks.c
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             text = connection.execute(
                 sa.select(rows.result).where(
                     rows.app_id == app_id, rows.event_id == event_id, rows.state == DONE
@@ -48,7 +48,7 @@ class ClickResults:
             event_id: The click.
         """
         rows = applied_clicks.c
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             found: str | None = connection.execute(
                 sa.select(rows.plan).where(rows.app_id == app_id, rows.event_id == event_id)
             ).scalar_one_or_none()
@@ -63,7 +63,7 @@ class ClickResults:
             plan: JSON.
         """
         rows = applied_clicks.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             added = insert(connection, applied_clicks).values(
                 app_id=click.app_id,
@@ -97,7 +97,7 @@ class ClickResults:
             result: What became of it.
         """
         rows = applied_clicks.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             outcome = {
                 "state": DONE,

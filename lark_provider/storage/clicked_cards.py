@@ -50,7 +50,7 @@ def is_incident(url: URL, key: str) -> bool:
     Raises:
         StorageError: The database cannot be used.
     """
-    with transaction(migrate.open_engine(url), reading=True) as connection:
+    with transaction(migrate.ready_engine(url), reading=True) as connection:
         found = connection.execute(sa.select(incidents.c.key).where(incidents.c.key == key))
         return found.first() is not None
 
@@ -97,7 +97,7 @@ def _rows(url: URL, keys: Iterable[str]) -> list[Any]:
         questions.outcome,
         (cards.created_at < questions.created_at).label("is_earlier"),
     ).join_from(hitl_cards, hitl_questions, questions.ti_id == cards.ti_id)
-    with transaction(migrate.open_engine(url), reading=True) as connection:
+    with transaction(migrate.ready_engine(url), reading=True) as connection:
         return list(connection.execute(wanted.where(among(connection, cards.key, keys))))
 
 

@@ -49,7 +49,7 @@ def read_registered(url: URL, wanted: Callable[[str], bool] = lambda _: True) ->
     """
     if not exists(url):
         return []
-    with transaction(migrate.open_engine(url), reading=True) as connection:
+    with transaction(migrate.ready_engine(url), reading=True) as connection:
         rows = connection.execute(sa.select(applications).order_by(applications.c.id)).all()
     keys: Keys | None = None
     found: list[Registered] = []

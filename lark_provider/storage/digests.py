@@ -42,7 +42,7 @@ class Digests:
         query = sa.select(rows.route, rows.day).where(
             rows.route.in_([key for key, _ in wanted]), rows.day.in_([day for _, day in wanted])
         )
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return {wanted[row.route, row.day] for row in connection.execute(query) if tuple(row) in wanted}
 
     def record(
@@ -59,7 +59,7 @@ class Digests:
         Returns:
             Whether it is new.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             values = {"route": self.key(route), "day": str(day), "state": state, "created_at": now}
             added = statements.insert(connection, digests).values(values).on_conflict_do_nothing()
@@ -72,7 +72,7 @@ class Digests:
     def open_dags(self, receivers: Sequence[str]) -> set[str]:
         """Return the DAGs with failures that have not recovered, of which receivers were told in 14 days."""
         rows = incidents.c
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             since = statements.read_clock(connection).now - _FOLLOWED
             query = sa.select(rows.dag_id).where(
                 rows.state == "open", rows.updated_at > since, rows.receiver.in_(list(receivers))

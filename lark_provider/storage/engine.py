@@ -270,13 +270,13 @@ def explain(error: SQLAlchemyError, url: URL) -> StorageError:
         error: SQLAlchemy's error.
         url: The database.
     """
-    found = _explain(error, url)
+    found = _to_storage_error(error, url)
     kind = "unavailable" if found.retryable else "rejected" if found.permanent else "misconfigured"
     measured.DATABASE_ERRORS.add("pool_exhausted" if isinstance(error, PoolTimeout) else kind)
     return found
 
 
-def _explain(error: SQLAlchemyError, url: URL) -> StorageError:
+def _to_storage_error(error: SQLAlchemyError, url: URL) -> StorageError:
     where = f"Database {urls.display(url)}"
     reason = str(getattr(error, "orig", None) or error).strip()
     if url.password:

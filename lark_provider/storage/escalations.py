@@ -87,7 +87,7 @@ class Escalations:
         Returns:
             Whether they are new.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             query = sa.select(incidents.c.created_at, incidents.c.state).where(incidents.c.key == key)
             row = connection.execute(query.with_for_update()).one_or_none()
             if row is None or row.state != "open" or _rows(connection, key):
@@ -136,7 +136,7 @@ class Escalations:
                     recorded.append((row.urgent, state))
                     if state != "ended":
                         urged.append(self._urged_of(row, state, now))
-            taken = self._take(rows, decision.take, shown, now)
+            taken = self._taken_of(rows, decision.take, shown, now)
 
         self._change(key, look, urged)
         return taken, recorded
@@ -205,7 +205,7 @@ class Escalations:
             seconds: When, from now.
             reason: Why.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             later = now + timedelta(seconds=seconds)
             values = {"state": "due", "next_at": later, "started_at": None, "reason": reason[:_MAX_REASON]}
@@ -230,7 +230,7 @@ class Escalations:
 
         self._incidents.change(key, change, self._render, within=holder.append)
 
-    def _take(
+    def _taken_of(
         self, rows: Iterable[sa.Row[Any]], number: int | None, shown: Shown, now: datetime
     ) -> Taken | None:
         row = next((one for one in rows if one.number == number), None)

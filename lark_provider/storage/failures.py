@@ -66,7 +66,7 @@ class FailureCursor:
     def read(self) -> datetime | None:
         """Return until when failures were reported, by Airflow's clock; None before the first time."""
         query = sa.select(meta.c.value).where(meta.c.key == self._key)
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             text = connection.execute(query).scalar_one_or_none()
         return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
 
@@ -77,7 +77,7 @@ class FailureCursor:
             moment: With its time zone.
         """
         text = moment.astimezone(UTC).isoformat()
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             new = statements.insert(connection, meta).values(key=self._key, value=text)
             connection.execute(new.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": text}))
 
@@ -85,7 +85,7 @@ class FailureCursor:
         """Return the open incidents of the last 14 days, the oldest first."""
         table = incidents.c
         columns = (table.key, table.app_id, table.dag_id, table.run_id, table.version, table.updated_at)
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
             query = sa.select(*columns).where(table.state == "open", table.updated_at > now - _FOLLOWED)
             return [
@@ -111,7 +111,7 @@ class Mutes:
 
     def active(self) -> set[tuple[str, str]]:
         """Return DAG and task of each task that is muted now."""
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = sa.select(mutes.c.dag_id, mutes.c.task_id).where(
                 mutes.c.until > statements.clock(connection)
             )
@@ -128,7 +128,7 @@ class Mutes:
             name: Their name.
         """
         values = {"until": until, "muted_by": orjson.dumps({"open_id": open_id, "name": name}).decode()}
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             connection.execute(sa.delete(mutes).where(mutes.c.until < statements.clock(connection)))
             new = statements.insert(connection, mutes).values(dag_id=dag_id, task_id=task_id, **values)
             connection.execute(

@@ -68,7 +68,7 @@ class Inbox:
         # Sorted by time, so that ids follow it, and so that two processes that store the same clicks at once
         # cannot deadlock.
         rows.sort(key=itemgetter("clicked_at", "event_id"))
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             if commands:
                 chat_commands.record(connection, commands)
             count = _insert(connection, rows) if rows else 0
@@ -98,7 +98,7 @@ class Inbox:
             "stored_at": now,
         }
         try:
-            with transaction(migrate.open_engine(self._url)) as connection:
+            with transaction(migrate.ready_engine(self._url)) as connection:
                 _insert(connection, [probe])
                 connection.rollback()
         except StorageError as error:
@@ -126,7 +126,7 @@ class Inbox:
         """
         for event_id in event_ids:
             _check({"event": event_id})
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = sa.select(handled_events.c.event_id).where(
                 handled_events.c.consumer == consumer,
                 among(connection, handled_events.c.event_id, event_ids),
@@ -153,12 +153,12 @@ class Inbox:
         ]
         if not rows:
             return
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             connection.execute(insert(connection, handled_events).on_conflict_do_nothing(), rows)
 
     def database_id(self) -> str:
         """Return the database's own id: a wait begun on another database would wait indefinitely."""
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = sa.select(meta.c.value).where(meta.c.key == "database_id")
             return str(connection.execute(query).scalar_one())
 
@@ -229,12 +229,12 @@ def _insert(connection: Connection, rows: list[dict[str, Any]]) -> int:
     new = connection.execute(statement, rows).all()
     count = len(new)
     # What was not inserted is a duplicate, or another app has an event of that id.
-    if count < len(rows) and (renamed := _rename(connection, rows, set(new))):
+    if count < len(rows) and (renamed := _new_under_own_ids(connection, rows, set(new))):
         count += len(connection.execute(statement, renamed).all())
     return count
 
 
-def _rename(
+def _new_under_own_ids(
     connection: Connection, rows: list[dict[str, Any]], new: set[tuple[str, str]]
 ) -> list[dict[str, Any]]:
     """Return, under names of their own, the clicks that were not inserted and that are not stored already."""

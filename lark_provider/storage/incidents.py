@@ -85,7 +85,7 @@ class Incidents:
         Raises:
             DecryptionError: It was encrypted under another secret of the app.
         """
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             row = connection.execute(sa.select(incidents).where(incidents.c.key == key)).one_or_none()
         return None if row is None or row.app_id != self._app.app_id else self._open(row)
 
@@ -104,7 +104,7 @@ class Incidents:
             incidents.c.run_id == run_id,
             incidents.c.app_id == self._app.app_id,
         )
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             rows = connection.execute(query.order_by(incidents.c.created_at, incidents.c.key)).all()
         return [self._open(row) for row in rows]
 
@@ -117,7 +117,7 @@ class Incidents:
         Raises:
             DecryptionError: It was encrypted under another secret of the app.
         """
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = sa.select(incidents).where(
                 incidents.c.dag_id == place.dag_id,
                 incidents.c.run_id == place.run_id,
@@ -140,7 +140,7 @@ class Incidents:
         Raises:
             DecryptionError: The incident was encrypted under another secret of the app.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             if _is_muted(connection, event):
                 return Recorded(None, is_muted=True)
             new = Shown("", place, Incident(), event)
@@ -167,7 +167,7 @@ class Incidents:
         Raises:
             DecryptionError: It was encrypted under another secret of the app.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             row = _row(connection, key)
             if row is None or row.app_id != self._app.app_id:
                 return Recorded(None)

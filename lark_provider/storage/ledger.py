@@ -81,7 +81,7 @@ class LoadLedger:
                 cleared, until `clear`.
         """
         identity, rows = ledger_id(self._app.name, "load", target, key), ledger.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now, record = connection.execute(
                 sa.select(statements.clock(connection), forgotten.record(identity))
             ).one()
@@ -132,7 +132,7 @@ class LoadLedger:
             cleared.
         """
         identity = ledger_id(self._app.name, "load", target, key)
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             found = connection.scalar(sa.select(ledger.c.detail).where(ledger.c.id == identity))
         detail = None if found is None else orjson.loads(found)
         if detail is None or detail["is_clearing"] or restart > detail["restart"]:
@@ -150,7 +150,7 @@ class LoadLedger:
             The name that counts: the first one.
         """
         mine = ledger.c.id == load
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             found = connection.scalar(sa.select(ledger.c.detail).where(mine).with_for_update())
             if found is None:  # forgotten meanwhile
                 return zone
@@ -172,7 +172,7 @@ class LoadLedger:
             done: The chunk that stands.
             pending: The next one; if the ledger has that number already, what it has is returned.
         """
-        on = migrate.open_engine(self._url)
+        on = migrate.ready_engine(self._url)
         if pending is not None and on.dialect.name != SQLITE_DRIVER:
             values = self._values(load, pending)
             key = lease_key(self._app.base_url, claimant.key)
@@ -211,7 +211,7 @@ class LoadLedger:
             chunk: What is sent. With another token it counts as first sent now.
         """
         rows = ledger_chunks.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
             lease, now = self._claim(connection, clock, claimant), clock.now
             if isinstance(lease, Held):
@@ -237,7 +237,7 @@ class LoadLedger:
             reason: What Lark said; addresses in it are masked.
         """
         rows = ledger_chunks.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             connection.execute(
                 ledger_chunks.update()
                 .where(rows.ledger_id == load, rows.number == number, rows.token == token)
@@ -256,7 +256,7 @@ class LoadLedger:
             load: The load.
             done: The last chunk, if it is not recorded yet.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
             if done is not None:
                 ledger_rows.record_done(connection, load, done, clock.now)
@@ -270,7 +270,7 @@ class LoadLedger:
             after: Those with greater numbers than this.
             count: At most so many.
         """
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return ledger_rows.first(connection, self._cipher, load, after, count)
 
     def parts(self, load: str, number: int) -> Sequence[Recorded]:
@@ -280,7 +280,7 @@ class LoadLedger:
             load: The load.
             number: The chunk.
         """
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return ledger_rows.read(connection, self._cipher, ledger_parts.of(load, number))
 
     def revise(self, load: str, claimant: Claimant, token: str, chunk: Chunk) -> Step:
@@ -293,7 +293,7 @@ class LoadLedger:
             chunk: The rows as they are now; their token is not sent.
         """
         rows = ledger_chunks.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
             lease = self._claim(connection, clock, claimant)
             if isinstance(lease, Held):
@@ -315,7 +315,7 @@ class LoadLedger:
             load: The load.
             number: The chunk.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             connection.execute(ledger_chunks.delete().where(ledger_parts.of(load, number)))
 
     def known_records(self, target: str, since: float, candidates: Sequence[str]) -> set[str]:
@@ -334,7 +334,7 @@ class LoadLedger:
             .where(ledger.c.target == target, rows.record_ids.is_not(None))
             .where(rows.updated_at >= datetime.fromtimestamp(since, UTC))
         )
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             for (ids,) in connection.execute(of_target):
                 known |= wanted.intersection(orjson.loads(ids))
         return known
@@ -352,7 +352,7 @@ class LoadLedger:
             Whether they are forgotten: not if another writer has the table, or has written more meanwhile.
         """
         rows = ledger_chunks.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
             if isinstance(self._claim(connection, clock, claimant), Held):
                 return False

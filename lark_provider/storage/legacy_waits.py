@@ -42,12 +42,12 @@ def answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
 
 
 def _answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
-    with transaction(migrate.open_engine(url), reading=True) as connection:
+    with transaction(migrate.ready_engine(url), reading=True) as connection:
         clicks, decided = _look(connection, waits)
     new = decisions([wait for wait in waits if wait.key not in decided], clicks)
     if not new and not decided:
         return {}
-    with transaction(migrate.open_engine(url), reading=not new) as connection:
+    with transaction(migrate.ready_engine(url), reading=not new) as connection:
         if new:
             now = datetime.now(UTC)
             rows = [

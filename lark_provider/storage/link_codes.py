@@ -54,7 +54,7 @@ class LinkCodes:
             person: Who it is in Lark.
         """
         code = secrets.token_urlsafe(_CODE_BYTES)
-        with transaction(migrate.open_engine(self._people.url)) as connection:
+        with transaction(migrate.ready_engine(self._people.url)) as connection:
             now = read_clock(connection).now
             connection.execute(sa.delete(link_codes).where(link_codes.c.until < now - _KEPT))
             row = {
@@ -75,7 +75,7 @@ class LinkCodes:
         """
         if not _is_code(code):
             return None
-        with transaction(migrate.open_engine(self._people.url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._people.url), reading=True) as connection:
             row = connection.execute(
                 sa.select(link_codes).where(link_codes.c.digest == _digest(code))
             ).one_or_none()
@@ -92,7 +92,7 @@ class LinkCodes:
             code: What `new` returned.
             account: Who it is in Airflow, with the serialised user.
         """
-        with transaction(migrate.open_engine(self._people.url)) as connection:
+        with transaction(migrate.ready_engine(self._people.url)) as connection:
             person = _use(connection, code)
             return None if person is None else self._people.link_in(connection, person, account)
 

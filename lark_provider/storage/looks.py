@@ -116,7 +116,7 @@ class Looks:
     def _ask(self) -> list[tuple[Chunk, _Seen]]:
         """Look at all chunks, on one connection."""
         found: list[tuple[Chunk, _Seen]] = []
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             self._note_greatest(connection)
             due = set(map(id, self._due(time.monotonic())))
             for chunk in self._chunks:

@@ -46,7 +46,7 @@ class MessageLedger:
                 with.
         """
         rows, identity = ledger.c, ledger_id(self._app.name, self._kind, receiver, key)
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now, record = connection.execute(
                 sa.select(statements.clock(connection), forgotten.record(identity))
             ).one()
@@ -84,7 +84,7 @@ class MessageLedger:
         """
         self._change(entry, state=State.PENDING, token=token, is_sent=True)
 
-    def mark_sent(self, entry: Entry, result: Mapping[str, Any]) -> bool:
+    def mark_done(self, entry: Entry, result: Mapping[str, Any]) -> bool:
         """Record that a message is sent, or a file made.
 
         Args:
@@ -106,7 +106,7 @@ class MessageLedger:
 
     def _change(self, entry: Entry, *, is_sent: bool = False, **values: Any) -> bool:
         rows = ledger.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             values |= {"updated_at": now} | ({"sent_at": now} if is_sent else {})
             changed = connection.execute(

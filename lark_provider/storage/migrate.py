@@ -36,7 +36,7 @@ def scripts() -> Path:
     return inside if inside.is_dir() else package.parent / "migrations"
 
 
-def open_engine(url: URL) -> Engine:
+def ready_engine(url: URL) -> Engine:
     """Return the engine of a database that should have our tables.
 
     A SQLite file is created and upgraded if needed. PostgreSQL never is, since the operator decides that.

@@ -58,7 +58,7 @@ class Outbox:
 
     def add(self, app: App, entry: Entry) -> bool:
         """Add a row in a transaction of its own; see `outbox_rows.add`."""
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             return outbox_rows.add(connection, app, entry)
 
     def claim(
@@ -81,7 +81,7 @@ class Outbox:
         """
         if only is None and not self._is_any_due(without):
             return []  # The usual case, which takes no lock and leaves a SQLite file alone.
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             until = now + timedelta(seconds=seconds)
             _expire(connection, now)
@@ -101,7 +101,7 @@ class Outbox:
                     return found  # Else the next versions of these cards can be claimed now.
 
     def _is_any_due(self, without: Collection[str]) -> bool:
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
             query = sa.select(outbox.c.id).where(_is_free(now, without)).limit(1)
             return connection.execute(query).first() is not None
@@ -114,7 +114,7 @@ class Outbox:
             owner: Who claimed it.
             message_id: The message that shows it.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             if row.card is not None and row.message_id is None:
                 # Before the row of the outbox, as those who record an event do, or both would deadlock.
@@ -138,7 +138,7 @@ class Outbox:
             seconds: When, from now.
             may_be_sent: Whether the attempt may have reached Lark.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             values: dict[str, Any] = {"attempts": row.attempts + 1, "reason": reason[:_MAX_REASON]}
             if not (may_be_sent or row.was_sent):
@@ -149,7 +149,7 @@ class Outbox:
 
     def release(self, row: Claimed, owner: str) -> None:
         """Leave a row to others, as if it had not been claimed."""
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             values = {} if row.was_sent else {"first_sent_at": None}
             _change(connection, row, owner, now, owner=None, **values)
@@ -162,7 +162,7 @@ class Outbox:
             owner: Who claimed it.
             reason: Why.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             values = {"state": "given_up", "reason": reason[:_MAX_REASON], "attempts": row.attempts + 1}
             _change(connection, row, owner, now, owner=None, **values)
@@ -174,7 +174,7 @@ class Outbox:
             row: A row of the card.
             owner: Who claimed it.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             connection.execute(
                 incidents.update()
@@ -187,7 +187,7 @@ class Outbox:
 
     def state(self, id_: str) -> tuple[State, str | None, str | None] | None:
         """Return the state of a row, its message and the reason; None if there is no such row."""
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             rows = outbox.c
             query = sa.select(rows.state, rows.message_id, rows.reason).where(rows.id == id_)
             row = connection.execute(query).one_or_none()
@@ -195,7 +195,7 @@ class Outbox:
 
     def depth(self) -> tuple[int, float]:
         """Return how many rows are due, and how many seconds ago the oldest of them was added."""
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
             query = sa.select(sa.func.count(), sa.func.min(outbox.c.created_at)).where(
                 outbox.c.state == "due"

@@ -81,7 +81,7 @@ class OutboxAdmin:
             states: Those to look for.
         """
         wanted = outbox.c.state.in_(list(states))
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
             query = sa.select(outbox).where(wanted).order_by(outbox.c.created_at, outbox.c.id).limit(most)
             rows = [_row(row, now) for row in connection.execute(query)]
@@ -90,7 +90,7 @@ class OutboxAdmin:
 
     def show(self, id_: str) -> Row | None:
         """Return a row by its id, or by the beginning of it that no other one has; None if there is none."""
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
             query = sa.select(outbox).where(outbox.c.id.startswith(id_, autoescape=True)).limit(2)
             rows = connection.execute(query).all()
@@ -106,7 +106,7 @@ class OutboxAdmin:
             How many. A card's version that is older than what the card shows is superseded, not sent.
         """
         rows = outbox.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             is_free = sa.or_(rows.owner.is_(None), rows.owned_until < now)
             which = sa.and_(rows.state.in_(UNDELIVERED), is_free, _with_ids(ids))
@@ -126,7 +126,7 @@ class OutboxAdmin:
             How many.
         """
         rows = outbox.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             which = sa.and_(rows.state.in_(UNDELIVERED), _with_ids(ids))
             if older_than is not None:

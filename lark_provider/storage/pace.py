@@ -52,7 +52,7 @@ class Pace:
         Raises:
             StorageError: The database cannot be used.
         """
-        on = migrate.open_engine(self._url)
+        on = migrate.ready_engine(self._url)
         reserved = _in_sqlite if on.dialect.name == SQLITE_DRIVER else _in_postgres
         most = timedelta(seconds=min(within, _LONGEST_SECONDS))
         firsts: dict[Limit, float] = {}

@@ -113,7 +113,7 @@ class People:
                 another key.
         """
         wanted = sa.select(people).where(_is(people, Person(app_id, tenant_key, open_id)))
-        with transaction(migrate.open_engine(self.url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self.url), reading=True) as connection:
             row = connection.execute(wanted.where(people.c.state == "linked")).one_or_none()
         return None if row is None else self._open(row)
 
@@ -130,7 +130,7 @@ class People:
             The links of each user that has any, the newest first.
         """
         found: dict[str, list[Linked]] = {}
-        with transaction(migrate.open_engine(self.url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self.url), reading=True) as connection:
             wanted = sa.select(people).where(people.c.app_id == app_id, people.c.state == "linked")
             wanted = wanted.where(among(connection, people.c.user_id, user_ids))
             for row in connection.execute(wanted.order_by(people.c.linked_at.desc(), people.c.open_id)):
@@ -146,7 +146,7 @@ class People:
         wanted = sa.select(people).order_by(people.c.user_name, people.c.app_id, people.c.open_id)
         if not revoked:
             wanted = wanted.where(people.c.state == "linked")
-        with transaction(migrate.open_engine(self.url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self.url), reading=True) as connection:
             return [_linked_of(row) for row in connection.execute(wanted)]
 
     def link(self, person: Person, account: Account) -> Linked:
@@ -156,7 +156,7 @@ class People:
             person: Who it is in Lark.
             account: Who it is in Airflow, with the serialised user.
         """
-        with transaction(migrate.open_engine(self.url)) as connection:
+        with transaction(migrate.ready_engine(self.url)) as connection:
             return self.link_in(connection, person, account)
 
     def revoke(self, open_id: str, *, app_id: str | None = None) -> list[Linked]:
@@ -169,7 +169,7 @@ class People:
         Returns:
             The links that were revoked.
         """
-        with transaction(migrate.open_engine(self.url)) as connection:
+        with transaction(migrate.ready_engine(self.url)) as connection:
             now = read_clock(connection).now
             mine = [people.c.open_id == open_id, people.c.state == "linked"]
             codes = [link_codes.c.open_id == open_id, link_codes.c.used_at.is_(None)]

@@ -43,7 +43,7 @@ def purge(url: URL, retention: Retention | None = None) -> dict[str, int]:
     """
     periods = retention or Retention.from_environment()
     existing(url)
-    on = migrate.open_engine(url)
+    on = migrate.ready_engine(url)
     with transaction(on, limits=MAINTENANCE) as connection:
         now = connection.execute(sa.select(clock(connection))).scalar_one()
         counts = {

@@ -81,7 +81,7 @@ class QuestionCards:
             most: How many at most. No other process takes them for `LEASE_SECONDS`.
         """
         cards, questions = hitl_cards.c, hitl_questions.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             is_over = sa.exists().where(questions.ti_id == cards.ti_id, questions.state == "over")
             is_work = sa.or_(
@@ -99,12 +99,12 @@ class QuestionCards:
             reason = sa.case((cards.reason == QUIET, None), else_=cards.reason)
             connection.execute(hitl_cards.update().where(mine).values(next_at=until, reason=reason))
             tried = {row.key for row in found if row.next_at is not None and row.reason != QUIET}
-            return [replace(one, is_tried=one.key in tried) for one in _claim_rows(connection, mine, now)]
+            return [replace(one, is_tried=one.key in tried) for one in _read_claimed(connection, mine, now)]
 
     def read(self, keys: Iterable[str]) -> list[Claimed]:
         """Return cards with their questions; those that are not recorded are missing."""
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
-            return _claim_rows(
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+            return _read_claimed(
                 connection, among(connection, hitl_cards.c.key, keys), read_clock(connection).now
             )
 
@@ -118,7 +118,7 @@ class QuestionCards:
             shown: The digest of its content.
         """
         cards = hitl_cards.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             connection.execute(
                 hitl_cards.update()
@@ -139,7 +139,7 @@ class QuestionCards:
             Whether it was taken: its question is not over, and no other process works on it.
         """
         cards, questions = hitl_cards.c, hitl_questions.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             is_open = sa.exists().where(questions.ti_id == cards.ti_id, questions.state == "open")
             taken = connection.execute(
@@ -170,7 +170,7 @@ class QuestionCards:
             end: The end that it shows; None for a card that was sent again.
         """
         cards, questions = hitl_cards.c, hitl_questions.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             query = sa.select(questions.outcome).where(
                 questions.ti_id == sa.select(cards.ti_id).where(cards.key == key).scalar_subquery()
@@ -198,7 +198,7 @@ class QuestionCards:
             Seconds until the next attempt.
         """
         seconds = min(max(age / 2, _FIRST_PAUSE), _LONGEST_PAUSE)
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             # What these say is needed by the next attempt.
             stays = hitl_cards.c.reason.in_((RESENT, ASKED_AGAIN))
@@ -226,7 +226,7 @@ class QuestionCards:
             key: The card.
             reason: Why.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             this = hitl_cards.c.key == key
             row = connection.execute(sa.select(hitl_cards).where(this).with_for_update()).one()
@@ -249,7 +249,7 @@ class QuestionCards:
             How many are new.
         """
         cards, questions = hitl_cards.c, hitl_questions.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             is_open = sa.exists().where(questions.ti_id == cards.ti_id, questions.state == "open")
             query = (
@@ -269,17 +269,17 @@ class QuestionCards:
 
     def due(self) -> int:
         """Return how many cards are to be sent."""
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = sa.select(sa.func.count()).select_from(hitl_cards).where(hitl_cards.c.state == "due")
             return int(connection.execute(query).scalar_one())
 
     def _change(self, condition: sa.ColumnElement[bool], **values: Any) -> None:
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             connection.execute(hitl_cards.update().where(condition).values(updated_at=now, **values))
 
 
-def _claim_rows(connection: Connection, condition: sa.ColumnElement[bool], now: datetime) -> list[Claimed]:
+def _read_claimed(connection: Connection, condition: sa.ColumnElement[bool], now: datetime) -> list[Claimed]:
     questions = hitl_questions.c
     query = (
         sa.select(
@@ -293,10 +293,10 @@ def _claim_rows(connection: Connection, condition: sa.ColumnElement[bool], now: 
         .where(condition)
         .order_by(hitl_cards.c.created_at)
     )
-    return readable(connection.execute(query), lambda row: _claim(row, now))
+    return readable(connection.execute(query), lambda row: _claimed_of(row, now))
 
 
-def _claim(row: sa.Row[Any], now: datetime) -> Claimed:
+def _claimed_of(row: sa.Row[Any], now: datetime) -> Claimed:
     due_since = row.created_at if row.state == "due" else max(row.changed_at, row.created_at)
     return Claimed(
         row.key,

@@ -53,7 +53,7 @@ class Questions:
         ordered = sorted(questions, key=lambda one: one.task.ti_id)  # Sorted against deadlocks.
         count = 0
         for start in range(0, len(ordered), _CHUNK):
-            with transaction(migrate.open_engine(self._url)) as connection:
+            with transaction(migrate.ready_engine(self._url)) as connection:
                 now = read_clock(connection).now
                 rows = [
                     {
@@ -87,7 +87,7 @@ class Questions:
         rows, cards = hitl_questions.c, hitl_cards.c
         held = []
         for one in sorted(questions, key=lambda one: one.task.ti_id):
-            with transaction(migrate.open_engine(self._url)) as connection:
+            with transaction(migrate.ready_engine(self._url)) as connection:
                 now = read_clock(connection).now
                 is_shown = sa.exists().where(cards.ti_id == rows.ti_id, cards.state.in_(("due", "sent")))
                 changed = connection.execute(
@@ -105,20 +105,20 @@ class Questions:
     def known_states(self, ti_ids: Iterable[str]) -> dict[str, str]:
         """Return the states of those questions that are recorded, by task-instance id."""
         rows = hitl_questions.c
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = sa.select(rows.ti_id, rows.state).where(among(connection, rows.ti_id, ti_ids))
             return {row.ti_id: row.state for row in connection.execute(query)}
 
     def live(self) -> dict[str, str]:
         """Return the states of all questions that are not over, by task-instance id."""
         rows = hitl_questions.c
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = sa.select(rows.ti_id, rows.state).where(rows.state.in_(("held", "open")))
             return {row.ti_id: row.state for row in connection.execute(query)}
 
     def get(self, ti_ids: Iterable[str]) -> dict[str, RecordedQuestion]:
         """Return questions by their task-instance ids; those that are not recorded are missing."""
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             condition = among(connection, hitl_questions.c.ti_id, ti_ids)
             return read_recorded(connection, condition)
 
@@ -129,7 +129,7 @@ class Questions:
             ti_ids: The task-instance ids; those that are not recorded are missing.
         """
         rows = hitl_questions.c
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = sa.select(rows.ti_id, rows.dag_id, rows.run_id, rows.task_id, rows.map_index)
             found = connection.execute(query.where(among(connection, rows.ti_id, ti_ids)))
             return {row.ti_id: TaskInstance(*row) for row in found}
@@ -142,14 +142,14 @@ class Questions:
             most: How many at most.
         """
         rows = hitl_questions.c
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             condition = sa.and_(rows.state == "held", rows.parked_at <= parked_before)
             return read_recorded(connection, condition, most)
 
     def without_cards(self) -> dict[str, RecordedQuestion]:
         """Return open questions that have no card, since no receiver was known; those updated longest ago."""
         rows = hitl_questions.c
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             has_card = sa.exists().where(hitl_cards.c.ti_id == rows.ti_id, ~_is_earlier())
             return read_recorded(
                 connection, sa.and_(rows.state == "open", ~has_card), _CHUNK, by=rows.updated_at
@@ -167,7 +167,7 @@ class Questions:
             How many cards are new.
         """
         rows = hitl_questions.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             # Locked in one order, against deadlocks.
             query = sa.select(rows.ti_id).where(
@@ -201,7 +201,7 @@ class Questions:
 
     def _end(self, ends: Mapping[str, End]) -> dict[str, End]:
         rows = hitl_questions.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             ended = (
                 hitl_questions.update()
@@ -223,7 +223,7 @@ class Questions:
             Whether it was recorded now; the first such end stays.
         """
         rows = hitl_questions.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             query = sa.select(rows.outcome).where(rows.ti_id == ti_id, rows.state == "over")
             outcome = connection.execute(query.with_for_update()).scalar()
@@ -248,7 +248,7 @@ class Questions:
             seconds: For how long, by the database's clock.
         """
         rows = hitl_questions.c
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             since = read_clock(connection).now - timedelta(seconds=seconds)
             found = read_recorded(connection, sa.and_(rows.state == "over", rows.updated_at >= since))
         return {ti_id: one for ti_id, one in found.items() if one.end and one.end.kind == "answered"}
@@ -256,7 +256,7 @@ class Questions:
     def counts(self) -> dict[str, int]:
         """Return how many questions are held and open."""
         rows = hitl_questions.c
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = (
                 sa.select(rows.state, sa.func.count().label("amount"))
                 .where(rows.state.in_(("held", "open")))

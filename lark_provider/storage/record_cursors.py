@@ -61,7 +61,7 @@ class RecordCursors:
             The cursor, and whether it is new.
         """
         rows = record_cursors.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             added = insert(connection, record_cursors).values(
                 key=self._key,
@@ -87,7 +87,7 @@ class RecordCursors:
         Args:
             event_key: What its deliveries have in common.
         """
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = sa.select(handled_events.c.event_id).where(
                 handled_events.c.consumer == self._consumer, handled_events.c.event_id == event_key
             )
@@ -103,7 +103,7 @@ class RecordCursors:
         query = sa.select(rows.record_id, rows.modified_ms, rows.scanned_ms, rows.is_deleted).where(
             rows.cursor_key == self._key
         )
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             if record_ids is not None:
                 query = query.where(among(connection, rows.record_id, record_ids))
             return {
@@ -119,7 +119,7 @@ class RecordCursors:
             event_key: The event that was reported; None after a scan.
         """
         rows = seen_records.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             values = [
                 {"cursor_key": self._key, "record_id": record_id, "updated_at": now, **asdict(one)}
@@ -150,7 +150,7 @@ class RecordCursors:
             keeps_all: Whether rows of all records stay, which deletions are found by.
         """
         cursors = record_cursors.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             later = sa.case(
                 (cursors.scanned_ms > cursor.scanned_ms, cursors.scanned_ms), else_=cursor.scanned_ms
@@ -172,5 +172,5 @@ class RecordCursors:
         rows = seen_records.c
         some = sa.select(rows.record_id).where(rows.cursor_key == self._key, unneeded).limit(_ROWS)
         chosen = sa.and_(rows.cursor_key == self._key, rows.record_id.in_(some))
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             return connection.execute(seen_records.delete().where(chosen, unneeded)).rowcount

@@ -58,7 +58,7 @@ def find(url: URL, named: str | None) -> Row[Any]:
     """
     if not exists(url):
         raise unknown(named, url)
-    with transaction(migrate.open_engine(url), reading=True) as connection:
+    with transaction(migrate.ready_engine(url), reading=True) as connection:
         if named is not None:
             row = row_of(connection, named)
             if row is None:

@@ -56,7 +56,7 @@ class SheetLedger:
         """
         identity, rows, chunks = ledger_id(self._app.name, KIND, target, key), ledger.c, ledger_chunks.c
         text = orjson.dumps(dict(detail)).decode()
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             added = statements.insert(connection, ledger).values(
                 id=identity,
@@ -99,7 +99,7 @@ class SheetLedger:
             is_disjoint: Whether it must not have rows that a pending segment of another table has, in the
                 same worksheet; it is then moved below them.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
             if done is not None:
                 _record_done(connection, write, done, clock.now)
@@ -109,7 +109,7 @@ class SheetLedger:
             found = _find(connection, write, segment.number)
             if found is not None:
                 return Reservation(lease, found)
-            placed = _place(connection, write, segment) if is_disjoint else segment
+            placed = _below_reserved(connection, write, segment) if is_disjoint else segment
             connection.execute(
                 ledger_chunks.insert().values(
                     ledger_id=write, number=placed.number, sends=0, **_values(placed, claimant, clock.now)
@@ -128,12 +128,12 @@ class SheetLedger:
             is_disjoint: As for `reserve`.
         """
         rows = ledger_chunks.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
             lease = self._claim(connection, clock, claimant)
             if isinstance(lease, Held):
                 return Reservation(lease)
-            placed = _place(connection, write, segment) if is_disjoint else segment
+            placed = _below_reserved(connection, write, segment) if is_disjoint else segment
             change = ledger_chunks.update().where(rows.ledger_id == write, rows.number == placed.number)
             if is_disjoint:  # else it is written again, whatever stands
                 change = change.where(rows.state != State.DONE)
@@ -150,7 +150,7 @@ class SheetLedger:
             write: The id of the table.
             number: The segment.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             _record_done(connection, write, number, read_clock(connection).now)
 
     def finish(self, write: str, done: int | None) -> None:
@@ -161,7 +161,7 @@ class SheetLedger:
             done: The last segment, if it is not recorded yet.
         """
         rows = ledger_chunks.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             if done is not None:
                 _record_done(connection, write, done, now)
@@ -180,7 +180,7 @@ class SheetLedger:
             count: At most so many.
         """
         rows = ledger_chunks.c
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             found = connection.execute(
                 sa.select(ledger_chunks, statements.clock(connection))
                 .where(rows.ledger_id == write, rows.number > after)
@@ -205,7 +205,7 @@ class SheetLedger:
             .join(ledger, rows.id == chunks.ledger_id)
             .where(rows.kind == KIND, rows.target == target, rows.id != write, chunks.content == digest)
         )
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             places = [(_row_of(one.fields), one.row_count) for one in connection.execute(twins)]
         return any(row <= last and row + count > first for row, count in places)
 
@@ -213,7 +213,7 @@ class SheetLedger:
         return claim(connection, clock, lease_key(self._app.base_url, claimant.key), claimant)
 
 
-def _place(connection: Connection, write: str, segment: Segment) -> Segment:
+def _below_reserved(connection: Connection, write: str, segment: Segment) -> Segment:
     """Return a segment below the rows that others have reserved and perhaps not written yet."""
     chunks, rows = ledger_chunks.c, ledger.c
     target = sa.select(rows.target).where(rows.id == write).scalar_subquery()

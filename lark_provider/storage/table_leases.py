@@ -91,7 +91,7 @@ class TableLeases:
         Args:
             claimant: Who wants it.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             return claim(connection, read_clock(connection), self._key(claimant), claimant)
 
     def release(self, claimant: Claimant) -> None:
@@ -101,7 +101,7 @@ class TableLeases:
             claimant: Whose lease it is; another one's stays.
         """
         rows = table_leases.c
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             connection.execute(
                 table_leases.update()
@@ -117,7 +117,7 @@ class TableLeases:
             text: The intent, such as token and keys as JSON. It replaces the one before.
         """
         sealed = self._cipher.seal(text, (self._key(claimant),))
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
             return claim(connection, clock, self._key(claimant), claimant, intent=sealed, intent_at=clock.now)
 
@@ -128,7 +128,7 @@ class TableLeases:
             table: Names the table, as `Claimant.key` does.
         """
         rows, key = table_leases.c, lease_key(self._base_url, table)
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             found = connection.execute(
                 sa.select(rows.intent, rows.intent_at, statements.clock(connection)).where(rows.key == key)
             ).one_or_none()
@@ -143,7 +143,7 @@ class TableLeases:
         Args:
             claimant: Who writes.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
             return claim(connection, clock, self._key(claimant), claimant, intent=None, intent_at=None)
 

@@ -58,7 +58,7 @@ class TokenStore:
             lease_seconds: How long other callers leave the renewal to this one.
             rejected: A token that Lark has just rejected; if it is the stored one, it is deleted first.
         """
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             row = self._row(connection, key)
         token = self._token(key, row, now)
         if token is not None and token.value == rejected:
@@ -66,7 +66,7 @@ class TokenStore:
         is_held = row.until is not None and row.until >= row.clock and row.owner != owner
         if _is_fresh(token, now) or is_held:
             return Claim(token)  # The usual case, which takes no lock.
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             if not self._try_lease(connection, key, owner, row.clock, lease_seconds):
                 return Claim(token)
             # Read again: the lease may be free because its holder has just stored a token.
@@ -83,7 +83,7 @@ class TokenStore:
             key: Names the token.
             now: The caller's clock.
         """
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return self._token(key, self._row(connection, key), now)
 
     def put(self, key: str, token: Token, *, clock: Callable[[], float], owner: str) -> None:
@@ -96,7 +96,7 @@ class TokenStore:
             owner: Names the caller.
         """
         sealed = TokenBox(self._app_secret, key).seal(token.value)
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             theirs = connection.execute(sa.select(statements.clock(connection))).scalar_one()
             ours = clock()  # Read last: a process that freezes in between must not lengthen the token's life.
             times = {
@@ -117,7 +117,7 @@ class TokenStore:
 
     def release(self, key: str, *, owner: str) -> None:
         """Release a lease without a token."""
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             self._release(connection, key, owner)
 
     def _usable(self, connection: Connection, key: str, now: float, rejected: str | None) -> Token | None:
@@ -177,5 +177,5 @@ def forget(url: URL, app_id: str) -> int:
     Raises:
         StorageError: The database cannot be used.
     """
-    with transaction(migrate.open_engine(url)) as connection:
+    with transaction(migrate.ready_engine(url)) as connection:
         return connection.execute(tokens.delete().where(tokens.c.app_id == app_id)).rowcount

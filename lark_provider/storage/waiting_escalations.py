@@ -43,7 +43,7 @@ class WaitingEscalations:
             most: How many incidents at most.
         """
         rows = escalation_steps.c
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
             is_due = sa.and_(rows.state == "due", rows.due_at <= now)
             may_be_tried = sa.or_(rows.next_at.is_(None), rows.next_at <= now)
@@ -65,7 +65,7 @@ class WaitingEscalations:
             mark: Which the reason begins with.
         """
         rows = escalation_steps.c
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
             query = (
                 sa.select(rows.urgent, sa.func.max(rows.updated_at))

@@ -52,13 +52,13 @@ class Waits:
         Raises:
             ConfigurationError: The task was cleared, and the attempt that followed has asked again.
         """
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             newest, _ = wait_rows.newest(connection, origin)
         if newest is None or not newest.is_for(origin):
             return None
         if origin.try_number <= newest.origin.try_number:
             return newest
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             return wait_rows.take_over(connection, newest, origin, deadline)
 
     def claim(self, draft: Draft) -> Claim:
@@ -74,7 +74,7 @@ class Waits:
             ConfigurationError: The task was cleared, and the attempt that followed has asked again.
         """
         origin = draft.origin
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             if connection.dialect.name == "postgresql":  # On SQLite the whole file is locked.
                 lock = int.from_bytes(bytes.fromhex(origin.key[:16]), signed=True)
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
@@ -99,7 +99,7 @@ class Waits:
         Raises:
             StorageError: The row is damaged.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             asked = wait_rows.get(connection, wait_id)
             if asked is None or message_id in asked.message_ids:
                 return asked
@@ -125,7 +125,7 @@ class Waits:
                 it, such a transaction has seen a click that was stored before, or this call sees the question
                 closed.
         """
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = sa.select(waits).where(among(connection, waits.c.id, wait_ids)).order_by(waits.c.id)
             if after_writers and connection.dialect.name == "postgresql":
                 query = query.with_for_update(read=True)
@@ -145,7 +145,7 @@ class Waits:
             .order_by(waits.c.deadline)
             .limit(most)
         )
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return wait_rows.readable_questions(connection.execute(query))
 
     def settle(self, asked: Sequence[Asked]) -> dict[str, Asked]:
@@ -160,7 +160,7 @@ class Waits:
         """
         if not asked:
             return {}
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             over = wait_rows.find_ended(connection, asked)
             still = [one for one in asked if one.id not in over]
             waiting = [one.wait() for one in still]
@@ -173,7 +173,7 @@ class Waits:
         Args:
             wait_id: The question.
         """
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return not missing(connection, [wait_id])
 
     def decide(self, answers: Mapping[str, Sequence[Stored]], asked: Iterable[Asked]) -> dict[str, Asked]:
@@ -184,7 +184,7 @@ class Waits:
             asked: The questions to return, as they were read.
         """
         decided: list[Sequence[Stored]] = []
-        with transaction(migrate.open_engine(self._url), reading=not answers) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=not answers) as connection:
             # Sorted, so that two processes cannot deadlock.
             for wait_id, clicks in sorted(answers.items()):
                 if wait_rows.decide(connection, wait_id, clicks):
@@ -201,7 +201,7 @@ class Waits:
         """
         is_open = waits.c.state == "open"
         late = sa.func.count().filter(waits.c.deadline < datetime.now(UTC) - overdue)
-        with transaction(migrate.open_engine(self._url), reading=True) as connection:
+        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             found = connection.execute(
                 sa.select(sa.func.count(), late).select_from(waits).where(is_open)
             ).one()
@@ -227,7 +227,7 @@ class Waits:
         ids = {row_id for one in asked for row_id in one.decided_by}
         by_id: dict[int, CardClick] = {}
         if ids:
-            with transaction(migrate.open_engine(self._url), reading=True) as connection:
+            with transaction(migrate.ready_engine(self._url), reading=True) as connection:
                 stored = _clicks(connection, among(connection, card_callbacks.c.id, ids))
                 by_id = {one.id: one.click for one in stored}
         return {one.id: [by_id[row_id] for row_id in one.decided_by if row_id in by_id] for one in asked}
@@ -242,7 +242,7 @@ class Waits:
             wait_id: The question.
             reason: Why.
         """
-        with transaction(migrate.open_engine(self._url)) as connection:
+        with transaction(migrate.ready_engine(self._url)) as connection:
             query = sa.select(waits).where(waits.c.id == wait_id).with_for_update()
             row = connection.execute(query).one_or_none()
             if row is None:

@@ -62,7 +62,7 @@ def test_the_asynchronous_client_shares_it_too(
         assert client._session.database_url == database_url
 
     asyncio.run(ask())
-    with migrate.open_engine(urls.parse(database_url, "database_url")).connect() as connected:
+    with migrate.ready_engine(urls.parse(database_url, "database_url")).connect() as connected:
         assert connected.exec_driver_sql("SELECT count(*) FROM tokens").scalar() == 1
 
 

@@ -164,7 +164,7 @@ def test_a_failure_goes_by_route_through_the_outbox(
     [card] = messages(lark)
     assert "no orders in try 2" in card, printed
     assert "load_orders" in card
-    with migrate.open_engine(urls.parse(database_url, "database_url")).connect() as connection:
+    with migrate.ready_engine(urls.parse(database_url, "database_url")).connect() as connection:
         [row] = connection.execute(text("SELECT state FROM outbox")).all()
         [incident] = connection.execute(text("SELECT receiver, dag_id FROM incidents")).all()
     assert row.state == "delivered"

@@ -131,7 +131,7 @@ def test_an_altered_link_is_an_error_and_links_again(
     people: People, lark: Emulator, resolve: Resolve, caplog: pytest.LogCaptureFixture
 ) -> None:
     link(people, lark, "alice", "bob")
-    with transaction(migrate.open_engine(people.url)) as connection:
+    with transaction(migrate.ready_engine(people.url)) as connection:
         connection.execute(sa.update(table).values(user_id="alice"))
     assert refusal(resolve()).outcome == "unlinked"
     assert any(

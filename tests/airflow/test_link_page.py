@@ -255,7 +255,7 @@ def test_an_expired_code_is_a_readable_page(server: LinkServer) -> None:
     code = server.code("alice")
     with server.visitor("bob", **{"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}) as client:
         given = proof(opened(client, code))
-        with transaction(migrate.open_engine(server.database)) as connection:
+        with transaction(migrate.ready_engine(server.database)) as connection:
             past = datetime.now(UTC) - timedelta(seconds=1)
             connection.execute(sa.update(link_codes).values(until=past))
         answer = confirm(server, client, given)

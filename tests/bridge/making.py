@@ -59,7 +59,7 @@ def click(key: str, event_id: str, app_id: str = "cli_a", open_id: str = "ou_bob
 
 
 def execute(url: URL, statement: str, **parameters: Any) -> list[Any]:
-    with transaction(migrate.open_engine(url)) as connection:
+    with transaction(migrate.ready_engine(url)) as connection:
         result = connection.execute(sa.text(statement), parameters)
         return list(result) if result.returns_rows else []
 

@@ -47,7 +47,7 @@ def stored(url: URL, *messages: CommandMessage) -> int:
     # Not when this module was imported, which may be an hour ago.
     sent_at = datetime.now(UTC) - timedelta(seconds=90)
     recent = [replace(one, sent_at=min(one.sent_at, sent_at)) for one in messages]
-    with transaction(migrate.open_engine(url)) as connection:
+    with transaction(migrate.ready_engine(url)) as connection:
         return record(connection, recent)
 
 
@@ -84,11 +84,11 @@ def test_commands_that_are_over_are_purged(url: URL) -> None:
     store = ChatCommands(url)
     stored(url, MESSAGE, replace(MESSAGE, app_id="cli_b"))
     store.decide(store.claim(("due",), 1, 60)[0], "ignored", "")
-    with transaction(migrate.open_engine(url)) as connection:
+    with transaction(migrate.ready_engine(url)) as connection:
         old = datetime.now(UTC) - timedelta(days=91)
         connection.execute(chat_commands.update().values(updated_at=old))
     assert purge(url, Retention())["chat_commands"] == 1
-    with transaction(migrate.open_engine(url), reading=True) as connection:
+    with transaction(migrate.ready_engine(url), reading=True) as connection:
         assert connection.scalars(sa.select(chat_commands.c.state)).all() == ["due"]
 
 
@@ -112,7 +112,7 @@ def worked(url: URL, name: str, airflow: str = "", routes: Path | None = None) -
 
 def states(url: URL) -> dict[str, tuple[str, str | None]]:
     columns = chat_commands.c
-    with transaction(migrate.open_engine(url), reading=True) as connection:
+    with transaction(migrate.ready_engine(url), reading=True) as connection:
         rows = connection.execute(sa.select(columns.message_id, columns.state, columns.outcome))
         return {row.message_id: (row.state, row.outcome) for row in rows}
 
@@ -156,7 +156,7 @@ def test_a_run_that_cannot_be_read_is_not_watched_indefinitely(sqlite: URL) -> N
         store.decide(one, "started", "yes", dag_id="etl", run_id="r")
     for one in store.claim(("decided",), 2, 0):
         store.record_answered(one)
-    with transaction(migrate.open_engine(sqlite)) as connection:
+    with transaction(migrate.ready_engine(sqlite)) as connection:
         old = datetime.now(UTC) - timedelta(seconds=WATCH_SECONDS + 60)
         is_second = chat_commands.c.message_id == "om_2"
         connection.execute(chat_commands.update().where(is_second).values(updated_at=old))
@@ -172,7 +172,7 @@ def test_an_answer_of_an_app_that_is_gone_is_not_tried_indefinitely(
     for one in store.claim(("due",), 3, 0):
         run_id = "r" if one.message.message_id == "om_3" else None
         store.decide(one, "started" if run_id else "helped", "yes", dag_id="etl", run_id=run_id)
-    with transaction(migrate.open_engine(sqlite)) as connection:
+    with transaction(migrate.ready_engine(sqlite)) as connection:
         old = datetime.now(UTC) - timedelta(seconds=3660)
         is_old = chat_commands.c.message_id != "om_1"
         connection.execute(chat_commands.update().where(is_old).values(updated_at=old))
@@ -187,7 +187,7 @@ def test_an_answer_of_an_app_that_is_gone_is_not_tried_indefinitely(
         *["Chat command cannot be answered"] * 2,
         "Chat command not answered; will retry",
     ]
-    with transaction(migrate.open_engine(sqlite), reading=True) as connection:
+    with transaction(migrate.ready_engine(sqlite), reading=True) as connection:
         answers = connection.scalars(sa.select(chat_commands.c.answer).order_by(chat_commands.c.message_id))
         problems = [orjson.loads(answer).get("problem", "") for answer in answers]
     assert [problem.partition(":")[0] for problem in problems] == ["", *["No Lark credentials"] * 2]

@@ -160,7 +160,7 @@ def test_what_is_gone_is_not_read(site: Site, monkeypatch: pytest.MonkeyPatch) -
     site.airflow.runs = [
         {"dag_id": "etl", "dag_run_id": "green", "state": "success", "end_date": "2026-11-26T11:00:00Z"}
     ]
-    with transaction(migrate.open_engine(site.url)) as connection:
+    with transaction(migrate.ready_engine(site.url)) as connection:
         at = datetime.now(UTC) - timedelta(seconds=failure_logs.LATEST_SECONDS + 60)
         connection.execute(incidents.update().where(incidents.c.run_id == "old").values(updated_at=at))
     monkeypatch.setattr(failure_logs, "SECONDS", 60.0)

@@ -145,7 +145,7 @@ def test_a_second_failure_of_a_cleared_task_is_one_more() -> None:
 
 
 def recovered(incident: Incident, state: str, *instances: dict[str, Any]) -> Incident | None:
-    found = reading.recover(replace(incident, version=1), "d", "r", state, instances, URL)
+    found = reading.apply_run_end(replace(incident, version=1), "d", "r", state, instances, URL)
     return None if found is None else found[0]
 
 

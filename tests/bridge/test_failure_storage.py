@@ -33,7 +33,7 @@ def record(url: URL, run_id: str, task: str = "t", kind: str = "failure", app: A
 
 
 def changed(url: URL, run_id: str, days_ago: int) -> None:
-    with transaction(migrate.open_engine(url)) as connection:
+    with transaction(migrate.ready_engine(url)) as connection:
         at = datetime.now(UTC) - timedelta(days=days_ago)
         connection.execute(incidents.update().where(incidents.c.run_id == run_id).values(updated_at=at))
 

@@ -105,7 +105,7 @@ def test_the_oldest_cards_are_claimed_first(
     some = [opened(questions) for _ in range(3)]
     now = datetime.now(UTC)
     for hours, ti_id in zip((1, 3, 2), some, strict=True):
-        with transaction(migrate.open_engine(url)) as connection:
+        with transaction(migrate.ready_engine(url)) as connection:
             mine = hitl_cards.c.ti_id == ti_id
             connection.execute(
                 hitl_cards.update().where(mine).values(created_at=now - timedelta(hours=hours))
@@ -119,6 +119,6 @@ def test_the_oldest_cards_are_claimed_first(
 def test_a_card_that_another_process_has_locked_is_not_waited_for(postgres: URL) -> None:
     questions, cards = Questions(postgres), QuestionCards(postgres)
     locked, free = opened(questions), opened(questions)
-    with transaction(migrate.open_engine(postgres)) as connection:
+    with transaction(migrate.ready_engine(postgres)) as connection:
         connection.execute(sa.select(hitl_cards).where(hitl_cards.c.ti_id == locked).with_for_update())
         assert [one.card.ti_id for one in cards.claim(10)] == [free]

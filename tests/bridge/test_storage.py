@@ -66,7 +66,7 @@ def test_many_ends_are_recorded_with_one_statement(questions: Questions, url: UR
         if statement.startswith("UPDATE"):
             updates.append(many)
 
-    engine = migrate.open_engine(url)
+    engine = migrate.ready_engine(url)
     sa.event.listen(engine, "before_cursor_execute", note)
     try:
         assert questions.end(ends) == ends
@@ -86,7 +86,7 @@ def test_ends_that_were_recorded_stay_although_the_database_fails(questions: Que
         if sum(updates) > 1:
             raise OperationalError(statement, {}, TimeoutError("no answer"))
 
-    engine, ends = migrate.open_engine(url), {one.task.ti_id: ANSWERED for one in some}
+    engine, ends = migrate.ready_engine(url), {one.task.ti_id: ANSWERED for one in some}
     sa.event.listen(engine, "before_cursor_execute", fail)
     try:
         with pytest.raises(StorageError):

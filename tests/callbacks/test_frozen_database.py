@@ -88,7 +88,9 @@ def test_the_connection_of_a_hub(own_database: URL) -> None:
 
     hub._look = counted  # type: ignore[method-assign]
     with frozen(own_database):
-        for _ in range(2):  # the first may have been answered just before; the second is over another connection
+        for _ in range(
+            2
+        ):  # the first may have been answered just before; the second is over another connection
             looked.clear()
             assert looked.wait(30)
         Inbox(own_database).store([mq.click("e1", value=mark({"action": "approve"}, wait_id))])

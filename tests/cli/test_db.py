@@ -191,7 +191,7 @@ def test_a_sqlite_file_with_a_migration_of_the_users_own_opens(
         connection.execute("UPDATE lark_alembic_version SET version_num = 'a1b2c3d4e5f6'")
     connection.close()
     monkeypatch.setenv("LARK_DATABASE_URL", url)
-    assert migrate.open_engine(urls.database()) is not None
+    assert migrate.ready_engine(urls.database()) is not None
     assert run("db", "check").code == 0
 
 

@@ -86,9 +86,9 @@ if __name__ == "__main__":
 
 
 _PARTICIPLE = re.compile(
-    r"_*(?:[a-z]{3,}ed|begun|bought|brought|built|caught|chosen|done|drawn|forgotten|found|frozen|given|gone|heard|"
-    r"hidden|held|kept|known|laid|left|lost|made|meant|met|paid|said|seen|sent|shown|sold|sought|spent|taken|taught|"
-    r"thought|told|understood|withdrawn|won|written)"
+    r"_*(?:[a-z]{3,}ed|begun|bought|brought|built|caught|chosen|done|drawn|forgotten|found|frozen|given|gone|grown|"
+    r"heard|hidden|held|kept|known|laid|left|lost|made|meant|met|paid|resent|said|seen|sent|shown|sold|sought|spent|taken|taught|"
+    r"thought|told|understood|undone|withdrawn|won|written)"
 )
 _ALLOWED = frozenset({"stubbed", "_embed"})
 """A name of the local Lark's public API, and a verb."""

@@ -30,12 +30,12 @@ def store(url: URL, key: str) -> People:
 
 
 def execute(url: URL, statement: sa.Executable) -> None:
-    with transaction(migrate.open_engine(url)) as connection:
+    with transaction(migrate.ready_engine(url)) as connection:
         connection.execute(statement)
 
 
 def rows(url: URL, table: sa.Table) -> list[dict[str, object]]:
-    with transaction(migrate.open_engine(url), reading=True) as connection:
+    with transaction(migrate.ready_engine(url), reading=True) as connection:
         return [dict(row._mapping) for row in connection.execute(sa.select(table))]
 
 

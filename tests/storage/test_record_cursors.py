@@ -25,7 +25,7 @@ def test_a_scan_forgets_a_few_hundred_rows_in_a_transaction(
     deleted = {f"gone{number}": Seen(1, is_deleted=True) for number in range(1234)}
     store.note(deleted | {"old": Seen(10), "later": Seen(11)})
     other.note({"theirs": Seen(1, is_deleted=True)})
-    with transaction(migrate.open_engine(url)) as connection:
+    with transaction(migrate.ready_engine(url)) as connection:
         connection.execute(seen_records.update().values(updated_at=datetime.now(UTC) - timedelta(days=2)))
     store.note({"new": Seen(1, is_deleted=True)})
     counts: list[int] = []

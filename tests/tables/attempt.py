@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.tables.options import Options
-from lark_provider.api.clouddoc.sheets.tables.procedure import write_to_sheet
+from lark_provider.api.clouddoc.sheets.tables.procedure import write_with_options
 from lark_provider.protocol.operations import Procedure
 from tests.loads.attempts import perform
 
@@ -42,5 +42,5 @@ def attempt(spec: dict[str, Any]) -> dict[str, Any]:
     given["freeze"] = tuple(given["freeze"])
     options = Options(formats=FORMATS, header_style={"font": {"bold": True}}, **given)
     names = {name: spec[name] for name in ("title", "key") if name in spec}
-    steps: Procedure[Any] = write_to_sheet(spec.get("target"), rows(spec), options, (1, 1), **names)
+    steps: Procedure[Any] = write_with_options(spec.get("target"), rows(spec), options, (1, 1), **names)
     return perform(steps, spec, asdict)

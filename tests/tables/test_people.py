@@ -9,7 +9,7 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.sheets.tables.options import Options
-from lark_provider.api.clouddoc.sheets.tables.procedure import write_to_sheet
+from lark_provider.api.clouddoc.sheets.tables.procedure import write_with_options
 from lark_provider.errors import ConflictError, LarkError
 from tests.tables.conftest import HEADER, PUT, Place, rows, table
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("database")
 def in_parts(place: Place, source: list[dict[str, Any]], key: str = "k", **options: Any) -> Any:
     """Write a table, ten rows in a request."""
     given = Options(max_rows=10, settle_after=0.3, **options)
-    return LarkServiceClient().perform(write_to_sheet(place.token, source, given, (1, 1), key=key))
+    return LarkServiceClient().perform(write_with_options(place.token, source, given, (1, 1), key=key))
 
 
 def typing(cell: str, *lines: list[Any]) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def test_an_uncertain_part_that_a_person_has_edited_is_not_written_again(
     client = LarkServiceClient(max_retries=0)
     given = Options(max_rows=10, lease_seconds=0.5, settle_after=0.1, mode="append")
     with pytest.raises(Exception, match="may or may not"):
-        client.perform(write_to_sheet(place.token, rows(10), given, (1, 1), key="k"))
+        client.perform(write_with_options(place.token, rows(10), given, (1, 1), key="k"))
     lark.clear_faults()
     place.type("B4", ["corrected"])
     result = in_parts(place, rows(10), mode="append")
@@ -131,7 +131,7 @@ def test_an_uncertain_part_above_which_a_person_inserts_a_row_is_found(lark: Emu
     client = LarkServiceClient(max_retries=0)
     given = Options(max_rows=10, lease_seconds=0.5, settle_after=0.1, mode="append")
     with pytest.raises(Exception, match="may or may not"):
-        client.perform(write_to_sheet(place.token, rows(10), given, (1, 1), key="k"))
+        client.perform(write_with_options(place.token, rows(10), given, (1, 1), key="k"))
     lark.clear_faults()
     lark.edit_sheet(place.token, [{"do": "insert_rows", "at": 2, "count": 2}])
     assert in_parts(place, rows(10), mode="append").replayed == 10
@@ -143,7 +143,7 @@ def test_an_abandoned_part_stays_blank(lark: Emulator, place: Place) -> None:
     client = LarkServiceClient(max_retries=0)
     given = Options(max_rows=10, lease_seconds=0.5, mode="append")
     with pytest.raises(Exception, match="may or may not"):
-        client.perform(write_to_sheet(place.token, rows(10), given, (1, 1), key="abandoned"))
+        client.perform(write_with_options(place.token, rows(10), given, (1, 1), key="abandoned"))
     lark.clear_faults()
     in_parts(place, rows(10, 50), "other", mode="append")
     values = place.values()

@@ -128,7 +128,7 @@ def bulk_delete(
         sources.check(chunk, first, "id")
         call: Call[Any] = request("POST", url, json={"records": chunk}, idempotent=True)
         deletion = write_leased(call, claimant, table_wait, is_repeatable=False)
-        yield from deleted.settle_deletion(deletion, app_token, table_id, chunk)
+        yield from deleted.delete_and_check(deletion, app_token, table_id, chunk)
         return chunk
 
     claimant = yield from writer(app_token, table_id, "bulk_delete")

@@ -15,7 +15,7 @@ MAX_LOOKED_UP = 100
 _RECORD_NOT_FOUND = 1254043
 
 
-def settle_deletion(
+def delete_and_check(
     deletion: Procedure[LarkResponse[Any]], app_token: str, table_id: str, record_ids: Sequence[str]
 ) -> Procedure[None]:
     """Perform a batch delete; if a retry finds a record missing, check whether the first attempt deleted it.

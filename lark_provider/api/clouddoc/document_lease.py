@@ -69,7 +69,7 @@ class DocumentLease(KeptLease):
         if not self.is_shared:
             return None
         (answer,) = (yield from with_store(lambda store: store.leases.take(self.claimant))) or (None,)
-        return (yield from self.check(answer, strict=strict))
+        return (yield from self.require_renewed(answer, strict=strict))
 
     def decide_again(self) -> None:
         """Forget that another process had the document: what depends on it is decided after this."""
@@ -91,10 +91,10 @@ class DocumentLease(KeptLease):
         if not self.is_shared:
             return None
         (answer,) = (yield from with_store(work)) or (None,)
-        yield from self.check(None if answer is None else answer.lease)
+        yield from self.require_renewed(None if answer is None else answer.lease)
         return answer
 
-    def check(self, lease: Lease | Held | None, *, strict: bool = True) -> Procedure[Lease | None]:
+    def require_renewed(self, lease: Lease | Held | None, *, strict: bool = True) -> Procedure[Lease | None]:
         """Return a lease that was renewed; if another writer has had the document, take it, and raise."""
         if isinstance(lease, Lease):
             yield from self._hold(lease)

@@ -105,7 +105,7 @@ def _send(
             yield from with_store(lambda store: store.messages.refuse(entry), wait_for_database=False)
         raise
     kept = {name: answer.data[name] for name in _KEPT if name in answer.data}
-    yield from with_store(lambda store: store.messages.mark_sent(entry, kept), wait_for_database=False)
+    yield from with_store(lambda store: store.messages.mark_done(entry, kept), wait_for_database=False)
     return answer
 
 

@@ -206,7 +206,7 @@ class _Work:
             except Exception as error:  # noqa: BLE001 - the other events continue
                 measured.EVENTS.add(app, "failed")
                 measured.HANDLER_FAILURES.add("event", "exception")
-                self._retry_later(received, error)
+                self._retry_or_dead_letter(received, error)
                 return
             finally:
                 measured.EVENT_SECONDS.observe(time.monotonic() - began)
@@ -214,7 +214,7 @@ class _Work:
             self._until_available(lambda: self._handled.note(received.key))
         received.acknowledge()
 
-    def _retry_later(self, received: Received, error: Exception) -> None:
+    def _retry_or_dead_letter(self, received: Received, error: Exception) -> None:
         received.failures += 1
         if received.failures >= self._tries:
             reason = redact(f"{type(error).__name__}: {error}")

@@ -129,7 +129,7 @@ class Endpoint:
         self.refusals.note(error.status, str(error), app_id, is_ours=is_ours, word=error.reason)
         return Answer(error.status, b'{"msg":"refused"}') if is_ours else UNKNOWN
 
-    def answer_unloaded(self, error: Exception) -> Answer:
+    def answer_without_keys(self, error: Exception) -> Answer:
         """Count a request that cannot be judged, and answer it so that Lark repeats an event.
 
         Args:
@@ -148,7 +148,7 @@ class Endpoint:
         self.refusals.note(UNAVAILABLE.status, reason, word="overloaded")
         return UNAVAILABLE
 
-    def settle(self, delivery: Delivery, answer: object = None) -> Answer:
+    def answer_stored(self, delivery: Delivery, answer: object = None) -> Answer:
         """Answer a delivery that is stored or handled.
 
         Args:
@@ -168,7 +168,7 @@ class Endpoint:
             return Answer(200)
         return Answer(200, self.received if may_answer(delivery) else NOT_ALLOWED)
 
-    def answer_failed(self, delivery: Delivery) -> Answer:
+    def answer_not_stored(self, delivery: Delivery) -> Answer:
         """Answer a delivery that is not stored or handled: Lark repeats events, and people their clicks.
 
         Args:
@@ -255,7 +255,7 @@ async def admit(
                 return endpoint.refuse(app_id, error)
         return endpoint.admit(app_id, newer, headers, body)
     except Exception as error:  # noqa: BLE001 - whatever the loading of keys raises
-        return endpoint.answer_unloaded(error)
+        return endpoint.answer_without_keys(error)
 
 
 def respond(
@@ -324,9 +324,9 @@ async def _respond(
     measured.RECEIVED.add(admitted.app_id or measured.UNKNOWN, kind)
     began = time.monotonic()
     try:
-        return endpoint.settle(admitted, await call(admitted))
+        return endpoint.answer_stored(admitted, await call(admitted))
     except Exception as error:  # noqa: BLE001 - whatever the handler raises
         endpoint.handler_failures.note(admitted, error)
-        return endpoint.answer_failed(admitted)
+        return endpoint.answer_not_stored(admitted)
     finally:
         measured.ANSWER_SECONDS.observe(time.monotonic() - began, kind)

@@ -133,9 +133,11 @@ class Gateway:
         except NotStoredError as error:
             measured.NOT_STORED.add(app, kind)
             self._note_failed(delivery, str(error))
-            answer = self.endpoint.answer_failed(delivery)
+            answer = self.endpoint.answer_not_stored(delivery)
         else:
-            answer = self.endpoint.settle(delivery, await self._own_answer(delivery, deadline, is_new=is_new))
+            answer = self.endpoint.answer_stored(
+                delivery, await self._own_answer(delivery, deadline, is_new=is_new)
+            )
         began = deadline - self.deadline
         measured.ANSWER_SECONDS.observe(asyncio.get_running_loop().time() - began, kind)
         return answer

@@ -53,7 +53,7 @@ class Intake:
         if is_leaving:
             measured.RECEIVED.add(app_id, kind_of(delivery))
             measured.NOT_STORED.add(app_id, kind_of(delivery))
-            return self._gateway.endpoint.answer_failed(delivery)
+            return self._gateway.endpoint.answer_not_stored(delivery)
         deadline = began + self._gateway.deadline
         if not isinstance(delivery, Event):
             return await self._gateway.accept(delivery, deadline)
@@ -62,7 +62,7 @@ class Intake:
             measured.RECEIVED.add(app_id, "event")
             measured.DUPLICATES.add("listener")
             logger.info("Repeated event ignored", extra=extra)
-            return self._gateway.endpoint.settle(delivery)
+            return self._gateway.endpoint.answer_stored(delivery)
         answer = await self._gateway.accept(delivery, deadline)
         if answer.status == _OK:
             await self._stored.note(delivery, max(deadline, asyncio.get_running_loop().time()) + NOTE_SECONDS)

@@ -94,7 +94,7 @@ class Scene:
         """Let time pass for everything that is recorded."""
         for column in ("due_at", "next_at", "started_at"):
             rows = escalation_steps.c
-            with transaction(migrate.open_engine(self.url)) as connection:
+            with transaction(migrate.ready_engine(self.url)) as connection:
                 query = sa.select(rows.number, rows[column]).where(rows[column].is_not(None))
                 for number, moment in connection.execute(query).all():
                     earlier = {column: moment - timedelta(minutes=minutes)}

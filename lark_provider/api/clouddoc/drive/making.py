@@ -76,7 +76,7 @@ def _once(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
     if found is None:
         found = yield from _send(held, parent, name)
     result = {"token": found}
-    (is_first,) = (yield from with_store(lambda store: store.files.mark_sent(entry, result))) or (True,)
+    (is_first,) = (yield from with_store(lambda store: store.files.mark_done(entry, result))) or (True,)
     if is_first:
         return found
     return str((yield from _record(parent, key)).result["token"])

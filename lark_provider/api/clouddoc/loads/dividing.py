@@ -48,7 +48,7 @@ class Writer(Protocol):
     field_ids: dict[str, str]
     standing: int
 
-    def stand(self, number: int, content: Content, previous: Done | None) -> Procedure[Stood]:
+    def ensure_written(self, number: int, content: Content, previous: Done | None) -> Procedure[Stood]:
         """Make a chunk or a part stand."""
 
     def again(self, recorded: Recorded, content: Content) -> Procedure[Stood]:
@@ -204,7 +204,7 @@ class _Division:
         number = part_number(self._chunk.number, node)
         stood: Stood | None = None
         try:
-            stood = yield from self._writer.stand(number, part, self._previous)
+            stood = yield from self._writer.ensure_written(number, part, self._previous)
         except LarkAPIError as error:
             self._calls += 1
             if not (self._is_skipping and bisecting.is_bad_value(error)):
@@ -213,7 +213,7 @@ class _Division:
                 yield from _require_unchanged(self._writer, self._content)
                 self._is_checked = True
             key = _key(part.keys)
-            self._refuse(node, start, end, rejects.reject_of(part.first_row, key, error))
+            self._reject_or_halve(node, start, end, rejects.reject_of(part.first_row, key, error))
             if self._waiting and self._calls >= bisecting.MAX_CALLS:
                 left = sum(last - first for _, first, last in self._waiting)
                 raise bisecting.too_many_calls(error, len(self._rejects), self._calls, left) from error
@@ -223,7 +223,7 @@ class _Division:
         self._previous = None
         return stood
 
-    def _refuse(self, node: int, start: int, end: int, reject: Reject | None) -> None:
+    def _reject_or_halve(self, node: int, start: int, end: int, reject: Reject | None) -> None:
         """Reject the row of a part of one row; of a larger part, the halves are next."""
         if end - start == 1 and reject is not None:
             self._rejects.append(reject)
@@ -239,7 +239,7 @@ class _Division:
         is_same = before.chunk.content == part.digest and self._is_skipping
         if 2 * node not in self._known and (reject is None or not is_same):
             return False
-        self._refuse(node, start, end, reject)
+        self._reject_or_halve(node, start, end, reject)
         return True
 
 

@@ -102,7 +102,7 @@ def _write(writer: Writer, records: Any, fitting: Fitting, days: DayZone) -> Pro
         while rows := (yield from take(Take(stream, writer.load.chunk_size))):
             chunk = yield from _content(writer, rows, count + 1, result.chunks, days)
             del rows
-            stood = yield from writer.stand(result.chunks, chunk, previous)
+            stood = yield from writer.ensure_written(result.chunks, chunk, previous)
             previous = stood.done
             result.record_ids += stood.record_ids if options.keep_ids else ()
             count += chunk.row_count

@@ -56,7 +56,7 @@ def _delete_all(writer: Writer) -> Procedure[tuple[int, int]]:
     assert found is not None  # noqa: S101 - the load has come from a database
     chunks = deleted = 0
     for number in range(found[0].chunks):
-        whole, parts = yield from _decide(writer, number)
+        whole, parts = yield from _settle_with_parts(writer, number)
         ids = _ids(whole, parts)
         for start in range(0, len(ids), _MAX_DELETED):
             yield from _delete(writer, ids[start : start + _MAX_DELETED])
@@ -81,7 +81,7 @@ def standing(writer: Writer, number: int) -> Procedure[list[str]]:
         writer: Of the load.
         number: The chunk.
     """
-    return _ids(*(yield from _decide(writer, number)))
+    return _ids(*(yield from _settle_with_parts(writer, number)))
 
 
 def _ids(whole: Recorded, parts: Sequence[Recorded]) -> list[str]:
@@ -89,7 +89,7 @@ def _ids(whole: Recorded, parts: Sequence[Recorded]) -> list[str]:
     return [record_id for one in done for record_id in one.record_ids or ()]
 
 
-def _decide(writer: Writer, number: int) -> Procedure[tuple[Recorded, list[Recorded]]]:
+def _settle_with_parts(writer: Writer, number: int) -> Procedure[tuple[Recorded, list[Recorded]]]:
     """Return a chunk and its parts, none of which is uncertain any more."""
     whole = yield from settle(writer, number)
     parts = list((yield from writer.parts(number)))

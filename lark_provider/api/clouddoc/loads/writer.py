@@ -72,7 +72,7 @@ class Writer:
     own: deque[str] = field(default_factory=lambda: deque(maxlen=_OWN))
     _looks: int = 0
 
-    def stand(self, number: int, content: Content, previous: Done | None) -> Procedure[Stood]:
+    def ensure_written(self, number: int, content: Content, previous: Done | None) -> Procedure[Stood]:
         """Make a chunk stand.
 
         Args:
@@ -107,19 +107,19 @@ class Writer:
         if recorded.state is State.DONE:
             if recorded.chunk.content != content.digest:
                 raise errors.changed_error(self.load, recorded.chunk, content, self.standing)
-            return (yield from self._replay(recorded))
+            return (yield from self._return_done(recorded))
         if recorded.state is State.REFUSED:
             if recorded.chunk.number >= 0 and (yield from self.parts(recorded.chunk.number)):
                 return (yield from dividing.resume(self, recorded, content))
             return (yield from self.again(recorded, content))
         if recorded.chunk.content == content.digest and recorded.age < self.options.token_window:
-            step, lease = yield from self._resent(recorded.chunk.token, recorded.chunk)
+            step, lease = yield from self._record_resend(recorded.chunk.token, recorded.chunk)
             if not step.is_new:
                 return (yield from self._continue(_require_recorded(step), content))
             return (yield from self._send(recorded.chunk, content, lease, is_fresh=False))
         return (yield from self._look(recorded.chunk.number, content))
 
-    def _replay(self, recorded: Recorded) -> Procedure[Stood]:
+    def _return_done(self, recorded: Recorded) -> Procedure[Stood]:
         """Return a chunk that was done before, with those of its rows that Lark refused."""
         chunk, ids = recorded.chunk, recorded.record_ids or ()
         rejects: list[Reject] = []
@@ -135,7 +135,7 @@ class Writer:
             content: Its rows.
         """
         chunk = self.chunk(recorded.chunk.number, content, recorded.chunk.sends + 1)
-        step, lease = yield from self._resent(recorded.chunk.token, chunk)
+        step, lease = yield from self._record_resend(recorded.chunk.token, chunk)
         if not step.is_new:
             return (yield from self._continue(_require_recorded(step), content))
         return (yield from self._send(chunk, content, lease, is_fresh=True))
@@ -167,7 +167,7 @@ class Writer:
                 if _is_replayed(error):
                     return (yield from self._look(chunk.number, content, error))
                 if is_fresh:
-                    yield from self._refuse(chunk, error)
+                    yield from self._record_refusal(chunk, error)
                     if dividing.is_divided(self, chunk, error):
                         return (yield from dividing.divide(self, chunk, content))
                 elif self.options.on_bad_row == "skip" and bisecting.is_bad_value(error):
@@ -178,18 +178,18 @@ class Writer:
             else:
                 return Stood(ids, Done(chunk.number, chunk.token, ids))
             before = lease
-            step, lease = yield from self._resent(chunk.token, chunk)
+            step, lease = yield from self._record_resend(chunk.token, chunk)
             pause = early(before, lease, self.claimant.seconds)
             if isinstance(failure, DeadlineExceededError) and pause and step.is_new:
                 yield Sleep(pause)
-                step, lease = yield from self._resent(chunk.token, chunk)
+                step, lease = yield from self._record_resend(chunk.token, chunk)
             if not step.is_new:
                 return (yield from self._continue(_require_recorded(step), content))
             if not is_fresh and _require_recorded(step).age >= self.options.token_window:
                 return (yield from self._look(chunk.number, content, failure))
         assert failure is not None  # noqa: S101 - each period ends with a result or with a failure
         if is_fresh:
-            yield from self._refuse(chunk, failure)
+            yield from self._record_refusal(chunk, failure)
         raise failure
 
     def _look(self, number: int, content: Content, why: LarkError | None = None) -> Procedure[Stood]:
@@ -271,7 +271,7 @@ class Writer:
         assert found is not None  # noqa: S101 - the load has come from a database
         return found[0][0]
 
-    def _refuse(self, chunk: Chunk, error: LarkError) -> Procedure[None]:
+    def _record_refusal(self, chunk: Chunk, error: LarkError) -> Procedure[None]:
         reason = str(error)
         if chunk.number < 0 and isinstance(error, LarkAPIError) and bisecting.is_bad_value(error):
             # It is read back by later attempts, which do not send the part again.
@@ -280,7 +280,7 @@ class Writer:
             lambda store: store.ledger.refuse(self.load.id, chunk.number, chunk.token, reason)
         )
 
-    def _resent(self, token: str, chunk: Chunk) -> Procedure[tuple[Step, Lease]]:
+    def _record_resend(self, token: str, chunk: Chunk) -> Procedure[tuple[Step, Lease]]:
         return (
             yield from self.with_lease(
                 lambda store: store.ledger.resend(self.load.id, self.claimant, token, chunk)

@@ -14,8 +14,8 @@ from lark_provider.api.clouddoc.sheets.blocks import blocks
 from lark_provider.api.clouddoc.sheets.pieces import MAX_BYTES, MAX_COLUMNS, MAX_ROWS, Splitter
 from lark_provider.api.clouddoc.sheets.tabulating import Table, encode
 from lark_provider.api.clouddoc.sheets.targets import Target, place
-from lark_provider.api.clouddoc.sheets.values import check_rows
-from lark_provider.api.clouddoc.sheets.writing import V2, blank, check_merges, grown, put, set_formats
+from lark_provider.api.clouddoc.sheets.values import iterate_checked
+from lark_provider.api.clouddoc.sheets.writing import V2, blank, check_merges, grow, put, set_formats
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 from lark_provider.protocol.operations import Procedure, perform
@@ -90,7 +90,7 @@ def write(
     _check_fits(table.range, target)
     at = yield from place(token, target)
     check_merges(at.sheet, table.range, table.rows)
-    sheet = yield from grown(at.token, at.sheet, table.range.last_row or 0, table.range.last_column or 0)
+    sheet = yield from grow(at.token, at.sheet, table.range.last_row or 0, table.range.last_column or 0)
     width = len(table.rows[0])
     splitter = Splitter(table.range.first, width)
     revision, calls = 0, 0
@@ -209,7 +209,7 @@ def _table(
 ) -> Table:
     if not raw:
         return encode(values, target.first, zone_of(zone))
-    rows = [list(row) for row in check_rows(values)]
+    rows = [list(row) for row in iterate_checked(values)]
     width = len(rows[0]) if rows else 0
     if not width or any(len(row) != width for row in rows):
         raise InvalidRequestError(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from lark_provider.api.clouddoc.sheets.addressing import column_number
 from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS
 from lark_provider.api.clouddoc.sheets.targets import Target, place
-from lark_provider.api.clouddoc.sheets.writing import V2, grown
+from lark_provider.api.clouddoc.sheets.writing import V2, grow
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Procedure, perform
@@ -173,6 +173,6 @@ def _set_sizes(
     at = yield from place(token)
     most = max((last for _, last in found), default=1)
     rows, columns = (at.sheet.rows, most) if dimension == "COLUMNS" else (most, at.sheet.columns)
-    sheet = yield from grown(at.token, at.sheet, rows, columns)
+    sheet = yield from grow(at.token, at.sheet, rows, columns)
     for call in size_calls(at.token, sheet.sheet_id, found, dimension):
         yield from perform(call)

@@ -10,7 +10,7 @@ from typing import Any
 from lark_provider.api.clouddoc.sheets.addressing import MAX_COLUMNS, Cell, Range
 from lark_provider.api.clouddoc.sheets.blocks import blocks, encode_block
 from lark_provider.api.clouddoc.sheets.runs import Runs
-from lark_provider.api.clouddoc.sheets.values import FIRST, WRONG_VALUE, check_rows, ragged_error
+from lark_provider.api.clouddoc.sheets.values import FIRST, WRONG_VALUE, iterate_checked, ragged_error
 from lark_provider.protocol.errors import InvalidRequestError
 
 
@@ -46,7 +46,7 @@ def encode(rows: Iterable[Sequence[Any]], first: Cell = FIRST, zone: dt.tzinfo |
     wire: list[tuple[Any, ...]] = []
     runs = Runs(first.column)
     width = 0
-    for block in blocks(check_rows(rows)):
+    for block in blocks(iterate_checked(rows)):
         number = first.row + len(wire)
         width = width or len(block[0])
         if len(block[0]) != width:

@@ -126,7 +126,7 @@ def ragged_error(width: int, got: int, number: int) -> InvalidRequestError:
     )
 
 
-def check_rows(rows: Any) -> Iterable[Sequence[Any]]:
+def iterate_checked(rows: Any) -> Iterable[Sequence[Any]]:
     """Check that each row is a sequence of values, while they are iterated.
 
     Args:

@@ -78,7 +78,7 @@ def put(token: str, sheet_id: str, piece: Piece) -> Procedure[tuple[int, int]]:
     return revision, calls
 
 
-def grown(token: str, sheet: Worksheet, rows: int, columns: int) -> Procedure[Worksheet]:
+def grow(token: str, sheet: Worksheet, rows: int, columns: int) -> Procedure[Worksheet]:
     """Add rows and columns at the end of a worksheet, until it has as many as are needed.
 
     See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/dimension_range.

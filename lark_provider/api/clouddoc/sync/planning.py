@@ -108,7 +108,7 @@ def _look_up_all(prepared: Prepared, index: SyncIndex) -> Procedure[None]:
     row = 0
     while some := (yield from work(lambda row=row: index.keys(row, _KEYS_AT_ONCE))):  # type: ignore[misc]
         row = some[-1][0]
-        yield from prepared.reader.look_up([key for _, key in some])
+        yield from prepared.reader.read_by_keys([key for _, key in some])
 
 
 def _look_again(prepared: Prepared, index: SyncIndex, *, has_filter: bool) -> Procedure[None]:
@@ -119,7 +119,7 @@ def _look_again(prepared: Prepared, index: SyncIndex, *, has_filter: bool) -> Pr
         row = some[-1][0]
         if has_filter:
             try:
-                yield from reader.look_up([key for _, key in some])
+                yield from reader.read_by_keys([key for _, key in some])
                 continue
             except LarkAPIError as error:
                 if error.code != INVALID_FILTER:

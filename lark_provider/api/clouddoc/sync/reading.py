@@ -141,7 +141,7 @@ class Reader:
             if pages == 1 and rows and total and -(-rows // MAX_KEYS) < total // self.page_size:
                 return _CHEAPER, total
 
-    def look_up(self, keys: Sequence[str]) -> Procedure[None]:
+    def read_by_keys(self, keys: Sequence[str]) -> Procedure[None]:
         """Search for records by key.
 
         Args:

@@ -158,7 +158,7 @@ class Writer:
                 call = self._call("batch_update", records)
                 yield from self.turn.send(replace(call, skim=skim(len(records))))
             except NotFoundError as error:
-                some = yield from self._remaining(some, error)
+                some = yield from self._drop_vanished(some, error)
                 continue
             marked = sum(not one.row for one in some)
             self.result.marked += marked
@@ -167,7 +167,7 @@ class Writer:
                 self._updated += [one for one in some if one.row][: MAX_READ - len(self._updated)]
             return
 
-    def _remaining(self, some: list[Planned], error: LarkAPIError) -> Procedure[list[Planned]]:
+    def _drop_vanished(self, some: list[Planned], error: LarkAPIError) -> Procedure[list[Planned]]:
         """Return the writes whose records still exist."""
         if error.code != _RECORD_NOT_FOUND:
             raise error
@@ -190,7 +190,7 @@ class Writer:
                 yield from self.turn.send(self._call("batch_delete", [one.record_id for one in left]))
             except (NotFoundError, OutcomeUnknownError) as error:
                 before = len(left)
-                left = yield from self._remaining(left, _answer(error))
+                left = yield from self._drop_vanished(left, _answer(error))
                 self.result.deleted += before - len(left)
                 continue
             self.result.deleted += len(left)

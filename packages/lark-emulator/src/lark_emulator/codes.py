@@ -393,7 +393,7 @@ _SHEETS = {
 }
 
 
-def find(number: int) -> Code | None:
+def find_table_code(number: int) -> Code | None:
     """Return the code of Bitable or of spreadsheets (v2 or v3) that has this number, or None."""
     found = _BITABLE.get(number) or _SHEETS.get(number)
     if found is None and number - SHEETS_V3 in _SHEETS:

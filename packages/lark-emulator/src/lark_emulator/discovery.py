@@ -28,7 +28,7 @@ def discover(call: Call) -> dict[str, Any] | Answer:
     """Answer `POST /callback/ws/endpoint`."""
     app = _app(call)
     if not isinstance(app, App):
-        return _refuse(call, app)
+        return _refuse_discovery(call, app)
     ticket = call.links.issue(app)
     # The Node SDK reads `service_id` wrongly if it is the first parameter: it takes the address for a query.
     query = urlencode(
@@ -72,7 +72,7 @@ def _is_full(call: Call, app_id: str) -> bool:
     return len(call.links.of(app_id)) >= call.settings.connection_limit
 
 
-def _refuse(call: Call, code: Code) -> Answer:
+def _refuse_discovery(call: Call, code: Code) -> Answer:
     call.links.count("refused")
     data: dict[str, Any] = {"data": {}} if call.settings.refusal_data == "empty" else {}
     return as_json({"code": code.number, "msg": code.msg, **data})
@@ -85,11 +85,11 @@ def connect(call: Call) -> Answer:
     ticket = call.links.find_ticket(call.query.get("ticket", ""), call.query.get("device_id", ""))
     app = None if ticket is None else call.world.apps.get(ticket.app_id)
     if ticket is None or app is None:
-        return _decline(call, codes.CONNECTION_AUTH_FAILED, codes.CONNECTION_BAD_CREDENTIAL)
+        return _refuse_handshake(call, codes.CONNECTION_AUTH_FAILED, codes.CONNECTION_BAD_CREDENTIAL)
     if not app.enabled:
-        return _decline(call, codes.CONNECTION_FORBIDDEN)
+        return _refuse_handshake(call, codes.CONNECTION_FORBIDDEN)
     if _is_full(call, app.app_id):
-        return _decline(call, codes.CONNECTION_AUTH_FAILED, codes.CONNECTIONS_EXCEEDED)
+        return _refuse_handshake(call, codes.CONNECTION_AUTH_FAILED, codes.CONNECTIONS_EXCEEDED)
 
     from lark_emulator.websocket import link  # takes tens of milliseconds to load
 
@@ -107,7 +107,7 @@ def connect(call: Call) -> Answer:
     return Upgrade(SWITCHING, b"", code=0, start=start)
 
 
-def _decline(call: Call, code: Code, detail: Code | None = None) -> Answer:
+def _refuse_handshake(call: Call, code: Code, detail: Code | None = None) -> Answer:
     """Refuse a handshake; the reason stands in headers, and the SDKs want all of them to be there."""
     call.links.count("refused")
     why = detail or code

@@ -103,7 +103,7 @@ class Dispatcher:
         fault = self._lark.faults.strike(request, route)
         call = None
         performed = FIRST if fault is None else fault.performed
-        stub = self._find_stub(request) if performed == FIRST else None
+        stub = self._strike_stub(request) if performed == FIRST else None
         answer = plain(404, "404 page not found") if stub is None else stub.answer
         if stub is not None:
             pass
@@ -115,7 +115,7 @@ class Dispatcher:
             answer = self._planned_answer(fault, route)
         return self._finish(request, route, fault, answer, call, stub, started=started)
 
-    def _find_stub(self, request: Request) -> Stubbed | None:
+    def _strike_stub(self, request: Request) -> Stubbed | None:
         stubs = self._lark.stubs
         if stubs is None or request.upgrade:
             return None
@@ -221,8 +221,8 @@ class Dispatcher:
         number = fault.code
         if route is None or number is None or fault.status or fault.body is not None:
             return fault.answer()
-        known = codes.find(number) or codes.Code(number, "injected by the emulator", 200)
-        if "/sheets/" in route.path and codes.find(number) is not None:
+        known = codes.find_table_code(number) or codes.Code(number, "injected by the emulator", 200)
+        if "/sheets/" in route.path and codes.find_table_code(number) is not None:
             if "/v2/" in route.path and known.status == _BAD_REQUEST:
                 known = known._replace(status=int(self._lark.settings.sheet_error_status))
         elif number not in BITABLE_CODES or "/bitable/" not in route.path:

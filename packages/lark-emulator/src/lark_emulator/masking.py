@@ -78,13 +78,13 @@ def _mask_string(value: str, path: str) -> str:
         try:
             inner = orjson.loads(value)
         except orjson.JSONDecodeError:
-            return plain_masked(value)
+            return mask_plain(value)
         cleaned = mask_value(inner, path)
         return value if cleaned == inner else orjson.dumps(cleaned).decode()
-    return plain_masked(value)
+    return mask_plain(value)
 
 
-def plain_masked(text: str) -> str:
+def mask_plain(text: str) -> str:
     """Return a text without what looks like a token of Lark's, alone or in an address."""
     return _IN_ADDRESS.sub(rf"\g<1>{MASK}", _TOKEN.sub(MASK, text))
 
@@ -104,7 +104,7 @@ def mask_text(text: str, path: str = "", content_type: str = "") -> str:
         pairs = parse_qsl(text, keep_blank_values=True)
         return urlencode([(name, mask_pair(name, value, path)) for name, value in pairs], safe="*")
     if not _ONE_OF_THEM.search(text):
-        return plain_masked(text)
+        return mask_plain(text)
     try:
         value = orjson.loads(text)
         cleaned = mask_value(value, path)
@@ -115,7 +115,7 @@ def mask_text(text: str, path: str = "", content_type: str = "") -> str:
 
 def mask_pair(name: str, value: str, path: str = "") -> str:
     """Return the value of a query parameter or a form field, or the mask."""
-    return MASK if _is_credential(name, value, path) else plain_masked(value)
+    return MASK if _is_credential(name, value, path) else mask_plain(value)
 
 
 _PIECE = re.compile(
@@ -126,7 +126,7 @@ _PIECE = re.compile(
 
 def _mask_pieces(text: str) -> str:
     """Mask in what is not JSON, where only the look of a text says what is a credential."""
-    return plain_masked(_PIECE.sub(rf"\g<1>{MASK}", text))
+    return mask_plain(_PIECE.sub(rf"\g<1>{MASK}", text))
 
 
 def without(text: str, secrets: Iterable[str]) -> str:

@@ -92,8 +92,8 @@ class Appender(Writer):
                 raise _changed_error(recorded.segment, chunk)
             return recorded.segment.row, True
         if not is_fresh and recorded.segment.digest != chunk.digest:
-            yield from self._undone(recorded, chunk)
-            recorded, is_fresh = yield from self._move(chunk, recorded.segment.row)
+            yield from self._require_undone(recorded, chunk)
+            recorded, is_fresh = yield from self._reserve_elsewhere(chunk, recorded.segment.row)
         while True:
             row = recorded.segment.row
             # With the row above, by which it is noticed that rows were inserted.
@@ -105,17 +105,17 @@ class Appender(Writer):
             if is_fresh:
                 if all(map(is_blank, now)):
                     break
-            elif (found := (yield from self._find(chunk, row, now))) is not None:
+            elif (found := (yield from self._find_earlier(chunk, row, now))) is not None:
                 self.stands = chunk.number
                 return found, True
             elif judge(now, chunk).verdict is not Verdict.FOREIGN:
                 break
             # Others have written there first.
             end = yield from self.place.last_row(self.lease, row)
-            recorded, is_fresh = yield from self._move(chunk, end + 1)
+            recorded, is_fresh = yield from self._reserve_elsewhere(chunk, end + 1)
         is_disturbed = yield from self.place.write(self.lease, chunk, row)
         if is_disturbed:
-            row = yield from self._look(chunk, row, above)
+            row = yield from self._verify_written(chunk, row, above)
         self.stands, self.last = chunk.number, (chunk, row)
         return row, False
 
@@ -132,7 +132,7 @@ class Appender(Writer):
         assert answer.recorded is not None  # noqa: S101 - the lease was granted
         return answer.recorded, answer.is_new
 
-    def _move(self, chunk: Chunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
+    def _reserve_elsewhere(self, chunk: Chunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
         """Record a segment at other rows."""
         segment, write = chunk.segment(least), self.write
         if write is None:
@@ -147,7 +147,7 @@ class Appender(Writer):
             )
         return answer.recorded, True
 
-    def _find(self, chunk: Chunk, row: int, now: list[list[Any]]) -> Procedure[int | None]:
+    def _find_earlier(self, chunk: Chunk, row: int, now: list[list[Any]]) -> Procedure[int | None]:
         """Return where a segment stands that an earlier attempt may have written; None if it does not.
 
         Raises:
@@ -180,7 +180,7 @@ class Appender(Writer):
         )
         return answer is not None and answer[0]
 
-    def _undone(self, recorded: RecordedSegment, chunk: Chunk) -> Procedure[None]:
+    def _require_undone(self, recorded: RecordedSegment, chunk: Chunk) -> Procedure[None]:
         """See that nothing stands of a segment that is to be written with other rows."""
         segment = recorded.segment
         yield from self.quiet(recorded)
@@ -189,7 +189,7 @@ class Appender(Writer):
         if any(place not in changed and not is_blank(row) for place, row in enumerate(now)):
             raise _changed_error(segment, chunk)
 
-    def _look(self, chunk: Chunk, row: int, above: Sequence[Sequence[Any]]) -> Procedure[int]:
+    def _verify_written(self, chunk: Chunk, row: int, above: Sequence[Sequence[Any]]) -> Procedure[int]:
         """Look at rows that were just written, since others have written at the same time.
 
         Args:
@@ -246,7 +246,7 @@ class Appender(Writer):
             for count in range(1, min(_NEAR, last.count - 1) + 1):
                 end = chunk.count + count
                 if sums[-1 - count] == now and all(map(is_blank, there[chunk.count : end])):
-                    recorded, _ = yield from self._move(chunk, row + count)
+                    recorded, _ = yield from self._reserve_elsewhere(chunk, row + count)
                     moved = recorded.segment.row
                     yield from self.place.write(self.lease, chunk, moved)
                     tail = chunk_of(last, range(last.count - count, last.count))

@@ -120,7 +120,7 @@ def _once(
             "call again with the same key."
         )
     result = {"token": made.token, "url": made.url}
-    (is_first,) = (yield from with_store(lambda store: store.files.mark_sent(entry, result))) or (True,)
+    (is_first,) = (yield from with_store(lambda store: store.files.mark_done(entry, result))) or (True,)
     if not is_first:  # Another process had the lease and has recorded its own.
         (other,) = (yield from with_store(lambda store: store.files.begin(folder, key, entry.token))) or (
             entry,

@@ -83,7 +83,7 @@ class Options:
             )
 
 
-def freeze_counts(freeze: bool | int | tuple[int, int] | None, header_end: int) -> tuple[int, int] | None:
+def frozen_counts(freeze: bool | int | tuple[int, int] | None, header_end: int) -> tuple[int, int] | None:
     """Return how many rows and columns are frozen; None to leave it as it is.
 
     Args:

@@ -29,7 +29,7 @@ from lark_provider.api.clouddoc.sheets.tables.options import (
     Format,
     Mode,
     Options,
-    freeze_counts,
+    frozen_counts,
 )
 from lark_provider.api.clouddoc.sheets.tables.place import Place
 from lark_provider.api.clouddoc.sheets.tables.source import Converted, Source
@@ -149,7 +149,7 @@ def write_table(
         formats=formats,
         header_style=header_style,
         widths=widths,
-        freeze=freeze_counts(freeze, corner.row),
+        freeze=frozen_counts(freeze, corner.row),
         filter=filter,
         conditional_formats=conditional_formats,
         unmerge=unmerge,
@@ -158,13 +158,13 @@ def write_table(
         settle_after=settle_after,
     )
     return (
-        yield from write_to_sheet(
+        yield from write_with_options(
             target, rows, options, corner, key=key, title=title, folder=folder, share_with=tuple(share_with)
         )
     )
 
 
-def write_to_sheet(
+def write_with_options(
     target: Target | None,
     rows: Any,
     options: Options,

@@ -185,7 +185,7 @@ class Source:
             columns, formats = [columns[one] for one in self._order], [formats[one] for one in self._order]
             odd = frozenset(at for at, place in enumerate(self._order) if place in odd)
         formats = [
-            settle_formats(one, column.cells) if isinstance(one, list) else one
+            merge_formats(one, column.cells) if isinstance(one, list) else one
             for one, column in zip(formats, columns, strict=True)
         ]
         self._ready += self._cutter.add([one.cells for one in columns], formats, odd)
@@ -283,7 +283,7 @@ def _each(formats: Formats, count: int) -> list[str | None]:
     return formats if isinstance(formats, list) else [formats] * count
 
 
-def settle_formats(formats: Sequence[str | None], cells: Sequence[Any]) -> Formats:
+def merge_formats(formats: Sequence[str | None], cells: Sequence[Any]) -> Formats:
     """Return the formats of a column in few runs: one alone if all cells may have it.
 
     An empty cell takes the format of the cell above it, and other text that of text.

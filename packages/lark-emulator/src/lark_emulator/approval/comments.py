@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.approvals import Instance
 
 
-def _find(instance: Instance, comment_id: str) -> Comment:
+def _require_comment(instance: Instance, comment_id: str) -> Comment:
     comment = next((one for one in instance.comments if one.comment_id == comment_id), None)
     if comment is None:
         raise refusal(f"unknown comment {comment_id}")
@@ -45,14 +45,14 @@ def create(call: Call) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise refusal("content must be a JSON string of an object")
     if body.get("comment_id"):
-        comment = _find(instance, require(body, "comment_id"))
+        comment = _require_comment(instance, require(body, "comment_id"))
         if comment.author is not author:
             raise RefusedError(codes.APPROVAL_DENIED)
         comment.content, comment.update_time = content, now
         return {"comment_id": comment.comment_id}
     parent = optional(body, "parent_comment_id")
     if parent:
-        _find(instance, parent)
+        _require_comment(instance, parent)
     comment = Comment(
         call.world.approvals.number(),
         author,
@@ -104,7 +104,7 @@ def delete(call: Call) -> dict[str, Any]:
     """Delete a comment; it stays in the list, marked."""
     instance = instance_of(call, call.params["instance_id"])
     author = person_of(call, require(dict(call.query), "user_id"))
-    comment = _find(instance, call.params["comment_id"])
+    comment = _require_comment(instance, call.params["comment_id"])
     if comment.author is not author:
         raise RefusedError(codes.APPROVAL_DENIED)
     comment.deleted, comment.update_time = True, call.world.clock.now_ms()

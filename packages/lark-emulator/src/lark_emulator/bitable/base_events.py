@@ -102,7 +102,7 @@ class Changes:
         ]
 
 
-def field_changed(
+def note_field(
     world: World, base: Base, table: Table, by: App | User, before: Field | None, after: Field | None
 ) -> None:
     """Tell the apps that subscribed to a base of a field that was added (no `before`), edited or deleted."""

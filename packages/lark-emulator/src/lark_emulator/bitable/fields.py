@@ -14,7 +14,7 @@ from lark_emulator.bitable.access import (
     table_of,
     table_to_write,
 )
-from lark_emulator.bitable.base_events import field_changed
+from lark_emulator.bitable.base_events import note_field
 from lark_emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_TOKEN
 from lark_emulator.bitable.client_tokens import find_replay, remember
 from lark_emulator.bitable.columns import SELECTS, new_field, render_field
@@ -44,7 +44,7 @@ def create(call: Call) -> dict[str, Any]:
     duplex.pair(call, base, table, column)
     table.add_field(column)
     base.touch(table)
-    field_changed(call.world, base, table, call.author, None, column)
+    note_field(call.world, base, table, call.author, None, column)
     hold(call, table)
     return remember(call, base, {"field": render_field(table, column)})
 
@@ -78,20 +78,20 @@ def update(call: Call) -> Slices:
         after.property = {**(before.property or {}), **(after.property or {})}
     refuse_unchanged(call, changed=before != after)
     if not _keeps_all(after, before):
-        yield from _values_dropped(base, table, after, before)
+        yield from _drop_values(base, table, after, before)
     table.fields[after.field_id] = after  # the same key keeps its place
     table.names = {column.name: column for column in table.fields.values()}
     paired: Iterable[None] = () if same_link else duplex.unpair(base, before)
     duplex.pair(call, base, table, after)
     base.touch(table)
-    field_changed(call.world, base, table, call.author, before, after)
+    note_field(call.world, base, table, call.author, before, after)
     hold(call, table)
     answer = {"field": render_field(table, after)}
     yield from paired
     return answer
 
 
-def _values_dropped(base: Base, table: Table, after: Field, before: Field) -> Generator[None, None, None]:
+def _drop_values(base: Base, table: Table, after: Field, before: Field) -> Generator[None, None, None]:
     """Empty the cells that a changed field cannot hold, while the table refuses other writes.
 
     Raises:
@@ -136,7 +136,7 @@ def delete(call: Call) -> Slices:
     paired = duplex.unpair(base, column)
     del table.fields[column.field_id], table.names[column.name]
     base.touch(table)
-    field_changed(call.world, base, table, call.author, column, None)
+    note_field(call.world, base, table, call.author, column, None)
     hold(call, table)
     # No field shows the values any more.
     yield from paired

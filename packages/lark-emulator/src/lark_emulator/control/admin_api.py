@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator.clock import MOST_AHEAD
 from lark_emulator.control import snapshot
-from lark_emulator.control.specs import find, flag, name_set, names, one_of, only, text
+from lark_emulator.control.specs import flag, name_set, names, one_of, only, require_known, text
 from lark_emulator.im import webhook_bot
 from lark_emulator.wiki import pages
 from lark_emulator.world.apps import DEFAULT_APP_ID, MODES, TENANT_KEY
@@ -64,7 +64,7 @@ def change_app(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         The app as the state shows it.
     """
     only(spec, "app_id", *APP_MEMBERS)
-    app = find(lark.world.apps, "app", text(spec, "app_id"))
+    app = require_known(lark.world.apps, "app", text(spec, "app_id"))
     _apply(app, _app_changes(spec))
     return snapshot.app(app)
 
@@ -114,7 +114,7 @@ def add_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 def change_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Change a user (`user_id`), all or nothing; an empty address or number removes it."""
     only(spec, "user_id", *USER_MEMBERS)
-    user = find(lark.world.users, "user", text(spec, "user_id"))
+    user = require_known(lark.world.users, "user", text(spec, "user_id"))
     for name, value in _user_details(spec).items():
         setattr(user, name, value)
     return snapshot.user(lark, user)
@@ -133,8 +133,8 @@ def add_chat(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     world = lark.world
     chat = world.add_chat(
         text(spec, "name"),
-        users=[find(world.users, "user", name) for name in names(spec, "users") or []],
-        bots=[find(world.apps, "app", name) for name in names(spec, "bots") or []],
+        users=[require_known(world.users, "user", name) for name in names(spec, "users") or []],
+        bots=[require_known(world.apps, "app", name) for name in names(spec, "bots") or []],
         chat_id=text(spec, "chat_id") or None,
     )
     return snapshot.chat(chat, summary=True)
@@ -153,11 +153,11 @@ def change_chat(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec, "chat_id", "add_users", "remove_users", "add_bots", "remove_bots", "dissolved")
     world = lark.world
-    chat = find(world.chats, "chat", text(spec, "chat_id"))
-    users = [find(world.users, "user", name) for name in names(spec, "add_users") or []]
-    bots = [find(world.apps, "app", name) for name in names(spec, "add_bots") or []]
-    gone = [find(chat.users, "member", name).user_id for name in names(spec, "remove_users") or []]
-    gone_bots = [find(chat.bots, "bot", name).app_id for name in names(spec, "remove_bots") or []]
+    chat = require_known(world.chats, "chat", text(spec, "chat_id"))
+    users = [require_known(world.users, "user", name) for name in names(spec, "add_users") or []]
+    bots = [require_known(world.apps, "app", name) for name in names(spec, "add_bots") or []]
+    gone = [require_known(chat.users, "member", name).user_id for name in names(spec, "remove_users") or []]
+    gone_bots = [require_known(chat.bots, "bot", name).app_id for name in names(spec, "remove_bots") or []]
     chat.dissolved = flag(spec, "dissolved", default=chat.dissolved)
     chat.users |= {user.user_id: user for user in users}
     chat.bots |= {bot.app_id: bot for bot in bots}
@@ -180,7 +180,7 @@ def change_message(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         The message as the state shows it.
     """
     only(spec, "message_id", "age_s", "recalled")
-    message = find(lark.world.messages, "message", text(spec, "message_id"))
+    message = require_known(lark.world.messages, "message", text(spec, "message_id"))
     age = spec.get("age_s")
     is_number = isinstance(age, int | float) and not isinstance(age, bool)
     if age is not None and not (is_number and 0 <= age <= MOST_AHEAD):
@@ -211,8 +211,8 @@ def add_webhook(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 def share_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Open a base (`app_token`) to another app (`app_id`)."""
     only(spec, "app_token", "app_id")
-    base = find(lark.world.bases, "base", text(spec, "app_token"))
-    app = find(lark.world.apps, "app", text(spec, "app_id"))
+    base = require_known(lark.world.bases, "base", text(spec, "app_token"))
+    app = require_known(lark.world.apps, "app", text(spec, "app_id"))
     base.shared_with.add(app.app_id)
     return {"shared_with": sorted(base.shared_with)}
 
@@ -226,8 +226,8 @@ def limit_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             and `is_advanced` (absent = true), which turns advanced permissions on or off for all apps.
     """
     only(spec, "app_token", "app_id", "sees", "writes", "is_advanced")
-    base = find(lark.world.bases, "base", text(spec, "app_token"))
-    app = find(lark.world.apps, "app", text(spec, "app_id") or DEFAULT_APP_ID)
+    base = require_known(lark.world.bases, "base", text(spec, "app_token"))
+    app = require_known(lark.world.apps, "app", text(spec, "app_id") or DEFAULT_APP_ID)
     limit = sight_of(spec)
     base.is_advanced = flag(spec, "is_advanced", default=True)
     base.limits[app.app_id] = limit
@@ -253,7 +253,7 @@ def add_wiki_node(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     only(spec, "obj_type", "obj_token", "title", "shared_with", "space_id", "parent_node_token")
     apps = names(spec, "shared_with")
     for name in apps or ():
-        find(lark.world.apps, "app", name)
+        require_known(lark.world.apps, "app", name)
     node = pages.add(
         lark.world,
         text(spec, "obj_type"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.approval import definitions, flow
 from lark_emulator.approval.forms import fill
 from lark_emulator.codes import RefusedError
-from lark_emulator.control.specs import find, flag, name_set, one_of, only, text
+from lark_emulator.control.specs import flag, name_set, one_of, only, require_known, text
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark
@@ -45,7 +45,7 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 def change(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Change a definition (`code`), all or nothing: `status`, `may_withdraw` and the like."""
     only(spec, "code", *_CHANGES)
-    definition = find(lark.world.approvals.definitions, "approval", text(spec, "code").upper())
+    definition = require_known(lark.world.approvals.definitions, "approval", text(spec, "code").upper())
     for name, value in _check(spec).items():
         setattr(definition, name, value)
     return _definition(definition)
@@ -102,7 +102,7 @@ def decide(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             elif decision == "reject":
                 flow.reject(world, instance, task, comment)
             elif decision == "transfer":
-                to = find(world.users, "user", text(spec, "to"))
+                to = require_known(world.users, "user", text(spec, "to"))
                 flow.transfer(world, instance, task, to, comment)
             else:
                 form = fill(instance.definition.form, spec.get("form") or [])
@@ -113,7 +113,7 @@ def decide(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pending(lark: Lark, instance: Instance, user_id: str) -> Task:
-    person = find(lark.world.users, "user", user_id) if user_id else None
+    person = require_known(lark.world.users, "user", user_id) if user_id else None
     for task in instance.tasks:
         if task.status == "PENDING" and (person is None or task.person is person):
             return task

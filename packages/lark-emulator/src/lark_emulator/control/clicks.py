@@ -12,7 +12,7 @@ from lark_emulator.callbacks.payloads import Click
 from lark_emulator.callbacks.post import Reply, UnreachableError
 from lark_emulator.callbacks.subscription import wrap, wrap_old
 from lark_emulator.callbacks.ways import Way, frame_of, way_of_clicks
-from lark_emulator.control.specs import MOST_COPIES, count, find, only, text
+from lark_emulator.control.specs import MOST_COPIES, count, only, require_known, text
 from lark_emulator.routing import Actor
 from lark_emulator.websocket.links import NoAckError
 from lark_emulator.world.chats import CardUpdate
@@ -80,7 +80,7 @@ async def click(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _usable(lark: Lark, spec: dict[str, Any]) -> tuple[Message, User]:
-    message = find(lark.world.messages, "message", text(spec, "message_id"))
+    message = require_known(lark.world.messages, "message", text(spec, "message_id"))
     if message.msg_type != "interactive":
         raise ValueError(f"message {message.message_id!r} must be a card")
     if message.deleted:
@@ -91,7 +91,7 @@ def _usable(lark: Lark, spec: dict[str, Any]) -> tuple[Message, User]:
     chat = lark.world.chats[message.chat_id]
     if chat.dissolved:
         raise ValueError(f"chat {chat.chat_id!r} was dissolved")
-    return message, find(chat.users, "member", text(spec, "user"))
+    return message, require_known(chat.users, "member", text(spec, "user"))
 
 
 async def _call_back(lark: Lark, used: Click) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import count, find, only, text
+from lark_emulator.control.specs import count, only, require_known, text
 from lark_emulator.websocket.faults import KINDS, MessageFault
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def add_fault(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"'skip' must be a number from 0, not {skip!r}")
     app_id = text(spec, "app_id")
     if app_id:
-        find(lark.world.apps, "app", app_id)
+        require_known(lark.world.apps, "app", app_id)
     lark.links.faults.append(MessageFault(kind, app_id, count(spec, "times"), skip))
     return list_all(lark, {})
 
@@ -132,8 +132,8 @@ def clear_faults(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
 def _choose(lark: Lark, spec: dict[str, Any]) -> list[Link]:
     app_id, connection_id = text(spec, "app_id"), text(spec, "connection_id")
     if app_id:
-        find(lark.world.apps, "app", app_id)
+        require_known(lark.world.apps, "app", app_id)
     links = lark.links.of(app_id) if app_id else lark.links.all()
     if connection_id:
-        return [find({link.connection_id: link for link in links}, "connection", connection_id)]
+        return [require_known({link.connection_id: link for link in links}, "connection", connection_id)]
     return links

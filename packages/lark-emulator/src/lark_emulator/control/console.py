@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.callbacks import payloads
 from lark_emulator.callbacks.post import check_url
 from lark_emulator.callbacks.subscription import challenge
-from lark_emulator.control.specs import MOST_COPIES, count, find, flag, only, text
+from lark_emulator.control.specs import MOST_COPIES, count, flag, only, require_known, text
 from lark_emulator.world.apps import DEFAULT_APP_ID, TENANT_KEY, Subscription
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _app(lark: Lark, spec: dict[str, Any]) -> App:
-    return find(lark.world.apps, "app", text(spec, "app_id") or DEFAULT_APP_ID)
+    return require_known(lark.world.apps, "app", text(spec, "app_id") or DEFAULT_APP_ID)
 
 
 async def set_callback(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control import snapshot
-from lark_emulator.control.specs import find, flag, only, text
+from lark_emulator.control.specs import flag, only, require_known, text
 from lark_emulator.im.announcing import ids_of
 from lark_emulator.im.emoji import EMOJI_TYPES
 from lark_emulator.im.reactions import react, take_away
@@ -77,6 +77,6 @@ def pin_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _place(lark: Lark, spec: dict[str, Any]) -> tuple[Message, User]:
-    message = find(lark.world.messages, "message", text(spec, "message_id"))
+    message = require_known(lark.world.messages, "message", text(spec, "message_id"))
     chat = lark.world.chats[message.chat_id]
-    return message, find(chat.users, f"member of chat {chat.chat_id!r}", text(spec, "user"))
+    return message, require_known(chat.users, f"member of chat {chat.chat_id!r}", text(spec, "user"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import find, one_of, only, text
+from lark_emulator.control.specs import one_of, only, require_known, text
 from lark_emulator.drive.access import openers
 from lark_emulator.drive.objects import PREFIXES, new_docx
 from lark_emulator.sheets.spreadsheets import new_worksheet
@@ -36,7 +36,7 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     world = lark.world
     owner = who(lark, text(spec, "owner") or f"user:{next(iter(world.users))}")
     parent = text(spec, "folder_token")
-    if parent and find(world.drive.documents, "folder", parent).type != FOLDER:
+    if parent and require_known(world.drive.documents, "folder", parent).type != FOLDER:
         raise ValueError(f"{parent!r} is not a folder")
     content: Spreadsheet | Docx | None = None
     prefix = {FOLDER: "fldcn", **PREFIXES}.get(kind, "boxcn")
@@ -58,7 +58,7 @@ def share(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         spec: `token`, `with`, and `perm`: `view`, `edit`, `full_access`, or `none`, which removes it.
     """
     only(spec, "token", "with", "perm")
-    document = find(lark.world.drive.documents, "document", text(spec, "token"))
+    document = require_known(lark.world.drive.documents, "document", text(spec, "token"))
     name, perm = who(lark, text(spec, "with")), one_of(spec, "perm", (*PERMS, "none"))
     if perm == "none":
         document.members.pop(name, None)
@@ -75,7 +75,7 @@ def access(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         that each may do, by `user:alice` and the like), and `public`, the settings of its link.
     """
     only(spec, "token")
-    document = find(lark.world.drive.documents, "document", text(spec, "token"))
+    document = require_known(lark.world.drive.documents, "document", text(spec, "token"))
     opens = {} if document.deleted else openers(lark.world, lark.settings, document)
     return {
         "token": document.token,
@@ -107,5 +107,5 @@ def who(lark: Lark, name: str) -> Who:
         "app": {**world.apps},
         "chat": {**world.chats},
     }
-    find(everybody[kind], kind, each)
+    require_known(everybody[kind], kind, each)
     return kind, each

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import find, names, only, text, whole
+from lark_emulator.control.specs import names, only, require_known, text, whole
 from lark_emulator.world.calendars import Event
 from lark_emulator.world.departments import ROOT, Department
 from lark_emulator.world.documents import Minute
@@ -39,8 +39,8 @@ def add_department(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"department {own_id!r} exists already")
     leader = text(spec, "leader")
     if leader:
-        find(world.users, "user", leader)
-    people = [find(world.users, "user", user) for user in names(spec, "users") or []]
+        require_known(world.users, "user", leader)
+    people = [require_known(world.users, "user", user) for user in names(spec, "users") or []]
     made = Department(world.new_id("od-"), own_id, name, parent.open_department_id, leader)
     world.departments.by_id[made.open_department_id] = made
     for user in people:
@@ -72,7 +72,7 @@ def add_event(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         `calendar_id` and `event_id`.
     """
     only(spec, "user", "start", "end", "summary", "free_busy_status")
-    user = find(lark.world.users, "user", text(spec, "user"))
+    user = require_known(lark.world.users, "user", text(spec, "user"))
     start, end = _seconds(spec, "start"), _seconds(spec, "end")
     if end <= start:
         raise ValueError("'end' must be later than 'start'")
@@ -101,7 +101,7 @@ def add_minute(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         Its `token`.
     """
     only(spec, "title", "user", "duration_ms")
-    owner = find(lark.world.users, "user", text(spec, "user"))
+    owner = require_known(lark.world.users, "user", text(spec, "user"))
     duration = whole(spec, "duration_ms") if spec.get("duration_ms") is not None else 0
     made = Minute(
         f"obcn{lark.world.new_id('', 20)}", text(spec, "title"), owner.user_id, lark.clock.now_ms(), duration

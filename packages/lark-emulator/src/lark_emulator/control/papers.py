@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.documents import who
-from lark_emulator.control.specs import find, names, only, text
+from lark_emulator.control.specs import names, only, require_known, text
 from lark_emulator.docx.documents import text_of
 from lark_emulator.wiki import pages
 from lark_emulator.world.documents import WikiSpace
@@ -25,7 +25,7 @@ def content(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec, "token")
     token = text(spec, "token")
-    document = find(lark.world.drive.documents, "document", token).content
+    document = require_known(lark.world.drive.documents, "document", token).content
     if not isinstance(document, Docx):
         raise ValueError(f"{token!r} is not a docx")  # noqa: TRY004 - one kind of error for bad input
     return {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.admin_api import limit_base, sight_of
 from lark_emulator.control.seeding import Writer, template, writer
-from lark_emulator.control.specs import count, find, flag, names, only, text, whole
+from lark_emulator.control.specs import count, flag, names, only, require_known, text, whole
 from lark_emulator.world.page_plans import PagePlan
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def plan_page(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         for each in plan.edits:
             for row in (*each.get("rows", ()), each.get("fields", {})):
                 for name in row:
-                    find(by.table.names, "field", name)
+                    require_known(by.table.names, "field", name)
         chance = random.Random(whole(spec, "seed"))  # noqa: S311 - a test's
         plan.answered = partial(_perform, lark, by, plan.edits, chance)
     if not (plan.items or plan.ends or plan.repeats_token or plan.edits or total is not None):

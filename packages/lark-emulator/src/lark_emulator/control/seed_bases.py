@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 from lark_emulator.bitable.columns import new_table
 from lark_emulator.codes import RefusedError
 from lark_emulator.control import seeding
-from lark_emulator.control.specs import find, names, only, text
+from lark_emulator.control.specs import names, only, require_known, text
 from lark_emulator.routing import Actor
 from lark_emulator.world.apps import DEFAULT_APP_ID, TENANT_KEY
 from lark_emulator.world.bases import Base
@@ -37,7 +37,7 @@ def add_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec, "name", "app_token", "time_zone", "apps", "tables")
     world = lark.world
-    apps = [find(world.apps, "app", name) for name in names(spec, "apps") or [DEFAULT_APP_ID]]
+    apps = [require_known(world.apps, "app", name) for name in names(spec, "apps") or [DEFAULT_APP_ID]]
     token = text(spec, "app_token") or world.new_id("bascn", 22)
     if token in world.bases:
         raise ValueError(f"'app_token' {token!r} is taken")

@@ -10,7 +10,7 @@ from lark_emulator.bitable.base_events import Changes
 from lark_emulator.bitable.rows import Rows
 from lark_emulator.bitable.values import DATE, NUMBER
 from lark_emulator.codes import RefusedError
-from lark_emulator.control.specs import count, find, only, text
+from lark_emulator.control.specs import count, only, require_known, text
 from lark_emulator.routing import Actor
 from lark_emulator.slicing import at_once, with_turns
 from lark_emulator.world.apps import TENANT_KEY, App
@@ -110,10 +110,10 @@ class Writer:
 
 def writer(lark: Lark, spec: dict[str, Any]) -> Writer:
     """Return the writer for `app_token`, `table_id` and `user_id` (absent = the first user)."""
-    base = find(lark.world.bases, "base", text(spec, "app_token"))
-    table = find(base.tables, "table", text(spec, "table_id"))
+    base = require_known(lark.world.bases, "base", text(spec, "app_token"))
+    table = require_known(base.tables, "table", text(spec, "table_id"))
     users = lark.world.users
-    return Writer(lark, base, table, find(users, "user", text(spec, "user_id") or next(iter(users))))
+    return Writer(lark, base, table, require_known(users, "user", text(spec, "user_id") or next(iter(users))))
 
 
 def add_rows(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, None, dict[str, Any]]:

@@ -40,7 +40,7 @@ class SheetControls(ABC):
             sheet: title or id of the worksheet; absent = the first.
 
         Returns:
-            See `sheet_view.shown`; `revision` is that of the spreadsheet.
+            See `sheet_view.render`; `revision` is that of the spreadsheet.
 
         Raises:
             ValueError: no such spreadsheet or worksheet.

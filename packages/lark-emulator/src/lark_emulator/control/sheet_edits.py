@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.sheet_view import render
-from lark_emulator.control.specs import count, find, flag, one_of, only, text, whole
+from lark_emulator.control.specs import count, flag, one_of, only, require_known, text, whole
 from lark_emulator.drive.files import remove
 from lark_emulator.sheets.dimensions import MOST_AT_ONCE
 from lark_emulator.sheets.formulas import result
@@ -138,7 +138,7 @@ def clear_plans(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
 
 def _user(lark: Lark, spec: dict[str, Any]) -> str:
     users = lark.world.users
-    return find(users, "user", text(spec, "user_id") or next(iter(users))).user_id
+    return require_known(users, "user", text(spec, "user_id") or next(iter(users))).user_id
 
 
 def _book(lark: Lark, token: str, *, there: bool = True) -> tuple[Document, Spreadsheet]:
@@ -152,7 +152,7 @@ def _book(lark: Lark, token: str, *, there: bool = True) -> tuple[Document, Spre
 def _sheet(book: Spreadsheet, name: str) -> Worksheet:
     if not name:
         return next(iter(book.sheets.values()))
-    return book.sheets.get(name) or find(
+    return book.sheets.get(name) or require_known(
         {sheet.title: sheet for sheet in book.sheets.values()}, "worksheet", name
     )
 
@@ -264,7 +264,7 @@ def _rename(lark: Lark, document: Document, _: Spreadsheet, spec: dict[str, Any]
 
 
 def _move(lark: Lark, document: Document, _: Spreadsheet, spec: dict[str, Any]) -> None:
-    folder = find(lark.world.drive.documents, "folder", text(spec, "folder_token"))
+    folder = require_known(lark.world.drive.documents, "folder", text(spec, "folder_token"))
     if folder.type != FOLDER:
         raise ValueError(f"{folder.token!r} is not a folder")
     document.parent = folder.token

@@ -98,7 +98,7 @@ def _values(sheet: Worksheet) -> Generator[None, None, list[list[Any]]]:
     rows = [[] if row is None else row.values for row in sheet.grid.rows[: sheet.grid.end_of_data()]]
     pace, width, shown_rows = Pace(), max(map(_width, rows), default=0), []
     for row in rows:
-        shown_rows.append([value_shown(sheet, v) for v in row[:width]] + [None] * (width - len(row)))
+        shown_rows.append([render_value(sheet, v) for v in row[:width]] + [None] * (width - len(row)))
         if pace.due(width):
             yield
     return shown_rows
@@ -111,7 +111,7 @@ def _width(row: list[Any]) -> int:
     return width
 
 
-def value_shown(sheet: Worksheet, value: Any) -> Any:
+def render_value(sheet: Worksheet, value: Any) -> Any:
     """Return what a cell holds: a formula with its result, segments, or a plain value."""
     if isinstance(value, Formula):
         return {"formula": value.text, "result": result(sheet, value)}

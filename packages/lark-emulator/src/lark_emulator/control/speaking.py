@@ -8,7 +8,7 @@ import orjson
 
 from lark_emulator.callbacks import payloads
 from lark_emulator.control import snapshot
-from lark_emulator.control.specs import MOST_COPIES, count, find, flag, names, only, text
+from lark_emulator.control.specs import MOST_COPIES, count, flag, names, only, require_known, text
 from lark_emulator.im.announcing import ids_of
 from lark_emulator.world.apps import TENANT_KEY
 from lark_emulator.world.chats import Message
@@ -51,7 +51,7 @@ async def say(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         spec, "user", "chat_id", "app_id", "text", "mentions", "reply_to", "in_thread", "msg_type", "content",
         "copies",
     )  # fmt: skip
-    user = find(lark.world.users, "user", text(spec, "user"))
+    user = require_known(lark.world.users, "user", text(spec, "user"))
     chat = _chat(lark, spec, user)
     mentioned, copies = names(spec, "mentions") or [], count(spec, "copies", most=MOST_COPIES)
     message = _message(lark, spec, user, chat, mentioned)
@@ -72,16 +72,16 @@ async def say(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 def _chat(lark: Lark, spec: dict[str, Any], user: User) -> Chat:
     chat_id = text(spec, "chat_id")
     if not chat_id:
-        return lark.world.p2p_chat(find(lark.world.apps, "app", text(spec, "app_id")), user)
-    chat = find(lark.world.chats, "chat", chat_id)
-    find(chat.users, f"member of chat {chat_id!r}", user.user_id)
+        return lark.world.p2p_chat(require_known(lark.world.apps, "app", text(spec, "app_id")), user)
+    chat = require_known(lark.world.chats, "chat", chat_id)
+    require_known(chat.users, f"member of chat {chat_id!r}", user.user_id)
     return chat
 
 
 def _message(lark: Lark, spec: dict[str, Any], user: User, chat: Chat, mentioned: list[str]) -> Message:
     for one in mentioned:
         if one != "all" and one not in lark.world.apps:
-            find(lark.world.users, "app or user", one)
+            require_known(lark.world.users, "app or user", one)
     keys = [_key(place, one) for place, one in enumerate(mentioned, start=1)]
     content = spec.get("content")
     if content is None:
@@ -95,7 +95,7 @@ def _message(lark: Lark, spec: dict[str, Any], user: User, chat: Chat, mentioned
     )  # fmt: skip
     parent_id = text(spec, "reply_to")
     if parent_id:
-        parent = find(lark.world.messages, "message", parent_id)
+        parent = require_known(lark.world.messages, "message", parent_id)
         message.parent_id, message.root_id = parent_id, parent.root_id or parent_id
         if parent.thread_id or flag(spec, "in_thread", default=False):
             message.in_thread = True

@@ -93,7 +93,7 @@ def name_set(spec: dict[str, Any], name: str) -> frozenset[str] | None:
     return None if value is None else frozenset(value)
 
 
-def find(known: dict[str, T], kind: str, name: str) -> T:
+def require_known(known: dict[str, T], kind: str, name: str) -> T:
     """Return what has this id."""
     try:
         return known[name]

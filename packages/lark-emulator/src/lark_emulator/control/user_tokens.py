@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import find, flag, name_set, only, text
+from lark_emulator.control.specs import flag, name_set, only, require_known, text
 from lark_emulator.tokens import long_token
 from lark_emulator.world.apps import DEFAULT_APP_ID
 from lark_emulator.world.consents import Consent, RefreshToken
@@ -18,7 +18,7 @@ def visit(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     only(spec, "user_id", "deny")
     user_id = text(spec, "user_id")
     if user_id:
-        find(lark.world.users, "user", user_id)
+        require_known(lark.world.users, "user", user_id)
     consents = lark.world.consents
     consents.visitor, consents.denies = user_id, flag(spec, "deny", default=False)
     return {"user_id": consents.visitor or next(iter(lark.world.users), ""), "deny": consents.denies}
@@ -36,8 +36,8 @@ def issue(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         `user_access_token`, `expires_in`, `refresh_token`, `refresh_token_expires_in`, `open_id`.
     """
     only(spec, "user_id", "app_id", "scopes")
-    user = find(lark.world.users, "user", text(spec, "user_id"))
-    app = find(lark.world.apps, "app", text(spec, "app_id") or DEFAULT_APP_ID)
+    user = require_known(lark.world.users, "user", text(spec, "user_id"))
+    app = require_known(lark.world.apps, "app", text(spec, "app_id") or DEFAULT_APP_ID)
     scopes, now = name_set(spec, "scopes"), lark.clock.now()
     consent = Consent(app, user.tenant_key, user, scopes, now)
     token, seconds = lark.tokens.give_user(app, user.tenant_key, user, scopes, jwt=True)

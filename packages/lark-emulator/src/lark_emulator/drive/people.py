@@ -20,7 +20,7 @@ _USER_IDS = {"email": "email", "openid": "open_id", "unionid": "union_id", "user
 _KINDS = {"user": ("user", "openid"), "app": ("user", "openid"), "chat": ("chat", "openchat")}
 
 
-def find(call: Call, member_type: Any, member_id: Any) -> Who:
+def require_who(call: Call, member_type: Any, member_id: Any) -> Who:
     """Return the collaborator that a request names.
 
     Raises:

@@ -25,7 +25,7 @@ ACTIONS = {
 }
 
 
-def find_shared(call: Call, need: str) -> Document:
+def document_to_share(call: Call, need: str) -> Document:
     """Return the document of the path and `type`.
 
     Raises:
@@ -46,7 +46,7 @@ def find_shared(call: Call, need: str) -> Document:
 def _read_member(call: Call, member: Any) -> tuple[Who, str]:
     if not isinstance(member, dict) or member.get("perm") not in PERMS:
         raise RefusedError(codes.MEMBER_PARAM)
-    who = people.find(call, member.get("member_type"), member.get("member_id"))
+    who = people.require_who(call, member.get("member_type"), member.get("member_id"))
     people.check_seen(call, who)
     return who, member["perm"]
 
@@ -71,13 +71,13 @@ def _grant(call: Call, document: Document, member: Any) -> dict[str, Any]:
 
 def add(call: Call) -> dict[str, Any]:
     """Answer `POST …/members`."""
-    document = find_shared(call, FULL)
+    document = document_to_share(call, FULL)
     return {"member": _grant(call, document, json_object(call, codes.MEMBER_PARAM))}
 
 
 def batch_create(call: Call) -> dict[str, Any]:
     """Answer `POST …/members/batch_create`: those that fail are left out of the answer."""
-    document = find_shared(call, FULL)
+    document = document_to_share(call, FULL)
     members = json_object(call, codes.MEMBER_PARAM).get("members")
     if not isinstance(members, list) or not 0 < len(members) <= MOST_AT_ONCE:
         raise RefusedError(codes.MEMBER_PARAM)
@@ -92,7 +92,7 @@ def batch_create(call: Call) -> dict[str, Any]:
 
 def list_members(call: Call) -> dict[str, Any]:
     """Answer `GET …/members`."""
-    document = find_shared(call, VIEW)
+    document = document_to_share(call, VIEW)
     fields = frozenset(call.query.get("fields", "").split(","))
     items = [people.render(call, who, perm, fields) for who, perm in document.members.items()]
     if call.settings.owner_listed == "listed":
@@ -103,7 +103,7 @@ def list_members(call: Call) -> dict[str, Any]:
 def _member_of_path(call: Call, document: Document) -> Who:
     body = json_object(call, codes.MEMBER_PARAM) if call.request.method == "PUT" else {}
     member_type = call.query.get("member_type") or body.get("member_type")
-    who = people.find(call, member_type, call.params["member_id"])
+    who = people.require_who(call, member_type, call.params["member_id"])
     if who not in document.members:
         raise RefusedError(codes.MEMBER_PARAM)
     return who
@@ -111,7 +111,7 @@ def _member_of_path(call: Call, document: Document) -> Who:
 
 def update(call: Call) -> dict[str, Any]:
     """Answer `PUT …/members/:member_id`."""
-    document = find_shared(call, FULL)
+    document = document_to_share(call, FULL)
     body = json_object(call, codes.MEMBER_PARAM)
     who = _member_of_path(call, document)
     perm = body.get("perm")
@@ -124,7 +124,7 @@ def update(call: Call) -> dict[str, Any]:
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/members/:member_id`."""
-    document = find_shared(call, FULL)
+    document = document_to_share(call, FULL)
     del document.members[_member_of_path(call, document)]
     return {}
 
@@ -145,13 +145,13 @@ def _flag(call: Call, name: str, *, default: bool) -> bool:
 
 def transfer_owner(call: Call) -> dict[str, Any]:
     """Answer `POST …/members/transfer_owner`; only the owner may."""
-    document = find_shared(call, VIEW)
+    document = document_to_share(call, VIEW)
     if access.level(call.world, call.settings, call.who, document) != OWNER:
         raise RefusedError(codes.MEMBER_DENIED)
     body = json_object(call, codes.MEMBER_PARAM)
     if body.get("member_type") not in ("email", "openid", "userid"):
         raise RefusedError(codes.MEMBER_PARAM)
-    who = people.find(call, body.get("member_type"), body.get("member_id"))
+    who = people.require_who(call, body.get("member_type"), body.get("member_id"))
     people.check_seen(call, who)
     left = call.query.get("old_owner_perm") or FULL
     if left not in PERMS:

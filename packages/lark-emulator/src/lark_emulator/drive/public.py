@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import FULL, VIEW
-from lark_emulator.drive.permissions import find_shared
+from lark_emulator.drive.permissions import document_to_share
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object
 
@@ -33,12 +33,12 @@ CHOICES = {
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET`."""
-    return _render(find_shared(call, VIEW))
+    return _render(document_to_share(call, VIEW))
 
 
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH`: what is not named stays."""
-    document = find_shared(call, FULL)
+    document = document_to_share(call, FULL)
     changes = json_object(call, codes.MEMBER_PARAM)
     for name, value in changes.items():
         if value not in CHOICES.get(name, ()):

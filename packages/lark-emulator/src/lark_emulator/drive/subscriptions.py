@@ -40,7 +40,7 @@ def subscribe(call: Call) -> dict[str, Any]:
     return {}
 
 
-def is_subscribed(call: Call) -> dict[str, Any]:
+def get_subscription(call: Call) -> dict[str, Any]:
     """Answer `GET …/get_subscribe`."""
     subscribers = call.world.drive.subscribers.get(_file(call).token, {})
     return {"is_subscribe": call.app.app_id in subscribers}
@@ -63,7 +63,7 @@ ROUTES = (
         subscribe,
         unconfirmed=("subscribing again succeeds; events come of bases alone",),
     ),
-    Route("GET", f"{_PATH}/get_subscribe", is_subscribed),
+    Route("GET", f"{_PATH}/get_subscribe", get_subscription),
     Route(
         "DELETE",
         f"{_PATH}/delete_subscribe",

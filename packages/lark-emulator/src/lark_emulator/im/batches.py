@@ -60,7 +60,7 @@ def batch_send(call: Call) -> dict[str, Any]:
 
 def recall(call: Call) -> dict[str, Any]:
     """Answer `DELETE /im/v1/batch_messages/:batch_message_id`."""
-    batch = _find(call)
+    batch = _require_batch(call)
     if batch.app_id != call.app.app_id:
         raise RefusedError(codes.MAY_NOT_RECALL)
     now = call.world.clock.now_ms()
@@ -129,7 +129,7 @@ def object_content(call: Call, msg_type: str, body: dict[str, Any]) -> Content:
         raise RefusedError(failed, refusal.msg) from None
 
 
-def _find(call: Call) -> Batch:
+def _require_batch(call: Call) -> Batch:
     batch = call.world.batches.get(call.params["batch_message_id"])
     if batch is None:
         raise RefusedError(codes_im.BATCH_ID)
@@ -137,7 +137,7 @@ def _find(call: Call) -> Batch:
 
 
 def _own(call: Call) -> Batch:
-    batch = _find(call)
+    batch = _require_batch(call)
     if batch.app_id != call.app.app_id:
         raise RefusedError(codes.NOT_SENDER_OF_CARD)
     return batch

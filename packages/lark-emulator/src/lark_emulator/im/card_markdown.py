@@ -33,7 +33,7 @@ def _without_fences(text: str) -> str:
     return "\n".join(kept)
 
 
-def code_removed(text: str) -> str:
+def remove_code(text: str) -> str:
     """Return a text without its code, in which markup means nothing."""
     return _CODE.sub("", _without_fences(text)) if "`" in text or "~~~" in text else text
 
@@ -57,7 +57,7 @@ def mentions(text: str) -> Iterator[str]:
         yield from filter(None, found.split(","))
 
 
-def marks_removed(text: str) -> str:
+def remove_marks(text: str) -> str:
     """Return a text without the marks of Markdown: what is bold, a link or coloured is plain then."""
     return _MARKS.sub("", _LINK.sub(r"\1", text))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from lark_emulator.im.card_markdown import marks_removed
+from lark_emulator.im.card_markdown import remove_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def _parts(value: Any) -> Iterator[dict[str, Any]]:
     elif tag == "img":
         yield {"tag": "img", "image_key": value.get("img_key")}
     elif isinstance(content, str):
-        yield {"tag": "text", "text": marks_removed(content) if tag in _MARKED else content}
+        yield {"tag": "text", "text": remove_marks(content) if tag in _MARKED else content}
     else:
         for member in value.values():
             yield from _parts(member)

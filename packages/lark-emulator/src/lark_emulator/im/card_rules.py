@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lark_emulator.im import card_schema as schema
-from lark_emulator.im.card_markdown import code_removed, count_tables, mentions, pictures
+from lark_emulator.im.card_markdown import count_tables, mentions, pictures, remove_code
 from lark_emulator.im.card_reader import LIMIT_OR_DUPLICATE, Node, card_error
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Sent(NamedTuple):
         for node in self.of(*tags):
             content = node.value.get("content")
             if isinstance(content, str):
-                yield code_removed(content)
+                yield remove_code(content)
 
 
 def check_rules(card: Sent) -> None:

@@ -105,13 +105,13 @@ def query_conditions(call: Call) -> dict[str, Any]:
     """Answer `GET …/conditions/query`."""
     _, _, view = _find_view(call)
     found = sorted(view.filter.conditions.items())
-    return {"items": [_condition_shown(column, each) for column, (each,) in found]}
+    return {"items": [_render_condition(column, each) for column, (each,) in found]}
 
 
 def get_condition(call: Call) -> dict[str, Any]:
     """Answer `GET …/conditions/:condition_id`."""
     file, _, view = _find_view(call)
-    return {"condition": _condition_shown(*_condition(file, view))}
+    return {"condition": _render_condition(*_condition(file, view))}
 
 
 def delete_condition(call: Call) -> dict[str, Any]:
@@ -173,10 +173,10 @@ def _put(file: Opened, sheet: Worksheet, view: View, column: int, spec: dict[str
     check_unlocked(file, sheet, view.filter.where)
     view.filter.conditions[column] = [condition]
     file.wrote()
-    return {"condition": _condition_shown(column, condition)}
+    return {"condition": _render_condition(column, condition)}
 
 
-def _condition_shown(column: int, condition: dict[str, Any]) -> dict[str, Any]:
+def _render_condition(column: int, condition: dict[str, Any]) -> dict[str, Any]:
     return {"condition_id": ranges.letters(column), **condition}
 
 

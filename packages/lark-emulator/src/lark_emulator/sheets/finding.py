@@ -97,7 +97,7 @@ def replace(call: Call) -> Slices:
         raise found.file.refusal(codes.SHEET_BODY, "replacement")
     try:
         changed = list(
-            _replace(found, replacement, regex=bool(body["find_condition"].get("search_by_regex")))
+            _plan_replacement(found, replacement, regex=bool(body["find_condition"].get("search_by_regex")))
         )
     except re.error:
         raise found.file.refusal(codes.SHEET_PARAM, "replacement") from None
@@ -108,7 +108,7 @@ def replace(call: Call) -> Slices:
     return {"replace_result": found.as_dict}
 
 
-def _replace(found: Found, replacement: str, *, regex: bool) -> Iterator[tuple[int, int, Any]]:
+def _plan_replacement(found: Found, replacement: str, *, regex: bool) -> Iterator[tuple[int, int, Any]]:
     """Yield what the cells become; none is written before all are known to fit."""
     new = replacement if regex else replacement.replace("\\", r"\\")
     grid, cells = found.sheet.grid, Cells(found.file, found.file.call.body)

@@ -96,7 +96,7 @@ def open_spreadsheet(call: Call, need: str = VIEW) -> Opened:
     return _open(call, token, need)
 
 
-def still_opened(file: Opened, need: str = EDIT) -> None:
+def require_open(file: Opened, need: str = EDIT) -> None:
     """Check once more, after others had their turn, that a request may use its spreadsheet.
 
     Raises:

@@ -88,7 +88,7 @@ class Reader:
                 cells += blank[len(cells) :]
             if row.rich or not plain:
                 cells = [
-                    value if value is None else self._render(sheet, value, row, first + n)
+                    value if value is None else self._value(sheet, value, row, first + n)
                     for n, value in enumerate(cells)
                 ]
                 if pace.due(width):
@@ -96,7 +96,7 @@ class Reader:
             rows.append(cells)
         return rows
 
-    def _render(self, sheet: Worksheet, value: Any, row: Row, column: int) -> Any:
+    def _value(self, sheet: Worksheet, value: Any, row: Row, column: int) -> Any:
         if isinstance(value, Formula):
             if self.render in ("", "Formula"):
                 return value.text

@@ -10,7 +10,7 @@ from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
 from lark_emulator.sheets.cells import Cells
-from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part, parts, still_opened
+from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part, parts, require_open
 from lark_emulator.sheets.writing import block, check, write
 from lark_emulator.validation import choice
 from lark_emulator.world.grid import ROWS
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def _back(file: Opened, ready: Block) -> None:
     """Check, after others had their turn, that a block may still be written."""
-    still_opened(file)
+    require_open(file)
     file.sheet(ready.sheet.sheet_id)
 
 

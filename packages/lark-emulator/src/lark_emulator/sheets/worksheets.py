@@ -10,7 +10,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT, owner_id
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets.locks import summary
-from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part, parts, still_opened
+from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part, parts, require_open
 from lark_emulator.sheets.spreadsheets import new_worksheet
 from lark_emulator.validation import user_id_type
 
@@ -79,7 +79,7 @@ def batch_update(call: Call) -> Slices:
     before = None
     if call.settings.sheets_batch == "whole" and len(requests) > 1:
         before = (yield from file.book.copy()).sheets
-        still_opened(file)
+        require_open(file)
     replies: list[dict[str, Any]] = []
     try:
         for request in requests:
@@ -116,7 +116,7 @@ def _add(file: Opened, request: dict[str, Any]) -> dict[str, Any]:
 def _copy_sheet(file: Opened, request: Any) -> Generator[None, None, Worksheet]:
     spec = request if isinstance(request, dict) else {}
     copied = yield from file.sheet(part(file.call, spec, "source").get("sheetId")).copy()
-    still_opened(file)
+    require_open(file)
     return copied
 
 

@@ -38,7 +38,7 @@ def create(call: Call) -> dict[str, Any]:
         refuse("resource_type must be task")
     task = task_of(call, str(body.get("resource_id", "")))
     reply_to = str(body.get("reply_to_comment_id") or "")
-    if reply_to and _find(call, reply_to).task_guid != task.guid:
+    if reply_to and _require_comment(call, reply_to).task_guid != task.guid:
         refuse("reply_to_comment_id is a comment on another task")
     now = call.world.clock.now_ms()
     number = int(call.world.new_id("", 15), 16)
@@ -93,7 +93,7 @@ def _content(value: object) -> str:
     return value
 
 
-def _find(call: Call, comment_id: str) -> Comment:
+def _require_comment(call: Call, comment_id: str) -> Comment:
     comment = call.world.tasks.comments.get(comment_id)
     if comment is None:
         raise RefusedError(codes_office.TASK_UNKNOWN)
@@ -101,7 +101,7 @@ def _find(call: Call, comment_id: str) -> Comment:
 
 
 def _readable(call: Call) -> Comment:
-    comment = _find(call, call.params["comment_id"])
+    comment = _require_comment(call, call.params["comment_id"])
     task_of(call, comment.task_guid)
     return comment
 

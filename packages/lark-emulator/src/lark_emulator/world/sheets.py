@@ -25,7 +25,7 @@ class Filter:
     where: Rect
     conditions: dict[int, list[dict[str, Any]]]
 
-    def place(self, place: Callable[[Rect], Rect | None]) -> Filter | None:
+    def move(self, place: Callable[[Rect], Rect | None]) -> Filter | None:
         """Return it where its cells are now; None if they are gone."""
         after = place(self.where)
         if after is None:
@@ -136,17 +136,17 @@ class Worksheet:
         return made
 
     def _follow(self, place: Callable[[Rect], Rect | None]) -> None:
-        self.merges = _place(self.merges, place)
+        self.merges = _move_all(self.merges, place)
         for rules in (self.dropdowns, self.formats):
             for rule in list(rules.values()):
-                rule.where = _place(rule.where, place)
+                rule.where = _move_all(rule.where, place)
                 if not rule.where:
                     del rules[rule.rule_id]
         _move(self.images, place)
         _move(self.locks, place)
-        self.filter = self.filter and self.filter.place(place)
+        self.filter = self.filter and self.filter.move(place)
         for view in list(self.views.values()):
-            after = view.filter.place(place)
+            after = view.filter.move(place)
             if after is None:
                 del self.views[view.view_id]
             else:
@@ -162,7 +162,7 @@ def _move(tied: dict[str, T], place: Callable[[Rect], Rect | None]) -> None:
             each.where = after
 
 
-def _place(rects: list[Rect], place: Callable[[Rect], Rect | None]) -> list[Rect]:
+def _move_all(rects: list[Rect], place: Callable[[Rect], Rect | None]) -> list[Rect]:
     return [placed for rect in rects if (placed := place(rect)) is not None]
 
 

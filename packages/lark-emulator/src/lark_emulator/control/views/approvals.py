@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import find, one_of, only, text
+from lark_emulator.control.specs import one_of, only, require_known, text
 from lark_emulator.control.views.windows import limit, number
 from lark_emulator.world.apps import App
 
@@ -38,7 +38,7 @@ def approvals(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     start, wanted = number(spec, "start", 0), limit(spec, 20)
     code = text(spec, "approval_code").upper()
     status = one_of(spec, "status", STATUSES) if text(spec, "status") else ""
-    of = find(held.definitions, "approval", code) if code else None
+    of = require_known(held.definitions, "approval", code) if code else None
     counts = {each: [0, 0] for each in held.definitions}
     listed: list[Instance] = []
     for instance in reversed(held.instances.values()):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from lark_emulator.control import snapshot
-from lark_emulator.control.specs import find, only, text
+from lark_emulator.control.specs import only, require_known, text
 from lark_emulator.control.views.windows import limit, number
 from lark_emulator.world.drive import SHEET
 from lark_emulator.world.sheets import Spreadsheet
@@ -154,7 +154,7 @@ def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             "start": start,
             "items": [_render_post(place, bot, each) for place, each in posted],
         }
-    chat = find(lark.world.chats, "chat", chat_id)
+    chat = require_known(lark.world.chats, "chat", chat_id)
     listed = chat.messages
     if thread_id := text(spec, "thread_id"):
         listed = [each for each in listed[-_MOST_SCANNED:] if each.thread_id == thread_id]
@@ -177,7 +177,7 @@ def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 def _bot(lark: Lark, chat_id: str) -> WebhookBot:
     bots = {f"{WEBHOOK}{place}": bot for place, bot in enumerate(lark.world.webhook_bots.values())}
-    return find(bots, "chat", chat_id)
+    return require_known(bots, "chat", chat_id)
 
 
 def _used_by(lark: Lark, window: list[Message]) -> dict[str, list[str]]:

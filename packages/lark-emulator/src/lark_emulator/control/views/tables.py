@@ -15,8 +15,8 @@ from lark_emulator.bitable.values import (
     MODIFIED_USER,
     USER,
 )
-from lark_emulator.control.sheet_view import value_shown
-from lark_emulator.control.specs import find, only, text
+from lark_emulator.control.sheet_view import render_value
+from lark_emulator.control.specs import only, require_known, text
 from lark_emulator.control.views.windows import limit, number
 from lark_emulator.sheets.ranges import a1, letters
 from lark_emulator.slicing import filter_items, free_items, sort_items, with_turns
@@ -55,8 +55,8 @@ def records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None
         name.
     """
     only(spec, "app_token", "table_id", "start", "limit", "sort", "order")
-    base = find(lark.world.bases, "base", text(spec, "app_token"))
-    table = find(base.tables, "table", text(spec, "table_id"))
+    base = require_known(lark.world.bases, "base", text(spec, "app_token"))
+    table = require_known(base.tables, "table", text(spec, "table_id"))
     start, wanted = number(spec, "start", 0), limit(spec)
     order = text(spec, "order") or "asc"
     if order not in ("asc", "desc"):
@@ -64,7 +64,7 @@ def records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None
     by = text(spec, "sort")
     if not by:
         return _window(table, list(table.fields.values()), table.records.list_all(), start, wanted)
-    column = find(table.names, "field", by)
+    column = require_known(table.names, "field", by)
     question, version = ("page", column.field_id, order), (table.revision, table.records.version)
     known = table.searches.get(question)
     if known is not None and known[0] == version:
@@ -149,18 +149,18 @@ def sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         `hidden`; `frozen_rows`, `frozen_columns` and `merges`.
     """
     only(spec, "token", "sheet_id", "start", "limit")
-    document = find(lark.world.drive.documents, "document", text(spec, "token"))
+    document = require_known(lark.world.drive.documents, "document", text(spec, "token"))
     book = document.content
     if document.type != SHEET or not isinstance(book, Spreadsheet):
         raise ValueError(f"document {document.token!r} must be a spreadsheet")
-    one = find(book.sheets, "worksheet", text(spec, "sheet_id"))
+    one = require_known(book.sheets, "worksheet", text(spec, "sheet_id"))
     start, wanted, grid = number(spec, "start", 0), limit(spec, 100), one.grid
     width = min(grid.column_count, _MOST_COLUMNS)
     heights, widths = grid.sizes[ROWS], grid.sizes[COLUMNS]
     rows = []
     for place in range(start, min(start + wanted, grid.row_count)):
         row = grid.rows[place] if place < len(grid.rows) else None
-        values = [] if row is None else [value_shown(one, each) for each in row.values[:width]]
+        values = [] if row is None else [render_value(one, each) for each in row.values[:width]]
         styles = {} if row is None else _styles(book, row.styles[:width])
         size = heights.get(place)
         rows.append(
