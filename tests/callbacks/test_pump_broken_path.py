@@ -181,7 +181,7 @@ def test_the_command_ends_with_1_when_it_may_not_insert(
     assert "lark-provider: Database " in said
     assert "permission denied for table card_callbacks. Next: grant this user" in said
     assert "Traceback" not in said
-    assert mq.ids(mq.drain(rabbitmq, CARDS)) == NAMES[:3]
+    assert sorted(mq.ids(mq.drain(rabbitmq, CARDS))) == NAMES[:3]  # a quorum queue requeues at its end
 
 
 def test_the_command_ends_with_1_when_its_table_is_gone(rabbitmq: str, database: URL, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_the_command_ends_with_1_when_its_table_is_gone(rabbitmq: str, database:
     assert pump.process.wait(mq.LIMIT) == 1
     pump.end()
     assert "is behind on migrations" in pump.log.read_text()
-    assert mq.ids(mq.drain(rabbitmq, CARDS)) == NAMES[:3]
+    assert sorted(mq.ids(mq.drain(rabbitmq, CARDS))) == NAMES[:3]  # a quorum queue requeues at its end
 
 
 # --- in a triggerer ---
