@@ -123,8 +123,13 @@ class LarkNativeApprovalTrigger(BaseTrigger):
             with suppress(TimeoutError):
                 await asyncio.wait_for(hinted.wait(), self._pause(failures))
 
-    def _warn(self, error: str, _suppressed: int) -> None:
-        logger.warning("Approval %s not read; still waiting for it: %s", self.instance_code, error)
+    def _warn(self, error: str, suppressed: int) -> None:
+        logger.warning(
+            "Approval %s not read; still waiting for it; %d such lines suppressed: %s",
+            self.instance_code,
+            suppressed,
+            error,
+        )
 
     def _pause(self, failures: int) -> float:
         longest = max(self.poll_interval, _LONGEST_PAUSE)

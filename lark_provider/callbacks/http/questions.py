@@ -22,6 +22,7 @@ from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.questions import Asked
 from lark_provider.protocol.waits import correlation_of
 from lark_provider.support import threads
+from lark_provider.support.throttle import Throttle
 
 if TYPE_CHECKING:
     from lark_provider.storage.waits import Waits
@@ -48,7 +49,6 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 0.3
 """How long an answer may wait for the look; without one it is what it would be without a database."""
 _UNAVAILABLE_SECONDS = 5.0
-_WARN_SECONDS = 60.0
 
 Found: TypeAlias = "dict[str, tuple[Asked, list[CardClick]] | AirflowCard]"
 ReadCards: TypeAlias = "Callable[[Iterable[str]], Mapping[str, AirflowCard]]"
@@ -69,8 +69,8 @@ class Questions:
         self._waits, self._cards, self._seconds = waits, cards, seconds
         self._next: tuple[set[str], asyncio.Future[Found]] | None = None
         self._looking: asyncio.Task[None] | None = None
-        self._unavailable_until = self._warned_at = float("-inf")
-        self._suppressed = 0
+        self._unavailable_until = float("-inf")
+        self._warnings = Throttle()
 
     async def answer(self, click: CardClick, deadline: float) -> bytes | None:
         """Return the answer to a click on a question that is over.
@@ -130,14 +130,12 @@ class Questions:
 
     def _unavailable(self, error: Exception, now: float) -> None:
         self._unavailable_until = now + _UNAVAILABLE_SECONDS
-        self._suppressed += 1
-        if now - self._warned_at < _WARN_SECONDS:
-            return
-        logger.warning(
-            "Question state unknown; answered without it",
-            extra={"error": repr(error), "occurrences": self._suppressed},
-        )
-        self._warned_at, self._suppressed = now, 0
+
+        def log(suppressed: int) -> None:
+            fields = {"error": repr(error), "suppressed": suppressed}
+            logger.warning("Question state unknown; answered without it", extra=fields)
+
+        self._warnings.note("unknown", log)
 
 
 def _is_ours(key: str) -> bool:
