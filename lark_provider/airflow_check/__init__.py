@@ -10,7 +10,7 @@ from lark_provider.airflow_check.airflow_api import check_airflow
 from lark_provider.airflow_check.api_servers import check_api_servers
 from lark_provider.airflow_check.lark_apps import check_lark
 from lark_provider.bridge.routes import RoutesFile
-from lark_provider.bridge.settings import Credentials, Settings, load
+from lark_provider.bridge.settings import BridgeSettings, Credentials, load
 from lark_provider.checks import Check, Outcome, check
 from lark_provider.protocol.hitl.proof import SECRET_VARIABLE, BridgeSecrets
 
@@ -42,7 +42,7 @@ def examine_airflow(
     files: list[RoutesFile] = []
     is_read = run("routes", lambda: _file(files, team))
     run("secret", _secret)
-    found: list[Settings] = []
+    found: list[BridgeSettings] = []
     if run("settings", lambda: _settings(found, conn_id)):
         check_airflow(run, found[0], files[0].current() if is_read else None)
     run("API servers", lambda: check_api_servers(files[0].current().hold if is_read else None))
@@ -78,7 +78,7 @@ def _secret() -> Outcome:
     return Outcome("long enough")
 
 
-def _settings(found: list[Settings], conn_id: str | None) -> Outcome:
+def _settings(found: list[BridgeSettings], conn_id: str | None) -> Outcome:
     found.append(load(conn_id))
     airflow: Credentials = found[0].airflow
     who = "a token" if airflow.token else f"account {airflow.username}"

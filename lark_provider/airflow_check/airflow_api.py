@@ -14,7 +14,7 @@ from lark_provider.api.routes.model import Route, Routes
 from lark_provider.bridge import reading
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.errors import AirflowRefusedError
-from lark_provider.bridge.settings import Settings
+from lark_provider.bridge.settings import BridgeSettings
 from lark_provider.checks import Outcome, Run
 from lark_provider.protocol.hitl.proof import CHECK_EVENT, CLICK_PATH, SECRET_VARIABLE, BridgeSecrets
 
@@ -27,7 +27,7 @@ _ABSENT = {404, 405}
 """Airflow's page answers GET of any path, and so 405 to POST."""
 
 
-def check_airflow(run: Run, settings: Settings, routes: Routes | None) -> None:
+def check_airflow(run: Run, settings: BridgeSettings, routes: Routes | None) -> None:
     """Check Airflow: its version, what the account may read, what the routes match, and the plugin.
 
     Args:

@@ -10,7 +10,7 @@ from lark_provider import config
 from lark_provider.api import scopes
 from lark_provider.api.contact import UserIdType
 from lark_provider.api.routes.commands import DIRECT, CommandRule
-from lark_provider.api.routes.model import Receiver, Route, Routes
+from lark_provider.api.routes.model import Route, RouteReceiver, Routes
 from lark_provider.bridge.command_check import SUBSCRIPTION, missing_scopes
 from lark_provider.bridge.escalating import QUOTA
 from lark_provider.bridge.escalation_check import faults
@@ -37,7 +37,7 @@ def check_lark(checks: list[Check], run: Run, routes: Routes, app_id: str | None
         routes: Those of `lark.yaml`.
         app_id: The app where a route or command names none; else that of `lark.yaml`.
     """
-    by_app: dict[str | None, list[Receiver]] = {app_id or routes.app_id: []}
+    by_app: dict[str | None, list[RouteReceiver]] = {app_id or routes.app_id: []}
     for receiver in (one for route in routes.routes for one in route.receivers):
         by_app.setdefault(receiver.app_id or app_id or routes.app_id, []).append(receiver)
     commands: dict[str | None, list[CommandRule]] = {}
@@ -65,7 +65,9 @@ def check_lark(checks: list[Check], run: Run, routes: Routes, app_id: str | None
             run(f"{prefix}commands", lambda: check_commands(client, rules))  # noqa: B023 - called now
 
 
-def _escalation(client: LarkServiceClient, routes: Sequence[tuple[Route, Sequence[Receiver]]]) -> Outcome:
+def _escalation(
+    client: LarkServiceClient, routes: Sequence[tuple[Route, Sequence[RouteReceiver]]]
+) -> Outcome:
     used_up: Mapping[str, datetime] = {}
     if config.has_database():
         used_up = WaitingEscalations(urls.database()).quota_used_up(_QUOTA_DAYS, QUOTA)
@@ -82,10 +84,10 @@ def _escalation(client: LarkServiceClient, routes: Sequence[tuple[Route, Sequenc
     )
 
 
-def _places(rule: CommandRule) -> list[Receiver]:
+def _places(rule: CommandRule) -> list[RouteReceiver]:
     """Return the chats and people of a command, whom the bot must reach to answer."""
-    chats = [Receiver(rule.app_id, chat, "chat_id") for chat in rule.chats if chat != DIRECT]
-    return chats + [Receiver(rule.app_id, one, "open_id") for one in rule.people]
+    chats = [RouteReceiver(rule.app_id, chat, "chat_id") for chat in rule.chats if chat != DIRECT]
+    return chats + [RouteReceiver(rule.app_id, one, "open_id") for one in rule.people]
 
 
 def check_commands(client: LarkServiceClient, rules: Sequence[CommandRule]) -> Outcome:
@@ -108,7 +110,9 @@ def check_commands(client: LarkServiceClient, rules: Sequence[CommandRule]) -> O
     return Outcome(f"{len(rules)} rule(s), and the scopes to hear them", details=(SUBSCRIPTION,))
 
 
-def _receivers(client: LarkServiceClient, receivers: Iterable[Receiver], people: PeopleSettings) -> Outcome:
+def _receivers(
+    client: LarkServiceClient, receivers: Iterable[RouteReceiver], people: PeopleSettings
+) -> Outcome:
     wanted = {(one.receiver_type, one.receiver) for one in receivers}
     wanted |= {("open_id", open_id) for open_id in people.users}
     faults = [fault for kind, name in sorted(wanted) if (fault := _fault(client, kind, name))]

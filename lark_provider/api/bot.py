@@ -10,7 +10,7 @@ from lark_provider.protocol.paths import path
 _INFO = path("/bot/v3/info")
 
 
-class Bot(TypedDict, total=False):
+class BotProfile(TypedDict, total=False):
     """The bot as Lark describes it."""
 
     activate_status: int
@@ -23,7 +23,7 @@ class Bot(TypedDict, total=False):
 class BotInfo(TypedDict):
     """What `info` answers."""
 
-    bot: Bot
+    bot: BotProfile
 
 
 def info() -> Call[BotInfo]:

@@ -27,7 +27,7 @@ _KINDS: dict[str, Kind] = {
 _NODE_MAX_AGE = 3600.0
 
 
-class Link(NamedTuple):
+class DocumentLink(NamedTuple):
     """What a link points at.
 
     Attributes:
@@ -45,7 +45,7 @@ class Link(NamedTuple):
     sheet_id: str | None = None
 
 
-def parse(url: str) -> Link:
+def parse(url: str) -> DocumentLink:
     """Read a link.
 
     Args:
@@ -63,14 +63,14 @@ def parse(url: str) -> Link:
         if place in _KINDS and token not in _KINDS:  # folders are at /drive/folder/…
             query = parse_qs(parts.query)
             table_id, view_id, sheet_id = (query.get(name, [None])[0] for name in ("table", "view", "sheet"))
-            return Link(_KINDS[place], token, table_id, view_id, sheet_id)
+            return DocumentLink(_KINDS[place], token, table_id, view_id, sheet_id)
     raise InvalidRequestError(
         f"The link must lead to a Lark document, got {url[:120]!r}. Next: copy it from the address bar; it "
         "has /base/, /wiki/, /sheets/ or /docx/ in it."
     )
 
 
-def document(token_or_url: str, kind: Kind) -> Procedure[Link]:
+def document(token_or_url: str, kind: Kind) -> Procedure[DocumentLink]:
     """Find the document that a token or a link names; a wiki link is resolved to what it holds.
 
     See GET /open-apis/wiki/v2/spaces/get_node.
@@ -88,13 +88,13 @@ def document(token_or_url: str, kind: Kind) -> Procedure[Link]:
         PermissionDeniedError: The wiki page was not shared with the app.
     """
     if not (isinstance(token_or_url, str) and "://" in token_or_url):
-        return Link(kind, token_or_url)
+        return DocumentLink(kind, token_or_url)
     link = yield from follow(parse(token_or_url))
     _require(link, kind, token_or_url)
     return link
 
 
-def follow(link: Link) -> Procedure[Link]:
+def follow(link: DocumentLink) -> Procedure[DocumentLink]:
     """Resolve a link to a wiki page to the document on it; return any other link unchanged.
 
     See GET /open-apis/wiki/v2/spaces/get_node.
@@ -109,7 +109,7 @@ def follow(link: Link) -> Procedure[Link]:
     return link._replace(kind=node["obj_type"], token=node["obj_token"])
 
 
-def _require(link: Link, kind: Kind, url: str) -> None:
+def _require(link: DocumentLink, kind: Kind, url: str) -> None:
     if link.kind != kind:
         raise InvalidRequestError(
             f"The link must lead to a {kind}, got a {link.kind}: {url[:120]!r}. Next: paste the link of the "

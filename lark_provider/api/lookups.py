@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lark_provider.protocol.effects import CacheGet, CachePut, Seen
+from lark_provider.protocol.effects import CachedAnswer, CacheGet, CachePut
 from lark_provider.protocol.errors import InvalidRequestError, LarkError
 from lark_provider.protocol.operations import Procedure
 
@@ -100,7 +100,7 @@ def _look_up(
     failure: LarkError | None = None
     expired = 0
     for part in _parts(list(wanted), _SLICE):
-        seen: dict[str, Seen] = yield CacheGet(kind, part)
+        seen: dict[str, CachedAnswer] = yield CacheGet(kind, part)
         found |= {lookup: one.value for lookup, one in seen.items() if _is_fresh(one, max_age)}
         learned: dict[str, Any] = {}
         for batch in _parts([lookup for lookup in part if lookup not in found], BATCH):
@@ -132,7 +132,7 @@ def _look_up(
     return found
 
 
-def _is_fresh(seen: Seen, max_age: float) -> bool:
+def _is_fresh(seen: CachedAnswer, max_age: float) -> bool:
     return seen.age < (max_age if seen.value is not None else min(max_age, UNKNOWN_SECONDS))
 
 

@@ -14,14 +14,14 @@ from lark_provider.api.cards.airflow import notices
 from lark_provider.api.cards.airflow.ended import ended_card
 from lark_provider.api.cards.airflow.question import question_card
 from lark_provider.bridge.holds import Holds
-from lark_provider.bridge.lark import Apps, is_gone, is_lost
+from lark_provider.bridge.lark import BridgeClients, is_gone, is_lost
 from lark_provider.bridge.receivers import Recipients
-from lark_provider.bridge.settings import Settings
+from lark_provider.bridge.settings import BridgeSettings
 from lark_provider.outbox.delivering import replaces_cards
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.keys import idempotency_key
 from lark_provider.protocol.hitl.model import End
-from lark_provider.storage.question_cards import ASKED_AGAIN, IN_PLACE, RESENT, Claimed, QuestionCards
+from lark_provider.storage.question_cards import ASKED_AGAIN, IN_PLACE, RESENT, ClaimedCard, QuestionCards
 from lark_provider.storage.question_rows import RecordedQuestion
 from lark_provider.storage.questions import Questions
 from lark_provider.support import measured, threads
@@ -54,8 +54,8 @@ class QuestionCardSender:
         questions: Questions,
         cards: QuestionCards,
         recipients: Recipients,
-        apps: Apps,
-        settings: Settings,
+        apps: BridgeClients,
+        settings: BridgeSettings,
         holds: Holds,
         warnings: Throttle,
         replaces: Callable[[], bool] = replaces_cards,
@@ -125,14 +125,14 @@ class QuestionCardSender:
             cards = {ti_id: some for ti_id, some in cards.items() if some}
         return self._questions.open(cards) if cards else 0
 
-    async def _one(self, card: Claimed) -> None:
+    async def _one(self, card: ClaimedCard) -> None:
         async with self._turns:
             try:
                 await self._perform(card)
             except LarkError as error:
                 await self._record_failure(card, error)
 
-    async def _perform(self, card: Claimed) -> None:
+    async def _perform(self, card: ClaimedCard) -> None:
         client = self._apps.client(card.card.app_id)
         if card.state == "due" and card.end is None:
             is_again = card.reason == ASKED_AGAIN
@@ -146,7 +146,7 @@ class QuestionCardSender:
         await threads.run(lambda: self._cards.record_closed(card.key, ended.shown, card.end))
         measured.BRIDGE_CARDS.add("closed")
 
-    def _live(self, card: Claimed) -> LiveCard:
+    def _live(self, card: ClaimedCard) -> LiveCard:
         def record(sent: LiveCard) -> None:
             self._cards.record_sent(card.key, str(sent.message_id), sent.chat_id, str(sent.shown))
             measured.BRIDGE_CARDS.add("sent")
@@ -154,7 +154,9 @@ class QuestionCardSender:
         how = {"receiver_id_type": card.card.receiver_type, "uuid": idempotency_key(card.key)}
         return LiveCard(card.card.receiver, record, how, card.message_id, shown=card.shown)
 
-    def _asking(self, card: Claimed, notice: str = "", values: Mapping[str, object] | None = None) -> Card2:
+    def _asking(
+        self, card: ClaimedCard, notice: str = "", values: Mapping[str, object] | None = None
+    ) -> Card2:
         return question_card(
             card.question,
             key=card.key,
@@ -165,7 +167,7 @@ class QuestionCardSender:
             values=values,
         )
 
-    def _ended_card(self, card: Claimed) -> Card2:
+    def _ended_card(self, card: ClaimedCard) -> Card2:
         end = card.end or End("withdrawn", detail=RESENT)
         return ended_card(
             card.question,
@@ -175,7 +177,7 @@ class QuestionCardSender:
             ask_again_key=card.key if end.kind == "failed" else None,
         )
 
-    async def notice(self, card: Claimed, text: str, values: dict[str, object] | None) -> bool:
+    async def notice(self, card: ClaimedCard, text: str, values: dict[str, object] | None) -> bool:
         """Show a notice on a card that is open still.
 
         Args:
@@ -202,7 +204,7 @@ class QuestionCardSender:
         measured.BRIDGE_CARDS.add("updated")
         return True
 
-    async def _record_failure(self, card: Claimed, error: LarkError) -> None:
+    async def _record_failure(self, card: ClaimedCard, error: LarkError) -> None:
         fields = {"ti_id": card.card.ti_id, "app_id": card.card.app_id, "card": card.key, "error": str(error)}
         if card.message_id is not None and is_gone(error) and self._replaces():
             await threads.run(lambda: self._cards.replace(card.key, str(error)))

@@ -14,7 +14,7 @@ from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.errors import AirflowUnavailableError
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, read_result
 from lark_provider.protocol.hitl.proof import CLICK_PATH, LARGEST_BODY, BridgeSecrets
-from lark_provider.storage.applied_clicks import AppliedClicks, Found
+from lark_provider.storage.applied_clicks import AppliedClicks, FoundClick
 from lark_provider.support import measured, threads
 from lark_provider.support.bounded_cache import BoundedCache
 from lark_provider.support.throttle import Throttle
@@ -79,7 +79,7 @@ class ClickDelivery:
         found = await threads.run(lambda: self._store.claim(_AT_ONCE, _LEASE_SECONDS))
         return sum(await asyncio.gather(*(self._one(click) for click in found)))
 
-    async def _one(self, found: Found) -> bool:
+    async def _one(self, found: FoundClick) -> bool:
         app_id = found.click.app_id
         if found.age > GIVE_UP_SECONDS:
             await threads.run(lambda: self._finish(found, _UNAVAILABLE, _LOST, "given_up"))
@@ -102,7 +102,7 @@ class ClickDelivery:
         measured.BRIDGE_CLICK_SECONDS.observe(found.age)
         return True
 
-    async def deliver(self, found: Found) -> tuple[int, ClickResult | None]:
+    async def deliver(self, found: FoundClick) -> tuple[int, ClickResult | None]:
         """Deliver a click once.
 
         Args:
@@ -125,11 +125,11 @@ class ClickDelivery:
         except ValueError:
             return status, None
 
-    def _finish(self, found: Found, status: int, result: ClickResult, state: str) -> bool:
+    def _finish(self, found: FoundClick, status: int, result: ClickResult, state: str) -> bool:
         recorded: dict[str, Any] = orjson.loads(result.dump(for_record=True))
         return self._store.finish(found.click.app_id, found.event_id, status, recorded, state)
 
-    async def _postpone(self, found: Found, reason: str, *, is_wrong: bool = False) -> None:
+    async def _postpone(self, found: FoundClick, reason: str, *, is_wrong: bool = False) -> None:
         await threads.run(lambda: self._store.postpone(found.click.app_id, found.event_id, found.attempts))
 
         def log(suppressed: int) -> None:
@@ -142,5 +142,5 @@ class ClickDelivery:
         self._warnings.note(("click", reason[:40]), log, overflow="click")
 
 
-def _log_fields(found: Found) -> dict[str, Any]:
+def _log_fields(found: FoundClick) -> dict[str, Any]:
     return {"app_id": found.click.app_id, "event_id": found.event_id, "attempts": found.attempts}

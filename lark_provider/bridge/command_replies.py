@@ -6,11 +6,11 @@ import asyncio
 import logging
 
 from lark_provider.bridge.command_texts import format_text, harmless
-from lark_provider.bridge.lark import Apps, is_lost, is_unusable
+from lark_provider.bridge.lark import BridgeClients, is_lost, is_unusable
 from lark_provider.bridge.routes import RoutesFile
 from lark_provider.protocol.errors import LarkAPIError, LarkError, PermissionDeniedError
 from lark_provider.protocol.hitl.keys import idempotency_key
-from lark_provider.storage.chat_commands import ChatCommands, Claimed
+from lark_provider.storage.chat_commands import ChatCommands, ClaimedCommand
 from lark_provider.support import threads
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class CommandReplies:
         routes: Says in which language.
     """
 
-    def __init__(self, store: ChatCommands, apps: Apps, routes: RoutesFile) -> None:
+    def __init__(self, store: ChatCommands, apps: BridgeClients, routes: RoutesFile) -> None:
         self._store, self._apps, self._routes = store, apps, routes
         self._bots: dict[str, str] = {}
 
@@ -53,7 +53,7 @@ class CommandReplies:
         await asyncio.gather(*(self._one(claimed) for claimed in found))
         return bool(found)
 
-    async def send_link(self, claimed: Claimed, url: str) -> None:
+    async def send_link(self, claimed: ClaimedCommand, url: str) -> None:
         """Send a person the link to link themselves, and nobody else: whoever has it can act as they.
 
         Args:
@@ -80,7 +80,7 @@ class CommandReplies:
                 return
             raise
 
-    async def _one(self, claimed: Claimed) -> None:
+    async def _one(self, claimed: ClaimedCommand) -> None:
         problem = None
         try:
             await self._reply(claimed)
@@ -97,7 +97,7 @@ class CommandReplies:
             logger.error("Chat command cannot be answered", extra=fields)  # noqa: TRY400 - the text says it all
         await threads.run(lambda: self._store.record_answered(claimed, problem))
 
-    async def _reply(self, claimed: Claimed) -> None:
+    async def _reply(self, claimed: ClaimedCommand) -> None:
         message = claimed.message
         messaging = self._apps.client(message.app_id).messaging
         key = idempotency_key(message.message_id, claimed.state, message.app_id)
@@ -113,7 +113,7 @@ class CommandReplies:
             await messaging.reply(message.message_id, text, uuid=key)
 
 
-def _log_fields(claimed: Claimed) -> dict[str, str | int]:
+def _log_fields(claimed: ClaimedCommand) -> dict[str, str | int]:
     return {
         "app_id": claimed.message.app_id,
         "message_id": claimed.message.message_id,

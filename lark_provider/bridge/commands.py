@@ -16,7 +16,7 @@ from lark_provider.bridge.command_replies import CommandReplies
 from lark_provider.bridge.command_texts import format_end, format_help, format_text
 from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableError
 from lark_provider.bridge.routes import RoutesFile
-from lark_provider.bridge.steps import Step
+from lark_provider.bridge.steps import BridgeStep
 from lark_provider.protocol.commands.arguments import match_names
 from lark_provider.protocol.commands.delivery import (
     COMMAND_PATH,
@@ -29,7 +29,7 @@ from lark_provider.protocol.commands.delivery import (
 from lark_provider.protocol.commands.parsing import Typed, read_command
 from lark_provider.protocol.errors import InvalidRequestError, LarkError
 from lark_provider.protocol.hitl.proof import LARGEST_BODY
-from lark_provider.storage.chat_commands import ChatCommands, Claimed
+from lark_provider.storage.chat_commands import ChatCommands, ClaimedCommand
 from lark_provider.support import measured, meters, threads
 
 if TYPE_CHECKING:
@@ -69,16 +69,16 @@ class ChatCommandWork:
     def __init__(self, routes: RoutesFile) -> None:
         self._routes = routes
 
-    def steps(self, bridge: Bridge) -> Sequence[Step]:
+    def steps(self, bridge: Bridge) -> Sequence[BridgeStep]:
         """Return what is repeated: new commands, their answers, and the ends of their runs."""
         self._api, self._settings = bridge.api, bridge.settings
         self._store = ChatCommands(bridge.database)
         self._replies = CommandReplies(self._store, bridge.apps, self._routes)
         return (
-            Step("commands", _SECONDS, self.work),
-            Step("command replies", _SECONDS, self._replies.work),
-            Step("command runs", _SECONDS, self.watch),
-            Step("command metrics", _AUDIT_SECONDS, self._measure),
+            BridgeStep("commands", _SECONDS, self.work),
+            BridgeStep("command replies", _SECONDS, self._replies.work),
+            BridgeStep("command runs", _SECONDS, self.watch),
+            BridgeStep("command metrics", _AUDIT_SECONDS, self._measure),
         )
 
     async def show(self, _applied: Any, _result: Any) -> bool:
@@ -91,7 +91,7 @@ class ChatCommandWork:
         await asyncio.gather(*(self._one(claimed) for claimed in found))
         return bool(found)
 
-    async def _one(self, claimed: Claimed) -> None:
+    async def _one(self, claimed: ClaimedCommand) -> None:
         try:
             decision = await self._decide(claimed)
         except LarkError as error:
@@ -111,7 +111,7 @@ class ChatCommandWork:
             fields = _log_fields(claimed) | {"outcome": decision.outcome}
             logger.info("Chat command decided", extra=fields)
 
-    async def _decide(self, claimed: Claimed) -> _Decision | None:
+    async def _decide(self, claimed: ClaimedCommand) -> _Decision | None:
         """Return what becomes of a command; None if that is not known yet.
 
         Raises:
@@ -137,7 +137,7 @@ class ChatCommandWork:
             return self._decision("invalid", "invalid", reason=str(error))
 
     async def _decide_on_dag(
-        self, claimed: Claimed, typed: Typed, rules: Sequence[CommandRule]
+        self, claimed: ClaimedCommand, typed: Typed, rules: Sequence[CommandRule]
     ) -> _Decision | None:
         """Return what becomes of a command on a DAG, if a rule allows it.
 
@@ -183,7 +183,7 @@ class ChatCommandWork:
             tags = reading.dag(await self._api.get(f"/dags/{quote(dag_id, safe='')}")).tags
         return next((rule for rule in rules if rule.fits(act, dag_id, tags)), None)
 
-    async def _deliver(self, claimed: Claimed, command: DeliveredCommand) -> CommandResult | None:
+    async def _deliver(self, claimed: ClaimedCommand, command: DeliveredCommand) -> CommandResult | None:
         """Return the plugin's result; None, and the command is put off, if it has no final one.
 
         Raises:
@@ -220,7 +220,7 @@ class ChatCommandWork:
         found = await threads.run(lambda: self._store.claim(("running",), _MOST_WATCHED, _LEASE_SECONDS))
         return any(await asyncio.gather(*(self._watch(claimed) for claimed in found)))
 
-    async def _watch(self, claimed: Claimed) -> bool:
+    async def _watch(self, claimed: ClaimedCommand) -> bool:
         dag_id, run_id = claimed.dag_id or "", claimed.run_id or ""
         pause = min(_LAST_WATCH, max(_FIRST_WATCH, claimed.changed_ago / 20))
         try:
@@ -244,7 +244,7 @@ class ChatCommandWork:
             text += f"\n{self._link(dag_id, run_id)}"
         return await threads.run(lambda: self._store.record_ended(claimed, text))
 
-    async def _postpone(self, claimed: Claimed, reason: str) -> None:
+    async def _postpone(self, claimed: ClaimedCommand, reason: str) -> None:
         pause = min(_LONGEST_PAUSE, 0.5 * 2 ** min(claimed.attempts - 1, 10))
         fields = _log_fields(claimed) | {"reason": reason, "retry_in_s": round(pause, 1)}
         logger.warning("Chat command not performed; will retry", extra=fields)
@@ -268,7 +268,7 @@ class ChatCommandWork:
         return f"{self._settings.public_url}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
 
 
-def _log_fields(claimed: Claimed) -> dict[str, Any]:
+def _log_fields(claimed: ClaimedCommand) -> dict[str, Any]:
     return {
         "app_id": claimed.message.app_id,
         "message_id": claimed.message.message_id,

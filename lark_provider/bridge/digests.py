@@ -22,7 +22,7 @@ from lark_provider.bridge.routes import RoutesFile
 from lark_provider.outbox import outgoing
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.digests import Digests
-from lark_provider.storage.outbox_rows import Entry
+from lark_provider.storage.outbox_rows import OutboxEntry
 from lark_provider.support import measured, threads
 
 logger = logging.getLogger(__name__)
@@ -117,9 +117,9 @@ class DigestSender:
             measured.BRIDGE_DIGESTS.add("recorded")
         self._seen.add((route.name, period.day))
 
-    async def _entries(self, route: Route, period: Period, found: Digest) -> list[tuple[App, Entry]]:
+    async def _entries(self, route: Route, period: Period, found: Digest) -> list[tuple[App, OutboxEntry]]:
         """Return the cards; none if no app that sends them is known here."""
-        entries: list[tuple[App, Entry]] = []
+        entries: list[tuple[App, OutboxEntry]] = []
         for one in route.receivers:
             app = await self._apps.find(one.app_id)
             if app is None:
@@ -129,5 +129,5 @@ class DigestSender:
             names = f"digest\n{self._digests.key(route.name)}\n{period.day}\n{app.app_id}\n{one.receiver}"
             row = hashlib.sha256(names.encode("utf-8", "surrogatepass")).hexdigest()
             expires = period.end + reading.LATEST
-            entries.append((app, Entry(row, one.receiver, made.to_json(), expires_at=expires)))
+            entries.append((app, OutboxEntry(row, one.receiver, made.to_json(), expires_at=expires)))
         return entries

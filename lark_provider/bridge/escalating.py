@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from lark_provider.bridge.incident_apps import IncidentApps
-from lark_provider.bridge.lark import Apps
+from lark_provider.bridge.lark import BridgeClients
 from lark_provider.bridge.rotas import OnDuty, whose_turn
 from lark_provider.outbox import outgoing
 from lark_provider.protocol.errors import LarkAPIError, LarkError, OutcomeUnknownError
@@ -48,7 +48,7 @@ class Escalator:
         clients: Their clients.
     """
 
-    def __init__(self, database: Any, apps: IncidentApps, clients: Apps) -> None:
+    def __init__(self, database: Any, apps: IncidentApps, clients: BridgeClients) -> None:
         self._database, self._apps, self._clients = database, apps, clients
         self._waiting = WaitingEscalations(database)
         self._damaged: dict[str, float] = {}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from lark_provider.api import scopes
 from lark_provider.api.receivers import receiver as receiver_of
-from lark_provider.api.routes.model import Receiver, Route
+from lark_provider.api.routes.model import Route, RouteReceiver
 from lark_provider.bridge.rotas import of_events, of_records
 from lark_provider.client import LarkServiceClient
 from lark_provider.protocol.errors import LarkError
@@ -21,7 +21,7 @@ _OWNER_ONLY = "only_owner"
 
 def faults(
     client: LarkServiceClient,
-    routes: Iterable[tuple[Route, Sequence[Receiver]]],
+    routes: Iterable[tuple[Route, Sequence[RouteReceiver]]],
     used_up: Mapping[str, datetime],
 ) -> list[str]:
     """Return what will not work in the escalations of one app's routes; empty if nothing is known.
@@ -112,7 +112,7 @@ def _on_duty(client: LarkServiceClient, rota: Rota) -> list[str]:
     return []
 
 
-def _of_receiver(client: LarkServiceClient, to: Receiver, people: Mapping[str, str]) -> Iterator[str]:
+def _of_receiver(client: LarkServiceClient, to: RouteReceiver, people: Mapping[str, str]) -> Iterator[str]:
     if to.receiver_type != "chat_id":
         for name, open_id in people.items():
             if to.receiver not in {name, open_id}:

@@ -16,16 +16,16 @@ from lark_provider.bridge.escalating import Escalator
 from lark_provider.bridge.failures import POLL_SECONDS, FailurePoller
 from lark_provider.bridge.incident_apps import IncidentApps
 from lark_provider.bridge.routes import RoutesFile
-from lark_provider.bridge.steps import Step
+from lark_provider.bridge.steps import BridgeStep
 from lark_provider.outbox import outgoing
-from lark_provider.outbox.apps import Apps
+from lark_provider.outbox.apps import OutboxApps
 from lark_provider.outbox.delivering import Deliverer
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.hitl.delivery import ClickResult
 from lark_provider.protocol.hitl.keys import action_of
 from lark_provider.protocol.incidents.model import Claim, Deed, Incident, Mute
-from lark_provider.protocol.incidents.shown import Shown
+from lark_provider.protocol.incidents.shown import ShownIncident
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.applied_clicks import Applied, AppliedClicks
 from lark_provider.storage.digests import Digests
@@ -60,14 +60,14 @@ class FailureReports:
             )
         self._routes, self._seconds = routes, seconds
 
-    def steps(self, bridge: Bridge) -> Sequence[Step]:
+    def steps(self, bridge: Bridge) -> Sequence[BridgeStep]:
         """Return what is repeated: the poll of failures, and the delivery of the outbox."""
         settings, database = bridge.settings, bridge.database
         self._apps = IncidentApps(database, bridge.apps, bridge.app_id)
         self._mutes, self._clicks, self._database = Mutes(database), AppliedClicks(database), database
         cursor = FailureCursor(database, f"{settings.airflow.url}\n{settings.team or ''}")
         poller = FailurePoller(bridge.api, cursor, self._mutes, self._apps, self._routes, settings.public_url)
-        apps = Apps(database.render_as_string(hide_password=False))
+        apps = OutboxApps(database.render_as_string(hide_password=False))
         deliverer = Deliverer(Outbox(database), apps, replaces=self._routes.replaces_lost)
 
         async def deliver() -> bool:
@@ -79,10 +79,10 @@ class FailureReports:
             bridge.api, Digests(database, name), self._apps, self._routes, settings.public_url
         )
         return (
-            Step("failures", self._seconds, poller.poll, is_alone=True),
-            Step("escalations", escalating.SECONDS, escalator.work),
-            Step("digests", digesting.SECONDS, digests.work, is_alone=True),
-            Step("outbox", _OUTBOX_SECONDS, deliver),
+            BridgeStep("failures", self._seconds, poller.poll, is_alone=True),
+            BridgeStep("escalations", escalating.SECONDS, escalator.work),
+            BridgeStep("digests", digesting.SECONDS, digests.work, is_alone=True),
+            BridgeStep("outbox", _OUTBOX_SECONDS, deliver),
         )
 
     async def show(self, applied: Applied, result: ClickResult) -> bool:
@@ -117,7 +117,7 @@ class FailureReports:
             self._mutes.mute(found.place.dag_id, task_id, until, applied.open_id, name)
         is_changed = False
 
-        def change(before: Shown) -> Shown:
+        def change(before: ShownIncident) -> ShownIncident:
             nonlocal is_changed
             incident = after_click(before.incident, click, result, before.place.language)
             is_changed = incident != before.incident

@@ -11,7 +11,7 @@ from lark_provider.api.cards.airflow.limits import MAX_LISTED
 from lark_provider.protocol.incidents.changes import error_line
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Failure
-from lark_provider.protocol.incidents.shown import Shown
+from lark_provider.protocol.incidents.shown import ShownIncident
 from lark_provider.protocol.redact import redact
 
 _RUNNER = ("/airflow/sdk/", "/airflow/providers/standard/")
@@ -68,7 +68,7 @@ def _with_detail(event: RunEvent, detail: Mapping[str, Any]) -> RunEvent:
     return replace(event, error_type=kind, error=text, traceback=trace[:_MAX_TRACEBACK])
 
 
-def unread(shown: Shown, url: str) -> tuple[RunEvent, ...]:
+def unread(shown: ShownIncident, url: str) -> tuple[RunEvent, ...]:
     """Return the failures that a card shows without their error, that of its traceback first.
 
     Args:
@@ -85,7 +85,7 @@ def unread(shown: Shown, url: str) -> tuple[RunEvent, ...]:
     return tuple(sorted(found, key=lambda one: one.ti_id != shown.event.ti_id))
 
 
-def _event(failed: Failure, shown: Shown) -> RunEvent:
+def _event(failed: Failure, shown: ShownIncident) -> RunEvent:
     return RunEvent(
         "failure",
         shown.place.dag_id,
@@ -98,7 +98,7 @@ def _event(failed: Failure, shown: Shown) -> RunEvent:
     )
 
 
-def quoting(before: Shown, read: Mapping[str, RunEvent]) -> Shown | None:
+def quoting(before: ShownIncident, read: Mapping[str, RunEvent]) -> ShownIncident | None:
     """Return an incident that has the errors of failures which were recorded without.
 
     Args:

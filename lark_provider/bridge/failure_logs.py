@@ -16,7 +16,7 @@ from lark_provider.bridge.incident_apps import IncidentApps
 from lark_provider.outbox import outgoing
 from lark_provider.protocol.incidents.changes import error_line
 from lark_provider.protocol.incidents.event import RunEvent
-from lark_provider.protocol.incidents.shown import Shown
+from lark_provider.protocol.incidents.shown import ShownIncident
 from lark_provider.storage.failures import OpenIncident
 from lark_provider.storage.incidents import Incidents
 from lark_provider.support.bounded_cache import BoundedCache
@@ -128,7 +128,7 @@ class FailureLogs:
 
     async def _look(self, one: OpenIncident) -> _Recorded:
         app = await self._apps.look_up(one.run.app_id)
-        shown: Shown | None = None
+        shown: ShownIncident | None = None
         if app is not None:
             find = partial(Incidents(self._apps.database, app).find, one.key)
             shown = await self._apps.change(one.run.dag_id, one.run.run_id, find)

@@ -13,11 +13,11 @@ from lark_provider.api.cards.airflow.mentions import Mentions, resolve
 from lark_provider.bridge import failure_reading as reading
 from lark_provider.bridge.failure_reading import EndedRun
 from lark_provider.bridge.incident_apps import IncidentApps
-from lark_provider.bridge.routes import Receiver, RoutesFile
+from lark_provider.bridge.routes import RouteReceiver, RoutesFile
 from lark_provider.outbox import outgoing
 from lark_provider.protocol.incidents.changes import after
 from lark_provider.protocol.incidents.event import RunEvent
-from lark_provider.protocol.incidents.shown import Place, Shown
+from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.escalations import Escalations
 from lark_provider.storage.incidents import Incidents
@@ -36,7 +36,7 @@ class FailureRecorder:
     def __init__(self, apps: IncidentApps, routes: RoutesFile, url: str) -> None:
         self._apps, self._routes, self._url = apps, routes, url
 
-    async def record(self, told: Sequence[tuple[RunEvent, Sequence[Receiver]]]) -> None:
+    async def record(self, told: Sequence[tuple[RunEvent, Sequence[RouteReceiver]]]) -> None:
         """Record failures by run and receiver: each card changes once, however many failures are new.
 
         Args:
@@ -46,7 +46,7 @@ class FailureRecorder:
             StorageError: The database cannot be used.
         """
         by_run: dict[tuple[str, str], list[RunEvent]] = defaultdict(list)
-        by_place: dict[tuple[str, str, Receiver], list[RunEvent]] = defaultdict(list)
+        by_place: dict[tuple[str, str, RouteReceiver], list[RunEvent]] = defaultdict(list)
         for event, receivers in told:
             by_run[event.dag_id, event.run_id].append(event)
             for receiver in receivers:
@@ -65,7 +65,7 @@ class FailureRecorder:
             for dag_id, run_id in by_run:
                 await self._apps.change(dag_id, run_id, partial(self._offer, default, dag_id, run_id))
 
-    async def record_run(self, run: EndedRun, event: RunEvent, receivers: Sequence[Receiver]) -> None:
+    async def record_run(self, run: EndedRun, event: RunEvent, receivers: Sequence[RouteReceiver]) -> None:
         """Record for its receivers that a run has failed without a failed task.
 
         Args:
@@ -96,7 +96,9 @@ class FailureRecorder:
         """
         await self._apps.change(run.dag_id, run.run_id, partial(self._end, app, run, instances))
 
-    def _tell(self, app: App, place: Place, receiver: Receiver, events: Sequence[RunEvent]) -> int:
+    def _tell(
+        self, app: App, place: IncidentPlace, receiver: RouteReceiver, events: Sequence[RunEvent]
+    ) -> int:
         """Record failures of one run for one receiver, and return how many were new. Blocks."""
         incidents = Incidents(self._apps.database, app)
         recorded = incidents.of_run(place.dag_id, place.run_id)
@@ -113,7 +115,7 @@ class FailureRecorder:
             return 0
         people = resolve(receiver.mentions, (), {})
 
-        def change(before: Shown) -> Shown:
+        def change(before: ShownIncident) -> ShownIncident:
             incident = reading.with_failures(before.incident, new, receiver.timezone)
             kept = before.mentions if any(before.mentions) else _names(people)
             incident = reading.waiting(incident, receiver.quiet_hours, datetime.now(UTC))
@@ -123,7 +125,7 @@ class FailureRecorder:
         self._escalate(app, receiver, None if done.shown is None else done.shown.key)
         return len(new)
 
-    def _escalate(self, app: App, receiver: Receiver, key: str | None) -> None:
+    def _escalate(self, app: App, receiver: RouteReceiver, key: str | None) -> None:
         """Record the steps of an incident's escalation, unless they are recorded. Blocks."""
         if key is not None and receiver.escalation is not None:
             steps = Escalations(self._apps.database, app, outgoing.card)
@@ -141,7 +143,9 @@ class FailureRecorder:
                     outgoing.card,
                 )
 
-    def _tell_run(self, app: App, place: Place, receiver: Receiver, event: RunEvent, run: EndedRun) -> bool:
+    def _tell_run(
+        self, app: App, place: IncidentPlace, receiver: RouteReceiver, event: RunEvent, run: EndedRun
+    ) -> bool:
         """Record that a run has failed, and return whether that is new. Blocks."""
         incidents = Incidents(self._apps.database, app)
         known = incidents.of_run(place.dag_id, place.run_id)
@@ -151,7 +155,7 @@ class FailureRecorder:
                 return False
         people = resolve(receiver.mentions, (), {})
 
-        def change(before: Shown) -> Shown | None:
+        def change(before: ShownIncident) -> ShownIncident | None:
             found = after(before.incident, event, {})
             if found is None:
                 return None
@@ -168,7 +172,7 @@ class FailureRecorder:
         """Mark what has recovered on the cards of a run. Blocks."""
         incidents = Incidents(self._apps.database, app)
 
-        def change(before: Shown) -> Shown | None:
+        def change(before: ShownIncident) -> ShownIncident | None:
             found = reading.apply_run_end(
                 before.incident, run.dag_id, run.run_id, run.state, instances, self._url
             )
@@ -182,8 +186,8 @@ class FailureRecorder:
                 incidents.change(one.key, change, outgoing.card)
 
 
-def _place(event: RunEvent, to: Receiver) -> Place:
-    return Place(event.dag_id, event.run_id, to.receiver, to.receiver_type, to.language)
+def _place(event: RunEvent, to: RouteReceiver) -> IncidentPlace:
+    return IncidentPlace(event.dag_id, event.run_id, to.receiver, to.receiver_type, to.language)
 
 
 def _names(people: Mentions) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:

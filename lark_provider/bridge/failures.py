@@ -15,7 +15,7 @@ from lark_provider.bridge.failure_reading import EndedRun
 from lark_provider.bridge.failure_recording import FailureRecorder
 from lark_provider.bridge.incident_apps import IncidentApps
 from lark_provider.bridge.reading import Dag
-from lark_provider.bridge.routes import Receiver, RoutesFile
+from lark_provider.bridge.routes import RouteReceiver, RoutesFile
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.storage.failures import FailureCursor, Mutes, OpenRun
 from lark_provider.support import measured, threads
@@ -95,7 +95,7 @@ class FailurePoller:
             return runs
         dags = await self._dags.get({one["dag_id"] for one in found.values()})
         muted = await threads.run(self._mutes.active)
-        told: list[tuple[RunEvent, Sequence[Receiver]]] = []
+        told: list[tuple[RunEvent, Sequence[RouteReceiver]]] = []
         for ti in sorted(found.values(), key=lambda one: (str(one.get("end_date") or ""), str(one["id"]))):
             dag = dags[ti["dag_id"]]
             if (ti["dag_id"], ti["task_id"]) in muted:

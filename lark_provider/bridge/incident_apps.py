@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from lark_provider.bridge.lark import Apps
+from lark_provider.bridge.lark import BridgeClients
 from lark_provider.client.base import app_of
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.tokens import App
@@ -31,7 +31,7 @@ class IncidentApps:
         database: The database.
     """
 
-    def __init__(self, database: Any, clients: Apps, app_id: str) -> None:
+    def __init__(self, database: Any, clients: BridgeClients, app_id: str) -> None:
         self.database, self._clients, self._app_id = database, clients, app_id
         self._unknown: dict[str, float] = {}
 

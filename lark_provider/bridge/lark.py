@@ -21,7 +21,7 @@ _GIVE_UP_SECONDS = 3600.0
 """For a permission, which an admin may grant meanwhile, and for a secret, which they may correct."""
 
 
-class Apps:
+class BridgeClients:
     """The clients by app.
 
     Args:

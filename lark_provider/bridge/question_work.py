@@ -11,15 +11,15 @@ from lark_provider.bridge.audit_log import AuditLog
 from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.clicks import ClickDelivery
 from lark_provider.bridge.holds import Holds
-from lark_provider.bridge.lark import Apps
+from lark_provider.bridge.lark import BridgeClients
 from lark_provider.bridge.question_ends import QuestionEnds
 from lark_provider.bridge.questions import QuestionPoller
 from lark_provider.bridge.receivers import Receivers, Recipients
 from lark_provider.bridge.results import ClickResultDisplay, OtherResult
 from lark_provider.bridge.servers import SECONDS as SERVERS_SECONDS
 from lark_provider.bridge.servers import ApiServerWatch
-from lark_provider.bridge.settings import Settings
-from lark_provider.bridge.steps import Step
+from lark_provider.bridge.settings import BridgeSettings
+from lark_provider.bridge.steps import BridgeStep
 from lark_provider.bridge.teams import check_teams
 from lark_provider.storage.api_servers import ApiServers
 from lark_provider.storage.applied_clicks import AppliedClicks
@@ -52,10 +52,10 @@ class QuestionWork:
         self,
         *,
         api: AirflowApi,
-        apps: Apps,
+        apps: BridgeClients,
         app_id: str,
         database: Any,
-        settings: Settings,
+        settings: BridgeSettings,
         routes: Receivers,
         warnings: Throttle,
         others: OtherResult | None,
@@ -92,18 +92,20 @@ class QuestionWork:
         self._cards_wanted = asyncio.Event()
         self._is_checked = False
 
-    def steps(self) -> Sequence[Step]:
+    def steps(self) -> Sequence[BridgeStep]:
         """Return what is repeated."""
         return (
-            Step("poll", self._settings.poll_seconds, self._poll, is_alone=True),
-            Step("audit", _AUDIT_SECONDS, lambda: self._log.watch_answered(_WATCH_SECONDS), is_alone=True),
-            Step("renewal", _SLOW_SECONDS, self._renew_cards, is_alone=True),
-            Step("servers", SERVERS_SECONDS, ApiServerWatch(self._servers).look, is_alone=True),
-            Step("release", _CARD_SECONDS, self._release, is_alone=True),
-            Step("cards", _CARD_SECONDS, self._sender.work, wanted=self._cards_wanted),
-            Step("clicks", _CLICK_SECONDS, self._deliver),
-            Step("results", _CLICK_SECONDS, self._show),
-            Step("metrics", _AUDIT_SECONDS, self._measure),
+            BridgeStep("poll", self._settings.poll_seconds, self._poll, is_alone=True),
+            BridgeStep(
+                "audit", _AUDIT_SECONDS, lambda: self._log.watch_answered(_WATCH_SECONDS), is_alone=True
+            ),
+            BridgeStep("renewal", _SLOW_SECONDS, self._renew_cards, is_alone=True),
+            BridgeStep("servers", SERVERS_SECONDS, ApiServerWatch(self._servers).look, is_alone=True),
+            BridgeStep("release", _CARD_SECONDS, self._release, is_alone=True),
+            BridgeStep("cards", _CARD_SECONDS, self._sender.work, wanted=self._cards_wanted),
+            BridgeStep("clicks", _CLICK_SECONDS, self._deliver),
+            BridgeStep("results", _CLICK_SECONDS, self._show),
+            BridgeStep("metrics", _AUDIT_SECONDS, self._measure),
         )
 
     async def _poll(self) -> None:

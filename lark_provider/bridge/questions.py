@@ -15,7 +15,7 @@ from lark_provider.bridge.airflow_api import PAGE, AirflowApi
 from lark_provider.bridge.at_once import few_at_once
 from lark_provider.bridge.dags import Dags
 from lark_provider.bridge.question_ends import FEW, QUESTIONS, QuestionEnds
-from lark_provider.bridge.settings import Settings
+from lark_provider.bridge.settings import BridgeSettings
 from lark_provider.bridge.waiting import WaitingStates
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.model import HitlQuestion
@@ -43,7 +43,9 @@ class QuestionPoller:
         settings: The settings.
     """
 
-    def __init__(self, api: AirflowApi, store: Questions, ends: QuestionEnds, settings: Settings) -> None:
+    def __init__(
+        self, api: AirflowApi, store: Questions, ends: QuestionEnds, settings: BridgeSettings
+    ) -> None:
         self._api, self._store, self._ends, self._settings = api, store, ends, settings
         self._dags = Dags(api)
         self._cursor: datetime | None = None

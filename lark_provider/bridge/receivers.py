@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from lark_provider.api.routes.model import Receiver
+from lark_provider.api.routes.model import RouteReceiver
 from lark_provider.protocol.hitl.model import HitlQuestion
 from lark_provider.protocol.language import Language
 from lark_provider.protocol.quiet_hours import QuietHours
@@ -20,7 +20,7 @@ CHAT: Final = "chat_id"
 class Receivers(Protocol):
     """What routes decide."""
 
-    def for_question(self, question: HitlQuestion) -> Sequence[Receiver]:
+    def for_question(self, question: HitlQuestion) -> Sequence[RouteReceiver]:
         """Return where a question's card goes; none if no route is for it."""
 
     def open_ids(self, names: Iterable[str]) -> Mapping[str, Sequence[str]]:
@@ -66,7 +66,7 @@ class Recipients:
         now = datetime.now(UTC)
         people = list(dict.fromkeys(who for one in question.assignees for who in linked.get(one.id, ())))
         routed = self._routes.for_question(question)
-        receivers = routed or [Receiver(None, who, PERSON, self._language) for who in people]
+        receivers = routed or [RouteReceiver(None, who, PERSON, self._language) for who in people]
         cards: dict[str, NewCard] = {}
         for one in receivers:
             app_id = one.app_id or self._app_id

@@ -13,7 +13,7 @@ import orjson
 from lark_provider.api.cards.airflow import notices
 from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.clicks import ClickDelivery
-from lark_provider.bridge.lark import Apps, is_lost, is_unusable
+from lark_provider.bridge.lark import BridgeClients, is_lost, is_unusable
 from lark_provider.bridge.question_ends import QuestionEnds
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, LarkError
 from lark_provider.protocol.hitl.delivery import ClickResult, read_result
@@ -21,7 +21,7 @@ from lark_provider.protocol.hitl.keys import idempotency_key
 from lark_provider.protocol.language import Language
 from lark_provider.storage.api_servers import ApiServers
 from lark_provider.storage.applied_clicks import Applied, AppliedClicks
-from lark_provider.storage.question_cards import Claimed, QuestionCards
+from lark_provider.storage.question_cards import ClaimedCard, QuestionCards
 from lark_provider.storage.questions import Questions
 from lark_provider.support import threads
 
@@ -60,7 +60,7 @@ class ClickResultDisplay:
         ends: QuestionEnds,
         sender: QuestionCardSender,
         delivery: ClickDelivery,
-        apps: Apps,
+        apps: BridgeClients,
         others: OtherResult | None = None,
         language: Language = "zh",
     ) -> None:
@@ -85,7 +85,7 @@ class ClickResultDisplay:
         shown = await asyncio.gather(*(self._one(one, cards.get(one.card)) for one in applied))
         return any(shown)
 
-    async def _one(self, applied: Applied, card: Claimed | None) -> bool:
+    async def _one(self, applied: Applied, card: ClaimedCard | None) -> bool:
         fields = {"app_id": applied.app_id, "event_id": applied.event_id, "card": applied.card}
         has_ended = False
         try:
@@ -111,7 +111,7 @@ class ClickResultDisplay:
         in_memory = self._delivery.results.get((applied.app_id, applied.event_id))
         return in_memory or read_result(orjson.dumps(applied.result).decode())
 
-    async def _show(self, applied: Applied, result: ClickResult, card: Claimed) -> bool:
+    async def _show(self, applied: Applied, result: ClickResult, card: ClaimedCard) -> bool:
         """Show the result of a click on a question's card, and return whether the question is over by it."""
         if result.outcome in {"answered", "already_answered", "superseded", "over"}:
             is_over = await self._record_end(result, card.card.ti_id)
@@ -173,7 +173,7 @@ def _is_unreachable(applied: Applied, error: LarkError) -> bool:
     return is_refused and applied.result.get("outcome") == "foreign_tenant"
 
 
-def _notice(applied: Applied, result: ClickResult, card: Claimed) -> str:
+def _notice(applied: Applied, result: ClickResult, card: ClaimedCard) -> str:
     language = card.card.language
     if result.errors:
         return notices.invalid(card.question, applied.open_id, result.errors, language)

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from lark_provider import config
-from lark_provider.api.routes.model import Receiver, Route, Routes
+from lark_provider.api.routes.model import Route, RouteReceiver, Routes
 from lark_provider.api.routes.reading import read_routes
 from lark_provider.outbox.delivering import replaces_cards
 from lark_provider.protocol.hitl.model import HitlQuestion
 from lark_provider.support.environment import ENVIRONMENT
 from lark_provider.utils.watched_file import WatchedFile
 
-__all__ = ["Receiver", "Route", "Routes", "RoutesFile"]
+__all__ = ["Route", "RouteReceiver", "Routes", "RoutesFile"]
 
 
 class RoutesFile:
@@ -46,7 +46,7 @@ class RoutesFile:
         """Return whether one new card is sent for one that cannot be updated, now."""
         return self.current().new_card_when_lost or replaces_cards()
 
-    def for_question(self, question: HitlQuestion) -> list[Receiver]:
+    def for_question(self, question: HitlQuestion) -> list[RouteReceiver]:
         """Return who is asked, now; empty for the assignees alone. See `Routes.for_question`."""
         return self.current().for_question(question, team=self.team, at=datetime.now(UTC))
 
@@ -56,7 +56,7 @@ class RoutesFile:
 
     def for_failure(
         self, dag_id: str, tags: Iterable[str], owners: Iterable[str], task_id: str
-    ) -> list[Receiver]:
+    ) -> list[RouteReceiver]:
         """Return who is notified of a failure, now. See `Routes.for_failure`."""
         now = datetime.now(UTC)
         return self.current().for_failure(dag_id, tags, owners, task_id, team=self.team, at=now)

@@ -15,13 +15,13 @@ from typing import Any, Protocol
 
 from lark_provider import config
 from lark_provider.bridge.airflow_api import AirflowApi
-from lark_provider.bridge.lark import Apps
+from lark_provider.bridge.lark import BridgeClients
 from lark_provider.bridge.probing import AirflowCheck, DatabaseCheck
 from lark_provider.bridge.question_work import QuestionWork
 from lark_provider.bridge.receivers import Receivers
 from lark_provider.bridge.results import OtherResult
-from lark_provider.bridge.settings import Settings
-from lark_provider.bridge.steps import Step
+from lark_provider.bridge.settings import BridgeSettings
+from lark_provider.bridge.steps import BridgeStep
 from lark_provider.callbacks.broker import amqp, pump
 from lark_provider.callbacks.probes.probes import Probes
 from lark_provider.protocol.errors import ConfigurationError, LarkError
@@ -42,7 +42,7 @@ _RENEW_SECONDS, _DRAIN_SECONDS = 5.0, 20.0
 class Extension(Protocol):
     """Further work of a bridge, such as that on failures."""
 
-    def steps(self, bridge: Bridge) -> Sequence[Step]:
+    def steps(self, bridge: Bridge) -> Sequence[BridgeStep]:
         """Return what is repeated."""
 
     async def show(self, applied: Any, result: Any) -> bool:
@@ -70,7 +70,7 @@ class Bridge:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: BridgeSettings,
         database: Any,
         find_app: Callable[[], str],
         routes: Receivers,
@@ -101,7 +101,7 @@ class Bridge:
         async with AsyncExitStack() as stack:
             self.api = AirflowApi(settings.airflow, verify=settings.verify)
             stack.push_async_callback(self.api.close)
-            self.apps = Apps()
+            self.apps = BridgeClients()
             if self._probes is not None:
                 checks = (DatabaseCheck(self.database), AirflowCheck(self.api))
                 await stack.enter_async_context(self._probes.serving(checks))
@@ -137,7 +137,7 @@ class Bridge:
             return True
         return False
 
-    async def _until_stopped(self, steps: Sequence[Step]) -> None:
+    async def _until_stopped(self, steps: Sequence[BridgeStep]) -> None:
         warnings = asyncio.ensure_future(self._warnings.run())
         stopped = asyncio.ensure_future(self._stop.wait())
         running: list[asyncio.Future[None]] = [asyncio.ensure_future(self._repeat(step)) for step in steps]
@@ -165,7 +165,7 @@ class Bridge:
             stopped.cancel()
             await asyncio.gather(*running, warnings, stopped, return_exceptions=True)
 
-    def _steps(self) -> list[Step]:
+    def _steps(self) -> list[BridgeStep]:
         questions = QuestionWork(
             api=self.api,
             apps=self.apps,
@@ -177,7 +177,7 @@ class Bridge:
             others=self._others(),
         )
         of_extensions = (step for one in self._extensions for step in one.steps(self))
-        return [Step("lease", _RENEW_SECONDS, self._renew), *questions.steps(), *of_extensions]
+        return [BridgeStep("lease", _RENEW_SECONDS, self._renew), *questions.steps(), *of_extensions]
 
     def _others(self) -> OtherResult | None:
         if not self._extensions:
@@ -191,7 +191,7 @@ class Bridge:
 
         return show
 
-    async def _repeat(self, step: Step) -> None:
+    async def _repeat(self, step: BridgeStep) -> None:
         backoff = Backoff(1.0, 30.0)
         while not self._stop.is_set():
             pause = step.seconds
@@ -206,7 +206,7 @@ class Bridge:
                 self._warn(step, error, pause)
             await self._pause(step, pause)
 
-    async def _pause(self, step: Step, seconds: float) -> None:
+    async def _pause(self, step: BridgeStep, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
                 await (self._stop if step.wanted is None else step.wanted).wait()
@@ -215,7 +215,7 @@ class Bridge:
         if step.wanted is not None:
             step.wanted.clear()
 
-    def _warn(self, step: Step, error: Exception, pause: float) -> None:
+    def _warn(self, step: BridgeStep, error: Exception, pause: float) -> None:
         def log(suppressed: int) -> None:
             fields = {"step": step.name, "error": str(error), "retry_in_s": round(pause, 1)}
             fields["suppressed"] = suppressed

@@ -57,7 +57,7 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class BridgeSettings:
     """The settings of a bridge.
 
     Attributes:
@@ -96,20 +96,22 @@ class Settings:
                 )
 
 
-def load(conn_id: str | None = None, *, environ: Mapping[str, str] = ENVIRONMENT, **given: Any) -> Settings:
+def load(
+    conn_id: str | None = None, *, environ: Mapping[str, str] = ENVIRONMENT, **given: Any
+) -> BridgeSettings:
     """Read the settings.
 
     Args:
         conn_id: A connection of Airflow's to take URL and account from, as `AIRFLOW_CONN_<ID>` holds it.
         environ: The environment.
-        given: Attributes of `Settings` that the command line sets.
+        given: Attributes of `BridgeSettings` that the command line sets.
 
     Raises:
         ConfigurationError: A setting is missing or invalid; no text names a secret.
     """
     credentials = _credentials(environ) if conn_id is None else connection(conn_id, environ)
     verify = environ.get(VERIFY, "").strip()
-    return Settings(
+    return BridgeSettings(
         credentials,
         BridgeSecrets(environ.get(SECRET_VARIABLE, "")),
         environ.get(PUBLIC_URL, "").strip().rstrip("/") or credentials.url,

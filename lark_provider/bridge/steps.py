@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class BridgeStep:
     """Work that a bridge repeats.
 
     Attributes:

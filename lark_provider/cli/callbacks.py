@@ -146,12 +146,12 @@ def run_serve(arguments: argparse.Namespace) -> int:
 
 def run_listen(arguments: argparse.Namespace) -> int:
     """Listen until stopped."""
-    from lark_provider.callbacks.websocket.listen import Settings, listen
+    from lark_provider.callbacks.websocket.listen import ListenSettings, listen
 
     log_as_service()
     start_metrics(arguments)
     probes = None if arguments.probe_port is None else (arguments.probe_host, arguments.probe_port)
-    listen(Settings(arguments.app_id, arguments.handler, arguments.proxy, arguments.verify, probes))
+    listen(ListenSettings(arguments.app_id, arguments.handler, arguments.proxy, arguments.verify, probes))
     return 0
 
 

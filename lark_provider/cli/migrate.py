@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lark_provider.cli.arguments import WrongUseError
-from lark_provider.cli.migration import Finding, scan
+from lark_provider.cli.migration import CallSite, scan
 from lark_provider.cli.output import print_json
 
 _SKIPPED = {".git", ".venv", "venv", "node_modules", "__pycache__", "site-packages"}
@@ -34,7 +34,7 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Scan the files, and print what is found."""
-    found: list[tuple[str, Finding]] = []
+    found: list[tuple[str, CallSite]] = []
     unread, files = 0, 0
     for file in _files(arguments.scan):
         files += 1

@@ -79,7 +79,7 @@ SLACK: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Finding:
+class CallSite:
     """A place that can be migrated.
 
     Attributes:
@@ -93,7 +93,7 @@ class Finding:
     becomes: str
 
 
-def scan(source: str) -> list[Finding]:
+def scan(source: str) -> list[CallSite]:
     """Return the places of a Python file that can be migrated, by their lines; nothing of it is run.
 
     Args:
@@ -110,7 +110,7 @@ def scan(source: str) -> list[Finding]:
     asked = [address for call in calls for address in [_address(call, names)] if address]
     # An address that is not seen to be asked, such as one that is passed to a function of the file's own.
     found |= {
-        Finding(node.lineno, "the address of a custom bot", _BOT)
+        CallSite(node.lineno, "the address of a custom bot", _BOT)
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _WEBHOOK in node.value
         if not any(node.value in address for address in asked)
@@ -167,13 +167,13 @@ class _Names:
         return ""
 
 
-def _of_call(call: ast.Call, names: _Names) -> Iterator[Finding]:
+def _of_call(call: ast.Call, names: _Names) -> Iterator[CallSite]:
     full = names.full(call.func)
     module, _, last = full.rpartition(".")
     if module.startswith(_SLACK) and last in SLACK:
-        yield Finding(call.lineno, last, SLACK[last])
+        yield CallSite(call.lineno, last, SLACK[last])
     elif names.has_sdk and (found := _of_sdk(full)):
-        yield Finding(call.lineno, *found)
+        yield CallSite(call.lineno, *found)
     else:
         yield from _of_request(call, names)
 
@@ -191,16 +191,16 @@ def _of_sdk(full: str) -> tuple[str, str] | None:
     return ".".join([*path, verb]), known or _ANY
 
 
-def _of_request(call: ast.Call, names: _Names) -> Iterator[Finding]:
+def _of_request(call: ast.Call, names: _Names) -> Iterator[CallSite]:
     """Yield a request to Lark, or one with a body as Lark takes it."""
     full = names.full(call.func)
     if address := _address(call, names):
         path = address[address.index(_API) :].partition("?")[0]
         becomes = next((what for part, what in PATHS if part in path), _ANY)
         shown = _WEBHOOK + "…" if _WEBHOOK in path else path  # The rest of a bot's address is a secret.
-        yield Finding(call.lineno, f"{full} to {shown}", becomes)
+        yield CallSite(call.lineno, f"{full} to {shown}", becomes)
     elif full in _REQUESTS and any(map(_is_message, _values(call))):
-        yield Finding(call.lineno, f"{full} with a message of Lark's", _BOT)
+        yield CallSite(call.lineno, f"{full} with a message of Lark's", _BOT)
 
 
 def _address(call: ast.Call, names: _Names) -> str:

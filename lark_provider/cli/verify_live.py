@@ -18,7 +18,7 @@ from lark_provider.cli.arguments import WrongUseError, add_app_options
 from lark_provider.cli.output import print_json, table
 from lark_provider.verify import catalogue
 from lark_provider.verify.corpus import Corpus
-from lark_provider.verify.probe import Finding, Probe, Target
+from lark_provider.verify.probe import Finding, Probe, ProbeTarget
 from lark_provider.verify.runner import Runner, settings_of
 from lark_provider.verify.tenant import Tenant
 
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
             print("Nothing was sent.")
             return 1
         named = [one for one in (arguments.chat, arguments.folder, arguments.person) if one]
-        target = Target(
+        target = ProbeTarget(
             app.app_id,
             app.app_secret,
             f"verify-{secrets.token_hex(8)}",

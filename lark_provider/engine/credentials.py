@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from lark_provider import config
 from lark_provider.engine import fallback_store
-from lark_provider.engine.runtime import Registered, RegistryKey
-from lark_provider.engine.session import Found, Session
+from lark_provider.engine.runtime import RegistryAnswer, RegistryKey
+from lark_provider.engine.session import FoundApp, Session
 from lark_provider.engine.token_cache import Flight
-from lark_provider.protocol.effects import Wait
+from lark_provider.protocol.effects import Await
 from lark_provider.protocol.errors import ConfigurationError, LarkError
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.tokens import App
@@ -52,11 +52,11 @@ def find(session: Session) -> Procedure[App]:
         raise config.no_credentials(config.find_app_id(session.app_id))
     if session.tenant_key is not None:
         app = replace(app, tenant_key=session.tenant_key)
-    session.found = Found(app, now + _CACHE_SECONDS, config.pacing(), session.has_database())
+    session.found = FoundApp(app, now + _CACHE_SECONDS, config.pacing(), session.has_database())
     return app
 
 
-def _lookup(session: Session, given: str | None) -> Procedure[Registered]:
+def _lookup(session: Session, given: str | None) -> Procedure[RegistryAnswer]:
     """Return the registry's answer, from the cache or by a query that all threads share.
 
     Args:
@@ -75,7 +75,7 @@ def _lookup(session: Session, given: str | None) -> Procedure[Registered]:
             break
         if known is not None:
             return known  # Another caller is refreshing it; this one need not wait.
-        if (yield Wait(flight.future, flight.thread)) is None:
+        if (yield Await(flight.future, flight.thread)) is None:
             break
     try:
         return (yield from _query(session, key, known))
@@ -85,7 +85,7 @@ def _lookup(session: Session, given: str | None) -> Procedure[Registered]:
             mine.future.set_result("looked")
 
 
-def _query(session: Session, key: RegistryKey, known: Registered | None) -> Procedure[Registered]:
+def _query(session: Session, key: RegistryKey, known: RegistryAnswer | None) -> Procedure[RegistryAnswer]:
     now, (registry, named, secret_wanted) = session.clock(), key
     answer = yield from fallback_store.query(
         session,
@@ -104,7 +104,7 @@ def _query(session: Session, key: RegistryKey, known: Registered | None) -> Proc
         return entry
     if known is not None:
         return known  # The last answer stays valid while the registry is unavailable.
-    return Registered(refusal=answer) if secret_wanted else Registered()
+    return RegistryAnswer(refusal=answer) if secret_wanted else RegistryAnswer()
 
 
 def _locate() -> URL:
@@ -113,24 +113,24 @@ def _locate() -> URL:
     return urls.registry()
 
 
-def _find_registered(url: URL, *, named: str | None, secret_wanted: bool) -> Registered:
+def _find_registered(url: URL, *, named: str | None, secret_wanted: bool) -> RegistryAnswer:
     from lark_provider.storage import crypto, registry, sealing
 
     try:
         row = registry.find(url, named)
     except ConfigurationError as unknown:
-        return Registered(refusal=unknown if secret_wanted else None)
+        return RegistryAnswer(refusal=unknown if secret_wanted else None)
     if not row.active:
-        return Registered(
+        return RegistryAnswer(
             refusal=ConfigurationError(
                 f"App {row.app_id!r} is disabled in the registry. Next: `lark-provider app enable "
                 f"{row.app_id}` if it may act again."
             )
         )
     if not secret_wanted:
-        return Registered()
+        return RegistryAnswer()
     try:
         secrets = sealing.open_secrets(row, crypto.Keys.from_environment())
     except LarkError as unreadable:
-        return Registered(refusal=unreadable)
-    return Registered(App(row.base_url, row.app_id, secrets.app_secret))
+        return RegistryAnswer(refusal=unreadable)
+    return RegistryAnswer(App(row.base_url, row.app_id, secrets.app_secret))

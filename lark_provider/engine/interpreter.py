@@ -29,12 +29,12 @@ from lark_provider.protocol.effects import (
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.spool import OpenSpool
 from lark_provider.protocol.store import Leased, Shared
-from lark_provider.protocol.trampoline import Frame
+from lark_provider.protocol.trampoline import StackFrame
 
 T = TypeVar("T")
 
 
-def answer(session: Session, effect: Call[Any] | Effect, until: float) -> Frame | tuple[Any] | None:
+def answer(session: Session, effect: Call[Any] | Effect, until: float) -> StackFrame | tuple[Any] | None:
     """Answer an effect: with steps, a value, or None for what a driver does. See `trampoline.Answer`.
 
     Args:
@@ -46,22 +46,22 @@ def answer(session: Session, effect: Call[Any] | Effect, until: float) -> Frame 
         case Call():
             # A call inside another one's, such as that for a token, has no more time than that one.
             ends = min(until, time.monotonic() + session.deadline)
-            return Frame(observing.tries(effect, session), ends)
+            return StackFrame(observing.tries(effect, session), ends)
         case Send() if session.found is None and session.webhook is None:
             # A call without a token has not looked up the app, which has the base URL to send to.
-            return Frame(_send_to_app(session, effect), until)
+            return StackFrame(_send_to_app(session, effect), until)
         case Send(is_paced=False) if effect.call.auth and (found := session.found) and found.pace > 0:
             steps = pacing.wait_and_send(session, effect, found, until)
-            return None if steps is None else Frame(steps, until)
+            return None if steps is None else StackFrame(steps, until)
         case Send():
             return None
         case NeedToken(rejected):
             token = None if rejected is not None else token_provider.cached_tenant_token(session)
-            return (token,) if token else Frame(token_provider.tenant_token(session, rejected), until)
+            return (token,) if token else StackFrame(token_provider.tenant_token(session, rejected), until)
         case NewKey():
             return (uuid.uuid4().hex,)
         case Memoize():
-            return Frame(_memoize(session, effect), until)
+            return StackFrame(_memoize(session, effect), until)
         case Random():
             return (random.random(),)  # noqa: S311 - jitter
         case Now():
@@ -69,15 +69,15 @@ def answer(session: Session, effect: Call[Any] | Effect, until: float) -> Frame 
         case NeedWebhook():
             return (session.bot(),)
         case NeedAppToken(rejected):
-            return Frame(token_provider.app_token(session, rejected), until)
+            return StackFrame(token_provider.app_token(session, rejected), until)
         case NeedTicket(rejected):
-            return Frame(tickets.newest(session, rejected), until)
+            return StackFrame(tickets.newest(session, rejected), until)
         case KeepTicket(ticket):
-            return Frame(tickets.put(session, ticket), until)
+            return StackFrame(tickets.put(session, ticket), until)
         case CacheGet():
-            return Frame(user_cache.get(session, effect), until)
+            return StackFrame(user_cache.get(session, effect), until)
         case Shared():
-            return Frame(shared.work(session, effect), until)
+            return StackFrame(shared.work(session, effect), until)
         case Leased():
             return shared.frame_of_leased(session, effect, until)
         case OpenSyncIndex():
@@ -89,7 +89,7 @@ def answer(session: Session, effect: Call[Any] | Effect, until: float) -> Frame 
 
             return (FileSpool(),)
         case CachePut():
-            return Frame(user_cache.put(session, effect), until)
+            return StackFrame(user_cache.put(session, effect), until)
     return None
 
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 from lark_provider.engine import fallback_store
-from lark_provider.engine.session import Found, Session
+from lark_provider.engine.session import FoundApp, Session
 from lark_provider.protocol.effects import Lost, Response, Send, Sleep
 from lark_provider.protocol.errors import DeadlineExceededError
 from lark_provider.protocol.operations import Procedure
@@ -16,7 +16,7 @@ from lark_provider.support import measured
 
 
 def wait_and_send(
-    session: Session, send: Send, found: Found, until: float
+    session: Session, send: Send, found: FoundApp, until: float
 ) -> Procedure[Response | Lost] | None:
     """Reserve a time for a request.
 

@@ -30,7 +30,7 @@ RegistryKey: TypeAlias = tuple[str, str | None, bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class RegistryAnswer:
     """The registry's answer about an app; `app` only where its secret was looked up."""
 
     app: App | None = None
@@ -46,7 +46,7 @@ class RegistryCache:
         lookups: Look-ups in flight.
     """
 
-    answers: dict[RegistryKey, tuple[float, Registered]] = field(default_factory=dict)
+    answers: dict[RegistryKey, tuple[float, RegistryAnswer]] = field(default_factory=dict)
     lookups: dict[RegistryKey, Flight] = field(default_factory=dict)
 
 

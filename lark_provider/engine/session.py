@@ -23,7 +23,7 @@ DEFAULT_TIMEOUT = 30.0
 DEFAULT_DEADLINE = 120.0
 
 
-class Found(NamedTuple):
+class FoundApp(NamedTuple):
     """An app that was looked up.
 
     Attributes:
@@ -75,7 +75,7 @@ class Session:
     webhook: Webhook | None = None
     database_url: str | None = field(default=None, repr=False)
     tenant_key: str | None = None
-    found: Found | None = None
+    found: FoundApp | None = None
     shares: bool | None = None
 
     def __post_init__(self) -> None:

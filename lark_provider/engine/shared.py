@@ -16,7 +16,7 @@ from lark_provider.protocol.effects import Random, Sleep
 from lark_provider.protocol.errors import LarkError, TransportError
 from lark_provider.protocol.operations import Procedure, local
 from lark_provider.protocol.store import Leased, Shared
-from lark_provider.protocol.trampoline import Frame
+from lark_provider.protocol.trampoline import StackFrame
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def work(session: Session, effect: Shared[T]) -> Procedure[tuple[T] | None]:
         wait = min(2 * wait, _LONGEST_WAIT)
 
 
-def frame_of_leased(session: Session, effect: Leased[T], until: float) -> Frame:
+def frame_of_leased(session: Session, effect: Leased[T], until: float) -> StackFrame:
     """Return the steps of a call that ends before a lease does.
 
     Args:
@@ -88,4 +88,4 @@ def frame_of_leased(session: Session, effect: Leased[T], until: float) -> Frame:
     """
     deadline = min(until, time.monotonic() + session.deadline)
     bound = LEASE if effect.lease.ends < deadline else DEADLINE
-    return Frame(observing.tries(effect.call, session, bound), min(deadline, effect.lease.ends))
+    return StackFrame(observing.tries(effect.call, session, bound), min(deadline, effect.lease.ends))

@@ -18,7 +18,7 @@ from lark_provider.engine import credentials, fallback_store
 from lark_provider.engine.session import Session
 from lark_provider.engine.token_cache import Fetch, FetchCancelledError, Flight, Use
 from lark_provider.protocol import tokens
-from lark_provider.protocol.effects import Sleep, Spawn, Wait
+from lark_provider.protocol.effects import Await, Sleep, Spawn
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.retry import RetryPolicy
@@ -27,7 +27,7 @@ from lark_provider.support import measured
 from lark_provider.support.backoff import Backoff
 
 if TYPE_CHECKING:
-    from lark_provider.storage.token_store import Claim, TokenStore
+    from lark_provider.storage.token_store import TokenClaim, TokenStore
 
 logger = logging.getLogger(__name__)
 _ONCE = RetryPolicy(max_retries=0)  # a renewal that fails is begun again by a call a minute later
@@ -111,7 +111,7 @@ def _token(session: Session, want: _Want, rejected: str | None) -> Procedure[str
             continue  # it is used, and renewed in the background
         began = time.perf_counter()
         try:
-            waited: str | None = yield Wait(step.flight.future, step.flight.thread)
+            waited: str | None = yield Await(step.flight.future, step.flight.thread)
         except FetchCancelledError:
             continue
         finally:
@@ -179,5 +179,5 @@ def _among_processes(session: Session, want: _Want, rejected: str | None, flight
     return token
 
 
-def _claim(key: str, store: TokenStore, *, now: float, owner: str, rejected: str | None) -> Claim:
+def _claim(key: str, store: TokenStore, *, now: float, owner: str, rejected: str | None) -> TokenClaim:
     return store.claim(key, now=now, owner=owner, lease_seconds=LEASE_SECONDS, rejected=rejected)

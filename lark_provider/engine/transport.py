@@ -20,7 +20,7 @@ from lark_provider.protocol.answers import PROXY_STEP
 from lark_provider.protocol.calls import Call
 from lark_provider.protocol.effects import Lost, Response, Send
 from lark_provider.protocol.errors import ConfigurationError, InvalidRequestError, LarkError
-from lark_provider.protocol.multipart import Form
+from lark_provider.protocol.multipart import MultipartForm
 from lark_provider.protocol.redact import redact
 from lark_provider.support import threads
 
@@ -200,7 +200,7 @@ def _url(kind: type[Any], text: str) -> Any:
     return kind(text)
 
 
-async def _iterate(form: Form) -> AsyncIterator[bytes]:
+async def _iterate(form: MultipartForm) -> AsyncIterator[bytes]:
     if isinstance(form.content, bytes):
         for chunk in form:
             yield chunk

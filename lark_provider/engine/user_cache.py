@@ -9,11 +9,11 @@ import orjson
 from lark_provider.engine import credentials, fallback_store
 from lark_provider.engine.session import Session
 from lark_provider.protocol.cached_user import CachedUser
-from lark_provider.protocol.effects import CacheGet, CachePut, Seen
+from lark_provider.protocol.effects import CachedAnswer, CacheGet, CachePut
 from lark_provider.protocol.operations import Procedure
 
 
-def get(session: Session, wanted: CacheGet) -> Procedure[dict[str, Seen]]:
+def get(session: Session, wanted: CacheGet) -> Procedure[dict[str, CachedAnswer]]:
     """Return cached users by lookup; if the database is unavailable, those that this process has seen.
 
     Args:
@@ -38,7 +38,8 @@ def get(session: Session, wanted: CacheGet) -> Procedure[dict[str, Seen]]:
     now = session.clock()
     # An entry of a process whose clock runs ahead is from the future; it must not stay valid indefinitely.
     return {
-        lookup: Seen(orjson.loads(user.data), abs(now - user.fetched_at)) for lookup, user in users.items()
+        lookup: CachedAnswer(orjson.loads(user.data), abs(now - user.fetched_at))
+        for lookup, user in users.items()
     }
 
 

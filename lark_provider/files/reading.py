@@ -24,7 +24,7 @@ _LONG_INT = re.compile(r"\d{19}")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceFile:
     """A file that can be read.
 
     Attributes:
@@ -38,17 +38,17 @@ class Source:
     is_pipe: bool = False
 
 
-def local(name: str) -> Source:
+def local(name: str) -> SourceFile:
     """Return a file of this machine."""
     try:
         is_pipe = Path(name).is_fifo()
     except OSError:  # opening it says why
         is_pipe = False
-    return Source(name, lambda: Path(name).open("rb"), is_pipe)
+    return SourceFile(name, lambda: Path(name).open("rb"), is_pipe)
 
 
 def read(
-    source: Source, encoding: str, required: Sequence[str] = ()
+    source: SourceFile, encoding: str, required: Sequence[str] = ()
 ) -> Generator[dict[str, Any], None, None]:
     """Yield the rows of a file.
 
@@ -74,7 +74,7 @@ def read(
         ) from None
 
 
-def ascii_text(source: Source) -> str:
+def ascii_text(source: SourceFile) -> str:
     """Return a text of which only what is ASCII counts, such as numbers, in any encoding that extends ASCII.
 
     Args:
@@ -87,7 +87,7 @@ def ascii_text(source: Source) -> str:
         return file.read()
 
 
-def open_text(source: Source, encoding: str, errors: str = "strict") -> TextIO:
+def open_text(source: SourceFile, encoding: str, errors: str = "strict") -> TextIO:
     """Open a text file for reading.
 
     Args:
@@ -111,7 +111,7 @@ def open_text(source: Source, encoding: str, errors: str = "strict") -> TextIO:
         ) from None
 
 
-def _undecodable(source: Source, encoding: str) -> str:
+def _undecodable(source: SourceFile, encoding: str) -> str:
     """Return the first line that is not in an encoding, as an error names it."""
     if source.is_pipe:
         return ""
@@ -183,7 +183,7 @@ def _json_lines(file: TextIO, name: str) -> Iterator[dict[str, Any]]:
     broken.check()
 
 
-def _parquet(source: Source, required: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _parquet(source: SourceFile, required: Sequence[str]) -> Iterator[dict[str, Any]]:
     parquet, name = pyarrow("parquet"), source.name
     try:
         with source.open() as opened_file, parquet.ParquetFile(opened_file) as file:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lark_provider.api.receivers import ReceiverIdType
     from lark_provider.client import AsyncLarkServiceClient, LarkServiceClient
     from lark_provider.hooks.frames import FrameType
-    from lark_provider.hooks.receivers import Receiver
+    from lark_provider.hooks.receivers import NamedReceiver
 
 
 class LarkHook(LarkBaseHook):
@@ -87,7 +87,7 @@ class LarkHook(LarkBaseHook):
         url = await airflow_config.adatabase_url()
         return AsyncLarkServiceClient(**self._settings(), database_url=url)
 
-    def receiver(self, name: str, id_type: ReceiverIdType | None = None) -> Receiver:
+    def receiver(self, name: str, id_type: ReceiverIdType | None = None) -> NamedReceiver:
         """Return the receiver of a message. Every message of the Airflow packages is resolved here.
 
         Args:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from lark_provider.api.receivers import ReceiverIdType
 
 
-__all__ = ["Receiver", "mapping", "mark_redirected", "resolve"]
+__all__ = ["NamedReceiver", "mapping", "mark_redirected", "resolve"]
 
 
-class Receiver(NamedTuple):
+class NamedReceiver(NamedTuple):
     """The receiver of a message.
 
     Attributes:
@@ -40,7 +40,7 @@ def resolve(
     *,
     aliases: Mapping[str, Any],
     redirect: str,
-) -> Receiver:
+) -> NamedReceiver:
     """Return the receiver of a message.
 
     Args:
@@ -50,8 +50,8 @@ def resolve(
         redirect: An id or an alias that gets all messages; "" for no redirection.
     """
     if redirect:
-        return Receiver(str(aliases.get(redirect, redirect)), None, name)
-    return Receiver(str(aliases[name])) if name in aliases else Receiver(name, id_type)
+        return NamedReceiver(str(aliases.get(redirect, redirect)), None, name)
+    return NamedReceiver(str(aliases[name])) if name in aliases else NamedReceiver(name, id_type)
 
 
 def mapping(value: Any, extra: str, conn_id: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from lark_provider.api.cards.airflow import failure as cards
 from lark_provider.api.cards.airflow.mentions import Mentions
 from lark_provider.api.messaging.additions import with_element
 from lark_provider.errors import InvalidRequestError
-from lark_provider.notifications.delivery import Message
+from lark_provider.notifications.delivery import NotificationMessage
 from lark_provider.protocol.incidents.event import RunEvent
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _MAX_BYTES = 18 * 1024  # of the 20 KB that a custom bot takes; signature and me
 
 
 async def deliver(
-    client: AsyncLarkWebhookClient, message: Message, event: RunEvent, keywords: Sequence[str]
+    client: AsyncLarkWebhookClient, message: NotificationMessage, event: RunEvent, keywords: Sequence[str]
 ) -> tuple[str, ...]:
     """Send a message.
 
@@ -59,7 +59,7 @@ def _with_names(content: Any, msg_type: str, mentions: Mentions) -> Any:
     return content
 
 
-def _default(message: Message, event: RunEvent, keywords: Sequence[str]) -> Any:
+def _default(message: NotificationMessage, event: RunEvent, keywords: Sequence[str]) -> Any:
     language = message.language
     if message.msg_type != "interactive":
         text = cards.lines(event, language)

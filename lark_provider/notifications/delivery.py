@@ -11,7 +11,7 @@ from lark_provider.api.cards.airflow import failure as cards
 from lark_provider.api.cards.airflow.mentions import Mentions
 from lark_provider.api.messaging.additions import mark_redirected, with_element
 from lark_provider.errors import InvalidRequestError, LarkAPIError, LarkError
-from lark_provider.hooks.receivers import Receiver
+from lark_provider.hooks.receivers import NamedReceiver
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Incident
 from lark_provider.protocol.language import Language
@@ -23,7 +23,7 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class NotificationMessage:
     """A message to send.
 
     Attributes:
@@ -40,7 +40,7 @@ class Message:
 
 
 def compose(
-    message: Message, to: Receiver, event: RunEvent, incident: Incident | None
+    message: NotificationMessage, to: NamedReceiver, event: RunEvent, incident: Incident | None
 ) -> tuple[Any, Sequence[str]]:
     """Return the content to send, and the ids of whom the client mentions at its end.
 
@@ -66,8 +66,8 @@ def compose(
 
 async def deliver(
     client: AsyncLarkServiceClient,
-    to: Receiver,
-    message: Message,
+    to: NamedReceiver,
+    message: NotificationMessage,
     event: RunEvent,
     incident: Incident | None,
     *,
@@ -138,7 +138,7 @@ async def _update(client: AsyncLarkServiceClient, cards: Sequence[str], content:
 
 async def _send(
     client: AsyncLarkServiceClient,
-    to: Receiver,
+    to: NamedReceiver,
     content: Any,
     msg_type: str,
     mentions: Sequence[str],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from lark_provider.notifications import airflow_context
 from lark_provider.notifications.deadline import Deadline, call_in_thread
-from lark_provider.notifications.delivery import Message
+from lark_provider.notifications.delivery import NotificationMessage
 from lark_provider.protocol.incidents.event import EventKind, RunEvent
 from lark_provider.protocol.incidents.model import Incident
 from lark_provider.protocol.language import Language
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lark_provider.api.messaging import MessageType
     from lark_provider.api.receivers import ReceiverIdType
     from lark_provider.client import AsyncLarkServiceClient
-    from lark_provider.hooks.receivers import Receiver
+    from lark_provider.hooks.receivers import NamedReceiver
 
 
 class Notifier(Protocol):
@@ -66,8 +66,8 @@ class Notice:
     notifier: Notifier
     conn_id: str
     client: AsyncLarkServiceClient
-    to: Receiver
-    message: Message
+    to: NamedReceiver
+    message: NotificationMessage
     event: RunEvent
     context: Mapping[str, Any]
     left: Deadline

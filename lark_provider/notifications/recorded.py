@@ -14,12 +14,12 @@ from lark_provider.api.cards.airflow import failure
 from lark_provider.errors import LarkError
 from lark_provider.notifications.deadline import call_in_thread
 from lark_provider.notifications.notice import Notice
-from lark_provider.outbox.apps import Apps
+from lark_provider.outbox.apps import OutboxApps
 from lark_provider.outbox.delivering import Deliverer
 from lark_provider.outbox.outgoing import message
-from lark_provider.outbox.recording import Recorded, Recorder
+from lark_provider.outbox.recording import RecordedIncident, Recorder
 from lark_provider.protocol.incidents.model import FAILURES
-from lark_provider.protocol.incidents.shown import Place
+from lark_provider.protocol.incidents.shown import IncidentPlace
 
 T = TypeVar("T")
 _RECORD_SECONDS = 10.0
@@ -57,10 +57,12 @@ async def send(notice: Notice) -> Sequence[str]:
     return await _deliver(notice, recorder, row, row)
 
 
-async def _card(notice: Notice, recorder: Recorder) -> Recorded | None:
+async def _card(notice: Notice, recorder: Recorder) -> RecordedIncident | None:
     """Add the event to the incident of its run; None if it has none."""
     event, to = notice.event, notice.to
-    place = Place(event.dag_id, event.run_id, to.id, to.id_type or "", notice.message.language, to.instead_of)
+    place = IncidentPlace(
+        event.dag_id, event.run_id, to.id, to.id_type or "", notice.message.language, to.instead_of
+    )
     before = await _in_database(notice, lambda: recorder.open(place))
     if before is None and event.kind not in FAILURES:
         return None
@@ -106,7 +108,7 @@ async def _deliver(notice: Notice, recorder: Recorder, row: str, name: str) -> S
         name: The card whose rows are delivered in their order; else the row.
     """
     left = notice.left
-    apps = Apps(given=[notice.client], only_given=True)
+    apps = OutboxApps(given=[notice.client], only_given=True)
     why = "the deadline came first"
     while (seconds := left.remaining() - _LAST_SECONDS) > 0:
         deliverer = Deliverer(recorder.outbox, apps, seconds=seconds)

@@ -18,7 +18,7 @@ from lark_provider.hooks.lark import LarkHook
 from lark_provider.hooks.webhook import LarkWebhookHook
 from lark_provider.notifications import airflow_context, bot, direct
 from lark_provider.notifications.deadline import Deadline, call_in_thread, max_retries
-from lark_provider.notifications.delivery import Message
+from lark_provider.notifications.delivery import NotificationMessage
 from lark_provider.notifications.notice import Notice, Notifier
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.support.once import Once
@@ -143,7 +143,7 @@ class _Attempt:
                 "unavailable."
             )
 
-    def _message(self, hook: LarkHook | LarkWebhookHook) -> Message:
+    def _message(self, hook: LarkHook | LarkWebhookHook) -> NotificationMessage:
         notifier = self.notifier
         known = hook.owners if notifier.mentions else {}
         found = mentions.resolve(notifier.mentions, self.event.owners, known, user_ids=notifier.bots_only)
@@ -154,4 +154,4 @@ class _Attempt:
                 name,
                 self.conn_id,
             )
-        return Message(sendable(notifier.content), notifier.msg_type, notifier.language, found)
+        return NotificationMessage(sendable(notifier.content), notifier.msg_type, notifier.language, found)

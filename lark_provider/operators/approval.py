@@ -14,14 +14,14 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, A
 from lark_provider.errors import LarkError
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.hooks.task import lark_errors, origin_of, with_questions
-from lark_provider.operators.question_cards import QuestionCards, question_card
+from lark_provider.operators.question_cards import OperatorCards, question_card
 from lark_provider.sensors.card_callback import LarkCardCallbackSensor, texts
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from lark_provider.api.receivers import ReceiverIdType
-    from lark_provider.protocol.questions import Asked, Claim, Draft, Origin, Question, Reason
+    from lark_provider.protocol.questions import Asked, Draft, Origin, Question, QuestionClaim, Reason
     from lark_provider.protocol.waits import Wait
 
 MESSAGE_XCOM = "lark_message_id"
@@ -136,8 +136,8 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
             raise
 
     @property
-    def _cards(self) -> QuestionCards:
-        return QuestionCards(self.hook, self.log)
+    def _cards(self) -> OperatorCards:
+        return OperatorCards(self.hook, self.log)
 
     def _draft(self, context: Context, origin: Origin) -> Draft:
         from lark_provider.hooks.approvers import comparable_ids
@@ -171,7 +171,7 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
             branches=self.branches,
         )
 
-    def _on_recorded(self, claim: Claim) -> None:
+    def _on_recorded(self, claim: QuestionClaim) -> None:
         self._replaced = claim.replaced
 
     def _ensure_card_sent(self, context: Context) -> None:

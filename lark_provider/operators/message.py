@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lark_provider.api.messaging import Message, MessageType, OnUnknown
     from lark_provider.api.receivers import ReceiverIdType
     from lark_provider.client import LarkServiceClient
-    from lark_provider.hooks.receivers import Receiver
+    from lark_provider.hooks.receivers import NamedReceiver
     from lark_provider.protocol.calls import LarkResponse
 
 
@@ -138,7 +138,7 @@ class LarkSendMessageOperator(LarkOperator):
         self.log.info("Sent %s %s to %s.", self.msg_type, sent["message_id"], whom)
         return sent["message_id"]
 
-    def _send(self, client: LarkServiceClient, to: Receiver, key: str) -> LarkResponse[Message]:
+    def _send(self, client: LarkServiceClient, to: NamedReceiver, key: str) -> LarkResponse[Message]:
         content, mentions = self._content(), self.mentions or ()
         if to.instead_of is not None:
             from lark_provider.hooks.receivers import mark_redirected

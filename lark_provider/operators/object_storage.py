@@ -13,7 +13,7 @@ from lark_provider.errors import InvalidRequestError
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-    from lark_provider.files.reading import Source
+    from lark_provider.files.reading import SourceFile
 
 StoragePath: TypeAlias = "ObjectStoragePath | str"
 _LOCAL = ("file", "local", "")
@@ -22,7 +22,7 @@ MAX_FILE_BYTES = 30 * 1024 * 1024
 """What Lark takes."""
 
 
-def source_of(path: StoragePath) -> Source:
+def source_of(path: StoragePath) -> SourceFile:
     """Return a file that rows are read from.
 
     Args:
@@ -30,11 +30,11 @@ def source_of(path: StoragePath) -> Source:
     """
     from airflow.sdk import ObjectStoragePath
 
-    from lark_provider.files.reading import Source
+    from lark_provider.files.reading import SourceFile
 
     found = ObjectStoragePath(path)
     # Not `found.open`: Python's readers of text do not take its wrapper for a file object.
-    return Source(str(path), lambda: found.fs.open(found.path, "rb"))
+    return SourceFile(str(path), lambda: found.fs.open(found.path, "rb"))
 
 
 def content_of(path: StoragePath, most: int) -> tuple[bytes, str]:

@@ -26,7 +26,7 @@ _KEY_LIFETIME = timedelta(minutes=55)
 """For how long Lark recognizes a message by its idempotency key: an hour, less a margin for clocks."""
 
 
-class QuestionCards:
+class OperatorCards:
     """Send and replace cards, each over the connection that its question was recorded with.
 
     Args:

@@ -24,7 +24,7 @@ Records: TypeAlias = Iterable[Mapping[str, Any]]
 OnClear: TypeAlias = Literal["resume", "restart"]
 
 
-class Source:
+class CallableSource:
     """Wrap a callable that makes records, since Airflow would call it while it renders templates."""
 
     def __init__(self, function: Callable[..., Records]) -> None:
@@ -120,7 +120,7 @@ class WritingOperator(ProgressMixin, TableOperator):
                 f"records must be readable by each try, got {type(records).__name__}, which the first try "
                 "uses up. Next: pass the function that makes it, not its result."
             )
-        self.records = Source(records) if callable(records) else records
+        self.records = CallableSource(records) if callable(records) else records
         self.records_kwargs = records_kwargs or {}
         self.source = source
         self.source_encoding = source_encoding
@@ -236,8 +236,8 @@ class WritingOperator(ProgressMixin, TableOperator):
             return self._file(self.source)
         found = self.records
         if isinstance(found, str):
-            found = Source(_import_function(found))
-        if isinstance(found, Source):
+            found = CallableSource(_import_function(found))
+        if isinstance(found, CallableSource):
             if not isinstance(self.records_kwargs, Mapping):
                 raise InvalidRequestError(
                     f"records_kwargs must be a dict, got {str(self.records_kwargs)[:80]!r}. Next: pass a "

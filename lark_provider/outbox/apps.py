@@ -29,7 +29,7 @@ class Known(NamedTuple):
     client: AsyncLarkServiceClient
 
 
-class Apps:
+class OutboxApps:
     """The apps of this process, by id and base URL.
 
     Args:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from lark_provider.outbox.apps import Apps, Known
+from lark_provider.outbox.apps import Known, OutboxApps
 from lark_provider.outbox.outgoing import Outgoing
 from lark_provider.protocol.codes import CARD_GONE
 from lark_provider.protocol.errors import (
@@ -21,7 +21,7 @@ from lark_provider.protocol.errors import (
     PermissionDeniedError,
 )
 from lark_provider.storage.outbox import Outbox
-from lark_provider.storage.outbox_rows import Claimed, open_payload
+from lark_provider.storage.outbox_rows import ClaimedRow, open_payload
 from lark_provider.support import measured, threads
 from lark_provider.support.environment import ENVIRONMENT
 
@@ -60,7 +60,7 @@ class Deliverer:
     def __init__(
         self,
         outbox: Outbox,
-        apps: Apps,
+        apps: OutboxApps,
         *,
         seconds: float = _ATTEMPT_SECONDS,
         replaces: Callable[[], bool] = replaces_cards,
@@ -84,7 +84,7 @@ class Deliverer:
         """
         unknown = self._apps.unknown()
 
-        def claim() -> list[Claimed]:
+        def claim() -> list[ClaimedRow]:
             seconds = self._seconds + _LEASE_SECONDS
             return self._outbox.claim(
                 self._me, seconds, most=self._outbox.at_once, without=unknown, only=only
@@ -101,7 +101,7 @@ class Deliverer:
         """Return the state of a row, its message and the reason; see `Outbox.state`."""
         return await _in_thread(lambda: self._outbox.state(row))
 
-    async def _deliver(self, row: Claimed) -> None:
+    async def _deliver(self, row: ClaimedRow) -> None:
         try:
             known = await self._apps.find(row.app_id, row.base_url)
         except LarkError as error:  # The registry is unavailable.
@@ -121,7 +121,7 @@ class Deliverer:
             return
         await self._attempt(row, known, Outgoing.from_json(text))
 
-    async def _attempt(self, row: Claimed, known: Known, message: Outgoing) -> None:
+    async def _attempt(self, row: ClaimedRow, known: Known, message: Outgoing) -> None:
         if row.was_sent and row.message_id is None and row.sent_seconds > _UNCERTAIN_SECONDS:
             extra = {"row": row.id, "app": row.app_id, "sent_s": round(row.sent_seconds)}
             logger.warning("Outcome unknown for too long; a second message may appear", extra=extra)
@@ -136,7 +136,7 @@ class Deliverer:
             await _in_thread(lambda: self._outbox.record_delivered(row, self._me, message_id))
             measured.OUTBOX_DELIVERED.add(row.app_id, "send" if row.message_id is None else "update")
 
-    async def _handle_refusal(self, row: Claimed, error: LarkAPIError) -> None:
+    async def _handle_refusal(self, row: ClaimedRow, error: LarkAPIError) -> None:
         if row.message_id is not None and self._replaces() and error.code in CARD_GONE:
             extra = {"row": row.id, "message_id": row.message_id, "code": error.code}
             logger.info("Card cannot be updated; sending a new one", extra=extra)
@@ -152,7 +152,7 @@ class Deliverer:
         logger.error("Message given up", extra=extra)
 
     async def _later(
-        self, row: Claimed, error: BaseException, *, may_be_sent: bool, longest: bool = False
+        self, row: ClaimedRow, error: BaseException, *, may_be_sent: bool, longest: bool = False
     ) -> None:
         pause = _LAST_PAUSE if longest else min(_LAST_PAUSE, _FIRST_PAUSE * 2 ** min(row.attempts, 10))
         pause *= random.uniform(0.75, 1.25)  # noqa: S311 - jitter
@@ -171,7 +171,7 @@ def _why(error: LarkAPIError) -> str:
     return "content" if isinstance(error, InvalidRequestError) else "refused"
 
 
-async def _send(row: Claimed, known: Known, message: Outgoing) -> str:
+async def _send(row: ClaimedRow, known: Known, message: Outgoing) -> str:
     """Update the card of a row, or send its message, and return the message's id."""
     messaging = known.client.messaging
 

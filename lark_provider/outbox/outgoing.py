@@ -11,7 +11,7 @@ import orjson
 from lark_provider.api.cards.airflow import failure
 from lark_provider.api.cards.airflow.mentions import Mentions
 from lark_provider.api.messaging.additions import mark_redirected, with_element
-from lark_provider.protocol.incidents.shown import Shown
+from lark_provider.protocol.incidents.shown import ShownIncident
 from lark_provider.protocol.language import LANGUAGES
 
 
@@ -83,7 +83,7 @@ def message(
     return Outgoing(receiver, receiver_type, msg_type, full, plain, mentions.ids, mentions.emails)
 
 
-def card(shown: Shown) -> str:
+def card(shown: ShownIncident) -> str:
     """Return the outbox's payload for the card of an incident."""
     place = shown.place
     language = next((one for one in LANGUAGES if one == place.language), LANGUAGES[0])

@@ -17,15 +17,15 @@ from lark_provider.outbox import outgoing
 from lark_provider.outbox.outgoing import Outgoing
 from lark_provider.protocol.incidents.changes import after
 from lark_provider.protocol.incidents.event import RunEvent
-from lark_provider.protocol.incidents.shown import Place, Shown
-from lark_provider.storage.incidents import Change, Incidents, Recorded
+from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
+from lark_provider.storage.incidents import Change, Incidents, RecordedIncident
 from lark_provider.storage.outbox import Outbox
-from lark_provider.storage.outbox_rows import Entry
+from lark_provider.storage.outbox_rows import OutboxEntry
 
 if TYPE_CHECKING:
     from lark_provider.client import AsyncLarkServiceClient, LarkServiceClient
 
-__all__ = ["Recorded", "Recorder"]
+__all__ = ["RecordedIncident", "Recorder"]
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -44,7 +44,7 @@ class Recorder:
         self.outbox = Outbox.from_config(database_url)
         self._incidents = Incidents.from_config(self._app, database_url)
 
-    def open(self, place: Place) -> Shown | None:
+    def open(self, place: IncidentPlace) -> ShownIncident | None:
         """Return the open incident of a run and receiver; None if there is none.
 
         Args:
@@ -56,7 +56,7 @@ class Recorder:
         """
         return self._incidents.open(place)
 
-    def change(self, key: str, change: Change) -> Recorded:
+    def change(self, key: str, change: Change) -> RecordedIncident:
         """Change an incident, such as by a claim, and have its card updated; raises as `open`.
 
         Args:
@@ -67,13 +67,13 @@ class Recorder:
 
     def event(
         self,
-        place: Place,
+        place: IncidentPlace,
         event: RunEvent,
         mentions: Mentions,
         *,
         states: Mapping[str, str] = _NOTHING,
         errors: Mapping[str, str] = _NOTHING,
-    ) -> Recorded:
+    ) -> RecordedIncident:
         """Add an event to the incident of its run, whose card is sent or updated.
 
         Args:
@@ -91,7 +91,7 @@ class Recorder:
             DecryptionError: The incident was encrypted under another secret of the app.
         """
 
-        def change(before: Shown) -> Shown | None:
+        def change(before: ShownIncident) -> ShownIncident | None:
             found = after(before.incident, event, states, errors)
             if found is None:
                 return None
@@ -115,5 +115,5 @@ class Recorder:
         """
         names = f"{self._app.base_url}\0{self._app.app_id}\0{message.receiver}\0{key}"
         id_ = hashlib.sha256(names.encode("utf-8", "surrogatepass")).hexdigest()
-        self.outbox.add(self._app, Entry(id_, message.receiver, message.to_json()))
+        self.outbox.add(self._app, OutboxEntry(id_, message.receiver, message.to_json()))
         return id_

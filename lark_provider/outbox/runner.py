@@ -8,7 +8,7 @@ from contextlib import suppress
 from threading import Event as Stop
 from typing import Any
 
-from lark_provider.outbox.apps import Apps
+from lark_provider.outbox.apps import OutboxApps
 from lark_provider.outbox.delivering import Deliverer
 from lark_provider.protocol.errors import LarkError
 from lark_provider.storage.outbox import Outbox
@@ -35,7 +35,7 @@ class OutboxRunner:
     """
 
     def __init__(self, *, idle_seconds: float = _IDLE_SECONDS) -> None:
-        self._outbox, self._apps = Outbox.from_config(), Apps()
+        self._outbox, self._apps = Outbox.from_config(), OutboxApps()
         self._idle, self._warnings = idle_seconds, Throttle()
 
     def run(self, stop: Stop) -> None:

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lark_provider.plugins import identity, settings
-from lark_provider.plugins.answering import Clicker, answer
-from lark_provider.plugins.clearing import Plans, Shown, clear
+from lark_provider.plugins.answering import Answerer, answer
+from lark_provider.plugins.clearing import Plans, ShownTry, clear
 from lark_provider.plugins.failures import act_on, incident
 from lark_provider.plugins.in_process import InProcess
 from lark_provider.plugins.sentences import sentence
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick
 from lark_provider.protocol.hitl.keys import action_of, card_of
-from lark_provider.protocol.incidents.shown import Shown as ShownIncident
+from lark_provider.protocol.incidents.shown import ShownIncident
 from lark_provider.protocol.waits import CORRELATION
 from lark_provider.storage.clicked_cards import QuestionCard, is_incident, question_card
 from lark_provider.storage.people import People
@@ -52,9 +52,9 @@ class Actions:
         if card is None:
             return ClickResult("unknown_card", sentence("unknown_card"), open_id=open_id)
         found = await threads.run(lambda: _identify(click), _SECONDS)
-        if isinstance(found, identity.Refusal):
+        if isinstance(found, identity.PersonRefusal):
             return ClickResult(found.outcome, found.message, open_id=open_id, link_url=found.link_url)
-        who = Clicker(open_id, str(found.user.get_id()), str(found.user.get_name()))
+        who = Answerer(open_id, str(found.user.get_id()), str(found.user.get_name()))
         plans = Plans(
             lambda: results.plan(click.app_id, click.event_id),
             lambda plan: results.decide(click, key_of(click) or "", plan),
@@ -66,7 +66,7 @@ class Actions:
                 return who.result("superseded")
             if action_of(click.action.value) == "ask_again":
                 task = card.question.task
-                return await clear(airflow, [Shown(task, task.task_id)], who, plans)
+                return await clear(airflow, [ShownTry(task, task.task_id)], who, plans)
             return await answer(airflow, card, click, who)
 
     async def with_link(self, click: DeliveredClick, result: ClickResult) -> ClickResult:
@@ -81,7 +81,9 @@ class Actions:
         if result.outcome != "unlinked":
             return result
         found = await threads.run(lambda: _identify(click), _SECONDS)
-        return replace(result, link_url=found.link_url) if isinstance(found, identity.Refusal) else result
+        return (
+            replace(result, link_url=found.link_url) if isinstance(found, identity.PersonRefusal) else result
+        )
 
 
 def key_of(click: DeliveredClick) -> str | None:
@@ -111,7 +113,7 @@ def _card(click: DeliveredClick) -> QuestionCard | ShownIncident | None:
     return card
 
 
-def _identify(click: DeliveredClick) -> identity.Identified | identity.Refusal:
+def _identify(click: DeliveredClick) -> identity.Identified | identity.PersonRefusal:
     """Return the user of Airflow that a person acts as, or why they may not. It blocks."""
     people = People(settings.DATABASE.url())
     clicker = identity.Clicker(

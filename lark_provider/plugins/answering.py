@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from lark_provider.plugins import guard, hold, settings
-from lark_provider.plugins.in_process import InProcess, Reply
+from lark_provider.plugins.in_process import AirflowReply, InProcess
 from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.sentences import answered_by, sentence
 from lark_provider.protocol.hitl.answers import InvalidAnswerError, read_answer
@@ -29,7 +29,7 @@ _DATABASE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Clicker:
+class Answerer:
     """Who clicked.
 
     Attributes:
@@ -54,7 +54,7 @@ class Clicker:
         return ClickResult(outcome, told, open_id=self.open_id, person=self.name, **more)
 
 
-async def answer(airflow: InProcess, card: QuestionCard, click: DeliveredClick, who: Clicker) -> ClickResult:
+async def answer(airflow: InProcess, card: QuestionCard, click: DeliveredClick, who: Answerer) -> ClickResult:
     """Answer a question.
 
     Args:
@@ -81,7 +81,7 @@ async def answer(airflow: InProcess, card: QuestionCard, click: DeliveredClick, 
     return await _send(airflow, card.question, wanted, who)
 
 
-async def _send(airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer, who: Clicker) -> ClickResult:
+async def _send(airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer, who: Answerer) -> ClickResult:
     path = f"{question.task.path}/hitlDetails"
     expected = guard.EXPECTED.set(question.task.ti_id)
     try:
@@ -113,7 +113,7 @@ async def _send(airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer, 
 
 
 async def _earlier_try(
-    airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer | dict[str, str], who: Clicker
+    airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer | dict[str, str], who: Answerer
 ) -> ClickResult:
     """Return what became of a click on the question of an earlier try.
 
@@ -127,7 +127,7 @@ async def _earlier_try(
     return who.result("superseded")
 
 
-def refusal_result(reply: Reply, who: Clicker) -> ClickResult:
+def refusal_result(reply: AirflowReply, who: Answerer) -> ClickResult:
     """Return what becomes of a click that Airflow refuses.
 
     Args:
@@ -154,7 +154,7 @@ def _read(card: QuestionCard, click: DeliveredClick) -> HitlAnswer | dict[str, s
         return {name: texts[language] for name, texts in error.errors.items()}
 
 
-async def _not_now(question: HitlQuestion, state: str | None, who: Clicker) -> ClickResult | None:
+async def _not_now(question: HitlQuestion, state: str | None, who: Answerer) -> ClickResult | None:
     """Return why a question takes no answer: the task does not wait, or not for long enough."""
     if state == "running":  # Its process has not ended yet.
         return who.result("too_early")
@@ -195,7 +195,7 @@ def _faults(question: HitlQuestion, wanted: HitlAnswer, options: list[str]) -> d
     return errors
 
 
-def _already(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who: Clicker) -> ClickResult:
+def _already(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who: Answerer) -> ClickResult:
     """Return what became of a click whose question has an answer: it may be this click's own.
 
     The answer of a delivery that was never acknowledged, since a process died, is found here again.
@@ -210,7 +210,7 @@ def _already(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who
     return who.result("already_answered", told, end=end)
 
 
-def _is_own(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who: Clicker) -> bool:
+def _is_own(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who: Answerer) -> bool:
     """Return whether the recorded person and answer are those of the click."""
     by = detail["responded_by_user"]
     return (
@@ -222,7 +222,7 @@ def _is_own(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who:
     )
 
 
-def _answered_result(detail: Mapping[str, Any], who: Clicker) -> ClickResult:
+def _answered_result(detail: Mapping[str, Any], who: Answerer) -> ClickResult:
     end = _end(detail, who.name, who.open_id)
     return who.result("answered", sentence("answered", options=", ".join(end.options)), end=end)
 

@@ -15,9 +15,9 @@ from urllib.parse import quote
 import orjson
 
 from lark_provider.plugins import audit
-from lark_provider.plugins.answering import Clicker, refusal_result
+from lark_provider.plugins.answering import Answerer, refusal_result
 from lark_provider.plugins.audit import Marker
-from lark_provider.plugins.in_process import InProcess, Reply
+from lark_provider.plugins.in_process import AirflowReply, InProcess
 from lark_provider.plugins.sentences import retry_sentence
 from lark_provider.protocol.hitl.delivery import ClickResult
 from lark_provider.protocol.hitl.model import TaskInstance
@@ -30,7 +30,7 @@ _SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownTry:
     """A try that a card shows as failed.
 
     Attributes:
@@ -57,7 +57,7 @@ class Plan:
         after: The latest row of Airflow's audit log at that time.
     """
 
-    tries: tuple[Shown, ...]
+    tries: tuple[ShownTry, ...]
     others: tuple[str, ...]
     after: int
 
@@ -69,7 +69,7 @@ class Plan:
     def load(cls, text: str) -> Plan:
         """Read what `dump` returned."""
         found = orjson.loads(text)
-        tries = tuple(Shown(TaskInstance(**one["task"]), one["label"]) for one in found["tries"])
+        tries = tuple(ShownTry(TaskInstance(**one["task"]), one["label"]) for one in found["tries"])
         return cls(tries, tuple(found["others"]), found["after"])
 
 
@@ -87,7 +87,7 @@ class Plans:
 
 
 async def clear(
-    airflow: InProcess, shown: Sequence[Shown], who: Clicker, plans: Plans, unknown: Sequence[str] = ()
+    airflow: InProcess, shown: Sequence[ShownTry], who: Answerer, plans: Plans, unknown: Sequence[str] = ()
 ) -> ClickResult:
     """Clear failed tasks of one DAG run whose last try is still the one shown.
 
@@ -101,7 +101,7 @@ async def clear(
     text = await threads.run(plans.read, _SECONDS)
     is_again = text is not None
     wanted = list(shown[:MOST]) if text is None else list(Plan.load(text).tries)
-    unchanged: list[Shown] = []
+    unchanged: list[ShownTry] = []
     for one in wanted:
         found = await airflow.call("GET", one.task.path)
         if not found.is_ok and found.status != _NOT_FOUND:
@@ -128,7 +128,7 @@ async def clear(
     return who.result("retried" if cleared else "superseded", told)
 
 
-async def _cleared_tries(plan: Plan, who: Clicker) -> list[Shown]:
+async def _cleared_tries(plan: Plan, who: Answerer) -> list[ShownTry]:
     """Return which tries of a plan the person has had cleared since it was made."""
     if not plan.tries:
         return []
@@ -139,7 +139,7 @@ async def _cleared_tries(plan: Plan, who: Clicker) -> list[Shown]:
     return [one for one in plan.tries if one.marker in found]
 
 
-async def _post(airflow: InProcess, tries: Sequence[Shown]) -> Reply:
+async def _post(airflow: InProcess, tries: Sequence[ShownTry]) -> AirflowReply:
     first = tries[0].task
     # A task that another person cleared meanwhile, and that runs, is left alone.
     body: dict[str, Any] = {

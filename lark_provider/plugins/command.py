@@ -92,14 +92,14 @@ class Commands:
 
     async def _perform(self, command: DeliveredCommand) -> CommandResult:
         found = await threads.run(lambda: _identify(command), _PERSON_SECONDS)
-        if isinstance(found, identity.Refusal):
+        if isinstance(found, identity.PersonRefusal):
             text = describe("unlinked") if found.link_url else dict(found.message)
             return CommandResult(found.outcome, text, link_url=found.link_url)
         async with InProcess(self._app, found.user) as airflow:
             return await perform(airflow, command, str(found.user.get_name()))
 
 
-def _identify(command: DeliveredCommand) -> identity.Identified | identity.Refusal:
+def _identify(command: DeliveredCommand) -> identity.Identified | identity.PersonRefusal:
     """Return the user of Airflow that a person acts as, or why they may not. It blocks."""
     who = identity.Clicker(command.app_id, command.tenant_key, command.open_id, command.tenant_key)
     people = People(settings.DATABASE.url())

@@ -10,15 +10,14 @@ from urllib.parse import quote
 from lark_provider.api.cards.airflow.failure_actions import read_mute
 from lark_provider.client import LarkServiceClient
 from lark_provider.client.base import app_of
-from lark_provider.plugins.answering import Clicker, refusal_result
-from lark_provider.plugins.clearing import Plans, Shown, clear
+from lark_provider.plugins.answering import Answerer, refusal_result
+from lark_provider.plugins.clearing import Plans, ShownTry, clear
 from lark_provider.plugins.sentences import sentence
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick
 from lark_provider.protocol.hitl.keys import action_of
 from lark_provider.protocol.hitl.model import TaskInstance
 from lark_provider.protocol.incidents.model import Failure
-from lark_provider.protocol.incidents.shown import Place
-from lark_provider.protocol.incidents.shown import Shown as ShownIncident
+from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
 from lark_provider.storage.incidents import Incidents
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def incident(url: URL, key: str, click: DeliveredClick) -> ShownIncident | None:
 
 
 async def act_on(
-    airflow: InProcess, shown: ShownIncident, click: DeliveredClick, who: Clicker, plans: Plans
+    airflow: InProcess, shown: ShownIncident, click: DeliveredClick, who: Answerer, plans: Plans
 ) -> ClickResult:
     """Do what a click on the card of an incident means.
 
@@ -67,7 +66,7 @@ async def act_on(
     action, at = action_of(click.action.value), click.clicked_at.astimezone(UTC)
     if action == "retry":
         failed = [one for one in shown.incident.failures if not one.recovered]
-        known = [Shown(_task(shown.place, one), one.label) for one in failed if one.ti_id]
+        known = [ShownTry(_task(shown.place, one), one.label) for one in failed if one.ti_id]
         return await clear(airflow, known, who, plans, unknown=[one.label for one in failed if not one.ti_id])
     if action == "claim":
         return await _note(
@@ -83,7 +82,7 @@ async def act_on(
     )
 
 
-async def _note(airflow: InProcess, place: Place, text: str, who: Clicker) -> ClickResult:
+async def _note(airflow: InProcess, place: IncidentPlace, text: str, who: Answerer) -> ClickResult:
     """Add a line to the note of the run: it needs the right to change the run, and leaves an audit row."""
     path = f"/dags/{quote(place.dag_id, safe='')}/dagRuns/{quote(place.run_id, safe='')}"
     found = await airflow.call("GET", path)
@@ -104,5 +103,5 @@ def _lines(run: Mapping[str, object]) -> list[str]:
     return note.splitlines() if isinstance(note, str) else []
 
 
-def _task(place: Place, failure: Failure) -> TaskInstance:
+def _task(place: IncidentPlace, failure: Failure) -> TaskInstance:
     return TaskInstance(failure.ti_id, place.dag_id, place.run_id, failure.task_id, failure.map_index)

@@ -62,7 +62,7 @@ class Identified:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class PersonRefusal:
     """Why a person may not act.
 
     Attributes:
@@ -100,7 +100,7 @@ class Identities:
         self._people, self._directory = people, directory or Directory()
         self._settings, self._base_url = settings, base_url or configured_base_url
 
-    def resolve(self, clicker: Clicker) -> Identified | Refusal:
+    def resolve(self, clicker: Clicker) -> Identified | PersonRefusal:
         """Return the user that a person acts as, or a refusal. It blocks.
 
         Nothing is raised for an unavailable database or Lark: the refusal is `unavailable`, to be tried
@@ -127,9 +127,9 @@ class Identities:
                 "Person not identified; the click is tried again",
                 extra={"open_id": clicker.open_id, "app_id": clicker.app_id, "error": str(error)},
             )
-            return Refusal("unavailable", REFUSALS["unavailable"])
+            return PersonRefusal("unavailable", REFUSALS["unavailable"])
 
-    def _identify_by_link(self, clicker: Clicker) -> Identified | Refusal | None:
+    def _identify_by_link(self, clicker: Clicker) -> Identified | PersonRefusal | None:
         try:
             linked = self._people.find(clicker.app_id, clicker.tenant_key, clicker.open_id)
             return None if linked is None else Identified(users.restore(linked), "link")
@@ -139,7 +139,7 @@ class Identities:
             logger.error("Link not usable", extra={"open_id": clicker.open_id, "reason": str(error)})  # noqa: TRY400 - the text says all
         return self._offer_link(clicker)
 
-    def _identify_by_table(self, clicker: Clicker, listed: Listed) -> Identified | Refusal | None:
+    def _identify_by_table(self, clicker: Clicker, listed: Listed) -> Identified | PersonRefusal | None:
         settings = self._settings()
         if (name := settings.users.get(clicker.open_id)) is not None:
             user = users.find_by_name(name)
@@ -151,7 +151,7 @@ class Identities:
             return None if user is None else Identified(user, "email")
         return None
 
-    def _offer_link(self, clicker: Clicker) -> Refusal:
+    def _offer_link(self, clicker: Clicker) -> PersonRefusal:
         base_url = self._base_url()
         if not base_url:
             logger.error(
@@ -177,8 +177,8 @@ def _refuse(
     error: ConfigurationError | None = None,
     *,
     link_url: str | None = None,
-) -> Refusal:
+) -> PersonRefusal:
     who = {"open_id": clicker.open_id, "app_id": clicker.app_id, "tenant_key": clicker.operator_tenant_key}
     reason = {} if error is None else {"reason": str(error)}
     logger.warning("Person refused", extra={"outcome": outcome, **who, **reason})
-    return Refusal(outcome, REFUSALS[text], link_url)
+    return PersonRefusal(outcome, REFUSALS[text], link_url)

@@ -24,7 +24,7 @@ _SERVER_ERRORS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class AirflowReply:
     """An answer of Airflow's.
 
     Attributes:
@@ -81,7 +81,7 @@ class InProcess:
 
     async def call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str
-    ) -> Reply:
+    ) -> AirflowReply:
         """Call an endpoint.
 
         Args:
@@ -102,4 +102,4 @@ class InProcess:
             content = found.json()
         except ValueError:
             content = None
-        return Reply(found.status_code, content)
+        return AirflowReply(found.status_code, content)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, cast
 from urllib.parse import quote
 
-from lark_provider.plugins.in_process import InProcess, Reply
+from lark_provider.plugins.in_process import AirflowReply, InProcess
 from lark_provider.protocol.commands.arguments import convert
 from lark_provider.protocol.commands.delivery import CommandResult, DeliveredCommand, Outcome, run_id_of
 from lark_provider.protocol.errors import InvalidRequestError
@@ -160,7 +160,7 @@ def _invalid(reason: str) -> CommandResult:
     return CommandResult("invalid", describe("invalid", reason=reason))
 
 
-def _refusal_result(reply: Reply, command: DeliveredCommand, person: str) -> CommandResult:
+def _refusal_result(reply: AirflowReply, command: DeliveredCommand, person: str) -> CommandResult:
     if reply.is_unavailable:
         return CommandResult("unavailable", describe("unavailable"))
     outcome: Outcome = "not_found" if reply.status == _NOT_FOUND else "forbidden"

@@ -49,7 +49,7 @@ class Turns:
             self._running -= is_free
 
 
-class Signed(NamedTuple):
+class SignedRequest(NamedTuple):
     """A request, of which nothing but the proof may be read unless it is proven.
 
     Attributes:
@@ -79,7 +79,7 @@ class Refused(NamedTuple):
 
 async def receive_signed(
     scope: Scope, receive: Receive, send: Send, secrets: BridgeSecrets, path: str
-) -> Signed | None:
+) -> SignedRequest | None:
     """Receive a request; None if it was answered already, as one that no bridge sends.
 
     Args:
@@ -98,10 +98,12 @@ async def receive_signed(
         return None
     name, at, signature = (header(scope, one) for one in (EVENT_HEADER, TIME_HEADER, SIGNATURE_HEADER))
     is_proven = secrets.prove(scope["method"], path, at, name, body, signature, now=time.time())
-    return Signed(name, body, is_proven, (scope.get("client") or ("",))[0])
+    return SignedRequest(name, body, is_proven, (scope.get("client") or ("",))[0])
 
 
-def read_signed(request: Signed, read: Callable[[bytes], D], name_of: Callable[[D], str]) -> D | Refused:
+def read_signed(
+    request: SignedRequest, read: Callable[[bytes], D], name_of: Callable[[D], str]
+) -> D | Refused:
     """Return what a request delivers, or why nothing is done about it.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from lark_provider.protocol.calls import Call, LarkResponse
-from lark_provider.protocol.codes import Code, Kind, lookup
+from lark_provider.protocol.codes import Code, CodeKind, lookup
 from lark_provider.protocol.effects import Response
 from lark_provider.protocol.errors import (
     ConflictError,
@@ -20,25 +20,27 @@ from lark_provider.protocol.errors import (
 )
 from lark_provider.protocol.redact import redact
 
-_ERRORS: dict[Kind, type[LarkAPIError]] = {
-    Kind.RATE: RateLimitError,
-    Kind.TOKEN: PermissionDeniedError,
-    Kind.PERMISSION: PermissionDeniedError,
-    Kind.NOT_FOUND: NotFoundError,
-    Kind.INVALID: InvalidRequestError,
-    Kind.CONFLICT: ConflictError,
-    Kind.REPLAYED: ConflictError,
-    Kind.GONE: ConflictError,
-    Kind.NOT_EMULATED: NotEmulatedError,
+_ERRORS: dict[CodeKind, type[LarkAPIError]] = {
+    CodeKind.RATE: RateLimitError,
+    CodeKind.TOKEN: PermissionDeniedError,
+    CodeKind.PERMISSION: PermissionDeniedError,
+    CodeKind.NOT_FOUND: NotFoundError,
+    CodeKind.INVALID: InvalidRequestError,
+    CodeKind.CONFLICT: ConflictError,
+    CodeKind.REPLAYED: ConflictError,
+    CodeKind.GONE: ConflictError,
+    CodeKind.NOT_EMULATED: NotEmulatedError,
 }
-_TRANSIENT = frozenset({Kind.RATE, Kind.BUSY, Kind.AMBIGUOUS})
-_HINTED = frozenset({Kind.INVALID, Kind.NOT_FOUND, Kind.PERMISSION})
-_NOT_LARK = Code(Kind.REFUSED, "check base_url and proxy: something else answered")
+_TRANSIENT = frozenset({CodeKind.RATE, CodeKind.BUSY, CodeKind.AMBIGUOUS})
+_HINTED = frozenset({CodeKind.INVALID, CodeKind.NOT_FOUND, CodeKind.PERMISSION})
+_NOT_LARK = Code(CodeKind.REFUSED, "check base_url and proxy: something else answered")
 PROXY_STEP = "check that the proxy lets this host through, and put user and password into its URL if it asks"
-_PROXY = Code(Kind.REFUSED, PROXY_STEP)
-_NO_ENDPOINT = Code(Kind.NOT_FOUND, "check method, path and base_url: Lark has no such endpoint")
-_NOT_EMULATED = Code(Kind.NOT_EMULATED, "answer it in the test by a fault of the emulator, or use Lark")
-_SERVER_ERROR = Code(Kind.AMBIGUOUS, "call again later; quote the log id to Lark's support if it persists")
+_PROXY = Code(CodeKind.REFUSED, PROXY_STEP)
+_NO_ENDPOINT = Code(CodeKind.NOT_FOUND, "check method, path and base_url: Lark has no such endpoint")
+_NOT_EMULATED = Code(CodeKind.NOT_EMULATED, "answer it in the test by a fault of the emulator, or use Lark")
+_SERVER_ERROR = Code(
+    CodeKind.AMBIGUOUS, "call again later; quote the log id to Lark's support if it persists"
+)
 _RATE_LIMITED = 99991400
 _ENVELOPE = frozenset({"code", "msg", "error"})
 _MASKED_BYTES, _QUOTED_CHARACTERS = 4096, 120  # masked first: half a secret would not be recognised
@@ -47,15 +49,15 @@ _HTTP_PROXY = 407  # proxy authentication required
 _HTTP_TIMEOUTS = (408, 499)  # seen by a proxy: the request may have been performed
 
 
-class Refusal(NamedTuple):
+class RefusedAnswer(NamedTuple):
     """An answer that reports a failure."""
 
-    kind: Kind
+    kind: CodeKind
     error: LarkAPIError
     retry_after: float | None
 
 
-def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkResponse[Any] | Refusal:
+def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkResponse[Any] | RefusedAnswer:
     """Judge an answer by its code first and by its HTTP status only where it has none.
 
     Args:
@@ -88,11 +90,11 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
     meaning = lookup(code)
     if response.headers.get("x-lark-emulator") == "not-emulated":
         return _read_refusal(call, response, body, _NOT_EMULATED, secrets)
-    if meaning.kind is Kind.DONE and call.updates:
+    if meaning.kind is CodeKind.DONE and call.updates:
         return _read_success(body, log_id, date)
-    if meaning.kind is Kind.REFUSED and response.status == _HTTP_TOO_MANY:
+    if meaning.kind is CodeKind.REFUSED and response.status == _HTTP_TOO_MANY:
         meaning = lookup(_RATE_LIMITED)
-    elif meaning.kind is Kind.REFUSED and response.status >= _HTTP_SERVER_ERROR:
+    elif meaning.kind is CodeKind.REFUSED and response.status >= _HTTP_SERVER_ERROR:
         meaning = _SERVER_ERROR
     return _read_refusal(call, response, body, meaning, secrets)
 
@@ -127,12 +129,12 @@ def _foreign(call: Call[Any], status: int) -> Code:
         return _PROXY
     # Waiting does not help against a page in place of an answer, and a write may have been performed.
     performed = status < _HTTP_REDIRECT and not call.safe
-    return _NOT_LARK._replace(kind=Kind.AMBIGUOUS) if performed else _NOT_LARK
+    return _NOT_LARK._replace(kind=CodeKind.AMBIGUOUS) if performed else _NOT_LARK
 
 
 def _read_refusal(
     call: Call[Any], response: Response, body: dict[str, Any], meaning: Code, secrets: tuple[str | None, ...]
-) -> Refusal:
+) -> RefusedAnswer:
     def hide_secrets(value: object) -> str:
         return redact(str(value), *secrets)
 
@@ -172,7 +174,7 @@ def _read_refusal(
     wait = _retry_after(response) if meaning.kind in _TRANSIENT else None
     if isinstance(error, RateLimitError):
         error.retry_after = wait
-    return Refusal(meaning.kind, error, wait)
+    return RefusedAnswer(meaning.kind, error, wait)
 
 
 def _dicts(details: dict[str, Any], name: str) -> list[dict[str, Any]]:

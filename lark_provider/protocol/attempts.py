@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from lark_provider.protocol import answers
 from lark_provider.protocol.calls import Call, LarkResponse
-from lark_provider.protocol.codes import ITEM_GONE, Kind
+from lark_provider.protocol.codes import ITEM_GONE, CodeKind
 from lark_provider.protocol.effects import Lost, NeedToken, Random, Response, Send, Sleep
 from lark_provider.protocol.errors import (
     DeadlineExceededError,
@@ -39,7 +39,7 @@ LEASE = Bound(
     "the lease by which one writer at a time has the table or document ended",
     "call again, which takes the lease again; a longer deadline= does not lengthen it",
 )
-_REASONS = {Kind.RATE: "rate_limit", Kind.BUSY: "busy", Kind.AMBIGUOUS: "server_error"}
+_REASONS = {CodeKind.RATE: "rate_limit", CodeKind.BUSY: "busy", CodeKind.AMBIGUOUS: "server_error"}
 """What a repeated request failed with, in a word for metrics; one that got no answer: `no_answer`."""
 
 
@@ -72,7 +72,7 @@ def attempts(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) -> F
             raise _final(call, failed, uncertain)  # noqa: B904 - it has its cause
         attempt += 1
         if isinstance(answer, Lost):
-            outcome: LarkResponse[Any] | answers.Refusal | Lost = answer
+            outcome: LarkResponse[Any] | answers.RefusedAnswer | Lost = answer
         else:
             outcome = answers.read(call, answer, token, call.secret)
         if isinstance(outcome, LarkResponse):
@@ -92,14 +92,16 @@ def attempts(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) -> F
         else:
             kind, failure, retry_after = outcome
             reason_word = _REASONS.get(kind, "refused")
-            if kind is Kind.TOKEN and call.auth and rejected is None:
+            if kind is CodeKind.TOKEN and call.auth and rejected is None:
                 rejected, refused_by = token, failure.code
                 continue
             # A table that is not found, as after a typing error, says nothing of the record in it.
             if call.removes and uncertain is not None and failure.code in ITEM_GONE:
                 return LarkResponse(0, failure.msg, {}, failure.log_id)
-            repeatable = kind in (Kind.RATE, Kind.BUSY) or (kind is Kind.AMBIGUOUS and call.idempotent)
-            if kind is Kind.AMBIGUOUS:
+            repeatable = kind in (CodeKind.RATE, CodeKind.BUSY) or (
+                kind is CodeKind.AMBIGUOUS and call.idempotent
+            )
+            if kind is CodeKind.AMBIGUOUS:
                 uncertain = str(failure).split(" Next: ")[0]
         delay = policy.delay(attempt, waited, retry_after, (yield Random())) if repeatable else None
         if delay is None:

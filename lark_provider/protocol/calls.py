@@ -10,7 +10,7 @@ from urllib.parse import quote
 import orjson
 
 from lark_provider.protocol.errors import InvalidRequestError
-from lark_provider.protocol.multipart import Form
+from lark_provider.protocol.multipart import MultipartForm
 from lark_provider.protocol.paths import operation_of
 from lark_provider.protocol.redact import MASK
 
@@ -67,7 +67,7 @@ class Call(Generic[D_co]):
     path: str
     params: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
-    form: Form | None = None
+    form: MultipartForm | None = None
     safe: bool = False
     idempotent: bool = False
     auth: bool = True

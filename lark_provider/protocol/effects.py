@@ -134,7 +134,7 @@ class Sleep:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class Await:
     """Wait for what another thread or task does, until the deadline.
 
     Answered with its result, or raises what it raised; None if it cannot be waited for, since it belongs to
@@ -237,7 +237,7 @@ class Memoize(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class CacheGet:
-    """Cached user lookups. Answered with a dict of lookup to `Seen`; cache misses are not in it.
+    """Cached user lookups. Answered with a dict of lookup to `CachedAnswer`; cache misses are not in it.
 
     Attributes:
         kind: What they are looked up by and what is wanted, such as `email.open_id`.
@@ -249,7 +249,7 @@ class CacheGet:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class CachedAnswer:
     """A cached answer about a user.
 
     Attributes:
@@ -303,7 +303,7 @@ Effect: TypeAlias = (
     | NeedWebhook
     | Now
     | Sleep
-    | Wait
+    | Await
     | Local[Any]
     | Spawn
     | Random

@@ -100,7 +100,7 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class LoadChunk:
     """A chunk of a load.
 
     Attributes:
@@ -127,7 +127,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedChunk:
     """A chunk as the ledger has it.
 
     Attributes:
@@ -140,7 +140,7 @@ class Recorded:
         sent_at: When its token was first sent, in seconds since the epoch, by the database's clock.
     """
 
-    chunk: Chunk
+    chunk: LoadChunk
     state: State
     record_ids: Sequence[str] | None
     reason: str | None
@@ -192,7 +192,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LedgerStep:
     """The answer to a step of a load.
 
     Attributes:
@@ -202,5 +202,5 @@ class Step:
     """
 
     lease: Lease | Held
-    recorded: Recorded | None = None
+    recorded: RecordedChunk | None = None
     is_new: bool = False

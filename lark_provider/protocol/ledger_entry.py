@@ -22,7 +22,7 @@ class State(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """A message with a key, as the ledger has it.
 
     Attributes:

@@ -18,7 +18,7 @@ class Chunks(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class MultipartForm:
     """The body of a request that uploads a file, sent in chunks, and again with each retry.
 
     Attributes:
@@ -50,7 +50,7 @@ class Form:
 
 def multipart(
     boundary: str, fields: Mapping[str, str], part: str, file_name: str, content: bytes | Chunks
-) -> Form:
+) -> MultipartForm:
     """Encode text fields and one file.
 
     Args:
@@ -69,7 +69,7 @@ def multipart(
         f'--{boundary}\r\nContent-Disposition: form-data; name="{part}"; filename="{quoted}"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"
     )
-    return Form(
+    return MultipartForm(
         "".join(pieces).encode(),
         content,
         f"\r\n--{boundary}--\r\n".encode(),

@@ -194,7 +194,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class QuestionClaim:
     """The question that an attempt of a task waits for.
 
     Attributes:

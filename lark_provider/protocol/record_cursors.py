@@ -1,7 +1,7 @@
 """Which changes of a table's records are new, from events and from scans. Pure; times in milliseconds.
 
 A watcher learns of a change by an event, or by a scan that compares when records were last modified. Both can
-tell of the same change, in either order. What was reported of a record is a `Seen`; the rules are here.
+tell of the same change, in either order. What was reported of a record is a `SeenRecord`; the rules are here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SECOND_MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenRecord:
     """What was reported of a record.
 
     Attributes:
@@ -71,7 +71,7 @@ class Cursor:
 
 def find_missed(
     versions: Iterable[Version],
-    seen: Mapping[str, Seen],
+    seen: Mapping[str, SeenRecord],
     cursor: Cursor,
     *,
     until_ms: int,
@@ -103,7 +103,7 @@ def find_missed(
     return found
 
 
-def find_deleted(present: Iterable[str], seen: Mapping[str, Seen]) -> list[str]:
+def find_deleted(present: Iterable[str], seen: Mapping[str, SeenRecord]) -> list[str]:
     """Return the records that were there and are gone, and whose deletion was not reported.
 
     Args:
@@ -116,7 +116,7 @@ def find_deleted(present: Iterable[str], seen: Mapping[str, Seen]) -> list[str]:
     )
 
 
-def is_covered(kind: str, seen: Seen | None, *, at_s: int, current_ms: int | None) -> bool:
+def is_covered(kind: str, seen: SeenRecord | None, *, at_s: int, current_ms: int | None) -> bool:
     """Return whether a scan has reported what an event tells of a record, before the event came.
 
     Args:
@@ -136,7 +136,7 @@ def is_covered(kind: str, seen: Seen | None, *, at_s: int, current_ms: int | Non
     return current_ms == seen.scanned_ms or seen.scanned_ms // _SECOND_MS > at_s
 
 
-def after_event(kind: str, seen: Seen | None, current_ms: int | None) -> Seen:
+def after_event(kind: str, seen: SeenRecord | None, current_ms: int | None) -> SeenRecord:
     """Return what is known of a record once an event about it is reported.
 
     Args:
@@ -145,13 +145,13 @@ def after_event(kind: str, seen: Seen | None, current_ms: int | None) -> Seen:
         current_ms: The modification whose values were reported with it; None if none were, as when a scan
             had covered it.
     """
-    before = seen or Seen()
+    before = seen or SeenRecord()
     if kind == DELETED:
-        return Seen(before.modified_ms, before.scanned_ms, is_deleted=True)
-    return Seen(max(before.modified_ms, current_ms or 0), before.scanned_ms)
+        return SeenRecord(before.modified_ms, before.scanned_ms, is_deleted=True)
+    return SeenRecord(max(before.modified_ms, current_ms or 0), before.scanned_ms)
 
 
-def after_unwanted(kind: str, seen: Seen | None, *, at_s: int, current_ms: int | None) -> Seen:
+def after_unwanted(kind: str, seen: SeenRecord | None, *, at_s: int, current_ms: int | None) -> SeenRecord:
     """Return what is known of a record once an event about it was left out by the watcher's filter.
 
     What was read may be newer than the event: only what the event tells of was left out.
@@ -166,17 +166,17 @@ def after_unwanted(kind: str, seen: Seen | None, *, at_s: int, current_ms: int |
     return after_event(kind, seen, None if current_ms is None else min(current_ms, end))
 
 
-def after_scan(seen: Seen | None, modified_ms: int | None) -> Seen:
+def after_scan(seen: SeenRecord | None, modified_ms: int | None) -> SeenRecord:
     """Return what is known of a record once a scan has reported it.
 
     Args:
         seen: What was known.
         modified_ms: The modification; None if the scan found that the record is gone.
     """
-    before = seen or Seen()
+    before = seen or SeenRecord()
     if modified_ms is None:
-        return Seen(before.modified_ms, before.scanned_ms, is_deleted=True)
-    return Seen(max(before.modified_ms, modified_ms), max(before.scanned_ms, modified_ms))
+        return SeenRecord(before.modified_ms, before.scanned_ms, is_deleted=True)
+    return SeenRecord(max(before.modified_ms, modified_ms), max(before.scanned_ms, modified_ms))
 
 
 def after_complete_scan(cursor: Cursor, until_ms: int) -> Cursor:
@@ -195,10 +195,10 @@ class CursorStore(Protocol):
     def is_handled(self, event_key: str) -> bool:
         """Return whether an event was reported."""
 
-    def read_seen(self, record_ids: Collection[str] | None = None) -> dict[str, Seen]:
+    def read_seen(self, record_ids: Collection[str] | None = None) -> dict[str, SeenRecord]:
         """Return what was reported of records, or of all."""
 
-    def note(self, found: Mapping[str, Seen], event_key: str | None = None) -> None:
+    def note(self, found: Mapping[str, SeenRecord], event_key: str | None = None) -> None:
         """Record what was reported, and by which event."""
 
     def complete(self, cursor: Cursor, *, keeps_all: bool) -> None:

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 if TYPE_CHECKING:
     from lark_provider.protocol.calls import Call, LarkResponse
     from lark_provider.protocol.ledger import (
-        Chunk,
         Claimant,
         Done,
         Held,
         Intent,
         Lease,
+        LedgerStep,
         Load,
-        Recorded,
-        Step,
+        LoadChunk,
+        RecordedChunk,
     )
-    from lark_provider.protocol.ledger_entry import Entry
+    from lark_provider.protocol.ledger_entry import LedgerEntry
     from lark_provider.protocol.pacing import Limit
     from lark_provider.protocol.sheet_ledger import Tables
 
@@ -61,10 +61,10 @@ class Ledger(Protocol):
     def record_days(self, load: str, zone: str) -> str:
         """Record the time zone of a load's days, unless one is recorded; return the one that counts."""
 
-    def step(self, load: str, claimant: Claimant, done: Done | None, pending: Chunk | None) -> Step:
+    def step(self, load: str, claimant: Claimant, done: Done | None, pending: LoadChunk | None) -> LedgerStep:
         """Record in one commit that a chunk stands, and the next one as pending, and renew the lease."""
 
-    def resend(self, load: str, claimant: Claimant, token: str, chunk: Chunk) -> Step:
+    def resend(self, load: str, claimant: Claimant, token: str, chunk: LoadChunk) -> LedgerStep:
         """Record that a chunk is sent again: with a new token, or once more with the same one."""
 
     def refuse(self, load: str, number: int, token: str, reason: str) -> None:
@@ -73,13 +73,13 @@ class Ledger(Protocol):
     def finish(self, load: str, done: Done | None) -> None:
         """Record that the source has ended and every chunk stands."""
 
-    def chunks(self, load: str, after: int, count: int) -> Sequence[Recorded]:
+    def chunks(self, load: str, after: int, count: int) -> Sequence[RecordedChunk]:
         """Return chunks by number, those after one."""
 
-    def parts(self, load: str, number: int) -> Sequence[Recorded]:
+    def parts(self, load: str, number: int) -> Sequence[RecordedChunk]:
         """Return the parts in which a refused chunk is written."""
 
-    def revise(self, load: str, claimant: Claimant, token: str, chunk: Chunk) -> Step:
+    def revise(self, load: str, claimant: Claimant, token: str, chunk: LoadChunk) -> LedgerStep:
         """Record other rows for a refused chunk of which parts stand."""
 
     def forget_parts(self, load: str, number: int) -> None:
@@ -95,16 +95,16 @@ class Ledger(Protocol):
 class Messages(Protocol):
     """Which message each key has sent, or which file it has made."""
 
-    def begin(self, receiver: str, key: str, token: str) -> Entry:
+    def begin(self, receiver: str, key: str, token: str) -> LedgerEntry:
         """Return a message, which is recorded as pending if it is new."""
 
-    def resend(self, entry: Entry, token: str) -> None:
+    def resend(self, entry: LedgerEntry, token: str) -> None:
         """Record that a message is sent under another token, or for the first time after a refusal."""
 
-    def mark_done(self, entry: Entry, result: Mapping[str, Any]) -> bool:
+    def mark_done(self, entry: LedgerEntry, result: Mapping[str, Any]) -> bool:
         """Record that a message is sent; return whether no other process has done so before."""
 
-    def refuse(self, entry: Entry) -> None:
+    def refuse(self, entry: LedgerEntry) -> None:
         """Record that Lark refused a message, so that nothing was sent."""
 
 

@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 from lark_provider.protocol.effects import OpenSyncIndex
 
 MARKED: Final = b"marked"
-"""`Seen.values` of a record without a row that is marked as missing already."""
+"""`ScannedRecord.values` of a record without a row that is marked as missing already."""
 Kind: TypeAlias = Literal["create", "update", "delete"]
 
 
@@ -38,7 +38,7 @@ Known: TypeAlias = "tuple[int | None, str | None, int | None]"
 """What the index knows about the row with a key: row, shape and digest, as in `Staged`; or None thrice."""
 
 
-class Seen(NamedTuple):
+class ScannedRecord(NamedTuple):
     """A record of the table.
 
     Attributes:
@@ -63,7 +63,7 @@ class Difference(NamedTuple):
         row: Its row.
         key: Its key.
         shape: Which fields the row names.
-        values: As in `Seen`.
+        values: As in `ScannedRecord`.
         wire: As in `Staged`.
     """
 
@@ -130,7 +130,7 @@ class SyncIndex(Protocol):
     def begin_scan(self) -> None:
         """Begin to count records; what was seen before stays until `end_scan`."""
 
-    def see(self, records: Sequence[Seen]) -> None:
+    def see(self, records: Sequence[ScannedRecord]) -> None:
         """Add records of the table, or replace what was seen of them before."""
 
     def count_scanned(self) -> int:

@@ -21,7 +21,7 @@ NEVER = float("inf")
 Steps: TypeAlias = "Generator[Call[Any] | Effect, Any, Any]"
 
 
-class Frame(NamedTuple):
+class StackFrame(NamedTuple):
     """Steps on the stack.
 
     Attributes:
@@ -34,7 +34,7 @@ class Frame(NamedTuple):
     until: float = NEVER
 
 
-Answer: TypeAlias = "Callable[[Call[Any] | Effect, float], Frame | tuple[Any] | None]"
+Answer: TypeAlias = "Callable[[Call[Any] | Effect, float], StackFrame | tuple[Any] | None]"
 """Answers an effect, given the deadline of the steps that yielded it: by steps to run, by a value in a tuple
 of one, or by None if it is I/O, which the driver does."""
 
@@ -58,8 +58,8 @@ def run(operation: Call[Any] | Procedure[T], answer_to: Answer) -> Run[T]:
         Exception: What the operation raised. What an effect raises is thrown into the steps that asked, so
             that a bulk write can say how far it came.
     """
-    first = answer_to(operation, NEVER) if isinstance(operation, Call) else Frame(operation)
-    assert isinstance(first, Frame)  # noqa: S101 - a call is always answered by steps
+    first = answer_to(operation, NEVER) if isinstance(operation, Call) else StackFrame(operation)
+    assert isinstance(first, StackFrame)  # noqa: S101 - a call is always answered by steps
     stack = [first]
     answer: Any = None
     error: Exception | None = None
@@ -86,7 +86,7 @@ def run(operation: Call[Any] | Procedure[T], answer_to: Answer) -> Run[T]:
                 found = answer_to(effect, top.until)
                 if found is None:
                     answer = yield effect, top.until  # type: ignore[misc]  # a call is always answered by steps
-                elif isinstance(found, Frame):
+                elif isinstance(found, StackFrame):
                     stack.append(found)
                 else:
                     answer = found[0]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from lark_provider.protocol.callbacks import CardClick
-    from lark_provider.protocol.questions import Asked, Claim, Draft, Origin
+    from lark_provider.protocol.questions import Asked, Draft, Origin, QuestionClaim
     from lark_provider.protocol.waits import Wait
 
 _ANOTHER_DATABASE = (
@@ -191,7 +191,7 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
         """Return which clicks count for a task that began to wait under version 0.1."""
         raise NotImplementedError
 
-    def _on_recorded(self, claim: Claim) -> None:
+    def _on_recorded(self, claim: QuestionClaim) -> None:
         """Handle the claim of a question that this attempt has just recorded or taken over."""
 
     def _get_or_record(self, context: Context) -> Asked:

@@ -17,14 +17,14 @@ from lark_provider.protocol.hitl.keys import PREFIX, card_of
 from lark_provider.protocol.waits import correlation_of
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import applied_clicks
-from lark_provider.storage.click_records import Applied, Found
+from lark_provider.storage.click_records import Applied, FoundClick
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS
 from lark_provider.storage.statements import among, insert, read_clock
 from lark_provider.storage.stored_clicks import Stored, readable
 from lark_provider.storage.tables import card_callbacks
 
-__all__ = ["Applied", "AppliedClicks", "Found"]
+__all__ = ["Applied", "AppliedClicks", "FoundClick"]
 
 _MOST = 1000
 _OLDEST = timedelta(days=14)
@@ -103,7 +103,7 @@ class AppliedClicks:
             added = insert(connection, applied_clicks).on_conflict_do_nothing()
             return len(connection.execute(added.returning(applied_clicks.c.event_id), rows).scalars().all())
 
-    def claim(self, most: int, seconds: float) -> list[Found]:
+    def claim(self, most: int, seconds: float) -> list[FoundClick]:
         """Take clicks that are to be delivered now, oldest first.
 
         Args:
@@ -130,7 +130,7 @@ class AppliedClicks:
             )
             clicks = self._clicks(connection, [row.event_id for row in taken])
         return [
-            Found(
+            FoundClick(
                 row.event_id,
                 row.card_key,
                 row.attempts + 1,
@@ -158,7 +158,7 @@ class AppliedClicks:
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return self._clicks(connection, [event_id]).get((app_id, event_id))
 
-    def as_found(self, app_id: str, event_id: str) -> Found | None:
+    def as_found(self, app_id: str, event_id: str) -> FoundClick | None:
         """Return a click as it is delivered, whatever its state; None if it was purged.
 
         Args:
@@ -166,7 +166,11 @@ class AppliedClicks:
             event_id: The click's id in the table.
         """
         click = self.click(app_id, event_id)
-        return None if click is None else Found(event_id, card_of(correlation_of(click)) or "", 0, 0.0, click)
+        return (
+            None
+            if click is None
+            else FoundClick(event_id, card_of(correlation_of(click)) or "", 0, 0.0, click)
+        )
 
     def postpone(self, app_id: str, event_id: str, attempts: int) -> None:
         """Put off the next delivery of a click, unless its result is known meanwhile.

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.callbacks.storable import without_zeros
-from lark_provider.protocol.commands.message import CommandMessage, Mention
+from lark_provider.protocol.commands.message import CommandMessage, MentionedPerson
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import chat_commands
 from lark_provider.storage.engine import transaction
@@ -24,7 +24,7 @@ _COLUMNS = chat_commands.c
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedCommand:
     """A command that this process works on for a while.
 
     Attributes:
@@ -89,7 +89,7 @@ class ChatCommands:
     def __init__(self, url: URL) -> None:
         self._url = url
 
-    def claim(self, states: Iterable[State], most: int, seconds: float) -> list[Claimed]:
+    def claim(self, states: Iterable[State], most: int, seconds: float) -> list[ClaimedCommand]:
         """Take commands that are to be worked on now, oldest first.
 
         Args:
@@ -116,7 +116,7 @@ class ChatCommands:
 
     def decide(
         self,
-        claimed: Claimed,
+        claimed: ClaimedCommand,
         outcome: str,
         text: str,
         *,
@@ -137,7 +137,7 @@ class ChatCommands:
             claimed, ("due",), state, outcome=outcome, answer=_dump(text), dag_id=dag_id, run_id=run_id
         )
 
-    def record_answered(self, claimed: Claimed, problem: str | None = None) -> bool:
+    def record_answered(self, claimed: ClaimedCommand, problem: str | None = None) -> bool:
         """Record that a command was answered: it goes on while its run does, else it is over.
 
         Args:
@@ -148,7 +148,7 @@ class ChatCommands:
         recorded = {} if problem is None else {"answer": _dump(claimed.text, problem=problem)}
         return self._move(claimed, (claimed.state,), "running" if waits else "done", **recorded)
 
-    def record_ended(self, claimed: Claimed, text: str) -> bool:
+    def record_ended(self, claimed: ClaimedCommand, text: str) -> bool:
         """Record that the run of a command has ended.
 
         Args:
@@ -157,7 +157,7 @@ class ChatCommands:
         """
         return self._move(claimed, ("running",), "ended" if text else "done", answer=_dump(text))
 
-    def postpone(self, claimed: Claimed, seconds: float) -> None:
+    def postpone(self, claimed: ClaimedCommand, seconds: float) -> None:
         """Put off what is to be done next with a command, unless its state has changed meanwhile.
 
         Args:
@@ -183,7 +183,7 @@ class ChatCommands:
             )
             return {state: int(count) for state, count in connection.execute(query)}
 
-    def _move(self, claimed: Claimed, before: tuple[State, ...], after: State, **values: Any) -> bool:
+    def _move(self, claimed: ClaimedCommand, before: tuple[State, ...], after: State, **values: Any) -> bool:
         message = claimed.message
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
@@ -203,7 +203,7 @@ def _dump(text: str, **more: str) -> str:
     return orjson.dumps({"text": text, **more}).decode()
 
 
-def _claim_of(row: sa.Row[Any], now: Any) -> Claimed:
+def _claim_of(row: sa.Row[Any], now: Any) -> ClaimedCommand:
     message = CommandMessage(
         app_id=row.app_id,
         message_id=row.message_id,
@@ -212,10 +212,10 @@ def _claim_of(row: sa.Row[Any], now: Any) -> Claimed:
         chat_id=row.chat_id,
         is_direct=row.is_direct,
         text=row.text,
-        mentions=tuple(Mention(**one) for one in orjson.loads(row.mentions)),
+        mentions=tuple(MentionedPerson(**one) for one in orjson.loads(row.mentions)),
         sent_at=row.sent_at,
     )
-    return Claimed(
+    return ClaimedCommand(
         message,
         row.state,
         row.attempts + 1,

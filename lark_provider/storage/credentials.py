@@ -18,7 +18,7 @@ from lark_provider.storage.tables import applications
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class RegisteredApp:
     """An app of a registry.
 
     Attributes:
@@ -35,7 +35,7 @@ class Registered:
     error: LarkError | None = None
 
 
-def read_registered(url: URL, wanted: Callable[[str], bool] = lambda _: True) -> list[Registered]:
+def read_registered(url: URL, wanted: Callable[[str], bool] = lambda _: True) -> list[RegisteredApp]:
     """Return all apps of a registry, with the credentials of the active ones, with one query.
 
     Args:
@@ -52,16 +52,16 @@ def read_registered(url: URL, wanted: Callable[[str], bool] = lambda _: True) ->
     with transaction(migrate.ready_engine(url), reading=True) as connection:
         rows = connection.execute(sa.select(applications).order_by(applications.c.id)).all()
     keys: Keys | None = None
-    found: list[Registered] = []
+    found: list[RegisteredApp] = []
     for row in rows:
         if not row.active or not wanted(row.app_id):
-            found.append(Registered(row.app_id, row.active))
+            found.append(RegisteredApp(row.app_id, row.active))
             continue
         keys = keys or Keys.from_environment()
         try:
             app = App(row.base_url, row.app_id, sealing.open_secrets(row, keys).app_secret)
         except LarkError as error:
-            found.append(Registered(row.app_id, is_active=True, error=error))
+            found.append(RegisteredApp(row.app_id, is_active=True, error=error))
         else:
-            found.append(Registered(row.app_id, is_active=True, app=app))
+            found.append(RegisteredApp(row.app_id, is_active=True, app=app))
     return found

@@ -14,7 +14,7 @@ from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, outbox_rows, statements
 from lark_provider.storage.bridge_tables import digests, incidents
 from lark_provider.storage.engine import transaction
-from lark_provider.storage.outbox_rows import Entry
+from lark_provider.storage.outbox_rows import OutboxEntry
 
 DigestState: TypeAlias = Literal["recorded", "skipped"]
 _FOLLOWED = timedelta(days=14)
@@ -46,7 +46,7 @@ class Digests:
             return {wanted[row.route, row.day] for row in connection.execute(query) if tuple(row) in wanted}
 
     def record(
-        self, route: str, day: date, state: DigestState, entries: Iterable[tuple[App, Entry]] = ()
+        self, route: str, day: date, state: DigestState, entries: Iterable[tuple[App, OutboxEntry]] = ()
     ) -> bool:
         """Record a digest, and add its cards to the outbox; once.
 

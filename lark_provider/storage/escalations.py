@@ -18,9 +18,9 @@ from sqlalchemy.engine import URL, Connection
 from lark_provider.protocol.incidents.escalation import (
     Decision,
     Escalation,
+    EscalationStep,
     PlannedStep,
     Rota,
-    Step,
     StepState,
     decide,
     from_json,
@@ -28,7 +28,7 @@ from lark_provider.protocol.incidents.escalation import (
     to_json,
 )
 from lark_provider.protocol.incidents.model import Urged
-from lark_provider.protocol.incidents.shown import Shown
+from lark_provider.protocol.incidents.shown import ShownIncident
 from lark_provider.protocol.quiet_hours import QuietHours
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, statements
@@ -56,10 +56,10 @@ class Taken:
 
     key: str
     number: int
-    step: Step
+    step: EscalationStep
     rota: Rota
     retries_until: datetime
-    shown: Shown
+    shown: ShownIncident
     now: datetime
 
 
@@ -124,7 +124,7 @@ class Escalations:
         taken: Taken | None = None
         urged: list[Urged] = []
 
-        def look(connection: Connection, shown: Shown) -> None:
+        def look(connection: Connection, shown: ShownIncident) -> None:
             nonlocal taken
             rows, now = _rows(connection, key), statements.read_clock(connection).now
             decision = decide(shown.incident, [_planned_step(row) for row in rows], now)
@@ -141,7 +141,7 @@ class Escalations:
         self._change(key, look, urged)
         return taken, recorded
 
-    def begin(self, taken: Taken, name: str) -> Shown | None:
+    def begin(self, taken: Taken, name: str) -> ShownIncident | None:
         """Record that a step is started, before Lark is called.
 
         Args:
@@ -151,9 +151,9 @@ class Escalations:
         Returns:
             The incident as it is now; None if the step is needless by now, or another process took it.
         """
-        found: Shown | None = None
+        found: ShownIncident | None = None
 
-        def begin(connection: Connection, shown: Shown) -> None:
+        def begin(connection: Connection, shown: ShownIncident) -> None:
             nonlocal found
             rows, now = _rows(connection, taken.key), statements.read_clock(connection).now
             decision = decide(shown.incident, [_planned_step(row) for row in rows], now)
@@ -183,7 +183,7 @@ class Escalations:
         is_recorded = False
         urged: list[Urged] = []
 
-        def finish(connection: Connection, _: Shown) -> None:
+        def finish(connection: Connection, _: ShownIncident) -> None:
             nonlocal is_recorded
             row = next((one for one in _rows(connection, key) if one.number == number), None)
             # A process that was frozen may know what another one has recorded as unknown.
@@ -221,7 +221,7 @@ class Escalations:
         """Do work while the incident is locked, then show on its card what it has appended to `urged`."""
         holder: list[Connection] = []
 
-        def change(before: Shown) -> Shown:
+        def change(before: ShownIncident) -> ShownIncident:
             work(holder[0], before)
             incident = before.incident
             for one in urged:
@@ -231,7 +231,7 @@ class Escalations:
         self._incidents.change(key, change, self._render, within=holder.append)
 
     def _taken_of(
-        self, rows: Iterable[sa.Row[Any]], number: int | None, shown: Shown, now: datetime
+        self, rows: Iterable[sa.Row[Any]], number: int | None, shown: ShownIncident, now: datetime
     ) -> Taken | None:
         row = next((one for one in rows if one.number == number), None)
         if row is None or (row.next_at is not None and row.next_at > now):

@@ -18,27 +18,27 @@ from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import FAILURES, Incident
-from lark_provider.protocol.incidents.shown import Place, Shown
+from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, outbox_rows, statements, urls
 from lark_provider.storage.bridge_tables import incidents, mutes
 from lark_provider.storage.crypto import TokenBox
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import DecryptionError
-from lark_provider.storage.outbox_rows import Entry
+from lark_provider.storage.outbox_rows import OutboxEntry
 
 _MAX_ROUNDS = 100
 """Incidents of one run for one receiver: each begins with a failure after all others have recovered."""
 
 
-Render: TypeAlias = Callable[[Shown], str]
+Render: TypeAlias = Callable[[ShownIncident], str]
 """Returns the outbox's payload for the card of an incident."""
-Change: TypeAlias = Callable[[Shown], Shown | None]
+Change: TypeAlias = Callable[[ShownIncident], ShownIncident | None]
 """Returns an incident after a change; None if there is none. It is called in a transaction: no I/O."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedIncident:
     """What was recorded.
 
     Attributes:
@@ -47,7 +47,7 @@ class Recorded:
         is_muted: Whether the task is muted.
     """
 
-    shown: Shown | None
+    shown: ShownIncident | None
     row: str | None = None
     is_muted: bool = False
 
@@ -76,7 +76,7 @@ class Incidents:
         """
         return cls(urls.database(database_url), app)
 
-    def find(self, key: str) -> Shown | None:
+    def find(self, key: str) -> ShownIncident | None:
         """Return an incident.
 
         Args:
@@ -89,7 +89,7 @@ class Incidents:
             row = connection.execute(sa.select(incidents).where(incidents.c.key == key)).one_or_none()
         return None if row is None or row.app_id != self._app.app_id else self._open(row)
 
-    def of_run(self, dag_id: str, run_id: str) -> list[Shown]:
+    def of_run(self, dag_id: str, run_id: str) -> list[ShownIncident]:
         """Return the app's incidents of a run, those that are over as well.
 
         Args:
@@ -108,7 +108,7 @@ class Incidents:
             rows = connection.execute(query.order_by(incidents.c.created_at, incidents.c.key)).all()
         return [self._open(row) for row in rows]
 
-    def open(self, place: Place) -> Shown | None:
+    def open(self, place: IncidentPlace) -> ShownIncident | None:
         """Return the open incident of a run and receiver; None if there is none.
 
         Args:
@@ -128,7 +128,9 @@ class Incidents:
             found = map(self._open, connection.execute(query).all())
             return next((one for one in found if one.place.instead_of == place.instead_of), None)
 
-    def record(self, place: Place, event: RunEvent, change: Change, render: Render) -> Recorded:
+    def record(
+        self, place: IncidentPlace, event: RunEvent, change: Change, render: Render
+    ) -> RecordedIncident:
         """Add an event to the incident of its run, and the card's next version to the outbox.
 
         Args:
@@ -142,8 +144,8 @@ class Incidents:
         """
         with transaction(migrate.ready_engine(self._url)) as connection:
             if _is_muted(connection, event):
-                return Recorded(None, is_muted=True)
-            new = Shown("", place, Incident(), event)
+                return RecordedIncident(None, is_muted=True)
+            new = ShownIncident("", place, Incident(), event)
             for round_ in range(_MAX_ROUNDS):
                 key = place.key(self._app.app_id, round_)
                 before = self._lock(connection, replace(new, key=key), creating=event.kind in FAILURES)
@@ -151,11 +153,11 @@ class Incidents:
                     break
                 if not before.incident.over:
                     return self._change(connection, before, change, render)
-            return Recorded(None)
+            return RecordedIncident(None)
 
     def change(
         self, key: str, change: Change, render: Render, within: Callable[[Connection], object] | None = None
-    ) -> Recorded:
+    ) -> RecordedIncident:
         """Change an incident, such as by a claim, and add the card's next version to the outbox.
 
         Args:
@@ -170,12 +172,12 @@ class Incidents:
         with transaction(migrate.ready_engine(self._url)) as connection:
             row = _row(connection, key)
             if row is None or row.app_id != self._app.app_id:
-                return Recorded(None)
+                return RecordedIncident(None)
             if within is not None:
                 within(connection)
             return self._change(connection, self._open(row), change, render)
 
-    def _lock(self, connection: Connection, new: Shown, *, creating: bool) -> Shown | None:
+    def _lock(self, connection: Connection, new: ShownIncident, *, creating: bool) -> ShownIncident | None:
         """Lock the row of an incident and return it; with `creating`, make it first if there is none."""
         if creating:
             now = statements.read_clock(connection).now
@@ -199,10 +201,12 @@ class Incidents:
         row = _row(connection, new.key)
         return None if row is None else self._open(row)
 
-    def _change(self, connection: Connection, before: Shown, change: Change, render: Render) -> Recorded:
+    def _change(
+        self, connection: Connection, before: ShownIncident, change: Change, render: Render
+    ) -> RecordedIncident:
         after = change(before)
         if after is None or after.incident == before.incident:
-            return Recorded(before if before.incident.version else None)
+            return RecordedIncident(before if before.incident.version else None)
         version = before.incident.version + 1
         after = replace(after, incident=replace(after.incident, version=version))
         claim = after.incident.claim
@@ -219,14 +223,14 @@ class Incidents:
         )
         row = hashlib.sha256(f"{before.key}\n{version}".encode()).hexdigest()
         waits = after.incident.not_before if after.message_id is None else ""
-        entry = Entry(
+        entry = OutboxEntry(
             row, after.place.receiver, render(after), after.key, version, after.message_id,
             not_before=datetime.fromisoformat(waits) if waits else None,
         )  # fmt: skip
         outbox_rows.add(connection, self._app, entry)
-        return Recorded(after, row)
+        return RecordedIncident(after, row)
 
-    def _seal(self, shown: Shown) -> str:
+    def _seal(self, shown: ShownIncident) -> str:
         content = {
             "incident": shown.incident.to_json(),
             "event": asdict(shown.event),
@@ -235,7 +239,7 @@ class Incidents:
         }
         return self._box(shown.key).seal(orjson.dumps(content).decode())
 
-    def _open(self, row: sa.Row[Any]) -> Shown:
+    def _open(self, row: sa.Row[Any]) -> ShownIncident:
         text = self._box(row.key).open(row.content)
         if text is None:
             raise DecryptionError(
@@ -246,9 +250,9 @@ class Incidents:
         content: Mapping[str, Any] = orjson.loads(text)
         event = content["event"]
         ids, emails, names = (tuple(one) for one in content["mentions"])
-        return Shown(
+        return ShownIncident(
             row.key,
-            Place(
+            IncidentPlace(
                 row.dag_id,
                 row.run_id,
                 row.receiver,

@@ -16,14 +16,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.ledger import (
-    Chunk,
     Claimant,
     Done,
     Held,
     Lease,
+    LedgerStep,
     Load,
-    Recorded,
-    Step,
+    LoadChunk,
+    RecordedChunk,
 )
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.redact import mask_addresses
@@ -161,7 +161,7 @@ class LoadLedger:
                 connection.execute(ledger.update().where(mine).values(detail=orjson.dumps(detail).decode()))
             return recorded
 
-    def step(self, load: str, claimant: Claimant, done: Done | None, pending: Chunk | None) -> Step:
+    def step(self, load: str, claimant: Claimant, done: Done | None, pending: LoadChunk | None) -> LedgerStep:
         """Record in one commit that a chunk stands, and the next one as pending, and renew the lease.
 
         That a chunk stands is recorded even if the lease is lost, since it is certain.
@@ -180,7 +180,7 @@ class LoadLedger:
                 stepped = ledger_step.run(connection, load, key, claimant, done, values)
                 if stepped.lease is not None:
                     if stepped.added_at is None:
-                        return Step(stepped.lease, self._read(connection, load, pending.number))
+                        return LedgerStep(stepped.lease, self._read(connection, load, pending.number))
                     _touch_sometimes(connection, load, pending, stepped.added_at)
                     return _added_step(stepped.lease, pending, stepped.added_at)
             done = None
@@ -190,18 +190,18 @@ class LoadLedger:
                 ledger_rows.record_done(connection, load, done, clock.now)
             lease = self._claim(connection, clock, claimant)
             if isinstance(lease, Held) or pending is None:
-                return Step(lease)
+                return LedgerStep(lease)
             values = {"ledger_id": load, **self._values(load, pending), **_clock(clock.now)}
             key_columns = ledger_chunks.primary_key.columns
             added = statements.insert(connection, ledger_chunks).on_conflict_do_nothing(
                 index_elements=key_columns
             )
             if connection.execute(added.returning(ledger_chunks.c.number), values).one_or_none() is None:
-                return Step(lease, self._read(connection, load, pending.number))
+                return LedgerStep(lease, self._read(connection, load, pending.number))
             _touch_sometimes(connection, load, pending, clock.now)
             return _added_step(lease, pending, clock.now)
 
-    def resend(self, load: str, claimant: Claimant, token: str, chunk: Chunk) -> Step:
+    def resend(self, load: str, claimant: Claimant, token: str, chunk: LoadChunk) -> LedgerStep:
         """Record that a chunk is sent again: with a new token, or once more with the same one.
 
         Args:
@@ -215,7 +215,7 @@ class LoadLedger:
             clock = read_clock(connection)
             lease, now = self._claim(connection, clock, claimant), clock.now
             if isinstance(lease, Held):
-                return Step(lease)
+                return LedgerStep(lease)
             values: dict[str, Any] = {"state": State.PENDING, "updated_at": now, "reason": None}
             if chunk.token != token:
                 values |= {**self._values(load, chunk), **_clock(now)}
@@ -225,7 +225,7 @@ class LoadLedger:
                 .where(rows.state != State.DONE)
                 .values(**values)
             )
-            return Step(lease, self._read(connection, load, chunk.number), changed.rowcount == 1)
+            return LedgerStep(lease, self._read(connection, load, chunk.number), changed.rowcount == 1)
 
     def refuse(self, load: str, number: int, token: str, reason: str) -> None:
         """Record that Lark refused a chunk.
@@ -262,7 +262,7 @@ class LoadLedger:
                 ledger_rows.record_done(connection, load, done, clock.now)
             _touch(connection, load, clock.now, state=State.DONE)
 
-    def chunks(self, load: str, after: int, count: int) -> Sequence[Recorded]:
+    def chunks(self, load: str, after: int, count: int) -> Sequence[RecordedChunk]:
         """Return chunks in the order of their numbers.
 
         Args:
@@ -273,7 +273,7 @@ class LoadLedger:
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return ledger_rows.first(connection, self._cipher, load, after, count)
 
-    def parts(self, load: str, number: int) -> Sequence[Recorded]:
+    def parts(self, load: str, number: int) -> Sequence[RecordedChunk]:
         """Return the parts in which a refused chunk is written, by number.
 
         Args:
@@ -283,7 +283,7 @@ class LoadLedger:
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return ledger_rows.read(connection, self._cipher, ledger_parts.of(load, number))
 
-    def revise(self, load: str, claimant: Claimant, token: str, chunk: Chunk) -> Step:
+    def revise(self, load: str, claimant: Claimant, token: str, chunk: LoadChunk) -> LedgerStep:
         """Record other rows for a refused chunk of which parts stand, and renew the lease.
 
         Args:
@@ -297,7 +297,7 @@ class LoadLedger:
             clock = read_clock(connection)
             lease = self._claim(connection, clock, claimant)
             if isinstance(lease, Held):
-                return Step(lease)
+                return LedgerStep(lease)
             values = self._values(load, chunk)
             kept = {name: values[name] for name in ledger_rows.CONTENT}
             changed = connection.execute(
@@ -306,7 +306,7 @@ class LoadLedger:
                 .where(rows.state == State.REFUSED)
                 .values(**kept, updated_at=clock.now)
             )
-            return Step(lease, self._read(connection, load, chunk.number), changed.rowcount == 1)
+            return LedgerStep(lease, self._read(connection, load, chunk.number), changed.rowcount == 1)
 
     def forget_parts(self, load: str, number: int) -> None:
         """Forget the parts of a chunk, of which nothing stands.
@@ -375,23 +375,23 @@ class LoadLedger:
     def _claim(self, connection: Connection, clock: Clock, claimant: Claimant) -> Lease | Held:
         return claim(connection, clock, lease_key(self._app.base_url, claimant.key), claimant)
 
-    def _values(self, load: str, chunk: Chunk) -> dict[str, Any]:
+    def _values(self, load: str, chunk: LoadChunk) -> dict[str, Any]:
         return ledger_rows.values(self._cipher, load, chunk)
 
-    def _read(self, connection: Connection, load: str, number: int) -> Recorded:
+    def _read(self, connection: Connection, load: str, number: int) -> RecordedChunk:
         return ledger_rows.one(connection, self._cipher, load, number)
 
 
-def _added_step(lease: Lease, chunk: Chunk, at: datetime) -> Step:
-    recorded = Recorded(chunk, State.PENDING, None, None, 0.0, 0.0, at.timestamp())
-    return Step(lease, recorded, is_new=True)
+def _added_step(lease: Lease, chunk: LoadChunk, at: datetime) -> LedgerStep:
+    recorded = RecordedChunk(chunk, State.PENDING, None, None, 0.0, 0.0, at.timestamp())
+    return LedgerStep(lease, recorded, is_new=True)
 
 
 def _clock(now: datetime) -> dict[str, datetime]:
     return {"sent_at": now, "updated_at": now}
 
 
-def _touch_sometimes(connection: Connection, load: str, chunk: Chunk, now: datetime) -> None:
+def _touch_sometimes(connection: Connection, load: str, chunk: LoadChunk, now: datetime) -> None:
     if chunk.number % _TOUCHED == 0:
         _touch(connection, load, now)
 

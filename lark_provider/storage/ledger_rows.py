@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from lark_provider.protocol.errors import ConflictError
-from lark_provider.protocol.ledger import Chunk, Done, Recorded
+from lark_provider.protocol.ledger import Done, LoadChunk, RecordedChunk
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.storage import statements
 from lark_provider.storage.aead import Aead
@@ -34,7 +34,7 @@ STANDS = (
 _STANDS_NOW = STANDS.values(updated_at=sa.bindparam("now"))
 
 
-def values(cipher: Aead, load: str, chunk: Chunk) -> dict[str, Any]:
+def values(cipher: Aead, load: str, chunk: LoadChunk) -> dict[str, Any]:
     """Return the columns of a pending chunk, without those of the clock.
 
     Args:
@@ -58,7 +58,7 @@ def values(cipher: Aead, load: str, chunk: Chunk) -> dict[str, Any]:
     }
 
 
-def read(connection: Connection, cipher: Aead, *conditions: sa.ColumnElement[bool]) -> list[Recorded]:
+def read(connection: Connection, cipher: Aead, *conditions: sa.ColumnElement[bool]) -> list[RecordedChunk]:
     """Return chunks in the order of their numbers.
 
     Args:
@@ -70,7 +70,7 @@ def read(connection: Connection, cipher: Aead, *conditions: sa.ColumnElement[boo
     return [_read(cipher, row) for row in connection.execute(wanted.order_by(ledger_chunks.c.number))]
 
 
-def first(connection: Connection, cipher: Aead, load: str, after: int, count: int) -> Sequence[Recorded]:
+def first(connection: Connection, cipher: Aead, load: str, after: int, count: int) -> Sequence[RecordedChunk]:
     """Return the chunks of a load that follow one.
 
     Args:
@@ -88,7 +88,7 @@ def first(connection: Connection, cipher: Aead, load: str, after: int, count: in
     return [_read(cipher, row) for row in found]
 
 
-def one(connection: Connection, cipher: Aead, load: str, number: int) -> Recorded:
+def one(connection: Connection, cipher: Aead, load: str, number: int) -> RecordedChunk:
     """Return a chunk that the ledger has.
 
     Args:
@@ -143,8 +143,8 @@ def conflict_error(load: str, done: Done) -> ConflictError:
     )
 
 
-def _read(cipher: Aead, row: sa.Row[Any]) -> Recorded:
-    chunk = Chunk(
+def _read(cipher: Aead, row: sa.Row[Any]) -> RecordedChunk:
+    chunk = LoadChunk(
         row.number,
         row.first_row,
         row.row_count,
@@ -155,7 +155,7 @@ def _read(cipher: Aead, row: sa.Row[Any]) -> Recorded:
         row.token,
         row.sends,
     )
-    return Recorded(
+    return RecordedChunk(
         chunk,
         State(row.state),
         None if row.record_ids is None else orjson.loads(row.record_ids),

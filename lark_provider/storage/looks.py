@@ -42,7 +42,7 @@ from lark_provider.protocol.waits import Wait
 from lark_provider.storage import migrate
 from lark_provider.storage.deadlines import STATEMENT
 from lark_provider.storage.engine import transaction
-from lark_provider.storage.question_chunks import CHUNK, NEVER, Chunk, Kind
+from lark_provider.storage.question_chunks import CHUNK, NEVER, QuestionChunk, QuestionKind
 from lark_provider.storage.stored_clicks import Stored
 from lark_provider.storage.tables import card_callbacks
 from lark_provider.storage.waits import Waits, missing
@@ -75,7 +75,7 @@ class Looks:
     def __init__(self, url: URL) -> None:
         self._url, self._waits = url, Waits(url)
         self.deleted: set[str] = set()
-        self._chunks: list[Chunk] = []
+        self._chunks: list[QuestionChunk] = []
         self._asked: dict[str, Asked] = {}
         self._greatest: deque[tuple[float, int]] = deque()
         """Times on the monotonic clock, and the greatest id of a click that was visible by then."""
@@ -113,9 +113,9 @@ class Looks:
         self._merge()
         return over
 
-    def _ask(self) -> list[tuple[Chunk, _Seen]]:
+    def _ask(self) -> list[tuple[QuestionChunk, _Seen]]:
         """Look at all chunks, on one connection."""
-        found: list[tuple[Chunk, _Seen]] = []
+        found: list[tuple[QuestionChunk, _Seen]] = []
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             self._note_greatest(connection)
             due = set(map(id, self._due(time.monotonic())))
@@ -127,7 +127,7 @@ class Looks:
                 found.append((chunk, _Seen(began, is_due or is_first, deleted, *answer)))
         return found
 
-    def _bound(self, chunk: Chunk) -> int:
+    def _bound(self, chunk: QuestionChunk) -> int:
         """Return up to which id clicks can be left out; 0 for none. The module's docstring says why."""
         if chunk.looked_at == NEVER:
             return 0
@@ -151,7 +151,7 @@ class Looks:
         while len(self._greatest) > 1 and self._greatest[1][0] <= oldest:
             self._greatest.popleft()
 
-    def _due(self, now: float) -> list[Chunk]:
+    def _due(self, now: float) -> list[QuestionChunk]:
         """Return the chunks whose turn it is to be looked at without a bound: few at a time, oldest first."""
         old = [
             one for one in self._chunks if one.looked_at > NEVER and now - one.complete_at >= COMPLETE_SECONDS
@@ -172,19 +172,19 @@ class Looks:
         self._chunks = [chunk for chunk in self._chunks if chunk.waits]
         if len(same) == len(self._asked):
             return
-        new: dict[Kind, list[Wait]] = {}
+        new: dict[QuestionKind, list[Wait]] = {}
         for wait_id, one in self._asked.items():
             if wait_id not in same:
                 wait = one.wait()
-                new.setdefault(Kind.of(wait), []).append(wait)
+                new.setdefault(QuestionKind.of(wait), []).append(wait)
         for kind, waits in new.items():
             for start in range(0, len(waits), CHUNK):
                 some = {wait.key: wait for wait in waits[start : start + CHUNK]}
-                self._chunks.append(Chunk(kind, some))
+                self._chunks.append(QuestionChunk(kind, some))
 
     def _merge(self) -> None:
         """Merge small chunks, so that questions that come one by one do not need a statement each."""
-        merged: list[Chunk] = []
+        merged: list[QuestionChunk] = []
         for chunk in sorted(self._chunks, key=lambda one: len(one.waits)):
             last = next((one for one in reversed(merged) if one.may_join(chunk, CHUNK)), None)
             if last is None:

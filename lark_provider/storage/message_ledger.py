@@ -13,7 +13,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from lark_provider.protocol.ledger_entry import Entry, State
+from lark_provider.protocol.ledger_entry import LedgerEntry, State
 from lark_provider.protocol.redact import mask_addresses
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import forgotten, migrate, statements
@@ -36,7 +36,7 @@ class MessageLedger:
     def __init__(self, url: URL, app: App, kind: str = "message") -> None:
         self._url, self._app, self._kind = url, app, kind
 
-    def begin(self, receiver: str, key: str, token: str) -> Entry:
+    def begin(self, receiver: str, key: str, token: str) -> LedgerEntry:
         """Return a message, which is recorded as pending if it is new.
 
         Args:
@@ -67,15 +67,15 @@ class MessageLedger:
                 added.on_conflict_do_nothing(index_elements=[rows.id]).returning(rows.id)
             ).one_or_none()
             if new is not None:
-                return Entry(identity, State.PENDING, token, {}, 0.0, is_new=True)
+                return LedgerEntry(identity, State.PENDING, token, {}, 0.0, is_new=True)
             row = connection.execute(
                 sa.select(rows.state, rows.token, rows.result, rows.sent_at).where(rows.id == identity)
             ).one()
         result = {} if row.result is None else orjson.loads(row.result)
         age = (now - row.sent_at).total_seconds()
-        return Entry(identity, State(row.state), row.token, result, age, is_new=False)
+        return LedgerEntry(identity, State(row.state), row.token, result, age, is_new=False)
 
-    def resend(self, entry: Entry, token: str) -> None:
+    def resend(self, entry: LedgerEntry, token: str) -> None:
         """Record that a message is sent under another token, or for the first time after a refusal.
 
         Args:
@@ -84,7 +84,7 @@ class MessageLedger:
         """
         self._change(entry, state=State.PENDING, token=token, is_sent=True)
 
-    def mark_done(self, entry: Entry, result: Mapping[str, Any]) -> bool:
+    def mark_done(self, entry: LedgerEntry, result: Mapping[str, Any]) -> bool:
         """Record that a message is sent, or a file made.
 
         Args:
@@ -96,7 +96,7 @@ class MessageLedger:
         """
         return self._change(entry, state=State.DONE, result=orjson.dumps(dict(result)).decode())
 
-    def refuse(self, entry: Entry) -> None:
+    def refuse(self, entry: LedgerEntry) -> None:
         """Record that Lark refused a message, so that nothing was sent.
 
         Args:
@@ -104,7 +104,7 @@ class MessageLedger:
         """
         self._change(entry, state=State.REFUSED)
 
-    def _change(self, entry: Entry, *, is_sent: bool = False, **values: Any) -> bool:
+    def _change(self, entry: LedgerEntry, *, is_sent: bool = False, **values: Any) -> bool:
         rows = ledger.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now

@@ -22,7 +22,7 @@ from lark_provider.storage import migrate, outbox_rows, statements, urls
 from lark_provider.storage.bridge_tables import incidents, outbox
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import StorageError
-from lark_provider.storage.outbox_rows import Claimed, Entry, State
+from lark_provider.storage.outbox_rows import ClaimedRow, OutboxEntry, State
 from lark_provider.support import measured
 from lark_provider.support.meters import Gauge
 
@@ -56,7 +56,7 @@ class Outbox:
         """How many rows a process delivers at once: a SQLite file takes one writer."""
         return 4 if self._url.drivername == urls.SQLITE_DRIVER else 16
 
-    def add(self, app: App, entry: Entry) -> bool:
+    def add(self, app: App, entry: OutboxEntry) -> bool:
         """Add a row in a transaction of its own; see `outbox_rows.add`."""
         with transaction(migrate.ready_engine(self._url)) as connection:
             return outbox_rows.add(connection, app, entry)
@@ -69,7 +69,7 @@ class Outbox:
         most: int,
         without: Collection[str] = (),
         only: str | None = None,
-    ) -> list[Claimed]:
+    ) -> list[ClaimedRow]:
         """Claim rows that are due.
 
         Args:
@@ -106,7 +106,7 @@ class Outbox:
             query = sa.select(outbox.c.id).where(_is_free(now, without)).limit(1)
             return connection.execute(query).first() is not None
 
-    def record_delivered(self, row: Claimed, owner: str, message_id: str) -> None:
+    def record_delivered(self, row: ClaimedRow, owner: str, message_id: str) -> None:
         """Record that a row is delivered.
 
         Args:
@@ -128,7 +128,7 @@ class Outbox:
                 # version before this older one: the newest is delivered once more.
                 _renew(connection, row.card, now)
 
-    def later(self, row: Claimed, owner: str, reason: str, seconds: float, *, may_be_sent: bool) -> None:
+    def later(self, row: ClaimedRow, owner: str, reason: str, seconds: float, *, may_be_sent: bool) -> None:
         """Record that a row is to be tried again.
 
         Args:
@@ -147,14 +147,14 @@ class Outbox:
                 connection, row, owner, now, owner=None, next_at=now + timedelta(seconds=seconds), **values
             )
 
-    def release(self, row: Claimed, owner: str) -> None:
+    def release(self, row: ClaimedRow, owner: str) -> None:
         """Leave a row to others, as if it had not been claimed."""
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             values = {} if row.was_sent else {"first_sent_at": None}
             _change(connection, row, owner, now, owner=None, **values)
 
-    def give_up(self, row: Claimed, owner: str, reason: str) -> None:
+    def give_up(self, row: ClaimedRow, owner: str, reason: str) -> None:
         """Record that a row will never be delivered.
 
         Args:
@@ -167,7 +167,7 @@ class Outbox:
             values = {"state": "given_up", "reason": reason[:_MAX_REASON], "attempts": row.attempts + 1}
             _change(connection, row, owner, now, owner=None, **values)
 
-    def replace(self, row: Claimed, owner: str) -> None:
+    def replace(self, row: ClaimedRow, owner: str) -> None:
         """Forget the message of a card that cannot be updated any more, so that a new one is sent.
 
         Args:
@@ -241,7 +241,7 @@ def _heads(now: datetime, without: Collection[str], only: str | None) -> sa.Sele
     return query.order_by(rows.next_at, rows.id).with_for_update(skip_locked=True)
 
 
-def _claim_of(connection: Connection, row: sa.Row[Any], now: datetime) -> Claimed | None:
+def _claim_of(connection: Connection, row: sa.Row[Any], now: datetime) -> ClaimedRow | None:
     """Return a row as it is to be delivered; None if a newer version makes it obsolete."""
     message_id, was_sent = row.message_id, row.first_sent_at is not None
     if row.card is not None:
@@ -259,7 +259,7 @@ def _claim_of(connection: Connection, row: sa.Row[Any], now: datetime) -> Claime
         if "delivered" in newer or ("due" in newer and not may_show):
             return None
     age = 0.0 if row.first_sent_at is None else (now - row.first_sent_at).total_seconds()
-    return Claimed(
+    return ClaimedRow(
         id=row.id,
         app_id=row.app_id,
         base_url=row.base_url,
@@ -273,14 +273,14 @@ def _claim_of(connection: Connection, row: sa.Row[Any], now: datetime) -> Claime
     )
 
 
-def _own(connection: Connection, row: Claimed, owner: str, until: datetime, now: datetime) -> None:
+def _own(connection: Connection, row: ClaimedRow, owner: str, until: datetime, now: datetime) -> None:
     values: dict[str, Any] = {"owner": owner, "owned_until": until, "updated_at": now}
     if row.message_id is None and not row.was_sent:
         values["first_sent_at"] = now  # From now on it may have been sent.
     connection.execute(outbox.update().where(outbox.c.id == row.id).values(values))
 
 
-def _change(connection: Connection, row: Claimed, me: str, now: datetime, **values: Any) -> bool:
+def _change(connection: Connection, row: ClaimedRow, me: str, now: datetime, **values: Any) -> bool:
     """Change a row, if this process still has it, and return whether it has."""
     mine = sa.and_(outbox.c.id == row.id, outbox.c.owner == me, outbox.c.state == "due")
     changed = connection.execute(outbox.update().where(mine).values(updated_at=now, **values))

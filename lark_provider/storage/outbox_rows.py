@@ -23,7 +23,7 @@ State: TypeAlias = Literal["due", "delivered", "given_up", "superseded"]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class OutboxEntry:
     """A row to add.
 
     Attributes:
@@ -48,7 +48,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedRow:
     """A row that this process delivers now.
 
     Attributes:
@@ -76,7 +76,7 @@ class Claimed:
     sent_seconds: float
 
 
-def open_payload(row: Claimed, app: App) -> str | None:
+def open_payload(row: ClaimedRow, app: App) -> str | None:
     """Return the payload of a row; None if it is encrypted for another app, secret, row or base URL.
 
     Args:
@@ -91,7 +91,7 @@ def _box(id_: str, secret: str, app_id: str, base_url: str) -> TokenBox:
     return TokenBox(secret, f"outbox\0{id_}\0{app_id}\0{base_url}")
 
 
-def add(connection: Connection, app: App, entry: Entry) -> bool:
+def add(connection: Connection, app: App, entry: OutboxEntry) -> bool:
     """Add a row, and mark what it makes obsolete as superseded.
 
     Args:

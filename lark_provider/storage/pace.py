@@ -26,7 +26,7 @@ _LONGEST_SECONDS = 366 * 24 * 3600.0
 """How far ahead a time is reserved for a request without a deadline."""
 
 
-class Pace:
+class DatabasePace:
     """The pace of one app in one database; implements `protocol.store.Pace`.
 
     Args:

@@ -23,7 +23,7 @@ from lark_provider.storage.new_cards import ASKED_AGAIN, QUIET, NewCard, insert_
 from lark_provider.storage.question_rows import readable
 from lark_provider.storage.statements import among, read_clock
 
-__all__ = ["ASKED_AGAIN", "IN_PLACE", "LEASE_SECONDS", "RESENT", "Claimed", "NewCard", "QuestionCards"]
+__all__ = ["ASKED_AGAIN", "IN_PLACE", "LEASE_SECONDS", "RESENT", "ClaimedCard", "NewCard", "QuestionCards"]
 
 LEASE_SECONDS = 60.0
 """For one attempt at a card. Longer than a request to Lark with its retries may take in a bridge."""
@@ -36,7 +36,7 @@ _MOST_RESENT = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedCard:
     """A card to be worked on, with its question.
 
     Attributes:
@@ -74,7 +74,7 @@ class QuestionCards:
     def __init__(self, url: URL) -> None:
         self._url = url
 
-    def claim(self, most: int) -> list[Claimed]:
+    def claim(self, most: int) -> list[ClaimedCard]:
         """Take cards that are to be sent, and cards to be closed since their question is over, oldest first.
 
         Args:
@@ -101,7 +101,7 @@ class QuestionCards:
             tried = {row.key for row in found if row.next_at is not None and row.reason != QUIET}
             return [replace(one, is_tried=one.key in tried) for one in _read_claimed(connection, mine, now)]
 
-    def read(self, keys: Iterable[str]) -> list[Claimed]:
+    def read(self, keys: Iterable[str]) -> list[ClaimedCard]:
         """Return cards with their questions; those that are not recorded are missing."""
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return _read_claimed(
@@ -279,7 +279,9 @@ class QuestionCards:
             connection.execute(hitl_cards.update().where(condition).values(updated_at=now, **values))
 
 
-def _read_claimed(connection: Connection, condition: sa.ColumnElement[bool], now: datetime) -> list[Claimed]:
+def _read_claimed(
+    connection: Connection, condition: sa.ColumnElement[bool], now: datetime
+) -> list[ClaimedCard]:
     questions = hitl_questions.c
     query = (
         sa.select(
@@ -296,9 +298,9 @@ def _read_claimed(connection: Connection, condition: sa.ColumnElement[bool], now
     return readable(connection.execute(query), lambda row: _claimed_of(row, now))
 
 
-def _claimed_of(row: sa.Row[Any], now: datetime) -> Claimed:
+def _claimed_of(row: sa.Row[Any], now: datetime) -> ClaimedCard:
     due_since = row.created_at if row.state == "due" else max(row.changed_at, row.created_at)
-    return Claimed(
+    return ClaimedCard(
         row.key,
         read_card(row),
         row.state,

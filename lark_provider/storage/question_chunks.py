@@ -22,7 +22,7 @@ CHUNK = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class QuestionKind:
     """The columns by which a chunk's statement can filter; questions of one kind share chunks.
 
     Attributes:
@@ -34,7 +34,7 @@ class Kind:
     of_people: bool
 
     @classmethod
-    def of(cls, wait: Wait) -> Kind:
+    def of(cls, wait: Wait) -> QuestionKind:
         """Return the kind of a question.
 
         Args:
@@ -45,7 +45,7 @@ class Kind:
 
 
 @dataclass(slots=True)
-class Chunk:
+class QuestionChunk:
     """Questions of one kind.
 
     Attributes:
@@ -56,7 +56,7 @@ class Chunk:
         complete_at: When the last complete look began: the first one, or one that was due.
     """
 
-    kind: Kind
+    kind: QuestionKind
     waits: dict[str, Wait] = field(default_factory=dict)
     looked_at: float = NEVER
     complete_at: float = NEVER
@@ -76,7 +76,7 @@ class Chunk:
         }
         self._by_name = self._statement = None
 
-    def may_join(self, other: Chunk, most: int) -> bool:
+    def may_join(self, other: QuestionChunk, most: int) -> bool:
         """Return whether another chunk can be taken in.
 
         Args:
@@ -86,7 +86,7 @@ class Chunk:
         looked_at = min(self.looked_at, other.looked_at) > NEVER
         return looked_at and self.kind == other.kind and len(self.waits) + len(other.waits) <= most
 
-    def join(self, other: Chunk) -> None:
+    def join(self, other: QuestionChunk) -> None:
         """Take in the questions of another chunk; the earlier look of the two holds for all.
 
         Args:

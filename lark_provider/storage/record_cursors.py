@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from lark_provider.protocol.record_cursors import Cursor, Seen
+from lark_provider.protocol.record_cursors import Cursor, SeenRecord
 from lark_provider.storage import migrate
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.statements import among, insert, read_clock
@@ -93,7 +93,7 @@ class RecordCursors:
             )
             return connection.execute(query).one_or_none() is not None
 
-    def read_seen(self, record_ids: Collection[str] | None = None) -> dict[str, Seen]:
+    def read_seen(self, record_ids: Collection[str] | None = None) -> dict[str, SeenRecord]:
         """Return what was reported, by record id.
 
         Args:
@@ -107,11 +107,11 @@ class RecordCursors:
             if record_ids is not None:
                 query = query.where(among(connection, rows.record_id, record_ids))
             return {
-                row.record_id: Seen(row.modified_ms, row.scanned_ms, row.is_deleted)
+                row.record_id: SeenRecord(row.modified_ms, row.scanned_ms, row.is_deleted)
                 for row in connection.execute(query)
             }
 
-    def note(self, found: Mapping[str, Seen], event_key: str | None = None) -> None:
+    def note(self, found: Mapping[str, SeenRecord], event_key: str | None = None) -> None:
         """Record what was reported, in one transaction. Times only grow, whoever else records.
 
         Args:

@@ -9,7 +9,7 @@ from sqlalchemy.engine import URL
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.ledger import LoadLedger
 from lark_provider.storage.message_ledger import MessageLedger
-from lark_provider.storage.pace import Pace
+from lark_provider.storage.pace import DatabasePace
 from lark_provider.storage.sheet_ledger import SheetLedger
 from lark_provider.storage.table_leases import TableLeases
 
@@ -51,6 +51,6 @@ class SharedStore:
         return SheetLedger(self._url, self._app)
 
     @cached_property
-    def pace(self) -> Pace:
+    def pace(self) -> DatabasePace:
         """The pace of requests."""
-        return Pace(self._url, self._app.name)
+        return DatabasePace(self._url, self._app.name)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from lark_provider.protocol.errors import LarkError
-from lark_provider.protocol.sync_index import Difference, Kind, Known, Planned, Seen, Staged
+from lark_provider.protocol.sync_index import Difference, Kind, Known, Planned, ScannedRecord, Staged
 
 _CACHE_KIB = 24 * 1024
 _AT_ONCE = 1000
@@ -141,7 +141,7 @@ class SqliteIndex:
             self._run(f"DROP INDEX IF EXISTS {name}")
         self._has_ids = False
 
-    def see(self, records: Sequence[Seen]) -> None:
+    def see(self, records: Sequence[ScannedRecord]) -> None:
         """Add records of the table, or replace what was seen of them before."""
         if self._has_ids:
             records = list({one[0]: one for one in records}.values())

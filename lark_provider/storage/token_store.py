@@ -22,7 +22,7 @@ from lark_provider.storage.tables import leases, tokens
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class TokenClaim:
     """The answer to a caller that needs a token.
 
     Attributes:
@@ -48,7 +48,7 @@ class TokenStore:
 
     def claim(
         self, key: str, *, now: float, owner: str, lease_seconds: float, rejected: str | None = None
-    ) -> Claim:
+    ) -> TokenClaim:
         """Return the stored token, and unless it is fresh, try to take the lease for renewing it.
 
         Args:
@@ -65,16 +65,16 @@ class TokenStore:
             token = None
         is_held = row.until is not None and row.until >= row.clock and row.owner != owner
         if _is_fresh(token, now) or is_held:
-            return Claim(token)  # The usual case, which takes no lock.
+            return TokenClaim(token)  # The usual case, which takes no lock.
         with transaction(migrate.ready_engine(self._url)) as connection:
             if not self._try_lease(connection, key, owner, row.clock, lease_seconds):
-                return Claim(token)
+                return TokenClaim(token)
             # Read again: the lease may be free because its holder has just stored a token.
             token = self._usable(connection, key, now, rejected)
             if _is_fresh(token, now):
                 self._release(connection, key, owner)
-                return Claim(token)
-            return Claim(token, won=True)
+                return TokenClaim(token)
+            return TokenClaim(token, won=True)
 
     def get(self, key: str, *, now: float) -> Token | None:
         """Return the stored token, in whatever state.

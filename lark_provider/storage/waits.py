@@ -15,9 +15,9 @@ from sqlalchemy.engine import URL, Connection
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.questions import (
     Asked,
-    Claim,
     Draft,
     Origin,
+    QuestionClaim,
     Reason,
     dump,
 )
@@ -61,7 +61,7 @@ class Waits:
         with transaction(migrate.ready_engine(self._url)) as connection:
             return wait_rows.take_over(connection, newest, origin, deadline)
 
-    def claim(self, draft: Draft) -> Claim:
+    def claim(self, draft: Draft) -> QuestionClaim:
         """Record a question, unless the attempt goes on with one that is recorded already.
 
         The question of an earlier attempt that must be asked again is closed as superseded, and so are
@@ -80,14 +80,16 @@ class Waits:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
             newest, damaged = wait_rows.newest(connection, origin)
             if newest is not None and newest.is_for(origin):
-                return Claim(wait_rows.take_over(connection, newest, origin, draft.deadline), is_new=False)
+                return QuestionClaim(
+                    wait_rows.take_over(connection, newest, origin, draft.deadline), is_new=False
+                )
             asked = wait_rows.insert(connection, draft)
             for wait_id in [*damaged, *([] if newest is None else [newest.id])]:
                 wait_rows.change(connection, wait_id, state="closed", reason="superseded")
                 statement = sa.update(waits).where(waits.c.id == wait_id).values(successor=asked.id)
                 connection.execute(statement)
         replaced = newest if newest is not None and newest.state != "decided" else None
-        return Claim(asked, is_new=True, replaced=replaced)
+        return QuestionClaim(asked, is_new=True, replaced=replaced)
 
     def record_sent(self, wait_id: str, message_id: str) -> Asked | None:
         """Add the message of the card, and return the question: it may have been closed meanwhile.

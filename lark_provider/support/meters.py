@@ -13,7 +13,7 @@ from typing import Literal, Protocol, TypeAlias
 Kind: TypeAlias = Literal["counter", "gauge", "histogram"]
 
 
-class Sink(Protocol):
+class MetricSink(Protocol):
     """Where values go. Its methods must neither block nor raise: they are called in the middle of calls."""
 
     def add(self, metric: Counter, amount: int, labels: tuple[str, ...]) -> None:
@@ -29,18 +29,18 @@ class Sink(Protocol):
         """Count a value in a histogram."""
 
 
-sinks: tuple[Sink, ...] = ()
+sinks: tuple[MetricSink, ...] = ()
 """Where values go. Empty if nowhere: labels and values that cost something need not be computed."""
 
 
-def add_sink(sink: Sink) -> None:
+def add_sink(sink: MetricSink) -> None:
     """Send values to a sink from now on; one that has been added already is not added again."""
     global sinks  # noqa: PLW0603 - replaced as a whole, so that no lock is needed to read it
     if sink not in sinks:
         sinks = (*sinks, sink)
 
 
-def remove_sink(sink: Sink) -> None:
+def remove_sink(sink: MetricSink) -> None:
     """Send no more values to a sink."""
     global sinks  # noqa: PLW0603 - likewise
     sinks = tuple(one for one in sinks if one is not sink)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import lark_errors
 from lark_provider.operators.tables import TableOperator
-from lark_provider.transfers.copying import Column, CopyOperator, Mode
+from lark_provider.transfers.copying import CopyOperator, Mode, SqlColumn
 from lark_provider.transfers.values import to_sql
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from lark_provider.api.clouddoc.searches import Filter
-    from lark_provider.transfers.target import Target
+    from lark_provider.transfers.target import SqlTarget
 
 
 class LarkBitableToSqlOperator(CopyOperator, TableOperator):
@@ -139,7 +139,7 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
             "Next: correct columns."
         )
 
-    def _columns(self, target: Target) -> list[Column]:
+    def _columns(self, target: SqlTarget) -> list[SqlColumn]:
         """Find the SQL column of each field."""
         from lark_provider.api.clouddoc.fields import TEXT, zone_of
 
@@ -165,7 +165,7 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
         app_token, _ = client.perform(links.table(self.base, self.table_id))
         return client.perform(base_zone(app_token)) or dt.UTC
 
-    def _rows(self, columns: Sequence[Column]) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, columns: Sequence[SqlColumn]) -> Iterator[tuple[Any, ...]]:
         fields = [column.field for column in columns if column.field]
         found = self.hook.client.clouddoc.bitable.search_records(
             self.base,

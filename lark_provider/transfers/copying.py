@@ -15,13 +15,13 @@ from lark_provider.operators.progress import ProgressMixin
 from lark_provider.transfers.database import sql_hook
 
 if TYPE_CHECKING:
-    from lark_provider.transfers.target import Target
+    from lark_provider.transfers.target import SqlTarget
 
 Mode: TypeAlias = Literal["replace", "merge", "append"]
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class SqlColumn:
     """Where the values of a field, or of a spreadsheet's column, go. The field `""` is a record's id."""
 
     field: str
@@ -105,14 +105,14 @@ class CopyOperator(ProgressMixin, LarkOperator):
         Raises:
             LarkError: Lark refuses it, or fields and columns do not fit.
         """
-        from lark_provider.transfers.target import Target  # a DAG file does not need it
+        from lark_provider.transfers.target import SqlTarget  # a DAG file does not need it
 
         hook = sql_hook(self.sql_conn_id, self.hook_params)
         with closing(hook.get_conn()) as connection:
             if hook.supports_autocommit:
                 hook.set_autocommit(connection, False)
             try:
-                counts = self._copy(Target(hook, connection, self.sql_table))
+                counts = self._copy(SqlTarget(hook, connection, self.sql_table))
             except BaseException:
                 connection.rollback()
                 raise
@@ -120,11 +120,11 @@ class CopyOperator(ProgressMixin, LarkOperator):
         return counts
 
     @abstractmethod
-    def _columns(self, target: Target) -> list[Column]:
+    def _columns(self, target: SqlTarget) -> list[SqlColumn]:
         """Find the SQL column of each field."""
 
     @abstractmethod
-    def _rows(self, columns: Sequence[Column]) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, columns: Sequence[SqlColumn]) -> Iterator[tuple[Any, ...]]:
         """Read the rows, in the order of the columns."""
 
     @abstractmethod
@@ -135,7 +135,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
     def _empty_source(self, deleted: int) -> InvalidRequestError:
         """Return the error of an empty source; `deleted` rows are in the SQL table."""
 
-    def _copy(self, target: Target) -> dict[str, int]:
+    def _copy(self, target: SqlTarget) -> dict[str, int]:
         columns = self._columns(target)
         if not columns:
             raise InvalidRequestError(
@@ -179,8 +179,11 @@ class CopyOperator(ProgressMixin, LarkOperator):
         return wanted
 
     def _match(
-        self, target: Target, wanted: Mapping[str, str], convert: Callable[[str, str], Callable[[Any], Any]]
-    ) -> list[Column]:
+        self,
+        target: SqlTarget,
+        wanted: Mapping[str, str],
+        convert: Callable[[str, str], Callable[[Any], Any]],
+    ) -> list[SqlColumn]:
         """Return the SQL column of each field.
 
         Args:
@@ -200,7 +203,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
                 "columns in columns=."
             )
         columns = [
-            Column(field, name, convert(field, name)) for field, name in found.items() if name is not None
+            SqlColumn(field, name, convert(field, name)) for field, name in found.items() if name is not None
         ]
         twice = [one.name for one in columns if sum(one.name == other.name for other in columns) > 1]
         if twice:
@@ -210,7 +213,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
             )
         return columns
 
-    def _keys(self, columns: Sequence[Column]) -> list[str]:
+    def _keys(self, columns: Sequence[SqlColumn]) -> list[str]:
         """Return the SQL columns of the key."""
         if self.mode != "merge":
             return []
@@ -229,7 +232,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
             )
         return keys
 
-    def _batch(self, target: Target, names: Collection[str]) -> dict[str, Any]:
+    def _batch(self, target: SqlTarget, names: Collection[str]) -> dict[str, Any]:
         if not self.batch_id_column:
             return {}
         column = target.column(self.batch_id_column)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lark_provider.api.clouddoc.sheets.tables.procedure import TableResult
     from lark_provider.api.messaging import OnUnknown
     from lark_provider.client import LarkServiceClient
-    from lark_provider.hooks.receivers import Receiver
+    from lark_provider.hooks.receivers import NamedReceiver
 
 _WORDS = {"en": ("Rows", "Open the spreadsheet"), "zh": ("行数", "打开表格")}
 _MOST_CARDS = 5
@@ -159,7 +159,7 @@ class LarkReportOperator(SqlToLarkSheetOperator):
         people = cards.mention_ids(mention_ids(client, self.mentions)) if self.mentions else ()
         return with_element(card, " ".join(f"<at id={who}></at>" for who in people)) if people else card
 
-    def _send(self, client: LarkServiceClient, to: Receiver, card: Any, key: str) -> str:
+    def _send(self, client: LarkServiceClient, to: NamedReceiver, card: Any, key: str) -> str:
         """Send the card to one receiver, or update the one that it got before."""
         from lark_provider.hooks.receivers import mark_redirected
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import lark_errors
 from lark_provider.operators.sheets import SheetOperator
-from lark_provider.transfers.copying import Column, CopyOperator, Mode
+from lark_provider.transfers.copying import CopyOperator, Mode, SqlColumn
 from lark_provider.transfers.values import from_sheet
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from lark_provider.transfers.target import Target
+    from lark_provider.transfers.target import SqlTarget
 
 _ATTEMPTS = 3
 """Of reading a spreadsheet that people change meanwhile."""
@@ -149,7 +149,7 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
             "range."
         )
 
-    def _columns(self, target: Target) -> list[Column]:
+    def _columns(self, target: SqlTarget) -> list[SqlColumn]:
         from lark_provider.api.clouddoc.fields import zone_of
         from lark_provider.api.clouddoc.sheets.headers import titles_of
 
@@ -164,7 +164,7 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
 
         return self._match(target, wanted, convert)
 
-    def _rows(self, columns: Sequence[Column]) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, columns: Sequence[SqlColumn]) -> Iterator[tuple[Any, ...]]:
         places = [(self._titles.index(column.field), column.convert) for column in columns]
         for row in self._found:
             if any(cell is not None for cell in row):

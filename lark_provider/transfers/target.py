@@ -21,7 +21,7 @@ _TABLE = re.compile(rf"{_PART}(?:\.{_PART}){{0,2}}")
 _ON_CONFLICT: Final = frozenset({"psycopg2", "psycopg", "sqlite3"})
 
 
-class Target:
+class SqlTarget:
     """A table, on an open connection.
 
     Args:

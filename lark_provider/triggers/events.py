@@ -24,7 +24,7 @@ except ImportError:
 
 if TYPE_CHECKING:
     from lark_provider.callbacks.broker.amqp import Broker
-    from lark_provider.callbacks.broker.receiver import Received, Receiver
+    from lark_provider.callbacks.broker.receiver import EventReceiver, Received
     from lark_provider.protocol.callbacks import Event
 
 _GATHER_SECONDS = 3.0
@@ -173,7 +173,7 @@ class EventStream(SharedStreamProducer):
     """Offer the queue's events to the triggers, and acknowledge each once it is stored."""
 
     def __init__(self) -> None:
-        self._receiver: Receiver | None = None
+        self._receiver: EventReceiver | None = None
         self._arrived: asyncio.Queue[Received | Offer | None] = asyncio.Queue()
         self._offered: dict[str, Offer] = {}
         self._stored: OrderedDict[str, None] = OrderedDict()
@@ -187,10 +187,10 @@ class EventStream(SharedStreamProducer):
         _open.append(self)
         await asyncio.sleep(_GATHER_SECONDS)
         broker = await asyncio.to_thread(_broker)
-        from lark_provider.callbacks.broker.receiver import Receiver
+        from lark_provider.callbacks.broker.receiver import EventReceiver
 
         put = _from_threads(self._arrived)
-        self._receiver = Receiver(broker, put, lambda: put(None))
+        self._receiver = EventReceiver(broker, put, lambda: put(None))
         while (arrived := await self._arrived.get()) is not None:
             if isinstance(arrived, Offer):
                 self._offered[arrived.key] = arrived

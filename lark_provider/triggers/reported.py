@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lark_provider.errors import StorageError
 
 if TYPE_CHECKING:
-    from lark_provider.protocol.record_cursors import CursorStore, Seen
+    from lark_provider.protocol.record_cursors import CursorStore, SeenRecord
     from lark_provider.triggers.events import Offer
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class Reported:
     def __init__(self, store: CursorStore, table: str) -> None:
         self.store, self._table = store, table
         self._events: OrderedDict[str, None] = OrderedDict()
-        self._pending: dict[str, Seen] = {}
+        self._pending: dict[str, SeenRecord] = {}
         """What was reported, and may not be recorded yet."""
 
     async def claim(self, event_key: str) -> bool:
@@ -51,17 +51,17 @@ class Reported:
             self._events.popitem(last=False)
         return True
 
-    async def of(self, record_ids: Sequence[str]) -> dict[str, Seen]:
+    async def of(self, record_ids: Sequence[str]) -> dict[str, SeenRecord]:
         """Return what was reported of records, recorded or not.
 
         Args:
             record_ids: The records.
         """
-        recorded: dict[str, Seen] = await self._ask_store(self.store.read_seen, record_ids, {})
+        recorded: dict[str, SeenRecord] = await self._ask_store(self.store.read_seen, record_ids, {})
         pending = {one: self._pending[one] for one in record_ids if one in self._pending}
         return {**recorded, **pending}
 
-    def record_once_stored(self, offer: Offer, seen: Mapping[str, Seen], event_key: str | None) -> None:
+    def record_once_stored(self, offer: Offer, seen: Mapping[str, SeenRecord], event_key: str | None) -> None:
         """Record what is reported of records as soon as Airflow has stored it.
 
         Args:
@@ -72,7 +72,7 @@ class Reported:
         self._pending.update(seen)
         offer.stored.append(functools.partial(self._note, seen, event_key))
 
-    async def _note(self, seen: Mapping[str, Seen], event_key: str | None) -> None:
+    async def _note(self, seen: Mapping[str, SeenRecord], event_key: str | None) -> None:
         for pause in (*_RECORD_SECONDS, None):
             try:
                 await asyncio.to_thread(self.store.note, seen, event_key)

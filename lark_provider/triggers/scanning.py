@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_provider.errors import LarkError
 from lark_provider.protocol import record_cursors as cursors
-from lark_provider.protocol.record_cursors import Seen, Version
+from lark_provider.protocol.record_cursors import SeenRecord, Version
 from lark_provider.support import measured
 from lark_provider.triggers import events
 from lark_provider.triggers.events import Offer
@@ -23,7 +23,7 @@ from lark_provider.triggers.record_payloads import BATCH, MS, divide, iso, momen
 if TYPE_CHECKING:
     from lark_provider.protocol.record_cursors import Cursor
     from lark_provider.triggers.reported import Reported
-    from lark_provider.triggers.wanted import Wanted
+    from lark_provider.triggers.wanted import WantedRecords
     from lark_provider.triggers.watched_table import WatchedTable
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Scanner:
     """
 
     def __init__(
-        self, wanted: Wanted, table: WatchedTable, reported: Reported, own: str, cursor: Cursor
+        self, wanted: WantedRecords, table: WatchedTable, reported: Reported, own: str, cursor: Cursor
     ) -> None:
         self._wanted, self._table, self._reported, self._own = wanted, table, reported, own
         self._cursor = cursor
@@ -118,7 +118,7 @@ class Scanner:
             present = {one.record_id for one in versions}
             new = sorted(present - known.keys() - changed.keys() - seen.keys())
             for start in range(0, len(new), _NOTED):
-                await asyncio.to_thread(store.note, dict.fromkeys(new[start : start + _NOTED], Seen()))
+                await asyncio.to_thread(store.note, dict.fromkeys(new[start : start + _NOTED], SeenRecord()))
             changed |= dict.fromkeys(cursors.find_deleted(present, known), (cursors.DELETED, None))
         await self._offer(changed)
         self._cursor = cursors.after_complete_scan(self._cursor, until_ms)
@@ -167,7 +167,7 @@ class Scanner:
         ids = list(batch.found)
         current = await self._table.read(ids)
         seen = await self._reported.of(ids)
-        records, noted = [], dict[str, Seen]()
+        records, noted = [], dict[str, SeenRecord]()
         for record_id, (kind, version) in batch.found.items():
             read, before = current.get(record_id), seen.get(record_id)
             if kind == cursors.DELETED and record_id not in self._table.absent:

@@ -10,7 +10,7 @@ from lark_provider.triggers.record_payloads import PREFIX
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedRecords:
     """What a watcher looks for; see `LarkBaseWatcher`."""
 
     app_token: str

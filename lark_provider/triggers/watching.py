@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lark_provider.client import AsyncLarkServiceClient
     from lark_provider.protocol.record_cursors import Cursor, CursorStore
     from lark_provider.triggers.events import Offer
-    from lark_provider.triggers.wanted import Wanted
+    from lark_provider.triggers.wanted import WantedRecords
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +39,13 @@ class Watching:
     """
 
     def __init__(
-        self, wanted: Wanted, table: WatchedTable, reported: Reported, own: str, cursor: Cursor
+        self, wanted: WantedRecords, table: WatchedTable, reported: Reported, own: str, cursor: Cursor
     ) -> None:
         self._wanted, self._table, self._reported, self._own = wanted, table, reported, own
         self._scanner = Scanner(wanted, table, reported, own, cursor)
 
     @classmethod
-    async def begin(cls, wanted: Wanted) -> Watching:
+    async def begin(cls, wanted: WantedRecords) -> Watching:
         """Subscribe to the base, and find or record the cursor.
 
         Args:
@@ -68,7 +68,7 @@ class Watching:
             raise
 
     @classmethod
-    async def _begin(cls, wanted: Wanted, client: AsyncLarkServiceClient) -> Watching:
+    async def _begin(cls, wanted: WantedRecords, client: AsyncLarkServiceClient) -> Watching:
         url = await airflow_config.adatabase_url()
         place = await client.clouddoc.bitable.locate(wanted.app_token, wanted.table_id)
         await client.clouddoc.drive.subscribe(place.app_token, type="bitable")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lark_provider.verify.probe import TITLE, CannotProbeError, Made, Reply, Request, Target, require
+from lark_provider.verify.probe import TITLE, CannotProbeError, Made, ProbeTarget, Reply, Request, require
 
 RANGE = 90202
 
@@ -94,7 +94,7 @@ class Book:
         return found[0]
 
 
-def open_book(target: Target, *, alone: bool = False) -> Made:
+def open_book(target: ProbeTarget, *, alone: bool = False) -> Made:
     """Make a worksheet.
 
     Args:
@@ -110,7 +110,7 @@ def open_book(target: Target, *, alone: bool = False) -> Made:
     return Book(book.token, made["replies"][0]["addSheet"]["properties"]["sheetId"])
 
 
-def _spreadsheet(target: Target) -> Made:
+def _spreadsheet(target: ProbeTarget) -> Made:
     body = {"title": TITLE}
     if target.folder is not None:
         body["folder_token"] = target.folder

@@ -9,9 +9,9 @@ from lark_provider.verify.probe import (
     TITLE,
     Made,
     Probe,
+    ProbeTarget,
     Request,
     Steps,
-    Target,
     UnexpectedError,
     choose,
     require,
@@ -24,7 +24,7 @@ def _text(content: str) -> dict[str, Any]:
     return {"block_type": 2, "text": {"elements": [{"text_run": {"content": content}}]}}
 
 
-def _document(target: Target) -> Made:
+def _document(target: ProbeTarget) -> Made:
     """Return the id of a document that the probes made."""
 
     def make() -> Made:
@@ -39,7 +39,7 @@ def _document(target: Target) -> Made:
     return (yield from target.once("document", make))
 
 
-def _docx_client_token(target: Target) -> Steps:
+def _docx_client_token(target: ProbeTarget) -> Steps:
     document = yield from _document(target)
     token = target.uuid4("block")
     where = f"/docx/v1/documents/{document}/blocks/{document}/children"
@@ -49,7 +49,7 @@ def _docx_client_token(target: Target) -> Steps:
     return "same" if again == first else "performed"
 
 
-def _docx_inserted(target: Target) -> Steps:
+def _docx_inserted(target: ProbeTarget) -> Steps:
     document = yield from _document(target)
     blocks = [
         {"block_id": "outer", "block_type": 12, "bullet": _text("a")["text"], "children": ["inner"]},
@@ -63,7 +63,7 @@ def _docx_inserted(target: Target) -> Steps:
     return "first_level" if shown == 1 else "all"
 
 
-def _convert_order(_: Target) -> Steps:
+def _convert_order(_: ProbeTarget) -> Steps:
     body = {"content_type": "markdown", "content": _MARKDOWN}
     found = yield from require(Request("POST", "/docx/v1/documents/blocks/convert", body))
     by_id = {block["block_id"]: block for block in found["blocks"]}
@@ -75,14 +75,14 @@ def _convert_order(_: Target) -> Steps:
     return "document" if list(by_id) == order else "shuffled"
 
 
-def _owner_listed(target: Target) -> Steps:
+def _owner_listed(target: ProbeTarget) -> Steps:
     document = yield from _document(target)
     where = f"/drive/v1/permissions/{document}/members"
     listed = (yield from require(Request("GET", where, params={"type": "docx"})))["items"]
     return "listed" if listed else "absent"
 
 
-def _member_again(target: Target) -> Steps:
+def _member_again(target: ProbeTarget) -> Steps:
     document = yield from _document(target)
     where = f"/drive/v1/permissions/{document}/members"
     kinds = {"type": "docx", "need_notification": "false"}

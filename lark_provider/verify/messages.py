@@ -11,10 +11,10 @@ from lark_provider.verify.probe import (
     CannotProbeError,
     Made,
     Probe,
+    ProbeTarget,
     Reply,
     Request,
     Steps,
-    Target,
     UnexpectedError,
     require,
 )
@@ -121,13 +121,13 @@ def _new_chat() -> Made:
     return made["chat_id"]
 
 
-def _chat(target: Target) -> Made:
+def _chat(target: ProbeTarget) -> Made:
     if target.chat_id is not None:
         return target.chat_id
     return (yield from target.once("chat", _new_chat))
 
 
-def _message(target: Target, kind: str, content: Card, uuid: str | None = None) -> Made:
+def _message(target: ProbeTarget, kind: str, content: Card, uuid: str | None = None) -> Made:
     """Return the request that sends a message; a chat that the probes made goes with what is in it."""
     chat_id = yield from _chat(target)
     body = {"receive_id": chat_id, "msg_type": kind, "content": json.dumps(content)}
@@ -144,7 +144,7 @@ def _message(target: Target, kind: str, content: Card, uuid: str | None = None) 
     )
 
 
-def _uuid_replay(target: Target) -> Steps:
+def _uuid_replay(target: ProbeTarget) -> Steps:
     uuid = f"{target.nonce}-replay"
     request = yield from _message(target, "text", {"text": TITLE}, uuid)
     first = yield from require(request)
@@ -156,7 +156,7 @@ def _uuid_replay(target: Target) -> Steps:
     return "same"
 
 
-def _rule(card: Card, target: Target) -> Steps:
+def _rule(card: Card, target: ProbeTarget) -> Steps:
     request = yield from _message(target, "interactive", card)
     reply = yield request
     if reply.code not in (0, _CARD_REFUSED):
@@ -164,7 +164,7 @@ def _rule(card: Card, target: Target) -> Steps:
     return reply.code == _CARD_REFUSED
 
 
-def _largest(target: Target, kind: str, cards: dict[int, Card], refusal: int) -> Made:
+def _largest(target: ProbeTarget, kind: str, cards: dict[int, Card], refusal: int) -> Made:
     """Return the largest key whose card is taken, of keys that grow; 0 if none is."""
     largest = 0
     for size, card in cards.items():
@@ -178,7 +178,7 @@ def _largest(target: Target, kind: str, cards: dict[int, Card], refusal: int) ->
     return largest
 
 
-def _max_card_tables(target: Target) -> Steps:
+def _max_card_tables(target: ProbeTarget) -> Steps:
     cards = {count: _card(*[_TABLE] * count) for count in range(5, 9)}
     return int((yield from _largest(target, "interactive", cards, _CARD_REFUSED)))
 
@@ -189,12 +189,12 @@ def _padded_card(size: int) -> Card:
     return _card(_markdown("x" * (size - len(json.dumps(card)))))
 
 
-def _max_card_bytes(target: Target) -> Steps:
+def _max_card_bytes(target: ProbeTarget) -> Steps:
     cards = {size * _KIB: _padded_card(size * _KIB) for size in (30, 40, 64, 100)}
     return int((yield from _largest(target, "interactive", cards, _TOO_LONG)))
 
 
-def _update_multi(target: Target) -> Steps:
+def _update_multi(target: ProbeTarget) -> Steps:
     card: Card = {"elements": [_HR]}
     request = yield from _message(target, "interactive", card)
     message_id = (yield from require(request))["message_id"]

@@ -64,7 +64,7 @@ Made: TypeAlias = Generator[Request, Reply, Any]
 
 
 @dataclass(slots=True)
-class Target:
+class ProbeTarget:
     """Where probes may write, and what they share.
 
     Attributes:
@@ -128,13 +128,13 @@ class Probe:
     assumed: Setting
     answers: tuple[Setting, ...]
     calls: int
-    run: Callable[[Target], Steps] = field(repr=False)
+    run: Callable[[ProbeTarget], Steps] = field(repr=False)
     rule: str | None = None
     needs_person: bool = False
 
 
 def probe(
-    name: str, fact: str, answers: tuple[Setting, ...], calls: int, run: Callable[[Target], Steps]
+    name: str, fact: str, answers: tuple[Setting, ...], calls: int, run: Callable[[ProbeTarget], Steps]
 ) -> Probe:
     """Return the probe of the setting of its own name, whose default is the first of the answers."""
     return Probe(name, fact, name, answers[0], answers, calls, run)

@@ -11,10 +11,10 @@ from lark_provider.verify.probe import (
     CannotProbeError,
     Finding,
     Probe,
+    ProbeTarget,
     Reply,
     Request,
     Setting,
-    Target,
     UnexpectedError,
 )
 
@@ -48,7 +48,7 @@ class Runner:
 
     send: Send
     pause: Callable[[float], None]
-    target: Target
+    target: ProbeTarget
     most: int
     corpus: Corpus
     sent: int = 0

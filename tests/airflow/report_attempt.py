@@ -10,12 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.tables import procedure
-from lark_provider.api.clouddoc.sheets.tables.options import Options
+from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
 from lark_provider.transfers import LarkReportOperator
 
 # The waits of the real ones, in proportion.
-procedure.Options = functools.partial(  # type: ignore[assignment, attr-defined]
-    Options, look_after=0.4, lease_seconds=1.0, max_rows=60
+procedure.TableOptions = functools.partial(  # type: ignore[assignment, attr-defined]
+    TableOptions, look_after=0.4, lease_seconds=1.0, max_rows=60
 )
 
 

@@ -16,7 +16,7 @@ from lark_provider.bridge import failure_logs
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.failures import FailurePoller
 from lark_provider.bridge.incident_apps import IncidentApps
-from lark_provider.bridge.lark import Apps
+from lark_provider.bridge.lark import BridgeClients
 from lark_provider.bridge.routes import RoutesFile
 from lark_provider.bridge.settings import Credentials
 from lark_provider.outbox import outgoing
@@ -54,7 +54,7 @@ def polled(server: ApiServer, name: str, then: Callable[[], object], routes: str
     async def poll() -> list[str]:
         api = Counted(Credentials(server.url, "eve", Secret("eve")))
         cursor, mutes = FailureCursor(server.database, name), Mutes(server.database)
-        apps = IncidentApps(server.database, Apps(), APP)
+        apps = IncidentApps(server.database, BridgeClients(), APP)
         poller = FailurePoller(api, cursor, mutes, apps, RoutesFile(routes), server.url)
         try:
             await poller.poll()

@@ -14,7 +14,7 @@ from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.audit_log import AuditLog
 from lark_provider.bridge.question_ends import QuestionEnds
 from lark_provider.bridge.questions import QuestionPoller
-from lark_provider.bridge.settings import Credentials, Settings
+from lark_provider.bridge.settings import BridgeSettings, Credentials
 from lark_provider.protocol.hitl.proof import BridgeSecrets
 from lark_provider.storage.questions import Questions
 from lark_provider.support.secret import Secret
@@ -59,7 +59,7 @@ class Run:
 
     def poll(self, work: Callable[[QuestionPoller], Awaitable[object]]) -> None:
         credentials = Credentials(self.server.url, "eve", Secret("eve"))
-        settings = Settings(credentials, BridgeSecrets("s" * 32))
+        settings = BridgeSettings(credentials, BridgeSecrets("s" * 32))
 
         async def poll() -> None:
             api = AirflowApi(credentials)

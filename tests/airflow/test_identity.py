@@ -12,7 +12,7 @@ from airflow.api_fastapi.app import create_auth_manager
 from lark_emulator import Emulator
 
 from lark_provider.plugins import directory, users
-from lark_provider.plugins.identity import Clicker, Identified, Identities, Refusal
+from lark_provider.plugins.identity import Clicker, Identified, Identities, PersonRefusal
 from lark_provider.protocol.hitl.people import PeopleSettings
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.bridge_tables import people as table
@@ -41,17 +41,17 @@ def people(tmp_path: Path) -> People:
 
 
 @pytest.fixture
-def resolve(people: People, lark: Emulator) -> Callable[..., Identified | Refusal]:
+def resolve(people: People, lark: Emulator) -> Callable[..., Identified | PersonRefusal]:
     def resolved(
         name: str = "alice", *, tenant: str = TENANT, settings: PeopleSettings | None = None, base: str = BASE
-    ) -> Identified | Refusal:
+    ) -> Identified | PersonRefusal:
         identities = Identities(people, settings=lambda: settings or PeopleSettings(), base_url=lambda: base)
         return identities.resolve(Clicker(lark.app_id, TENANT, open_id(lark, name), tenant))
 
     return resolved
 
 
-Resolve = Callable[..., Identified | Refusal]
+Resolve = Callable[..., Identified | PersonRefusal]
 
 
 def open_id(lark: Emulator, name: str) -> str:
@@ -64,13 +64,13 @@ def link(people: People, lark: Emulator, name: str, user: str) -> None:
     people.link(Person(lark.app_id, TENANT, open_id(lark, name)), users.account(found))
 
 
-def who(found: Identified | Refusal) -> tuple[str, str]:
+def who(found: Identified | PersonRefusal) -> tuple[str, str]:
     assert isinstance(found, Identified), found
     return found.user.get_id(), found.source
 
 
-def refusal(found: Identified | Refusal) -> Refusal:
-    assert isinstance(found, Refusal), found
+def refusal(found: Identified | PersonRefusal) -> PersonRefusal:
+    assert isinstance(found, PersonRefusal), found
     assert set(found.message) == {"zh", "en"}
     return found
 

@@ -12,7 +12,7 @@ from lark_emulator import Emulator
 
 from lark_provider.errors import ConfigurationError
 from lark_provider.hooks.lark import LarkHook
-from lark_provider.hooks.receivers import Receiver, mark_redirected
+from lark_provider.hooks.receivers import NamedReceiver, mark_redirected
 from lark_provider.operators import LarkSendMessageOperator
 from tests.airflow.conftest import CHAT, connection
 
@@ -36,15 +36,15 @@ def extra(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
 def test_a_name_stands_for_an_id(extra: Callable[..., None], as_text: bool) -> None:
     names = {"oncall": "oc_1", "boss": "boss@example.com"}
     extra(receivers=json.dumps(names) if as_text else names)
-    assert LarkHook().receiver("oncall") == Receiver("oc_1")
-    assert LarkHook().receiver("boss", "user_id") == Receiver("boss@example.com")
-    assert LarkHook().receiver("oc_2", "chat_id") == Receiver("oc_2", "chat_id")
+    assert LarkHook().receiver("oncall") == NamedReceiver("oc_1")
+    assert LarkHook().receiver("boss", "user_id") == NamedReceiver("boss@example.com")
+    assert LarkHook().receiver("oc_2", "chat_id") == NamedReceiver("oc_2", "chat_id")
 
 
 def test_everything_can_go_to_one_place(extra: Callable[..., None]) -> None:
     extra(receivers={"oncall": "oc_1", "tests": "oc_9"}, redirect_all_to="tests")
-    assert LarkHook().receiver("oncall") == Receiver("oc_9", None, "oncall")
-    assert LarkHook().receiver("ou_1", "open_id") == Receiver("oc_9", None, "ou_1")
+    assert LarkHook().receiver("oncall") == NamedReceiver("oc_9", None, "oncall")
+    assert LarkHook().receiver("ou_1", "open_id") == NamedReceiver("oc_9", None, "ou_1")
 
 
 @pytest.mark.parametrize("value", ["oncall", "[1]", ["oncall"], 5])

@@ -15,7 +15,7 @@ from lark_provider.protocol.hitl.delivery import DeliveredClick
 from lark_provider.protocol.hitl.keys import button_value
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Failure, Incident
-from lark_provider.protocol.incidents.shown import Place
+from lark_provider.protocol.incidents.shown import IncidentPlace
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.incidents import Incidents
 from tests.airflow.api_server import APP, APP_SECRET, CHAT, ApiServer, Asked
@@ -37,7 +37,7 @@ class Failed:
                 for row in connection.execute(failed, {"run": self.run_id, "tasks": names})
             }
         failures = tuple(Failure(name, 1, ti_id=self.ids[name], task_id=name) for name in names)
-        place = Place("many", self.run_id, CHAT, "chat_id", "en")
+        place = IncidentPlace("many", self.run_id, CHAT, "chat_id", "en")
         event = RunEvent("failure", "many", self.run_id, "q0", ti_id=self.ids["q0"])
         app = App(server.lark_url, APP, APP_SECRET)
         recorded = Incidents(server.database, app).record(

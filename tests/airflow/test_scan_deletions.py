@@ -11,13 +11,13 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
-from lark_provider.protocol.record_cursors import DELETED, Cursor, Seen
+from lark_provider.protocol.record_cursors import DELETED, Cursor, SeenRecord
 from lark_provider.storage import urls
 from lark_provider.storage.record_cursors import RecordCursors
 from lark_provider.triggers import scanning
 from lark_provider.triggers.reported import Reported
 from lark_provider.triggers.scanning import ScanBatch, Scanner
-from lark_provider.triggers.wanted import Wanted
+from lark_provider.triggers.wanted import WantedRecords
 from lark_provider.triggers.watched_table import WatchedTable
 
 
@@ -31,12 +31,12 @@ def test_a_record_that_cannot_be_read_now_or_is_hidden_is_not_reported_as_delete
     there, gone = lark.add_rows(base, table, [{"Text": "there"}, {"Text": "gone"}], user_id="alice")
     lark.edit_rows(base, table, [{"do": "delete", "records": [gone]}], user_id="alice")
     store = RecordCursors(urls.parse(f"sqlite:///{tmp_path / 'lark.db'}", "test"), "key")
-    store.note({there: Seen(1), gone: Seen(1)})
+    store.note({there: SeenRecord(1), gone: SeenRecord(1)})
 
     async def work() -> list[list[Any]]:
         async with AsyncLarkServiceClient(*secrets, base_url=lark.base_url, max_retries=0) as client:
             watched, reported = WatchedTable(client, base, table), Reported(store, table)
-            wanted = Wanted(base, table, (), (), True, True, None, 10.0, 65_536, "lark_default")
+            wanted = WantedRecords(base, table, (), (), True, True, None, 10.0, 65_536, "lark_default")
             scanner = Scanner(wanted, watched, reported, "", Cursor(0, 0))
 
             async def found() -> list[Any]:
@@ -66,7 +66,7 @@ def test_all_records_of_a_large_table_are_noted_in_several_transactions(
 
     async def work() -> int:
         async with AsyncLarkServiceClient(*secrets, base_url=lark.base_url) as client:
-            wanted = Wanted(base, table, (), (), True, True, None, 10.0, 65_536, "lark_default")
+            wanted = WantedRecords(base, table, (), (), True, True, None, 10.0, 65_536, "lark_default")
             watched = WatchedTable(client, base, table)
             await watched.read_fields()
             began = int((time.time() + 3600) * 1000)

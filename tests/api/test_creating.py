@@ -29,7 +29,7 @@ def ids_of(payload: object, count: int, *, status: int = 200, indent: bool = Fal
     call = batch_create("bascn1", "tbl1", b"{}", count, "token", "open_id")
     content = orjson.dumps(payload, option=orjson.OPT_INDENT_2 if indent else 0)
     answer = answers.read(call, Response(status, {"x-tt-logid": "log"}, content))
-    if isinstance(answer, answers.Refusal):
+    if isinstance(answer, answers.RefusedAnswer):
         raise answer.error
     assert isinstance(answer, LarkResponse)
     return created_ids(answer, call, count)

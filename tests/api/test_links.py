@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lark_provider.api import links
 from lark_provider.api.clouddoc import bitable
-from lark_provider.api.links import Link
+from lark_provider.api.links import DocumentLink
 from lark_provider.errors import InvalidRequestError
 from lark_provider.protocol.calls import LarkResponse
 from lark_provider.protocol.effects import Memoize
@@ -21,20 +21,23 @@ from lark_provider.protocol.effects import Memoize
 @pytest.mark.parametrize(
     ("url", "link"),
     [
-        ("https://x.feishu.cn/base/bascn1?table=tbl1&view=vew1", Link("bitable", "bascn1", "tbl1", "vew1")),
-        ("  https://x.larksuite.com/base/bascn1/  ", Link("bitable", "bascn1")),
-        ("https://x.feishu.cn/wiki/wikcn1?table=tbl1", Link("wiki", "wikcn1", "tbl1")),
-        ("https://x.feishu.cn/sheets/shtcn1?sheet=0b1", Link("sheet", "shtcn1", sheet_id="0b1")),
-        ("https://x.feishu.cn/wiki/wikcn1?sheet=0b1", Link("wiki", "wikcn1", sheet_id="0b1")),
-        ("https://x.feishu.cn/slides/sldcn1", Link("slides", "sldcn1")),
-        ("https://x.feishu.cn/docx/doxcn1#part", Link("docx", "doxcn1")),
-        ("https://x.feishu.cn/docs/doccn1", Link("doc", "doccn1")),
-        ("https://x.feishu.cn/file/boxcn1", Link("file", "boxcn1")),
-        ("https://x.feishu.cn/drive/folder/fldcn1", Link("folder", "fldcn1")),
-        ("https://lark.example.com:8443/space/base/bascn1", Link("bitable", "bascn1")),
+        (
+            "https://x.feishu.cn/base/bascn1?table=tbl1&view=vew1",
+            DocumentLink("bitable", "bascn1", "tbl1", "vew1"),
+        ),
+        ("  https://x.larksuite.com/base/bascn1/  ", DocumentLink("bitable", "bascn1")),
+        ("https://x.feishu.cn/wiki/wikcn1?table=tbl1", DocumentLink("wiki", "wikcn1", "tbl1")),
+        ("https://x.feishu.cn/sheets/shtcn1?sheet=0b1", DocumentLink("sheet", "shtcn1", sheet_id="0b1")),
+        ("https://x.feishu.cn/wiki/wikcn1?sheet=0b1", DocumentLink("wiki", "wikcn1", sheet_id="0b1")),
+        ("https://x.feishu.cn/slides/sldcn1", DocumentLink("slides", "sldcn1")),
+        ("https://x.feishu.cn/docx/doxcn1#part", DocumentLink("docx", "doxcn1")),
+        ("https://x.feishu.cn/docs/doccn1", DocumentLink("doc", "doccn1")),
+        ("https://x.feishu.cn/file/boxcn1", DocumentLink("file", "boxcn1")),
+        ("https://x.feishu.cn/drive/folder/fldcn1", DocumentLink("folder", "fldcn1")),
+        ("https://lark.example.com:8443/space/base/bascn1", DocumentLink("bitable", "bascn1")),
     ],
 )
-def test_a_link_says_what_it_leads_to(url: str, link: Link) -> None:
+def test_a_link_says_what_it_leads_to(url: str, link: DocumentLink) -> None:
     assert links.parse(url) == link
 
 

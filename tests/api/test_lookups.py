@@ -13,7 +13,7 @@ from lark_provider.api import contact, lookups
 from lark_provider.api.lookups import BATCH, DAY, UNKNOWN_SECONDS
 from lark_provider.errors import InvalidRequestError, LarkAPIError, LarkError, TransportError
 from lark_provider.protocol.calls import Call, LarkResponse
-from lark_provider.protocol.effects import CacheGet, CachePut, Seen
+from lark_provider.protocol.effects import CachedAnswer, CacheGet, CachePut
 from lark_provider.protocol.operations import Procedure
 
 COLLEAGUES = [f"user{number}@example.com" for number in range(120)]
@@ -51,7 +51,7 @@ class Office:
             case CacheGet():
                 self.statements += 1
                 return {
-                    one: Seen(self.remembered[one][0], self.now - self.remembered[one][1])
+                    one: CachedAnswer(self.remembered[one][0], self.now - self.remembered[one][1])
                     for one in effect.lookups
                     if one in self.remembered
                 }

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lark_provider.api.routes.model import Receiver, Routes
+from lark_provider.api.routes.model import RouteReceiver, Routes
 from lark_provider.api.routes.reading import read_routes
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.hitl.model import HitlQuestion, TaskInstance
@@ -61,14 +61,16 @@ def test_a_question_without_a_route_goes_to_no_chat() -> None:
     assert routes.for_question(question("other")) == []
     assert routes.for_question(question("other", owners=("data",))) == []
     found = routes.for_question(question("other", owners=("data",)), team="blue")
-    assert found == [Receiver("cli_a", "ou_7", "open_id", "en", (), "Asia/Shanghai")]
+    assert found == [RouteReceiver("cli_a", "ou_7", "open_id", "en", (), "Asia/Shanghai")]
     assert Routes().for_question(question("any")) == []
 
 
 def test_a_receiver_has_what_its_route_and_the_defaults_say_unless_it_says_so_itself() -> None:
     chat, person = read_routes(FILE).for_question(question("billing", tags=("prod",)))
-    assert chat == Receiver("cli_a", "oc_pay", "chat_id", "en", ("ou_1", "ann@example.com"), "Asia/Shanghai")
-    assert person == Receiver("cli_b", "ann@example.com", "email", "zh", ("all",), "Asia/Shanghai")
+    assert chat == RouteReceiver(
+        "cli_a", "oc_pay", "chat_id", "en", ("ou_1", "ann@example.com"), "Asia/Shanghai"
+    )
+    assert person == RouteReceiver("cli_b", "ann@example.com", "email", "zh", ("all",), "Asia/Shanghai")
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from lark_provider.api.routes.reading import read_routes
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.incidents.escalation import (
     Escalation,
+    EscalationStep,
     Rota,
     RotaCalendar,
     RotaTable,
-    Step,
     from_json,
     to_json,
 )
@@ -63,7 +63,11 @@ def test_a_route_says_what_happens_at_which_time() -> None:
     assert (first.digest, first.timezone) == (time(9), "Asia/Shanghai")
     people = ("ou_ann", "bob@example.com", "+8613800000001")
     assert first.escalation == Escalation(
-        (Step(10.0, "app"), Step(20.5, "sms"), Step(45.0, "phone", always=True)),
+        (
+            EscalationStep(10.0, "app"),
+            EscalationStep(20.5, "sms"),
+            EscalationStep(45.0, "phone", always=True),
+        ),
         Rota(people, date(2026, 11, 23), timezone="Asia/Shanghai"),
     )
     assert (second.quiet_hours, second.digest, second.timezone) == (None, time(22, 30), "Europe/Berlin")
@@ -77,8 +81,8 @@ def test_a_route_says_what_happens_at_which_time() -> None:
         "Asia/Shanghai",
         RotaCalendar("feishu.cn_x-1@group.calendar.feishu.cn", "title"),
     )
-    assert from_json(json.loads(json.dumps(to_json(Step(5.0, "app"), third.escalation.rota)))) == (
-        Step(5.0, "app"),
+    assert from_json(json.loads(json.dumps(to_json(EscalationStep(5.0, "app"), third.escalation.rota)))) == (
+        EscalationStep(5.0, "app"),
         third.escalation.rota,
     )
     assert (plain.quiet_hours, plain.digest, plain.escalation) == (None, None, None)

@@ -10,7 +10,7 @@ import pytest
 from lark_provider.api import webhook
 from lark_provider.errors import ConfigurationError, InvalidRequestError, RateLimitError
 from lark_provider.protocol.calls import Call, LarkResponse
-from lark_provider.protocol.codes import Kind, lookup
+from lark_provider.protocol.codes import CodeKind, lookup
 from lark_provider.protocol.effects import NeedWebhook, Now, Random, Sleep
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.redact import redact
@@ -195,16 +195,16 @@ def test_urls_of_webhooks_are_masked_in_any_text() -> None:
 @pytest.mark.parametrize(
     ("code", "kind", "step"),
     [
-        (9499, Kind.INVALID, "correct the request"),
-        (19001, Kind.NOT_FOUND, "check the webhook URL"),
-        (19021, Kind.PERMISSION, "signing secret, and that this machine's clock"),
-        (19022, Kind.PERMISSION, "IP allow-list"),
-        (19024, Kind.INVALID, "keywords"),
-        (11232, Kind.RATE, "100 messages a minute"),
-        (11246, Kind.INVALID, "check the card"),
+        (9499, CodeKind.INVALID, "correct the request"),
+        (19001, CodeKind.NOT_FOUND, "check the webhook URL"),
+        (19021, CodeKind.PERMISSION, "signing secret, and that this machine's clock"),
+        (19022, CodeKind.PERMISSION, "IP allow-list"),
+        (19024, CodeKind.INVALID, "keywords"),
+        (11232, CodeKind.RATE, "100 messages a minute"),
+        (11246, CodeKind.INVALID, "check the card"),
     ],
 )
-def test_codes_and_their_next_steps(code: int, kind: Kind, step: str) -> None:
+def test_codes_and_their_next_steps(code: int, kind: CodeKind, step: str) -> None:
     meaning = lookup(code)
     assert meaning.kind is kind
     assert step in meaning.step

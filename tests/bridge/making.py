@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from lark_provider.api.routes.model import Receiver
+from lark_provider.api.routes.model import RouteReceiver
 from lark_provider.outbox.delivering import replaces_cards
 from lark_provider.protocol.callbacks import CardClick, read
 from lark_provider.protocol.hitl.keys import button_value
@@ -67,7 +67,7 @@ def execute(url: URL, statement: str, **parameters: Any) -> list[Any]:
 class NoRoutes:
     """No routes: every question goes to its assignees."""
 
-    def for_question(self, question: HitlQuestion) -> Sequence[Receiver]:  # noqa: ARG002 - the protocol's
+    def for_question(self, question: HitlQuestion) -> Sequence[RouteReceiver]:  # noqa: ARG002 - the protocol's
         return ()
 
     def open_ids(self, names: Iterable[str]) -> Mapping[str, Sequence[str]]:  # noqa: ARG002 - the protocol's

@@ -19,7 +19,7 @@ from lark_provider.bridge.audit_log import AuditLog
 from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableError
 from lark_provider.bridge.question_ends import QUESTIONS, QuestionEnds
 from lark_provider.bridge.questions import INSTANCES, QuestionPoller
-from lark_provider.bridge.settings import Credentials, Settings
+from lark_provider.bridge.settings import BridgeSettings, Credentials
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.hitl.proof import BridgeSecrets
@@ -100,7 +100,7 @@ def work(
     credentials = Credentials(front.url, token=Secret("t"))
     if account:
         credentials = Credentials(front.url, "watcher", Secret("w"))
-    settings = Settings(credentials, BridgeSecrets("s" * 32))
+    settings = BridgeSettings(credentials, BridgeSecrets("s" * 32))
 
     async def run() -> list[LarkError | None]:
         api, errors = AirflowApi(credentials), list[LarkError | None]()

@@ -16,9 +16,9 @@ from lark_provider import LarkServiceClient
 from lark_provider.bridge import holds as holds_module
 from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.holds import Holds
-from lark_provider.bridge.lark import Apps
+from lark_provider.bridge.lark import BridgeClients
 from lark_provider.bridge.receivers import Recipients
-from lark_provider.bridge.settings import HOLD_SECONDS, Credentials, Settings
+from lark_provider.bridge.settings import HOLD_SECONDS, BridgeSettings, Credentials
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.hitl.proof import BridgeSecrets
@@ -61,8 +61,8 @@ class Bench:
             self.questions,
             self.cards,
             Recipients(NoRoutes(), self.people, self.lark.app_id, "en"),
-            Apps(),
-            Settings(credentials, BridgeSecrets("s" * 32)),
+            BridgeClients(),
+            BridgeSettings(credentials, BridgeSecrets("s" * 32)),
             Holds(ApiServers(self.url), HOLD_SECONDS),
             Throttle(),
             lambda: self.replaces,

@@ -16,11 +16,11 @@ from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.clicks import ClickDelivery
 from lark_provider.bridge.errors import AirflowUnavailableError
 from lark_provider.bridge.holds import Holds
-from lark_provider.bridge.lark import Apps
+from lark_provider.bridge.lark import BridgeClients
 from lark_provider.bridge.question_ends import QuestionEnds
 from lark_provider.bridge.receivers import Recipients
 from lark_provider.bridge.results import ClickResultDisplay
-from lark_provider.bridge.settings import Credentials, Settings
+from lark_provider.bridge.settings import BridgeSettings, Credentials
 from lark_provider.protocol.hitl.delivery import ClickResult
 from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.hitl.proof import LARGEST_BODY, BridgeSecrets
@@ -81,8 +81,8 @@ class Bench:
         return asyncio.run(self._work(sends=sends, language=language))
 
     async def _work(self, *, sends: bool, language: Language) -> int:
-        settings, warnings = Settings(self._credentials, BridgeSecrets("s" * 32)), Throttle()
-        api, apps, url = AirflowApi(self._credentials), Apps(), self.url
+        settings, warnings = BridgeSettings(self._credentials, BridgeSecrets("s" * 32)), Throttle()
+        api, apps, url = AirflowApi(self._credentials), BridgeClients(), self.url
         delivery = ClickDelivery(api, self._clicks, settings.secrets, warnings)
         recipients = Recipients(NoRoutes(), People(url), self.lark.app_id)
         holds = Holds(ApiServers(url), settings.hold_seconds)

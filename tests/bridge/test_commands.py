@@ -19,12 +19,12 @@ from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.command_check import SUBSCRIPTION
 from lark_provider.bridge.command_texts import format_end, format_help, harmless
 from lark_provider.bridge.commands import GIVEN_UP_SECONDS, WATCH_SECONDS, ChatCommandWork
-from lark_provider.bridge.lark import Apps
+from lark_provider.bridge.lark import BridgeClients
 from lark_provider.bridge.routes import RoutesFile
 from lark_provider.bridge.service import Bridge
-from lark_provider.bridge.settings import Credentials, Settings
+from lark_provider.bridge.settings import BridgeSettings, Credentials
 from lark_provider.client import LarkServiceClient
-from lark_provider.protocol.commands.message import CommandMessage, Mention
+from lark_provider.protocol.commands.message import CommandMessage, MentionedPerson
 from lark_provider.protocol.hitl.proof import BridgeSecrets
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import chat_commands
@@ -38,7 +38,7 @@ from tests.services.processes import free_port
 
 MESSAGE = CommandMessage(
     "cli_a", "om_1", "own", "ou_ann", "oc_1", False, "@_user_1 /run \x00",
-    (Mention("@_user_1", "ou_bot", "Bot \x00"),), datetime.max.replace(tzinfo=UTC),
+    (MentionedPerson("@_user_1", "ou_bot", "Bot \x00"),), datetime.max.replace(tzinfo=UTC),
 )  # fmt: skip
 """A message that `stored` takes as one of 90 seconds ago."""
 
@@ -96,10 +96,10 @@ def worked(url: URL, name: str, airflow: str = "", routes: Path | None = None) -
     """Do one step of a bridge, by default one that reaches neither Airflow nor an app."""
     credentials = Credentials(airflow or f"http://127.0.0.1:{free_port()}", token=Secret("t"))
     file = RoutesFile(None if routes is None else str(routes))
-    bridge = Bridge(Settings(credentials, BridgeSecrets("s" * 32)), url, str, file)
+    bridge = Bridge(BridgeSettings(credentials, BridgeSecrets("s" * 32)), url, str, file)
 
     async def work() -> None:
-        bridge.api, bridge.apps = AirflowApi(credentials), Apps()
+        bridge.api, bridge.apps = AirflowApi(credentials), BridgeClients()
         try:
             commands = ChatCommandWork(file)
             steps = {one.name: one for one in commands.steps(bridge)}

@@ -17,13 +17,13 @@ from lark_provider.api.cards.airflow.digest import Digest, card
 from lark_provider.api.routes.reading import read_routes
 from lark_provider.bridge.digest_reading import Run, digest, is_of, latest, parse_run
 from lark_provider.bridge.reading import Dag
-from lark_provider.outbox.apps import Apps as Senders
+from lark_provider.outbox.apps import OutboxApps as Senders
 from lark_provider.outbox.delivering import Deliverer
 from lark_provider.outbox.outgoing import Outgoing
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.digests import Digests
 from lark_provider.storage.outbox import Outbox
-from lark_provider.storage.outbox_rows import Entry
+from lark_provider.storage.outbox_rows import OutboxEntry
 from tests.bridge.making import execute
 
 CHAT = "oc_emulator_data_team"
@@ -110,10 +110,10 @@ def test_a_digest_has_the_dags_whose_failures_the_route_is_told() -> None:
     assert [is_of(routes, all_, "d", one, None) for one in (of_data, of_test, other)] == [True, False, True]
 
 
-def entry(text: str, **more: Any) -> Entry:
+def entry(text: str, **more: Any) -> OutboxEntry:
     content = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": text}]}}
     message = Outgoing(CHAT, "chat_id", "interactive", content)
-    return Entry(f"{text:x<64}", CHAT, message.to_json(), **more)
+    return OutboxEntry(f"{text:x<64}", CHAT, message.to_json(), **more)
 
 
 def test_a_digest_is_recorded_once_for_a_route_and_day(url: URL) -> None:

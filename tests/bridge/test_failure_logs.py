@@ -17,11 +17,11 @@ from lark_provider.bridge import at_once, failure_logs
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.failures import FailurePoller
 from lark_provider.bridge.incident_apps import IncidentApps
-from lark_provider.bridge.lark import Apps
+from lark_provider.bridge.lark import BridgeClients
 from lark_provider.bridge.routes import RoutesFile
 from lark_provider.bridge.settings import Credentials
 from lark_provider.outbox import outgoing
-from lark_provider.protocol.incidents.shown import Shown
+from lark_provider.protocol.incidents.shown import ShownIncident
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import incidents
@@ -53,7 +53,7 @@ class Site:
 
         async def poll() -> None:
             api = AirflowApi(Credentials(self.airflow.url, token=Secret("t")))
-            apps = IncidentApps(self.url, Apps(), self.lark.app_id)
+            apps = IncidentApps(self.url, BridgeClients(), self.lark.app_id)
             cursor, mutes = FailureCursor(self.url, "airflow"), Mutes(self.url)
             poller = FailurePoller(api, cursor, mutes, apps, RoutesFile(str(self.routes)), public)
             try:
@@ -65,7 +65,7 @@ class Site:
 
         asyncio.run(poll())
 
-    def of(self, run_id: str) -> Shown:
+    def of(self, run_id: str) -> ShownIncident:
         app = App(self.lark.base_url, self.lark.app_id, Secret(self.lark.app_secret))
         (found,) = Incidents(self.url, app).of_run("etl", run_id)
         return found

@@ -18,7 +18,7 @@ from lark_provider.protocol.hitl.keys import button_value
 from lark_provider.protocol.incidents.changes import after
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Incident
-from lark_provider.protocol.incidents.shown import Place, Shown
+from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
 from tests.bridge.making import click
 
 URL = "https://airflow.example.com"
@@ -83,9 +83,9 @@ def test_a_log_without_an_error_leaves_the_failure_as_it_is(log: Any) -> None:
     assert errors.with_error(event(), log) == event()
 
 
-def shown(*events: RunEvent) -> Shown:
+def shown(*events: RunEvent) -> ShownIncident:
     incident = reading.with_failures(Incident(), events, "UTC")
-    return Shown("k", Place("d", "r", "oc_1", "chat_id", "en"), incident, events[-1])
+    return ShownIncident("k", IncidentPlace("d", "r", "oc_1", "chat_id", "en"), incident, events[-1])
 
 
 def test_the_errors_that_a_card_would_show_are_read_and_of_its_traceback_first() -> None:

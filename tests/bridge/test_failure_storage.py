@@ -9,26 +9,26 @@ from lark_provider.outbox import outgoing
 from lark_provider.protocol.incidents.changes import after
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Incident
-from lark_provider.protocol.incidents.shown import Place, Shown
+from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import incidents
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.failures import FailureCursor, Mutes, OpenRun
-from lark_provider.storage.incidents import Incidents, Recorded
+from lark_provider.storage.incidents import Incidents, RecordedIncident
 from lark_provider.support.secret import Secret
 
 APP = App("https://open.feishu.cn", "cli_a", Secret("s3cret-of-the-app-00000000000000"))
 
 
-def record(url: URL, run_id: str, task: str = "t", kind: str = "failure", app: App = APP) -> Recorded:
+def record(url: URL, run_id: str, task: str = "t", kind: str = "failure", app: App = APP) -> RecordedIncident:
     event = RunEvent(kind, "d", run_id, task, try_number=1, ti_id=f"{run_id}-{task}")  # type: ignore[arg-type]  # a kind
 
-    def change(before: Shown) -> Shown | None:
+    def change(before: ShownIncident) -> ShownIncident | None:
         found = after(before.incident if before.incident.version else Incident(), event, {})
         return None if found is None else replace(before, incident=found)
 
-    place = Place("d", run_id, "oc_1", "chat_id", "en")
+    place = IncidentPlace("d", run_id, "oc_1", "chat_id", "en")
     return Incidents(url, app).record(place, event, change, outgoing.card)
 
 

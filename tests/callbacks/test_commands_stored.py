@@ -16,7 +16,7 @@ from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS
 from lark_provider.callbacks.http.commands import CommandFilter
 from lark_provider.callbacks.http.sinks import NotStoredError
 from lark_provider.callbacks.http.stores import BrokerSink, InboxSink
-from lark_provider.callbacks.http.writer import Writer
+from lark_provider.callbacks.http.writer import InboxWriter
 from lark_provider.protocol.callbacks import Event, read
 from lark_provider.storage import engine as engines
 from lark_provider.storage.bridge_tables import chat_commands
@@ -85,7 +85,7 @@ def test_a_database_alone_takes_commands_and_leaves_talk_alone(
     database: URL, commands: CommandFilter
 ) -> None:
     async def run() -> None:
-        sink = InboxSink(Writer(Inbox(database)), None, commands)
+        sink = InboxSink(InboxWriter(Inbox(database)), None, commands)
         for text in ("/run etl", "hello"):
             assert await kept([sink], said(text)) == "database"
         for other in (said("hello", app_id="cli_b"), said("/run etl", kind="im.chat.updated_v1")):
@@ -100,7 +100,7 @@ def test_without_rabbitmq_lark_repeats_it_for_consumers_and_it_is_done_once(
     database: URL, commands: CommandFilter
 ) -> None:
     async def run() -> None:
-        sink = InboxSink(Writer(Inbox(database)), None, commands, has_consumers=True)
+        sink = InboxSink(InboxWriter(Inbox(database)), None, commands, has_consumers=True)
         for _ in range(2):
             with pytest.raises(NotStoredError):
                 await kept([sink], said("/run etl"))

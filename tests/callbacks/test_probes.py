@@ -19,9 +19,9 @@ from sqlalchemy.engine import URL
 
 from lark_provider.callbacks.broker.pump import Pump
 from lark_provider.callbacks.probes import pages
-from lark_provider.callbacks.probes.pages import Page
+from lark_provider.callbacks.probes.pages import ProbePage
 from lark_provider.callbacks.probes.probes import Probes
-from lark_provider.callbacks.probes.readiness import Check
+from lark_provider.callbacks.probes.readiness import Dependency
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CardClick
 from tests.callbacks import mq
@@ -59,7 +59,7 @@ def _shape(sinks: Mapping[str, bool]) -> dict[str, Any]:
 
 @contextmanager
 def probed(
-    *checks: Check, more: pages.Pages | None = None, **settings: Any
+    *checks: Dependency, more: pages.Pages | None = None, **settings: Any
 ) -> Iterator[tuple[Probes, asyncio.AbstractEventLoop]]:
     """Probes of a loop in a thread."""
     probes, loops = Probes(HOST, 0, more), list[asyncio.AbstractEventLoop]()
@@ -105,10 +105,13 @@ def test_any_of_several_sinks_may_be_enough() -> None:
 
 
 def test_further_pages_and_what_is_no_page(caplog: pytest.LogCaptureFixture) -> None:
-    def broken() -> Page:
+    def broken() -> ProbePage:
         raise ValueError("a bug")
 
-    more = {"/metrics": lambda: Page(b"clicks 1\n", media_type="text/plain; version=0.0.4"), "/bug": broken}
+    more = {
+        "/metrics": lambda: ProbePage(b"clicks 1\n", media_type="text/plain; version=0.0.4"),
+        "/bug": broken,
+    }
     with probed(more=more) as (probes, _):
         answer = httpx.get(f"{probes.url}/metrics?name=clicks")
         assert (answer.status_code, answer.text) == (200, "clicks 1\n")
@@ -166,7 +169,7 @@ def test_slow_clients_delay_no_probe_and_are_closed(monkeypatch: pytest.MonkeyPa
 
 def test_one_that_neither_sends_nor_reads_is_closed_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "SECONDS", 0.2)
-    large = {"/large": lambda: Page(b"x" * 50_000_000)}
+    large = {"/large": lambda: ProbePage(b"x" * 50_000_000)}
     with probed(more=large) as (probes, _), ExitStack() as stack:
         port = httpx.URL(probes.url).port or 0
         silent, deaf = (stack.enter_context(socket.create_connection((HOST, port))) for _ in range(2))

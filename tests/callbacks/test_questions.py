@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.callbacks.broker.dedup import Handled, identity
 from lark_provider.callbacks.http.endpoint import RECEIVED
-from lark_provider.callbacks.http.questions import Questions
+from lark_provider.callbacks.http.questions import QuestionLookup
 from lark_provider.callbacks.http.stores import questions
 from lark_provider.protocol.callbacks import CardClick, Event, read
 from lark_provider.protocol.hitl.keys import PREFIX
@@ -47,7 +47,7 @@ def no_cards(_: Iterable[str]) -> dict[str, QuestionCard]:
     return {}
 
 
-def answer(looks: Questions | None, *wait_ids: str, deadline: float = 30.0) -> list[bytes]:
+def answer(looks: QuestionLookup | None, *wait_ids: str, deadline: float = 30.0) -> list[bytes]:
     """What people read who click at once."""
 
     async def work() -> list[bytes]:
@@ -86,7 +86,7 @@ def test_many_clicks_at_once_are_looked_up_together(
 
     monkeypatch.setattr(waits, "read", counted)
     foreign = ["a caller's own correlation", "5e0e9c3e-7b1e-4c5e-8f7e-1a2b3c4d5e6f"]
-    bodies = answer(Questions(waits, no_cards, seconds=20), *[closed, still_open] * 50, *foreign)
+    bodies = answer(QuestionLookup(waits, no_cards, seconds=20), *[closed, still_open] * 50, *foreign)
     assert all(b"it was withdrawn" in body for body in bodies[:100:2])
     assert {*bodies[1:100:2], *bodies[100:]} == {RECEIVED}
     assert len(looks) < 10
@@ -98,7 +98,7 @@ def test_a_frozen_database_holds_no_answer(own_postgres: OwnPostgres) -> None:
     migrate.upgrade(url)
     closed = asked(url)
     Waits(url).close(closed.id, "expired")
-    looks = Questions(Waits(url), no_cards)
+    looks = QuestionLookup(Waits(url), no_cards)
     own_postgres.pause()
     thaw = threading.Timer(12, own_postgres.resume)
     thaw.start()
@@ -106,7 +106,7 @@ def test_a_frozen_database_holds_no_answer(own_postgres: OwnPostgres) -> None:
     assert thaw.is_alive()  # nobody has waited for the database
     thaw.cancel()
     own_postgres.resume()
-    assert b"it has expired" in answer(Questions(Waits(url), no_cards, seconds=20), closed.id)[0]
+    assert b"it has expired" in answer(QuestionLookup(Waits(url), no_cards, seconds=20), closed.id)[0]
 
 
 def test_a_click_that_came_in_time_is_received_though_its_answer_is_late(database_url: str) -> None:
@@ -115,8 +115,8 @@ def test_a_click_that_came_in_time_is_received_though_its_answer_is_late(databas
     clicked_at = datetime.fromtimestamp(sender.NOW, UTC)
     in_time = asked(url, "a", deadline=clicked_at + timedelta(seconds=1))
     late = asked(url, "b", deadline=clicked_at - timedelta(seconds=1))
-    assert answer(Questions(Waits(url), no_cards, seconds=20), in_time.id)[0] == RECEIVED
-    assert b"it has expired" in answer(Questions(Waits(url), no_cards, seconds=20), late.id)[0]
+    assert answer(QuestionLookup(Waits(url), no_cards, seconds=20), in_time.id)[0] == RECEIVED
+    assert b"it has expired" in answer(QuestionLookup(Waits(url), no_cards, seconds=20), late.id)[0]
 
 
 def airflow_card(url: URL, end: End | None, app_id: str = sender.APP) -> str:

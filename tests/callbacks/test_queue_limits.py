@@ -24,11 +24,11 @@ from lark_provider.callbacks.broker.dead_letters import find
 from lark_provider.callbacks.broker.limits import QueueFullError
 from lark_provider.callbacks.broker.link import Delivered, open_channel
 from lark_provider.callbacks.broker.publisher import Publisher
-from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, Limits
+from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, QueueLimits
 from lark_provider.callbacks.http.endpoint import RECEIVED
 from lark_provider.callbacks.http.sinks import Sink, store_first
 from lark_provider.callbacks.http.stores import BrokerSink, InboxSink
-from lark_provider.callbacks.http.writer import Writer
+from lark_provider.callbacks.http.writer import InboxWriter
 from lark_provider.errors import BrokerError, ConfigurationError
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
@@ -45,7 +45,7 @@ from tests.services.rabbitmq import RabbitServer, connect
 
 @asynccontextmanager
 async def publishing(url: str, **limits: int) -> AsyncIterator[Publisher]:
-    publisher = Publisher(replace(mq.at(url), limits=Limits(**limits)))
+    publisher = Publisher(replace(mq.at(url), limits=QueueLimits(**limits)))
     task = asyncio.ensure_future(publisher.run())
     try:
         await mq.wait_until_async(lambda: publisher.is_up)
@@ -134,9 +134,9 @@ def test_none_is_no_limit(rabbitmq: str) -> None:
 
 def test_the_settings() -> None:
     url = "amqp://mq"
-    assert broker(url, {}).limits == Limits(clicks=1_000_000, events=100_000, dead_letters=100_000)
+    assert broker(url, {}).limits == QueueLimits(clicks=1_000_000, events=100_000, dead_letters=100_000)
     environ = {"RABBITMQ_MAX_CLICKS": "7", "RABBITMQ_MAX_EVENTS": " 8 ", "RABBITMQ_MAX_DEAD_LETTERS": "0"}
-    assert broker(url, environ).limits == Limits(7, 8, 0)
+    assert broker(url, environ).limits == QueueLimits(7, 8, 0)
     for wrong in ("-1", "many", "1.5", "9" * 13):
         with pytest.raises(
             ConfigurationError, match=r"RABBITMQ_MAX_EVENTS must be a number .*Next: correct it"
@@ -259,7 +259,7 @@ def test_a_full_queue_rejects_and_drops_nothing(
             else:
                 confirmed.append(name)
             assert len(confirmed) < 1000
-        sinks: list[Sink] = [BrokerSink(publisher), InboxSink(Writer(Inbox(database)))]
+        sinks: list[Sink] = [BrokerSink(publisher), InboxSink(InboxWriter(Inbox(database)))]
         deadline = asyncio.get_running_loop().time() + mq.LIMIT
         assert await store_first(sinks, mq.click("last"), patience=0.8, deadline=deadline) == "database"
         task.cancel()

@@ -20,7 +20,7 @@ from lark_provider.callbacks.broker.topology import CARDS, EVENTS
 from lark_provider.callbacks.http import writer
 from lark_provider.callbacks.http.sinks import NotStoredError, Sink, store_first
 from lark_provider.callbacks.http.stores import BrokerSink, InboxSink, configured_sinks
-from lark_provider.callbacks.http.writer import Writer
+from lark_provider.callbacks.http.writer import InboxWriter
 from lark_provider.errors import ConfigurationError, TransportError
 from lark_provider.protocol.callbacks import Delivery, Event, read
 from lark_provider.protocol.tokens import App
@@ -101,7 +101,7 @@ def test_clicks_and_events_go_to_their_queues_as_lark_sent_them(rabbitmq: str) -
 
 
 def test_a_broker_that_is_away_costs_no_time(database: URL) -> None:
-    inbox = InboxSink(Writer(Inbox(database)))
+    inbox = InboxSink(InboxWriter(Inbox(database)))
     down = BrokerSink(Publisher(mq.at("amqp://127.0.0.1:1")))
 
     async def work() -> None:
@@ -120,7 +120,7 @@ def test_what_a_frozen_broker_does_not_confirm_is_written_and_comes_once(
 
     async def work() -> None:
         async with connected(url) as broker:
-            sinks: list[Sink] = [broker, InboxSink(Writer(Inbox(database)))]
+            sinks: list[Sink] = [broker, InboxSink(InboxWriter(Inbox(database)))]
             assert await kept(sinks, mq.click("before")) == "rabbitmq"
             node.pause()
             places = await asyncio.gather(*(kept(sinks, mq.click(name)) for name in names[:100]))
@@ -143,7 +143,7 @@ def test_neither_is_there(rabbitmq: str) -> None:
     async def work() -> None:
         sinks: list[Sink] = [
             BrokerSink(Publisher(mq.at("amqp://127.0.0.1:1"))),
-            InboxSink(Writer(Inbox(urls.parse("postgresql://127.0.0.1:1/none", "test")))),
+            InboxSink(InboxWriter(Inbox(urls.parse("postgresql://127.0.0.1:1/none", "test")))),
         ]
         with pytest.raises(
             NotStoredError, match=r"rabbitmq: .*must be connected.*database: .*Connection refused"
@@ -161,7 +161,7 @@ def test_many_clicks_are_written_in_few_transactions(database: URL) -> None:
     inbox = Counting(database)
 
     async def work() -> None:
-        sink = InboxSink(Writer(inbox))
+        sink = InboxSink(InboxWriter(inbox))
         clicks = [mq.click(f"c{n % 1500}") for n in range(2000)]
         assert set(await asyncio.gather(*(kept([sink], click) for click in clicks))) == {"database"}
         assert sink.is_up
@@ -176,7 +176,7 @@ def test_sqlite_as_well(tmp_path: Path) -> None:
     url = urls.parse(f"sqlite:///{tmp_path}/lark.db", "test")
 
     async def work() -> None:
-        sink = InboxSink(Writer(Inbox(url)))
+        sink = InboxSink(InboxWriter(Inbox(url)))
         await asyncio.gather(*(kept([sink], mq.click(f"c{n}")) for n in range(300)))
 
     mq.run(work())
@@ -185,7 +185,7 @@ def test_sqlite_as_well(tmp_path: Path) -> None:
 
 def test_what_cannot_be_stored_fails_alone(database: URL) -> None:
     async def work() -> None:
-        sink = InboxSink(Writer(Inbox(database)))
+        sink = InboxSink(InboxWriter(Inbox(database)))
         clicks = [replace(mq.click("x"), event_id=name) for name in ("a", "b\0", "c", "d" * 300, "e")]
         results = await asyncio.gather(*(sink.store(click) for click in clicks), return_exceptions=True)
         assert [type(result) for result in results] == [type(None), StorageError] * 2 + [type(None)]
@@ -202,7 +202,7 @@ def test_a_database_that_comes_back_is_tried_again(
     url = own_database
 
     async def work() -> None:
-        sink = InboxSink(Writer(Inbox(url)))
+        sink = InboxSink(InboxWriter(Inbox(url)))
         await sink.store(mq.click("a"))
         await asyncio.to_thread(server.stop)
         with pytest.raises(StorageError):
@@ -224,7 +224,7 @@ def test_a_frozen_database_holds_a_thread_and_not_the_next_click(
     inbox = Counting(database, lambda: release.wait() if next(first, False) else None)
 
     async def work() -> None:
-        sink = InboxSink(Writer(inbox))
+        sink = InboxSink(InboxWriter(inbox))
         frozen = asyncio.ensure_future(sink.store(mq.click("a")))
         await mq.wait_until_async(lambda: inbox.batches)
         given_up = asyncio.ensure_future(sink.store(mq.click("x")))
@@ -250,7 +250,7 @@ def test_events_without_a_broker_are_refused(database: URL) -> None:
         with pytest.raises(
             NotStoredError, match=r"Events must have RabbitMQ, got a database alone\. Next: set RABBITMQ_URL"
         ):
-            await kept([InboxSink(Writer(Inbox(database)))], event())
+            await kept([InboxSink(InboxWriter(Inbox(database)))], event())
 
     mq.run(work())
 
@@ -268,7 +268,7 @@ def test_a_ticket_goes_to_the_clients_and_to_no_queue(
     async def work() -> None:
         async with connected(rabbitmq) as sink:
             broker = BrokerSink(sink._publisher, database_url)
-            inbox = InboxSink(Writer(Inbox(database)), database_url)
+            inbox = InboxSink(InboxWriter(Inbox(database)), database_url)
             place: Sink = broker if to == "broker" else inbox
             await kept([place], pushed)
             with pytest.raises(NotStoredError, match="app_ticket must be a non-empty string"):

@@ -15,7 +15,7 @@ from lark_emulator.settings import CARD_RULES, CHOICES, Settings
 
 from lark_provider.verify import catalogue
 from lark_provider.verify.corpus import Corpus
-from lark_provider.verify.probe import Probe, Reply, Request, Steps, Target
+from lark_provider.verify.probe import Probe, ProbeTarget, Reply, Request, Steps
 from lark_provider.verify.runner import Runner
 from tests.cli.conftest import Done, Run, failed
 
@@ -183,8 +183,8 @@ def test_a_busy_tenant_is_asked_again(run: Run, lark: Emulator, monkeypatch: pyt
     assert finding["value"] == "ok"
 
 
-def _made(then: Callable[[], None]) -> Callable[[Target], Steps]:
-    def run(_: Target) -> Steps:
+def _made(then: Callable[[], None]) -> Callable[[ProbeTarget], Steps]:
+    def run(_: ProbeTarget) -> Steps:
         yield Request(
             "POST", "/things", {}, undo=lambda reply: Request("DELETE", f"/things/{reply.data['n']}")
         )
@@ -215,7 +215,7 @@ def test_what_was_made_is_deleted_after_ctrl_c_and_after_an_error(
         sent.append(f"{request.method} {request.path}")
         return Reply(200, 0, "", {"n": 7})
 
-    target = Target("cli_a", "secret", "nonce")
+    target = ProbeTarget("cli_a", "secret", "nonce")
     runner = Runner(send, lambda _: None, target, 99, Corpus(()))
     probe = Probe("p", "A fact.", None, True, (True,), 1, _made(then))
     if error is None:
@@ -233,7 +233,7 @@ def test_an_unknown_answer_contradicts_without_a_setting() -> None:
     )
     probe = catalogue.select_probes(("uuid_replay",))[0]
     runner = Runner(
-        lambda _: next(replies, Reply(200, 0)), lambda _: None, Target("c", "s", "n"), 9, Corpus(())
+        lambda _: next(replies, Reply(200, 0)), lambda _: None, ProbeTarget("c", "s", "n"), 9, Corpus(())
     )
     (finding,) = runner.run([probe], lambda _: None)
     assert (finding.status, finding.value) == ("contradicted", None)

@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.fitting import Fitting
-from lark_provider.api.clouddoc.loads.options import Options
+from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.api.clouddoc.loads.procedure import load
 from lark_provider.api.clouddoc.results import BulkResult
 from lark_provider.engine import http as http_library
@@ -87,7 +87,7 @@ def perform(
 
 def attempt(spec: dict[str, Any]) -> dict[str, Any]:
     """Load, in this process."""
-    options = Options(
+    options = LoadOptions(
         user_id_type="open_id",
         zone=None,
         convert=True,

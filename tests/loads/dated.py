@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from lark_provider.api.clouddoc.loads.options import Options
+from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.api.clouddoc.loads.procedure import load
 from lark_provider.api.clouddoc.results import BulkResult
 from tests.loads import attempts
@@ -16,7 +16,7 @@ LEASE = 0.5
 
 def attempt(spec: dict[str, Any]) -> dict[str, Any]:
     """Load, in this process."""
-    options = Options(
+    options = LoadOptions(
         chunk_size=2, user_id_type="open_id", zone=None, convert=True, empty_as_none=False, keep_ids=True,
         key_fields=("No",), token_window=0.0, settle_after=LEASE, lease_seconds=LEASE,
     )  # fmt: skip

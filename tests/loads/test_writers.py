@@ -175,12 +175,12 @@ def test_a_database_that_stops_is_waited_for(
 
 
 def test_a_wait_that_outlasts_the_lease_is_waited_for_and_not_shortened(place: Place, database: str) -> None:
-    from lark_provider.api.clouddoc.loads.options import Options
+    from lark_provider.api.clouddoc.loads.options import LoadOptions
     from lark_provider.api.clouddoc.loads.procedure import load
 
     limited = {"x-ogw-ratelimit-reset": "3600"}
     place.lark.fault("POST", "*/records/batch_create", status=429, code=99991400, headers=limited, times=2)
-    options = Options(
+    options = LoadOptions(
         chunk_size=10,
         user_id_type="open_id",
         zone=None,

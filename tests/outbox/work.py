@@ -8,21 +8,21 @@ from typing import Any
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.api.cards.airflow.mentions import Mentions
-from lark_provider.outbox.apps import Apps
+from lark_provider.outbox.apps import OutboxApps
 from lark_provider.outbox.delivering import Deliverer
 from lark_provider.outbox.outgoing import Outgoing
 from lark_provider.outbox.recording import Recorder
 from lark_provider.protocol.incidents.event import EventKind, RunEvent
-from lark_provider.protocol.incidents.shown import Place
-from lark_provider.storage.incidents import Recorded
+from lark_provider.protocol.incidents.shown import IncidentPlace
+from lark_provider.storage.incidents import RecordedIncident
 from lark_provider.storage.outbox import Outbox
 
 CHAT = "oc_emulator_data_team"
 
 
-def place(run_id: str = "r", chat: str = CHAT) -> Place:
+def place(run_id: str = "r", chat: str = CHAT) -> IncidentPlace:
     """Where the failures of a run go."""
-    return Place("d", run_id, chat, "chat_id", "en")
+    return IncidentPlace("d", run_id, chat, "chat_id", "en")
 
 
 def event(task_id: str = "t", kind: EventKind = "failure", **changes: Any) -> RunEvent:
@@ -36,7 +36,7 @@ def recorder() -> Recorder:
     return Recorder(LarkServiceClient())
 
 
-def record(task_id: str = "t", kind: EventKind = "failure", **changes: Any) -> Recorded:
+def record(task_id: str = "t", kind: EventKind = "failure", **changes: Any) -> RecordedIncident:
     """Record an event of a run."""
     return recorder().event(place(), event(task_id, kind, **changes), Mentions())
 
@@ -61,7 +61,7 @@ def text(key: str, chat: str = CHAT, words: str = "") -> str:
 
 async def adeliver(only: str | None = None, seconds: float = 10.0) -> int:
     """Deliver what is due, and return how many rows were tried."""
-    deliverer = Deliverer(Outbox.from_config(), Apps(), seconds=seconds)
+    deliverer = Deliverer(Outbox.from_config(), OutboxApps(), seconds=seconds)
     count = 0
     while tried := await deliverer.once(only=only):
         count += tried
@@ -81,7 +81,7 @@ def fail_and_deliver(number: int) -> int:
 
     async def shown() -> int:
         client = await AsyncLarkServiceClient().resolve()
-        deliverer = Deliverer(Outbox.from_config(), Apps(given=[client], only_given=True))
+        deliverer = Deliverer(Outbox.from_config(), OutboxApps(given=[client], only_given=True))
         until = time.monotonic() + 30
         while True:
             await deliverer.once(only=row)

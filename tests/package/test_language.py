@@ -9,6 +9,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -106,3 +107,15 @@ def test_functions_are_named_by_verbs() -> None:
                 if not is_property and node.name not in _ALLOWED and _PARTICIPLE.fullmatch(node.name):
                     wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}")
     assert wrong == []
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    """`LoadWriter` and `TableWriter`, not `Writer` twice; what a module keeps to itself may be short."""
+    for root in (ROOT / "lark_provider", ROOT / "packages" / "lark-emulator" / "src"):
+        defined = Counter(
+            node.name
+            for path in root.rglob("*.py")
+            for node in ast.parse(path.read_text("utf-8")).body
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+        )
+        assert [name for name, count in defined.items() if count > 1] == []

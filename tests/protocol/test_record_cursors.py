@@ -13,7 +13,7 @@ from lark_provider.protocol.record_cursors import (
     EDITED,
     OVERLAP_MS,
     Cursor,
-    Seen,
+    SeenRecord,
     Version,
     after_complete_scan,
     after_event,
@@ -36,7 +36,7 @@ class Table:
     versions: dict[str, Version] = field(default_factory=dict)
     events: list[tuple[str, str, int]] = field(default_factory=list)
     cursor: Cursor = field(default_factory=lambda: Cursor(BEGAN, BEGAN))
-    seen: dict[str, Seen] = field(default_factory=dict)
+    seen: dict[str, SeenRecord] = field(default_factory=dict)
     shown: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     """By record: from where it was reported, and which modification its values were of."""
 
@@ -132,7 +132,7 @@ def test_own_writes_and_what_was_there_before_are_no_gaps() -> None:
 
 
 def test_a_deletion_is_found_once_by_event_or_by_scan() -> None:
-    seen = {"a": Seen(), "b": after_event(DELETED, Seen(5), None), "c": Seen(7)}
+    seen = {"a": SeenRecord(), "b": after_event(DELETED, SeenRecord(5), None), "c": SeenRecord(7)}
     assert find_deleted(["c"], seen) == ["a"]
     seen["a"] = after_scan(seen["a"], None)
     assert find_deleted(["c"], seen) == []

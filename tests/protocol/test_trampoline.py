@@ -8,7 +8,7 @@ import pytest
 
 from lark_provider.protocol.effects import Now
 from lark_provider.protocol.operations import Procedure
-from lark_provider.protocol.trampoline import Frame, run
+from lark_provider.protocol.trampoline import StackFrame, run
 
 
 def test_each_step_is_closed_although_the_cleaning_up_of_one_fails() -> None:
@@ -22,7 +22,7 @@ def test_each_step_is_closed_although_the_cleaning_up_of_one_fails() -> None:
             if name == "inner":
                 raise RuntimeError("cannot clean up")
 
-    answers = iter([Frame(step("inner")), None])
+    answers = iter([StackFrame(step("inner")), None])
     running = run(step("outer"), lambda _effect, _until: next(answers))
     next(running)
     with pytest.raises(RuntimeError, match="cannot clean up"):

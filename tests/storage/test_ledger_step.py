@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.protocol.errors import ConflictError
-from lark_provider.protocol.ledger import Chunk, Claimant, Done, Held, Lease
+from lark_provider.protocol.ledger import Claimant, Done, Held, Lease, LoadChunk
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, urls
@@ -27,8 +27,8 @@ APP = App("https://open.example.com", "cli_step", "secret")
 ME, OTHER = Claimant("base/tbl", "me", "load 1", 30.0), Claimant("base/tbl", "other", "load 2", 30.0)
 
 
-def chunk(number: int) -> Chunk:
-    return Chunk(
+def chunk(number: int) -> LoadChunk:
+    return LoadChunk(
         number, number + 1, 1, f"digest {number}", b"\0" * 4, {"Name": "fld1"}, '["k"]', f"t{number}"
     )
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.errors import ConflictError
-from lark_provider.protocol.ledger import Chunk, Claimant, Done, Held, Lease, part_number
+from lark_provider.protocol.ledger import Claimant, Done, Held, Lease, LoadChunk, part_number
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.engine import engine, transaction
@@ -26,9 +26,11 @@ TABLE = "base/tbl"
 ME, OTHER = Claimant(TABLE, "me", "load 1", 30.0), Claimant(TABLE, "other", "load 2", 30.0)
 
 
-def chunk(number: int, token: str | None = None, rows: int = 1) -> Chunk:
+def chunk(number: int, token: str | None = None, rows: int = 1) -> LoadChunk:
     named = token or f"t{number}"
-    return Chunk(number, number + 1, rows, f"digest {number}", b"\0\1\2\3" * rows, {"N": "f"}, '["k"]', named)
+    return LoadChunk(
+        number, number + 1, rows, f"digest {number}", b"\0\1\2\3" * rows, {"N": "f"}, '["k"]', named
+    )
 
 
 def done(number: int, token: str | None = None) -> Done:
@@ -111,7 +113,7 @@ def test_what_was_recorded_is_read_back_with_its_age(url: URL, ledger: LoadLedge
 
 @pytest.mark.parametrize("pending", [chunk(1), None])
 def test_a_chunk_that_stands_is_recorded_though_the_lease_is_lost(
-    url: URL, ledger: LoadLedger, load: str, pending: Chunk | None
+    url: URL, ledger: LoadLedger, load: str, pending: LoadChunk | None
 ) -> None:
     ledger.step(load, ME, None, chunk(0))
     lose(url)

@@ -10,22 +10,22 @@ from sqlalchemy.engine import URL
 from lark_provider.protocol.incidents.changes import after
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Claim
-from lark_provider.protocol.incidents.shown import Place, Shown
+from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.bridge_tables import incidents, outbox
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.incidents import Incidents
 from lark_provider.storage.outbox import Outbox
-from lark_provider.storage.outbox_rows import Entry, open_payload
+from lark_provider.storage.outbox_rows import OutboxEntry, open_payload
 
 APP = App("https://open.feishu.cn", "cli_a", "secret")
-PLACE = Place("d", "r", "oc_1", "", "en")
+PLACE = IncidentPlace("d", "r", "oc_1", "", "en")
 
 
 def record(url: URL, task_id: str) -> str:
     event = RunEvent("failure", "d", "r", task_id, try_number=1, error="private reason")
 
-    def change(before: Shown) -> Shown | None:
+    def change(before: ShownIncident) -> ShownIncident | None:
         found = after(before.incident, event, {})
         return None if found is None else replace(before, incident=found, event=event)
 
@@ -97,7 +97,7 @@ def test_a_change_by_a_person_is_a_version_of_the_card(url: URL) -> None:
     key = record(url, "a")
     claim = Claim("ou_1", "Alice", "2026-11-26T00:00:00Z")
 
-    def change(before: Shown) -> Shown:
+    def change(before: ShownIncident) -> ShownIncident:
         return replace(before, incident=replace(before.incident, claim=claim))
 
     changed = Incidents(url, APP).change(key, change, lambda _: "card")
@@ -111,7 +111,7 @@ def test_a_change_by_a_person_is_a_version_of_the_card(url: URL) -> None:
 
 def test_the_tables_show_no_content(url: URL) -> None:
     record(url, "a")
-    Outbox(url).add(APP, Entry("x" * 64, "oc_1", "private text"))
+    Outbox(url).add(APP, OutboxEntry("x" * 64, "oc_1", "private text"))
     with transaction(engine(url), reading=True) as connection:
         rows = [*connection.execute(sa.select(outbox)), *connection.execute(sa.select(incidents))]
     assert "private" not in str(rows)

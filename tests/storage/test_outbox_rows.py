@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from lark_provider.storage.bridge_tables import outbox
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.outbox import Outbox
-from lark_provider.storage.outbox_rows import Claimed, Entry, open_payload
+from lark_provider.storage.outbox_rows import ClaimedRow, OutboxEntry, open_payload
 from tests.storage.test_outbox import APP, end_leases, record, states
 
 HOUR = timedelta(hours=1)
@@ -20,7 +20,7 @@ HOUR = timedelta(hours=1)
 def add(url: URL, *names: str, app: str = "cli_a") -> Outbox:
     rows = Outbox(url)
     for name in names:
-        assert rows.add(replace(APP, app_id=app), Entry(name, "oc_1", f"text {name}"))
+        assert rows.add(replace(APP, app_id=app), OutboxEntry(name, "oc_1", f"text {name}"))
     return rows
 
 
@@ -31,13 +31,13 @@ def move(url: URL, name: str, **columns: timedelta) -> None:
         connection.execute(outbox.update().where(outbox.c.id == name).values(**values))
 
 
-def ids(found: list[Claimed]) -> list[str]:
+def ids(found: list[ClaimedRow]) -> list[str]:
     return [row.id for row in found]
 
 
 def test_a_row_is_recorded_once(url: URL) -> None:
     rows = add(url, "a")
-    assert rows.add(APP, Entry("a", "oc_1", "another text")) is False
+    assert rows.add(APP, OutboxEntry("a", "oc_1", "another text")) is False
     [row] = rows.claim("one", 60, most=9)
     assert open_payload(row, APP) == "text a"
     assert (row.card, row.message_id, row.attempts, row.was_sent, row.sent_seconds) == (
@@ -63,8 +63,8 @@ def test_rows_are_claimed_in_the_order_in_which_they_are_due(url: URL) -> None:
 
 def test_a_row_waits_for_its_time(url: URL) -> None:
     rows = Outbox(url)
-    rows.add(APP, Entry("later", "oc_1", "text", not_before=datetime.now(UTC) + HOUR))
-    rows.add(APP, Entry("past", "oc_1", "text", not_before=datetime.now(UTC) - HOUR))
+    rows.add(APP, OutboxEntry("later", "oc_1", "text", not_before=datetime.now(UTC) + HOUR))
+    rows.add(APP, OutboxEntry("past", "oc_1", "text", not_before=datetime.now(UTC) - HOUR))
     assert ids(rows.claim("one", 60, most=9)) == ["past"]
     assert rows.claim("one", 60, most=9, only="later") == []
     move(url, "later", next_at=-HOUR, created_at=-HOUR)

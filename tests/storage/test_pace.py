@@ -9,7 +9,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.protocol.pacing import Limit, Rate
 from lark_provider.storage import migrate
-from lark_provider.storage.pace import Pace
+from lark_provider.storage.pace import DatabasePace
 from lark_provider.storage.watched import WatchedConnection
 
 SLOW, FAST = Limit.of("slow", Rate(1, 3600)), Limit.of("fast", Rate(1000, 3600))
@@ -17,23 +17,23 @@ NEVER = float("inf")
 
 
 def test_times_follow_one_another(url: URL) -> None:
-    pace = Pace(url, "app")
+    pace = DatabasePace(url, "app")
     first = pace.reserve({SLOW: 1}, NEVER)[SLOW]
     assert -1 < first <= 0  # it has no burst
     second = pace.reserve({SLOW: 3}, NEVER)[SLOW]
     assert second == pytest.approx(SLOW.interval, abs=60)
     assert pace.reserve({SLOW: 1}, NEVER)[SLOW] == pytest.approx(4 * SLOW.interval, abs=60)
-    assert -1 < Pace(url, "another app").reserve({SLOW: 1}, NEVER)[SLOW] <= 0
+    assert -1 < DatabasePace(url, "another app").reserve({SLOW: 1}, NEVER)[SLOW] <= 0
 
 
 def test_after_a_pause_a_burst_is_allowed(url: URL) -> None:
-    found = Pace(url, "app").reserve({FAST: 1, SLOW: 1}, NEVER)
+    found = DatabasePace(url, "app").reserve({FAST: 1, SLOW: 1}, NEVER)
     assert set(found) == {FAST, SLOW}
     assert found[FAST] == pytest.approx(-FAST.burst, abs=1)
 
 
 def test_a_time_that_is_too_far_ahead_is_not_reserved(url: URL) -> None:
-    pace = Pace(url, "app")
+    pace = DatabasePace(url, "app")
     pace.reserve({FAST: 1, SLOW: 1}, NEVER)
     for _ in range(3):
         late = pace.reserve({FAST: 1, SLOW: 1}, 60.0)
@@ -43,7 +43,7 @@ def test_a_time_that_is_too_far_ahead_is_not_reserved(url: URL) -> None:
 
 
 def test_no_time_is_reserved_twice(url: URL) -> None:
-    pace = Pace(url, "app")
+    pace = DatabasePace(url, "app")
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: pace.reserve({SLOW: 1}, NEVER)[SLOW], range(40)))
     assert sorted(round(one / SLOW.interval) for one in found) == list(range(40))
@@ -51,7 +51,7 @@ def test_no_time_is_reserved_twice(url: URL) -> None:
 
 def test_a_limit_is_one_statement(postgres: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     migrate.upgrade(postgres)
-    pace = Pace(postgres, "app")
+    pace = DatabasePace(postgres, "app")
     pace.reserve({SLOW: 1}, NEVER)
     calls, watched = [], WatchedConnection.watch
 

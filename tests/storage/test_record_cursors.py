@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from lark_provider.protocol.record_cursors import Cursor, Seen
+from lark_provider.protocol.record_cursors import Cursor, SeenRecord
 from lark_provider.storage import engine as engines
 from lark_provider.storage import migrate
 from lark_provider.storage.engine import transaction
@@ -22,12 +22,12 @@ def test_a_scan_forgets_a_few_hundred_rows_in_a_transaction(
 ) -> None:
     store, other = RecordCursors(url, "key"), RecordCursors(url, "other")
     store.begin("cli_a", "base", "tbl", 10)
-    deleted = {f"gone{number}": Seen(1, is_deleted=True) for number in range(1234)}
-    store.note(deleted | {"old": Seen(10), "later": Seen(11)})
-    other.note({"theirs": Seen(1, is_deleted=True)})
+    deleted = {f"gone{number}": SeenRecord(1, is_deleted=True) for number in range(1234)}
+    store.note(deleted | {"old": SeenRecord(10), "later": SeenRecord(11)})
+    other.note({"theirs": SeenRecord(1, is_deleted=True)})
     with transaction(migrate.ready_engine(url)) as connection:
         connection.execute(seen_records.update().values(updated_at=datetime.now(UTC) - timedelta(days=2)))
-    store.note({"new": Seen(1, is_deleted=True)})
+    store.note({"new": SeenRecord(1, is_deleted=True)})
     counts: list[int] = []
 
     def count(_connection: object, cursor: sa.CursorResult[object], statement: str, *_: object) -> None:

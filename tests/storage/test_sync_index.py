@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lark_provider.protocol.sync_index import Planned, Seen, Staged
+from lark_provider.protocol.sync_index import Planned, ScannedRecord, Staged
 from lark_provider.storage.sync_index import SqliteIndex
 
 ROOT = Path(__file__).parents[2]
@@ -68,9 +68,15 @@ def test_the_plan_leaves_out_rejected_rows_duplicates_and_records_without_a_key(
     index.stage([Staged(3, "new", "0", 3, b'{"A":3}'), Staged(4, "twice", "0", 4, b"{}")])
     index.seal()
     index.begin_scan()
-    index.see([Seen("r1", "a", 1, b"[0]"), Seen("r2", "b", 2, b"[0]"), Seen("r3", "gone", None, None)])
-    index.see([Seen("r4", "", None, None), Seen("r5", None, None, None)])
-    index.see([Seen("r6", "twice", 4, b"[0]"), Seen("r7", "twice", 4, b"[0]")])
+    index.see(
+        [
+            ScannedRecord("r1", "a", 1, b"[0]"),
+            ScannedRecord("r2", "b", 2, b"[0]"),
+            ScannedRecord("r3", "gone", None, None),
+        ]
+    )
+    index.see([ScannedRecord("r4", "", None, None), ScannedRecord("r5", None, None, None)])
+    index.see([ScannedRecord("r6", "twice", 4, b"[0]"), ScannedRecord("r7", "twice", 4, b"[0]")])
     index.end_scan(keep=False)
     assert list(index.duplicates()) == [(4, ["r6", "r7"])]
     index.leave_alone(["r7"])
@@ -90,11 +96,11 @@ def test_a_record_that_is_seen_again_counts_once() -> None:
     index = SqliteIndex()
     index.seal()
     index.begin_scan()
-    index.see([Seen("r1", "a", None, None), Seen("r2", "b", None, None)])
-    index.see([Seen("r1", "a", None, None)])
+    index.see([ScannedRecord("r1", "a", None, None), ScannedRecord("r2", "b", None, None)])
+    index.see([ScannedRecord("r1", "a", None, None)])
     assert index.count_scanned() == 2
     index.begin_scan()
-    index.see([Seen("r2", "b", None, None)])
+    index.see([ScannedRecord("r2", "b", None, None)])
     assert (index.count_scanned(), index.records()) == (1, 2)
     index.end_scan(keep=True)
     assert index.records() == 2
@@ -104,14 +110,16 @@ def test_a_record_that_is_seen_again_counts_once() -> None:
 
 
 SEEN = st.lists(
-    st.builds(Seen, st.sampled_from("rstu"), st.just("k"), st.none() | st.integers(1, 3), st.just(b"[]"))
+    st.builds(
+        ScannedRecord, st.sampled_from("rstu"), st.just("k"), st.none() | st.integers(1, 3), st.just(b"[]")
+    )
 )
 # What a scan does: it begins, sees records page by page, perhaps counts them, and ends or begins again.
 STEPS = st.lists(SEEN | st.sampled_from(["begin", "count", "end", "end, kept"]), max_size=12)
 
 
 @given(STEPS)
-def test_what_was_seen_last_of_a_record_counts(steps: list[list[Seen] | str]) -> None:
+def test_what_was_seen_last_of_a_record_counts(steps: list[list[ScannedRecord] | str]) -> None:
     index, scan, seen = SqliteIndex(), 0, dict[str, tuple[int | None, int]]()
     index.stage([Staged(row, f"k{row}", "0", row, b"{}") for row in (1, 2, 3)])
     index.seal()

@@ -12,13 +12,13 @@ from sqlalchemy.engine import URL
 from lark_provider.storage import migrate
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.tables import leases, tokens
-from lark_provider.storage.token_store import Claim
+from lark_provider.storage.token_store import TokenClaim
 from tests.failures.waiting import wait_until
 from tests.storage.test_registry import somebody_waits
 from tests.storage.test_token_store import Host, age, held
 
 
-def claimed_during(postgres: URL, late: Host, *changes: sa.Executable, **claim: Any) -> Claim:
+def claimed_during(postgres: URL, late: Host, *changes: sa.Executable, **claim: Any) -> TokenClaim:
     """What a claim comes to that waits for a transaction with some changes."""
     with ThreadPoolExecutor(1) as threads:
         with transaction(engine(postgres)) as connection:

@@ -32,7 +32,9 @@ class Host:
         self.now = NOW + ahead
         self.owner = f"host-{next(self.names)}"
 
-    def claim(self, key: str = "k", rejected: str | None = None, lease: float = 60.0) -> token_store.Claim:
+    def claim(
+        self, key: str = "k", rejected: str | None = None, lease: float = 60.0
+    ) -> token_store.TokenClaim:
         return self.store.claim(key, now=self.now, owner=self.owner, lease_seconds=lease, rejected=rejected)
 
     def keep(self, value: str, left: float = LIFE, key: str = "k", life: float = LIFE) -> None:
@@ -81,8 +83,8 @@ def stored(url: URL) -> list[Any]:
 
 
 def test_one_fetches_and_all_use(url: URL, one: Host, other: Host) -> None:
-    assert one.claim() == token_store.Claim(None, won=True)
-    assert other.claim() == token_store.Claim(None, won=False)
+    assert one.claim() == token_store.TokenClaim(None, won=True)
+    assert other.claim() == token_store.TokenClaim(None, won=False)
     assert one.claim().won  # asked again, still the one
     one.keep("t-1")
     assert held(url) == []
@@ -136,9 +138,9 @@ def test_a_stale_token_is_renewed_by_one(url: URL, one: Host, other: Host) -> No
 
 def test_a_rejected_token_is_dropped_if_it_is_the_one(url: URL, one: Host, other: Host) -> None:
     one.keep("t-1")
-    assert one.claim(rejected="t-1") == token_store.Claim(None, won=True)
+    assert one.claim(rejected="t-1") == token_store.TokenClaim(None, won=True)
     assert stored(url) == []
-    assert other.claim(rejected="t-1") == token_store.Claim(None, won=False)
+    assert other.claim(rejected="t-1") == token_store.TokenClaim(None, won=False)
     one.keep("t-2")
     found = other.claim(rejected="t-1")
     assert found.token is not None
@@ -183,7 +185,7 @@ def test_a_damaged_row_counts_as_absent(url: URL, one: Host, other: Host, damage
     with transaction(engine(url)) as connection:
         connection.execute(tokens.update().values(value=damage))
     assert one.look() is None
-    assert other.claim() == token_store.Claim(None, won=True)
+    assert other.claim() == token_store.TokenClaim(None, won=True)
     other.keep("t-2", left=600)  # shorter-lived than what was damaged
     found = one.look()
     assert found is not None
@@ -201,7 +203,7 @@ def test_hosts_with_another_secret_have_rows_of_their_own(url: URL) -> None:
     old, new = (App("https://lark", "cli_a", secret) for secret in ("secret-1", "secret-2"))
     first, second = Host(url, secret=old.app_secret), Host(url, secret=new.app_secret)
     first.keep("t-old", key=old.token_key)
-    assert second.claim(new.token_key) == token_store.Claim(None, won=True)
+    assert second.claim(new.token_key) == token_store.TokenClaim(None, won=True)
     second.keep("t-new", key=new.token_key)
     assert [row.app_id for row in stored(url)] == ["cli_a", "cli_a"]
     for host, app, value in ((first, old, "t-old"), (second, new, "t-new")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lark_provider.api.clouddoc.sync.options import Options
+from lark_provider.api.clouddoc.sync.options import SyncOptions
 from lark_provider.api.clouddoc.sync.procedure import run
 from lark_provider.protocol.operations import Procedure
 from tests.loads.attempts import perform
@@ -33,7 +33,7 @@ def attempt(spec: dict[str, Any]) -> dict[str, Any]:
         "max_rejects": 100, "only_rows": None, "links": {}, "strict_options": False, "empty_as_none": False,
         "allow_empty_table": False, "user_id_type": "open_id", "zone": None,
     }  # fmt: skip
-    options = Options(**{**usual, **spec["options"]})
+    options = SyncOptions(**{**usual, **spec["options"]})
     source = rows(spec["rows"], spec["version"], frozenset(spec.get("bad", ())))
     steps: Procedure[Any] = run(spec["app_token"], spec["table_id"], source, options)
     return perform(steps, spec, lambda result: {**result.summary(), "settled": result.settled})

@@ -10,7 +10,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
-from lark_provider.api.clouddoc.sync.options import Options
+from lark_provider.api.clouddoc.sync.options import SyncOptions
 from lark_provider.api.clouddoc.sync.plan import SyncResult
 from lark_provider.api.clouddoc.sync.procedure import run
 from lark_provider.errors import ConflictError, OutcomeUnknownError
@@ -20,7 +20,7 @@ from tests.syncs.test_together import TOKEN, database, interrupted, keys_of, pla
 __all__ = ["database", "place"]
 
 
-def options(**given: Any) -> Options:
+def options(**given: Any) -> SyncOptions:
     usual: dict[str, Any] = {
         "key_fields": ["No"], "mode": "upsert", "scope": None, "on_missing": "delete", "mark": None,
         "max_deletes": 1.0, "on_duplicate": "keep_oldest", "on_null": "clear", "key_form": "exact",
@@ -28,7 +28,7 @@ def options(**given: Any) -> Options:
         "empty_as_none": False, "allow_empty_table": False, "user_id_type": "open_id", "zone": None,
         "lease_seconds": 1.0,
     }  # fmt: skip
-    return Options(**{**usual, **given})
+    return SyncOptions(**{**usual, **given})
 
 
 def age(database: str) -> None:

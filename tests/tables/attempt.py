@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from lark_provider.api.clouddoc.sheets.tables.options import Options
+from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
 from lark_provider.api.clouddoc.sheets.tables.procedure import write_with_options
 from lark_provider.protocol.operations import Procedure
 from tests.loads.attempts import perform
@@ -40,7 +40,7 @@ def attempt(spec: dict[str, Any]) -> dict[str, Any]:
     """Write, in this process."""
     given = spec["options"]
     given["freeze"] = tuple(given["freeze"])
-    options = Options(formats=FORMATS, header_style={"font": {"bold": True}}, **given)
+    options = TableOptions(formats=FORMATS, header_style={"font": {"bold": True}}, **given)
     names = {name: spec[name] for name in ("title", "key") if name in spec}
     steps: Procedure[Any] = write_with_options(spec.get("target"), rows(spec), options, (1, 1), **names)
     return perform(steps, spec, asdict)

@@ -9,7 +9,7 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.drive.sharing import Share
-from lark_provider.api.clouddoc.sheets.tables.options import Options
+from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
 from lark_provider.api.clouddoc.sheets.tables.procedure import TableResult, write_with_options
 from lark_provider.errors import InvalidRequestError, LarkAPIError
 from tests.failures.waiting import wait_until
@@ -20,7 +20,7 @@ CREATE = "/open-apis/sheets/v3/spreadsheets"
 
 
 def write(key: str = "report", **given: Any) -> TableResult:
-    options = Options(look_after=0.2, lease_seconds=1.0, settle_after=0.3)
+    options = TableOptions(look_after=0.2, lease_seconds=1.0, settle_after=0.3)
     client = LarkServiceClient(max_retries=2)
     result: TableResult = client.perform(write_with_options(None, rows(3), options, (1, 1), key=key, **given))
     return result

@@ -8,7 +8,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
-from lark_provider.api.clouddoc.sheets.tables.options import Options
+from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
 from lark_provider.api.clouddoc.sheets.tables.procedure import write_with_options
 from lark_provider.errors import ConflictError, LarkError
 from tests.tables.conftest import HEADER, PUT, Place, rows, table
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 def in_parts(place: Place, source: list[dict[str, Any]], key: str = "k", **options: Any) -> Any:
     """Write a table, ten rows in a request."""
-    given = Options(max_rows=10, settle_after=0.3, **options)
+    given = TableOptions(max_rows=10, settle_after=0.3, **options)
     return LarkServiceClient().perform(write_with_options(place.token, source, given, (1, 1), key=key))
 
 
@@ -116,7 +116,7 @@ def test_an_uncertain_part_that_a_person_has_edited_is_not_written_again(
     """The write stands, its answer is lost, and a person corrects a cell before the retry."""
     lark.fault("PUT", "*/values", skip=1, times=9, drop="after")
     client = LarkServiceClient(max_retries=0)
-    given = Options(max_rows=10, lease_seconds=0.5, settle_after=0.1, mode="append")
+    given = TableOptions(max_rows=10, lease_seconds=0.5, settle_after=0.1, mode="append")
     with pytest.raises(Exception, match="may or may not"):
         client.perform(write_with_options(place.token, rows(10), given, (1, 1), key="k"))
     lark.clear_faults()
@@ -129,7 +129,7 @@ def test_an_uncertain_part_that_a_person_has_edited_is_not_written_again(
 def test_an_uncertain_part_above_which_a_person_inserts_a_row_is_found(lark: Emulator, place: Place) -> None:
     lark.fault("PUT", "*/values", skip=1, times=9, drop="after")
     client = LarkServiceClient(max_retries=0)
-    given = Options(max_rows=10, lease_seconds=0.5, settle_after=0.1, mode="append")
+    given = TableOptions(max_rows=10, lease_seconds=0.5, settle_after=0.1, mode="append")
     with pytest.raises(Exception, match="may or may not"):
         client.perform(write_with_options(place.token, rows(10), given, (1, 1), key="k"))
     lark.clear_faults()
@@ -141,7 +141,7 @@ def test_an_uncertain_part_above_which_a_person_inserts_a_row_is_found(lark: Emu
 def test_an_abandoned_part_stays_blank(lark: Emulator, place: Place) -> None:
     lark.fault("PUT", "*/values", skip=1, times=9, drop="before")
     client = LarkServiceClient(max_retries=0)
-    given = Options(max_rows=10, lease_seconds=0.5, mode="append")
+    given = TableOptions(max_rows=10, lease_seconds=0.5, mode="append")
     with pytest.raises(Exception, match="may or may not"):
         client.perform(write_with_options(place.token, rows(10), given, (1, 1), key="abandoned"))
     lark.clear_faults()

@@ -11,11 +11,17 @@ from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc.sheets.addressing import Range
 from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS
-from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, blocks_of, chunk
+from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, blocks_of, chunk
 from lark_provider.api.clouddoc.sheets.tables.cutting import Cutter
 from lark_provider.api.clouddoc.sheets.tables.encoding import check_sum
 from lark_provider.api.clouddoc.sheets.tables.formatting import pieces
-from lark_provider.api.clouddoc.sheets.tables.judging import Verdict, changed_rows, judge, offset_of, spans
+from lark_provider.api.clouddoc.sheets.tables.judging import (
+    SegmentVerdict,
+    changed_rows,
+    judge,
+    offset_of,
+    spans,
+)
 from lark_provider.api.clouddoc.sheets.tables.layout import layout
 from lark_provider.api.clouddoc.sheets.tables.updating import arrange
 from lark_provider.errors import InvalidRequestError
@@ -34,11 +40,11 @@ def tables(draw: st.DrawFn, least: int = 1, most: int = 20) -> list[list[Any]]:
     return draw(st.lists(st.lists(CELLS, min_size=width, max_size=width), min_size=least, max_size=most))
 
 
-def made(cells: list[list[Any]], number: int = 0) -> Chunk:
+def made(cells: list[list[Any]], number: int = 0) -> TableChunk:
     return chunk(number, 1, [*cells], [None] * len(cells[0]), blocks_of(len(cells[0])))
 
 
-def cut(cells: list[list[Any]], max_rows: int, max_bytes: int) -> list[Chunk]:
+def cut(cells: list[list[Any]], max_rows: int, max_bytes: int) -> list[TableChunk]:
     cutter = Cutter(blocks_of(len(cells[0])), max_rows, max_bytes)
     found = list(cutter.add(list(zip(*cells, strict=True)), [None] * len(cells[0])))
     return [*found, *([last] if (last := cutter.rest()) is not None else [])]
@@ -87,7 +93,7 @@ def test_rows_are_recognized_as_lark_answers_them(cells: list[list[Any]]) -> Non
     one = made(cells)
     now = [answered(row) for row in cells]
     assert changed_rows(now, one.sums, one.wild) == []
-    assert judge(now, one).verdict is Verdict.OURS
+    assert judge(now, one).verdict is SegmentVerdict.OURS
     assert offset_of(now, one.sums, one.wild) == 0
 
 
@@ -100,7 +106,7 @@ def test_a_changed_row_is_named(cells: list[list[Any]], data: st.DataObject) -> 
     assert changed_rows(now, one.sums, one.wild) == [place]
     judgement = judge(now, one)
     assert judgement.foreign == (place,)
-    assert judgement.verdict is (Verdict.MIXED if len(cells) > 1 else Verdict.FOREIGN)
+    assert judgement.verdict is (SegmentVerdict.MIXED if len(cells) > 1 else SegmentVerdict.FOREIGN)
 
 
 @given(tables(), st.sets(st.integers(0, 19)))
@@ -108,7 +114,7 @@ def test_blank_rows_are_no_reason_to_move(cells: list[list[Any]], blank: set[int
     now: list[list[Any]] = [[None] * len(row) if at in blank else row for at, row in enumerate(cells)]
     judgement = judge(now, made(cells))
     is_blank = blank >= set(range(len(cells)))
-    assert judgement.verdict is (Verdict.BLANK if is_blank else Verdict.OURS)
+    assert judgement.verdict is (SegmentVerdict.BLANK if is_blank else SegmentVerdict.OURS)
     assert judgement.is_full == (not blank.intersection(range(len(cells))))
 
 
@@ -123,8 +129,8 @@ def test_rows_that_moved_down_together_are_found(cells: list[list[Any]], inserte
 def test_of_a_wide_row_a_block_may_stand_alone() -> None:
     row = [f"c{place}" for place in range(150)]
     one = made([row])
-    assert judge([[*row[:100], *[None] * 50]], one).verdict is Verdict.OURS
-    assert judge([[*row[:99], *[None] * 51]], one).verdict is Verdict.FOREIGN
+    assert judge([[*row[:100], *[None] * 50]], one).verdict is SegmentVerdict.OURS
+    assert judge([[*row[:99], *[None] * 51]], one).verdict is SegmentVerdict.FOREIGN
 
 
 def test_what_lark_computes_is_not_compared() -> None:

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc.sheets.kinds import Link
-from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, blocks_of, chunk
+from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, blocks_of, chunk
 from lark_provider.api.clouddoc.sheets.tables.encoding import check_sum, comparable, encode
 from lark_provider.api.clouddoc.sheets.tables.layout import layout
-from lark_provider.api.clouddoc.sheets.tables.options import Options
-from lark_provider.api.clouddoc.sheets.tables.source import Source
+from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
+from lark_provider.api.clouddoc.sheets.tables.source import TableSource
 from lark_provider.api.clouddoc.sheets.values import TEXT, encode_row
 from lark_provider.protocol.effects import Stream, Take
 
@@ -41,13 +41,13 @@ TABLES = st.lists(COLUMNS, min_size=1, max_size=5).flatmap(
 )
 
 
-def chunks_of(rows: Sequence[Sequence[Any]], options: Options, order: Sequence[int]) -> list[Chunk]:
+def chunks_of(rows: Sequence[Sequence[Any]], options: TableOptions, order: Sequence[int]) -> list[TableChunk]:
     """Return the chunks of a table, driving the source as the trampoline does."""
     columns = layout([f"c{place}" for place in range(len(rows[0]))], None)
     stream, source = iter(rows), None
     blocks = blocks_of(len(rows[0]))
-    source = Source(Stream(()), (), columns, blocks, order, options, with_header=True)
-    found: list[Chunk] = []
+    source = TableSource(Stream(()), (), columns, blocks, order, options, with_header=True)
+    found: list[TableChunk] = []
     while True:
         steps = source.chunk()
         try:
@@ -66,7 +66,7 @@ def chunks_of(rows: Sequence[Sequence[Any]], options: Options, order: Sequence[i
 def test_a_table_is_its_cells(table: list[Any], max_rows: int, max_bytes: int, is_turned: bool) -> None:
     width = len(table[0])
     order = list(reversed(range(width))) if is_turned else list(range(width))
-    options = Options(max_rows=max_rows, max_bytes=max_bytes, widths="content")
+    options = TableOptions(max_rows=max_rows, max_bytes=max_bytes, widths="content")
     chunks = chunks_of(table, options, order)
     assert chunks[0].header_rows == 1
     assert sum(one.count - one.header_rows for one in chunks) == len(table)
@@ -117,6 +117,6 @@ def test_what_1_0_0rc1_has_recorded_is_recognized(width: int, digest: str, sums:
     for n in range(20):
         dates = day + dt.timedelta(days=n), moment + dt.timedelta(seconds=n)
         rows.append((n, f"row {n}", n / 4, n % 2 == 0, None if n % 3 else "=1", *dates, link))
-    (found,) = chunks_of([(row * 20)[:width] for row in rows], Options(), range(width))
+    (found,) = chunks_of([(row * 20)[:width] for row in rows], TableOptions(), range(width))
     assert found.digest == digest
     assert zlib.crc32(found.sums) == sums

@@ -2,66 +2,66 @@
 
 from __future__ import annotations
 
-from lark_provider.protocol.codes import Kind
+from lark_provider.protocol.codes import CodeKind
 
-KINDS: dict[Kind, tuple[dict[str, str], str]] = {
-    Kind.REFUSED: (
+KINDS: dict[CodeKind, tuple[dict[str, str], str]] = {
+    CodeKind.REFUSED: (
         {"en": "refused, and nothing was done", "zh": "被拒绝，什么都没有执行"},
         "`LarkAPIError`",
     ),
-    Kind.TOKEN: (
+    CodeKind.TOKEN: (
         {
             "en": "the token was rejected; repeated once with a new one",
             "zh": "token 被拒绝；换新 token 后重试一次",
         },
         "`PermissionDeniedError`",
     ),
-    Kind.PERMISSION: (
+    CodeKind.PERMISSION: (
         {"en": "something is not allowed or not shared", "zh": "没有权限，或没有授权"},
         "`PermissionDeniedError`",
     ),
-    Kind.RATE: (
+    CodeKind.RATE: (
         {"en": "too many requests; repeated after a wait", "zh": "请求过于频繁；等待后自动重试"},
         "`RateLimitError`",
     ),
-    Kind.BUSY: (
+    CodeKind.BUSY: (
         {
             "en": "another operation is running; repeated after a wait",
             "zh": "另一个操作正在进行；等待后自动重试",
         },
         "`LarkAPIError`",
     ),
-    Kind.AMBIGUOUS: (
+    CodeKind.AMBIGUOUS: (
         {
             "en": "a server error: it may have been performed; repeated only where that does no harm",
             "zh": "服务端错误：可能已经执行；只有重复无害时才重试",
         },
         "`LarkAPIError`",
     ),
-    Kind.REPLAYED: (
+    CodeKind.REPLAYED: (
         {"en": "the idempotency key was used before", "zh": "幂等键之前用过"},
         "`ConflictError`",
     ),
-    Kind.NOT_FOUND: (
+    CodeKind.NOT_FOUND: (
         {"en": "what was named does not exist for this app", "zh": "所指对象不存在，或对本应用不存在"},
         "`NotFoundError`",
     ),
-    Kind.INVALID: (
+    CodeKind.INVALID: (
         {"en": "the request is invalid", "zh": "请求不合法"},
         "`InvalidRequestError`",
     ),
-    Kind.CONFLICT: (
+    CodeKind.CONFLICT: (
         {"en": "the state of the thing forbids it", "zh": "对象当前的状态不允许"},
         "`ConflictError`",
     ),
-    Kind.GONE: (
+    CodeKind.GONE: (
         {
             "en": "what was named is gone; a repeated removal has succeeded",
             "zh": "所指对象已不存在；重复删除视为成功",
         },
         "`ConflictError`",
     ),
-    Kind.DONE: (
+    CodeKind.DONE: (
         {"en": "nothing to change: a success", "zh": "没有变化：视为成功"},
         "–",
     ),

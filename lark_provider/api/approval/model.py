@@ -53,7 +53,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FilledField:
     """A filled-in field of the form.
 
     Attributes:
@@ -103,7 +103,7 @@ class Instance:
     user_id: str
     started_at: datetime | None
     ended_at: datetime | None
-    fields: tuple[Field, ...]
+    fields: tuple[FilledField, ...]
     tasks: tuple[Task, ...]
     raw: Mapping[str, Any] = field(repr=False, compare=False)
 
@@ -184,9 +184,9 @@ def _time(given: Any) -> datetime | None:
     return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
 
 
-def _field(given: Mapping[str, Any]) -> Field:
+def _field(given: Mapping[str, Any]) -> FilledField:
     kind = str(given.get("type") or "")
-    return Field(
+    return FilledField(
         str(given["id"]),
         str(given.get("custom_id") or ""),
         str(given.get("name") or ""),

@@ -23,7 +23,7 @@ _TOO_LARGE = 10**18
 """JSON numbers of more digits change on their way."""
 
 
-class MisfitError(ValueError):
+class WidgetMisfitError(ValueError):
     """What a value must be, and is not."""
 
 
@@ -72,7 +72,7 @@ def _encode(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) -> di
         if widget.type == "fieldList":
             return base | {"value": _rows(widget, value, zone, what)}
         return base | _WRITERS.get(widget.type, _as_given)(widget, value, zone)
-    except MisfitError as error:
+    except WidgetMisfitError as error:
         raise InvalidRequestError(
             f"{what} {error}, got {value!r:.80}. Next: correct it; its type is {widget.type}.", code=_INVALID
         ) from None
@@ -80,7 +80,7 @@ def _encode(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) -> di
 
 def _rows(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) -> list[list[dict[str, Any]]]:
     if not isinstance(value, list | tuple) or not all(isinstance(one, Mapping) for one in value):
-        raise MisfitError("must be a list of dicts, one for each row")
+        raise WidgetMisfitError("must be a list of dicts, one for each row")
     return [
         encode_form(widget.children, row, zone, f"{what}, row {number}")
         for number, row in enumerate(value, 1)
@@ -94,7 +94,7 @@ def _as_given(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str,
 
 def _text(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
     if not isinstance(value, str):
-        raise MisfitError("must be a string")
+        raise WidgetMisfitError("must be a string")
     return {"value": value}
 
 
@@ -104,9 +104,9 @@ def _number(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, A
 
 def _finite(value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
-        raise MisfitError("must be a finite number")
+        raise WidgetMisfitError("must be a finite number")
     if not isinstance(value, float) and abs(Decimal(value)) >= _TOO_LARGE:
-        raise MisfitError("must be a number of less than 19 digits")
+        raise WidgetMisfitError("must be a number of less than 19 digits")
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return value
@@ -115,12 +115,12 @@ def _finite(value: Any) -> int | float:
 def _amount(widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
     pair = value if isinstance(value, list | tuple) else (value, None)
     if len(pair) != _PAIR:
-        raise MisfitError('must be a number and a currency, such as (12.5, "CNY")')
+        raise WidgetMisfitError('must be a number and a currency, such as (12.5, "CNY")')
     currency = pair[1] or (widget.currencies[0] if len(widget.currencies) == 1 else None)
     if not isinstance(currency, str):
-        raise MisfitError('must name its currency, such as (12.5, "CNY")')
+        raise WidgetMisfitError('must name its currency, such as (12.5, "CNY")')
     if widget.currencies and currency not in widget.currencies:
-        raise MisfitError(f"must have one of the currencies {', '.join(widget.currencies)}")
+        raise WidgetMisfitError(f"must have one of the currencies {', '.join(widget.currencies)}")
     return {"value": _finite(pair[0]), "currency": currency}
 
 
@@ -129,15 +129,15 @@ def _moment(value: Any, zone: dt.tzinfo | None) -> dt.datetime:
         try:
             value = dt.datetime.fromisoformat(value)
         except ValueError:
-            raise MisfitError('must be a datetime or such as "2026-01-31T08:00:00+08:00"') from None
+            raise WidgetMisfitError('must be a datetime or such as "2026-01-31T08:00:00+08:00"') from None
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         value = dt.datetime(value.year, value.month, value.day)  # noqa: DTZ001 - the zone follows
     if not isinstance(value, dt.datetime):
-        raise MisfitError("must be a date or a datetime")
+        raise WidgetMisfitError("must be a date or a datetime")
     moment: dt.datetime = value
     if moment.tzinfo is None:
         if zone is None:
-            raise MisfitError("must have a time zone, unless zone= names one")
+            raise WidgetMisfitError("must have a time zone, unless zone= names one")
         moment = moment.replace(tzinfo=zone)
     return moment
 
@@ -154,10 +154,12 @@ def _interval(_widget: Widget, value: Any, zone: dt.tzinfo | None) -> dict[str, 
     if isinstance(value, Mapping):
         value = tuple(value.get(name) for name in ("start", "end", "interval") if name in value)
     if not isinstance(value, list | tuple) or len(value) not in (_PAIR, _TRIPLE):
-        raise MisfitError("must be a start and an end, with the number of days as a third value if wanted")
+        raise WidgetMisfitError(
+            "must be a start and an end, with the number of days as a third value if wanted"
+        )
     start, end = _moment(value[0], zone), _moment(value[1], zone)
     if end < start:
-        raise MisfitError("must not end before it starts")
+        raise WidgetMisfitError("must not end before it starts")
     days = _finite(value[2]) if len(value) == _TRIPLE else (end - start).total_seconds() / _DAY_SECONDS
     return {"value": {"start": _format_moment(start), "end": _format_moment(end), "interval": float(days)}}
 
@@ -165,17 +167,17 @@ def _interval(_widget: Widget, value: Any, zone: dt.tzinfo | None) -> dict[str, 
 def _option(widget: Widget, value: Any) -> str:
     """Return the value of an option, which may be given by its text."""
     if not isinstance(value, str):
-        raise MisfitError("must be the text or value of an option")
+        raise WidgetMisfitError("must be the text or value of an option")
     if not widget.options or any(value == one for one, _ in widget.options):
         return value  # options of an outside source are not in the definition
     found = [one for one, text in widget.options if text == value]
     if len(found) == 1:
         return found[0]
     if found:
-        raise MisfitError(
+        raise WidgetMisfitError(
             f"must be the value of an option ({', '.join(found)}), since several have that text"
         )
-    raise MisfitError(f"must be one of {', '.join(text or one for one, text in widget.options)}")
+    raise WidgetMisfitError(f"must be one of {', '.join(text or one for one, text in widget.options)}")
 
 
 def _radio(widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
@@ -188,7 +190,7 @@ def _checkbox(widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, 
 
 def _several(value: Any) -> list[Any]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, list | tuple | set | frozenset):
-        raise MisfitError("must be a list")
+        raise WidgetMisfitError("must be a list")
     found = list(value)
     return [one for number, one in enumerate(found) if one not in found[:number]]
 
@@ -196,7 +198,7 @@ def _several(value: Any) -> list[Any]:
 def _texts(value: Any, what: str) -> list[str]:
     given = [value] if isinstance(value, str) else _several(value)
     if not all(isinstance(one, str) and one for one in given):
-        raise MisfitError(f"must be a list of {what}")
+        raise WidgetMisfitError(f"must be a list of {what}")
     return given
 
 
@@ -220,7 +222,7 @@ def _telephone(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str
     if not (isinstance(value, list | tuple) and len(value) == _PAIR) or not all(
         isinstance(one, str) and one for one in value
     ):
-        raise MisfitError('must be a country code and a number, such as ("+86", "13800000000")')
+        raise WidgetMisfitError('must be a country code and a number, such as ("+86", "13800000000")')
     return {"value": {"countryCode": value[0], "nationalNumber": value[1]}}
 
 
@@ -228,10 +230,10 @@ def _document(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str,
     if isinstance(value, str):
         value = {"token": value, "type": "docx"}
     if not isinstance(value, Mapping):
-        raise MisfitError("must be the token of a document")
+        raise WidgetMisfitError("must be the token of a document")
     token, kind = value.get("token"), value.get("type", "docx")
     if not (isinstance(token, str) and token and isinstance(kind, str)):
-        raise MisfitError('must be the token of a document, or {"token": …, "type": "docx"}')
+        raise WidgetMisfitError('must be the token of a document, or {"token": …, "type": "docx"}')
     return {"value": {"token": token, "type": kind}}
 
 

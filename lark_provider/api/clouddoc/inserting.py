@@ -18,7 +18,7 @@ from lark_provider.api.clouddoc.fields import Converter
 from lark_provider.api.clouddoc.fitting import Fitting
 from lark_provider.api.clouddoc.loads.days import recorded_days
 from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS
-from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS, TOKEN_SECONDS, Options
+from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS, TOKEN_SECONDS, LoadOptions
 from lark_provider.api.clouddoc.loads.procedure import load
 from lark_provider.api.clouddoc.rejects import OnBadRow
 from lark_provider.api.clouddoc.results import BulkResult
@@ -129,7 +129,7 @@ def bulk_insert(
             "validate='all' checks values by their fields' types, which convert=False turns off. Next: leave "
             "one of them out."
         )
-    options = Options(
+    options = LoadOptions(
         chunk_size=chunk_size,
         user_id_type=user_id_type,
         zone=zone,
@@ -187,7 +187,7 @@ def _insert(
     table_id: str,
     records: Source[Mapping[str, Any]],
     key: str,
-    options: Options,
+    options: LoadOptions,
     fitting: Fitting,
     days: DayZone,
     idempotency_key: str | None,

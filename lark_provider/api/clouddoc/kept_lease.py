@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lark_provider.api.clouddoc.loads.leasing import release, with_lease
 from lark_provider.protocol.effects import Now, Sleep
-from lark_provider.protocol.ledger import Claimant, Lease, Step
+from lark_provider.protocol.ledger import Claimant, Lease, LedgerStep
 from lark_provider.protocol.operations import Procedure
 
 _RENEWED_AFTER = 1 / 3
@@ -57,7 +57,7 @@ class KeptLease(ABC):
     def _take(self, wait: float, what: str, option: str) -> Procedure[bool]:
         """Wait for the lease, with arguments of `with_lease`, and return whether there is a database."""
         answer = yield from with_lease(
-            wait, lambda store: Step(store.leases.take(self.claimant)), what, option
+            wait, lambda store: LedgerStep(store.leases.take(self.claimant)), what, option
         )
         if answer is None:
             return False

@@ -13,7 +13,7 @@ from lark_provider.api.clouddoc.creating import Create, batch_create, created_id
 from lark_provider.api.clouddoc.days import DayZone, convert_records
 from lark_provider.api.clouddoc.fields import Field, names_of
 from lark_provider.api.clouddoc.fitting import Fitting
-from lark_provider.api.clouddoc.loads.options import Options
+from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.api.clouddoc.results import BulkResult
 from lark_provider.protocol.calls import encode
@@ -29,7 +29,7 @@ def load(
     table_id: str,
     records: Source[Mapping[str, Any]],
     key: str,
-    options: Options,
+    options: LoadOptions,
     fitting: Fitting,
     days: DayZone,
 ) -> Procedure[BulkResult]:

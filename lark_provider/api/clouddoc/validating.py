@@ -9,7 +9,7 @@ from lark_provider.api.clouddoc.cells import DayWithoutZoneError
 from lark_provider.api.clouddoc.conversion import MAX_BAD_VALUES, misfits
 from lark_provider.api.clouddoc.days import DayZone
 from lark_provider.api.clouddoc.fields import BadValue, Converter, names_of
-from lark_provider.api.clouddoc.loads.options import Options
+from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.protocol.effects import Stream, Take
 from lark_provider.protocol.operations import Procedure, local, take
 from lark_provider.protocol.spool import Spool
@@ -20,7 +20,7 @@ _WORK_SECONDS = 600.0
 
 
 def spool_source(
-    stream: Stream[Any], converter: Converter, options: Options, days: DayZone, spool: Spool
+    stream: Stream[Any], converter: Converter, options: LoadOptions, days: DayZone, spool: Spool
 ) -> Procedure[None]:
     """Read a source to its end, check all of its rows, and put them into a spool as they will be sent.
 
@@ -50,7 +50,7 @@ def spool_source(
 
 
 def _convert(
-    converter: Converter, options: Options, rows: list[Any], first_row: int, spool: Spool
+    converter: Converter, options: LoadOptions, rows: list[Any], first_row: int, spool: Spool
 ) -> Callable[[], list[BadValue] | None]:
     """Return the work on some rows; it returns None, and does nothing, if the zone of days is needed."""
 

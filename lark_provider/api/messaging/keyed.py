@@ -18,7 +18,7 @@ from lark_provider.protocol.errors import (
     unknown_choice,
 )
 from lark_provider.protocol.keys import check_key, key_uuid
-from lark_provider.protocol.ledger_entry import Entry, State
+from lark_provider.protocol.ledger_entry import LedgerEntry, State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.store import with_store
 
@@ -94,7 +94,7 @@ def once(
 
 
 def _send(
-    sending: Procedure[LarkResponse[Any]], entry: Entry, *, is_fresh: bool
+    sending: Procedure[LarkResponse[Any]], entry: LedgerEntry, *, is_fresh: bool
 ) -> Procedure[LarkResponse[Any]]:
     try:
         answer = yield from sending
@@ -109,12 +109,12 @@ def _send(
     return answer
 
 
-def _next(receiver: str, key: str, entry: Entry) -> str:
+def _next(receiver: str, key: str, entry: LedgerEntry) -> str:
     """Return the token after that of an entry; it follows from it, so that two processes find the same."""
     return key_uuid(receiver, f"{key}\0{entry.token}")
 
 
-def _unknown(entry: Entry) -> LarkError:
+def _unknown(entry: LedgerEntry) -> LarkError:
     hours = entry.age / 3600
     return OutcomeUnknownError(
         f"Whether message {entry.id[:12]} was sent is unknown: an attempt {hours:.1f} h ago had no answer, "

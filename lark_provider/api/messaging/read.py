@@ -14,7 +14,7 @@ _PAGE = 50
 _YEAR_5138 = 10**11  # larger numbers are milliseconds by mistake
 
 
-class Messages(TypedDict):
+class MessageList(TypedDict):
     """What `get` answers; a merged forward holds several."""
 
     items: list[Message]
@@ -22,7 +22,7 @@ class Messages(TypedDict):
 
 def get(
     message_id: str, *, user_id_type: Literal["open_id", "union_id", "user_id"] = "open_id"
-) -> Call[Messages]:
+) -> Call[MessageList]:
     """Read a message.
 
     See GET /open-apis/im/v1/messages/:message_id.

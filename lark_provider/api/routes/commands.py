@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from lark_provider.api.routes.members import Mistakes, Reader
+from lark_provider.api.routes.members import MemberReader, Mistakes
 from lark_provider.api.routes.yaml_text import Value
 
 DIRECT = "direct"
@@ -87,10 +87,10 @@ def read_rules(given: Value | None, mistakes: Mistakes) -> tuple[CommandRule, ..
     if not isinstance(given.plain, list):
         mistakes.add(given.line, "commands must be a list, got something else. Next: begin each with `- `.")
         return ()
-    return tuple(_rule(Reader(one, "a command", _MEMBERS, mistakes)) for one in given.plain)
+    return tuple(_rule(MemberReader(one, "a command", _MEMBERS, mistakes)) for one in given.plain)
 
 
-def _rule(given: Reader) -> CommandRule:
+def _rule(given: MemberReader) -> CommandRule:
     dags, tags, chats = given.texts("dag"), given.texts("tag"), given.texts("chat")
     if not (dags or tags):
         given.mistakes.add(
@@ -117,7 +117,7 @@ def _rule(given: Reader) -> CommandRule:
     )
 
 
-def _check(given: Reader, name: str, found: Iterable[str], form: re.Pattern[str], wanted: str) -> None:
+def _check(given: MemberReader, name: str, found: Iterable[str], form: re.Pattern[str], wanted: str) -> None:
     for one in found:
         if not form.fullmatch(one):
             value = given.get(name)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import cast
 
 from lark_provider.api.receivers import receiver as receiver_of
-from lark_provider.api.routes.members import Reader
+from lark_provider.api.routes.members import MemberReader
 from lark_provider.api.routes.yaml_text import Value
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.incidents.escalation import (
@@ -16,10 +16,10 @@ from lark_provider.protocol.incidents.escalation import (
     SOURCES,
     DutySource,
     Escalation,
+    EscalationStep,
     Rota,
     RotaCalendar,
     RotaTable,
-    Step,
     UrgentKind,
 )
 from lark_provider.protocol.quiet_hours import QuietHours
@@ -36,7 +36,7 @@ _MAX_STEPS, _MAX_PEOPLE = 20, 200
 _PEOPLE_STEP = "write an open_id (ou_…), an e-mail address, or a mobile number as +8613…, in quotes"
 
 
-def quiet_hours(route: Reader, timezone: str | None) -> QuietHours | None:
+def quiet_hours(route: MemberReader, timezone: str | None) -> QuietHours | None:
     """Return the quiet hours of a route; None, perhaps with a mistake, if it has none.
 
     Args:
@@ -59,7 +59,7 @@ def quiet_hours(route: Reader, timezone: str | None) -> QuietHours | None:
     return QuietHours(begin, end, timezone or "")
 
 
-def digest(route: Reader, timezone: str | None, quiet: QuietHours | None) -> time | None:
+def digest(route: MemberReader, timezone: str | None, quiet: QuietHours | None) -> time | None:
     """Return the time of a route's digest; None, perhaps with a mistake, if it has none.
 
     Args:
@@ -81,7 +81,7 @@ def digest(route: Reader, timezone: str | None, quiet: QuietHours | None) -> tim
     return at
 
 
-def escalation(route: Reader, timezone: str | None) -> Escalation | None:
+def escalation(route: MemberReader, timezone: str | None) -> Escalation | None:
     """Return the escalation of a route; None, perhaps with a mistake, if it has none.
 
     Args:
@@ -91,12 +91,12 @@ def escalation(route: Reader, timezone: str | None) -> Escalation | None:
     value = route.get("escalation")
     if value is None:
         return None
-    given = Reader(value, "an escalation", _ESCALATION, route.mistakes)
+    given = MemberReader(value, "an escalation", _ESCALATION, route.mistakes)
     rota, steps = _rota(given, timezone), _steps(given)
     return None if rota is None or not steps else Escalation(steps, rota)
 
 
-def _lacks_zone(route: Reader, name: str, value: Value, timezone: str | None) -> bool:
+def _lacks_zone(route: MemberReader, name: str, value: Value, timezone: str | None) -> bool:
     if timezone is None:
         route.mistakes.add(
             value.line,
@@ -112,7 +112,7 @@ def _is_in(quiet: QuietHours, at: time) -> bool:
     return at >= quiet.begin or at < quiet.end
 
 
-def _rota(given: Reader, timezone: str | None) -> Rota | None:
+def _rota(given: MemberReader, timezone: str | None) -> Rota | None:
     value = given.get("rota")
     if value is None:
         given.mistakes.add(
@@ -126,10 +126,10 @@ def _rota(given: Reader, timezone: str | None) -> Rota | None:
         return Rota(people, begin, None, timezone or "UTC") if people else None
     table, calendar = None, None
     if "calendar" in members:
-        source = Reader(value, "a rota in a calendar", _CALENDAR, given.mistakes)
+        source = MemberReader(value, "a rota in a calendar", _CALENDAR, given.mistakes)
         calendar = _calendar(source, value, timezone)
     else:
-        source = Reader(value, "a rota in a Bitable", _TABLE, given.mistakes)
+        source = MemberReader(value, "a rota in a Bitable", _TABLE, given.mistakes)
         table = _table(source)
     otherwise = source.get("otherwise")
     people = () if otherwise is None else _people(source, "otherwise", otherwise)
@@ -138,7 +138,7 @@ def _rota(given: Reader, timezone: str | None) -> Rota | None:
     return Rota(people, begin, table, timezone or "UTC", calendar)
 
 
-def _calendar(given: Reader, value: Value, timezone: str | None) -> RotaCalendar | None:
+def _calendar(given: MemberReader, value: Value, timezone: str | None) -> RotaCalendar | None:
     found = given.check(
         "calendar",
         "",
@@ -159,7 +159,7 @@ def _calendar(given: Reader, value: Value, timezone: str | None) -> RotaCalendar
     return RotaCalendar(found, cast("DutySource", person))
 
 
-def _people(given: Reader, name: str, value: Value) -> tuple[str, ...]:
+def _people(given: MemberReader, name: str, value: Value) -> tuple[str, ...]:
     listed = value.plain if isinstance(value.plain, list) else [value]
     if not 0 < len(listed) <= _MAX_PEOPLE:
         given.wrong(name, f"a list of 1 to {_MAX_PEOPLE} people", value, _PEOPLE_STEP)
@@ -179,7 +179,7 @@ def _people(given: Reader, name: str, value: Value) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _table(given: Reader) -> RotaTable | None:
+def _table(given: MemberReader) -> RotaTable | None:
     def id_(name: str) -> str:
         wanted = f"the {name}'s id, as the address bar shows it"
         return given.check(name, "", _ID.fullmatch, wanted, "write the id alone, without the URL")
@@ -197,7 +197,7 @@ def _table(given: Reader) -> RotaTable | None:
     return found if found.base and found.table and found.person else None
 
 
-def _day(given: Reader, timezone: str | None) -> date | None:
+def _day(given: MemberReader, timezone: str | None) -> date | None:
     value = given.get("weekly_from")
     if value is None or _lacks_zone(given, "weekly_from", value, timezone):
         return None
@@ -208,7 +208,7 @@ def _day(given: Reader, timezone: str | None) -> date | None:
         return None
 
 
-def _steps(given: Reader) -> tuple[Step, ...]:
+def _steps(given: MemberReader) -> tuple[EscalationStep, ...]:
     value = given.get("steps")
     listed = value.plain if value is not None and isinstance(value.plain, list) else []
     if not 0 < len(listed) <= _MAX_STEPS:
@@ -218,7 +218,7 @@ def _steps(given: Reader) -> tuple[Step, ...]:
             "[{after: 10, urgent: app}]`, in minutes.",
         )
         return ()
-    found = [(one, _step(Reader(one, "a step", _STEP, given.mistakes))) for one in listed]
+    found = [(one, _step(MemberReader(one, "a step", _STEP, given.mistakes))) for one in listed]
     for (_, before), (one, after) in pairwise(found):
         if before is not None and after is not None and after.after <= before.after:
             given.wrong(
@@ -228,7 +228,7 @@ def _steps(given: Reader) -> tuple[Step, ...]:
     return tuple(step for _, step in found if step is not None)
 
 
-def _step(given: Reader) -> Step | None:
+def _step(given: MemberReader) -> EscalationStep | None:
     value = given.get("after")
     plain = None if value is None else value.plain
     minutes = float(plain) if isinstance(plain, int | float) and not isinstance(plain, bool) else 0.0
@@ -241,4 +241,4 @@ def _step(given: Reader) -> Step | None:
             f"{'nothing' if value is None else repr(value.text[:40])}. Next: write one such as 10.",
         )
         return None
-    return Step(minutes, cast("UrgentKind", kind), always)
+    return EscalationStep(minutes, cast("UrgentKind", kind), always)

@@ -90,7 +90,7 @@ def _walk(value: Value, name: str = "") -> Iterator[tuple[str, Value]]:
         yield "", value
 
 
-class Reader:
+class MemberReader:
     """Takes the members of one mapping; what is missing or wrong becomes the default, and a mistake.
 
     Args:

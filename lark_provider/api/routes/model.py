@@ -24,7 +24,7 @@ ReceiverType: TypeAlias = Literal["open_id", "union_id", "user_id", "email", "ch
 
 
 @dataclass(frozen=True, slots=True)
-class Receiver:
+class RouteReceiver:
     """Who gets a card, and how.
 
     Attributes:
@@ -73,7 +73,7 @@ class Route:
 
     name: str
     line: int
-    receivers: tuple[Receiver, ...]
+    receivers: tuple[RouteReceiver, ...]
     what: frozenset[What] = frozenset({"questions", "failures"})
     dags: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -127,7 +127,7 @@ class Routes:
 
     def for_question(
         self, question: HitlQuestion, *, team: str | None = None, at: datetime | None = None
-    ) -> list[Receiver]:
+    ) -> list[RouteReceiver]:
         """Return who is asked instead of the assignees alone; empty if no route matches, or one mutes.
 
         Args:
@@ -148,7 +148,7 @@ class Routes:
         *,
         team: str | None = None,
         at: datetime | None = None,
-    ) -> list[Receiver]:
+    ) -> list[RouteReceiver]:
         """Return who is notified of a task's failure; empty where no route matches.
 
         Args:
@@ -185,14 +185,14 @@ def _fits(patterns: tuple[str, ...], names: Iterable[str]) -> bool:
     return not patterns or any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
-def _receivers(routes: Iterable[Route], at: datetime | None) -> list[Receiver]:
-    found: dict[tuple[str | None, str], Receiver] = {}
+def _receivers(routes: Iterable[Route], at: datetime | None) -> list[RouteReceiver]:
+    found: dict[tuple[str | None, str], RouteReceiver] = {}
     for receiver in _of(routes, at):
         found.setdefault((receiver.app_id, receiver.receiver), receiver)
     return list(found.values())
 
 
-def _of(routes: Iterable[Route], at: datetime | None) -> Iterator[Receiver]:
+def _of(routes: Iterable[Route], at: datetime | None) -> Iterator[RouteReceiver]:
     for route in routes:
         is_quiet = at is not None and route.quiet is not None and route.quiet.covers(at)
         for receiver in route.receivers:

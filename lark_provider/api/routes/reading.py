@@ -11,10 +11,10 @@ from typing import cast
 from lark_provider.api.receivers import receiver as receiver_of
 from lark_provider.api.routes import escalation_reading as timed
 from lark_provider.api.routes.commands import read_rules
-from lark_provider.api.routes.members import Mistakes, Reader, is_zone
+from lark_provider.api.routes.members import MemberReader, Mistakes, is_zone
 from lark_provider.api.routes.model import (
-    Receiver,
     Route,
+    RouteReceiver,
     Routes,
     What,
 )
@@ -89,15 +89,15 @@ def _file(root: Value, mistakes: Mistakes) -> Routes:
     mistakes.refuse_secrets(root)
     if root.plain is None:
         return Routes()
-    file = Reader(root, "the file", _FILE, mistakes)
+    file = MemberReader(root, "the file", _FILE, mistakes)
     defaults = file.get("defaults")
-    how = _How() if defaults is None else _how(Reader(defaults, "defaults", _HOW, mistakes), _How())
+    how = _How() if defaults is None else _how(MemberReader(defaults, "defaults", _HOW, mistakes), _How())
     routes = file.get("routes")
     if routes is not None and not isinstance(routes.plain, list):
         file.wrong("routes", "a list", routes, "begin each route with `- `")
         routes = None
     found = tuple(
-        _route(Reader(one, "a route", _ROUTE, mistakes), number, how)
+        _route(MemberReader(one, "a route", _ROUTE, mistakes), number, how)
         for number, one in enumerate(routes.plain if routes else (), start=1)
     )
     _check_names(found, mistakes)
@@ -128,7 +128,7 @@ def _check_names(routes: tuple[Route, ...], mistakes: Mistakes) -> None:
         known.setdefault(route.name, route.line)
 
 
-def _route(given: Reader, number: int, defaults: _How) -> Route:
+def _route(given: MemberReader, number: int, defaults: _How) -> Route:
     how = _how(given, defaults)
     mute = given.flag("mute")
     receivers = tuple(
@@ -181,7 +181,7 @@ def _list(value: Value | None) -> list[Value]:
     return value.plain if isinstance(value.plain, list) else [value]
 
 
-def _how(given: Reader, defaults: _How) -> _How:
+def _how(given: MemberReader, defaults: _How) -> _How:
     """Return how a card looks. Members that a mapping may not have are mistakes already, and are ignored."""
     mentions = given.texts("mentions")
     for one in mentions:
@@ -212,9 +212,9 @@ def _how(given: Reader, defaults: _How) -> _How:
     )
 
 
-def _receiver(route: Reader, value: Value, how: _How) -> Receiver | None:
+def _receiver(route: MemberReader, value: Value, how: _How) -> RouteReceiver | None:
     if isinstance(value.plain, dict):
-        given = Reader(value, "a receiver", _RECEIVER, route.mistakes)
+        given = MemberReader(value, "a receiver", _RECEIVER, route.mistakes)
         how = _how(given, how)
         name = given.get("id")
         if name is None:
@@ -240,10 +240,10 @@ def _receiver(route: Reader, value: Value, how: _How) -> Receiver | None:
             "write one of these; `lark-provider doctor` lists the chats of the bot",
         )
         return None
-    return Receiver(how.app_id, found.id, found.id_type, how.language, how.mentions, how.timezone)
+    return RouteReceiver(how.app_id, found.id, found.id_type, how.language, how.mentions, how.timezone)
 
 
-def _people(file: Reader) -> PeopleSettings:
+def _people(file: MemberReader) -> PeopleSettings:
     """Return the mapping of people; each entry is checked alone, so that its line can be named."""
     users: dict[str, str] = {}
     value = file.get("people")
@@ -259,7 +259,7 @@ def _people(file: Reader) -> PeopleSettings:
     return PeopleSettings(users, found.email_domains)
 
 
-def _check_people(file: Reader, name: str, given: object, value: Value) -> PeopleSettings:
+def _check_people(file: MemberReader, name: str, given: object, value: Value) -> PeopleSettings:
     try:
         return people_settings({name: given})
     except ConfigurationError as error:

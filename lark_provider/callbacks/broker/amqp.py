@@ -17,7 +17,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingConnection
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
-from lark_provider.callbacks.broker.topology import QUEUE_TYPES, Limits, QueueType
+from lark_provider.callbacks.broker.topology import QUEUE_TYPES, QueueLimits, QueueType
 from lark_provider.config import has_broker
 from lark_provider.protocol.callbacks import BrokerError
 from lark_provider.protocol.errors import ConfigurationError
@@ -26,7 +26,7 @@ from lark_provider.support.environment import ENVIRONMENT
 from lark_provider.support.secret import Secret
 
 if TYPE_CHECKING:
-    from lark_provider.callbacks.broker.io_services import Services
+    from lark_provider.callbacks.broker.io_services import LoopServices
 
 # pika logs each failure several times, with tracebacks; our errors have it once, with the next step.
 if logging.getLogger("pika").level == logging.NOTSET:
@@ -58,7 +58,7 @@ class Broker:
 
     parameters: pika.ConnectionParameters = field(repr=False)
     queue_type: QueueType = "quorum"
-    limits: Limits = field(default_factory=Limits)
+    limits: QueueLimits = field(default_factory=QueueLimits)
 
     def __str__(self) -> str:
         where = self.parameters
@@ -70,7 +70,7 @@ def broker(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> 
 
     `amqps://` or `RABBITMQ_TLS=true` encrypts; `RABBITMQ_CA` is the file of a certificate authority that is
     trusted as well as the system's. `RABBITMQ_QUEUE_TYPE` is `quorum` or, for a single node, `classic`.
-    `RABBITMQ_MAX_CLICKS`, `_MAX_EVENTS` and `_MAX_DEAD_LETTERS` are the `Limits`.
+    `RABBITMQ_MAX_CLICKS`, `_MAX_EVENTS` and `_MAX_DEAD_LETTERS` are the `QueueLimits`.
 
     Args:
         url: `amqp://user:password@host:5672/vhost`, or `amqps://…`.
@@ -116,7 +116,7 @@ def find_broker(url: str | None = None) -> Broker | None:
     return broker(url) if has_broker(url) else None
 
 
-def services(loop: asyncio.AbstractEventLoop) -> Services:
+def services(loop: asyncio.AbstractEventLoop) -> LoopServices:
     """Return the event loop, as a connection of pika's uses it.
 
     Args:
@@ -128,16 +128,16 @@ def services(loop: asyncio.AbstractEventLoop) -> Services:
     return _adapter()(loop)
 
 
-def _adapter() -> type[Services]:
+def _adapter() -> type[LoopServices]:
     """Load the adapter, which stands on parts of pika that a later version may rename."""
     try:
-        from lark_provider.callbacks.broker.io_services import Services
+        from lark_provider.callbacks.broker.io_services import LoopServices
     except (ImportError, AttributeError) as error:
         raise ConfigurationError(
             f"pika must be {_PIKA.removeprefix('pika')}, got {metadata.version('pika')}: {error}. Next: pip "
             f"install '{_PIKA}', and report this."
         ) from error
-    return Services
+    return LoopServices
 
 
 def _from_url(text: str, setting: str, environ: Mapping[str, str]) -> pika.ConnectionParameters:
@@ -181,7 +181,7 @@ def _from_parts(environ: Mapping[str, str]) -> pika.ConnectionParameters:
     )
 
 
-def _limits(environ: Mapping[str, str]) -> Limits:
+def _limits(environ: Mapping[str, str]) -> QueueLimits:
     found = {}
     for name in ("clicks", "events", "dead_letters"):
         variable = f"RABBITMQ_MAX_{name.upper()}"
@@ -192,7 +192,7 @@ def _limits(environ: Mapping[str, str]) -> Limits:
                     "correct it."
                 )
             found[name] = int(text)
-    return Limits(**found)
+    return QueueLimits(**found)
 
 
 def _tls(host: str, environ: Mapping[str, str]) -> pika.SSLOptions:

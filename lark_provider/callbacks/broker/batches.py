@@ -67,7 +67,7 @@ class _Message:
     content: Delivery
 
 
-class Batches:
+class MessageBatches:
     """Stores, dead-letters and acknowledges the messages of a channel, a batch at a time.
 
     Args:

@@ -34,7 +34,7 @@ from typing import TypeVar
 from lark_provider.callbacks.broker import amqp
 from lark_provider.callbacks.broker.checks import WorkCheck
 from lark_provider.callbacks.broker.dedup import Handled
-from lark_provider.callbacks.broker.receiver import Received, Receiver
+from lark_provider.callbacks.broker.receiver import EventReceiver, Received
 from lark_provider.callbacks.probes.probes import HOST, Probes
 from lark_provider.protocol.callbacks import Event, log_ids
 from lark_provider.protocol.callbacks.storable import is_id
@@ -117,7 +117,7 @@ def consume(
         threads.start(stop.wait).add_done_callback(lambda _: end())
     with on_termination(end), suppress(_EndedError):
         # Begun before the database is waited for: its thread answers the probes.
-        receiver = Receiver(where, work.events.put, work.end, probes, _checks(handled))
+        receiver = EventReceiver(where, work.events.put, work.end, probes, _checks(handled))
         try:
             work.check()
             work.run()

@@ -72,7 +72,7 @@ class Pending(AbstractIOReference):
             self._on_done(future.exception() or future.result())
 
 
-class Services(
+class LoopServices(
     SocketConnectionMixin, StreamingConnectionMixin, AbstractIOServices, AbstractFileDescriptorServices
 ):
     """The event loop, as pika uses it for one connection.

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 
-from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, Limits, Queue
+from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, Queue, QueueLimits
 from lark_provider.protocol.callbacks import BrokerError
 from lark_provider.support.throttle import Throttle
 
@@ -36,7 +36,7 @@ class Fill:
         where: Names the broker in errors.
     """
 
-    def __init__(self, limits: Limits, where: str) -> None:
+    def __init__(self, limits: QueueLimits, where: str) -> None:
         self._limits = {CARDS: limits.clicks, EVENTS: limits.events, DEAD: limits.dead_letters}
         self._where = where
         self._held: Counter[str] = Counter()

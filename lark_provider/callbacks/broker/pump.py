@@ -18,7 +18,7 @@ from typing import Any
 from pika.channel import Channel
 
 from lark_provider.callbacks.broker.amqp import Broker
-from lark_provider.callbacks.broker.batches import Batches, InboxWithDeadline
+from lark_provider.callbacks.broker.batches import InboxWithDeadline, MessageBatches
 from lark_provider.callbacks.broker.checks import ChannelCheck, WorkCheck
 from lark_provider.callbacks.broker.link import Delivered, Deliveries, keep_connected, open_channel
 from lark_provider.callbacks.broker.topology import CARDS
@@ -130,7 +130,7 @@ class Pump:
 
     async def _pump(self, channel: Channel) -> None:
         """Pump, or wait while the database is unavailable; return when waiting does not change that."""
-        batches = Batches(channel, self._store, str(self._broker))
+        batches = MessageBatches(channel, self._store, str(self._broker))
         pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
         was_refused = False
         while True:
@@ -152,7 +152,7 @@ class Pump:
                     pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
             await asyncio.sleep(pauses.next())
 
-    async def _consume(self, channel: Channel, batches: Batches) -> bool:
+    async def _consume(self, channel: Channel, batches: MessageBatches) -> bool:
         """Store what arrives until the database cannot be used; then return every message to the queue.
 
         Returns:
@@ -189,7 +189,7 @@ class Pump:
             async with asyncio.timeout(seconds), open_channel(self._broker) as channel:
                 is_connected = True
                 arrived = Deliveries(channel, CARDS, min(most, BATCH)).arrived
-                batches = Batches(channel, self._store, str(self._broker))
+                batches = MessageBatches(channel, self._store, str(self._broker))
                 while done < most:
                     async with asyncio.timeout(_IDLE_SECONDS):
                         batch = await _batch(arrived, min(most - done, BATCH))

@@ -19,7 +19,7 @@ from lark_provider.callbacks.broker.dedup import identity
 from lark_provider.callbacks.broker.link import Delivered, Deliveries, keep_connected
 from lark_provider.callbacks.broker.topology import EVENTS
 from lark_provider.callbacks.probes.probes import Probes
-from lark_provider.callbacks.probes.readiness import Check
+from lark_provider.callbacks.probes.readiness import Dependency
 from lark_provider.protocol.callbacks import BrokerError, CallbackRefusedError, Event, log_ids
 from lark_provider.support import threads
 
@@ -29,7 +29,7 @@ _PREFETCH = 50
 _LEAVE_SECONDS = 5.0
 
 
-class Receiver:
+class EventReceiver:
     """A connection that brings events, in a thread of its own, until `stop`.
 
     Args:
@@ -46,7 +46,7 @@ class Receiver:
         deliver: Callable[[Received], None],
         ended: Callable[[], None],
         probes: Probes | None = None,
-        checks: Sequence[Check] = (),
+        checks: Sequence[Dependency] = (),
     ) -> None:
         self._broker, self._deliver = broker, deliver
         self._probes, self._link = probes, ChannelCheck(broker)

@@ -39,7 +39,7 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class QueueLimits:
     """How many messages each queue may hold before a publisher of ours adds no more; 0 for any number.
 
     They are kept by the publishers and not by arguments of the queues: arguments cannot be changed later, and

@@ -16,7 +16,7 @@ from lark_provider.callbacks.http.answers import Answer
 from lark_provider.callbacks.http.endpoint import DOUBT_SECONDS, Endpoint, admit
 from lark_provider.callbacks.http.handlers import ClickHandler
 from lark_provider.callbacks.http.keys import KeyRing
-from lark_provider.callbacks.http.questions import Questions
+from lark_provider.callbacks.http.questions import QuestionLookup
 from lark_provider.callbacks.http.sinks import NotStoredError, Sink, store_first
 from lark_provider.callbacks.probes.readiness import Readiness
 from lark_provider.protocol.callbacks import CardClick, Delivery, kind_of, log_ids
@@ -58,7 +58,7 @@ class Gateway:
         *,
         handler: str | ClickHandler | None = None,
         endpoint: Endpoint | None = None,
-        questions: Questions | None = None,
+        questions: QuestionLookup | None = None,
         patience: float = SINK_SECONDS,
         deadline: float = DEADLINE,
     ) -> None:

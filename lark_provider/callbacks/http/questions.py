@@ -54,7 +54,7 @@ Found: TypeAlias = "dict[str, tuple[Asked, list[CardClick]] | AirflowCard]"
 ReadCards: TypeAlias = "Callable[[Iterable[str]], Mapping[str, AirflowCard]]"
 
 
-class Questions:
+class QuestionLookup:
     """Looks up the questions of clicks: those of all clicks that come meanwhile with one query, in a thread.
 
     Only questions whose cards are made here are looked up: their buttons carry the question's id.

@@ -13,9 +13,9 @@ import orjson
 from lark_provider import config
 from lark_provider.callbacks.broker.topology import card_key, event_key
 from lark_provider.callbacks.http.commands import CommandFilter
-from lark_provider.callbacks.http.questions import Questions
+from lark_provider.callbacks.http.questions import QuestionLookup
 from lark_provider.callbacks.http.sinks import Sink
-from lark_provider.callbacks.http.writer import Writer
+from lark_provider.callbacks.http.writer import InboxWriter
 from lark_provider.protocol.callbacks import CardClick, Delivery, Event
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.support import threads
@@ -100,7 +100,7 @@ class InboxSink:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: InboxWriter,
         database_url: str | None = None,
         commands: CommandFilter | None = None,
         *,
@@ -115,7 +115,7 @@ class InboxSink:
         return self._writer.is_up
 
     async def probe(self) -> None:
-        """Prove that the database takes clicks; see `Writer.probe`.
+        """Prove that the database takes clicks; see `InboxWriter.probe`.
 
         Raises:
             LarkError: It does not, as far as is known.
@@ -185,7 +185,7 @@ def configured_sinks(
     if config.has_database(database_url):
         from lark_provider.storage import inbox, urls
 
-        writer = Writer(inbox.Inbox(urls.database(database_url)))
+        writer = InboxWriter(inbox.Inbox(urls.database(database_url)))
         sinks.append(InboxSink(writer, database_url, commands, has_consumers=has_broker))
     return sinks, background
 
@@ -225,7 +225,7 @@ def check_database() -> None:
     logger.warning("Database unavailable; starting without it", extra={"error": error})
 
 
-def questions(database_url: str | None = None) -> Questions | None:
+def questions(database_url: str | None = None) -> QuestionLookup | None:
     """Return the look-up of questions that are over; None without a database.
 
     Args:
@@ -239,4 +239,4 @@ def questions(database_url: str | None = None) -> Questions | None:
     from lark_provider.storage import clicked_cards, urls, waits
 
     url = urls.database(database_url)
-    return Questions(waits.Waits(url), partial(clicked_cards.question_cards, url))
+    return QuestionLookup(waits.Waits(url), partial(clicked_cards.question_cards, url))

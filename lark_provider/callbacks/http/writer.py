@@ -20,7 +20,7 @@ _STORE_SECONDS = 2.5  # As long as a click may take; a database that is frozen h
 _UNAVAILABLE_SECONDS = 5.0
 
 
-class Writer:
+class InboxWriter:
     """Writes clicks into an inbox, in threads.
 
     Args:

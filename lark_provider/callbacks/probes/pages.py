@@ -22,7 +22,7 @@ _END = b"\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ProbePage:
     """An answer.
 
     Attributes:
@@ -36,11 +36,11 @@ class Page:
     media_type: str = "application/json"
 
 
-Pages: TypeAlias = Mapping[str, Callable[[], Page]]
+Pages: TypeAlias = Mapping[str, Callable[[], ProbePage]]
 """What makes each page, by its path. It is called on the event loop, and must not block."""
 
 
-class Connection(asyncio.Protocol):
+class PageConnection(asyncio.Protocol):
     """One connection, for `loop.create_server`.
 
     Args:
@@ -48,7 +48,7 @@ class Connection(asyncio.Protocol):
         opened: All open connections, the oldest first; shared by those of a server.
     """
 
-    def __init__(self, pages: Pages, opened: dict[Connection, None]) -> None:
+    def __init__(self, pages: Pages, opened: dict[PageConnection, None]) -> None:
         self._pages, self._opened = pages, opened
         self._request = b""
         self._is_answered = False
@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
         self._opened.pop(self, None)
         self._transport.abort()
 
-    def _find(self) -> tuple[Page, bool]:
+    def _find(self) -> tuple[ProbePage, bool]:
         """Return the page that is asked for, and whether only its head is."""
         line = self._request.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
         if len(line) != 3 or not line[2].startswith("HTTP/1."):  # noqa: PLR2004 - method, target, version
@@ -98,7 +98,7 @@ class Connection(asyncio.Protocol):
             logger.exception("Page of a service failed", extra={"path": target.partition("?")[0]})
             return _text(HTTPStatus.INTERNAL_SERVER_ERROR), method == "HEAD"
 
-    def _answer(self, page: Page, is_head: bool = False) -> None:
+    def _answer(self, page: ProbePage, is_head: bool = False) -> None:
         self._is_answered = True
         head = (
             f"HTTP/1.1 {page.status} {HTTPStatus(page.status).phrase}\r\n"
@@ -110,5 +110,5 @@ class Connection(asyncio.Protocol):
         self._transport.close()  # once it is sent; a client that does not read is aborted at the deadline
 
 
-def _text(status: HTTPStatus) -> Page:
-    return Page(status.phrase.encode(), status, "text/plain; charset=utf-8")
+def _text(status: HTTPStatus) -> ProbePage:
+    return ProbePage(status.phrase.encode(), status, "text/plain; charset=utf-8")

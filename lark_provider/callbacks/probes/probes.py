@@ -14,8 +14,8 @@ from functools import partial
 import orjson
 
 from lark_provider.callbacks.probes.listening import bind, format_host
-from lark_provider.callbacks.probes.pages import Connection, Page, Pages
-from lark_provider.callbacks.probes.readiness import Check, Readiness
+from lark_provider.callbacks.probes.pages import PageConnection, Pages, ProbePage
+from lark_provider.callbacks.probes.readiness import Dependency, Readiness
 
 HOST = "127.0.0.1"
 _BACKLOG = 128
@@ -45,7 +45,7 @@ class Probes:
 
     @asynccontextmanager
     async def serving(
-        self, checks: Sequence[Check], enough: Callable[[Iterable[bool]], bool] = all
+        self, checks: Sequence[Dependency], enough: Callable[[Iterable[bool]], bool] = all
     ) -> AsyncIterator[Readiness]:
         """Prove the checks and answer probes on this event loop, as long as the body runs.
 
@@ -59,10 +59,10 @@ class Probes:
         readiness = Readiness(checks)
         ready = partial(self._ready, readiness, enough)
         pages: Pages = {"/healthz": _health, "/readyz": ready, **self._pages}
-        opened: dict[Connection, None] = {}
+        opened: dict[PageConnection, None] = {}
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: Connection(pages, opened), sock=self._listener, backlog=_BACKLOG
+            lambda: PageConnection(pages, opened), sock=self._listener, backlog=_BACKLOG
         )
         proving = asyncio.ensure_future(readiness.run())
         try:
@@ -74,14 +74,14 @@ class Probes:
             proving.cancel()
             await asyncio.wait({proving})
 
-    def _ready(self, readiness: Readiness, enough: Callable[[Iterable[bool]], bool]) -> Page:
+    def _ready(self, readiness: Readiness, enough: Callable[[Iterable[bool]], bool]) -> ProbePage:
         checks, status = readiness.ready(), "not ready"
         if self.is_draining:
             status = "draining"
         elif enough(checks.values()):
             status = "ready"
-        return Page(orjson.dumps({"status": status, "sinks": checks}), 200 if status == "ready" else 503)
+        return ProbePage(orjson.dumps({"status": status, "sinks": checks}), 200 if status == "ready" else 503)
 
 
-def _health() -> Page:
-    return Page(b'{"status":"ok"}')
+def _health() -> ProbePage:
+    return ProbePage(b'{"status":"ok"}')

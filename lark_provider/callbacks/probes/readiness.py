@@ -18,7 +18,7 @@ STALE_SECONDS = 15.0
 _RETRY_SECONDS = 1.0  # So a gateway is ready soon after its broker or its database is available again.
 
 
-class Check(Protocol):
+class Dependency(Protocol):
     """What a service depends on, such as a sink, the broker or the database."""
 
     @property
@@ -55,7 +55,7 @@ class Readiness:
     """
 
     def __init__(
-        self, checks: Sequence[Check], *, every: float = PROBE_SECONDS, stale: float = STALE_SECONDS
+        self, checks: Sequence[Dependency], *, every: float = PROBE_SECONDS, stale: float = STALE_SECONDS
     ) -> None:
         self._checks, self._every, self._stale = tuple(checks), every, stale
         self._results: dict[str, _Result] = {}
@@ -80,13 +80,13 @@ class Readiness:
             for check in self._checks:
                 group.create_task(self._probe(check))
 
-    def _is_ready(self, check: Check) -> bool:
+    def _is_ready(self, check: Dependency) -> bool:
         result = self._results.get(check.name)
         if result is None or not result.is_good or not check.is_up:
             return False
         return asyncio.get_running_loop().time() - result.at < self._stale
 
-    async def _probe(self, check: Check) -> None:
+    async def _probe(self, check: Dependency) -> None:
         loop = asyncio.get_running_loop()
         was_good, is_first = False, True
         while True:
@@ -108,7 +108,7 @@ class Readiness:
             was_good, is_first = error is None, False
             await asyncio.sleep(self._every if was_good else _RETRY_SECONDS)
 
-    def _warn(self, check: Check, error: Exception) -> None:
+    def _warn(self, check: Dependency, error: Exception) -> None:
         def log(suppressed: int) -> None:
             fields = {"sink": check.name, "suppressed": suppressed, "error": str(error)}
             logger.warning("Sink not ready", extra=fields)

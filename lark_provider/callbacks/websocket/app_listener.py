@@ -15,11 +15,11 @@ from lark_provider.callbacks.websocket.opening import Opener, RefusedError
 from lark_provider.callbacks.websocket.state import AppState, Phase
 from lark_provider.engine.drivers.asynchronous import adrive
 from lark_provider.engine.pools import Wire
-from lark_provider.engine.session import Found, Session
+from lark_provider.engine.session import FoundApp, Session
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.longconn.discovery import discover
 from lark_provider.protocol.longconn.reconnect import ClientConfig, Delay, ReconnectBackoff
-from lark_provider.protocol.longconn.refusals import Refusal, Verdict, of_discovery
+from lark_provider.protocol.longconn.refusals import ConnectRefusal, ConnectVerdict, of_discovery
 from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.protocol.tokens import App
 from lark_provider.support.throttle import Throttle
@@ -65,7 +65,7 @@ class AppListener:
             deadline=DISCOVERY_SECONDS,
             policy=_NO_RETRIES,  # Attempts follow Lark's own rules; see `ReconnectBackoff`.
             wire=wire,
-            found=Found(app, float("inf"), pace=0, has_database=False),  # `fleet` watches the registry.
+            found=FoundApp(app, float("inf"), pace=0, has_database=False),  # `fleet` watches the registry.
         )
         self._config = ClientConfig()
         self._connection: Connection | None = None
@@ -92,15 +92,15 @@ class AppListener:
                 refusal = await self._serve()
             except Exception as error:
                 logger.exception("Long connection failed unexpectedly", extra={"app_id": self.app.app_id})
-                refusal = Refusal(Verdict.RETRY, f"unexpected error {type(error).__name__}")
+                refusal = ConnectRefusal(ConnectVerdict.RETRY, f"unexpected error {type(error).__name__}")
             stood = loop.time() - began if self._connection is not None else 0.0
             delay = backoff.next(refusal.verdict, stood, self._config, random.random())  # noqa: S311 - jitter
             self._error = refusal.reason
             if self._is_leaving:
                 return
-            self._enter(Phase.REFUSED if refusal.verdict is Verdict.REFUSED else Phase.WAITING)
+            self._enter(Phase.REFUSED if refusal.verdict is ConnectVerdict.REFUSED else Phase.WAITING)
             self._log(refusal, delay)
-            if refusal.verdict is Verdict.REFUSED:
+            if refusal.verdict is ConnectVerdict.REFUSED:
                 self.decided.set()
             await asyncio.sleep(delay.seconds)
 
@@ -123,7 +123,7 @@ class AppListener:
         if self._connection is not None:
             await self._connection.close()
 
-    async def _serve(self) -> Refusal:
+    async def _serve(self) -> ConnectRefusal:
         """Connect, and return why the connection did not come about or has ended."""
         try:
             address = await adrive(discover(self.app), self._session)
@@ -135,7 +135,7 @@ class AppListener:
             return of_discovery(self.app.app_id, error)
         if self._is_leaving:
             await socket.close()
-            return Refusal(Verdict.RETRY, "closed by this process")
+            return ConnectRefusal(ConnectVerdict.RETRY, "closed by this process")
         connection = self._connection = Connection(
             self.app.app_id,
             socket,
@@ -151,7 +151,7 @@ class AppListener:
         self.decided.set()
         logger.info("Long connection opened", extra={"app_id": self.app.app_id, "host": address.host})
         try:
-            return Refusal(Verdict.RETRY, await connection.run())
+            return ConnectRefusal(ConnectVerdict.RETRY, await connection.run())
         finally:
             self._config = connection.config
 
@@ -163,13 +163,13 @@ class AppListener:
             self._phase, self._since = phase, datetime.now(UTC)
             self.changed()
 
-    def _log(self, refusal: Refusal, delay: Delay) -> None:
+    def _log(self, refusal: ConnectRefusal, delay: Delay) -> None:
         """Log the end of a connection, which Lark causes every few minutes, or a failed attempt."""
         fields = {"app_id": self.app.app_id, "error": refusal.reason, "retry_in_s": round(delay.seconds, 1)}
         match refusal.verdict:
-            case Verdict.REFUSED:
+            case ConnectVerdict.REFUSED:
                 logger.error("Lark refuses the long connection of the app", extra=fields)
-            case Verdict.CROWDED:
+            case ConnectVerdict.CROWDED:
                 logger.warning("Too many long connections of the app; retrying", extra=fields)
             case _ if delay.is_exhausted:
                 logger.error("Attempts to connect exhausted; retrying much later", extra=fields)

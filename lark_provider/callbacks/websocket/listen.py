@@ -20,7 +20,7 @@ from lark_provider import config
 from lark_provider.callbacks.http import stores
 from lark_provider.callbacks.http.gateway import Gateway
 from lark_provider.callbacks.http.keys import KeyRing
-from lark_provider.callbacks.probes.pages import Page
+from lark_provider.callbacks.probes.pages import ProbePage
 from lark_provider.callbacks.probes.probes import Probes
 from lark_provider.callbacks.websocket import opening, roster
 from lark_provider.callbacks.websocket.app_listener import AppListener
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ListenSettings:
     """The settings of a process that listens.
 
     Attributes:
@@ -68,7 +68,7 @@ class Listener:
         StorageError: The database takes no clicks, or the registry cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ListenSettings) -> None:
         opening.check()
         self._wire = Wire(settings.proxy, settings.verify)
         self._opener = opening.Opener(self._wire)
@@ -143,19 +143,19 @@ class Listener:
                 await asyncio.gather(*running, return_exceptions=True)
         logger.info("Listener drained")
 
-    def _ready(self) -> Page:
+    def _ready(self) -> ProbePage:
         state = self.state()
         is_draining = self._probes is not None and self._probes.is_draining
         status = "draining" if is_draining else "ready" if state.is_ready else "not ready"
         apps = {app.app_id: app.phase.value for app in state.apps}
         body = orjson.dumps({"status": status, "sinks": dict(state.sinks), "apps": apps})
-        return Page(body, 200 if status == "ready" else 503)
+        return ProbePage(body, 200 if status == "ready" else 503)
 
     def _listener(self, app: App) -> AppListener:
         return AppListener(app, self._intake.take, self._opener, self._wire, self._warnings)
 
 
-def listen(settings: Settings) -> None:
+def listen(settings: ListenSettings) -> None:
     """Listen until SIGTERM or SIGINT; the second one ends the process at once. For the main thread.
 
     Clicks are stored in RabbitMQ or in the database, as the environment configures them.

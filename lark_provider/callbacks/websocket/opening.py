@@ -10,8 +10,8 @@ from lark_provider.engine import pools
 from lark_provider.engine.pools import Wire
 from lark_provider.protocol.errors import ConfigurationError, LarkError, TransportError
 from lark_provider.protocol.longconn.discovery import Address
-from lark_provider.protocol.longconn.fragments import Limits
-from lark_provider.protocol.longconn.refusals import Refusal, of_handshake
+from lark_provider.protocol.longconn.fragments import FragmentLimits
+from lark_provider.protocol.longconn.refusals import ConnectRefusal, of_handshake
 from lark_provider.protocol.redact import redact
 from lark_provider.protocol.tokens import App
 
@@ -33,7 +33,7 @@ class RefusedError(Exception):
         refusal: What follows from it.
     """
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: ConnectRefusal) -> None:
         super().__init__(refusal.reason)
         self.refusal = refusal
 
@@ -103,7 +103,7 @@ class Opener:
                 open_timeout=OPEN_SECONDS,
                 ping_interval=None,
                 close_timeout=CLOSE_SECONDS,
-                max_size=Limits().message_bytes + _OVERHEAD_BYTES,
+                max_size=FragmentLimits().message_bytes + _OVERHEAD_BYTES,
                 logger=self._logger,
                 **options,
             )

@@ -81,7 +81,7 @@ def show(lark: LocalLark) -> bool:
                 stack.enter_context(bridge(serving, settings))
             with (
                 step(6, f"run {native.DAG_ID}: Airflow's own ApprovalOperator asks; click on the card"),
-                native.Clicker(lark) as clicker,
+                native.DemoClicker(lark) as clicker,
             ):
                 answered = native.run(serving)
     with step(7, f"ask {lark.base_url} what arrived"):

@@ -23,7 +23,7 @@ _PARTS = ("api-server", "scheduler", "dag-processor")
 _START_SECONDS, _END_SECONDS = 180.0, 20.0
 
 
-class Services:
+class AirflowServices:
     """An Airflow that serves.
 
     Args:
@@ -97,7 +97,7 @@ class Services:
 
 
 @contextmanager
-def services(env: Mapping[str, str], home: Path, settings: Mapping[str, str]) -> Iterator[Services]:
+def services(env: Mapping[str, str], home: Path, settings: Mapping[str, str]) -> Iterator[AirflowServices]:
     """Run API server, scheduler and DAG processor until the block ends.
 
     Args:
@@ -133,7 +133,7 @@ def services(env: Mapping[str, str], home: Path, settings: Mapping[str, str]) ->
             )
             processes.append(process)
         try:
-            found = Services(url, passwords)
+            found = AirflowServices(url, passwords)
             found.wait()
             yield found
         except LarkError:

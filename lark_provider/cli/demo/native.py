@@ -11,7 +11,7 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-from lark_provider.cli.demo.airflow_services import Services
+from lark_provider.cli.demo.airflow_services import AirflowServices
 from lark_provider.cli.demo.processes import CHAT_ID, LocalLark
 from lark_provider.errors import LarkError
 
@@ -23,7 +23,7 @@ _SHOWN = {STRANGER: "through the gateway", APPROVER: "over the long connection"}
 _RUN_SECONDS = 180.0
 
 
-class Clicker:
+class DemoClicker:
     """Act for the people in the chat: click on the card as soon as it is there."""
 
     def __init__(self, lark: LocalLark) -> None:
@@ -57,7 +57,7 @@ class Clicker:
             self.toasts[user] = (clicked["toast"] or {}).get("content", clicked["error"])
 
 
-def run(airflow: Services) -> dict[str, Any]:
+def run(airflow: AirflowServices) -> dict[str, Any]:
     """Run the DAG, and return the question as Airflow records it, answered.
 
     Args:
@@ -86,7 +86,7 @@ def messages(state: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def report(state: dict[str, Any], clicker: Clicker, answered: dict[str, Any]) -> bool:
+def report(state: dict[str, Any], clicker: DemoClicker, answered: dict[str, Any]) -> bool:
     """Print the clicks and what became of them, and return whether it is as expected."""
     print("\nAsked by Airflow's ApprovalOperator, on a card:")
     for user, toast in clicker.toasts.items():

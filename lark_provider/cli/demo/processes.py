@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 
 import lark_provider
-from lark_provider.cli.demo.airflow_services import BRIDGE, Services
+from lark_provider.cli.demo.airflow_services import BRIDGE, AirflowServices
 from lark_provider.engine import http
 from lark_provider.errors import ConfigurationError, LarkError
 from lark_provider.storage.crypto import generate_key
@@ -195,7 +195,7 @@ def listener(lark: LocalLark, database_url: str) -> Iterator[None]:
 
 
 @contextmanager
-def bridge(airflow: Services, settings: Mapping[str, str]) -> Iterator[None]:
+def bridge(airflow: AirflowServices, settings: Mapping[str, str]) -> Iterator[None]:
     """Bring Airflow's questions to the local Lark until the block ends."""
     env = {
         **os.environ,

@@ -23,6 +23,7 @@ from lark_provider.engine.interpreter import answer as answer_to
 from lark_provider.engine.session import Session
 from lark_provider.protocol.calls import Call
 from lark_provider.protocol.effects import (
+    Await,
     Effect,
     Local,
     ReadFile,
@@ -30,7 +31,6 @@ from lark_provider.protocol.effects import (
     Sleep,
     Spawn,
     Take,
-    Wait,
 )
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.trampoline import run
@@ -85,7 +85,7 @@ async def _aperform(effect: Effect, until: float, session: Session) -> Any:
             return await threads.run(lambda: list(itertools.islice(stream.iterator, count)))
         case ReadFile():
             return await threads.run(lambda: files.load(effect))
-        case Wait(future):
+        case Await(future):
             other = asyncio.wrap_future(future)
             other.add_done_callback(consume_exception)
             try:

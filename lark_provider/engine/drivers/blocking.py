@@ -23,6 +23,7 @@ from lark_provider.engine.interpreter import answer as answer_to
 from lark_provider.engine.session import Session
 from lark_provider.protocol.calls import Call
 from lark_provider.protocol.effects import (
+    Await,
     Effect,
     Local,
     ReadFile,
@@ -30,7 +31,6 @@ from lark_provider.protocol.effects import (
     Sleep,
     Spawn,
     Take,
-    Wait,
 )
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Procedure
@@ -85,7 +85,7 @@ def _perform(effect: Effect, until: float, session: Session) -> Any:
             return list(itertools.islice(stream.iterator, count))
         case ReadFile():
             return files.load(effect)
-        case Wait(future, thread):
+        case Await(future, thread):
             if thread == threading.get_ident():
                 return None
             try:

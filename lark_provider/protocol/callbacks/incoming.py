@@ -83,7 +83,7 @@ def _valid(current: str | None, previous: tuple[tuple[str, float], ...], now: fl
     return (current, *(value for value, end in previous if now < end and value.strip()))
 
 
-class Signed(NamedTuple):
+class SignatureHeaders(NamedTuple):
     """The headers that Lark signs with; empty texts where they are missing."""
 
     timestamp: str
@@ -103,10 +103,10 @@ class Incoming:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 
-    def signature_headers(self) -> Signed:
+    def signature_headers(self) -> SignatureHeaders:
         """Return the headers that Lark signs with. One that occurs twice counts as missing."""
         found: dict[str, str] = {}
         for name, value in self.headers.items():
             lower = name.lower()
             found[lower] = "" if lower in found else value
-        return Signed(found.get(_TIMESTAMP, ""), found.get(_NONCE, ""), found.get(_SIGNATURE, ""))
+        return SignatureHeaders(found.get(_TIMESTAMP, ""), found.get(_NONCE, ""), found.get(_SIGNATURE, ""))

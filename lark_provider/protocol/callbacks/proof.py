@@ -10,14 +10,14 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from lark_provider.protocol.callbacks.incoming import Signed
+from lark_provider.protocol.callbacks.incoming import SignatureHeaders
 
 _BLOCK = 16
 _UTF8 = ("utf-8", "surrogatepass")  # invalid Unicode must not raise
 
 
 def signature(
-    signed: Signed, key: str, body: bytes, algorithm: Callable[[bytes], Any] = hashlib.sha256
+    signed: SignatureHeaders, key: str, body: bytes, algorithm: Callable[[bytes], Any] = hashlib.sha256
 ) -> str:
     """Return what `X-Lark-Signature` must be.
 
@@ -31,7 +31,7 @@ def signature(
     return str(algorithm((signed.timestamp + signed.nonce + key).encode(*_UTF8) + body).hexdigest())
 
 
-def old_card_signature(signed: Signed, verification_token: str, body: bytes) -> str:
+def old_card_signature(signed: SignatureHeaders, verification_token: str, body: bytes) -> str:
     """Return what `X-Lark-Signature` must be with an old card callback, which Lark signs with SHA-1.
 
     Args:

@@ -24,7 +24,7 @@ _VERB = re.compile(rf"/(?:{'|'.join(VERBS)})(?!\S)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Mention:
+class MentionedPerson:
     """Who is mentioned in a message.
 
     Attributes:
@@ -61,7 +61,7 @@ class CommandMessage:
     chat_id: str
     is_direct: bool
     text: str
-    mentions: tuple[Mention, ...]
+    mentions: tuple[MentionedPerson, ...]
     sent_at: datetime
 
     def mentions_person(self, open_id: str) -> bool:
@@ -143,8 +143,10 @@ def _is_edited(message: Mapping[str, Any]) -> bool:
     return changed not in {None, "", "0", 0} and int(changed) != int(message["create_time"])
 
 
-def _mentions(given: Sequence[Mapping[str, Any]]) -> list[Mention]:
+def _mentions(given: Sequence[Mapping[str, Any]]) -> list[MentionedPerson]:
     return [
-        Mention(str(one["key"]), str((one.get("id") or {}).get("open_id") or ""), str(one.get("name") or ""))
+        MentionedPerson(
+            str(one["key"]), str((one.get("id") or {}).get("open_id") or ""), str(one.get("name") or "")
+        )
         for one in given
     ]

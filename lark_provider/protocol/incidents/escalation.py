@@ -21,7 +21,7 @@ End: TypeAlias = Literal["claimed", "recovered", "muted"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class EscalationStep:
     """A step of an escalation.
 
     Attributes:
@@ -116,7 +116,7 @@ class Escalation:
         rota: Whose turn it is: each step is the next one's.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[EscalationStep, ...]
     rota: Rota
 
 
@@ -148,7 +148,7 @@ class Decision(NamedTuple):
     end: End | None = None
 
 
-def due_at(opened: datetime, step: Step, quiet: QuietHours | None) -> datetime:
+def due_at(opened: datetime, step: EscalationStep, quiet: QuietHours | None) -> datetime:
     """Return when a step is to be taken.
 
     Args:
@@ -161,7 +161,7 @@ def due_at(opened: datetime, step: Step, quiet: QuietHours | None) -> datetime:
     return quiet.later(opened, step.after)
 
 
-def plan(opened: datetime, steps: Sequence[Step], quiet: QuietHours | None) -> list[PlannedStep]:
+def plan(opened: datetime, steps: Sequence[EscalationStep], quiet: QuietHours | None) -> list[PlannedStep]:
     """Return the steps of an incident with their times, all of them due. Arguments are those of `due_at`."""
     return [
         PlannedStep(number, due_at(opened, one, quiet), "due") for number, one in enumerate(steps, start=1)
@@ -194,14 +194,14 @@ def decide(incident: Incident, steps: Sequence[PlannedStep], now: datetime) -> D
     return Decision(due[-1], tuple(due[:-1])) if due else Decision()
 
 
-def to_json(step: Step, rota: Rota) -> dict[str, Any]:
+def to_json(step: EscalationStep, rota: Rota) -> dict[str, Any]:
     """Return a step with its rota as plain values."""
     found = asdict(rota)
     found["weekly_from"] = None if rota.weekly_from is None else rota.weekly_from.isoformat()
     return {"step": asdict(step), "rota": found}
 
 
-def from_json(found: Mapping[str, Any]) -> tuple[Step, Rota]:
+def from_json(found: Mapping[str, Any]) -> tuple[EscalationStep, Rota]:
     """Return what `to_json` wrote.
 
     Raises:
@@ -211,7 +211,7 @@ def from_json(found: Mapping[str, Any]) -> tuple[Step, Rota]:
     rota = found["rota"]
     day, table = rota["weekly_from"], rota["table"]
     calendar = rota.get("calendar")  # what an earlier version recorded has none
-    return Step(**found["step"]), Rota(
+    return EscalationStep(**found["step"]), Rota(
         tuple(rota["people"]),
         None if day is None else date.fromisoformat(day),
         None if table is None else RotaTable(**table),

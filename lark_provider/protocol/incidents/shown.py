@@ -10,7 +10,7 @@ from lark_provider.protocol.incidents.model import Incident
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class IncidentPlace:
     """Whose failures an incident has, and who is told.
 
     Attributes:
@@ -36,7 +36,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownIncident:
     """An incident with what its card needs beside it.
 
     Attributes:
@@ -49,7 +49,7 @@ class Shown:
     """
 
     key: str
-    place: Place
+    place: IncidentPlace
     incident: Incident
     event: RunEvent
     mentions: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]] = ((), (), ())

@@ -8,7 +8,7 @@ from lark_provider.protocol.longconn.frames import FrameError
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FragmentLimits:
     """What is held for messages that are not complete yet, of one connection.
 
     Attributes:
@@ -43,8 +43,8 @@ class Fragments:
         limits: The bounds.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
+    def __init__(self, limits: FragmentLimits | None = None) -> None:
+        self._limits = limits or FragmentLimits()
         self._messages: dict[str, _Message] = {}  # The one with the oldest last part first.
         self._size = 0
 

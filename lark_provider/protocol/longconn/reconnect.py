@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lark_provider.protocol.longconn.refusals import Verdict
+from lark_provider.protocol.longconn.refusals import ConnectVerdict
 
 SILENCE_SECONDS = 30.0
 """How much longer than the interval of the pings a connection may be silent: pongs are due in between."""
@@ -97,7 +97,7 @@ class ReconnectBackoff:
         self._failures = 0
         self._crowded = 0
 
-    def next(self, verdict: Verdict, stood: float, config: ClientConfig, random: float) -> Delay:
+    def next(self, verdict: ConnectVerdict, stood: float, config: ClientConfig, random: float) -> Delay:
         """Return the delay after a connection ended, or an attempt failed.
 
         Args:
@@ -109,9 +109,9 @@ class ReconnectBackoff:
         if stood >= STEADY_SECONDS:
             self._failures = self._crowded = 0
         self._failures += 1
-        if verdict is Verdict.REFUSED:
+        if verdict is ConnectVerdict.REFUSED:
             return Delay(REFUSED_SECONDS * (0.9 + 0.2 * random), self._failures)
-        if verdict is Verdict.CROWDED:
+        if verdict is ConnectVerdict.CROWDED:
             self._crowded += 1
             usual = min(_CROWDED_SECONDS * 2.0 ** min(self._crowded - 1, 10), _LONGEST_CROWDED)
             return Delay(usual * (0.5 + random), self._failures)

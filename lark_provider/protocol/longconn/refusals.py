@@ -10,7 +10,7 @@ from lark_provider.protocol.errors import ConfigurationError, LarkAPIError, Lark
 from lark_provider.protocol.redact import redact
 
 
-class Verdict(enum.Enum):
+class ConnectVerdict(enum.Enum):
     """What to do after a failure to connect."""
 
     RETRY = "retry"
@@ -21,7 +21,7 @@ class Verdict(enum.Enum):
     """Nothing changes until a person has corrected something."""
 
 
-class Refusal(NamedTuple):
+class ConnectRefusal(NamedTuple):
     """Why a connection is not open.
 
     Attributes:
@@ -29,7 +29,7 @@ class Refusal(NamedTuple):
         reason: What was wrong and the next step, without secrets.
     """
 
-    verdict: Verdict
+    verdict: ConnectVerdict
     reason: str
 
 
@@ -51,7 +51,7 @@ _STEPS = {
 }
 
 
-def of_discovery(app_id: str, error: LarkError) -> Refusal:
+def of_discovery(app_id: str, error: LarkError) -> ConnectRefusal:
     """Return what follows from an error of the request for an address.
 
     Args:
@@ -59,15 +59,15 @@ def of_discovery(app_id: str, error: LarkError) -> Refusal:
         error: As the request raised it.
     """
     if isinstance(error, ConfigurationError):
-        return Refusal(Verdict.REFUSED, str(error))
+        return ConnectRefusal(ConnectVerdict.REFUSED, str(error))
     # An HTTP status says that something on the way to the endpoint has answered, such as a gateway.
     if isinstance(error, LarkAPIError) and error.http_status == _OK and error.code in _STEPS:
-        verdict = Verdict.CROWDED if error.code == _TOO_MANY else Verdict.REFUSED
+        verdict = ConnectVerdict.CROWDED if error.code == _TOO_MANY else ConnectVerdict.REFUSED
         return _refusal(app_id, verdict, error.code, error.msg)
-    return Refusal(Verdict.RETRY, str(error))
+    return ConnectRefusal(ConnectVerdict.RETRY, str(error))
 
 
-def of_handshake(app_id: str, status: int, headers: Mapping[str, str], *secrets: str) -> Refusal:
+def of_handshake(app_id: str, status: int, headers: Mapping[str, str], *secrets: str) -> ConnectRefusal:
     """Return what follows from a refused WebSocket handshake.
 
     Args:
@@ -79,23 +79,23 @@ def of_handshake(app_id: str, status: int, headers: Mapping[str, str], *secrets:
     code, inner = (_number(headers.get(name)) for name in ("Handshake-Status", "Handshake-Autherrcode"))
     said = redact(headers.get("Handshake-Msg", ""), *secrets)[:200]
     if code == _AUTH and inner == _TOO_MANY:
-        return _refusal(app_id, Verdict.CROWDED, inner, said)
+        return _refusal(app_id, ConnectVerdict.CROWDED, inner, said)
     if code == _FORBIDDEN:
-        return _refusal(app_id, Verdict.REFUSED, code, said)
+        return _refusal(app_id, ConnectVerdict.REFUSED, code, said)
     shown = f"HTTP {status}" if code is None else f"{code} {said}".strip()
     if inner is not None:
         shown += f" ({inner})"
-    return Refusal(
-        Verdict.RETRY,
+    return ConnectRefusal(
+        ConnectVerdict.RETRY,
         f"The WebSocket handshake must succeed, got {shown}. Next: nothing, unless it goes on: check proxies "
         "on the way.",
     )
 
 
-def _refusal(app_id: str, verdict: Verdict, code: int, said: str) -> Refusal:
+def _refusal(app_id: str, verdict: ConnectVerdict, code: int, said: str) -> ConnectRefusal:
     shown = f"{code}: {said}" if said else str(code)
     what = f"Lark must accept the long connection of app {app_id}, got {shown.rstrip('.')}"
-    return Refusal(verdict, f"{what}. Next: {_STEPS[code]}.")
+    return ConnectRefusal(verdict, f"{what}. Next: {_STEPS[code]}.")
 
 
 def _number(text: str | None) -> int | None:

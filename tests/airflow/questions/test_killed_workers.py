@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL
 from lark_provider.callbacks import waiting
 from lark_provider.errors import ConfigurationError
 from lark_provider.hooks import airflow_config
-from lark_provider.operators.question_cards import QuestionCards
+from lark_provider.operators.question_cards import OperatorCards
 from lark_provider.protocol.questions import Asked, Draft, Question
 from lark_provider.storage import looks, tables
 from lark_provider.storage.engine import engine
@@ -92,13 +92,13 @@ def test_a_card_whose_question_was_closed_while_it_was_sent_is_withdrawn(
     lark: Emulator, url: URL, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator = approval()
-    send = QuestionCards.send
+    send = OperatorCards.send
 
-    def cleared_meanwhile(cards: QuestionCards, asked: Asked, card: Any) -> tuple[Asked, str]:
+    def cleared_meanwhile(cards: OperatorCards, asked: Asked, card: Any) -> tuple[Asked, str]:
         Waits(url).close(asked.id, "withdrawn")
         return send(cards, asked, card)
 
-    monkeypatch.setattr(QuestionCards, "send", cleared_meanwhile)
+    monkeypatch.setattr(OperatorCards, "send", cleared_meanwhile)
     with pytest.raises(AirflowFailException, match=r"was closed: withdrawn\. Next: clear the task"):
         operator.execute(start())
     assert not list(buttons(messages(lark)[0]["content"]))

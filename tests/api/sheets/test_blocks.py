@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc.sheets.addressing import Cell, Range
-from lark_provider.api.clouddoc.sheets.blocks import BLOCK, Kind, encode_block, encode_column
+from lark_provider.api.clouddoc.sheets.blocks import BLOCK, CellKind, encode_block, encode_column
 from lark_provider.api.clouddoc.sheets.runs import Runs
 from lark_provider.api.clouddoc.sheets.tabulating import encode
 from lark_provider.api.clouddoc.sheets.values import TEXT, Formula, encode_row
@@ -128,4 +128,4 @@ def test_blocks_and_rows_may_follow_each_other() -> None:
 
 
 def test_finite_numbers_with_a_sum_that_is_too_large_are_numbers() -> None:
-    assert encode_column((1.7e308, 1.0e308, 2.0)).kind is Kind.NUMBER
+    assert encode_column((1.7e308, 1.0e308, 2.0)).kind is CellKind.NUMBER

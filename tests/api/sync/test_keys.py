@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc import field_types as t
-from lark_provider.api.clouddoc.sync.keys import EMPTY, KeyForm, KeyMisfitError, Keys, number_text
+from lark_provider.api.clouddoc.sync.keys import EMPTY, KeyBuilder, KeyForm, KeyMisfitError, number_text
 from lark_provider.errors import InvalidRequestError
 
 BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -31,8 +31,8 @@ TYPES = {
 PAIRS = st.tuples(st.text(min_size=1, max_size=3), st.integers())
 
 
-def keys(*names: str, form: KeyForm = "exact") -> Keys:
-    return Keys(names, TYPES, form, ZONE)
+def keys(*names: str, form: KeyForm = "exact") -> KeyBuilder:
+    return KeyBuilder(names, TYPES, form, ZONE)
 
 
 @BUSY

@@ -14,18 +14,18 @@ from sqlalchemy.engine import URL
 from lark_provider import LarkServiceClient
 from lark_provider.bridge.escalating import Escalator
 from lark_provider.bridge.incident_apps import IncidentApps
-from lark_provider.bridge.lark import Apps
+from lark_provider.bridge.lark import BridgeClients
 from lark_provider.outbox import outgoing
-from lark_provider.outbox.apps import Apps as Senders
+from lark_provider.outbox.apps import OutboxApps as Senders
 from lark_provider.outbox.delivering import Deliverer
 from lark_provider.protocol.incidents.changes import after
 from lark_provider.protocol.incidents.escalation import (
     Escalation,
+    EscalationStep,
     Rota,
-    Step,
 )
 from lark_provider.protocol.incidents.event import RunEvent
-from lark_provider.protocol.incidents.shown import Place, Shown
+from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
 from lark_provider.protocol.quiet_hours import QuietHours
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate
@@ -38,7 +38,7 @@ from tests.bridge.making import execute
 
 CHAT = "oc_emulator_data_team"
 PEOPLE = ("alice@example.com", "bob@example.com")
-STEPS = (Step(10, "app"), Step(20, "sms"), Step(30, "phone"))
+STEPS = (EscalationStep(10, "app"), EscalationStep(20, "sms"), EscalationStep(30, "phone"))
 
 
 class Scene:
@@ -54,20 +54,20 @@ class Scene:
 
     def fail(
         self,
-        steps: tuple[Step, ...] = STEPS,
+        steps: tuple[EscalationStep, ...] = STEPS,
         rota: Rota | None = None,
         quiet: QuietHours | None = None,
         not_before: str = "",
     ) -> str:
         event = RunEvent("failure", "d", "r", "t", try_number=1, ti_id="r-t")
 
-        def change(before: Shown) -> Shown | None:
+        def change(before: ShownIncident) -> ShownIncident | None:
             incident = after(before.incident, event, {})
             if incident is None:
                 return None
             return replace(before, incident=replace(incident, not_before=not_before))
 
-        place = Place("d", "r", CHAT, "chat_id", "en")
+        place = IncidentPlace("d", "r", CHAT, "chat_id", "en")
         shown = self.incidents.record(place, event, change, outgoing.card).shown
         assert shown is not None
         self.key = shown.key
@@ -105,7 +105,7 @@ class Scene:
         """What a bridge does, until there is nothing to do."""
 
         async def once() -> None:
-            clients = Apps(self.text)
+            clients = BridgeClients(self.text)
             apps = IncidentApps(self.url, clients, self.app.app_id)
             await Escalator(self.url, apps, clients).work()
 

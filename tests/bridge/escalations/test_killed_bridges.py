@@ -28,7 +28,7 @@ BRIDGE = """
 import asyncio, sys
 from lark_provider.bridge.escalating import Escalator
 from lark_provider.bridge.incident_apps import IncidentApps
-from lark_provider.bridge.lark import Apps
+from lark_provider.bridge.lark import BridgeClients
 from lark_provider.storage import urls
 from lark_provider.storage import escalations
 
@@ -42,7 +42,7 @@ if sys.argv[3] == "before":
     escalations.Escalations.begin = hang
 
 async def work():
-    clients = Apps(sys.argv[1])
+    clients = BridgeClients(sys.argv[1])
     await Escalator(url, IncidentApps(url, clients, sys.argv[2]), clients).work()
 
 asyncio.run(work())

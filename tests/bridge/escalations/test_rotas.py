@@ -15,10 +15,10 @@ from lark_provider.api.calendar import Attendee, CalendarEvent
 from lark_provider.bridge.rotas import OnDuty, of_events, of_records, on_duty
 from lark_provider.client import AsyncLarkServiceClient
 from lark_provider.protocol.incidents.escalation import (
+    EscalationStep,
     Rota,
     RotaCalendar,
     RotaTable,
-    Step,
 )
 from tests.bridge.escalations.making import Scene, calendar_of
 
@@ -68,7 +68,7 @@ def test_people_of_a_cell() -> None:
 
 def test_who_is_invited_to_the_events_of_a_calendar_is_on_duty(scene: Scene) -> None:
     calendar = RotaCalendar(calendar_of(scene.lark, ("second", "alice"), ("first", "bob")))
-    scene.fail((Step(10, "app"), Step(20, "sms")), Rota(calendar=calendar))
+    scene.fail((EscalationStep(10, "app"), EscalationStep(20, "sms")), Rota(calendar=calendar))
     for _ in range(2):
         scene.pass_minutes(10)
         scene.work()
@@ -78,7 +78,7 @@ def test_who_is_invited_to_the_events_of_a_calendar_is_on_duty(scene: Scene) -> 
 
 def test_titles_name_who_is_on_duty_also_where_guests_are_hidden(scene: Scene) -> None:
     calendar = calendar_of(scene.lark, ("On call: alice@example.com", "bob"))
-    scene.fail((Step(10, "app"),), Rota(calendar=RotaCalendar(calendar, "title")))
+    scene.fail((EscalationStep(10, "app"),), Rota(calendar=RotaCalendar(calendar, "title")))
     scene.lark.fault(path="*/attendees", status=403, body='{"code": 193002, "msg": "no permission"}')
     scene.pass_minutes(10)
     scene.work()
@@ -88,7 +88,7 @@ def test_titles_name_who_is_on_duty_also_where_guests_are_hidden(scene: Scene) -
 @pytest.mark.parametrize("otherwise", [(), ("bob@example.com",)])
 def test_a_calendar_without_anybody_on_duty(scene: Scene, otherwise: tuple[str, ...]) -> None:
     rota = Rota(otherwise, calendar=RotaCalendar(calendar_of(scene.lark), "title"))
-    scene.fail((Step(10, "app"), Step(20, "sms")), rota)
+    scene.fail((EscalationStep(10, "app"), EscalationStep(20, "sms")), rota)
     scene.pass_minutes(10)
     scene.work()
     if otherwise:
@@ -104,7 +104,7 @@ def test_a_calendar_that_is_refused(
     scene: Scene, otherwise: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     rota = Rota(otherwise, calendar=RotaCalendar("feishu.cn_gone@group.calendar.feishu.cn"))
-    scene.fail((Step(10, "app"), Step(20, "sms")), rota)
+    scene.fail((EscalationStep(10, "app"), EscalationStep(20, "sms")), rota)
     scene.pass_minutes(10)
     scene.work()
     assert scene.states == ["done" if otherwise else "failed", "due"]
@@ -116,7 +116,7 @@ def test_a_calendar_that_is_refused(
 
 def test_a_calendar_that_does_not_answer_is_read_again(scene: Scene) -> None:
     calendar = RotaCalendar(calendar_of(scene.lark, ("on call", "alice")))
-    scene.fail((Step(10, "app"),), Rota(("bob@example.com",), calendar=calendar))
+    scene.fail((EscalationStep(10, "app"),), Rota(("bob@example.com",), calendar=calendar))
     scene.lark.fault(path="*/instance_view", status=502, body="", times=100)
     scene.pass_minutes(10)
     scene.work()

@@ -10,8 +10,8 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider.protocol.incidents.escalation import (
+    EscalationStep,
     Rota,
-    Step,
 )
 from lark_provider.protocol.incidents.model import Claim, Mute
 from lark_provider.protocol.quiet_hours import QuietHours
@@ -88,7 +88,7 @@ def test_a_refusal_is_shown_and_the_next_step_is_on_time(
 
 
 def test_an_exhausted_quota_is_recorded_for_the_check(scene: Scene) -> None:
-    scene.fail((Step(1, "sms"),))
+    scene.fail((EscalationStep(1, "sms"),))
     scene.lark.settings(urgent_sms_quota=0)
     scene.pass_minutes(1)
     scene.work()
@@ -100,7 +100,7 @@ def test_an_exhausted_quota_is_recorded_for_the_check(scene: Scene) -> None:
 
 def test_nobody_on_duty_and_people_who_are_not_in_the_chat_are_shown(scene: Scene) -> None:
     scene.lark.add_user("eve", email="eve@example.com")
-    scene.fail((Step(1, "app"), Step(2, "app")), Rota(("eve@example.com",)))
+    scene.fail((EscalationStep(1, "app"), EscalationStep(2, "app")), Rota(("eve@example.com",)))
     scene.pass_minutes(1)
     scene.work()
     assert scene.states == ["failed", "due"]
@@ -119,7 +119,7 @@ def test_a_step_that_is_always_taken_sends_the_card_that_waits_for_the_morning(s
     now = datetime.now(UTC)
     begin = (now - timedelta(hours=1)).time().replace(microsecond=0)
     quiet = QuietHours(begin, (now + timedelta(hours=3)).time().replace(microsecond=0), "UTC")
-    steps = (Step(1, "app"), Step(2, "phone", always=True))
+    steps = (EscalationStep(1, "app"), EscalationStep(2, "phone", always=True))
     scene.fail(steps, quiet=quiet, not_before=quiet.end_after(now).isoformat())
     assert not _messages(scene)
     scene.pass_minutes(2)

@@ -25,7 +25,7 @@ def main() -> None:
     dedup._LOOK_SECONDS = intake.NOTE_SECONDS = 20.0  # but not for a database on a busy machine
     handler, proxy, verify = (text or None for text in sys.argv[1:4])
     trusted = False if verify == "false" else verify or True
-    listen.listen(listen.Settings(sys.argv[4:], handler=handler, proxy=proxy, verify=trusted))
+    listen.listen(listen.ListenSettings(sys.argv[4:], handler=handler, proxy=proxy, verify=trusted))
 
 
 if __name__ == "__main__":

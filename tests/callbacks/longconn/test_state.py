@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lark_provider.callbacks.websocket import fleet, opening
-from lark_provider.callbacks.websocket.listen import Listener, Settings
+from lark_provider.callbacks.websocket.listen import Listener, ListenSettings
 from lark_provider.callbacks.websocket.state import AppState, ListenState, Phase
 from tests.callbacks import mq
 from tests.callbacks.longconn.larkside import LarkSide, lark_side
@@ -42,7 +42,7 @@ def test_the_state_says_who_is_connected_since_when_and_what_is_in_flight(
     handler = "tests.callbacks.longconn.answering.answer"
 
     async def scene() -> None:
-        listener = Listener(Settings(handler=handler))
+        listener = Listener(ListenSettings(handler=handler))
         assert listener.state() == ListenState((), {"database": False})
         assert not listener.state().is_ready
         stop = asyncio.Event()
@@ -84,7 +84,7 @@ def test_a_background_task_that_fails_ends_the_process(
 
     async def scene() -> None:
         with pytest.raises(RuntimeError, match="on purpose"):
-            await Listener(Settings()).run(asyncio.Event())
+            await Listener(ListenSettings()).run(asyncio.Event())
 
     mq.run(scene())
 

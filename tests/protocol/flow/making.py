@@ -22,8 +22,8 @@ from lark_provider.protocol.effects import (
 )
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.retry import RetryPolicy
-from lark_provider.protocol.trampoline import Frame
 from lark_provider.protocol.trampoline import Run as Running
+from lark_provider.protocol.trampoline import StackFrame
 from lark_provider.protocol.trampoline import run as trampoline
 
 READ = request("GET", "/open-apis/x")
@@ -40,8 +40,8 @@ OK = answer(data={"id": "1"})
 
 
 def run(operation: Call[Any] | Procedure[Any], policy: RetryPolicy) -> Running[Any]:
-    def answer_to(effect: Any, until: float) -> Frame | None:
-        return Frame(attempts(effect, policy), until) if isinstance(effect, Call) else None
+    def answer_to(effect: Any, until: float) -> StackFrame | None:
+        return StackFrame(attempts(effect, policy), until) if isinstance(effect, Call) else None
 
     return trampoline(operation, answer_to)
 

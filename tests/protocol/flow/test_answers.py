@@ -20,7 +20,7 @@ from lark_provider.protocol.calls import request
 from lark_provider.protocol.effects import NeedToken, Random, Response
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.tokens import App, fetch
-from lark_provider.protocol.trampoline import Frame
+from lark_provider.protocol.trampoline import StackFrame
 from lark_provider.protocol.trampoline import run as trampoline
 from tests.protocol.flow.making import KEYED, OK, READ, WRITE, Run, answer
 
@@ -160,8 +160,8 @@ def test_an_operation_that_is_closed_closes_its_steps_the_last_one_first() -> No
         finally:
             closed.append("outer")
 
-    def answer_to(effect: Any, until: float) -> Frame | None:
-        return Frame(inner(), until) if isinstance(effect, NeedToken) else None
+    def answer_to(effect: Any, until: float) -> StackFrame | None:
+        return StackFrame(inner(), until) if isinstance(effect, NeedToken) else None
 
     running = trampoline(outer(), answer_to)
     next(running)

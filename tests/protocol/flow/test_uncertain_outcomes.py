@@ -19,7 +19,7 @@ from lark_provider.errors import (
     TransportError,
 )
 from lark_provider.protocol.calls import Call, request
-from lark_provider.protocol.codes import TABLE, Kind
+from lark_provider.protocol.codes import TABLE, CodeKind
 from lark_provider.protocol.effects import Lost, Response
 from tests.protocol.flow.making import KEYED, OK, READ, REMOVAL, WRITE, Run, answer
 
@@ -112,7 +112,7 @@ def test_a_removal_that_counts_positions_is_not_repeated() -> None:
 
 
 @given(
-    code=st.sampled_from([*(code for code in TABLE if TABLE[code].kind is not Kind.DONE), 1, 424242]),
+    code=st.sampled_from([*(code for code in TABLE if TABLE[code].kind is not CodeKind.DONE), 1, 424242]),
     status=st.sampled_from([200, 400, 403, 404, 429, 500, 504]),
     keyed=st.booleans(),
 )
@@ -123,8 +123,8 @@ def test_no_write_is_sent_twice_without_key_unless_lark_says_it_was_not_done(
     played = Run(call, [answer(code, status)] * 10)
     assert isinstance(played.error, LarkError)
     assert "Next: " in str(played.error)
-    not_done = code in TABLE and TABLE[code].kind in {Kind.RATE, Kind.BUSY, Kind.TOKEN}
-    limited = status == 429 and (code not in TABLE or TABLE[code].kind is Kind.REFUSED)
+    not_done = code in TABLE and TABLE[code].kind in {CodeKind.RATE, CodeKind.BUSY, CodeKind.TOKEN}
+    limited = status == 429 and (code not in TABLE or TABLE[code].kind is CodeKind.REFUSED)
     if not (keyed or not_done or limited):
         assert len(played.sent) == 1
     assert sum(played.sleeps) <= 60

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from lark_provider.protocol.incidents.escalation import (
     Decision,
+    EscalationStep,
     PlannedStep,
     Rota,
     RotaTable,
-    Step,
     decide,
     due_at,
     end_of,
@@ -55,14 +55,14 @@ def at(text: str, zone: str = "Asia/Shanghai") -> datetime:
 @settings(max_examples=150, deadline=None)
 @given(hours(), moments, st.integers(0, 1500))
 def test_only_minutes_outside_of_quiet_hours_count(quiet: QuietHours, opened: datetime, after: int) -> None:
-    found = due_at(opened, Step(after, "app"), quiet)
+    found = due_at(opened, EscalationStep(after, "app"), quiet)
     now, left = opened, after
     while left or quiet.covers(now):  # minute by minute, since all limits are whole minutes
         left -= not quiet.covers(now)
         now += MINUTE
     assert found == now
     assert not quiet.covers(found)
-    assert due_at(opened, Step(after, "phone", always=True), quiet) == opened + after * MINUTE
+    assert due_at(opened, EscalationStep(after, "phone", always=True), quiet) == opened + after * MINUTE
 
 
 @settings(max_examples=150, deadline=None)
@@ -86,7 +86,7 @@ def test_the_limits_of_quiet_hours_are_where_the_wall_clock_passes_them(
 def test_each_step_is_taken_once_whenever_it_is_looked_at(
     quiet: QuietHours | None, opened: datetime, after: list[int], always: list[bool]
 ) -> None:
-    steps = [Step(one, "app", always[index]) for index, one in enumerate(sorted(after))]
+    steps = [EscalationStep(one, "app", always[index]) for index, one in enumerate(sorted(after))]
     planned = plan(opened, steps, quiet)
     states = {one.number: one for one in planned}
     taken: list[int] = []
@@ -109,7 +109,7 @@ def test_each_step_is_taken_once_whenever_it_is_looked_at(
 
 
 def test_a_night_moves_steps_to_the_morning_and_keeps_their_distance() -> None:
-    steps = (Step(10, "app"), Step(20, "sms"), Step(30, "phone", always=True))
+    steps = (EscalationStep(10, "app"), EscalationStep(20, "sms"), EscalationStep(30, "phone", always=True))
     times = [one.due_at for one in plan(at("2026-11-26T21:55"), steps, NIGHT)]
     assert times == [at("2026-11-27T07:05"), at("2026-11-27T07:15"), at("2026-11-26T22:25")]
 
@@ -125,7 +125,7 @@ def test_a_night_moves_steps_to_the_morning_and_keeps_their_distance() -> None:
 )
 def test_the_night_in_which_the_clocks_are_changed(opened: str, due: str) -> None:
     quiet = QuietHours(time(22), time(2, 30), "Europe/Berlin")
-    assert due_at(at(opened, "Europe/Berlin"), Step(5, "app"), quiet) == at(due, "Europe/Berlin")
+    assert due_at(at(opened, "Europe/Berlin"), EscalationStep(5, "app"), quiet) == at(due, "Europe/Berlin")
 
 
 def test_a_local_time_that_does_not_exist_is_as_long_after_midnight() -> None:
@@ -177,5 +177,5 @@ def test_each_step_is_the_next_ones_and_weeks_turn_the_rota() -> None:
     ],
 )
 def test_a_step_is_read_back_as_it_was_recorded(rota: Rota) -> None:
-    step = Step(12.5, "phone", always=True)
+    step = EscalationStep(12.5, "phone", always=True)
     assert from_json(to_json(step, rota)) == (step, rota)

@@ -12,7 +12,7 @@ from lark_provider.protocol.calls import LarkResponse
 from lark_provider.protocol.effects import Response
 from lark_provider.protocol.errors import ConfigurationError, LarkAPIError, LarkError, TransportError
 from lark_provider.protocol.longconn import discovery
-from lark_provider.protocol.longconn.refusals import Verdict, of_discovery, of_handshake
+from lark_provider.protocol.longconn.refusals import ConnectVerdict, of_discovery, of_handshake
 from lark_provider.protocol.tokens import App
 
 SECRET = "the-secret-of-the-app"
@@ -67,7 +67,7 @@ def test_an_answer_without_a_usable_url_is_tried_again(data: Any) -> None:
     found = read({"code": 0, "data": data})
     assert isinstance(found, LarkAPIError)
     assert "must answer with a URL that begins with wss, got" in str(found)
-    assert of_discovery("cli_a", found).verdict is Verdict.RETRY
+    assert of_discovery("cli_a", found).verdict is ConnectVerdict.RETRY
 
 
 def test_a_local_lark_may_go_without_encryption_and_without_configuration() -> None:
@@ -78,22 +78,29 @@ def test_a_local_lark_may_go_without_encryption_and_without_configuration() -> N
 @pytest.mark.parametrize(
     ("content", "status", "verdict", "step"),
     [
-        ({"code": 1, "msg": "system busy"}, 200, Verdict.RETRY, ""),
-        ({"code": 1000040343, "msg": "internal"}, 200, Verdict.RETRY, ""),
-        ({"code": 403, "msg": "forbidden"}, 200, Verdict.REFUSED, "choose the long connection"),
-        ({"code": 514, "msg": "auth"}, 200, Verdict.REFUSED, "check the app's id and secret"),
-        ({"code": 1000040344, "msg": "no"}, 200, Verdict.REFUSED, "check the app's id and secret"),
-        ({"code": 1000040345, "msg": SECRET}, 200, Verdict.REFUSED, "not published or has not switched on"),
-        ({"code": 1000040350, "msg": "too many"}, 200, Verdict.CROWDED, "Lark allows 50 connections"),
-        ({"code": 99, "msg": "novel"}, 200, Verdict.RETRY, ""),
-        ({"code": 403, "msg": "forbidden"}, 403, Verdict.RETRY, ""),
-        ({"code": 1000040345, "msg": "wrong"}, 502, Verdict.RETRY, ""),
-        (b"<html>", 200, Verdict.RETRY, "something else"),
-        (b"<html>", 404, Verdict.RETRY, ""),
-        (b"", 503, Verdict.RETRY, ""),
+        ({"code": 1, "msg": "system busy"}, 200, ConnectVerdict.RETRY, ""),
+        ({"code": 1000040343, "msg": "internal"}, 200, ConnectVerdict.RETRY, ""),
+        ({"code": 403, "msg": "forbidden"}, 200, ConnectVerdict.REFUSED, "choose the long connection"),
+        ({"code": 514, "msg": "auth"}, 200, ConnectVerdict.REFUSED, "check the app's id and secret"),
+        ({"code": 1000040344, "msg": "no"}, 200, ConnectVerdict.REFUSED, "check the app's id and secret"),
+        (
+            {"code": 1000040345, "msg": SECRET},
+            200,
+            ConnectVerdict.REFUSED,
+            "not published or has not switched on",
+        ),
+        ({"code": 1000040350, "msg": "too many"}, 200, ConnectVerdict.CROWDED, "Lark allows 50 connections"),
+        ({"code": 99, "msg": "novel"}, 200, ConnectVerdict.RETRY, ""),
+        ({"code": 403, "msg": "forbidden"}, 403, ConnectVerdict.RETRY, ""),
+        ({"code": 1000040345, "msg": "wrong"}, 502, ConnectVerdict.RETRY, ""),
+        (b"<html>", 200, ConnectVerdict.RETRY, "something else"),
+        (b"<html>", 404, ConnectVerdict.RETRY, ""),
+        (b"", 503, ConnectVerdict.RETRY, ""),
     ],
 )
-def test_each_refusal_has_its_consequence(content: Any, status: int, verdict: Verdict, step: str) -> None:
+def test_each_refusal_has_its_consequence(
+    content: Any, status: int, verdict: ConnectVerdict, step: str
+) -> None:
     error = read(content, status)
     assert isinstance(error, LarkAPIError)
     refusal = of_discovery("cli_a", error)
@@ -104,23 +111,23 @@ def test_each_refusal_has_its_consequence(content: Any, status: int, verdict: Ve
 
 
 def test_what_is_no_answer_is_tried_again_and_a_wrong_setting_is_not() -> None:
-    assert of_discovery("cli_a", TransportError("no route")).verdict is Verdict.RETRY
-    assert of_discovery("cli_a", ConfigurationError("no proxy")).verdict is Verdict.REFUSED
+    assert of_discovery("cli_a", TransportError("no route")).verdict is ConnectVerdict.RETRY
+    assert of_discovery("cli_a", ConfigurationError("no proxy")).verdict is ConnectVerdict.REFUSED
 
 
 @pytest.mark.parametrize(
     ("headers", "verdict"),
     [
-        ({}, Verdict.RETRY),
-        ({"Handshake-Status": "514", "Handshake-Autherrcode": "1000040350"}, Verdict.CROWDED),
-        ({"Handshake-Status": "514", "Handshake-Autherrcode": "1000040351"}, Verdict.RETRY),
-        ({"Handshake-Status": "514"}, Verdict.RETRY),
-        ({"Handshake-Status": "403", "Handshake-Msg": f"no {SECRET}"}, Verdict.REFUSED),
-        ({"Handshake-Status": "500", "Handshake-Msg": "no"}, Verdict.RETRY),
-        ({"Handshake-Status": "many", "Handshake-Autherrcode": "½"}, Verdict.RETRY),
+        ({}, ConnectVerdict.RETRY),
+        ({"Handshake-Status": "514", "Handshake-Autherrcode": "1000040350"}, ConnectVerdict.CROWDED),
+        ({"Handshake-Status": "514", "Handshake-Autherrcode": "1000040351"}, ConnectVerdict.RETRY),
+        ({"Handshake-Status": "514"}, ConnectVerdict.RETRY),
+        ({"Handshake-Status": "403", "Handshake-Msg": f"no {SECRET}"}, ConnectVerdict.REFUSED),
+        ({"Handshake-Status": "500", "Handshake-Msg": "no"}, ConnectVerdict.RETRY),
+        ({"Handshake-Status": "many", "Handshake-Autherrcode": "½"}, ConnectVerdict.RETRY),
     ],
 )
-def test_a_refused_handshake_has_its_consequence(headers: dict[str, str], verdict: Verdict) -> None:
+def test_a_refused_handshake_has_its_consequence(headers: dict[str, str], verdict: ConnectVerdict) -> None:
     refusal = of_handshake("cli_a", 400, headers, SECRET)
     assert refusal.verdict is verdict
     assert SECRET not in refusal.reason

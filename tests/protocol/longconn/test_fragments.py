@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lark_provider.protocol.longconn.fragments import Fragments, Limits
+from lark_provider.protocol.longconn.fragments import FragmentLimits, Fragments
 from lark_provider.protocol.longconn.frames import FrameError
 
-SMALL = Limits(parts=5, message_bytes=100, messages=3, total_bytes=200, seconds=5.0)
+SMALL = FragmentLimits(parts=5, message_bytes=100, messages=3, total_bytes=200, seconds=5.0)
 
 
 @given(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lark_provider.protocol.longconn import reconnect
 from lark_provider.protocol.longconn.reconnect import ClientConfig, ReconnectBackoff
-from lark_provider.protocol.longconn.refusals import Verdict
+from lark_provider.protocol.longconn.refusals import ConnectVerdict
 
 LIVE = ClientConfig(90.0, -1, 90.0, 25.0)
 """As three logs of real connections show it."""
@@ -52,48 +52,51 @@ def test_an_interval_that_is_invalid_changes_nothing(value: object) -> None:
 
 
 def pauses(
-    count: int, config: ClientConfig = LIVE, random: float = 0.5, verdict: Verdict = Verdict.RETRY
+    count: int,
+    config: ClientConfig = LIVE,
+    random: float = 0.5,
+    verdict: ConnectVerdict = ConnectVerdict.RETRY,
 ) -> list[float]:
     after = ReconnectBackoff()
-    after.next(Verdict.RETRY, 600.0, config, random)
+    after.next(ConnectVerdict.RETRY, 600.0, config, random)
     return [after.next(verdict, 0.0, config, random).seconds for _ in range(count)]
 
 
 def test_the_first_attempt_is_quick_then_larks_values_count() -> None:
     after = ReconnectBackoff()
-    assert after.next(Verdict.RETRY, 600.0, LIVE, 0.5).seconds == 1.0
+    assert after.next(ConnectVerdict.RETRY, 600.0, LIVE, 0.5).seconds == 1.0
     assert pauses(4) == [12.5, 90.0, 90.0, 90.0]
 
 
 def test_random_numbers_spread_the_first_two_attempts() -> None:
     for random in (0.0, 0.999):
         after = ReconnectBackoff()
-        assert after.next(Verdict.RETRY, 60.0, LIVE, random).seconds == 2 * random
-        assert after.next(Verdict.RETRY, 0.0, LIVE, random).seconds == 25 * random
+        assert after.next(ConnectVerdict.RETRY, 60.0, LIVE, random).seconds == 2 * random
+        assert after.next(ConnectVerdict.RETRY, 0.0, LIVE, random).seconds == 25 * random
 
 
 def test_a_connection_that_never_stands_long_is_no_success() -> None:
     after = ReconnectBackoff()
-    found = [after.next(Verdict.RETRY, 19.0, LIVE, 0.5).seconds for _ in range(4)]
+    found = [after.next(ConnectVerdict.RETRY, 19.0, LIVE, 0.5).seconds for _ in range(4)]
     assert found == [1.0, 12.5, 90.0, 90.0]
-    assert after.next(Verdict.RETRY, 30.0, LIVE, 0.5).seconds == 1.0
+    assert after.next(ConnectVerdict.RETRY, 30.0, LIVE, 0.5).seconds == 1.0
 
 
 def test_a_number_of_attempts_is_kept_to() -> None:
     after = ReconnectBackoff()
     limited = ClientConfig(90.0, 2, 90.0, 25.0)
-    found = [after.next(Verdict.RETRY, 0.0, limited, 0.5) for _ in range(4)]
+    found = [after.next(ConnectVerdict.RETRY, 0.0, limited, 0.5) for _ in range(4)]
     assert [one.is_exhausted for one in found] == [False, False, True, True]
     assert [one.attempt for one in found] == [1, 2, 3, 4]
     assert found[2].seconds == reconnect.REFUSED_SECONDS
-    assert after.next(Verdict.RETRY, 30.0, limited, 0.5).is_exhausted is False
+    assert after.next(ConnectVerdict.RETRY, 30.0, limited, 0.5).is_exhausted is False
 
 
 def test_too_many_connections_are_tried_again_in_minutes() -> None:
-    assert pauses(6, verdict=Verdict.CROWDED) == [60.0, 120.0, 240.0, 480.0, 600.0, 600.0]
-    assert pauses(1, random=0.0, verdict=Verdict.CROWDED) == [30.0]
+    assert pauses(6, verdict=ConnectVerdict.CROWDED) == [60.0, 120.0, 240.0, 480.0, 600.0, 600.0]
+    assert pauses(1, random=0.0, verdict=ConnectVerdict.CROWDED) == [30.0]
 
 
 def test_an_app_that_is_refused_is_tried_again_after_a_quarter_of_an_hour() -> None:
-    assert pauses(3, verdict=Verdict.REFUSED) == [900.0] * 3
-    assert pauses(1, random=0.0, verdict=Verdict.REFUSED) == [810.0]
+    assert pauses(3, verdict=ConnectVerdict.REFUSED) == [900.0] * 3
+    assert pauses(1, random=0.0, verdict=ConnectVerdict.REFUSED) == [810.0]

@@ -8,7 +8,7 @@ from typing import Any
 
 from lark_provider.api.cards.airflow import failure_actions
 from lark_provider.api.cards.airflow.failure_texts import reason, translate
-from lark_provider.api.cards.airflow.limits import MAX_BYTES, STEPS, Limits
+from lark_provider.api.cards.airflow.limits import MAX_BYTES, STEPS, CardLimits
 from lark_provider.api.cards.airflow.markup import escape, fence, link, strip_tags
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Failure, Incident
@@ -84,7 +84,9 @@ def _kind(event: RunEvent, incident: Incident | None) -> str:
     return "partly" if event.kind == "success" else event.kind
 
 
-def _card(event: RunEvent, language: Language, incident: Incident | None, limits: Limits) -> dict[str, Any]:
+def _card(
+    event: RunEvent, language: Language, incident: Incident | None, limits: CardLimits
+) -> dict[str, Any]:
     kind, heading = _kind(event, incident), title(event, language, incident)
     rows = [
         f"**{translate(language, name)}** {escape(clip(value, limits.value))}"
@@ -114,7 +116,7 @@ def _card(event: RunEvent, language: Language, incident: Incident | None, limits
     }
 
 
-def _act(card: dict[str, Any], incident: Incident, key: str, language: Language, limits: Limits) -> None:
+def _act(card: dict[str, Any], incident: Incident, key: str, language: Language, limits: CardLimits) -> None:
     """Add what was done from the card, and its buttons."""
     elements = card["body"]["elements"]
     if done := failure_actions.lines(incident, language, limits):
@@ -158,7 +160,7 @@ def _links(event: RunEvent) -> Sequence[tuple[str, str]]:
     return [(name, url) for name, url in links if url]
 
 
-def _format_failures(incident: Incident, language: Language, limits: Limits) -> str:
+def _format_failures(incident: Incident, language: Language, limits: CardLimits) -> str:
     ranked = sorted(incident.failures, key=lambda one: one.recovered)
     shown = [_failure(one, language, limits) for one in ranked[: limits.listed]]
     if rest := incident.total - len(shown):
@@ -168,7 +170,7 @@ def _format_failures(incident: Incident, language: Language, limits: Limits) -> 
     )
 
 
-def _failure(one: Failure, language: Language, limits: Limits) -> str:
+def _failure(one: Failure, language: Language, limits: CardLimits) -> str:
     name = escape(clip(one.label, 120))
     text = f"✅ ~~{name}~~" if one.recovered else f"❌ {name}"
     if one.try_number > 1:

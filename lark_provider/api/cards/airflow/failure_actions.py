@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lark_provider.api.cards.airflow.failure_texts import TEXTS, translate
-from lark_provider.api.cards.airflow.limits import Limits
+from lark_provider.api.cards.airflow.limits import CardLimits
 from lark_provider.api.cards.airflow.markup import escape
 from lark_provider.api.cards.containers import Column, ColumnSet
 from lark_provider.api.cards.element import Element
@@ -25,7 +25,7 @@ MUTE_HOURS = (1, 8, 24, 168)
 _LONGEST_TASK = 40
 
 
-def lines(incident: Incident, language: Language, limits: Limits) -> str:
+def lines(incident: Incident, language: Language, limits: CardLimits) -> str:
     """Return who has claimed, retried or muted what, as Markdown; empty if nobody has.
 
     Args:
@@ -63,7 +63,7 @@ def _format_urgent(urged: Urged, zone: str, language: Language) -> str:
     return f"{_MARKS.get(urged.outcome, '🔔')} {_format_time(urged.at, zone)} {text}"
 
 
-def buttons(incident: Incident, key: str, language: Language, limits: Limits) -> dict[str, Any] | None:
+def buttons(incident: Incident, key: str, language: Language, limits: CardLimits) -> dict[str, Any] | None:
     """Return the row of buttons; None if the card has none, as when all tasks have recovered.
 
     Args:

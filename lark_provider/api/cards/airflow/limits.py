@@ -11,7 +11,7 @@ MAX_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CardLimits:
     """The most that the card of a failure shows of each part.
 
     Attributes:
@@ -38,11 +38,11 @@ class Limits:
 
 
 STEPS = (
-    *(Limits(traceback=4_000 >> halved) for halved in range(7)),
-    *(Limits(62, error=error) for error in (80, 40)),
-    *(Limits(62, listed, error=40, muted=muted) for listed, muted in ((10, 5), (5, 3))),
-    Limits(62, listed=5, error=40, list_url=300, muted=3, value=200, url=2_000, deeds=10, deed=200),
-    Limits(31, listed=3, error=20, list_url=200, muted=1, value=80, url=200, deeds=5, deed=60),
+    *(CardLimits(traceback=4_000 >> halved) for halved in range(7)),
+    *(CardLimits(62, error=error) for error in (80, 40)),
+    *(CardLimits(62, listed, error=40, muted=muted) for listed, muted in ((10, 5), (5, 3))),
+    CardLimits(62, listed=5, error=40, list_url=300, muted=3, value=200, url=2_000, deeds=10, deed=200),
+    CardLimits(31, listed=3, error=20, list_url=200, muted=1, value=80, url=200, deeds=5, deed=60),
 )
 """From the most to the least. Whatever the texts are, the last one is within `MAX_BYTES`: a character has
 at most six bytes, as `\\u0001` in JSON or `&#42;` in Markdown."""

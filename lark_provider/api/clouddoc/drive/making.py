@@ -11,7 +11,7 @@ from lark_provider.api.clouddoc.drive.listing import creation, oldest_named
 from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
 from lark_provider.protocol.errors import OutcomeUnknownError
 from lark_provider.protocol.keys import client_token
-from lark_provider.protocol.ledger_entry import Entry, State
+from lark_provider.protocol.ledger_entry import LedgerEntry, State
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.store import with_store
 
@@ -82,7 +82,7 @@ def _once(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
     return str((yield from _record(parent, key)).result["token"])
 
 
-def _record(parent: str, key: str) -> Procedure[Entry]:
+def _record(parent: str, key: str) -> Procedure[LedgerEntry]:
     found = yield from with_store(lambda store: store.files.begin(parent, key, "folder"))
     assert found is not None  # noqa: S101 - the lease has come from a database
     return found[0]

@@ -50,7 +50,7 @@ class Member(NamedTuple):
         return "chat" if self.type == "openchat" else "user"
 
 
-class Wanted(NamedTuple):
+class WantedGrant(NamedTuple):
     """A grant whose person was found."""
 
     member: Member
@@ -186,7 +186,7 @@ def member_of(who: str) -> Procedure[Member]:
     return Member(open_id, "openid", who)
 
 
-def resolve_shares(shares: Iterable[Share]) -> Procedure[list[Wanted]]:
+def resolve_shares(shares: Iterable[Share]) -> Procedure[list[WantedGrant]]:
     """Find the people and chats of grants, each once with the strongest role that is wanted.
 
     Args:
@@ -196,10 +196,10 @@ def resolve_shares(shares: Iterable[Share]) -> Procedure[list[Wanted]]:
         InvalidRequestError: One is invalid.
         NotFoundError: A person is not visible to the app.
     """
-    found: dict[str, Wanted] = {}
+    found: dict[str, WantedGrant] = {}
     for _, share in check_shares(list(shares) if not isinstance(shares, str | Share) else shares):
         member = yield from member_of(share.who)
         before = found.get(member.id)
         if before is None or not at_least(before.role, share.role):
-            found[member.id] = Wanted(member, share.role)
+            found[member.id] = WantedGrant(member, share.role)
     return list(found.values())

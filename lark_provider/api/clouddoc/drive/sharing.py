@@ -17,7 +17,7 @@ from lark_provider.api.clouddoc.drive.people import (
     Member,
     Role,
     Share,
-    Wanted,
+    WantedGrant,
     at_least,
     resolve_shares,
 )
@@ -66,7 +66,7 @@ def share(
 def share_resolved(
     token: str,
     type: DocumentType,  # noqa: A002 - Lark's name
-    wanted: Sequence[Wanted],
+    wanted: Sequence[WantedGrant],
     context: str = "",
 ) -> Procedure[list[Grant]]:
     """Share with people who were found before; see `share`.
@@ -88,7 +88,7 @@ def share_resolved(
         raise
 
 
-def _share_document(document: Document, wanted: Sequence[Wanted]) -> Procedure[list[Grant]]:
+def _share_document(document: Document, wanted: Sequence[WantedGrant]) -> Procedure[list[Grant]]:
     before = _by_member((yield from list_grants(document)))
     failures: dict[str, LarkAPIError] = {}
     lost: dict[str, OutcomeUnknownError] = {}

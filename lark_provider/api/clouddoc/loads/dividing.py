@@ -17,19 +17,19 @@ from lark_provider.api.clouddoc.checking import FieldCheck
 from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.clouddoc.loads import errors
 from lark_provider.api.clouddoc.loads.chunks import Content, Stood, part_of, rows_of
-from lark_provider.api.clouddoc.loads.looking import Place
-from lark_provider.api.clouddoc.loads.options import Options
+from lark_provider.api.clouddoc.loads.looking import LoadTable
+from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.protocol.errors import LarkAPIError, LarkError
 from lark_provider.protocol.ledger import (
     MAX_DIVIDED,
-    Chunk,
     Claimant,
     Done,
     Lease,
+    LedgerStep,
     Load,
-    Recorded,
-    Step,
+    LoadChunk,
+    RecordedChunk,
     chunk_of,
     part_number,
 )
@@ -38,39 +38,39 @@ from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.store import Store, with_store
 
 
-class Writer(Protocol):
-    """Writes the chunks of a load, see `writer.Writer`, and what of it parts of a chunk need."""
+class ChunkWriter(Protocol):
+    """Writes the chunks of a load, see `writer.LoadWriter`, and what of it parts of a chunk need."""
 
     load: Load
-    place: Place
+    place: LoadTable
     claimant: Claimant
-    options: Options
+    options: LoadOptions
     field_ids: dict[str, str]
     standing: int
 
     def ensure_written(self, number: int, content: Content, previous: Done | None) -> Procedure[Stood]:
         """Make a chunk or a part stand."""
 
-    def again(self, recorded: Recorded, content: Content) -> Procedure[Stood]:
+    def again(self, recorded: RecordedChunk, content: Content) -> Procedure[Stood]:
         """Send a chunk of which nothing was written, under a new token."""
 
-    def settle(self, number: int) -> Procedure[Recorded]:
+    def settle(self, number: int) -> Procedure[RecordedChunk]:
         """Decide whether an uncertain part stands."""
 
-    def parts(self, number: int) -> Procedure[Sequence[Recorded]]:
+    def parts(self, number: int) -> Procedure[Sequence[RecordedChunk]]:
         """Return the parts of a chunk."""
 
-    def chunk(self, number: int, content: Content, sends: int) -> Chunk:
+    def chunk(self, number: int, content: Content, sends: int) -> LoadChunk:
         """Return a chunk as it is recorded."""
 
-    def with_lease(self, work: Callable[[Store], Step]) -> Procedure[tuple[Step, Lease]]:
+    def with_lease(self, work: Callable[[Store], LedgerStep]) -> Procedure[tuple[LedgerStep, Lease]]:
         """Do a step of the ledger that needs the table's lease."""
 
     def note(self, done: Done) -> Procedure[None]:
         """Record that a part stands, if that is possible at once."""
 
 
-def is_divided(writer: Writer, chunk: Chunk, error: LarkError) -> bool:
+def is_divided(writer: ChunkWriter, chunk: LoadChunk, error: LarkError) -> bool:
     """Return whether a chunk that Lark has refused is to be written in parts.
 
     Args:
@@ -82,7 +82,7 @@ def is_divided(writer: Writer, chunk: Chunk, error: LarkError) -> bool:
     return is_wanted and 0 <= chunk.number < MAX_DIVIDED
 
 
-def divide(writer: Writer, chunk: Chunk, content: Content) -> Procedure[Stood]:
+def divide(writer: ChunkWriter, chunk: LoadChunk, content: Content) -> Procedure[Stood]:
     """Write a chunk in parts that Lark has just refused.
 
     Args:
@@ -102,7 +102,7 @@ def divide(writer: Writer, chunk: Chunk, content: Content) -> Procedure[Stood]:
     return (yield from _Division(writer, chunk, content, {}, calls=1, is_checked=True).write())
 
 
-def resume(writer: Writer, recorded: Recorded, content: Content) -> Procedure[Stood]:
+def resume(writer: ChunkWriter, recorded: RecordedChunk, content: Content) -> Procedure[Stood]:
     """Go on with a chunk that an earlier attempt has begun to write in parts.
 
     Args:
@@ -133,7 +133,7 @@ def resume(writer: Writer, recorded: Recorded, content: Content) -> Procedure[St
     return (yield from _Division(writer, chunk, content, known).write())
 
 
-def rejects_of(parts: Sequence[Recorded]) -> list[Reject]:
+def rejects_of(parts: Sequence[RecordedChunk]) -> list[Reject]:
     """Return the rows that Lark has refused, of a chunk that is done.
 
     Args:
@@ -157,10 +157,10 @@ class _Division:
 
     def __init__(
         self,
-        writer: Writer,
-        chunk: Chunk,
+        writer: ChunkWriter,
+        chunk: LoadChunk,
         content: Content,
-        known: Mapping[int, Recorded],
+        known: Mapping[int, RecordedChunk],
         *,
         calls: int = 0,
         is_checked: bool = False,
@@ -249,7 +249,9 @@ def _halves(node: int, start: int, end: int) -> list[tuple[int, int, int]]:
     return [one for one in halves if one[1] < one[2]]
 
 
-def _must_stand(writer: Writer, chunk: Chunk, content: Content, standing: Sequence[Chunk]) -> None:
+def _must_stand(
+    writer: ChunkWriter, chunk: LoadChunk, content: Content, standing: Sequence[LoadChunk]
+) -> None:
     """Refuse other rows than those that stand."""
     if chunk.row_count != content.row_count:
         raise errors.changed_error(writer.load, chunk, content, writer.standing)
@@ -261,7 +263,7 @@ def _must_stand(writer: Writer, chunk: Chunk, content: Content, standing: Sequen
             raise errors.changed_error(writer.load, part, now, writer.standing)
 
 
-def _require_unchanged(writer: Writer, content: Content) -> Procedure[None]:
+def _require_unchanged(writer: ChunkWriter, content: Content) -> Procedure[None]:
     """Read the fields again: if they have changed, no row is to blame."""
     place = writer.place
     fields = [
@@ -271,7 +273,7 @@ def _require_unchanged(writer: Writer, content: Content) -> Procedure[None]:
     yield from FieldCheck(place.app_token, place.table_id, fields, content.names).require_unchanged()
 
 
-def _reject(part: Recorded) -> Reject | None:
+def _reject(part: RecordedChunk) -> Reject | None:
     """Return the reject that a part of one row was recorded as; None if no value was refused."""
     if part.state is not State.REFUSED:
         return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from lark_provider.api.clouddoc.loads.chunks import Content, first_difference
 from lark_provider.protocol.errors import ConflictError, NotFoundError
-from lark_provider.protocol.ledger import Chunk, Load
+from lark_provider.protocol.ledger import Load, LoadChunk
 
 _ADVICE = (
     "Next: give the source its earlier rows, in their order, and call again; or delete what stands and load "
@@ -18,7 +18,7 @@ class SourceChangedError(ConflictError):
     """The source has other rows than those of it that stand."""
 
 
-def changed_error(load: Load, chunk: Chunk, content: Content, standing: int) -> SourceChangedError:
+def changed_error(load: Load, chunk: LoadChunk, content: Content, standing: int) -> SourceChangedError:
     """Return the error for a chunk that stands with other rows than the source has now.
 
     Args:
@@ -61,7 +61,7 @@ def shorter(load: Load, rows: int, standing: int) -> SourceChangedError:
     )
 
 
-def renamed_error(chunk: Chunk, ids: Mapping[str, str]) -> NotFoundError | None:
+def renamed_error(chunk: LoadChunk, ids: Mapping[str, str]) -> NotFoundError | None:
     """Return the error for a field whose name belongs to another field by now; None if there is none.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from lark_provider.protocol.calls import Call, LarkResponse
 from lark_provider.protocol.effects import NewKey, Sleep
 from lark_provider.protocol.errors import ConflictError, DeadlineExceededError, LarkError, OutcomeUnknownError
-from lark_provider.protocol.ledger import Claimant, Held, Lease, Step
+from lark_provider.protocol.ledger import Claimant, Held, Lease, LedgerStep
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.store import Store, perform_leased, with_store
 
@@ -140,7 +140,7 @@ def write_leased(
     """
     period, before = 1, None
     while True:
-        found = yield from with_lease(wait, lambda store: Step(store.leases.take(claimant)))
+        found = yield from with_lease(wait, lambda store: LedgerStep(store.leases.take(claimant)))
         if found is None:
             return (yield from perform(call))
         lease = found[1]

@@ -19,11 +19,11 @@ from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.loads import searching
 from lark_provider.api.clouddoc.loads.chunks import Content, rows_of
 from lark_provider.api.clouddoc.loads.likeness import Likeness, likeness
-from lark_provider.api.clouddoc.loads.searching import Found
+from lark_provider.api.clouddoc.loads.searching import FoundRecord
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import ConflictError, LarkAPIError, PermissionDeniedError
-from lark_provider.protocol.ledger import Recorded
+from lark_provider.protocol.ledger import RecordedChunk
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import path
 from lark_provider.protocol.store import with_store
@@ -38,7 +38,7 @@ MAX_LOOKED_UP = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LoadTable:
     """The table that a load writes, and what is known of it.
 
     Attributes:
@@ -55,8 +55,8 @@ class Place:
 
 
 def find(
-    place: Place,
-    recorded: Recorded,
+    place: LoadTable,
+    recorded: RecordedChunk,
     content: Content | None,
     marker: tuple[str, str] | None,
     own: Sequence[str],
@@ -119,9 +119,9 @@ def _is_kept(rows: Sequence[Sequence[Sequence[Any]]], field_types: Mapping[str, 
 
 
 def _search(
-    place: Place, filters: Sequence[Mapping[str, Any]], names: Sequence[str]
-) -> Procedure[tuple[list[Found], str | None]]:
-    found: list[Found] = []
+    place: LoadTable, filters: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> Procedure[tuple[list[FoundRecord], str | None]]:
+    found: list[FoundRecord] = []
     date = None
     for one in filters:
         asked = {"filter": one, **({"field_names": list(names)} if names else {})}
@@ -131,17 +131,17 @@ def _search(
 
 
 def _scan(
-    place: Place, recorded: Recorded, content: Content | None, own: Sequence[str]
+    place: LoadTable, recorded: RecordedChunk, content: Content | None, own: Sequence[str]
 ) -> Procedure[list[str]]:
     """Read the whole table for records that were created since the chunk was sent."""
     names = sorted(recorded.chunk.fields or (content.names if content else ()))
     base: Call[Any] = request("GET", path("/bitable/v1/apps/{app_token}", app_token=place.app_token))
     app = yield from perform(base)
     earliest, known = _earliest(app.date, recorded), set(own)
-    recent: list[Found] = []
+    recent: list[FoundRecord] = []
     creators: set[str] = set()
 
-    def keep(one: Found) -> None:
+    def keep(one: FoundRecord) -> None:
         if one.record_id in known:
             creators.add(one.creator)
         elif one.created_ms >= earliest or not one.created_ms:
@@ -160,12 +160,12 @@ def _scan(
 
 
 def _decide(
-    place: Place,
-    recorded: Recorded,
+    place: LoadTable,
+    recorded: RecordedChunk,
     content: Content | None,
     names: Sequence[str],
-    recent: Sequence[Found],
-    ours: Sequence[Found],
+    recent: Sequence[FoundRecord],
+    ours: Sequence[FoundRecord],
 ) -> list[str]:
     """Decide from the records that were created since the chunk was sent and belong to no other chunk."""
     count = recorded.chunk.row_count
@@ -192,13 +192,13 @@ def _decide(
     return []
 
 
-def _since(found: Sequence[Found], date: str | None, recorded: Recorded) -> list[Found]:
+def _since(found: Sequence[FoundRecord], date: str | None, recorded: RecordedChunk) -> list[FoundRecord]:
     """Return the records that were created since a chunk was sent, by Lark's clock."""
     earliest = _earliest(date, recorded)
     return [one for one in found if not one.created_ms or one.created_ms >= earliest]
 
 
-def _earliest(date: str | None, recorded: Recorded) -> float:
+def _earliest(date: str | None, recorded: RecordedChunk) -> float:
     """Return when a chunk was sent, in milliseconds by Lark's clock, less a margin."""
     sent = recorded.sent_at
     if date is not None:
@@ -207,7 +207,9 @@ def _earliest(date: str | None, recorded: Recorded) -> float:
     return (sent - _MARGIN_SECONDS) * 1000
 
 
-def _of_other_chunks(place: Place, recorded: Recorded, found: Sequence[Found]) -> Procedure[set[str]]:
+def _of_other_chunks(
+    place: LoadTable, recorded: RecordedChunk, found: Sequence[FoundRecord]
+) -> Procedure[set[str]]:
     """Return which records belong to other chunks, which were all done after this one was sent."""
     ids = [one.record_id for one in found]
     known = yield from with_store(
@@ -225,7 +227,7 @@ def _creator() -> Procedure[set[str]]:
     return {answer.data["bot"].get("open_id", "")} - {""}
 
 
-def _must_be_visible(place: Place, own: Sequence[str]) -> Procedure[None]:
+def _must_be_visible(place: LoadTable, own: Sequence[str]) -> Procedure[None]:
     """Refuse to conclude anything from an empty answer, where advanced permissions may hide all records."""
     ids = {"app_token": place.app_token, "table_id": place.table_id}
     if own:
@@ -243,7 +245,7 @@ def _must_be_visible(place: Place, own: Sequence[str]) -> Procedure[None]:
             raise _blind(place, 0)
 
 
-def _blind(place: Place, own: int) -> PermissionDeniedError:
+def _blind(place: LoadTable, own: int) -> PermissionDeniedError:
     created = f", of which it has created {own} or more" if own else ""
     return PermissionDeniedError(
         f"The app sees none of the records of table {place.table_id}{created}, so that it cannot tell "
@@ -252,7 +254,7 @@ def _blind(place: Place, own: int) -> PermissionDeniedError:
     )
 
 
-def _unclear(recorded: Recorded, found: Sequence[Found], why: str) -> ConflictError:
+def _unclear(recorded: RecordedChunk, found: Sequence[FoundRecord], why: str) -> ConflictError:
     named = ", ".join(one.record_id for one in found[:_NAMED])
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     first, last = recorded.chunk.first_row, recorded.chunk.first_row + recorded.chunk.row_count - 1

@@ -22,7 +22,7 @@ _KEY_TYPES = {types.TEXT, types.NUMBER, types.PHONE, types.SINGLE_SELECT, types.
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class LoadOptions:
     """How a load is written; see `bulk_insert`."""
 
     chunk_size: int

@@ -16,8 +16,8 @@ from lark_provider.api.clouddoc.loads import days as recording
 from lark_provider.api.clouddoc.loads import errors, looking, restarting
 from lark_provider.api.clouddoc.loads.chunks import Content, content
 from lark_provider.api.clouddoc.loads.leasing import release, target
-from lark_provider.api.clouddoc.loads.options import Options
-from lark_provider.api.clouddoc.loads.writer import Writer, marker
+from lark_provider.api.clouddoc.loads.options import LoadOptions
+from lark_provider.api.clouddoc.loads.writer import LoadWriter, marker
 from lark_provider.api.clouddoc.results import BulkResult, progress_error
 from lark_provider.protocol.effects import NewKey, Stream, Take
 from lark_provider.protocol.ledger import Claimant, Done, Load
@@ -34,7 +34,7 @@ def load(
     table_id: str,
     records: Any,
     key: str,
-    options: Options,
+    options: LoadOptions,
     fitting: Fitting | None = None,
     days: DayZone | None = None,
 ) -> Procedure[BulkResult | None]:
@@ -74,8 +74,8 @@ def load(
         converter = yield from converter_for(
             app_token, table_id, options.zone, empty_as_none=options.empty_as_none, fresh=entry.chunks > 0
         )
-        where = looking.Place(app_token, table_id, place, converter.types)
-        writer = Writer(entry, key, where, claimant, options, dict(converter.ids), entry.written)
+        where = looking.LoadTable(app_token, table_id, place, converter.types)
+        writer = LoadWriter(entry, key, where, claimant, options, dict(converter.ids), entry.written)
         if entry.is_clearing:
             yield from restarting.clear(writer)
             entry = (yield from open_load()) or entry
@@ -93,7 +93,7 @@ def load(
     return result
 
 
-def _write(writer: Writer, records: Any, fitting: Fitting, days: DayZone) -> Procedure[BulkResult]:
+def _write(writer: LoadWriter, records: Any, fitting: Fitting, days: DayZone) -> Procedure[BulkResult]:
     options, result = writer.options, BulkResult()
     stream = Stream(records)
     previous: Done | None = None
@@ -131,7 +131,7 @@ def _write(writer: Writer, records: Any, fitting: Fitting, days: DayZone) -> Pro
 
 
 def _content(
-    writer: Writer, rows: list[Mapping[str, Any]], first_row: int, number: int, days: DayZone
+    writer: LoadWriter, rows: list[Mapping[str, Any]], first_row: int, number: int, days: DayZone
 ) -> Procedure[Content]:
     """Convert and encode the rows of a chunk."""
     options, place = writer.options, writer.place
@@ -153,7 +153,7 @@ def _content(
     return content(wire, first_row, frozenset(map(str, names)), keys)
 
 
-def _end(writer: Writer, result: BulkResult, rows: int, previous: Done | None) -> Procedure[None]:
+def _end(writer: LoadWriter, result: BulkResult, rows: int, previous: Done | None) -> Procedure[None]:
     """Record that the source has ended, if nothing stands beyond its end."""
     if writer.load.chunks > result.chunks:
         if previous is not None:

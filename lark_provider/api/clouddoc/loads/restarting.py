@@ -8,11 +8,11 @@ from typing import Any
 
 from lark_provider.api.clouddoc.loads.leasing import write_leased
 from lark_provider.api.clouddoc.loads.looking import MAX_LOOKED_UP
-from lark_provider.api.clouddoc.loads.writer import Writer
+from lark_provider.api.clouddoc.loads.writer import LoadWriter
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import NotFoundError, OutcomeUnknownError
-from lark_provider.protocol.ledger import Recorded, Step
+from lark_provider.protocol.ledger import LedgerStep, RecordedChunk
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import path
@@ -24,7 +24,7 @@ _MAX_DELETED, _TRIES = 500, 4
 _RECORD_NOT_FOUND = 1254043
 
 
-def clear(writer: Writer) -> Procedure[None]:
+def clear(writer: LoadWriter) -> Procedure[None]:
     """Delete all records of a load, and forget its chunks.
 
     An uncertain chunk is settled first. It can be interrupted at any point, and done again.
@@ -39,7 +39,7 @@ def clear(writer: Writer) -> Procedure[None]:
     deleted, is_cleared = 0, False
     while not is_cleared:
         # Another attempt may go on until this one has the table; what it wrote meanwhile is deleted as well.
-        yield from writer.with_lease(lambda store: Step(store.leases.take(writer.claimant)))
+        yield from writer.with_lease(lambda store: LedgerStep(store.leases.take(writer.claimant)))
         chunks, count = yield from _delete_all(writer)
         deleted += count
         is_cleared = yield from _forget(writer, chunks)
@@ -49,7 +49,7 @@ def clear(writer: Writer) -> Procedure[None]:
     )
 
 
-def _delete_all(writer: Writer) -> Procedure[tuple[int, int]]:
+def _delete_all(writer: LoadWriter) -> Procedure[tuple[int, int]]:
     """Delete the records of all chunks; return how many chunks and parts had any, and how many records."""
     at, load = writer.place.target, writer.load
     found = yield from with_store(lambda store: store.ledger.open(at, writer.key, load.chunk_size, 0))
@@ -65,7 +65,7 @@ def _delete_all(writer: Writer) -> Procedure[tuple[int, int]]:
     return chunks, deleted
 
 
-def _forget(writer: Writer, chunks: int) -> Procedure[bool]:
+def _forget(writer: LoadWriter, chunks: int) -> Procedure[bool]:
     """Forget the chunks, unless another attempt has written since; return whether they are forgotten."""
     load = writer.load
     found = yield from with_store(
@@ -74,7 +74,7 @@ def _forget(writer: Writer, chunks: int) -> Procedure[bool]:
     return found is not None and found[0]
 
 
-def standing(writer: Writer, number: int) -> Procedure[list[str]]:
+def standing(writer: LoadWriter, number: int) -> Procedure[list[str]]:
     """Return the records of a chunk that stand, also of one that is partly written; settle it first.
 
     Args:
@@ -84,12 +84,14 @@ def standing(writer: Writer, number: int) -> Procedure[list[str]]:
     return _ids(*(yield from _settle_with_parts(writer, number)))
 
 
-def _ids(whole: Recorded, parts: Sequence[Recorded]) -> list[str]:
+def _ids(whole: RecordedChunk, parts: Sequence[RecordedChunk]) -> list[str]:
     done = [whole] if whole.state is State.DONE else [one for one in parts if one.state is State.DONE]
     return [record_id for one in done for record_id in one.record_ids or ()]
 
 
-def _settle_with_parts(writer: Writer, number: int) -> Procedure[tuple[Recorded, list[Recorded]]]:
+def _settle_with_parts(
+    writer: LoadWriter, number: int
+) -> Procedure[tuple[RecordedChunk, list[RecordedChunk]]]:
     """Return a chunk and its parts, none of which is uncertain any more."""
     whole = yield from settle(writer, number)
     parts = list((yield from writer.parts(number)))
@@ -98,7 +100,7 @@ def _settle_with_parts(writer: Writer, number: int) -> Procedure[tuple[Recorded,
     return whole, parts
 
 
-def settle(writer: Writer, number: int) -> Procedure[Recorded]:
+def settle(writer: LoadWriter, number: int) -> Procedure[RecordedChunk]:
     """Return a chunk as it is recorded; decide first whether it stands, if that is uncertain.
 
     Args:
@@ -111,7 +113,7 @@ def settle(writer: Writer, number: int) -> Procedure[Recorded]:
     return recorded
 
 
-def _delete(writer: Writer, ids: Sequence[str]) -> Procedure[None]:
+def _delete(writer: LoadWriter, ids: Sequence[str]) -> Procedure[None]:
     """Delete records, of which some may be gone already.
 
     See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_delete.
@@ -131,7 +133,7 @@ def _delete(writer: Writer, ids: Sequence[str]) -> Procedure[None]:
             return
 
 
-def _present(writer: Writer, ids: Sequence[str]) -> Procedure[list[str]]:
+def _present(writer: LoadWriter, ids: Sequence[str]) -> Procedure[list[str]]:
     """Return which records exist.
 
     See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_get.

@@ -20,7 +20,7 @@ _FRAME_CHARS = len('{"conjunction":"or","conditions":[],"children":[]}')
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundRecord:
     """A record that was read.
 
     Attributes:
@@ -50,7 +50,7 @@ class Reading:
 
 
 def read(
-    app_token: str, table_id: str, asked: Mapping[str, Any], each: Callable[[Found], None]
+    app_token: str, table_id: str, asked: Mapping[str, Any], each: Callable[[FoundRecord], None]
 ) -> Procedure[Reading]:
     """Read the records that a search finds, page by page; again if the pages ended too early.
 
@@ -152,11 +152,11 @@ def _page(app_token: str, table_id: str, asked: Mapping[str, Any], token: str | 
     )
 
 
-def _parse_record(item: Mapping[str, Any]) -> Found:
+def _parse_record(item: Mapping[str, Any]) -> FoundRecord:
     created, creator = item.get("created_time"), item.get("created_by")
     if isinstance(creator, list):
         creator = creator[0] if creator else None
-    return Found(
+    return FoundRecord(
         item["record_id"],
         _milliseconds(created),
         str(creator.get("id", "")) if isinstance(creator, Mapping) else "",

@@ -13,8 +13,8 @@ from lark_provider.api.clouddoc.creating import batch_create, created_ids
 from lark_provider.api.clouddoc.loads import dividing, errors, looking
 from lark_provider.api.clouddoc.loads.chunks import Content, Stood
 from lark_provider.api.clouddoc.loads.leasing import PERIODS, early, with_lease
-from lark_provider.api.clouddoc.loads.looking import Place
-from lark_provider.api.clouddoc.loads.options import Options
+from lark_provider.api.clouddoc.loads.looking import LoadTable
+from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.protocol.codes import REPLAYED
 from lark_provider.protocol.effects import Sleep
@@ -27,13 +27,13 @@ from lark_provider.protocol.errors import (
 )
 from lark_provider.protocol.keys import client_token
 from lark_provider.protocol.ledger import (
-    Chunk,
     Claimant,
     Done,
     Lease,
+    LedgerStep,
     Load,
-    Recorded,
-    Step,
+    LoadChunk,
+    RecordedChunk,
     chunk_of,
 )
 from lark_provider.protocol.ledger_entry import State
@@ -48,7 +48,7 @@ _OWN_OF_CHUNK, _OWN = 50, 500
 
 
 @dataclass(slots=True)
-class Writer:
+class LoadWriter:
     """Writes the chunks of one load.
 
     Attributes:
@@ -64,9 +64,9 @@ class Writer:
 
     load: Load
     key: str
-    place: Place
+    place: LoadTable
     claimant: Claimant
-    options: Options
+    options: LoadOptions
     field_ids: dict[str, str]
     standing: int
     own: deque[str] = field(default_factory=lambda: deque(maxlen=_OWN))
@@ -100,7 +100,7 @@ class Writer:
         self.own.extend(stood.record_ids[:_OWN_OF_CHUNK])
         return stood
 
-    def _continue(self, recorded: Recorded, content: Content) -> Procedure[Stood]:
+    def _continue(self, recorded: RecordedChunk, content: Content) -> Procedure[Stood]:
         """Go on from what the ledger says of a chunk."""
         if error := errors.renamed_error(recorded.chunk, self.field_ids):
             raise error
@@ -119,7 +119,7 @@ class Writer:
             return (yield from self._send(recorded.chunk, content, lease, is_fresh=False))
         return (yield from self._look(recorded.chunk.number, content))
 
-    def _return_done(self, recorded: Recorded) -> Procedure[Stood]:
+    def _return_done(self, recorded: RecordedChunk) -> Procedure[Stood]:
         """Return a chunk that was done before, with those of its rows that Lark refused."""
         chunk, ids = recorded.chunk, recorded.record_ids or ()
         rejects: list[Reject] = []
@@ -127,7 +127,7 @@ class Writer:
             rejects = dividing.rejects_of((yield from self.parts(chunk.number)))
         return Stood(ids, replayed=chunk.row_count - len(rejects), rejects=rejects)
 
-    def again(self, recorded: Recorded, content: Content) -> Procedure[Stood]:
+    def again(self, recorded: RecordedChunk, content: Content) -> Procedure[Stood]:
         """Send a chunk of which nothing was written, under a new token.
 
         Args:
@@ -140,7 +140,7 @@ class Writer:
             return (yield from self._continue(_require_recorded(step), content))
         return (yield from self._send(chunk, content, lease, is_fresh=True))
 
-    def _send(self, chunk: Chunk, content: Content, lease: Lease, *, is_fresh: bool) -> Procedure[Stood]:
+    def _send(self, chunk: LoadChunk, content: Content, lease: Lease, *, is_fresh: bool) -> Procedure[Stood]:
         """Send a recorded chunk, under its token, for a few leases.
 
         Args:
@@ -217,7 +217,7 @@ class Writer:
             raise errors.changed_error(self.load, recorded.chunk, content, self.standing)
         return Stood(ids, replayed=recorded.chunk.row_count)
 
-    def settle(self, number: int) -> Procedure[Recorded]:
+    def settle(self, number: int) -> Procedure[RecordedChunk]:
         """Decide whether an uncertain chunk stands whose rows are not at hand, and return it.
 
         Args:
@@ -246,7 +246,7 @@ class Writer:
         self.own.extend((recorded.record_ids or ())[:_OWN_OF_CHUNK])
         return recorded
 
-    def _quiet(self, number: int) -> Procedure[Recorded]:
+    def _quiet(self, number: int) -> Procedure[RecordedChunk]:
         """Wait until a chunk was sent long enough ago, and return it."""
         while True:
             recorded = yield from self.read(number)
@@ -259,19 +259,19 @@ class Writer:
             )
             yield Sleep(pause)
 
-    def parts(self, number: int) -> Procedure[Sequence[Recorded]]:
+    def parts(self, number: int) -> Procedure[Sequence[RecordedChunk]]:
         """Return the parts in which a chunk is written; most chunks have none."""
         found = yield from with_store(lambda store: store.ledger.parts(self.load.id, number))
         assert found is not None  # noqa: S101 - the load has come from a database
         return found[0]
 
-    def read(self, number: int) -> Procedure[Recorded]:
+    def read(self, number: int) -> Procedure[RecordedChunk]:
         """Return a chunk as the ledger has it now."""
         found = yield from with_store(lambda store: store.ledger.chunks(self.load.id, number - 1, 1))
         assert found is not None  # noqa: S101 - the load has come from a database
         return found[0][0]
 
-    def _record_refusal(self, chunk: Chunk, error: LarkError) -> Procedure[None]:
+    def _record_refusal(self, chunk: LoadChunk, error: LarkError) -> Procedure[None]:
         reason = str(error)
         if chunk.number < 0 and isinstance(error, LarkAPIError) and bisecting.is_bad_value(error):
             # It is read back by later attempts, which do not send the part again.
@@ -280,7 +280,7 @@ class Writer:
             lambda store: store.ledger.refuse(self.load.id, chunk.number, chunk.token, reason)
         )
 
-    def _record_resend(self, token: str, chunk: Chunk) -> Procedure[tuple[Step, Lease]]:
+    def _record_resend(self, token: str, chunk: LoadChunk) -> Procedure[tuple[LedgerStep, Lease]]:
         return (
             yield from self.with_lease(
                 lambda store: store.ledger.resend(self.load.id, self.claimant, token, chunk)
@@ -295,13 +295,13 @@ class Writer:
                 wait_for_database=False,
             )
 
-    def with_lease(self, work: Callable[[Store], Step]) -> Procedure[tuple[Step, Lease]]:
+    def with_lease(self, work: Callable[[Store], LedgerStep]) -> Procedure[tuple[LedgerStep, Lease]]:
         """Do a step of the ledger that needs the table's lease; wait for another writer."""
         found = yield from with_lease(self.options.table_wait, work)
         assert found is not None  # noqa: S101 - the load has come from a database
         return found
 
-    def chunk(self, number: int, content: Content, sends: int) -> Chunk:
+    def chunk(self, number: int, content: Content, sends: int) -> LoadChunk:
         """Return a chunk as it is recorded.
 
         Args:
@@ -318,7 +318,7 @@ class Writer:
         kind = f"bulk{restart}{again}"
         token = client_token(self.key, self.place.app_token, self.place.table_id, kind, what)
         names = {name: self.field_ids[name] for name in sorted(content.names) if name in self.field_ids}
-        return Chunk(
+        return LoadChunk(
             number,
             content.first_row,
             content.row_count,
@@ -345,7 +345,7 @@ def marker(load: Load, number: int) -> str:
     return f"{load.id[:16]}-{number}"
 
 
-def _require_recorded(step: Step) -> Recorded:
+def _require_recorded(step: LedgerStep) -> RecordedChunk:
     assert step.recorded is not None  # noqa: S101 - a step that was granted, and had a chunk
     return step.recorded
 
@@ -354,7 +354,7 @@ def _is_replayed(error: BaseException | None) -> bool:
     return isinstance(error, ConflictError) and error.code in REPLAYED
 
 
-def _undecided_error(recorded: Recorded) -> OutcomeUnknownError:
+def _undecided_error(recorded: RecordedChunk) -> OutcomeUnknownError:
     first = recorded.chunk.first_row
     return OutcomeUnknownError(
         f"Whether rows {first} to {first + recorded.chunk.row_count - 1} are written is still unknown after "

@@ -46,7 +46,7 @@ _TYPED_FIRST = re.compile(_BREAK + r"[-=+(.,$¥€£\d\stTfF]")
 _FORMULA_FIRST = _BREAK + "="
 
 
-class Kind(enum.Enum):
+class CellKind(enum.Enum):
     """What the cells of a column may be besides empty."""
 
     PLAIN = enum.auto()
@@ -57,7 +57,7 @@ class Kind(enum.Enum):
     """Anything."""
 
 
-class Column(NamedTuple):
+class ConvertedColumn(NamedTuple):
     """A converted column.
 
     Attributes:
@@ -68,7 +68,7 @@ class Column(NamedTuple):
 
     cells: Sequence[Any]
     formats: Formats = None
-    kind: Kind = Kind.PLAIN
+    kind: CellKind = CellKind.PLAIN
 
 
 class Block(NamedTuple):
@@ -127,7 +127,7 @@ def encode_block(
     return Block(list(zip(*(one.cells for one in columns), strict=True)), [one.formats for one in columns])
 
 
-def encode_column(values: tuple[Any, ...], zone: dt.tzinfo | None = None) -> Column:
+def encode_column(values: tuple[Any, ...], zone: dt.tzinfo | None = None) -> ConvertedColumn:
     """Convert some cells of a column.
 
     Args:
@@ -142,7 +142,7 @@ def encode_column(values: tuple[Any, ...], zone: dt.tzinfo | None = None) -> Col
         return _present(values, kinds, zone)
     kinds.discard(NoneType)
     if not kinds:
-        return Column([""] * len(values))
+        return ConvertedColumn([""] * len(values))
     found = _present(tuple(value for value in values if value is not None), kinds, zone)
     wire = iter(found.cells)
     cells = ["" if value is None else next(wire) for value in values]
@@ -150,10 +150,10 @@ def encode_column(values: tuple[Any, ...], zone: dt.tzinfo | None = None) -> Col
     if isinstance(formats, list):
         places = iter(formats)
         formats = [None if value is None else next(places) for value in values]
-    return Column(cells, formats, found.kind)
+    return ConvertedColumn(cells, formats, found.kind)
 
 
-def _present(values: tuple[Any, ...], kinds: set[type], zone: dt.tzinfo | None) -> Column:
+def _present(values: tuple[Any, ...], kinds: set[type], zone: dt.tzinfo | None) -> ConvertedColumn:
     if len(kinds) == 1:
         fast = _FAST.get(next(iter(kinds)))
         found = fast(values) if fast is not None else None
@@ -163,10 +163,12 @@ def _present(values: tuple[Any, ...], kinds: set[type], zone: dt.tzinfo | None) 
         return found
     encoded: list[Encoded] = [to_cell(value, zone) for value in values]
     formats = [formatter for _, formatter in encoded]
-    return Column([cell for cell, _ in encoded], formats if len(set(formats)) > 1 else formats[0], Kind.OTHER)
+    return ConvertedColumn(
+        [cell for cell, _ in encoded], formats if len(set(formats)) > 1 else formats[0], CellKind.OTHER
+    )
 
 
-def _texts(values: tuple[str, ...]) -> Column | None:
+def _texts(values: tuple[str, ...]) -> ConvertedColumn | None:
     joined = _BREAK.join(("", *values))
     try:
         data = joined.encode()
@@ -175,22 +177,22 @@ def _texts(values: tuple[str, ...]) -> Column | None:
     if len(joined) > MAX_CHARS or len(data.translate(None, _CONTROLS)) < len(data) - len(values):
         return None
     if _TYPED_FIRST.search(joined) is None:
-        return Column(values)
+        return ConvertedColumn(values)
     if "".join(values).isdecimal():
-        return Column(values, TEXT)
+        return ConvertedColumn(values, TEXT)
     if _FORMULA_FIRST in joined:
         return None
-    return Column(values, TEXT if any(map(is_typed, values)) else None)
+    return ConvertedColumn(values, TEXT if any(map(is_typed, values)) else None)
 
 
-def _numbers(values: tuple[Any, ...]) -> Column | None:
+def _numbers(values: tuple[Any, ...]) -> ConvertedColumn | None:
     # NaN may hide from min and max between others. A sum would do, and integers may be too large for it.
     is_exact = _are_small(values) and all(map(math.isfinite, values))
-    return Column(values, None, Kind.NUMBER) if is_exact else None
+    return ConvertedColumn(values, None, CellKind.NUMBER) if is_exact else None
 
 
-def _integers(values: tuple[int, ...]) -> Column | None:
-    return Column(values) if _are_small(values) else None
+def _integers(values: tuple[int, ...]) -> ConvertedColumn | None:
+    return ConvertedColumn(values) if _are_small(values) else None
 
 
 def _are_small(values: Sequence[Any]) -> bool:
@@ -198,39 +200,39 @@ def _are_small(values: Sequence[Any]) -> bool:
     return bool(min(values) >= -EXACT_INT and max(values) <= EXACT_INT)
 
 
-def _floats(values: tuple[float, ...]) -> Column | None:
+def _floats(values: tuple[float, ...]) -> ConvertedColumn | None:
     # The sum of others than finite numbers is not finite; that of some finite ones is too large.
     is_finite = math.isfinite(sum(values)) or all(map(math.isfinite, values))
-    return Column(values, None, Kind.NUMBER) if is_finite else None
+    return ConvertedColumn(values, None, CellKind.NUMBER) if is_finite else None
 
 
-def _decimals(values: tuple[Decimal, ...]) -> Column | None:
+def _decimals(values: tuple[Decimal, ...]) -> ConvertedColumn | None:
     # Longer ones and exponents are looked at one by one.
     texts = list(map(str, values))
     joined = "".join(texts)
     if max(map(len, texts)) > _SAFE_DIGITS or any(one in joined for one in "ENn"):  # also of NaN and Infinity
         return None
-    return Column(list(map(float, texts)), None, Kind.NUMBER)
+    return ConvertedColumn(list(map(float, texts)), None, CellKind.NUMBER)
 
 
-def _dates(values: tuple[dt.date, ...]) -> Column | None:
+def _dates(values: tuple[dt.date, ...]) -> ConvertedColumn | None:
     days = [value - EPOCH_DAY for value in map(dt.date.toordinal, values)]
-    return Column(days, DATE) if min(days) >= 0 else None
+    return ConvertedColumn(days, DATE) if min(days) >= 0 else None
 
 
-def _datetimes(values: tuple[dt.datetime, ...]) -> Column | None:
+def _datetimes(values: tuple[dt.datetime, ...]) -> ConvertedColumn | None:
     try:
         days = list(map(truediv, map(sub, values, itertools.repeat(EPOCH)), itertools.repeat(DAY)))
     except TypeError:  # one is aware
         return None
-    return Column(days, DATETIME, Kind.NUMBER) if min(days) >= 0 else None
+    return ConvertedColumn(days, DATETIME, CellKind.NUMBER) if min(days) >= 0 else None
 
 
-_FAST: dict[type, Callable[[tuple[Any, ...]], Column | None]] = {
+_FAST: dict[type, Callable[[tuple[Any, ...]], ConvertedColumn | None]] = {
     str: _texts,
     int: _integers,
     float: _floats,
-    bool: lambda values: Column(values, None, Kind.OTHER),
+    bool: lambda values: ConvertedColumn(values, None, CellKind.OTHER),
     Decimal: _decimals,
     dt.date: _dates,
     dt.datetime: _datetimes,

@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc.fields import zone_of
 from lark_provider.api.clouddoc.sheets.addressing import WRONG_RANGE, Range, RangeLike, range_of
 from lark_provider.api.clouddoc.sheets.blocks import blocks
 from lark_provider.api.clouddoc.sheets.pieces import MAX_BYTES, MAX_COLUMNS, MAX_ROWS, Splitter
-from lark_provider.api.clouddoc.sheets.tabulating import Table, encode
+from lark_provider.api.clouddoc.sheets.tabulating import TabulatedValues, encode
 from lark_provider.api.clouddoc.sheets.targets import Target, place
 from lark_provider.api.clouddoc.sheets.values import iterate_checked
 from lark_provider.api.clouddoc.sheets.writing import V2, blank, check_merges, grow, put, set_formats
@@ -206,7 +206,7 @@ def clear(token: Target, range: RangeLike = None) -> Procedure[Written]:  # noqa
 
 def _table(
     values: Iterable[Sequence[Any]], target: Range, zone: str | dt.tzinfo | None, *, raw: bool
-) -> Table:
+) -> TabulatedValues:
     if not raw:
         return encode(values, target.first, zone_of(zone))
     rows = [list(row) for row in iterate_checked(values)]
@@ -217,7 +217,7 @@ def _table(
             "Next: fill what is missing with None.",
             code=WRONG_RANGE,
         )
-    return Table(rows, Range.from_size(target.first, len(rows), width))
+    return TabulatedValues(rows, Range.from_size(target.first, len(rows), width))
 
 
 def _check_fits(needed: Range, given: Range) -> None:

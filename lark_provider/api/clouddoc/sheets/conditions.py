@@ -13,7 +13,7 @@ from lark_provider.api.clouddoc.sheets.addressing import (
 )
 from lark_provider.api.clouddoc.sheets.kinds import Formula
 from lark_provider.api.clouddoc.sheets.styles import Style
-from lark_provider.api.clouddoc.sheets.targets import Place, Target, place
+from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, place
 from lark_provider.api.clouddoc.sheets.writing import V2
 from lark_provider.protocol.calls import request
 from lark_provider.protocol.errors import (
@@ -60,7 +60,7 @@ class ConditionalFormat:
     values: Sequence[Any] = ()
     id: str | None = field(default=None, compare=False)
 
-    def to_lark(self, at: Place) -> dict[str, Any]:
+    def to_lark(self, at: LocatedRange) -> dict[str, Any]:
         """Return what Lark takes.
 
         Args:
@@ -71,7 +71,8 @@ class ConditionalFormat:
         """
         rule = self.rule()
         ranges = [
-            Place(at.token, at.sheet, range_of(one)).clip().on(at.sheet.sheet_id) for one in self.ranges
+            LocatedRange(at.token, at.sheet, range_of(one)).clip().on(at.sheet.sheet_id)
+            for one in self.ranges
         ]
         if not ranges:
             raise InvalidRequestError(
@@ -231,7 +232,7 @@ def delete_conditional_formats(token: Target, ids: Iterable[str] | None = None) 
     return len(wanted)
 
 
-def _formats_of(at: Place) -> Procedure[list[dict[str, Any]]]:
+def _formats_of(at: LocatedRange) -> Procedure[list[dict[str, Any]]]:
     return (yield from formats_of(at.token, at.sheet.sheet_id))
 
 

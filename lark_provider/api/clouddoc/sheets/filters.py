@@ -13,7 +13,7 @@ from lark_provider.api.clouddoc.sheets.addressing import (
     column_number,
     range_of,
 )
-from lark_provider.api.clouddoc.sheets.targets import Place, Target, place
+from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, place
 from lark_provider.protocol.calls import request
 from lark_provider.protocol.errors import (
     InvalidRequestError,
@@ -166,7 +166,7 @@ def clear_filter(token: Target) -> Procedure[bool]:
     return True
 
 
-def _filter_of(at: Place) -> Procedure[Filter | None]:
+def _filter_of(at: LocatedRange) -> Procedure[Filter | None]:
     url = path(_FILTER, token=at.token, sheet_id=at.sheet.sheet_id)
     found = (yield from perform(request("GET", url))).data.get("sheet_filter_info")
     if not found or not found.get("range"):

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from lark_provider.api.clouddoc.sheets.addressing import Range, RangeLike
 from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS
 from lark_provider.api.clouddoc.sheets.styles import Style
-from lark_provider.api.clouddoc.sheets.targets import Place, Target, Worksheet, place
+from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, Worksheet, place
 from lark_provider.api.clouddoc.sheets.writing import V2, style_calls, tiles
 from lark_provider.protocol.calls import request
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, unknown_choice
@@ -162,6 +162,6 @@ def _merges_of(target: Range, kind: MergeKind) -> list[Range]:
     return [one for one in (each._replace(sheet=None) for each in found) if not one.is_cell]
 
 
-def _merge_call(at: Place, target: Range, what: str, options: Mapping[str, Any]) -> Procedure[None]:
+def _merge_call(at: LocatedRange, target: Range, what: str, options: Mapping[str, Any]) -> Procedure[None]:
     body = {"range": target.on(at.sheet.sheet_id), **options}
     yield from perform(request("POST", path(f"{V2}/{what}", token=at.token), json=body, idempotent=True))

@@ -11,7 +11,7 @@ import orjson
 from lark_provider.api.clouddoc.sheets.addressing import Range, RangeLike, range_of
 from lark_provider.api.clouddoc.sheets.decoding import DATED, SERIALS, SHOWN, decode_rows, has_numbers
 from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS, MAX_ROWS
-from lark_provider.api.clouddoc.sheets.targets import Place, Target, place
+from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, place
 from lark_provider.api.clouddoc.sheets.writing import V2
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import ConflictError, LarkAPIError
@@ -123,7 +123,7 @@ class _Reading:
     range: RangeLike
     mode: str
     consistent: bool = True
-    place: Place | None = None
+    place: LocatedRange | None = None
     bounds: Range = field(default_factory=Range)
     window: int = 0
     revision: int | None = None
@@ -147,7 +147,7 @@ class _Reading:
             self._complete(at, rows, is_end=following > end), str(following) if following <= end else None
         )
 
-    def _window(self, at: Place, first: int, end: int) -> Procedure[list[list[Any]]]:
+    def _window(self, at: LocatedRange, first: int, end: int) -> Procedure[list[list[Any]]]:
         while True:
             wanted = self.bounds._replace(first_row=first, last_row=min(end, first + self.window - 1))
             try:
@@ -163,7 +163,7 @@ class _Reading:
                 self.window = max(1, min(MAX_ROWS, 2 * self.window, int(WINDOW_BYTES * len(rows) / size)))
             return rows
 
-    def _consistent(self, at: Place, wanted: Range) -> Procedure[list[list[Any]]]:
+    def _consistent(self, at: LocatedRange, wanted: Range) -> Procedure[list[list[Any]]]:
         """Read a window whose requests have all seen the same revision."""
         for _ in range(_ATTEMPTS):
             window = yield from self._answers(at, wanted)
@@ -180,7 +180,7 @@ class _Reading:
             retryable=True,
         )
 
-    def _answers(self, at: Place, wanted: Range) -> Procedure[_Window | None]:
+    def _answers(self, at: LocatedRange, wanted: Range) -> Procedure[_Window | None]:
         """Read a window by blocks of columns, and with types once more; None if it changed between them."""
         rows: list[list[Any]] = [[] for _ in range(len_of(wanted))]
         revisions = set()
@@ -199,7 +199,7 @@ class _Reading:
                 rows[number] += more
         return _Window(rows, revisions.pop()) if len(revisions) == 1 else None
 
-    def _complete(self, at: Place, rows: list[list[Any]], *, is_end: bool) -> list[list[Any]]:
+    def _complete(self, at: LocatedRange, rows: list[list[Any]], *, is_end: bool) -> list[list[Any]]:
         """Hold empty rows back until another row follows, in a range without an end."""
         if at.range.last_row is not None:
             return rows
@@ -228,7 +228,7 @@ def column_blocks(wanted: Range) -> Iterator[Range]:
         first += MAX_COLUMNS
 
 
-def _values(at: Place, block: Range, options: Any) -> Procedure[_Window]:
+def _values(at: LocatedRange, block: Range, options: Any) -> Procedure[_Window]:
     """Read a closed range; rows and cells that Lark leaves out at the end are added."""
     name = block.on(at.sheet.sheet_id)
     url = path(V2 + "/values/{range}", token=at.token, range=name)

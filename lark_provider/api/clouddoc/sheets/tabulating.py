@@ -15,7 +15,7 @@ from lark_provider.protocol.errors import InvalidRequestError
 
 
 @dataclass(slots=True)
-class Table:
+class TabulatedValues:
     """Values as Lark takes them.
 
     Attributes:
@@ -29,7 +29,9 @@ class Table:
     formats: dict[str, list[Range]] = field(default_factory=dict)
 
 
-def encode(rows: Iterable[Sequence[Any]], first: Cell = FIRST, zone: dt.tzinfo | None = None) -> Table:
+def encode(
+    rows: Iterable[Sequence[Any]], first: Cell = FIRST, zone: dt.tzinfo | None = None
+) -> TabulatedValues:
     """Convert rows of the same length, and gather the formats that they need.
 
     Args:
@@ -65,4 +67,4 @@ def encode(rows: Iterable[Sequence[Any]], first: Cell = FIRST, zone: dt.tzinfo |
             f"them.",
             code=WRONG_VALUE,
         )
-    return Table(wire, Range.from_size(first, len(wire), width), runs.close())
+    return TabulatedValues(wire, Range.from_size(first, len(wire), width), runs.close())

@@ -100,7 +100,7 @@ class Worksheet:
         )
 
 
-class Place(NamedTuple):
+class LocatedRange(NamedTuple):
     """A range on a worksheet that was found.
 
     Attributes:
@@ -173,7 +173,7 @@ def read_sheets(token: str, *, max_age: float = 0.0) -> Procedure[list[Worksheet
     return (yield from memoize(Memoize(("sheets.query", token), read, max_age)))
 
 
-def place(target: Target, range: RangeLike = None, *, fresh: bool = False) -> Procedure[Place]:  # noqa: A002
+def place(target: Target, range: RangeLike = None, *, fresh: bool = False) -> Procedure[LocatedRange]:  # noqa: A002
     """Find the worksheet and the range that an operation is about.
 
     Args:
@@ -207,7 +207,7 @@ def place(target: Target, range: RangeLike = None, *, fresh: bool = False) -> Pr
             "client.clouddoc.bitable for a table of a Bitable.",
             code=NO_SHEET,
         )
-    return Place(token, found, wanted)
+    return LocatedRange(token, found, wanted)
 
 
 def _find_worksheet(sheets: list[Worksheet], key: str | int | None) -> Worksheet | None:

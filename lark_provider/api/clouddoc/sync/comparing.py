@@ -10,10 +10,10 @@ import orjson
 
 from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.sync.canonical import EXACT
-from lark_provider.api.clouddoc.sync.keys import Keys
-from lark_provider.api.clouddoc.sync.layout import Layout
+from lark_provider.api.clouddoc.sync.keys import KeyBuilder
+from lark_provider.api.clouddoc.sync.layout import SyncLayout
 from lark_provider.api.clouddoc.sync.slices import each
-from lark_provider.protocol.sync_index import MARKED, Difference, Seen, SyncIndex
+from lark_provider.protocol.sync_index import MARKED, Difference, ScannedRecord, SyncIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Comparison:
         compares: Whether values are compared; else only keys are.
     """
 
-    keys: Keys
-    layout: Layout
+    keys: KeyBuilder
+    layout: SyncLayout
     compares: bool
     marks: Mapping[str, Any] = field(default_factory=dict)
     """The values, as they are written, that mark a record as missing in the source."""
@@ -77,7 +77,7 @@ class Comparison:
                     values[place] = MARKED if vectors[place] == mark else None
         ids = [record["record_id"] for record in records]
         # Plain tuples: making a million named ones takes half a second.
-        index.see(cast("list[Seen]", list(zip(ids, keys, rows, values, strict=True))))
+        index.see(cast("list[ScannedRecord]", list(zip(ids, keys, rows, values, strict=True))))
 
     def changes(self, differences: Sequence[Difference]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """Return the cells that differ, of each record: as they are, and as they are to be written.

@@ -42,7 +42,7 @@ class KeyField(NamedTuple):
     type: int
 
 
-class Keys:
+class KeyBuilder:
     """Makes the keys of rows and records. A key is text; that of several fields is a JSON list of texts.
 
     Args:

@@ -16,7 +16,7 @@ _SHAPES_CACHED = 4096
 _MODES = canonical.DAY + canonical.ADDRESS + canonical.NAMED
 
 
-class Column(NamedTuple):
+class ComparedField(NamedTuple):
     """A field that is compared.
 
     Attributes:
@@ -30,7 +30,7 @@ class Column(NamedTuple):
     mode: str
 
 
-class Layout:
+class SyncLayout:
     """Numbers the compared fields, so that the shape of a row is a short text such as `0,1d,4`.
 
     A name that is missing in a row leaves the cell as it is, and so rows may have different shapes. The
@@ -60,12 +60,12 @@ class Layout:
         numbered = sorted((self._numbers[name], mode) for name, mode in modes.items())
         return ",".join(f"{number}{mode}" for number, mode in numbered)
 
-    def _columns(self, shape: str) -> tuple[Column, ...]:
+    def _columns(self, shape: str) -> tuple[ComparedField, ...]:
         """Return the fields of a shape, in its order."""
         found = []
         for part in shape.split(",") if shape else ():
             name = self.names[int(part.rstrip(_MODES))]
-            found.append(Column(name, self.types[name], part.lstrip("0123456789")))
+            found.append(ComparedField(name, self.types[name], part.lstrip("0123456789")))
         return tuple(found)
 
     def vectors(
@@ -80,7 +80,7 @@ class Layout:
         """
         convert = canonical.of_source if written else canonical.of_table
 
-        def convert_columns(columns: Sequence[Column]) -> list[Sequence[Any]]:
+        def convert_columns(columns: Sequence[ComparedField]) -> list[Sequence[Any]]:
             given = cells_of([one.name for one in columns], records)
             return [
                 convert(one.type, one.mode, cells, self.zone)

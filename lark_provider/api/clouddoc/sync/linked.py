@@ -14,7 +14,7 @@ from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.conversion import read_fields
 from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.clouddoc.records import MAX_PAGE, RECORDS
-from lark_provider.api.clouddoc.sync.keys import Keys
+from lark_provider.api.clouddoc.sync.keys import KeyBuilder
 from lark_provider.api.clouddoc.sync.reading import work
 from lark_provider.api.clouddoc.sync.slices import each, slice_page
 from lark_provider.protocol.calls import Call, request
@@ -54,7 +54,7 @@ def read_linked(
         )
     others = yield from read_fields(app_token, table_id)
     kinds = {one["field_name"]: one["type"] for one in others}
-    keys = Keys([key_field], kinds, "exact", dt.UTC)
+    keys = KeyBuilder([key_field], kinds, "exact", dt.UTC)
     token: str | None = None
     seen: set[str] = set()
     while True:
@@ -83,7 +83,7 @@ def read_linked(
         seen.add(token)
 
 
-def _add(data: Mapping[str, Any], name: str, keys: Keys, index: SyncIndex) -> dict[str, Any]:
+def _add(data: Mapping[str, Any], name: str, keys: KeyBuilder, index: SyncIndex) -> dict[str, Any]:
     """Add the keys of a page, once all of it is parsed; return the page without its items."""
     pairs: list[tuple[str, str]] = []
 

@@ -41,7 +41,7 @@ def check_links(links: object) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class SyncOptions:
     """The settings of one sync; see `procedure.sync`."""
 
     key_fields: Sequence[str]

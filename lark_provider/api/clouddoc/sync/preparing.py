@@ -15,11 +15,11 @@ from lark_provider.api.clouddoc.conversion import read_fields
 from lark_provider.api.clouddoc.fields import Converter, Field, zone_named, zone_of
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.api.clouddoc.sync.comparing import Comparison
-from lark_provider.api.clouddoc.sync.keys import Keys
-from lark_provider.api.clouddoc.sync.layout import Layout
+from lark_provider.api.clouddoc.sync.keys import KeyBuilder
+from lark_provider.api.clouddoc.sync.layout import SyncLayout
 from lark_provider.api.clouddoc.sync.linked import read_linked
-from lark_provider.api.clouddoc.sync.options import Options
-from lark_provider.api.clouddoc.sync.reading import Reader, work
+from lark_provider.api.clouddoc.sync.options import SyncOptions
+from lark_provider.api.clouddoc.sync.reading import TableReader, work
 from lark_provider.api.clouddoc.sync.scope import Scope
 from lark_provider.api.clouddoc.sync.source_rows import calendar_day
 from lark_provider.api.clouddoc.sync.staging import Batch, Stager
@@ -48,11 +48,11 @@ class Prepared:
         keyless_rows: Rows of the source whose key cannot be read.
     """
 
-    options: Options
+    options: SyncOptions
     fields: Sequence[Field]
     is_advanced: bool
     stager: Stager
-    reader: Reader
+    reader: TableReader
     source_rows: int = 0
     keyless_rows: int = 0
 
@@ -67,7 +67,7 @@ class Prepared:
 def prepare(
     app_token: str,
     table_id: str,
-    options: Options,
+    options: SyncOptions,
     index: SyncIndex,
     keep: Callable[[], Procedure[None]],
 ) -> Procedure[Prepared]:
@@ -92,8 +92,8 @@ def prepare(
     zone = zone_named(base.get("time_zone")) or naive or dt.UTC
     fields = yield from read_fields(app_token, table_id)
     field_types = {field["field_name"]: field["type"] for field in fields}
-    keys = Keys(options.key_fields, field_types, options.key_form, zone)
-    layout = Layout(field_types, zone)
+    keys = KeyBuilder(options.key_fields, field_types, options.key_form, zone)
+    layout = SyncLayout(field_types, zone)
     scope = None if options.scope is None else Scope(options.scope, field_types, zone)
     _check_marks(options, field_types)
     for name, key_field in options.links.items():
@@ -107,7 +107,7 @@ def prepare(
         )
     stager = Stager(fields, converter, keys, layout, options, scope, index.find_linked)
     comparison = Comparison(keys, layout, compares=options.mode != "insert_missing", marks=marks)
-    reader = Reader(app_token, table_id, index, comparison, scope, options.user_id_type, keep)
+    reader = TableReader(app_token, table_id, index, comparison, scope, options.user_id_type, keep)
     return Prepared(options, fields, base.get("is_advanced") is True, stager, reader)
 
 
@@ -186,7 +186,7 @@ def _with_days(
     }
 
 
-def _check_marks(options: Options, field_types: Mapping[str, int]) -> None:
+def _check_marks(options: SyncOptions, field_types: Mapping[str, int]) -> None:
     for name in options.marks:
         if field_types.get(name) in types.READ_ONLY or name in options.key_fields:
             raise InvalidRequestError(

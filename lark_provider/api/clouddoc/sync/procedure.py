@@ -19,12 +19,12 @@ from lark_provider.api.clouddoc.sync.options import (
     OnDuplicate,
     OnMissing,
     OnNull,
-    Options,
+    SyncOptions,
     check_links,
 )
 from lark_provider.api.clouddoc.sync.plan import Counts, SyncPlan, SyncResult
 from lark_provider.api.clouddoc.sync.turn import turn
-from lark_provider.api.clouddoc.sync.writing import Writer
+from lark_provider.api.clouddoc.sync.writing import SyncWriter
 from lark_provider.api.links import table
 from lark_provider.protocol.effects import Stream
 from lark_provider.protocol.errors import (
@@ -129,7 +129,7 @@ def sync(
             finds out.
         LarkAPIError: Lark refused a request.
     """
-    options = Options(
+    options = SyncOptions(
         key_fields=key_fields,
         mode=mode,
         scope=scope,
@@ -156,7 +156,7 @@ def sync(
 
 
 def run(
-    app_token: str, table_id: str | None, records: Records, options: Options, *, dry_run: bool = False
+    app_token: str, table_id: str | None, records: Records, options: SyncOptions, *, dry_run: bool = False
 ) -> Procedure[SyncResult]:
     """Run a sync with settings that are checked; see `sync`."""
     stream: Stream[Mapping[str, Any]] = Stream(records)
@@ -172,7 +172,7 @@ def run(
         prepared = yield from preparing.prepare(app_token, table_id, options, index, own_turn.keep)
         rejected = yield from preparing.stage(stream, prepared, index, own_turn.keep)
         result = SyncResult(rejects=rejected)
-        writer = Writer(prepared.reader, own_turn, prepared.check(), options, result)
+        writer = SyncWriter(prepared.reader, own_turn, prepared.check(), options, result)
         if not dry_run:
             result.settled = yield from settling.settle(writer)
             result.created = 0
@@ -224,7 +224,7 @@ def _log_plan(plan: SyncPlan, *, dry_run: bool) -> None:
         )
 
 
-def _write(writer: Writer) -> Procedure[None]:
+def _write(writer: SyncWriter) -> Procedure[None]:
     """Write; an error says how far it came."""
     result = writer.result
     try:

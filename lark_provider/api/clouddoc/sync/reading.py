@@ -43,7 +43,7 @@ def work(function: Callable[[], T]) -> Procedure[T]:
 
 
 @dataclass(slots=True)
-class Reader:
+class TableReader:
     """Reads one table into the index.
 
     Attributes:

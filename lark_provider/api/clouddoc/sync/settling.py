@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from lark_provider.api.clouddoc.sync.reading import INVALID_FILTER, batches, work
-from lark_provider.api.clouddoc.sync.writing import Writer
+from lark_provider.api.clouddoc.sync.writing import SyncWriter
 from lark_provider.protocol.errors import LarkAPIError
 from lark_provider.protocol.ledger import Intent
 from lark_provider.protocol.operations import Procedure
@@ -23,7 +23,7 @@ _LOOKED_FOR = 20
 """Keys that are looked for; a batch is all-or-nothing, so that one of them is enough."""
 
 
-def settle(writer: Writer) -> Procedure[str]:
+def settle(writer: SyncWriter) -> Procedure[str]:
     """Settle the intent that an earlier run has left.
 
     Args:
@@ -61,14 +61,14 @@ def _read(intent: Intent) -> dict[str, Any] | None:
     return found if {"token", "keys", "key_fields"} <= found.keys() else None
 
 
-def _stands(writer: Writer, found: dict[str, Any] | None) -> Procedure[bool]:
+def _stands(writer: SyncWriter, found: dict[str, Any] | None) -> Procedure[bool]:
     """Return whether the records are known to be there; else nothing is known."""
     if found is None or found["key_fields"] != writer.reader.comparison.keys.names:
         return False
     return (yield from _is_seen(writer, found["keys"])) or (yield from _repeat(writer, found))
 
 
-def _is_seen(writer: Writer, keys: list[str]) -> Procedure[bool]:
+def _is_seen(writer: SyncWriter, keys: list[str]) -> Procedure[bool]:
     """Return whether one of the records is there; batches are all-or-nothing, so that then all are."""
     if not writer.reader.comparison.keys.has_filter:
         return False
@@ -83,7 +83,7 @@ def _is_seen(writer: Writer, keys: list[str]) -> Procedure[bool]:
     return any(key in wanted for key in writer.reader.comparison.keys.of_table(fields))
 
 
-def _repeat(writer: Writer, found: dict[str, Any]) -> Procedure[bool]:
+def _repeat(writer: SyncWriter, found: dict[str, Any]) -> Procedure[bool]:
     """Send the same request with the same token; return whether Lark has answered that it stands.
 
     The values are those of the source as it is now: what differs is found by comparing afterwards.

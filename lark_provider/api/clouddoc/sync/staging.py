@@ -15,9 +15,9 @@ from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.fields import Converter, Field, names_of
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.api.clouddoc.sync import canonical
-from lark_provider.api.clouddoc.sync.keys import KeyMisfitError, Keys
-from lark_provider.api.clouddoc.sync.layout import Layout, cells_of, digests
-from lark_provider.api.clouddoc.sync.options import Options
+from lark_provider.api.clouddoc.sync.keys import KeyBuilder, KeyMisfitError
+from lark_provider.api.clouddoc.sync.layout import SyncLayout, cells_of, digests
+from lark_provider.api.clouddoc.sync.options import SyncOptions
 from lark_provider.api.clouddoc.sync.scope import Scope
 from lark_provider.api.clouddoc.sync.source_rows import MAPPINGS, OwnRows, calendar_day, integral
 from lark_provider.protocol.sync_index import Staged
@@ -62,9 +62,9 @@ class Stager:
         self,
         fields: Sequence[Field],
         converter: Converter,
-        keys: Keys,
-        layout: Layout,
-        options: Options,
+        keys: KeyBuilder,
+        layout: SyncLayout,
+        options: SyncOptions,
         scope: Scope | None,
         resolve: Resolve,
     ) -> None:

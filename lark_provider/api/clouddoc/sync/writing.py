@@ -14,9 +14,9 @@ from lark_provider.api.clouddoc.checking import FieldCheck
 from lark_provider.api.clouddoc.creating import batch_create, created_ids, skim
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.api.clouddoc.sync.comparing import Comparison
-from lark_provider.api.clouddoc.sync.options import Options
+from lark_provider.api.clouddoc.sync.options import SyncOptions
 from lark_provider.api.clouddoc.sync.plan import MAX_CREATED, MAX_DELETED, MAX_READ, MAX_UPDATED, SyncResult
-from lark_provider.api.clouddoc.sync.reading import Reader, work
+from lark_provider.api.clouddoc.sync.reading import TableReader, work
 from lark_provider.api.clouddoc.sync.turn import Turn
 from lark_provider.protocol.calls import Call, encode, request
 from lark_provider.protocol.effects import NewKey, Sleep
@@ -36,7 +36,7 @@ _STALE_READ_WAITS = (0.0, 1.0, 3.0)
 
 
 @dataclass(slots=True)
-class Writer:
+class SyncWriter:
     """Writes what is planned.
 
     Attributes:
@@ -47,10 +47,10 @@ class Writer:
         result: Counts what is done.
     """
 
-    reader: Reader
+    reader: TableReader
     turn: Turn
     check: FieldCheck
-    options: Options
+    options: SyncOptions
     result: SyncResult
     _is_visible: bool = False
     _updated: list[Planned] = field(default_factory=list)

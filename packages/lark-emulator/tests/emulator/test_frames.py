@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lark_emulator.websocket.frames import Frame, FrameError, decode, encode
-from lark_emulator.websocket.messages import Message
+from lark_emulator.websocket.messages import PushMessage
 
 texts = st.text(max_size=40)
 int32 = st.integers(-(2**31), 2**31 - 1)
@@ -88,7 +88,7 @@ def test_what_is_not_a_frame(data: bytes, what: str) -> None:
 
 @given(st.binary(min_size=1, max_size=500), st.integers(0, 40))
 def test_fragments_join_to_the_payload(payload: bytes, parts: int) -> None:
-    message = Message("m", "event", payload, "t", 7, 9)
+    message = PushMessage("m", "event", payload, "t", 7, 9)
     sent = message.frames(5, parts)
     joined: dict[str | None, Any] = {frame.header("seq"): frame.payload for frame in sent}
     assert b"".join(joined[str(seq)] for seq in range(len(sent))) == payload

@@ -10,16 +10,16 @@ from typing import Any
 from lark_provider.api.clouddoc.document_lease import TakenOverError
 from lark_provider.api.clouddoc.loads.chunks import first_difference
 from lark_provider.api.clouddoc.loads.errors import SourceChangedError
-from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk_of
+from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, chunk_of
 from lark_provider.api.clouddoc.sheets.tables.encoding import SUM_BYTES, check_sum, comparable
 from lark_provider.api.clouddoc.sheets.tables.judging import (
-    Verdict,
+    SegmentVerdict,
     changed_rows,
     is_blank,
     judge,
     offset_of,
 )
-from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sheet_ledger import RecordedSegment, Segment
@@ -34,16 +34,16 @@ _TAKEN_OVER = 20
 
 
 @dataclass(slots=True)
-class Appender(Writer):
+class Appender(TableWriter):
     """Writes rows of one table below what stands.
 
     Attributes:
         last: The chunk that was appended last, and where.
     """
 
-    last: tuple[Chunk, int] | None = None
+    last: tuple[TableChunk, int] | None = None
 
-    def append(self, chunk: Chunk, least: int) -> Procedure[int]:
+    def append(self, chunk: TableChunk, least: int) -> Procedure[int]:
         """Make a chunk stand in rows of its own.
 
         Args:
@@ -71,7 +71,7 @@ class Appender(Writer):
             retryable=True,
         )
 
-    def append_once(self, chunk: Chunk, least: int) -> Procedure[int]:
+    def append_once(self, chunk: TableChunk, least: int) -> Procedure[int]:
         """Make a chunk stand, as `append` does, unless another process has the spreadsheet meanwhile.
 
         Args:
@@ -85,7 +85,7 @@ class Appender(Writer):
         self.note(chunk, row, is_replayed=is_replayed)
         return row + chunk.count
 
-    def _append(self, chunk: Chunk, least: int) -> Procedure[tuple[int, bool]]:
+    def _append(self, chunk: TableChunk, least: int) -> Procedure[tuple[int, bool]]:
         recorded, is_fresh = yield from self._reserve(chunk, least)
         if recorded.state is State.DONE:
             if recorded.segment.digest != chunk.digest:
@@ -108,7 +108,7 @@ class Appender(Writer):
             elif (found := (yield from self._find_earlier(chunk, row, now))) is not None:
                 self.stands = chunk.number
                 return found, True
-            elif judge(now, chunk).verdict is not Verdict.FOREIGN:
+            elif judge(now, chunk).verdict is not SegmentVerdict.FOREIGN:
                 break
             # Others have written there first.
             end = yield from self.place.last_row(self.lease, row)
@@ -119,7 +119,7 @@ class Appender(Writer):
         self.stands, self.last = chunk.number, (chunk, row)
         return row, False
 
-    def _reserve(self, chunk: Chunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
+    def _reserve(self, chunk: TableChunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
         segment, write = chunk.segment(least), self.write
         if write is None:
             return RecordedSegment(segment, State.PENDING, 0.0), True
@@ -132,7 +132,7 @@ class Appender(Writer):
         assert answer.recorded is not None  # noqa: S101 - the lease was granted
         return answer.recorded, answer.is_new
 
-    def _reserve_elsewhere(self, chunk: Chunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
+    def _reserve_elsewhere(self, chunk: TableChunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
         """Record a segment at other rows."""
         segment, write = chunk.segment(least), self.write
         if write is None:
@@ -147,16 +147,16 @@ class Appender(Writer):
             )
         return answer.recorded, True
 
-    def _find_earlier(self, chunk: Chunk, row: int, now: list[list[Any]]) -> Procedure[int | None]:
+    def _find_earlier(self, chunk: TableChunk, row: int, now: list[list[Any]]) -> Procedure[int | None]:
         """Return where a segment stands that an earlier attempt may have written; None if it does not.
 
         Raises:
             ConflictError: A part of it stands.
         """
         judgement = judge(now, chunk)
-        if judgement.verdict is Verdict.OURS:
+        if judgement.verdict is SegmentVerdict.OURS:
             return None  # to be written again, which changes nothing
-        if judgement.verdict is Verdict.MIXED:
+        if judgement.verdict is SegmentVerdict.MIXED:
             if judgement.is_full:
                 logger.info("Others have changed rows that were just written", extra={"row": row})
                 return row
@@ -168,7 +168,7 @@ class Appender(Writer):
             return None
         return row + offset if not (yield from self._is_others(row + offset, chunk)) else None
 
-    def _is_others(self, row: int, chunk: Chunk) -> Procedure[bool]:
+    def _is_others(self, row: int, chunk: TableChunk) -> Procedure[bool]:
         """Return whether another table in the worksheet has rows with the same content near there."""
         write = self.write
         if write is None:
@@ -180,7 +180,7 @@ class Appender(Writer):
         )
         return answer is not None and answer[0]
 
-    def _require_undone(self, recorded: RecordedSegment, chunk: Chunk) -> Procedure[None]:
+    def _require_undone(self, recorded: RecordedSegment, chunk: TableChunk) -> Procedure[None]:
         """See that nothing stands of a segment that is to be written with other rows."""
         segment = recorded.segment
         yield from self.quiet(recorded)
@@ -189,7 +189,7 @@ class Appender(Writer):
         if any(place not in changed and not is_blank(row) for place, row in enumerate(now)):
             raise _changed_error(segment, chunk)
 
-    def _verify_written(self, chunk: Chunk, row: int, above: Sequence[Sequence[Any]]) -> Procedure[int]:
+    def _verify_written(self, chunk: TableChunk, row: int, above: Sequence[Sequence[Any]]) -> Procedure[int]:
         """Look at rows that were just written, since others have written at the same time.
 
         Args:
@@ -223,7 +223,7 @@ class Appender(Writer):
         raise self.conflict_error([row + place for place in changed], "written by others at the same time")
 
     def _put_back(
-        self, chunk: Chunk, row: int, above: Sequence[Any], there: Sequence[Sequence[Any]]
+        self, chunk: TableChunk, row: int, above: Sequence[Any], there: Sequence[Sequence[Any]]
     ) -> Procedure[int]:
         """Put back rows of ours that rows inserted above have pushed to where a chunk was just written.
 
@@ -262,7 +262,7 @@ class Appender(Writer):
         )
 
 
-def _changed_error(segment: Segment, chunk: Chunk) -> SourceChangedError:
+def _changed_error(segment: Segment, chunk: TableChunk) -> SourceChangedError:
     row = segment.first + first_difference(segment.sums, chunk.sums)
     return SourceChangedError(
         f"Row {row} of the source is not what was appended before under this key: it has changed, or the "

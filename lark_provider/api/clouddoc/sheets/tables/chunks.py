@@ -31,7 +31,7 @@ def blocks_of(width: int) -> Blocks:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class TableChunk:
     """Some rows of a table.
 
     Attributes:
@@ -123,7 +123,7 @@ def chunk(
     formats: Sequence[Formats],
     blocks: Blocks,
     header_rows: int = 0,
-) -> Chunk:
+) -> TableChunk:
     """Make a chunk.
 
     Args:
@@ -135,10 +135,10 @@ def chunk(
         header_rows: How many of the rows are the header.
     """
     found = encode(list(zip(*rows, strict=True)), blocks, frozenset(range(len(rows[0]))))
-    return Chunk(number, first, found.lines, found.sums, found.wild, formats, blocks, header_rows)
+    return TableChunk(number, first, found.lines, found.sums, found.wild, formats, blocks, header_rows)
 
 
-def chunk_of(whole: Chunk, places: Sequence[int], number: int | None = None) -> Chunk:
+def chunk_of(whole: TableChunk, places: Sequence[int], number: int | None = None) -> TableChunk:
     """Return some rows of a chunk as a chunk.
 
     Args:

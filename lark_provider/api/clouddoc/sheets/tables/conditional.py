@@ -16,9 +16,9 @@ from lark_provider.api.clouddoc.sheets.conditions import (
     formats_of,
 )
 from lark_provider.api.clouddoc.sheets.styles import Style
-from lark_provider.api.clouddoc.sheets.tables.layout import Layout
+from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
 from lark_provider.api.clouddoc.sheets.tables.modes import Extent
-from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
 from lark_provider.api.clouddoc.sheets.writing import V2
 from lark_provider.protocol.calls import request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError, OutcomeUnknownError
@@ -31,7 +31,7 @@ Rules: TypeAlias = Mapping[str, Rule | Sequence[Rule]]
 _NAMES = ("rule_type", "style", "operator", "values")
 
 
-def rules_of(given: Rules | None, layout: Layout) -> list[tuple[int, dict[str, Any]]]:
+def rules_of(given: Rules | None, layout: TableLayout) -> list[tuple[int, dict[str, Any]]]:
     """Return the place of a column and what Lark takes, for each conditional format.
 
     Args:
@@ -89,7 +89,7 @@ def _rule(name: str, given: Any) -> ConditionalFormat:
 
 
 def apply(
-    writer: Writer,
+    writer: TableWriter,
     rules: Sequence[tuple[int, dict[str, Any]]],
     extent: Extent,
     first: int,
@@ -138,7 +138,7 @@ def apply(
             yield from _send(writer, kind, some[start : start + FORMATS_AT_ONCE])
 
 
-def _send(writer: Writer, kind: str, some: Sequence[dict[str, Any]]) -> Procedure[None]:
+def _send(writer: TableWriter, kind: str, some: Sequence[dict[str, Any]]) -> Procedure[None]:
     place = writer.place
     url = path(V2 + "/condition_formats/{kind}", token=place.token, kind=kind)
     items = [{"sheet_id": place.sheet_id, "condition_format": one} for one in some]

@@ -18,7 +18,7 @@ from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.effects import Memoize
 from lark_provider.protocol.errors import LarkAPIError, NotFoundError, OutcomeUnknownError, TransportError
 from lark_provider.protocol.keys import client_token
-from lark_provider.protocol.ledger_entry import Entry, State
+from lark_provider.protocol.ledger_entry import LedgerEntry, State
 from lark_provider.protocol.operations import Procedure, memoize, perform
 from lark_provider.protocol.paths import path
 from lark_provider.protocol.store import with_store
@@ -143,7 +143,7 @@ def _remove_surplus(made: Created, title: str, folder: str) -> Procedure[None]:
 
 
 def _send(
-    held: DocumentLease, entry: Entry, title: str, folder: str, look_after: float
+    held: DocumentLease, entry: LedgerEntry, title: str, folder: str, look_after: float
 ) -> Procedure[Created | None]:
     yield from held.renew()
     yield from with_store(lambda store: store.files.resend(entry, entry.token))

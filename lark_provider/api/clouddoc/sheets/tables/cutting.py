@@ -8,7 +8,7 @@ from typing import Any
 
 from lark_provider.api.clouddoc.sheets.blocks import Formats
 from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS
-from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_BYTES, OVERHEAD, Chunk
+from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_BYTES, OVERHEAD, TableChunk
 from lark_provider.api.clouddoc.sheets.tables.encoding import (
     SUM_BYTES,
     Blocks,
@@ -59,7 +59,7 @@ class Cutter:
         odd: frozenset[int] = frozenset(),
         *,
         is_header: bool = False,
-    ) -> Iterator[Chunk]:
+    ) -> Iterator[TableChunk]:
         """Add rows.
 
         Args:
@@ -86,12 +86,12 @@ class Cutter:
                 yield full
             start = stop
 
-    def rest(self) -> Chunk | None:
+    def rest(self) -> TableChunk | None:
         """Return the chunk of the rows that were added last; None if there are none."""
         if not self._count:
             return None
         wild = frozenset[int]().union(*(part.wild for part in self._parts))
-        made = Chunk(
+        made = TableChunk(
             self._number,
             self._first,
             self._lines,

@@ -8,12 +8,12 @@ from typing import Any
 
 from lark_provider.api.clouddoc.sheets.addressing import Range, column_name, range_of
 from lark_provider.api.clouddoc.sheets.tables import conditional
-from lark_provider.api.clouddoc.sheets.tables.layout import Layout
+from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
 from lark_provider.api.clouddoc.sheets.tables.modes import Extent
-from lark_provider.api.clouddoc.sheets.tables.options import Options
+from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
 from lark_provider.api.clouddoc.sheets.tables.place import V2, V3
 from lark_provider.api.clouddoc.sheets.tables.source import style_of
-from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import NotFoundError
 from lark_provider.protocol.operations import Procedure, perform
@@ -28,9 +28,9 @@ _CHAR, _PADDING, _NARROWEST, _WIDEST = 8, 24, 60, 400
 
 
 def apply(
-    writer: Writer,
-    layout: Layout,
-    options: Options,
+    writer: TableWriter,
+    layout: TableLayout,
+    options: TableOptions,
     extent: Extent,
     widths: Sequence[int],
     order: Sequence[int],
@@ -66,7 +66,7 @@ def apply(
     yield from conditional.apply(writer, rules, extent, extent.first + options.header, order)
 
 
-def _blocks(writer: Writer, row: int) -> list[Range]:
+def _blocks(writer: TableWriter, row: int) -> list[Range]:
     place = writer.place
     return [
         Range(row, left, row, left + end - first - 1)
@@ -107,9 +107,9 @@ def pieces(whole: Range) -> Iterator[Range]:
 
 
 def _widths(
-    writer: Writer,
-    layout: Layout,
-    options: Options,
+    writer: TableWriter,
+    layout: TableLayout,
+    options: TableOptions,
     widths: Sequence[int],
     order: Sequence[int],
     *,
@@ -145,7 +145,7 @@ def _widths(
         yield from writer.lease.send(request("PUT", url, json=body, idempotent=True))
 
 
-def _freeze(writer: Writer, freeze: tuple[int, int]) -> Procedure[None]:
+def _freeze(writer: TableWriter, freeze: tuple[int, int]) -> Procedure[None]:
     place = writer.place
     yield from place.refresh(writer.lease)
     if place.frozen == freeze:
@@ -156,7 +156,7 @@ def _freeze(writer: Writer, freeze: tuple[int, int]) -> Procedure[None]:
     yield from writer.lease.send(request("POST", url, json=body, idempotent=True))
 
 
-def _filter(writer: Writer, extent: Extent) -> Procedure[None]:
+def _filter(writer: TableWriter, extent: Extent) -> Procedure[None]:
     """Set the worksheet's one filter, unless there is one for these columns already, or a person's."""
     place = writer.place
     wanted = place.range(extent.first, extent.last)

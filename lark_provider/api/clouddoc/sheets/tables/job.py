@@ -12,12 +12,12 @@ from lark_provider.api.clouddoc.document_lease import DocumentLease
 from lark_provider.api.clouddoc.sheets.tables import formatting, modes, stale
 from lark_provider.api.clouddoc.sheets.tables.appending import Appender
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
-from lark_provider.api.clouddoc.sheets.tables.layout import Layout
-from lark_provider.api.clouddoc.sheets.tables.options import Options
-from lark_provider.api.clouddoc.sheets.tables.place import Place
-from lark_provider.api.clouddoc.sheets.tables.source import Converted, Source
+from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
+from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
+from lark_provider.api.clouddoc.sheets.tables.place import TableOnSheet
+from lark_provider.api.clouddoc.sheets.tables.source import Converted, TableSource
 from lark_provider.api.clouddoc.sheets.tables.updating import Update, arrange, header_of
-from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
 from lark_provider.protocol.effects import Stream
 from lark_provider.protocol.errors import ConflictError, LarkError
 from lark_provider.protocol.ledger_entry import State
@@ -42,17 +42,17 @@ class Job:
         key: The caller's key.
     """
 
-    place: Place
+    place: TableOnSheet
     held: DocumentLease
-    columns: Layout
-    options: Options
+    columns: TableLayout
+    options: TableOptions
     stream: Stream[Any]
     head: Sequence[Any]
     converted: deque[Converted]
     target: str
     key: str
 
-    def run(self) -> Procedure[tuple[Writer, modes.Extent]]:
+    def run(self) -> Procedure[tuple[TableWriter, modes.Extent]]:
         """Write it, by its mode, format it, and record that it stands."""
         options, place = self.options, self.place
         old_end, order, titles = 0, list(range(self.columns.width)), list[Any]()
@@ -72,7 +72,7 @@ class Job:
         elif options.mode == "update_by_key":
             yield from place.write(self.held, modes.header_chunk(self.columns, place.blocks), place.row)
         writer = Appender(place, self.held, write, options)
-        source = Source(
+        source = TableSource(
             self.stream,
             self.head,
             self.columns,

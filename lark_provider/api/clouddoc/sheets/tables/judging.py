@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk
+from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk
 from lark_provider.api.clouddoc.sheets.tables.encoding import SUM_BYTES, comparable, sums_of
 
 
-class Verdict(enum.Enum):
+class SegmentVerdict(enum.Enum):
     """What stands in the rows of a segment."""
 
     BLANK = enum.auto()
@@ -34,7 +34,7 @@ class Judgement:
         is_full: Whether no row is blank that should not be.
     """
 
-    verdict: Verdict
+    verdict: SegmentVerdict
     foreign: tuple[int, ...]
     is_full: bool
 
@@ -49,7 +49,7 @@ def is_blank(row: Sequence[Any]) -> bool:
     return not any(row) and all(cell is None or cell == "" for cell in row)
 
 
-def judge(now: Sequence[Sequence[Any]], chunk: Chunk) -> Judgement:
+def judge(now: Sequence[Sequence[Any]], chunk: TableChunk) -> Judgement:
     """Compare what stands with what was to be written.
 
     A request writes one block of columns, of all its rows or of none. So of a wide table some blocks may
@@ -74,8 +74,10 @@ def judge(now: Sequence[Sequence[Any]], chunk: Chunk) -> Judgement:
                 foreign.append(place)
                 break
     if foreign:
-        return Judgement(Verdict.MIXED if any_ours else Verdict.FOREIGN, tuple(foreign), is_full)
-    return Judgement(Verdict.OURS if any_ours else Verdict.BLANK, (), is_full)
+        return Judgement(
+            SegmentVerdict.MIXED if any_ours else SegmentVerdict.FOREIGN, tuple(foreign), is_full
+        )
+    return Judgement(SegmentVerdict.OURS if any_ours else SegmentVerdict.BLANK, (), is_full)
 
 
 def changed_rows(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]) -> list[int]:

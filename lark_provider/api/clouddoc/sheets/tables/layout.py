@@ -16,7 +16,7 @@ MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class TableLayout:
     """The columns of a table.
 
     Attributes:
@@ -110,7 +110,7 @@ class Layout:
         return row
 
 
-def layout(columns: Sequence[str] | Mapping[str, str] | None, first: Any) -> Layout:
+def layout(columns: Sequence[str] | Mapping[str, str] | None, first: Any) -> TableLayout:
     """Return the columns of a table.
 
     Args:
@@ -158,7 +158,7 @@ def layout(columns: Sequence[str] | Mapping[str, str] | None, first: Any) -> Lay
         raise InvalidRequestError(
             f"A table must have 1 to {MAX_COLUMNS:,} columns, got {len(names):,}. Next: split it over sheets."
         )
-    return Layout(names, titles, is_closed, is_titled, tuple(map(_title, titles)))
+    return TableLayout(names, titles, is_closed, is_titled, tuple(map(_title, titles)))
 
 
 def _title(title: str) -> Any:

@@ -9,11 +9,11 @@ from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.document_lease import TakenOverError
 from lark_provider.api.clouddoc.sheets.addressing import Cell
 from lark_provider.api.clouddoc.sheets.tables.appending import Appender
-from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk
+from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, chunk
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
-from lark_provider.api.clouddoc.sheets.tables.layout import Layout
-from lark_provider.api.clouddoc.sheets.tables.source import Source
-from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
+from lark_provider.api.clouddoc.sheets.tables.source import TableSource
+from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError
 from lark_provider.protocol.ledger_entry import State
@@ -40,7 +40,7 @@ class Extent:
     last: int
 
 
-def replace(writer: Writer, source: Source, old_end: int) -> Procedure[Extent]:
+def replace(writer: TableWriter, source: TableSource, old_end: int) -> Procedure[Extent]:
     """Write a table in place of what stands in its columns.
 
     Args:
@@ -68,7 +68,7 @@ def replace(writer: Writer, source: Source, old_end: int) -> Procedure[Extent]:
     return Extent(place.row, max(row - 1, place.row))
 
 
-def _beyond(writer: Writer, count: int) -> Procedure[list[int]]:
+def _beyond(writer: TableWriter, count: int) -> Procedure[list[int]]:
     """Return where segments end that an earlier attempt may have written, and this one has not.
 
     They can take effect no more when this returns.
@@ -80,7 +80,7 @@ def _beyond(writer: Writer, count: int) -> Procedure[list[int]]:
     return ends
 
 
-def recorded_segments(writer: Writer, after: int) -> Procedure[list[RecordedSegment]]:
+def recorded_segments(writer: TableWriter, after: int) -> Procedure[list[RecordedSegment]]:
     """Return the segments that earlier attempts have recorded.
 
     Args:
@@ -99,13 +99,13 @@ def recorded_segments(writer: Writer, after: int) -> Procedure[list[RecordedSegm
     return found
 
 
-def pending(writer: Writer, after: int) -> Procedure[list[RecordedSegment]]:
+def pending(writer: TableWriter, after: int) -> Procedure[list[RecordedSegment]]:
     """Return the segments whose outcome is unknown, those with greater numbers than `after`."""
     found = yield from recorded_segments(writer, after)
     return [one for one in found if one.state is State.PENDING]
 
 
-def append(writer: Appender, source: Source, layout: Layout, *, header: bool) -> Procedure[Extent]:
+def append(writer: Appender, source: TableSource, layout: TableLayout, *, header: bool) -> Procedure[Extent]:
     """Write rows below what stands.
 
     Args:
@@ -151,7 +151,7 @@ def append(writer: Appender, source: Source, layout: Layout, *, header: bool) ->
     return Extent(place.row, max(last, place.row))
 
 
-def _write_header(writer: Writer, layout: Layout) -> Procedure[None]:
+def _write_header(writer: TableWriter, layout: TableLayout) -> Procedure[None]:
     """Write the header if its row is blank; else check that it is this one.
 
     Raises:
@@ -179,7 +179,7 @@ def _write_header(writer: Writer, layout: Layout) -> Procedure[None]:
             )
 
 
-def header_chunk(layout: Layout, blocks: Any) -> Chunk:
+def header_chunk(layout: TableLayout, blocks: Any) -> TableChunk:
     """Return the header as a chunk."""
     return chunk(0, 1, [layout.header], [None] * layout.width, blocks, header_rows=1)
 
@@ -195,7 +195,7 @@ def text_of(cell: Any) -> str:
     return "" if cell is None else str(cell)
 
 
-def clear_merges(writer: Writer, last: int, *, unmerge: bool) -> Procedure[None]:
+def clear_merges(writer: TableWriter, last: int, *, unmerge: bool) -> Procedure[None]:
     """Unmerge the merged cells where a table is written, or refuse to write over them.
 
     See POST /open-apis/sheets/v2/spreadsheets/:token/unmerge_cells.

@@ -23,7 +23,7 @@ LOOK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class TableOptions:
     """How a table is written; see `write_table`.
 
     Attributes:

@@ -8,7 +8,7 @@ from typing import Any
 
 from lark_provider.api.clouddoc.document_lease import DocumentLease
 from lark_provider.api.clouddoc.sheets.addressing import MAX_CELLS, Range
-from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk
+from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk
 from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
 from lark_provider.protocol.calls import Call, LarkResponse, request
@@ -25,7 +25,7 @@ _READ_ROWS, _READ_CELLS = 5000, 100_000
 
 
 @dataclass(slots=True)
-class Place:
+class TableOnSheet:
     """Where a table stands.
 
     Attributes:
@@ -212,7 +212,7 @@ class Place:
         self.expect_write()
         return count
 
-    def write(self, lease: DocumentLease, chunk: Chunk, row: int) -> Procedure[bool]:
+    def write(self, lease: DocumentLease, chunk: TableChunk, row: int) -> Procedure[bool]:
         """Write a chunk, by as many requests as its columns and its size need.
 
         See PUT /open-apis/sheets/v2/spreadsheets/:token/values.

@@ -23,16 +23,16 @@ from lark_provider.api.clouddoc.sheets.tables import creating
 from lark_provider.api.clouddoc.sheets.tables.chunks import blocks_of
 from lark_provider.api.clouddoc.sheets.tables.conditional import Rules, rules_of
 from lark_provider.api.clouddoc.sheets.tables.job import Job
-from lark_provider.api.clouddoc.sheets.tables.layout import Layout, layout
+from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout, layout
 from lark_provider.api.clouddoc.sheets.tables.options import (
     HEADER_STYLE,
     Format,
     Mode,
-    Options,
+    TableOptions,
     frozen_counts,
 )
-from lark_provider.api.clouddoc.sheets.tables.place import Place
-from lark_provider.api.clouddoc.sheets.tables.source import Converted, Source
+from lark_provider.api.clouddoc.sheets.tables.place import TableOnSheet
+from lark_provider.api.clouddoc.sheets.tables.source import Converted, TableSource
 from lark_provider.api.clouddoc.sheets.targets import SheetRef, Target, Worksheet, spreadsheet
 from lark_provider.api.clouddoc.sheets.targets import place as sheet_place
 from lark_provider.api.clouddoc.sheets.values import WRONG_VALUE
@@ -141,7 +141,7 @@ def write_table(
         StorageError: The database is unavailable, for longer than is waited.
     """
     corner = range_of(start).first
-    options = Options(
+    options = TableOptions(
         columns=columns,
         header=header,
         mode=mode,
@@ -167,7 +167,7 @@ def write_table(
 def write_with_options(
     target: Target | None,
     rows: Any,
-    options: Options,
+    options: TableOptions,
     corner: tuple[int, int],
     *,
     key: str | None = None,
@@ -229,7 +229,7 @@ def write_with_options(
 
 
 def _check(
-    columns: Layout, options: Options, corner: tuple[int, int], rows: Any, head: Sequence[Any]
+    columns: TableLayout, options: TableOptions, corner: tuple[int, int], rows: Any, head: Sequence[Any]
 ) -> deque[Converted]:
     """Check what can be known before the first request; return rows that were converted for it."""
     if (last := corner[1] + columns.width - 1) > MAX_COLUMNS:
@@ -254,7 +254,7 @@ def _check(
         )
     rules_of(options.conditional_formats, columns)
     blocks, order = blocks_of(columns.width), range(columns.width)
-    source = Source(Stream(()), (), columns, blocks, order, options, with_header=False)
+    source = TableSource(Stream(()), (), columns, blocks, order, options, with_header=False)
     return source.check(rows if isinstance(rows, list | tuple) else head)
 
 
@@ -272,8 +272,8 @@ def _into(
     stream: Stream[Any],
     head: Sequence[Any],
     converted: deque[Converted],
-    columns: Layout,
-    options: Options,
+    columns: TableLayout,
+    options: TableOptions,
     corner: tuple[int, int],
     key: str,
 ) -> Procedure[TableResult]:
@@ -302,9 +302,11 @@ def _into(
     )
 
 
-def _place(token: str, sheet: Worksheet, columns: Layout, corner: tuple[int, int], options: Options) -> Place:
+def _place(
+    token: str, sheet: Worksheet, columns: TableLayout, corner: tuple[int, int], options: TableOptions
+) -> TableOnSheet:
     blocks = blocks_of(columns.width)
-    return Place(
+    return TableOnSheet(
         token=token,
         sheet_id=sheet.sheet_id,
         title=sheet.title,

@@ -11,18 +11,18 @@ from typing import Any, TypeAlias
 import orjson
 
 from lark_provider.api.clouddoc.cells import EXACT_INT, MisfitError, show
-from lark_provider.api.clouddoc.sheets.blocks import BLOCK, Column, Formats, Kind, encode_column
-from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk
+from lark_provider.api.clouddoc.sheets.blocks import BLOCK, CellKind, ConvertedColumn, Formats, encode_column
+from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk
 from lark_provider.api.clouddoc.sheets.tables.cutting import Cutter
 from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks
-from lark_provider.api.clouddoc.sheets.tables.layout import Layout
-from lark_provider.api.clouddoc.sheets.tables.options import Format, Options
+from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
+from lark_provider.api.clouddoc.sheets.tables.options import Format, TableOptions
 from lark_provider.api.clouddoc.sheets.values import MAX_CHARS, TEXT, TOO_LONG, WRONG_VALUE, to_cell
 from lark_provider.protocol.effects import Stream, Take
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Procedure, take
 
-Converted: TypeAlias = tuple[Sequence[Sequence[Any]], list[Column]]
+Converted: TypeAlias = tuple[Sequence[Sequence[Any]], list[ConvertedColumn]]
 """Some rows: their values, and the columns of cells that were made of them."""
 _KEPT_CELLS = 1_000_000
 """Cells of a list that are kept converted between its check and its sending; more are converted twice.
@@ -78,7 +78,7 @@ def style_of(text: str) -> dict[str, Any]:
     return found
 
 
-class Source:
+class TableSource:
     """The chunks of a table.
 
     Args:
@@ -96,10 +96,10 @@ class Source:
         self,
         stream: Stream[Any],
         head: Sequence[Any],
-        layout: Layout,
+        layout: TableLayout,
         blocks: Blocks,
         order: Sequence[int],
-        options: Options,
+        options: TableOptions,
         *,
         with_header: bool,
         converted: deque[Converted] | None = None,
@@ -107,7 +107,7 @@ class Source:
         self._stream, self._head, self._layout, self._options = stream, head, layout, options
         self._order = None if list(order) == list(range(layout.width)) else list(order)
         self._cutter = Cutter(blocks, options.max_rows, options.max_bytes)
-        self._ready: deque[Chunk] = deque()
+        self._ready: deque[TableChunk] = deque()
         self._before = deque[Converted]() if converted is None else converted
         self._number, self._is_over = 0, False
         self._is_measured = options.widths == "content"
@@ -128,7 +128,7 @@ class Source:
             odd = frozenset(at for at, (title,) in enumerate(titles) if type(title) is not str)
             self._ready += self._cutter.add(titles, (), odd, is_header=True)
 
-    def chunk(self) -> Procedure[Chunk | None]:
+    def chunk(self) -> Procedure[TableChunk | None]:
         """Return the next chunk; None at the end.
 
         Raises:
@@ -160,7 +160,7 @@ class Source:
             columns = self._convert(values, start + 1)
             if left > 0:
                 kept.append((values, columns))
-                weights = (_OBJECT if one.kind is Kind.OTHER else 1 for one in columns)
+                weights = (_OBJECT if one.kind is CellKind.OTHER else 1 for one in columns)
                 left -= sum(weights) * len(values)
         return kept
 
@@ -176,9 +176,10 @@ class Source:
             is_top = number <= _MEASURED
             some = slice(None) if is_top else slice(-number % _EVERY, None, _EVERY)
             self._measure([one.cells[some] for one in columns])
-        odd = frozenset(place for place, one in enumerate(columns) if one.kind is Kind.OTHER)
+        odd = frozenset(place for place, one in enumerate(columns) if one.kind is CellKind.OTHER)
         columns = [
-            one._replace(cells=canonical(one.cells)) if one.kind is Kind.NUMBER else one for one in columns
+            one._replace(cells=canonical(one.cells)) if one.kind is CellKind.NUMBER else one
+            for one in columns
         ]
         formats = self._choose_formats(values, [one.formats for one in columns])
         if self._order is not None:
@@ -208,7 +209,7 @@ class Source:
             )
         return needed
 
-    def _convert(self, values: Sequence[Sequence[Any]], number: int) -> list[Column]:
+    def _convert(self, values: Sequence[Sequence[Any]], number: int) -> list[ConvertedColumn]:
         zone = self._options.zone
         try:
             return [encode_column(column, zone) for column in zip(*values, strict=True)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from lark_provider.api.clouddoc.sheets.addressing import Range
 from lark_provider.api.clouddoc.sheets.tables.source import style_of
-from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
 from lark_provider.protocol.operations import Procedure
 
 _LOOKED = 200
@@ -16,7 +16,7 @@ GENERAL = ""
 """Lark's formatter of cells that have none."""
 
 
-def reset(writer: Writer, first: int, last: int) -> Procedure[None]:
+def reset(writer: TableWriter, first: int, last: int) -> Procedure[None]:
     """Note that columns get the general format, where numbers would be shown as dates.
 
     Other formats are left alone, since people give numbers the format that they like.
@@ -56,7 +56,7 @@ def _is_number(cell: Any) -> bool:
     return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
-def _is_ours(writer: Writer, row: int, column: int) -> bool:
+def _is_ours(writer: TableWriter, row: int, column: int) -> bool:
     """Return whether this write gives a cell its formatter."""
     return any(
         one.first_row <= row <= (one.last_row or row) and one.first_column == column

@@ -14,13 +14,13 @@ from lark_provider.api.clouddoc.document_lease import DocumentLease
 from lark_provider.api.clouddoc.sheets.addressing import Range, column_name
 from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS
 from lark_provider.api.clouddoc.sheets.tables.appending import Appender
-from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk_of
+from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, chunk_of
 from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks, comparable
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank, spans
-from lark_provider.api.clouddoc.sheets.tables.layout import Layout
+from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
 from lark_provider.api.clouddoc.sheets.tables.modes import Extent, recorded_segments, text_of
-from lark_provider.api.clouddoc.sheets.tables.place import TOO_LARGE, V2, Place
-from lark_provider.api.clouddoc.sheets.tables.source import Source
+from lark_provider.api.clouddoc.sheets.tables.place import TOO_LARGE, V2, TableOnSheet
+from lark_provider.api.clouddoc.sheets.tables.source import TableSource
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError, LarkAPIError
 from lark_provider.protocol.ledger_entry import State
@@ -36,7 +36,7 @@ _KEY_ROWS = 5000
 
 
 def arrange(
-    titles: Sequence[Any], layout: Layout, first_column: int
+    titles: Sequence[Any], layout: TableLayout, first_column: int
 ) -> tuple[Blocks, tuple[int, ...], list[int]]:
     """Find the columns of a table by the header of the worksheet.
 
@@ -74,7 +74,7 @@ def arrange(
     return tuple(blocks), tuple(lefts), [place for _, place in places]
 
 
-def header_of(place: Place, lease: DocumentLease) -> Procedure[list[Any]]:
+def header_of(place: TableOnSheet, lease: DocumentLease) -> Procedure[list[Any]]:
     """Return the whole header of a worksheet, from the table's first column on."""
     yield from place.refresh(lease)
     width = max(place.columns - place.lefts[0] + 1, 1)
@@ -109,7 +109,7 @@ class Update:
     _base: int = 0
     _doubled: list[int] = field(default_factory=list)
 
-    def run(self, source: Source) -> Procedure[Extent]:
+    def run(self, source: TableSource) -> Procedure[Extent]:
         """Write all rows.
 
         Args:
@@ -173,7 +173,7 @@ class Update:
             )
         self.index, self._last, self._doubled = index, last, doubled
 
-    def _write(self, made: Chunk) -> Procedure[None]:
+    def _write(self, made: TableChunk) -> Procedure[None]:
         place = self.writer.place
         (_,) = yield from place.read(self.writer.lease, place.row, place.row)
         if place.disturbances != self._disturbances:
@@ -212,7 +212,7 @@ class Update:
             self.index |= {key: first + number for number, key in enumerate(fresh)}
             self._last = max(self._last, row - 1)
 
-    def _update(self, made: Chunk, found: dict[int, int]) -> Procedure[None]:
+    def _update(self, made: TableChunk, found: dict[int, int]) -> Procedure[None]:
         """Write over rows, each with its key."""
         rows = sorted(found)
         while rows:
@@ -232,7 +232,7 @@ class Update:
                 break
             rows = rows[count:]
 
-    def _body(self, made: Chunk, found: dict[int, int], rows: Sequence[int]) -> tuple[int, bytes]:
+    def _body(self, made: TableChunk, found: dict[int, int], rows: Sequence[int]) -> tuple[int, bytes]:
         place = self.writer.place
         parts: list[bytes] = []
         for run in _runs(rows):
@@ -242,7 +242,9 @@ class Update:
                 parts.append(b'{"range":' + orjson.dumps(where) + b',"values":[' + values + b"]}")
         return len(parts), b'{"valueRanges":[' + b",".join(parts) + b"]}"
 
-    def _send(self, made: Chunk, body: bytes, rows: Sequence[int], found: dict[int, int]) -> Procedure[None]:
+    def _send(
+        self, made: TableChunk, body: bytes, rows: Sequence[int], found: dict[int, int]
+    ) -> Procedure[None]:
         writer, place = self.writer, self.writer.place
         url = path(V2 + "/values_batch_update", token=place.token)
         call: Call[Any] = replace(request("POST", url, idempotent=True), body=body)

@@ -10,14 +10,14 @@ from typing import Any
 
 from lark_provider.api.clouddoc.document_lease import DocumentLease
 from lark_provider.api.clouddoc.sheets.addressing import Range
-from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk
+from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, chunk
 from lark_provider.api.clouddoc.sheets.tables.encoding import SUM_BYTES
 from lark_provider.api.clouddoc.sheets.tables.judging import (
     changed_rows,
     spans,
 )
-from lark_provider.api.clouddoc.sheets.tables.options import Options
-from lark_provider.api.clouddoc.sheets.tables.place import Place
+from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
+from lark_provider.api.clouddoc.sheets.tables.place import TableOnSheet
 from lark_provider.protocol.errors import ConflictError, LarkError
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
@@ -31,7 +31,7 @@ _SHOWN = 5
 
 
 @dataclass(slots=True)
-class Writer:
+class TableWriter:
     """Writes one table.
 
     Attributes:
@@ -46,10 +46,10 @@ class Writer:
         stands: The last segment that stands and is not recorded yet.
     """
 
-    place: Place
+    place: TableOnSheet
     lease: DocumentLease
     write: TableWrite | None
-    options: Options
+    options: TableOptions
     written: int = 0
     replayed: int = 0
     formats: dict[str, list[Range]] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Writer:
     """The place of the range of a format that ends in a column and a row."""
 
     def note(
-        self, chunk: Chunk, row: int, *, places: Sequence[int] | None = None, is_replayed: bool = False
+        self, chunk: TableChunk, row: int, *, places: Sequence[int] | None = None, is_replayed: bool = False
     ) -> None:
         """Note that rows of a chunk stand.
 
@@ -109,7 +109,7 @@ class Writer:
             )
             yield from self.lease.pause(pause)
 
-    def put(self, chunk: Chunk, row: int) -> Procedure[bool]:
+    def put(self, chunk: TableChunk, row: int) -> Procedure[bool]:
         """Write a chunk at a place that is the table's own.
 
         Args:

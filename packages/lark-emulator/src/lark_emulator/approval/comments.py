@@ -19,13 +19,13 @@ from lark_emulator.approval.parameters import (
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import page
-from lark_emulator.world.approvals import Comment, id_for
+from lark_emulator.world.approvals import ApprovalComment, id_for
 
 if TYPE_CHECKING:
     from lark_emulator.world.approvals import Instance
 
 
-def _require_comment(instance: Instance, comment_id: str) -> Comment:
+def _require_comment(instance: Instance, comment_id: str) -> ApprovalComment:
     comment = next((one for one in instance.comments if one.comment_id == comment_id), None)
     if comment is None:
         raise refusal(f"unknown comment {comment_id}")
@@ -53,7 +53,7 @@ def create(call: Call) -> dict[str, Any]:
     parent = optional(body, "parent_comment_id")
     if parent:
         _require_comment(instance, parent)
-    comment = Comment(
+    comment = ApprovalComment(
         call.world.approvals.number(),
         author,
         content,
@@ -87,7 +87,7 @@ def list_comments(call: Call) -> dict[str, Any]:
     }
 
 
-def _render(call: Call, comment: Comment) -> dict[str, Any]:
+def _render(call: Call, comment: ApprovalComment) -> dict[str, Any]:
     return {
         "id": comment.comment_id,
         "content": comment.content,

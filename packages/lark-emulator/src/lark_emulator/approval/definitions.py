@@ -18,7 +18,7 @@ from lark_emulator.approval.parameters import (
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import choice
-from lark_emulator.world.approvals import NODE_TYPES, Definition, Node
+from lark_emulator.world.approvals import NODE_TYPES, ApprovalNode, Definition
 
 if TYPE_CHECKING:
     from lark_emulator.world.world import World
@@ -104,7 +104,7 @@ def _widget(given: Any, texts: dict[str, str]) -> dict[str, Any]:
     return widget
 
 
-def _nodes(call: Call, body: dict[str, Any], texts: dict[str, str]) -> tuple[Node, ...]:
+def _nodes(call: Call, body: dict[str, Any], texts: dict[str, str]) -> tuple[ApprovalNode, ...]:
     given = objects(body, "node_list")
     if [one.get("id") for one in (*given[:1], *given[-1:])] != ["START", "END"]:
         raise refusal("node_list must begin with START and end with END")
@@ -122,7 +122,7 @@ def _nodes(call: Call, body: dict[str, Any], texts: dict[str, str]) -> tuple[Nod
             if person not in call.world.users:
                 raise RefusedError(codes.APPROVAL_USER_NOT_FOUND)
         nodes.append(
-            Node(
+            ApprovalNode(
                 call.world.new_id(""),
                 require(one, "id"),
                 texts.get(name, name),
@@ -156,7 +156,7 @@ def add(world: World, spec: dict[str, Any]) -> Definition:
             if person not in world.users:
                 raise ValueError(f"no user {person!r}; known: {', '.join(world.users)}")
         nodes.append(
-            Node(
+            ApprovalNode(
                 world.new_id(""),
                 one.get("custom_node_id", ""),
                 one.get("name", "Approval"),

@@ -9,14 +9,14 @@ import orjson
 from lark_emulator import codes
 from lark_emulator.approval.parameters import ids_of, refusal
 from lark_emulator.codes import RefusedError
-from lark_emulator.world.approvals import Node, Task
+from lark_emulator.world.approvals import ApprovalNode, ApprovalTask
 
 if TYPE_CHECKING:
     from lark_emulator.world.approvals import Instance, Person
     from lark_emulator.world.apps import App
     from lark_emulator.world.world import World
 
-_START = Node("START", "", "Submit", "AND")
+_START = ApprovalNode("START", "", "Submit", "AND")
 
 
 def start(world: World, instance: Instance) -> None:
@@ -51,25 +51,29 @@ def _next(world: World, instance: Instance) -> None:
     _tell_instance(world, instance, "APPROVED")
 
 
-def _people(world: World, instance: Instance, node: Node) -> list[Person]:
+def _people(world: World, instance: Instance, node: ApprovalNode) -> list[Person]:
     named = instance.approvers.get(node.node_id)
     if named is not None:
         return list(named)
     return [world.users[one] for one in node.approvers]
 
 
-def _add(world: World, instance: Instance, node: Node, person: Person | None, kind: str) -> Task:
-    task = Task(world.approvals.number(), person, node, kind, world.clock.now_ms())
+def _add(
+    world: World, instance: Instance, node: ApprovalNode, person: Person | None, kind: str
+) -> ApprovalTask:
+    task = ApprovalTask(world.approvals.number(), person, node, kind, world.clock.now_ms())
     instance.tasks.append(task)
     return task
 
 
-def _end(world: World, instance: Instance, task: Task, status: str, told: str = "", **more: Any) -> None:
+def _end(
+    world: World, instance: Instance, task: ApprovalTask, status: str, told: str = "", **more: Any
+) -> None:
     task.status, task.end_time = status, world.clock.now_ms()
     _tell_task(world, instance, task, told, **more)
 
 
-def _open(instance: Instance) -> list[Task]:
+def _open(instance: Instance) -> list[ApprovalTask]:
     return [task for task in instance.tasks if task.status == "PENDING"]
 
 
@@ -78,7 +82,7 @@ def _end_others(world: World, instance: Instance) -> None:
         _end(world, instance, task, "DONE")
 
 
-def pending(instance: Instance, task_id: str, person: Person | None) -> Task:
+def pending(instance: Instance, task_id: str, person: Person | None) -> ApprovalTask:
     """Return a task that waits for a decision.
 
     Args:
@@ -97,7 +101,7 @@ def pending(instance: Instance, task_id: str, person: Person | None) -> Task:
     return task
 
 
-def approve(world: World, instance: Instance, task: Task, comment: str = "") -> None:
+def approve(world: World, instance: Instance, task: ApprovalTask, comment: str = "") -> None:
     """Approve a task: the instance goes on once its step is complete."""
     _end(world, instance, task, "APPROVED")
     _note(world, instance, "PASS", task.person, node=task.node.node_id, task=task, comment=comment)
@@ -116,7 +120,7 @@ def approve(world: World, instance: Instance, task: Task, comment: str = "") -> 
     _next(world, instance)
 
 
-def reject(world: World, instance: Instance, task: Task, comment: str = "") -> None:
+def reject(world: World, instance: Instance, task: ApprovalTask, comment: str = "") -> None:
     """Reject a task: the instance ends, unless its definition sends it back to the submitter."""
     returns = instance.definition.reject_to_submitter
     extra = {"extra": orjson.dumps({"rollback_node_ids": ["START"]}).decode()} if returns else {}
@@ -139,7 +143,9 @@ def reject(world: World, instance: Instance, task: Task, comment: str = "") -> N
     _tell_instance(world, instance, "REJECTED")
 
 
-def roll_back(world: World, instance: Instance, task: Task, keys: list[str], reason: str = "") -> None:
+def roll_back(
+    world: World, instance: Instance, task: ApprovalTask, keys: list[str], reason: str = ""
+) -> None:
     """Send an instance back to steps that were passed: the earliest of them is decided again.
 
     Args:
@@ -171,7 +177,7 @@ def roll_back(world: World, instance: Instance, task: Task, keys: list[str], rea
 
 
 def resubmit(
-    world: World, instance: Instance, task: Task, form: list[dict[str, Any]], comment: str = ""
+    world: World, instance: Instance, task: ApprovalTask, form: list[dict[str, Any]], comment: str = ""
 ) -> None:
     """Ask again with another form, after the instance was sent back.
 
@@ -186,7 +192,7 @@ def resubmit(
     _next(world, instance)
 
 
-def transfer(world: World, instance: Instance, task: Task, to: Person, comment: str = "") -> None:
+def transfer(world: World, instance: Instance, task: ApprovalTask, to: Person, comment: str = "") -> None:
     """Hand a task over to another person."""
     _end(world, instance, task, "TRANSFERRED")
     _note(world, instance, "TRANSFER", task.person, node=task.node.node_id, task=task, comment=comment)
@@ -237,7 +243,7 @@ def _note(
     person: Person | None,
     *,
     node: str = "",
-    task: Task | None = None,
+    task: ApprovalTask | None = None,
     comment: str = "",
 ) -> None:
     instance.timeline.append(
@@ -267,7 +273,7 @@ def _tell_instance(world: World, instance: Instance, status: str) -> None:
     world.approvals.tell(instance, "approval_instance", members)
 
 
-def _tell_task(world: World, instance: Instance, task: Task, status: str = "", **more: Any) -> None:
+def _tell_task(world: World, instance: Instance, task: ApprovalTask, status: str = "", **more: Any) -> None:
     now, told = str(world.clock.now_ms()), status or task.status
 
     def members(app: App) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from lark_emulator.approval.parameters import (
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import page
-from lark_emulator.world.approvals import Definition, Instance, Person, Task, id_for
+from lark_emulator.world.approvals import ApprovalTask, Definition, Instance, Person, id_for
 
 _MOST_UUID = 64
 _MOST_COPIED = 20
@@ -141,7 +141,7 @@ def render(call: Call, instance: Instance) -> dict[str, Any]:
     }
 
 
-def _task(call: Call, task: Task) -> dict[str, Any]:
+def _task(call: Call, task: ApprovalTask) -> dict[str, Any]:
     return {
         "id": task.task_id,
         **ids_of(call.app, task.person),

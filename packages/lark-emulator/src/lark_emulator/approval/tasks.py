@@ -21,10 +21,10 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.validation import text_list
 
 if TYPE_CHECKING:
-    from lark_emulator.world.approvals import Instance, Task
+    from lark_emulator.world.approvals import ApprovalTask, Instance
 
 
-def _task(call: Call, body: dict[str, Any]) -> tuple[Instance, Task]:
+def _task(call: Call, body: dict[str, Any]) -> tuple[Instance, ApprovalTask]:
     instance = instance_of(call, require(body, "instance_code"), require(body, "approval_code"))
     person = person_of(call, require(body, "user_id"))
     return instance, flow.pending(instance, require(body, "task_id"), person)

@@ -11,7 +11,7 @@ from lark_emulator.bitable.access import base_of, table_of, table_to_write
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, page, page_size
-from lark_emulator.world.bases import Table, View
+from lark_emulator.world.bases import Table, TableView
 
 MOST_PER_PAGE = 100
 MOST_VIEWS = 200
@@ -27,7 +27,7 @@ OPERATORS = frozenset(
 TYPES = ("grid", "kanban", "gallery", "gantt", "form")
 
 
-def _name(table: Table, name: Any, but: View | None = None) -> str:
+def _name(table: Table, name: Any, but: TableView | None = None) -> str:
     """Return the checked name of a view.
 
     Raises:
@@ -42,14 +42,14 @@ def _name(table: Table, name: Any, but: View | None = None) -> str:
     return name
 
 
-def _view_of(call: Call, table: Table) -> View:
+def _view_of(call: Call, table: Table) -> TableView:
     view = table.views.get(call.params["view_id"])
     if view is None:
         raise RefusedError(codes.VIEW_NOT_FOUND)
     return view
 
 
-def _render(view: View, *, full: bool) -> dict[str, Any]:
+def _render(view: TableView, *, full: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {"view_id": view.view_id, "view_name": view.name, "view_type": view.type}
     if full:
         shown["property"] = {
@@ -93,7 +93,7 @@ def create(call: Call) -> dict[str, Any]:
     name = _name(table, body.get("view_name"))
     if len(table.views) >= MOST_VIEWS:
         raise RefusedError(codes.VIEWS_EXCEEDED)
-    view = View(call.world.new_id("vew", 10), name, kind)
+    view = TableView(call.world.new_id("vew", 10), name, kind)
     table.views[view.view_id] = view
     base.touch(table)
     return {"view": _render(view, full=False)}

@@ -30,7 +30,7 @@ class Pusher(Protocol):
         """Send an event; return None if the app has no address for it."""
 
 
-class Sender(Protocol):
+class NoticeSender(Protocol):
     """What notices need of the emulator that they come from."""
 
     clock: Clock
@@ -52,7 +52,7 @@ class Notices:
         lark: the emulator that they come from.
     """
 
-    def __init__(self, lark: Sender) -> None:
+    def __init__(self, lark: NoticeSender) -> None:
         self._lark = lark
         self._queues: dict[Key, deque[dict[str, Any]]] = {}
         self._reversed: list[tuple[App, dict[str, Any]]] = []

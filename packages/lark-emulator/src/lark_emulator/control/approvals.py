@@ -11,7 +11,7 @@ from lark_emulator.control.specs import flag, name_set, one_of, only, require_kn
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark
-    from lark_emulator.world.approvals import Definition, Instance, Task
+    from lark_emulator.world.approvals import ApprovalTask, Definition, Instance
 
 DECISIONS = ("approve", "reject", "transfer", "resubmit", "withdraw", "revert", "delete")
 STATUSES = ("ACTIVE", "INACTIVE", "DELETED")
@@ -112,7 +112,7 @@ def decide(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     return render(instance)
 
 
-def _pending(lark: Lark, instance: Instance, user_id: str) -> Task:
+def _pending(lark: Lark, instance: Instance, user_id: str) -> ApprovalTask:
     person = require_known(lark.world.users, "user", user_id) if user_id else None
     for task in instance.tasks:
         if task.status == "PENDING" and (person is None or task.person is person):

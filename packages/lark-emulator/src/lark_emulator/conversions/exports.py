@@ -17,7 +17,7 @@ from lark_emulator.world.bases import Base, Table
 from lark_emulator.world.docx import Docx
 from lark_emulator.world.drive import BITABLE, DOCX, SHEET
 from lark_emulator.world.grid import Formula, Rich
-from lark_emulator.world.media import EXPORT_LIFE, Media, Task
+from lark_emulator.world.media import EXPORT_LIFE, ConversionTask, Media
 from lark_emulator.world.sheets import Spreadsheet, Worksheet
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def create(call: Call) -> dict[str, Any]:
     if not may(call, document, VIEW):
         raise RefusedError(codes.TASK_DENIED)
     ticket = str(int(call.world.new_id("", 15), 16))
-    task = Task(ticket, call.app.app_id, given, call.world.clock.now(), name=document.title or "Untitled")
+    task = ConversionTask(
+        ticket, call.app.app_id, given, call.world.clock.now(), name=document.title or "Untitled"
+    )
     call.world.drive.exports[ticket] = task
     if document.deleted:
         task.status, task.error = DELETED, "the document was deleted"

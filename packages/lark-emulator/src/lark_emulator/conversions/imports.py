@@ -20,12 +20,12 @@ from lark_emulator.world import docx
 from lark_emulator.world.bases import Base
 from lark_emulator.world.docx import Block, Docx
 from lark_emulator.world.drive import BITABLE, DOCX, FOLDER, SHEET
-from lark_emulator.world.media import IMPORT_LIFE, Media, Task
+from lark_emulator.world.media import IMPORT_LIFE, ConversionTask, Media
 from lark_emulator.world.sheets import Spreadsheet, Worksheet
 
 if TYPE_CHECKING:
     from lark_emulator.conversions.tabular import Rows
-    from lark_emulator.docx.nodes import Node
+    from lark_emulator.docx.nodes import BlockNode
     from lark_emulator.world.drive import Document
 
 EXTENSIONS = {
@@ -102,14 +102,14 @@ def create(call: Call) -> dict[str, Any]:
     if not isinstance(title, str):
         raise RefusedError(codes.TASK_PARAM)
     ticket = str(int(call.world.new_id("", 15), 16))
-    task = Task(ticket, call.app.app_id, {"type": kind}, call.world.clock.now())
+    task = ConversionTask(ticket, call.app.app_id, {"type": kind}, call.world.clock.now())
     call.world.drive.imports[ticket] = task
     _perform(call, task, media, extension, title, folder)
     call.world.drive.medias.pop(token, None)
     return {"ticket": ticket}
 
 
-def _perform(call: Call, task: Task, media: Media, extension: str, title: str, folder: str) -> None:
+def _perform(call: Call, task: ConversionTask, media: Media, extension: str, title: str, folder: str) -> None:
     """Make the document, or note why it cannot be made."""
     kind = task.spec["type"]
     if media.name.rpartition(".")[2].lower() != extension:
@@ -161,7 +161,7 @@ def _sheets(content: bytes, extension: str) -> list[tuple[str, Rows]]:
     return tabular.read_xlsx(content)
 
 
-def _document(call: Call, found: list[Node], title: str, folder: str) -> Document:
+def _document(call: Call, found: list[BlockNode], title: str, folder: str) -> Document:
     made = new_object(call, DOCX, title, folder)
     document = made.content
     assert isinstance(document, Docx)  # noqa: S101 - that is what was asked for
@@ -169,7 +169,7 @@ def _document(call: Call, found: list[Node], title: str, folder: str) -> Documen
     return made
 
 
-def _put(call: Call, document: Docx, node: Node, parent: str) -> str:
+def _put(call: Call, document: Docx, node: BlockNode, parent: str) -> str:
     block = Block(new_id(call), node.block_type, node.data, parent)
     document.blocks[block.block_id] = block
     block.children = [_put(call, document, child, block.block_id) for child in node.children]
@@ -178,7 +178,9 @@ def _put(call: Call, document: Docx, node: Node, parent: str) -> str:
     return block.block_id
 
 
-def _spreadsheet(call: Call, sheets: list[tuple[str, Rows]], title: str, folder: str, task: Task) -> Document:
+def _spreadsheet(
+    call: Call, sheets: list[tuple[str, Rows]], title: str, folder: str, task: ConversionTask
+) -> Document:
     made = new_object(call, SHEET, title, folder)
     book = made.content
     assert isinstance(book, Spreadsheet)  # noqa: S101 - that is what was asked for
@@ -201,7 +203,7 @@ def _spreadsheet(call: Call, sheets: list[tuple[str, Rows]], title: str, folder:
     return made
 
 
-def _cut(value: Any, task: Task) -> Any:
+def _cut(value: Any, task: ConversionTask) -> Any:
     if not isinstance(value, str) or len(value) <= LONGEST_CELL:
         return value
     if CUT_TEXT not in task.extra:
@@ -209,7 +211,9 @@ def _cut(value: Any, task: Task) -> Any:
     return value[:LONGEST_CELL]
 
 
-def _base(call: Call, sheets: list[tuple[str, Rows]], title: str, folder: str, task: Task) -> Document:
+def _base(
+    call: Call, sheets: list[tuple[str, Rows]], title: str, folder: str, task: ConversionTask
+) -> Document:
     made = new_object(call, BITABLE, title, folder)
     base = made.content
     assert isinstance(base, Base)  # noqa: S101 - that is what was asked for
@@ -253,7 +257,7 @@ def _all_numbers(rows: Rows, column: int) -> bool:
     return bool(values) and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
 
 
-def status_of(call: Call, task: Task) -> int:
+def status_of(call: Call, task: ConversionTask) -> int:
     """Return the status of a task now."""
     lasts = call.settings.drive_task_s
     passed = call.world.clock.now() - task.started

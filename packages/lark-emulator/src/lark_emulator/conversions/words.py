@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 from lark_emulator.conversions.unreadable import UnreadableError
 from lark_emulator.docx import nodes
-from lark_emulator.docx.nodes import Node
+from lark_emulator.docx.nodes import BlockNode
 from lark_emulator.world import docx
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _LARGEST = 64 * 1024 * 1024
 _HEADING = re.compile(r"[Hh]eading ?([1-9])")
 
 
-def read(content: bytes) -> Iterator[Node]:
+def read(content: bytes) -> Iterator[BlockNode]:
     """Yield the headings and paragraphs of a Word file as blocks; its tables row by row.
 
     Raises:

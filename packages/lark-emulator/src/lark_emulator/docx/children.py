@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.docx.making import add, check_index, check_relation, new_id, place_blocks
-from lark_emulator.docx.opened import EDITS, Opened, edit_document
+from lark_emulator.docx.opened import EDITS, OpenDocument, edit_document
 from lark_emulator.docx.schema import NEVER_EMPTY, check_resources, content_of
 from lark_emulator.docx.tree import Tree
 from lark_emulator.routing import Call, Route
@@ -25,7 +25,7 @@ def create(call: Call) -> dict[str, Any]:
     return edit_document(call, _create)
 
 
-def _create(file: Opened) -> dict[str, Any]:
+def _create(file: OpenDocument) -> dict[str, Any]:
     body, parent = file.body(), file.block(file.call.params["block_id"])
     specs = body.get("children")
     if not isinstance(specs, list) or not 0 < len(specs) <= MOST_CHILDREN:
@@ -47,7 +47,7 @@ def create_tree(call: Call) -> dict[str, Any]:
     return edit_document(call, _create_tree)
 
 
-def _create_tree(file: Opened) -> dict[str, Any]:
+def _create_tree(file: OpenDocument) -> dict[str, Any]:
     body, parent = file.body(), file.block(file.call.params["block_id"])
     tree = Tree(file.call, body)
     for name in tree.first:
@@ -77,7 +77,7 @@ def delete(call: Call) -> dict[str, Any]:
     return edit_document(call, _delete)
 
 
-def _delete(file: Opened) -> dict[str, Any]:
+def _delete(file: OpenDocument) -> dict[str, Any]:
     body, parent = file.body(), file.block(file.call.params["block_id"])
     start, end = body.get("start_index"), body.get("end_index")
     if not all(isinstance(each, int) and not isinstance(each, bool) for each in (start, end)):

@@ -14,7 +14,7 @@ from lark_emulator.world import docx
 from lark_emulator.world.docx import Block
 
 if TYPE_CHECKING:
-    from lark_emulator.docx.nodes import Node
+    from lark_emulator.docx.nodes import BlockNode
     from lark_emulator.routing import Slices
 
 LONGEST = 10_485_760
@@ -52,7 +52,9 @@ def convert(call: Call) -> Slices:
     }
 
 
-def _number(call: Call, node: Node, made: list[Block], urls: list[dict[str, str]], parent: str = "") -> str:
+def _number(
+    call: Call, node: BlockNode, made: list[Block], urls: list[dict[str, str]], parent: str = ""
+) -> str:
     """Give a block and all below it ids, and return its own."""
     block = Block(new_id(call), node.block_type, node.data, parent)
     made.append(block)

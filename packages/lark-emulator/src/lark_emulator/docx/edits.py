@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.docx import schema, tables
-from lark_emulator.docx.opened import EDITS, Opened, edit_document
+from lark_emulator.docx.opened import EDITS, OpenDocument, edit_document
 from lark_emulator.routing import Call, Route
 from lark_emulator.world import docx
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lark_emulator.world.docx import Block
 
-    Change = Callable[[Opened, Block, dict[str, Any]], None]
+    Change = Callable[[OpenDocument, Block, dict[str, Any]], None]
 
 MOST_REQUESTS = 200
 #: The members of a text's style, as `fields` numbers them.
@@ -33,11 +33,11 @@ STYLE_FIELDS = {
 }
 
 
-def _elements(file: Opened, block: Block, spec: dict[str, Any]) -> None:
+def _elements(file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
     block.data["elements"] = schema.elements(file.call, spec.get("elements"))
 
 
-def _style(_file: Opened, block: Block, spec: dict[str, Any]) -> None:
+def _style(_file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
     fields, given = spec.get("fields"), spec.get("style")
     if not isinstance(fields, list) or not isinstance(given, dict):
         raise RefusedError(codes.DOCX_PARAM)
@@ -48,7 +48,7 @@ def _style(_file: Opened, block: Block, spec: dict[str, Any]) -> None:
     block.data["style"] = block.data["style"] | {name: filled[name] for name in named if name in filled}
 
 
-def _text(file: Opened, block: Block, spec: dict[str, Any]) -> None:
+def _text(file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
     _elements(file, block, spec)
     if spec.get("fields"):
         _style(file, block, spec)
@@ -57,7 +57,7 @@ def _text(file: Opened, block: Block, spec: dict[str, Any]) -> None:
 def _replace_media(*kinds: str) -> Change:
     """Return what gives an image or file block its media, which was uploaded to this very block."""
 
-    def change(file: Opened, block: Block, spec: dict[str, Any]) -> None:
+    def change(file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
         token = spec.get("token")
         media = file.call.world.drive.medias.get(token) if isinstance(token, str) else None
         if media is None or media.parent_type not in kinds or media.document != file.document.token:
@@ -74,7 +74,7 @@ def _replace_media(*kinds: str) -> Change:
     return change
 
 
-def _task(_file: Opened, block: Block, spec: dict[str, Any]) -> None:
+def _task(_file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
     for name in ("task_id", "folded"):
         if spec.get(name) is not None:
             block.data[name] = spec[name]
@@ -101,7 +101,7 @@ CHANGES: dict[str, tuple[frozenset[int], Change]] = {
 }
 
 
-def _change(file: Opened, block_id: Any, request: Any) -> Block:
+def _change(file: OpenDocument, block_id: Any, request: Any) -> Block:
     """Perform one change.
 
     Raises:
@@ -133,7 +133,7 @@ def batch_update(call: Call) -> dict[str, Any]:
     return edit_document(call, _batch)
 
 
-def _batch(file: Opened) -> dict[str, Any]:
+def _batch(file: OpenDocument) -> dict[str, Any]:
     requests = file.body().get("requests")
     if not isinstance(requests, list) or not 0 < len(requests) <= MOST_REQUESTS:
         raise RefusedError(codes.DOCX_PARAM)
@@ -143,7 +143,7 @@ def _batch(file: Opened) -> dict[str, Any]:
     return {"blocks": [block.render() for block in blocks]}
 
 
-def _whole(file: Opened, requests: list[tuple[Any, Any]]) -> list[Block]:
+def _whole(file: OpenDocument, requests: list[tuple[Any, Any]]) -> list[Block]:
     before = copy.deepcopy(file.docx.blocks)
     try:
         return [_change(file, block_id, request) for block_id, request in requests]

@@ -12,7 +12,7 @@ from lark_emulator.world import docx
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lark_emulator.docx.nodes import Node, Parts
+    from lark_emulator.docx.nodes import BlockNode, Parts
 
 _LOOKS = {
     "b": "bold",
@@ -36,7 +36,7 @@ _PIECE = 4096
 _SILENT = frozenset({"script", "style", "head", "title"})
 
 
-def blocks(content: str) -> Iterator[Node]:
+def blocks(content: str) -> Iterator[BlockNode]:
     """Yield the first level of blocks of a text, one after the other."""
     reader = _Reader()
     for start in range(0, len(content), _PIECE):
@@ -51,8 +51,8 @@ def blocks(content: str) -> Iterator[Node]:
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.made: list[Node] = []
-        self._lists: list[tuple[str, list[Node]]] = []
+        self.made: list[BlockNode] = []
+        self._lists: list[tuple[str, list[BlockNode]]] = []
         self._runs = Runs()
         self._kind = docx.TEXT
         self._looks: list[tuple[str, dict[str, Any]]] = []
@@ -62,7 +62,7 @@ class _Reader(HTMLParser):
         self._rows: list[list[Parts]] | None = None
 
     @property
-    def _among(self) -> list[Node]:
+    def _among(self) -> list[BlockNode]:
         return self._lists[-1][1] if self._lists else self.made
 
     def end_text(self) -> None:
@@ -110,7 +110,7 @@ class _Reader(HTMLParser):
         elif tag == "pre":
             self._code, self._language = [], ""
         elif tag == "hr":
-            self._among.append(nodes.Node(docx.DIVIDER, {}))
+            self._among.append(nodes.BlockNode(docx.DIVIDER, {}))
         elif tag in ("ul", "ol"):
             below = self._among
             deeper = bool(self._lists and below) and len(self._lists) < _DEEPEST

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.docx.schema import NEVER_EMPTY, NOT_IN_CELLS, ONLY_IN, PARENTS, Content
+from lark_emulator.docx.schema import NEVER_EMPTY, NOT_IN_CELLS, ONLY_IN, PARENTS, BlockContent
 from lark_emulator.drive.objects import new_object
 from lark_emulator.world import docx
 from lark_emulator.world.docx import Block
@@ -16,7 +16,7 @@ from lark_emulator.world.sheets import Spreadsheet
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lark_emulator.docx.opened import Opened
+    from lark_emulator.docx.opened import OpenDocument
     from lark_emulator.routing import Call
 
 
@@ -55,7 +55,7 @@ def place_blocks(parent: Block, children: Sequence[Block], at: int | None = None
         child.parent_id = parent.block_id
 
 
-def check_relation(file: Opened, parent: Block, kind: int) -> None:
+def check_relation(file: OpenDocument, parent: Block, kind: int) -> None:
     """Check that a block of a type may stand in another.
 
     Raises:
@@ -73,7 +73,9 @@ def check_relation(file: Opened, parent: Block, kind: int) -> None:
         each = file.docx.blocks.get(each.parent_id)
 
 
-def add(file: Opened, content: Content, block_id: str | None = None, *, bare: bool = False) -> Block:
+def add(
+    file: OpenDocument, content: BlockContent, block_id: str | None = None, *, bare: bool = False
+) -> Block:
     """Add a block to a document, without a place among other blocks.
 
     Args:
@@ -97,7 +99,7 @@ def add(file: Opened, content: Content, block_id: str | None = None, *, bare: bo
         fill_table(file, block, range(looks["row_size"] * looks["column_size"]))
     elif block.block_type == docx.GRID:
         columns = [
-            add(file, Content(docx.GRID_COLUMN, {"width_ratio": 100 // data["column_size"]}))
+            add(file, BlockContent(docx.GRID_COLUMN, {"width_ratio": 100 // data["column_size"]}))
             for _ in range(data["column_size"])
         ]
         place_blocks(block, columns)
@@ -113,10 +115,10 @@ def add(file: Opened, content: Content, block_id: str | None = None, *, bare: bo
     return block
 
 
-def fill_table(file: Opened, table: Block, places: Sequence[int]) -> None:
+def fill_table(file: OpenDocument, table: Block, places: Sequence[int]) -> None:
     """Put an empty cell into a table at each of these places, counted row by row, the least first."""
     for place in places:
-        cell = add(file, Content(docx.TABLE_CELL, {}))
+        cell = add(file, BlockContent(docx.TABLE_CELL, {}))
         place_blocks(table, [cell], place)
     table.data["cells"] = list(table.children)
 

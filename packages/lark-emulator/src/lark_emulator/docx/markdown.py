@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lark_emulator.docx import inline, nodes
-from lark_emulator.docx.nodes import Node
+from lark_emulator.docx.nodes import BlockNode
 from lark_emulator.world import docx
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _TAB = 4
 DEEPEST = 50
 
 
-def blocks(content: str) -> Iterator[Node]:
+def blocks(content: str) -> Iterator[BlockNode]:
     """Yield the first level of blocks of a text, one after the other."""
     lines = content.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     place = 0
@@ -38,7 +38,7 @@ def blocks(content: str) -> Iterator[Node]:
         yield from made
 
 
-def _block(lines: list[str], place: int) -> tuple[list[Node], int]:
+def _block(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
     """Return the blocks that begin at a line, and where the next ones begin."""
     line = lines[place]
     fence = _FENCE.match(line)
@@ -50,7 +50,7 @@ def _block(lines: list[str], place: int) -> tuple[list[Node], int]:
         words = re.sub(r"(?:^|[ \t]+)#+[ \t]*$", "", heading["text"])
         return list(nodes.text(kind, inline.parse(words.strip()))), place + 1
     if _RULE.fullmatch(line):
-        return [Node(docx.DIVIDER, {})], place + 1
+        return [BlockNode(docx.DIVIDER, {})], place + 1
     if _QUOTE.match(line):
         return _quote(lines, place)
     if _ITEM.fullmatch(line):
@@ -71,7 +71,7 @@ def _begins(lines: list[str], place: int) -> bool:
     return not line.strip() or any(starts) or _ITEM.fullmatch(line) is not None
 
 
-def _code(lines: list[str], place: int, fence: str, language: str) -> tuple[list[Node], int]:
+def _code(lines: list[str], place: int, fence: str, language: str) -> tuple[list[BlockNode], int]:
     end = place + 1
     while end < len(lines) and not _closes(lines[end], fence):
         end += 1
@@ -83,7 +83,7 @@ def _closes(line: str, fence: str) -> bool:
     return len(bare) >= len(fence) and set(bare) == {fence[0]}
 
 
-def _quote(lines: list[str], place: int) -> tuple[list[Node], int]:
+def _quote(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
     end = place
     inside = []
     while end < len(lines) and (mark := _QUOTE.match(lines[end])):
@@ -92,10 +92,10 @@ def _quote(lines: list[str], place: int) -> tuple[list[Node], int]:
     return list(nodes.text(docx.QUOTE, inline.parse("\n".join(inside)))), end
 
 
-def _list(lines: list[str], place: int) -> tuple[list[Node], int]:
+def _list(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
     """Return the items of a list, those that are indented further below those before them."""
-    first: list[Node] = []
-    above: list[tuple[int, Node]] = []
+    first: list[BlockNode] = []
+    above: list[tuple[int, BlockNode]] = []
     while place < len(lines):
         item = _ITEM.fullmatch(lines[place])
         if item is None:
@@ -118,14 +118,14 @@ def _list(lines: list[str], place: int) -> tuple[list[Node], int]:
     return first, place
 
 
-def _item(item: re.Match[str]) -> Iterator[Node]:
+def _item(item: re.Match[str]) -> Iterator[BlockNode]:
     parts = inline.parse(item["text"].strip())
     if item["box"]:
         return nodes.text(docx.TODO, parts, done=item["box"][1] in "xX")
     return nodes.text(docx.ORDERED if item["mark"][0].isdigit() else docx.BULLET, parts)
 
 
-def _continue(node: Node, words: str) -> None:
+def _continue(node: BlockNode, words: str) -> None:
     if "elements" in node.data:
         more = [part for part in inline.parse("\n" + words) if isinstance(part, dict)]
         node.data["elements"].extend(more)
@@ -136,7 +136,7 @@ def _begins_table(lines: list[str], place: int) -> bool:
     return "|" in lines[place] and "-" in following and _DELIMITERS.fullmatch(following) is not None
 
 
-def _table(lines: list[str], place: int) -> tuple[list[Node], int]:
+def _table(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
     end = place + 2
     while end < len(lines) and "|" in lines[end]:
         end += 1

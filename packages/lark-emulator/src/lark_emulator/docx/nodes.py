@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Node:
+class BlockNode:
     """A block with its children; `url` is where the picture of an image block comes from."""
 
     block_type: int
     data: dict[str, Any]
-    children: list[Node] = field(default_factory=list)
+    children: list[BlockNode] = field(default_factory=list)
     url: str = ""
 
 
-def text(kind: int, parts: Parts, **style: Any) -> Iterator[Node]:
+def text(kind: int, parts: Parts, **style: Any) -> Iterator[BlockNode]:
     """Yield a block of text, and an image block for each picture in it.
 
     Args:
@@ -47,14 +47,14 @@ def text(kind: int, parts: Parts, **style: Any) -> Iterator[Node]:
         yield _block(kind, elements, style)
 
 
-def _block(kind: int, elements: list[dict[str, Any]], style: dict[str, Any]) -> Node:
+def _block(kind: int, elements: list[dict[str, Any]], style: dict[str, Any]) -> BlockNode:
     looks: dict[str, Any] = {"align": 1, "folded": False}
-    return Node(kind, {"elements": elements, "style": (looks if kind != docx.CODE else {}) | style})
+    return BlockNode(kind, {"elements": elements, "style": (looks if kind != docx.CODE else {}) | style})
 
 
-def image(url: str) -> Node:
+def image(url: str) -> BlockNode:
     """Return an image block, still without its picture."""
-    return Node(docx.IMAGE, {"width": 100, "height": 100, "token": ""}, url=url)
+    return BlockNode(docx.IMAGE, {"width": 100, "height": 100, "token": ""}, url=url)
 
 
 def plain(content: str) -> Parts:
@@ -63,15 +63,15 @@ def plain(content: str) -> Parts:
     return [{"text_run": {"content": content, "text_element_style": style}}] if content else []
 
 
-def code(content: str, language: str) -> Node:
+def code(content: str, language: str) -> BlockNode:
     """Return a block of code."""
     return next(text(docx.CODE, plain(content), language=LANGUAGES.get(language.lower(), 1), wrap=False))
 
 
-def table(rows: list[list[Parts]]) -> Node:
+def table(rows: list[list[Parts]]) -> BlockNode:
     """Return a table; short rows are filled up with empty cells."""
     columns = max(len(row) for row in rows)
-    made = Node(
+    made = BlockNode(
         docx.TABLE,
         {
             "cells": [],
@@ -86,7 +86,7 @@ def table(rows: list[list[Parts]]) -> Node:
     )
     for row in rows:
         for parts in [*row, *([[]] * (columns - len(row)))]:
-            made.children.append(Node(docx.TABLE_CELL, {}, list(text(docx.TEXT, parts))))
+            made.children.append(BlockNode(docx.TABLE_CELL, {}, list(text(docx.TEXT, parts))))
     return made
 
 

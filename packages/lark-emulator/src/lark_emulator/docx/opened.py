@@ -32,7 +32,7 @@ EDITS = (
 
 
 @dataclass(slots=True)
-class Opened:
+class OpenDocument:
     """A document that a request may use."""
 
     call: Call
@@ -59,7 +59,7 @@ class Opened:
         return json_object(self.call, codes.DOCX_PARAM)
 
 
-def open_document(call: Call, need: str = VIEW) -> Opened:
+def open_document(call: Call, need: str = VIEW) -> OpenDocument:
     """Return the document of the path.
 
     Raises:
@@ -74,7 +74,7 @@ def open_document(call: Call, need: str = VIEW) -> Opened:
     if not may(call, document, need):
         raise RefusedError(codes.DOCX_FORBIDDEN)
     _check_version(call, document.content)
-    return Opened(call, document, document.content)
+    return OpenDocument(call, document, document.content)
 
 
 def _check_version(call: Call, docx: Docx) -> None:
@@ -86,7 +86,7 @@ def _check_version(call: Call, docx: Docx) -> None:
         raise RefusedError(codes.DOCX_TOO_OLD)
 
 
-def edit_document(call: Call, edit: Callable[[Opened], dict[str, Any]]) -> dict[str, Any]:
+def edit_document(call: Call, edit: Callable[[OpenDocument], dict[str, Any]]) -> dict[str, Any]:
     """Edit the document of the path: all that a request asks for, or nothing.
 
     Args:

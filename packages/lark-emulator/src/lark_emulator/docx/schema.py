@@ -41,14 +41,14 @@ _ELEMENTS = (
 )
 
 
-class Content(NamedTuple):
+class BlockContent(NamedTuple):
     """The content of a block."""
 
     block_type: int
     data: dict[str, Any]
 
 
-def content_of(call: Call, spec: Any) -> Content:
+def content_of(call: Call, spec: Any) -> BlockContent:
     """Return type and content of a block that a request describes.
 
     Raises:
@@ -66,21 +66,21 @@ def content_of(call: Call, spec: Any) -> Content:
     if not isinstance(raw, dict):
         raise RefusedError(codes.DOCX_PARAM)
     if kind in docx.TEXTS:
-        return Content(kind, text(call, kind, raw))
+        return BlockContent(kind, text(call, kind, raw))
     if kind == docx.TABLE:
-        return Content(kind, _table(raw))
+        return BlockContent(kind, _table(raw))
     if kind == docx.GRID:
         size = raw.get("column_size")
         if not isinstance(size, int) or size not in GRID_COLUMNS:
             raise RefusedError(codes.DOCX_GRID_COLUMNS)
-        return Content(kind, {"column_size": size})
+        return BlockContent(kind, {"column_size": size})
     if kind in (docx.IMAGE, docx.FILE) and raw.get("token"):
         raise RefusedError(codes.DOCX_RELATION)
     if kind == docx.CHAT_CARD:
         chat = call.world.chats.get(raw.get("chat_id", ""))
         if chat is None or call.app.app_id not in chat.bots:
             raise RefusedError(codes.DOCX_FORBIDDEN)
-    return Content(kind, dict(raw))
+    return BlockContent(kind, dict(raw))
 
 
 def text(call: Call, kind: int, raw: dict[str, Any]) -> dict[str, Any]:
@@ -196,7 +196,7 @@ _MOST = {docx.IMAGE: 20, docx.FILE: 200, docx.CHAT_CARD: 200, docx.SHEET: 5}
 _MOST_MENTIONS = 200
 
 
-def check_resources(contents: Iterable[Content]) -> None:
+def check_resources(contents: Iterable[BlockContent]) -> None:
     """Check that a request does not hold too many images, files and the like.
 
     Raises:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.docx.making import add, fill_table, place_blocks
-from lark_emulator.docx.schema import GRID_COLUMNS, MOST_TABLE_CELLS, MOST_TABLE_COLUMNS, Content
+from lark_emulator.docx.schema import GRID_COLUMNS, MOST_TABLE_CELLS, MOST_TABLE_COLUMNS, BlockContent
 from lark_emulator.world import docx
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lark_emulator.codes import Code
-    from lark_emulator.docx.opened import Opened
+    from lark_emulator.docx.opened import OpenDocument
     from lark_emulator.world.docx import Block
 
 _ONE = {"row_span": 1, "col_span": 1}
@@ -29,7 +29,7 @@ def _whole(spec: dict[str, Any], name: str, bounds: range, refusal: Code) -> int
     return value
 
 
-def insert_row(file: Opened, table: Block, spec: dict[str, Any]) -> None:
+def insert_row(file: OpenDocument, table: Block, spec: dict[str, Any]) -> None:
     """Insert an empty row; -1 = behind the last one."""
     looks = table.data["property"]
     rows, columns = looks["row_size"], looks["column_size"]
@@ -44,7 +44,7 @@ def insert_row(file: Opened, table: Block, spec: dict[str, Any]) -> None:
     fill_table(file, table, places)
 
 
-def insert_column(file: Opened, table: Block, spec: dict[str, Any]) -> None:
+def insert_column(file: OpenDocument, table: Block, spec: dict[str, Any]) -> None:
     """Insert an empty column; -1 = behind the last one."""
     looks = table.data["property"]
     rows, columns = looks["row_size"], looks["column_size"]
@@ -62,7 +62,7 @@ def insert_column(file: Opened, table: Block, spec: dict[str, Any]) -> None:
     fill_table(file, table, places)
 
 
-def delete_rows(file: Opened, table: Block, spec: dict[str, Any]) -> None:
+def delete_rows(file: OpenDocument, table: Block, spec: dict[str, Any]) -> None:
     """Delete rows; one must stay."""
     looks = table.data["property"]
     rows, columns = looks["row_size"], looks["column_size"]
@@ -71,7 +71,7 @@ def delete_rows(file: Opened, table: Block, spec: dict[str, Any]) -> None:
     _drop(file, table, lambda place: start <= place // columns < end)
 
 
-def delete_columns(file: Opened, table: Block, spec: dict[str, Any]) -> None:
+def delete_columns(file: OpenDocument, table: Block, spec: dict[str, Any]) -> None:
     """Delete columns; one must stay."""
     looks = table.data["property"]
     columns = looks["column_size"]
@@ -89,7 +89,7 @@ def _span(spec: dict[str, Any], axis: str, count: int, refusal: Code) -> tuple[i
     return start, end
 
 
-def _drop(file: Opened, table: Block, gone: Callable[[int], bool]) -> None:
+def _drop(file: OpenDocument, table: Block, gone: Callable[[int], bool]) -> None:
     looks, cells = table.data["property"], list(table.children)
     for place, cell in enumerate(cells):
         if gone(place):
@@ -99,7 +99,7 @@ def _drop(file: Opened, table: Block, gone: Callable[[int], bool]) -> None:
     looks["merge_info"] = [dict(_ONE) for _ in table.children]
 
 
-def merge(_file: Opened, table: Block, spec: dict[str, Any]) -> None:
+def merge(_file: OpenDocument, table: Block, spec: dict[str, Any]) -> None:
     """Merge the cells of some rows and columns into the first of them."""
     looks = table.data["property"]
     columns = looks["column_size"]
@@ -110,7 +110,7 @@ def merge(_file: Opened, table: Block, spec: dict[str, Any]) -> None:
     looks["merge_info"][top * columns + left] = {"row_span": bottom - top, "col_span": right - left}
 
 
-def unmerge(_file: Opened, table: Block, spec: dict[str, Any]) -> None:
+def unmerge(_file: OpenDocument, table: Block, spec: dict[str, Any]) -> None:
     """Take a merged cell apart."""
     looks = table.data["property"]
     row = _whole(spec, "row_index", range(looks["row_size"]), codes.DOCX_ROW_RANGE)
@@ -118,7 +118,7 @@ def unmerge(_file: Opened, table: Block, spec: dict[str, Any]) -> None:
     looks["merge_info"][row * looks["column_size"] + column] = dict(_ONE)
 
 
-def change(_file: Opened, table: Block, spec: dict[str, Any]) -> None:
+def change(_file: OpenDocument, table: Block, spec: dict[str, Any]) -> None:
     """Change the width of a column, and which row and column are headers."""
     looks = table.data["property"]
     if spec.get("column_width") is not None:
@@ -132,18 +132,18 @@ def change(_file: Opened, table: Block, spec: dict[str, Any]) -> None:
             looks[name] = spec[name]
 
 
-def insert_grid_column(file: Opened, grid: Block, spec: dict[str, Any]) -> None:
+def insert_grid_column(file: OpenDocument, grid: Block, spec: dict[str, Any]) -> None:
     """Insert a column into a grid; -1 = behind the last one."""
     size = grid.data["column_size"]
     if size + 1 not in GRID_COLUMNS:
         raise RefusedError(codes.DOCX_OPERATION)
     column = _whole(spec, "column_index", range(-1, size + 1), codes.DOCX_COLUMN_RANGE)
-    made = add(file, Content(docx.GRID_COLUMN, {"width_ratio": 100 // (size + 1)}))
+    made = add(file, BlockContent(docx.GRID_COLUMN, {"width_ratio": 100 // (size + 1)}))
     place_blocks(grid, [made], size if column == -1 else column)
     grid.data["column_size"] = size + 1
 
 
-def delete_grid_column(file: Opened, grid: Block, spec: dict[str, Any]) -> None:
+def delete_grid_column(file: OpenDocument, grid: Block, spec: dict[str, Any]) -> None:
     """Delete a column of a grid; -1 = the last one."""
     size = grid.data["column_size"]
     if size - 1 not in GRID_COLUMNS:
@@ -153,7 +153,7 @@ def delete_grid_column(file: Opened, grid: Block, spec: dict[str, Any]) -> None:
     grid.data["column_size"] = size - 1
 
 
-def resize_grid(file: Opened, grid: Block, spec: dict[str, Any]) -> None:
+def resize_grid(file: OpenDocument, grid: Block, spec: dict[str, Any]) -> None:
     """Set how wide the columns of a grid are, in hundredths of it."""
     ratios = spec.get("width_ratios")
     if not isinstance(ratios, list) or len(ratios) != len(grid.children):

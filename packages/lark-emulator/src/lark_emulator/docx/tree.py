@@ -11,14 +11,14 @@ from lark_emulator.docx.schema import (
     NOT_IN_CELLS,
     ONLY_IN,
     PARENTS,
-    Content,
+    BlockContent,
     check_resources,
     content_of,
 )
 from lark_emulator.world import docx
 
 if TYPE_CHECKING:
-    from lark_emulator.docx.opened import Opened
+    from lark_emulator.docx.opened import OpenDocument
     from lark_emulator.routing import Call
     from lark_emulator.world.docx import Block
 
@@ -43,7 +43,7 @@ class Tree:
         specs = body.get("descendants")
         if not self.first or not isinstance(specs, list) or not 0 < len(specs) <= MOST_DESCENDANTS:
             raise RefusedError(codes.DOCX_PARAM)
-        self.contents: dict[str, Content] = {}
+        self.contents: dict[str, BlockContent] = {}
         self.children: dict[str, list[str]] = {}
         for spec in specs:
             content = content_of(call, spec)
@@ -74,7 +74,7 @@ class Tree:
         if reached < len(self.contents):  # some are in a circle, or nobody's children
             raise RefusedError(codes.DOCX_PARENT)
 
-    def check(self, file: Opened, parent: Block) -> None:
+    def check(self, file: OpenDocument, parent: Block) -> None:
         """Check that each block may stand where it stands.
 
         Args:
@@ -110,7 +110,7 @@ class Tree:
                 waiting.append((child, inside or kind == docx.TABLE_CELL))
 
 
-def _places(content: Content, count: int) -> int:
+def _places(content: BlockContent, count: int) -> int:
     """Return how many children a block must have; those that it has, if it may have any number."""
     if content.block_type == docx.TABLE:
         looks = content.data["property"]

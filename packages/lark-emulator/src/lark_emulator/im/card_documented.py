@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.im import card_bounds as bounds
-from lark_emulator.im.card_reader import LIMIT_OR_DUPLICATE, Node, card_error, unparsable
+from lark_emulator.im.card_reader import LIMIT_OR_DUPLICATE, CardNode, card_error, unparsable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 
-def check_documented(nodes: Sequence[Node], rules: Collection[str], *, v2: bool) -> None:
+def check_documented(nodes: Sequence[CardNode], rules: Collection[str], *, v2: bool) -> None:
     """Apply those of these checks that are switched on.
 
     Args:
@@ -33,14 +33,14 @@ def check_documented(nodes: Sequence[Node], rules: Collection[str], *, v2: bool)
             _places(node)
 
 
-def _require(node: Node) -> None:
+def _require(node: CardNode) -> None:
     for name in bounds.REQUIRED.get(node.kind, ()):
         translated = node.value.get(f"i18n_{name}")
         if node.value.get(name) in (None, "") and not translated:
             unparsable(f"missing property, property: {name}", node.path)
 
 
-def _lengths(node: Node) -> None:
+def _lengths(node: CardNode) -> None:
     for name, text in node.value.items():
         most = bounds.LONGEST.get((node.kind, name))
         content = text.get("content") if isinstance(text, dict) else None
@@ -51,7 +51,7 @@ def _lengths(node: Node) -> None:
             raise card_error(LIMIT_OR_DUPLICATE, f"{name} exceeds the limit", node.kind, node.path)
 
 
-def _ranges(node: Node) -> None:
+def _ranges(node: CardNode) -> None:
     for name, value in node.value.items():
         found = bounds.RANGES.get((node.kind, name))
         if found is not None and _is_number(value) and not found[0] <= value <= found[1]:
@@ -62,7 +62,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _places(node: Node) -> None:
+def _places(node: CardNode) -> None:
     outer = node.around[-1] if node.around else ""
     allowed = bounds.PLACES_1.get(outer)
     slot = node.path.rpartition(" -> [")[0].endswith(("elements", "actions"))

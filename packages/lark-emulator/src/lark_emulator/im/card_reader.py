@@ -31,7 +31,7 @@ _PLAIN: dict[str, tuple[tuple[type, ...], str]] = {
 }
 
 
-class Node(NamedTuple):
+class CardNode(NamedTuple):
     """An object of a card: its tag or kind, where it stands, and the tags around it, outermost first."""
 
     kind: str
@@ -57,7 +57,7 @@ def unparsable(reason: str = "", path: str = "") -> NoReturn:
     raise card_error(UNPARSABLE, "parse card json err, please check whether the card json is correct", value)
 
 
-class Reader:
+class CardReader:
     """Walks through one card and collects its objects.
 
     Args:
@@ -70,15 +70,15 @@ class Reader:
         self.objects = schema.OBJECTS if v2 else schema.OBJECTS_1
         self.tags = schema.TAGS if v2 else schema.TAGS_1
         self.slots = schema.SLOTS if v2 else schema.SLOTS_1
-        self.nodes: list[Node] = []
+        self.nodes: list[CardNode] = []
 
-    def read(self, card: dict[str, Any]) -> list[Node]:
+    def read(self, card: dict[str, Any]) -> list[CardNode]:
         """Return all objects of a card, outermost first."""
         self._object("card", self.objects["card"], card, "ROOT", ())
         return self.nodes
 
     def _object(self, kind: str, shape: Shape, value: Any, path: str, around: tuple[str, ...]) -> None:
-        self.nodes.append(Node(kind, value, path, around))
+        self.nodes.append(CardNode(kind, value, path, around))
         if self.v2 and "properties" in self.rules:
             for name in value:
                 if name not in shape:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lark_emulator.im import card_schema as schema
 from lark_emulator.im.card_markdown import count_tables, mentions, pictures, remove_code
-from lark_emulator.im.card_reader import LIMIT_OR_DUPLICATE, Node, card_error
+from lark_emulator.im.card_reader import LIMIT_OR_DUPLICATE, CardNode, card_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -47,14 +47,14 @@ class Sent(NamedTuple):
     `app` is None for custom bots, to which any app's pictures and open_ids are known here.
     """
 
-    nodes: list[Node]
+    nodes: list[CardNode]
     v2: bool
     rules: Collection[str]
     most_tables: int
     world: World
     app: App | None
 
-    def of(self, *kinds: str) -> Iterator[Node]:
+    def of(self, *kinds: str) -> Iterator[CardNode]:
         """Iterate over the objects of some kinds."""
         return (node for node in self.nodes if node.kind in kinds)
 
@@ -139,7 +139,7 @@ def _forms(card: Sent) -> None:
             raise card_error(LIMIT_OR_DUPLICATE, "multi_select only in form", path=node.path)
 
 
-def _submits(card: Sent, button: Node, form: Node) -> bool:
+def _submits(card: Sent, button: CardNode, form: CardNode) -> bool:
     value = button.value
     if value.get("form_action_type") != "submit" and value.get("action_type") != "form_submit":
         return False

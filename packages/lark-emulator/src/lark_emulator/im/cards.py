@@ -9,7 +9,7 @@ import orjson
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.card_documented import check_documented
-from lark_emulator.im.card_reader import LIMIT_OR_DUPLICATE, Reader, card_error, unparsable
+from lark_emulator.im.card_reader import LIMIT_OR_DUPLICATE, CardReader, card_error, unparsable
 from lark_emulator.im.card_references import check_entity
 from lark_emulator.im.card_rules import Sent, check_rules
 from lark_emulator.validation import parse
@@ -64,7 +64,7 @@ def check_object(card: Any, world: World, settings: Settings, app: App | None) -
     v2 = version == "2.0"
     if v2 and card.get("body") is None and "body" in settings.card_rules:
         raise card_error(BODY_MISSING, "body is nil")
-    nodes = Reader(settings.card_rules, v2=v2).read(card)
+    nodes = CardReader(settings.card_rules, v2=v2).read(card)
     check_documented(nodes, settings.card_rules, v2=v2)
     check_rules(Sent(nodes, v2, settings.card_rules, settings.max_card_tables, world, app))
     return card

@@ -9,7 +9,7 @@ from lark_emulator import codes
 from lark_emulator.world.grid import Formula, Rich
 
 if TYPE_CHECKING:
-    from lark_emulator.sheets.opened import Opened
+    from lark_emulator.sheets.opened import OpenSpreadsheet
 
 LONGEST_CELL = 50_000
 #: Doubles hold all whole numbers up to this one.
@@ -39,7 +39,7 @@ class Cells:
         body: the whole request as it came.
     """
 
-    def __init__(self, file: Opened, body: bytes) -> None:
+    def __init__(self, file: OpenSpreadsheet, body: bytes) -> None:
         self._file = file
         self._settings = file.call.settings
         self._texts_differ = (

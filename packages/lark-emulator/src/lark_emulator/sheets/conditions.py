@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lark_emulator.codes import Code
-    from lark_emulator.sheets.opened import Opened
+    from lark_emulator.sheets.opened import OpenSpreadsheet
 
 MOST_CHARS = 1000
 Comparisons = dict[str, dict[str, int | None]]
@@ -35,7 +35,7 @@ OF_FILTERS: Comparisons = {"multiValue": {"": None}, **COMPARED, "clear": {"": N
 OF_VIEWS: Comparisons = {"hiddenValue": {"": None}, **COMPARED}
 
 
-def check(file: Opened, spec: dict[str, Any], known: Comparisons, wrong: Code) -> dict[str, Any]:
+def check(file: OpenSpreadsheet, spec: dict[str, Any], known: Comparisons, wrong: Code) -> dict[str, Any]:
     """Return a condition as it is kept.
 
     Args:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
-from lark_emulator.sheets.opened import Opened, body_of, number, open_spreadsheet, part
+from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, number, open_spreadsheet, part
 from lark_emulator.sheets.writing import MOST_GRID_COLUMNS
 from lark_emulator.world.grid import COLUMNS, ROWS, Size
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_AT_ONCE = 5000
 
 
-def _find_dimension(file: Opened, spec: dict[str, Any]) -> tuple[Worksheet, str]:
+def _find_dimension(file: OpenSpreadsheet, spec: dict[str, Any]) -> tuple[Worksheet, str]:
     sheet = file.sheet(spec.get("sheetId"))
     if spec.get("majorDimension") not in (ROWS, COLUMNS):
         raise file.refusal(codes.SHEET_BODY, "majorDimension")
@@ -29,7 +29,7 @@ def _count(grid: Grid, axis: str) -> int:
     return grid.row_count if axis == ROWS else grid.column_count
 
 
-def _check_room(file: Opened, grid: Grid, axis: str, more: int) -> None:
+def _check_room(file: OpenSpreadsheet, grid: Grid, axis: str, more: int) -> None:
     if not 1 <= more <= MOST_AT_ONCE:
         raise file.refusal(codes.SHEET_DIMENSION, f"1 to {MOST_AT_ONCE} at once")
     rows = grid.row_count + more * (axis == ROWS)
@@ -69,7 +69,7 @@ def insert(call: Call) -> dict[str, Any]:
     return {}
 
 
-def inclusive(file: Opened, spec: dict[str, Any]) -> tuple[Worksheet, str, int, int]:
+def inclusive(file: OpenSpreadsheet, spec: dict[str, Any]) -> tuple[Worksheet, str, int, int]:
     """Return worksheet, axis, start from 0, and how many, of a range from 1 whose end is included."""
     sheet, axis = _find_dimension(file, spec)
     start, end = number(file.call, spec, "startIndex", 1), number(file.call, spec, "endIndex", 1)

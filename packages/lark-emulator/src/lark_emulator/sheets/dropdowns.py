@@ -9,7 +9,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
-from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part, parts
+from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet, part, parts
 from lark_emulator.world.sheets import Rule
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def delete(call: Call) -> dict[str, Any]:
     return {"rangeResults": results}
 
 
-def _range(file: Opened, text: Any) -> Range:
+def _range(file: OpenSpreadsheet, text: Any) -> Range:
     at = ranges.to_write(file, text)
     if not at.starts_inside or not at.inside:
         raise file.refusal(codes.SHEET_RANGE, f"{text} is beyond the grid")
@@ -97,7 +97,7 @@ def _range(file: Opened, text: Any) -> Range:
     return at
 
 
-def _check(file: Opened, spec: dict[str, Any]) -> dict[str, Any]:
+def _check(file: OpenSpreadsheet, spec: dict[str, Any]) -> dict[str, Any]:
     values = spec.get("conditionValues")
     if not isinstance(values, list) or not values or not all(isinstance(each, str) for each in values):
         raise file.refusal(codes.SHEET_BODY, "conditionValues")

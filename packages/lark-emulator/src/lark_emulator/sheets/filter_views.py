@@ -13,8 +13,8 @@ from lark_emulator.sheets import ranges
 from lark_emulator.sheets.conditions import OF_VIEWS, check
 from lark_emulator.sheets.filters import column_named
 from lark_emulator.sheets.locked import check_unlocked
-from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet
-from lark_emulator.world.sheets import Filter, View
+from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet
+from lark_emulator.world.sheets import Filter, FilterView
 
 if TYPE_CHECKING:
     from lark_emulator.world.grid import Rect
@@ -40,7 +40,7 @@ def create(call: Call) -> dict[str, Any]:
     if len(sheet.views) >= MOST_VIEWS:
         raise file.refusal(codes.SHEET_VIEW_LIMIT, f"at most {MOST_VIEWS}")
     name = _name(file, sheet, body.get("filter_view_name") or _next_name(sheet))
-    view = View(view_id, name, Filter(_where(file, sheet, body.get("range")), {}))
+    view = FilterView(view_id, name, Filter(_where(file, sheet, body.get("range")), {}))
     sheet.views[view_id] = view
     file.wrote()
     return {"filter_view": _render(sheet, view)}
@@ -123,7 +123,7 @@ def delete_condition(call: Call) -> dict[str, Any]:
     return {}
 
 
-def _find_view(call: Call, need: str = VIEW) -> tuple[Opened, Worksheet, View]:
+def _find_view(call: Call, need: str = VIEW) -> tuple[OpenSpreadsheet, Worksheet, FilterView]:
     file = open_spreadsheet(call, need)
     sheet = file.sheet(call.params["sheet_id"])
     view = sheet.views.get(call.params["filter_view_id"])
@@ -137,7 +137,7 @@ def _next_name(sheet: Worksheet) -> str:
     return next(name for n in range(1, MOST_VIEWS + 1) if (name := f"筛选视图 {n}") not in names)
 
 
-def _name(file: Opened, sheet: Worksheet, name: Any) -> str:
+def _name(file: OpenSpreadsheet, sheet: Worksheet, name: Any) -> str:
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
         raise file.refusal(codes.SHEET_VIEW_NAME, f"1 to {LONGEST_NAME} characters")
     if any(view.name == name for view in sheet.views.values()):
@@ -145,7 +145,7 @@ def _name(file: Opened, sheet: Worksheet, name: Any) -> str:
     return name
 
 
-def _where(file: Opened, sheet: Worksheet, text: Any) -> Rect:
+def _where(file: OpenSpreadsheet, sheet: Worksheet, text: Any) -> Rect:
     at = ranges.parse(file, text, sheet)
     if not at.starts_inside or not at.inside:
         raise file.refusal(codes.SHEET_RANGE, "beyond the grid")
@@ -153,14 +153,14 @@ def _where(file: Opened, sheet: Worksheet, text: Any) -> Rect:
     return at.where
 
 
-def _column(file: Opened, view: View, name: Any) -> int:
+def _column(file: OpenSpreadsheet, view: FilterView, name: Any) -> int:
     column = column_named(name)
     if not view.filter.where.column <= column < view.filter.where.end_column:
         raise file.refusal(codes.SHEET_DIMENSION, "condition_id is no column of the view")
     return column
 
 
-def _condition(file: Opened, view: View) -> tuple[int, dict[str, Any]]:
+def _condition(file: OpenSpreadsheet, view: FilterView) -> tuple[int, dict[str, Any]]:
     column = _column(file, view, file.call.params["condition_id"])
     found = view.filter.conditions.get(column)
     if found is None:
@@ -168,7 +168,9 @@ def _condition(file: Opened, view: View) -> tuple[int, dict[str, Any]]:
     return column, found[0]
 
 
-def _put(file: Opened, sheet: Worksheet, view: View, column: int, spec: dict[str, Any]) -> dict[str, Any]:
+def _put(
+    file: OpenSpreadsheet, sheet: Worksheet, view: FilterView, column: int, spec: dict[str, Any]
+) -> dict[str, Any]:
     condition = check(file, spec, OF_VIEWS, _WRONG)
     check_unlocked(file, sheet, view.filter.where)
     view.filter.conditions[column] = [condition]
@@ -180,7 +182,7 @@ def _render_condition(column: int, condition: dict[str, Any]) -> dict[str, Any]:
     return {"condition_id": ranges.letters(column), **condition}
 
 
-def _render(sheet: Worksheet, view: View) -> dict[str, Any]:
+def _render(sheet: Worksheet, view: FilterView) -> dict[str, Any]:
     return {
         "filter_view_id": view.view_id,
         "filter_view_name": view.name,

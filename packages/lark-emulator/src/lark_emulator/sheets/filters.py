@@ -11,7 +11,7 @@ from lark_emulator.sheets import ranges
 from lark_emulator.sheets.conditions import OF_FILTERS, check
 from lark_emulator.sheets.formats import display
 from lark_emulator.sheets.formulas import result
-from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part
+from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet, part
 from lark_emulator.world.grid import Formula, Rich
 from lark_emulator.world.sheets import Filter
 
@@ -88,7 +88,7 @@ def column_named(name: Any) -> int:
     return ranges.column_number(name)
 
 
-def _put(file: Opened, to: Filter, body: dict[str, Any]) -> None:
+def _put(file: OpenSpreadsheet, to: Filter, body: dict[str, Any]) -> None:
     name, condition = body.get("col"), part(file.call, body, "condition")
     column = column_named(name)
     if not to.where.column <= column < to.where.end_column:
@@ -99,7 +99,7 @@ def _put(file: Opened, to: Filter, body: dict[str, Any]) -> None:
     to.conditions[column] = [check(file, condition, OF_FILTERS, codes.SHEET_FILTER_VALUE)]
 
 
-def _hidden_rows(file: Opened, sheet: Worksheet, filter_: Filter) -> list[int]:
+def _hidden_rows(file: OpenSpreadsheet, sheet: Worksheet, filter_: Filter) -> list[int]:
     """Return the rows, from 1, that the conditions hide; the first row of the range is the header."""
     where = filter_.where
     hidden = []
@@ -111,7 +111,9 @@ def _hidden_rows(file: Opened, sheet: Worksheet, filter_: Filter) -> list[int]:
     return hidden
 
 
-def _passes(file: Opened, sheet: Worksheet, row: int, column: int, condition: dict[str, Any]) -> bool:
+def _passes(
+    file: OpenSpreadsheet, sheet: Worksheet, row: int, column: int, condition: dict[str, Any]
+) -> bool:
     kind, comparison, expected = (condition[name] for name in ("filter_type", "compare_type", "expected"))
     if kind == "color":
         return bool(file.book.style_at(sheet, row, column).get(comparison, "") == expected[0])
@@ -126,7 +128,7 @@ def _passes(file: Opened, sheet: Worksheet, row: int, column: int, condition: di
     return text in expected if kind == "multiValue" else _matches(text, comparison, expected[0])
 
 
-def display_text(file: Opened, sheet: Worksheet, row: int, column: int, value: Any) -> str:
+def display_text(file: OpenSpreadsheet, sheet: Worksheet, row: int, column: int, value: Any) -> str:
     """Return a cell's value as the cell shows it."""
     if value is None:
         return ""

@@ -11,7 +11,7 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
 from lark_emulator.sheets.cells import Cells
 from lark_emulator.sheets.filters import display_text
-from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part
+from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet, part
 from lark_emulator.sheets.pace import Pace
 from lark_emulator.world.grid import Formula, Rich
 
@@ -27,7 +27,7 @@ MOST_CELLS = 5000
 class Found(NamedTuple):
     """What a search has found: cells by their places, and those whose formula it is."""
 
-    file: Opened
+    file: OpenSpreadsheet
     sheet: Worksheet
     pattern: re.Pattern[str]
     whole: bool

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from lark_emulator import codes
 
 if TYPE_CHECKING:
-    from lark_emulator.sheets.opened import Opened
+    from lark_emulator.sheets.opened import OpenSpreadsheet
     from lark_emulator.world.grid import Rect
     from lark_emulator.world.sheets import Worksheet
 
 
-def check_unlocked(file: Opened, sheet: Worksheet, where: Rect) -> None:
+def check_unlocked(file: OpenSpreadsheet, sheet: Worksheet, where: Rect) -> None:
     """Check that no cell is in rows or columns that the caller may not write to.
 
     Raises:

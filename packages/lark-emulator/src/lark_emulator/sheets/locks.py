@@ -10,7 +10,7 @@ from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets.dimensions import inclusive
 from lark_emulator.sheets.locked import check_unlocked
-from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part, parts, refusal
+from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet, part, parts, refusal
 from lark_emulator.validation import choice
 from lark_emulator.world.grid import ROWS, Rect
 from lark_emulator.world.sheets import Lock
@@ -140,24 +140,24 @@ def summary(sheet: Worksheet, lock: Lock) -> dict[str, Any]:
     }
 
 
-def _all_locks(file: Opened) -> dict[str, tuple[Worksheet, Lock]]:
+def _all_locks(file: OpenSpreadsheet) -> dict[str, tuple[Worksheet, Lock]]:
     sheets = file.book.sheets.values()
     return {lock.lock_id: (sheet, lock) for sheet in sheets for lock in sheet.locks.values()}
 
 
-def _lines(file: Opened, spec: dict[str, Any]) -> tuple[Worksheet, str, Rect]:
+def _lines(file: OpenSpreadsheet, spec: dict[str, Any]) -> tuple[Worksheet, str, Rect]:
     sheet, axis, start, count = inclusive(file, spec)
     return sheet, axis, Rect(0, 0, _ENDLESS, _ENDLESS).spanning(axis, start, start + count)
 
 
-def _info(file: Opened, spec: dict[str, Any]) -> str:
+def _info(file: OpenSpreadsheet, spec: dict[str, Any]) -> str:
     info = spec.get("lockInfo") or ""
     if not isinstance(info, str):
         raise file.refusal(codes.SHEET_BODY, "lockInfo")
     return info
 
 
-def _user(file: Opened, id_type: str, value: Any) -> str:
+def _user(file: OpenSpreadsheet, id_type: str, value: Any) -> str:
     call = file.call
     user = call.world.find_user(call.app, id_type, value) if isinstance(value, str) else None
     if user is None:
@@ -165,7 +165,7 @@ def _user(file: Opened, id_type: str, value: Any) -> str:
     return user.user_id
 
 
-def _find_editors(file: Opened, editors: dict[str, Any], name: str) -> list[str]:
+def _find_editors(file: OpenSpreadsheet, editors: dict[str, Any], name: str) -> list[str]:
     members = editors.get(name) or []
     if not isinstance(members, list) or not all(isinstance(each, dict) for each in members):
         raise file.refusal(codes.SHEET_BODY, name)

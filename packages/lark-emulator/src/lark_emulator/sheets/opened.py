@@ -38,7 +38,7 @@ def refusal(call: Call, code: Code, detail: str = "") -> RefusedError:
 
 
 @dataclass(slots=True)
-class Opened:
+class OpenSpreadsheet:
     """A spreadsheet that a request may use."""
 
     call: Call
@@ -81,7 +81,7 @@ class Opened:
         return book.revision
 
 
-def open_spreadsheet(call: Call, need: str = VIEW) -> Opened:
+def open_spreadsheet(call: Call, need: str = VIEW) -> OpenSpreadsheet:
     """Return the spreadsheet of the path.
 
     Args:
@@ -96,7 +96,7 @@ def open_spreadsheet(call: Call, need: str = VIEW) -> Opened:
     return _open(call, token, need)
 
 
-def require_open(file: Opened, need: str = EDIT) -> None:
+def require_open(file: OpenSpreadsheet, need: str = EDIT) -> None:
     """Check once more, after others had their turn, that a request may use its spreadsheet.
 
     Raises:
@@ -105,7 +105,7 @@ def require_open(file: Opened, need: str = EDIT) -> None:
     _open(file.call, file.token, need)
 
 
-def _open(call: Call, token: str, need: str) -> Opened:
+def _open(call: Call, token: str, need: str) -> OpenSpreadsheet:
     document = call.world.drive.documents.get(token)
     if document is None or document.type != SHEET or not isinstance(document.content, Spreadsheet):
         raise refusal(call, codes.SPREADSHEET_NOT_FOUND)
@@ -119,7 +119,7 @@ def _open(call: Call, token: str, need: str) -> Opened:
         if call.settings.sheet_busy == str(codes.SHEET_UNFINISHED.number):
             busy = codes.SHEET_UNFINISHED
         raise refusal(call, busy)
-    return Opened(call, token, document, document.content)
+    return OpenSpreadsheet(call, token, document, document.content)
 
 
 def body_of(call: Call) -> dict[str, Any]:

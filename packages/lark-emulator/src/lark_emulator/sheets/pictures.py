@@ -12,9 +12,9 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
 from lark_emulator.sheets.filter_views import ID
 from lark_emulator.sheets.locked import check_unlocked
-from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet
+from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet
 from lark_emulator.sheets.picture_sizes import size_of
-from lark_emulator.sheets.writing import Block, check, write
+from lark_emulator.sheets.writing import RowBlock, check, write
 from lark_emulator.world.grid import COLUMNS, ROWS, Rich
 from lark_emulator.world.media import Media
 from lark_emulator.world.sheets import FloatImage
@@ -44,7 +44,7 @@ def into_cell(call: Call) -> dict[str, Any]:
     width, height = size_of(content) or _UNKNOWN
     token = call.world.new_id("boxcn", 22)
     shown = {"fileToken": token, "height": height, "link": "", "text": "", "type": "embed-image"}
-    ready = Block(at.sheet, at.where, [([Rich([{**shown, "width": width}])], True)], False)
+    ready = RowBlock(at.sheet, at.where, [([Rich([{**shown, "width": width}])], True)], False)
     check(file, ready)
     media = Media(token, _PARENT, file.token, call.app.app_id, name, content, call.world.clock.now())
     media.document = file.token
@@ -112,7 +112,7 @@ def delete(call: Call) -> dict[str, Any]:
     return {}
 
 
-def _bytes(file: Opened, image: Any) -> bytes:
+def _bytes(file: OpenSpreadsheet, image: Any) -> bytes:
     """Return what an image consists of: a list of bytes, or base64."""
     if isinstance(image, str) and image:
         try:
@@ -127,7 +127,7 @@ def _bytes(file: Opened, image: Any) -> bytes:
     return bytes(image)
 
 
-def _find_image(call: Call, need: str = VIEW) -> tuple[Opened, Worksheet, FloatImage]:
+def _find_image(call: Call, need: str = VIEW) -> tuple[OpenSpreadsheet, Worksheet, FloatImage]:
     file = open_spreadsheet(call, need)
     sheet = file.sheet(call.params["sheet_id"])
     image = sheet.images.get(call.params["float_image_id"])
@@ -136,7 +136,7 @@ def _find_image(call: Call, need: str = VIEW) -> tuple[Opened, Worksheet, FloatI
     return file, sheet, image
 
 
-def _cell(file: Opened, sheet: Worksheet, text: Any) -> Rect:
+def _cell(file: OpenSpreadsheet, sheet: Worksheet, text: Any) -> Rect:
     at = ranges.parse(file, text, sheet)
     if not at.inside or at.where.rows != 1 or at.where.columns != 1:
         raise file.refusal(codes.SHEET_RANGE, "one cell of the grid")
@@ -145,7 +145,7 @@ def _cell(file: Opened, sheet: Worksheet, text: Any) -> Rect:
 
 
 def _size(
-    file: Opened, sheet: Worksheet, where: Rect, body: dict[str, Any], usual: dict[str, float]
+    file: OpenSpreadsheet, sheet: Worksheet, where: Rect, body: dict[str, Any], usual: dict[str, float]
 ) -> dict[str, float]:
     """Return width, height and offsets: those of the body, else the usual ones."""
     found = {name: usual[name] if body.get(name) is None else body[name] for name in usual}

@@ -9,7 +9,7 @@ from lark_emulator import codes
 from lark_emulator.world.grid import Rect
 
 if TYPE_CHECKING:
-    from lark_emulator.sheets.opened import Opened
+    from lark_emulator.sheets.opened import OpenSpreadsheet
     from lark_emulator.world.sheets import Worksheet
 
 MOST_ROWS, MOST_COLUMNS = 5000, 100
@@ -88,7 +88,7 @@ def cell(row: int, column: int) -> str:
     return f"{letters(column)}{row + 1}"
 
 
-def parse(file: Opened, text: Any, sheet: Worksheet | None = None) -> Range:
+def parse(file: OpenSpreadsheet, text: Any, sheet: Worksheet | None = None) -> Range:
     """Read a range.
 
     Args:
@@ -134,7 +134,7 @@ def parse(file: Opened, text: Any, sheet: Worksheet | None = None) -> Range:
     return Range(of, where, bool(bottom), not colon, not left)
 
 
-def to_write(file: Opened, text: Any) -> Range:
+def to_write(file: OpenSpreadsheet, text: Any) -> Range:
     """Read a range of cells that are written to.
 
     Raises:
@@ -147,7 +147,7 @@ def to_write(file: Opened, text: Any) -> Range:
     return found
 
 
-def in_grid(file: Opened, text: Any, *, most_rows: int = MOST_ROWS) -> Range:
+def in_grid(file: OpenSpreadsheet, text: Any, *, most_rows: int = MOST_ROWS) -> Range:
     """Read a range that must lie in the grid and not be too large, for styles and merges.
 
     Raises:

@@ -17,9 +17,9 @@ from lark_emulator.world.grid import Formula, Rect, Rich
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from lark_emulator.sheets.opened import Opened
+    from lark_emulator.sheets.opened import OpenSpreadsheet
     from lark_emulator.sheets.ranges import Range
-    from lark_emulator.world.grid import Row
+    from lark_emulator.world.grid import GridRow
     from lark_emulator.world.sheets import Worksheet
 
 RENDERS = ("", "ToString", "Formula", "FormattedValue", "UnformattedValue")
@@ -30,7 +30,7 @@ _SHORTEST = 2
 
 
 @dataclass(slots=True)
-class Reader:
+class CellReader:
     """Reads cells for one request.
 
     Args:
@@ -40,7 +40,7 @@ class Reader:
         left: how many bytes the answer may still take.
     """
 
-    file: Opened
+    file: OpenSpreadsheet
     render: str
     dates: bool
     left: int
@@ -96,7 +96,7 @@ class Reader:
             rows.append(cells)
         return rows
 
-    def _value(self, sheet: Worksheet, value: Any, row: Row, column: int) -> Any:
+    def _value(self, sheet: Worksheet, value: Any, row: GridRow, column: int) -> Any:
         if isinstance(value, Formula):
             if self.render in ("", "Formula"):
                 return value.text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets.opened import open_spreadsheet
-from lark_emulator.sheets.reading import DATES, RENDERS, Reader
+from lark_emulator.sheets.reading import DATES, RENDERS, CellReader
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from lark_emulator.routing import Slices
 
 
-def _reader(call: Call) -> Reader:
+def _reader(call: Call) -> CellReader:
     file = open_spreadsheet(call)
     render, dates = call.query.get("valueRenderOption", ""), call.query.get("dateTimeRenderOption", "")
     if render not in RENDERS or dates not in DATES:
         raise file.refusal(codes.SHEET_URL_PARAM)
-    return Reader(file, render, bool(dates), call.settings.max_sheet_answer_bytes)
+    return CellReader(file, render, bool(dates), call.settings.max_sheet_answer_bytes)
 
 
-def _value_range(reader: Reader, text: str) -> Generator[None, None, tuple[dict[str, Any], int]]:
+def _value_range(reader: CellReader, text: str) -> Generator[None, None, tuple[dict[str, Any], int]]:
     name, rows, count = yield from reader.values(text)
     revision = reader.file.book.revision
     return {"majorDimension": "ROWS", "range": name, "revision": revision, "values": rows}, count

@@ -9,7 +9,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
-from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part, parts
+from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet, part, parts
 from lark_emulator.world.sheets import Rule
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def list_rules(call: Call) -> dict[str, Any]:
 
 def _each(
     call: Call,
-    perform: Callable[[Opened, Worksheet, dict[str, Any]], str],
+    perform: Callable[[OpenSpreadsheet, Worksheet, dict[str, Any]], str],
     name: str = "sheet_condition_formats",
 ) -> dict[str, Any]:
     file = open_spreadsheet(call, EDIT)
@@ -84,7 +84,7 @@ def _each(
     return {"responses": responses}
 
 
-def _create(file: Opened, sheet: Worksheet, spec: dict[str, Any]) -> str:
+def _create(file: OpenSpreadsheet, sheet: Worksheet, spec: dict[str, Any]) -> str:
     if len(sheet.formats) >= MOST_PER_SHEET:
         raise file.refusal(codes.SHEET_LIMIT, f"at most {MOST_PER_SHEET} in a worksheet")
     where, rest = _check(file, sheet, part(file.call, spec, "condition_format"))
@@ -93,27 +93,29 @@ def _create(file: Opened, sheet: Worksheet, spec: dict[str, Any]) -> str:
     return rule_id
 
 
-def _update(file: Opened, sheet: Worksheet, spec: dict[str, Any]) -> str:
+def _update(file: OpenSpreadsheet, sheet: Worksheet, spec: dict[str, Any]) -> str:
     given = part(file.call, spec, "condition_format")
     rule = _find_rule(file, sheet, given.get("cf_id"))
     rule.where, rule.spec = _check(file, sheet, given)
     return rule.rule_id
 
 
-def _delete(file: Opened, sheet: Worksheet, spec: dict[str, Any]) -> str:
+def _delete(file: OpenSpreadsheet, sheet: Worksheet, spec: dict[str, Any]) -> str:
     rule = _find_rule(file, sheet, spec.get("cf_id"))
     del sheet.formats[rule.rule_id]
     return rule.rule_id
 
 
-def _find_rule(file: Opened, sheet: Worksheet, rule_id: Any) -> Rule:
+def _find_rule(file: OpenSpreadsheet, sheet: Worksheet, rule_id: Any) -> Rule:
     rule = sheet.formats.get(rule_id) if isinstance(rule_id, str) else None
     if rule is None:
         raise file.refusal(codes.SHEET_CONDITIONAL_FORMAT, "cf_id")
     return rule
 
 
-def _check(file: Opened, sheet: Worksheet, given: dict[str, Any]) -> tuple[list[Rect], dict[str, Any]]:
+def _check(
+    file: OpenSpreadsheet, sheet: Worksheet, given: dict[str, Any]
+) -> tuple[list[Rect], dict[str, Any]]:
     """Return the ranges of a conditional format, and the rest of it.
 
     Raises:

@@ -10,7 +10,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
-from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part, parts
+from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet, part, parts
 from lark_emulator.sheets.writing import describe_update
 from lark_emulator.world.grid import Rect
 
@@ -65,7 +65,7 @@ _FONT: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def check(file: Opened, style: dict[str, Any]) -> dict[str, Any]:
+def check(file: OpenSpreadsheet, style: dict[str, Any]) -> dict[str, Any]:
     """Return a style without members that are null.
 
     Raises:
@@ -101,7 +101,7 @@ def overlay(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in style.items() if value != "" or name == "formatter"}
 
 
-def _range(file: Opened, text: Any, style: dict[str, Any]) -> Range:
+def _range(file: OpenSpreadsheet, text: Any, style: dict[str, Any]) -> Range:
     at = ranges.in_grid(file, text, most_rows=file.call.settings.max_style_rows)
     if (
         style.get("borderType", "NO_BORDER") != "NO_BORDER"
@@ -111,7 +111,7 @@ def _range(file: Opened, text: Any, style: dict[str, Any]) -> Range:
     return at
 
 
-def _apply(file: Opened, at: Range, style: dict[str, Any]) -> dict[str, Any]:
+def _apply(file: OpenSpreadsheet, at: Range, style: dict[str, Any]) -> dict[str, Any]:
     book = file.book
     known: dict[int, int] = {}
 
@@ -161,7 +161,7 @@ def batch_update(call: Call) -> dict[str, Any]:
     }
 
 
-def _plan(file: Opened, specs: list[dict[str, Any]]) -> Iterator[tuple[Range, dict[str, Any]]]:
+def _plan(file: OpenSpreadsheet, specs: list[dict[str, Any]]) -> Iterator[tuple[Range, dict[str, Any]]]:
     """Yield each range with its style.
 
     Raises:

@@ -10,7 +10,7 @@ from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
 from lark_emulator.sheets.cells import Cells
-from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part, parts, require_open
+from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet, part, parts, require_open
 from lark_emulator.sheets.writing import block, check, write
 from lark_emulator.validation import choice
 from lark_emulator.world.grid import ROWS
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from lark_emulator.routing import Slices
-    from lark_emulator.sheets.writing import Block
+    from lark_emulator.sheets.writing import RowBlock
     from lark_emulator.world.sheets import Worksheet
 
 
-def _back(file: Opened, ready: Block) -> None:
+def _back(file: OpenSpreadsheet, ready: RowBlock) -> None:
     """Check, after others had their turn, that a block may still be written."""
     require_open(file)
     file.sheet(ready.sheet.sheet_id)
@@ -65,8 +65,10 @@ def batch_update(call: Call) -> Slices:
     return {"responses": responses, "revision": file.wrote(), "spreadsheetToken": file.token}
 
 
-def _blocks(file: Opened, cells: Cells, specs: list[dict[str, Any]]) -> Generator[None, None, list[Block]]:
-    blocks: list[Block] = []
+def _blocks(
+    file: OpenSpreadsheet, cells: Cells, specs: list[dict[str, Any]]
+) -> Generator[None, None, list[RowBlock]]:
+    blocks: list[RowBlock] = []
     for spec in specs:
         ready = yield from block(file, cells, spec)
         blocks.append(ready)
@@ -124,7 +126,7 @@ def prepend(call: Call) -> Slices:
     }
 
 
-def _check_rows(file: Opened, sheet: Worksheet, count: int) -> None:
+def _check_rows(file: OpenSpreadsheet, sheet: Worksheet, count: int) -> None:
     if (sheet.grid.row_count + count) * sheet.grid.column_count > file.call.settings.max_sheet_cells:
         raise file.refusal(codes.SHEET_CELLS_EXCEEDED)
 

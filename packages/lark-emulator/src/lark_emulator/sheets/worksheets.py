@@ -10,7 +10,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT, owner_id
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets.locks import summary
-from lark_emulator.sheets.opened import Opened, body_of, open_spreadsheet, part, parts, require_open
+from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet, part, parts, require_open
 from lark_emulator.sheets.spreadsheets import new_worksheet
 from lark_emulator.validation import user_id_type
 
@@ -107,20 +107,20 @@ def batch_update(call: Call) -> Slices:
     return {"replies": replies}
 
 
-def _add(file: Opened, request: dict[str, Any]) -> dict[str, Any]:
+def _add(file: OpenSpreadsheet, request: dict[str, Any]) -> dict[str, Any]:
     spec = part(file.call, request, "properties")
     sheet = new_worksheet(file.call.world, _new_title(file, spec.get("title")))
     return _place(file, sheet, _index(file, spec.get("index", 0)))
 
 
-def _copy_sheet(file: Opened, request: Any) -> Generator[None, None, Worksheet]:
+def _copy_sheet(file: OpenSpreadsheet, request: Any) -> Generator[None, None, Worksheet]:
     spec = request if isinstance(request, dict) else {}
     copied = yield from file.sheet(part(file.call, spec, "source").get("sheetId")).copy()
     require_open(file)
     return copied
 
 
-def _copy(file: Opened, request: dict[str, Any], sheet: Worksheet) -> dict[str, Any]:
+def _copy(file: OpenSpreadsheet, request: dict[str, Any], sheet: Worksheet) -> dict[str, Any]:
     source = file.sheet(sheet.sheet_id)
     title = (request.get("destination") or {}).get("title")
     if not title:
@@ -133,7 +133,7 @@ def _copy(file: Opened, request: dict[str, Any], sheet: Worksheet) -> dict[str, 
     return _place(file, sheet, list(file.book.sheets).index(source.sheet_id) + 1)
 
 
-def _place(file: Opened, sheet: Worksheet, index: int) -> dict[str, Any]:
+def _place(file: OpenSpreadsheet, sheet: Worksheet, index: int) -> dict[str, Any]:
     if len(file.book.sheets) >= MOST_WORKSHEETS:
         raise file.refusal(codes.SHEET_LIMIT, f"at most {MOST_WORKSHEETS} worksheets")
     file.book.place(sheet, index)
@@ -141,7 +141,7 @@ def _place(file: Opened, sheet: Worksheet, index: int) -> dict[str, Any]:
     return {"properties": {"sheetId": sheet.sheet_id, "title": sheet.title, "index": index}}
 
 
-def _delete(file: Opened, request: dict[str, Any]) -> dict[str, Any]:
+def _delete(file: OpenSpreadsheet, request: dict[str, Any]) -> dict[str, Any]:
     sheet = file.sheet(request.get("sheetId"))
     if len(file.book.sheets) == 1 and file.call.settings.last_worksheet == "refused":
         raise file.refusal(codes.SHEET_LIMIT, "the last worksheet stays")
@@ -149,7 +149,7 @@ def _delete(file: Opened, request: dict[str, Any]) -> dict[str, Any]:
     return {"result": True, "sheetId": sheet.sheet_id}
 
 
-def _update(file: Opened, request: dict[str, Any]) -> dict[str, Any]:
+def _update(file: OpenSpreadsheet, request: dict[str, Any]) -> dict[str, Any]:
     spec = part(file.call, request, "properties")
     sheet = file.sheet(spec.get("sheetId"))
     known = {name: value for name, value in spec.items() if name in _CHANGES}
@@ -165,7 +165,7 @@ def _update(file: Opened, request: dict[str, Any]) -> dict[str, Any]:
     return {"properties": echoed}
 
 
-def _new_title(file: Opened, title: Any) -> str:
+def _new_title(file: OpenSpreadsheet, title: Any) -> str:
     if not isinstance(title, str) or not title:
         raise file.refusal(codes.SHEET_TITLE_EMPTY)
     if len(title) > LONGEST_TITLE or _ILLEGAL.search(title):
@@ -175,7 +175,7 @@ def _new_title(file: Opened, title: Any) -> str:
     return title
 
 
-def _retitle(file: Opened, sheet: Worksheet, title: str) -> None:
+def _retitle(file: OpenSpreadsheet, sheet: Worksheet, title: str) -> None:
     """Rename a worksheet; a title that is not allowed is ignored."""
     if not title or len(title) > LONGEST_TITLE or _ILLEGAL.search(title):
         return
@@ -185,29 +185,29 @@ def _retitle(file: Opened, sheet: Worksheet, title: str) -> None:
     sheet.title = title
 
 
-def _index(file: Opened, index: Any) -> int:
+def _index(file: OpenSpreadsheet, index: Any) -> int:
     if not _whole(index):
         raise file.refusal(codes.SHEET_BODY, "index")
     return int(index)
 
 
-def _move(file: Opened, sheet: Worksheet, index: int) -> None:
+def _move(file: OpenSpreadsheet, sheet: Worksheet, index: int) -> None:
     file.book.place(sheet, index)
 
 
-def _hide(_: Opened, sheet: Worksheet, hidden: bool) -> None:
+def _hide(_: OpenSpreadsheet, sheet: Worksheet, hidden: bool) -> None:
     sheet.hidden = hidden
 
 
-def _freeze_rows(_: Opened, sheet: Worksheet, count: int) -> None:
+def _freeze_rows(_: OpenSpreadsheet, sheet: Worksheet, count: int) -> None:
     sheet.frozen_rows = min(count, sheet.grid.row_count)
 
 
-def _freeze_columns(_: Opened, sheet: Worksheet, count: int) -> None:
+def _freeze_columns(_: OpenSpreadsheet, sheet: Worksheet, count: int) -> None:
     sheet.frozen_columns = min(count, sheet.grid.column_count)
 
 
-def _protect(_: Opened, sheet: Worksheet, spec: dict[str, Any]) -> None:
+def _protect(_: OpenSpreadsheet, sheet: Worksheet, spec: dict[str, Any]) -> None:
     sheet.protection = dict(spec) if spec.get("lock") == "LOCK" else None
 
 
@@ -223,7 +223,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "frozenColCount": _whole,
     "protect": lambda value: isinstance(value, dict) and value.get("lock") in ("LOCK", "UNLOCK"),
 }
-_CHANGES: dict[str, Callable[[Opened, Worksheet, Any], None]] = {
+_CHANGES: dict[str, Callable[[OpenSpreadsheet, Worksheet, Any], None]] = {
     "title": _retitle,
     "index": _move,
     "hidden": _hide,
@@ -231,7 +231,7 @@ _CHANGES: dict[str, Callable[[Opened, Worksheet, Any], None]] = {
     "frozenColCount": _freeze_columns,
     "protect": _protect,
 }
-_OPERATIONS: dict[str, Callable[[Opened, dict[str, Any]], dict[str, Any]]] = {
+_OPERATIONS: dict[str, Callable[[OpenSpreadsheet, dict[str, Any]], dict[str, Any]]] = {
     "addSheet": _add,
     "deleteSheet": _delete,
     "updateSheet": _update,

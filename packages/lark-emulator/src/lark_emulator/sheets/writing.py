@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from lark_emulator.sheets.cells import Cells
-    from lark_emulator.sheets.opened import Opened
+    from lark_emulator.sheets.opened import OpenSpreadsheet
     from lark_emulator.world.sheets import Worksheet
 
 MOST_GRID_COLUMNS = 13_000
 
 
-class Block(NamedTuple):
+class RowBlock(NamedTuple):
     """Rows of cells that are ready to be written, and whether each row holds rich ones."""
 
     sheet: Worksheet
@@ -40,8 +40,8 @@ class Block(NamedTuple):
 
 
 def block(
-    file: Opened, cells: Cells, spec: dict[str, Any], *, any_height: bool = False
-) -> Generator[None, None, Block]:
+    file: OpenSpreadsheet, cells: Cells, spec: dict[str, Any], *, any_height: bool = False
+) -> Generator[None, None, RowBlock]:
     """Read a `valueRange`, row by row, so that others have their turn.
 
     Args:
@@ -65,7 +65,7 @@ def block(
         rows.append(cells.row(row))
         if pace.due(len(rows[-1][0])):
             yield
-    ready = Block(at.sheet, at.where, rows, cells.chooses)
+    ready = RowBlock(at.sheet, at.where, rows, cells.chooses)
     data = ready.data
     if (at.bounded and at.where.rows > MOST_ROWS) or max(
         at.where.columns * at.bounded, data.columns
@@ -79,7 +79,7 @@ def block(
     return ready
 
 
-def check_room(file: Opened, sheet: Worksheet, where: Rect) -> tuple[int, int]:
+def check_room(file: OpenSpreadsheet, sheet: Worksheet, where: Rect) -> tuple[int, int]:
     """Return how many rows and columns the grid has once these cells are in it.
 
     Raises:
@@ -96,7 +96,7 @@ def check_room(file: Opened, sheet: Worksheet, where: Rect) -> tuple[int, int]:
     return rows, columns
 
 
-def check(file: Opened, ready: Block) -> None:
+def check(file: OpenSpreadsheet, ready: RowBlock) -> None:
     """Check that a block may be written.
 
     Raises:
@@ -114,14 +114,14 @@ def check(file: Opened, ready: Block) -> None:
                     raise file.refusal(codes.SHEET_RANGE, f"{ranges.cell(row, column)}: not offered")
 
 
-def _grown_to(file: Opened, ready: Block) -> Rect:
+def _grown_to(file: OpenSpreadsheet, ready: RowBlock) -> Rect:
     where, data = ready.where, ready.data
     if file.call.settings.grid_growth != "range":
         return data
     return where._replace(end_row=max(where.end_row, data.end_row))
 
 
-def _cells_in(ready: Block, places: list[Rect]) -> list[tuple[int, int, Any]]:
+def _cells_in(ready: RowBlock, places: list[Rect]) -> list[tuple[int, int, Any]]:
     found = []
     for place in places:
         if place.meets(ready.data):
@@ -133,7 +133,7 @@ def _cells_in(ready: Block, places: list[Rect]) -> list[tuple[int, int, Any]]:
     return found
 
 
-def write(file: Opened, ready: Block) -> dict[str, Any]:
+def write(file: OpenSpreadsheet, ready: RowBlock) -> dict[str, Any]:
     """Write a block, and return what was updated."""
     sheet, where, settings = ready.sheet, ready.where, file.call.settings
     sheet.grid.row_count, sheet.grid.column_count = check_room(file, sheet, _grown_to(file, ready))
@@ -150,7 +150,9 @@ def write(file: Opened, ready: Block) -> dict[str, Any]:
     return describe_update(file, sheet, data)
 
 
-def _settle(file: Opened, ready: Block, row: int, cells: list[Any], merges: list[Rect]) -> list[Any]:
+def _settle(
+    file: OpenSpreadsheet, ready: RowBlock, row: int, cells: list[Any], merges: list[Rect]
+) -> list[Any]:
     """Return the cells of a row as they are stored, where merges, dropdowns or nulls make a difference."""
     sheet, start = ready.sheet, ready.where.column
     settled = []
@@ -168,7 +170,7 @@ def _settle(file: Opened, ready: Block, row: int, cells: list[Any], merges: list
     return settled
 
 
-def describe_update(file: Opened, sheet: Worksheet, where: Rect) -> dict[str, Any]:
+def describe_update(file: OpenSpreadsheet, sheet: Worksheet, where: Rect) -> dict[str, Any]:
     """Return what a write answers about the cells that it changed."""
     return {
         "spreadsheetToken": file.token,

@@ -10,12 +10,12 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.tasks import access
 from lark_emulator.tasks.access import itself, refuse, task_of
 from lark_emulator.validation import choice, json_object, page, page_size, user_id_type
-from lark_emulator.world.tasks import Comment
+from lark_emulator.world.tasks import TaskComment
 
 LONGEST_TEXT = 3000
 
 
-def render(comment: Comment, call: Call, id_type: str) -> dict[str, Any]:
+def render(comment: TaskComment, call: Call, id_type: str) -> dict[str, Any]:
     """Return a comment as Lark shows it."""
     return {
         "id": comment.comment_id,
@@ -42,7 +42,7 @@ def create(call: Call) -> dict[str, Any]:
         refuse("reply_to_comment_id is a comment on another task")
     now = call.world.clock.now_ms()
     number = int(call.world.new_id("", 15), 16)
-    made = Comment(
+    made = TaskComment(
         f"7{number % 10**18:018d}", task.guid, content, itself(call, "creator"), now, now, reply_to
     )
     call.world.tasks.comments[made.comment_id] = made
@@ -93,20 +93,20 @@ def _content(value: object) -> str:
     return value
 
 
-def _require_comment(call: Call, comment_id: str) -> Comment:
+def _require_comment(call: Call, comment_id: str) -> TaskComment:
     comment = call.world.tasks.comments.get(comment_id)
     if comment is None:
         raise RefusedError(codes_office.TASK_UNKNOWN)
     return comment
 
 
-def _readable(call: Call) -> Comment:
+def _readable(call: Call) -> TaskComment:
     comment = _require_comment(call, call.params["comment_id"])
     task_of(call, comment.task_guid)
     return comment
 
 
-def _own(call: Call) -> Comment:
+def _own(call: Call) -> TaskComment:
     comment = _readable(call)
     if (comment.creator.type, comment.creator.id) != ("app", call.app.app_id):
         raise RefusedError(codes_office.TASK_DENIED)

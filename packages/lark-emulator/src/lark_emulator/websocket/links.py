@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lark_emulator.websocket.faults import MessageFault, strike
 from lark_emulator.websocket.frames import encode
-from lark_emulator.websocket.messages import CARD, Ack, Message, read_ack
+from lark_emulator.websocket.messages import CARD, Ack, PushMessage, read_ack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -220,9 +220,9 @@ class Links:
         finally:
             del self._pending[message.message_id]
 
-    def _message(self, kind: str, payload: bytes) -> Message:
+    def _message(self, kind: str, payload: bytes) -> PushMessage:
         self._messages += 1
-        return Message(
+        return PushMessage(
             secrets.token_hex(16),
             kind,
             payload,

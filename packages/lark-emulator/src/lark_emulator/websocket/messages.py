@@ -16,7 +16,7 @@ EVENT, CARD, PING, PONG = "event", "card", "ping", "pong"
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class PushMessage:
     """An event or a card callback on its way to one connection.
 
     Args:

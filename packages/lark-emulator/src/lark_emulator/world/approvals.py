@@ -31,7 +31,7 @@ def id_for(person: Person | None, app: App, id_type: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class ApprovalNode:
     """A step of a definition.
 
     Args:
@@ -72,7 +72,7 @@ class Definition:
     approval_id: str
     name: str
     form: list[dict[str, Any]]
-    nodes: tuple[Node, ...]
+    nodes: tuple[ApprovalNode, ...]
     status: str = "ACTIVE"
     may_withdraw: bool = True
     revert_s: float = 31 * DAY_S
@@ -81,12 +81,12 @@ class Definition:
 
 
 @dataclass(slots=True)
-class Task:
+class ApprovalTask:
     """One person's part in an instance; `person` is None for what passes by itself."""
 
     task_id: str
     person: Person | None
-    node: Node
+    node: ApprovalNode
     kind: str
     start_time: int
     status: str = "PENDING"
@@ -94,7 +94,7 @@ class Task:
 
 
 @dataclass(slots=True)
-class Comment:
+class ApprovalComment:
     """A comment on an instance, or a reply to one."""
 
     comment_id: str
@@ -140,8 +140,8 @@ class Instance:
     """The index of the node that is being decided."""
     entered: int = 0
     """How many tasks there were before it; a node that is decided again has older ones."""
-    tasks: list[Task] = field(default_factory=list)
-    comments: list[Comment] = field(default_factory=list)
+    tasks: list[ApprovalTask] = field(default_factory=list)
+    comments: list[ApprovalComment] = field(default_factory=list)
     timeline: list[dict[str, Any]] = field(default_factory=list)
     history: list[tuple[int, str]] = field(default_factory=list)
     """Milliseconds and the status since then; `REVERTED` where the API says `CANCELED`."""

@@ -34,7 +34,7 @@ class Field:
 
 
 @dataclass(slots=True)
-class View:
+class TableView:
     """A view of a table. What it hides and filters is kept and shown, and changes no answer of records."""
 
     view_id: str
@@ -66,12 +66,12 @@ class Table:
     count_before: int = 0
     searches: dict[Hashable, tuple[Hashable, list[Record]]] = field(default_factory=dict)
     """The newest searches and what they found, each with the version of the table in which it did."""
-    views: dict[str, View] = field(default_factory=dict)
+    views: dict[str, TableView] = field(default_factory=dict)
     """By view_id, the first one included."""
 
     def __post_init__(self) -> None:
         """Add the view that a table has from the start."""
-        self.views = self.views or {self.view_id: View(self.view_id, self.view_name)}
+        self.views = self.views or {self.view_id: TableView(self.view_id, self.view_name)}
 
     @property
     def primary(self) -> Field:

@@ -13,7 +13,7 @@ from lark_emulator.world.sheets import Spreadsheet
 
 if TYPE_CHECKING:
     from lark_emulator.clock import Clock
-    from lark_emulator.world.media import PartialUpload, Task
+    from lark_emulator.world.media import ConversionTask, PartialUpload
 
     #: A kind (`app`, `user` or `chat`) and an app_id, user_id or chat_id.
     Who = tuple[str, str]
@@ -107,8 +107,8 @@ class Drive:
         #: uploads in parts, by upload_id
         self.partial: dict[str, PartialUpload] = {}
         #: imports and exports, by ticket
-        self.imports: dict[str, Task] = {}
-        self.exports: dict[str, Task] = {}
+        self.imports: dict[str, ConversionTask] = {}
+        self.exports: dict[str, ConversionTask] = {}
         #: what a temporary address leads to, by its code: the token of a media, and when it ends
         self.addresses: dict[str, tuple[str, float]] = {}
         #: who wants the events of a file: token -> app_id -> tenant_key

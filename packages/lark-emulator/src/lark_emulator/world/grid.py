@@ -35,7 +35,7 @@ class Rich:
 
 
 @dataclass(slots=True)
-class Row:
+class GridRow:
     """A row: values and numbers of styles by column, both as long as they need to be.
 
     Args:
@@ -125,19 +125,19 @@ class Grid:
 
     row_count: int = 200
     column_count: int = 20
-    rows: list[Row | None] = field(default_factory=list)
+    rows: list[GridRow | None] = field(default_factory=list)
     sizes: dict[str, dict[int, Size]] = field(default_factory=lambda: {ROWS: {}, COLUMNS: {}})
 
-    def row(self, number: int) -> Row:
+    def row(self, number: int) -> GridRow:
         """Return a row to write to."""
         if number >= len(self.rows):
             self.rows.extend(repeat(None, number + 1 - len(self.rows)))
         row = self.rows[number]
         if row is None:
-            row = self.rows[number] = Row()
+            row = self.rows[number] = GridRow()
         return row
 
-    def look_at(self, start: int, end: int) -> Iterator[Row | None]:
+    def look_at(self, start: int, end: int) -> Iterator[GridRow | None]:
         """Yield rows to read; one that holds nothing is None."""
         yield from self.rows[start:end]
         yield from repeat(None, end - max(start, len(self.rows)))
@@ -266,7 +266,7 @@ class Grid:
             axis: {n: replace(size) for n, size in sizes.items()} for axis, sizes in self.sizes.items()
         }
         for number, row in enumerate(self.rows):
-            made.rows.append(None if row is None else Row(list(row.values), list(row.styles), row.rich))
+            made.rows.append(None if row is None else GridRow(list(row.values), list(row.styles), row.rich))
             if number % _TURN == 0:
                 yield
         return made

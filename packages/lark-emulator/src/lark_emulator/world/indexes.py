@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _RUN = 4000
 
 
-class Row(Protocol):
+class IndexedRow(Protocol):
     """What an index knows of a row."""
 
     @property
@@ -40,7 +40,7 @@ class Index:
         rows: those to be entered, in order; the list must stay as it is.
     """
 
-    def __init__(self, field_id: str, rows: Sequence[Row]) -> None:
+    def __init__(self, field_id: str, rows: Sequence[IndexedRow]) -> None:
         self._field_id = field_id
         self._rows = rows
         self._next = 0
@@ -49,7 +49,7 @@ class Index:
         # One id, as with keys, or several: a dictionary for each value would cost memory.
         self._held: dict[Any, str | dict[str, None]] = {}
 
-    def advance(self, current: Mapping[str, Row]) -> bool:
+    def advance(self, current: Mapping[str, IndexedRow]) -> bool:
         """Enter the next run, and say whether there are more.
 
         Args:
@@ -68,7 +68,7 @@ class Index:
         self._rows, self._next = [], 0
         return False
 
-    def change(self, before: Row | None, after: Row | None) -> None:
+    def change(self, before: IndexedRow | None, after: IndexedRow | None) -> None:
         """Follow the change of a row; before it is added, and when it is gone, it is None."""
         row = after or before
         if row is None or not (row.number <= self._entered_to or row.number > self._newer_than):

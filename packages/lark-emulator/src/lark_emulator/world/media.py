@@ -80,7 +80,7 @@ class PartialUpload:
 
 
 @dataclass(slots=True)
-class Task:
+class ConversionTask:
     """An import or export.
 
     Args:

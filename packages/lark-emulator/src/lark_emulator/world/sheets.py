@@ -39,7 +39,7 @@ class Filter:
 
 
 @dataclass(slots=True)
-class View:
+class FilterView:
     """A filter view: a filter with an id and a name, beside which there may be others."""
 
     view_id: str
@@ -105,7 +105,7 @@ class Worksheet:
     filter: Filter | None = None
     dropdowns: dict[str, Rule] = field(default_factory=dict)
     formats: dict[str, Rule] = field(default_factory=dict)
-    views: dict[str, View] = field(default_factory=dict)
+    views: dict[str, FilterView] = field(default_factory=dict)
     images: dict[str, FloatImage] = field(default_factory=dict)
     locks: dict[str, Lock] = field(default_factory=dict)
 

@@ -53,7 +53,7 @@ class Tasklist:
 
 
 @dataclass(slots=True)
-class Comment:
+class TaskComment:
     """A comment on a task."""
 
     comment_id: str
@@ -71,7 +71,7 @@ class Tasks:
     def __init__(self) -> None:
         self.tasks: dict[str, Task] = {}
         self.tasklists: dict[str, Tasklist] = {}
-        self.comments: dict[str, Comment] = {}
+        self.comments: dict[str, TaskComment] = {}
 
     def drop(self, task: Task) -> None:
         """Delete a task with its comments."""

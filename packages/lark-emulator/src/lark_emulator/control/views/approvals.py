@@ -11,7 +11,7 @@ from lark_emulator.world.apps import App
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark
-    from lark_emulator.world.approvals import Definition, Instance, Person, Task
+    from lark_emulator.world.approvals import ApprovalTask, Definition, Instance, Person
 
 #: The most definitions of an answer; how many there are is said beside them.
 MOST_SHOWN = 500
@@ -114,7 +114,7 @@ def _instance(which: Instance) -> dict[str, Any]:
     }
 
 
-def _task(instance: Instance, task: Task) -> dict[str, Any]:
+def _task(instance: Instance, task: ApprovalTask) -> dict[str, Any]:
     is_of_a_step = task.node in instance.definition.nodes  # else it was sent back to the submitter
     return {
         "task_id": task.task_id,
