@@ -41,12 +41,11 @@ def record(task_id: str = "t", kind: EventKind = "failure", **changes: Any) -> R
     return recorder().event(place(), event(task_id, kind, **changes), Mentions())
 
 
-def fail(number: int) -> dict[str, Any]:
-    """Record that a mapped task failed, and say how long it took."""
-    began = time.monotonic()
+def fail(number: int) -> int:
+    """Record that a mapped task failed, and return the version of the incident."""
     found = record("mapped", map_index=number, ti_id=f"ti-{number}")
     assert found.shown is not None
-    return {"version": found.shown.incident.version, "seconds": time.monotonic() - began}
+    return found.shown.incident.version
 
 
 def warm() -> None:
