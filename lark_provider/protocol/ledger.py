@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.errors import ConflictError
+from lark_provider.protocol.ledger_entry import State
 
 PARTS: Final = 4096
 """Numbers that are kept for the parts of one chunk."""
@@ -78,12 +78,15 @@ class Claimant:
         owner: Names the writer.
         holder: Who it is, for people.
         seconds: For how long.
+        edition: Of the load that it writes, see `Load.edition`; None while it deletes what the load had
+            written, or where it writes no load.
     """
 
     key: str
     owner: str
     holder: str
     seconds: float
+    edition: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,28 @@ class RecordedChunk:
     sent_at: float
 
 
+def edition_of(restart: int, record: str) -> str:
+    """Return what `Load.edition` is.
+
+    Args:
+        restart: See `Load.restart`.
+        record: See `Load.record`.
+    """
+    return f"{restart} {record}"
+
+
+def superseded_error(load: str) -> ConflictError:
+    """Return the error for an attempt whose load another process has restarted or forgotten meanwhile.
+
+    Args:
+        load: The load's id.
+    """
+    return ConflictError(
+        f"Load {load[:12]} was restarted or forgotten by another process while this one was at it. Next: let "
+        "that one finish; or call again, which goes on with what stands then."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """A load as the ledger has it.
@@ -174,6 +199,11 @@ class Load:
     written: int
     days: str | None = None
     record: str = ""
+
+    @property
+    def edition(self) -> str:
+        """What changes when the load is restarted, or forgotten and recorded again."""
+        return edition_of(self.restart, self.record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from lark_provider.protocol.ledger import (
     Load,
     LoadChunk,
     RecordedChunk,
+    edition_of,
+    superseded_error,
 )
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.redact import mask_addresses
@@ -175,7 +177,7 @@ class LoadLedger:
         on = migrate.ready_engine(self._url)
         if pending is not None and on.dialect.name != SQLITE_DRIVER:
             values = self._values(load, pending)
-            key = lease_key(self._app.base_url, claimant.key)
+            key = self._key(claimant)
             with transaction(on, each_alone=True) as connection:
                 stepped = ledger_step.run(connection, load, key, claimant, done, values)
                 if stepped.lease is not None:
@@ -188,7 +190,7 @@ class LoadLedger:
             clock = read_clock(connection)
             if done is not None:
                 ledger_rows.record_done(connection, load, done, clock.now)
-            lease = self._claim(connection, clock, claimant)
+            lease = self._claim(connection, clock, load, claimant)
             if isinstance(lease, Held) or pending is None:
                 return LedgerStep(lease)
             values = {"ledger_id": load, **self._values(load, pending), **_clock(clock.now)}
@@ -213,7 +215,7 @@ class LoadLedger:
         rows = ledger_chunks.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
-            lease, now = self._claim(connection, clock, claimant), clock.now
+            lease, now = self._claim(connection, clock, load, claimant), clock.now
             if isinstance(lease, Held):
                 return LedgerStep(lease)
             values: dict[str, Any] = {"state": State.PENDING, "updated_at": now, "reason": None}
@@ -295,7 +297,7 @@ class LoadLedger:
         rows = ledger_chunks.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
-            lease = self._claim(connection, clock, claimant)
+            lease = self._claim(connection, clock, load, claimant)
             if isinstance(lease, Held):
                 return LedgerStep(lease)
             values = self._values(load, chunk)
@@ -349,12 +351,20 @@ class LoadLedger:
             done: How many chunks and parts had records.
 
         Returns:
-            Whether they are forgotten: not if another writer has the table, or has written more meanwhile.
+            Whether they are forgotten: not if another writer has the table, has written more meanwhile, or
+            has forgotten them itself.
         """
-        rows = ledger_chunks.c
+        rows, loads = ledger_chunks.c, ledger.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
-            if isinstance(self._claim(connection, clock, claimant), Held):
+            if isinstance(claim(connection, clock, self._key(claimant), claimant), Held):
+                return False
+            detail = orjson.loads(
+                connection.execute(
+                    sa.select(loads.detail).where(loads.id == load).with_for_update()
+                ).scalar_one()
+            )
+            if detail["restart"] != restart or not detail["is_clearing"]:
                 return False
             states = connection.scalars(
                 sa.select(rows.state).where(rows.ledger_id == load, rows.state != State.REFUSED)
@@ -362,18 +372,31 @@ class LoadLedger:
             if State.PENDING in states or len(states) != done:
                 return False
             connection.execute(ledger_chunks.delete().where(rows.ledger_id == load))
-            detail = orjson.loads(
-                connection.execute(
-                    sa.select(ledger.c.detail).where(ledger.c.id == load).with_for_update()
-                ).scalar_one()
-            )
-            if detail["restart"] == restart:
-                cleared = _detail(detail["chunk_size"], restart, detail.get("record", ""))
-                _touch(connection, load, clock.now, detail=cleared, state=State.PENDING)
+            cleared = _detail(detail["chunk_size"], restart, detail.get("record", ""))
+            _touch(connection, load, clock.now, detail=cleared, state=State.PENDING)
             return True
 
-    def _claim(self, connection: Connection, clock: Clock, claimant: Claimant) -> Lease | Held:
-        return claim(connection, clock, lease_key(self._app.base_url, claimant.key), claimant)
+    def _key(self, claimant: Claimant) -> str:
+        return lease_key(self._app.base_url, claimant.key)
+
+    def _claim(self, connection: Connection, clock: Clock, load: str, claimant: Claimant) -> Lease | Held:
+        """Take or renew the lease; see that the load is still what the writer has opened.
+
+        While a writer keeps its lease no other one can restart the load, so only a new lease needs a look.
+
+        Raises:
+            ConflictError: The load was restarted or forgotten meanwhile. Its chunks have other tokens now: to
+                those of this writer Lark may answer with records that were deleted.
+        """
+        lease = claim(connection, clock, self._key(claimant), claimant)
+        if claimant.edition is None or isinstance(lease, Held) or lease.is_renewed:
+            return lease
+        text = connection.execute(sa.select(ledger.c.detail).where(ledger.c.id == load)).scalar_one_or_none()
+        detail: dict[str, Any] = {} if text is None else orjson.loads(text)
+        is_current = detail and edition_of(detail["restart"], detail.get("record", "")) == claimant.edition
+        if not is_current or detail["is_clearing"]:
+            raise superseded_error(load)
+        return lease
 
     def _values(self, load: str, chunk: LoadChunk) -> dict[str, Any]:
         return ledger_rows.values(self._cipher, load, chunk)

@@ -165,6 +165,61 @@ def test_a_scope_limits_reading_comparing_and_deleting(lark: Emulator, table: Ta
     assert all(by_key(table)[f"A-{n}"]["Paid"] == 0 for n in range(1, 20, 2))
 
 
+def test_a_mark_touches_only_what_it_has_marked(table: Table) -> None:
+    """What people write in the field of the mark is theirs."""
+    bitable = LarkServiceClient().clouddoc.bitable
+    mirror: dict[str, Any] = {"key_fields": "No", "mode": "mirror", "on_missing": "mark", "max_deletes": 1.0}
+    bitable.sync(*table, rows(3), key_fields="No")
+    record_ids = {one["fields"]["No"]: one["record_id"] for one in bitable.search_records(*table)}
+    bitable.update_record(*table, record_ids["A-0"], {"Note": "by hand"})
+    assert bitable.sync(*table, rows(2), mark={"Note": "gone"}, **mirror).summary()["marked"] == 1
+    assert {key: row.get("Note") for key, row in by_key(table).items()} == {
+        "A-0": "by hand", "A-1": None, "A-2": "gone",
+    }  # fmt: skip
+    assert bitable.sync(*table, rows(3), mark={"Note": "gone"}, **mirror).updated == 1
+    assert bitable.sync(*table, rows(3), mark={"Note": "gone"}, **mirror).written == 0
+    assert {key: row.get("Note") for key, row in by_key(table).items()} == {
+        "A-0": "by hand", "A-1": None, "A-2": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mark", "words"),
+    [({"Paid": -1}, "no row of the source has, got 'Paid'"), ({"Note": None}, "got None for 'Note'")],
+)
+def test_a_mark_that_would_harm_the_table_is_refused(
+    lark: Emulator, table: Table, mark: dict[str, Any], words: str
+) -> None:
+    bitable = LarkServiceClient().clouddoc.bitable
+    bitable.sync(*table, rows(3), key_fields="No")
+    before = writes(lark)
+    with pytest.raises(InvalidRequestError, match=words):
+        bitable.sync(*table, rows(2), key_fields="No", mode="mirror", on_missing="mark", mark=mark)
+    assert writes(lark) == before
+
+
+def test_rejects_are_counted_by_rows_and_all_are_listed(table: Table) -> None:
+    """Each row has two cells that do not fit."""
+    bitable = LarkServiceClient().clouddoc.bitable
+    bad = [{"No": f"B-{number}", "Paid": "x", "Gone": "y"} for number in range(12)]
+    skip: dict[str, Any] = {"key_fields": "No", "on_bad_row": "skip"}
+    done = bitable.sync(*table, rows(3) + bad, max_rejects=12, **skip)
+    assert (done.created, len({one.row for one in done.rejects}), len(done.rejects)) == (3, 12, 24)
+    with pytest.raises(InvalidRequestError, match="More than max_rejects=11 rows"):
+        bitable.sync(*table, rows(4) + bad, max_rejects=11, **skip)
+    assert len(by_key(table)) == 3
+
+
+def test_a_share_of_deletes_counts_as_it_is_written(table: Table) -> None:
+    """0.29 * 100 is 28.999999999999996."""
+    bitable = LarkServiceClient().clouddoc.bitable
+    bitable.sync(*table, rows(100), key_fields="No")
+    mirror: dict[str, Any] = {"key_fields": "No", "mode": "mirror", "max_deletes": 0.29}
+    with pytest.raises(InvalidRequestError, match="30 of 100 records"):
+        bitable.sync(*table, rows(70), **mirror)
+    assert bitable.sync(*table, rows(71), **mirror).deleted == 29
+
+
 def test_missing_records_are_marked_once_and_unmarked_when_they_are_back(
     lark: Emulator, table: Table
 ) -> None:

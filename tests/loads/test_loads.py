@@ -209,6 +209,50 @@ def test_a_restart_deletes_what_an_earlier_attempt_writes_while_it_waits(
     assert [one["Name"] for one in stored if one["No"] == 7] in (["row 7", "other"], ["other", "row 7"])
 
 
+def test_a_restart_that_two_attempts_make_at_once_deletes_once(place: Place) -> None:
+    """The second one finds the load written anew, under tokens that Lark knows."""
+    place.load(rows(25))
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(place.load, rows(25, r7="other"), restart=1) for _ in range(2)]
+        assert sorted(one.result().replayed for one in both) == [0, 25]
+    assert place.load(rows(25, r7="other"), restart=1).replayed == 25
+    assert place.stored() == rows(25, r7="other")
+
+
+@pytest.mark.parametrize("restart", [0, 1])
+def test_an_attempt_whose_load_was_restarted_writes_nothing(place: Place, restart: int) -> None:
+    """Who restarted it was killed; the tokens of the other attempt are those of records that were deleted."""
+    place.load(rows(25))
+
+    def gone() -> Iterator[dict[str, Any]]:
+        yield from ()
+        raise OSError("gone")
+
+    def slow() -> Iterator[dict[str, Any]]:
+        with pytest.raises(OSError, match="gone"):
+            place.load(gone(), restart=restart + 1)
+        yield from rows(25)
+
+    with pytest.raises(ConflictError, match="restarted or forgotten by another process"):
+        place.load(slow(), restart=restart)
+    assert place.stored() == []
+    assert place.load(rows(25), restart=restart + 1).replayed == 0
+    assert place.stored() == rows(25)
+
+
+def test_an_attempt_whose_load_was_forgotten_writes_nothing(place: Place, database: str) -> None:
+    url = urls.parse(database, "test")
+
+    def slow() -> Iterator[dict[str, Any]]:
+        ledger_admin.forget(url, ledger_admin.entries(url)[0].id)
+        yield from rows(25)
+
+    with pytest.raises(ConflictError, match="restarted or forgotten by another process"):
+        place.load(slow())
+    assert place.stored() == []
+    assert ledger_admin.entries(url) == []
+
+
 def test_an_empty_source_is_a_load(place: Place) -> None:
     assert place.load([]).written == 0
     with pytest.raises(ConflictError, match="Row 1 of the source is new"):

@@ -77,12 +77,12 @@ def load(
         where = looking.LoadTable(app_token, table_id, place, converter.types)
         writer = LoadWriter(entry, key, where, claimant, options, dict(converter.ids), entry.written)
         if entry.is_clearing:
-            yield from restarting.clear(writer)
-            entry = (yield from open_load()) or entry
+            entry = yield from restarting.clear(writer)
             writer = replace(writer, load=entry, standing=entry.written)
         elif entry.chunks:
             extra = {"load": entry.id[:12], "rows": entry.written, "chunks": entry.chunks}
             logger.info("Resuming a load", extra=extra)
+        writer.claimant = replace(claimant, edition=entry.edition)
         if options.zone is None:
             yield from recording.record(begins, entry)
         result = yield from _write(writer, records, fitting or Fitting(None, 0), begins)

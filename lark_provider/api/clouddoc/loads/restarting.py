@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc.loads.writer import LoadWriter
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import NotFoundError, OutcomeUnknownError
-from lark_provider.protocol.ledger import LedgerStep, RecordedChunk
+from lark_provider.protocol.ledger import LedgerStep, Load, RecordedChunk, superseded_error
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import path
@@ -24,8 +24,8 @@ _MAX_DELETED, _TRIES = 500, 4
 _RECORD_NOT_FOUND = 1254043
 
 
-def clear(writer: LoadWriter) -> Procedure[None]:
-    """Delete all records of a load, and forget its chunks.
+def clear(writer: LoadWriter) -> Procedure[Load]:
+    """Delete all records of a load, forget its chunks, and return it as it is then.
 
     An uncertain chunk is settled first. It can be interrupted at any point, and done again.
 
@@ -33,29 +33,42 @@ def clear(writer: LoadWriter) -> Procedure[None]:
         writer: Of the load.
 
     Raises:
-        ConflictError: Another writer has the table, or it cannot be determined whether a chunk stands.
+        ConflictError: Another writer has the table, the load was restarted once more, or it cannot be
+            determined whether a chunk stands.
         LarkError: Lark or the database is unavailable, or Lark refused it.
     """
-    deleted, is_cleared = 0, False
-    while not is_cleared:
+    deleted: int | None = None
+    while True:
         # Another attempt may go on until this one has the table; what it wrote meanwhile is deleted as well.
         yield from writer.with_lease(lambda store: LedgerStep(store.leases.take(writer.claimant)))
-        chunks, count = yield from _delete_all(writer)
-        deleted += count
-        is_cleared = yield from _forget(writer, chunks)
-    logger.info(
-        "Deleted what a load had written, to load it again",
-        extra={"load": writer.load.id[:12], "records": deleted},
-    )
+        load = yield from _read_load(writer)
+        if load.edition != writer.load.edition:
+            raise superseded_error(load.id)
+        if not load.is_clearing:
+            break  # by now, or by another attempt of the same restart: then what stands is its work
+        chunks, count = yield from _delete_all(writer, load.chunks)
+        deleted = (deleted or 0) + count
+        yield from _forget(writer, chunks)
+    if deleted is not None:
+        logger.info(
+            "Deleted what a load had written, to load it again",
+            extra={"load": writer.load.id[:12], "records": deleted},
+        )
+    return load
 
 
-def _delete_all(writer: LoadWriter) -> Procedure[tuple[int, int]]:
-    """Delete the records of all chunks; return how many chunks and parts had any, and how many records."""
-    at, load = writer.place.target, writer.load
-    found = yield from with_store(lambda store: store.ledger.open(at, writer.key, load.chunk_size, 0))
+def _read_load(writer: LoadWriter) -> Procedure[Load]:
+    """Return the load as the ledger has it now."""
+    at, size = writer.place.target, writer.load.chunk_size
+    found = yield from with_store(lambda store: store.ledger.open(at, writer.key, size, 0))
     assert found is not None  # noqa: S101 - the load has come from a database
+    return found[0]
+
+
+def _delete_all(writer: LoadWriter, count: int) -> Procedure[tuple[int, int]]:
+    """Delete the records of some chunks; return how many chunks and parts had any, and how many records."""
     chunks = deleted = 0
-    for number in range(found[0].chunks):
+    for number in range(count):
         whole, parts = yield from _settle_with_parts(writer, number)
         ids = _ids(whole, parts)
         for start in range(0, len(ids), _MAX_DELETED):
@@ -65,13 +78,10 @@ def _delete_all(writer: LoadWriter) -> Procedure[tuple[int, int]]:
     return chunks, deleted
 
 
-def _forget(writer: LoadWriter, chunks: int) -> Procedure[bool]:
-    """Forget the chunks, unless another attempt has written since; return whether they are forgotten."""
+def _forget(writer: LoadWriter, chunks: int) -> Procedure[None]:
+    """Forget the chunks, unless another attempt has written since."""
     load = writer.load
-    found = yield from with_store(
-        lambda store: store.ledger.clear(load.id, writer.claimant, load.restart, chunks)
-    )
-    return found is not None and found[0]
+    yield from with_store(lambda store: store.ledger.clear(load.id, writer.claimant, load.restart, chunks))
 
 
 def standing(writer: LoadWriter, number: int) -> Procedure[list[str]]:

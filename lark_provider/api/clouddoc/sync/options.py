@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Literal, TypeAlias, get_args
 
 from lark_provider.api.clouddoc.bitable import UserIdType
@@ -107,6 +108,11 @@ class SyncOptions:
                 f"mark must be given with on_missing='mark' and only then, got {self.mark!r} with "
                 f"{self.on_missing!r}. Next: pass the values to write, such as mark={{'Gone': True}}."
             )
+        if empty := [name for name, value in (self.mark or {}).items() if value is None]:
+            raise InvalidRequestError(
+                f"mark must have a value for each field, got None for {empty[0]!r}. Next: pass what a record "
+                "that is missing is to show there, such as True."
+            )
         if self.only_rows is not None and self.mode == "mirror":
             raise InvalidRequestError(
                 "mode='mirror' must see the whole source, and retry_rejects leaves most of it out. Next: use "
@@ -135,5 +141,6 @@ class SyncOptions:
             deletes: How many.
             records: How many the table has, or its scope.
         """
-        limit = self.max_deletes if isinstance(self.max_deletes, int) else self.max_deletes * records
-        return deletes > limit
+        if isinstance(self.max_deletes, int):
+            return deletes > self.max_deletes
+        return deletes > Fraction(repr(self.max_deletes)) * records  # as it is written: 0.29 of 100 are 29

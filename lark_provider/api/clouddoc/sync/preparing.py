@@ -111,6 +111,12 @@ def prepare(
     return Prepared(options, fields, base.get("is_advanced") is True, stager, reader)
 
 
+def _of_first_rows(found: Sequence[Reject], count: int) -> list[Reject]:
+    """Return the rejects of the first rows, all cells of a row or none."""
+    first = set(sorted({one.row for one in found})[: max(0, count)])
+    return [one for one in found if one.row in first]
+
+
 def stage(
     stream: Stream[Mapping[str, Any]],
     prepared: Prepared,
@@ -140,17 +146,17 @@ def stage(
         prepared.source_rows += len(rows)
         batch = yield from work(lambda rows=rows, first=first: _stage(prepared, rows, first, index))  # type: ignore[misc]
         prepared.keyless_rows += batch.without_key
+        rejected += _of_first_rows(batch.rejects, options.max_rejects + 1 - total)
         total += len({one.row for one in batch.rejects})
-        rejected += batch.rejects[: options.max_rejects + 1 - len(rejected)]
         if total > options.max_rejects:
             break
     repeated = yield from work(index.seal)
     prepared.reader.comparison.keys.by_day = prepared.stager.day_keys
-    total += len(repeated)
     rejected += (
         Reject(row, options.key_fields[0], f"the key {key!r} is that of row {earlier}, too", key)
-        for row, key, earlier in repeated[: options.max_rejects + 1 - len(rejected)]
+        for row, key, earlier in repeated[: max(0, options.max_rejects + 1 - total)]
     )
+    total += len(repeated)
     if rejected and options.on_bad_row == "fail":
         raise rejects.failure(rejected, total)
     if total > options.max_rejects:

@@ -20,6 +20,7 @@ from lark_provider.api.clouddoc.sync.layout import SyncLayout, cells_of, digests
 from lark_provider.api.clouddoc.sync.options import SyncOptions
 from lark_provider.api.clouddoc.sync.scope import Scope
 from lark_provider.api.clouddoc.sync.source_rows import MAPPINGS, OwnRows, calendar_day, integral
+from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.sync_index import Staged
 
 Row: TypeAlias = Mapping[str, Any]
@@ -87,12 +88,21 @@ class Stager:
         Args:
             rows: Values by field name, as Python has them.
             first_row: The number of the first one.
+
+        Raises:
+            InvalidRequestError: A row has a field of the mark, which is cleared in records that are there.
         """
         batch = Batch()
         given = [row if isinstance(row, MAPPINGS) else {} for row in rows]
         names = names_of(given)
         prepared = OwnRows(rows)
         if marks := dict.fromkeys(self._options.marks):
+            if named := sorted(names & marks.keys()):
+                raise InvalidRequestError(
+                    f"mark must name fields that no row of the source has, got {named[0]!r}, which row "
+                    f"{first_row} or one after it has. Next: mark with a field of its own, or leave it out "
+                    "of the source."
+                )
             prepared.own()
             for row in prepared.rows:
                 if isinstance(row, dict):

@@ -93,7 +93,8 @@ class SyncWriter:
             done = yield from bisecting.write(some, send, self.check.require_unchanged, skip=skip)
             for planned, error in done.refused:
                 self.result.rejects.append(rejects.reject_of(planned.row, planned.key, error))
-            if len(self.result.rejects) > self.options.max_rejects:
+            found, most = self.result.rejects, self.options.max_rejects
+            if len(found) > most and len({one.row for one in found}) > most:  # a row may have several
                 raise rejects.too_many(self.result.rejects, self.options.max_rejects)
             self._report_progress()
 
