@@ -53,7 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
                 result = _sync(client, table_id, arguments, retried, bar)
                 rejects, summary, text = result.rejects, result.summary(), str(result)
     rejects = [replace(one, reason=wording.in_options(one.reason, arguments.words)) for one in rejects]
-    if rejects and arguments.rejects:
+    if arguments.rejects and (
+        rejects or Path(arguments.rejects).is_file()
+    ):  # no list of an earlier run stays
         Path(arguments.rejects).write_text(to_csv(rejects), encoding="utf-8", newline="")
     if arguments.mode != "insert" and isinstance(result, SyncPlan):
         _print_plan(result, as_json=arguments.json)
@@ -76,7 +78,7 @@ def _check(arguments: argparse.Namespace) -> None:
             "tell rows apart; --mode insert adds every row instead."
         )
     if arguments.rejects:
-        _check_rejects(Path(arguments.rejects))
+        _check_rejects(Path(arguments.rejects), arguments.file)
     if arguments.create_table and reading.local(arguments.file).is_pipe:
         raise WrongUseError(
             f"--create-table reads the file twice, and {arguments.file} is a pipe. Next: save it as a file."
@@ -118,7 +120,7 @@ def _check(arguments: argparse.Namespace) -> None:
         )
 
 
-def _check_rejects(path: Path) -> None:
+def _check_rejects(path: Path, source: str) -> None:
     """Check that a list of rejects can be written: afterwards the rows would be, and the list lost."""
     if not path.parent.is_dir():
         raise WrongUseError(
@@ -132,6 +134,11 @@ def _check_rejects(path: Path) -> None:
             f"--rejects must name a file that can be written, got {path}: {error.strerror}. Next: name "
             "another one."
         ) from None
+    if path.exists() and Path(source).exists() and path.samefile(source):
+        raise WrongUseError(
+            f"--rejects must name another file than the one that is imported, got {path}. Next: name "
+            "another one."
+        )
 
 
 def _sync(

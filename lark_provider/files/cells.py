@@ -10,7 +10,7 @@ import orjson
 from lark_provider.api.clouddoc import field_types as types
 from lark_provider.files.formats import JSON_LINES, kind_of
 
-_STRUCTURED = types.SEVERAL | {types.URL, types.LOCATION}
+STRUCTURED = types.SEVERAL | {types.URL, types.LOCATION}
 """Types whose cells an export writes as JSON."""
 _KINDS: Final[dict[int, str]] = {
     types.TEXT: "text", types.SINGLE_SELECT: "text", types.PHONE: "text", types.AUTO_NUMBER: "text",
@@ -37,10 +37,19 @@ def from_file(
     first = next(rows, None)
     if first is None:
         return
-    structured = {name for name, kind in field_types().items() if kind in _STRUCTURED}
-    yield _parse(first, structured)
+    structured = structured_of(field_types())
+    yield parse(first, structured)
     for row in rows:
-        yield _parse(row, structured)
+        yield parse(row, structured)
+
+
+def structured_of(field_types: Mapping[str, int]) -> set[str]:
+    """Return the fields that hold lists or objects.
+
+    Args:
+        field_types: The types of the table's fields by name.
+    """
+    return {name for name, kind in field_types.items() if kind in STRUCTURED}
 
 
 def columns_of(field_types: Mapping[str, int], names: Iterable[str]) -> dict[str, str]:
@@ -66,8 +75,13 @@ def to_file(records: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) ->
         yield unset | record["fields"]
 
 
-def _parse(row: dict[str, Any], structured: set[str]) -> dict[str, Any]:
-    """Read the JSON that an export wrote into cells of fields that hold lists or objects."""
+def parse(row: dict[str, Any], structured: set[str]) -> dict[str, Any]:
+    """Read the JSON that an export, or a column of text, holds for fields with lists or objects.
+
+    Args:
+        row: The row, which is changed.
+        structured: As `structured_of` returns it.
+    """
     for name in structured & row.keys():
         cell = row[name]
         if isinstance(cell, str) and cell[:1] in {"[", "{"}:

@@ -19,6 +19,8 @@ from lark_provider.files.formats import CSV, PARQUET, PARQUET_ROWS, FileError, k
 
 _PERMANENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 """Errors of a storage that a retry does not fix."""
+csv.field_size_limit(max(csv.field_size_limit(), 2**24))
+"""The limit of csv is below what an export may have written: a list of a thousand long options."""
 _LONG_INT = re.compile(r"\d{19}")
 """What may be an int beyond 64 bits, of which orjson silently makes a float."""
 
@@ -188,19 +190,25 @@ def _parquet(source: SourceFile, required: Sequence[str]) -> Iterator[dict[str, 
     try:
         with source.open() as opened_file, parquet.ParquetFile(opened_file) as file:
             names = file.schema_arrow.names
-            if twice := _duplicates(names):
-                columns = ", ".join(map(repr, twice))
-                raise FileError(
-                    f"{name} must name each column once, got twice: {columns}. Next: rename them."
-                )
-            _require(name, names, required)
+            _check_columns(name, names, required)
             for batch in file.iter_batches(batch_size=PARQUET_ROWS):
                 yield from batch.to_pylist()
+    except FileError:
+        raise
     except (OSError, ValueError) as error:  # pyarrow's own are kinds of these
         passing = isinstance(error, OSError) and not isinstance(error, _PERMANENT)
         raise FileError(
             f"{name} cannot be read: {error}. Next: correct the file.", retryable=passing
         ) from None
+
+
+def _check_columns(name: str, names: Sequence[str], required: Sequence[str]) -> None:
+    if twice := _duplicates(names):
+        columns = ", ".join(map(repr, twice))
+        raise FileError(f"{name} must name each column once, got twice: {columns}. Next: rename them.")
+    if "" in names:
+        raise FileError(f"{name} must name each column, got one without a name. Next: name it.")
+    _require(name, names, required)
 
 
 def _duplicates(names: Sequence[str]) -> list[str]:

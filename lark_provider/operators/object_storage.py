@@ -121,6 +121,17 @@ def check_writable(path: StoragePath) -> None:
         raise FileError(f"{path} cannot be written: {error}. Next: name another folder.") from None
 
 
+def exists(path: StoragePath) -> bool:
+    """Return whether there is a file.
+
+    Args:
+        path: The file.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    return bool(ObjectStoragePath(path).exists())
+
+
 def write_text(path: StoragePath, text: str) -> None:
     """Write a text into a file; on this machine its folder is made if it is missing.
 

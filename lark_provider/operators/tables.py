@@ -146,14 +146,19 @@ class WritingOperator(ProgressMixin, TableOperator):
     def _write_rejects(self, rejects: Sequence[Reject]) -> None:
         """List the rejected rows in the log and in the file."""
         if not rejects:
+            if self.rejects_path and self.on_bad_row == "skip" and object_storage.exists(self.rejects_path):
+                self._list(rejects)  # no list of an earlier run stays
             return
         rows = len({one.row for one in rejects})
         self.log.warning("%d rows were rejected, the first of them: %s.", rows, rejects[0])
         if self.rejects_path:
-            from lark_provider.api.clouddoc.rejects import to_csv
-
-            object_storage.write_text(self.rejects_path, to_csv(rejects))
+            self._list(rejects)
             self.log.info("Rejected rows are listed in %s.", self.rejects_path)
+
+    def _list(self, rejects: Sequence[Reject]) -> None:
+        from lark_provider.api.clouddoc.rejects import to_csv
+
+        object_storage.write_text(str(self.rejects_path), to_csv(rejects))
 
     def insert(
         self,

@@ -167,13 +167,17 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
         return self._rows()
 
     def _rows(self) -> Iterator[dict[str, Any]]:
+        from lark_provider.files import cells  # a DAG file does not need it
+
         with lark_errors():
             fields = self.hook.client.clouddoc.bitable.list_fields(self.base, self.table_id)
             types = {field["field_name"]: field["type"] for field in fields}
+        structured = cells.structured_of(types)
         hook = sql_hook(self.sql_conn_id, self.hook_params)
         for row in rows(hook, self.sql, self.parameters):
             named = row if self.columns is None else _rename(row, self.columns)
-            yield {name: values.to_cell(value, types.get(name)) for name, value in named.items()}
+            found = {name: values.to_cell(value, types.get(name)) for name, value in named.items()}
+            yield cells.parse(found, structured)
 
 
 _SYNC_ONLY = frozenset(

@@ -87,6 +87,22 @@ def test_types_and_a_second_run(lark: Emulator, context: Context, orders: Databa
     assert set(records(link)) == {"A-1", "A-2"}
 
 
+def test_lists_that_a_database_holds_as_text_come_back_as_lists(
+    lark: Emulator, context: Context, database: Database, link: str
+) -> None:
+    """As `LarkBitableToSqlOperator` writes them where there is no type for JSON."""
+    sync = SqlToLarkBitableOperator(
+        task_id="t",
+        sql="""SELECT 'A-9' AS "No", '["x", "y"]' AS "Tags", '["z"]' AS "Meta" """,
+        sql_conn_id=database.conn_id,
+        table=link,
+        key_fields="No",
+    )
+    sync.execute(context())
+    [found] = records(link).values()
+    assert (found["Tags"], found["Meta"]) == (["x", "y"], '["z"]')
+
+
 def test_arrays_uuids_and_intervals_of_postgres(
     lark: Emulator, context: Context, postgres: Database, link: str
 ) -> None:

@@ -129,6 +129,31 @@ def test_broken_files_are_named_and_nothing_is_written(
     assert problem in done.err
 
 
+def test_a_list_of_rejects_is_that_of_the_last_import(run: Run, link: str, tmp_path: Path) -> None:
+    file, rejects = tmp_path / "orders.csv", tmp_path / "rejects.csv"
+    given = ("bitable", "import", str(file), link, "--key", "No", "--skip-bad-rows", "--rejects")
+    file.write_text("No,Paid\na,5\nb,x\n")
+    assert run(*given, str(rejects)).code == 0
+    assert len(rejects.read_text().splitlines()) == 2
+    file.write_text("No,Paid\na,5\nb,6\n")
+    assert run(*given, str(rejects)).code == 0
+    assert len(rejects.read_text().splitlines()) == 1
+    refused = run(*given, str(file))
+    assert (refused.code, "must name another file" in refused.err) == (2, True)
+    rejects.write_text("row,field,key,code,reason\n900,,,,\n")
+    refused = run("bitable", "import", str(file), link, "--key", "No", "--retry-rejects", str(rejects))
+    assert refused.code != 0
+    assert "got row 900 of 2" in refused.err
+
+
+def test_an_export_with_a_very_long_cell_can_be_imported(run: Run, link: str, tmp_path: Path) -> None:
+    file = tmp_path / "long.csv"
+    file.write_text(f"No,Paid\n{'x' * 140_000},1\n")
+    done = run("bitable", "import", str(file), link, "--key", "No")
+    assert "field larger than field limit" not in done.err
+    assert "characters" in done.err  # what Lark takes
+
+
 def test_another_encoding_and_a_missing_file(run: Run, link: str, tmp_path: Path) -> None:
     file = tmp_path / "x.csv"
     file.write_bytes("No,Note\na,中文\n".encode("gb18030"))

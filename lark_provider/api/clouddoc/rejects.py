@@ -17,6 +17,7 @@ OnBadRow: TypeAlias = Literal["fail", "skip"]
 HEADER = ("row", "field", "key", "code", "reason")
 VALUE_CODES = frozenset({1254015, *range(1254060, 1254075), 1254105, 1254106, 1254130})
 """Codes by which Lark refuses a batch because of a value in it. After any other code, no row is to blame."""
+_ROW = re.compile(r"[1-9][0-9]{0,14}")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _NAMED_FIELD = re.compile(r"fields\.([^'.]+)")
 _SHOWN = 10
@@ -106,18 +107,24 @@ def rows_of(text: str) -> frozenset[int]:
     Raises:
         InvalidRequestError: It is not such a file.
     """
-    lines = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
-    if next(lines, [])[:1] != [HEADER[0]]:
+    try:
+        lines = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), strict=True))
+    except csv.Error as error:
+        raise InvalidRequestError(
+            f"A file of rejects must be CSV as an earlier run has written it: {error}. Next: save it as CSV "
+            "in UTF-8, or name the file as it was."
+        ) from None
+    if not lines or lines[0][:1] != [HEADER[0]]:
         raise InvalidRequestError(
             f"retry_rejects must name a file of rejects, whose first column is {HEADER[0]!r}. Next: pass the "
             "file that an earlier run has written."
         )
-    try:
-        return frozenset(int(line[0]) for line in lines if line)
-    except ValueError as error:
+    if wrong := [line[0] for line in lines[1:] if line and not _ROW.fullmatch(line[0])]:
         raise InvalidRequestError(
-            f"A file of rejects must have the number of a row in its first column: {error}. Next: correct it."
-        ) from None
+            "A file of rejects must have the number of a row, from 1, in its first column, got "
+            f"{wrong[0]!r:.80}. Next: correct it."
+        )
+    return frozenset(int(line[0]) for line in lines[1:] if line)
 
 
 def check_rows(rows: object) -> frozenset[int] | None:
@@ -131,12 +138,13 @@ def check_rows(rows: object) -> frozenset[int] | None:
     """
     if rows is None:
         return None
-    found: frozenset[Any] = frozenset(rows if isinstance(rows, Iterable) else [rows])
-    if not isinstance(rows, Iterable) or not all(type(one) is int and one >= 1 for one in found):
+    given: list[Any] = list(rows) if isinstance(rows, Iterable) else [rows]
+    if not isinstance(rows, Iterable) or not all(type(one) is int and one >= 1 for one in given):
         raise InvalidRequestError(
-            f"retry_rows must be numbers of rows, from 1, got {rows!r}. Next: pass those of the rejects."
+            f"retry_rows must be numbers of rows, from 1, got {given!r:.200}. Next: pass those of the "
+            "rejects."
         )
-    return found
+    return frozenset(given)
 
 
 def check_limit(max_rejects: object) -> None:

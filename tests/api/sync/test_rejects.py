@@ -110,6 +110,12 @@ def test_the_file_of_rejects_names_their_rows_and_holds_no_formula(found: list[R
         assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
 
 
+@pytest.mark.parametrize("line", ["0", "1_0", "\u0662", "x", "-1", "1.0", '"1'])
+def test_the_number_of_a_row_is_one_from_1(line: str) -> None:
+    with pytest.raises(InvalidRequestError, match=r"file of rejects must .* Next: "):
+        rejects.rows_of(f"row,field,key,code,reason\n{line},f,k,1,r\n")
+
+
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "row,field\nx,y\n"])
 def test_another_file_is_no_file_of_rejects(text: str) -> None:
     with pytest.raises(InvalidRequestError):

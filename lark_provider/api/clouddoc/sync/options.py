@@ -29,7 +29,7 @@ def check_links(links: object) -> dict[str, str]:
         links: What the caller passed; None for none.
 
     Raises:
-        InvalidRequestError: It is no mapping.
+        InvalidRequestError: It is no mapping, or of something else than names.
     """
     if links is None:
         return {}
@@ -37,6 +37,10 @@ def check_links(links: object) -> dict[str, str]:
         raise InvalidRequestError(
             f"links must be a dict of key fields of the other tables by link field, got {links!r}. Next: "
             "write it as {'Customer': 'Name'}."
+        )
+    if wrong := [name for pair in links.items() for name in pair if not isinstance(name, str)]:
+        raise InvalidRequestError(
+            f"links must name fields, got {wrong[0]!r}. Next: write it as {{'Customer': 'Name'}}."
         )
     return dict(links)
 
@@ -103,6 +107,11 @@ class SyncOptions:
                     f"{name} must be a number of seconds, got {seconds!r}. Next: pass one of 0 or more."
                 )
         check_limit(self.max_rejects)
+        if self.on_progress is not None and not callable(self.on_progress):
+            raise InvalidRequestError(
+                f"on_progress must be a function, got {self.on_progress!r}. Next: pass one that takes a "
+                "SyncResult."
+            )
         if (self.on_missing == "mark") != bool(self.mark):
             raise InvalidRequestError(
                 f"mark must be given with on_missing='mark' and only then, got {self.mark!r} with "
