@@ -8,7 +8,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
-from lark_provider.errors import ConflictError, InvalidRequestError
+from lark_provider.errors import BulkWriteError, ConflictError, InvalidRequestError
 from lark_provider.protocol import answers
 from lark_provider.protocol.calls import Call
 from lark_provider.protocol.effects import Response
@@ -208,6 +208,25 @@ def test_rejects_are_counted_by_rows_and_all_are_listed(table: Table) -> None:
     with pytest.raises(InvalidRequestError, match="More than max_rejects=11 rows"):
         bitable.sync(*table, rows(4) + bad, max_rejects=11, **skip)
     assert len(by_key(table)) == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "keys"), [({"text_ends": "trimmed"}, ["b", "a "]), ({"text_ends": "kept"}, ["b", "a "])]
+)
+def test_a_key_that_lark_changes_at_storing_stops_the_sync(
+    lark: Emulator, table: Table, setting: dict[str, Any], keys: list[str]
+) -> None:
+    """Else each sync would create its record again."""
+    lark.settings(**setting)
+    bitable = LarkServiceClient().clouddoc.bitable
+    source = [{"No": key, "Paid": 1} for key in keys]
+    if setting["text_ends"] == "kept":
+        assert [bitable.sync(*table, source, key_fields="No").created for _ in range(2)] == [2, 0]
+        return
+    with pytest.raises(BulkWriteError, match=r"stored the key 'a ' as 'a', .* key_form, such as 'trim'"):
+        bitable.sync(*table, source, key_fields="No")
+    trimmed: dict[str, Any] = {"key_fields": "No", "key_form": "trim"}
+    assert bitable.sync(*table, source, **trimmed).written == 0
 
 
 def test_a_share_of_deletes_counts_as_it_is_written(table: Table) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from lark_provider.api.clouddoc.sync.turn import Turn
 from lark_provider.protocol.calls import Call, encode, request
 from lark_provider.protocol.effects import NewKey, Sleep
 from lark_provider.protocol.errors import (
+    InvalidRequestError,
     LarkAPIError,
     NotFoundError,
     OutcomeUnknownError,
@@ -131,23 +132,42 @@ class SyncWriter:
         ids = created_ids(answer, call, count, "run the sync again; it looks for them first")
         self.result.created += len(ids)
         if not self._is_visible:
-            yield from self._require_visible(ids[0])
+            records = yield from self._require_visible(ids[:MAX_READ])
             self._is_visible = True
+            self._check_keys(records, dict(zip(ids, keys, strict=True)))
 
-    def _require_visible(self, record_id: str) -> Procedure[None]:
-        """Stop if a record that was just created cannot be read: the table may be full of such records."""
+    def _require_visible(self, record_ids: Sequence[str]) -> Procedure[list[dict[str, Any]]]:
+        """Read records that were just created; stop if none can be read: there may be many more."""
         for wait in _STALE_READ_WAITS:
             if wait:
                 yield Sleep(wait)
-            records, _ = yield from self.reader.by_ids([record_id])
+            records, _ = yield from self.reader.by_ids(record_ids)
             if records:
-                return
+                return records
         raise PermissionDeniedError(
-            f"The app does not see the record {record_id} that it has just created, so that it cannot know "
-            "what the table holds. Next: give the app's role all rows of the table in the base's advanced "
-            "permissions, and check the records that were created.",
+            f"The app does not see the record {record_ids[0]} that it has just created, so that it cannot "
+            "know what the table holds. Next: give the app's role all rows of the table in the base's "
+            "advanced permissions, and check the records that were created.",
             code=1254302,
         )
+
+    def _check_keys(self, records: Sequence[Mapping[str, Any]], keys: Mapping[str, str]) -> None:
+        """Stop if Lark has changed keys at storing: each sync would create the records again.
+
+        Args:
+            records: As they are read.
+            keys: What was written, by record id.
+        """
+        if self._comparison.keys.read_only:
+            return  # they are Lark's own, and perhaps not computed yet
+        found = self._comparison.keys.of_table([one.get("fields") or {} for one in records])
+        for one, key in zip(records, found, strict=True):
+            if key and key != (written := keys[one["record_id"]]):
+                raise InvalidRequestError(
+                    f"Lark has stored the key {written!r} as {key!r}, so that each sync would create its "
+                    "record again. Next: give the source its keys as Lark stores them, or pass another "
+                    f"key_form, such as 'trim'; and look at the {len(keys)} records that were just created."
+                )
 
     def _update(self, some: list[Planned]) -> Procedure[None]:
         """Update records; those that others have deleted leave the batch."""
