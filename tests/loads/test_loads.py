@@ -210,7 +210,7 @@ def test_a_restart_deletes_what_an_earlier_attempt_writes_while_it_waits(
 
 
 def test_a_restart_that_two_attempts_make_at_once_deletes_once(place: Place) -> None:
-    """The second one finds the load written anew, under tokens that Lark knows."""
+    """The second one finds the load written again, under tokens that Lark knows."""
     place.load(rows(25))
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(place.load, rows(25, r7="other"), restart=1) for _ in range(2)]
