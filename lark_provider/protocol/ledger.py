@@ -170,7 +170,8 @@ def superseded_error(load: str) -> ConflictError:
     """
     return ConflictError(
         f"Load {load[:12]} was restarted or forgotten by another process while this one was at it. Next: let "
-        "that one finish; or call again, which goes on with what stands then."
+        "that one finish; or call again, which goes on with what stands then.",
+        retryable=True,
     )
 
 
