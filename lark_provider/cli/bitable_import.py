@@ -53,9 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
                 result = _sync(client, table_id, arguments, retried, bar)
                 rejects, summary, text = result.rejects, result.summary(), str(result)
     rejects = [replace(one, reason=wording.in_options(one.reason, arguments.words)) for one in rejects]
-    if arguments.rejects and (
-        rejects or Path(arguments.rejects).is_file()
-    ):  # no list of an earlier run stays
+    # No list of an earlier import stays; a dry run does not know all.
+    is_stale = not arguments.dry_run and bool(arguments.rejects) and Path(arguments.rejects).is_file()
+    if arguments.rejects and (rejects or is_stale):
         Path(arguments.rejects).write_text(to_csv(rejects), encoding="utf-8", newline="")
     if arguments.mode != "insert" and isinstance(result, SyncPlan):
         _print_plan(result, as_json=arguments.json)

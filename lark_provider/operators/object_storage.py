@@ -122,14 +122,15 @@ def check_writable(path: StoragePath) -> None:
 
 
 def exists(path: StoragePath) -> bool:
-    """Return whether there is a file.
+    """Return whether there is a file on this machine; of other storages it is not asked.
 
     Args:
         path: The file.
     """
     from airflow.sdk import ObjectStoragePath
 
-    return bool(ObjectStoragePath(path).exists())
+    found = ObjectStoragePath(path)
+    return found.protocol in _LOCAL and Path(found.path).is_file()
 
 
 def write_text(path: StoragePath, text: str) -> None:

@@ -78,8 +78,8 @@ class Claimant:
         owner: Names the writer.
         holder: Who it is, for people.
         seconds: For how long.
-        edition: Of the load that it writes, see `Load.edition`; None while it deletes what the load had
-            written, or where it writes no load.
+        edition: Of the load that it writes, see `Load.edition`; None where it writes no load.
+        clears: Whether it deletes what the load has written, for a restart.
     """
 
     key: str
@@ -87,6 +87,7 @@ class Claimant:
     holder: str
     seconds: float
     edition: str | None = None
+    clears: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,16 +163,19 @@ def edition_of(restart: int, record: str) -> str:
     return f"{restart} {record}"
 
 
-def superseded_error(load: str) -> ConflictError:
+class SupersededError(ConflictError):
+    """Another process has restarted, cleared or forgotten a load while this one was at it."""
+
+
+def superseded_error(load: str) -> SupersededError:
     """Return the error for an attempt whose load another process has restarted or forgotten meanwhile.
 
     Args:
         load: The load's id.
     """
-    return ConflictError(
+    return SupersededError(
         f"Load {load[:12]} was restarted or forgotten by another process while this one was at it. Next: let "
-        "that one finish; or call again, which goes on with what stands then.",
-        retryable=True,
+        "that one finish; or call again, which goes on with what stands then."
     )
 
 

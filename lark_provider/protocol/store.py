@@ -70,7 +70,10 @@ class Ledger(Protocol):
     def refuse(self, load: str, number: int, token: str, reason: str) -> None:
         """Record that Lark refused a chunk."""
 
-    def finish(self, load: str, done: Done | None) -> None:
+    def take(self, load: str, claimant: Claimant) -> LedgerStep:
+        """Take or renew the lease of the table that a load writes."""
+
+    def finish(self, load: str, claimant: Claimant, done: Done | None) -> None:
         """Record that the source has ended and every chunk stands."""
 
     def chunks(self, load: str, after: int, count: int) -> Sequence[RecordedChunk]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
+from lark_provider.protocol.errors import ConflictError
 from lark_provider.protocol.ledger import (
     Claimant,
     Done,
@@ -24,6 +26,7 @@ from lark_provider.protocol.ledger import (
     Load,
     LoadChunk,
     RecordedChunk,
+    SupersededError,
     edition_of,
     superseded_error,
 )
@@ -174,6 +177,31 @@ class LoadLedger:
             done: The chunk that stands.
             pending: The next one; if the ledger has that number already, what it has is returned.
         """
+        try:
+            return self._step(load, claimant, done, pending)
+        except SupersededError:
+            if done is not None:
+                with suppress(ConflictError), transaction(migrate.ready_engine(self._url)) as connection:
+                    # Nothing else came of it. Where the chunk is forgotten there is nothing to record.
+                    ledger_rows.record_done(connection, load, done, read_clock(connection).now)
+            raise
+
+    def take(self, load: str, claimant: Claimant) -> LedgerStep:
+        """Take or renew the lease of the table that a load writes.
+
+        Args:
+            load: The load.
+            claimant: Who writes it, or clears it.
+
+        Raises:
+            ConflictError: It is not to be written, or cleared, any more.
+        """
+        with transaction(migrate.ready_engine(self._url)) as connection:
+            return LedgerStep(self._claim(connection, read_clock(connection), load, claimant))
+
+    def _step(
+        self, load: str, claimant: Claimant, done: Done | None, pending: LoadChunk | None
+    ) -> LedgerStep:
         on = migrate.ready_engine(self._url)
         if pending is not None and on.dialect.name != SQLITE_DRIVER:
             values = self._values(load, pending)
@@ -251,18 +279,29 @@ class LoadLedger:
                 )
             )
 
-    def finish(self, load: str, done: Done | None) -> None:
+    def finish(self, load: str, claimant: Claimant, done: Done | None) -> None:
         """Record that the source has ended and every chunk stands.
+
+        A load that is to be restarted stays as it is: what stands is deleted once this writer is through.
 
         Args:
             load: The load.
+            claimant: Who has written it.
             done: The last chunk, if it is not recorded yet.
+
+        Raises:
+            ConflictError: The load was restarted or forgotten meanwhile.
         """
+        if done is not None:
+            with transaction(migrate.ready_engine(self._url)) as connection:
+                ledger_rows.record_done(connection, load, done, read_clock(connection).now)
         with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
-            if done is not None:
-                ledger_rows.record_done(connection, load, done, clock.now)
-            _touch(connection, load, clock.now, state=State.DONE)
+            lease = claim(connection, clock, self._key(claimant), claimant)
+            if self._is_current(connection, load, claimant):
+                _touch(connection, load, clock.now, state=State.DONE)
+            elif isinstance(lease, Held) or not lease.is_renewed:
+                raise superseded_error(load)
 
     def chunks(self, load: str, after: int, count: int) -> Sequence[RecordedChunk]:
         """Return chunks in the order of their numbers.
@@ -359,12 +398,11 @@ class LoadLedger:
             clock = read_clock(connection)
             if isinstance(claim(connection, clock, self._key(claimant), claimant), Held):
                 return False
-            detail = orjson.loads(
-                connection.execute(
-                    sa.select(loads.detail).where(loads.id == load).with_for_update()
-                ).scalar_one()
-            )
-            if detail["restart"] != restart or not detail["is_clearing"]:
+            text = connection.execute(
+                sa.select(loads.detail).where(loads.id == load).with_for_update()
+            ).scalar_one_or_none()
+            detail = orjson.loads(text or "{}")
+            if not detail or detail["restart"] != restart or not detail["is_clearing"]:
                 return False
             states = connection.scalars(
                 sa.select(rows.state).where(rows.ledger_id == load, rows.state != State.REFUSED)
@@ -389,14 +427,23 @@ class LoadLedger:
                 those of this writer Lark may answer with records that were deleted.
         """
         lease = claim(connection, clock, self._key(claimant), claimant)
-        if claimant.edition is None or isinstance(lease, Held) or lease.is_renewed:
-            return lease
-        text = connection.execute(sa.select(ledger.c.detail).where(ledger.c.id == load)).scalar_one_or_none()
-        detail: dict[str, Any] = {} if text is None else orjson.loads(text)
-        is_current = detail and edition_of(detail["restart"], detail.get("record", "")) == claimant.edition
-        if not is_current or detail["is_clearing"]:
+        is_new = isinstance(lease, Lease) and not lease.is_renewed
+        if is_new and not self._is_current(connection, load, claimant):
             raise superseded_error(load)
         return lease
+
+    def _is_current(self, connection: Connection, load: str, claimant: Claimant) -> bool:
+        """Return whether a load is still what a writer has opened, and is to be written, or cleared."""
+        if claimant.edition is None:
+            return True
+        text = connection.execute(
+            sa.select(ledger.c.detail).where(ledger.c.id == load).with_for_update()
+        ).scalar_one_or_none()
+        if text is None:
+            return False
+        detail = orjson.loads(text)
+        edition = edition_of(detail["restart"], detail.get("record", ""))
+        return edition == claimant.edition and detail["is_clearing"] == claimant.clears
 
     def _values(self, load: str, chunk: LoadChunk) -> dict[str, Any]:
         return ledger_rows.values(self._cipher, load, chunk)

@@ -173,6 +173,11 @@ def forget(url: URL, prefix: str) -> Summary:
         identity = _identity(connection, prefix)
         (found,) = _summaries(connection, [identity])
         _refuse_while_written(connection, identity)
+        # A writer whose lease has ended renews it by its name; it must look again whether there is its load.
+        leases = table_leases.c
+        connection.execute(
+            table_leases.update().where(leases.holder.like(_holder(identity))).values(owner="")
+        )
         if found.kind in {"load", "message"}:
             forgotten.add(connection, identity, statements.read_clock(connection).now)
         connection.execute(ledger_chunks.delete().where(ledger_chunks.c.ledger_id == identity))
@@ -182,10 +187,15 @@ def forget(url: URL, prefix: str) -> Summary:
 
 def _refuse_while_written(connection: Connection, identity: str) -> None:
     rows, now = table_leases.c, statements.read_clock(connection).now
-    named = f"load {identity[:SHORT]} %"
-    holder = connection.scalar(sa.select(rows.holder).where(rows.until >= now, rows.holder.like(named)))
+    wanted = sa.select(rows.holder).where(rows.until >= now, rows.holder.like(_holder(identity)))
+    holder = connection.scalar(wanted)
     if holder is not None:
         raise ConflictError(f"{holder} is writing now. Next: end that process, or wait for it; then repeat.")
+
+
+def _holder(identity: str) -> str:
+    """Return how the holder of a load's lease is named, for LIKE."""
+    return f"load {identity[:SHORT]} %"
 
 
 def _identity(connection: Connection, prefix: str) -> str:

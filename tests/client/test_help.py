@@ -22,7 +22,7 @@ def test_help_names_what_a_method_returns(make: type[LarkServiceClient | AsyncLa
     client = make("cli_1", "s")
     returned: dict[Callable[..., Any], str] = {
         client.messaging.send_text: "LarkResponse[Message]",  # an operation
-        client.messaging.get: "LarkResponse[Messages]",  # a call
+        client.messaging.get: "LarkResponse[MessageList]",  # a call
         client.messaging.send_image: "LarkResponse[Message]",  # procedures
         client.clouddoc.bitable.bulk_insert: "BulkResult",
     }

@@ -10,7 +10,7 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields as f
-from lark_provider.errors import InvalidRequestError, LarkAPIError
+from lark_provider.errors import InvalidRequestError
 from tests.client.bitable_table import Table
 from tests.client.conftest import Do
 from tests.client.sync_table import by_key, table
@@ -111,18 +111,3 @@ def test_a_linked_table_of_several_pages_is_read_to_its_end(lark: Emulator, do: 
     source = [{"No": str(number), "Customer": f"customer {number}"} for number in range(1100)]
     links = {"Customer": "Name"}
     assert do(lambda c: c.clouddoc.bitable.sync(*table, source, key_fields="No", links=links)).created == 1100
-
-
-def test_a_linked_table_that_is_not_read_to_its_end_is_an_error(lark: Emulator, table: Table) -> None:
-    """The other record with a key may be on a page that did not come."""
-    bitable = LarkServiceClient().clouddoc.bitable
-    customers = bitable.create_table(
-        table.app_token, "customers", [f.Field(field_name="Name", type=f.TEXT)]
-    ).data["table_id"]
-    bitable.create_field(*table, "Customer", f.LINK, property={"table_id": customers, "multiple": True})
-    lark.add_rows(table.app_token, customers, [{"Name": f"c {number % 600}"} for number in range(601)])
-    lark.plan_page(1, app_token=table.app_token, table_id=customers, ends=True)
-    source, links = [{"No": "1", "Customer": "c 0"}], {"Customer": "Name"}
-    with pytest.raises(LarkAPIError, match="Only 500 of 601 records of the table that 'Customer' links to"):
-        bitable.sync(*table, source, key_fields="No", links=links)
-    assert by_key(table) == {}

@@ -227,11 +227,11 @@ def test_a_load_is_done_when_its_source_has_ended(url: URL, ledger: LoadLedger, 
         moved = {row.id: row.updated_at for row in connection.execute(query)}
     # Every sixteenth chunk says that a load goes on, so that it is not deleted as an old one.
     assert moved[load] - moved[second] > timedelta(minutes=30)
-    ledger.finish(load, done(16))
+    ledger.finish(load, ME, done(16))
     assert ledger.open(TABLE, "key", 500, 0).state is State.DONE
     assert ledger.open(TABLE, "key2", 500, 0).state is State.PENDING
     assert states(ledger, load)[16] is State.DONE
-    ledger.finish(second, None)
+    ledger.finish(second, ME, None)
     assert ledger.open(TABLE, "key2", 500, 0).state is State.DONE
 
 
@@ -245,7 +245,7 @@ def test_a_restart_forgets_what_was_written_once_it_is_deleted(
     ledger.refuse(load, 1, "t1", "said no")
     assert ledger.record_days(load, "Asia/Shanghai") == "Asia/Shanghai"
     assert False is ledger.clear(load, ME, 0, 1)  # a chunk is pending
-    ledger.finish(load, done(0))
+    ledger.finish(load, ME, done(0))
     asked = ledger.open(TABLE, "key", 500, 1)
     assert (asked.state, asked.restart, asked.is_clearing, asked.chunks) == (State.PENDING, 1, True, 2)
     for restart in (0, 1):  # it stays so, whoever asks again, until it is cleared

@@ -124,7 +124,12 @@ def writer(app_token: str, table_id: str, what: str) -> Procedure[Claimant]:
 
 
 def write_leased(
-    call: Call[Any], claimant: Claimant, wait: float, *, is_repeatable: bool
+    call: Call[Any],
+    claimant: Claimant,
+    wait: float,
+    *,
+    is_repeatable: bool,
+    take: Callable[[Store], LedgerStep] | None = None,
 ) -> Procedure[LarkResponse[Any]]:
     """Make a call that writes a table, while no other writer has it; without a database, just make it.
 
@@ -133,6 +138,7 @@ def write_leased(
         claimant: The writer.
         wait: Seconds to wait for another writer at most.
         is_repeatable: Whether a lost answer may be followed by another such call.
+        take: Takes the lease where more than that is to be looked at.
 
     Raises:
         ConflictError: Another writer still has the table.
@@ -140,7 +146,7 @@ def write_leased(
     """
     period, before = 1, None
     while True:
-        found = yield from with_lease(wait, lambda store: LedgerStep(store.leases.take(claimant)))
+        found = yield from with_lease(wait, take or (lambda store: LedgerStep(store.leases.take(claimant))))
         if found is None:
             return (yield from perform(call))
         lease = found[1]

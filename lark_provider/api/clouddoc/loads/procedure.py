@@ -75,14 +75,16 @@ def load(
             app_token, table_id, options.zone, empty_as_none=options.empty_as_none, fresh=entry.chunks > 0
         )
         where = looking.LoadTable(app_token, table_id, place, converter.types)
-        writer = LoadWriter(entry, key, where, claimant, options, dict(converter.ids), entry.written)
+        claims = replace(claimant, edition=entry.edition, clears=entry.is_clearing)
+        writer = LoadWriter(entry, key, where, claims, options, dict(converter.ids), entry.written)
         if entry.is_clearing:
             entry = yield from restarting.clear(writer)
-            writer = replace(writer, load=entry, standing=entry.written)
+            writer = replace(
+                writer, load=entry, standing=entry.written, claimant=replace(claims, clears=False)
+            )
         elif entry.chunks:
             extra = {"load": entry.id[:12], "rows": entry.written, "chunks": entry.chunks}
             logger.info("Resuming a load", extra=extra)
-        writer.claimant = replace(claimant, edition=entry.edition)
         if options.zone is None:
             yield from recording.record(begins, entry)
         result = yield from _write(writer, records, fitting or Fitting(None, 0), begins)
@@ -160,4 +162,4 @@ def _end(writer: LoadWriter, result: BulkResult, rows: int, previous: Done | Non
             yield from writer.note(previous)
         if (yield from restarting.standing(writer, result.chunks)):
             raise errors.shorter(writer.load, rows, writer.standing)
-    yield from with_store(lambda store: store.ledger.finish(writer.load.id, previous))
+    yield from with_store(lambda store: store.ledger.finish(writer.load.id, writer.claimant, previous))

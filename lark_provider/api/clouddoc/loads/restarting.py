@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc.loads.writer import LoadWriter
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import NotFoundError, OutcomeUnknownError
-from lark_provider.protocol.ledger import LedgerStep, Load, RecordedChunk, superseded_error
+from lark_provider.protocol.ledger import Load, RecordedChunk, SupersededError, superseded_error
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import path
@@ -39,16 +39,20 @@ def clear(writer: LoadWriter) -> Procedure[Load]:
     """
     deleted: int | None = None
     while True:
-        # Another attempt may go on until this one has the table; what it wrote meanwhile is deleted as well.
-        yield from writer.with_lease(lambda store: LedgerStep(store.leases.take(writer.claimant)))
+        try:
+            # Another attempt may go on until this one has the table; what it wrote meanwhile is deleted too.
+            yield from writer.with_lease(lambda store: store.ledger.take(writer.load.id, writer.claimant))
+            count = yield from _delete_all(writer)
+        except SupersededError:
+            # Perhaps it is cleared: by another attempt of the same restart, which had the lease meanwhile.
+            count = 0
+        else:
+            deleted = (deleted or 0) + count
         load = yield from _read_load(writer)
         if load.edition != writer.load.edition:
             raise superseded_error(load.id)
         if not load.is_clearing:
-            break  # by now, or by another attempt of the same restart: then what stands is its work
-        chunks, count = yield from _delete_all(writer, load.chunks)
-        deleted = (deleted or 0) + count
-        yield from _forget(writer, chunks)
+            break
     if deleted is not None:
         logger.info(
             "Deleted what a load had written, to load it again",
@@ -65,23 +69,19 @@ def _read_load(writer: LoadWriter) -> Procedure[Load]:
     return found[0]
 
 
-def _delete_all(writer: LoadWriter, count: int) -> Procedure[tuple[int, int]]:
-    """Delete the records of some chunks; return how many chunks and parts had any, and how many records."""
+def _delete_all(writer: LoadWriter) -> Procedure[int]:
+    """Delete the records of all chunks, and forget these if no other one was added; count the records."""
+    load = yield from _read_load(writer)
     chunks = deleted = 0
-    for number in range(count):
+    for number in range(load.chunks):
         whole, parts = yield from _settle_with_parts(writer, number)
         ids = _ids(whole, parts)
         for start in range(0, len(ids), _MAX_DELETED):
             yield from _delete(writer, ids[start : start + _MAX_DELETED])
         chunks += sum(one.state is State.DONE for one in (whole, *parts))
         deleted += len(ids)
-    return chunks, deleted
-
-
-def _forget(writer: LoadWriter, chunks: int) -> Procedure[None]:
-    """Forget the chunks, unless another attempt has written since."""
-    load = writer.load
     yield from with_store(lambda store: store.ledger.clear(load.id, writer.claimant, load.restart, chunks))
+    return deleted
 
 
 def standing(writer: LoadWriter, number: int) -> Procedure[list[str]]:
@@ -132,7 +132,13 @@ def _delete(writer: LoadWriter, ids: Sequence[str]) -> Procedure[None]:
     for attempt in range(1, _TRIES + 1):
         call: Call[Any] = request("POST", url, json={"records": list(ids)}, idempotent=True)
         try:
-            yield from write_leased(call, writer.claimant, writer.options.table_wait, is_repeatable=False)
+            yield from write_leased(
+                call,
+                writer.claimant,
+                writer.options.table_wait,
+                is_repeatable=False,
+                take=lambda store: store.ledger.take(writer.load.id, writer.claimant),
+            )
         except (NotFoundError, OutcomeUnknownError) as error:
             if attempt == _TRIES or (isinstance(error, NotFoundError) and error.code != _RECORD_NOT_FOUND):
                 raise

@@ -35,6 +35,7 @@ from lark_provider.protocol.ledger import (
     LoadChunk,
     RecordedChunk,
     chunk_of,
+    superseded_error,
 )
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
@@ -269,6 +270,8 @@ class LoadWriter:
         """Return a chunk as the ledger has it now."""
         found = yield from with_store(lambda store: store.ledger.chunks(self.load.id, number - 1, 1))
         assert found is not None  # noqa: S101 - the load has come from a database
+        if not found[0] or found[0][0].chunk.number != number:
+            raise superseded_error(self.load.id)
         return found[0][0]
 
     def _record_refusal(self, chunk: LoadChunk, error: LarkError) -> Procedure[None]:

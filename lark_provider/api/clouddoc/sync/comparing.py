@@ -64,8 +64,6 @@ class Comparison:
         shapes = [marked if row is None else shape for row, shape in zip(rows, own, strict=True)]
         if not self.compares:
             shapes = [None] * len(records)
-        elif marked:
-            fields = self._without_other_values(fields, rows, marked)
         vectors = self.layout.vectors(shapes, fields, written=False)
         encoded = [None if vector is None else orjson.dumps(vector) for vector in vectors]
         values = [
@@ -80,26 +78,6 @@ class Comparison:
         ids = [record["record_id"] for record in records]
         # Plain tuples: making a million named ones takes half a second.
         index.see(cast("list[ScannedRecord]", list(zip(ids, keys, rows, values, strict=True))))
-
-    def _without_other_values(
-        self, fields: list[Mapping[str, Any]], rows: Sequence[int | None], marked: str
-    ) -> list[Mapping[str, Any]]:
-        """Leave out what is in fields of the mark, and is not the mark, of records that have a row.
-
-        It is what people wrote there: only the mark is cleared when the key is back.
-        """
-        (mark,) = self.layout.vectors([marked], [self.marks], written=True)
-        has_values = [
-            row is not None and not self.marks.keys().isdisjoint(one)
-            for one, row in zip(fields, rows, strict=True)
-        ]
-        found = self.layout.vectors([marked if has else None for has in has_values], fields, written=False)
-        return [
-            {name: value for name, value in one.items() if name not in self.marks}
-            if has and vector != mark
-            else one
-            for one, has, vector in zip(fields, has_values, found, strict=True)
-        ]
 
     def changes(self, differences: Sequence[Difference]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """Return the cells that differ, of each record: as they are, and as they are to be written.

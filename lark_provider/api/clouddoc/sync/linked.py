@@ -44,7 +44,7 @@ def read_linked(
 
     Raises:
         InvalidRequestError: It is no link field, or the other table has no such key field.
-        LarkAPIError: Lark named a page twice, or counts more records than its pages have.
+        LarkAPIError: Lark named a page twice.
     """
     field = next((one for one in fields if one["field_name"] == name), None)
     table_id = (field.get("property") or {}).get("table_id") if field else None
@@ -57,7 +57,6 @@ def read_linked(
     keys = KeyBuilder([key_field], kinds, "exact", dt.UTC)
     token: str | None = None
     seen: set[str] = set()
-    count = 0
     while True:
         yield from keep()
         call: Call[Any] = request(
@@ -69,22 +68,12 @@ def read_linked(
         )
         data: dict[str, Any] = (yield from perform(replace(call, skim=slice_page))).data
         try:
-            rest, added = yield from work(partial(_add, data, name, keys, index))
+            data = yield from work(partial(_add, data, name, keys, index))
         except orjson.JSONDecodeError:
             # It was damaged on its way. If it is again, parsing it as a whole says how.
-            whole = (yield from perform(call)).data
-            rest, added = yield from work(partial(_add, whole, name, keys, index))
-        count += added
-        token = Page.of(rest).next_token
+            data = yield from work(partial(_add, (yield from perform(call)).data, name, keys, index))
+        token = Page.of(data).next_token
         if token is None:
-            total = rest.get("total")
-            if isinstance(total, int) and count < total:
-                # One of the others may have a key that was seen once.
-                raise LarkAPIError(
-                    f"Only {count} of {total} records of the table that {name!r} links to were read. Next: "
-                    "run again; if it stays so, give the app's role all rows of that table.",
-                    retryable=True,
-                )
             return
         if token in seen:
             raise LarkAPIError(
@@ -94,19 +83,14 @@ def read_linked(
         seen.add(token)
 
 
-def _add(
-    data: Mapping[str, Any], name: str, keys: KeyBuilder, index: SyncIndex
-) -> tuple[dict[str, Any], int]:
-    """Add the keys of a page, once all of it is parsed; return it without its items, and their number."""
+def _add(data: Mapping[str, Any], name: str, keys: KeyBuilder, index: SyncIndex) -> dict[str, Any]:
+    """Add the keys of a page, once all of it is parsed; return the page without its items."""
     pairs: list[tuple[str, str]] = []
-    count = 0
 
     def see(records: Sequence[Mapping[str, Any]]) -> None:
-        nonlocal count
-        count += len(records)
         found = keys.of_table([record.get("fields") or {} for record in records])
         pairs.extend((key, record["record_id"]) for key, record in zip(found, records, strict=True) if key)
 
     rest = each(data, see)
     index.add_linked(name, pairs)
-    return rest, count
+    return rest

@@ -117,10 +117,12 @@ class SyncOptions:
                 f"mark must be given with on_missing='mark' and only then, got {self.mark!r} with "
                 f"{self.on_missing!r}. Next: pass the values to write, such as mark={{'Gone': True}}."
             )
-        if empty := [name for name, value in (self.mark or {}).items() if value is None]:
+        empty = [(name, value) for name, value in (self.mark or {}).items() if value in (None, "", [], {})]
+        if empty:
+            name, value = empty[0]
             raise InvalidRequestError(
-                f"mark must have a value for each field, got None for {empty[0]!r}. Next: pass what a record "
-                "that is missing is to show there, such as True."
+                f"mark must have a value for each field, got {value!r} for {name!r}. Next: pass what a "
+                "record that is missing is to show there, such as True."
             )
         if self.only_rows is not None and self.mode == "mirror":
             raise InvalidRequestError(
@@ -152,4 +154,5 @@ class SyncOptions:
         """
         if isinstance(self.max_deletes, int):
             return deletes > self.max_deletes
-        return deletes > Fraction(repr(self.max_deletes)) * records  # as it is written: 0.29 of 100 are 29
+        share = Fraction(repr(float(self.max_deletes)))  # as it is written: 0.29 of 100 are 29
+        return deletes > share * records

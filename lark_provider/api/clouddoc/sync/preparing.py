@@ -150,7 +150,8 @@ def stage(
         total += len({one.row for one in batch.rejects})
         if total > options.max_rejects:
             break
-    if (last := max(options.only_rows or (0,))) > prepared.source_rows:
+    is_read = total <= options.max_rejects
+    if is_read and (last := max(options.only_rows or (0,))) > prepared.source_rows:
         raise InvalidRequestError(
             f"retry_rejects (retry_rows) must list rows of this source, got row {last} of "
             f"{prepared.source_rows}. Next: pass the list that an import of the same source has written."

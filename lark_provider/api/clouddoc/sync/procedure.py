@@ -24,7 +24,7 @@ from lark_provider.api.clouddoc.sync.options import (
 )
 from lark_provider.api.clouddoc.sync.plan import Counts, SyncPlan, SyncResult
 from lark_provider.api.clouddoc.sync.turn import turn
-from lark_provider.api.clouddoc.sync.writing import SyncWriter
+from lark_provider.api.clouddoc.sync.writing import StoredKeyError, SyncWriter
 from lark_provider.api.links import table
 from lark_provider.protocol.effects import Stream
 from lark_provider.protocol.errors import (
@@ -239,8 +239,8 @@ def _write(writer: SyncWriter) -> Procedure[None]:
         raise kind(
             f"The sync stopped after {result.created} creates, {result.updated} updates and {result.deleted} "
             f"deletes of {result.counts.writes} writes; the next batch "
-            f"{'may or may not be' if unknown else 'is not'} written: {error} Running the sync again "
-            "continues.",
+            f"{'may or may not be' if unknown else 'is not'} written: {error}"
+            f"{'' if isinstance(error, StoredKeyError) else ' Running the sync again continues.'}",
             written=result.written,
             retryable=(unknown and is_safe) or not isinstance(error, LarkError) or error.retryable,
         ) from error

@@ -21,8 +21,8 @@ from lark_provider.api.clouddoc.sync.turn import Turn
 from lark_provider.protocol.calls import Call, encode, request
 from lark_provider.protocol.effects import NewKey, Sleep
 from lark_provider.protocol.errors import (
-    InvalidRequestError,
     LarkAPIError,
+    LarkError,
     NotFoundError,
     OutcomeUnknownError,
     PermissionDeniedError,
@@ -34,6 +34,10 @@ from lark_provider.protocol.sync_index import Difference, Kind, Planned, SyncInd
 _RECORD_NOT_FOUND = 1254043
 _STALE_READ_WAITS = (0.0, 1.0, 3.0)
 """Seconds to wait before a record that was just written is looked for again."""
+
+
+class StoredKeyError(LarkError):
+    """Lark has changed a key at storing, so that its record would never be found by it."""
 
 
 @dataclass(slots=True)
@@ -133,8 +137,10 @@ class SyncWriter:
         self.result.created += len(ids)
         if not self._is_visible:
             records = yield from self._require_visible(ids[:MAX_READ])
+            if error := self._changed_key(records, dict(zip(ids, keys, strict=True))):
+                yield from self.turn.forget_intent()  # what became of it is known
+                raise error
             self._is_visible = True
-            self._check_keys(records, dict(zip(ids, keys, strict=True)))
 
     def _require_visible(self, record_ids: Sequence[str]) -> Procedure[list[dict[str, Any]]]:
         """Read records that were just created; stop if none can be read: there may be many more."""
@@ -151,23 +157,26 @@ class SyncWriter:
             code=1254302,
         )
 
-    def _check_keys(self, records: Sequence[Mapping[str, Any]], keys: Mapping[str, str]) -> None:
-        """Stop if Lark has changed keys at storing: each sync would create the records again.
+    def _changed_key(
+        self, records: Sequence[Mapping[str, Any]], keys: Mapping[str, str]
+    ) -> StoredKeyError | None:
+        """Return the error for keys that Lark has changed at storing; None if it has changed none.
 
         Args:
             records: As they are read.
             keys: What was written, by record id.
         """
         if self._comparison.keys.read_only:
-            return  # they are Lark's own, and perhaps not computed yet
+            return None  # they are Lark's own, and perhaps not computed yet
         found = self._comparison.keys.of_table([one.get("fields") or {} for one in records])
         for one, key in zip(records, found, strict=True):
             if key and key != (written := keys[one["record_id"]]):
-                raise InvalidRequestError(
+                return StoredKeyError(
                     f"Lark has stored the key {written!r} as {key!r}, so that each sync would create its "
                     "record again. Next: give the source its keys as Lark stores them, or pass another "
                     f"key_form, such as 'trim'; and look at the {len(keys)} records that were just created."
                 )
+        return None
 
     def _update(self, some: list[Planned]) -> Procedure[None]:
         """Update records; those that others have deleted leave the batch."""
