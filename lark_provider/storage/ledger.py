@@ -185,6 +185,10 @@ class LoadLedger:
                     # Nothing else came of it. Where the chunk is forgotten there is nothing to record.
                     ledger_rows.record_done(connection, load, done, read_clock(connection).now)
             raise
+        except ConflictError:
+            if claimant.clears:  # another attempt has cleared the chunk that this one has settled
+                raise superseded_error(load) from None
+            raise
 
     def take(self, load: str, claimant: Claimant) -> LedgerStep:
         """Take or renew the lease of the table that a load writes.

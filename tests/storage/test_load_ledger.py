@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.errors import ConflictError
-from lark_provider.protocol.ledger import Claimant, Done, Held, Lease, LoadChunk, part_number
+from lark_provider.protocol.ledger import Claimant, Done, Held, Lease, LoadChunk, SupersededError, part_number
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.engine import engine, transaction
@@ -269,6 +269,36 @@ def test_a_restart_forgets_what_was_written_once_it_is_deleted(
     ledger.open(TABLE, "key", 500, 3)
     assert False is ledger.clear(load, ME, 1, 0)
     assert ledger.open(TABLE, "key", 500, 3).is_clearing  # a later restart asks for it once more
+
+
+def test_who_lost_the_lease_of_a_load_that_was_cleared_may_do_nothing_with_it(
+    url: URL, ledger: LoadLedger, load: str
+) -> None:
+    ledger.step(load, ME, None, chunk(0))
+    ledger.step(load, ME, done(0), None)
+    leases = TableLeases(url, APP.base_url, "secret")
+    leases.release(ME)
+    edition = ledger.open(TABLE, "key", 500, 1).edition
+    me, other = (replace(one, edition=edition, clears=True) for one in (ME, OTHER))
+    assert isinstance(ledger.take(load, me).lease, Lease)
+    leases.release(me)  # as if it had ended
+    assert isinstance(ledger.take(load, other).lease, Lease)
+    assert ledger.clear(load, other, 1, 1)
+    leases.release(other)
+    with pytest.raises(SupersededError):
+        ledger.take(load, me)
+    with pytest.raises(SupersededError):
+        ledger.step(load, me, done(0), None)
+    older = replace(OTHER, owner="older", edition="0 ")
+    with pytest.raises(SupersededError):
+        ledger.step(load, older, None, chunk(0))
+    assert states(ledger, load) == {}
+    assert ledger.step(load, replace(me, clears=False), None, chunk(0)).is_new
+    with pytest.raises(SupersededError):
+        ledger.finish(load, older, None)
+    assert ledger.open(TABLE, "key", 500, 1).state is State.PENDING
+    ledger.finish(load, replace(me, clears=False), None)
+    assert ledger.open(TABLE, "key", 500, 1).state is State.DONE
 
 
 def test_the_first_zone_of_a_loads_days_counts(ledger: LoadLedger, load: str) -> None:
