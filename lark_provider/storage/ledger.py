@@ -27,7 +27,6 @@ from lark_provider.protocol.ledger import (
     LoadChunk,
     RecordedChunk,
     SupersededError,
-    edition_of,
     superseded_error,
 )
 from lark_provider.protocol.ledger_entry import State
@@ -36,6 +35,7 @@ from lark_provider.protocol.tokens import App
 from lark_provider.storage import forgotten, ledger_parts, ledger_rows, ledger_step, migrate, statements
 from lark_provider.storage.aead import Aead, derive
 from lark_provider.storage.engine import transaction
+from lark_provider.storage.load_leases import claim_for_load, is_current
 from lark_provider.storage.statements import Clock, read_clock
 from lark_provider.storage.table_leases import claim, lease_key
 from lark_provider.storage.tables import ledger, ledger_chunks
@@ -302,7 +302,7 @@ class LoadLedger:
         with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
             lease = claim(connection, clock, self._key(claimant), claimant)
-            if self._is_current(connection, load, claimant):
+            if is_current(connection, load, claimant):
                 _touch(connection, load, clock.now, state=State.DONE)
             elif isinstance(lease, Held) or not lease.is_renewed:
                 raise superseded_error(load)
@@ -422,32 +422,7 @@ class LoadLedger:
         return lease_key(self._app.base_url, claimant.key)
 
     def _claim(self, connection: Connection, clock: Clock, load: str, claimant: Claimant) -> Lease | Held:
-        """Take or renew the lease; see that the load is still what the writer has opened.
-
-        While a writer keeps its lease no other one can restart the load, so only a new lease needs a look.
-
-        Raises:
-            ConflictError: The load was restarted or forgotten meanwhile. Its chunks have other tokens now: to
-                those of this writer Lark may answer with records that were deleted.
-        """
-        lease = claim(connection, clock, self._key(claimant), claimant)
-        is_new = isinstance(lease, Lease) and not lease.is_renewed
-        if is_new and not self._is_current(connection, load, claimant):
-            raise superseded_error(load)
-        return lease
-
-    def _is_current(self, connection: Connection, load: str, claimant: Claimant) -> bool:
-        """Return whether a load is still what a writer has opened, and is to be written, or cleared."""
-        if claimant.edition is None:
-            return True
-        text = connection.execute(
-            sa.select(ledger.c.detail).where(ledger.c.id == load).with_for_update()
-        ).scalar_one_or_none()
-        if text is None:
-            return False
-        detail = orjson.loads(text)
-        edition = edition_of(detail["restart"], detail.get("record", ""))
-        return edition == claimant.edition and detail["is_clearing"] == claimant.clears
+        return claim_for_load(connection, clock, self._key(claimant), claimant, load)
 
     def _values(self, load: str, chunk: LoadChunk) -> dict[str, Any]:
         return ledger_rows.values(self._cipher, load, chunk)
