@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lark_provider import config
-from lark_provider.api.clouddoc.rejects import Reject, rows_of, to_csv
+from lark_provider.api.clouddoc.rejects import Reject, row_count, rows_of, to_csv
 from lark_provider.api.clouddoc.sync.plan import Change, SyncPlan, SyncResult
 from lark_provider.cli import infer, output, wording
 from lark_provider.cli.arguments import WrongUseError
@@ -189,7 +189,7 @@ def _insert(
         retry_rows=retried,
         validate="all",
     )
-    rejected = len({one.row for one in result.rejects})
+    rejected = row_count(result.rejects)
     summary = {"written": result.written, "replayed": result.replayed, "rejected": rejected}
     text = ", ".join(f"{count} {name}" for name, count in summary.items() if count) or "nothing to do"
     return list(result.rejects), summary, text

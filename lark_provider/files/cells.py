@@ -10,7 +10,7 @@ import orjson
 from lark_provider.api.clouddoc import field_types as types
 from lark_provider.files.formats import JSON_LINES, kind_of
 
-STRUCTURED = types.SEVERAL | {types.URL, types.LOCATION}
+_STRUCTURED = types.SEVERAL | {types.URL, types.LOCATION}
 """Types whose cells an export writes as JSON."""
 _KINDS: Final[dict[int, str]] = {
     types.TEXT: "text", types.SINGLE_SELECT: "text", types.PHONE: "text", types.AUTO_NUMBER: "text",
@@ -49,7 +49,7 @@ def structured_of(field_types: Mapping[str, int]) -> set[str]:
     Args:
         field_types: The types of the table's fields by name.
     """
-    return {name for name, kind in field_types.items() if kind in STRUCTURED}
+    return {name for name, kind in field_types.items() if kind in _STRUCTURED}
 
 
 def columns_of(field_types: Mapping[str, int], names: Iterable[str]) -> dict[str, str]:

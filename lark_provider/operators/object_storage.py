@@ -121,8 +121,8 @@ def check_writable(path: StoragePath) -> None:
         raise FileError(f"{path} cannot be written: {error}. Next: name another folder.") from None
 
 
-def exists(path: StoragePath) -> bool:
-    """Return whether there is a file on this machine; of other storages it is not asked.
+def is_local_file(path: StoragePath) -> bool:
+    """Return whether a path is that of a file on this machine; other storages are not asked.
 
     Args:
         path: The file.

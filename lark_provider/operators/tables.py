@@ -143,22 +143,20 @@ class WritingOperator(ProgressMixin, TableOperator):
         if self.rejects_path and self.on_bad_row == "skip":
             object_storage.check_writable(self.rejects_path)
 
-    def _write_rejects(self, rejects: Sequence[Reject]) -> None:
-        """List the rejected rows in the log and in the file."""
-        if not rejects:
-            if self.rejects_path and self.on_bad_row == "skip" and object_storage.exists(self.rejects_path):
-                self._list(rejects)  # no list of an earlier run stays
-            return
-        rows = len({one.row for one in rejects})
-        self.log.warning("%d rows were rejected, the first of them: %s.", rows, rejects[0])
-        if self.rejects_path:
-            self._list(rejects)
-            self.log.info("Rejected rows are listed in %s.", self.rejects_path)
+    def _write_rejects(self, rejects: Sequence[Reject]) -> int:
+        """List the rejected rows in the log and in the file, and return how many they are."""
+        from lark_provider.api.clouddoc.rejects import row_count, to_csv
 
-    def _list(self, rejects: Sequence[Reject]) -> None:
-        from lark_provider.api.clouddoc.rejects import to_csv
-
-        object_storage.write_text(str(self.rejects_path), to_csv(rejects))
+        rows, path = row_count(rejects), self.rejects_path
+        if rejects:
+            self.log.warning("%d rows were rejected, the first of them: %s.", rows, rejects[0])
+        elif self.on_bad_row != "skip" or not path or not object_storage.is_local_file(path):
+            return 0  # no list of an earlier run would stay
+        if path:
+            object_storage.write_text(path, to_csv(rejects))
+        if path and rejects:
+            self.log.info("Rejected rows are listed in %s.", path)
+        return rows
 
     def insert(
         self,
@@ -204,10 +202,10 @@ class WritingOperator(ProgressMixin, TableOperator):
             result.chunks,
             result.replayed,
         )
-        self._write_rejects(result.rejects)
+        rejected = self._write_rejects(result.rejects)
         counts = {"written": result.written, "replayed": result.replayed, "chunks": result.chunks}
         if self.on_bad_row == "skip":
-            counts["rejected"] = len({one.row for one in result.rejects})
+            counts["rejected"] = rejected
         return counts
 
     def get_openlineage_facets_on_complete(self, task_instance: object) -> object:  # noqa: ARG002 - OpenLineage's

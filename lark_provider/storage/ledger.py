@@ -176,6 +176,10 @@ class LoadLedger:
             claimant: Who writes.
             done: The chunk that stands.
             pending: The next one; if the ledger has that number already, what it has is returned.
+
+        Raises:
+            ConflictError: The load was restarted or forgotten meanwhile, or another process has recorded
+                otherwise that the chunk stands.
         """
         try:
             return self._step(load, claimant, done, pending)

@@ -10,6 +10,8 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -95,27 +97,35 @@ _ALLOWED = frozenset({"stubbed", "_embed"})
 """A name of the local Lark's public API, and a verb."""
 
 
+_ROOTS = (ROOT / "lark_provider", ROOT / "packages" / "lark-emulator" / "src")
+
+
+@cache
+def trees(root: Path) -> dict[Path, ast.Module]:
+    """Return the syntax trees of a package, by file."""
+    return {path: ast.parse(path.read_text("utf-8")) for path in root.rglob("*.py")}
+
+
 def test_functions_are_named_by_verbs() -> None:
     """`settle` and `find`, not `settled` and `found`; a property may say what something is."""
     wrong = []
-    for root in (ROOT / "lark_provider", ROOT / "packages" / "lark-emulator" / "src"):
-        for path in root.rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                    continue
-                is_property = any("property" in ast.unparse(one) for one in node.decorator_list)
-                if not is_property and node.name not in _ALLOWED and _PARTICIPLE.fullmatch(node.name):
-                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}")
+    for path, tree in chain.from_iterable(trees(root).items() for root in _ROOTS):
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            is_property = any("property" in ast.unparse(one) for one in node.decorator_list)
+            if not is_property and node.name not in _ALLOWED and _PARTICIPLE.fullmatch(node.name):
+                wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}")
     assert wrong == []
 
 
 def test_a_class_has_a_name_of_its_own() -> None:
     """`LoadWriter` and `TableWriter`, not `Writer` twice; what a module keeps to itself may be short."""
-    for root in (ROOT / "lark_provider", ROOT / "packages" / "lark-emulator" / "src"):
+    for root in _ROOTS:
         defined = Counter(
             node.name
-            for path in root.rglob("*.py")
-            for node in ast.parse(path.read_text("utf-8")).body
+            for tree in trees(root).values()
+            for node in tree.body
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
         )
         assert [name for name, count in defined.items() if count > 1] == []

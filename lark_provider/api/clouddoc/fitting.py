@@ -66,7 +66,7 @@ class Fitting:
             InvalidRequestError: They are too many.
         """
         self.rejected += found
-        if len({one.row for one in self.rejected}) > self.max_rejects:
+        if rejects.row_count(self.rejected) > self.max_rejects:
             raise rejects.too_many(self.rejected, self.max_rejects)
 
     def _of(self, source: Iterable[Row]) -> Iterator[Row]:

@@ -82,6 +82,15 @@ def read(row: int, key: str, text: str | None) -> Reject | None:
     return Reject(row, str(field), str(reason), key, int(code))
 
 
+def row_count(rejects: Iterable[Reject]) -> int:
+    """Return how many rows are rejected; one may be listed for each of its cells.
+
+    Args:
+        rejects: The rejects.
+    """
+    return len({one.row for one in rejects})
+
+
 def to_csv(rejects: Iterable[Reject]) -> str:
     """Return the CSV file that names rejects, in the order of their rows.
 

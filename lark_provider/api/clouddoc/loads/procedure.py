@@ -68,19 +68,21 @@ def load(
         return None
     begins = days or DayZone(app_token)
     owner: str = yield NewKey()
-    claimant = Claimant(place, owner, f"load {entry.id[:12]}", options.lease_seconds)
+    name = f"load {entry.id[:12]}"
+    claimant = Claimant(
+        place, owner, name, options.lease_seconds, edition=entry.edition, clears=entry.is_clearing
+    )
     try:
         # What is cached may be older than the load; a renamed column has to be noticed.
         converter = yield from converter_for(
             app_token, table_id, options.zone, empty_as_none=options.empty_as_none, fresh=entry.chunks > 0
         )
         where = looking.LoadTable(app_token, table_id, place, converter.types)
-        claims = replace(claimant, edition=entry.edition, clears=entry.is_clearing)
-        writer = LoadWriter(entry, key, where, claims, options, dict(converter.ids), entry.written)
+        writer = LoadWriter(entry, key, where, claimant, options, dict(converter.ids), entry.written)
         if entry.is_clearing:
             entry = yield from restarting.clear(writer)
             writer = replace(
-                writer, load=entry, standing=entry.written, claimant=replace(claims, clears=False)
+                writer, load=entry, standing=entry.written, claimant=replace(claimant, clears=False)
             )
         elif entry.chunks:
             extra = {"load": entry.id[:12], "rows": entry.written, "chunks": entry.chunks}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from lark_provider.api.clouddoc.loads.leasing import write_leased
@@ -39,20 +40,15 @@ def clear(writer: LoadWriter) -> Procedure[Load]:
     """
     deleted: int | None = None
     while True:
-        try:
+        with suppress(SupersededError):  # what is read next tells what has become of the load
             # Another attempt may go on until this one has the table; what it wrote meanwhile is deleted too.
             yield from writer.with_lease(lambda store: store.ledger.take(writer.load.id, writer.claimant))
-            count = yield from _delete_all(writer)
-        except SupersededError:
-            # Perhaps it is cleared: by another attempt of the same restart, which had the lease meanwhile.
-            count = 0
-        else:
-            deleted = (deleted or 0) + count
+            deleted = (deleted or 0) + (yield from _delete_all(writer))
         load = yield from _read_load(writer)
         if load.edition != writer.load.edition:
             raise superseded_error(load.id)
         if not load.is_clearing:
-            break
+            break  # by this attempt, or by another one of the same restart, which had the lease meanwhile
     if deleted is not None:
         logger.info(
             "Deleted what a load had written, to load it again",

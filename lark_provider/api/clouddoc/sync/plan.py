@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 import orjson
 
-from lark_provider.api.clouddoc.rejects import Reject
+from lark_provider.api.clouddoc.rejects import Reject, row_count
 from lark_provider.api.clouddoc.sync.comparing import Comparison
 from lark_provider.protocol.sync_index import Kind, Planned, SyncIndex
 
@@ -143,7 +143,7 @@ class SyncResult:
             "deleted": self.deleted,
             "marked": self.marked,
             "unchanged": self.counts.unchanged,
-            "rejected": len({one.row for one in self.rejects}),
+            "rejected": row_count(self.rejects),
             "vanished": self.vanished,
             "duplicates": self.counts.duplicates,
         }

@@ -7,7 +7,7 @@ from itertools import islice
 import orjson
 
 from lark_provider.api.clouddoc import rejects
-from lark_provider.api.clouddoc.rejects import Reject
+from lark_provider.api.clouddoc.rejects import Reject, row_count
 from lark_provider.api.clouddoc.sync.plan import Counts
 from lark_provider.api.clouddoc.sync.preparing import Prepared
 from lark_provider.api.clouddoc.sync.reading import INVALID_FILTER, MAX_KEYS, work
@@ -45,7 +45,7 @@ def plan(prepared: Prepared, rejected: list[Reject], index: SyncIndex) -> Proced
     yield from _reject_new(prepared, rejected, index)
     counts = Counts(
         source_rows=prepared.source_rows,
-        rejected=len({one.row for one in rejected}),
+        rejected=row_count(rejected),
         duplicates=duplicates,
     )
     counts.table_records = yield from work(index.records)

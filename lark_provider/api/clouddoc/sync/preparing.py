@@ -147,15 +147,15 @@ def stage(
         batch = yield from work(lambda rows=rows, first=first: _stage(prepared, rows, first, index))  # type: ignore[misc]
         prepared.keyless_rows += batch.without_key
         rejected += _of_first_rows(batch.rejects, options.max_rejects + 1 - total)
-        total += len({one.row for one in batch.rejects})
+        total += rejects.row_count(batch.rejects)
         if total > options.max_rejects:
             break
-    is_read = total <= options.max_rejects
-    if is_read and (last := max(options.only_rows or (0,))) > prepared.source_rows:
-        raise InvalidRequestError(
-            f"retry_rejects (retry_rows) must list rows of this source, got row {last} of "
-            f"{prepared.source_rows}. Next: pass the list that an import of the same source has written."
-        )
+    else:
+        if (last := max(options.only_rows or (0,))) > prepared.source_rows:
+            raise InvalidRequestError(
+                f"retry_rejects (retry_rows) must list rows of this source, got row {last} of "
+                f"{prepared.source_rows}. Next: pass the list that an import of the same source has written."
+            )
     repeated = yield from work(index.seal)
     prepared.reader.comparison.keys.by_day = prepared.stager.day_keys
     rejected += (

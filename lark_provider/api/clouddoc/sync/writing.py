@@ -98,8 +98,7 @@ class SyncWriter:
             done = yield from bisecting.write(some, send, self.check.require_unchanged, skip=skip)
             for planned, error in done.refused:
                 self.result.rejects.append(rejects.reject_of(planned.row, planned.key, error))
-            found, most = self.result.rejects, self.options.max_rejects
-            if len(found) > most and len({one.row for one in found}) > most:  # a row may have several
+            if rejects.row_count(self.result.rejects) > self.options.max_rejects:
                 raise rejects.too_many(self.result.rejects, self.options.max_rejects)
             self._report_progress()
 
