@@ -60,7 +60,7 @@ class Measured:
     wait_kb: float
 
 
-def measured(page: str | None = None) -> Measured:
+def read_figures(page: str | None = None) -> Measured:
     """Read the figures.
 
     Args:
@@ -167,12 +167,12 @@ def table(language: str, load: Load | None = None, found: Measured | None = None
         found: The figures; those of the benchmarks if None.
     """
     head = "| What | Calculation |" if language == "en" else "| 项目 | 计算 |"
-    rows = needs(load or Load(), found or measured())
+    rows = needs(load or Load(), found or read_figures())
     lines = [f"| {what if language == 'en' else chinese.label(what)} | `{value}` |" for what, value in rows]
     return "\n".join([head, "|---|---|", *lines])
 
 
-def renewed(page: str, language: str) -> str:
+def renew_page(page: str, language: str) -> str:
     """Return a page of capacity with the table as it is now.
 
     Args:
@@ -188,7 +188,7 @@ def renew() -> list[Path]:
     """Write the tables into both pages; return the Chinese one, whose English twin has changed."""
     pages = [DOCS / language / "explanation" / "capacity.md" for language in ("en", "zh")]
     for page, language in zip(pages, ("en", "zh"), strict=True):
-        page.write_text(renewed(page.read_text("utf-8"), language), encoding="utf-8")
+        page.write_text(renew_page(page.read_text("utf-8"), language), encoding="utf-8")
     return pages[1:]
 
 

@@ -31,19 +31,18 @@ def page(english: str) -> str:
     """
     machine, table = english.rsplit("\n\n", 1)
     lines = [_line(line) for line in table.strip().splitlines()]
-    return (
-        f"{_TEXTS['heading'].strip()}\n\n{_said(machine.rsplit(chr(10), 1)[-1])}\n\n{chr(10).join(lines)}\n"
-    )
+    described = _translate(machine.rsplit("\n", 1)[-1])
+    return "\n\n".join([_TEXTS["heading"].strip(), described, "\n".join(lines)]) + "\n"
 
 
 def _line(line: str) -> str:
     if line.startswith("|-"):
         return line
     cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-    return f"| {' | '.join(label(cell) or _said(cell) for cell in cells)} |"
+    return f"| {' | '.join(label(cell) or _translate(cell) for cell in cells)} |"
 
 
-def _said(text: str) -> str:
+def _translate(text: str) -> str:
     for pattern, chinese in _TEXTS["phrases"].items():
         text = re.sub(pattern, chinese, text)
     return text

@@ -53,11 +53,11 @@ class Connection(asyncio.Protocol):
         head, complete, body = self._answer.partition(b"\r\n\r\n")
         if complete and len(body) >= int(head.lower().partition(b"content-length:")[2].split(None, 1)[0]):
             self._answer = b""
-            self._crowd.answered(self, body, time.monotonic() - self._due)
+            self._crowd.note_answer(self, body, time.monotonic() - self._due)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Nobody else would say so."""
-        self._crowd.lost(error)
+        self._crowd.give_up(error)
 
 
 class Crowd:
@@ -113,7 +113,7 @@ class Crowd:
         for connection in self._idle:
             connection.transport.abort()
 
-    def answered(self, connection: Connection, body: bytes, seconds: float) -> None:
+    def note_answer(self, connection: Connection, body: bytes, seconds: float) -> None:
         """Note an answer, and go on."""
         self.latencies.append(seconds)
         self.accepted += body == RECEIVED
@@ -122,7 +122,7 @@ class Crowd:
             self._done.set_result(None)
         self._send()
 
-    def lost(self, error: Exception | None) -> None:
+    def give_up(self, error: Exception | None) -> None:
         """Give up: a gateway keeps its connections."""
         if not self._done.done():
             self._done.set_exception(error or ConnectionResetError("the gateway has closed a connection"))
@@ -138,7 +138,7 @@ def request(url: str, event_id: str, message_id: str) -> bytes:
     click = sender.card(now=time.time())
     click["header"]["event_id"] = event_id
     click["event"]["context"]["open_message_id"] = message_id
-    body, place = sender.sealed(click), urlsplit(url)
+    body, place = sender.seal_body(click), urlsplit(url)
     headers = sender.headers(body, timestamp=str(int(time.time())))
     headers |= {"Host": place.netloc, "Content-Length": str(len(body))}
     lines = (f"POST {place.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()))

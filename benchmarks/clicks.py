@@ -54,7 +54,7 @@ found = {"all": best(lambda: receive(incoming, keys, NOW)), "read": best(lambda:
 def proof(lab: Lab) -> Iterator[Row]:
     """From the raw request to a `CardClick`: signature, cipher, token and time, then reading."""
     proven, read = Series(), Series()
-    body = sender.sealed(sender.card())
+    body = sender.seal_body(sender.card())
     keys = (sender.APP, sender.KEY, sender.TOKEN)
     given = f"KEYS, NOW, BODY, HEADERS = {keys!r}, {sender.NOW!r}, {body!r}, {sender.headers(body)!r}"
     for measured in range(-1, 5):
@@ -112,7 +112,7 @@ def _wait_until_ready(url: str) -> None:
 def into_rabbitmq(lab: Lab) -> Iterator[Row]:
     """Clicks into a quorum queue, each confirmed before it is answered."""
     with rabbitmq.find(os.environ).server.vhost() as broker, gateway(lab, RABBITMQ_URL=broker) as gate:
-        yield from _thrown(lab, gate, "RabbitMQ", lambda: _drained(broker), goals=True)
+        yield from _thrown(lab, gate, "RabbitMQ", lambda: _drain_queue(broker), goals=True)
 
 
 def into_the_database(lab: Lab) -> Iterator[Row]:
@@ -121,7 +121,7 @@ def into_the_database(lab: Lab) -> Iterator[Row]:
         database = databases.make()
         migrate.upgrade(urls.parse(database, "the benchmark's database"))
         with gateway(lab, LARK_DATABASE_URL=database) as gate:
-            yield from _thrown(lab, gate, "PostgreSQL", lambda: _stored(database), goals=False)
+            yield from _thrown(lab, gate, "PostgreSQL", lambda: _empty_table(database), goals=False)
 
 
 def _thrown(
@@ -166,7 +166,7 @@ def _cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _drained(broker: str) -> int:
+def _drain_queue(broker: str) -> int:
     """Empty the queue; how many different clicks were in it."""
     found: set[str | None] = set()
     with rabbitmq.connect(broker) as connection:
@@ -180,7 +180,7 @@ def _drained(broker: str) -> int:
     return len(found)
 
 
-def _stored(database: str) -> int:
+def _empty_table(database: str) -> int:
     """Empty the table; how many clicks were in it."""
     with engine(urls.parse(database, "the benchmark's database")).begin() as connection:
         return connection.execute(sa.delete(card_callbacks)).rowcount

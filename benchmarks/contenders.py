@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
-from benchmarks.flights import BATCH, wired
+from benchmarks.flights import BATCH, convert_row
 
 APP_ID, SECRET, RECEIVER, BASE, TABLE = "cli_bench", "secret", "ou_bench", "bascnbench", "tblbench"
 Row = dict[str, Any]
@@ -34,7 +34,7 @@ def _batches(rows: Iterable[Row], *, convert: bool) -> Iterator[list[Row]]:
     """What the others do by hand: cut, and convert where asked."""
     rows = iter(rows)
     while batch := list(itertools.islice(rows, BATCH)):
-        yield [wired(row) for row in batch] if convert else batch
+        yield [convert_row(row) for row in batch] if convert else batch
 
 
 class Ours:
@@ -87,7 +87,7 @@ class ByHand:
             "content": self._dumps(content),
         }
 
-    def _checked(self, content: bytes) -> Any:
+    def _check_answer(self, content: bytes) -> Any:
         answer = self._loads(content)
         if answer["code"]:
             raise RuntimeError(answer["msg"])
@@ -95,13 +95,13 @@ class ByHand:
 
     def message(self, text: str) -> None:
         """Send a text."""
-        self._checked(self._client.post(**self._message(text)).content)
+        self._check_answer(self._client.post(**self._message(text)).content)
 
     async def amessage(self, text: str) -> None:
         """Send a text from an event loop."""
         if self._opened is None:
             self._opened = self._async_client()
-        self._checked((await self._opened.post(**self._message(text))).content)
+        self._check_answer((await self._opened.post(**self._message(text))).content)
 
     def insert(self, rows: Iterable[Row], *, convert: bool) -> None:
         """Write rows."""
@@ -109,7 +109,7 @@ class ByHand:
         for batch in _batches(rows, convert=convert):
             content = self._dumps({"records": [{"fields": row} for row in batch]})
             answer = self._client.post(url, params={"client_token": str(uuid.uuid4())}, content=content)
-            if len(self._checked(answer.content)["records"]) != len(batch):
+            if len(self._check_answer(answer.content)["records"]) != len(batch):
                 raise RuntimeError("records are missing")
 
 
@@ -126,7 +126,7 @@ class OfficialTyped:
         self._client = builder.log_level(lark.LogLevel.CRITICAL).build()
 
     @staticmethod
-    def _checked(answer: Any) -> Any:
+    def _check_answer(answer: Any) -> Any:
         if not answer.success():
             raise RuntimeError(answer.msg)
         return answer
@@ -138,11 +138,11 @@ class OfficialTyped:
 
     def message(self, text: str) -> None:
         """Send a text."""
-        self._checked(self._client.im.v1.message.create(self._message(text)))
+        self._check_answer(self._client.im.v1.message.create(self._message(text)))
 
     async def amessage(self, text: str) -> None:
         """Send a text from an event loop."""
-        self._checked(await self._client.im.v1.message.acreate(self._message(text)))
+        self._check_answer(await self._client.im.v1.message.acreate(self._message(text)))
 
     def insert(self, rows: Iterable[Row], *, convert: bool) -> None:
         """Write rows."""
@@ -151,7 +151,7 @@ class OfficialTyped:
             body = self._bitable.BatchCreateAppTableRecordRequestBody.builder().records(records).build()
             asked = self._bitable.BatchCreateAppTableRecordRequest.builder().app_token(BASE).table_id(TABLE)
             request = asked.client_token(str(uuid.uuid4())).request_body(body).build()
-            answer = self._checked(self._client.bitable.v1.app_table_record.batch_create(request))
+            answer = self._check_answer(self._client.bitable.v1.app_table_record.batch_create(request))
             if len(answer.data.records) != len(batch):
                 raise RuntimeError("records are missing")
 
@@ -163,7 +163,7 @@ class OfficialPlain(OfficialTyped):
         lark = self._lark
         request = lark.BaseRequest.builder().http_method(lark.HttpMethod.POST).uri(f"/open-apis{uri}")
         request = request.token_types({lark.AccessTokenType.TENANT}).queries(list(query.items()))
-        return self._checked(self._client.request(request.body(body).build()))
+        return self._check_answer(self._client.request(request.body(body).build()))
 
     def message(self, text: str) -> None:
         """Send a text."""

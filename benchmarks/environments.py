@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.package.environments import ROOT, built, environment, locked
+from tests.package.environments import ROOT, build_wheel, environment, read_locked
 
 COMMUNITY, COMMUNITY_VERSION = "feishu-bot-sdk", "0.13.0"
 """A client that others wrote and published."""
@@ -53,9 +53,9 @@ class Environments:
         wanted = WANTED[name]
         if wanted not in self._made:
             sys.stderr.write(f"Installing {', '.join(wanted).format(wheel='airflow-provider-lark')} …\n")
-            requirements = [one.format(wheel=self._built()) for one in wanted]
+            requirements = [one.format(wheel=self._build_wheel()) for one in wanted]
             place = self._folder / f"environment-{len(self._made)}"
-            self._made[wanted] = environment(place, *requirements, pins=locked()) / "python"
+            self._made[wanted] = environment(place, *requirements, pins=read_locked()) / "python"
         return self._made[wanted]
 
     def has(self, name: str) -> bool:
@@ -67,7 +67,7 @@ class Environments:
             return False
         return True
 
-    def _built(self) -> Path:
+    def _build_wheel(self) -> Path:
         if self._wheel is None:
-            self._wheel = built(ROOT, self._folder)
+            self._wheel = build_wheel(ROOT, self._folder)
         return self._wheel

@@ -36,12 +36,12 @@ def fields() -> list[dict[str, Any]]:
     return [{"field_id": f"fld{i}", "field_name": n, "type": t} for i, (n, t) in enumerate(types.items())]
 
 
-def repeated(rows: list[dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:
+def repeat_rows(rows: list[dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:
     """The first `count` of the day's rows, 400 times over, each a dict of its own."""
     return map(dict, itertools.islice(itertools.chain.from_iterable([rows] * _REPEATED), count))
 
 
-def wired(row: dict[str, Any]) -> dict[str, Any]:
+def convert_row(row: dict[str, Any]) -> dict[str, Any]:
     """A row as Lark takes it, as hand-written code for this one table would convert it."""
     wire = {name: value for name, value in row.items() if value is not None}
     wire[_TIME] = int(row[_TIME].timestamp() * 1000)

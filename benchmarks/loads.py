@@ -28,7 +28,7 @@ _OTHERS = "ABCDEFGH"
 
 _ROWS = """
 from benchmarks import flights
-rows = flights.repeated(flights.day(), COUNT)
+rows = flights.repeat_rows(flights.day(), COUNT)
 """
 _LEDGER = f"""
 from lark_provider import LarkServiceClient
@@ -167,14 +167,14 @@ def syncs(lab: Lab) -> Iterator[Row]:
     settings = {"rate_limits": False, "latency_ms": 0.0, "write_ms": 0.0}
     for _ in range(_SYNCS):
         with Emulator(settings=settings) as lark:
-            _, empty = _synced(lab, lark, _FEW)
-            requests, cost = _synced(lab, lark, _SYNCED)
+            _, empty = _measure_sync(lab, lark, _FEW)
+            requests, cost = _measure_sync(lab, lark, _SYNCED)
         calls.add("ours", requests)
         cpu.add("ours", 1e6 * (cost["cpu"] - empty["cpu"]) / (_SYNCED - _FEW))
         mb.add("ours", (cost["peak"] - empty["peak"]) / _KB)
     with Emulator(settings=settings) as lark:
-        few.add("ours", _synced(lab, lark, _COMPARED)[0])
-        few.add("community", _synced(lab, lark, _COMPARED, "onestep", _ONESTEP)[0])
+        few.add("ours", _measure_sync(lab, lark, _COMPARED)[0])
+        few.add("community", _measure_sync(lab, lark, _COMPARED, "onestep", _ONESTEP)[0])
     writes = -(-_SYNCED // _CHANGED // 1000)
     yield Row(
         f"sync of {_SYNCED:,} rows against as many, 1 % changed: requests", calls, [Goal(_READS + writes)]
@@ -185,7 +185,7 @@ def syncs(lab: Lab) -> Iterator[Row]:
     yield Row(what, few, [Goal(1 / 300, "community")])
 
 
-def _synced(
+def _measure_sync(
     lab: Lab, lark: Emulator, count: int, contender: str = "ours", code: str = _SYNC
 ) -> tuple[int, dict[str, float]]:
     """Sync so many rows in a fresh process; return how many requests it made, and what it cost."""

@@ -31,13 +31,13 @@ def pumps(lab: Lab) -> Iterator[Row]:
             database = databases.make()
             migrate.upgrade(urls.parse(database, "the benchmark's database"))
             with rabbitmq.find(os.environ).server.vhost() as broker:
-                seconds = _pumped(lab, broker, database)
+                seconds = _time_pump(lab, broker, database)
             if measured >= 0:
                 a_second.add("ours", _CLICKS / seconds)
     yield Row("clicks a second, RabbitMQ → pump → PostgreSQL", a_second)
 
 
-def _pumped(lab: Lab, broker: str, database: str) -> float:
+def _time_pump(lab: Lab, broker: str, database: str) -> float:
     """Return the seconds from the start of consuming to the last commit."""
     for start in range(0, _CLICKS, _AT_ONCE):
         mq.send(broker, f"card.{sender.APP}", *(mq.card(f"e{start + n}") for n in range(_AT_ONCE)))

@@ -22,7 +22,7 @@ _SHEET = {"sheet_id": "Q7PlXT", "title": "Sheet1", "index": 0, "hidden": False, 
 _RANGE = re.compile(rb"/values/[^!%]+(?:!|%21)[A-Z]+([0-9]+)(?::|%3A)[A-Z]+([0-9]+)")
 
 
-def _said(data: Any) -> bytes:
+def _encode_answer(data: Any) -> bytes:
     return orjson.dumps({"code": 0, "msg": "success", "data": data})
 
 
@@ -44,12 +44,12 @@ class Sheets(Stub):
         if b"/sheets/" not in target:
             return super().answer(method, url, body)
         if target.endswith(b"/sheets/query"):
-            return _said({"sheets": [{**_SHEET, "grid_properties": _GRID}]})
+            return _encode_answer({"sheets": [{**_SHEET, "grid_properties": _GRID}]})
         if target.endswith(b"/metainfo"):
-            return _said({"properties": {"revision": Sheets.writes}})
+            return _encode_answer({"properties": {"revision": Sheets.writes}})
         if target.endswith(b"/full"):  # of the benchmark: from now on there is something to read
             Sheets.is_full = True
-            return _said({})
+            return _encode_answer({})
         if (found := _RANGE.search(target)) is not None:
             first, last = int(found[1]), int(found[2])
             values = _rows(min(last, ROWS) - first + 1) if Sheets.is_full else b"[]"
@@ -60,7 +60,7 @@ class Sheets(Stub):
         if target.endswith(b"/values"):
             Sheets.writes += 1
         sheet = {"title": "Report", "url": "https://example.com/sheets/" + TOKEN, "token": TOKEN}
-        return _said({"revision": Sheets.writes, "spreadsheet": sheet, "sheet_filter_info": None})
+        return _encode_answer({"revision": Sheets.writes, "spreadsheet": sheet, "sheet_filter_info": None})
 
 
 if __name__ == "__main__":

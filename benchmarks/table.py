@@ -38,7 +38,7 @@ class Goal:
         sign = "≥ " if self.at_least else "≤ " if self.bound else ""
         return sign + (_number(self.bound) if self.other is None else self._ratio(self.bound))
 
-    def reached(self, series: Series) -> str:
+    def compare_with_goal(self, series: Series) -> str:
         """How far it came, and whether that is enough."""
         value = series.median("ours") if self.other is None else series.ratio("ours", self.other)
         enough = value >= self.bound if self.at_least else value <= self.bound
@@ -62,7 +62,12 @@ class Row:
         """The row's cells."""
         shown = [self._cell(contender) for contender in COLUMNS]
         goals = "; ".join(goal.text() for goal in self.goals)
-        return [self.what, *shown, goals, "; ".join(goal.reached(self.series) for goal in self.goals)]
+        return [
+            self.what,
+            *shown,
+            goals,
+            "; ".join(goal.compare_with_goal(self.series) for goal in self.goals),
+        ]
 
     def _cell(self, contender: str) -> str:
         values = self.series.values.get(contender)

@@ -83,7 +83,7 @@ class Waiter:
         asked_for_all = self._statements + 2  # one may have been under way
         await _until(lambda: self._statements >= asked_for_all)
 
-    async def fired(self, count: int) -> dict[str, float]:
+    async def wait_until_fired(self, count: int) -> dict[str, float]:
         """When triggers fired, by message id, as soon as so many have."""
         await _until(lambda: len(self._fired) >= count)
         return self._fired
@@ -129,7 +129,7 @@ async def work(database: str, broker: str) -> None:
     waiter = Waiter(database, broker)
     while line := await asyncio.to_thread(sys.stdin.readline):
         job, count = line.split()
-        found = await {"wait": waiter.wait, "fired": waiter.fired}[job](int(count))
+        found = await {"wait": waiter.wait, "fired": waiter.wait_until_fired}[job](int(count))
         answers.write(json.dumps(found) + "\n")
     await waiter.leave()
 

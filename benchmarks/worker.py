@@ -35,9 +35,9 @@ def peak() -> int:
 def jobs(contender: Contender, runner: asyncio.Runner) -> dict[str, Job]:
     """What can be asked of a contender, by name; each is given a count."""
     rows = flights.day()
-    plain = [flights.wired(row) for row in rows]
-    thousand = {False: list(flights.repeated(plain, flights.BATCH))}
-    thousand[True] = list(flights.repeated(rows, flights.BATCH))
+    plain = [flights.convert_row(row) for row in rows]
+    thousand = {False: list(flights.repeat_rows(plain, flights.BATCH))}
+    thousand[True] = list(flights.repeat_rows(rows, flights.BATCH))
 
     def messages(count: int) -> None:
         for number in range(count):
@@ -65,7 +65,7 @@ def jobs(contender: Contender, runner: asyncio.Runner) -> dict[str, Job]:
 
 def _each(rows: list[dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:
     """A generator, as a cursor or a file would be."""
-    yield from flights.repeated(rows, count)
+    yield from flights.repeat_rows(rows, count)
 
 
 async def _many(contender: Contender, count: int) -> None:

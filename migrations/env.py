@@ -22,7 +22,7 @@ def _is_ours(_thing: object, name: str | None, kind: str, reflected: bool, compa
     return not (kind == "table" and reflected and compare_to is None)
 
 
-def _written(kind: str, item: object, _context: object) -> str | Literal[False]:
+def _render_item(kind: str, item: object, _context: object) -> str | Literal[False]:
     """How a generated migration names a type: ours by what it is in the database, since migrations stay."""
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, Moment) else False
 
@@ -31,7 +31,7 @@ _OPTIONS: dict[str, Any] = {
     "target_metadata": metadata,
     "version_table": VERSION_TABLE,
     "include_object": _is_ours,
-    "render_item": _written,
+    "render_item": _render_item,
     "compare_type": True,
 }
 

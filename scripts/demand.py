@@ -40,7 +40,7 @@ def shape(path: str) -> str:
     return "/".join(":" if part.startswith(":") else part for part in parts)
 
 
-def emulated() -> set[tuple[str, str]]:
+def list_emulated() -> set[tuple[str, str]]:
     """Return method and shape of each endpoint that the emulator has."""
     return {(route.method, shape(route.path)) for route in ROUTES}
 
@@ -97,7 +97,7 @@ def report(uses: list[Use]) -> str:
 def main(arguments: list[str]) -> None:
     """Print the report."""
     ranking = Path(arguments[0]) if arguments else RANKING
-    sys.stdout.write(report(read(ranking.read_text("utf-8").splitlines(), emulated())) + "\n")
+    sys.stdout.write(report(read(ranking.read_text("utf-8").splitlines(), list_emulated())) + "\n")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def main(folder: Path) -> None:
         check_contents(wheel)
         check_contents(sdist)
         print(f"✓ {wheel.name}, {sdist.name}: metadata and contents")
-    parts = [part for project in PROJECTS.values() for part in vendored(project)]
+    parts = [part for project in PROJECTS.values() for part in list_vendored(project)]
     print(f"✓ licences of {len(parts)} vendored file(s)")
     wheels = sorted(folder.glob("*.whl"))
     with tempfile.TemporaryDirectory() as temporary:
@@ -146,7 +146,7 @@ def check_contents(distribution: Path) -> None:
         raise ReleaseError(f"{distribution.name} has no LICENSE. Next: name it in pyproject.toml.")
 
 
-def vendored(project: Path) -> list[Vendored]:
+def list_vendored(project: Path) -> list[Vendored]:
     """Return the vendored files of a project, from the tables beside them.
 
     Raises:

@@ -126,7 +126,7 @@ def click(_: Emulator) -> Callable[[], object]:
     def work() -> None:
         content = sender.card()
         content["header"]["event_id"] = f"walk{next(places)}"
-        body = sender.sealed(content)
+        body = sender.seal_body(content)
         answer = loop.run_until_complete(gateway.answer(sender.APP, sender.headers(body), body))
         assert answer.status == 200  # noqa: PLR2004, S101 - else something else was counted
 

@@ -41,12 +41,12 @@ def shown_secrets(error: BaseException) -> list[str]:
                 found += [
                     f"{file}:{line} {frame.f_code.co_name}: {name} = {SECRETS.sub('…', shown)[:300]}"
                     for name, value in frame.f_locals.items()
-                    if SECRETS.search(shown := _shown(value))
+                    if SECRETS.search(shown := _safe_repr(value))
                 ]
     return found
 
 
-def _shown(value: object) -> str:
+def _safe_repr(value: object) -> str:
     try:
         return repr(value)
     except Exception:  # noqa: BLE001 - nested too deeply, half made, or without a repr: reporters skip it too
@@ -57,10 +57,10 @@ def _shown(value: object) -> str:
 def _canary(monkeypatch: pytest.MonkeyPatch) -> None:
     leave = pytest.RaisesExc.__exit__
 
-    def watched(self: Any, kind: Any, error: Any, trace: Any) -> bool:
+    def leave_watched(self: Any, kind: Any, error: Any, trace: Any) -> bool:
         result = leave(self, kind, error, trace)
         if error is not None and (found := shown_secrets(error)):
             pytest.fail("Secrets in the frames of an error:\n" + "\n".join(found))
         return result
 
-    monkeypatch.setattr(pytest.RaisesExc, "__exit__", watched)
+    monkeypatch.setattr(pytest.RaisesExc, "__exit__", leave_watched)

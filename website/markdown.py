@@ -71,7 +71,7 @@ def with_large_pictures(text: str) -> str:
     return "\n".join(line if is_code else _PICTURE.sub(r"[\1](\2)", line) for line, is_code in lines(text))
 
 
-def joined(text: str) -> str:
+def join_lines(text: str) -> str:
     """Return a page without line breaks between Chinese characters, which a browser would show as blanks."""
     whole: list[str] = []
     code_before = True
@@ -85,7 +85,7 @@ def joined(text: str) -> str:
     return "\n".join(whole)
 
 
-def nested(text: str) -> str:
+def indent_lists(text: str) -> str:
     """Return a page with four blanks before what belongs to an item of a list; GitHub takes less."""
     written: list[str] = []
     open_items: list[int] = []  # where the text of each begins, as it is written

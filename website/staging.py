@@ -49,7 +49,7 @@ class Links:
             return target
         path, mark, anchor = target.partition("#")
         if self._source is None:
-            return self._generated(path) + mark + anchor
+            return self._resolve_link(path) + mark + anchor
         file = (self._source.parent / path).resolve()
         if not file.exists() or not file.is_relative_to(ROOT):
             self.wrong.append(f"{self._source.relative_to(ROOT)} links to {target}, which does not exist")
@@ -66,7 +66,7 @@ class Links:
         kind = "tree" if file.is_dir() else "blob"
         return f"{REPOSITORY}/{kind}/main/{file.relative_to(ROOT).as_posix()}{mark}{anchor}"
 
-    def _generated(self, path: str) -> str:
+    def _resolve_link(self, path: str) -> str:
         """Return where a link of a generated page leads: to the English page while there is no twin of it."""
         name = posixpath.normpath(posixpath.join(posixpath.dirname(self._name), path))
         written = self._known.values()
@@ -108,7 +108,7 @@ def stage(language: str, folder: Path, generated: dict[str, str]) -> dict[str, s
         text = generated[name] if source is None else twins.without_mark(source.read_text("utf-8"))
         links = Links(language, name, source, known)
         linked = markdown.with_links(_OTHER_LANGUAGE.sub("", text, count=1), links)
-        pages[name] = markdown.nested(markdown.joined(markdown.with_large_pictures(linked)))
+        pages[name] = markdown.indent_lists(markdown.join_lines(markdown.with_large_pictures(linked)))
         wrong += links.wrong
     if wrong:
         raise SiteError("\n".join([*wrong, "Next: correct these links."]))

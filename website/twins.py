@@ -25,7 +25,7 @@ def digest(page: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def recorded(twin: str) -> str | None:
+def read_digest(twin: str) -> str | None:
     """Return the digest that a Chinese page names, or None."""
     found = _MARK.search(twin)
     return found.group(1) if found else None
@@ -42,7 +42,7 @@ def behind() -> dict[str, str]:
     wrong = dict.fromkeys(english.keys() - chinese.keys(), "has no Chinese twin")
     wrong |= dict.fromkeys(chinese.keys() - english.keys(), "has no English twin")
     for name in (english.keys() & chinese.keys()) - _GENERATED:
-        mark = recorded(chinese[name].read_text("utf-8"))
+        mark = read_digest(chinese[name].read_text("utf-8"))
         if mark is None:
             wrong[name] = "names no digest of its English twin"
         elif mark != digest(english[name].read_text("utf-8")):

@@ -212,13 +212,13 @@ class Place:
         """Start a run, once the DAG is parsed."""
         found: list[str] = []
 
-        def started() -> bool:
+        def start_run() -> bool:
             with suppress(OSError):
                 made = self.call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None})
                 found.append(made["dag_run_id"])
             return bool(found)
 
-        wait_until(started, SECONDS)
+        wait_until(start_run, SECONDS)
         return found[0]
 
     def task(self, dag_id: str, run_id: str) -> dict[str, Any]:
@@ -247,7 +247,7 @@ def path(place: Place, name: str) -> Path:
     return found
 
 
-def shown(place: Place, text: str) -> str:
+def find_card(place: Place, text: str) -> str:
     """The content of the one card that has a text."""
     (message,) = place.messages(text)
     return json.dumps(message["content"], ensure_ascii=False)
@@ -258,10 +258,10 @@ def click(place: Place, text: str, option: str = "Yes", **form: Any) -> dict[str
     (message,) = place.messages(text)
     done = place.lark.click(message["message_id"], "bob", option, **form)
     assert done["code"] == 0, done
-    return applied(place, done["event_id"])
+    return wait_until_applied(place, done["event_id"])
 
 
-def applied(place: Place, event_id: str) -> dict[str, Any]:
+def wait_until_applied(place: Place, event_id: str) -> dict[str, Any]:
     """What became of a click, once that is shown."""
     statement = "SELECT result FROM applied_clicks WHERE event_id = :e AND shown_at IS NOT NULL"
     place.wait(lambda: execute(place.database, statement, e=event_id))

@@ -27,7 +27,7 @@ class Runner(TriggerRunner):
         self.triggers[trigger_id] = TriggerDetails(task=task, is_watcher=True, name="t", events=0)
         return task
 
-    async def fired(self, count: int) -> list[tuple[int, Any]]:
+    async def wait_for_events(self, count: int) -> list[tuple[int, Any]]:
         await mq.wait_until_async(lambda: len(self.events) >= count)
         return [(entry.trigger_id, entry.event.payload) for entry in self.events]
 

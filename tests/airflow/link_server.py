@@ -129,7 +129,7 @@ class LinkServer:
         """A new code for a person of the emulator."""
         return LinkCodes(self.people).new(self.person(name))
 
-    def linked(self, name: str) -> Account | None:
+    def find_linked(self, name: str) -> Account | None:
         """The user that a person of the emulator is linked to."""
         person = self.person(name)
         found = self.people.find(person.app_id, person.tenant_key, person.open_id)

@@ -32,7 +32,7 @@ def statsd() -> Iterator[socket.socket]:
         yield listening
 
 
-def received(statsd: socket.socket) -> dict[str, str]:
+def read_received(statsd: socket.socket) -> dict[str, str]:
     """What came, by its name; the last value of each."""
     found: dict[str, str] = {}
     while True:
@@ -60,7 +60,7 @@ def test_a_task_counts_its_calls_in_airflows_statistics(
         airflow_home.airflow("dags", "test", "stats", lark=lark)
     finally:
         airflow_home.env = before
-    found = {name: value for name, value in received(statsd).items() if ".lark." in name}
+    found = {name: value for name, value in read_received(statsd).items() if ".lark." in name}
     [sent] = [name for name in found if name.startswith("airflow.lark.requests") and "messages" in name]
     assert f"app={lark.app_id}" in sent
     assert "code=0" in sent

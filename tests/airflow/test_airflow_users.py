@@ -24,7 +24,7 @@ def simple(monkeypatch: pytest.MonkeyPatch) -> SimpleAuthManager:
     return SimpleAuthManager()  # type: ignore[no-untyped-call]
 
 
-def linked(account: Account, at: datetime | None = None) -> Linked:
+def make_link(account: Account, at: datetime | None = None) -> Linked:
     return Linked(BOB, account, at or datetime.now(UTC))
 
 
@@ -38,10 +38,10 @@ def test_a_simple_user_is_restored_with_the_role_that_is_configured_now(
     account = users.account(session(simple, "bob", "user"), simple)
     assert (account.auth_manager, account.user_id, account.user_name) == (SIMPLE, "bob", "bob")
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "bob:viewer")
-    assert vars(users.restore(linked(account), simple))["role"] == "viewer"
+    assert vars(users.restore(make_link(account), simple))["role"] == "viewer"
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "eve:admin")
     with pytest.raises(InactiveUserError, match="must exist and be active"):
-        users.restore(linked(account), simple)
+        users.restore(make_link(account), simple)
 
 
 def test_a_session_of_a_removed_user_is_not_kept(simple: SimpleAuthManager) -> None:
@@ -52,21 +52,21 @@ def test_a_session_of_a_removed_user_is_not_kept(simple: SimpleAuthManager) -> N
 def test_a_link_of_another_auth_manager_is_not_restored(simple: SimpleAuthManager) -> None:
     account = Account("fab.FabAuthManager", "bob", "bob", {"sub": "bob", "role": "admin"})
     with pytest.raises(InactiveUserError, match="must be of the auth manager"):
-        users.restore(linked(account), simple)
+        users.restore(make_link(account), simple)
 
 
 def test_users_are_found_by_name_and_address(
     simple: SimpleAuthManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def found(user: BaseUser | None) -> str | None:
+    def find_id(user: BaseUser | None) -> str | None:
         return None if user is None else user.get_id()
 
-    assert found(users.find_by_name("bob", simple)) == "bob"
-    assert found(users.find_by_name("BOB", simple)) is None
-    assert found(users.with_email("Bob@x.co", simple)) == "bob"
-    assert found(users.with_email("alice@x.co", simple)) == "Alice"
-    assert found(users.with_email("CAROL@x.co", simple)) == "carol@x.co"
-    assert found(users.with_email("dave@x.co", simple)) is None
+    assert find_id(users.find_by_name("bob", simple)) == "bob"
+    assert find_id(users.find_by_name("BOB", simple)) is None
+    assert find_id(users.with_email("Bob@x.co", simple)) == "bob"
+    assert find_id(users.with_email("alice@x.co", simple)) == "Alice"
+    assert find_id(users.with_email("CAROL@x.co", simple)) == "carol@x.co"
+    assert find_id(users.with_email("dave@x.co", simple)) is None
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "bob:user,bob@x.co:op")
     assert users.with_email("bob@x.co", simple) is None  # two of them
 
@@ -79,7 +79,7 @@ def test_everybody_is_the_anonymous_admin_where_airflow_says_so(
         users.account(anonymous, simple)
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "True")
     account = users.account(anonymous, simple)
-    assert users.restore(linked(account), simple).get_id() == "Anonymous"
+    assert users.restore(make_link(account), simple).get_id() == "Anonymous"
 
 
 class GroupUser(BaseUser):
@@ -112,10 +112,10 @@ def test_another_auth_manager_restores_a_user_for_a_week() -> None:
     manager = other()
     account = users.account(GroupUser({"sub": "bob", "groups": ["a"]}), manager)
     day = timedelta(days=1)
-    recent = linked(account, datetime.now(UTC) - users.UNCHECKED + day)
+    recent = make_link(account, datetime.now(UTC) - users.UNCHECKED + day)
     assert users.restore(recent, manager).get_id() == "bob"
     with pytest.raises(InactiveUserError, match="must be at most 7 days old"):
-        users.restore(linked(account, datetime.now(UTC) - users.UNCHECKED - day), manager)
+        users.restore(make_link(account, datetime.now(UTC) - users.UNCHECKED - day), manager)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from lark_provider.storage import migrate, urls
 from tests.airflow.card_callbacks.making import buttons, messages
 from tests.airflow.conftest import CHAT, AirflowHome, connection
 from tests.callbacks.parts import KnownKeys
-from tests.callbacks.serving import served
+from tests.callbacks.serving import serve
 from tests.failures.waiting import wait_until
 
 EXAMPLE = Path(__file__).parents[2] / "example_dags" / "approve_publish.py"
@@ -45,7 +45,7 @@ def test_a_stranger_is_rejected_and_the_approver_goes_on(
     conf = json.dumps({"chat_id": CHAT, "approvers": ["ou_emulator0001_alice"]})
     command = [sys.executable, "-m", "airflow", "dags", "test", "approve_publish", "--conf", conf]
     environment["AIRFLOW_CONN_LARK_DEFAULT"] = connection(lark)
-    with served(application(gateway)) as address:
+    with serve(application(gateway)) as address:
         url = f"{address}/lark/callbacks/{lark.app_id}"
         lark.set_callback(url, encrypt_key=KEY, verification_token=TOKEN)
         log = tmp_path / "run.log"

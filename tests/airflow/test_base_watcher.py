@@ -172,7 +172,7 @@ def changes(runner: Runner) -> list[tuple[str, str, str]]:
     ]
 
 
-async def subscribed(runner: Runner, base: Base) -> None:
+async def wait_until_subscribed(runner: Runner, base: Base) -> None:
     """Wait until the base is subscribed to: what is edited from now on has events."""
     drive = base.client.clouddoc.drive
     await until(runner, lambda: drive.is_subscribed(base.token, type="bitable"))
@@ -191,7 +191,7 @@ def test_events_are_typed_and_read_again_and_own_writes_are_left_out(base: Base,
         everything = LarkEventTrigger("drive.file.bitable_record_changed_v1")
         only_sums = base.watcher(fields="Sum", changes={"edited"})
         async with triggerer(base.watcher(), everything, only_sums) as runner:
-            await subscribed(runner, base)
+            await wait_until_subscribed(runner, base)
             await in_thread(lambda: base.edit(known, "after", Sum=5))
             await in_thread(lambda: base.edit(known, "again"))
             ours = await in_thread(
@@ -237,10 +237,10 @@ def test_what_happened_without_a_triggerer_or_gateway_is_found_once(base: Base, 
 
     async def first() -> None:
         async with triggerer(watcher()) as runner:
-            await subscribed(runner, base)
+            await wait_until_subscribed(runner, base)
             await in_thread(lambda: base.edit(kept, "one"))
             await until(runner, lambda: ("event", kept, "edited") in changes(runner))
-            await until(runner, lambda: gone in recorded())
+            await until(runner, lambda: gone in read_recorded())
 
     async def second() -> list[tuple[str, str, str]]:
         async with triggerer(watcher()) as runner:
@@ -273,11 +273,11 @@ def test_what_happened_without_a_triggerer_or_gateway_is_found_once(base: Base, 
     )
 
 
-def recorded() -> list[str]:
-    return queried("SELECT record_id FROM seen_records")
+def read_recorded() -> list[str]:
+    return query("SELECT record_id FROM seen_records")
 
 
-def queried(query: str) -> list[str]:
+def query(query: str) -> list[str]:
     engine = sa.create_engine(os.environ["LARK_DATABASE_URL"])
     try:
         with engine.connect() as connected:
@@ -286,7 +286,7 @@ def queried(query: str) -> list[str]:
         engine.dispose()
 
 
-def delivered(lark: Emulator) -> bool:
+def is_delivered(lark: Emulator) -> bool:
     return {one["state"] for one in lark.state()["events"]} == {"delivered"}
 
 
@@ -318,7 +318,7 @@ def test_an_event_under_two_ids_fires_once_also_after_a_restart_and_order_does_n
     key = f"event.{base.lark.app_id}"
     first, again = (changed_to(base, known, name, revision=9) for name in ("e1", "e2"))
 
-    async def fired(*bodies: dict[str, Any]) -> list[str]:
+    async def fire_all(*bodies: dict[str, Any]) -> list[str]:
         async with triggerer(base.watcher()) as runner:
             await in_thread(mq.send, url, key, *bodies)
             last = bodies[-1]["header"]["event_id"]
@@ -327,12 +327,12 @@ def test_an_event_under_two_ids_fires_once_also_after_a_restart_and_order_does_n
             await until(runner, lambda: len(recorded_events()) >= 2)
             return found
 
-    assert mq.run(fired(first, again, changed_to(base, known, "e3", revision=8))) == ["e1", "e3"]
-    assert mq.run(fired(again, first, changed_to(base, known, "e4", revision=7))) == ["e4"]
+    assert mq.run(fire_all(first, again, changed_to(base, known, "e3", revision=8))) == ["e1", "e3"]
+    assert mq.run(fire_all(again, first, changed_to(base, known, "e4", revision=7))) == ["e4"]
 
 
 def recorded_events() -> list[str]:
-    return queried("SELECT event_id FROM handled_events")
+    return query("SELECT event_id FROM handled_events")
 
 
 def test_two_thousand_events_while_the_gateway_is_killed_are_all_seen_and_none_twice(
@@ -349,7 +349,7 @@ def test_two_thousand_events_while_the_gateway_is_killed_are_all_seen_and_none_t
 
     async def work() -> Counter[str]:
         async with triggerer(base.watcher(scan_every=10, modified_field="Modified")) as runner:
-            await subscribed(runner, base)
+            await wait_until_subscribed(runner, base)
             await in_thread(burst, ids[:700])
             gateway.command.kill()
             await in_thread(burst, ids[700:1400])
@@ -359,7 +359,7 @@ def test_two_thousand_events_while_the_gateway_is_killed_are_all_seen_and_none_t
             sources = {source for source, _, _ in changes(runner)}
             assert sources == {"event", "scan"}
             base.lark.advance(AGAIN_SECONDS)  # what the gateway did not take is sent again, late
-            await until(runner, lambda: delivered(base.lark), 400)
+            await until(runner, lambda: is_delivered(base.lark), 400)
             await in_thread(lambda: base.edit(ids[0], "the end"))
             await until(runner, lambda: len(changes(runner)) > 2000, 200)
             return Counter(record_id for _, record_id, _ in changes(runner))
@@ -377,26 +377,26 @@ def test_ten_thousand_edits_during_an_outage_are_found_by_a_scan_and_not_told_ag
     for start in range(0, count, batch):
         ids += base.add(*(f"row {number}" for number in range(start, start + batch)))
 
-    async def begun() -> None:
+    async def start_watching() -> None:
         async with triggerer(base.watcher(scan_every=10)) as runner:
-            await subscribed(runner, base)
+            await wait_until_subscribed(runner, base)
 
-    async def found() -> Counter[tuple[str, str, str]]:
+    async def count_events() -> Counter[tuple[str, str, str]]:
         async with triggerer(base.watcher(scan_every=10)) as runner:
             await until(runner, lambda: total(runner) >= count, 400)
             await in_thread(gateway.start)
             base.lark.advance(AGAIN_SECONDS)  # what the gateway did not take is sent again
-            await until(runner, lambda: delivered(base.lark), 400)
+            await until(runner, lambda: is_delivered(base.lark), 400)
             await in_thread(lambda: base.edit(ids[0], "the end"))
             await until(runner, lambda: total(runner) > count, 200)
             return Counter(changes(runner))
 
-    mq.run(begun())
+    mq.run(start_watching())
     gateway.command.kill()
     for start in range(0, count, batch):
         edit = {"do": "edit", "records": ids[start : start + batch], "fields": {"Text": "edited"}}
         base.lark.edit_rows(base.token, base.table, [edit], user_id="alice")
-    reported = mq.run(found(), 900)
+    reported = mq.run(count_events(), 900)
     expected = {("scan", one, "edited"): 1 for one in ids}
     assert reported == expected | {("event", ids[0], "edited"): 1}
 
@@ -426,16 +426,16 @@ def test_a_missing_connection_is_not_looked_for_without_a_pause(monkeypatch: pyt
         for one in nothing:
             yield one
 
-    async def begun() -> None:
+    async def start_watching() -> None:
         watcher = LarkBaseWatcher("bas1", "tbl1", lark_conn_id="none")
         async with asyncio.timeout(5):
             await anext(watcher.filter_shared_stream(stream()))
 
     with pytest.raises(TimeoutError):
-        asyncio.run(begun())
+        asyncio.run(start_watching())
     monkeypatch.setattr(base_watcher, "_PAUSE_SECONDS", 0)
     with pytest.raises(AirflowNotFoundException, match="none"):
-        asyncio.run(begun())
+        asyncio.run(start_watching())
 
 
 def test_arguments_are_checked_and_the_same_watcher_is_the_same_trigger() -> None:

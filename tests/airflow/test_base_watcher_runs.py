@@ -63,7 +63,7 @@ def test_edits_queue_a_run_of_the_example_although_gateway_and_triggerer_are_kil
     wait_until(lambda: drive.is_subscribed(base.token, type="bitable"), SECONDS)
     ids = base.add(*(f"row {number}" for number in range(COUNT)))
     wait_until(lambda: set(changes(triggerer)) == {(one, "added") for one in ids}, SECONDS)
-    assert triggerer.queued() >= {"record_events"}
+    assert triggerer.list_queued() >= {"record_events"}
     for place, record_id in enumerate(ids):
         if place == COUNT // 3:
             gateway.command.kill()
@@ -74,10 +74,10 @@ def test_edits_queue_a_run_of_the_example_although_gateway_and_triggerer_are_kil
     triggerer.start()
     wanted = {(one, change) for one in ids for change in ("added", "edited")}
     wait_until(lambda: set(changes(triggerer)) == wanted, SECONDS)
-    assert handled(triggerer.events()) == dict.fromkeys(ids, "edited")
+    assert read_handled(triggerer.events()) == dict.fromkeys(ids, "edited")
 
 
-def handled(payloads: list[dict[str, Any]]) -> dict[str, str]:
+def read_handled(payloads: list[dict[str, Any]]) -> dict[str, str]:
     """What the task of the example returns for asset events."""
     names: dict[str, Any] = {}
     exec(compile(EXAMPLE.read_text(), str(EXAMPLE), "exec"), names)  # noqa: S102 - ours

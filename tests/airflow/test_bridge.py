@@ -41,7 +41,7 @@ def _linked(place: Place) -> Iterator[None]:
     place.stop_all()
 
 
-def parked(place: Place, dag_id: str, run_id: str) -> Mapping[str, Any]:
+def wait_until_parked(place: Place, dag_id: str, run_id: str) -> Mapping[str, Any]:
     place.wait(lambda: place.task(dag_id, run_id)["state"] == "awaiting_input")
     return place.task(dag_id, run_id)
 
@@ -54,7 +54,7 @@ def answer(place: Place, run_id: str, option: str = "Approve") -> None:
 def test_a_question_becomes_a_card_that_shows_how_it_was_answered_in_airflow(place: Place) -> None:
     bridge = place.bridge()
     run_id = place.run("asks")
-    parked(place, "asks", run_id)
+    wait_until_parked(place, "asks", run_id)
     place.wait(lambda: place.messages(f"Deploy {run_id}?"))
     (message,) = place.messages(f"Deploy {run_id}?")
     sent = "SELECT created_at FROM hitl_cards WHERE message_id = :m"
@@ -107,7 +107,7 @@ def test_a_person_who_is_not_linked_is_told_alone_and_can_link(place: Place) -> 
 def test_a_cleared_question_is_closed_and_asked_again(place: Place) -> None:
     place.bridge()
     run_id = place.run("asks")
-    before = parked(place, "asks", run_id)
+    before = wait_until_parked(place, "asks", run_id)
     place.wait(lambda: place.messages(f"Deploy {run_id}?"))
     place.call(
         "POST",
@@ -163,7 +163,7 @@ def test_beside_an_unguarded_api_server_the_card_shows_the_answer_that_counts(pl
         place.wait(lambda: "API server has another version of this package" in place.logs())
         place.start("callbacks", "listen")
         run_id = place.run("asks")
-        ti_id = parked(place, "asks", run_id)["id"]
+        ti_id = wait_until_parked(place, "asks", run_id)["id"]
         place.wait(lambda: place.messages(f"Deploy {run_id}?"))
         place.wait(place.lark.connections)
         (message,) = place.messages(f"Deploy {run_id}?")

@@ -11,7 +11,7 @@ import pytest
 from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
-from tests.airflow.bridge_place import Place, click, path, shown, versions
+from tests.airflow.bridge_place import Place, click, find_card, path, versions
 from tests.airflow.conftest import AirflowHome
 from tests.bridge.making import execute
 from tests.services.postgres import PostgresServer
@@ -91,7 +91,7 @@ def task(place: Place, name: str, task_id: str = "q") -> dict[str, Any]:
 def test_a_paused_dag_is_answered_and_goes_on_when_it_is_unpaused(place: Place) -> None:
     place.call("PATCH", "dags/paused", {"is_paused": True})
     assert click(place, "Is paused right?")["outcome"] == "answered"
-    place.wait(lambda: "bob" in shown(place, "Is paused right?"))
+    place.wait(lambda: "bob" in find_card(place, "Is paused right?"))
     place.call("PATCH", "dags/paused", {"is_paused": False})
     place.wait(lambda: task(place, "paused")["state"] == "success")
 
@@ -101,7 +101,7 @@ def test_an_edited_question_is_answered_as_it_was_asked(place: Place) -> None:
     place.wait(lambda: versions(place, "edited") > 1)
     assert click(place, "Is edited right?")["outcome"] == "answered"
     assert (outcome(place, "edited")["kind"], outcome(place, "edited")["options"]) == ("answered", ["Yes"])
-    place.wait(lambda: "bob" in shown(place, "Is edited right?"))
+    place.wait(lambda: "bob" in find_card(place, "Is edited right?"))
     # Airflow checks the answer against the file as it is now; if it does not fit, the next try asks again.
     place.wait(lambda: place.messages("New words?") or task(place, "edited")["state"] == "success")
 
@@ -110,7 +110,7 @@ def test_the_question_of_a_renamed_task_is_withdrawn_and_the_new_one_asks(place:
     path(place, "renamed").write_text(dag_file("renamed", task_id="other", subject="Is the other right?"))
     assert outcome(place, "renamed")["kind"] == "withdrawn"
     assert task(place, "renamed")["state"] == "removed"
-    place.wait(lambda: "lark_wait" not in shown(place, "Is renamed right?"))
+    place.wait(lambda: "lark_wait" not in find_card(place, "Is renamed right?"))
     place.wait(lambda: place.messages("Is the other right?"))
     (message,) = place.messages("Is the other right?")
     place.lark.click(message["message_id"], "bob", "No")
@@ -120,7 +120,7 @@ def test_the_question_of_a_renamed_task_is_withdrawn_and_the_new_one_asks(place:
 def test_the_question_of_a_removed_task_is_asked_again_when_the_task_returns(place: Place) -> None:
     path(place, "returned").write_text(dag_file("returned", task_id="other", subject="Another?"))
     assert outcome(place, "returned")["kind"] == "withdrawn"
-    place.wait(lambda: "lark_wait" not in shown(place, "Is returned right?"))
+    place.wait(lambda: "lark_wait" not in find_card(place, "Is returned right?"))
     path(place, "returned").write_text(dag_file("returned"))
     place.wait(lambda: len(place.messages("Is returned right?")) > 1, 400)
     _, again = place.messages("Is returned right?")  # Of a task instance with an id of its own.
@@ -136,7 +136,7 @@ def test_a_question_outlasts_its_file(place: Place) -> None:
     ti_id = task(place, "removed")["id"]
     assert task(place, "removed")["state"] == "awaiting_input"
     assert click(place, "Is removed right?")["outcome"] == "answered"
-    place.wait(lambda: "bob" in shown(place, "Is removed right?"))
+    place.wait(lambda: "bob" in find_card(place, "Is removed right?"))
     # Airflow resumes the task at once, finds no file, and a minute later starts it again under the same id.
     place.wait(lambda: task(place, "removed")["state"] == "up_for_reschedule")
     path(place, "removed").write_text(dag_file("removed"))
@@ -153,4 +153,4 @@ def test_the_question_of_a_deleted_dag_is_withdrawn(place: Place) -> None:
     with suppress(json.JSONDecodeError):  # It answers nothing.
         place.call("DELETE", "dags/deleted")
     assert (outcome(place, "deleted")["kind"], outcome(place, "deleted")["detail"]) == ("withdrawn", "gone")
-    place.wait(lambda: "lark_wait" not in shown(place, "Is deleted right?"))
+    place.wait(lambda: "lark_wait" not in find_card(place, "Is deleted right?"))

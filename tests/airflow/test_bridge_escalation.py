@@ -13,7 +13,7 @@ from lark_emulator import Emulator
 
 from tests.airflow.bridge_place import Place
 from tests.airflow.conftest import CHAT, AirflowHome
-from tests.airflow.test_bridge_failures import checked
+from tests.airflow.test_bridge_failures import run_checks
 from tests.bridge.making import execute
 from tests.services.postgres import PostgresServer
 
@@ -183,7 +183,7 @@ def test_the_check_names_what_is_missing(place: Place) -> None:
     place.wait(lambda: execute(place.database, "SELECT 1 FROM api_servers"))
     path = place.home / "checked.yaml"
     path.write_text(f"routes:{ESCALATED}")
-    good = checked(place, 0, LARK_ROUTES_PATH=str(path))["escalation"]
+    good = run_checks(place, 0, LARK_ROUTES_PATH=str(path))["escalation"]
     assert (good["status"], good["text"].split(":")[0]) == ("healthy", "1 route(s)")
     place.lark.add_user("eve", email="eve@example.com")
     path.write_text(
@@ -202,7 +202,7 @@ def test_the_check_names_what_is_missing(place: Place) -> None:
         "now())",
     )
     try:
-        found = checked(place, 1, LARK_ROUTES_PATH=str(path))["escalation"]
+        found = run_checks(place, 1, LARK_ROUTES_PATH=str(path))["escalation"]
     finally:
         place.lark.change_app(scopes=None)
     assert found["status"] == "unhealthy"

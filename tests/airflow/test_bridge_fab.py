@@ -135,7 +135,7 @@ def link(place: Place, name: str) -> None:
     assert place.people.find(who.app_id, who.tenant_key, who.open_id) is not None
 
 
-def asked(place: Place) -> tuple[str, str]:
+def ask(place: Place) -> tuple[str, str]:
     """A new question: the run, and the message of its card."""
     run_id = place.run("asks")
     place.wait(lambda: place.messages(f"Deploy {run_id}?"))
@@ -143,7 +143,7 @@ def asked(place: Place) -> tuple[str, str]:
     return run_id, message["message_id"]
 
 
-def clicked(place: Place, message_id: str, name: str, component: str = "Approve") -> dict[str, Any]:
+def click(place: Place, message_id: str, name: str, component: str = "Approve") -> dict[str, Any]:
     """Click, and return what the plugin recorded of it, with `event_id`."""
     done = place.lark.click(message_id, name, component)
     assert done["code"] == 0, done
@@ -169,7 +169,7 @@ def deactivate(metadata: sa.Engine, name: str) -> None:
 def test_only_an_active_and_assigned_op_answers_and_every_refusal_is_told_and_logged(
     place: Place, metadata: sa.Engine
 ) -> None:
-    run_id, message_id = asked(place)
+    run_id, message_id = ask(place)
     deactivate(metadata, "dave")
     who = person(place, "fremd")
     # A link of a person of another company, as if one had got into the table, must not help them.
@@ -182,17 +182,17 @@ def test_only_an_active_and_assigned_op_answers_and_every_refusal_is_told_and_lo
         "dave": "unlinked",  # and told to link again, which a deactivated user cannot
         "fremd": "foreign_tenant",
     }
-    found = {name: clicked(place, message_id, name) for name in refusals}
+    found = {name: click(place, message_id, name) for name in refusals}
     assert {name: one["outcome"] for name, one in found.items()} == refusals
     place.people.revoke(place.bob.open_id)
-    found["bob"] = clicked(place, message_id, "bob")
+    found["bob"] = click(place, message_id, "bob")
     assert found["bob"]["outcome"] == "unlinked"
     assert place.task("asks", run_id)["state"] == "awaiting_input"
     for name, one in found.items():
         lines = [line for line in place.airflow.log().splitlines() if one["event_id"] in line]
         assert any("Click refused" in line and person(place, name).open_id in line for line in lines), lines
     link(place, "bob")
-    assert clicked(place, message_id, "bob")["outcome"] == "answered"
+    assert click(place, message_id, "bob")["outcome"] == "answered"
     place.wait(lambda: place.task("asks", run_id)["state"] == "success")
     detail = place.call("GET", f"dags/asks/dagRuns/{run_id}/taskInstances/q/-1/hitlDetails")
     assert detail["responded_by_user"]["name"] == "bob"
@@ -203,7 +203,7 @@ def test_only_an_active_and_assigned_op_answers_and_every_refusal_is_told_and_lo
 
 
 def test_a_forged_click_is_refused_without_a_reason_and_logged(place: Place) -> None:
-    run_id, message_id = asked(place)
+    run_id, message_id = ask(place)
     statement = "SELECT key FROM hitl_cards WHERE message_id = :m"
     place.wait(lambda: execute(place.database, statement, m=message_id))
     (card,) = execute(place.database, statement, m=message_id)
@@ -236,9 +236,9 @@ def test_a_failure_is_retried_by_an_op_and_by_no_viewer(place: Place) -> None:
     run_id = place.run("fails")
     place.wait(lambda: place.messages(run_id) and '"retry"' in json.dumps(place.messages(run_id)[0]))
     message_id = place.messages(run_id)[0]["message_id"]
-    assert clicked(place, message_id, "alice", "retry")["outcome"] == "forbidden"
+    assert click(place, message_id, "alice", "retry")["outcome"] == "forbidden"
     assert place.call("GET", f"dags/fails/dagRuns/{run_id}/taskInstances/t")["try_number"] == 1
-    assert clicked(place, message_id, "carol", "retry")["outcome"] == "retried"
+    assert click(place, message_id, "carol", "retry")["outcome"] == "retried"
     place.wait(lambda: place.call("GET", f"dags/fails/dagRuns/{run_id}/taskInstances/t")["try_number"] == 2)
     cleared = owners(place, "post_clear_task_instances", run_id)
     assert sorted(cleared) == ["alice", "carol"]  # Airflow has a row of whom it refuses, too.

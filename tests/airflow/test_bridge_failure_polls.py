@@ -41,7 +41,7 @@ class Counted(AirflowApi):
         return await super().get(path, params)
 
 
-def polled(server: ApiServer, name: str, then: Callable[[], object], routes: str | None = None) -> list[str]:
+def poll(server: ApiServer, name: str, then: Callable[[], object], routes: str | None = None) -> list[str]:
     """Let a bridge that has just been started poll, and return what it reads in two polls more.
 
     Args:
@@ -76,7 +76,7 @@ def test_a_failed_run_is_asked_for_only_if_none_of_its_tasks_was_told(api_server
         fail(api_server, "dag_run", runs)
         fail(api_server, "task_instance", runs[:-1])  # The last one timed out.
 
-    paths = polled(api_server, "a cursor of this test", fail_all)
+    paths = poll(api_server, "a cursor of this test", fail_all)
     expected = {run_id: f"/dags/ask/dagRuns/{quote(run_id, safe='')}/taskInstances" for run_id in runs}
     assert [path for path in paths if path in expected.values()] == [expected[runs[-1]]]
 
@@ -95,14 +95,14 @@ def test_logs_that_one_bridge_had_no_time_for_are_read_by_the_next(
     logs = [f"/dags/etl/dagRuns/{quote(one, safe='')}/taskInstances/load/logs/1" for one in runs]
 
     monkeypatch.setattr(failure_logs, "SECONDS", 0.0)
-    paths = polled(api_server, name, lambda: fail(api_server, "task_instance", runs), str(routes))
+    paths = poll(api_server, name, lambda: fail(api_server, "task_instance", runs), str(routes))
     assert not set(paths) & set(logs)
     assert quoting(api_server, runs) == []
 
     # Airflow lists them no more: the bridge that takes over knows them by the rows of their cards alone.
     fail(api_server, "task_instance", runs, at="now() - interval '1 hour'")
     monkeypatch.setattr(failure_logs, "SECONDS", 60.0)
-    paths = polled(api_server, name, lambda: None, str(routes))
+    paths = poll(api_server, name, lambda: None, str(routes))
     assert quoting(api_server, runs) == runs
     assert not set(paths) & set(logs), "its first poll has read them"
 

@@ -100,7 +100,7 @@ def place(
             made.close()
 
 
-def failed(place: Place, dag_id: str) -> str:
+def run_failing(place: Place, dag_id: str) -> str:
     """Run a DAG that fails, and return the run once its failure is told."""
     run_id = place.run(dag_id)
     place.wait(lambda: place.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"] == "failed")
@@ -117,7 +117,7 @@ def card(place: Place, run_id: str) -> dict[str, Any]:
 
 
 def test_failures_of_a_run_are_one_card_that_turns_green(place: Place, tmp_path: Path) -> None:
-    run_id = failed(place, "pay_daily")
+    run_id = run_failing(place, "pay_daily")
     place.wait(lambda: place.messages(run_id) and "part_1" in text(card(place, run_id)))
     shown = text(card(place, run_id))
     assert all(name in shown for name in ("pay_daily", "load", "part_0", "data", "no rows for load"))
@@ -140,13 +140,13 @@ def test_failures_of_a_run_are_one_card_that_turns_green(place: Place, tmp_path:
 
 
 def test_a_killed_process_is_told(place: Place) -> None:
-    run_id = failed(place, "pay_killed")
+    run_id = run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(run_id))
     assert "killed" in text(card(place, run_id))
 
 
 def test_a_claim_is_shown_and_noted_in_airflow(place: Place) -> None:
-    run_id = failed(place, "pay_killed")
+    run_id = run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(run_id))
     place.lark.click(card(place, run_id)["message_id"], "bob", "claim")
     place.wait(lambda: "Claimed by bob" in text(card(place, run_id)))
@@ -155,20 +155,20 @@ def test_a_claim_is_shown_and_noted_in_airflow(place: Place) -> None:
 
 
 def test_a_muted_task_is_told_no_more(place: Place) -> None:
-    run_id = failed(place, "pay_noisy")
+    run_id = run_failing(place, "pay_noisy")
     place.wait(lambda: place.messages(run_id))
     place.lark.click(card(place, run_id)["message_id"], "bob", "mute", option="8 noisy")
     place.wait(lambda: "muted by bob" in text(card(place, run_id)))
     (mute,) = execute(place.database, "SELECT task_id, until - now() AS left FROM mutes")
     assert mute.task_id == "noisy"
     assert 7 < mute.left.total_seconds() / 3600 <= 8
-    quiet, loud = failed(place, "pay_noisy"), failed(place, "pay_killed")
+    quiet, loud = run_failing(place, "pay_noisy"), run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(loud))
     assert not place.messages(quiet)
 
 
 def test_what_a_notifier_has_told_is_not_told_again_and_gets_buttons(place: Place) -> None:
-    run_id = failed(place, "pay_notifies")
+    run_id = run_failing(place, "pay_notifies")
     place.wait(lambda: place.messages(run_id) and '"retry"' in text(card(place, run_id)))
     assert "no rows for told" in text(card(place, run_id))
     (row,) = execute(place.database, "SELECT version FROM incidents WHERE run_id = :r", r=run_id)
@@ -177,11 +177,11 @@ def test_what_a_notifier_has_told_is_not_told_again_and_gets_buttons(place: Plac
 
 
 def test_a_listener_beside_the_bridge_makes_one_card_of_a_run(place: Place) -> None:
-    run_id = failed(place, "pay_listened")
+    run_id = run_failing(place, "pay_listened")
     place.wait(lambda: place.messages(run_id) and '"retry"' in text(card(place, run_id)))
     place.wait(lambda: all(f"part_{index}" in text(card(place, run_id)) for index in range(3)))
     # Another run is told later: the bridge has looked at this one by then.
-    later = failed(place, "pay_killed")
+    later = run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(later))
     shown = text(card(place, run_id))
     assert "3 failures" in shown
@@ -201,7 +201,7 @@ def test_a_listener_beside_the_bridge_makes_one_card_of_a_run(place: Place) -> N
 
 
 def test_a_run_that_times_out_is_told_and_can_be_claimed(place: Place) -> None:
-    run_id = failed(place, "pay_slow")
+    run_id = run_failing(place, "pay_slow")
     place.wait(lambda: place.messages(run_id))
     shown = text(card(place, run_id))
     assert "no task failed" in shown
@@ -210,7 +210,7 @@ def test_a_run_that_times_out_is_told_and_can_be_claimed(place: Place) -> None:
     place.stop_all()  # Another bridge looks at the same run.
     place.bridge("--failure-seconds", "2")
     place.start("callbacks", "listen")
-    later = failed(place, "pay_killed")
+    later = run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(later))
     assert len(place.messages(run_id)) == 1
     (row,) = execute(place.database, "SELECT version FROM incidents WHERE run_id = :r", r=run_id)
@@ -218,21 +218,21 @@ def test_a_run_that_times_out_is_told_and_can_be_claimed(place: Place) -> None:
 
 
 def test_a_dag_without_a_route_is_told_to_nobody(place: Place) -> None:
-    quiet, loud = failed(place, "unrouted"), failed(place, "pay_killed")
+    quiet, loud = run_failing(place, "unrouted"), run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(loud))
     assert not place.messages(quiet)
 
 
 def test_what_failed_while_no_bridge_ran_is_told_once(place: Place) -> None:
-    told = failed(place, "pay_killed")
+    told = run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(told))
     place.stop_all()
-    missed = failed(place, "pay_killed")
+    missed = run_failing(place, "pay_killed")
     place.bridge("--failure-seconds", "2")
     place.bridge("--failure-seconds", "2")
     place.start("callbacks", "listen")
     place.wait(lambda: place.messages(missed))
-    later = failed(place, "pay_killed")
+    later = run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(later))
     for run_id in (told, missed, later):
         assert len(place.messages(run_id)) == 1
@@ -240,17 +240,17 @@ def test_what_failed_while_no_bridge_ran_is_told_once(place: Place) -> None:
 
 
 def test_a_card_that_cannot_be_read_does_not_stop_the_others(place: Place) -> None:
-    run_id = failed(place, "pay_killed")
+    run_id = run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(run_id))
     execute(place.database, "UPDATE incidents SET content = 'damaged' WHERE run_id = :r", r=run_id)
     body = {"dry_run": False, "dag_run_id": run_id, "task_ids": ["killed"], "only_failed": True}
     place.call("POST", "dags/pay_killed/clearTaskInstances", body)
-    other = failed(place, "pay_killed")
+    other = run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(other))
     place.wait(lambda: "Card of a run's failures cannot be changed" in place.logs())
 
 
-def checked(place: Place, code: int, *arguments: str, **changes: str) -> dict[str, dict[str, Any]]:
+def run_checks(place: Place, code: int, *arguments: str, **changes: str) -> dict[str, dict[str, Any]]:
     """The checks of `airflow check`, by name."""
     done = subprocess.run(  # noqa: S603 - ours
         [sys.executable, "-m", "lark_provider.cli", "airflow", "check", "--json", *arguments],
@@ -266,7 +266,7 @@ def checked(place: Place, code: int, *arguments: str, **changes: str) -> dict[st
 def test_a_working_setup_passes_all_checks(place: Place) -> None:
     place.wait(lambda: execute(place.database, "SELECT 1 FROM api_servers"))
     place.wait(lambda: place.call("GET", "dags?limit=100")["total_entries"] >= 4)
-    checks = checked(place, 0)
+    checks = run_checks(place, 0)
     assert [one["status"] for one in checks.values()] == ["healthy"] * len(checks)
     assert list(checks)[:8] == [
         "routes", "secret", "settings", "airflow", "account", "routes in Airflow", "plugin", "API servers",
@@ -283,7 +283,7 @@ def test_each_fault_of_the_routes_is_named(place: Place, tmp_path: Path) -> None
         "  - {name: late, dag: pay_daily, to: nobody@example.com, what: failures}\n"
         f"  - {{name: no task, task: 'x*', dag: unrouted, to: {CHAT}}}\n"
     )
-    checks = checked(place, 1, LARK_ROUTES_PATH=str(path))
+    checks = run_checks(place, 1, LARK_ROUTES_PATH=str(path))
     routes = checks["routes in Airflow"]
     assert routes["status"] == "warning"
     assert [one.split(":")[0] for one in routes["details"]] == [
@@ -295,26 +295,26 @@ def test_each_fault_of_the_routes_is_named(place: Place, tmp_path: Path) -> None
         "nobody@example.com",
     ]
     path.write_text("routes: [{}]")
-    checks = checked(place, 1, LARK_ROUTES_PATH=str(path))
+    checks = run_checks(place, 1, LARK_ROUTES_PATH=str(path))
     assert "Line 1: a route must have receivers" in checks["routes"]["text"]
     assert "receivers" not in checks
     assert checks["plugin"]["status"] == "healthy"
 
 
 def test_each_fault_of_the_settings_is_named(place: Place) -> None:
-    checks = checked(place, 1, LARK_BRIDGE_SECRET="x" * 40)
+    checks = run_checks(place, 1, LARK_BRIDGE_SECRET="x" * 40)
     assert "must be random" in checks["secret"]["text"]
     assert "refused ours" in checks["plugin"]["text"]
-    checks = checked(place, 1, LARK_AIRFLOW_PASSWORD="wrong")
+    checks = run_checks(place, 1, LARK_AIRFLOW_PASSWORD="wrong")
     assert checks["airflow"]["status"] == "unhealthy"
     assert "Next: " in checks["airflow"]["text"]
     assert "wrong" not in checks["airflow"]["text"]
-    checks = checked(place, 1, LARK_AIRFLOW_URL="http://127.0.0.1:9")
+    checks = run_checks(place, 1, LARK_AIRFLOW_URL="http://127.0.0.1:9")
     assert "must answer" in checks["airflow"]["text"]
     assert "plugin" not in checks
-    checks = checked(place, 1, LARK_AIRFLOW_URL=place.environment["LARK_AIRFLOW_URL"] + "/nowhere")
+    checks = run_checks(place, 1, LARK_AIRFLOW_URL=place.environment["LARK_AIRFLOW_URL"] + "/nowhere")
     assert "check LARK_AIRFLOW_U" in checks["airflow"]["text"]
-    checks = checked(place, 1, "--conn-id", "nowhere")
+    checks = run_checks(place, 1, "--conn-id", "nowhere")
     assert "AIRFLOW_CONN_NOWHERE" in checks["settings"]["text"]
 
 
@@ -325,7 +325,7 @@ def test_an_api_server_that_is_not_guarded_is_named(place: Place) -> None:
         "VALUES ('x', 'api-2', '0', '3.2.0', false, 'the model differs', now())",
     )
     try:
-        server = checked(place, 1)["API servers"]
+        server = run_checks(place, 1)["API servers"]
     finally:
         execute(place.database, "DELETE FROM api_servers WHERE id = 'x'")
     assert any("api-2: version 0" in one and "the model differs" in one for one in server["details"])
@@ -338,7 +338,7 @@ def test_api_servers_that_hold_answers_differently_are_named(place: Place, tmp_p
         "SELECT 'x', 'api-2', version, airflow_version, true, 45, now() FROM api_servers LIMIT 1",
     )
     try:
-        server = checked(place, 0)["API servers"]
+        server = run_checks(place, 0)["API servers"]
     finally:
         execute(place.database, "DELETE FROM api_servers WHERE id = 'x'")
     assert server["status"] == "warning"
@@ -346,7 +346,7 @@ def test_api_servers_that_hold_answers_differently_are_named(place: Place, tmp_p
     assert any("api-2" in one and "holds answers for 45 s" in one for one in server["details"])
     path = tmp_path / "lark.yaml"
     path.write_text(ROUTES + "hold: 60\n")
-    server = checked(place, 0, LARK_ROUTES_PATH=str(path))["API servers"]
+    server = run_checks(place, 0, LARK_ROUTES_PATH=str(path))["API servers"]
     assert (server["status"], "hold of lark.yaml is 60 s" in server["text"]) == ("warning", True)
 
 
@@ -357,7 +357,7 @@ def test_an_api_server_of_another_version_is_named(place: Place) -> None:
         "VALUES ('y', 'api-3', '0.0.9', '3.3.2', true, null, now())",
     )
     try:
-        server = checked(place, 0)["API servers"]
+        server = run_checks(place, 0)["API servers"]
     finally:
         execute(place.database, "DELETE FROM api_servers WHERE id = 'y'")
     assert server["status"] == "warning"

@@ -13,7 +13,7 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
 from lark_provider.protocol.hitl.keys import button_value
-from tests.airflow.bridge_place import Place, applied, click, path, shown, versions
+from tests.airflow.bridge_place import Place, click, find_card, path, versions, wait_until_applied
 from tests.airflow.conftest import AirflowHome
 from tests.bridge.making import execute
 from tests.services.postgres import PostgresServer
@@ -101,7 +101,7 @@ def ends(place: Place, dag_id: str) -> list[dict[str, Any]]:
 
 
 def is_closed(place: Place, text: str) -> bool:
-    return "lark_wait" not in shown(place, text)
+    return "lark_wait" not in find_card(place, text)
 
 
 def states(place: Place, dag_id: str, run_id: str) -> dict[int, str]:
@@ -123,7 +123,7 @@ def test_the_questions_that_a_shorter_mapped_task_has_no_more_are_withdrawn(plac
     place.wait(lambda: states(place, "shrinks", run)[2] == "removed")
     # A bridge may have closed the card by now; bob's client still shows it as it was.
     action = {"tag": "button", "value": button_value(card.key, "answer", option="Yes")}
-    gone = applied(place, place.lark.click(last["message_id"], "bob", action=action)["event_id"])
+    gone = wait_until_applied(place, place.lark.click(last["message_id"], "bob", action=action)["event_id"])
     assert gone["outcome"] in {"over", "superseded"}
     place.wait(lambda: len(ends(place, "shrinks")) == 3, 400)
     assert [one["kind"] for one in ends(place, "shrinks")] == ["answered", "withdrawn", "withdrawn"]
@@ -149,7 +149,7 @@ def test_a_default_counts_and_is_shown(place: Place) -> None:
         ["Reject"],
     )
     place.wait(lambda: is_closed(place, "Is defaults right?"))
-    assert "The default counts" in shown(place, "Is defaults right?")
+    assert "The default counts" in find_card(place, "Is defaults right?")
 
 
 def test_beside_a_frozen_bridge_the_other_one_asks_and_closes(place: Place) -> None:
@@ -179,7 +179,7 @@ def test_a_broken_file_keeps_the_routes_and_lets_a_click_wait(place: Place) -> N
     done = place.lark.click(message["message_id"], "bob", "Approve")
     place.wait(lambda: "status 503: unavailable" in place.logs())
     routes.write_text(f"people:\n  {place.bob.open_id}: bob\n")
-    assert applied(place, done["event_id"])["outcome"] == "answered"
+    assert wait_until_applied(place, done["event_id"])["outcome"] == "answered"
     place.wait(lambda: is_closed(place, "Is broken right?"))
     place.link()
 

@@ -60,7 +60,7 @@ def load(table: dict[str, Any], source: Any, **options: Any) -> LarkBitableBulkI
     )
 
 
-def stored(table: dict[str, Any]) -> list[str]:
+def read_names(table: dict[str, Any]) -> list[str]:
     found = LarkServiceClient().clouddoc.bitable.search_records(**table)
     return sorted((one["fields"]["Name"] for one in found), key=lambda name: int(name.split()[-1]))
 
@@ -70,13 +70,13 @@ def test_retries_and_cleared_tasks_go_on_with_their_load(context: Context, table
         load(table, failing).execute(context())
     assert load(table, rows).execute(context(try_number=2)) == {"written": 25, "replayed": 20, "chunks": 3}
     assert load(table, rows).execute(context(**CLEARED)) == {"written": 25, "replayed": 25, "chunks": 3}
-    assert stored(table) == [f"row {number}" for number in range(25)]
+    assert read_names(table) == [f"row {number}" for number in range(25)]
 
 
 def test_other_runs_and_map_indexes_are_other_loads(context: Context, table: dict[str, Any]) -> None:
     for changes in ({}, {"run_id": "r2"}, {"map_index": 1}):
         load(table, rows).execute(context(**changes))
-    assert len(stored(table)) == 75
+    assert len(read_names(table)) == 75
 
 
 def test_fix_and_clear_writes_what_was_refused_and_what_follows(
@@ -86,7 +86,7 @@ def test_fix_and_clear_writes_what_was_refused_and_what_follows(
     with pytest.raises(AirflowFailException, match="1254060"):
         load(table, rows).execute(context())
     assert load(table, rows).execute(context(**CLEARED))["replayed"] == 10
-    assert stored(table) == [f"row {number}" for number in range(25)]
+    assert read_names(table) == [f"row {number}" for number in range(25)]
 
 
 def test_a_changed_source_fails_the_task_and_restart_loads_it_again(
@@ -101,7 +101,7 @@ def test_a_changed_source_fails_the_task_and_restart_loads_it_again(
     again = load(table, rows, on_clear="restart", **changed)
     assert again.execute(context(**CLEARED)) == {"written": 25, "replayed": 0, "chunks": 3}
     assert again.execute(context(try_number=5, max_tries=5))["replayed"] == 25  # its retry
-    assert stored(table) == [f"new {number}" for number in range(25)]
+    assert read_names(table) == [f"new {number}" for number in range(25)]
 
 
 @pytest.mark.parametrize("retries", [0, 1, 9])
@@ -119,7 +119,7 @@ def test_without_a_database_a_cleared_task_inserts_again(
     monkeypatch.delenv("LARK_DATABASE_URL")
     for attempt in ({}, {"try_number": 2}, CLEARED):
         load(table, rows).execute(context(**attempt))
-    assert len(stored(table)) == 50
+    assert len(read_names(table)) == 50
 
 
 def test_another_writer_is_left_to_a_retry(

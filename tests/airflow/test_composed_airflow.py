@@ -16,7 +16,7 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
 from tests.deploy.composed import secrets, services
-from tests.deploy.running import Deployed, environment, run, started
+from tests.deploy.running import Deployed, environment, run, start
 from tests.failures.waiting import wait_until
 from tests.services.postgres import Databases
 from tests.services.processes import HOST, free_port, tree
@@ -91,11 +91,11 @@ def test_its_accounts_are_made_and_the_bridge_becomes_ready(
         service = found["bridge"]
         mounted = {"LARK_ROUTES_PATH": str(Path(__file__).parents[2] / "deploy" / "compose" / "lark.yaml")}
         bridge = Deployed(tuple(service["command"]), service["environment"] | mounted, 8784)
-        with started(bridge, root) as answer:
+        with start(bridge, root) as answer:
             assert answer["sinks"] == {"database": True, "airflow": True}
         [line] = re.findall(r"^ExecStart=\S+ (.*)$", UNIT.read_text(), re.MULTILINE)
         unit = Deployed(tuple(shlex.split(line)), service["environment"] | mounted, 8784)
-        with started(unit, root) as answer:
+        with start(unit, root) as answer:
             assert answer["sinks"] == {"database": True, "airflow": True}
     finally:
         for pid in tree(server.pid):

@@ -55,7 +55,7 @@ def send(url: str, *bodies: object) -> None:
     mq.send(url, "event.cli_1", *bodies)
 
 
-def left(url: str) -> list[str]:
+def drain_events(url: str) -> list[str]:
     return sorted(mq.ids(mq.drain(url, EVENTS)))
 
 
@@ -64,7 +64,7 @@ def test_an_event_is_acknowledged_when_it_is_stored(url: str) -> None:
 
     async def work() -> None:
         async with running(LarkEventTrigger()) as runner:
-            (_, told), _ = await runner.fired(2)
+            (_, told), _ = await runner.wait_for_events(2)
             assert json.loads(json.dumps(told)) == told
             assert told.pop("created_at").startswith("2026-10-0")
             assert told == {
@@ -77,7 +77,7 @@ def test_an_event_is_acknowledged_when_it_is_stored(url: str) -> None:
             runner.store("e1")
 
     mq.run(work())
-    assert left(url) == ["e2"]
+    assert drain_events(url) == ["e2"]
     assert mq.drain(url, DEAD) == []
 
 
@@ -99,7 +99,7 @@ def test_each_trigger_gets_what_it_wants_and_what_nobody_wants_is_among_the_dead
     async def work() -> tuple[list[tuple[int, Any]], dict[str, Any]]:
         dead: dict[str, Any] = {}
         async with running(*triggers) as runner:
-            fired = await runner.fired(3)
+            fired = await runner.wait_for_events(3)
             runner.store("e1", "e3", "e4")
             while len(dead) < 3:
                 for properties, content in await asyncio.to_thread(mq.drain, url, DEAD):
@@ -111,7 +111,7 @@ def test_each_trigger_gets_what_it_wants_and_what_nobody_wants_is_among_the_dead
     assert "secret" not in str(fired)
     assert sorted(dead) == ["e2", "e5", sender.card()["header"]["event_id"]]
     assert "matched the event" in dead["e5"]["reason"]
-    assert left(url) == []
+    assert drain_events(url) == []
 
 
 def test_an_event_waits_for_all_who_want_it(url: str) -> None:
@@ -119,12 +119,12 @@ def test_an_event_waits_for_all_who_want_it(url: str) -> None:
 
     async def work() -> None:
         async with running(LarkEventTrigger(), LarkEventTrigger(EDIT)) as runner:
-            await runner.fired(4)
+            await runner.wait_for_events(4)
             runner.store("e1", "e2", trigger_id=0)
             runner.store("e2", trigger_id=1)
 
     mq.run(work())
-    assert left(url) == ["e1"]
+    assert drain_events(url) == ["e1"]
 
 
 def test_what_is_not_stored_in_time_comes_again(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_what_is_not_stored_in_time_comes_again(url: str, monkeypatch: pytest.Mo
         await runner._shared_streams.stop_all()
 
     mq.run(work())
-    wait_until(lambda: left(url) == ["e1"])
+    wait_until(lambda: drain_events(url) == ["e1"])
 
 
 def test_an_event_that_comes_twice_is_stored_once(url: str) -> None:
@@ -147,13 +147,13 @@ def test_an_event_that_comes_twice_is_stored_once(url: str) -> None:
 
     async def work() -> None:
         async with running(LarkEventTrigger()) as runner:
-            await runner.fired(1)
+            await runner.wait_for_events(1)
             runner.store("e1")
             send(url, event("e1"), event("e2"))
-            assert [told["event_id"] for _, told in await runner.fired(2)] == ["e1", "e2"]
+            assert [told["event_id"] for _, told in await runner.wait_for_events(2)] == ["e1", "e2"]
 
     mq.run(work())
-    assert left(url) == ["e2"]
+    assert drain_events(url) == ["e2"]
 
 
 @asynccontextmanager
@@ -190,17 +190,17 @@ def test_a_connection_that_is_lost_brings_no_event_twice(url: str, monkeypatch: 
         async with detour(url) as (address, cut):
             monkeypatch.setenv("AIRFLOW__LARK__RABBITMQ_URL", address)
             async with running(LarkEventTrigger(EDIT)) as runner:
-                await runner.fired(2)
+                await runner.wait_for_events(2)
                 dead = await asyncio.to_thread(mq.drain, url, DEAD)
                 cut()
                 runner.store("e1")  # while nobody can be told
                 await asyncio.to_thread(send, url, event("e4"))
-                assert [told["event_id"] for _, told in await runner.fired(3)] == ["e1", "e2", "e4"]
+                assert [told["event_id"] for _, told in await runner.wait_for_events(3)] == ["e1", "e2", "e4"]
                 runner.store("e2")
         return dead
 
     dead = mq.run(work())
-    assert left(url) == ["e4"]
+    assert drain_events(url) == ["e4"]
     assert {*mq.ids(dead), *mq.ids(mq.drain(url, DEAD))} == {"e3"}
 
 
@@ -209,12 +209,12 @@ def test_nothing_is_taken_when_nobody_wants_it_any_more(url: str) -> None:
 
     async def work() -> None:
         async with running(LarkEventTrigger()) as runner:
-            await runner.fired(1)
+            await runner.wait_for_events(1)
             runner.triggers[0]["task"].cancel()
             await mq.wait_until_async(runner.triggers[0]["task"].done)
 
     mq.run(work())
-    assert left(url) == ["e1"]
+    assert drain_events(url) == ["e1"]
 
 
 def test_a_missing_broker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +268,7 @@ def test_an_event_reaches_an_asset_through_airflows_message_queue_trigger(
     try:
         wait_until(triggerer.events, 90)
         [stored] = triggerer.events()
-        wait_until(lambda: left(url) == [], 30)  # acknowledged, since Airflow has stored it
+        wait_until(lambda: drain_events(url) == [], 30)  # acknowledged, since Airflow has stored it
     finally:
         triggerer.kill()
     assert stored["event_id"] == "e1"

@@ -27,7 +27,7 @@ from tests.airflow.card_callbacks.making import messages
 from tests.airflow.conftest import CHAT, AirflowHome, connection
 from tests.airflow.sql import table
 from tests.callbacks.parts import KnownKeys
-from tests.callbacks.serving import served
+from tests.callbacks.serving import serve
 from tests.failures.waiting import wait_until
 
 FOLDER = Path(__file__).parents[2] / "example_dags"
@@ -74,7 +74,7 @@ def run(lark: Emulator, airflow_home: AirflowHome) -> Iterator[Any]:
     airflow_home.env.update(before)
 
 
-def received(lark: Emulator) -> list[Any]:
+def read_received(lark: Emulator) -> list[Any]:
     [chat] = [one for one in lark.state()["chats"] if one["chat_id"] == CHAT]
     return [message["content"] for message in chat["messages"]]
 
@@ -87,10 +87,10 @@ def test_a_table_is_kept_in_step_read_and_sent_as_a_file(lark: Emulator, run: An
     assert [(one["Order"], one["Amount"]) for one in found] == [("A-1", 120.5), ("A-2", 7)]
     [file] = tmp_path.glob("orders-*.csv")
     assert file.read_text("utf-8-sig").splitlines() == ["Order,Amount", "A-1,120.5", "A-2,7"]
-    card, sent, *_ = received(lark)
+    card, sent, *_ = read_received(lark)
     assert "**2**, of which **1** are large" in json.dumps(card)
     assert "file_key" in sent
-    assert "table_and_files" in json.dumps(received(lark))  # the notifier
+    assert "table_and_files" in json.dumps(read_received(lark))  # the notifier
 
 
 def test_sheets_and_sql(lark: Emulator, run: Any, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_sheets_and_sql(lark: Emulator, run: Any, tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         budgets = database.execute("SELECT * FROM budgets ORDER BY team").fetchall()
     assert budgets == [("Data", 100.5), ("Ops", 7)]
-    [card, *_] = received(lark)
+    [card, *_] = read_received(lark)
     assert "Ann" in json.dumps(card)
     [token] = set(re.findall(r"/sheets/(\w+)", json.dumps(card)))
     assert [row[:2] for row in lark.sheet(token)["values"]][:2] == [["Order", "Customer"], ["A-1", "Ann"]]
@@ -137,7 +137,7 @@ def test_a_click_lets_it_go_on(
     conf = json.dumps({"chat_id": CHAT})
     command = [sys.executable, "-m", "airflow", "dags", "test", "wait_for_click", "--conf", conf]
     log = tmp_path / "run.log"
-    with served(application(gateway)) as address:
+    with serve(application(gateway)) as address:
         url = f"{address}/lark/callbacks/{lark.app_id}"
         lark.set_callback(url, encrypt_key=KEY, verification_token=TOKEN)
         with log.open("wb") as out, subprocess.Popen(command, env=env, stdout=out, stderr=out) as run:  # noqa: S603 - ours

@@ -66,7 +66,7 @@ def answered_by(database: sa.Engine, asked: uuid.UUID) -> object:
         return None if found is None else found["id"]
 
 
-def refused(session: Session) -> int:
+def commit_refused(session: Session) -> int:
     with pytest.raises(HTTPException) as error:
         session.commit()
     session.rollback()
@@ -79,7 +79,7 @@ def test_of_two_answers_the_first_one_counts(database: sa.Engine) -> None:
         for session, person in ((first, "bob"), (second, "alice")):
             answer(read(session, asked), person)
         first.commit()
-        assert refused(second) == 409
+        assert commit_refused(second) == 409
         answer(read(third, other), "eve")
         third.commit()
     assert (answered_by(database, asked), answered_by(database, other)) == ("bob", "eve")
@@ -93,7 +93,7 @@ def test_an_answer_for_another_try_is_refused(database: sa.Engine) -> None:
             with Session(database) as session:
                 answer(read(session, asked), person)
                 if person == "bob":
-                    assert refused(session) == 410
+                    assert commit_refused(session) == 410
                 else:
                     session.commit()
         finally:
@@ -127,7 +127,7 @@ def test_an_answer_to_a_question_that_went_to_another_try_is_refused(database: s
         with session.no_autoflush, Session(database) as clearing:
             clearing.execute(sa.delete(HITLDetail).where(HITLDetail.ti_id == asked))
             clearing.commit()
-        assert refused(session) == 410
+        assert commit_refused(session) == 410
 
 
 def test_an_answer_waits_for_one_that_is_being_written(database: sa.Engine) -> None:
@@ -148,7 +148,7 @@ def test_an_answer_waits_for_one_that_is_being_written(database: sa.Engine) -> N
             answer(read(session, asked), person)
         first.flush()
         sa.event.listen(database, "before_cursor_execute", note)
-        late = threads.submit(refused, second)
+        late = threads.submit(commit_refused, second)
         wait_until(waits)
         first.commit()
         assert late.result() == 409

@@ -26,7 +26,7 @@ def bot(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(given))
 
 
-def sent(lark: Emulator) -> list[Any]:
+def read_messages(lark: Emulator) -> list[Any]:
     return [message["content"] for bot in lark.state()["webhooks"] for message in bot["messages"]]
 
 
@@ -42,7 +42,7 @@ def test_messages_are_sent_and_changed(lark: Emulator, context: Context) -> None
     assert made["many"].is_mapped
     group = operator.replace("LarkWebhookOperator(task_id", "tell = LarkWebhookOperator(task_id")
     run("messages-in-a-dag.md", group)["tell"].execute(context())
-    assert "Loaded" in str(sent(lark))
+    assert "Loaded" in str(read_messages(lark))
     assert "on_failure" not in str(run("messages-in-a-dag.md", notifier)["tell_group"].template_fields)
 
 

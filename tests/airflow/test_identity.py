@@ -42,13 +42,13 @@ def people(tmp_path: Path) -> People:
 
 @pytest.fixture
 def resolve(people: People, lark: Emulator) -> Callable[..., Identified | PersonRefusal]:
-    def resolved(
+    def resolve(
         name: str = "alice", *, tenant: str = TENANT, settings: PeopleSettings | None = None, base: str = BASE
     ) -> Identified | PersonRefusal:
         identities = Identities(people, settings=lambda: settings or PeopleSettings(), base_url=lambda: base)
         return identities.resolve(Clicker(lark.app_id, TENANT, open_id(lark, name), tenant))
 
-    return resolved
+    return resolve
 
 
 Resolve = Callable[..., Identified | PersonRefusal]

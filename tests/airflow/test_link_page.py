@@ -46,7 +46,7 @@ def _nobody_is_linked(server: LinkServer) -> None:
         server.people.revoke(linked.person.open_id)
 
 
-def opened(client: httpx.Client, code: str) -> httpx.Response:
+def open_link(client: httpx.Client, code: str) -> httpx.Response:
     """Open a link as a browser does."""
     first = client.get("/lark/link", params={"code": code})
     assert (first.status_code, first.headers["location"]) == (303, "link"), first.text
@@ -66,16 +66,16 @@ def confirm(server: LinkServer, client: httpx.Client, given: str, **headers: str
 def test_a_person_links_themselves_once(server: LinkServer) -> None:
     code = server.code("alice")
     with server.visitor("bob") as client:
-        page = opened(client, code)
+        page = open_link(client, code)
         assert page.status_code == 200, page.text
         assert "<dd>bob" in page.text
         assert "李雷" in page.text
-        assert server.linked("alice") is None
+        assert server.find_linked("alice") is None
         given = proof(page)
         done = confirm(server, client, given)
         assert done.status_code == 200, done.text
         assert "Go back to Lark" in done.text
-        found = server.linked("alice")
+        found = server.find_linked("alice")
         assert found is not None
         assert (found.user_id, found.user_name, found.user["role"]) == ("bob", "bob", "user")
         assert confirm(server, client, given).status_code == 400  # its cookie is gone
@@ -83,14 +83,14 @@ def test_a_person_links_themselves_once(server: LinkServer) -> None:
         replayed = confirm(server, client, given)
         assert replayed.status_code == 410
         assert USED in replayed.text
-        assert USED in opened(client, code).text
+        assert USED in open_link(client, code).text
     assert code not in server.log()
     assert "Person linked" in server.log()
 
 
 def test_without_a_session_airflow_is_asked_to_log_in_and_leads_back(server: LinkServer) -> None:
     with server.visitor() as client:
-        answer = opened(client, server.code("alice"))
+        answer = open_link(client, server.code("alice"))
         assert answer.status_code == 303
         target = answer.headers["location"]
         assert target == f"{PREFIX}/api/v2/auth/login?next=%2Fteam%2Fairflow%2Flark%2Flink"
@@ -127,32 +127,32 @@ def test_a_forged_or_foreign_session_is_refused(server: LinkServer) -> None:
             assert session not in answer.text
             client.cookies.set("_token", session, domain=HOST)
             assert confirm(server, client, "0" * 64).status_code == 401
-    assert server.linked("alice") is None
+    assert server.find_linked("alice") is None
     assert signature not in server.log()
 
 
 def test_a_code_of_another_person_needs_a_page_of_its_own(server: LinkServer) -> None:
     """A form that was opened for one code does not link the person of another one."""
     with server.visitor("bob") as client:
-        mine = proof(opened(client, server.code("alice")))
+        mine = proof(open_link(client, server.code("alice")))
         theirs = server.code("bob")
         client.cookies.set("lark_link", theirs, domain=HOST)
         answer = confirm(server, client, mine)
         assert answer.status_code == 403
         assert "Nothing was linked" in answer.text
         assert "韩梅梅" in answer.text  # who would be linked now
-        assert server.linked("bob") is None
-        assert server.linked("alice") is None
+        assert server.find_linked("bob") is None
+        assert server.find_linked("alice") is None
         assert confirm(server, client, proof(answer)).status_code == 200
 
 
 def test_the_form_of_another_session_links_nobody(server: LinkServer) -> None:
     code = server.code("alice")
     with server.visitor("bob") as bob, server.visitor("eve") as eve:
-        of_bob = proof(opened(bob, code))
-        opened(eve, code)
+        of_bob = proof(open_link(bob, code))
+        open_link(eve, code)
         assert confirm(server, eve, of_bob).status_code == 403
-        assert server.linked("alice") is None
+        assert server.find_linked("alice") is None
 
 
 @pytest.mark.parametrize(
@@ -171,17 +171,17 @@ def test_the_form_of_another_session_links_nobody(server: LinkServer) -> None:
 )
 def test_a_form_of_another_site_is_refused(server: LinkServer, headers: dict[str, str]) -> None:
     with server.visitor("bob") as client:
-        given = proof(opened(client, server.code("alice")))
+        given = proof(open_link(client, server.code("alice")))
         answer = confirm(server, client, given, **headers)
         assert answer.status_code == 403, answer.text
         assert "another site" in answer.text
-        assert server.linked("alice") is None
+        assert server.find_linked("alice") is None
         assert confirm(server, client, given).status_code == 200
 
 
 def test_a_form_without_an_origin_is_refused(server: LinkServer) -> None:
     with server.visitor("bob") as client:
-        given = proof(opened(client, server.code("alice")))
+        given = proof(open_link(client, server.code("alice")))
         assert client.post("/lark/link", data={"proof": given}).status_code == 403
 
 
@@ -201,11 +201,11 @@ def test_a_form_without_an_origin_is_refused(server: LinkServer) -> None:
 )
 def test_what_is_not_the_form_links_nobody(server: LinkServer, content: str, kind: str, status: int) -> None:
     with server.visitor("bob") as client:
-        opened(client, server.code("alice"))
+        open_link(client, server.code("alice"))
         sent = {"Origin": server.origin, "Content-Type": kind}
         answer = client.post("/lark/link", content=content.encode(), headers=sent)
         assert answer.status_code == status, answer.text
-        assert server.linked("alice") is None
+        assert server.find_linked("alice") is None
 
 
 @pytest.mark.parametrize(
@@ -218,22 +218,22 @@ def test_what_is_no_code_is_a_readable_page(server: LinkServer, code: str) -> No
         assert INVALID in answer.text
         assert "<script" not in answer.text
         assert "set-cookie" not in answer.headers
-        made_up = opened(client, "A" * 32)
+        made_up = open_link(client, "A" * 32)
         assert (made_up.status_code, INVALID in made_up.text) == (400, True)
 
 
 def test_of_confirmations_at_once_one_counts(server: LinkServer) -> None:
     code = server.code("alice")
     with server.visitor("bob") as client:
-        given = proof(opened(client, code))
+        given = proof(open_link(client, code))
 
-    def confirmed(_: int) -> int:
+    def confirm_link(_: int) -> int:
         with server.visitor("bob") as client:
             client.cookies.set("lark_link", code, domain=HOST)
             return confirm(server, client, given).status_code
 
     with ThreadPoolExecutor(6) as pool:
-        assert sorted(pool.map(confirmed, range(6))) == [200, *[410] * 5]
+        assert sorted(pool.map(confirm_link, range(6))) == [200, *[410] * 5]
 
 
 def test_nothing_is_linked_while_lark_cannot_be_asked(server: LinkServer) -> None:
@@ -241,20 +241,20 @@ def test_nothing_is_linked_while_lark_cannot_be_asked(server: LinkServer) -> Non
     code = server.code("dora")
     server.lark.fault(path="/open-apis/contact/v3/users/batch", status=500, times=4)
     with server.visitor("bob") as client:
-        answer = opened(client, code)
+        answer = open_link(client, code)
         assert (answer.status_code, "Reload the page" in answer.text) == (503, True)
-        assert server.linked("dora") is None
+        assert server.find_linked("dora") is None
 
-        def shown() -> bool:  # the code is still good
+        def is_shown() -> bool:  # the code is still good
             return "<dd>dora" in client.get("/lark/link").text
 
-        wait_until(shown, 30)
+        wait_until(is_shown, 30)
 
 
 def test_an_expired_code_is_a_readable_page(server: LinkServer) -> None:
     code = server.code("alice")
     with server.visitor("bob", **{"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}) as client:
-        given = proof(opened(client, code))
+        given = proof(open_link(client, code))
         with transaction(migrate.ready_engine(server.database)) as connection:
             past = datetime.now(UTC) - timedelta(seconds=1)
             connection.execute(sa.update(link_codes).values(until=past))
@@ -262,7 +262,7 @@ def test_an_expired_code_is_a_readable_page(server: LinkServer) -> None:
         assert answer.status_code == 410
         assert "此链接已过期" in answer.text
         assert '<html lang="zh">' in answer.text
-    assert server.linked("alice") is None
+    assert server.find_linked("alice") is None
 
 
 def test_every_answer_has_the_headers_and_no_secret(server: LinkServer) -> None:
@@ -297,13 +297,13 @@ def test_every_answer_has_the_headers_and_no_secret(server: LinkServer) -> None:
 
 def test_a_link_to_another_user_is_announced_and_replaced(server: LinkServer) -> None:
     with server.visitor("bob") as client:
-        confirm(server, client, proof(opened(client, server.code("alice"))))
+        confirm(server, client, proof(open_link(client, server.code("alice"))))
     with server.visitor("eve") as client:
-        page = opened(client, server.code("alice"))
+        page = open_link(client, server.code("alice"))
         assert "It replaces" in page.text
         assert "bob" in page.text
         confirm(server, client, proof(page))
-    found = server.linked("alice")
+    found = server.find_linked("alice")
     assert found is not None
     assert found.user_id == "eve"
 
@@ -314,16 +314,16 @@ def test_people_who_left_are_refused(server: LinkServer, status: str) -> None:
     code = server.code(f"left_{status}")
     server.lark.change_user(f"left_{status}", status=status)
     with server.visitor("bob") as client:
-        answer = opened(client, code)
+        answer = open_link(client, code)
         assert answer.status_code == 403
         assert "frozen or has left" in answer.text
-    assert server.linked(f"left_{status}") is None
+    assert server.find_linked(f"left_{status}") is None
 
 
 def test_names_are_escaped(server: LinkServer) -> None:
     server.lark.add_user("mallory", name="<script>alert(1)</script>&\"'")
     with server.visitor("bob") as client:
-        page = opened(client, server.code("mallory"))
+        page = open_link(client, server.code("mallory"))
         assert page.status_code == 200
         assert "<script" not in page.text
         assert "&lt;script&gt;alert(1)" in page.text
@@ -355,6 +355,6 @@ def test_a_browser_logs_in_and_links(server: LinkServer, tmp_path: Path) -> None
         browser.click("document.querySelector('form button')")
         browser.wait("document.querySelector('h1')?.innerText === 'Linked'")
         browser.picture(tmp_path / "linked.png")
-    found = server.linked("carol")
+    found = server.find_linked("carol")
     assert found is not None
     assert found.user_id == "alice"

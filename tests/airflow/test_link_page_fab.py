@@ -105,7 +105,7 @@ def test_a_browser_logs_in_to_fab_and_links(server: LinkServer, tmp_path: Path) 
         browser.picture(tmp_path / "confirm.png")
         browser.click("document.querySelector('form button')")
         browser.wait("document.querySelector('h1')?.innerText === 'Linked'")
-    found = server.linked("carol")
+    found = server.find_linked("carol")
     assert found is not None
     assert found.auth_manager == FAB
     assert found.user_name == "bob"
@@ -127,7 +127,7 @@ def test_users_of_fab_are_restored_while_they_are_active(server: LinkServer) -> 
         assert done.status_code == 200, done.text
     printed = server.airflow.python("-c", _LOOK)
     found = json.loads(next(line for line in printed.splitlines() if line.startswith("FOUND "))[6:])
-    account = server.linked("alice")
+    account = server.find_linked("alice")
     assert account is not None
     bob = [account.user_id, "bob"]
     assert found["restored"] == bob

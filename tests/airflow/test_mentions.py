@@ -100,12 +100,12 @@ def notify(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dic
         "AIRFLOW_CONN_LARK_DEFAULT", connection(lark, extra={"owners": {"alice": ALICE, "left": "x@y.z"}})
     )
 
-    def told(**options: Any) -> dict[str, Any]:
+    def notify(**options: Any) -> dict[str, Any]:
         context: Any = {"run_id": "r", "reason": "timed_out"}
         LarkNotifier(receiver_id=CHAT, one_card_per_run=False, **options).notify(context)
         return last(lark)
 
-    return told
+    return notify
 
 
 def test_a_notifiers_text_mentions_by_e_mail(lark: Emulator, notify: Callable[..., dict[str, Any]]) -> None:

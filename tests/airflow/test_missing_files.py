@@ -139,7 +139,7 @@ def start(place: Place, name: str, *states: str) -> None:
     """Start the run of a DAG, and wait until its task is in one of some states."""
     RUNS[name] = place.run(name)
     if states:
-        reached(place, name, *states)
+        wait_for_state(place, name, *states)
 
 
 def path(place: Place, name: str) -> Path:
@@ -168,19 +168,19 @@ def task(place: Place, name: str) -> dict[str, Any]:
     return found
 
 
-def reached(place: Place, name: str, *states: str) -> str:
+def wait_for_state(place: Place, name: str, *states: str) -> str:
     """Wait until a task is in one of some states, and return it."""
     found: list[str] = []
 
-    def looked() -> bool:
+    def look() -> bool:
         found.append(task(place, name)["state"])
         return found[-1] in states
 
-    place.wait(looked)
+    place.wait(look)
     return found[-1]
 
 
-def logged(place: Place, name: str, text: str = "Dag not found during start up") -> int:
+def count_logged(place: Place, name: str, text: str = "Dag not found during start up") -> int:
     """How often a text is in the logs of a task."""
     logs = place.airflow.airflow.home.glob(f"logs/dag_id={name}/**/task_id=q/attempt=*.log")
     return sum(one.read_text().count(text) for one in logs)
@@ -201,7 +201,7 @@ def click(place: Place, name: str, component: str = "Approve") -> str:
 
 def assert_decided(place: Place, name: str, decision: str) -> None:
     """Its first try has ended with the decision, on the only card that it sent."""
-    assert reached(place, name, "success", "failed") == "success"
+    assert wait_for_state(place, name, "success", "failed") == "success"
     assert task(place, name)["try_number"] == 1
     found, shown = xcoms(place, name), card(place, name)
     assert found["return_value"]["decision"] == decision
@@ -214,8 +214,8 @@ def test_a_click_before_the_task_is_resumed_counts(place: Place) -> None:
     ti_id = task(place, "deferred")["id"]
     hide(place, "deferred")
     click(place, "deferred")
-    place.wait(lambda: logged(place, "deferred"))
-    reached(place, "deferred", "up_for_reschedule")
+    place.wait(lambda: count_logged(place, "deferred"))
+    wait_for_state(place, "deferred", "up_for_reschedule")
     restore(place, "deferred")
     assert_decided(place, "deferred", "approve")
     assert task(place, "deferred")["id"] == ti_id
@@ -224,21 +224,21 @@ def test_a_click_before_the_task_is_resumed_counts(place: Place) -> None:
 def test_a_click_while_the_file_is_missing_counts(place: Place) -> None:
     start(place, "during", "up_for_reschedule")
     hide(place, "during")
-    place.wait(lambda: logged(place, "during"))
+    place.wait(lambda: count_logged(place, "during"))
     click(place, "during")
-    reached(place, "during", "up_for_reschedule")
+    wait_for_state(place, "during", "up_for_reschedule")
     restore(place, "during")
     assert_decided(place, "during", "approve")
 
 
 def test_a_click_after_the_task_was_started_again_counts(place: Place) -> None:
     start(place, "afterwards", "up_for_reschedule")
-    asked = logged(place, "afterwards", "Worker startup parse complete")
+    asked = count_logged(place, "afterwards", "Worker startup parse complete")
     hide(place, "afterwards")
-    place.wait(lambda: logged(place, "afterwards"))
+    place.wait(lambda: count_logged(place, "afterwards"))
     restore(place, "afterwards")
-    place.wait(lambda: logged(place, "afterwards", "Worker startup parse complete") > asked)
-    reached(place, "afterwards", "up_for_reschedule")
+    place.wait(lambda: count_logged(place, "afterwards", "Worker startup parse complete") > asked)
+    wait_for_state(place, "afterwards", "up_for_reschedule")
     click(place, "afterwards")
     assert_decided(place, "afterwards", "approve")
 
@@ -247,10 +247,10 @@ def test_a_sensor_finds_the_click_on_another_tasks_card(place: Place) -> None:
     start(place, "sensor", "deferred")
     hide(place, "sensor")
     click(place, "sensor", "Go")
-    place.wait(lambda: logged(place, "sensor"))
-    reached(place, "sensor", "up_for_reschedule")
+    place.wait(lambda: count_logged(place, "sensor"))
+    wait_for_state(place, "sensor", "up_for_reschedule")
     restore(place, "sensor")
-    assert reached(place, "sensor", "success", "failed") == "success"
+    assert wait_for_state(place, "sensor", "success", "failed") == "success"
     assert xcoms(place, "sensor")["return_value"]["action"]["value"] == {"action": "go"}
 
 
@@ -259,10 +259,10 @@ def test_a_native_approval_is_asked_for_once_although_retries_are_edited(place: 
     hide(place, "instance")
     (asked,) = place.lark.approvals()["instances"]
     place.lark.decide_approval(asked["code"], "approve")
-    place.wait(lambda: logged(place, "instance"))
-    reached(place, "instance", "up_for_reschedule")
+    place.wait(lambda: count_logged(place, "instance"))
+    wait_for_state(place, "instance", "up_for_reschedule")
     restore(place, "instance", native("instance", retries=3))
-    assert reached(place, "instance", "success", "failed", "up_for_retry") == "success"
+    assert wait_for_state(place, "instance", "success", "failed", "up_for_retry") == "success"
     assert xcoms(place, "instance")["return_value"]["instance_code"] == asked["code"]
     assert len(place.lark.approvals()["instances"]) == 1
 
@@ -271,8 +271,8 @@ def test_what_was_asked_counts_and_not_what_the_file_says_by_now(place: Place) -
     start(place, "edited", "deferred")
     hide(place, "edited")
     click(place, "edited")
-    place.wait(lambda: logged(place, "edited"))
-    reached(place, "edited", "up_for_reschedule")
+    place.wait(lambda: count_logged(place, "edited"))
+    wait_for_state(place, "edited", "up_for_reschedule")
     other = {"title": "New?", "options": {"go": "Go"}, "receiver_id": "oc_none", "approvers": ["nobody"]}
     restore(place, "edited", approval("edited", retries=2, rejections=[], **other))
     assert_decided(place, "edited", "approve")
@@ -284,7 +284,7 @@ def test_a_click_for_a_task_of_another_class_is_answered(place: Place) -> None:
     path(place, "replaced").write_text(_DAG.format(name="replaced", body="EmptyOperator(task_id='q')"))
     click(place, "replaced")
     # Airflow calls `execute_complete` of the task as it is in the file now, which has none.
-    assert reached(place, "replaced", "success", "failed") == "failed"
+    assert wait_for_state(place, "replaced", "success", "failed") == "failed"
     assert "Approve" in click(place, "replaced")
     place.wait(lambda: not list(buttons(card(place, "replaced")["content"])))
 
@@ -292,19 +292,19 @@ def test_a_click_for_a_task_of_another_class_is_answered(place: Place) -> None:
 def test_the_card_of_a_removed_task_is_withdrawn_and_a_task_that_returns_asks_again(place: Place) -> None:
     start(place, "returned", "deferred")
     path(place, "returned").write_text(approval("returned", task_id="other", title="Another?"))
-    reached(place, "returned", "removed")
+    wait_for_state(place, "returned", "removed")
     place.wait(lambda: not list(buttons(card(place, "returned")["content"])))
     path(place, "returned").write_text(approval("returned"))
     place.wait(lambda: len(place.messages("Is returned right?")) > 1)
     _, again = place.messages("Is returned right?")
     place.lark.click(again["message_id"], "bob", "Approve")
-    assert reached(place, "returned", "success", "failed") == "success"
+    assert wait_for_state(place, "returned", "success", "failed") == "success"
 
 
 def test_a_failure_for_want_of_a_file_is_one_card_that_turns_green(place: Place) -> None:
     hide(place, "pay_fails")
     start(place, "pay_fails", "failed")
-    assert logged(place, "pay_fails") == 4  # [workers] missing_dag_retries, and the first start
+    assert count_logged(place, "pay_fails") == 4  # [workers] missing_dag_retries, and the first start
     place.wait(lambda: place.messages(RUNS["pay_fails"]))
     restore(place, "pay_fails")
     (red,) = place.messages(RUNS["pay_fails"])
@@ -317,7 +317,7 @@ def test_a_failure_for_want_of_a_file_is_one_card_that_turns_green(place: Place)
 def test_a_retry_that_finds_its_file_is_no_failure(place: Place) -> None:
     hide(place, "pay_recovers")
     start(place, "pay_recovers")
-    place.wait(lambda: logged(place, "pay_recovers", "Startup reschedule limit exceeded"))
+    place.wait(lambda: count_logged(place, "pay_recovers", "Startup reschedule limit exceeded"))
     restore(place, "pay_recovers")
-    assert reached(place, "pay_recovers", "success", "failed") == "success"
+    assert wait_for_state(place, "pay_recovers", "success", "failed") == "success"
     assert not place.messages(RUNS["pay_recovers"])

@@ -30,14 +30,14 @@ def ti(**changes: Any) -> SimpleNamespace:
     return SimpleNamespace(**(known | {"state": None, "start_date": "now", "log_url": LOG} | changes))
 
 
-def raised(text: str = "boom") -> ValueError:
+def make_raised(text: str = "boom") -> ValueError:
     try:
         raise ValueError(text)  # noqa: TRY301 - for its traceback
     except ValueError as error:
         return error
 
 
-def shown(card: Any) -> str:
+def render(card: Any) -> str:
     return json.dumps(card, ensure_ascii=False)
 
 
@@ -50,8 +50,8 @@ DEADLINE = {
 @pytest.mark.parametrize(
     ("context", "event"),
     [
-        ({"ti": ti(state="failed"), "exception": raised()}, "failure"),
-        ({"ti": ti(state="up_for_retry"), "exception": raised()}, "retry"),
+        ({"ti": ti(state="failed"), "exception": make_raised()}, "failure"),
+        ({"ti": ti(state="up_for_retry"), "exception": make_raised()}, "retry"),
         ({"ti": ti(state="success")}, "success"),
         ({"ti": ti(), "exception": "the worker died"}, "failure"),
         ({"ti": ti(start_date=None)}, "retry"),  # a vanished worker with a try left
@@ -127,20 +127,24 @@ def test_every_event_has_a_card_and_lines_in_each_language(language: Any, event:
     )
     card = cards.card(found, language)
     assert texts.translate(language, event) in card["header"]["title"]["content"]
-    assert "alice" in shown(card)
-    assert "(http://run)" in shown(card)
-    assert ("[Log]" in shown(card) or "[查看日志]" in shown(card)) == (
+    assert "alice" in render(card)
+    assert "(http://run)" in render(card)
+    assert ("[Log]" in render(card) or "[查看日志]" in render(card)) == (
         event not in {"deadline", "dag_success"}
     )
     assert cards.lines(found, language).startswith(texts.translate(language, event))
 
 
 def test_a_failure_card_says_what_one_needs() -> None:
-    context = {"ti": ti(state="failed"), "exception": raised("boom"), "task": SimpleNamespace(owner="alice")}
+    context = {
+        "ti": ti(state="failed"),
+        "exception": make_raised("boom"),
+        "task": SimpleNamespace(owner="alice"),
+    }
     card = cards.card(read(context), "en")
     assert card["header"]["template"] == "red"
     for part in ("**Owner** alice", "**Try** 2 of 3", "ValueError: boom", "Traceback", f"[Log]({LOG})"):
-        assert part in shown(card)
+        assert part in render(card)
 
 
 @pytest.mark.parametrize(
@@ -153,19 +157,19 @@ def test_a_failure_card_says_what_one_needs() -> None:
     ],
 )
 def test_a_long_traceback_keeps_head_and_tail_and_fits(text: str) -> None:
-    context = {"ti": ti(state="failed", task_id="t" * 250), "exception": raised(f"HEAD{text}TAIL")}
+    context = {"ti": ti(state="failed", task_id="t" * 250), "exception": make_raised(f"HEAD{text}TAIL")}
     found = read(context)
     many = tuple(Failure(f"task_{n}" * 12, 1, "e" * 160, LOG + "x" * 500) for n in range(MAX_FAILURES))
     card = cards.card(found, "zh", Incident(count=99, failures=many))
     size = len(json.dumps(card, ensure_ascii=False).encode())
     assert 3_000 < size <= MAX_BYTES < MAX_CARD_BYTES
-    assert "Traceback" in shown(card)
-    assert "TAIL" in shown(card)
-    assert "省略" in shown(card)
+    assert "Traceback" in render(card)
+    assert "TAIL" in render(card)
+    assert "省略" in render(card)
 
 
 def test_what_is_not_looked_at_is_counted_all_the_same() -> None:
-    error = raised("\n".join(f"line {number}" for number in range(10_000)))
+    error = make_raised("\n".join(f"line {number}" for number in range(10_000)))
     trace = read({"ti": ti(state="failed"), "exception": error}).traceback
     text = shorten(trace, 4_000, "{lines} lines left out")
     kept = [one for one in text.splitlines() if one.startswith(("line ", "ValueError: line "))]
@@ -186,7 +190,7 @@ def test_shortening() -> None:
 
 def test_foreign_words_are_no_markup() -> None:
     evil = "</font> <at id=all></at> [x](http://evil) ``` ![y](img_1)"
-    card = cards.card(read({"ti": ti(state="failed", task_id=evil), "exception": raised(evil)}), "en")
+    card = cards.card(read({"ti": ti(state="failed", task_id=evil), "exception": make_raised(evil)}), "en")
     contents = [one["content"] for one in card["body"]["elements"]]
     assert not any("<at" in one or "](http://evil)" in one.replace("&#", "") for one in contents[:1])
     assert "<at" not in contents[1]
@@ -195,8 +199,8 @@ def test_foreign_words_are_no_markup() -> None:
 
 
 def test_secrets_are_masked() -> None:
-    context = {"ti": ti(state="failed"), "exception": raised("app_secret=abcdef and t-0123456789abcdef")}
-    card = shown(cards.card(read(context, clean=redact), "en"))
+    context = {"ti": ti(state="failed"), "exception": make_raised("app_secret=abcdef and t-0123456789abcdef")}
+    card = render(cards.card(read(context, clean=redact), "en"))
     assert "***" in card
     assert "abcdef" not in card
 
@@ -249,7 +253,7 @@ def test_the_card_of_an_incident_lists_its_tasks() -> None:
     now = Incident(
         ("om_1",), 3, (Failure("a", 2, "E: boom", LOG), Failure("b", recovered=True)), run_failed=False
     )
-    text = shown(cards.card(failure("a"), "en", now))
+    text = render(cards.card(failure("a"), "en", now))
     assert "3 failures" in text
     assert "❌ a (Try 2) E: boom [Log]" in text
     assert "✅ ~~b~~" in text

@@ -19,7 +19,7 @@ from lark_provider.storage import migrate, urls
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.outbox import Outbox
 from tests.airflow.conftest import connection
-from tests.airflow.notifier.making import context, of_dag, sent, tell, titles
+from tests.airflow.notifier.making import context, of_dag, read_messages, tell, titles
 from tests.failures.waiting import wait_until
 from tests.outbox import work
 
@@ -70,7 +70,7 @@ def test_a_repeated_callback_changes_nothing(lark: Emulator) -> None:
     plain = tell(content="{{ ti.task_id }} broke", msg_type="text")
     plain(context())
     plain(context())
-    assert [one.get("text") for one in sent(lark)] == [None, "t broke"]
+    assert [one.get("text") for one in read_messages(lark)] == [None, "t broke"]
 
 
 def test_tasks_that_fail_in_the_same_moment_share_one_card(lark: Emulator) -> None:
@@ -79,7 +79,7 @@ def test_tasks_that_fail_in_the_same_moment_share_one_card(lark: Emulator) -> No
         thread.start()
     for thread in threads:
         thread.join()
-    (card,) = sent(lark)
+    (card,) = read_messages(lark)
     assert "8 failures" in str(card)
 
 
@@ -87,7 +87,7 @@ def test_what_is_awaited_shares_the_card_too(lark: Emulator) -> None:
     notify = tell()
     asyncio.run(notify.async_notify(context(task_id="a")))
     asyncio.run(notify.async_notify(context(task_id="b")))
-    (card,) = sent(lark)
+    (card,) = read_messages(lark)
     assert "2 failures" in str(card)
 
 
@@ -109,7 +109,7 @@ def test_a_loop_is_not_blocked_by_a_database_that_does_not_answer(
 
     assert asyncio.run(ticking()) > 20
     release.set()
-    assert len(sent(lark)) == 1  # directly
+    assert len(read_messages(lark)) == 1  # directly
 
 
 def test_a_dag_processor_that_answers_late_is_no_lost_notification(
@@ -138,7 +138,7 @@ def test_an_unavailable_lark_is_no_lost_notification(lark: Emulator, output: Cal
         for name, value in (monkeypatched | {"LARK_BASE_URL": lark.base_url}).items():
             patch.setenv(name, value)
         wait_until(lambda: work.deliver() or Outbox.from_config().depth()[0] == 0)
-    assert len(sent(lark)) == 1
+    assert len(read_messages(lark)) == 1
 
 
 def test_a_refusal_is_an_error_and_tried_over_the_fallback(
@@ -160,7 +160,7 @@ def test_without_the_tables_it_is_sent_directly(lark: Emulator, output: Callable
     migrate.downgrade(urls.database(), "0004")
     tell()(context())
     assert "Outbox unavailable; sending the notification directly" in output()
-    assert len(sent(lark)) == 1
+    assert len(read_messages(lark)) == 1
 
 
 def test_a_muted_task_is_not_reported(lark: Emulator, output: Callable[[], str]) -> None:

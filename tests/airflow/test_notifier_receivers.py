@@ -19,7 +19,7 @@ from tests.airflow.conftest import CHAT, connection
 Context = Callable[..., Any]
 
 
-def sent(lark: Emulator) -> list[Any]:
+def read_messages(lark: Emulator) -> list[Any]:
     """The contents of the test chat's messages."""
     return [one["content"] for one in lark.state()["chats"][0]["messages"]]
 
@@ -61,7 +61,7 @@ def test_an_extra_that_is_no_object_is_named(extra: Callable[..., None], value: 
 def test_the_operator_takes_names(lark: Emulator, extra: Callable[..., None], context: Context) -> None:
     extra(receivers={"team": CHAT})
     LarkSendMessageOperator(task_id="t", receiver_id="team", content="hi").execute(context())
-    assert sent(lark) == [{"text": "hi"}]
+    assert read_messages(lark) == [{"text": "hi"}]
 
 
 def test_the_operator_names_an_extra_that_cannot_be(extra: Callable[..., None], context: Context) -> None:
@@ -93,7 +93,7 @@ def test_a_redirected_message_says_for_whom_and_mentions_nobody(
     LarkSendMessageOperator(
         task_id="t", receiver_id="oc_customers", content=content, msg_type=msg_type, mentions=["ou_boss"]
     ).execute(context())
-    (found,) = [json.dumps(one, ensure_ascii=False) for one in sent(lark)]
+    (found,) = [json.dumps(one, ensure_ascii=False) for one in read_messages(lark)]
     assert "[→ oc_customers @ou_boss]" in found
     assert found.index("[→ oc_customers") < found.index("hi")
     assert "<at" not in found
@@ -108,7 +108,7 @@ def test_two_receivers_stay_two_messages_in_one_place(
         LarkSendMessageOperator(
             task_id="t", receiver_id=receiver, content="hi", idempotency_key="one"
         ).execute(context())
-    assert sent(lark) == [{"text": "[→ ou_1] hi"}, {"text": "[→ ou_2] hi"}]
+    assert read_messages(lark) == [{"text": "[→ ou_1] hi"}, {"text": "[→ ou_2] hi"}]
 
 
 def test_what_holds_no_text_goes_as_it_is() -> None:

@@ -123,14 +123,14 @@ def run(home: AirflowHome, dag_id: str, database_url: str | None = None, **conne
     return done.stdout + done.stderr
 
 
-def found(home: AirflowHome) -> dict[str, list[str]]:
+def read_states(home: AirflowHome) -> dict[str, list[str]]:
     (line,) = [one for one in home.python("-c", STATES).splitlines() if one.startswith("FOUND ")]
     read: dict[str, list[str]] = json.loads(line.removeprefix("FOUND "))
     return read
 
 
 def cards_recorded(home: AirflowHome) -> set[str]:
-    return {name for name in found(home)["variables"] if name.startswith("lark_cards_")}
+    return {name for name in read_states(home)["variables"] if name.startswith("lark_cards_")}
 
 
 def when(printed: str, text: str) -> dt.datetime:
@@ -166,7 +166,9 @@ def test_a_lark_that_is_down_slow_or_refusing_changes_nothing(
     (airflow_home.dags / "harmless.py").write_text(HEAD + HARMLESS)
     printed = run(airflow_home, "harmless", default=connection(lark), **bad)
 
-    states = {one.partition("harmless.")[2] for one in found(airflow_home)["states"] if "harmless." in one}
+    states = {
+        one.partition("harmless.")[2] for one in read_states(airflow_home)["states"] if "harmless." in one
+    }
     failed = ["down", "slow", "refusing", "wrong_secret", "missing", "with_fallback", "bad_template"]
     assert states == {f"{name}=failed" for name in failed} | {"succeeds=success", "second_time=success"}
 

@@ -42,12 +42,12 @@ def triggerer(
     made.kill()
 
 
-def started(triggerer: Triggerer, number: int) -> int:
+def count_started(triggerer: Triggerer, number: int) -> int:
     """How often the trigger of a task was started."""
     return triggerer.task_log(number).count("starting")
 
 
-def logged(triggerer: Triggerer, text: str) -> int:
+def count_logged(triggerer: Triggerer, text: str) -> int:
     """How often a text was logged, by the triggers of all tasks and by the triggerer."""
     return (triggerer.log() + "".join(map(triggerer.task_log, range(4)))).count(text)
 
@@ -77,15 +77,19 @@ def test_a_task_that_is_cleared_or_marked_withdraws_its_question(
     asked = ask(lark, url, 4)
     triggerer.defer([one.id for one in asked], Inbox(url).database_id())
     triggerer.start()
-    wait_until(lambda: all(started(triggerer, number) for number in range(4)), 120)
+    wait_until(lambda: all(count_started(triggerer, number) for number in range(4)), 120)
     # Before a task is cleared: Airflow builds its API at the first query, and does nothing else meanwhile.
-    wait_until(lambda: logged(triggerer, "Airflow's API ready") == 1, 120)
+    wait_until(lambda: count_logged(triggerer, "Airflow's API ready") == 1, 120)
     for number, change in enumerate(["cleared", "failed", "success"]):
         triggerer.change(number, change)
     wait_until(lambda: all(state(url, one) == ("closed", "withdrawn") for one in asked[:3]), 120)
     wait_until(lambda: not any(list(buttons(one["content"])) for one in messages(lark)[:3]), 120)
     assert state(url, asked[3]) == ("open", None)
-    assert logged(triggerer, "on_kill() timed out") == logged(triggerer, "Airflow's API ready") - 1 == 0
+    assert (
+        count_logged(triggerer, "on_kill() timed out")
+        == count_logged(triggerer, "Airflow's API ready") - 1
+        == 0
+    )
     triggerer.stop()  # that is no person's doing
     assert state(url, asked[3]) == ("open", None)
     assert list(buttons(messages(lark)[3]["content"]))
@@ -97,12 +101,12 @@ def test_a_triggerer_whose_waits_another_one_took_over_leaves_their_questions_op
     asked = ask(lark, url, 1)
     triggerer.defer([asked[0].id], Inbox(url).database_id())
     triggerer.start()
-    wait_until(lambda: started(triggerer, 0) == 1, 300)
+    wait_until(lambda: count_started(triggerer, 0) == 1, 300)
     triggerer.freeze()
     other = triggerer.beside()
     try:
         other.start()
-        wait_until(lambda: started(triggerer, 0) == 2, 300)
+        wait_until(lambda: count_started(triggerer, 0) == 2, 300)
         triggerer.thaw()
         wait_until(lambda: "invoking on_kill" in triggerer.task_log(0), 300)
         wait_until(lambda: "Task still deferred" in triggerer.task_log(0) + triggerer.log(), 300)

@@ -17,7 +17,7 @@ from tests.airflow.conftest import CHAT, connection
 Context = Callable[..., Any]
 
 
-def sent(lark: Emulator) -> list[dict[str, Any]]:
+def read_messages(lark: Emulator) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = lark.state()["chats"][0]["messages"]
     return found
 
@@ -37,14 +37,14 @@ def tell(**changes: Any) -> LarkSendMessageOperator:
 )
 def test_messages_of_each_type(lark: Emulator, context: Context, msg_type: Any, content: Any) -> None:
     message_id = tell(msg_type=msg_type, content=content).execute(context())
-    assert [(one["message_id"], one["msg_type"]) for one in sent(lark)] == [(message_id, msg_type)]
+    assert [(one["message_id"], one["msg_type"]) for one in read_messages(lark)] == [(message_id, msg_type)]
 
 
 def test_a_retry_is_the_same_message_and_a_cleared_task_another(lark: Emulator, context: Context) -> None:
     first = tell().execute(context(try_number=1, max_tries=2))
     assert tell().execute(context(try_number=2, max_tries=2)) == first
     assert tell().execute(context(try_number=3, max_tries=4)) != first
-    assert len(sent(lark)) == 2
+    assert len(read_messages(lark)) == 2
 
 
 @pytest.mark.parametrize(("retries", "try_number"), [(0, 1), (1, 1), (9, 1), (9, 2), (3, 3)])
@@ -53,7 +53,7 @@ def test_a_file_with_other_retries_does_not_send_again(
 ) -> None:
     first = tell().execute(context(retries=2))
     assert tell().execute(context(retries=retries, max_tries=2, try_number=try_number)) == first
-    assert len(sent(lark)) == 1
+    assert len(read_messages(lark)) == 1
 
 
 @pytest.mark.parametrize("change", [{"run_id": "r2"}, {"task_id": "t2"}, {"map_index": 1}, {"dag_id": "d2"}])
@@ -62,7 +62,7 @@ def test_another_run_task_or_map_index_is_another_message(
 ) -> None:
     tell().execute(context())
     tell().execute(context(**change))
-    assert len(sent(lark)) == 2
+    assert len(read_messages(lark)) == 2
 
 
 def test_the_key_names_app_and_lark(context: Context) -> None:
@@ -99,7 +99,7 @@ def test_what_a_retry_can_mend_is_left_to_airflow(lark: Emulator, context: Conte
     with pytest.raises(OutcomeUnknownError):
         tell().execute(context())
     tell().execute(context(try_number=2))
-    assert len(sent(lark)) == 1
+    assert len(read_messages(lark)) == 1
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def outcome(server: ApiServer, asked: Asked, user: str = "bob", **changes: Any) 
     return done.status_code, found
 
 
-def recorded(server: ApiServer, event_id: str) -> list[sa.Row[Any]]:
+def read_recorded(server: ApiServer, event_id: str) -> list[sa.Row[Any]]:
     with engine(server.database).connect() as connection:
         wanted = sa.select(applied_clicks).where(applied_clicks.c.event_id == event_id)
         return list(connection.execute(wanted).all())
@@ -64,7 +64,7 @@ def test_a_click_answers_as_the_person(server: ApiServer) -> None:
     found = server.answer_of(asked)
     assert found["responded_by_user"] == {"id": "bob", "name": "bob"}
     assert found["chosen_options"] == ["Reject"]
-    (row,) = recorded(server, click.event_id)
+    (row,) = read_recorded(server, click.event_id)
     assert (row.state, row.status, row.open_id, row.card_key) == ("done", 200, "ou_bob", asked.card)
     with server.sql.connect() as connection:
         wanted = sa.text("SELECT owner FROM log WHERE event = 'update_hitl_detail' AND run_id = :run")
@@ -110,7 +110,7 @@ def test_what_is_not_proven_is_refused_without_a_reason(server: ApiServer) -> No
         refused = server.post(content, headers)
         assert (refused.status_code, refused.json()) == (401, {})
     assert not server.answer_of(asked)["response_received"]
-    assert recorded(server, click.event_id) == []
+    assert read_recorded(server, click.event_id) == []
 
 
 def test_the_delivery_of_a_check_is_no_error_and_answers_nothing(server: ApiServer) -> None:
@@ -154,7 +154,7 @@ def test_who_is_not_linked_gets_a_link_that_is_not_recorded(server: ApiServer) -
     done = server.deliver(click)
     assert (done.status_code, done.json()["outcome"]) == (403, "unlinked")
     assert done.json()["link_url"].startswith(f"{server.url}/lark/link?code=")
-    (row,) = recorded(server, click.event_id)
+    (row,) = read_recorded(server, click.event_id)
     assert json.loads(row.result)["link_url"] is None
     again = server.deliver(click)
     assert (again.status_code, again.json()["outcome"]) == (403, "unlinked")
@@ -191,15 +191,15 @@ def test_a_form_is_checked_against_its_schema(server: ApiServer) -> None:
     asked = server.ask(params=PARAMS, options=["OK"])
     (field,) = form_fields(PARAMS)
 
-    def submitted(text: str) -> Action:
+    def submit(text: str) -> Action:
         return Action(value=button_value(asked.card, "answer", option="OK"), form_value={field.key: text})
 
     for wrong in ("many", "10", "0"):
-        done = server.deliver(server.click(asked, "bob", action=submitted(wrong)))
+        done = server.deliver(server.click(asked, "bob", action=submit(wrong)))
         assert (done.status_code, done.json()["outcome"]) == (400, "invalid")
         assert list(done.json()["errors"]) == ["count"]
     assert not server.answer_of(asked)["response_received"]
-    assert outcome(server, asked, action=submitted("7")) == (200, "answered")
+    assert outcome(server, asked, action=submit("7")) == (200, "answered")
     assert server.answer_of(asked)["params_input"] == {"count": 7}
 
 
@@ -245,7 +245,7 @@ def test_a_click_before_the_time_is_delivered_again(server: ApiServer) -> None:
         "too_early",
         "2",
     )
-    assert recorded(server, click.event_id) == []
+    assert read_recorded(server, click.event_id) == []
     assert outcome(server, server.ask(state="running")) == (425, "too_early")
 
 

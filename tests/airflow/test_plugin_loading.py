@@ -16,7 +16,7 @@ from starlette.routing import Mount
 from lark_provider.plugins import settings
 from lark_provider.plugins.plugin import LarkPlugin, lark, one_answer
 from lark_provider.protocol.hitl.proof import CLICK_PATH
-from tests.package.test_imports import loaded
+from tests.package.test_imports import list_loaded
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -44,7 +44,7 @@ def test_airflow_finds_it() -> None:
 
 def test_every_component_loads_almost_nothing_of_it() -> None:
     code = "import airflow.plugins_manager; before = set(sys.modules)\nimport lark_provider.plugins.plugin"
-    assert loaded(code) <= {
+    assert list_loaded(code) <= {
         "airflow._shared.listeners",
         "airflow.listeners",
         "lark_provider.plugins",

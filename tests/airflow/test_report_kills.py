@@ -63,7 +63,7 @@ def test_a_report_that_is_killed_is_one_spreadsheet_and_one_card(
         for _ in range(KILLS):
             for fault in draw.sample(FAULTS, draw.randint(0, 1)):
                 lark.fault("*", "*/sheets/*", skip=draw.randint(0, 6), **fault)
-            ended = attempts.ended(attempts.start({**spec, "kill_after": draw.uniform(0.02, 0.9)}))
+            ended = attempts.wait_until_ended(attempts.start({**spec, "kill_after": draw.uniform(0.02, 0.9)}))
             assert ended is not None
             killed += ended["status"] == signal.SIGKILL
         lark.clear_faults()

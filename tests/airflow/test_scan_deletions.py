@@ -39,16 +39,16 @@ def test_a_record_that_cannot_be_read_now_or_is_hidden_is_not_reported_as_delete
             wanted = WantedRecords(base, table, (), (), True, True, None, 10.0, 65_536, "lark_default")
             scanner = Scanner(wanted, watched, reported, "", Cursor(0, 0))
 
-            async def found() -> list[Any]:
+            async def scan_all() -> list[Any]:
                 # As if both were missing in the pages of a search, while others wrote.
                 batch = ScanBatch(scanner, dict.fromkeys((there, gone), (DELETED, None)))
                 payloads = [one async for one in scanner.payloads(batch)]
                 return [(one["record_id"], one["change"]) for part in payloads for one in part["records"]]
 
             lark.fault("POST", "*/records/batch_get", status=503, times=1)
-            while_unavailable = await found()
+            while_unavailable = await scan_all()
             lark.limit_base(base, sees="none")
-            return [while_unavailable, await found()]
+            return [while_unavailable, await scan_all()]
 
     assert asyncio.run(work()) == [[], [(gone, "deleted")]]
 

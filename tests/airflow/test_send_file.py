@@ -19,7 +19,7 @@ Context = Callable[..., Any]
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
 
 
-def sent(lark: Emulator) -> list[dict[str, Any]]:
+def read_messages(lark: Emulator) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = lark.state()["chats"][0]["messages"]
     return found
 
@@ -32,7 +32,7 @@ def test_a_file_arrives_once(lark: Emulator, context: Context, tmp_path: Path, s
     send.render_template_fields({"params": {"file": str(file)}})
     message_id = send.execute(context())
     assert send.execute(context(try_number=2)) == message_id
-    [message] = sent(lark)
+    [message] = read_messages(lark)
     assert (message["message_id"], message["msg_type"]) == (message_id, "file")
     assert CHAT in send.chat_link
     back = tmp_path / "back"
@@ -47,7 +47,7 @@ def test_an_image_is_shown(lark: Emulator, context: Context, tmp_path: Path) -> 
     LarkSendFileOperator(task_id="t", receiver_id=CHAT, file=file.as_uri(), msg_type="image").execute(
         context()
     )
-    assert [one["msg_type"] for one in sent(lark)] == ["image"]
+    assert [one["msg_type"] for one in read_messages(lark)] == ["image"]
 
 
 def test_what_no_retry_can_mend_fails_at_once(
@@ -66,7 +66,7 @@ def test_what_no_retry_can_mend_fails_at_once(
     ):
         with pytest.raises(AirflowFailException, match=text):
             LarkSendFileOperator(task_id="t", receiver_id=CHAT, file=str(file)).execute(context())
-    assert sent(lark) == []
+    assert read_messages(lark) == []
 
 
 @pytest.mark.parametrize(

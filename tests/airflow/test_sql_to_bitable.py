@@ -205,14 +205,14 @@ def test_a_task_that_is_ended_stops_after_the_chunk_in_flight(
         operator = SqlToLarkBitableOperator(**settings, **changes)
         wrote = operator.progress.wrote
 
-        def ended(done: int, total: int, operator: Any = operator, wrote: Any = wrote) -> None:
+        def kill_after_chunk(done: int, total: int, operator: Any = operator, wrote: Any = wrote) -> None:
             operator.on_kill()
             wrote(done, total)
 
         if operator.is_insert:
             operator.on_kill()
         else:
-            operator.progress.wrote = ended  # type: ignore[method-assign]  # a SIGTERM before the first batch
+            operator.progress.wrote = kill_after_chunk  # type: ignore[method-assign]  # a SIGTERM before the first batch
         with pytest.raises(AirflowException, match="stopped by Airflow"):
             operator.execute(context())
     assert records(link) == {}

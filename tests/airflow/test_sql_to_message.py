@@ -23,12 +23,12 @@ MANY = """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i
 SELECT i AS "no", '00' || i AS "code" FROM n ORDER BY i"""
 
 
-def sent(lark: Emulator) -> list[dict[str, Any]]:
+def read_messages(lark: Emulator) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = lark.state()["chats"][0]["messages"]
     return found
 
 
-def shown(message: dict[str, Any]) -> list[dict[str, Any]]:
+def read_rows(message: dict[str, Any]) -> list[dict[str, Any]]:
     return [row for one in message["content"]["body"]["elements"] for row in one.get("rows", ())]
 
 
@@ -42,9 +42,9 @@ def tell(database: Database, count: int = 2, **changes: Any) -> SqlToLarkMessage
 
 def test_few_rows_are_a_card(lark: Emulator, context: Context, database: Database) -> None:
     done = tell(database, text="of {{ params.day }}").execute(context())
-    [message] = sent(lark)
+    [message] = read_messages(lark)
     assert done == {"rows": 2, "message_ids": [message["message_id"]]}
-    assert [list(row.values()) for row in shown(message)] == [[1, "001"], [2, "002"]]
+    assert [list(row.values()) for row in read_rows(message)] == [[1, "001"], [2, "002"]]
 
 
 def test_many_rows_are_a_file_as_well_and_arrive_once(
@@ -53,15 +53,15 @@ def test_many_rows_are_a_file_as_well_and_arrive_once(
     operator = tell(sqlite, 2_000, max_rows=7)
     done = operator.execute(context())
     assert operator.execute(context(try_number=2)) == done
-    [card, file] = sent(lark)
-    assert (done["rows"], len(shown(card)), "1,993" in str(card["content"])) == (2_000, 7, True)
+    [card, file] = read_messages(lark)
+    assert (done["rows"], len(read_rows(card)), "1,993" in str(card["content"])) == (2_000, 7, True)
     assert done["message_ids"] == [card["message_id"], file["message_id"]]
     back = tmp_path / "back.csv"
     LarkServiceClient().messaging.download(file["message_id"], file["content"]["file_key"], back)
     lines = back.read_text("utf-8-sig").splitlines()
     assert (lines[:2], lines[-1], len(lines)) == (["no,code", "1,001"], "2000,002000", 2_001)
     tell(sqlite, 2_000, attach=False).execute(context(task_id="other"))
-    assert [one["msg_type"] for one in sent(lark)] == ["interactive", "file", "interactive"]
+    assert [one["msg_type"] for one in read_messages(lark)] == ["interactive", "file", "interactive"]
 
 
 def test_a_workbook_has_types_and_text_stays_text(
@@ -72,7 +72,7 @@ def test_a_workbook_has_types_and_text_stays_text(
     many = MANY.format(count=300).partition("SELECT i AS")[0]
     operator = tell(sqlite, sql=f"{many} {rows}", max_rows=7, file_format="xlsx")
     done = operator.execute(context())
-    [card, file] = sent(lark)
+    [card, file] = read_messages(lark)
     assert (done["rows"], card["msg_type"], file["msg_type"]) == (301, "interactive", "file")
     back = tmp_path / "back.xlsx"
     LarkServiceClient().messaging.download(file["message_id"], file["content"]["file_key"], back)
@@ -85,7 +85,7 @@ def test_a_workbook_has_types_and_text_stays_text(
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(AirflowFailException, match=r"install 'airflow-provider-lark\[xlsx\]', or use CSV"):
         operator.execute(context(task_id="without"))
-    assert len(sent(lark)) == 2
+    assert len(read_messages(lark)) == 2
     with pytest.raises(InvalidRequestError, match="file_format"):
         tell(sqlite, file_format="xls")
 
@@ -96,7 +96,7 @@ def test_arrays_and_json_are_text_in_a_workbook(
     sql = """SELECT ARRAY[1.5, 2] AS "parts", '{"a": "ü"}'::jsonb AS "more", INTERVAL '1 day' AS "span"
              UNION ALL SELECT '{}', '{}', NULL"""
     tell(postgres, sql=sql, max_rows=1, file_format="xlsx").execute(context())
-    [_, file] = sent(lark)
+    [_, file] = read_messages(lark)
     back = tmp_path / "back.xlsx"
     LarkServiceClient().messaging.download(file["message_id"], file["content"]["file_key"], back)
     book = load_workbook(back)
@@ -107,9 +107,9 @@ def test_arrays_and_json_are_text_in_a_workbook(
 def test_no_rows(lark: Emulator, context: Context, sqlite: Database) -> None:
     none: dict[str, Any] = {"sql": "SELECT 1 AS a WHERE 1 = 0"}
     assert tell(sqlite, skip_empty=True, **none).execute(context()) == {"rows": 0, "message_ids": []}
-    assert sent(lark) == []
+    assert read_messages(lark) == []
     assert tell(sqlite, **none).execute(context())["rows"] == 0
-    assert len(sent(lark)) == 1
+    assert len(read_messages(lark)) == 1
 
 
 def test_what_no_retry_can_mend(
@@ -122,7 +122,7 @@ def test_what_no_retry_can_mend(
     monkeypatch.setattr(sql_to_message, "MAX_FILE_BYTES", 100)
     with pytest.raises(AirflowFailException, match="at most 100 bytes"):
         tell(sqlite, 2_000).execute(context())
-    assert sent(lark) == []
+    assert read_messages(lark) == []
 
 
 def test_a_text_that_no_cell_of_a_workbook_takes_is_named(
@@ -134,7 +134,7 @@ def test_a_text_that_no_cell_of_a_workbook_takes_is_named(
     words = r"at most 32,767 characters, and the text in row 2, column 'note' .* Next: shorten it"
     with pytest.raises(AirflowFailException, match=words):
         tell(sqlite, sql=query, max_rows=7, file_format="xlsx").execute(context())
-    assert sent(lark) == []
+    assert read_messages(lark) == []
     assert tell(sqlite, sql=query, max_rows=7).execute(context())["rows"] == 300  # CSV takes it
     few = query.replace("ORDER BY i", "WHERE i > 2 OR i < 2 ORDER BY i")
     assert (

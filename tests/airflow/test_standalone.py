@@ -90,7 +90,7 @@ BOT = "GET /open-apis/bot/v3/info"
 DIALOG = "document.querySelector('[role=dialog]')"
 
 
-def _documented() -> str:
+def _read_page_dag() -> str:
     """The page's DAG with its notifier, and a task that fails until a file is there."""
     text = (Path(__file__).parents[2] / "docs" / "en" / "how-to" / "notifier.md").read_text()
     block: str
@@ -137,7 +137,7 @@ def standalone(
     }
     dag_files = {
         "killed.py": KILLED,
-        "documented.py": f"import os\n{_documented()}",
+        "documented.py": f"import os\n{_read_page_dag()}",
         "quiet.py": QUIET,
         "crowd.py": CROWD,
     }
@@ -169,14 +169,14 @@ def test_the_listener_reports_a_task_without_a_callback_from_its_own_process(
 ) -> None:
     if not card_of(chat, "of_the_dag"):
         wait_until(lambda: standalone.runs("of_the_dag"), 60)
-    wait_until(lambda: listened(chat), 120)
-    [card] = listened(chat)
+    wait_until(lambda: read_listened(chat), 120)
+    [card] = read_listened(chat)
     assert "raises" in card
     assert "on purpose" in card
     assert "raise ValueError" in card  # of the traceback
 
 
-def listened(chat: Emulator) -> list[str]:
+def read_listened(chat: Emulator) -> list[str]:
     [found] = [one for one in chat.state()["chats"] if one["chat_id"] == LISTENED]
     contents = [json.dumps(one["content"], ensure_ascii=False) for one in found["messages"]]
     return [one for one in contents if "of_the_dag" in one]
@@ -321,13 +321,13 @@ def test_a_connection_made_in_the_form_works(
     browser.click(save)
     stored: Any = None
 
-    def found() -> bool:
+    def is_stored() -> bool:
         nonlocal stored
         everything = standalone.call("GET", "connections")["connections"]
         stored = next((one for one in everything if one["connection_id"] == "by_hand"), None)
         return stored is not None
 
-    wait_until(found)
+    wait_until(is_stored)
     extra = json.loads(stored["extra"])
     assert extra["registry_app"] is False
     monkeypatch.setenv("AIRFLOW_CONN_BY_HAND", connection(chat, extra=extra))

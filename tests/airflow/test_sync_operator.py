@@ -25,7 +25,7 @@ def link(lark: Emulator) -> str:
     return make_table(lark, [fields.Field(field_name=name, type=kind) for name, kind in KINDS]).link
 
 
-def paid(link: str) -> dict[str, Any]:
+def read_paid(link: str) -> dict[str, Any]:
     found = LarkServiceClient().clouddoc.bitable.search_records(link)
     return {one["fields"]["No"]: one["fields"].get("Paid") for one in found}
 
@@ -53,7 +53,7 @@ def test_a_table_is_kept_in_step(lark: Emulator, context: Context, link: str) ->
     )
     done = fewer.execute(context())
     assert (done["updated"], done["deleted"]) == (48, 2)
-    assert paid(link) == {f"A-{number}": 2 for number in range(48)}
+    assert read_paid(link) == {f"A-{number}": 2 for number in range(48)}
 
 
 def test_templates_are_rendered(context: Context, lark: Emulator, link: str) -> None:
@@ -73,7 +73,7 @@ def test_a_dry_run_logs_the_plan(
 ) -> None:
     sync = LarkBitableSyncOperator(task_id="t", table=link, records=orders, key_fields="No", dry_run=True)
     planned = sync.execute(context())
-    assert (planned["created"], planned["dry_run"], paid(link)) == (50, True, {})
+    assert (planned["created"], planned["dry_run"], read_paid(link)) == (50, True, {})
     logged = capsys.readouterr().out
     assert f"Would sync {link}: 50 creates" in logged
     assert "Would create 'A-0' (No: 'A-0', Paid: 1)." in logged
@@ -92,7 +92,7 @@ def test_rejected_rows_are_listed_and_only_these_are_retried(
     assert "\n7,No,," in text
     fixed = [*orders(5, amount=99), {"No": "=cmd()", "Paid": 7}, {"No": "late"}]
     done = LarkBitableSyncOperator(records=fixed, retry_rejects=path, **settings).execute(context())
-    assert (done["created"], done["updated"], paid(link)["A-0"]) == (2, 0, 1)
+    assert (done["created"], done["updated"], read_paid(link)["A-0"]) == (2, 0, 1)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_rejects_that_cannot_be_listed_are_known_before(
     ):
         with pytest.raises(AirflowFailException, match=r"cannot be written: .*Next: name another"):
             operator.execute(context())
-    assert paid(link) == {}
+    assert read_paid(link) == {}
 
 
 def test_a_list_of_rejects_that_is_missing_or_in_another_encoding(
@@ -127,7 +127,7 @@ def test_a_list_of_rejects_that_is_missing_or_in_another_encoding(
         sync.execute(context())
     path.write_bytes("row,field,key,code,reason\r\n2,Paid,乙,1254015,错\r\n".encode("gb18030"))
     sync.execute(context())
-    assert paid(link) == {"乙": 2}
+    assert read_paid(link) == {"乙": 2}
 
 
 def test_what_no_retry_can_fix_fails_at_once(lark: Emulator, context: Context, link: str) -> None:

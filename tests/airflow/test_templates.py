@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def told(value: Any) -> str:
+def read_xcom(value: Any) -> str:
     """Say what a function of the DAG's own gets for an XCom."""
     return "no" if value is None else "some"
 
@@ -64,14 +64,14 @@ def told(value: Any) -> str:
 def render(folder: Path) -> Callable[..., Any]:
     """Render an operator's or notifier's fields as Airflow's task runner does."""
 
-    def rendered(thing: Any, *, native: bool = False, **xcoms: Any) -> Any:
+    def render(thing: Any, *, native: bool = False, **xcoms: Any) -> Any:
         dag = DAG(
             "d",
             schedule=None,
             template_searchpath=[str(folder)],
             render_template_as_native_obj=native,
-            user_defined_macros={"told": told, "pulled": lambda ti: ti.xcom_pull(task_ids="gone")},
-            user_defined_filters={"told": told},
+            user_defined_macros={"told": read_xcom, "pulled": lambda ti: ti.xcom_pull(task_ids="gone")},
+            user_defined_filters={"told": read_xcom},
         )
         if isinstance(thing, BaseOperator):
             thing.dag = dag
@@ -80,7 +80,7 @@ def render(folder: Path) -> Callable[..., Any]:
         thing.render_template_fields({"ti": Xcoms(**xcoms), "word": "it", "dag": dag}, env)
         return thing
 
-    return rendered
+    return render
 
 
 def tell(**changes: Any) -> LarkSendMessageOperator:

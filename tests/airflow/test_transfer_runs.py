@@ -94,18 +94,18 @@ def test_a_task_that_airflow_terminates_stops_after_the_chunk_in_flight(
     with log.open("w") as file:
         task = subprocess.Popen(command, env=env, stdout=file, stderr=file)  # noqa: S603 - ours
 
-    def written() -> int:
+    def count_written() -> int:
         endpoints = lark.state()["by_endpoint"]
         return sum(count for name, count in endpoints.items() if name.endswith("/records/batch_create"))
 
     try:
-        wait_until(lambda: written() >= 2 or task.poll() is not None, 120)
+        wait_until(lambda: count_written() >= 2 or task.poll() is not None, 120)
         task.send_signal(signal.SIGTERM)
         assert task.wait(120) == 1
     finally:
         task.kill()
     assert "The task was stopped by Airflow" in log.read_text()
-    sent = written()
+    sent = count_written()
     app_token, _, table_id = link.rpartition("/")[2].partition("?table=")
     found = sum(1 for _ in LarkServiceClient().clouddoc.bitable.search_records(app_token, table_id))
     assert 2_000 <= found == 1_000 * sent < 100_000

@@ -72,7 +72,7 @@ def wait(number: int) -> Wait:
     return Wait(f"k{number}", (f"om_{number}",))
 
 
-def answered(future: Future[list[CardClick]]) -> list[str]:
+def read_answers(future: Future[list[CardClick]]) -> list[str]:
     return [click.event_id for click in future.result(30)]
 
 
@@ -99,7 +99,7 @@ def test_all_waits_of_a_process_share_one_query_a_second(
         assert connection.exec_driver_sql(ours).scalar_one() <= 2  # and this one
     sa.event.remove(on, "before_cursor_execute", note)
     mq.send(rabbitmq, "card.cli_1", mq.card("e7", message_id="om_7"))
-    assert answered(futures[7]) == ["e7"]
+    assert read_answers(futures[7]) == ["e7"]
     assert not any(future.done() for future in futures if future is not futures[7])
     for future in futures:
         future.cancel()
@@ -112,9 +112,9 @@ def test_who_waits_no_more_is_forgotten_and_the_threads_end(server: OwnPostgres)
     wait_until(lambda: list(hub._pending) == [("k2", None)])
     second.cancel()
     Inbox(urls.parse(server.url, "test")).store([mq.click("e2", message_id="om_2")])
-    assert answered(again) == ["e2"]
+    assert read_answers(again) == ["e2"]
     wait_until(lambda: not threads())
-    assert answered(hub.wait(wait(2))) == ["e2"]
+    assert read_answers(hub.wait(wait(2))) == ["e2"]
 
 
 def test_a_trigger_that_is_cancelled_leaves_nothing_behind(
@@ -147,11 +147,11 @@ def test_a_database_that_goes_away_is_waited_for(
     wait_until(lambda: hub._database_id is not None)
     looks, look = [], hub._look
 
-    def counted(asked: Any) -> None:
+    def count_look(asked: Any) -> None:
         looks.append(len(asked))
         look(asked)
 
-    monkeypatch.setattr(hub, "_look", counted)
+    monkeypatch.setattr(hub, "_look", count_look)
     server.stop()
     seen = len(looks)
     wait_until(lambda: len(looks) > seen + 4)
@@ -161,7 +161,7 @@ def test_a_database_that_goes_away_is_waited_for(
     with pytest.raises(ConfigurationError, match="another database"):
         futures[1].result(30)
     inbox.store([mq.click("e1", message_id="om_1")])
-    assert answered(futures[0]) == ["e1"]
+    assert read_answers(futures[0]) == ["e1"]
     [told] = [one for one in caplog.records if one.name == hubs.__name__]
     assert told.getMessage() == "Database unavailable; waits continue"
     assert (vars(told)["waits"], vars(told)["failures"]) == (1, 1)
@@ -179,7 +179,7 @@ def test_a_database_that_was_replaced_is_another(server: OwnPostgres) -> None:
     with pytest.raises(ConfigurationError, match="another database"):
         old.result(30)
     Inbox(url).store([mq.click("e2", message_id="om_2")])
-    assert answered(new) == ["e2"]
+    assert read_answers(new) == ["e2"]
 
 
 def test_a_database_that_is_frozen_holds_no_loop(
@@ -214,7 +214,7 @@ def test_a_forked_child_waits_for_itself(server: OwnPostgres) -> None:
     if child == 0:
         try:
             assert waiting.hub(server.url) is not hub
-            assert answered(waiting.hub(server.url).wait(wait(2))) == ["e2"]
+            assert read_answers(waiting.hub(server.url).wait(wait(2))) == ["e2"]
         except BaseException:  # noqa: BLE001 - a child must not run the parent's tests
             os._exit(1)
         os._exit(0)
@@ -283,15 +283,15 @@ def test_ten_thousand_triggers_wait_in_one_process(
     hub = waiting.hub(database_url, rabbitmq)
     looks, ask = list[float](), hub._inbox.answers
 
-    def timed(waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
+    def time_look(waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
         began = time.monotonic()
         found = ask(waits)
         looks.append(time.monotonic() - began)
         return found
 
-    monkeypatch.setattr(hub._inbox, "answers", timed)
+    monkeypatch.setattr(hub._inbox, "answers", time_look)
 
-    async def fired(number: int) -> float:
+    async def time_trigger(number: int) -> float:
         event = await anext(aiter(LarkCardCallbackTrigger(asdict(wait(number)), here).run()))
         assert event.payload["status"] == "answered"
         return time.monotonic()
@@ -305,7 +305,7 @@ def test_ten_thousand_triggers_wait_in_one_process(
 
     async def work() -> str:
         memory, began = resident(), time.monotonic()
-        tasks = [asyncio.ensure_future(fired(number)) for number in range(many)]
+        tasks = [asyncio.ensure_future(time_trigger(number)) for number in range(many)]
         await mq.wait_until_async(lambda: len(hub._pending) == many, 60)
         await mq.wait_until_async(lambda: len(looks) > 1)  # one of them was for all
         memory = (resident() - memory) // many
@@ -344,7 +344,7 @@ def ready(url: str) -> int:
 def test_a_triggerer_that_is_killed_loses_no_event_and_no_wait(
     triggerer: Triggerer, inbox: Inbox, rabbitmq: str
 ) -> None:
-    def stored() -> list[str]:
+    def list_fired() -> list[str]:
         return [told["event_id"] for told in triggerer.events()]
 
     def happens(event_id: str, **content: Any) -> None:
@@ -356,26 +356,26 @@ def test_a_triggerer_that_is_killed_loses_no_event_and_no_wait(
     happens("e1", nasty=nested, big=2**63)
     triggerer.defer([Wait("k", ("om_1",))], inbox.database_id())
     triggerer.start()
-    wait_until(lambda: stored() == ["e1"], 60)
+    wait_until(lambda: list_fired() == ["e1"], 60)
     assert triggerer.events()[0]["event"] == {"nasty": nested, "big": 2**63}
     happens("e2")
-    wait_until(lambda: "e2" in stored())  # by now the triggerer knows that the first one is stored
+    wait_until(lambda: "e2" in list_fired())  # by now the triggerer knows that the first one is stored
     assert triggerer.task()[0] == "deferred"
 
     triggerer.freeze()
     happens("e3")
     wait_until(lambda: ready(rabbitmq) == 0)  # the part that runs triggers has it; nobody will store it
     triggerer.kill()
-    assert "e3" not in stored()
+    assert "e3" not in list_fired()
 
     mq.send(rabbitmq, "card.cli_1", mq.card("c1"))
     triggerer.start()
-    wait_until(lambda: "e3" in stored(), 60)
+    wait_until(lambda: "e3" in list_fired(), 60)
     wait_until(lambda: triggerer.task()[0] == "scheduled")
     assert "answered" in str(triggerer.task()[1])
     assert [click.event_id for click in inbox.answers([Wait("k", ("om_1",))])["k"]] == ["c1"]
     happens("e4")
-    wait_until(lambda: "e4" in stored())
+    wait_until(lambda: "e4" in list_fired())
     triggerer.kill()
-    assert stored().count("e1") == 1
+    assert list_fired().count("e1") == 1
     assert set(mq.ids(mq.drain(rabbitmq, EVENTS))) <= {"e4"}

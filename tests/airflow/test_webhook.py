@@ -34,7 +34,7 @@ def connect(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
     return set_to
 
 
-def received(lark: Emulator) -> list[Any]:
+def read_received(lark: Emulator) -> list[Any]:
     return [message["content"] for bot in lark.state()["webhooks"] for message in bot["messages"]]
 
 
@@ -48,7 +48,7 @@ def test_the_password_is_a_url_or_a_token_with_a_host(lark: Emulator, connect: C
     hook = LarkWebhookHook()
     assert hook.get_conn() is hook.client
     hook.client.send_text("by token")
-    assert received(lark) == [{"text": "by url"}, {"text": "by token"}]
+    assert read_received(lark) == [{"text": "by url"}, {"text": "by token"}]
 
 
 def test_the_asynchronous_client(lark: Emulator, connect: Connect) -> None:
@@ -56,7 +56,7 @@ def test_the_asynchronous_client(lark: Emulator, connect: Connect) -> None:
         await (await LarkWebhookHook().get_async_conn()).send_text("hi")
 
     asyncio.run(send())
-    assert received(lark) == [{"text": "hi"}]
+    assert read_received(lark) == [{"text": "hi"}]
 
 
 def test_secret_and_keyword_come_from_the_extras(lark: Emulator, connect: Connect) -> None:
@@ -65,7 +65,7 @@ def test_secret_and_keyword_come_from_the_extras(lark: Emulator, connect: Connec
     LarkWebhookHook().client.send_text("a deploy")
     with pytest.raises(AirflowFailException, match="must contain the bot's keyword 'alert' or 'deploy'"):
         tell(content="hello").execute({})
-    assert received(lark) == [{"text": "a deploy"}]
+    assert read_received(lark) == [{"text": "a deploy"}]
 
 
 def test_testing_the_connection_sends_nothing(lark: Emulator, connect: Connect) -> None:
@@ -121,7 +121,7 @@ def test_messages_of_each_type(
     lark: Emulator, connect: Connect, changes: dict[str, Any], content: dict[str, Any]
 ) -> None:
     tell(**changes).execute({})
-    assert received(lark) == [content]
+    assert read_received(lark) == [content]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_lost_answer_ends_the_task_for_a_retry_could_send_twice(lark: Emulator
     lark.fault(method="POST", path=PATH, drop="after")
     with pytest.raises(AirflowFailException, match=r"OutcomeUnknownError: .*may or may not have happened"):
         tell().execute({})
-    assert received(lark) == [{"text": "hi"}]
+    assert read_received(lark) == [{"text": "hi"}]
 
 
 def test_what_a_retry_can_mend_is_left_to_airflow(lark: Emulator, connect: Connect) -> None:
@@ -175,7 +175,7 @@ def test_a_dag_sends_and_its_log_keeps_the_secret(
     monkeypatch.setitem(airflow_home.env, "AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(given))
     (airflow_home.dags / "webhook.py").write_text(DAG_FILE)
     printed = airflow_home.airflow("dags", "test", "webhook")
-    assert received(lark) == [{"text": "run manual"}]
+    assert read_received(lark) == [{"text": "run manual"}]
     assert "Sent text by the custom bot of lark_webhook_default" in printed
     assert TOKEN not in printed
 

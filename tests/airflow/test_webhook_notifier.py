@@ -47,21 +47,21 @@ def tell(request: pytest.FixtureRequest, lark: Emulator, monkeypatch: pytest.Mon
             LarkWebhookNotifier(**settings)(about)
             return
 
-        async def awaited() -> None:
+        async def notify_async() -> None:
             await LarkWebhookNotifier(context=about, **settings)
 
-        asyncio.run(awaited())
+        asyncio.run(notify_async())
 
     return run
 
 
-def received(lark: Emulator) -> list[tuple[str, Any]]:
+def read_received(lark: Emulator) -> list[tuple[str, Any]]:
     return [(one["msg_type"], one["content"]) for bot in lark.state()["webhooks"] for one in bot["messages"]]
 
 
 def test_a_failure_is_a_card_that_names_it(lark: Emulator, tell: Tell) -> None:
     tell(language="en", mentions=["ou_emulator0001_alice"])
-    ((kind, card),) = received(lark)
+    ((kind, card),) = read_received(lark)
     shown = json.dumps(card)
     assert kind == "interactive"
     for part in (
@@ -76,7 +76,7 @@ def test_a_failure_is_a_card_that_names_it(lark: Emulator, tell: Tell) -> None:
 
 def test_a_text_of_ones_own_is_templated(lark: Emulator, tell: Tell) -> None:
     tell(content="{{ ti.task_id }} broke", msg_type="text")
-    assert received(lark) == [("text", {"text": "fill broke"})]
+    assert read_received(lark) == [("text", {"text": "fill broke"})]
 
 
 @pytest.mark.parametrize("msg_type", ["interactive", "text", "post"])
@@ -87,7 +87,7 @@ def test_the_default_holds_the_bots_keyword(
     given = {"conn_type": "lark_webhook", "password": url, "extra": {"keyword": "ops-alert"}}
     monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(given))
     tell(msg_type=msg_type)
-    ((_, content),) = received(lark)
+    ((_, content),) = read_received(lark)
     assert "ops-alert" in json.dumps(content)
 
 
@@ -98,7 +98,7 @@ def test_a_long_traceback_is_shortened_to_what_a_bot_takes(lark: Emulator, tell:
         about = context(error)
     about["ti"].run_id = about["ti"].dag_id = "😱" * 600
     tell(about)
-    ((_, card),) = received(lark)
+    ((_, card),) = read_received(lark)
     assert 5_000 < len(json.dumps(card, ensure_ascii=False).encode()) < 20_480
 
 
@@ -156,7 +156,7 @@ def test_another_bot_steps_in_for_one_whose_connection_hangs(
     monkeypatch.setattr(LarkHook, "get_connection", staticmethod(get))
     LarkWebhookNotifier(fallback_conn_id="other", deadline=1)(context())
     hangs.set()
-    assert len(received(lark)) == 1
+    assert len(read_received(lark)) == 1
 
 
 def test_what_cannot_be_is_said_when_it_is_made() -> None:
@@ -174,7 +174,7 @@ def test_owners_are_mentioned_if_the_connection_knows_them(
     }
     monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(given))
     tell({**context(), "task": SimpleNamespace(owner="alice, carol")}, mentions=["owner", "bob"])
-    ((_, card),) = [one for one in received(lark) if one]
+    ((_, card),) = [one for one in read_received(lark) if one]
     lines = [element["content"] for element in card["body"]["elements"]]
     assert lines[-2:] == ["@carol", "<at id=ou_emulator0001_alice></at> <at id=bob></at>"]
 

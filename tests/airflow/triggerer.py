@@ -208,7 +208,7 @@ class Triggerer:
         stored = [json.loads(extra) for (extra,) in self._ask("SELECT extra FROM asset_event")]
         return [extra["payload"] for extra in stored if "payload" in extra]  # the model's DAGs have others
 
-    def queued(self) -> set[str]:
+    def list_queued(self) -> set[str]:
         """The DAGs of which asset events have queued a run."""
         return {dag_id for (dag_id,) in self._ask("SELECT target_dag_id FROM asset_dag_run_queue")}
 

@@ -37,21 +37,21 @@ def widget(kind: str, **more: Any) -> Widget:
     return Widget("w1", "", "Field", kind, **more)
 
 
-def written(one: Widget, value: Any) -> dict[str, Any]:
+def encode(one: Widget, value: Any) -> dict[str, Any]:
     (found,) = encode_form([one], {"Field": value}, None, "the form")
     return found
 
 
 @given(MOMENTS)
 def test_a_moment_comes_back_to_the_second(moment: dt.datetime) -> None:
-    found = written(widget("date"), moment)
+    found = encode(widget("date"), moment)
     assert read_value("date", found) == moment.replace(microsecond=0)
 
 
 @given(MOMENTS, MOMENTS)
 def test_an_interval_comes_back(one: dt.datetime, other: dt.datetime) -> None:
     start, end = sorted((one.replace(microsecond=0), other.replace(microsecond=0)))
-    found = written(widget("dateInterval"), (start, end))
+    found = encode(widget("dateInterval"), (start, end))
     assert read_value("dateInterval", found) == (start, end)
     assert found["value"]["interval"] == (end - start).total_seconds() / 86_400
 
@@ -62,7 +62,7 @@ def test_an_interval_comes_back(one: dt.datetime, other: dt.datetime) -> None:
     | st.decimals(-1000, 1000, places=2)
 )
 def test_a_number_keeps_its_value(number: float | Decimal) -> None:
-    value = written(widget("number"), number)["value"]
+    value = encode(widget("number"), number)["value"]
     assert not isinstance(value, Decimal)
     assert value == number or float(value) == float(number)
 
@@ -71,9 +71,9 @@ def test_a_number_keeps_its_value(number: float | Decimal) -> None:
 def test_an_option_is_given_by_its_value_before_its_text(option: tuple[str, str]) -> None:
     value, text = option
     radio = widget("radioV2", options=OPTIONS)
-    assert written(radio, value)["value"] == value
+    assert encode(radio, value)["value"] == value
     # "k1" is the value of one option and the text of another: values win.
-    assert written(radio, text)["value"] == (value if text != "k1" else "k1")
+    assert encode(radio, text)["value"] == (value if text != "k1" else "k1")
 
 
 @given(KINDS, ANYTHING)

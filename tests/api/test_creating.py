@@ -35,7 +35,7 @@ def ids_of(payload: object, count: int, *, status: int = 200, indent: bool = Fal
     return created_ids(answer, call, count)
 
 
-def accepted(rows: list[Any]) -> dict[str, Any]:
+def accept(rows: list[Any]) -> dict[str, Any]:
     return {"code": 0, "data": {"records": rows}, "msg": "success"}
 
 
@@ -48,16 +48,16 @@ def test_whatever_cells_hold_the_ids_are_those_of_the_records(
         return {**name, "fields": cells} if is_first else {"fields": cells, "id": f"rec{number}", **name}
 
     rows = [record(number, cells) for number, cells in enumerate(fields)]
-    assert ids_of(accepted(rows), len(rows), indent=indent) == [f"rec{number}" for number in range(len(rows))]
+    assert ids_of(accept(rows), len(rows), indent=indent) == [f"rec{number}" for number in range(len(rows))]
 
 
 def test_an_ordinary_answer_is_not_parsed() -> None:
     rows = [{"fields": {"Name": "a"}, "record_id": f"rec{number}"} for number in range(3)]
-    content = orjson.dumps(accepted(rows))
+    content = orjson.dumps(accept(rows))
     assert skim(3)(content) == {"records": [{"record_id": f"rec{number}"} for number in range(3)]}
     rows[1]["fields"] = {"record_id": "rec9"}
-    assert skim(3)(orjson.dumps(accepted(rows))) is None
-    assert skim(3)(orjson.dumps({"msg": "first", **accepted(rows[:1])})) is None
+    assert skim(3)(orjson.dumps(accept(rows))) is None
+    assert skim(3)(orjson.dumps({"msg": "first", **accept(rows[:1])})) is None
 
 
 @pytest.mark.parametrize(
@@ -72,18 +72,18 @@ def test_an_ordinary_answer_is_not_parsed() -> None:
 )
 def test_an_answer_with_fewer_records_is_an_unknown_outcome(row: dict[str, Any]) -> None:
     with pytest.raises(OutcomeUnknownError, match="must name the 2 records sent, got 1"):
-        ids_of(accepted([row]), 2)
+        ids_of(accept([row]), 2)
 
 
 @pytest.mark.parametrize("row", [None, {}, {"fields": {}}, {"fields": {}, "record_id": None}], ids=repr)
 def test_a_record_without_an_id_is_an_unknown_outcome(row: object) -> None:
     with pytest.raises(OutcomeUnknownError, match="must name the 1 records sent, got 0"):
-        ids_of(accepted([row]), 1)
+        ids_of(accept([row]), 1)
 
 
 @pytest.mark.parametrize("end", [b',"code":1254290}', b"", b"}<html>"], ids=repr)
 def test_an_answer_with_another_end_is_parsed(end: bytes) -> None:
-    content = orjson.dumps(accepted([{"fields": {}, "record_id": "rec1"}]))
+    content = orjson.dumps(accept([{"fields": {}, "record_id": "rec1"}]))
     assert skim(1)(content) is not None
     assert skim(1)(content[:-1] + end) is None
 
@@ -94,4 +94,4 @@ def test_a_refusal_is_one_whatever_it_quotes() -> None:
         ids_of(refused, 1)
     assert caught.value.code == 1254015
     with pytest.raises(LarkAPIError):
-        ids_of(accepted([{"record_id": "rec1"}]), 1, status=502)
+        ids_of(accept([{"record_id": "rec1"}]), 1, status=502)

@@ -65,7 +65,7 @@ VALUES = st.one_of(
 )
 
 
-def converted(field_type: int, value: Any, count: int = 1) -> tuple[Any, str]:
+def convert(field_type: int, value: Any, count: int = 1) -> tuple[Any, str]:
     """Return what is written, and why a value was refused."""
     converter = Converter([Field(field_name="X", type=field_type)], dt.UTC)
     wire, bad = converter.all_to_wire([{"X": value}] * count, {"X"}, 7)
@@ -80,7 +80,7 @@ def converted(field_type: int, value: Any, count: int = 1) -> tuple[Any, str]:
 def test_a_value_is_written_as_json_or_refused_by_row_and_field(
     field_type: int, value: Any, count: int
 ) -> None:
-    converted(field_type, value, count)
+    convert(field_type, value, count)
 
 
 @given(numpy_time(np.datetime64))
@@ -90,11 +90,11 @@ def test_a_value_is_written_as_json_or_refused_by_row_and_field(
 @example(np.datetime64("2026-11-29T10"))
 @example(np.datetime64("2026-11-29T10:00:00.123"))
 def test_a_numpy_datetime_is_written_as_it_is_or_refused(value: np.datetime64) -> None:
-    written, reason = converted(f.TEXT, value)
+    written, reason = convert(f.TEXT, value)
     assert (written is None) == bool(reason)
     if written is not None:
         assert str(value).startswith(written[:10]) or written.startswith(str(value))
-    assert converted(f.DATE, value)[1] == (f"{YEARS}, got {value!r}" if reason else "")
+    assert convert(f.DATE, value)[1] == (f"{YEARS}, got {value!r}" if reason else "")
 
 
 @pytest.mark.parametrize(
@@ -105,10 +105,10 @@ def test_a_numpy_datetime_is_written_as_it_is_or_refused(value: np.datetime64) -
     ],
 )  # fmt: skip
 def test_a_numpy_datetime_that_python_does_not_have_is_refused(value: Any) -> None:
-    assert converted(f.DATE, value) == (None, f"{YEARS}, got {value!r}")
+    assert convert(f.DATE, value) == (None, f"{YEARS}, got {value!r}")
     for field_type in (f.TEXT, f.NUMBER):
-        assert converted(field_type, value)[0] is None
-        assert f"got {value!r}" in converted(field_type, value)[1]
+        assert convert(field_type, value)[0] is None
+        assert f"got {value!r}" in convert(field_type, value)[1]
 
 
 @pytest.mark.parametrize("field_type", TYPES)
@@ -124,7 +124,7 @@ def test_a_numpy_datetime_that_python_does_not_have_is_refused(value: Any) -> No
     ],
 )
 def test_what_is_missing_leaves_the_cell_empty(field_type: int, missing: Any) -> None:
-    assert converted(field_type, missing) == (None, "")
+    assert convert(field_type, missing) == (None, "")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_what_is_missing_leaves_the_cell_empty(field_type: int, missing: Any) ->
     ],
 )
 def test_values_that_are_taken(field_type: int, value: Any, written: Any) -> None:
-    assert converted(field_type, value) == (written, "")
+    assert convert(field_type, value) == (written, "")
 
 
 @pytest.mark.parametrize(
@@ -161,4 +161,4 @@ def test_values_that_are_taken(field_type: int, value: Any, written: Any) -> Non
     ids=itertools.count(),
 )
 def test_values_that_are_refused(field_type: int, value: Any, reason: str) -> None:
-    assert reason in converted(field_type, value)[1]
+    assert reason in convert(field_type, value)[1]

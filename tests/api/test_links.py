@@ -55,7 +55,7 @@ def test_any_text_is_a_link_or_is_named(text: str) -> None:
         assert links.parse(text).token
 
 
-def resolved(procedure: Any, node: dict[str, str]) -> Any:
+def resolve(procedure: Any, node: dict[str, str]) -> Any:
     """Run a procedure that asks for a wiki page's node."""
     try:
         asked = next(procedure)
@@ -73,10 +73,10 @@ def resolved(procedure: Any, node: dict[str, str]) -> Any:
 @pytest.mark.parametrize("kind", ["sheet", "docx", "bitable"])
 def test_a_wiki_page_is_what_it_holds(kind: Any) -> None:
     page = "https://x.feishu.cn/wiki/wikcn1?table=tbl1"
-    found = resolved(links.document(page, kind), {"obj_type": kind, "obj_token": "tok1"})
+    found = resolve(links.document(page, kind), {"obj_type": kind, "obj_token": "tok1"})
     assert (found.kind, found.token) == (kind, "tok1")
     with pytest.raises(InvalidRequestError, match="got a slides"):
-        resolved(links.document(page, kind), {"obj_type": "slides", "obj_token": "tok1"})
+        resolve(links.document(page, kind), {"obj_type": "slides", "obj_token": "tok1"})
 
 
 def test_a_base_goes_into_a_folder_that_is_pasted() -> None:

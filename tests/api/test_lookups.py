@@ -60,10 +60,10 @@ class Office:
                 self.remembered |= {one: (value, self.now) for one, (value, _) in effect.people.items()}
                 return None
             case Call():
-                return self._found(effect)
+                return self._answer_lookup(effect)
         raise AssertionError(effect)
 
-    def _found(self, call: Call[Any]) -> LarkResponse[Any]:
+    def _answer_lookup(self, call: Call[Any]) -> LarkResponse[Any]:
         import orjson
 
         emails = orjson.loads(call.body or b"")["emails"]

@@ -37,7 +37,7 @@ routes:
 """
 
 
-def told(routes: Routes, dag: str, task: str = "t", **more: object) -> list[str]:
+def find_receivers(routes: Routes, dag: str, task: str = "t", **more: object) -> list[str]:
     given = {"tags": (), "owners": (), **more}
     return [one.receiver for one in routes.for_failure(dag, task_id=task, **given)]  # type: ignore[arg-type]
 
@@ -48,12 +48,12 @@ def question(dag: str, owners: tuple[str, ...] = (), tags: tuple[str, ...] = ())
 
 def test_the_first_route_that_matches_is_used_and_more_after_continue() -> None:
     routes = read_routes(FILE)
-    assert told(routes, "other") == ["oc_all"]
-    assert told(routes, "pay_day", tags=["prod_eu"]) == ["oc_pay", "ann@example.com", "oc_all"]
-    assert told(routes, "pay_day", tags=["test"]) == ["oc_all"]
-    assert told(routes, "PAY_day", tags=["prod"]) == ["oc_all"]
-    assert told(routes, "other", "noisy_1") == []
-    assert told(routes, "billing", "noisy_1", tags=["prod"]) == ["oc_pay", "ann@example.com"]
+    assert find_receivers(routes, "other") == ["oc_all"]
+    assert find_receivers(routes, "pay_day", tags=["prod_eu"]) == ["oc_pay", "ann@example.com", "oc_all"]
+    assert find_receivers(routes, "pay_day", tags=["test"]) == ["oc_all"]
+    assert find_receivers(routes, "PAY_day", tags=["prod"]) == ["oc_all"]
+    assert find_receivers(routes, "other", "noisy_1") == []
+    assert find_receivers(routes, "billing", "noisy_1", tags=["prod"]) == ["oc_pay", "ann@example.com"]
 
 
 def test_a_question_without_a_route_goes_to_no_chat() -> None:
@@ -179,7 +179,7 @@ def test_names_that_only_look_a_little_like_secrets_are_taken() -> None:
 
 def test_aliases_are_followed_and_do_not_explode() -> None:
     routes = read_routes("routes:\n- {dag: a, to: &us [oc_1, oc_2]}\n- {dag: b, to: *us}\n")
-    assert told(routes, "b") == ["oc_1", "oc_2"]
+    assert find_receivers(routes, "b") == ["oc_1", "oc_2"]
     lines = ["a0: &a0 [x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 20)]
     with pytest.raises(ConfigurationError, match="aliases included"):
         read_routes("\n".join(lines))

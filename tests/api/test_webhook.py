@@ -21,7 +21,7 @@ BOT = Webhook("https://open.feishu.cn", TOKEN)
 HOOK = f"https://open.feishu.cn/open-apis/bot/v2/hook/{TOKEN}"
 
 
-def made(operation: Procedure[Any], bot: Webhook = BOT, now: float = 1_700_000_000.9) -> Call[Any]:
+def make_call(operation: Procedure[Any], bot: Webhook = BOT, now: float = 1_700_000_000.9) -> Call[Any]:
     """The call that a procedure makes when it has been told bot and time."""
     assert isinstance(next(operation), NeedWebhook)
     assert isinstance(operation.send(bot), Now)
@@ -40,7 +40,7 @@ def test_the_signature_has_larks_check_value() -> None:
 
 
 def test_a_secret_signs_the_body() -> None:
-    call = made(webhook.send_text("hi"), Webhook("https://open.feishu.cn", TOKEN, "demo"))
+    call = make_call(webhook.send_text("hi"), Webhook("https://open.feishu.cn", TOKEN, "demo"))
     assert body(call) == {
         "msg_type": "text",
         "content": {"text": "hi"},
@@ -84,13 +84,13 @@ CARD = {"schema": "2.0", "body": {"elements": []}}
     ],
 )
 def test_bodies_have_the_shape_of_their_type(operation: Any, expected: dict[str, Any]) -> None:
-    call = made(operation())
+    call = make_call(operation())
     assert body(call) == expected
     assert (call.method, call.auth, call.safe, call.idempotent) == ("POST", False, False, False)
 
 
 def test_people_are_named_in_posts() -> None:
-    lines = body(made(webhook.send_post("a", mentions=["ou_1"])))["content"]["post"]["zh_cn"]["content"]
+    lines = body(make_call(webhook.send_post("a", mentions=["ou_1"])))["content"]["post"]["zh_cn"]["content"]
     assert lines == [[{"tag": "text", "text": "a"}], [{"tag": "at", "user_id": "ou_1"}]]
 
 
@@ -114,20 +114,20 @@ def test_people_are_named_in_posts() -> None:
 )
 def test_what_cannot_be_sent_is_named(operation: Any, text: str) -> None:
     with pytest.raises(InvalidRequestError, match=text) as refused:
-        made(operation())
+        make_call(operation())
     assert "Next: " in str(refused.value)
 
 
 def test_size_is_that_of_the_whole_body() -> None:
     longest = webhook.MAX_BODY_BYTES - len(b'{"msg_type":"text","content":{"text":""}}')
-    assert len(made(webhook.send_text("x" * longest)).body or b"") == 20_480
+    assert len(make_call(webhook.send_text("x" * longest)).body or b"") == 20_480
     with pytest.raises(InvalidRequestError, match="must have at most 20480 bytes, got 20481") as refused:
-        made(webhook.send_text("x" * (longest + 1)))
+        make_call(webhook.send_text("x" * (longest + 1)))
     assert refused.value.http_status is None
     with pytest.raises(InvalidRequestError, match="20480"):
-        made(webhook.send_text("字" * 7_000))
+        make_call(webhook.send_text("字" * 7_000))
     with pytest.raises(InvalidRequestError, match="20480"):
-        made(webhook.send_card({"elements": [{"tag": "markdown", "content": "x" * 20_450}]}))
+        make_call(webhook.send_card({"elements": [{"tag": "markdown", "content": "x" * 20_450}]}))
 
 
 def test_a_missing_keyword_is_known_before_sending() -> None:
@@ -139,12 +139,12 @@ def test_a_missing_keyword_is_known_before_sending() -> None:
         webhook.send_card({"type": "template", "data": {"template_id": "ctp_1"}}),
         webhook.send_image("img_1"),
     ):
-        made(operation, bot)
+        make_call(operation, bot)
     with pytest.raises(InvalidRequestError, match="keyword '告警' or 'deploy'") as refused:
-        made(webhook.send_text("Deploy"), bot)
+        make_call(webhook.send_text("Deploy"), bot)
     assert refused.value.code == 19024
     with pytest.raises(InvalidRequestError):
-        made(webhook.send_card({"deploy": {"elements": []}}), bot)
+        make_call(webhook.send_card({"deploy": {"elements": []}}), bot)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_what_is_no_webhook_is_refused_and_not_quoted(given: Any) -> None:
 
 def test_the_token_stands_in_the_request_alone() -> None:
     bot = Webhook("https://open.feishu.cn", TOKEN, "the-sign-secret")
-    call = made(webhook.send_text("hi"), bot)
+    call = make_call(webhook.send_text("hi"), bot)
     assert call.target == f"/open-apis/bot/v2/hook/{TOKEN}"
     assert call.name == "POST /open-apis/bot/v2/hook/***"
     for text in (repr(call), repr(bot), str(bot)):
@@ -210,15 +210,15 @@ def test_codes_and_their_next_steps(code: int, kind: CodeKind, step: str) -> Non
     assert step in meaning.step
 
 
-def refused(msg: str) -> InvalidRequestError:
+def make_refusal(msg: str) -> InvalidRequestError:
     return InvalidRequestError("refused", code=9499, msg=msg, http_status=400)
 
 
 def test_a_bad_request_that_only_came_too_fast_is_made_again() -> None:
     operation = webhook.send_text("hi")
-    call = made(operation)
+    call = make_call(operation)
     for spread in (2.0, 4.0):
-        assert isinstance(operation.throw(refused("too many request")), Random)
+        assert isinstance(operation.throw(make_refusal("too many request")), Random)
         assert operation.send(0.5) == Sleep(1.0 + spread / 2)
         assert next(operation) is call
     accepted: LarkResponse[Any] = LarkResponse(0, "success", {})
@@ -229,19 +229,19 @@ def test_a_bad_request_that_only_came_too_fast_is_made_again() -> None:
 
 def test_what_is_refused_as_too_fast_in_the_end_can_be_tried_later() -> None:
     operation = webhook.send_text("hi")
-    made(operation)
+    make_call(operation)
     for _ in range(3):
-        operation.throw(refused("Too many requests"))
+        operation.throw(make_refusal("Too many requests"))
         operation.send(0.0)
         next(operation)
     with pytest.raises(RateLimitError, match="refused") as given_up:
-        operation.throw(refused("too many request"))
+        operation.throw(make_refusal("too many request"))
     assert given_up.value.retryable
     assert (given_up.value.code, given_up.value.http_status) == (9499, 400)
 
 
 def test_a_bad_request_stays_one() -> None:
     operation = webhook.send_text("hi")
-    made(operation)
+    make_call(operation)
     with pytest.raises(InvalidRequestError):
-        operation.throw(refused("Bad Request"))
+        operation.throw(make_refusal("Bad Request"))

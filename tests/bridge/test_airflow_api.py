@@ -121,7 +121,7 @@ def work(
     return asyncio.run(run())
 
 
-def asked(url: URL) -> str:
+def ask(url: URL) -> str:
     made = question()
     ti_id = made.task.ti_id
     Questions(url).record({ti_id: NOW}, [made], None)
@@ -147,7 +147,7 @@ def rename(url: URL, ti_id: str, dag_id: str) -> None:
 def test_what_answers_in_place_of_airflow_ends_no_question(
     front: Front, url: URL, other: tuple[int, str, str]
 ) -> None:
-    ti_id = asked(url)
+    ti_id = ask(url)
     front.otherwise = other
     errors = work(front, url, lambda one: one.ends.settle([ti_id]), lambda one: one.poller.poll())
     # The list may be read while a proxy has lost the way to single questions.
@@ -187,7 +187,7 @@ def test_a_login_that_fails_as_its_server_is_unavailable_is_no_refusal(front: Fr
 def test_a_question_that_may_not_be_read_any_more_keeps_no_other_open(
     front: Front, url: URL, caplog: pytest.LogCaptureFixture
 ) -> None:
-    some = sorted(asked(url) for _ in range(3))
+    some = sorted(ask(url) for _ in range(3))
     rename(url, some[0], dag_id="secret")
     front.answers[f"/api/v2/dags/secret/{_REST}"] = answer(403, detail="Forbidden")
     front.otherwise = answer(404, detail="The Task Instance with dag_id: `d` was not found")
@@ -281,7 +281,7 @@ def test_a_question_that_its_task_asks_once_more_is_held_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """As when its DAG file was missing while it was resumed: same id, and the answer is lost."""
-    store, ti_id = Questions(url), asked(url)
+    store, ti_id = Questions(url), ask(url)
     store.end({ti_id: ANSWERED})
     waits(front, ti_id)
     assert set(look(front, url)) == {None}
@@ -305,7 +305,7 @@ def test_a_question_that_its_task_asks_once_more_is_held_again(
 
 
 def test_a_damaged_question_ends_as_any_other(front: Front, url: URL) -> None:
-    ti_id = asked(url)
+    ti_id = ask(url)
     execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=ti_id)
     front.otherwise = answer(404, detail="The Task Instance with dag_id: `d` was not found")
     assert work(front, url, lambda one: one.ends.settle([ti_id])) == [None]

@@ -49,7 +49,7 @@ class Bench:
         person = Person(self.lark.app_id, "tenant", open_id or self.bob)
         self.people.link(person, Account("simple", "bob", "bob", {"sub": "bob"}))
 
-    def asked(self) -> str:
+    def ask(self) -> str:
         asked = question()
         self.questions.record({asked.task.ti_id: NOW}, [asked], None)
         return asked.task.ti_id
@@ -94,7 +94,7 @@ def bench(sqlite: URL, lark: Emulator, key: str, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_card_is_sent_after_the_hold_and_shows_the_end(bench: Bench) -> None:
-    ti_id = bench.asked()
+    ti_id = bench.ask()
     assert bench.work(lambda sender: sender.release(NOW + timedelta(seconds=14))) == 0
     assert bench.work(lambda sender: sender.release(NOW + timedelta(seconds=15))) == 1
     bench.work(QuestionCardSender.work)
@@ -111,7 +111,7 @@ def test_a_card_is_sent_after_the_hold_and_shows_the_end(bench: Bench) -> None:
 
 
 def test_a_question_that_is_asked_again_gets_a_new_card_that_says_so(bench: Bench) -> None:
-    ti_id = bench.asked()
+    ti_id = bench.ask()
     bench.work(lambda sender: sender.release(NOW + timedelta(seconds=15)))
     bench.work(QuestionCardSender.work)
     bench.questions.end({ti_id: ANSWERED})
@@ -136,7 +136,7 @@ def test_a_question_that_is_asked_again_gets_a_new_card_that_says_so(bench: Benc
 
 
 def test_a_question_that_is_asked_again_waits_for_a_receiver(bench: Bench) -> None:
-    ti_id = bench.asked()
+    ti_id = bench.ask()
     bench.work(lambda sender: sender.release(NOW + timedelta(seconds=15)))
     bench.work(QuestionCardSender.work)
     bench.questions.end({ti_id: ANSWERED})
@@ -149,7 +149,7 @@ def test_a_question_that_is_asked_again_waits_for_a_receiver(bench: Bench) -> No
 
 
 def test_a_card_waits_for_as_long_as_the_api_servers_hold_answers(bench: Bench) -> None:
-    bench.asked()
+    bench.ask()
     servers = ApiServers(bench.url)
     for name, seconds in (("a", 20.0), ("b", 45.0), ("c", None)):
         servers.record(ApiServer(name, name, "1", "3.3", guarded=True, hold_seconds=seconds))
@@ -171,7 +171,7 @@ def test_the_hold_stays_while_no_api_server_is_seen(bench: Bench, monkeypatch: p
 
 
 def test_a_card_whose_row_was_lost_on_the_way_is_sent_once(bench: Bench) -> None:
-    bench.asked()
+    bench.ask()
     bench.work(lambda sender: sender.release(datetime.now(UTC)))
     bench.work(QuestionCardSender.work)
     # As after a SIGKILL between Lark's answer and the commit: another process sends it again.
@@ -182,7 +182,7 @@ def test_a_card_whose_row_was_lost_on_the_way_is_sent_once(bench: Bench) -> None
 
 
 def test_a_card_that_was_sent_by_a_killed_process_shows_the_end(bench: Bench) -> None:
-    ti_id = bench.asked()
+    ti_id = bench.ask()
     bench.work(lambda sender: sender.release(datetime.now(UTC)))
     bench.work(QuestionCardSender.work)
     execute(
@@ -198,7 +198,7 @@ def test_a_card_that_was_sent_by_a_killed_process_shows_the_end(bench: Bench) ->
 
 
 def test_a_notice_is_not_shown_in_place_of_the_end(bench: Bench) -> None:
-    ti_id = bench.asked()
+    ti_id = bench.ask()
     bench.work(lambda sender: sender.release(datetime.now(UTC)))
     bench.work(QuestionCardSender.work)
     (row,) = execute(bench.url, "SELECT key FROM hitl_cards")
@@ -215,7 +215,7 @@ def test_a_notice_is_not_shown_in_place_of_the_end(bench: Bench) -> None:
 
 
 def test_a_notice_that_lark_did_not_take_leaves_the_card_to_others(bench: Bench) -> None:
-    ti_id = bench.asked()
+    ti_id = bench.ask()
     bench.work(lambda sender: sender.release(datetime.now(UTC)))
     bench.work(QuestionCardSender.work)
     (row,) = execute(bench.url, "SELECT key FROM hitl_cards")
@@ -229,7 +229,7 @@ def test_a_notice_that_lark_did_not_take_leaves_the_card_to_others(bench: Bench)
 
 
 def test_an_unavailable_lark_is_tried_again(bench: Bench) -> None:
-    bench.asked()
+    bench.ask()
     bench.work(lambda sender: sender.release(datetime.now(UTC)))
     bench.lark.fault("POST", "/open-apis/im/v1/messages", status=503, times=50)
     bench.work(QuestionCardSender.work)
@@ -242,7 +242,7 @@ def test_an_unavailable_lark_is_tried_again(bench: Bench) -> None:
 
 
 def test_a_recalled_card_is_given_up_with_the_reason(bench: Bench) -> None:
-    ti_id = bench.asked()
+    ti_id = bench.ask()
     bench.work(lambda sender: sender.release(datetime.now(UTC)))
     bench.work(QuestionCardSender.work)
     (message,) = bench.messages()
@@ -256,7 +256,7 @@ def test_a_recalled_card_is_given_up_with_the_reason(bench: Bench) -> None:
 
 def test_a_lost_card_has_one_new_card_by_setting(bench: Bench) -> None:
     bench.replaces = True
-    ti_id = bench.asked()
+    ti_id = bench.ask()
     bench.work(lambda sender: sender.release(datetime.now(UTC)))
     bench.work(QuestionCardSender.work)
     (message,) = bench.messages()
@@ -305,7 +305,7 @@ def test_where_no_card_can_be_sent_the_old_one_is_given_up_with_the_reason(
 
 def test_a_question_without_a_receiver_waits_for_one_who_links(bench: Bench) -> None:
     bench.people.revoke(bench.bob)
-    bench.asked()
+    bench.ask()
     assert bench.work(lambda sender: sender.release(datetime.now(UTC))) == 0
     assert bench.work(QuestionCardSender.look_for_receivers) == 0
     bench.link()
@@ -316,7 +316,7 @@ def test_a_question_without_a_receiver_waits_for_one_who_links(bench: Bench) -> 
 
 
 def test_a_card_that_soon_takes_no_more_clicks_is_replaced(bench: Bench) -> None:
-    bench.asked()
+    bench.ask()
     bench.work(lambda sender: sender.release(datetime.now(UTC)))
     bench.work(QuestionCardSender.work)
     execute(bench.url, "UPDATE hitl_cards SET sent_at = '2020-01-01 00:00:00.000000'")

@@ -100,7 +100,7 @@ class Bench:
         await api.close()
         return done
 
-    def applied(self) -> Any:
+    def read_applied(self) -> Any:
         (row,) = execute(self.url, "SELECT state, status, attempts, result, shown_at FROM applied_clicks")
         return row
 
@@ -118,7 +118,7 @@ def test_a_click_waits_for_airflow_and_its_person_is_told_after_a_day(bench: Ben
     bench.cards.record_sent(bench.card.key, "om_1", None, "asked")
     bench.store(bench.bob)
     assert bench.work() == 0
-    waiting = bench.applied()
+    waiting = bench.read_applied()
     assert (waiting.state, waiting.attempts, waiting.shown_at) == ("due", 1, None)
     assert bench.messages() == []
     execute(
@@ -128,7 +128,7 @@ def test_a_click_waits_for_airflow_and_its_person_is_told_after_a_day(bench: Ben
     )
     assert bench.work() == 1
     assert bench.work() == 0
-    assert (bench.applied().state, bool(bench.applied().shown_at)) == ("given_up", True)
+    assert (bench.read_applied().state, bool(bench.read_applied().shown_at)) == ("given_up", True)
     (told,) = bench.messages()
     assert "could not process this click" in str(told["content"])
 
@@ -154,9 +154,9 @@ def test_who_clicked_on_a_card_without_a_language_is_told_in_that_of_the_bridge(
 def test_a_click_that_is_too_large_is_refused_and_told(bench: Bench) -> None:
     bench.store(bench.bob, text="x" * LARGEST_BODY)
     assert bench.work(sends=True) == 1
-    assert (bench.applied().state, bench.applied().status) == ("done", 400)
+    assert (bench.read_applied().state, bench.read_applied().status) == ("done", 400)
     # The card cannot show such an answer again.
-    assert bench.applied().shown_at is not None
+    assert bench.read_applied().shown_at is not None
     assert "too long" in str(bench.messages()[-1]["content"])
     bench.questions.end({bench.card.ti_id: End("withdrawn")})
     bench.work(sends=True)
@@ -176,7 +176,7 @@ def test_a_click_of_another_company_is_not_told_again_and_again(bench: Bench) ->
     )
     bench.work()
     assert bench.messages() == []
-    assert bench.applied().shown_at is not None
+    assert bench.read_applied().shown_at is not None
 
 
 def test_what_a_plugin_of_a_newer_version_answered_is_told(bench: Bench) -> None:
@@ -191,4 +191,4 @@ def test_what_a_plugin_of_a_newer_version_answered_is_told(bench: Bench) -> None
     bench.work(language="en")
     (told,) = bench.messages()
     assert told["content"] == {"text": "carol decides now"}
-    assert bench.applied().shown_at is not None
+    assert bench.read_applied().shown_at is not None

@@ -43,7 +43,7 @@ MESSAGE = CommandMessage(
 """A message that `stored` takes as one of 90 seconds ago."""
 
 
-def stored(url: URL, *messages: CommandMessage) -> int:
+def store_commands(url: URL, *messages: CommandMessage) -> int:
     # Not when this module was imported, which may be an hour ago.
     sent_at = datetime.now(UTC) - timedelta(seconds=90)
     recent = [replace(one, sent_at=min(one.sent_at, sent_at)) for one in messages]
@@ -53,8 +53,8 @@ def stored(url: URL, *messages: CommandMessage) -> int:
 
 def test_a_command_goes_through_its_states_once(url: URL) -> None:
     store = ChatCommands(url)
-    assert stored(url, MESSAGE, replace(MESSAGE, app_id="cli_b")) == 2
-    assert stored(url, MESSAGE) == 0
+    assert store_commands(url, MESSAGE, replace(MESSAGE, app_id="cli_b")) == 2
+    assert store_commands(url, MESSAGE) == 0
     taken = store.claim(("due",), 10, 60)
     assert [one.message.app_id for one in taken] == ["cli_a", "cli_b"]
     assert store.claim(("due",), 10, 60) == []
@@ -82,7 +82,7 @@ def test_a_command_goes_through_its_states_once(url: URL) -> None:
 
 def test_commands_that_are_over_are_purged(url: URL) -> None:
     store = ChatCommands(url)
-    stored(url, MESSAGE, replace(MESSAGE, app_id="cli_b"))
+    store_commands(url, MESSAGE, replace(MESSAGE, app_id="cli_b"))
     store.decide(store.claim(("due",), 1, 60)[0], "ignored", "")
     with transaction(migrate.ready_engine(url)) as connection:
         old = datetime.now(UTC) - timedelta(days=91)
@@ -92,7 +92,7 @@ def test_commands_that_are_over_are_purged(url: URL) -> None:
         assert connection.scalars(sa.select(chat_commands.c.state)).all() == ["due"]
 
 
-def worked(url: URL, name: str, airflow: str = "", routes: Path | None = None) -> None:
+def work(url: URL, name: str, airflow: str = "", routes: Path | None = None) -> None:
     """Do one step of a bridge, by default one that reaches neither Airflow nor an app."""
     credentials = Credentials(airflow or f"http://127.0.0.1:{free_port()}", token=Secret("t"))
     file = RoutesFile(None if routes is None else str(routes))
@@ -119,8 +119,8 @@ def states(url: URL) -> dict[str, tuple[str, str | None]]:
 
 def test_a_command_of_an_app_that_is_gone_is_not_tried_indefinitely(sqlite: URL) -> None:
     old = datetime.now(UTC) - timedelta(seconds=GIVEN_UP_SECONDS + 90)
-    stored(sqlite, MESSAGE, replace(MESSAGE, message_id="om_2", sent_at=old))
-    worked(sqlite, "commands")
+    store_commands(sqlite, MESSAGE, replace(MESSAGE, message_id="om_2", sent_at=old))
+    work(sqlite, "commands")
     assert states(sqlite) == {"om_1": ("due", None), "om_2": ("done", "too_old")}
 
 
@@ -139,10 +139,10 @@ def test_what_a_plugin_of_a_newer_version_answered_is_told(
 ) -> None:
     routes = tmp_path / "lark.yaml"
     routes.write_text("defaults: {language: en}\ncommands: [{dag: etl, chat: direct}]\n")
-    stored(sqlite, replace(MESSAGE, app_id=lark.app_id, is_direct=True, text="/run etl", mentions=()))
+    store_commands(sqlite, replace(MESSAGE, app_id=lark.app_id, is_direct=True, text="/run etl", mentions=()))
     with serving() as airflow:
         airflow.command = (status, {"outcome": outcome, "message": {"en": "in its words"}, "place": 3})
-        worked(sqlite, "commands", airflow.url, routes)
+        work(sqlite, "commands", airflow.url, routes)
     assert states(sqlite) == {"om_1": state}
     if state[0] == "decided":
         (claimed,) = ChatCommands(sqlite).claim(("decided",), 1, 0)
@@ -151,7 +151,7 @@ def test_what_a_plugin_of_a_newer_version_answered_is_told(
 
 def test_a_run_that_cannot_be_read_is_not_watched_indefinitely(sqlite: URL) -> None:
     store = ChatCommands(sqlite)
-    stored(sqlite, MESSAGE, replace(MESSAGE, message_id="om_2"))
+    store_commands(sqlite, MESSAGE, replace(MESSAGE, message_id="om_2"))
     for one in store.claim(("due",), 2, 0):
         store.decide(one, "started", "yes", dag_id="etl", run_id="r")
     for one in store.claim(("decided",), 2, 0):
@@ -160,7 +160,7 @@ def test_a_run_that_cannot_be_read_is_not_watched_indefinitely(sqlite: URL) -> N
         old = datetime.now(UTC) - timedelta(seconds=WATCH_SECONDS + 60)
         is_second = chat_commands.c.message_id == "om_2"
         connection.execute(chat_commands.update().where(is_second).values(updated_at=old))
-    worked(sqlite, "command runs")
+    work(sqlite, "command runs")
     assert states(sqlite) == {"om_1": ("running", "started"), "om_2": ("ended", "started")}
 
 
@@ -168,7 +168,7 @@ def test_an_answer_of_an_app_that_is_gone_is_not_tried_indefinitely(
     sqlite: URL, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = ChatCommands(sqlite)
-    stored(sqlite, *(replace(MESSAGE, message_id=f"om_{number}") for number in (1, 2, 3)))
+    store_commands(sqlite, *(replace(MESSAGE, message_id=f"om_{number}") for number in (1, 2, 3)))
     for one in store.claim(("due",), 3, 0):
         run_id = "r" if one.message.message_id == "om_3" else None
         store.decide(one, "started" if run_id else "helped", "yes", dag_id="etl", run_id=run_id)
@@ -176,7 +176,7 @@ def test_an_answer_of_an_app_that_is_gone_is_not_tried_indefinitely(
         old = datetime.now(UTC) - timedelta(seconds=3660)
         is_old = chat_commands.c.message_id != "om_1"
         connection.execute(chat_commands.update().where(is_old).values(updated_at=old))
-    worked(sqlite, "command replies")
+    work(sqlite, "command replies")
     assert states(sqlite) == {
         "om_1": ("decided", "helped"),
         "om_2": ("done", "helped"),

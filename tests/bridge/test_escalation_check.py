@@ -25,7 +25,7 @@ def unlimited(lark: Emulator) -> None:
     lark.settings(rate_limits=False)
 
 
-def found(rota: str) -> list[str]:
+def check_rota(rota: str) -> list[str]:
     route = read_routes(ROUTES.format(chat=CHAT, rota=rota)).routes[0]
     with LarkServiceClient() as client:
         texts = faults(client, [(route, route.receivers)], {})
@@ -35,19 +35,21 @@ def found(rota: str) -> list[str]:
 
 def test_a_calendar_that_works(lark: Emulator) -> None:
     calendar = calendar_of(lark, ("ann@example.com", "bob"))
-    assert found(f"{{calendar: {calendar}}}") == []
+    assert check_rota(f"{{calendar: {calendar}}}") == []
 
 
 def test_each_fault_is_named(lark: Emulator) -> None:
     lark.add_user("eve", email="eve@example.com")
     calendar = calendar_of(lark, ("On call: eve@example.com", "bob"))
-    assert found(f"{{calendar: {calendar}, person: title}}") == [f"eve@example.com is not in the chat {CHAT}"]
-    (unknown,) = found(f"{{calendar: {calendar_of(lark, ('x@example.com', 'bob'))}, person: title}}")
+    assert check_rota(f"{{calendar: {calendar}, person: title}}") == [
+        f"eve@example.com is not in the chat {CHAT}"
+    ]
+    (unknown,) = check_rota(f"{{calendar: {calendar_of(lark, ('x@example.com', 'bob'))}, person: title}}")
     assert unknown == "no user visible to the app is x@example.com"
     empty = calendar_of(lark)
-    assert found(f"{{calendar: {empty}}}") == ["nobody is on duty now, by its rota"]
-    assert found(f"{{calendar: {empty}, otherwise: bob@example.com}}") == []
-    gone, absent = found("{calendar: x@group.calendar.feishu.cn, otherwise: eve@example.com}")
+    assert check_rota(f"{{calendar: {empty}}}") == ["nobody is on duty now, by its rota"]
+    assert check_rota(f"{{calendar: {empty}, otherwise: bob@example.com}}") == []
+    gone, absent = check_rota("{calendar: x@group.calendar.feishu.cn, otherwise: eve@example.com}")
     assert gone.startswith("its rota cannot be read: ")
     assert "its settings" in gone
     assert absent == f"eve@example.com is not in the chat {CHAT}"
@@ -56,12 +58,12 @@ def test_each_fault_is_named(lark: Emulator) -> None:
 def test_a_calendar_wants_a_scope_and_its_guests_an_organizer(lark: Emulator) -> None:
     calendar = calendar_of(lark, ("bob@example.com", "bob"))
     lark.fault("GET", path="*/attendees", status=403, body='{"code": 193002, "msg": "no permission"}')
-    (hidden,) = found(f"{{calendar: {calendar}}}")
+    (hidden,) = check_rota(f"{{calendar: {calendar}}}")
     assert "the titles of events need neither" in hidden
     having = ["im:message", "im:chat", "contact:user.id:readonly", "im:message.urgent"]
     lark.change_app(scopes=having)
-    lacking, unread = found(f"{{calendar: {calendar}}}")
+    lacking, unread = check_rota(f"{{calendar: {calendar}}}")
     assert lacking == "the app lacks the scope calendar:calendar.event:read for the calendar of its rota"
     assert unread.startswith("its rota cannot be read: ")
     lark.change_app(scopes=[*having, "calendar:calendar:readonly"])
-    assert found(f"{{calendar: {calendar}, person: title}}") == []
+    assert check_rota(f"{{calendar: {calendar}, person: title}}") == []

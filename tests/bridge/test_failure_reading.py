@@ -83,25 +83,25 @@ def test_a_log_without_an_error_leaves_the_failure_as_it_is(log: Any) -> None:
     assert errors.with_error(event(), log) == event()
 
 
-def shown(*events: RunEvent) -> ShownIncident:
+def make_incident(*events: RunEvent) -> ShownIncident:
     incident = reading.with_failures(Incident(), events, "UTC")
     return ShownIncident("k", IncidentPlace("d", "r", "oc_1", "chat_id", "en"), incident, events[-1])
 
 
 def test_the_errors_that_a_card_would_show_are_read_and_of_its_traceback_first() -> None:
     many = [event("part", index) for index in range(MAX_LISTED + 5)]
-    found = errors.unread(shown(*many), URL)
+    found = errors.unread(make_incident(*many), URL)
     assert [one.map_index for one in found] == [MAX_LISTED + 4, *range(MAX_LISTED)]
     assert errors.log_path(found[0]) == errors.log_path(replace(many[-1], run_id="r"))
-    assert errors.unread(shown(*many), "https://other.example.com") == ()
-    told = shown(many[0], replace(many[1], error="known"), many[2])
+    assert errors.unread(make_incident(*many), "https://other.example.com") == ()
+    told = make_incident(many[0], replace(many[1], error="known"), many[2])
     (first, *others) = told.incident.failures
     partly = replace(told.incident, failures=(replace(first, recovered=True), *others))
     assert [one.map_index for one in errors.unread(replace(told, incident=partly), URL)] == [2]
 
 
 def test_an_error_is_added_where_there_is_none_unless_the_run_has_recovered() -> None:
-    before = shown(event("a"), replace(event("b"), error_type="KeyError", error="old"), event("c"))
+    before = make_incident(event("a"), replace(event("b"), error_type="KeyError", error="old"), event("c"))
     read = {
         one.ti_id: replace(one, error_type="ValueError", error=f"of {one.task_id}", traceback="Traceback")
         for one in (event("a"), event("b"), event("c"))
@@ -144,7 +144,7 @@ def test_a_second_failure_of_a_cleared_task_is_one_more() -> None:
     assert (again.count, len(again.failures), again.failures[0].ti_id) == (2, 1, "u2")
 
 
-def recovered(incident: Incident, state: str, *instances: dict[str, Any]) -> Incident | None:
+def recover(incident: Incident, state: str, *instances: dict[str, Any]) -> Incident | None:
     found = reading.apply_run_end(replace(incident, version=1), "d", "r", state, instances, URL)
     return None if found is None else found[0]
 
@@ -152,11 +152,11 @@ def recovered(incident: Incident, state: str, *instances: dict[str, Any]) -> Inc
 def test_a_run_recovers_when_all_of_its_failures_have() -> None:
     incident = reading.with_failures(Incident(), [event("load"), event("part", 0)], "UTC")
     green = instance("load", state="success"), instance("part", 0, "success")
-    done = recovered(incident, "success", *green)
+    done = recover(incident, "success", *green)
     assert done is not None
     assert done.over
-    assert recovered(incident, "failed", instance("load"), instance("part", 0)) is None
-    partly = recovered(incident, "failed", green[0], instance("part", 0))
+    assert recover(incident, "failed", instance("load"), instance("part", 0)) is None
+    partly = recover(incident, "failed", green[0], instance("part", 0))
     assert partly is not None
     assert [one.recovered for one in partly.failures] == [True, False]
     assert not partly.over
@@ -164,13 +164,13 @@ def test_a_run_recovers_when_all_of_its_failures_have() -> None:
 
 def test_a_failure_that_the_run_tolerates_stays_red() -> None:
     incident = reading.with_failures(Incident(), [event("load")], "UTC")
-    assert recovered(incident, "success", instance("load")) is None
-    removed = recovered(incident, "success")
+    assert recover(incident, "success", instance("load")) is None
+    removed = recover(incident, "success")
     assert removed is not None
     assert removed.over
 
 
-def clicked(action: str, option: str | None = None, event_id: str = "e1") -> CardClick:
+def make_click(action: str, option: str | None = None, event_id: str = "e1") -> CardClick:
     value = button_value("k" * 64, action)  # type: ignore[arg-type]  # one of its actions
     return replace(
         click("k" * 64, event_id),
@@ -186,9 +186,12 @@ def result(outcome: Any = "noted", text: str = "") -> ClickResult:
 def test_the_card_shows_what_became_of_clicks_and_once() -> None:
     incident = reading.with_failures(Incident(), [event("load")], "Asia/Shanghai")
     for given, what in (
-        (clicked("claim"), result()),
-        (clicked("mute", "8 load", "e2"), result()),
-        (clicked("retry", None, "e3"), result("retried", "load is cleared; part_0 was not: it has changed")),
+        (make_click("claim"), result()),
+        (make_click("mute", "8 load", "e2"), result()),
+        (
+            make_click("retry", None, "e3"),
+            result("retried", "load is cleared; part_0 was not: it has changed"),
+        ),
     ):
         incident = after_click(incident, given, what, "en")
         assert after_click(incident, given, what, "en") == incident
@@ -200,10 +203,10 @@ def test_the_card_shows_what_became_of_clicks_and_once() -> None:
 
 def test_the_first_claim_counts_and_refusals_change_nothing() -> None:
     incident = reading.with_failures(Incident(), [event("load")], "UTC")
-    claimed = after_click(incident, clicked("claim"), result(), "en")
+    claimed = after_click(incident, make_click("claim"), result(), "en")
     other = replace(result(), person="eve")
-    assert after_click(claimed, clicked("claim", None, "e2"), other, "en") == claimed
+    assert after_click(claimed, make_click("claim", None, "e2"), other, "en") == claimed
     for outcome in ("forbidden", "unlinked", "superseded"):
-        assert after_click(incident, clicked("claim"), result(outcome), "en") == incident
-        assert after_click(incident, clicked("mute", "8 load"), result(outcome), "en") == incident
-    assert after_click(incident, clicked("mute", "8 other"), result(), "en") == incident
+        assert after_click(incident, make_click("claim"), result(outcome), "en") == incident
+        assert after_click(incident, make_click("mute", "8 load"), result(outcome), "en") == incident
+    assert after_click(incident, make_click("mute", "8 other"), result(), "en") == incident

@@ -32,7 +32,7 @@ def record(url: URL, run_id: str, task: str = "t", kind: str = "failure", app: A
     return Incidents(url, app).record(place, event, change, outgoing.card)
 
 
-def changed(url: URL, run_id: str, days_ago: int) -> None:
+def change_run(url: URL, run_id: str, days_ago: int) -> None:
     with transaction(migrate.ready_engine(url)) as connection:
         at = datetime.now(UTC) - timedelta(days=days_ago)
         connection.execute(incidents.update().where(incidents.c.run_id == run_id).values(updated_at=at))
@@ -54,11 +54,11 @@ def test_open_incidents_are_followed_until_they_recover(url: URL) -> None:
     first, second = cursor.open_incidents()
     assert (first.key, first.run, first.version) == (keys["r1"], OpenRun("cli_a", "d", "r1"), 1)
     assert (second.key, second.run, second.version) == (keys["r2"], OpenRun("cli_a", "d", "r2"), 2)
-    changed(url, "r2", days_ago=1)
+    change_run(url, "r2", days_ago=1)
     assert [one.changed_ago > 3600 for one in cursor.open_incidents()] == [False, True]
     record(url, "r1", kind="dag_success")
     assert [one.key for one in cursor.open_incidents()] == [keys["r2"]]
-    changed(url, "r2", days_ago=15)
+    change_run(url, "r2", days_ago=15)
     assert cursor.open_incidents() == []
 
 

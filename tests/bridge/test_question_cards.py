@@ -17,13 +17,13 @@ from lark_provider.storage.engine import transaction
 from lark_provider.storage.question_cards import QuestionCards
 from lark_provider.storage.questions import Questions
 from tests.bridge.making import execute
-from tests.bridge.test_storage import ANSWERED, opened
+from tests.bridge.test_storage import ANSWERED, open_question
 
 
 @pytest.fixture(name="bystander")
 def _bystander(url: URL, questions: Questions, cards: QuestionCards) -> Iterator[str]:
     """An open question whose card is sent, and stays as it is."""
-    ti_id = opened(questions)
+    ti_id = open_question(questions)
     (due,) = cards.claim(10)
     cards.record_sent(due.key, "om_bystander", "oc_1", "asked")
     rows = "SELECT * FROM hitl_cards WHERE key = :key"
@@ -38,7 +38,7 @@ def test_a_question_that_ends_has_its_own_card_closed(
     questions: Questions,
     cards: QuestionCards,
 ) -> None:
-    ti_id = opened(questions)
+    ti_id = open_question(questions)
     (due,) = cards.claim(10)
     cards.postpone(due.key, 0.0, "unavailable")
     cards.record_sent(due.key, "om_1", None, "asked")
@@ -65,7 +65,7 @@ def test_a_card_that_is_lost_is_replaced_or_given_up_alone(
     bystander: str,
     is_replaced: bool,
 ) -> None:
-    opened(questions)
+    open_question(questions)
     (due,) = cards.claim(10)
     cards.record_sent(due.key, "om_1", None, "asked")
     if is_replaced:
@@ -86,7 +86,7 @@ def test_only_cards_of_open_questions_that_are_old_are_sent_again(
     questions: Questions,
     cards: QuestionCards,
 ) -> None:
-    over, *left = [opened(questions) for _ in range(3)]
+    over, *left = [open_question(questions) for _ in range(3)]
     for number, due in enumerate(cards.claim(10)):
         cards.record_sent(due.key, f"om_{number}", None, "asked")
     questions.end({over: ANSWERED})
@@ -102,7 +102,7 @@ def test_the_oldest_cards_are_claimed_first(
     questions: Questions,
     cards: QuestionCards,
 ) -> None:
-    some = [opened(questions) for _ in range(3)]
+    some = [open_question(questions) for _ in range(3)]
     now = datetime.now(UTC)
     for hours, ti_id in zip((1, 3, 2), some, strict=True):
         with transaction(migrate.ready_engine(url)) as connection:
@@ -118,7 +118,7 @@ def test_the_oldest_cards_are_claimed_first(
 
 def test_a_card_that_another_process_has_locked_is_not_waited_for(postgres: URL) -> None:
     questions, cards = Questions(postgres), QuestionCards(postgres)
-    locked, free = opened(questions), opened(questions)
+    locked, free = open_question(questions), open_question(questions)
     with transaction(migrate.ready_engine(postgres)) as connection:
         connection.execute(sa.select(hitl_cards).where(hitl_cards.c.ti_id == locked).with_for_update())
         assert [one.card.ti_id for one in cards.claim(10)] == [free]

@@ -18,7 +18,7 @@ from tests.bridge.making import question
 BOB, ANN = Assignee("bob", "Bob"), Assignee("3", "ann")
 
 
-def asked(sqlite: URL, folder: Path, text: str, *assignees: Assignee) -> list[tuple[str, tuple[str, ...]]]:
+def ask(sqlite: URL, folder: Path, text: str, *assignees: Assignee) -> list[tuple[str, tuple[str, ...]]]:
     """Return receivers and mentions of a question, with bob linked."""
     (folder / "lark.yaml").write_text(text)
     people = People(sqlite)
@@ -30,14 +30,14 @@ def asked(sqlite: URL, folder: Path, text: str, *assignees: Assignee) -> list[tu
 
 def test_assignees_are_asked_who_are_linked_or_in_the_table(sqlite: URL, tmp_path: Path, key: str) -> None:
     table = "people: {ou_ann: ann, ou_bob: bob, ou_eve: '3'}"
-    assert asked(sqlite, tmp_path, table, BOB, ANN) == [("ou_bob", ()), ("ou_ann", ())]
-    assert asked(sqlite, tmp_path, "", BOB, ANN) == [("ou_bob", ())]
-    assert asked(sqlite, tmp_path, table) == []
+    assert ask(sqlite, tmp_path, table, BOB, ANN) == [("ou_bob", ()), ("ou_ann", ())]
+    assert ask(sqlite, tmp_path, "", BOB, ANN) == [("ou_bob", ())]
+    assert ask(sqlite, tmp_path, table) == []
 
 
 def test_a_route_takes_their_place_and_mentions_them(sqlite: URL, tmp_path: Path, key: str) -> None:
     text = "people: {ou_ann: ann}\nroutes: [{dag: d, to: oc_1}, {dag: d, to: oc_2}]"
-    assert asked(sqlite, tmp_path, text, ANN, BOB) == [("oc_1", ("ou_ann", "ou_bob"))]
+    assert ask(sqlite, tmp_path, text, ANN, BOB) == [("oc_1", ("ou_ann", "ou_bob"))]
 
 
 NIGHT = QuietHours(time(22), time(7), "Asia/Shanghai")

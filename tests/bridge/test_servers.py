@@ -26,23 +26,23 @@ def test_each_change_is_told_once(url: URL, caplog: pytest.LogCaptureFixture) ->
     store = ApiServers(url)
     watch = ApiServerWatch(store)
 
-    def told(times: int = 1) -> list[str]:
+    def look_and_read_log(times: int = 1) -> list[str]:
         caplog.clear()
         for _ in range(times):
             asyncio.run(watch.look())
         return [one.message for one in caplog.records]
 
-    assert told() == []
+    assert look_and_read_log() == []
     store.record(GOOD)
-    assert told() == []
+    assert look_and_read_log() == []
     store.record(OLD)
-    assert told(3) == [OTHER_VERSION]
+    assert look_and_read_log(3) == [OTHER_VERSION]
     assert not caplog.text.count("api-3")
     store.record(UNGUARDED)
-    assert told(3) == [READ_BACK]
+    assert look_and_read_log(3) == [READ_BACK]
     assert vars(caplog.records[0])["problem"] == "the model differs"
     assert not store.all_guarded()
     store.record(replace(UNGUARDED, guarded=True, problem=None))
     store.record(replace(OLD, version=__version__))
-    assert told(3) == [AGAIN]
+    assert look_and_read_log(3) == [AGAIN]
     assert store.all_guarded()

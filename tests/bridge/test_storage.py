@@ -24,7 +24,7 @@ from tests.bridge.making import NOW, card, click, execute, question
 ANSWERED = End("answered", ("Approve",), person="bob", at=NOW)
 
 
-def opened(questions: Questions, receivers: tuple[str, ...] = ("ou_bob",)) -> str:
+def open_question(questions: Questions, receivers: tuple[str, ...] = ("ou_bob",)) -> str:
     asked = question()
     questions.record({asked.task.ti_id: NOW}, [asked], None)
     questions.open({asked.task.ti_id: [card(asked.task.ti_id, one) for one in receivers]})
@@ -51,7 +51,7 @@ def test_a_question_is_held_until_its_task_has_been_parked_for_long_enough(quest
 
 
 def test_the_first_end_counts(questions: Questions) -> None:
-    ti_id = opened(questions)
+    ti_id = open_question(questions)
     assert questions.end({ti_id: ANSWERED, "unknown": ANSWERED}) == {ti_id: ANSWERED}
     assert questions.end({ti_id: End("withdrawn")}) == {ti_id: ANSWERED}
     assert questions.live() == {}
@@ -59,7 +59,7 @@ def test_the_first_end_counts(questions: Questions) -> None:
 
 
 def test_many_ends_are_recorded_with_one_statement(questions: Questions, url: URL) -> None:
-    ends = {opened(questions): replace(ANSWERED, person=f"person {number}") for number in range(20)}
+    ends = {open_question(questions): replace(ANSWERED, person=f"person {number}") for number in range(20)}
     updates = []
 
     def note(_c: object, _cursor: object, statement: str, _p: object, _x: object, many: bool) -> None:
@@ -98,7 +98,7 @@ def test_ends_that_were_recorded_stay_although_the_database_fails(questions: Que
 
 
 def test_a_question_that_is_over_gets_no_card(questions: Questions, cards: QuestionCards) -> None:
-    ti_id = opened(questions, ())
+    ti_id = open_question(questions, ())
     assert list(questions.without_cards()) == [ti_id]
     questions.end({ti_id: ANSWERED})
     assert questions.open({ti_id: [card(ti_id)]}) == 0
@@ -124,7 +124,7 @@ def test_a_damaged_question_stops_no_other(
 
 
 def test_a_damaged_end_stops_no_other(url: URL, questions: Questions, cards: QuestionCards) -> None:
-    damaged, whole = opened(questions), opened(questions)
+    damaged, whole = open_question(questions), open_question(questions)
     for due in cards.claim(10):
         cards.record_sent(due.key, f"om_{due.card.ti_id}", None, "asked")
     questions.end({damaged: ANSWERED})
@@ -137,7 +137,7 @@ def test_a_damaged_end_stops_no_other(url: URL, questions: Questions, cards: Que
 def test_a_damaged_card_stops_no_other_from_being_sent_again(
     url: URL, questions: Questions, cards: QuestionCards
 ) -> None:
-    damaged, whole = opened(questions), opened(questions)
+    damaged, whole = open_question(questions), open_question(questions)
     for due in cards.claim(10):
         cards.record_sent(due.key, f"om_{due.card.ti_id}", None, "asked")
     execute(url, "UPDATE hitl_cards SET mentions = '[' WHERE ti_id = :id", id=damaged)
@@ -147,7 +147,7 @@ def test_a_damaged_card_stops_no_other_from_being_sent_again(
 
 def test_a_card_is_claimed_by_one_of_many(questions: Questions, cards: QuestionCards) -> None:
     for _ in range(30):
-        opened(questions, ("ou_bob", "ou_eve"))
+        open_question(questions, ("ou_bob", "ou_eve"))
     with ThreadPoolExecutor(4) as threads:
         taken = [one for some in threads.map(lambda _: cards.claim(10), range(12)) for one in some]
     assert len(taken) == len({one.key for one in taken}) == 60
@@ -156,7 +156,7 @@ def test_a_card_is_claimed_by_one_of_many(questions: Questions, cards: QuestionC
 
 
 def test_a_claim_ends_by_the_databases_clock(url: URL, questions: Questions, cards: QuestionCards) -> None:
-    opened(questions)
+    open_question(questions)
     (first,) = cards.claim(10)
     assert cards.claim(10) == []
     execute(url, "UPDATE hitl_cards SET next_at = :past", past="2020-01-01 00:00:00+00:00")
@@ -165,7 +165,7 @@ def test_a_claim_ends_by_the_databases_clock(url: URL, questions: Questions, car
 
 
 def test_a_card_ends_with_what_is_recorded(questions: Questions, cards: QuestionCards) -> None:
-    ti_id = opened(questions)
+    ti_id = open_question(questions)
     (due,) = cards.claim(10)
     cards.record_sent(due.key, "om_1", "oc_1", "asked")
     cards.record_sent(due.key, "om_2", "oc_1", "again")
@@ -187,7 +187,7 @@ def test_a_card_ends_with_what_is_recorded(questions: Questions, cards: Question
 def test_a_closed_card_is_updated_when_the_task_fails_later(
     questions: Questions, cards: QuestionCards
 ) -> None:
-    ti_id = opened(questions)
+    ti_id = open_question(questions)
     (due,) = cards.claim(10)
     cards.record_sent(due.key, "om_1", None, "asked")
     questions.end({ti_id: ANSWERED})
@@ -200,7 +200,7 @@ def test_a_closed_card_is_updated_when_the_task_fails_later(
 def test_a_card_is_not_closed_while_something_else_is_shown_on_it(
     questions: Questions, cards: QuestionCards
 ) -> None:
-    ti_id = opened(questions)
+    ti_id = open_question(questions)
     (due,) = cards.claim(10)
     assert not cards.take(due.key)  # It is not sent yet.
     cards.record_sent(due.key, "om_1", None, "asked")
@@ -218,7 +218,7 @@ def test_a_card_is_not_closed_while_something_else_is_shown_on_it(
 def test_what_a_frozen_process_shows_late_is_replaced_by_the_end(
     questions: Questions, cards: QuestionCards
 ) -> None:
-    ti_id = opened(questions)
+    ti_id = open_question(questions)
     (due,) = cards.claim(10)
     cards.record_sent(due.key, "om_1", None, "asked")
     questions.end({ti_id: ANSWERED})
@@ -234,7 +234,7 @@ def test_what_a_frozen_process_shows_late_is_replaced_by_the_end(
 
 
 def test_an_attempt_that_failed_is_put_off(url: URL, questions: Questions, cards: QuestionCards) -> None:
-    opened(questions)
+    open_question(questions)
     (due,) = cards.claim(10)
     assert cards.postpone(due.key, 0.0, "unavailable") == 2.0
     assert cards.postpone(due.key, 1000.0, "unavailable") == 60.0
@@ -246,7 +246,7 @@ def test_an_attempt_that_failed_is_put_off(url: URL, questions: Questions, cards
 
 
 def test_a_card_of_thirteen_days_is_sent_again(url: URL, questions: Questions, cards: QuestionCards) -> None:
-    ti_id = opened(questions)
+    ti_id = open_question(questions)
     (due,) = cards.claim(10)
     cards.record_sent(due.key, "om_1", None, "asked")
     assert cards.send_again(timedelta(days=13)) == 0

@@ -14,6 +14,6 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [_FORMATTER.format(record) for record in caplog.records if record.name.startswith("lark_provider")]
 
 
-def shown(caplog: pytest.LogCaptureFixture) -> str:
+def read_lines(caplog: pytest.LogCaptureFixture) -> str:
     """This package's lines as one text."""
     return "\n".join(lines(caplog))

@@ -121,7 +121,7 @@ def run(work: Coroutine[Any, Any, T], seconds: float = 4 * LIMIT) -> T:
     """Run a coroutine for so long at most; asyncio must report no error, then or when it is collected."""
     reported: list[Any] = []
 
-    async def watched() -> T:
+    async def run_watched() -> T:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: reported.append(context))
         try:
@@ -132,7 +132,7 @@ def run(work: Coroutine[Any, Any, T], seconds: float = 4 * LIMIT) -> T:
             await asyncio.sleep(0)
 
     try:
-        return asyncio.run(watched())
+        return asyncio.run(run_watched())
     finally:
         gc.collect()
         assert not reported, reported

@@ -11,7 +11,7 @@ from lark_provider.callbacks.http.endpoint import RECEIVED, Endpoint
 from lark_provider.callbacks.http.gateway import Gateway
 from lark_provider.callbacks.http.keys import KeyRing, Keys, by_app
 from lark_provider.protocol.callbacks import CallbackKeys, Delivery
-from tests.callbacks.virtual import never, timed
+from tests.callbacks.virtual import never, run_to_end
 from tests.protocol.callbacks import sender
 from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN
 
@@ -82,7 +82,7 @@ def gateway(*places: FakeSink, endpoint: dict[str, Any] | None = None, **setting
 
 def request(content: Any = None, make: Callable[[], Any] = sender.card) -> tuple[str, dict[str, str], bytes]:
     """What `Gateway.answer` takes, for a genuine request."""
-    body = sender.sealed(make() if content is None else content)
+    body = sender.seal_body(make() if content is None else content)
     return APP, sender.headers(body), body
 
 
@@ -92,7 +92,7 @@ def ask(over: Gateway, content: Any = None) -> tuple[Answer, float]:
     async def work() -> Answer:
         return await over.answer(*request(content))
 
-    return timed(work)
+    return run_to_end(work)
 
 
 async def stubborn() -> None:

@@ -18,7 +18,7 @@ from lark_provider.storage.tables import card_callbacks
 from tests.callbacks import mq
 
 
-def stored(url: URL) -> list[str]:
+def read_stored(url: URL) -> list[str]:
     """The event ids in the table, in order."""
     with engines.engine(url).connect() as connection:
         query = sa.select(card_callbacks.c.event_id).order_by(card_callbacks.c.id)

@@ -11,7 +11,7 @@ import uvicorn
 
 
 @contextmanager
-def served(app: Any, **settings: Any) -> Iterator[str]:
+def serve(app: Any, **settings: Any) -> Iterator[str]:
     """Serve an ASGI application on a free port of the loopback.
 
     Args:

@@ -29,9 +29,9 @@ from lark_provider.callbacks.http.keys import KeyRing, by_app, from_environment
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CallbackKeys, CardClick, Delivery, Event
 from lark_provider.protocol.waits import mark
-from tests.callbacks.serving import served
+from tests.callbacks.serving import serve
 from tests.protocol.callbacks import sender
-from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, sealed
+from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, seal_body
 
 KEYS = by_app(CallbackKeys(APP, KEY, TOKEN))
 ENDPOINT = Endpoint(clock=lambda: NOW, max_bytes=10_000)
@@ -66,10 +66,10 @@ def in_django(handler: Handler) -> Post:
 def in_async_django(handler: Handler) -> Post:
     in_django(handler)
 
-    async def awaited(delivery: Delivery) -> Any:
+    async def handle_async(delivery: Delivery) -> Any:
         return handler(delivery)
 
-    routes = urls(callback_view(KEYS, awaited, ENDPOINT))
+    routes = urls(callback_view(KEYS, handle_async, ENDPOINT))
 
     def post(body: bytes, headers: dict[str, str], where: str = PATH) -> tuple[int, bytes]:
         async def work() -> Any:
@@ -106,10 +106,10 @@ def in_fastapi(handler: Handler) -> Post:
 
 
 def in_async_fastapi(handler: Handler) -> Post:
-    async def awaited(delivery: Delivery) -> Any:
+    async def handle_async(delivery: Delivery) -> Any:
         return handler(delivery)
 
-    return in_fastapi(awaited)
+    return in_fastapi(handle_async)
 
 
 @pytest.fixture(params=[in_django, in_async_django, in_flask, in_fastapi, in_async_fastapi])
@@ -127,19 +127,19 @@ def test_a_click_reaches_the_handler_and_its_answer_the_person(framework: Framew
 
     post = framework(handler)
     for content, answer in ((sender.card(), HELD), (sender.event(), b"{}"), (sender.event_1(), b"{}")):
-        body = sealed(content)
+        body = seal_body(content)
         assert post(body, sender.headers(body)) == (200, answer)
     assert [type(one) for one in seen] == [CardClick, Event, Event]
 
 
 def test_a_challenge_is_answered_without_the_handler(framework: Framework) -> None:
-    status, answer = framework(lambda _: pytest.fail("called"))(sealed(sender.challenge()), {})
+    status, answer = framework(lambda _: pytest.fail("called"))(seal_body(sender.challenge()), {})
     assert (status, json.loads(answer)) == (200, {"challenge": "ajls384k-你好"})
 
 
 def test_what_is_refused_does_not_reach_the_handler(framework: Framework) -> None:
     post = framework(lambda _: pytest.fail("called"))
-    body = sealed(sender.card())
+    body = seal_body(sender.card())
     headers = sender.headers(body)
     assert post(body, {})[0] == 401
     assert post(body, sender.headers(body, timestamp="1"))[0] == 401
@@ -150,13 +150,13 @@ def test_what_is_refused_does_not_reach_the_handler(framework: Framework) -> Non
 
 
 def test_header_names_may_have_any_case(framework: Framework) -> None:
-    body = sealed(sender.card())
+    body = seal_body(sender.card())
     headers = {name.upper(): value for name, value in sender.headers(body).items()}
     assert framework(lambda _: None)(body, headers) == (200, RECEIVED)
 
 
 def test_a_stranger_is_told_so(framework: Framework) -> None:
-    body = sealed(sender.card({"value": mark({}, "wait-1", ["ou_other"])}))
+    body = seal_body(sender.card({"value": mark({}, "wait-1", ["ou_other"])}))
     assert framework(lambda _: None)(body, sender.headers(body)) == (200, NOT_ALLOWED)
 
 
@@ -168,9 +168,9 @@ def test_a_handler_that_fails_is_told_to_people_and_to_lark(
 
     ENDPOINT.handler_failures._throttle.reset()
     post = framework(handler)
-    body = sealed(sender.card())
+    body = seal_body(sender.card())
     assert post(body, sender.headers(body)) == (200, FAILED)
-    body = sealed(sender.event())
+    body = seal_body(sender.event())
     assert post(body, sender.headers(body))[0] == 503
     assert caplog.text.count("LookupError: in the handler") == 2
 
@@ -179,7 +179,7 @@ def test_a_handler_that_fails_is_told_to_people_and_to_lark(
 def test_a_handler_that_returns_something_else(
     framework: Framework, returned: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    body = sealed(sender.card())
+    body = seal_body(sender.card())
     assert framework(lambda _: returned)(body, sender.headers(body)) == (200, RECEIVED)
     [record] = [one for one in caplog.records if one.getMessage().startswith("Handler returned an unusable")]
     assert vars(record)["type"] == type(returned).__name__
@@ -203,7 +203,7 @@ def test_fastapi_does_not_wait_for_a_body_that_does_not_come(monkeypatch: pytest
     monkeypatch.setattr("lark_provider.callbacks.http.fastapi.DEADLINE", 0.2)
     app = fastapi.FastAPI()
     app.include_router(callback_router(KEYS, lambda _: pytest.fail("called"), ENDPOINT))
-    with served(app) as url:
+    with serve(app) as url:
         where = urlsplit(url)
         with socket.create_connection((where.hostname, where.port), timeout=20) as line:
             line.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{{".encode())
@@ -252,9 +252,9 @@ def test_a_key_that_was_just_replaced_is_found(framework: Framework, monkeypatch
 
     post = framework(handle)
     known[APP] = CallbackKeys(APP, "a new key", TOKEN, ((KEY, NOW + 60),))
-    body = sealed(sender.card(), "a new key")
+    body = seal_body(sender.card(), "a new key")
     assert post(body, sender.headers(body, key="a new key")) == (200, RECEIVED)
-    old = sealed(sender.card())
+    old = seal_body(sender.card())
     assert post(old, sender.headers(old)) == (200, RECEIVED)
     assert len(clicks) == 2
     assert post(body, sender.headers(body, key="guess"))[0] == 401

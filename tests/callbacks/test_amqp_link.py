@@ -18,7 +18,7 @@ from lark_provider.callbacks.broker.topology import CARDS, DEAD, DELIVERY_LIMIT,
 from lark_provider.errors import BrokerError
 from lark_provider.support.backoff import Backoff
 from tests.callbacks import mq
-from tests.callbacks.logs import shown
+from tests.callbacks.logs import read_lines
 from tests.services.processes import HOST
 from tests.services.rabbitmq import OwnRabbit, connect
 
@@ -200,7 +200,7 @@ def test_a_killed_broker_is_come_back_to(node: OwnRabbit, caplog: pytest.LogCapt
         task = asyncio.ensure_future(keep_connected(mq.at(node.url), use, role="pump"))
         await times.get()
         await asyncio.to_thread(node.kill)
-        await mq.wait_until_async(lambda: "ConnectionRefusedError" in shown(caplog))
+        await mq.wait_until_async(lambda: "ConnectionRefusedError" in read_lines(caplog))
         await asyncio.to_thread(node.start)
         await times.get()
         task.cancel()

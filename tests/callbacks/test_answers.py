@@ -28,14 +28,14 @@ def test_a_toast() -> None:
 
 @pytest.mark.parametrize("as_text", [False, True])
 def test_a_card_in_place_of_the_one_that_was_clicked(as_text: bool) -> None:
-    def given(card: Any) -> Any:
+    def give(card: Any) -> Any:
         return json.dumps(card) if as_text else card
 
-    assert json.loads(card_update(given(CARD))) == {"card": {"type": "raw", "data": CARD}}
-    assert json.loads(card_update(given(TEMPLATE))) == {"card": TEMPLATE}
+    assert json.loads(card_update(give(CARD))) == {"card": {"type": "raw", "data": CARD}}
+    assert json.loads(card_update(give(TEMPLATE))) == {"card": TEMPLATE}
     wrapped = {"type": "raw", "data": CARD}
-    assert json.loads(card_update(given(wrapped))) == {"card": wrapped}
-    assert json.loads(toast("success", "ok", card=given(CARD))) == {
+    assert json.loads(card_update(give(wrapped))) == {"card": wrapped}
+    assert json.loads(toast("success", "ok", card=give(CARD))) == {
         "toast": {"type": "success", "content": "ok"},
         "card": {"type": "raw", "data": CARD},
     }

@@ -14,14 +14,14 @@ import pytest
 
 from lark_provider.callbacks.http.app import application
 from lark_provider.callbacks.http.endpoint import FAILED, RECEIVED
-from tests.callbacks.logs import shown
+from tests.callbacks.logs import read_lines
 from tests.callbacks.parts import FakeSink, gateway
-from tests.callbacks.serving import served
+from tests.callbacks.serving import serve
 from tests.callbacks.virtual import never
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 from tests.protocol.callbacks.mutants import mutants
-from tests.protocol.callbacks.sender import APP, KEY, TOKEN, sealed
+from tests.protocol.callbacks.sender import APP, KEY, TOKEN, seal_body
 
 PATH = f"/lark/callbacks/{APP}"
 
@@ -33,7 +33,7 @@ def place() -> FakeSink:
 
 @pytest.fixture
 def url(place: FakeSink) -> Iterator[str]:
-    with served(application(gateway(place))) as url:
+    with serve(application(gateway(place))) as url:
         yield url
 
 
@@ -42,16 +42,16 @@ def post(url: str, body: bytes, headers: dict[str, str] | None = None, path: str
 
 
 def test_a_click_an_event_and_a_challenge(url: str, place: FakeSink) -> None:
-    clicked = post(url, sealed(sender.card()))
+    clicked = post(url, seal_body(sender.card()))
     assert (clicked.status_code, clicked.content) == (200, RECEIVED)
     assert clicked.headers["content-type"] == "application/json"
-    assert post(url, sealed(sender.event())).content == b"{}"
-    assert post(url, sealed(sender.challenge()), {}).json() == {"challenge": "ajls384k-你好"}
+    assert post(url, seal_body(sender.event())).content == b"{}"
+    assert post(url, seal_body(sender.challenge()), {}).json() == {"challenge": "ajls384k-你好"}
     assert [kept.event_id[:4] for kept in place.stored] == ["f798", "5e37"]
 
 
 def test_what_is_refused_gets_its_status(url: str, place: FakeSink) -> None:
-    body = sealed(sender.card())
+    body = seal_body(sender.card())
     headers = sender.headers(body)
     assert post(url, body, {}).status_code == 401
     assert post(url, b"{", headers).status_code == 400
@@ -74,7 +74,7 @@ def raw(url: str, request: str) -> bytes:
 
 
 def test_a_body_that_is_too_large_is_not_read_to_its_end(place: FakeSink) -> None:
-    with served(application(gateway(place, endpoint={"max_bytes": 1000}, deadline=10))) as url:
+    with serve(application(gateway(place, endpoint={"max_bytes": 1000}, deadline=10))) as url:
         assert post(url, b"x" * 1001, {}).status_code == 413
         assert httpx.post(url + PATH, content=(b"x" * 500 for _ in range(3))).status_code == 413
         assert httpx.post(url + PATH, content=b"", headers={"Content-Length": "0"}).status_code == 400
@@ -85,7 +85,7 @@ def test_a_body_that_is_too_large_is_not_read_to_its_end(place: FakeSink) -> Non
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(place: FakeSink) -> None:
-    with served(application(gateway(place, deadline=0.2))) as url:
+    with serve(application(gateway(place, deadline=0.2))) as url:
         assert raw(url, "Content-Length: 100\r\n\r\nabc").startswith(b"HTTP/1.1 408 ")
 
 
@@ -93,13 +93,13 @@ def test_who_hangs_up_breaks_nothing(url: str, place: FakeSink, caplog: pytest.L
     where = urlsplit(url)
     with socket.create_connection((where.hostname, where.port), timeout=20) as line:
         line.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc".encode())
-    assert post(url, sealed(sender.card())).content == RECEIVED
+    assert post(url, seal_body(sender.card())).content == RECEIVED
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def test_health_and_readiness() -> None:
     queue, table = FakeSink("queue"), FakeSink("table", is_up=False)
-    with served(application(gateway(queue, table))) as url:
+    with serve(application(gateway(queue, table))) as url:
         assert httpx.get(url + "/healthz").json() == {"status": "ok"}
         wait_until(lambda: httpx.get(url + "/readyz").status_code == 200)
         ready = httpx.get(url + "/readyz")
@@ -126,7 +126,7 @@ def test_what_runs_beside_it_ends_with_it(caplog: pytest.LogCaptureFixture) -> N
     async def broken() -> None:
         raise LookupError("beside")
 
-    with served(application(gateway(), background=[beside, broken])) as url:
+    with serve(application(gateway(), background=[beside, broken])) as url:
         assert httpx.get(url + "/healthz").status_code == 200
         assert log == ["begun"]
     assert log == ["begun", "ended"]
@@ -145,7 +145,7 @@ def test_clicks_at_the_same_time_do_not_wait_for_each_other() -> None:
             for number in range(200):
                 content = sender.card()
                 content["header"]["event_id"] = f"click-{number}"
-                bodies.append(sealed(content))
+                bodies.append(seal_body(content))
             return await asyncio.gather(
                 *(client.post(PATH, content=body, headers=sender.headers(body)) for body in bodies)
             )
@@ -177,12 +177,12 @@ def test_ten_thousand_mutations_of_a_click_are_refused(caplog: pytest.LogCapture
 def test_no_secret_and_no_body_is_logged(url: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for content in (sender.card({"value": "in the body"}), sender.event(), sender.challenge()):
-        body = sealed(content)
+        body = seal_body(content)
         post(url, body)
         post(url, body, {})
         post(url, body[:-5] + b"!!!!}")
-    assert json.loads(post(url, sealed(sender.card()), {}).content) == {"msg": "refused"}
-    ours = shown(caplog)
+    assert json.loads(post(url, seal_body(sender.card()), {}).content) == {"msg": "refused"}
+    ours = read_lines(caplog)
     assert "Request refused status=401" in ours
     for secret in (KEY, TOKEN, "in the body", "c-295ee", "ou_3c14", "ajls384k"):
         assert secret not in ours

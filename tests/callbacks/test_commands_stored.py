@@ -23,12 +23,12 @@ from lark_provider.storage.bridge_tables import chat_commands
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
-from tests.callbacks.test_sink import connected, kept
+from tests.callbacks.test_sink import connect_sink, keep
 
 RULES = "commands:\n  - dag: etl\n    chat: direct\n    app: cli_a\n"
 
 
-def said(
+def make_event(
     text: str, *, event_id: str = "e1", app_id: str = "cli_a", kind: str = "im.message.receive_v1"
 ) -> Event:
     message = {
@@ -61,12 +61,12 @@ def test_rabbitmq_takes_it_for_both_and_the_pump_stores_it_once(
     rabbitmq: str, database: URL, commands: CommandFilter
 ) -> None:
     async def run() -> None:
-        async with connected(rabbitmq) as plain:
+        async with connect_sink(rabbitmq) as plain:
             sink = BrokerSink(plain._publisher, None, commands)
             for event_id in ("e1", "e2"):
-                assert await kept([sink], said("/run etl", event_id=event_id)) == "rabbitmq"
-            await kept([sink], said("hello", event_id="e3"))
-            await kept([sink], said("/run etl", event_id="e4", app_id="cli_b"))
+                assert await keep([sink], make_event("/run etl", event_id=event_id)) == "rabbitmq"
+            await keep([sink], make_event("hello", event_id="e3"))
+            await keep([sink], make_event("/run etl", event_id="e4", app_id="cli_b"))
 
     asyncio.run(run())
     assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["e1", "e2", "e3", "e4"]
@@ -75,7 +75,7 @@ def test_rabbitmq_takes_it_for_both_and_the_pump_stores_it_once(
     assert (row.app_id, row.message_id, row.text, row.state) == ("cli_a", "om_1", "/run etl", "due")
     assert mq.drain(rabbitmq, DEAD) == []
     # What is not a command has no place there, as before.
-    mq.send(rabbitmq, "card.cli_a", said("hello").raw)
+    mq.send(rabbitmq, "card.cli_a", make_event("hello").raw)
     Pump(mq.at(rabbitmq), Inbox(database)).once()
     assert mq.drain(rabbitmq, CARDS) == []
     assert len(mq.drain(rabbitmq, DEAD)) == 1
@@ -87,10 +87,10 @@ def test_a_database_alone_takes_commands_and_leaves_talk_alone(
     async def run() -> None:
         sink = InboxSink(InboxWriter(Inbox(database)), None, commands)
         for text in ("/run etl", "hello"):
-            assert await kept([sink], said(text)) == "database"
-        for other in (said("hello", app_id="cli_b"), said("/run etl", kind="im.chat.updated_v1")):
+            assert await keep([sink], make_event(text)) == "database"
+        for other in (make_event("hello", app_id="cli_b"), make_event("/run etl", kind="im.chat.updated_v1")):
             with pytest.raises(NotStoredError):
-                await kept([sink], other)
+                await keep([sink], other)
 
     asyncio.run(run())
     assert [row.text for row in rows(database)] == ["/run etl"]
@@ -103,7 +103,7 @@ def test_without_rabbitmq_lark_repeats_it_for_consumers_and_it_is_done_once(
         sink = InboxSink(InboxWriter(Inbox(database)), None, commands, has_consumers=True)
         for _ in range(2):
             with pytest.raises(NotStoredError):
-                await kept([sink], said("/run etl"))
+                await keep([sink], make_event("/run etl"))
 
     asyncio.run(run())
     assert len(rows(database)) == 1
@@ -115,11 +115,11 @@ def test_without_commands_nothing_changes(
     file = tmp_path / "lark.yaml"
     broken = CommandFilter(file)
     for one in (CommandFilter(None), broken):
-        assert not one.is_message(said("/run etl"))
-    assert not broken.is_command(said("/run etl"))
+        assert not one.is_message(make_event("/run etl"))
+    assert not broken.is_command(make_event("/run etl"))
     assert caplog.text.count("Chat commands are off") == 1
     file.write_text(RULES)
-    assert broken.is_command(said("/run etl"))
+    assert broken.is_command(make_event("/run etl"))
     with pytest.raises(StorageError) as caught:
-        Inbox(database).store([said("hello")])
+        Inbox(database).store([make_event("hello")])
     assert caught.value.permanent

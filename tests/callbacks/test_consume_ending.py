@@ -234,7 +234,7 @@ def test_an_outage_is_logged_once_a_minute_and_so_is_its_end(
     monkeypatch.setattr(consumers, "Throttle", lambda: Throttle(seconds=1))
     url, seen = own_database.render_as_string(hide_password=False), Seen()
 
-    def suppressed() -> list[int]:
+    def list_suppressed() -> list[int]:
         text = "Database unavailable; holding events"
         return [vars(one)["suppressed"] for one in caplog.records if one.message == text]
 
@@ -242,11 +242,11 @@ def test_an_outage_is_logged_once_a_minute_and_so_is_its_end(
         wait_until(lambda: "Connected to RabbitMQ" in caplog.text)
         server.stop()
         send(rabbitmq, event("a"))
-        wait_until(lambda: len(suppressed()) == 3)
+        wait_until(lambda: len(list_suppressed()) == 3)
         server.start()
         wait_until(lambda: seen.ids == ["a"])
-    assert suppressed()[0] == 0
-    assert all(suppressed()[1:])
+    assert list_suppressed()[0] == 0
+    assert all(list_suppressed()[1:])
     assert caplog.text.count("Database available again; handling events") == 1
 
 

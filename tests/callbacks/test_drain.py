@@ -23,7 +23,7 @@ from lark_provider.callbacks.http.endpoint import RECEIVED
 from tests.callbacks import mq
 from tests.callbacks.commands import ROOT, Command, gateway
 from tests.callbacks.consuming import event, send
-from tests.callbacks.pumping import NAMES, cards, stored
+from tests.callbacks.pumping import NAMES, cards, read_stored
 from tests.callbacks.test_probes import text
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
@@ -47,14 +47,14 @@ def test_a_pump_stores_what_is_in_flight_and_returns_the_rest(
     """Each click is in the table or in the queue, and never in both: what was committed was acknowledged."""
     mq.send(rabbitmq, "card.cli_1", *cards(3000))
     rounds = 0
-    while not rounds or (rounds < 8 and len(stored(database)) < 3000):
-        before, rounds = len(stored(database)), rounds + 1
+    while not rounds or (rounds < 8 and len(read_stored(database)) < 3000):
+        before, rounds = len(read_stored(database)), rounds + 1
         command = pump(tmp_path, rabbitmq, database)
         command.start()
-        wait_until(lambda b=before: len(stored(database)) > b)  # type: ignore[misc]
+        wait_until(lambda b=before: len(read_stored(database)) > b)  # type: ignore[misc]
         assert command.end(number) == 0, command.log.read_text()
         assert command.log.read_text().count("Pump drained") == rounds
-        in_table, in_queue = stored(database), mq.ids(mq.peek(rabbitmq, CARDS))
+        in_table, in_queue = read_stored(database), mq.ids(mq.peek(rabbitmq, CARDS))
         assert sorted([*in_table, *in_queue]) == NAMES[:3000]
     assert mq.drain(rabbitmq, DEAD) == []
 
@@ -79,9 +79,9 @@ def test_the_second_signal_ends_a_pump_at_once_and_loses_nothing(
     plain.dispose()
     command = pump(tmp_path, rabbitmq, database)
     command.start()
-    wait_until(lambda: len(stored(database)) == 10)
+    wait_until(lambda: len(read_stored(database)) == 10)
     assert command.end() == 0
-    assert stored(database) == NAMES[:10]
+    assert read_stored(database) == NAMES[:10]
 
 
 # --- the gateway ---
@@ -92,7 +92,7 @@ def click(url: str, client: httpx.Client) -> str | None:
     name = f"{random.getrandbits(64):016x}"
     made = sender.card(now=time.time())
     made["header"]["event_id"] = name
-    body = sender.sealed(made)
+    body = sender.seal_body(made)
     try:
         answer = client.post(url, content=body, headers=sender.headers(body, timestamp=str(int(time.time()))))
     except httpx.TransportError:
@@ -123,7 +123,7 @@ def test_a_gateway_answers_what_is_in_flight(
         wait_until(lambda: len(answered) > 100)
         assert command.end(number) == 0, command.log.read_text()
         list(clicking)
-    kept = stored(database) if place == "database" else mq.ids(mq.drain(rabbitmq, CARDS))
+    kept = read_stored(database) if place == "database" else mq.ids(mq.drain(rabbitmq, CARDS))
     assert set(answered) <= set(kept)
     assert len(kept) == len(set(kept))
     assert "Gateway stopped" in command.log.read_text()
@@ -171,7 +171,7 @@ def consumer(tmp_path: Path, broker: str, seconds: float) -> subprocess.Popen[st
     return subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)  # noqa: S603 - ours
 
 
-def handled(tmp_path: Path) -> list[str]:
+def read_handled(tmp_path: Path) -> list[str]:
     path = tmp_path / "handled"
     return path.read_text().split() if path.exists() else []
 
@@ -182,14 +182,14 @@ def test_consumers_that_are_stopped_in_turn_handle_each_event_once(
 ) -> None:
     names = [f"e{n:03}" for n in range(200)]
     send(rabbitmq, *map(event, names))
-    while len(handled(tmp_path)) < len(names):
-        before = len(handled(tmp_path))
+    while len(read_handled(tmp_path)) < len(names):
+        before = len(read_handled(tmp_path))
         with consumer(tmp_path, rabbitmq, 0.002) as running:
-            wait_until(lambda b=before: len(handled(tmp_path)) >= min(b + 50, len(names)))  # type: ignore[misc]
+            wait_until(lambda b=before: len(read_handled(tmp_path)) >= min(b + 50, len(names)))  # type: ignore[misc]
             running.send_signal(number)
             _, said = running.communicate(timeout=mq.LIMIT)
         assert running.returncode == 0, said
-    assert sorted(handled(tmp_path)) == names
+    assert sorted(read_handled(tmp_path)) == names
     assert mq.drain(rabbitmq, EVENTS) == []
 
 
@@ -198,7 +198,7 @@ def test_the_second_signal_ends_a_consumer_at_once_and_its_event_comes_again(
 ) -> None:
     send(rabbitmq, event("slow"))
     with consumer(tmp_path, rabbitmq, 3600) as running:
-        wait_until(lambda: handled(tmp_path) == ["slow"])
+        wait_until(lambda: read_handled(tmp_path) == ["slow"])
         running.send_signal(signal.SIGINT)
         with pytest.raises(subprocess.TimeoutExpired):
             running.wait(0.5)

@@ -56,7 +56,7 @@ def ask(url: URL, statement: str) -> list[int]:
 
 
 @contextmanager
-def frozen(url: URL) -> Iterator[list[int]]:
+def freeze(url: URL) -> Iterator[list[int]]:
     """All of our connections freeze; new ones work."""
     wait_until(lambda: ask(url, OURS))
     pids = ask(url, OURS)
@@ -82,12 +82,12 @@ def test_the_connection_of_a_hub(own_database: URL) -> None:
     looked = threading.Event()
     look = hub._look
 
-    def counted(pending: Sequence[hubs._Pending]) -> None:
+    def look_and_tell(pending: Sequence[hubs._Pending]) -> None:
         look(pending)
         looked.set()
 
-    hub._look = counted  # type: ignore[method-assign]
-    with frozen(own_database):
+    hub._look = look_and_tell  # type: ignore[method-assign]
+    with freeze(own_database):
         for _ in range(
             2
         ):  # the first may have been answered just before; the second is over another connection
@@ -110,18 +110,18 @@ def test_a_hub_whose_server_freezes_says_so_once_a_minute_with_a_count(
     settled = hub.settle(wait_id)
     wait_until(lambda: ask(own_database, OURS))
 
-    def told(message: str) -> list[logging.LogRecord]:
+    def find_records(message: str) -> list[logging.LogRecord]:
         return [one for one in caplog.records if one.getMessage() == message]
 
     server.pause()
-    wait_until(lambda: told("Database unavailable; waits continue"))
-    [first] = told("Database unavailable; waits continue")
+    wait_until(lambda: find_records("Database unavailable; waits continue"))
+    [first] = find_records("Database unavailable; waits continue")
     assert (vars(first)["waits"], vars(first)["failures"]) == (1, 1)
     now[0] = SECONDS  # the minute is over
-    wait_until(lambda: len(told("Database unavailable; waits continue")) > 1)
-    assert vars(told("Database unavailable; waits continue")[1])["failures"] > 1
+    wait_until(lambda: len(find_records("Database unavailable; waits continue")) > 1)
+    assert vars(find_records("Database unavailable; waits continue")[1])["failures"] > 1
     server.resume()
-    wait_until(lambda: told("Database available again; waits resumed"))
+    wait_until(lambda: find_records("Database available again; waits resumed"))
     Inbox(own_database).store([mq.click("e1", value=mark({"action": "approve"}, wait_id))])
     assert settled.result(30).state == "decided"
     wait_until(lambda: hub._stop is None)
@@ -134,7 +134,7 @@ def test_the_connection_of_a_pump(own_database: URL, rabbitmq: str) -> None:
     running.start()
     count = "SELECT count(*) FROM card_callbacks"
     wait_until(lambda: ask(own_database, count) == [1])
-    with frozen(own_database):
+    with freeze(own_database):
         mq.send(rabbitmq, "card.cli_1", mq.card("e2"))
         wait_until(lambda: ask(own_database, count) == [2])
     stop.set()

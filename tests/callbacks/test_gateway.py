@@ -15,11 +15,11 @@ from lark_provider.callbacks.http.gateway import Gateway
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CallbackKeys, CardClick
 from lark_provider.protocol.waits import mark
-from tests.callbacks.logs import lines, shown
+from tests.callbacks.logs import lines, read_lines
 from tests.callbacks.parts import KEYS, OK, FakeSink, KnownKeys, ask, gateway, request, stubborn
-from tests.callbacks.virtual import never, timed
+from tests.callbacks.virtual import never, run_to_end
 from tests.protocol.callbacks import sender
-from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, sealed
+from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, seal_body
 
 # --- storing ---
 
@@ -140,7 +140,7 @@ def test_an_outage_is_logged_once_and_counted_when_the_gateway_stops(
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
-    timed(fail_thrice)
+    run_to_end(fail_thrice)
     lost = [record for record in caplog.records if record.levelname == "ERROR"]
     assert [vars(record)["suppressed"] for record in lost] == [0, 1]
 
@@ -167,12 +167,12 @@ def test_two_apps_may_use_the_same_ids() -> None:
     keys = [KEYS, CallbackKeys("cli_other", KEY, TOKEN)]
     over = Gateway(KnownKeys(*keys), [queue], endpoint=Endpoint(clock=lambda: NOW))
     for one in keys:
-        body = sealed(sender.card(app_id=one.app_id))
+        body = seal_body(sender.card(app_id=one.app_id))
 
         async def work(app_id: str = one.app_id, body: bytes = body) -> Answer:
             return await over.answer(app_id, sender.headers(body), body)
 
-        assert timed(work) == (OK, 0)
+        assert run_to_end(work) == (OK, 0)
     assert {kept.app_id for kept in queue.stored} == {APP, "cli_other"}
 
 
@@ -182,8 +182,8 @@ def test_two_apps_may_use_the_same_ids() -> None:
 def test_nothing_that_is_refused_is_stored_or_explained(caplog: pytest.LogCaptureFixture) -> None:
     queue = FakeSink()
     over = gateway(queue)
-    body = sealed(sender.card({"value": "in the body"}))
-    plain, other = sender.dump(sender.card()), sealed(sender.card(app_id="cli_other"))
+    body = seal_body(sender.card({"value": "in the body"}))
+    plain, other = sender.dump(sender.card()), seal_body(sender.card(app_id="cli_other"))
     for app_id, headers, content, status in [
         (APP, {}, body, 401),
         (APP, sender.headers(body, key="guess"), body, 401),
@@ -199,14 +199,14 @@ def test_nothing_that_is_refused_is_stored_or_explained(caplog: pytest.LogCaptur
         async def work(one: tuple[Any, ...] = (app_id, headers, content)) -> Answer:
             return await over.answer(*one)
 
-        answer, _ = timed(work)
+        answer, _ = run_to_end(work)
         assert answer.status == status
         assert json.loads(answer.body) == {"msg": "not found" if status == 404 else "refused"}
     assert queue.calls == []
     for secret in (KEY, TOKEN, "in the body", "xxxx", sender.headers(body)["X-Lark-Signature"], "ou_3c14"):
-        assert secret not in shown(caplog)
+        assert secret not in read_lines(caplog)
     source = "WARNING lark_provider.callbacks.http.refusals: "
-    assert f"{source}Request refused status=401 app_id=cli_a5fb0ae6a4000001 " in shown(caplog)
+    assert f"{source}Request refused status=401 app_id=cli_a5fb0ae6a4000001 " in read_lines(caplog)
     assert all(len(line) < 500 for line in lines(caplog))
 
 
@@ -214,12 +214,12 @@ def test_nothing_secret_is_logged_of_what_is_accepted(caplog: pytest.LogCaptureF
     caplog.set_level(logging.DEBUG)
     over = gateway(handler=lambda _: toast("info", "to the person"))
     for content in (sender.card({"value": "in the body"}), sender.event(), sender.challenge()):
-        body = sealed(content)
+        body = seal_body(content)
         answer = asyncio.run(over.answer(APP, sender.headers(body), body))
         assert answer.status == 200
-    assert "event_id=f7984f25108f8137722bb63c00000001 sink=queue" in shown(caplog)
+    assert "event_id=f7984f25108f8137722bb63c00000001 sink=queue" in read_lines(caplog)
     for secret in (KEY, TOKEN, "in the body", "c-295ee", "ou_3c14", "to the person", "ajls384k"):
-        assert secret not in shown(caplog)
+        assert secret not in read_lines(caplog)
 
 
 def test_a_challenge_is_answered_though_no_sink_is_up() -> None:
@@ -248,7 +248,7 @@ def test_an_old_click_is_answered_as_old_clicks_are() -> None:
         async def work(over: Gateway = over) -> Answer:
             return await over.answer(APP, headers, body)
 
-        answer, _ = timed(work)
+        answer, _ = run_to_end(work)
         assert answer == expected if expected else answer.status == 503
 
 
@@ -268,6 +268,6 @@ def test_a_request_that_ran_out_of_time_is_said_to_have(caplog: pytest.LogCaptur
     async def late() -> Answer:
         return await over.answer(*request(), began=asyncio.get_running_loop().time() - 2)
 
-    assert timed(late)[0] == UNAVAILABLE
-    assert "was not: the gateway is overloaded. Next: start more gateways" in shown(caplog)
-    assert "not loaded" not in shown(caplog)
+    assert run_to_end(late)[0] == UNAVAILABLE
+    assert "was not: the gateway is overloaded. Next: start more gateways" in read_lines(caplog)
+    assert "not loaded" not in read_lines(caplog)

@@ -19,7 +19,7 @@ from tests.protocol.callbacks import sender
 HELD = toast("info", "held")
 
 
-async def held(click: CardClick) -> bytes:
+async def hold(click: CardClick) -> bytes:
     assert click.action.name == "approve"
     return HELD
 
@@ -49,7 +49,7 @@ async def hanging(_: CardClick) -> bytes:
 @pytest.mark.parametrize(
     ("handler", "expected", "seconds"),
     [
-        (held, HELD, 0),
+        (hold, HELD, 0),
         (slow, HELD, 2),
         (failing, RECEIVED, 0),
         (silent, RECEIVED, 0),

@@ -31,7 +31,7 @@ from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
 from tests.callbacks.commands import Command, gateway, ready
 from tests.callbacks.parts import gateway as standing
-from tests.callbacks.serving import served
+from tests.callbacks.serving import serve
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 from tests.protocol.callbacks.sender import APP, KEY, TOKEN, dump, seal
@@ -65,10 +65,10 @@ class Site:
 
     def post(self, content: Any) -> httpx.Response:
         """Send what is genuine."""
-        body = sender.sealed(content)
+        body = sender.seal_body(content)
         return httpx.post(self.url + PATH, content=body, headers=fresh(body))
 
-    def kept(self) -> int:
+    def count_kept(self) -> int:
         """How many messages stand in the queues, and are taken out."""
         return sum(len(mq.drain(self.broker, queue)) for queue in (CARDS, EVENTS, DEAD))
 
@@ -126,14 +126,14 @@ NO_SCHEMAS: list[Any] = ["3.0", 2, None, []]
 
 
 def forgeries() -> Iterator[tuple[str, bytes, set[int]]]:
-    body, now = sender.sealed(card()), int(time.time())
+    body, now = sender.seal_body(card()), int(time.time())
     signed = fresh(body)
 
     def signed_at(timestamp: object) -> bytes:
         return request(body, fresh(body, timestamp=str(timestamp)))
 
     def content(**changes: Any) -> bytes:
-        return request(sender.sealed(card(**changes)))
+        return request(sender.seal_body(card(**changes)))
 
     def plain(old: bytes, new: bytes) -> bytes:
         return request(dump({"encrypt": seal(dump(card()).replace(old, new))}))
@@ -162,7 +162,7 @@ def forgeries() -> Iterator[tuple[str, bytes, set[int]]]:
         yield f"signed at {timestamp}", signed_at(timestamp), {401}
     yield (
         "another app's key",
-        request(other := sender.sealed(card(), "theirs"), fresh(other, key="theirs")),
+        request(other := sender.seal_body(card(), "theirs"), fresh(other, key="theirs")),
         {401},
     )
     yield "another app's click", content(header__app_id="cli_other"), {403}
@@ -223,7 +223,7 @@ def forgeries() -> Iterator[tuple[str, bytes, set[int]]]:
 def test_what_is_forged_is_refused_with_its_status_and_leaves_no_trace(site: Site) -> None:
     answered = [(what, site.send(raw), expected) for what, raw, expected in forgeries()]
     assert [(what, status) for what, status, expected in answered if status not in expected] == []
-    assert site.kept() == 0
+    assert site.count_kept() == 0
     with engine(site.database).connect() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM card_callbacks")) == 0
     logged = site.command.log.read_text()
@@ -273,7 +273,7 @@ def test_what_is_odd_but_genuine_is_stored_once_and_can_be_told(site: Site) -> N
 
 
 def test_chunks_and_headers_in_any_case_are_taken(site: Site) -> None:
-    body = sender.sealed(card(header__event_id="in-chunks"))
+    body = sender.seal_body(card(header__event_id="in-chunks"))
     chunks = f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
     shouted = {name.upper(): value for name, value in fresh(body).items()}
     assert site.send(request(chunks, shouted, "Transfer-Encoding: chunked", length=False)) == 200
@@ -287,7 +287,7 @@ def test_chunks_and_headers_in_any_case_are_taken(site: Site) -> None:
 def url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(http_limits, "IDLE_SECONDS", 0.2)
     app: Starlette = application(standing(deadline=1.5))
-    with served(app, http=http_limits.strict(request.param), ws="none") as found:
+    with serve(app, http=http_limits.strict(request.param), ws="none") as found:
         yield found
 
 

@@ -29,7 +29,7 @@ from lark_provider.storage.engine import engine
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
 from tests.callbacks.consuming import event, send
-from tests.callbacks.serving import served
+from tests.callbacks.serving import serve
 from tests.package.pages import DOCS, python, run
 from tests.protocol.callbacks import sender
 from tests.services.postgres import Databases
@@ -68,7 +68,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def click() -> tuple[bytes, dict[str, str]]:
     now = time.time()
-    body = sender.sealed(sender.card({"value": {}, "tag": "button", "name": "publish"}, now=now))
+    body = sender.seal_body(sender.card({"value": {}, "tag": "button", "name": "publish"}, now=now))
     return body, sender.headers(body, timestamp=str(int(now)))
 
 
@@ -147,16 +147,16 @@ def test_a_click_is_answered_by_the_handler() -> None:
     [code] = python("how-to/click-handlers.md")
     handler = run("click-handlers.md", code)["on_click"]
 
-    def clicked(name: str) -> CardClick:
+    def make_click(name: str) -> CardClick:
         from lark_provider.protocol.callbacks import read
 
         found = read(sender.card({"value": {}, "tag": "button", "name": name}))
         assert isinstance(found, CardClick)
         return found
 
-    assert json.loads(handler(clicked("help")))["toast"]["content"] == "Ask the data team."
-    assert b"Dropped." in handler(clicked("drop"))
-    assert handler(clicked("publish")) is None
+    assert json.loads(handler(make_click("help")))["toast"]["content"] == "Ask the data team."
+    assert b"Dropped." in handler(make_click("drop"))
+    assert handler(make_click("publish")) is None
 
 
 @pytest.mark.usefixtures("database")
@@ -168,7 +168,7 @@ def test_the_gateway_of_the_page_answers(
     message_id = capsys.readouterr().out.strip()
     monkeypatch.setenv("LARK_EVENT_ENCRYPT_KEY", "key-from-the-console")
     made = run("gateway.md", app)
-    with served(made["app"]) as url:
+    with serve(made["app"]) as url:
         lark.set_callback(f"{url}/lark/callbacks/{lark.app_id}", encrypt_key="key-from-the-console")
         answer = lark.click(message_id, "alice", component="publish")
     assert "Received" in str(answer)

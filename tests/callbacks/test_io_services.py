@@ -63,17 +63,17 @@ def test_a_connection_that_is_given_up_as_its_host_is_found_does_not_begin_once_
         with socket.create_server((HOST, 0)) as listening:  # nothing answers there
             connecting = asyncio.ensure_future(enter(listening.getsockname()[1]))
 
-            def made(self: Pending, awaited: Any, on_done: Any) -> None:
+            def connect_and_cancel(self: Pending, awaited: Any, on_done: Any) -> None:
                 result = asyncio.get_running_loop().create_future()
 
-                def found(future: asyncio.Future[Any]) -> None:
+                def cancel_and_answer(future: asyncio.Future[Any]) -> None:
                     connecting.cancel()  # takes effect before what `set_result` schedules
                     result.set_result(future.result())
 
-                asyncio.ensure_future(awaited).add_done_callback(found)
+                asyncio.ensure_future(awaited).add_done_callback(cancel_and_answer)
                 begin(self, result, on_done)
 
-            monkeypatch.setattr(Pending, "__init__", made)
+            monkeypatch.setattr(Pending, "__init__", connect_and_cancel)
             await asyncio.wait({connecting})
             for _ in range(20):  # turns of the event loop, in which a second attempt would run
                 await asyncio.sleep(0.001)

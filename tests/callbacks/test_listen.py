@@ -74,7 +74,7 @@ def answer(url: str) -> tuple[int, Mapping[str, Any]]:
     return found.status_code, found.json()
 
 
-def stored(url: str) -> int:
+def count_stored(url: str) -> int:
     with closing(sa.create_engine(url).connect()) as connection:
         count: int = connection.execute(sa.text("SELECT count(*) FROM card_callbacks")).scalar_one()
     return count
@@ -92,7 +92,7 @@ def test_it_is_ready_while_connected_and_drains(
     }
     click = clicker(lark)
     assert click() == 0
-    assert stored(url) == 1
+    assert count_stored(url) == 1
     lark.fault("POST", "/callback/ws/endpoint", status=503, times=2)
     lark.drop_connections()
     wait_until(lambda: answer(probes)[0] == 503, 60)
@@ -100,7 +100,7 @@ def test_it_is_ready_while_connected_and_drains(
     assert click() == 0
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
-    assert stored(url) == 2
+    assert count_stored(url) == 2
     assert lark.connections() == []
 
 

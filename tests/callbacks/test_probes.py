@@ -27,9 +27,9 @@ from lark_provider.protocol.callbacks import CardClick
 from tests.callbacks import mq
 from tests.callbacks.commands import Command
 from tests.callbacks.consuming import Seen, consuming, event, send
-from tests.callbacks.logs import shown
+from tests.callbacks.logs import read_lines
 from tests.callbacks.parts import FakeSink
-from tests.callbacks.pumping import Watched, cards, stored
+from tests.callbacks.pumping import Watched, cards, read_stored
 from tests.failures.waiting import wait_until
 from tests.services.postgres import OwnPostgres
 from tests.services.processes import HOST, free_port
@@ -58,7 +58,7 @@ def _shape(sinks: Mapping[str, bool]) -> dict[str, Any]:
 
 
 @contextmanager
-def probed(
+def probe_loop(
     *checks: Dependency, more: pages.Pages | None = None, **settings: Any
 ) -> Iterator[tuple[Probes, asyncio.AbstractEventLoop]]:
     """Probes of a loop in a thread."""
@@ -87,7 +87,7 @@ def probed(
 
 def test_the_shape_is_the_gateways() -> None:
     good, bad = FakeSink("rabbitmq"), FakeSink("database")
-    with probed(good, bad) as (probes, _):
+    with probe_loop(good, bad) as (probes, _):
         assert httpx.get(f"{probes.url}/healthz").json() == {"status": "ok"}
         wait_until(lambda: is_ready(probes.url, rabbitmq=True, database=True))
         bad.is_up = False
@@ -99,7 +99,7 @@ def test_the_shape_is_the_gateways() -> None:
 
 
 def test_any_of_several_sinks_may_be_enough() -> None:
-    with probed(FakeSink("rabbitmq", is_up=False), FakeSink("database"), enough=any) as (probes, _):
+    with probe_loop(FakeSink("rabbitmq", is_up=False), FakeSink("database"), enough=any) as (probes, _):
         wait_until(lambda: httpx.get(f"{probes.url}/readyz").status_code == 200)
         assert readyz(probes.url)[1] == {"status": "ready", "sinks": {"rabbitmq": False, "database": True}}
 
@@ -112,7 +112,7 @@ def test_further_pages_and_what_is_no_page(caplog: pytest.LogCaptureFixture) -> 
         "/metrics": lambda: ProbePage(b"clicks 1\n", media_type="text/plain; version=0.0.4"),
         "/bug": broken,
     }
-    with probed(more=more) as (probes, _):
+    with probe_loop(more=more) as (probes, _):
         answer = httpx.get(f"{probes.url}/metrics?name=clicks")
         assert (answer.status_code, answer.text) == (200, "clicks 1\n")
         assert answer.headers["content-type"] == "text/plain; version=0.0.4"
@@ -121,7 +121,7 @@ def test_further_pages_and_what_is_no_page(caplog: pytest.LogCaptureFixture) -> 
         assert httpx.get(f"{probes.url}/other").status_code == 404
         assert httpx.post(f"{probes.url}/healthz", content=b"x" * 100_000).status_code == 405
         assert httpx.get(f"{probes.url}/bug").status_code == 500
-    assert "Page of a service failed path=/bug" in shown(caplog)
+    assert "Page of a service failed path=/bug" in read_lines(caplog)
     assert "a bug" in caplog.text
 
 
@@ -136,7 +136,10 @@ def test_further_pages_and_what_is_no_page(caplog: pytest.LogCaptureFixture) -> 
     ],
 )
 def test_whatever_is_sent_is_answered_once(request_: bytes, status: bytes) -> None:
-    with probed() as (probes, _), socket.create_connection((HOST, httpx.URL(probes.url).port or 0)) as client:
+    with (
+        probe_loop() as (probes, _),
+        socket.create_connection((HOST, httpx.URL(probes.url).port or 0)) as client,
+    ):
         client.settimeout(mq.LIMIT)
         for byte in (request_[:5], request_[5:]):
             client.sendall(byte)
@@ -152,7 +155,7 @@ def test_whatever_is_sent_is_answered_once(request_: bytes, status: bytes) -> No
 
 def test_slow_clients_delay_no_probe_and_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "SECONDS", 3600.0)  # so that only their number closes them
-    with probed() as (probes, _), ExitStack() as stack:
+    with probe_loop() as (probes, _), ExitStack() as stack:
         port = httpx.URL(probes.url).port or 0
         slow = []
         for number in range(3 * pages.MOST_CONNECTIONS):
@@ -170,7 +173,7 @@ def test_slow_clients_delay_no_probe_and_are_closed(monkeypatch: pytest.MonkeyPa
 def test_one_that_neither_sends_nor_reads_is_closed_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "SECONDS", 0.2)
     large = {"/large": lambda: ProbePage(b"x" * 50_000_000)}
-    with probed(more=large) as (probes, _), ExitStack() as stack:
+    with probe_loop(more=large) as (probes, _), ExitStack() as stack:
         port = httpx.URL(probes.url).port or 0
         silent, deaf = (stack.enter_context(socket.create_connection((HOST, port))) for _ in range(2))
         deaf.sendall(b"GET /large HTTP/1.1\r\n\r\n")
@@ -182,7 +185,7 @@ def test_one_that_neither_sends_nor_reads_is_closed_at_the_deadline(monkeypatch:
 
 def test_a_loop_that_stands_still_is_not_alive() -> None:
     release = threading.Event()
-    with probed() as (probes, loop):
+    with probe_loop() as (probes, loop):
         loop.call_soon_threadsafe(release.wait)
         with pytest.raises(httpx.ReadTimeout):
             httpx.get(f"{probes.url}/healthz", timeout=0.5)
@@ -255,7 +258,7 @@ def test_a_pump_that_drains_says_so(rabbitmq: str, database: URL) -> None:
         release.set()
         thread.join(mq.LIMIT)
     assert not thread.is_alive()
-    assert len(stored(database)) == 1
+    assert len(read_stored(database)) == 1
 
 
 def test_a_consumer_is_ready_while_both_answer(
@@ -274,7 +277,7 @@ def test_a_consumer_is_ready_while_both_answer(
         wait_until(lambda: is_ready(url, rabbitmq=True, database=True))
         send(node.url, event("e1"))
         wait_until(lambda: seen.ids == ["e1"])
-    assert f"Probes started url={url}" in shown(caplog)
+    assert f"Probes started url={url}" in read_lines(caplog)
 
 
 def test_a_consumer_that_waits_for_its_database_is_alive_and_not_ready(rabbitmq: str) -> None:

@@ -236,7 +236,7 @@ def test_the_dead_carry_the_reason_and_what_they_had(rabbitmq: str) -> None:
 def test_a_message_counts_and_is_logged_as_dead_lettered_once_it_is(
     rabbitmq: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def logged() -> list[str]:
+    def list_dead_lettered() -> list[str]:
         return [one.__dict__["event_id"] for one in caplog.records if one.message == "Message dead-lettered"]
 
     async def work() -> None:
@@ -246,10 +246,10 @@ def test_a_message_counts_and_is_logged_as_dead_lettered_once_it_is(
                 connection.channel().queue_delete(DEAD.name)
             with pytest.raises(confirms.UnroutableError):
                 await made.dead_letter(Delivered(1, persistent("e1"), b"[1]", queue=CARDS.name), "why")
-        assert logged() == []
+        assert list_dead_lettered() == []
         async with open_channel(mq.at(rabbitmq)) as channel:
             made = confirms.Confirms(channel, "here")
             await made.dead_letter(Delivered(1, persistent("e2"), b"[1]", queue=CARDS.name), "why")
-        assert logged() == ["e2"]
+        assert list_dead_lettered() == ["e2"]
 
     mq.run(work())

@@ -19,7 +19,7 @@ from lark_provider.storage import urls
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
-from tests.callbacks.pumping import NAMES, Watched, cards, pumping, stored
+from tests.callbacks.pumping import NAMES, Watched, cards, pumping, read_stored
 from tests.failures.waiting import wait_until
 from tests.services.processes import HOST, free_port
 from tests.services.rabbitmq import OwnRabbit
@@ -38,11 +38,13 @@ def test_once_takes_what_is_there_and_no_more_than_it_may(rabbitmq: str, inbox: 
     assert pump.once() == 0
     mq.send(rabbitmq, "card.cli_1", *cards(1201))
     assert pump.once(most=7) == 7
-    assert stored(database) == NAMES[:7]
+    assert read_stored(database) == NAMES[:7]
     assert pump.once() == 500
-    assert len(stored(database)) == 507  # which ones: the broker may still be taking back what was not taken
+    assert (
+        len(read_stored(database)) == 507
+    )  # which ones: the broker may still be taking back what was not taken
     assert pump.once(most=1000) == 694
-    assert sorted(stored(database)) == NAMES[:1201]
+    assert sorted(read_stored(database)) == NAMES[:1201]
     assert pump.once() == 0
     assert mq.drain(rabbitmq, CARDS) == []
 
@@ -54,7 +56,7 @@ def test_once_takes_no_longer_than_it_may(rabbitmq: str, database: URL) -> None:
     assert pump.once(seconds=0.5) == 0
     assert mq.ids(mq.drain(rabbitmq, CARDS)) == NAMES[:3]  # given back, all of them
     release.set()
-    wait_until(lambda: stored(database) == NAMES[:3])  # and written later, which does no harm
+    wait_until(lambda: read_stored(database) == NAMES[:3])  # and written later, which does no harm
 
 
 def test_once_says_that_the_broker_is_away_or_frozen(node: OwnRabbit, inbox: Inbox) -> None:
@@ -81,14 +83,14 @@ def test_once_where_a_loop_runs_already(rabbitmq: str, inbox: Inbox, database: U
         return Pump(mq.at(rabbitmq), inbox).once()
 
     assert mq.run(work()) == 1
-    assert stored(database) == NAMES[:1]
+    assert read_stored(database) == NAMES[:1]
 
 
 def test_sqlite_as_well(rabbitmq: str, tmp_path: Path) -> None:
     url = urls.parse(f"sqlite:///{tmp_path}/lark.db", "test")
     mq.send(rabbitmq, "card.cli_1", *cards(500))
     assert Pump(mq.at(rabbitmq), Inbox(url)).once() == 500
-    assert stored(url) == NAMES[:500]
+    assert read_stored(url) == NAMES[:500]
 
 
 # --- run ---
@@ -97,13 +99,13 @@ def test_sqlite_as_well(rabbitmq: str, tmp_path: Path) -> None:
 def test_clicks_go_through_as_they_come_and_twice_is_once(rabbitmq: str, inbox: Inbox, database: URL) -> None:
     mq.send(rabbitmq, "card.cli_1", *cards(1000))
     with pumping(rabbitmq, inbox):
-        wait_until(lambda: len(stored(database)) == 1000)
+        wait_until(lambda: len(read_stored(database)) == 1000)
         mq.send(rabbitmq, "card.cli_2", *cards(1001))
-        wait_until(lambda: len(stored(database)) == 1001)
+        wait_until(lambda: len(read_stored(database)) == 1001)
     # The pump may have ended between a commit and its acknowledgement: that batch comes again, and is known.
     while Pump(mq.at(rabbitmq), inbox).once():
         pass
-    assert stored(database) == NAMES[:1001]
+    assert read_stored(database) == NAMES[:1001]
     assert mq.drain(rabbitmq, CARDS) == []
 
 
@@ -119,12 +121,12 @@ def test_a_frozen_name_server_does_not_hold_a_pump_that_is_to_end(
 ) -> None:
     asked, answers = threading.Event(), threading.Event()
 
-    def frozen(*_: object) -> list[Any]:
+    def block(*_: object) -> list[Any]:
         asked.set()
         answers.wait()
         return []
 
-    monkeypatch.setattr("socket.getaddrinfo", frozen)
+    monkeypatch.setattr("socket.getaddrinfo", block)
     try:
         with pumping("amqp://broker.example", inbox):
             assert asked.wait(mq.LIMIT)
@@ -137,8 +139,8 @@ def test_several_pumps_at_once(rabbitmq: str, database: URL) -> None:
     with contextlib.ExitStack() as started:
         for _ in range(4):
             started.enter_context(pumping(rabbitmq, Inbox(database)))
-        wait_until(lambda: len(stored(database)) == 2000)
-    assert sorted(stored(database)) == NAMES[:2000]
+        wait_until(lambda: len(read_stored(database)) == 2000)
+    assert sorted(read_stored(database)) == NAMES[:2000]
 
 
 def test_the_same_clicks_from_two_sides_do_not_wait_for_each_other_in_a_circle(database: URL) -> None:

@@ -23,7 +23,7 @@ from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
 from tests.callbacks.commands import Command
-from tests.callbacks.pumping import NAMES, cards, pumping, stored
+from tests.callbacks.pumping import NAMES, cards, pumping, read_stored
 from tests.failures.waiting import wait_until
 from tests.services.postgres import Databases, OwnPostgres
 from tests.services.processes import HOST, free_port
@@ -89,8 +89,8 @@ def all_arrive(rabbitmq: str, database: URL) -> None:
     """Clicks go through the other pump, each of them."""
     mq.send(rabbitmq, "card.cli_1", *cards(1500))
     with pumping(rabbitmq, Inbox(database)):
-        wait_until(lambda: len(stored(database)) == 1500)
-    assert sorted(stored(database)) == NAMES[:1500]
+        wait_until(lambda: len(read_stored(database)) == 1500)
+    assert sorted(read_stored(database)) == NAMES[:1500]
 
 
 def test_a_pump_before_a_dead_port_takes_nothing(rabbitmq: str, database: URL) -> None:
@@ -110,15 +110,15 @@ def test_a_pump_whose_server_freezes_returns_what_it_holds(
     monkeypatch.setattr(batches, "_STORE_SECONDS", 1.0)
     with running(rabbitmq, Inbox(own_database)) as broken:
         mq.send(rabbitmq, "card.cli_1", mq.card("before"))
-        wait_until(lambda: stored(own_database) == ["before"])
+        wait_until(lambda: read_stored(own_database) == ["before"])
         server.pause()
         mq.send(rabbitmq, "card.cli_1", *cards(1500))
         wait_until(lambda: broken.pump.returned)  # it has taken what it may, and returned it
         with pumping(rabbitmq, Inbox(database)):
-            wait_until(lambda: len(stored(database)) == 1500)
+            wait_until(lambda: len(read_stored(database)) == 1500)
         server.resume()
         mq.send(rabbitmq, "card.cli_1", mq.card("after"))  # and it works again
-        wait_until(lambda: "after" in stored(own_database))
+        wait_until(lambda: "after" in read_stored(own_database))
     assert mq.drain(rabbitmq, CARDS) == []
     assert mq.drain(rabbitmq, DEAD) == []
 
@@ -129,7 +129,7 @@ def test_a_pump_that_loses_its_permission_ends_and_holds_nothing(
     allow(database, role)
     with running(rabbitmq, Inbox(role)) as broken:
         mq.send(rabbitmq, "card.cli_1", mq.card("before"))
-        wait_until(lambda: stored(database) == ["before"])
+        wait_until(lambda: read_stored(database) == ["before"])
         allow(database, role, do="REVOKE")
         mq.send(rabbitmq, "card.cli_1", *cards(1500))
         wait_until(lambda: broken.error)
@@ -137,7 +137,7 @@ def test_a_pump_that_loses_its_permission_ends_and_holds_nothing(
         assert "Next: grant this user" in str(broken.error[0])
         assert broken.pump.returned > 0
         with pumping(rabbitmq, Inbox(database)):
-            wait_until(lambda: len(stored(database)) == 1501)
+            wait_until(lambda: len(read_stored(database)) == 1501)
     assert mq.drain(rabbitmq, DEAD) == []
 
 
@@ -147,12 +147,12 @@ def test_poison_beside_clicks_that_are_returned_is_dead_lettered_once(
     allow(database, role)
     with running(rabbitmq, Inbox(role)) as broken:
         mq.send(rabbitmq, "card.cli_1", mq.card("before"))
-        wait_until(lambda: stored(database) == ["before"])
+        wait_until(lambda: read_stored(database) == ["before"])
         allow(database, role, do="REVOKE")
         mq.send(rabbitmq, "card.cli_1", *cards(5), b"[]", *cards(10)[5:])
         wait_until(lambda: broken.error)
     with pumping(rabbitmq, Inbox(database)):
-        wait_until(lambda: len(stored(database)) == 11)
+        wait_until(lambda: len(read_stored(database)) == 11)
     assert len(mq.drain(rabbitmq, DEAD)) == 1
 
 
@@ -171,7 +171,7 @@ def test_the_command_ends_with_1_when_it_may_not_insert(
     pump.start()
     if when == "later":
         mq.send(rabbitmq, "card.cli_1", mq.card("before"))
-        wait_until(lambda: stored(database) == ["before"])
+        wait_until(lambda: read_stored(database) == ["before"])
         allow(database, role, do="REVOKE")
     mq.send(rabbitmq, "card.cli_1", *cards(3))
     assert pump.process is not None
@@ -190,7 +190,7 @@ def test_the_command_ends_with_1_when_its_table_is_gone(rabbitmq: str, database:
     pump = Command(tmp_path / "log", "pump", settings=settings)
     pump.start()
     mq.send(rabbitmq, "card.cli_1", mq.card("before"))
-    wait_until(lambda: stored(database) == ["before"])
+    wait_until(lambda: read_stored(database) == ["before"])
     with engines.engine(database).begin() as connection:
         connection.execute(sa.text("DROP TABLE card_callbacks"))
     mq.send(rabbitmq, "card.cli_1", *cards(3))

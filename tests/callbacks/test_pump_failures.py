@@ -26,7 +26,7 @@ from lark_provider.protocol.callbacks import BrokerError, CardClick
 from lark_provider.storage import engine as engines
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
-from tests.callbacks.pumping import NAMES, Checked, Watched, cards, pumping, stored
+from tests.callbacks.pumping import NAMES, Checked, Watched, cards, pumping, read_stored
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 from tests.services.postgres import OwnPostgres
@@ -64,7 +64,7 @@ def test_what_nobody_can_store_goes_to_the_dead_alone(
     good = cards(20)
     mq.send(rabbitmq, "card.cli_1", *good[:13], poison, *good[13:])
     assert Pump(mq.at(rabbitmq), inbox).once() == 21
-    assert stored(database) == NAMES[:20]
+    assert read_stored(database) == NAMES[:20]
     [(properties, content)] = mq.drain(rabbitmq, DEAD)
     assert properties.headers is not None
     assert reason in str(properties.headers["reason"])
@@ -85,7 +85,7 @@ def test_what_the_database_itself_refuses_is_found_by_halves(
     while done < 400:  # on a busy machine they do not all arrive without a pause
         done += (more := pump.once(seconds=mq.LIMIT))
         assert more
-    assert stored(database) == [name for n, name in enumerate(NAMES[:400]) if n not in bad]
+    assert read_stored(database) == [name for n, name in enumerate(NAMES[:400]) if n not in bad]
     dead = mq.drain(rabbitmq, DEAD)
     assert mq.ids(dead) == [NAMES[n] for n in sorted(bad)]
     assert all("no_bad" in str((properties.headers or {})["reason"]) for properties, _ in dead)
@@ -99,7 +99,7 @@ def test_odd_values_are_no_poison(rabbitmq: str, inbox: Inbox, database: URL) ->
     made = [mq.card(NAMES[n], value=value) for n, value in enumerate([*values, deep])]
     mq.send(rabbitmq, "card.cli_1", *made)
     assert Pump(mq.at(rabbitmq), inbox).once() == 5
-    assert stored(database) == NAMES[:5]
+    assert read_stored(database) == NAMES[:5]
     assert mq.drain(rabbitmq, DEAD) == []
 
 
@@ -111,7 +111,7 @@ def test_suppressed_failures_are_counted_before_the_line_that_says_it_is_over(
 ) -> None:
     connect_really, failures = link.open_channel, iter(range(3))
 
-    def connected(broker: Broker) -> AbstractAsyncContextManager[Channel]:
+    def connect_or_fail(broker: Broker) -> AbstractAsyncContextManager[Channel]:
         if next(failures, None) is not None:
             raise BrokerError("refused")
         return connect_really(broker)
@@ -119,7 +119,7 @@ def test_suppressed_failures_are_counted_before_the_line_that_says_it_is_over(
     async def use(_: Channel) -> None:
         return
 
-    monkeypatch.setattr(link, "open_channel", connected)
+    monkeypatch.setattr(link, "open_channel", connect_or_fail)
     with caplog.at_level("INFO", "lark_provider"):
         asyncio.run(link.keep_connected(mq.at(rabbitmq), use, role="pump"))
     said = [(one.levelname, getattr(one, "suppressed", None)) for one in caplog.records]
@@ -147,7 +147,7 @@ def test_a_database_that_is_away_is_waited_for_longer_than_a_heartbeat(
             assert inbox.checks.acquire(timeout=mq.LIMIT)
         assert mq.ids(mq.peek(rabbitmq, CARDS)) == NAMES[:50]
         server.start()
-        wait_until(lambda: len(stored(url)) == 50)
+        wait_until(lambda: len(read_stored(url)) == 50)
     assert caplog.text.count("Connected to") == 1
     assert caplog.text.count("Database unavailable") == 1
     assert "connection failed" not in caplog.text
@@ -162,7 +162,7 @@ def test_a_database_that_does_not_answer_keeps_no_heartbeat_back(
     frozen = iter([3.5])
     inbox = Watched(database, lambda _: time.sleep(next(frozen, 0)))
     with caplog.at_level("INFO", "lark_provider"), pumping(rabbitmq, inbox, heartbeat=1):
-        wait_until(lambda: len(stored(database)) == 5)
+        wait_until(lambda: len(read_stored(database)) == 5)
     assert caplog.text.count("Connected to") == 1
     assert "connection failed" not in caplog.text
 
@@ -178,7 +178,7 @@ def test_a_fault_while_storing_is_no_reason_to_bury_anything(
             raise fault
 
     with pumping(rabbitmq, Watched(database, before)):
-        wait_until(lambda: len(stored(database)) == 5)
+        wait_until(lambda: len(read_stored(database)) == 5)
     assert "can't start new thread" in caplog.text
     assert mq.drain(rabbitmq, DEAD) == []
 
@@ -217,21 +217,21 @@ def test_killed_before_the_commit_or_between_commit_and_acknowledgement(
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         )
         assert done.returncode == -signal.SIGKILL, done.stderr
-    assert bool(stored(database)) is (when == "after")
+    assert bool(read_stored(database)) is (when == "after")
     pump = Pump(mq.at(rabbitmq), inbox)
     pumped = 0
     while pumped < 1000:  # the broker may take a moment to see that the process is gone
         pumped += pump.once()
     assert pumped == 1000
-    assert sorted(stored(database)) == NAMES[:1000]
+    assert sorted(read_stored(database)) == NAMES[:1000]
     assert mq.drain(rabbitmq, CARDS) == []
 
 
 def test_a_queue_that_is_deleted_is_made_again(rabbitmq: str, inbox: Inbox, database: URL) -> None:
     with pumping(rabbitmq, inbox):
         mq.send(rabbitmq, "card.cli_1", *cards(1))
-        wait_until(lambda: stored(database) == NAMES[:1])
+        wait_until(lambda: read_stored(database) == NAMES[:1])
         with connect(rabbitmq) as connection:
             connection.channel().queue_delete(CARDS.name)
         mq.send(rabbitmq, "card.cli_1", *cards(2))
-        wait_until(lambda: stored(database) == NAMES[:2])
+        wait_until(lambda: read_stored(database) == NAMES[:2])

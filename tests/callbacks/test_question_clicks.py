@@ -23,9 +23,9 @@ from lark_provider.protocol.hitl.keys import action_of, card_key, card_of
 from lark_provider.protocol.hitl.model import End, HitlAnswer, HitlQuestion, TaskInstance
 from lark_provider.protocol.language import LANGUAGES
 from lark_provider.protocol.waits import correlation_of
-from tests.api.cards.clicking import untouched
+from tests.api.cards.clicking import read_untouched
 from tests.callbacks.parts import FakeSink, KnownKeys
-from tests.callbacks.serving import served
+from tests.callbacks.serving import serve
 from tests.protocol.hitl import generated
 
 CHAT, ALICE = "oc_emulator_data_team", "ou_emulator0001_alice"
@@ -62,7 +62,7 @@ def client(lark: Emulator, place: FakeSink) -> Iterator[LarkServiceClient]:
     """A client of an app whose clicks arrive in `place`."""
     lark.settings(rate_limits=False)
     gateway = Gateway(KnownKeys(CallbackKeys(lark.app_id, "a key", "a token")), [place])
-    with served(application(gateway)) as url, LarkServiceClient() as client:
+    with serve(application(gateway)) as url, LarkServiceClient() as client:
         lark.set_callback(
             f"{url}/lark/callbacks/{lark.app_id}", encrypt_key="a key", verification_token="a token"
         )
@@ -73,7 +73,7 @@ def send(client: LarkServiceClient, card: Any) -> str:
     return str(client.messaging.send_card(CHAT, card).data["message_id"])
 
 
-def clicked(lark: Emulator, place: FakeSink, message_id: str, button: str, **given: Any) -> CardClick:
+def perform_click(lark: Emulator, place: FakeSink, message_id: str, button: str, **given: Any) -> CardClick:
     result = lark.click(message_id, "alice", button, **given)
     assert (result["status"], result["code"]) == (200, 0), result["error"]
     click = place.stored[-1]
@@ -88,7 +88,7 @@ def test_a_form_is_filled_in_and_answered(
     lark.settings(submit_value=submit_value)
     card = question_card(QUESTION, key=KEY, language="en", mentions=[ALICE], timezone="Asia/Shanghai")
     message_id = send(client, card)
-    form = untouched(card) | {
+    form = read_untouched(card) | {
         "param:reason": "checked",
         "param:rows": "7",
         "param:env": '"live"',
@@ -96,7 +96,7 @@ def test_a_form_is_filled_in_and_answered(
         "param:force": "true",
         "param:day": "2026-12-01 +0800",
     }
-    click = clicked(lark, place, message_id, "Approve", form_value=form, timezone="Asia/Shanghai")
+    click = perform_click(lark, place, message_id, "Approve", form_value=form, timezone="Asia/Shanghai")
     if submit_value == "sent":
         assert card_of(correlation_of(click)) == KEY
         assert action_of(click.action.value) == "answer"
@@ -119,7 +119,9 @@ def test_an_invalid_answer_is_corrected_on_the_same_card(
     lark: Emulator, client: LarkServiceClient, place: FakeSink
 ) -> None:
     message_id = send(client, question_card(QUESTION, key=KEY, language="zh"))
-    click = clicked(lark, place, message_id, "Reject", form_value={"param:reason": "no", "param:rows": "77"})
+    click = perform_click(
+        lark, place, message_id, "Reject", form_value={"param:reason": "no", "param:rows": "77"}
+    )
     with pytest.raises(InvalidAnswerError) as caught:
         read_answer(QUESTION, click.action)
     notice = notices.invalid(QUESTION, ALICE, caught.value.errors, "zh")
@@ -127,9 +129,9 @@ def test_an_invalid_answer_is_corrected_on_the_same_card(
         QUESTION, key=KEY, language="zh", notice=notice, values=click.action.form_value, mentions=[ALICE]
     )
     client.messaging.update_card(message_id, again)
-    form = untouched(again)
+    form = read_untouched(again)
     assert (form["param:rows"], form["param:reason"]) == ("77", "no")
-    click = clicked(lark, place, message_id, "Reject", form_value=form | {"param:rows": "2"})
+    click = perform_click(lark, place, message_id, "Reject", form_value=form | {"param:rows": "2"})
     answer = read_answer(QUESTION, click.action)
     assert (answer.options, answer.params["rows"], answer.params["reason"]) == (("Reject",), 2, "no")
     end = End("answered", answer.options, answer.params, "alice", ALICE, click.created_at)
@@ -142,12 +144,12 @@ def test_one_option_of_several_and_several(
     lark: Emulator, client: LarkServiceClient, place: FakeSink
 ) -> None:
     plain = replace(QUESTION, params={}, options=("A", "B", "C"))
-    click = clicked(lark, place, send(client, question_card(plain, key=KEY, language="en")), "B")
+    click = perform_click(lark, place, send(client, question_card(plain, key=KEY, language="en")), "B")
     assert read_answer(plain, click.action) == HitlAnswer(("B",))
     several = replace(plain, multiple=True)
     message_id = send(client, question_card(several, key=KEY, language="en"))
     chosen = {OPTIONS: ["option:2", "option:0"]}
-    click = clicked(lark, place, message_id, "Submit", form_value=chosen)
+    click = perform_click(lark, place, message_id, "Submit", form_value=chosen)
     assert read_answer(several, click.action) == HitlAnswer(("C", "A"))
     assert card_of(correlation_of(click)) == KEY
 
@@ -155,7 +157,7 @@ def test_one_option_of_several_and_several(
 def test_a_failed_answer_is_asked_again(lark: Emulator, client: LarkServiceClient, place: FakeSink) -> None:
     end = End("failed", ("Approve",), person="alice", open_id=ALICE, detail="state mismatch")
     message_id = send(client, ended_card(QUESTION, end, language="en", ask_again_key=KEY))
-    click = clicked(lark, place, message_id, "Ask again")
+    click = perform_click(lark, place, message_id, "Ask again")
     assert (card_of(correlation_of(click)), action_of(click.action.value)) == (KEY, "ask_again")
 
 

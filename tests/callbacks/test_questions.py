@@ -32,7 +32,7 @@ from tests.protocol.callbacks import sender
 from tests.services.postgres import OwnPostgres
 
 
-def asked(url: URL, task_id: str = "t", **parts: Any) -> Asked:
+def ask(url: URL, task_id: str = "t", **parts: Any) -> Asked:
     origin = Origin("d", "r", task_id, -1, "approval", 1, 0)
     question = Question(title="Publish?", options={"approve": "Approve"})
     draft = Draft(**{"origin": origin, "question": question, "app_id": sender.APP, **parts})
@@ -75,16 +75,16 @@ def test_many_clicks_at_once_are_looked_up_together(
     url = urls.parse(database_url, "test")
     migrate.upgrade(url)
     waits = Waits(url)
-    closed, still_open = asked(url, "closed").id, asked(url, "open").id
+    closed, still_open = ask(url, "closed").id, ask(url, "open").id
     waits.close(closed, "withdrawn")
     looks: list[set[str]] = []
     look: Callable[..., dict[str, Asked]] = waits.read
 
-    def counted(wait_ids: set[str], **options: Any) -> dict[str, Asked]:
+    def count_look(wait_ids: set[str], **options: Any) -> dict[str, Asked]:
         looks.append(set(wait_ids))
         return look(wait_ids, **options)
 
-    monkeypatch.setattr(waits, "read", counted)
+    monkeypatch.setattr(waits, "read", count_look)
     foreign = ["a caller's own correlation", "5e0e9c3e-7b1e-4c5e-8f7e-1a2b3c4d5e6f"]
     bodies = answer(QuestionLookup(waits, no_cards, seconds=20), *[closed, still_open] * 50, *foreign)
     assert all(b"it was withdrawn" in body for body in bodies[:100:2])
@@ -96,7 +96,7 @@ def test_many_clicks_at_once_are_looked_up_together(
 def test_a_frozen_database_holds_no_answer(own_postgres: OwnPostgres) -> None:
     url = urls.parse(own_postgres.url, "test")
     migrate.upgrade(url)
-    closed = asked(url)
+    closed = ask(url)
     Waits(url).close(closed.id, "expired")
     looks = QuestionLookup(Waits(url), no_cards)
     own_postgres.pause()
@@ -113,8 +113,8 @@ def test_a_click_that_came_in_time_is_received_though_its_answer_is_late(databas
     url = urls.parse(database_url, "test")
     migrate.upgrade(url)
     clicked_at = datetime.fromtimestamp(sender.NOW, UTC)
-    in_time = asked(url, "a", deadline=clicked_at + timedelta(seconds=1))
-    late = asked(url, "b", deadline=clicked_at - timedelta(seconds=1))
+    in_time = ask(url, "a", deadline=clicked_at + timedelta(seconds=1))
+    late = ask(url, "b", deadline=clicked_at - timedelta(seconds=1))
     assert answer(QuestionLookup(Waits(url), no_cards, seconds=20), in_time.id)[0] == RECEIVED
     assert b"it has expired" in answer(QuestionLookup(Waits(url), no_cards, seconds=20), late.id)[0]
 

@@ -34,8 +34,8 @@ from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
 from tests.callbacks.commands import gateway
 from tests.callbacks.consuming import event
-from tests.callbacks.logs import shown
-from tests.callbacks.pumping import stored
+from tests.callbacks.logs import read_lines
+from tests.callbacks.pumping import read_stored
 from tests.callbacks.test_probes import text
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
@@ -56,7 +56,7 @@ async def publishing(url: str, **limits: int) -> AsyncIterator[Publisher]:
         await asyncio.wait({task})
 
 
-async def accepted(publisher: Publisher, key: str, name: str) -> bool:
+async def is_accepted(publisher: Publisher, key: str, name: str) -> bool:
     made = mq.card(name) if key.startswith("card.") else event(name)
     try:
         await publisher.publish(key, name, orjson.dumps(made))
@@ -76,9 +76,9 @@ def test_more_than_the_limit_is_rejected_and_nothing_accepted_is_dropped(
 
     async def work() -> None:
         async with publishing(rabbitmq, events=5, clicks=3) as publisher:
-            events = [await accepted(publisher, "event.cli_1", f"e{n}") for n in range(8)]
+            events = [await is_accepted(publisher, "event.cli_1", f"e{n}") for n in range(8)]
             assert events == [True] * 5 + [False] * 3
-            clicks = [await accepted(publisher, "card.cli_1", f"c{n}") for n in range(5)]
+            clicks = [await is_accepted(publisher, "card.cli_1", f"c{n}") for n in range(5)]
             assert clicks == [True] * 3 + [False] * 2
             with pytest.raises(
                 QueueFullError, match=r"'lark.card_callbacks' must hold fewer than 3 messages, got 3"
@@ -86,14 +86,14 @@ def test_more_than_the_limit_is_rejected_and_nothing_accepted_is_dropped(
                 await publisher.probe()  # so that readiness says so
             assert mq.ids(mq.drain(rabbitmq, CARDS)) == ["c0", "c1", "c2"]
             async with asyncio.timeout(mq.LIMIT):
-                while not await accepted(publisher, "card.cli_1", "later"):  # noqa: ASYNC110 - nothing tells
+                while not await is_accepted(publisher, "card.cli_1", "later"):  # noqa: ASYNC110 - nothing tells
                     await asyncio.sleep(0.01)
             await publisher.probe()
 
     mq.run(work())
     assert mq.ids(mq.drain(rabbitmq, EVENTS)) == [f"e{n}" for n in range(5)]
     assert mq.ids(mq.drain(rabbitmq, CARDS)) == ["later"]
-    said = shown(caplog)
+    said = read_lines(caplog)
     assert "Queue full; rejecting deliveries queue=lark.events.inbox messages=5 limit=5 suppressed=0" in said
     assert said.count("queue=lark.card_callbacks") == 1  # once a minute
 
@@ -104,7 +104,10 @@ def test_what_waited_before_the_publisher_began_counts(rabbitmq: str) -> None:
 
     async def work() -> None:
         async with publishing(rabbitmq, events=6) as publisher:
-            assert [await accepted(publisher, "event.cli_1", name) for name in ("e5", "e6")] == [True, False]
+            assert [await is_accepted(publisher, "event.cli_1", name) for name in ("e5", "e6")] == [
+                True,
+                False,
+            ]
 
     mq.run(work())
 
@@ -117,8 +120,8 @@ def test_where_dead_letters_pile_up_events_are_rejected_and_clicks_are_not(rabbi
 
     async def work() -> None:
         async with publishing(rabbitmq, dead_letters=3) as publisher:
-            assert not await accepted(publisher, "event.cli_1", "e1")
-            assert await accepted(publisher, "card.cli_1", "c1")
+            assert not await is_accepted(publisher, "event.cli_1", "e1")
+            assert await is_accepted(publisher, "card.cli_1", "c1")
 
     wait_until(lambda: len(mq.peek(rabbitmq, DEAD)) == 3)
     mq.run(work())
@@ -127,7 +130,7 @@ def test_where_dead_letters_pile_up_events_are_rejected_and_clicks_are_not(rabbi
 def test_none_is_no_limit(rabbitmq: str) -> None:
     async def work() -> None:
         async with publishing(rabbitmq, events=0, clicks=0, dead_letters=0) as publisher:
-            assert all([await accepted(publisher, "event.cli_1", f"e{n}") for n in range(20)])
+            assert all([await is_accepted(publisher, "event.cli_1", f"e{n}") for n in range(20)])
 
     mq.run(work())
 
@@ -151,7 +154,7 @@ def click(url: str, event_id: str) -> bytes:
 
 
 def post(url: str, made: dict[str, Any]) -> httpx.Response:
-    body = sender.sealed(made)
+    body = sender.seal_body(made)
     return httpx.post(url, content=body, headers=sender.headers(body, timestamp=str(int(time.time()))))
 
 
@@ -185,7 +188,7 @@ def test_a_gateway_stores_clicks_in_the_database_and_has_lark_repeat_events(
     finally:
         command.end()
     assert mq.ids(mq.drain(rabbitmq, CARDS)) == ["c0", "c1"]
-    assert stored(database) == ["c2", "c3"]
+    assert read_stored(database) == ["c2", "c3"]
     assert len(mq.drain(rabbitmq, EVENTS)) == 1
 
 
@@ -267,7 +270,7 @@ def test_a_full_queue_rejects_and_drops_nothing(
         return confirmed, refused
 
     confirmed, refused = mq.run(work())
-    assert stored(database) == ["last"]
+    assert read_stored(database) == ["last"]
     found = mq.ids(mq.drain(rabbitmq, CARDS))
     assert found[: len(confirmed)] == confirmed
     assert set(found) <= {*confirmed, *refused, "last"}

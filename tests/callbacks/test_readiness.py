@@ -26,10 +26,10 @@ from lark_provider.storage.tables import card_callbacks
 from tests.callbacks import mq
 from tests.callbacks.commands import KEYS as SETTINGS
 from tests.callbacks.commands import Command, gateway
-from tests.callbacks.logs import lines, shown
+from tests.callbacks.logs import lines, read_lines
 from tests.callbacks.parts import KEYS, FakeSink, KnownKeys, request
-from tests.callbacks.serving import served
-from tests.callbacks.virtual import never, timed
+from tests.callbacks.serving import serve
+from tests.callbacks.virtual import never, run_to_end
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks.sender import NOW
 from tests.services.postgres import OwnPostgres
@@ -49,7 +49,7 @@ def serving(broker: str | None = None, database: str | None = None) -> Iterator[
     """A gateway on real sinks; its URL."""
     sinks, background = configured_sinks(broker, database)
     over = Gateway(KnownKeys(KEYS), sinks, endpoint=Endpoint(clock=lambda: NOW))
-    with served(application(over, background=background)) as url:
+    with serve(application(over, background=background)) as url:
         yield url
 
 
@@ -62,7 +62,7 @@ def sinks(url: str) -> dict[str, bool]:
     return found
 
 
-def clicked(url: str) -> bytes:
+def click(url: str) -> bytes:
     app_id, headers, body = request()
     return httpx.post(f"{url}/lark/callbacks/{app_id}", headers=headers, content=body).content
 
@@ -100,7 +100,7 @@ def over_time(place: FakeSink, at: Sequence[float]) -> list[bool]:
         await asyncio.wait({running})
         return found
 
-    return timed(work)[0]
+    return run_to_end(work)[0]
 
 
 def test_nothing_is_ready_before_it_is_proved_nor_after_it_failed() -> None:
@@ -127,7 +127,7 @@ def test_what_is_known_to_be_down_is_not_ready_whatever_was_proved() -> None:
         place.is_up = False
         assert readiness.ready() == {"queue": False}
 
-    timed(work)
+    run_to_end(work)
 
 
 def test_a_stored_click_is_a_proof_for_fifteen_seconds() -> None:
@@ -142,7 +142,7 @@ def test_a_stored_click_is_a_proof_for_fifteen_seconds() -> None:
             found.append(over.ready()["queue"])
         return found
 
-    assert timed(work)[0] == [False, True, True, False]
+    assert run_to_end(work)[0] == [False, True, True, False]
 
 
 def test_a_sink_that_stays_down_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
@@ -171,13 +171,13 @@ def test_a_port_that_is_dead_from_the_start(
 ) -> None:
     with serving(broker, database) as url:
         assert status(url) == 503
-        wait_until(lambda: shown(caplog).count("Sink not ready") == bool(broker) + bool(database))
+        wait_until(lambda: read_lines(caplog).count("Sink not ready") == bool(broker) + bool(database))
         assert status(url) == 503
 
 
 def test_a_database_without_our_tables(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
     with serving(database=database_url) as url:
-        wait_until(lambda: "is behind on migrations" in shown(caplog))
+        wait_until(lambda: "is behind on migrations" in read_lines(caplog))
         assert status(url) == 503
 
 
@@ -188,17 +188,17 @@ def test_a_database_that_freezes_without_traffic(server: OwnPostgres, own_databa
         wait_until(lambda: status(url) == 503)
         server.resume()
         wait_until(lambda: status(url) == 200)
-        assert clicked(url) == RECEIVED
+        assert click(url) == RECEIVED
 
 
 def test_one_sink_that_works_is_enough(rabbitmq: str) -> None:
     with serving(rabbitmq, DEAD_DATABASE) as url:
         wait_until(lambda: status(url) == 200)
         assert sinks(url) == {"rabbitmq": True, "database": False}
-        assert clicked(url) == RECEIVED
+        assert click(url) == RECEIVED
 
 
-def declared(url: str) -> bool:
+def is_declared(url: str) -> bool:
     """Whether the queue of clicks is there."""
     with connect(url) as connection:
         try:
@@ -217,10 +217,10 @@ def test_a_deleted_queue_is_declared_again_without_a_click(rabbitmq: str) -> Non
     with serving(rabbitmq) as url:
         wait_until(lambda: status(url) == 200)
         delete(rabbitmq)
-        assert not declared(rabbitmq)
-        wait_until(lambda: declared(rabbitmq))
+        assert not is_declared(rabbitmq)
+        wait_until(lambda: is_declared(rabbitmq))
         wait_until(lambda: status(url) == 200)
-        assert clicked(url) == RECEIVED
+        assert click(url) == RECEIVED
     assert len(mq.drain(rabbitmq, CARDS)) == 1
 
 
@@ -228,7 +228,7 @@ def test_a_click_that_finds_its_queue_deleted_is_stored_all_the_same(rabbitmq: s
     with serving(rabbitmq) as url:
         wait_until(lambda: status(url) == 200)
         delete(rabbitmq)
-        assert clicked(url) == RECEIVED
+        assert click(url) == RECEIVED
     assert len(mq.drain(rabbitmq, CARDS)) == 1
 
 
@@ -265,7 +265,7 @@ def test_probes_leave_neither_row_nor_message(rabbitmq: str, database: URL) -> N
 # --- the command ---
 
 
-def refused(*words: str, **settings: str) -> str:
+def read_refusal(*words: str, **settings: str) -> str:
     """What a command says that refuses to start."""
     command = Command(Path("/dev/null"), *words, settings=settings)
     done = subprocess.run(  # noqa: S603 - ours
@@ -282,8 +282,8 @@ def refused(*words: str, **settings: str) -> str:
 
 def test_serve_refuses_a_database_without_our_tables_as_pump_does(rabbitmq: str, database_url: str) -> None:
     settings = {"LARK_DATABASE_URL": database_url, "RABBITMQ_URL": rabbitmq}
-    said = refused("serve", "--port", str(free_port()), **SETTINGS, **settings)
-    assert said == refused("pump", **settings)
+    said = read_refusal("serve", "--port", str(free_port()), **SETTINGS, **settings)
+    assert said == read_refusal("pump", **settings)
     assert "is behind on migrations" in said
     assert "Next: run `lark-provider db upgrade`" in said
 

@@ -31,7 +31,7 @@ PRIVATE = ("_AsyncioIOServicesAdapter", "_output_marshaled_frames", "_terminate_
 """What pika does not promise, and an earlier version of this package stood on."""
 
 
-def renamed(folder: Path, package: str, *names: str) -> str:
+def copy_renamed(folder: Path, package: str, *names: str) -> str:
     """Copy an installed package into a folder, with names changed; return a PYTHONPATH that finds it."""
     spec = importlib.util.find_spec(package)
     assert spec is not None
@@ -64,18 +64,18 @@ def python(path: str, code: str, **settings: str) -> str:
     return done.stdout
 
 
-def shown(database: URL) -> str:
+def render_url(database: URL) -> str:
     return database.render_as_string(hide_password=False)
 
 
-def clicked(log: Path, settings: Mapping[str, str]) -> int:
+def click_once(log: Path, settings: Mapping[str, str]) -> int:
     """Start a gateway, click once when it is ready, and return the answer's status."""
     command = commands.Command(log, "serve", "--port", "0", settings={**KEYS, **settings})
     url = command.start().split()[-1].replace("{app_id}", sender.APP)
     try:
         wait_until(lambda: commands.ready(url))
         now = time.time()
-        body = sender.sealed(sender.card(now=now))
+        body = sender.seal_body(sender.card(now=now))
         return httpx.post(
             url, content=body, headers=sender.headers(body, timestamp=str(int(now)))
         ).status_code
@@ -84,7 +84,7 @@ def clicked(log: Path, settings: Mapping[str, str]) -> int:
 
 
 def test_rabbitmq_needs_nothing_private_of_pikas(rabbitmq: str, database: URL, tmp_path: Path) -> None:
-    path = renamed(tmp_path, "pika", *PRIVATE)
+    path = copy_renamed(tmp_path, "pika", *PRIVATE)
     mq.send(rabbitmq, "card.cli_1", mq.card("taken"))
     code = """
         import asyncio, os
@@ -102,7 +102,7 @@ def test_rabbitmq_needs_nothing_private_of_pikas(rabbitmq: str, database: URL, t
         asyncio.run(publish())
         print(Pump(broker(), inbox()).once())
     """
-    assert python(path, code, RABBITMQ_URL=rabbitmq, LARK_DATABASE_URL=shown(database)) == "1\n"
+    assert python(path, code, RABBITMQ_URL=rabbitmq, LARK_DATABASE_URL=render_url(database)) == "1\n"
     with engine(database).connect() as connection:
         assert connection.scalars(sa.select(card_callbacks.c.event_id)).all() == ["taken"]
 
@@ -110,7 +110,7 @@ def test_rabbitmq_needs_nothing_private_of_pikas(rabbitmq: str, database: URL, t
 @pytest.fixture
 def without(tmp_path: Path) -> str:
     """A pika on which RabbitMQ cannot be used: its interface for adapters has changed too."""
-    return renamed(tmp_path, "pika", *PRIVATE, "StreamingConnectionMixin")
+    return copy_renamed(tmp_path, "pika", *PRIVATE, "StreamingConnectionMixin")
 
 
 def test_what_needs_no_rabbitmq_needs_no_adapter_of_pikas(
@@ -127,11 +127,11 @@ def test_what_needs_no_rabbitmq_needs_no_adapter_of_pikas(
         print(pika.__file__)
         print(waiting.database_id())
     """
-    settings = {"LARK_DATABASE_URL": shown(database), "AIRFLOW_HOME": str(tmp_path / "home")}
+    settings = {"LARK_DATABASE_URL": render_url(database), "AIRFLOW_HOME": str(tmp_path / "home")}
     file, database_id = python(without, code, **settings).splitlines()[-2:]
     assert file == str(tmp_path / "pika" / "__init__.py")
     assert database_id
-    status = clicked(tmp_path / "log", {"PYTHONPATH": without, "LARK_DATABASE_URL": shown(database)})
+    status = click_once(tmp_path / "log", {"PYTHONPATH": without, "LARK_DATABASE_URL": render_url(database)})
     assert status == 200
     with engine(database).connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(card_callbacks)) == 1
@@ -141,8 +141,8 @@ def test_what_needs_no_rabbitmq_needs_no_adapter_of_pikas(
 def test_using_rabbitmq_names_the_version_and_the_next_step(
     without: str, rabbitmq: str, database: URL, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
-    settings = {"PYTHONPATH": without, "RABBITMQ_URL": rabbitmq, "LARK_DATABASE_URL": shown(database)}
-    assert refused(tmp_path / "log", *words, settings=settings) == (
+    settings = {"PYTHONPATH": without, "RABBITMQ_URL": rabbitmq, "LARK_DATABASE_URL": render_url(database)}
+    assert read_refusal(tmp_path / "log", *words, settings=settings) == (
         f"lark-provider: pika must be >=1.3,<1.5, got {version('pika')}: cannot import name "
         "'StreamingConnectionMixin' from 'pika.adapters.utils.io_services_utils' "
         f"({tmp_path}/pika/adapters/utils/io_services_utils.py). Next: pip install 'pika>=1.3,<1.5', and "
@@ -151,15 +151,15 @@ def test_using_rabbitmq_names_the_version_and_the_next_step(
 
 
 def test_a_uvicorn_that_has_changed_is_named_before_anything_is_served(database: URL, tmp_path: Path) -> None:
-    path = renamed(tmp_path, "uvicorn", "cycle")
-    settings = {"PYTHONPATH": path, "LARK_DATABASE_URL": shown(database)}
-    assert refused(tmp_path / "log", "serve", "--port", "0", settings=settings) == (
+    path = copy_renamed(tmp_path, "uvicorn", "cycle")
+    settings = {"PYTHONPATH": path, "LARK_DATABASE_URL": render_url(database)}
+    assert read_refusal(tmp_path / "log", "serve", "--port", "0", settings=settings) == (
         f"lark-provider: uvicorn must be >=0.30,<0.55, got {version('uvicorn')}, whose HTTP protocol "
         "has changed: cycle. Next: pip install 'uvicorn>=0.30,<0.55', and report this.\n"
     )
 
 
-def refused(log: Path, *words: str, settings: Mapping[str, str]) -> str:
+def read_refusal(log: Path, *words: str, settings: Mapping[str, str]) -> str:
     """What a command said that did not start."""
     command = commands.Command(log, *words, settings={**KEYS, **settings})
     with suppress(AssertionError):  # it prints no first line

@@ -26,7 +26,7 @@ from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
 from tests.callbacks.commands import Command
 from tests.callbacks.parts import FakeSink
-from tests.callbacks.serving import served
+from tests.callbacks.serving import serve
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 from tests.protocol.callbacks.sender import APP
@@ -76,7 +76,7 @@ def click(key: str, token: str) -> tuple[bytes, dict[str, str]]:
     """A click of its own, as Lark sends it under these keys."""
     content = sender.card(token=token, now=time.time())
     content["header"]["event_id"] = f"click-{next(NUMBERS)}"
-    body = sender.sealed(content, key)
+    body = sender.seal_body(content, key)
     return body, sender.headers(body, key=key, timestamp=str(int(time.time())))
 
 
@@ -137,7 +137,7 @@ def test_strangers_are_refused_within_the_deadline_and_cost_one_load_a_second(
             answer = await client.post(f"{url}/lark/callbacks/{APP}", content=body, headers=headers)
             assert answer.content == RECEIVED
 
-    with served(application(Gateway(KeyRing(load, seconds=3600), [FakeSink()]))) as url:
+    with serve(application(Gateway(KeyRing(load, seconds=3600), [FakeSink()]))) as url:
         asyncio.run(work(url))
     assert len(loads) < 10, "and not one for each of 60"
     assert all(later - earlier > 0.9 for earlier, later in itertools.pairwise(loads[1:]))
@@ -153,7 +153,7 @@ def test_an_app_that_was_disabled_while_nothing_came_is_refused_at_its_first_cli
         return loads[-1]
 
     place = FakeSink()
-    with served(application(Gateway(KeyRing(load, seconds=0.05), [place]))) as url:
+    with serve(application(Gateway(KeyRing(load, seconds=0.05), [place]))) as url:
         wait_until(lambda: bool(loads))
         apps.disable_application(APP)
         wait_until(lambda: not loads[-1])

@@ -30,7 +30,7 @@ from tests.callbacks.commands import KEYS, Command, gateway, ready
 from tests.callbacks.logs import lines
 from tests.callbacks.parts import FakeSink
 from tests.callbacks.parts import gateway as standing
-from tests.callbacks.virtual import timed
+from tests.callbacks.virtual import run_to_end
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 from tests.protocol.callbacks.mutants import mutants
@@ -46,16 +46,16 @@ def lite(tmp_path: Path) -> dict[str, str]:
     return {"LARK_DATABASE_URL": f"sqlite:///{tmp_path}/lark.db"}
 
 
-def logged(command: Command) -> list[tuple[str, str, str]]:
+def read_log(command: Command) -> list[tuple[str, str, str]]:
     """Level, name and message of each line; each has a time."""
     found = [LINE.fullmatch(line) for line in command.log.read_text().splitlines()]
     assert all(found), command.log.read_text()
     return [(match[1], match[2], match[3]) for match in found if match]
 
 
-def clicked(url: str) -> httpx.Response:
+def click(url: str) -> httpx.Response:
     """What a genuine click is answered with."""
-    body = sender.sealed(sender.card(now=time.time()))
+    body = sender.seal_body(sender.card(now=time.time()))
     return httpx.post(url, content=body, headers=sender.headers(body, timestamp=str(int(time.time()))))
 
 
@@ -86,17 +86,18 @@ def test_a_name_that_is_none_and_a_port_that_is_taken(tmp_path: Path, lite: dict
     command.start()
     try:
         for words in (("--port", str(port)), ("--host", "no.such.host.invalid")):
-            said = failed("serve", *words, settings=KEYS | lite)
+            said = read_refusal("serve", *words, settings=KEYS | lite)
             assert "must be free to listen on, got: " in said
             assert "Next: choose another --port or --host." in said
-        assert "The port must be a number from 0 to 65535, got 99999. Next: choose another --port" in failed(
-            "serve", "--port", "99999", settings=KEYS | lite
+        assert (
+            "The port must be a number from 0 to 65535, got 99999. Next: choose another --port"
+            in read_refusal("serve", "--port", "99999", settings=KEYS | lite)
         )
     finally:
         command.end()
 
 
-def failed(*words: str, settings: Mapping[str, str], code: int = 1) -> str:
+def read_refusal(*words: str, settings: Mapping[str, str], code: int = 1) -> str:
     """The last line of a command that does not start."""
     done = subprocess.run(  # noqa: S603 - ours
         [sys.executable, "-m", "lark_provider.cli", "callbacks", *words],
@@ -142,7 +143,7 @@ def test_a_path_that_is_invalid(path: str) -> None:
 
 
 def test_a_wrong_path_is_wrong_use(lite: dict[str, str]) -> None:
-    said = failed("serve", "--path", "/hooks", code=2, settings=KEYS | lite)
+    said = read_refusal("serve", "--path", "/hooks", code=2, settings=KEYS | lite)
     assert said.startswith(
         "lark-provider: The path must begin with / and have {app_id} once, as one of its parts, got "
         "'/hooks'. Next: "
@@ -201,10 +202,10 @@ def test_services_log_time_level_and_name_at_info(
             wait_until(lambda c=command, n=name: f"INFO lark_provider.callbacks.{n}" in c.log.read_text())  # type: ignore[misc]
         finally:
             command.end()
-        assert {level for level, _, _ in logged(command)} == {"INFO"}
-    [started] = [text for _, _, text in logged(serve) if text.startswith("Gateway started")]
+        assert {level for level, _, _ in read_log(command)} == {"INFO"}
+    [started] = [text for _, _, text in read_log(serve) if text.startswith("Gateway started")]
     assert re.search(r" url=\"?http://127.0.0.1:\d+/lark/callbacks/\{app_id\}\"? sinks=database$", started)
-    assert [text for _, _, text in logged(serve)][-1] == "Gateway stopped"
+    assert [text for _, _, text in read_log(serve)][-1] == "Gateway stopped"
 
 
 @pytest.mark.parametrize(("level", "levels"), [("ERROR", set[str]()), ("debug", {"DEBUG", "INFO"})])
@@ -216,13 +217,13 @@ def test_the_level_is_that_of_the_environment(
     try:
         url = f"http://{HOST}:{port}"
         wait_until(lambda: httpx.get(f"{url}/readyz").status_code == 200)
-        assert clicked(f"{url}/lark/callbacks/{APP}").content == RECEIVED
+        assert click(f"{url}/lark/callbacks/{APP}").content == RECEIVED
     finally:
         command.end()
-    assert {level for level, _, _ in logged(command)} == levels
+    assert {level for level, _, _ in read_log(command)} == levels
 
 
-def forged(count: int) -> Iterator[tuple[str, dict[str, str], bytes]]:
+def make_forged(count: int) -> Iterator[tuple[str, dict[str, str], bytes]]:
     """Requests of every kind that is refused, to apps that are made up as well."""
     for number, (headers, body) in enumerate(mutants(count, seed=20261201)):
         app = APP if number % 2 else f"cli_made_up_{number}\nWARNING forged line"
@@ -235,7 +236,7 @@ def test_a_flood_of_forged_requests_writes_a_handful_of_lines(caplog: pytest.Log
     async def work() -> None:
         running = asyncio.ensure_future(over.run())
         await asyncio.sleep(0)
-        for app, headers, body in forged(10_000):
+        for app, headers, body in make_forged(10_000):
             assert (await over.answer(app, headers, body)).status in {400, 401, 404}
         running.cancel()
         await asyncio.wait({running})
@@ -260,7 +261,7 @@ def test_each_minute_has_a_line_with_the_count(caplog: pytest.LogCaptureFixture)
         running.cancel()
         await asyncio.wait({running})
 
-    timed(work)
+    run_to_end(work)
     found = [vars(record)["suppressed"] for record in caplog.records]
     assert len(found) + sum(found) == 150
     assert 3 <= len(found) <= 5

@@ -37,7 +37,7 @@ from tests.services.postgres import OwnPostgres
 from tests.services.rabbitmq import OwnRabbit
 
 
-def stored(url: URL) -> list[str]:
+def read_stored(url: URL) -> list[str]:
     with engines.engine(url).connect() as connection:
         return list(connection.scalars(sa.select(card_callbacks.c.event_id).order_by(card_callbacks.c.id)))
 
@@ -50,14 +50,14 @@ def event(**content: Any) -> Event:
     return made
 
 
-async def kept(sinks: list[Sink], delivery: Delivery) -> str:
+async def keep(sinks: list[Sink], delivery: Delivery) -> str:
     """Where it was kept, as the gateway does it."""
     deadline = asyncio.get_running_loop().time() + 2.5
     return await store_first(sinks, delivery, patience=0.8, deadline=deadline)
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[BrokerSink]:
+async def connect_sink(url: str) -> AsyncIterator[BrokerSink]:
     publisher = Publisher(mq.at(url))
     running = asyncio.ensure_future(publisher.run())
     await mq.wait_until_async(lambda: publisher.is_up)
@@ -90,10 +90,10 @@ def test_clicks_and_events_go_to_their_queues_as_lark_sent_them(rabbitmq: str) -
     click, told = mq.click("c1", value={"text": "你好 \0"}), event()
 
     async def work() -> None:
-        async with connected(rabbitmq) as sink:
+        async with connect_sink(rabbitmq) as sink:
             assert sink.is_up
-            assert await kept([sink], click) == "rabbitmq"
-            assert await kept([sink], told) == "rabbitmq"
+            assert await keep([sink], click) == "rabbitmq"
+            assert await keep([sink], told) == "rabbitmq"
 
     mq.run(work())
     assert [read(content) for _, content in mq.drain(rabbitmq, CARDS)] == [click]
@@ -106,10 +106,10 @@ def test_a_broker_that_is_away_costs_no_time(database: URL) -> None:
 
     async def work() -> None:
         assert not down.is_up
-        assert await kept([down, inbox], mq.click("c1")) == "database"
+        assert await keep([down, inbox], mq.click("c1")) == "database"
 
     mq.run(work())
-    assert stored(database) == ["c1"]
+    assert read_stored(database) == ["c1"]
 
 
 def test_what_a_frozen_broker_does_not_confirm_is_written_and_comes_once(
@@ -119,24 +119,24 @@ def test_what_a_frozen_broker_does_not_confirm_is_written_and_comes_once(
     names = [f"c{n:03}" for n in range(200)]
 
     async def work() -> None:
-        async with connected(url) as broker:
+        async with connect_sink(url) as broker:
             sinks: list[Sink] = [broker, InboxSink(InboxWriter(Inbox(database)))]
-            assert await kept(sinks, mq.click("before")) == "rabbitmq"
+            assert await keep(sinks, mq.click("before")) == "rabbitmq"
             node.pause()
-            places = await asyncio.gather(*(kept(sinks, mq.click(name)) for name in names[:100]))
+            places = await asyncio.gather(*(keep(sinks, mq.click(name)) for name in names[:100]))
             assert set(places) == {"database"}
             assert not broker.is_up  # so that the next ones do not wait for it
-            places = await asyncio.gather(*(kept(sinks, mq.click(name)) for name in names[100:]))
+            places = await asyncio.gather(*(keep(sinks, mq.click(name)) for name in names[100:]))
             assert set(places) == {"database"}
             node.resume()
             await mq.wait_until_async(lambda: broker.is_up)
-            assert await kept(sinks, mq.click("after")) == "rabbitmq"
+            assert await keep(sinks, mq.click("after")) == "rabbitmq"
 
     mq.run(work())
-    assert sorted(stored(database)) == names
+    assert sorted(read_stored(database)) == names
     pump = Pump(mq.at(url), Inbox(database))
     assert sum(iter(pump.once, 0)) == 102  # the frozen broker had got the first hundred all the same
-    assert sorted(stored(database)) == sorted([*names, "before", "after"])
+    assert sorted(read_stored(database)) == sorted([*names, "before", "after"])
 
 
 def test_neither_is_there(rabbitmq: str) -> None:
@@ -148,7 +148,7 @@ def test_neither_is_there(rabbitmq: str) -> None:
         with pytest.raises(
             NotStoredError, match=r"rabbitmq: .*must be connected.*database: .*Connection refused"
         ):
-            await kept(sinks, mq.click("c1"))
+            await keep(sinks, mq.click("c1"))
         assert [sink.is_up for sink in sinks] == [False, False]
 
     mq.run(work())
@@ -163,11 +163,11 @@ def test_many_clicks_are_written_in_few_transactions(database: URL) -> None:
     async def work() -> None:
         sink = InboxSink(InboxWriter(inbox))
         clicks = [mq.click(f"c{n % 1500}") for n in range(2000)]
-        assert set(await asyncio.gather(*(kept([sink], click) for click in clicks))) == {"database"}
+        assert set(await asyncio.gather(*(keep([sink], click) for click in clicks))) == {"database"}
         assert sink.is_up
 
     mq.run(work())
-    assert len(stored(database)) == 1500
+    assert len(read_stored(database)) == 1500
     assert sum(inbox.batches) == 2000
     assert len(inbox.batches) <= 5
 
@@ -177,10 +177,10 @@ def test_sqlite_as_well(tmp_path: Path) -> None:
 
     async def work() -> None:
         sink = InboxSink(InboxWriter(Inbox(url)))
-        await asyncio.gather(*(kept([sink], mq.click(f"c{n}")) for n in range(300)))
+        await asyncio.gather(*(keep([sink], mq.click(f"c{n}")) for n in range(300)))
 
     mq.run(work())
-    assert len(stored(url)) == 300
+    assert len(read_stored(url)) == 300
 
 
 def test_what_cannot_be_stored_fails_alone(database: URL) -> None:
@@ -192,7 +192,7 @@ def test_what_cannot_be_stored_fails_alone(database: URL) -> None:
         assert sink.is_up
 
     mq.run(work())
-    assert stored(database) == ["a", "c", "e"]
+    assert read_stored(database) == ["a", "c", "e"]
 
 
 def test_a_database_that_comes_back_is_tried_again(
@@ -213,7 +213,7 @@ def test_a_database_that_comes_back_is_tried_again(
         await sink.store(mq.click("b"))
 
     mq.run(work())
-    assert stored(url) == ["a", "b"]
+    assert read_stored(url) == ["a", "b"]
 
 
 def test_a_frozen_database_holds_a_thread_and_not_the_next_click(
@@ -237,9 +237,9 @@ def test_a_frozen_database_holds_a_thread_and_not_the_next_click(
         assert sink.is_up
 
     mq.run(work())
-    assert stored(database) == ["b"]  # nobody waits any more for what was given up
+    assert read_stored(database) == ["b"]  # nobody waits any more for what was given up
     release.set()
-    wait_until(lambda: stored(database) == ["b", "a"])
+    wait_until(lambda: read_stored(database) == ["b", "a"])
 
 
 # --- events ---
@@ -250,7 +250,7 @@ def test_events_without_a_broker_are_refused(database: URL) -> None:
         with pytest.raises(
             NotStoredError, match=r"Events must have RabbitMQ, got a database alone\. Next: set RABBITMQ_URL"
         ):
-            await kept([InboxSink(InboxWriter(Inbox(database)))], event())
+            await keep([InboxSink(InboxWriter(Inbox(database)))], event())
 
     mq.run(work())
 
@@ -266,13 +266,13 @@ def test_a_ticket_goes_to_the_clients_and_to_no_queue(
     none = event(type="app_ticket")
 
     async def work() -> None:
-        async with connected(rabbitmq) as sink:
+        async with connect_sink(rabbitmq) as sink:
             broker = BrokerSink(sink._publisher, database_url)
             inbox = InboxSink(InboxWriter(Inbox(database)), database_url)
             place: Sink = broker if to == "broker" else inbox
-            await kept([place], pushed)
+            await keep([place], pushed)
             with pytest.raises(NotStoredError, match="app_ticket must be a non-empty string"):
-                await kept([place], none)
+                await keep([place], none)
 
     mq.run(work())
     app = App("https://lark.example.com", sender.APP, "secret")

@@ -14,7 +14,7 @@ from lark_provider.api.cards import Button, Card2, Markdown
 from lark_provider.callbacks import CallbackKeys, CardClick, Endpoint, Event, Gateway, card_update, toast
 from lark_provider.callbacks.http.app import application
 from tests.callbacks.parts import FakeSink, KnownKeys
-from tests.callbacks.serving import served
+from tests.callbacks.serving import serve
 
 KEY, TOKEN = "the app's key", "the app's token"
 CARD = Card2([Markdown("Publish?"), Button("Yes", value={"decision": "yes"}, name="yes")])
@@ -44,13 +44,13 @@ def callback(lark: Emulator, place: FakeSink, kind: str) -> Iterator[dict[str, A
     old = kind.startswith("old")
     handler = None if old else publish
     gateway = Gateway(keys, [place], handler=handler, endpoint=Endpoint(accept_old_cards=old))
-    with served(application(gateway)) as url:
+    with serve(application(gateway)) as url:
         yield lark.set_callback(
             f"{url}/lark/callbacks/{lark.app_id}", encrypt_key=key, verification_token=TOKEN, old_cards=old
         )
 
 
-def asked(lark: Emulator) -> str:
+def ask(lark: Emulator) -> str:
     with LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url) as client:
         sent = client.messaging.send_card("oc_emulator_data_team", CARD)
     return str(sent.data["message_id"])
@@ -59,7 +59,7 @@ def asked(lark: Emulator) -> str:
 def test_a_click_arrives_and_its_answer_is_shown(
     lark: Emulator, callback: dict[str, Any], place: FakeSink, kind: str
 ) -> None:
-    message_id = asked(lark)
+    message_id = ask(lark)
     result = lark.click(message_id, "alice", "yes")
     assert (result["status"], result["code"]) == (200, 0), result["error"]
     (click,) = place.stored
@@ -79,7 +79,7 @@ def test_a_click_arrives_and_its_answer_is_shown(
 def test_a_click_that_is_delivered_three_times_is_kept_once_if_it_has_an_id(
     lark: Emulator, callback: dict[str, Any], place: FakeSink, kind: str
 ) -> None:
-    result = lark.click(asked(lark), "alice", "yes", copies=3)
+    result = lark.click(ask(lark), "alice", "yes", copies=3)
     assert [one["status"] for one in (result, *result["repeats"])] == [200] * (1 + len(result["repeats"]))
     assert len(place.stored) == (3 if kind.startswith("old") else 1)
 
@@ -99,7 +99,7 @@ def test_an_event_arrives(
 def test_an_event_that_is_not_kept_is_repeated(lark: Emulator) -> None:
     place = FakeSink("queue", *[ConnectionError("lost")] * 2, 0)
     keys = KnownKeys(CallbackKeys(lark.app_id, KEY, TOKEN))
-    with served(application(Gateway(keys, [place], deadline=0.4))) as url:
+    with serve(application(Gateway(keys, [place], deadline=0.4))) as url:
         lark.set_callback(f"{url}/lark/callbacks/{lark.app_id}", encrypt_key=KEY, verification_token=TOKEN)
         pushed = lark.push_event("im.message.receive_v1", {})
         assert (pushed["state"], pushed["attempts"][0]["status"]) == ("pending", 503)
@@ -109,7 +109,7 @@ def test_an_event_that_is_not_kept_is_repeated(lark: Emulator) -> None:
 def test_a_wrong_key_at_either_side_is_not_taken(lark: Emulator) -> None:
     keys = KnownKeys(CallbackKeys(lark.app_id, "another key", TOKEN))
     with (
-        served(application(Gateway(keys, [FakeSink()]))) as url,
+        serve(application(Gateway(keys, [FakeSink()]))) as url,
         pytest.raises(ValueError, match="did not return the challenge"),
     ):
         lark.set_callback(f"{url}/lark/callbacks/{lark.app_id}", encrypt_key=KEY, verification_token=TOKEN)
@@ -121,6 +121,6 @@ def test_a_template_is_shown(lark: Emulator) -> None:
 
     lark.settings(card_templates=["ctp_1"])
     keys = KnownKeys(CallbackKeys(lark.app_id, KEY, TOKEN))
-    with served(application(Gateway(keys, [FakeSink()], handler=template))) as url:
+    with serve(application(Gateway(keys, [FakeSink()], handler=template))) as url:
         lark.set_callback(f"{url}/lark/callbacks/{lark.app_id}", encrypt_key=KEY, verification_token=TOKEN)
-        assert lark.click(asked(lark), "alice", "yes")["card_updated"] is True
+        assert lark.click(ask(lark), "alice", "yes")["card_updated"] is True

@@ -33,7 +33,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._virtual.slept
 
 
-def timed(work: Callable[[], Awaitable[T]]) -> tuple[T, float]:
+def run_to_end(work: Callable[[], Awaitable[T]]) -> tuple[T, float]:
     """Run to the end.
 
     Returns:

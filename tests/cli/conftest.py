@@ -53,7 +53,7 @@ def run_process(*argv: str, before: Sequence[str] = ()) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def failed(done: Done, code: int = 1) -> str:
+def read_failure(done: Done, code: int = 1) -> str:
     """What a command said that failed as it should: one line, and nothing on standard output."""
     assert (done.code, done.out) == (code, "")
     assert done.err.startswith("lark-provider: ")

@@ -19,7 +19,7 @@ from lark_provider.cli.output import table, width
 from lark_provider.storage import urls
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
-from tests.cli.conftest import COMMAND, Run, failed, run_process
+from tests.cli.conftest import COMMAND, Run, read_failure, run_process
 
 SECRET = "9f8e7d6c5b4a"
 ADD = ("app", "add", "--app-id", "cli_your_app_id")
@@ -106,18 +106,18 @@ def test_a_secret_that_is_empty_changes_nothing(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     for option in ("--app-secret", "--encrypt-key"):
-        error = failed(run("app", "update", "cli_a", option, given))
+        error = read_failure(run("app", "update", "cli_a", option, given))
         assert "must not be empty" in error
         assert "Next: put the secret there" in error
     assert apps.secrets("cli_a").encrypt_key == "encrypt-a"
-    assert "must not be empty" in failed(run(*ADD, "--app-secret", given))
+    assert "must not be empty" in read_failure(run(*ADD, "--app-secret", given))
 
 
 def test_without_a_secret_and_without_a_terminal_nothing_waits(
     run: Run, key: str, registry: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("never read"))
-    assert "Next: pass --app-secret -" in failed(run(*ADD), code=2)
+    assert "Next: pass --app-secret -" in read_failure(run(*ADD), code=2)
     assert not registry.exists()
 
 
@@ -173,7 +173,7 @@ def test_without_a_terminal_removing_has_to_be_meant(
     run: Run, apps: ApplicationManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
-    assert "Next: pass --yes" in failed(run("app", "remove", "cli_a"), code=2)
+    assert "Next: pass --yes" in read_failure(run("app", "remove", "cli_a"), code=2)
     assert len(apps.list_applications()) == 1
     assert run("app", "remove", "cli_a", "--yes").out == "App cli_a is removed.\n"
     assert apps.list_applications() == []
@@ -197,7 +197,7 @@ def test_show_says_which_secrets_are_set(run: Run, apps: ApplicationManager) -> 
 
 
 def test_update_changes_what_is_given_and_nothing_else(run: Run, apps: ApplicationManager) -> None:
-    assert "At least one setting must be given" in failed(run("app", "update", "cli_a"), code=2)
+    assert "At least one setting must be given" in read_failure(run("app", "update", "cli_a"), code=2)
     assert run("app", "update", "cli_a", "--name", "B", "--encrypt-key", "", "--app-secret", "new").code == 0
     found = apps.get_application("cli_a")
     assert (found.name, found.description) == ("B", "用于生产环境")
@@ -216,7 +216,7 @@ def test_disable_and_enable(run: Run, apps: ApplicationManager) -> None:
 
 
 def test_adding_what_exists_says_so_and_offers_the_update(run: Run, apps: ApplicationManager) -> None:
-    error = failed(run("app", "add", "--app-id", "cli_a", "--app-secret", "other"))
+    error = read_failure(run("app", "add", "--app-id", "cli_a", "--app-secret", "other"))
     assert "'cli_a' is in the registry already" in error
     assert "`lark-provider app update --app-id cli_a`" in error
     assert apps.secrets("cli_a").app_secret == "secret-of-a"
@@ -225,13 +225,13 @@ def test_adding_what_exists_says_so_and_offers_the_update(run: Run, apps: Applic
 @pytest.mark.parametrize("action", ["show", "enable", "disable", "update --name x", "remove --yes"])
 def test_an_app_that_is_not_there(action: str, run: Run, apps: ApplicationManager) -> None:
     name, *options = action.split()
-    assert "App 'cli_b' is not in registry" in failed(run("app", name, "cli_b", *options))
+    assert "App 'cli_b' is not in registry" in read_failure(run("app", name, "cli_b", *options))
     assert len(apps.list_applications()) == 1
 
 
 @pytest.mark.parametrize("app_id", ["cli a", " ", "cli\ta", "cli\x1b[31m", "a" * 256])
 def test_an_id_that_cannot_be_one(app_id: str, run: Run, key: str, registry: Path) -> None:
-    assert "app_id must" in failed(run("app", "add", "--app-id", app_id, "--app-secret", SECRET))
+    assert "app_id must" in read_failure(run("app", "add", "--app-id", app_id, "--app-secret", SECRET))
     assert not registry.exists()
 
 
@@ -260,7 +260,7 @@ def test_a_key_that_is_missing_or_none(
         ("app", "show", "x"),
         ("key", "rotate"),
     ):
-        error = failed(run(*arguments))
+        error = read_failure(run(*arguments))
         assert says in error
         assert "`lark-provider key generate` or `openssl rand -base64 32` makes one" in error
     assert not registry.exists()
@@ -276,8 +276,8 @@ def test_a_key_that_is_another(
     assert "cli_a" in done.out
     assert "encrypted with another key than LARK_CONFIG_ENCRYPTION_KEY holds. Next: set the key" in done.err
     assert json.loads(run("app", "show", "cli_a", "--json").out)["secrets"] is None
-    assert "another key" in failed(run("app", "update", "cli_a", "--name", "B"))
-    assert "with another key. Next: `lark-provider app remove cli_a` and add it again" in failed(
+    assert "another key" in read_failure(run("app", "update", "cli_a", "--name", "B"))
+    assert "with another key. Next: `lark-provider app remove cli_a` and add it again" in read_failure(
         run("app", "add", "--app-id", "cli_a", "--app-secret", "s")
     )
     assert registry.read_bytes() == before
@@ -291,7 +291,7 @@ def test_a_registry_that_is_no_sqlite_file(run: Run, key: str, registry: Path) -
     registry.write_text("These are notes.\n" * 100)
     before = registry.read_bytes()
     for arguments in ((*ADD, "--app-secret", SECRET), ("app", "list"), ("app", "show", "x")):
-        error = failed(run(*arguments))
+        error = read_failure(run(*arguments))
         assert f"Database {registry} is not a SQLite database. Next: name another path" in error
     assert registry.read_bytes() == before
 
@@ -301,7 +301,7 @@ def test_a_registry_that_is_damaged(run: Run, apps: ApplicationManager, registry
     registry.write_bytes(content[:4096] + bytes(range(256)) * ((len(content) - 4096) // 256))
     before = registry.read_bytes()
     for arguments in ((*ADD, "--app-secret", SECRET), ("app", "list"), ("app", "show", "cli_a")):
-        assert "if the file is damaged, restore a backup" in failed(run(*arguments))
+        assert "if the file is damaged, restore a backup" in read_failure(run(*arguments))
     assert registry.read_bytes() == before
 
 
@@ -309,7 +309,7 @@ def test_a_registry_whose_disk_is_full(apps: ApplicationManager, registry: Path)
     """The first page that is written beyond the limit does not fit, as on a full disk."""
     before = registry.read_bytes()
     full = ("sh", "-c", 'ulimit -f 1; exec "$@"', "sh")
-    error = failed(run_process("app", "update", "cli_a", "--name", "x" * 100, before=full))
+    error = read_failure(run_process("app", "update", "cli_a", "--name", "x" * 100, before=full))
     assert "Next: check that its disk has free space" in error
     assert registry.read_bytes() == before
     assert apps.get_application("cli_a").name == "生产应用"
@@ -322,7 +322,7 @@ def test_a_registry_of_a_newer_version(run: Run, apps: ApplicationManager, regis
     before = registry.read_bytes()
     # Another process, as this one has looked at the file before.
     for arguments in ((*ADD, "--app-secret", SECRET), ("app", "list")):
-        error = failed(run_process(*arguments))
+        error = read_failure(run_process(*arguments))
         assert f"Database {registry} was made by a newer version of this package: revision 9999" in error
     assert registry.read_bytes() == before
 
@@ -335,7 +335,7 @@ def test_a_registry_that_may_only_be_read(apps: ApplicationManager, registry: Pa
         listed = run_process("app", "list", before=HUMBLY)
         assert (listed.code, listed.err) == (0, "")
         assert "cli_a" in listed.out
-        error = failed(run_process(*ADD, "--app-secret", SECRET, before=HUMBLY))
+        error = read_failure(run_process(*ADD, "--app-secret", SECRET, before=HUMBLY))
         assert str(registry) in error
         assert "Next: let this user read and write the file and its folder" in error
         assert registry.read_bytes() == before
@@ -351,7 +351,7 @@ def test_a_registry_in_a_folder_that_is_closed_to_us(
     registry.parent.chmod(0o000)
     try:
         for arguments in (("app", "list"), (*send, "--app-id", "cli_a"), ("db", "current", "--registry")):
-            assert f"{registry}" in failed(run_process(*arguments, before=HUMBLY))
+            assert f"{registry}" in read_failure(run_process(*arguments, before=HUMBLY))
         sent = run_process(*send, before=HUMBLY)
         health = run_process("health", before=HUMBLY)
     finally:
@@ -368,7 +368,7 @@ def test_a_registry_in_a_folder_that_is_closed_to_us(
 @pytest.mark.parametrize("arguments", [ADD, (*ADD, "--app-secret", "-"), ("app", "remove", "cli_a")])
 def test_standard_input_may_be_closed(arguments: tuple[str, ...], apps: ApplicationManager) -> None:
     done = run_process(*arguments, before=("sh", "-c", 'exec "$@" <&-', "sh"))
-    assert "Next: " in failed(done, done.code)
+    assert "Next: " in read_failure(done, done.code)
     assert done.code in {1, 2}
     assert [app.app_id for app in apps.list_applications()] == ["cli_a"]
 
@@ -377,7 +377,7 @@ def test_a_secret_that_is_not_utf_8(key: str, registry: Path) -> None:
     done = run_process(
         *ADD, "--app-secret", "-", before=("sh", "-c", "printf '\\377\\376\\n' | \"$@\"", "sh")
     )
-    assert "app_secret must be a string without spaces and control characters" in failed(done)
+    assert "app_secret must be a string without spaces and control characters" in read_failure(done)
     assert not registry.exists()
 
 
@@ -387,13 +387,13 @@ def test_standard_output_may_be_closed_or_full(apps: ApplicationManager) -> None
     assert not apps.get_application("cli_a").active
     for arguments in ("app list", "app show cli_a", "key generate"):
         full = run_process(*arguments.split(), before=("sh", "-c", 'exec "$@" >/dev/full', "sh"))
-        assert "No space left on device. Next: " in failed(full)
+        assert "No space left on device. Next: " in read_failure(full)
 
 
 def test_a_folder_that_is_gone(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LARK_REGISTRY_PATH", "applications.db")
     gone = 'cd "$(mktemp -d)" && rmdir "$PWD" && exec "$@"'
-    assert "No such file or directory. Next: " in failed(
+    assert "No such file or directory. Next: " in read_failure(
         run_process(*ADD, "--app-secret", SECRET, before=("sh", "-c", gone, "sh"))
     )
 
@@ -403,7 +403,7 @@ def test_a_registry_where_no_file_can_be(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("LARK_REGISTRY_PATH", str(tmp_path / "file" / "applications.db"))
-    assert "cannot be made or written" in failed(run(*ADD, "--app-secret", SECRET))
+    assert "cannot be made or written" in read_failure(run(*ADD, "--app-secret", SECRET))
 
 
 def test_a_registry_in_postgres_is_never_migrated_by_itself(
@@ -411,7 +411,7 @@ def test_a_registry_in_postgres_is_never_migrated_by_itself(
 ) -> None:
     monkeypatch.setenv("LARK_REGISTRY_PATH", database_url)
     for arguments in ((*ADD, "--app-secret", SECRET), ("app", "list"), ("app", "remove", "x", "--yes")):
-        error = failed(run(*arguments))
+        error = read_failure(run(*arguments))
         assert "is behind on migrations" in error
         assert "Next: run `lark-provider db upgrade`, with --registry for the registry" in error
     assert run("db", "upgrade", "--registry").code == 0
@@ -424,7 +424,7 @@ def test_a_registry_in_postgres_is_never_migrated_by_itself(
 @pytest.mark.parametrize("wrong", ["mysql://host/db", "postgresql://u:hunter2@host:port/db"])
 def test_a_registry_url_that_is_none(wrong: str, run: Run, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LARK_REGISTRY_PATH", wrong)
-    error = failed(run("app", "list"))
+    error = read_failure(run("app", "list"))
     assert "LARK_REGISTRY_PATH must be the URL of a PostgreSQL or SQLite database" in error
     assert "hunter2" not in error
 

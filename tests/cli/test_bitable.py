@@ -26,7 +26,7 @@ def link(lark: Emulator) -> str:
     return f"https://x.feishu.cn/base/{app_token}?table={table_id}"
 
 
-def found(link: str) -> dict[str, Any]:
+def read_records(link: str) -> dict[str, Any]:
     records = LarkServiceClient().clouddoc.bitable.search_records(link)
     return {one["fields"]["No"]: (one["fields"].get("Paid"), one["fields"].get("Note")) for one in records}
 
@@ -50,7 +50,7 @@ def test_a_csv_file(run: Run, link: str, tmp_path: Path) -> None:
     assert dry.code == 0
     for part in ("create", "update", "delete", "│ a ", "1.0", "1 creates, 1 updates, 1 deletes"):
         assert part in dry.out
-    assert found(link) == {"a": (1, "kept"), "old": (None, None)}
+    assert read_records(link) == {"a": (1, "kept"), "old": (None, None)}
     done = run(
         "bitable",
         "import",
@@ -65,7 +65,7 @@ def test_a_csv_file(run: Run, link: str, tmp_path: Path) -> None:
         "--json",
     )
     assert json.loads(done.out)["created"] == 1
-    assert found(link) == {"a": (2, "kept"), "b": (None, None)}
+    assert read_records(link) == {"a": (2, "kept"), "b": (None, None)}
 
 
 def test_json_lines_and_rejects(run: Run, link: str, tmp_path: Path) -> None:
@@ -77,11 +77,11 @@ def test_json_lines_and_rejects(run: Run, link: str, tmp_path: Path) -> None:
     done = run(
         "bitable", "import", str(file), link, "--key", "No", "--skip-bad-rows", "--rejects", str(rejects)
     )
-    assert (done.code, found(link)["a"]) == (0, (5, "kept"))
+    assert (done.code, read_records(link)["a"]) == (0, (5, "kept"))
     assert rejects.read_text().splitlines()[1].startswith("2,Paid,b,1254015,")
     file.write_text('{"No": "a", "Paid": 99}\n{"No": "b", "Paid": 7}\n')
     done = run("bitable", "import", str(file), link, "--key", "No", "--retry-rejects", str(rejects))
-    assert (done.code, found(link)["a"][0], found(link)["b"][0]) == (0, 5, 7)
+    assert (done.code, read_records(link)["a"][0], read_records(link)["b"][0]) == (0, 5, 7)
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ def test_broken_files_are_named_and_nothing_is_written(
 ) -> None:
     file = tmp_path / name
     file.write_bytes(content)
-    before = found(link)
+    before = read_records(link)
     done = run("bitable", "import", str(file), link, "--key", "No")
-    assert (done.code, found(link)) == (2, before)
+    assert (done.code, read_records(link)) == (2, before)
     assert problem in done.err
 
 
@@ -158,7 +158,7 @@ def test_another_encoding_and_a_missing_file(run: Run, link: str, tmp_path: Path
     file = tmp_path / "x.csv"
     file.write_bytes("No,Note\na,中文\n".encode("gb18030"))
     assert run("bitable", "import", str(file), link, "--key", "No", "--encoding", "gb18030").code == 0
-    assert found(link)["a"] == (1, "中文")
+    assert read_records(link)["a"] == (1, "中文")
     missing = run("bitable", "import", str(tmp_path / "none.csv"), link, "--key", "No")
     assert (missing.code, "cannot be read" in missing.err) == (2, True)
 
@@ -173,13 +173,13 @@ def test_a_load_that_is_not_known_is_not_resumed(
     file.write_text("No\nx\ny\n")
     insert = ("bitable", "import", str(file), link, "--mode", "insert")
     name = run(*insert).err.split("This is load ")[1].split(".")[0]
-    before = found(link)
+    before = read_records(link)
     for wrong in ("imp0rt", "", " "):
         refused = run(*insert, "--resume", wrong)
         assert (refused.code, "--resume must name a load" in refused.err) == (2, True)
     resumed = run(*insert, "--resume", name)
     assert (resumed.code, resumed.out) == (0, "2 written, 2 replayed\n")
-    assert found(link) == before
+    assert read_records(link) == before
 
 
 def test_a_list_of_rejects_that_cannot_be_written_is_refused_before_the_rows_are(
@@ -187,10 +187,10 @@ def test_a_list_of_rejects_that_cannot_be_written_is_refused_before_the_rows_are
 ) -> None:
     file = tmp_path / "x.csv"
     file.write_text("No,Paid\nb,1\nc,x\n")
-    before = found(link)
+    before = read_records(link)
     rejects = str(tmp_path / "none" / "r.csv")
     done = run("bitable", "import", str(file), link, "--key", "No", "--skip-bad-rows", "--rejects", rejects)
-    assert (done.code, found(link)) == (2, before)
+    assert (done.code, read_records(link)) == (2, before)
     assert "--rejects must name a file in a folder that exists" in done.err
 
 

@@ -24,7 +24,7 @@ def link(lark: Emulator) -> str:
     return make_table(lark, [fields.Field(field_name=name, type=kind) for name, kind in KINDS]).link
 
 
-def found(link: str) -> dict[str, dict[str, Any]]:
+def read_records(link: str) -> dict[str, dict[str, Any]]:
     records = LarkServiceClient().clouddoc.bitable.search_records(link)
     return {one["fields"]["No"]: one["fields"] for one in records}
 
@@ -52,7 +52,7 @@ def test_ints_beyond_64_bits_are_not_rounded(run: Run, link: str, tmp_path: Path
     file = tmp_path / "x.jsonl"
     file.write_text(f'{{"No": {key}, "Note": {number}}}\n')
     assert run("bitable", "import", str(file), link, "--key", "No").code == 0
-    assert found(link) == {str(key): {"No": str(key), "Note": str(number)}}
+    assert read_records(link) == {str(key): {"No": str(key), "Note": str(number)}}
     file.write_text(f'{{"No": "a", "Paid": {number}}}\n')
     refused = run("bitable", "import", str(file), link, "--key", "No")
     assert (refused.code, "row 1, field 'Paid': must be at most 9007199254740992" in refused.err) == (
@@ -70,7 +70,7 @@ def test_a_list_of_rejects_in_another_encoding_names_its_rows(run: Run, link: st
     file.write_text("No,Paid\n甲,1\n乙,2\n")
     rejects.write_bytes("row,field,key,code,reason\r\n2,Paid,乙,1254015,错\r\n".encode("gb18030"))
     done = run("bitable", "import", str(file), link, "--key", "No", "--retry-rejects", str(rejects))
-    assert (done.code, list(found(link))) == (0, ["乙"])
+    assert (done.code, list(read_records(link))) == (0, ["乙"])
 
 
 @pytest.mark.parametrize("day", ["0000-00-00", "2026-02-31", "2026-01-01T25:00:00Z"])
@@ -95,11 +95,11 @@ def test_a_list_of_rejects_that_cannot_be_written_is_known_before(
     command = ("bitable", "import", str(file), link, "--key", "No", "--skip-bad-rows", "--rejects")
     for rejects in (str(tmp_path), "/proc/rejects.csv", str(tmp_path / ("r" * 300))):
         refused = run(*command, rejects)
-        assert (refused.code, found(link)) == (2, {}), rejects
+        assert (refused.code, read_records(link)) == (2, {}), rejects
         assert "--rejects must name a file that can be written" in refused.err
     listed = sorted(tmp_path.iterdir())
     assert run(*command, str(old), "--dry-run").code == 0
-    assert (found(link), sorted(tmp_path.iterdir())) == ({}, listed)
+    assert (read_records(link), sorted(tmp_path.iterdir())) == ({}, listed)
     assert (run(*command, str(old)).code, old.read_text().count("\n")) == (0, 2)
     behind = tmp_path / "link.csv"
     behind.symlink_to(tmp_path / "new.csv")
@@ -132,7 +132,7 @@ def test_a_pipe_is_read_once(
         writer.kill()
         writer.wait()
     assert done.returncode == code, done.stderr
-    assert ("a" in found(link)) == (code == 0)
+    assert ("a" in read_records(link)) == (code == 0)
 
 
 def test_an_export_keeps_the_link_and_refuses_a_folder(run: Run, link: str, tmp_path: Path) -> None:

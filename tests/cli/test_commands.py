@@ -20,15 +20,15 @@ from lark_provider.storage.crypto import generate_key
 CHAT = "oc_emulator_data_team"
 
 
-def sent(lark: Emulator) -> list[dict[str, Any]]:
+def read_messages(lark: Emulator) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = lark.state()["chats"][0]["messages"]
     return found
 
 
 def test_a_message_from_the_command_line(lark: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["message", "send", "--to", CHAT, "✅ 完成", "--mention", "all"]) == 0
-    assert capsys.readouterr().out.strip() == sent(lark)[0]["message_id"]
-    assert sent(lark)[0]["content"]["text"].startswith("✅ 完成 <at")
+    assert capsys.readouterr().out.strip() == read_messages(lark)[0]["message_id"]
+    assert read_messages(lark)[0]["content"]["text"].startswith("✅ 完成 <at")
 
 
 def test_posts_cards_standard_input_and_json(
@@ -39,7 +39,7 @@ def test_posts_cards_standard_input_and_json(
     capsys.readouterr()
     assert main(["message", "send", "--to", CHAT, "--card", "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["msg_type"] == "interactive"
-    assert [message["msg_type"] for message in sent(lark)] == ["post", "interactive"]
+    assert [message["msg_type"] for message in read_messages(lark)] == ["post", "interactive"]
 
 
 def test_failures_exit_with_1_and_wrong_use_with_2(

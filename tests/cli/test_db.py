@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 import lark_provider
 from lark_provider.storage import migrate, tables, urls
 from lark_provider.storage.applications import ApplicationManager
-from tests.cli.conftest import Run, failed, run_process
+from tests.cli.conftest import Run, read_failure, run_process
 from tests.services.postgres import Databases, OwnPostgres
 from tests.storage.purged import NONE
 
@@ -88,7 +88,7 @@ def test_the_commands_do_what_alembic_does(
 
 @pytest.mark.parametrize("revision", ["nonsense", "+50", "9999", "", "@", "head@"])
 def test_a_revision_that_there_is_not(revision: str, run: Run, database: str) -> None:
-    error = failed(run("db", "upgrade", revision))
+    error = read_failure(run("db", "upgrade", revision))
     assert "Next: compare `lark-provider db current` with `lark-provider db history`" in error
     assert run("db", "current").out == ""
 
@@ -137,7 +137,7 @@ def test_check_says_what_is_wrong_and_stops_there(run: Run, ask: psycopg2.extens
     assert done.code == 1
     assert "made by a newer version of this package: revision 9999" in done.out
     for arguments in ("upgrade", "downgrade -1"):
-        assert "newer version of this package: revision 9999" in failed(run("db", *arguments.split()))
+        assert "newer version of this package: revision 9999" in read_failure(run("db", *arguments.split()))
     assert run("db", "current").out == "9999\n"
 
 
@@ -177,7 +177,7 @@ def test_check_takes_a_migration_of_the_users_own(
     assert done.code == 1
     assert "app_id" in done.out
     if not is_here:
-        assert "from the checkout that holds this migration of your own" in failed(
+        assert "from the checkout that holds this migration of your own" in read_failure(
             run("db", "downgrade", "-1")
         )
 
@@ -244,12 +244,12 @@ def test_how_long_what_is_kept_is_an_option_or_a_setting(
         "FROM unnest(ARRAY[1, 9, 11, 13]) AS age"
     )
 
-    def purged(*options: str) -> int:
+    def purge(*options: str) -> int:
         return int(json.loads(run("db", "purge", "--json", *options).out)["handled_events"])
 
-    assert purged() == 0
+    assert purge() == 0
     monkeypatch.setenv("LARK_RETENTION_HANDLED_EVENTS", "10h")
-    assert [purged("--handled-events-older-than", "12h"), purged()] == [1, 1]
+    assert [purge("--handled-events-older-than", "12h"), purge()] == [1, 1]
     for wrong, complaint in (
         (
             "soon",
@@ -258,7 +258,7 @@ def test_how_long_what_is_kept_is_an_option_or_a_setting(
         ("6h", "The retention of handled_events must be at least 8h, got 6:00:00. Next: set LARK_RETENT"),
     ):
         monkeypatch.setenv("LARK_RETENTION_HANDLED_EVENTS", wrong)
-        assert complaint in failed(run("db", "purge"))
+        assert complaint in read_failure(run("db", "purge"))
     ask.execute("SELECT count(*) FROM handled_events")
     assert ask.fetchone() == (2,)
     shown = run("db", "purge", "--help").out
@@ -287,7 +287,7 @@ def test_the_registry_is_backed_up_while_it_is_in_use(
     assert (done.code, done.out) == (0, f"{registry} is copied to {copy}.\n")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert ApplicationManager(str(copy)).secrets("cli_a").app_secret == "secret-of-a"
-    assert "must not exist yet. Next: name another one" in failed(
+    assert "must not exist yet. Next: name another one" in read_failure(
         run("db", "backup", "--registry", str(copy))
     )
     assert run("db", "check", "--url", f"sqlite:///{copy}").code == 0
@@ -307,7 +307,7 @@ def test_a_backup_by_one_who_may_not_read_all_of_it(
     role = databases.make_role()
     ask.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role.name}")
     url = databases.server.url(make_url(database_url).database, role)
-    error = failed(run("db", "backup", "--url", url, str(tmp_path / "backup.sql")))
+    error = read_failure(run("db", "backup", "--url", url, str(tmp_path / "backup.sql")))
     assert (
         "cannot be copied by this user: permission denied for sequence applications_id_seq. Next: " in error
     )
@@ -320,21 +320,21 @@ def test_which_database(run: Run, database: str, databases: Databases, tmp_path:
     assert run("db", "current").out == ""
     assert run("db", "check", "--registry", "--url", "x").code == 2
     # An empty variable in --url "$URL" must not mean the configured database.
-    assert "--url must be the URL" in failed(run("db", "downgrade", "base", "--url", ""))
+    assert "--url must be the URL" in read_failure(run("db", "downgrade", "base", "--url", ""))
     assert run("db", "upgrade", "--registry").code == 0
     assert (tmp_path / "config" / "applications.db").exists()
 
 
 def test_no_database_is_configured(run: Run) -> None:
     for arguments in ("upgrade", "downgrade -1", "current", "check", "purge", "backup x"):
-        error = failed(run("db", *arguments.split()))
+        error = read_failure(run("db", *arguments.split()))
         assert "No database is configured. Next: set LARK_DATABASE_URL" in error
         assert "--registry for the registry of apps" in error
 
 
 def test_a_file_that_is_not_there_is_not_made(run: Run, tmp_path: Path) -> None:
     for arguments in ("downgrade -1", "current", "purge", "backup x"):
-        assert "must exist. Next: " in failed(run("db", *arguments.split(), "--registry"))
+        assert "must exist. Next: " in read_failure(run("db", *arguments.split(), "--registry"))
     assert run("db", "check", "--registry").code == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -343,7 +343,7 @@ def test_a_file_that_is_no_database(run: Run, tmp_path: Path) -> None:
     (tmp_path / "notes").write_text("These are notes.\n" * 100)
     before = (tmp_path / "notes").read_bytes()
     for arguments in ("upgrade", "downgrade -1", "current", "purge"):
-        error = failed(run("db", *arguments.split(), "--url", f"sqlite:///{tmp_path}/notes"))
+        error = read_failure(run("db", *arguments.split(), "--url", f"sqlite:///{tmp_path}/notes"))
         assert "is not a SQLite database. Next: name another path, or restore a backup" in error
     done = run("db", "check", "--url", f"sqlite:///{tmp_path}/notes")
     assert done.code == 1
@@ -354,7 +354,9 @@ def test_a_file_that_is_no_database(run: Run, tmp_path: Path) -> None:
 def test_a_port_that_is_no_number(run: Run, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong in ("54x2", "0", "65536", "-1", "\uff15432"):
         monkeypatch.setenv("POSTGRES_PORT", wrong)
-        assert f"POSTGRES_PORT must be a port number, got '{wrong}'. Next: " in failed(run("db", "check"))
+        assert f"POSTGRES_PORT must be a port number, got '{wrong}'. Next: " in read_failure(
+            run("db", "check")
+        )
 
 
 def test_passwords_with_special_characters(
@@ -372,7 +374,7 @@ def test_passwords_with_special_characters(
     assert done.code == 0
     assert f"lark:***@localhost:{own_postgres.port}/lark_service" in done.out
     monkeypatch.setenv("POSTGRES_PASSWORD", password + "x")
-    error = failed(run_process("db", "upgrade"))
+    error = read_failure(run_process("db", "upgrade"))
     assert "password authentication failed" in error
     assert "p@ss" not in error
 
@@ -386,7 +388,7 @@ def alembic_with_the_environment(*arguments: str) -> str:
 def test_a_database_that_is_away(run: Run, own_postgres: OwnPostgres) -> None:
     own_postgres.stop()
     for arguments in ("upgrade", "current", "purge"):
-        error = failed(run("db", *arguments.split(), "--url", own_postgres.url))
+        error = read_failure(run("db", *arguments.split(), "--url", own_postgres.url))
         assert "Connection refused" in error or "connection to server" in error
         assert "Next: check that it runs" in error
 

@@ -37,7 +37,7 @@ from lark_provider.storage.inbox import Inbox
 from lark_provider.support import threads
 from tests.callbacks import mq
 from tests.callbacks.consuming import Seen, consuming, event, fail, send
-from tests.callbacks.pumping import NAMES, cards, pumping, stored
+from tests.callbacks.pumping import NAMES, cards, pumping, read_stored
 from tests.failures.waiting import wait_until
 from tests.services.rabbitmq import OwnRabbit, RabbitServer, connect
 
@@ -84,7 +84,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> tuple
     return captured.out, captured.err
 
 
-def listed(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:
+def list_dead(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = orjson.loads(run(capsys, "list", "--json", *words)[0])["dead_letters"]
     return found
 
@@ -108,7 +108,7 @@ def test_what_pump_and_consumer_refused_is_listed_in_order_and_stays(
     with consuming(rabbitmq, Seen(fail), tries=1):
         wait_until(lambda: len(mq.peek(rabbitmq, DEAD)) == 2)
     for _ in range(2):  # looking changes nothing
-        first, second = listed(capsys)
+        first, second = list_dead(capsys)
         assert first["id"] == "m0"  # as the test's publisher named the message
         assert (first["kind"], first["queue"], first["requeued"]) == ("event", CARDS.name, 0)
         assert first["reason"].startswith("The message must be a click, got an event of type")
@@ -129,8 +129,8 @@ def test_what_version_0_1_dead_lettered_is_listed_with_its_age(
     with connect(rabbitmq) as connection:
         for body in (orjson.dumps(mq.card("old")), b"\xff{"):
             connection.channel().basic_publish("", DEAD.name, body)
-    wait_until(lambda: len(listed(capsys)) == 2)
-    click, poison = listed(capsys)
+    wait_until(lambda: len(list_dead(capsys)) == 2)
+    click, poison = list_dead(capsys)
     found = click["kind"], click["queue"], click["app_id"], click["reason"]
     assert found == ("click", None, mq.click("any").app_id, "unknown")
     assert click["age_s"] > 0  # since the click
@@ -140,7 +140,7 @@ def test_what_version_0_1_dead_lettered_is_listed_with_its_age(
     _, err = run(capsys, "requeue", "--all", code=1)
     assert f"must tell where it came from, got 1 that do not: '{poison['id']}'. Next: " in err
     assert mq.ids(mq.drain(rabbitmq, CARDS)) == ["old"]
-    assert [one["id"] for one in listed(capsys)] == [poison["id"]]
+    assert [one["id"] for one in list_dead(capsys)] == [poison["id"]]
 
 
 def test_a_payload_is_masked_unless_it_is_asked_for(
@@ -162,7 +162,7 @@ def test_a_payload_is_masked_unless_it_is_asked_for(
     assert revealed["id"] == "e1"
     assert "hunter2" not in run(capsys, "show", "poison")[0]
     assert "hunter2" in run(capsys, "show", "poison", "--reveal")[0]
-    assert len(listed(capsys)) == 2
+    assert len(list_dead(capsys)) == 2
 
 
 def test_unknown_ids_and_a_broker_that_is_unavailable(
@@ -208,7 +208,7 @@ def test_requeued_clicks_and_events_go_where_they_came_from_and_are_processed_on
     dead(rabbitmq, event("ev1"), event("ev2"), queue=EVENTS)
     out, _ = run(capsys, "requeue", "e00001", "e00003", "ev1")
     assert out == "Requeued: 4.\n"
-    assert [one["id"] for one in listed(capsys)] == ["e00000", "e00002", "e00004", "ev2"]
+    assert [one["id"] for one in list_dead(capsys)] == ["e00000", "e00002", "e00004", "ev2"]
     assert orjson.loads(run(capsys, "requeue", "--all", "--json")[0])["requeued"] == [
         "e00000",
         "e00002",
@@ -218,7 +218,7 @@ def test_requeued_clicks_and_events_go_where_they_came_from_and_are_processed_on
     seen = Seen()
     with consuming(rabbitmq, seen), pumping(rabbitmq, Inbox(database)):
         wait_until(lambda: seen.ids == ["ev1", "ev2"])
-        wait_until(lambda: sorted(stored(database)) == NAMES[:5])
+        wait_until(lambda: sorted(read_stored(database)) == NAMES[:5])
     assert mq.drain(rabbitmq, DEAD) == []
 
 
@@ -229,8 +229,8 @@ def test_what_fails_again_says_how_often_and_requeue_ends(
     with pumping(rabbitmq, Inbox(database)):  # it dead-letters it again while `requeue` runs
         for number in (1, 2):
             assert run(capsys, "requeue", "--all") == ("Requeued: 1.\n", "")
-            wait_until(lambda n=number: [one["requeued"] for one in listed(capsys)] == [n])  # type: ignore[misc]
-    [one] = listed(capsys)
+            wait_until(lambda n=number: [one["requeued"] for one in list_dead(capsys)] == [n])  # type: ignore[misc]
+    [one] = list_dead(capsys)
     assert (one["id"], one["queue"]) == ("poison", CARDS.name)
     assert one["reason"].startswith("The message must be JSON")
 
@@ -250,9 +250,9 @@ def test_purge_by_id_by_age_and_all(
         "purged": ["today"],
         "missing": [],
     }
-    assert [one["id"] for one in listed(capsys)] == ["new", "poison"]
+    assert [one["id"] for one in list_dead(capsys)] == ["new", "poison"]
     assert run(capsys, "purge", "--all", "--yes") == ("Purged: 2.\n", "")
-    assert listed(capsys) == []
+    assert list_dead(capsys) == []
 
 
 def test_purge_asks(
@@ -295,7 +295,7 @@ main(["callbacks", "dead", *sys.argv[3:]])
 """
 
 
-def killed(url: str, *words: str) -> None:
+def run_killed(url: str, *words: str) -> None:
     """A command that kills itself at the n-th call of a method."""
     environ = {"RABBITMQ_URL": url, "PYTHONPATH": ROOT, "PATH": os.environ["PATH"]}
     done = subprocess.run(  # noqa: S603 - our own interpreter
@@ -309,8 +309,8 @@ def test_killed_while_it_looks_all_are_back_in_their_order(
     rabbitmq: str, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
     dead(rabbitmq, *cards(50))
-    killed(rabbitmq, "30", "read", *words)
-    wait_until(lambda: [one["id"] for one in listed(capsys)] == NAMES[:50])
+    run_killed(rabbitmq, "30", "read", *words)
+    wait_until(lambda: [one["id"] for one in list_dead(capsys)] == NAMES[:50])
 
 
 @pytest.mark.parametrize(
@@ -321,16 +321,16 @@ def test_killed_while_it_requeues_nothing_is_lost_and_nothing_is_stored_twice(
 ) -> None:
     """Before a copy, between two copies, between confirmation and acknowledgement, between two of these."""
     dead(rabbitmq, *cards(250))
-    killed(rabbitmq, str(count), method, "requeue", "--all")
+    run_killed(rabbitmq, str(count), method, "requeue", "--all")
     there = wait_for_all(rabbitmq, 250)
     assert max(there.values()) <= 2
     assert sum(there.values()) - 250 <= 100
     run(capsys, "requeue", "--all")
     with pumping(rabbitmq, Inbox(database)):
-        wait_until(lambda: len(stored(database)) == 250)
+        wait_until(lambda: len(read_stored(database)) == 250)
         wait_until(lambda: mq.peek(rabbitmq, CARDS) == [])
-    assert sorted(stored(database)) == NAMES[:250]
-    assert listed(capsys) == []
+    assert sorted(read_stored(database)) == NAMES[:250]
+    assert list_dead(capsys) == []
 
 
 def wait_for_all(url: str, count: int) -> Counter[str]:
@@ -355,13 +355,13 @@ def test_killed_from_outside_at_any_moment(
     with pumping(rabbitmq, Inbox(database)):
         for share in (200, 700, 1200):
             with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL) as running:  # noqa: S603 - ours
-                wait_until(lambda s=share: len(stored(database)) > s or running.poll() is not None)  # type: ignore[misc]
+                wait_until(lambda s=share: len(read_stored(database)) > s or running.poll() is not None)  # type: ignore[misc]
                 running.kill()
         # What a killed one has copied and not removed is requeued once more, and stored once all the same.
         wait_until(lambda: run(capsys, "requeue", "--all") and mq.peek(rabbitmq, DEAD) == [])
-        wait_until(lambda: len(stored(database)) == 2000)
+        wait_until(lambda: len(read_stored(database)) == 2000)
         wait_until(lambda: mq.peek(rabbitmq, CARDS) == [])
-    assert sorted(stored(database)) == NAMES[:2000]
+    assert sorted(read_stored(database)) == NAMES[:2000]
     assert mq.drain(rabbitmq, DEAD) == []
 
 
@@ -380,7 +380,7 @@ def test_what_the_queue_refuses_stays_a_dead_letter(
     done = orjson.loads(out)["requeued"]
     assert done == mq.ids(mq.drain(rabbitmq, CARDS))
     assert 120 <= len(done) < 300
-    assert sorted([*done, *(one["id"] for one in listed(capsys, "--limit", "300"))]) == NAMES[:300]
+    assert sorted([*done, *(one["id"] for one in list_dead(capsys, "--limit", "300"))]) == NAMES[:300]
 
 
 def test_a_broker_that_is_killed_in_the_middle(
@@ -411,12 +411,12 @@ def test_two_commands_at_once(rabbitmq: str, capsys: pytest.CaptureFixture[str])
     dead(rabbitmq, *cards(3))
     inside, release = threading.Event(), threading.Event()
 
-    def wanted(_: DeadLetter) -> bool:
+    def wait_inside(_: DeadLetter) -> bool:
         inside.set()
         assert release.wait(mq.LIMIT)
         return True
 
-    first = threads.start(lambda: broker_side.find(mq.at(rabbitmq), 10, wanted))
+    first = threads.start(lambda: broker_side.find(mq.at(rabbitmq), 10, wait_inside))
     try:
         assert inside.wait(mq.LIMIT)
         _, err = run(capsys, "list", code=1)
@@ -426,7 +426,7 @@ def test_two_commands_at_once(rabbitmq: str, capsys: pytest.CaptureFixture[str])
     finally:
         release.set()
     assert len(first.result(mq.LIMIT)[0]) == 3
-    assert [one["id"] for one in listed(capsys)] == NAMES[:3]
+    assert [one["id"] for one in list_dead(capsys)] == NAMES[:3]
 
 
 def test_ctrl_c_returns_them_in_their_order(rabbitmq: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -442,7 +442,7 @@ def test_ctrl_c_returns_them_in_their_order(rabbitmq: str, capsys: pytest.Captur
         timeout=60,
     )
     assert (done.returncode, done.stdout) == (130, b""), done.stderr
-    assert [one["id"] for one in listed(capsys)] == NAMES[:50]
+    assert [one["id"] for one in list_dead(capsys)] == NAMES[:50]
 
 
 # --- what is logged ---

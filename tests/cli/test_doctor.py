@@ -18,7 +18,7 @@ from tests.cli.conftest import Run
 CHAT = "oc_emulator_data_team  Data team"
 
 
-def found(run: Run, code: int, *options: str) -> dict[str, dict[str, Any]]:
+def run_doctor(run: Run, code: int, *options: str) -> dict[str, dict[str, Any]]:
     """What `doctor --json` says, by name; its exit code has to be this."""
     done = run("doctor", "--json", *options)
     assert (done.code, done.err) == (code, "")
@@ -38,7 +38,7 @@ def base(lark: Emulator) -> dict[str, str]:
 
 def test_all_is_well_and_the_chats_are_listed(run: Run, lark: Emulator, base: dict[str, str]) -> None:
     link = f"https://x.feishu.cn/base/{base['app_token']}?table={base['default_table_id']}"
-    checks = found(run, 0, "--bitable", link)
+    checks = run_doctor(run, 0, "--bitable", link)
     assert list(checks) == ["http", "app", "token", "bot", "chats", "scopes", "bitable"]
     assert {one["status"] for one in checks.values()} == {"healthy"}
     assert checks["app"]["text"] == f"{lark.app_id} at {lark.base_url}"
@@ -52,7 +52,7 @@ def test_all_is_well_and_the_chats_are_listed(run: Run, lark: Emulator, base: di
 def test_all_pages_of_the_chats(run: Run, lark: Emulator) -> None:
     for number in range(120):
         lark.add_chat(f"Chat {number}", bots=[lark.app_id])
-    assert len(found(run, 0)["chats"]["details"]) == 121
+    assert len(run_doctor(run, 0)["chats"]["details"]) == 121
 
 
 @pytest.mark.parametrize("token", ["again", ""])
@@ -60,14 +60,14 @@ def test_a_listing_that_would_not_end_is_a_fault(run: Run, lark: Emulator, token
     data = {"items": [], "has_more": True, "page_token": token}
     body = json.dumps({"code": 0, "msg": "success", "data": data})
     lark.fault("GET", "*/im/v1/chats", status=200, body=body, times=9)
-    checks = found(run, 1)
+    checks = run_doctor(run, 1)
     assert (checks["chats"]["status"], checks["scopes"]["status"]) == ("unhealthy", "healthy")
     assert "page_token" in checks["chats"]["text"]
 
 
 def test_missing_scopes_come_as_a_text_to_paste(run: Run, lark: Emulator) -> None:
     lark.change_app(scopes=["im:message:send_as_bot", "im:chat"], pending_scopes=["bitable:app"])
-    checks = found(run, 1)
+    checks = run_doctor(run, 1)
     text = checks["scopes"]["text"]
     assert text.startswith("not enough for messages, files, people, bitable, sheets, drive, approval, wiki. ")
     assert f"{lark.base_url}/app/{lark.app_id}" in text
@@ -87,38 +87,38 @@ def test_missing_scopes_come_as_a_text_to_paste(run: Run, lark: Emulator) -> Non
             "user": [],
         }
     }
-    assert found(run, 0, "--uses", "chats")["scopes"]["text"] == "enough for chats"
+    assert run_doctor(run, 0, "--uses", "chats")["scopes"]["text"] == "enough for chats"
     assert run("doctor", "--uses", "rockets").code == 2
 
 
 def test_granted_what_was_pasted_all_is_well(run: Run, lark: Emulator) -> None:
     lark.change_app(scopes=[])
-    wanted = json.loads(found(run, 1)["scopes"]["details"][0])["scopes"]["tenant"]
+    wanted = json.loads(run_doctor(run, 1)["scopes"]["details"][0])["scopes"]["tenant"]
     lark.change_app(scopes=wanted)
-    found(run, 0)
+    run_doctor(run, 0)
 
 
 def test_record_events_want_a_subscription_and_a_right(
     run: Run, lark: Emulator, base: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = ("--uses", "record_events", "--bitable", f"https://x.feishu.cn/base/{base['app_token']}")
-    events = found(run, 0, *asked)["record_events"]
+    events = run_doctor(run, 0, *asked)["record_events"]
     assert (events["status"], "subscribe" in events["text"]) == ("warning", True)
     with LarkServiceClient() as client:
         client.clouddoc.drive.subscribe(base["app_token"], type="bitable")
-    events = found(run, 0, *asked)["record_events"]
+    events = run_doctor(run, 0, *asked)["record_events"]
     assert "acting as a user" in events["text"]
     assert json.loads(events["details"][0])["scopes"] == {"tenant": [], "user": ["drive:drive"]}
     other = lark.add_app("cli_other")
     lark.share_document(base["app_token"], "app:cli_other", "edit")
     monkeypatch.setenv("LARK_APP_ID", "cli_other")
     monkeypatch.setenv("LARK_APP_SECRET", other["app_secret"])
-    assert "right to manage it" in found(run, 1, *asked)["record_events"]["text"]
+    assert "right to manage it" in run_doctor(run, 1, *asked)["record_events"]["text"]
 
 
 def test_an_app_without_a_bot(run: Run, lark: Emulator) -> None:
     lark.change_app(bot=False)
-    checks = found(run, 1)
+    checks = run_doctor(run, 1)
     assert "add Bot, and publish a version" in checks["bot"]["text"]
     assert checks["chats"]["status"] == "unhealthy"
     assert checks["scopes"]["status"] == "healthy"
@@ -127,14 +127,14 @@ def test_an_app_without_a_bot(run: Run, lark: Emulator) -> None:
 def test_a_bot_that_is_not_in_use(run: Run, lark: Emulator) -> None:
     bot = {"code": 0, "msg": "ok", "bot": {"activate_status": 1}}
     lark.fault(path="*/bot/v3/info", status=200, body=json.dumps(bot))
-    assert "enable the app in the tenant's admin console" in found(run, 1)["bot"]["text"]
+    assert "enable the app in the tenant's admin console" in run_doctor(run, 1)["bot"]["text"]
 
 
 def test_a_bot_in_no_chat_is_a_warning(run: Run, lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     other = lark.add_app("cli_other")
     monkeypatch.setenv("LARK_APP_ID", "cli_other")
     monkeypatch.setenv("LARK_APP_SECRET", other["app_secret"])
-    chats = found(run, 0)["chats"]
+    chats = run_doctor(run, 0)["chats"]
     assert (chats["status"], chats["details"]) == ("warning", [])
 
 
@@ -142,7 +142,7 @@ def test_a_base_that_was_not_shared_does_not_exist_or_is_something_else(
     run: Run, lark: Emulator, base: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = f"https://x.feishu.cn/base/{base['app_token']}?table=tblNone"
-    bitable = found(run, 1, "--bitable", table)["bitable"]
+    bitable = run_doctor(run, 1, "--bitable", table)["bitable"]
     assert "has no table tblNone. Next: take one of these" in bitable["text"]
     assert len(bitable["details"]) == 1
     for wrong, says in (
@@ -151,12 +151,13 @@ def test_a_base_that_was_not_shared_does_not_exist_or_is_something_else(
         ("https://x.feishu.cn/sheets/shtcn", "must lead to a bitable, got a sheet"),
         ("https://example.com", "must lead to a Lark document"),
     ):
-        assert says in found(run, 1, "--bitable", wrong)["bitable"]["text"]
+        assert says in run_doctor(run, 1, "--bitable", wrong)["bitable"]["text"]
     other = lark.add_app("cli_other")
     monkeypatch.setenv("LARK_APP_ID", "cli_other")
     monkeypatch.setenv("LARK_APP_SECRET", other["app_secret"])
     assert (
-        "share the document with the app" in found(run, 1, "--bitable", base["app_token"])["bitable"]["text"]
+        "share the document with the app"
+        in run_doctor(run, 1, "--bitable", base["app_token"])["bitable"]["text"]
     )
 
 
@@ -164,12 +165,12 @@ def test_without_a_token_nothing_more_is_asked(
     run: Run, lark: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LARK_APP_SECRET", "wr0ng-secret")
-    checks = found(run, 1)
+    checks = run_doctor(run, 1)
     assert list(checks) == ["http", "app", "token"]
     assert checks["token"]["text"].startswith("Failed to get token: 10014")
     assert "wr0ng" not in json.dumps(checks)
     monkeypatch.delenv("LARK_APP_ID")
-    checks = found(run, 1)
+    checks = run_doctor(run, 1)
     assert list(checks) == ["http", "app"]
     assert "No Lark credentials" in checks["app"]["text"]
 
@@ -180,9 +181,9 @@ def test_an_app_of_the_registry(
     for name in ("LARK_APP_ID", "LARK_APP_SECRET"):
         monkeypatch.delenv(name)
     apps.create_application(lark.app_id, lark.app_secret)
-    assert "several active apps. Next: " in found(run, 1)["app"]["text"]
-    assert found(run, 0, "--app-id", lark.app_id)["app"]["text"].startswith(lark.app_id)
-    assert "'cli_b' is not in registry" in found(run, 1, "--app-id", "cli_b")["app"]["text"]
+    assert "several active apps. Next: " in run_doctor(run, 1)["app"]["text"]
+    assert run_doctor(run, 0, "--app-id", lark.app_id)["app"]["text"].startswith(lark.app_id)
+    assert "'cli_b' is not in registry" in run_doctor(run, 1, "--app-id", "cli_b")["app"]["text"]
 
 
 def test_the_scopes_are_those_of_larks_pages_for_every_endpoint_that_is_used(lark: Emulator) -> None:

@@ -6,7 +6,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
-from tests.cli.conftest import Run, failed
+from tests.cli.conftest import Run, read_failure
 
 ALICE = "ou_emulator0001_alice"
 ELSEWHERE = "https://example.com/x"
@@ -56,14 +56,14 @@ def names(lark: Emulator) -> dict[str, str]:
 def test_bad_input(
     run: Run, lark: Emulator, names: dict[str, str], argv: str, said: str, next_step: str, asked: bool
 ) -> None:
-    def filled(text: str) -> str:
+    def fill(text: str) -> str:
         for name, value in names.items():
             text = text.replace(name, value)
         return text
 
     before = len(lark.requests())
-    text = failed(run("drive", *filled(argv).split("|")))
-    assert filled(said) in text
+    text = read_failure(run("drive", *fill(argv).split("|")))
+    assert fill(said) in text
     assert next_step in text[text.index(" Next: ") :]
     assert (len(lark.requests()) > before) == asked
 
@@ -90,12 +90,14 @@ def test_wrong_use(run: Run, argv: tuple[str, ...], said: str) -> None:
 
 def test_one_unknown_person_keeps_the_others_out(run: Run, lark: Emulator, names: dict[str, str]) -> None:
     """People are looked up before anything is granted."""
-    assert "nobody@example.com" in failed(run("drive", "share", names["LINK"], ALICE, "nobody@example.com"))
+    assert "nobody@example.com" in read_failure(
+        run("drive", "share", names["LINK"], ALICE, "nobody@example.com")
+    )
     assert ALICE not in run("drive", "share", names["LINK"]).out
 
 
 def test_a_refused_chat_is_named_and_the_person_beside_it_is_granted(run: Run, names: dict[str, str]) -> None:
-    text = failed(run("drive", "share", names["LINK"], ALICE, "oc_no_bot"))
+    text = read_failure(run("drive", "share", names["LINK"], ALICE, "oc_no_bot"))
     assert "view for oc_no_bot" in text
     assert "1 other(s) were granted" in text
     assert ALICE in run("drive", "share", names["LINK"]).out

@@ -20,7 +20,7 @@ from tests.services.processes import free_port
 NAMES = ["database", "migrations", "broker", "registry", "key", "token endpoint"]
 
 
-def found(run: Run, code: int) -> dict[str, dict[str, Any]]:
+def check_health(run: Run, code: int) -> dict[str, dict[str, Any]]:
     """What `health --json` says, by name; its exit code has to be this."""
     done = run("health", "--json")
     assert (done.code, done.err) == (code, "")
@@ -42,7 +42,7 @@ def test_everything_is_there(
     monkeypatch.setenv("LARK_DATABASE_URL", database_url)
     monkeypatch.setenv("RABBITMQ_URL", rabbitmq)
     run("db", "upgrade")
-    checks = found(run, 0)
+    checks = check_health(run, 0)
     assert {one["status"] for one in checks.values()} == {"healthy"}
     assert checks["key"]["text"] == "fits the 1 app(s) of the registry"
     assert checks["token endpoint"]["text"] == f"app {lark.app_id} at {lark.base_url} has a token for 120 min"
@@ -54,7 +54,7 @@ def test_everything_is_there(
 
 
 def test_nothing_is_configured_and_that_is_no_failure(run: Run, tmp_path: Path) -> None:
-    checks = found(run, 0)
+    checks = check_health(run, 0)
     assert {one["status"] for one in checks.values()} == {"not configured"}
     assert list(tmp_path.iterdir()) == []
     for answer in (check_postgres(), check_rabbitmq()):
@@ -71,7 +71,7 @@ def test_everything_is_away_and_no_password_is_shown(
         monkeypatch.setenv(f"{name}_PORT", port)
         monkeypatch.setenv(f"{name}_PASSWORD", "hunter2")
     monkeypatch.setenv("LARK_BASE_URL", f"http://127.0.0.1:{port}")
-    checks = found(run, 1)
+    checks = check_health(run, 1)
     assert {name for name in NAMES if checks[name]["status"] == "unhealthy"} == {
         "database",
         "migrations",
@@ -108,7 +108,7 @@ def test_a_database_that_is_behind_names_the_command(
     run: Run, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LARK_DATABASE_URL", database_url)
-    checks = found(run, 1)
+    checks = check_health(run, 1)
     assert checks["database"]["status"] == "healthy"
     assert "Next: run `lark-provider db upgrade`" in checks["migrations"]["text"]
 
@@ -144,7 +144,7 @@ def test_a_sqlite_database_is_made_as_its_first_use_does(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LARK_DATABASE_URL", f"sqlite:///{tmp_path}/lark.db")
-    checks = found(run, 0)
+    checks = check_health(run, 0)
     assert checks["database"]["text"].startswith("SQLite 3")
     assert checks["migrations"]["status"] == "healthy"
 
@@ -158,7 +158,7 @@ def test_keys_that_are_wrong(
         (generate_key(), "The app_secret of app 'cli_a' was encrypted with another key"),
     ):
         monkeypatch.setenv(KEY_VARIABLE, wrong)
-        checks = found(run, 1)
+        checks = check_health(run, 1)
         assert says in checks["key"]["text"]
         assert checks["registry"]["status"] == "healthy"
 
@@ -166,13 +166,13 @@ def test_keys_that_are_wrong(
 def test_a_registry_that_cannot_be_used(run: Run, key: str, registry: Path) -> None:
     registry.parent.mkdir()
     registry.write_text("These are notes.\n" * 100)
-    checks = found(run, 1)
+    checks = check_health(run, 1)
     assert "is not a SQLite database" in checks["registry"]["text"]
 
 
 def test_credentials_that_lark_refuses(run: Run, lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LARK_APP_SECRET", "wr0ng-secret")
-    checks = found(run, 1)
+    checks = check_health(run, 1)
     assert checks["token endpoint"]["text"].startswith(
         "Failed to get token: 10014 app secret invalid. Next: "
     )
@@ -197,23 +197,23 @@ def test_a_store_app_is_asked_for_a_tenant(run: Run, lark: Emulator, monkeypatch
 def test_the_app_is_the_default_or_named_or_the_registrys_first(
     apps: ApplicationManager, lark: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def asked(app_id: str | None = None) -> tuple[str, str]:
+    def check_last(app_id: str | None = None) -> tuple[str, str]:
         last = check_all(app_id)[-1]
         return last.status, last.text
 
-    status, text = asked("cli_a")
+    status, text = check_last("cli_a")
     assert status == "unhealthy"
     assert text.startswith("Failed to get token: 10014 app id not exists. Next: check app id 'cli_a'")
     apps.create_application(lark.app_id, lark.app_secret)
-    assert asked()[0] == "healthy"
+    assert check_last()[0] == "healthy"
     for name in ("LARK_APP_ID", "LARK_APP_SECRET"):
         monkeypatch.delenv(name)
-    assert "'cli_a'" in asked()[1]
+    assert "'cli_a'" in check_last()[1]
     monkeypatch.setenv("LARK_DEFAULT_APP_ID", lark.app_id)
-    assert asked()[0] == "healthy"
+    assert check_last()[0] == "healthy"
     apps.disable_application(lark.app_id)
     PROCESS.registry.answers.clear()
-    assert "is disabled in the registry. Next: " in asked()[1]
+    assert "is disabled in the registry. Next: " in check_last()[1]
     apps.delete_application("cli_a")
     monkeypatch.delenv("LARK_DEFAULT_APP_ID")
-    assert asked() == ("not configured", "the registry has no active app")
+    assert check_last() == ("not configured", "the registry has no active app")

@@ -13,7 +13,7 @@ from lark_provider.storage import engine
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE, Keys, generate_key
 from lark_provider.storage.errors import DecryptionError
-from tests.cli.conftest import Run, failed
+from tests.cli.conftest import Run, read_failure
 
 # Rotates as the command does, and dies without a word when it is about to seal the third app.
 DIES_HALF_WAY = """
@@ -94,7 +94,7 @@ def test_a_key_that_was_rotated_away(
 ) -> None:
     monkeypatch.setenv(KEY_VARIABLE, generate_key())
     before = registry.read_bytes()
-    error = failed(run("key", "rotate"))
+    error = read_failure(run("key", "rotate"))
     assert "The app_secret of app 'cli_a' was encrypted with another key" in error
     assert registry.read_bytes() == before
 
@@ -112,7 +112,7 @@ def test_a_rotation_waits_for_no_one_forever(
     writer = sqlite3.connect(registry, isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
     try:
-        error = failed(run("key", "rotate"))
+        error = read_failure(run("key", "rotate"))
     finally:
         writer.close()
     assert "is being written by another process. Next: try again when it is done" in error

@@ -53,25 +53,25 @@ SlackHook()
 """
 
 
-def found(source: str) -> list[tuple[int, str, str]]:
+def list_findings(source: str) -> list[tuple[int, str, str]]:
     """The findings, with the first word of what each becomes."""
     return [(one.line, one.found, re.split(r"[(:, ]", one.becomes)[0]) for one in scan(source)]
 
 
 def test_calls_of_the_official_sdk() -> None:
-    assert found(SDK) == [
+    assert list_findings(SDK) == [
         (6, "lark_oapi.Client.builder", "nothing"),
         (8, "im.v1.message.create", "LarkSendMessageOperator"),
         (9, "bitable.v1.app_table_record.abatch_create", "LarkBitableBulkInsertOperator"),
         (10, "calendar.v4.calendar.list", "LarkHook"),
     ]
-    assert found(SDK.replace("lark_oapi", "other")) == []
+    assert list_findings(SDK.replace("lark_oapi", "other")) == []
     chain = "import lark_oapi\nlark_oapi.Client.builder().app_id(1).build().im.v1.message.create(1)"
-    assert found(chain)[0] == (2, "im.v1.message.create", "LarkSendMessageOperator")
+    assert list_findings(chain)[0] == (2, "im.v1.message.create", "LarkSendMessageOperator")
 
 
 def test_requests_and_webhooks_and_no_address_of_a_bot_is_shown() -> None:
-    assert found(REQUESTS) == [
+    assert list_findings(REQUESTS) == [
         (8, "requests.post to /open-apis/bot/v2/hook/…", "LarkWebhookOperator"),
         (9, "httpx.post to /open-apis/im/v1/messages", "LarkSendMessageOperator"),
         (10, "requests.post to /open-apis/auth/v3/tenant_access_token/internal", "nothing"),
@@ -81,17 +81,17 @@ def test_requests_and_webhooks_and_no_address_of_a_bot_is_shown() -> None:
     later = (
         'import os, requests\nrequests.get(os.getenv("X", "https://open.feishu.cn/open-apis/{}").format("x"))'
     )
-    assert found(later) == [(2, "requests.get to /open-apis/{}", "LarkHook")]
+    assert list_findings(later) == [(2, "requests.get to /open-apis/{}", "LarkHook")]
     session = "    requests.Session().post(HOOK)\n    session.post(HOOK)\n    other.get(HOOK)\n"
-    assert [line for line, *_ in found(REQUESTS + session)] == [8, 9, 10, 11, 13, 15, 16]
+    assert [line for line, *_ in list_findings(REQUESTS + session)] == [8, 9, 10, 11, 13, 15, 16]
     two = f'{REQUESTS}    tell("https://open.feishu.cn/open-apis/bot/v2/hook/s3cret")'
-    assert found(two)[-1] == (15, "the address of a custom bot", "LarkWebhookOperator")
+    assert list_findings(two)[-1] == (15, "the address of a custom bot", "LarkWebhookOperator")
     own = 'tell("https://open.larksuite.com/open-apis/bot/v2/hook/s3cret", "x")'
-    assert found(own) == [(1, "the address of a custom bot", "LarkWebhookOperator")]
+    assert list_findings(own) == [(1, "the address of a custom bot", "LarkWebhookOperator")]
 
 
 def test_classes_of_airflows_slack_provider_by_whatever_name() -> None:
-    assert found(SLACK) == [
+    assert list_findings(SLACK) == [
         (6, "SlackAPIPostOperator", "LarkSendMessageOperator"),
         (7, "SlackNotifier", "LarkNotifier"),
     ]

@@ -14,7 +14,7 @@ from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE, Keys, generate_key
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.errors import DecryptionError
-from tests.cli.conftest import Run, failed
+from tests.cli.conftest import Run, read_failure
 from tests.cli.test_db import alembic
 
 
@@ -52,7 +52,7 @@ def test_an_upgrade_needs_the_key_and_changes_nothing_without(
     key = generate_key()
     for wrong, complaint in (("", f"{KEY_VARIABLE} is not set"), (key, "of app 'cli_a' was encrypted with")):
         monkeypatch.setenv(KEY_VARIABLE, wrong)
-        assert complaint in failed(run("db", "upgrade", "--registry"))
+        assert complaint in read_failure(run("db", "upgrade", "--registry"))
         assert run("db", "current", "--registry").out == "0002\n"
 
 
@@ -74,7 +74,7 @@ def test_alembic_leaves_rows_that_are_refused(key: str, run: Run, database_url: 
         ApplicationManager().create_application("cli_a", "secret-of-a")
         migrate.downgrade(urls.registry(), "0002")
         alembic("upgrade", "head", url=database_url)
-        error = failed(run("app", "update", "cli_a", "--name", "x"))
+        error = read_failure(run("app", "update", "cli_a", "--name", "x"))
         assert "App 'cli_a' is not sealed" in error
         assert "Next: run `lark-provider db upgrade --registry`" in error
         assert run("db", "upgrade", "--registry").code == 0
@@ -96,7 +96,7 @@ def _without_marks(place: str, key: str, base_url: str) -> None:
 def test_an_old_row_that_came_after_the_upgrade_is_refused(place: str, key: str, run: Run) -> None:
     assert run("db", "upgrade", "--registry").code == 0
     _without_marks(place, key, "https://evil.example.com")
-    error = failed(run("db", "upgrade", "--registry"))
+    error = read_failure(run("db", "upgrade", "--registry"))
     assert "App 'cli_a' is not sealed, in a registry that was upgraded before" in error
     assert "its base URL, 'https://evil.example.com'. Next: compare that with what it should be" in error
     with pytest.raises(DecryptionError, match="is not sealed"):
@@ -107,12 +107,12 @@ def test_an_old_row_that_came_after_the_upgrade_is_refused(place: str, key: str,
 
 def test_an_altered_row_can_be_removed_before_the_upgrade(place: str, run: Run) -> None:
     _execute(place, "UPDATE applications SET base_url = 'https://evil.example.com' WHERE app_id = 'cli_a'")
-    error = failed(run("db", "upgrade", "--registry"))
+    error = read_failure(run("db", "upgrade", "--registry"))
     assert "App 'cli_a' is not as it was sealed" in error
     assert "`lark-provider app remove --yes cli_a`" in error
     assert run("app", "remove", "--yes", "cli_a").out == "App cli_a is removed.\n"
     assert "cli_b is sealed" in run("db", "upgrade", "--registry").out
-    assert "is not in registry" in failed(run("app", "remove", "--yes", "cli_a"))
+    assert "is not in registry" in read_failure(run("app", "remove", "--yes", "cli_a"))
 
 
 def test_a_rotation_seals_and_says_to_what(run: Run, apps: ApplicationManager, registry: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_replaced_key_is_kept_as_long_as_is_said(run: Run, apps: ApplicationMa
     assert run("app", "update", "cli_a", "--encrypt-key", "encrypt-3", "--keep-previous", "0").code == 0
     assert apps.secrets("cli_a").previous_encrypt_keys == ()
     assert run("app", "update", "cli_a", "--encrypt-key", "x", "--keep-previous", "-1d").code == 2
-    assert "At least one setting must be given" in failed(
+    assert "At least one setting must be given" in read_failure(
         run("app", "update", "cli_a", "--keep-previous", "1d"), code=2
     )
 
@@ -152,8 +152,8 @@ def test_version_0_1_reads_what_is_written(
 
 def test_a_base_url_in_clear_needs_the_setting(run: Run, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     add = ("app", "add", "--app-id", "cli_c", "--app-secret", "s", "--base-url", "http://lark.example.com")
-    assert "Next: write https://; or set LARK_ALLOW_HTTP=1" in failed(run(*add))
+    assert "Next: write https://; or set LARK_ALLOW_HTTP=1" in read_failure(run(*add))
     monkeypatch.setenv("LARK_ALLOW_HTTP", "true")
     assert run(*add).code == 0
     monkeypatch.setenv("LARK_ALLOW_HTTP", "perhaps")
-    assert "LARK_ALLOW_HTTP must be 1 or 0, got 'perhaps'. Next: " in failed(run(*add))
+    assert "LARK_ALLOW_HTTP must be 1 or 0, got 'perhaps'. Next: " in read_failure(run(*add))

@@ -13,7 +13,7 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.storage import migrate, urls
-from tests.cli.conftest import Run, failed
+from tests.cli.conftest import Run, read_failure
 
 ALICE = "ou_emulator0001_alice"
 LINES = """no,paid,done,day,code,id
@@ -133,14 +133,14 @@ def test_sharing_listing_and_taking_back(run: Run, lark: Emulator, file: Path) -
 )
 def test_wrong_use(run: Run, file: Path, argv: tuple[str, ...], text: str) -> None:
     done = run("sheet", *(str(file) if one == "FILE" else one for one in argv))
-    assert text in failed(done, 2)
+    assert text in read_failure(done, 2)
 
 
 def test_a_pipe_is_not_read_twice(run: Run, tmp_path: Path) -> None:
     """It waited without end for a second writer."""
     pipe = tmp_path / "x.csv"
     os.mkfifo(pipe)
-    assert "is a pipe. Next: save it as a file" in failed(
+    assert "is a pipe. Next: save it as a file" in read_failure(
         run("sheet", "import", str(pipe), "--title", "x"), 2
     )
 
@@ -155,7 +155,9 @@ def test_what_the_parser_refuses(run: Run, file: Path) -> None:
 
 
 def test_what_lark_refuses(run: Run, lark: Emulator, file: Path) -> None:
-    assert "Next:" in failed(run("sheet", "show", "shtcnNone"))
+    assert "Next:" in read_failure(run("sheet", "show", "shtcnNone"))
     made = LarkServiceClient().clouddoc.sheets.create("Orders")
-    assert "Next:" in failed(run("drive", "share", made.url, "nobody@example.com"))
-    assert "must have titles" in failed(run("sheet", "export", made.url, str(file.with_suffix(".jsonl"))))
+    assert "Next:" in read_failure(run("drive", "share", made.url, "nobody@example.com"))
+    assert "must have titles" in read_failure(
+        run("sheet", "export", made.url, str(file.with_suffix(".jsonl")))
+    )

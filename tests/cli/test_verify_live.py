@@ -17,7 +17,7 @@ from lark_provider.verify import catalogue
 from lark_provider.verify.corpus import Corpus
 from lark_provider.verify.probe import Probe, ProbeTarget, Reply, Request, Steps
 from lark_provider.verify.runner import Runner
-from tests.cli.conftest import Done, Run, failed
+from tests.cli.conftest import Done, Run, read_failure
 
 ALICE = "ou_emulator0001_alice"
 LIMITS = {"max_card_tables": (5, 7), "max_card_bytes": (30 * 1024, 64 * 1024), "max_style_rows": (2001, 5000)}
@@ -183,7 +183,7 @@ def test_a_busy_tenant_is_asked_again(run: Run, lark: Emulator, monkeypatch: pyt
     assert finding["value"] == "ok"
 
 
-def _made(then: Callable[[], None]) -> Callable[[ProbeTarget], Steps]:
+def _make_probe(then: Callable[[], None]) -> Callable[[ProbeTarget], Steps]:
     def run(_: ProbeTarget) -> Steps:
         yield Request(
             "POST", "/things", {}, undo=lambda reply: Request("DELETE", f"/things/{reply.data['n']}")
@@ -217,7 +217,7 @@ def test_what_was_made_is_deleted_after_ctrl_c_and_after_an_error(
 
     target = ProbeTarget("cli_a", "secret", "nonce")
     runner = Runner(send, lambda _: None, target, 99, Corpus(()))
-    probe = Probe("p", "A fact.", None, True, (True,), 1, _made(then))
+    probe = Probe("p", "A fact.", None, True, (True,), 1, _make_probe(then))
     if error is None:
         assert runner.run([probe], lambda _: None) == []
     else:
@@ -278,11 +278,11 @@ def test_the_list_sends_nothing(run: Run, lark: Emulator) -> None:
     ],
 )
 def test_wrong_use(run: Run, lark: Emulator, argv: tuple[str, ...], text: str) -> None:
-    assert text in failed(run("verify-live", "--yes", *argv), 2)
+    assert text in read_failure(run("verify-live", "--yes", *argv), 2)
     assert lark.requests() == []
 
 
 def test_without_a_terminal_it_asks_for_yes(run: Run, lark: Emulator) -> None:
     done: Done = run("verify-live", "--only", "uuid_replay")
-    assert "Next: pass --yes." in failed(done, 2)
+    assert "Next: pass --yes." in read_failure(done, 2)
     assert not lark.requests("POST", "/open-apis/im/v1/messages")

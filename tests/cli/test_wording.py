@@ -13,7 +13,7 @@ import lark_provider
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields
 from lark_provider.cli import wording
-from tests.cli.conftest import Run, failed
+from tests.cli.conftest import Run, read_failure
 
 TABLES = [value for value in vars(wording).values() if isinstance(value, dict) and "__name__" not in value]
 
@@ -66,14 +66,14 @@ def test_a_list_of_rejects(run: Run, link: str, tmp_path: Path) -> None:
 
 
 def test_a_link_without_a_table(run: Run, link: str, tmp_path: Path) -> None:
-    text = failed(run("bitable", "export", link.partition("?")[0], str(tmp_path / "rows.csv")))
+    text = read_failure(run("bitable", "export", link.partition("?")[0], str(tmp_path / "rows.csv")))
     assert "The link must name a table. Next: pass the link from the address bar" in text
 
 
 def test_which_app(run: Run, link: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LARK_APP_ID", "LARK_APP_SECRET"):
         monkeypatch.delenv(name)
-    text = failed(run("bitable", "export", link, str(tmp_path / "rows.csv")))
+    text = read_failure(run("bitable", "export", link, str(tmp_path / "rows.csv")))
     assert "Next: set LARK_APP_ID and LARK_APP_SECRET" in text
 
 
@@ -105,7 +105,7 @@ def test_a_missing_database_is_said_without_arguments_of_python(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("LARK_DATABASE_URL", raising=False)
-    assert "POSTGRES_DB, or LARK_DATABASE_URL.\n" in failed(run("outbox", "list"))
+    assert "POSTGRES_DB, or LARK_DATABASE_URL.\n" in read_failure(run("outbox", "list"))
 
 
 def test_a_part_of_a_longer_name_stays() -> None:

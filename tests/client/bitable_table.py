@@ -47,7 +47,7 @@ def rows(number: int) -> list[dict[str, Any]]:
     return [{"No": f"A-{n}", "Paid": Decimal(n), "At": NOON, "Kind": "b2c"} for n in range(number)]
 
 
-def stored(table: Table) -> list[dict[str, Any]]:
+def read_stored(table: Table) -> list[dict[str, Any]]:
     client, found, token = LarkServiceClient(), [], None
     url = f"/bitable/v1/apps/{table.app_token}/tables/{table.table_id}/records/search"
     while True:
@@ -59,11 +59,11 @@ def stored(table: Table) -> list[dict[str, Any]]:
         token = data["page_token"]
 
 
-def listed(client: Any, table: Table) -> Any:
+def list_fields(client: Any, table: Table) -> Any:
     found = client.clouddoc.bitable.list_fields(*table)
     return list(found) if isinstance(found, Iterator) else found
 
 
-def found(client: Any, table: Table, **options: Any) -> Any:
+def search(client: Any, table: Table, **options: Any) -> Any:
     listing = client.clouddoc.bitable.search_records(*table, **options)
     return list(listing) if isinstance(listing, Iterator) else listing

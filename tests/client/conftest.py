@@ -30,14 +30,14 @@ def do(request: pytest.FixtureRequest, lark: Emulator) -> Do:
             with LarkServiceClient(**settings) as client:
                 return work(client)
 
-        async def awaited() -> Any:
+        async def work_async() -> Any:
             async with AsyncLarkServiceClient(**settings) as client:
                 result = work(client)
                 if inspect.isawaitable(result):
                     return await result
                 return [item async for item in result] if hasattr(result, "__aiter__") else result
 
-        return asyncio.run(awaited())
+        return asyncio.run(work_async())
 
     return run
 

@@ -132,7 +132,7 @@ def test_people_of_steps_are_named_by_any_id_and_steps_by_their_names(lark: Emul
         do(lambda c: c.approval.create_instance(code, {}, submitter="alice", approvers={"Boss": ["bob"]}))
 
 
-def created(lark: Emulator) -> list[dict[str, Any]]:
+def read_instances(lark: Emulator) -> list[dict[str, Any]]:
     return list(lark.approvals()["instances"])
 
 
@@ -150,7 +150,7 @@ def test_a_key_gives_the_same_instance(lark: Emulator, do: Do, code: str, status
     lark.decide_approval(first.code)
     again = ask()
     assert (again.code, again.status) == (first.code, Status.APPROVED)
-    assert len(created(lark)) == 1
+    assert len(read_instances(lark)) == 1
 
 
 def test_a_key_names_one_request(lark: Emulator, do: Do, code: str) -> None:
@@ -163,7 +163,7 @@ def test_a_key_names_one_request(lark: Emulator, do: Do, code: str) -> None:
     for of, who in ((other, ALICE), (code, BOB)):
         with pytest.raises(ConflictError, match="another definition or another person"):
             ask(of, who)
-    assert len(created(lark)) == 1
+    assert len(read_instances(lark)) == 1
 
 
 @pytest.mark.parametrize("drop", ["after", "before"])
@@ -171,7 +171,7 @@ def test_a_key_names_one_request(lark: Emulator, do: Do, code: str) -> None:
 def test_a_lost_answer_creates_one_instance(lark: Emulator, do: Do, code: str, drop: str, times: int) -> None:
     lark.fault("POST", "/open-apis/approval/v4/instances", drop=drop, times=times)
     asked = do(lambda c: c.approval.create_instance(code, {}, submitter=ALICE))
-    assert [one["code"] for one in created(lark)] == [asked.code]
+    assert [one["code"] for one in read_instances(lark)] == [asked.code]
 
 
 def test_an_overload_is_read_before_it_is_asked_again(lark: Emulator, do: Do, code: str) -> None:
@@ -183,7 +183,7 @@ def test_an_overload_is_read_before_it_is_asked_again(lark: Emulator, do: Do, co
         msg="There have been some errors",
     )
     asked = do(lambda c: c.approval.create_instance(code, {}, submitter=ALICE))
-    assert [one["code"] for one in created(lark)] == [asked.code]
+    assert [one["code"] for one in read_instances(lark)] == [asked.code]
 
 
 def test_two_at_once_create_one_instance(lark: Emulator, code: str) -> None:
@@ -194,7 +194,7 @@ def test_two_at_once_create_one_instance(lark: Emulator, code: str) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         codes = set(pool.map(ask, range(4)))
-    assert codes == {one["code"] for one in created(lark)}
+    assert codes == {one["code"] for one in read_instances(lark)}
     assert len(codes) == 1
 
 
@@ -288,10 +288,10 @@ def test_withdrawing(lark: Emulator, do: Do, code: str) -> None:
 def test_comments(do: Do, code: str) -> None:
     asked = do(lambda c: c.approval.create_instance(code, {}, submitter="alice"))
 
-    def said(text: str, c: Any) -> Any:
+    def comment(text: str, c: Any) -> Any:
         return c.approval.add_comment(asked.code, text, author="alice@example.com")
 
-    ids = [do(partial(said, text)) for text in ("why?", "why now?")]
+    ids = [do(partial(comment, text)) for text in ("why?", "why now?")]
     do(lambda c: c.approval.remove_comment(asked.code, ids[0], author="alice"))
     found = do(lambda c: _all(c.approval.list_comments(asked.code, reader="alice")))
     assert [(one.id, one.text, one.is_deleted) for one in found] == [
@@ -307,4 +307,4 @@ def test_an_outcome_that_stays_unknown_says_so(lark: Emulator, code: str) -> Non
     lark.fault("POST", "/open-apis/approval/v4/instances", drop="before", times=100)
     with LarkServiceClient(deadline=3) as client, pytest.raises((OutcomeUnknownError, LarkAPIError)):
         client.approval.create_instance(code, [], submitter=ALICE)
-    assert json.dumps(created(lark)) == "[]"
+    assert json.dumps(read_instances(lark)) == "[]"

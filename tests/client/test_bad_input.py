@@ -49,7 +49,7 @@ FILES: dict[str, Work] = {
     "a folder": lambda m: m.send_image(CHAT, "/"),
     "a path that cannot be": lambda m: m.send_image(CHAT, "a\0b"),
     "an image that is too large": lambda m: m.upload_image(bytes(10 * 1024 * 1024 + 1)),
-    "a closed file": lambda m: m.upload_file(_closed(), file_name="x"),
+    "a closed file": lambda m: m.upload_file(_make_closed_file(), file_name="x"),
     "a name that is an int": lambda m: m.upload_file(b"x", file_name=5),
     "a kind that Lark does not know": lambda m: m.send_file(CHAT, b"x", file_name="a", file_type="exe"),
     "a sound as file": lambda m: m.send_file(CHAT, b"x", file_name="a.opus", file_type="opus"),
@@ -95,7 +95,7 @@ RECORDS: dict[str, Callable[[Any, str, str], Any]] = {
 }
 
 
-def _closed() -> io.BytesIO:
+def _make_closed_file() -> io.BytesIO:
     file = io.BytesIO(b"x")
     file.close()
     return file

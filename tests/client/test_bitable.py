@@ -12,7 +12,7 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields as f
 from lark_provider.errors import ConflictError, InvalidRequestError, NotFoundError
-from tests.client.bitable_table import LIST_FIELDS, NOON, Table, found, listed, rows, stored, table
+from tests.client.bitable_table import LIST_FIELDS, NOON, Table, list_fields, read_stored, rows, search, table
 from tests.client.conftest import Do, count
 
 __all__ = ["table"]  # a fixture
@@ -23,7 +23,7 @@ def test_bases_tables_and_fields(lark: Emulator, do: Do, table: Table) -> None:
     assert made.data["field"]["field_id"].startswith("fld")
     for number in range(104):
         LarkServiceClient().clouddoc.bitable.create_field(*table, f"F{number}", f.TEXT)
-    names = [field["field_name"] for field in do(lambda c: listed(c, table))]
+    names = [field["field_name"] for field in do(lambda c: list_fields(c, table))]
     assert names == ["No", "Paid", "At", "Kind", "Note", *(f"F{number}" for number in range(104))]
     with pytest.raises(ConflictError):
         do(lambda c: c.clouddoc.bitable.create_field(*table, "Note", f.TEXT))
@@ -38,7 +38,7 @@ def test_a_record_is_converted_by_its_fields_which_are_read_once(
         )
     assert answer.data["record"]["record_id"].startswith("rec")
     assert count(lark, LIST_FIELDS) == 1
-    assert stored(table)[0]["fields"] == {
+    assert read_stored(table)[0]["fields"] == {
         "No": [{"text": "7", "type": "text"}], "Paid": 1.5, "At": 1767268800000,
     }  # fmt: skip
 
@@ -47,7 +47,7 @@ def test_a_field_added_since_is_found(lark: Emulator, do: Do, table: Table) -> N
     do(lambda c: c.clouddoc.bitable.create_record(*table, {"No": "1"}))
     LarkServiceClient().clouddoc.bitable.create_field(*table, "New", f.TEXT)
     do(lambda c: c.clouddoc.bitable.create_record(*table, {"No": "2", "New": "x"}))
-    assert len(stored(table)) == 2
+    assert len(read_stored(table)) == 2
 
 
 NAIVE = dt.datetime(2026, 1, 1)  # noqa: DTZ001 - the point
@@ -62,7 +62,7 @@ def test_a_record_that_does_not_fit_is_not_sent(
 ) -> None:
     with pytest.raises(InvalidRequestError, match=reason):
         do(lambda c: c.clouddoc.bitable.create_record(*table, record))
-    assert stored(table) == []
+    assert read_stored(table) == []
 
 
 def test_what_is_not_converted_is_refused_by_lark_by_name(lark: Emulator, do: Do, table: Table) -> None:
@@ -79,7 +79,7 @@ def test_records_are_changed_and_cells_cleared(lark: Emulator, do: Do, table: Ta
     do(lambda c: c.clouddoc.bitable.update_record(*table, ids[0], {"Paid": Decimal(9), "Kind": None}))
     pairs = [(ident, {"At": None, "Paid": 5}) for ident in ids[1:]]
     assert do(lambda c: c.clouddoc.bitable.bulk_update(*table, iter(pairs), chunk_size=1)).written == 2
-    fields = [record["fields"] for record in stored(table)]
+    fields = [record["fields"] for record in read_stored(table)]
     assert [one["Paid"] for one in fields] == [9, 5, 5]
     assert ["At" in one for one in fields] == [True, False, False]
     assert ["Kind" in one for one in fields] == [False, True, True]
@@ -94,16 +94,16 @@ def test_records_are_deleted(lark: Emulator, do: Do, table: Table) -> None:
     assert do(lambda c: c.clouddoc.bitable.delete_record(*table, ids[0])).data["deleted"]
     done = do(lambda c: c.clouddoc.bitable.bulk_delete(*table, ids[1:-1]))
     assert (done.written, done.chunks) == (1201, 3)
-    assert [record["record_id"] for record in stored(table)] == ids[-1:]
+    assert [record["record_id"] for record in read_stored(table)] == ids[-1:]
     with pytest.raises(NotFoundError):
         do(lambda c: c.clouddoc.bitable.bulk_delete(*table, ids[:2]))
-    assert len(stored(table)) == 1
+    assert len(read_stored(table)) == 1
 
 
 def test_links_do_where_tokens_do(lark: Emulator, do: Do, table: Table) -> None:
     link = f"https://x.feishu.cn/base/{table.app_token}?table={table.table_id}&view=vew1"
     assert do(lambda c: c.clouddoc.bitable.bulk_insert(link, None, rows(2))).written == 2
-    assert len(do(lambda c: found(c, Table(link, "")))) == 2
+    assert len(do(lambda c: search(c, Table(link, "")))) == 2
     with pytest.raises(InvalidRequestError, match="unless app_token is a link that names a table"):
         do(lambda c: c.clouddoc.bitable.bulk_insert(link.split("?", maxsplit=1)[0], None, rows(2)))
     with pytest.raises(InvalidRequestError, match="got a docx"):
@@ -128,6 +128,6 @@ def test_a_change_to_what_is_there_already_answers_with_the_record(
 def test_seconds_are_not_taken_for_milliseconds(lark: Emulator, do: Do, table: Table) -> None:
     with pytest.raises(InvalidRequestError, match="must be milliseconds, not seconds"):
         do(lambda c: c.clouddoc.bitable.create_record(*table, {"At": int(NOON.timestamp())}))
-    assert stored(table) == []
+    assert read_stored(table) == []
     do(lambda c: c.clouddoc.bitable.create_record(*table, {"At": int(NOON.timestamp() * 1000)}))
-    assert do(lambda c: found(c, table))[0]["fields"]["At"] == NOON
+    assert do(lambda c: search(c, table))[0]["fields"]["At"] == NOON

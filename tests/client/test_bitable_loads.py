@@ -20,7 +20,7 @@ from lark_provider.errors import (
     RateLimitError,
 )
 from lark_provider.protocol import answers
-from tests.client.bitable_table import BATCH, Table, rows, stored, table
+from tests.client.bitable_table import BATCH, Table, read_stored, rows, table
 from tests.client.conftest import Do, count
 
 __all__ = ["table"]  # a fixture
@@ -31,7 +31,7 @@ CREATE = "POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/ba
 def test_a_load_goes_in_chunks_and_keeps_its_order(lark: Emulator, do: Do, table: Table) -> None:
     done = do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(2500)))
     assert (done.written, done.chunks, done.replayed, len(done.record_ids)) == (2500, 3, 0, 2500)
-    found = stored(table)
+    found = read_stored(table)
     assert [record["record_id"] for record in found] == done.record_ids
     assert [record["fields"]["Paid"] for record in found] == list(range(2500))
 
@@ -103,7 +103,7 @@ def test_a_bad_row_in_a_stream_stops_its_chunk(lark: Emulator, do: Do, table: Ta
     with pytest.raises(BulkWriteError, match="row 18, field 'Paid'") as stopped:
         do(lambda c: c.clouddoc.bitable.bulk_insert(*table, iter(source), chunk_size=10))
     assert (stopped.value.written, stopped.value.failed_chunk, stopped.value.retryable) == (10, 1, False)
-    assert len(stored(table)) == 10
+    assert len(read_stored(table)) == 10
 
 
 def test_a_source_that_breaks_says_what_was_written(lark: Emulator, do: Do, table: Table) -> None:
@@ -123,7 +123,7 @@ def test_a_half_finished_load_says_how_far_it_came(lark: Emulator, do: Do, table
         do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(2500)))
     assert (stopped.value.written, stopped.value.failed_chunk) == (1000, 1)
     assert isinstance(stopped.value.__cause__, PermissionDeniedError)
-    assert len(stopped.value.record_ids) == len(stored(table)) == 1000
+    assert len(stopped.value.record_ids) == len(read_stored(table)) == 1000
 
 
 def test_a_refusal_before_anything_was_written_is_the_plain_one(lark: Emulator, do: Do, table: Table) -> None:
@@ -156,21 +156,21 @@ def test_a_chunk_whose_answer_is_lost_is_never_written_twice(
 
     if replay == "same":
         assert do(work).written == 25
-        assert len(stored(table)) == 25
+        assert len(read_stored(table)) == 25
         return
     with pytest.raises(BulkOutcomeUnknownError, match="may or may not be") as stopped:
         do(work)
     assert isinstance(stopped.value, OutcomeUnknownError)
     assert stopped.value.written == 10
-    assert len(stored(table)) == 20
+    assert len(read_stored(table)) == 20
 
 
 def test_a_load_that_is_repeated_under_its_key_adds_nothing(lark: Emulator, do: Do, table: Table) -> None:
     for _ in range(2):
         do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(25), chunk_size=10, idempotency_key="day 1"))
-    assert len(stored(table)) == 25
+    assert len(read_stored(table)) == 25
     do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(25), chunk_size=10, idempotency_key="day 2"))
-    assert len(stored(table)) == 50
+    assert len(read_stored(table)) == 50
 
 
 @pytest.mark.parametrize("key", ["", " ", 5])
@@ -179,13 +179,13 @@ def test_keys_that_tell_nothing_apart_are_refused(lark: Emulator, do: Do, table:
         do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(2), idempotency_key=key))
     with pytest.raises(InvalidRequestError, match="idempotency_key"):
         do(lambda c: c.clouddoc.bitable.create_record(*table, {"No": "1"}, idempotency_key=key))
-    assert stored(table) == []
+    assert read_stored(table) == []
 
 
 def test_the_same_key_with_other_chunks_is_another_write(lark: Emulator, do: Do, table: Table) -> None:
     do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(4), chunk_size=4, idempotency_key="k"))
     do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(4), chunk_size=2, idempotency_key="k"))
-    assert len(stored(table)) == 8
+    assert len(read_stored(table)) == 8
 
 
 def test_an_answer_without_records_leaves_the_outcome_open(lark: Emulator, do: Do, table: Table) -> None:
@@ -238,7 +238,7 @@ def test_rows_of_a_csv_file_have_empty_cells_if_that_is_said(lark: Emulator, do:
             InvalidRequestError, match="row 1, field 'Paid': must be a number, got ''; for an empty"
         ):
             do(load(source))
-    assert stored(table) == []
+    assert read_stored(table) == []
     given: dict[str, Any] = {"empty_as_none": True}
     for source in ([row] * 3, iter([row] * 3)):
         assert do(load(source, **given)).written == 3
@@ -247,4 +247,4 @@ def test_rows_of_a_csv_file_have_empty_cells_if_that_is_said(lark: Emulator, do:
     do(lambda c: c.clouddoc.bitable.update_record(*table, ident, {"Paid": ""}, **given))
     do(lambda c: c.clouddoc.bitable.update_record(*table, ident, {"Paid": 6}))
     do(lambda c: c.clouddoc.bitable.bulk_update(*table, [(ident, {"Paid": ""})], **given))
-    assert not any({"Paid", "At", "Kind"} & set(record["fields"]) for record in stored(table))
+    assert not any({"Paid", "At", "Kind"} & set(record["fields"]) for record in read_stored(table))

@@ -15,7 +15,7 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields as f
 from lark_provider.errors import InvalidRequestError, LarkAPIError, PermissionDeniedError
-from tests.client.bitable_table import LIST_FIELDS, NOON, Table, found, listed, rows, table
+from tests.client.bitable_table import LIST_FIELDS, NOON, Table, list_fields, rows, search, table
 from tests.client.conftest import Do, count
 
 __all__ = ["table"]  # a fixture
@@ -28,21 +28,21 @@ NEW_YORK = "America/New_York"
 
 def test_a_search_walks_all_pages_and_converts_back(lark: Emulator, do: Do, table: Table) -> None:
     do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(1100)))
-    everything = do(lambda c: found(c, table))
+    everything = do(lambda c: search(c, table))
     assert [record["fields"]["No"] for record in everything] == [f"A-{number}" for number in range(1100)]
     assert everything[0]["fields"] == {"No": "A-0", "Paid": 0, "At": NOON, "Kind": "b2c"}
-    assert do(lambda c: found(c, table, page_size=100))[-1] == everything[-1]
+    assert do(lambda c: search(c, table, page_size=100))[-1] == everything[-1]
 
 
 def test_a_search_filters_sorts_and_picks(lark: Emulator, do: Do, table: Table) -> None:
     do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(20)))
     conditions = [("Paid", "isGreater", 15), ("At", "is", NOON), ("Kind", "isNotEmpty", None)]
-    some = do(lambda c: found(c, table, filter=conditions, sort=["-Paid"], field_names=["Paid"]))
+    some = do(lambda c: search(c, table, filter=conditions, sort=["-Paid"], field_names=["Paid"]))
     assert [record["fields"] for record in some] == [{"Paid": number} for number in (19, 18, 17, 16)]
     with pytest.raises(LarkAPIError, match="Next: "):
-        do(lambda c: found(c, table, filter=[("Nope", "is", 1)]))
+        do(lambda c: search(c, table, filter=[("Nope", "is", 1)]))
     with pytest.raises(InvalidRequestError, match="page_size must be an int from 1 to 500, got 501"):
-        do(lambda c: found(c, table, page_size=501))
+        do(lambda c: search(c, table, page_size=501))
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_day_in_a_filter_is_one_of_the_base(
 ) -> None:
     asked = count(lark, GET_APP)
     day = dt.date(2026, 3, 8)
-    some = do(lambda c: found(c, days, filter=[("Day", operator, day)], zone=zone))
+    some = do(lambda c: search(c, days, filter=[("Day", operator, day)], zone=zone))
     assert local_days(some) == expected
     assert count(lark, GET_APP) - asked == (zone is None)
 
@@ -85,12 +85,12 @@ def test_a_day_in_a_filter_is_one_of_the_base(
 def test_the_zone_of_days_in_filters_is_read_once(lark: Emulator, do: Do, days: Table) -> None:
     asked = count(lark, GET_APP)
     since = [("Day", "isGreater", dt.date(2026, 3, 6))]
-    assert local_days(do(lambda c: found(c, days, filter=since, page_size=1))) == [7, 8, 9]
+    assert local_days(do(lambda c: search(c, days, filter=since, page_size=1))) == [7, 8, 9]
     assert count(lark, GET_APP) - asked == 1
     moment = dt.datetime(2026, 3, 8, 12, tzinfo=dt.UTC)
     own: dict[str, Any] = {"conjunction": "and", "conditions": []}
     for filtered in ([("Day", "is", moment)], own, [], None):
-        do(partial(found, table=days, filter=filtered))
+        do(partial(search, table=days, filter=filtered))
     assert count(lark, GET_APP) - asked == 1
 
 
@@ -108,8 +108,8 @@ def test_an_app_that_may_not_read_the_base_needs_a_zone_for_days_in_filters(
     lark.fault("GET", f"/open-apis/bitable/v1/apps/{days.app_token}", status=403, code=91403, times=9)
     conditions = [("Day", "is", dt.date(2026, 3, 8))]
     with pytest.raises(PermissionDeniedError, match="zone="):
-        do(lambda c: found(c, days, filter=conditions))
-    assert local_days(do(lambda c: found(c, days, filter=conditions, zone=NEW_YORK))) == [8]
+        do(lambda c: search(c, days, filter=conditions))
+    assert local_days(do(lambda c: search(c, days, filter=conditions, zone=NEW_YORK))) == [8]
 
 
 @pytest.mark.parametrize("tokens", [["p", "p"], ["p", "q", "p"], [""], [None]])
@@ -121,7 +121,7 @@ def test_a_listing_that_would_not_end_is_an_error(
         body = orjson.dumps({"code": 0, "msg": "ok", "data": page}).decode()
         lark.fault(method="GET", path="*/fields", status=200, body=body)
     with pytest.raises(LarkAPIError, match=r"page_token.*Next: list again") as refused:
-        do(lambda c: listed(c, table))
+        do(lambda c: list_fields(c, table))
     assert refused.value.retryable
     assert count(lark, LIST_FIELDS) == len(tokens)
 
@@ -140,5 +140,5 @@ def test_formulas_and_lookups_read_as_what_they_are(lark: Emulator, do: Do, tabl
         "Due": {"type": 5, "value": [1767268800000]},
     }
     plan("records/search", {"record_id": "rec1", "fields": fields})
-    (record,) = do(lambda c: found(c, table))
+    (record,) = do(lambda c: search(c, table))
     assert record["fields"] == {"Names": ["Ann", "Bob"], "Sum": 42, "Label": "A-1", "Due": NOON}

@@ -59,7 +59,7 @@ def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tm
     return engine(url)
 
 
-def kept(database: sa.Engine) -> int:
+def count_cached(database: sa.Engine) -> int:
     with transaction(database, reading=True) as connection:
         return connection.scalar(sa.select(sa.func.count()).select_from(user_cache)) or 0
 
@@ -94,7 +94,7 @@ def test_a_second_process_asks_nobody(
 ) -> None:
     asked = [*list(colleagues)[:119], "who@example.com"]
     do(lambda c: c.contact.find_by_email(asked))
-    assert (count(lark, GET_ID), kept(database)) == (3, 120)
+    assert (count(lark, GET_ID), count_cached(database)) == (3, 120)
     code = f"from lark_provider import LarkServiceClient as C; print(C().contact.find_by_email({asked}))"
     assert in_a_process_of_its_own(code) == str({one: colleagues.get(one) for one in asked})
     PROCESS.users.clear()
@@ -140,7 +140,7 @@ def test_the_guides_clean_up_costs_one_request(lark: Emulator, do: Do, database:
     with transaction(database) as connection:
         assert connection.execute(sa.text(clean_up)).rowcount == 1
     assert do(lambda c: c.contact.get_id("alice@example.com")) == ALICE
-    assert (count(lark, GET_ID), kept(database)) == (2, 1)
+    assert (count(lark, GET_ID), count_cached(database)) == (2, 1)
 
 
 def test_a_database_that_is_away_stops_nobody(
@@ -248,7 +248,7 @@ def test_users_are_read_fifty_at_a_time_and_remembered(
         assert list(found) == asked
         assert [user["open_id"] for user in found.values()] == asked
         PROCESS.users.clear()
-    assert (count(lark, READ), kept(database)) == (3, 121)
+    assert (count(lark, READ), count_cached(database)) == (3, 121)
 
 
 def test_what_a_caller_changes_changes_nothing_for_others(lark: Emulator, do: Do) -> None:

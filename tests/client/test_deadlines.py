@@ -59,10 +59,10 @@ def do(request: pytest.FixtureRequest, library: str) -> Callable[..., Any]:
         if request.param == "sync":
             return work(LarkServiceClient("cli_a", "s", **given))
 
-        async def awaited() -> Any:
+        async def work_async() -> Any:
             return await work(AsyncLarkServiceClient("cli_a", "s", **given))
 
-        return asyncio.run(awaited())
+        return asyncio.run(work_async())
 
     return run
 
@@ -206,14 +206,14 @@ def test_nobody_waits_for_the_renewal_of_a_token_that_works(do: Callable[..., An
                 client._session.clock = old
                 return [client.bot.info() for _ in range(5)]
 
-            async def awaited() -> None:
+            async def work_async() -> None:
                 await client.bot.info()
                 client._session.clock = old
                 for _ in range(5):
                     await client.bot.info()
                 await asyncio.sleep(0)
 
-            return awaited()
+            return work_async()
 
         try:
             do(work, server)
@@ -261,11 +261,11 @@ def test_ones_own_client_of_either_library_serves(module: Any) -> None:
         with module.Client(headers={"X-Own": "yes"}) as own:
             LarkServiceClient("cli_a", "s", base_url=server.url, http_client=own).bot.info()
 
-        async def awaited() -> None:
+        async def work_async() -> None:
             async with module.AsyncClient(headers={"X-Own": "yes"}) as own:
                 await AsyncLarkServiceClient("cli_b", "s", base_url=server.url, http_client=own).bot.info()
 
-        asyncio.run(awaited())
+        asyncio.run(work_async())
         assert len(server.requests) == 2
         assert len(server.everything) == 4, "tokens come the same way"
         assert [one.headers.get("x-own") for one in server.everything] == ["yes"] * 4

@@ -246,22 +246,22 @@ def test_wrong_paths_are_named(lark: Emulator, do: Do, path: Any) -> None:
 
 def test_files_are_listed_copied_and_deleted(lark: Emulator, do: Do, token: str) -> None:
     copied = do(lambda c: c.clouddoc.drive.copy(token, "Copy", folder="Reports")).data["file"]
-    files = do(lambda c: _listed(c, "Reports"))
+    files = do(lambda c: _list_files(c, "Reports"))
     assert [(one["name"], one["type"]) for one in files] == [("Copy", "sheet")]
-    names = {one["name"] for one in do(lambda c: _listed(c, None))}
+    names = {one["name"] for one in do(lambda c: _list_files(c, None))}
     assert names == {"Daily", "Reports"}
     do(lambda c: c.clouddoc.drive.delete(copied["url"]))
-    assert do(lambda c: _listed(c, "Reports")) == []
+    assert do(lambda c: _list_files(c, "Reports")) == []
     do(lambda c: c.clouddoc.drive.delete(_folder(lark), type="folder"))
     with pytest.raises(LarkAPIError):
         do(lambda c: c.clouddoc.drive.delete(copied["token"], type="sheet"))
     with pytest.raises(NotFoundError, match="must be a folder 'Missing/x' in the app's own space"):
-        do(lambda c: _listed(c, "Missing/x"))
+        do(lambda c: _list_files(c, "Missing/x"))
     with pytest.raises(InvalidRequestError, match="name of a file must have 1 to 256 bytes"):
         do(lambda c: c.clouddoc.drive.copy(token, ""))
 
 
-def _listed(client: Any, folder: str | None) -> Any:
+def _list_files(client: Any, folder: str | None) -> Any:
     found = client.clouddoc.drive.list_files(folder)
     return found if hasattr(found, "__aiter__") else list(found)
 

@@ -59,12 +59,12 @@ def test_a_call_that_is_interrupted_shows_no_secret(
     if what != "no token":
         client.bot.info()
 
-    def interrupted(*_: Any, **__: Any) -> Any:
+    def interrupt(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
     import httpcore2
 
-    monkeypatch.setattr(httpcore2._sync.http11.HTTP11Connection, "_receive_response_headers", interrupted)
+    monkeypatch.setattr(httpcore2._sync.http11.HTTP11Connection, "_receive_response_headers", interrupt)
     with pytest.raises(KeyboardInterrupt) as stopped:
         REFUSED[what](client)
     assert shown_secrets(stopped.value) == []
@@ -85,7 +85,7 @@ def test_a_page_that_quotes_the_request_shows_no_secret(status: str) -> None:
 def test_a_task_that_is_cancelled_shows_no_secret(lark: Emulator) -> None:
     lark.fault(path="*", delay_ms=60_000)
 
-    async def cancelled() -> None:
+    async def call_and_cancel() -> None:
         task = asyncio.ensure_future(AsyncLarkServiceClient(lark.app_id, lark.app_secret).bot.info())
         await _until_asked_for_a_token(lark)
         task.cancel()
@@ -93,7 +93,7 @@ def test_a_task_that_is_cancelled_shows_no_secret(lark: Emulator) -> None:
             await task
         assert shown_secrets(stopped.value) == []
 
-    asyncio.run(cancelled())
+    asyncio.run(call_and_cancel())
 
 
 def test_a_thousand_cold_tasks_fetch_one_token(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

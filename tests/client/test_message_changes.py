@@ -106,11 +106,11 @@ def test_reading(lark: Emulator, do: Do, first: str) -> None:
     for number in range(120):
         LarkServiceClient().messaging.send_text(CHAT, str(number))
 
-    def listed(client: Any) -> Any:
+    def list_messages(client: Any) -> Any:
         found = client.messaging.list(CHAT, newest_first=True)
         return list(found) if isinstance(found, Iterator) else found
 
-    everything = do(listed)
+    everything = do(list_messages)
     assert len(everything) == 121
     assert everything[-1]["message_id"] == first
     assert do(lambda c: c.messaging.get(first)).data["items"][0]["body"]["content"] == '{"text":"first"}'

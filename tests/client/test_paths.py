@@ -160,7 +160,7 @@ Play = Callable[[Callable[[Any], Any]], Outcome]
 def play(request: pytest.FixtureRequest, server: RawServer, loop: asyncio.Runner) -> Play:
     """Runs `work(client)`, and tells which requests reached the wire and what was raised."""
 
-    async def awaited(work: Callable[[Any], Any]) -> None:
+    async def work_async(work: Callable[[Any], Any]) -> None:
         result = work(AsyncLarkServiceClient("cli_1", "s", base_url=server.url))
         if isinstance(result, AsyncIterator):
             async for _ in result:
@@ -175,7 +175,7 @@ def play(request: pytest.FixtureRequest, server: RawServer, loop: asyncio.Runner
         error: LarkError | None = None
         try:
             if request.param == "async":
-                loop.run(awaited(work))
+                loop.run(work_async(work))
             else:
                 result = work(LarkServiceClient("cli_1", "s", base_url=server.url))
                 if isinstance(result, Iterator):
@@ -187,7 +187,7 @@ def play(request: pytest.FixtureRequest, server: RawServer, loop: asyncio.Runner
     return run
 
 
-def called(case: Case, given: dict[str, Any]) -> Callable[[Any], Any]:
+def make_call(case: Case, given: dict[str, Any]) -> Callable[[Any], Any]:
     def work(client: Any) -> Any:
         holder = client
         for part in case.area.split("."):
@@ -207,14 +207,14 @@ def test_operations_are_found() -> None:
 def test_an_id_stays_in_its_place(case: Case, play: Play) -> None:
     build = OPERATIONS[f"{case.area}.{case.operation}"]
     plain = arguments(case.operation, build, "id")
-    usual, _ = play(called(case, plain))
+    usual, _ = play(make_call(case, plain))
     assert usual, f"{case.label}: nothing was asked with usual arguments"
     in_path = any(plain[case.argument] in path for _, path in usual)
 
     @settings(max_examples=20, deadline=None)
     @given(ident=IDS)
     def holds(ident: str) -> None:
-        asked, error = play(called(case, plain | {case.argument: ident}))
+        asked, error = play(make_call(case, plain | {case.argument: ident}))
         placed = [
             (method, path.replace(plain[case.argument], quote(ident.strip(), safe="", errors="replace")))
             for method, path in usual
@@ -231,7 +231,7 @@ def test_an_id_stays_in_its_place(case: Case, play: Play) -> None:
     holds()
     if in_path:
         for ident in ("..", ".", "%2e%2e"):
-            asked, error = play(called(case, plain | {case.argument: ident}))
+            asked, error = play(make_call(case, plain | {case.argument: ident}))
             assert isinstance(error, InvalidRequestError), ident
             assert case.argument in str(error)
             assert not any(method != "GET" for method, _ in asked)
@@ -260,7 +260,7 @@ def climbs(path: str) -> bool:
 def test_links_lead_to_no_other_path(operation: str, link: str, play: Play) -> None:
     case = Case("clouddoc.bitable", operation, "app_token")
     given_ = arguments(operation, OPERATIONS[f"clouddoc.bitable.{operation}"], "id")
-    asked, error = play(called(case, given_ | {"app_token": link, "table_id": None}))
+    asked, error = play(make_call(case, given_ | {"app_token": link, "table_id": None}))
     assert isinstance(error, InvalidRequestError)
     assert {path for _, path in asked} <= {"/open-apis/wiki/v2/spaces/get_node"}
 

@@ -78,13 +78,13 @@ def test_a_task_that_is_cancelled_while_it_fetches_hands_the_fetch_on(lark: Emul
 def test_a_sync_call_inside_a_loop_that_is_fetching_does_not_hang(lark: Emulator) -> None:
     lark.fault(path="*/tenant_access_token/internal", delay_ms=200)
 
-    async def nested() -> None:
+    async def call_and_exit() -> None:
         task = asyncio.create_task(AsyncLarkServiceClient().call("GET", "/im/v1/chats"))
         await _until_asked_for_a_token(lark)
         LarkServiceClient().call("GET", "/im/v1/chats")
         await task
 
-    asyncio.run(asyncio.wait_for(nested(), 5))
+    asyncio.run(asyncio.wait_for(call_and_exit(), 5))
 
 
 def test_a_client_per_request_costs_no_connection_and_no_token(lark: Emulator) -> None:

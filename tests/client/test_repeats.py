@@ -16,7 +16,7 @@ from lark_provider.errors import (
     NotFoundError,
     OutcomeUnknownError,
 )
-from tests.client.bitable_table import Table, rows, stored, table
+from tests.client.bitable_table import Table, read_stored, rows, table
 from tests.client.conftest import CHAT, Do, count, messages
 
 __all__ = ["table"]  # a fixture
@@ -29,7 +29,7 @@ DELETE = f"DELETE {_TABLE}/:record_id"
 MESSAGE = "/open-apis/im/v1/messages/:message_id"
 
 
-def written(table: Table, number: int) -> list[str]:
+def write(table: Table, number: int) -> list[str]:
     return LarkServiceClient().clouddoc.bitable.bulk_insert(*table, rows(number)).record_ids
 
 
@@ -37,11 +37,11 @@ def written(table: Table, number: int) -> list[str]:
 def test_two_thousand_are_deleted_although_an_answer_is_lost(
     lark: Emulator, do: Do, table: Table, drop: str
 ) -> None:
-    ids = written(table, 2001)
+    ids = write(table, 2001)
     lark.fault(path=BATCH, skip=1, drop=drop)
     done = do(lambda c: c.clouddoc.bitable.bulk_delete(*table, ids[:2000]))
     assert (done.written, done.chunks, done.record_ids) == (2000, 4, ids[:2000])
-    assert [record["record_id"] for record in stored(table)] == ids[2000:]
+    assert [record["record_id"] for record in read_stored(table)] == ids[2000:]
     assert count(lark, BATCH_DELETE) == 5
     assert count(lark, BATCH_GET) == (5 if drop == "after" else 0)
 
@@ -50,15 +50,15 @@ def test_two_thousand_are_deleted_although_an_answer_is_lost(
 def test_an_id_that_never_was_is_not_taken_for_a_delete(
     lark: Emulator, do: Do, table: Table, drop: str
 ) -> None:
-    ids = written(table, 3)
+    ids = write(table, 3)
     lark.fault(path=BATCH, drop=drop)
     with pytest.raises(NotFoundError):
         do(lambda c: c.clouddoc.bitable.bulk_delete(*table, [*ids, "recnothere"]))
-    assert len(stored(table)) == 3
+    assert len(read_stored(table)) == 3
 
 
 def test_a_batch_that_cannot_be_looked_up_stays_unknown(lark: Emulator, do: Do, table: Table) -> None:
-    ids = written(table, 3)
+    ids = write(table, 3)
     lark.fault(path=BATCH, drop="after")
     lark.fault(path="*/records/batch_get", code=1254302, msg="Permission denied")
     with pytest.raises(BulkOutcomeUnknownError, match="may or may not be"):
@@ -66,7 +66,7 @@ def test_a_batch_that_cannot_be_looked_up_stays_unknown(lark: Emulator, do: Do, 
 
 
 def test_a_batch_that_is_missing_on_a_certain_try_is_not_found(lark: Emulator, do: Do, table: Table) -> None:
-    ids = written(table, 3)
+    ids = write(table, 3)
     with pytest.raises(BulkWriteError) as stopped:
         do(lambda c: c.clouddoc.bitable.bulk_delete(*table, [*ids, "recnothere"], chunk_size=3))
     assert isinstance(stopped.value.__cause__, NotFoundError)
@@ -77,12 +77,12 @@ def test_a_batch_that_is_missing_on_a_certain_try_is_not_found(lark: Emulator, d
 def test_a_record_is_deleted_although_the_answer_is_lost(
     lark: Emulator, do: Do, table: Table, drop: str
 ) -> None:
-    (ident,) = written(table, 1)
+    (ident,) = write(table, 1)
     lark.fault(method="DELETE", path=RECORD, drop=drop)
     answer = do(lambda c: c.clouddoc.bitable.delete_record(*table, ident))
     assert answer.data["deleted"]
     assert answer.data["record_id"] == ident
-    assert stored(table) == []
+    assert read_stored(table) == []
     with pytest.raises(NotFoundError):
         do(lambda c: c.clouddoc.bitable.delete_record(*table, ident))
 
@@ -91,7 +91,7 @@ def test_a_record_is_deleted_although_the_answer_is_lost(
 def test_a_delete_in_a_place_that_is_not_there_is_not_done(
     lark: Emulator, do: Do, table: Table, wrong: str
 ) -> None:
-    (ident,) = written(table, 1)
+    (ident,) = write(table, 1)
     place = (table.app_token, "tblNOSUCH") if wrong == "table" else ("bascnNOSUCH", table.table_id)
     lark.fault(method="DELETE", path=RECORD, drop="before")
     with pytest.raises(OutcomeUnknownError):
@@ -99,7 +99,7 @@ def test_a_delete_in_a_place_that_is_not_there_is_not_done(
     lark.fault(method="DELETE", path=RECORD, drop="before")
     with pytest.raises(OutcomeUnknownError):
         do(lambda c: c.call("DELETE", f"/bitable/v1/apps/{place[0]}/tables/{place[1]}/records/{ident}"))
-    assert len(stored(table)) == 1
+    assert len(read_stored(table)) == 1
 
 
 def test_nothing_to_change_is_a_success_of_updates_alone(lark: Emulator, do: Do) -> None:
@@ -119,7 +119,7 @@ def test_a_message_is_recalled_although_the_answer_is_lost(lark: Emulator, do: D
 
 
 def test_a_delete_of_any_endpoint_is_repeated_unless_it_counts(lark: Emulator, do: Do, table: Table) -> None:
-    (ident,) = written(table, 1)
+    (ident,) = write(table, 1)
     path = f"/bitable/v1/apps/{table.app_token}/tables/{table.table_id}/records/{ident}"
     lark.fault(method="DELETE", path=RECORD, drop="after")
     assert do(lambda c: c.call("DELETE", path)).data == {}
@@ -152,4 +152,4 @@ def test_a_key_used_for_other_data_is_a_conflict_for_good(
         do(load)
     assert (refused.value.code, refused.value.retryable) == (int(replay), False)
     assert not isinstance(refused.value, OutcomeUnknownError)
-    assert len(stored(table)) == 5
+    assert len(read_stored(table)) == 5

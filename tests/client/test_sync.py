@@ -42,16 +42,16 @@ def test_answers_to_creates_and_updates_are_not_parsed(
     parsed: list[str] = []
     read, load = answers.read, answers._json
 
-    def noted(call: Call[Any], response: Response, *secrets: str | None) -> Any:
-        def loaded(content: bytes) -> Any:
+    def note_parsing(call: Call[Any], response: Response, *secrets: str | None) -> Any:
+        def load_noted(content: bytes) -> Any:
             parsed.append(call.operation.rpartition("/")[2])
             return load(content)
 
         with monkeypatch.context() as patch:
-            patch.setattr(answers, "_json", loaded)
+            patch.setattr(answers, "_json", load_noted)
             return read(call, response, *secrets)
 
-    monkeypatch.setattr(answers, "read", noted)
+    monkeypatch.setattr(answers, "read", note_parsing)
     bitable = LarkServiceClient().clouddoc.bitable
     assert bitable.sync(*table, rows(3), key_fields="No").created == 3
     changed = [{**one, "Paid": 7} for one in rows(3)]

@@ -19,7 +19,7 @@ __all__ = ["table"]
 SEARCH = f"{RECORDS}/search"
 
 
-def numbered(number: int, first: int = 0, paid: int = 1) -> list[dict[str, Any]]:
+def number_rows(number: int, first: int = 0, paid: int = 1) -> list[dict[str, Any]]:
     return [{"No": f"A-{n}", "Paid": paid} for n in range(first, first + number)]
 
 
@@ -30,7 +30,7 @@ def test_an_app_that_suddenly_sees_nothing_writes_nothing(
     lark.make_rows(*table, 700, {"No": "A-{n}", "Paid": 1})
     lark.limit_base(table.app_token, sees="none")
     with pytest.raises(PermissionDeniedError, match="sees no record"):
-        do(lambda c: c.clouddoc.bitable.sync(*table, numbered(700, paid=2), key_fields="No", mode=mode))
+        do(lambda c: c.clouddoc.bitable.sync(*table, number_rows(700, paid=2), key_fields="No", mode=mode))
     assert writes(lark) == 0
 
 
@@ -38,16 +38,16 @@ def test_an_empty_table_with_advanced_permissions_has_to_be_allowed(lark: Emulat
     bitable = LarkServiceClient().clouddoc.bitable
     lark.limit_base(table.app_token)
     with pytest.raises(PermissionDeniedError):
-        bitable.sync(*table, numbered(3), key_fields="No")
-    assert bitable.sync(*table, numbered(3), key_fields="No", allow_empty_table=True).created == 3
-    assert bitable.sync(*table, numbered(3), key_fields="No").written == 0
+        bitable.sync(*table, number_rows(3), key_fields="No")
+    assert bitable.sync(*table, number_rows(3), key_fields="No", allow_empty_table=True).created == 3
+    assert bitable.sync(*table, number_rows(3), key_fields="No").written == 0
 
 
 def test_records_that_are_hidden_once_they_are_created_stop_the_sync(lark: Emulator, table: Table) -> None:
     lark.limit_base(table.app_token, sees="none")
     with pytest.raises((PermissionDeniedError, BulkWriteError), match=r"just created|needs"):
         LarkServiceClient().clouddoc.bitable.sync(
-            *table, numbered(2500), key_fields="No", allow_empty_table=True
+            *table, number_rows(2500), key_fields="No", allow_empty_table=True
         )
     assert count(lark, f"{RECORDS}/batch_create") == 1, "no further chunk is written"
 
@@ -58,7 +58,7 @@ def test_pages_that_do_not_add_up_are_read_again(
 ) -> None:
     lark.make_rows(*table, 1800, {"No": "A-{n}", "Paid": 1})
     lark.plan_page(2, **plan)
-    result = do(lambda c: c.clouddoc.bitable.sync(*table, numbered(1800), key_fields="No", mode="mirror"))
+    result = do(lambda c: c.clouddoc.bitable.sync(*table, number_rows(1800), key_fields="No", mode="mirror"))
     assert (result.written, result.counts.table_records) == (0, 1800)
     assert count(lark, SEARCH) in (2 + 4, 3 + 4)
 
@@ -67,7 +67,7 @@ def test_pages_that_never_add_up_are_an_error_and_nothing_is_written(lark: Emula
     lark.make_rows(*table, 1800, {"No": "A-{n}", "Paid": 1})
     lark.plan_page(2, ends=True, times=9)
     with pytest.raises(LarkAPIError, match="1000 of 1800 records") as raised:
-        LarkServiceClient().clouddoc.bitable.sync(*table, numbered(1800, paid=2), key_fields="No")
+        LarkServiceClient().clouddoc.bitable.sync(*table, number_rows(1800, paid=2), key_fields="No")
     assert raised.value.retryable
     assert writes(lark) == 0
 
@@ -76,7 +76,7 @@ def test_short_pages_and_an_absent_total_are_no_problem(lark: Emulator, table: T
     lark.make_rows(*table, 1800, {"No": "A-{n}", "Paid": 1})
     lark.settings(search_total="absent")
     lark.plan_page(0, items=123, times=4)
-    result = LarkServiceClient().clouddoc.bitable.sync(*table, numbered(1800), key_fields="No")
+    result = LarkServiceClient().clouddoc.bitable.sync(*table, number_rows(1800), key_fields="No")
     assert (result.written, result.counts.table_records) == (0, 1800)
 
 
@@ -91,8 +91,12 @@ def test_a_record_that_slips_between_two_pages_is_not_doubled(
         {"do": "add", "rows": [{"No": f"P-{n}"} for n in range(3)]},
     ]
     lark.plan_page(2, app_token=table.app_token, table_id=table.table_id, edits=edits)
-    result = do(lambda c: c.clouddoc.bitable.sync(*table, numbered(1800), key_fields="No", key_form=key_form))
-    again = do(lambda c: c.clouddoc.bitable.sync(*table, numbered(1800), key_fields="No", key_form=key_form))
+    result = do(
+        lambda c: c.clouddoc.bitable.sync(*table, number_rows(1800), key_fields="No", key_form=key_form)
+    )
+    again = do(
+        lambda c: c.clouddoc.bitable.sync(*table, number_rows(1800), key_fields="No", key_form=key_form)
+    )
     assert (result.created, again.created) == (0, 3), "the next run brings back what people deleted"
     assert by_key(table).keys() == {f"A-{n}" for n in range(1800)} | {f"P-{n}" for n in range(3)}
 
@@ -104,7 +108,7 @@ def test_records_that_slip_in_two_scans_are_not_doubled(lark: Emulator, do: Do, 
     for seed in (1, 2):
         edits: list[dict[str, Any]] = [{"do": "delete", "pick": 3, "among": "read"}, added]
         lark.plan_page(2, app_token=table.app_token, table_id=table.table_id, edits=edits, seed=seed)
-    source = numbered(1801)
+    source = number_rows(1801)
     do(lambda c: c.clouddoc.bitable.sync(*table, source, key_fields="No", key_form="trim"))
     keys = [one["fields"]["No"] for one in records(table) if one["fields"]["No"].startswith("A-")]
     assert len(keys) == len(set(keys))
@@ -116,9 +120,9 @@ def test_a_record_that_vanishes_before_its_update_leaves_the_chunk(
     lark.make_rows(*table, 1200, {"No": "A-{n}", "Paid": 1})
     edits = [{"do": "delete", "pick": 4, "among": "all"}]
     lark.plan_page(3, app_token=table.app_token, table_id=table.table_id, edits=edits)
-    result = do(lambda c: c.clouddoc.bitable.sync(*table, numbered(1200, paid=2), key_fields="No"))
+    result = do(lambda c: c.clouddoc.bitable.sync(*table, number_rows(1200, paid=2), key_fields="No"))
     assert (result.updated, result.vanished) == (1196, 4)
-    again = do(lambda c: c.clouddoc.bitable.sync(*table, numbered(1200, paid=2), key_fields="No"))
+    again = do(lambda c: c.clouddoc.bitable.sync(*table, number_rows(1200, paid=2), key_fields="No"))
     assert (again.created, again.updated) == (4, 0)
 
 
@@ -129,7 +133,7 @@ def test_a_record_that_vanishes_before_its_delete_is_done(lark: Emulator, table:
     lark.plan_page(
         3, app_token=table.app_token, table_id=table.table_id, edits=[{"do": "delete", "records": ids}]
     )
-    result = bitable.sync(*table, numbered(1195), key_fields="No", mode="mirror")
+    result = bitable.sync(*table, number_rows(1195), key_fields="No", mode="mirror")
     assert result.deleted == 5
     assert len(by_key(table)) == 1195
 
@@ -140,14 +144,14 @@ def test_a_record_that_got_another_key_is_not_deleted(lark: Emulator, table: Tab
     (record,) = [one["record_id"] for one in records(table) if one["fields"]["No"] == "A-1199"]
     edits = [{"do": "edit", "records": [record], "fields": {"No": "renamed"}}]
     lark.plan_page(3, app_token=table.app_token, table_id=table.table_id, edits=edits)
-    result = bitable.sync(*table, numbered(1190), key_fields="No", mode="mirror")
+    result = bitable.sync(*table, number_rows(1190), key_fields="No", mode="mirror")
     assert (result.deleted, "renamed" in by_key(table)) == (9, True)
 
 
 def test_a_lost_answer_to_a_delete_is_found_out(lark: Emulator, do: Do, table: Table) -> None:
     lark.make_rows(*table, 600, {"No": "A-{n}", "Paid": 1})
     lark.fault("POST", "*/records/batch_delete", drop="after")
-    result = do(lambda c: c.clouddoc.bitable.sync(*table, numbered(560), key_fields="No", mode="mirror"))
+    result = do(lambda c: c.clouddoc.bitable.sync(*table, number_rows(560), key_fields="No", mode="mirror"))
     assert (result.deleted, len(by_key(table))) == (40, 560)
 
 
@@ -155,10 +159,10 @@ def test_the_record_limit_says_how_far_it_came_and_the_next_run_goes_on(lark: Em
     bitable = LarkServiceClient().clouddoc.bitable
     lark.settings(records_per_table=1500)
     with pytest.raises(BulkWriteError, match="stopped after 1000 creates") as raised:
-        bitable.sync(*table, numbered(2100), key_fields="No")
+        bitable.sync(*table, number_rows(2100), key_fields="No")
     assert raised.value.written == 1000
     lark.settings(records_per_table=0)
-    assert bitable.sync(*table, numbered(2100), key_fields="No").created == 1100
+    assert bitable.sync(*table, number_rows(2100), key_fields="No").created == 1100
     assert len(by_key(table)) == 2100
 
 
@@ -169,7 +173,7 @@ def test_a_field_that_does_not_keep_what_is_written_is_reported(
     bitable = LarkServiceClient().clouddoc.bitable
     lark.make_rows(*table, 5, {"No": "A-{n}", "Paid": 1, "Kind": "a"})
     lark.settings(stale_reads_s=60)
-    result = bitable.sync(*table, numbered(5, paid=2), key_fields="No")
+    result = bitable.sync(*table, number_rows(5, paid=2), key_fields="No")
     assert list(result.not_converging) == ["Paid"]
     assert "does not converge" in caplog.text
 
@@ -197,7 +201,7 @@ def test_passing_refusals_are_retried(lark: Emulator, table: Table, code: int) -
     for name in ("search", "batch_create", "batch_update", "batch_delete", "batch_get"):
         lark.fault("POST", f"*/records/{name}", code=code)
     lark.make_rows(*table, 20, {"No": "A-{n}", "Paid": 1})
-    source = [*numbered(10), *numbered(9, 10, paid=2), *rows(1, 50)]
+    source = [*number_rows(10), *number_rows(9, 10, paid=2), *rows(1, 50)]
     result = LarkServiceClient().clouddoc.bitable.sync(*table, source, key_fields="No", mode="mirror")
     assert (result.created, result.updated, result.deleted, len(by_key(table))) == (1, 9, 1, 20)
 
@@ -206,7 +210,7 @@ def test_a_page_that_was_damaged_on_the_way_is_read_again(lark: Emulator, do: Do
     lark.make_rows(*table, 600, {"No": "A-{n}", "Paid": 1})
     damaged = '{"code":0,"msg":"success","data":{"items":[{"fields":{"No":],"has_more":false,"total":600}}'
     lark.fault(path="*/records/search", status=200, body=damaged, skip=1)
-    result = do(lambda c: c.clouddoc.bitable.sync(*table, numbered(600, paid=2), key_fields="No"))
+    result = do(lambda c: c.clouddoc.bitable.sync(*table, number_rows(600, paid=2), key_fields="No"))
     assert (result.updated, result.counts.table_records) == (600, 600)
 
 
@@ -217,5 +221,5 @@ def test_a_page_that_is_written_otherwise_is_read_all_the_same(lark: Emulator, t
     for indent in (None, 2):
         body = json.dumps(answer, indent=indent)
         lark.fault(path="*/records/search", status=200, body=body)
-        result = LarkServiceClient().clouddoc.bitable.sync(*table, numbered(2), key_fields="No")
+        result = LarkServiceClient().clouddoc.bitable.sync(*table, number_rows(2), key_fields="No")
         assert (result.written, result.counts.table_records) == (0, 2)

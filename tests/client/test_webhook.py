@@ -42,16 +42,16 @@ def do(request: pytest.FixtureRequest, lark: Emulator, monkeypatch: pytest.Monke
             with LarkWebhookClient(url_or_token, **settings) as client:
                 return work(client)
 
-        async def awaited() -> Any:
+        async def work_async() -> Any:
             async with AsyncLarkWebhookClient(url_or_token, **settings) as client:
                 return await work(client)
 
-        return asyncio.run(awaited())
+        return asyncio.run(work_async())
 
     return run
 
 
-def received(lark: Emulator) -> list[tuple[str, Any]]:
+def read_received(lark: Emulator) -> list[tuple[str, Any]]:
     (bot,) = lark.state()["webhooks"]
     return [(message["msg_type"], message["content"]) for message in bot["messages"]]
 
@@ -68,7 +68,7 @@ def test_every_type_arrives(lark: Emulator, do: Do) -> None:
     do(lambda c: c.send_image("img_1"), url)
     do(lambda c: c.send_share_chat("oc_1"), url)
     do(lambda c: c.send("text by name", msg_type="text"), url)
-    assert received(lark) == [
+    assert read_received(lark) == [
         ("text", {"text": '✅ 完成 <at user_id="all"></at>'}),
         ("post", {"post": {"zh_cn": {"title": "T", "content": [[{"tag": "text", "text": "line"}]]}}}),
         ("interactive", card),
@@ -86,7 +86,7 @@ def test_a_bare_token_goes_where_base_url_says(
     do(lambda c: c.send_text("by LARK_BASE_URL"))
     monkeypatch.delenv("LARK_BASE_URL")
     do(lambda c: c.send_text("by base_url"), base_url=lark.base_url)
-    assert len(received(lark)) == 2
+    assert len(read_received(lark)) == 2
 
 
 def test_a_signed_bot(lark: Emulator, do: Do) -> None:
@@ -99,7 +99,7 @@ def test_a_signed_bot(lark: Emulator, do: Do) -> None:
     lark.advance(2 * 3600)
     with pytest.raises(PermissionDeniedError, match="clock is right"):
         do(lambda c: c.send_text("x"), secret="sign-secret-1")
-    assert len(received(lark)) == 1
+    assert len(read_received(lark)) == 1
 
 
 def test_keywords(lark: Emulator, do: Do) -> None:
@@ -144,7 +144,7 @@ def test_a_lost_answer_is_not_repeated(lark: Emulator, do: Do) -> None:
     lark.fault(method="POST", path=PATH, drop="after")
     with pytest.raises(OutcomeUnknownError, match="may or may not have happened") as lost:
         do(lambda c: c.send_text("x"))
-    assert (len(received(lark)), count(lark, ENDPOINT)) == (1, 1)
+    assert (len(read_received(lark)), count(lark, ENDPOINT)) == (1, 1)
     assert TOKEN not in str(lost.value) + repr(lost.value) + repr(lost.value.__cause__)
 
 
@@ -153,7 +153,7 @@ def test_a_burst_is_waited_for(lark: Emulator, do: Do, monkeypatch: pytest.Monke
     lark.add_webhook(token=TOKEN)
     lark.fault(method="POST", path=PATH, status=200, code=11232, msg="frequency limited", times=2)
     do(lambda c: c.send_text("x"))
-    assert (len(received(lark)), count(lark, ENDPOINT)) == (1, 3)
+    assert (len(read_received(lark)), count(lark, ENDPOINT)) == (1, 3)
     lark.fault(method="POST", path=PATH, status=200, code=11232, msg="frequency limited", times=2)
     with pytest.raises(RateLimitError, match="100 messages a minute"):
         do(lambda c: c.send_text("x"), max_retries=1)
@@ -166,7 +166,7 @@ def test_a_burst_that_is_refused_as_a_bad_request_is_waited_for(
     lark.add_webhook(token=TOKEN)
     lark.fault(method="POST", path=PATH, status=400, code=9499, msg="too many request")
     do(lambda c: c.send_text("x"))
-    assert (len(received(lark)), count(lark, ENDPOINT)) == (1, 2)
+    assert (len(read_received(lark)), count(lark, ENDPOINT)) == (1, 2)
 
 
 def test_nobody_there(do: Do) -> None:

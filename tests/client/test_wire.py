@@ -32,11 +32,11 @@ def in_turn(kind: str, server: RawServer, works: list[Callable[[Any], Any]], **s
             work(LarkServiceClient(f"cli_{number}", "s", base_url=server.url, **settings))
         return
 
-    async def awaited() -> None:
+    async def work_async() -> None:
         for number, work in enumerate(works):
             await work(AsyncLarkServiceClient(f"cli_{number}", "s", base_url=server.url, **settings))
 
-    asyncio.run(awaited())
+    asyncio.run(work_async())
 
 
 both = pytest.mark.parametrize("kind", ["sync", "async"])
@@ -105,7 +105,7 @@ def test_an_upload_is_sent_again_as_a_whole(kind: str, source: str, tmp_path: Pa
     path = tmp_path / "a"
     path.write_bytes(b"head" + content)
     answers = iter([None, http(b"busy", "502 Bad Gateway"), http(OK)])
-    with raw_server(lambda _: next(answers)) as server, path.open("rb") as stream, piped(content) as pipe:
+    with raw_server(lambda _: next(answers)) as server, path.open("rb") as stream, make_pipe(content) as pipe:
         stream.seek(4)  # what comes before is not part of the upload
         file = {"path": path, "bytes": content, "stream": stream, "pipe": pipe}[source]
         in_turn(kind, server, [lambda c: c.messaging.upload_file(file, file_name="a")])
@@ -115,7 +115,7 @@ def test_an_upload_is_sent_again_as_a_whole(kind: str, source: str, tmp_path: Pa
 
 
 @contextmanager
-def piped(content: bytes) -> Iterator[IO[bytes]]:
+def make_pipe(content: bytes) -> Iterator[IO[bytes]]:
     """A file that can be read only once."""
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as file, ThreadPoolExecutor(1) as writer:

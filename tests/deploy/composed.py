@@ -41,16 +41,16 @@ def services(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     Raises:
         UnsetError: A variable without a default is not set, or empty.
     """
-    found: dict[str, dict[str, Any]] = filled(yaml.safe_load(FILE.read_text()), environ)["services"]
+    found: dict[str, dict[str, Any]] = fill(yaml.safe_load(FILE.read_text()), environ)["services"]
     return found
 
 
-def filled(value: Any, environ: Mapping[str, str]) -> Any:
+def fill(value: Any, environ: Mapping[str, str]) -> Any:
     """Return a value with variables in their places, in all of its strings."""
     if isinstance(value, dict):
-        return {key: filled(one, environ) for key, one in value.items()}
+        return {key: fill(one, environ) for key, one in value.items()}
     if isinstance(value, list):
-        return [filled(one, environ) for one in value]
+        return [fill(one, environ) for one in value]
     if not isinstance(value, str):
         return value
 

@@ -85,7 +85,7 @@ def readiness(port: int) -> dict[str, Any]:
 
 
 @contextmanager
-def started(
+def start(
     service: Deployed, folder: Path, program: Sequence[str] = LARK_PROVIDER
 ) -> Iterator[dict[str, Any]]:
     """Run a service until it is ready, and yield the answer of its probe; SIGTERM has to end it well.

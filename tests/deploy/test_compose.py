@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from lark_provider.cli.__main__ import parser
 from lark_provider.storage.crypto import Keys
 from tests.deploy.composed import FILE, FOLDER, IMAGE, UnsetError, secrets, services, settings
-from tests.deploy.running import Deployed, run, started
+from tests.deploy.running import Deployed, run, start
 from tests.services import compose
 from tests.services.finding import UnavailableError
 
@@ -35,15 +35,15 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return secrets(tmp_path_factory.mktemp("compose"))
 
 
-def probed(service: dict[str, Any]) -> int:
+def find_probed_port(service: dict[str, Any]) -> int:
     """Return the port that the health check of a service asks."""
     [port] = re.findall(r"127\.0\.0\.1:(\d+)/readyz", " ".join(service["healthcheck"]["test"]))
     return int(port)
 
 
-def deployed(name: str, env: dict[str, str]) -> Deployed:
+def read_service(name: str, env: dict[str, str]) -> Deployed:
     service = services(env)[name]
-    return Deployed(tuple(service["command"]), service["environment"], probed(service))
+    return Deployed(tuple(service["command"]), service["environment"], find_probed_port(service))
 
 
 def test_each_part_is_a_profile(env: dict[str, str]) -> None:
@@ -150,7 +150,7 @@ def test_each_file_that_it_mounts_or_builds_from_is_there(env: dict[str, str]) -
 def test_prometheus_and_grafana_find_what_runs(env: dict[str, str]) -> None:
     scraped = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
     jobs = {job["job_name"]: job["dns_sd_configs"] for job in scraped["scrape_configs"]}
-    ports = {f"lark-{name}": deployed(name, env).ports["--metrics-port"] for name in SERVICES}
+    ports = {f"lark-{name}": read_service(name, env).ports["--metrics-port"] for name in SERVICES}
     assert {job: [(one["names"], one["port"])] for job, [one] in jobs.items()} == {
         job: [([job.removeprefix("lark-")], port)] for job, port in ports.items()
     }
@@ -167,7 +167,7 @@ def test_the_command_lines_are_understood_and_health_is_asked_where_it_is_answer
     service = services(env)[name]
     assert callable(parser().parse_args(service["command"]).run)
     if name in SERVICES:
-        made = deployed(name, env)
+        made = read_service(name, env)
         assert made.probe in {made.ports.get("--probe-port"), made.ports.get("--port")}
 
 
@@ -249,5 +249,5 @@ def test_what_it_starts_becomes_ready_writes_nowhere_and_drains(
 ) -> None:
     migrate = services(here)["migrate"]
     run(migrate["command"], migrate["environment"], empty)
-    with started(deployed(name, here), empty) as answer:
+    with start(read_service(name, here), empty) as answer:
         assert answer["sinks"].items() >= sinks.items()

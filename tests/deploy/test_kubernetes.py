@@ -17,7 +17,7 @@ from lark_provider import __version__, config
 from lark_provider.cli.__main__ import parser
 from lark_provider.protocol.hitl.proof import SECRET_VARIABLE
 from lark_provider.storage import urls
-from tests.deploy.running import Deployed, as_text, run, started
+from tests.deploy.running import Deployed, as_text, run, start
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 CODE = FOLDER.parents[1] / "lark_provider"
@@ -138,7 +138,7 @@ def test_probes_ask_where_the_commands_answer() -> None:
         if "args" not in container:
             assert asked == {8782}  # its program's default
             continue
-        ports = made(container).ports
+        ports = read_container(container).ports
         assert asked == {ports.get("--probe-port") or ports["--port"]}
         assert {one["containerPort"] for one in container["ports"]} == set(ports.values())
         assert port(container, "metrics") == ports["--metrics-port"]
@@ -191,7 +191,7 @@ def test_secrets_stand_in_no_manifest_and_each_goes_where_it_is_needed() -> None
     }
 
 
-def made(container: dict[str, Any], **environ: str) -> Deployed:
+def read_container(container: dict[str, Any], **environ: str) -> Deployed:
     probe = port(container, container["readinessProbe"]["httpGet"]["port"])
     return Deployed(tuple(container.get("args", ())), settings(container) | environ, probe)
 
@@ -236,7 +236,7 @@ def test_what_the_pods_run_becomes_ready_writes_nowhere_and_drains(
     name: str, environ: dict[str, str], migrated: Path
 ) -> None:
     [container] = pod(objects("Deployment")[name])["containers"]
-    with started(made(container, **environ), migrated) as answer:
+    with start(read_container(container, **environ), migrated) as answer:
         assert answer["sinks"].items() >= {"rabbitmq": True, "database": True}.items()
 
 
@@ -248,9 +248,9 @@ def test_the_consumer_becomes_ready_writes_nowhere_and_drains(
     assert program == "python"
     [mount] = [one for one in container["volumeMounts"] if one["name"] == "consumers"]
     here = FOLDER / "consumers" / Path(file).relative_to(mount["mountPath"])
-    service = made(container, **environ)
+    service = read_container(container, **environ)
     moved = service.elsewhere if service.words else service
-    with started(moved, migrated, (sys.executable, str(here))) as answer:
+    with start(moved, migrated, (sys.executable, str(here))) as answer:
         assert answer["sinks"] == {"rabbitmq": True, "database": True}
 
 

@@ -18,7 +18,7 @@ SLOW = Limit("slow", interval=5.0, burst=0.0, block=8)
 NEVER = float("inf")
 
 
-def taken(found: Buckets) -> float:
+def take(found: Buckets) -> float:
     at, missing = found.take("app", [FAST])
     assert missing == []
     return at
@@ -48,8 +48,8 @@ def test_reserved_times_are_used_up_one_by_one(clock: Clock) -> None:
     assert found.take("app", [FAST]) == (0.0, [FAST])
     found.put("app", {FAST: 1000.0}, {FAST: 3})
     assert found.take("another app", [FAST]) == (0.0, [FAST])
-    assert taken(found) == pytest.approx(1000.1)
-    assert taken(found) == pytest.approx(1000.2)
+    assert take(found) == pytest.approx(1000.1)
+    assert take(found) == pytest.approx(1000.2)
     assert found.take("app", [FAST]) == (0.0, [FAST])
 
 
@@ -68,7 +68,7 @@ def test_a_reserved_time_that_passed_long_ago_is_not_used(clock: Clock) -> None:
     found = Buckets()
     found.put("app", {FAST: 1000.0}, {FAST: 5})
     clock.now = 1000.55  # of 1000.1 to 1000.4, those from 1000.25 on may still be used
-    assert taken(found) == pytest.approx(1000.3)
+    assert take(found) == pytest.approx(1000.3)
     clock.now = 1010.0
     assert found.take("app", [FAST]) == (0.0, [FAST])
 

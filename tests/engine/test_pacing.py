@@ -126,7 +126,7 @@ def test_no_window_ever_has_more_than_lark_takes(count: int, seconds: float, pau
         assert times[first + count] - times[first] >= seconds - 0.01
 
 
-def refused(lark: Emulator) -> int:
+def count_refused(lark: Emulator) -> int:
     return sum(one["status"] == 429 or one["code"] in {99991400, 230020} for one in lark.requests())
 
 
@@ -135,7 +135,7 @@ def test_many_calls_at_once_run_into_no_limit(lark: Emulator) -> None:
     with ThreadPoolExecutor(30) as pool:
         list(pool.map(lambda number: client.contact.get_id(f"u{number}@example.com"), range(60)))
         list(pool.map(lambda number: client.messaging.send_text(CHAT, f"{number}"), range(12)))
-    assert refused(lark) == 0
+    assert count_refused(lark) == 0
 
 
 def test_tasks_of_a_loop_share_the_pace(lark: Emulator) -> None:
@@ -144,7 +144,7 @@ def test_tasks_of_a_loop_share_the_pace(lark: Emulator) -> None:
             await asyncio.gather(*(client.contact.get_id(f"u{number}@example.com") for number in range(60)))
 
     asyncio.run(all_at_once())
-    assert refused(lark) == 0
+    assert count_refused(lark) == 0
 
 
 def ask(count: int) -> int:
@@ -162,7 +162,7 @@ def test_processes_that_share_a_database_share_the_pace(
     with Crowd(8) as crowd:
         outcomes = crowd.all(ask, 10)
     assert Counter(one.error for one in outcomes) == {"": 8}
-    assert refused(lark) == 0
+    assert count_refused(lark) == 0
 
 
 def test_it_can_be_turned_off(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +183,7 @@ def test_a_wait_beyond_the_deadline_is_an_error_and_nothing_is_sent(lark: Emulat
     hasty = LarkServiceClient(deadline=0.1).messaging
     with pytest.raises(DeadlineExceededError, match="other requests to Lark are ahead of it"):
         hasty.send_text(CHAT, "at once")
-    assert refused(lark) == 0
+    assert count_refused(lark) == 0
 
 
 @pytest.mark.parametrize("shares_a_database", [False, True])

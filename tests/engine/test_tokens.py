@@ -22,7 +22,7 @@ def cache() -> TokenCache:
     return TokenCache()
 
 
-def fetched(
+def fetch(
     cache: TokenCache, clock: Clock, value: str = "t-1", expires_in: float = 7200, rejected: str | None = None
 ) -> None:
     step = cache.acquire("k", rejected, clock())
@@ -54,7 +54,7 @@ def test_the_first_fetches_and_the_others_wait(cache: TokenCache, clock: Clock) 
 
 
 def test_a_stale_token_is_renewed_by_one_and_used_by_the_others(cache: TokenCache, clock: Clock) -> None:
-    fetched(cache, clock)
+    fetch(cache, clock)
     clock.now += 7200 - 19 * 60
     one = cache.acquire("k", None, clock())
     assert isinstance(one, Use)
@@ -66,7 +66,7 @@ def test_a_stale_token_is_renewed_by_one_and_used_by_the_others(cache: TokenCach
 
 
 def test_a_renewal_that_fails_leaves_the_stale_token_in_use(cache: TokenCache, clock: Clock) -> None:
-    fetched(cache, clock)
+    fetch(cache, clock)
     clock.now += 7200 - 10 * 60
     flight = renewal(cache, clock)
     cache.fail(flight, TransportError("down"), clock())
@@ -76,7 +76,7 @@ def test_a_renewal_that_fails_leaves_the_stale_token_in_use(cache: TokenCache, c
 
 
 def test_a_renewal_that_takes_long_is_not_begun_twice(cache: TokenCache, clock: Clock) -> None:
-    fetched(cache, clock)
+    fetch(cache, clock)
     clock.now += 7200 - 10 * 60
     renewal(cache, clock)
     clock.now += 61
@@ -86,7 +86,7 @@ def test_a_renewal_that_takes_long_is_not_begun_twice(cache: TokenCache, clock: 
 def test_lark_sending_the_same_stale_token_again_is_not_asked_every_time(
     cache: TokenCache, clock: Clock
 ) -> None:
-    fetched(cache, clock)
+    fetch(cache, clock)
     clock.now += 7200 - 10 * 60
     cache.resolve(renewal(cache, clock), token(clock, "t-1", 600))
     clock.now += 590
@@ -95,8 +95,8 @@ def test_lark_sending_the_same_stale_token_again_is_not_asked_every_time(
 
 
 def test_only_the_rejected_token_is_dropped(cache: TokenCache, clock: Clock) -> None:
-    fetched(cache, clock)
-    fetched(cache, clock, "t-2", rejected="t-1")
+    fetch(cache, clock)
+    fetch(cache, clock, "t-2", rejected="t-1")
     assert cache.acquire("k", "t-1", clock()) == Use("t-2")
 
 
@@ -132,7 +132,7 @@ def test_when_the_one_who_fetches_is_cancelled_the_others_take_over(cache: Token
 
 
 def test_a_renewal_that_never_began_is_begun_by_the_next(cache: TokenCache, clock: Clock) -> None:
-    fetched(cache, clock)
+    fetch(cache, clock)
     clock.now += 7200 - 10 * 60
     flight = renewal(cache, clock)
     cache.abandon(flight)
@@ -167,16 +167,16 @@ def test_refusals_are_few_and_hold_no_frames(cache: TokenCache, clock: Clock) ->
 
 
 def test_who_was_refused_last_stays_refused_when_there_are_too_many(cache: TokenCache, clock: Clock) -> None:
-    def refused(key: str) -> None:
+    def refuse(key: str) -> None:
         step = cache.acquire(key, None, clock())
         assert isinstance(step, Fetch)
         cache.fail(step.flight, TokenAcquisitionError("no"), clock())
 
     for number in range(256):
-        refused(f"k{number}")
+        refuse(f"k{number}")
     clock.now += 30
-    refused("k0")
-    refused("another")
+    refuse("k0")
+    refuse("another")
     for key in ("k0", "another"):
         with pytest.raises(TokenAcquisitionError):
             cache.acquire(key, None, clock())
@@ -196,7 +196,7 @@ def test_a_token_that_arrives_late_ends_a_refusal(cache: TokenCache, clock: Cloc
 def test_a_token_that_lark_rejected_for_one_is_not_used_by_the_others(
     cache: TokenCache, clock: Clock
 ) -> None:
-    fetched(cache, clock, "t-1")
+    fetch(cache, clock, "t-1")
     assert isinstance(cache.acquire("k", "t-1", clock()), Fetch)
     assert isinstance(cache.acquire("k", None, clock()), Join)
 

@@ -35,11 +35,11 @@ def send(base_url: str | None = None, *, params: dict[str, str] | None = None, *
 
 
 def asend(base_url: str | None = None, *, params: dict[str, str] | None = None, **settings: Any) -> object:
-    async def awaited() -> object:
+    async def call_async() -> object:
         async with AsyncLarkServiceClient(base_url=base_url, **settings) as client:
             return await (client.call("GET", "/im/v1/chats", params=params) if params else client.bot.info())
 
-    return asyncio.run(awaited())
+    return asyncio.run(call_async())
 
 
 each = pytest.mark.parametrize("do", [send, asend])

@@ -32,11 +32,11 @@ def ask(server: OwnPostgres) -> Iterator[Ask]:
     """Asks the server something, each time again."""
     with closing(server.server.connect()) as connection, connection.cursor() as cursor:
 
-        def answered(statement: str) -> list[tuple[object, ...]]:
+        def query(statement: str) -> list[tuple[object, ...]]:
             cursor.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
-        yield answered
+        yield query
 
 
 @pytest.fixture

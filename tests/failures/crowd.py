@@ -151,7 +151,7 @@ def _name(work: Work) -> str:
     return f"{work.__module__}:{work.__qualname__}"
 
 
-def _found(name: str) -> Work:
+def _import_work(name: str) -> Work:
     module, _, attribute = name.partition(":")
     found: Work = getattr(importlib.import_module(module), attribute)
     return found
@@ -179,7 +179,7 @@ _warnings = _Warnings()
 def _do(name: str, arguments: list[Any]) -> None:
     result: dict[str, Any] = {"pid": os.getpid()}
     try:
-        result["value"] = _found(name)(*arguments)
+        result["value"] = _import_work(name)(*arguments)
     except Exception as error:  # noqa: BLE001 - told to whoever asked
         result["error"] = f"{type(error).__name__}: {error}"[:2000]
     result["warnings"], _warnings.texts = _warnings.texts[:4], []
@@ -198,7 +198,7 @@ def main(count: int, first: str) -> None:
     httpx.Client().close()  # which imports the larger part of it
     logging.getLogger("lark_provider").addHandler(_warnings)
     if first:
-        _found(first)()
+        _import_work(first)()
     gc.freeze()
     to: dict[int, int] = {}
     for _ in range(count):

@@ -43,10 +43,10 @@ class Stream:
         self._prepare(LarkServiceClient(timeout=TIMEOUT)).messaging.send_text(CHAT, "x")
 
     def aonce(self) -> None:
-        async def sent() -> None:
+        async def send_one() -> None:
             await self._prepare(AsyncLarkServiceClient(timeout=TIMEOUT)).messaging.send_text(CHAT, "x")
 
-        asyncio.run(sent())
+        asyncio.run(send_one())
 
     def _run(self, once: Callable[[], None]) -> None:
         while not self._ended.is_set():

@@ -12,7 +12,7 @@ from lark_emulator import Emulator
 from tests.failures import work
 from tests.failures.conftest import TOKEN_PATH, Ask
 from tests.failures.crowd import Crowd, values
-from tests.failures.waiting import stopped, wait_until
+from tests.failures.waiting import is_stopped, wait_until
 
 PASSED = 7200 - 900
 """Seconds after which a token is stale."""
@@ -53,7 +53,7 @@ def test_of_many_who_waited_for_it_one_fetches(
         assert fetched() == 2
         if how is signal.SIGSTOP:
             [[ends]] = ask("SELECT expires_at FROM tokens")
-            assert stopped(victim)
+            assert is_stopped(victim)
             os.kill(victim, signal.SIGCONT)
             assert [outcome.error for outcome in crowd.outcomes(1)] == [""]
             assert ask(f"SELECT count(*) FROM tokens WHERE expires_at >= '{ends}'") == [(1,)]  # noqa: S608 - a time
@@ -70,7 +70,7 @@ def test_one_that_froze_inside_a_transaction_does_not_lock_the_others_out(
     with Crowd(2) as crowd:
         frozen, other = crowd.pids
         crowd.begin(work.freeze_inside_a_claim, who=frozen)
-        wait_until(lambda: stopped(frozen))
+        wait_until(lambda: is_stopped(frozen))
         outcome = crowd.one(other, work.call)
         assert (outcome.error, outcome.warnings) == ("", [])
         assert ask("SELECT count(*) FROM tokens") == [(1,)]

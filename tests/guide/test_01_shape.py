@@ -11,7 +11,7 @@ from lark_emulator import Emulator
 from lark_provider import __version__
 from tests.guide.arrived import open_id, texts
 from tests.guide.reader import CHECKOUT, Reader
-from tests.package.environments import built, locked, run
+from tests.package.environments import build_wheel, read_locked, run
 
 ALONE = """
 import sys
@@ -50,9 +50,9 @@ def test_guide_01_a_library_that_starts_no_server(lark: Emulator, reader: Reader
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of this checkout and those of what it needs, fetched by pip as it is configured."""
     folder = tmp_path_factory.mktemp("wheels")
-    wheel = built(CHECKOUT, folder)
+    wheel = build_wheel(CHECKOUT, folder)
     constraints = tmp_path_factory.mktemp("constraints") / "constraints.txt"
-    constraints.write_text("\n".join(locked().values()))
+    constraints.write_text("\n".join(read_locked().values()))
     pip = (sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:", "--dest", folder)
     run(*pip, "--constraint", constraints, wheel)
     return folder

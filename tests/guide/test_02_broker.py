@@ -21,7 +21,7 @@ from lark_provider.storage import urls
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
 from tests.callbacks.commands import Command, gateway
-from tests.callbacks.pumping import NAMES, cards, pumping, stored
+from tests.callbacks.pumping import NAMES, cards, pumping, read_stored
 from tests.failures.waiting import wait_until
 from tests.guide.arrived import open_id, texts
 from tests.guide.reader import Database, Reader
@@ -47,11 +47,11 @@ with LarkServiceClient(app_id="cli_your_app_id") as client:
 """
 
 
-def clicked(base: str, event_id: str) -> bytes:
+def click(base: str, event_id: str) -> bytes:
     """Click on a card, as Lark posts it."""
     made = sender.card(now=time.time())
     made["header"]["event_id"] = event_id
-    body = sender.sealed(made)
+    body = sender.seal_body(made)
     headers = sender.headers(body, timestamp=str(int(time.time())))
     return httpx.post(f"{base}/lark/callbacks/{sender.APP}", content=body, headers=headers).content
 
@@ -72,15 +72,15 @@ def test_guide_11_a_click_reaches_the_database_with_a_broker_and_without(
     base = f"http://{HOST}:{port}"
     try:
         wait_until(lambda: all(httpx.get(f"{base}/readyz").json()["sinks"].values()))
-        assert clicked(base, "e1") == RECEIVED
+        assert click(base, "e1") == RECEIVED
     finally:
         assert command.end() == 0
     if broker:
         pump = Command(tmp_path / "pump.log", "pump", settings=settings)
         pump.start()
-        wait_until(lambda: stored(own_url(upgraded)) == ["e1"])
+        wait_until(lambda: read_stored(own_url(upgraded)) == ["e1"])
         assert pump.end() == 0
-    assert stored(own_url(upgraded)) == ["e1"]
+    assert read_stored(own_url(upgraded)) == ["e1"]
 
 
 def test_guide_11_everything_else_needs_no_broker(
@@ -124,7 +124,7 @@ def test_guide_13_the_environment_steers_the_connection(
     """What is published where the parts say is in this virtual host, and is pumped from there."""
     mq.send(rabbitmq, "card.cli_1", mq.card("e1"))
     assert Pump(amqp.broker(), Inbox(own_url(upgraded))).once(seconds=mq.LIMIT) == 1
-    assert stored(own_url(upgraded)) == ["e1"]
+    assert read_stored(own_url(upgraded)) == ["e1"]
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -155,11 +155,11 @@ def test_guide_14_queues_and_messages_survive_a_restart_and_clients_reconnect(
     assert mq.ids(mq.peek(url, CARDS)) == NAMES[:100]
     assert len(mq.peek(url, EVENTS)) == 1
     with pumping(url, inbox):
-        wait_until(lambda: len(stored(own_url(upgraded))) == 100)
+        wait_until(lambda: len(read_stored(own_url(upgraded))) == 100)
         own_rabbitmq.stop()
         own_rabbitmq.start()
         mq.send(url, "card.cli_1", mq.card("after"))
-        wait_until(lambda: stored(own_url(upgraded)) == [*NAMES[:100], "after"])
+        wait_until(lambda: read_stored(own_url(upgraded)) == [*NAMES[:100], "after"])
     with connect(url) as connection:  # raises unless it is a quorum queue, which a cluster replicates
         arguments = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
         dead = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "lark.events.dead"}

@@ -46,7 +46,7 @@ PGCRYPTO = 'psql -U lark -d lark_service -c "CREATE EXTENSION IF NOT EXISTS pgcr
 AWKWARD = "p@ss/w%rd:#1 +&?"
 
 
-def composed(service: str) -> dict[str, Any]:
+def read_service(service: str) -> dict[str, Any]:
     """A service of docker-compose.yml."""
     found: dict[str, Any] = yaml.safe_load(compose.FILE.read_text())["services"][service]
     return found
@@ -87,7 +87,7 @@ def test_guide_04_compose_file_has_the_services_that_the_commands_name(say: Call
 
 
 def test_guide_05_the_postgres_of_docker_run(upgraded: Database, lark: Emulator, apps: object) -> None:
-    assert_same(composed("postgres"), RUN_POSTGRES)
+    assert_same(read_service("postgres"), RUN_POSTGRES)
     with LarkServiceClient(app_id="cli_your_app_id") as client:
         client.messaging.send_text(receiver_id=open_id(lark), content="Hello")
     assert upgraded.ask("SELECT current_database(), current_user, count(*) FROM tokens") == [
@@ -152,5 +152,5 @@ def test_guide_10_defaults(upgraded: Database, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_guide_12_the_rabbitmq_of_docker_run() -> None:
-    assert_same(composed("rabbitmq"), RUN_RABBITMQ)
-    assert "healthcheck" in composed("rabbitmq")
+    assert_same(read_service("rabbitmq"), RUN_RABBITMQ)
+    assert "healthcheck" in read_service("rabbitmq")

@@ -88,7 +88,7 @@ def test_guide_21_a_client_for_each_request_is_cheap(
         client = LarkServiceClient(app_id="cli_your_app_id")
         client.messaging.send_text(receiver_id=receiver, content="Hello")
 
-    def opened() -> tuple[int, int, int]:
+    def count_open() -> tuple[int, int, int]:
         gc.collect()  # what earlier tests left in cycles closes its files now, not in between
         files = len(list(Path("/proc/self/fd").iterdir()))
         ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lark_provider'"
@@ -96,10 +96,10 @@ def test_guide_21_a_client_for_each_request_is_cheap(
         return files, int(connections), int(lark.state(summary=True)["connections"])
 
     request()
-    before = opened()
+    before = count_open()
     for _ in range(100):
         request()
-    assert opened() == before
+    assert count_open() == before
     reader.python(SEND.replace("ou_xxxxxxxx", receiver))
     assert len(texts(lark)) == 102
     assert token_requests(lark) == 1

@@ -32,7 +32,7 @@ def checkout(reader: Reader) -> Path:
     return folder
 
 
-def written(folder: Path, message: str) -> Path:
+def read_script(folder: Path, message: str) -> Path:
     """The script that `alembic revision -m` has written."""
     (script,) = (folder / "migrations" / "versions").glob(f"*_{message.replace(' ', '_')}.py")
     return script
@@ -87,13 +87,13 @@ def test_guide_45_autogenerate_is_empty_right_after_an_upgrade(
     reader: Reader, upgraded: Database, checkout: Path
 ) -> None:
     reader.run('alembic revision --autogenerate -m "add new table"', folder=checkout)
-    script = written(checkout, "add new table")
+    script = read_script(checkout, "add new table")
     assert (body(script, "upgrade"), body(script, "downgrade")) == (["pass"], ["pass"])
 
 
 def test_guide_46_a_manual_revision(reader: Reader, upgraded: Database, checkout: Path) -> None:
     reader.run('alembic revision -m "manual migration"', folder=checkout)
-    script = written(checkout, "manual migration")
+    script = read_script(checkout, "manual migration")
     ours = 'def upgrade() -> None:\n    op.execute("CREATE TABLE ours (n int)")\n'
     script.write_text(script.read_text().replace("def upgrade() -> None:\n", ours))
     reader.run("alembic upgrade head", folder=checkout)

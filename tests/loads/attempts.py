@@ -43,7 +43,7 @@ def rows(
         yield {**row, "Who": "ou_nobody"} if number in bad else row
 
 
-def disturbed(steps: Procedure[Any], at: int, act: Callable[[], None], delay: float | None) -> Procedure[Any]:
+def disturb(steps: Procedure[Any], at: int, act: Callable[[], None], delay: float | None) -> Procedure[Any]:
     """Run steps, and act before the effect of a number; or so many seconds after that effect began."""
     answer: Any = None
     error: Exception | None = None
@@ -76,7 +76,7 @@ def perform(
     """
     if spec.get("at") is not None:
         sent = signal.Signals(spec["signal"])
-        steps = disturbed(steps, spec["at"], lambda: os.kill(os.getpid(), sent), spec.get("delay"))
+        steps = disturb(steps, spec["at"], lambda: os.kill(os.getpid(), sent), spec.get("delay"))
     began = time.monotonic()
     try:
         result = LarkServiceClient().perform(steps)
@@ -99,7 +99,7 @@ def attempt(spec: dict[str, Any]) -> dict[str, Any]:
     fitting = Fitting(None, 1000)
     steps: Procedure[Any] = load(spec["app_token"], spec["table_id"], source, spec["key"], options, fitting)
 
-    def shown(result: BulkResult) -> dict[str, Any]:
+    def describe_result(result: BulkResult) -> dict[str, Any]:
         return {
             "written": result.written,
             "replayed": result.replayed,
@@ -108,7 +108,7 @@ def attempt(spec: dict[str, Any]) -> dict[str, Any]:
             "rejected": [one.row - 1 for one in fitting.rejected],
         }
 
-    return perform(steps, spec, shown)
+    return perform(steps, spec, describe_result)
 
 
 def _say(line: dict[str, Any]) -> None:
@@ -208,7 +208,7 @@ class Attempts:
             self._parent.stdin.flush()
             return self._begun.get(timeout=SECONDS)
 
-    def ended(self, pid: int, seconds: float = SECONDS) -> dict[str, Any] | None:
+    def wait_until_ended(self, pid: int, seconds: float = SECONDS) -> dict[str, Any] | None:
         """Wait until an attempt has ended; None if it has not."""
         try:
             found: dict[str, Any] = self._end(pid).get(timeout=seconds)
@@ -218,7 +218,7 @@ class Attempts:
 
     def run(self, spec: dict[str, Any]) -> dict[str, Any]:
         """Make an attempt, and return what it said, which is nothing if it was killed."""
-        found = self.ended(self.start(spec))
+        found = self.wait_until_ended(self.start(spec))
         assert found is not None, "the attempt has not ended in time"
         return found["said"] or {}
 

@@ -39,7 +39,7 @@ class Place:
         result: BulkResult = self.bitable.bulk_insert(self.app_token, self.table_id, source, **given)
         return result
 
-    def stored(self) -> list[dict[str, Any]]:
+    def read_stored(self) -> list[dict[str, Any]]:
         """Return the values of all records, in the order of `No`."""
         found = self.bitable.search_records(self.app_token, self.table_id)
         return sorted((one["fields"] for one in found), key=lambda one: float(one.get("No", -1)))
@@ -103,10 +103,10 @@ def do(request: pytest.FixtureRequest) -> Callable[[Callable[[Any], Any]], Any]:
         if request.param == "sync":
             return work(LarkServiceClient())
 
-        async def awaited() -> Any:
+        async def work_async() -> Any:
             async with AsyncLarkServiceClient() as client:
                 return await work(client)
 
-        return asyncio.run(awaited())
+        return asyncio.run(work_async())
 
     return run

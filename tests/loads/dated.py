@@ -23,7 +23,7 @@ def attempt(spec: dict[str, Any]) -> dict[str, Any]:
     source = [{"No": number, "Day": FIRST + dt.timedelta(number)} for number in range(spec["rows"])]
     steps = load(spec["app_token"], spec["table_id"], source, spec["key"], options)
 
-    def shown(result: BulkResult) -> dict[str, Any]:
+    def describe_result(result: BulkResult) -> dict[str, Any]:
         return {"written": result.written}
 
-    return attempts.perform(steps, spec, shown)
+    return attempts.perform(steps, spec, describe_result)

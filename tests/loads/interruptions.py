@@ -78,7 +78,7 @@ class Interruptions:
             self._end(pid)
 
     def _end(self, pid: int) -> None:
-        ended = self._attempts.ended(pid)
+        ended = self._attempts.wait_until_ended(pid)
         assert ended is not None, f"seed {self._outcome.seed}: an attempt has not ended"
         self._outcome.kills += ended["status"] == signal.SIGKILL
         self._note(ended)

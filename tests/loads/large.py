@@ -45,7 +45,7 @@ print(json.dumps({"peak": peak, "wall": time.monotonic() - begun, "cpu": time.pr
 """
 
 
-def measured(lark: Emulator, what: str, count: int, database_url: str) -> dict[str, Any]:
+def measure(lark: Emulator, what: str, count: int, database_url: str) -> dict[str, Any]:
     """Sync or load so many rows, and return peak memory in MB, seconds, CPU seconds and requests."""
     bitable = LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url).clouddoc.bitable
     app_token = bitable.create_app("Large").data["app"]["app_token"]
@@ -74,8 +74,8 @@ def main(count: int) -> int:
     with tempfile.TemporaryDirectory() as folder, Emulator(settings=settings) as lark:
         for what in ("sync", "load"):
             url = f"sqlite:///{folder}/{what}.db"
-            empty = measured(lark, what, FEW, url)
-            found = measured(lark, what, count, url)
+            empty = measure(lark, what, FEW, url)
+            found = measure(lark, what, count, url)
             over = found["peak"] - empty["peak"]
             is_over = is_over or over > MAX_MB
             sys.stdout.write(

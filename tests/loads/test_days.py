@@ -47,7 +47,7 @@ def move(place: Place, zone: str) -> None:
     )
 
 
-def asked(place: Place) -> int:
+def count_settings_reads(place: Place) -> int:
     """How often the base's settings were read."""
     return int(place.lark.state(summary=True)["by_endpoint"].get(APP, 0))
 
@@ -62,14 +62,14 @@ def days(count: int, start: int = 0) -> list[dict[str, Any]]:
     ]
 
 
-def interrupted(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def break_off(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     yield from rows
     raise OSError("the source is gone")
 
 
 def standing(place: Place, zone: str) -> list[dt.datetime]:
     """Return what is in the table, by the clock of a zone."""
-    return [row["Day"].astimezone(ZoneInfo(zone)).replace(tzinfo=None) for row in place.stored()]
+    return [row["Day"].astimezone(ZoneInfo(zone)).replace(tzinfo=None) for row in place.read_stored()]
 
 
 def midnights(count: int) -> list[dt.datetime]:
@@ -103,7 +103,7 @@ def test_a_sync_of_the_same_rows_finds_nothing_to_write(dated: Place, own: str, 
 def test_a_load_writes_days_in_the_zone_that_it_was_given(dated: Place) -> None:
     dated.load(days(5), zone=TOKYO)
     assert standing(dated, TOKYO) == midnights(5)
-    assert asked(dated) == 0
+    assert count_settings_reads(dated) == 0
 
 
 @each_validate
@@ -118,12 +118,12 @@ def test_the_zone_is_read_once_and_only_for_days(dated: Place, validate: Validat
     moments += [{"No": 4, "Day": "2026-03-08T09:00:00+08:00"}, {"No": 5, "Day": "2026-03-08T09:00Z"}]
     dated.load(moments, "moments", chunk_size=2, validate=validate)
     dated.load(days(4), "named", zone=TOKYO, validate=validate)
-    assert asked(dated) == 0
+    assert count_settings_reads(dated) == 0
     # The first day is in the third chunk.
     dated.load(iter([*moments[:4], *days(9)]), "days", chunk_size=2, validate=validate)
-    assert asked(dated) == 1
+    assert count_settings_reads(dated) == 1
     dated.load(iter([*moments[:4], *days(9)]), "days", chunk_size=2, validate=validate)
-    assert asked(dated) == 1, "it is recorded"
+    assert count_settings_reads(dated) == 1, "it is recorded"
 
 
 @each_validate
@@ -162,11 +162,11 @@ def test_loads_of_earlier_versions_keep_their_days(
         dated.load(days(25), zone="UTC")
     else:
         with pytest.raises(BulkWriteError):
-            dated.load(interrupted(days(20)), zone="UTC")
+            dated.load(break_off(days(20)), zone="UTC")
     recorded_by_an_earlier_version(database)
     done = dated.load(days(25), validate=validate)
     assert (done.written, done.replayed) == (25, 25 if finished else 20)
-    assert (standing(dated, "UTC"), asked(dated)) == (midnights(25), 0)
+    assert (standing(dated, "UTC"), count_settings_reads(dated)) == (midnights(25), 0)
     dated.load(days(25), validate=validate, restart=1)
     assert standing(dated, SHANGHAI) == midnights(25)
 
@@ -174,7 +174,7 @@ def test_loads_of_earlier_versions_keep_their_days(
 @pytest.mark.usefixtures("database")
 def test_a_named_zone_wins_over_the_recorded_one(dated: Place) -> None:
     with pytest.raises(BulkWriteError):
-        dated.load(interrupted(days(20)))
+        dated.load(break_off(days(20)))
     with pytest.raises(ConflictError, match="Row 1 of the source"):
         dated.load(days(25), zone=TOKYO)
     assert dated.load(days(25), zone=SHANGHAI).replayed == 20
@@ -245,7 +245,7 @@ def test_a_load_that_is_killed_anywhere_has_days_of_one_zone(dated: Place, datab
             begun = len(place.ids())
             move(dated, NEW_YORK)
             assert attempts.run(spec).get("written") == rows, at
-            assert [row["No"] for row in place.stored()] == list(range(rows)), at
+            assert [row["No"] for row in place.read_stored()] == list(range(rows)), at
             zones = [
                 zone for zone in (SHANGHAI, NEW_YORK) if {one.hour for one in standing(place, zone)} == {0}
             ]

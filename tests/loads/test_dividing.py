@@ -39,7 +39,7 @@ def skip(place: Place, source: Any, **options: Any) -> BulkResult:
 
 
 def numbers(place: Place) -> list[float]:
-    return [one["No"] for one in place.stored()]
+    return [one["No"] for one in place.read_stored()]
 
 
 def stop_after(place: Place, requests: int) -> None:
@@ -134,7 +134,7 @@ def test_a_refused_row_may_be_corrected_while_its_chunk_is_partly_written(place:
     place.lark.clear_faults()
     result = skip(place, rows(10, {7}, r2="corrected"))
     assert (result.written, result.replayed, [one.row for one in result.rejects]) == (9, 4, [8])
-    assert [one["Name"] for one in place.stored()][2] == "corrected"
+    assert [one["Name"] for one in place.read_stored()][2] == "corrected"
     assert numbers(place) == [0, 1, 2, 3, 4, 5, 6, 8, 9]
     assert skip(place, rows(10, {7}, r2="corrected")).replayed == 9
 

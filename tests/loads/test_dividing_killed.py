@@ -46,7 +46,7 @@ def test_killed_at_any_point_each_row_stands_once(lark: Emulator, database: str,
             },
         }  # fmt: skip
         begun = attempts.start({**spec, "at": at, "signal": int(signal.SIGKILL)})
-        killed = attempts.ended(begun)
+        killed = attempts.wait_until_ended(begun)
         assert killed is not None
         said = attempts.run(spec)
         found = bitable.search_records(app_token, table_id)

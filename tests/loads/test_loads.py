@@ -41,20 +41,20 @@ def test_a_load_that_is_done_writes_nothing_more(place: Place, do: Do) -> None:
     assert (first.written, first.replayed, first.chunks) == (25, 0, 3)
     assert (again.written, again.replayed, again.chunks) == (25, 25, 3)
     assert again.record_ids == first.record_ids == place.ids()
-    assert (place.requests(), place.stored()) == (3, rows(25))
+    assert (place.requests(), place.read_stored()) == (3, rows(25))
 
 
 def test_loads_of_other_keys_tables_and_apps_are_others(place: Place, neighbour: LarkServiceClient) -> None:
     place.load(rows(5))
     place.load(rows(5), "other")
     neighbour.clouddoc.bitable.bulk_insert(place.app_token, place.table_id, rows(5), idempotency_key="load")
-    assert len(place.stored()) == 15
+    assert len(place.read_stored()) == 15
 
 
 def test_a_load_without_a_key_is_another_each_time(place: Place) -> None:
     for _ in range(2):
         place.bitable.bulk_insert(place.app_token, place.table_id, rows(5))
-    assert len(place.stored()) == 10
+    assert len(place.read_stored()) == 10
 
 
 def test_a_retry_goes_on_where_the_source_failed(place: Place) -> None:
@@ -63,7 +63,7 @@ def test_a_retry_goes_on_where_the_source_failed(place: Place) -> None:
     assert (stopped.value.written, stopped.value.retryable) == (20, True)
     result = place.load(rows(25))
     assert (result.written, result.replayed, place.requests()) == (25, 20, 3)
-    assert place.stored() == rows(25)
+    assert place.read_stored() == rows(25)
 
 
 def test_the_chunk_size_of_the_first_attempt_is_kept(place: Place) -> None:
@@ -71,7 +71,7 @@ def test_the_chunk_size_of_the_first_attempt_is_kept(place: Place) -> None:
         place.load(failing(25, OSError()))
     result = place.load(rows(25), chunk_size=7)
     assert (result.written, result.replayed, result.chunks) == (25, 20, 3)
-    assert place.stored() == rows(25)
+    assert place.read_stored() == rows(25)
 
 
 def test_the_order_of_columns_is_not_a_change(place: Place) -> None:
@@ -95,7 +95,7 @@ def test_a_source_that_has_changed_since_is_an_error(place: Place, source: Any, 
     with pytest.raises(ConflictError, match=words) as error:
         place.load(source)
     assert not error.value.retryable
-    assert place.stored() == rows(25)
+    assert place.read_stored() == rows(25)
 
 
 def test_rows_that_come_after_a_load_was_complete_are_an_error(place: Place) -> None:
@@ -104,7 +104,7 @@ def test_rows_that_come_after_a_load_was_complete_are_an_error(place: Place) -> 
         ConflictError, match=r"Row 21 of the source is new: load .* was complete with 20 rows"
     ):
         place.load(rows(21))
-    assert place.stored() == rows(20)
+    assert place.read_stored() == rows(20)
 
 
 def test_a_value_that_does_not_fit_is_corrected_and_the_load_goes_on(place: Place) -> None:
@@ -113,7 +113,7 @@ def test_a_value_that_does_not_fit_is_corrected_and_the_load_goes_on(place: Plac
     with pytest.raises(BulkWriteError, match="row 14, field 'No'"):
         place.load(iter(wrong))
     assert place.load(iter(rows(25))).replayed == 10
-    assert place.stored() == rows(25)
+    assert place.read_stored() == rows(25)
 
 
 def test_a_chunk_that_lark_refused_may_change(place: Place, database: str) -> None:
@@ -124,7 +124,7 @@ def test_a_chunk_that_lark_refused_may_change(place: Place, database: str) -> No
     assert (load.written, load.refused, load.uncertain) == (10, 1, 0)
     corrected = rows(25, r15="corrected")
     assert place.load(corrected).written == 25
-    assert place.stored() == corrected
+    assert place.read_stored() == corrected
 
 
 def test_a_request_that_lark_had_no_time_for_may_change(place: Place) -> None:
@@ -134,7 +134,7 @@ def test_a_request_that_lark_had_no_time_for_may_change(place: Place) -> None:
         bitable.bulk_insert(place.app_token, place.table_id, rows(5), idempotency_key="load")
     place.lark.clear_faults()
     assert place.load(rows(5, r1="other")).written == 5
-    assert place.stored() == rows(5, r1="other")
+    assert place.read_stored() == rows(5, r1="other")
 
 
 def test_a_column_that_was_renamed_is_an_error(place: Place) -> None:
@@ -160,7 +160,7 @@ def test_a_restart_deletes_what_the_load_wrote_and_nothing_else(
     changed = rows(23, r7="other")
     result = place.load(changed, restart=1)
     assert (result.written, result.replayed) == (23, 0)
-    assert place.stored() == [*changed, {"No": 99}]
+    assert place.read_stored() == [*changed, {"No": 99}]
     assert not old & set(place.ids())
     assert place.load(changed, restart=1).replayed == 23  # a retry of the restart is not another one
     assert place.load(changed).replayed == 23
@@ -180,7 +180,7 @@ def test_a_restart_that_was_interrupted_goes_on(place: Place, drop: str) -> None
         )
     place.lark.clear_faults()
     place.load(rows(25), restart=1)
-    assert place.stored() == rows(25)
+    assert place.read_stored() == rows(25)
 
 
 def test_a_restart_deletes_what_an_earlier_attempt_writes_while_it_waits(
@@ -204,7 +204,7 @@ def test_a_restart_deletes_what_an_earlier_attempt_writes_while_it_waits(
 
         place.load(earlier(), key="two")
         assert restarts[0].result().written == 45
-    stored = place.stored()
+    stored = place.read_stored()
     assert [one["No"] for one in stored] == sorted([*range(10), *range(45)])
     assert [one["Name"] for one in stored if one["No"] == 7] in (["row 7", "other"], ["other", "row 7"])
 
@@ -216,7 +216,7 @@ def test_a_restart_that_two_attempts_make_at_once_deletes_once(place: Place) -> 
         both = [pool.submit(place.load, rows(25, r7="other"), restart=1) for _ in range(2)]
         assert sorted(one.result().replayed for one in both) == [0, 25]
     assert place.load(rows(25, r7="other"), restart=1).replayed == 25
-    assert place.stored() == rows(25, r7="other")
+    assert place.read_stored() == rows(25, r7="other")
 
 
 @pytest.mark.parametrize("restart", [0, 1])
@@ -224,20 +224,20 @@ def test_an_attempt_whose_load_was_restarted_writes_nothing(place: Place, restar
     """Who restarted it was killed; the tokens of the other attempt are those of records that were deleted."""
     place.load(rows(25))
 
-    def gone() -> Iterator[dict[str, Any]]:
+    def break_off() -> Iterator[dict[str, Any]]:
         yield from ()
         raise OSError("gone")
 
     def slow() -> Iterator[dict[str, Any]]:
         with pytest.raises(OSError, match="gone"):
-            place.load(gone(), restart=restart + 1)
+            place.load(break_off(), restart=restart + 1)
         yield from rows(25)
 
     with pytest.raises(ConflictError, match="restarted or forgotten by another process"):
         place.load(slow(), restart=restart)
-    assert place.stored() == []
+    assert place.read_stored() == []
     assert place.load(rows(25), restart=restart + 1).replayed == 0
-    assert place.stored() == rows(25)
+    assert place.read_stored() == rows(25)
 
 
 def test_an_attempt_whose_load_was_forgotten_writes_nothing(place: Place, database: str) -> None:
@@ -249,7 +249,7 @@ def test_an_attempt_whose_load_was_forgotten_writes_nothing(place: Place, databa
 
     with pytest.raises(ConflictError, match="restarted or forgotten by another process"):
         place.load(slow())
-    assert place.stored() == []
+    assert place.read_stored() == []
     assert ledger_admin.entries(url) == []
 
 

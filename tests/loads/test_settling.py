@@ -40,7 +40,7 @@ def database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
 
 
 def without_marks(place: Place) -> list[dict[str, Any]]:
-    return [{name: one[name] for name in ("No", "Name")} for one in place.stored()]
+    return [{name: one[name] for name in ("No", "Name")} for one in place.read_stored()]
 
 
 def lose(place: Place, drop: str, skip: int = 1, **options: Any) -> None:
@@ -84,7 +84,7 @@ def test_both_clients_settle(place: Place, do: Do, drop: str) -> None:
         )
 
     assert do(load).replayed == 20
-    assert place.stored() == rows(25)
+    assert place.read_stored() == rows(25)
 
 
 @pytest.mark.parametrize("replay", REPLAYS)
@@ -94,7 +94,7 @@ def test_within_the_window_it_is_sent_again_under_its_token(place: Place, replay
     lose(place, drop)
     result = place.load(rows(25), token_window=60.0, settle_after=0.5)
     assert result.written == 25
-    assert place.stored() == rows(25)
+    assert place.read_stored() == rows(25)
 
 
 @pytest.mark.parametrize("replay", REPLAYS)
@@ -103,7 +103,7 @@ def test_an_answer_lost_once_is_settled_by_the_same_call(place: Place, replay: s
     place.lark.fault(path=CREATE, skip=1, drop="after")
     result = place.load(rows(25), token_window=60.0, settle_after=0.5)
     assert result.written == 25
-    assert place.stored() == rows(25)
+    assert place.read_stored() == rows(25)
 
 
 @pytest.mark.parametrize("mode", MODES[:2], ids=["scan", "keys"])
@@ -115,12 +115,12 @@ def test_a_changed_source_waits_until_the_chunk_is_decided(
     changed = rows(25, r15="other")
     if drop == "before":
         assert place.load(changed, **QUICK, **mode).written == 25
-        assert place.stored() == changed
+        assert place.read_stored() == changed
         return
     with pytest.raises(ConflictError, match=r"Row 16 of the source .* 20 rows stand"):
         place.load(changed, **QUICK, **mode)
     assert place.load(rows(25), **QUICK, **mode).written == 25
-    assert place.stored() == rows(25)
+    assert place.read_stored() == rows(25)
 
 
 def test_one_row_seen_means_that_the_chunk_stands(place: Place) -> None:
@@ -129,7 +129,7 @@ def test_one_row_seen_means_that_the_chunk_stands(place: Place) -> None:
     for record_id in ids[10:19]:  # people delete nine of its ten rows, and change the last one's name
         place.bitable.delete_record(place.app_token, place.table_id, record_id)
     assert place.load(rows(25), **QUICK).replayed == 20
-    assert [one["No"] for one in place.stored()] == [*range(10), 19, *range(20, 25)]
+    assert [one["No"] for one in place.read_stored()] == [*range(10), 19, *range(20, 25)]
 
 
 @pytest.mark.parametrize("mode", MODES[:2], ids=["scan", "keys"])
@@ -140,14 +140,14 @@ def test_the_number_of_records_decides_nothing(
     bitable = neighbour.clouddoc.bitable
     bitable.bulk_insert(place.app_token, place.table_id, [{"Name": "a neighbour's"}] * 10)
     assert place.load(rows(25), **QUICK, **mode).replayed == 10
-    assert [one for one in place.stored() if "No" in one] == rows(25)
+    assert [one for one in place.read_stored() if "No" in one] == rows(25)
 
 
 def test_the_same_rows_of_another_load_are_not_taken_for_the_chunk(place: Place) -> None:
     lose(place, "before")
     place.load(rows(25), "other", **QUICK)
     assert place.load(rows(25), **QUICK).replayed == 10
-    assert len(place.stored()) == 50
+    assert len(place.read_stored()) == 50
 
 
 def test_records_of_ours_that_match_nothing_are_named(place: Place) -> None:
@@ -157,17 +157,17 @@ def test_records_of_ours_that_match_nothing_are_named(place: Place) -> None:
         place.load(rows(25), **QUICK)
     assert isinstance(error.value.__cause__, ConflictError)
     assert "match none of its rows" in str(error.value)
-    assert len(place.stored()) == 11
+    assert len(place.read_stored()) == 11
     place.bitable.delete_record(place.app_token, place.table_id, made.data["record"]["record_id"])
     place.load(rows(25), **QUICK)
-    assert place.stored() == rows(25)
+    assert place.read_stored() == rows(25)
 
 
 def test_the_clocks_of_lark_and_of_the_database_may_differ_by_days(place: Place) -> None:
     place.lark.advance(5 * 86_400)
     lose(place, "after")
     assert place.load(rows(25), **QUICK).replayed == 20
-    assert place.stored() == rows(25)
+    assert place.read_stored() == rows(25)
 
 
 @pytest.mark.parametrize("drop", ["before", "after", "late"])
@@ -175,7 +175,7 @@ def test_a_restart_settles_first(place: Place, drop: str) -> None:
     lose(place, drop)
     changed = rows(25, r3="other")
     assert place.load(changed, restart=1, **QUICK).replayed == 0
-    assert place.stored() == changed
+    assert place.read_stored() == changed
 
 
 def test_a_source_that_ends_before_an_uncertain_chunk(place: Place) -> None:
@@ -184,7 +184,7 @@ def test_a_source_that_ends_before_an_uncertain_chunk(place: Place) -> None:
         place.load(rows(10), **QUICK)
     lose_again = rows(25)
     assert place.load(lose_again, **QUICK).written == 25
-    assert place.stored() == rows(25)
+    assert place.read_stored() == rows(25)
 
 
 @pytest.mark.parametrize("mode", [*MODES[:2], MODES[3]], ids=["scan", "keys", "marker"])
@@ -209,7 +209,7 @@ def test_a_total_that_is_wrong_or_missing_does_not_matter(
     lark.settings(**settings)
     lose(place, drop)
     assert place.load(rows(25), **QUICK).written == 25
-    assert place.stored() == rows(25)
+    assert place.read_stored() == rows(25)
 
 
 def test_reads_that_are_stale_for_less_than_is_waited_do_not_matter(place: Place, lark: Emulator) -> None:
@@ -217,7 +217,7 @@ def test_reads_that_are_stale_for_less_than_is_waited_do_not_matter(place: Place
     lose(place, "after")
     assert place.load(rows(25), token_window=0.0, settle_after=1.0).replayed == 20
     lark.settings(stale_reads_s=0.0)
-    assert place.stored() == rows(25)
+    assert place.read_stored() == rows(25)
 
 
 def test_pages_that_end_early_decide_nothing(place: Place, lark: Emulator) -> None:
@@ -229,7 +229,7 @@ def test_pages_that_end_early_decide_nothing(place: Place, lark: Emulator) -> No
     lark.clear_faults()
     lark.fault(path="*/records/search", status=200, body=short)  # once: it is read again
     assert place.load(rows(25), **QUICK).replayed == 20
-    assert place.stored() == rows(25)
+    assert place.read_stored() == rows(25)
 
 
 def test_a_token_that_lark_always_knows_ends_with_an_error(place: Place) -> None:
@@ -238,7 +238,7 @@ def test_a_token_that_lark_always_knows_ends_with_an_error(place: Place) -> None
         place.load(rows(5), **QUICK)
     place.lark.clear_faults()
     assert place.load(rows(5), **QUICK).written == 5
-    assert place.stored() == rows(5)
+    assert place.read_stored() == rows(5)
 
 
 def test_an_uncertain_load_is_listed(place: Place, database: str) -> None:

@@ -15,7 +15,7 @@ def test_one_line_says_what_is_not_guaranteed(place: Place, caplog: pytest.LogCa
     place.lark.fault(path=CREATE, drop="after")
     assert place.load(rows(15)).written == 15
     assert place.load(rows(15)).replayed == 0  # Lark still knows the key
-    assert place.stored() == rows(15)
+    assert place.read_stored() == rows(15)
     warned = [one.message for one in caplog.records if "ledger" in one.message]
     assert len(warned) == 2
     assert "writes its rows twice" in warned[0]
@@ -43,7 +43,7 @@ def test_days_are_those_of_the_base_which_is_asked_once(place: Place, validate: 
     asked = place.lark.state(summary=True)["by_endpoint"]["GET /open-apis/bitable/v1/apps/:app_token"]
     shanghai = dt.timezone(dt.timedelta(hours=8))
     assert asked == 1
-    assert [row["Day"] for row in place.stored()] == [
+    assert [row["Day"] for row in place.read_stored()] == [
         dt.datetime(2026, 3, number + 1, tzinfo=shanghai) for number in range(5)
     ]
 
@@ -54,10 +54,10 @@ def test_single_records_and_updates_have_the_same_days(place: Place) -> None:
     made = bitable.create_record(place.app_token, place.table_id, {"No": 1, "Day": day})
     record = made.data["record"]["record_id"]
     shanghai, tokyo = (dt.timezone(dt.timedelta(hours=hours)) for hours in (8, 9))
-    assert place.stored()[0]["Day"] == dt.datetime(2026, 3, 1, tzinfo=shanghai)
+    assert place.read_stored()[0]["Day"] == dt.datetime(2026, 3, 1, tzinfo=shanghai)
     bitable.update_record(place.app_token, place.table_id, record, {"Day": dt.date(2026, 3, 2)})
-    assert place.stored()[0]["Day"] == dt.datetime(2026, 3, 2, tzinfo=shanghai)
+    assert place.read_stored()[0]["Day"] == dt.datetime(2026, 3, 2, tzinfo=shanghai)
     bitable.bulk_update(place.app_token, place.table_id, [(record, {"Day": day})])
-    assert place.stored()[0]["Day"] == dt.datetime(2026, 3, 1, tzinfo=shanghai)
+    assert place.read_stored()[0]["Day"] == dt.datetime(2026, 3, 1, tzinfo=shanghai)
     bitable.update_record(place.app_token, place.table_id, record, {"Day": day}, zone="Asia/Tokyo")
-    assert place.stored()[0]["Day"] == dt.datetime(2026, 3, 1, tzinfo=tokyo)
+    assert place.read_stored()[0]["Day"] == dt.datetime(2026, 3, 1, tzinfo=tokyo)

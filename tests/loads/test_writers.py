@@ -43,7 +43,7 @@ def test_another_writer_is_waited_for(place: Place, database: str, caplog: pytes
         assert load.result(60).written == 15
     said = next(one for one in caplog.records if "Waiting for another writer" in one.message)
     assert "load of another (process " in vars(said)["writer"]
-    assert place.stored() == rows(15)
+    assert place.read_stored() == rows(15)
 
 
 @pytest.mark.parametrize("work", ["insert", "update", "delete"])
@@ -60,7 +60,7 @@ def test_after_a_time_it_is_not_waited_for_any_more(place: Place, database: str,
     with pytest.raises(ConflictError, match=r"written by load of another .* still was after 0 s") as error:
         write[work]()
     assert error.value.retryable
-    assert place.stored() == rows(1)
+    assert place.read_stored() == rows(1)
 
 
 def test_a_lease_is_released_when_a_load_ends_or_fails(place: Place, database: str) -> None:
@@ -138,9 +138,9 @@ def test_eight_processes_write_one_table(place: Place, database: str) -> None:
             attempts.start({**spec, "key": f"load {number}", "options": {"chunk_size": 50}})
             for number in range(8)
         ]
-        ended = [attempts.ended(pid) for pid in pids]
+        ended = [attempts.wait_until_ended(pid) for pid in pids]
     assert [one and one["said"].get("written") for one in ended] == [300] * 8
-    found = place.stored()
+    found = place.read_stored()
     assert len(found) == 2400
     assert {one["No"] for one in found} == set(range(300))
     # Lark refuses a write while another one is in progress; here none ever met another one.
@@ -163,7 +163,7 @@ def test_a_database_that_stops_is_waited_for(
         yield from rows(15, start=15)
 
     assert place.load(source()).written == 30
-    assert place.stored() == rows(30)
+    assert place.read_stored() == rows(30)
     assert (
         LarkServiceClient()
         .clouddoc.bitable.bulk_insert(

@@ -23,7 +23,7 @@ from tests.callbacks.conftest import (  # noqa: F401 - fixtures
     node,
     one_node,
 )
-from tests.callbacks.pumping import pumping, stored
+from tests.callbacks.pumping import pumping, read_stored
 from tests.failures.waiting import wait_until
 from tests.metrics.conftest import Counted
 from tests.protocol.callbacks import sender
@@ -62,7 +62,7 @@ def test_depths_are_those_of_the_queues_and_of_the_table(
     assert counted("lark_collected", source="rabbitmq") == counted("lark_collected", source="database") == 1
     assert counted("lark_queue_consumers", queue=CARDS.name) == 0
     with pumping(rabbitmq, Inbox(database)):
-        wait_until(lambda: len(stored(database)) == 5)
+        wait_until(lambda: len(read_stored(database)) == 5)
         wait_until(lambda: depth(CARDS.name) == 0 and counted("lark_queue_consumers", queue=CARDS.name) == 1)
 
 
@@ -89,11 +89,11 @@ def test_a_frozen_broker_delays_a_scrape_by_the_timeout_and_the_pump_not_at_all(
     finally:
         node.resume()
 
-    def recovered() -> bool:
+    def has_recovered() -> bool:
         metrics.render()
         return counted("lark_collected", source="rabbitmq") == 1
 
-    wait_until(recovered, 60)
+    wait_until(has_recovered, 60)
 
 
 def test_a_scrape_every_moment_asks_the_servers_once_in_a_while(

@@ -20,7 +20,7 @@ from tests.callbacks.conftest import _closed_engines, database  # noqa: F401 - f
 from tests.callbacks.consuming import consuming
 from tests.callbacks.parts import FakeSink, ask
 from tests.callbacks.parts import gateway as in_process
-from tests.callbacks.pumping import pumping, stored
+from tests.callbacks.pumping import pumping, read_stored
 from tests.failures.waiting import wait_until
 from tests.metrics.conftest import Counted
 from tests.protocol.callbacks import sender
@@ -28,7 +28,7 @@ from tests.services.processes import free_port
 
 
 def post(url: str, content: object, *, key: str = sender.KEY, app: str = sender.APP) -> httpx.Response:
-    body = sender.sealed(content, key)
+    body = sender.seal_body(content, key)
     headers = sender.headers(body, key, timestamp=str(int(time.time())))
     return httpx.post(url.replace("{app_id}", app), content=body, headers=headers)
 
@@ -56,7 +56,7 @@ def test_the_gateway_counts_what_it_stores_and_what_it_refuses(
         post(url, click("e0"))
         event = sender.event(time.time())
         assert post(url, event).status_code == 200
-        challenge = sender.sealed(sender.challenge())
+        challenge = sender.seal_body(sender.challenge())
         assert httpx.post(url.replace("{app_id}", sender.APP), content=challenge).status_code == 200
         for _ in range(3):
             assert post(url, click("x"), key="wrong").status_code == 401
@@ -139,7 +139,7 @@ def test_the_pump_counts_what_is_new_what_is_known_and_what_is_dead_lettered(
     bodies = [mq.card(f"e{n}") for n in range(10)]
     mq.send(rabbitmq, f"card.{sender.APP}", *bodies, b"not JSON", {"neither": "click nor event"})
     with pumping(rabbitmq, inbox):
-        wait_until(lambda: len(stored(database)) == 10 and counted("lark_dead_letters_total") == 2)
+        wait_until(lambda: len(read_stored(database)) == 10 and counted("lark_dead_letters_total") == 2)
     assert counted("lark_database_clicks_total", outcome="new") == 10
     assert counted("lark_database_clicks_total", outcome="duplicate") == 2
     assert counted("lark_duplicates_total", where="database") == 2

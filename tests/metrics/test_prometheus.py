@@ -25,7 +25,7 @@ from tests.callbacks.conftest import (  # noqa: F401 - fixtures
     node,
     one_node,
 )
-from tests.callbacks.pumping import stored
+from tests.callbacks.pumping import read_stored
 from tests.failures.waiting import wait_until
 from tests.metrics.site import Site
 from tests.protocol.callbacks import sender
@@ -118,7 +118,7 @@ def test_prometheus_scrapes_alerts_and_answers_the_dashboard(
 
     # --- the figures are what was done ---
     prometheus.wait('sum(lark_deliveries_stored_total{kind="click"})', accepted)
-    wait_until(lambda: len(stored(database)) == accepted)
+    wait_until(lambda: len(read_stored(database)) == accepted)
     prometheus.wait('sum(lark_database_clicks_total{outcome="new"})', accepted)
     prometheus.wait('sum(lark_duplicates_total{where="gateway"})', 2)
     prometheus.wait('sum(lark_deliveries_rejected_total{reason="signature"})', FORGED)

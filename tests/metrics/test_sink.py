@@ -69,7 +69,7 @@ def test_the_combinations_of_labels_are_bounded_as_well(sink: PrometheusSink) ->
 
 
 def test_a_gauge_whose_app_is_gone_is_shown_no_more_and_may_come_back(sink: PrometheusSink) -> None:
-    def shown() -> dict[str, float]:
+    def read_samples() -> dict[str, float]:
         families = sink._registry.collect()
         found = [sample for family in families for sample in family.samples]
         return {one.labels["app"]: one.value for one in found if one.name == measured.LISTENING.name}
@@ -79,11 +79,11 @@ def test_a_gauge_whose_app_is_gone_is_shown_no_more_and_may_come_back(sink: Prom
         measured.LISTENING.set(1, f"cli_{n}")
     measured.LISTENING.remove("cli_0")
     measured.LISTENING.remove(f"cli_{MOST['app']}")  # Shown as `other`, together with the last one.
-    assert "cli_0" not in shown()
-    assert shown()[OTHER] == 1
+    assert "cli_0" not in read_samples()
+    assert read_samples()[OTHER] == 1
     measured.LISTENING.set(0, "cli_0")
-    assert shown()["cli_0"] == 0
-    assert len(shown()) == MOST["app"] + 1
+    assert read_samples()["cli_0"] == 0
+    assert len(read_samples()) == MOST["app"] + 1
 
 
 @pytest.mark.filterwarnings("error")

@@ -32,7 +32,7 @@ def messages(lark: Emulator) -> list[dict[str, Any]]:
     return [one for chat in lark.state()["chats"] for one in chat["messages"]]
 
 
-def shown(lark: Emulator) -> list[str]:
+def read_cards(lark: Emulator) -> list[str]:
     """The cards as text."""
     return [json.dumps(one["content"], ensure_ascii=False) for one in messages(lark)]
 
@@ -76,7 +76,7 @@ def test_after_a_killed_deliverer_there_is_one_card_with_the_last_version(
     app.clear_faults()
     expire(url)
     assert work.deliver() == 2  # what may have been sent under the same key, then the newer version
-    (card,) = shown(app)
+    (card,) = read_cards(app)
     assert "2 failures" in card
 
 
@@ -96,7 +96,7 @@ def test_a_killed_update_is_repeated_with_the_newest_version(app: Emulator, url:
     app.clear_faults()
     expire(url)
     assert work.deliver() == 1  # the second version is obsolete
-    (card,) = shown(app)
+    (card,) = read_cards(app)
     assert "3 failures" in card
 
 
@@ -114,7 +114,7 @@ def test_two_deliverers_show_versions_in_their_order(app: Emulator, url: URL) ->
     stop.set()
     for thread in threads:
         thread.join(20)
-    (card,) = shown(app)
+    (card,) = read_cards(app)
     assert "25 failures" in card
     with transaction(engine(url)) as connection:
         delivered = sa.select(outbox.c.version).where(outbox.c.state == "delivered")
@@ -170,7 +170,7 @@ def test_one_new_card_replaces_a_recalled_one_if_it_is_set(
     work.record("third")
     work.deliver()
     assert len(messages(app)) == 2
-    assert "3 failures" in shown(app)[1]
+    assert "3 failures" in read_cards(app)[1]
     found = work.recorder().open(work.place())
     assert found is not None
     assert found.message_id == messages(app)[1]["message_id"]

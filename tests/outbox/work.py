@@ -78,7 +78,7 @@ def fail_and_deliver(number: int) -> int:
     assert found.row is not None
     row = found.row
 
-    async def shown() -> int:
+    async def deliver() -> int:
         client = await AsyncLarkServiceClient().resolve()
         deliverer = Deliverer(Outbox.from_config(), OutboxApps(given=[client], only_given=True))
         until = time.monotonic() + 30
@@ -90,4 +90,4 @@ def fail_and_deliver(number: int) -> int:
             assert time.monotonic() < until, state
             await asyncio.sleep(0.05)
 
-    return asyncio.run(shown())
+    return asyncio.run(deliver())

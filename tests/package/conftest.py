@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.package.environments import EMULATOR, ROOT, built
+from tests.package.environments import EMULATOR, ROOT, build_wheel
 
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built(ROOT, tmp_path_factory.mktemp("wheel"))
+    return build_wheel(ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="session")
 def emulator_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built(EMULATOR, tmp_path_factory.mktemp("emulator"))
+    return build_wheel(EMULATOR, tmp_path_factory.mktemp("emulator"))

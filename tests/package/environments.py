@@ -23,24 +23,24 @@ def run(*command: str | Path, cwd: Path = Path("/"), **env: str) -> str:
     return done.stdout + done.stderr
 
 
-def built(project: Path, folder: Path) -> Path:
+def build_wheel(project: Path, folder: Path) -> Path:
     """Build the wheel of a project into a folder; return it."""
     build = "from hatchling.build import build_wheel; import sys; print(build_wheel(sys.argv[1]))"
     return folder / run(sys.executable, "-c", build, folder, cwd=project).split()[-1]
 
 
-def locked() -> dict[str, str]:
+def read_locked() -> dict[str, str]:
     """The lines of the development lock without hashes, by the packages' names as pip compares them."""
     lines = re.findall(r"^([^\s=]+)(==[^\\\n]+)", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE)
     found: dict[str, str] = {}
     for name, rest in lines:  # one that depends on the Python stands there twice
-        found[normalised(name)] = "\n".join(
-            filter(None, (found.get(normalised(name)), f"{name}{rest}".strip()))
+        found[normalise_name(name)] = "\n".join(
+            filter(None, (found.get(normalise_name(name)), f"{name}{rest}".strip()))
         )
     return found
 
 
-def normalised(name: str) -> str:
+def normalise_name(name: str) -> str:
     """A package's name as pip compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -61,7 +61,7 @@ def environment(
     """
     run(python, "-m", "venv", "--without-pip", folder)
     constraints = folder / "constraints.txt"
-    constraints.write_text("\n".join((locked() if pins is None else pins).values()))
+    constraints.write_text("\n".join((read_locked() if pins is None else pins).values()))
     pip: list[str | Path] = [
         sys.executable,
         "-m",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.capacity import PUMP_A_SECOND, Load, Measured, measured, needs, renewed, table
+from benchmarks.capacity import PUMP_A_SECOND, Load, Measured, needs, read_figures, renew_page, table
 
 DOCS = Path(__file__).parents[2] / "docs"
 ROUND = Measured(messages=2000, gateway=4000, gateway_database=2000, token_ms=1, queries=10, wait_kb=7)
@@ -18,15 +18,15 @@ ROUND = Measured(messages=2000, gateway=4000, gateway_database=2000, token_ms=1,
 def test_the_page_has_the_table_as_it_is_calculated(language: str) -> None:
     page = (DOCS / language / "explanation" / "capacity.md").read_text("utf-8")
     assert table(language) in page
-    assert renewed(page, language) == page
-    assert renewed(page.replace("48,000", "1"), language).count("48,000") == page.count("48,000")
+    assert renew_page(page, language) == page
+    assert renew_page(page.replace("48,000", "1"), language).count("48,000") == page.count("48,000")
     assert "None" not in table(language)
 
 
 def test_what_the_page_says_of_one_of_each_is_reached() -> None:
     page = (DOCS / "en" / "explanation" / "capacity.md").read_text("utf-8")
     over = [float(number.replace(",", "")) for number in re.findall(r"over ([\d,]+)", page)]
-    found = measured()
+    found = read_figures()
     assert over == [2000, 3000, 2000, PUMP_A_SECOND]
     assert over[0] < found.messages
     assert over[1] < found.gateway

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.package.environments import EMULATOR, ROOT, environment, locked, normalised, run
+from tests.package.environments import EMULATOR, ROOT, environment, normalise_name, read_locked, run
 
 EXTRAS = ("emulator", "gateway", "listen", "pandas", "polars", "sdk")
 PACKAGES = (
@@ -50,7 +50,7 @@ def floors() -> dict[str, str]:
             continue  # its wheel is built here
         parts = re.fullmatch(r"([A-Za-z0-9_.-]+)>=([0-9.]+)(?:;.*)?", one)
         assert parts is not None, f"{one} has no floor"
-        name, floor = normalised(parts[1]), tuple(map(int, parts[2].split(".")))
+        name, floor = normalise_name(parts[1]), tuple(map(int, parts[2].split(".")))
         found[name] = max(floor, found.get(name, floor))
     return {name: f"{name}=={'.'.join(map(str, floor))}" for name, floor in found.items()}
 
@@ -74,7 +74,7 @@ def test_what_needs_no_airflow_works_on_the_oldest_versions(
     wheel: Path, emulator_wheel: Path, tmp_path: Path, python: str
 ) -> None:
     requirements = (f"{wheel}[{','.join(EXTRAS)}]", emulator_wheel, *TOOLS)
-    pins = locked() | floors()
+    pins = read_locked() | floors()
     del pins["httpcore2"]  # httpx2 names the one version of it that it works with
     bin_ = environment(tmp_path / "floors", *requirements, pins=pins, python=python)
     for name in ("tests", "docs", "examples"):
@@ -93,7 +93,7 @@ def test_the_long_connection_works_on_the_newest_websockets(
     wheel: Path, emulator_wheel: Path, tmp_path: Path
 ) -> None:
     """Both extras without `sdk` take it; the lock has an older one, which lark-oapi wants."""
-    pins = locked()
+    pins = read_locked()
     del pins["websockets"]
     bin_ = environment(
         tmp_path / "newest", f"{wheel}[emulator,listen]", emulator_wheel, *TOOLS, "psycopg2-binary", pins=pins

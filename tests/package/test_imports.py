@@ -13,7 +13,7 @@ import lark_provider
 from lark_provider import errors
 
 
-def loaded(code: str) -> set[str]:
+def list_loaded(code: str) -> set[str]:
     """The modules that code loads, beyond those of a bare interpreter that has imported json."""
     before = "import sys, json; before = set(sys.modules)"
     after = "print(json.dumps([*set(sys.modules) - before]))"
@@ -24,7 +24,7 @@ def loaded(code: str) -> set[str]:
 
 def test_the_root_loads_only_itself() -> None:
     exports = {"lark_provider.support", "lark_provider.support.exports"}
-    assert loaded("import lark_provider") <= {"__future__", "lark_provider", *exports}
+    assert list_loaded("import lark_provider") <= {"__future__", "lark_provider", *exports}
 
 
 def test_the_client_works_where_airflow_and_the_sdk_cannot_be_imported() -> None:
@@ -37,7 +37,7 @@ def test_the_client_works_where_airflow_and_the_sdk_cannot_be_imported() -> None
         from lark_provider import LarkServiceClient
         LarkServiceClient("cli_1", "s")
     """
-    assert "lark_provider.engine.transport" in loaded(code)
+    assert "lark_provider.engine.transport" in list_loaded(code)
 
 
 def test_a_blocking_client_sends_without_asyncio() -> None:
@@ -49,7 +49,7 @@ def test_a_blocking_client_sends_without_asyncio() -> None:
         except LarkError:
             pass
     """
-    modules = loaded(code)
+    modules = list_loaded(code)
     assert "httpx2" in modules
     assert not {"asyncio", "sqlalchemy", "pika", "lark_oapi"} & modules
 
@@ -70,7 +70,7 @@ def test_a_blocking_client_sends_without_asyncio() -> None:
     ],
 )
 def test_an_operator_module_is_light_over_airflow(module: str) -> None:
-    modules = loaded(f"import airflow.sdk; before = set(sys.modules)\nimport lark_provider.{module}")
+    modules = list_loaded(f"import airflow.sdk; before = set(sys.modules)\nimport lark_provider.{module}")
     heavy = {
         "airflow.providers.common.sql",
         "lark_provider.client",
@@ -99,7 +99,7 @@ def test_metrics_and_traces_load_nothing_until_they_are_started() -> None:
         from lark_provider import LarkServiceClient
         LarkServiceClient("cli_1", "s")
     """
-    modules = loaded(code)
+    modules = list_loaded(code)
     assert "lark_provider.support.measured" in modules
     assert not {name for name in modules if name.split(".")[0] in {"prometheus_client", "opentelemetry"}}
     assert "http.server" not in modules

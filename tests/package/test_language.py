@@ -93,11 +93,15 @@ _PARTICIPLE = re.compile(
     r"heard|hidden|held|kept|known|laid|left|lost|made|meant|met|paid|resent|said|seen|sent|shown|sold|sought|spent|taken|taught|"
     r"thought|told|understood|undone|withdrawn|won|written)"
 )
-_ALLOWED = frozenset({"stubbed", "_embed"})
-"""A name of the local Lark's public API, and a verb."""
+_ALLOWED = frozenset({"stubbed", "_embed", "need", "feed"})
+"""A name of the local Lark's public API, and verbs."""
 
 
 _ROOTS = (ROOT / "lark_provider", ROOT / "packages" / "lark-emulator" / "src")
+_BESIDE = tuple(
+    ROOT / name
+    for name in ("benchmarks", "migrations", "packages/lark-emulator/tests", "scripts", "tests", "website")
+)
 
 
 @cache
@@ -107,14 +111,15 @@ def trees(root: Path) -> dict[Path, ast.Module]:
 
 
 def test_functions_are_named_by_verbs() -> None:
-    """`settle` and `find`, not `settled` and `found`; a property may say what something is."""
+    """`settle` and `find`, not `settled` and `found`; a property or a fixture is named after what it is."""
     wrong = []
-    for path, tree in chain.from_iterable(trees(root).items() for root in _ROOTS):
+    for path, tree in chain.from_iterable(trees(root).items() for root in (*_ROOTS, *_BESIDE)):
         for node in ast.walk(tree):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
-            is_property = any("property" in ast.unparse(one) for one in node.decorator_list)
-            if not is_property and node.name not in _ALLOWED and _PARTICIPLE.fullmatch(node.name):
+            decorators = " ".join(ast.unparse(one) for one in node.decorator_list)
+            is_thing = "property" in decorators or "fixture" in decorators
+            if not is_thing and node.name not in _ALLOWED and _PARTICIPLE.fullmatch(node.name):
                 wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}")
     assert wrong == []
 

@@ -15,7 +15,7 @@ LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 LOGGERS = {"logger", "_logger", "log", "_log"}
 
 
-def logged(code: str) -> Iterator[tuple[int, str, str | None]]:
+def find_log_calls(code: str) -> Iterator[tuple[int, str, str | None]]:
     """Yield the calls of a logger's methods in source code.
 
     Args:
@@ -42,7 +42,7 @@ def in_code() -> set[tuple[str, str, str]]:
     found = set()
     for path in sorted((ROOT / "lark_provider").rglob("*.py")):
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        for line, level, message in logged(path.read_text()):
+        for line, level, message in find_log_calls(path.read_text()):
             assert message is not None, f"{path}:{line}: a log message must be a constant"
             found.add((message, level, module))
     return found
@@ -79,7 +79,7 @@ def test_the_fields_are_the_same_in_both_languages() -> None:
 
 def test_calls_are_found_whatever_the_logger_is_called() -> None:
     code = 'logger.info("a")\nself.log.warning(\n    "b" "c %s", 1)\nlog.exception("d")\nlog.debug(text)\n'
-    assert list(logged(code)) == [
+    assert list(find_log_calls(code)) == [
         (1, "INFO", "a"),
         (2, "WARNING", "bc %s"),
         (4, "ERROR", "d"),

@@ -32,7 +32,7 @@ def script(name: str) -> ModuleType:
 check = script("release_check")
 
 
-def changed(wheel: Path, folder: Path, name: str, old: str, new: str) -> Path:
+def change_wheel(wheel: Path, folder: Path, name: str, old: str, new: str) -> Path:
     """Return a copy of a wheel in which a text of a file is another one."""
     copy = folder / wheel.name
     with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(copy, "w") as target:
@@ -79,7 +79,7 @@ def test_metadata_that_the_index_would_refuse(
     wheel: Path, tmp_path: Path, old: str, new: str, problem: str
 ) -> None:
     with pytest.raises(check.ReleaseError, match=re.escape(problem)):
-        check.check_metadata(changed(wheel, tmp_path, "METADATA", old, new), "airflow-provider-lark")
+        check.check_metadata(change_wheel(wheel, tmp_path, "METADATA", old, new), "airflow-provider-lark")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_what_must_stay_here_is_found(wheel: Path, tmp_path: Path, name: str) ->
 
 
 def test_vendored_files_have_their_licences(tmp_path: Path) -> None:
-    found = check.vendored(EMULATOR)
+    found = check.list_vendored(EMULATOR)
     assert {(one.name, one.licence) for one in found} == {
         ("Preact", "MIT"), ("Preact hooks", "MIT"), ("htm", "Apache-2.0"),
     }  # fmt: skip
@@ -102,15 +102,15 @@ def test_vendored_files_have_their_licences(tmp_path: Path) -> None:
     shutil.copytree(EMULATOR / "src" / "lark_emulator" / "page" / "static" / "vendor", vendor)
     (vendor / "new.js").touch()
     with pytest.raises(check.ReleaseError, match=r"new\.js is in no table"):
-        check.vendored(tmp_path)
+        check.list_vendored(tmp_path)
     (vendor / "new.js").unlink()
     (vendor / "LICENSE.htm").unlink()
     with pytest.raises(check.ReleaseError, match=r"lacks LICENSE\.htm"):
-        check.vendored(tmp_path)
+        check.list_vendored(tmp_path)
 
 
 def test_the_bill_of_materials_is_valid_and_names_vendored_parts() -> None:
-    bill: dict[str, Any] = check.bill_of_materials(Path(sys.executable), check.vendored(EMULATOR))
+    bill: dict[str, Any] = check.bill_of_materials(Path(sys.executable), check.list_vendored(EMULATOR))
     components = {one["name"]: one for one in bill["components"]}
     assert {"pika", "SQLAlchemy", "Preact", "htm"} <= components.keys()
     assert components["Preact"]["licenses"] == [{"license": {"id": "MIT"}}]

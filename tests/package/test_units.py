@@ -20,7 +20,7 @@ from lark_provider.protocol.hitl.proof import SECRET_VARIABLE
 from lark_provider.storage import urls
 from lark_provider.storage.crypto import generate_key
 from tests.deploy.running import Deployed, as_text, run
-from tests.deploy.running import started as running
+from tests.deploy.running import start as running
 from tests.services.processes import free_port
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "systemd"
@@ -30,7 +30,7 @@ SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
 PROGRAM = "/opt/lark/venv/bin/lark-provider"
 
 
-def started(unit: Path) -> list[str]:
+def read_start_command(unit: Path) -> list[str]:
     """Return the words of a unit's ExecStart."""
     [line] = re.findall(r"^ExecStart=(.*)$", unit.read_text(), re.MULTILINE)
     return shlex.split(line)
@@ -63,7 +63,7 @@ def test_systemd_accepts_them(installed: Path) -> None:
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
 def test_the_command_lines_are_understood(unit: Path) -> None:
-    program, *words = started(unit)
+    program, *words = read_start_command(unit)
     if program != PROGRAM:
         assert (program, words) == ("/opt/lark/venv/bin/python", ["/opt/lark/consumers/%i.py"])
         return
@@ -79,7 +79,7 @@ def test_prometheus_scrapes_the_ports_of_the_units() -> None:
         ("lark-listen", "callbacks listen"),
         ("lark-bridge", "airflow bridge"),
     ):
-        words = started(FOLDER / f"{name}.service")
+        words = read_start_command(FOLDER / f"{name}.service")
         ports[name] = words[words.index("--metrics-port") + 1]
         job = scraped.partition(f"job_name: {name}\n")[2].partition("job_name")[0]
         assert f'["127.0.0.1:{ports[name]}"]' in job
@@ -149,7 +149,7 @@ def state(tmp_path: Path) -> Path:
 def test_what_they_start_becomes_ready_and_ends_with_0(
     name: str, option: str, environ: dict[str, str], state: Path
 ) -> None:
-    words = started(FOLDER / f"{name}.service")[1:]
+    words = read_start_command(FOLDER / f"{name}.service")[1:]
     service = Deployed(tuple(words), environ, int(words[words.index(option) + 1]))
     with running(service, state) as answer:
         assert answer["sinks"].items() >= {"rabbitmq": True, "database": True}.items()
@@ -164,5 +164,5 @@ def test_the_consumer_of_a_unit_becomes_ready_and_ends_with_0(environ: dict[str,
 
 
 def test_the_purge_ends_with_0(environ: dict[str, str], state: Path) -> None:
-    words = started(FOLDER / "lark-purge.service")[1:]
+    words = read_start_command(FOLDER / "lark-purge.service")[1:]
     assert "Deleted: 0 from tokens" in run(words, environ, state)

@@ -21,14 +21,14 @@ def event(place: int, number: int = 1, kind: str = "failure") -> RunEvent:
     return RunEvent(kind, "d", "r", "t", place, number, ti_id=f"{place}-{number}")  # type: ignore[arg-type]  # one of the kinds
 
 
-def reported(events: Sequence[RunEvent], before: Incident | None = None) -> Incident:
+def report(events: Sequence[RunEvent], before: Incident | None = None) -> Incident:
     found = before or Incident()
     for one in events:
         found = replace(after(found, one, {}) or found, version=1)
     return found
 
 
-def stored(incident: Incident) -> Incident:
+def store(incident: Incident) -> Incident:
     """What another process reads."""
     return replace(Incident.from_json(orjson.loads(orjson.dumps(incident.to_json()))), version=1)
 
@@ -37,13 +37,13 @@ def stored(incident: Incident) -> Incident:
 @given(st.randoms(use_true_random=False))
 def test_each_try_counts_once_however_many_there_are(chance: random.Random) -> None:
     first, second = (chance.sample(range(MANY), MANY) for _ in range(2))
-    found = stored(reported([event(one) for one in first]))
+    found = store(report([event(one) for one in first]))
     assert (found.count, len(found.failures), found.total) == (MANY, MAX_FAILURES, MANY)
-    assert reported([event(one) for one in second], found).count == MANY
+    assert report([event(one) for one in second], found).count == MANY
     again = chance.sample(range(MANY), 20)
-    tried = reported([event(one, 2) for one in again], found)
+    tried = report([event(one, 2) for one in again], found)
     assert tried.count == MANY + len(again)
-    assert reported([event(one, 2) for one in again], stored(tried)) == tried
+    assert report([event(one, 2) for one in again], store(tried)) == tried
 
 
 def test_what_a_dags_callback_took_from_the_states_counts_once_beyond_a_hundred() -> None:
@@ -51,14 +51,14 @@ def test_what_a_dags_callback_took_from_the_states_counts_once_beyond_a_hundred(
     before = after(None, RunEvent("dag_failure", "d", "r"), states)
     assert before is not None
     assert before.count == MANY
-    found = reported([event(one) for one in range(MANY)], stored(before))
+    found = report([event(one) for one in range(MANY)], store(before))
     assert (found.count, found.total) == (MANY, MANY)
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.sets(st.integers(0, MANY - 1), min_size=1))
 def test_a_run_is_over_when_all_have_recovered_also_those_not_listed(green: set[int]) -> None:
-    found = reported([event(one) for one in range(MANY)])
+    found = report([event(one) for one in range(MANY)])
     states = {event(one).label: "success" if one in green else "failed" for one in range(MANY)}
     now = after_run(found, states, succeeded=False)
     assert now.over == (len(green) == MANY)
@@ -74,7 +74,7 @@ def test_a_run_is_over_when_all_have_recovered_also_those_not_listed(green: set[
 
 
 def test_a_success_of_a_task_not_listed_counts() -> None:
-    found = reported([event(one) for one in range(MAX_FAILURES + 1)])
+    found = report([event(one) for one in range(MAX_FAILURES + 1)])
     (rest,) = {event(one).label for one in range(MAX_FAILURES + 1)} - {one.label for one in found.failures}
     done = found
     for one in found.failures:

@@ -6,7 +6,15 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from tests.services.binaries import program
-from tests.services.processes import HOST, OwnServer, free_port, give, listens, private_folder, unprivileged
+from tests.services.processes import (
+    HOST,
+    OwnServer,
+    find_unprivileged,
+    free_port,
+    give,
+    listens,
+    private_folder,
+)
 
 _MAX_CLIENTS = 500
 
@@ -21,7 +29,7 @@ class PgBouncer(OwnServer):
 
     def __init__(self, database_url: str, pool_size: int) -> None:
         self._program = program("pgbouncer", package="pgbouncer")
-        user = unprivileged("postgres")
+        user = find_unprivileged("postgres")
         super().__init__(private_folder("pgbouncer", user), free_port(), user)
         behind = urlsplit(database_url)
         login = unquote(behind.username or "")
@@ -33,7 +41,7 @@ class PgBouncer(OwnServer):
             "user": login,
             "password": unquote(behind.password or ""),
         }
-        words = (f"{name}={_quoted(value)}" for name, value in target.items() if value)
+        words = (f"{name}={_quote(value)}" for name, value in target.items() if value)
         settings: dict[str, object] = {
             "listen_addr": HOST,
             "listen_port": self.port,
@@ -57,5 +65,5 @@ class PgBouncer(OwnServer):
         return listens(self.port)
 
 
-def _quoted(value: object) -> str:
+def _quote(value: object) -> str:
     return "'{}'".format(str(value).replace("'", "''"))

@@ -37,13 +37,13 @@ def pytest_configure() -> None:
     """End on SIGTERM as on an interrupt: with all clean-up, so that no server is left running."""
     owner = os.getpid()
 
-    def terminated(number: int, _frame: FrameType | None) -> None:
+    def terminate(number: int, _frame: FrameType | None) -> None:
         if os.getpid() == owner:
             pytest.exit("terminated", returncode=128 + number)
         signal.signal(number, signal.SIG_DFL)  # a child that a test forked
         signal.raise_signal(number)
 
-    signal.signal(signal.SIGTERM, terminated)
+    signal.signal(signal.SIGTERM, terminate)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

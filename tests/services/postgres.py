@@ -22,7 +22,15 @@ from psycopg2 import extensions
 from tests.services import compose
 from tests.services.binaries import POSTGRES_FOLDERS, program
 from tests.services.finding import Candidate, Found, UnavailableError, first
-from tests.services.processes import HOST, OwnServer, free_port, give, private_folder, run_as, unprivileged
+from tests.services.processes import (
+    HOST,
+    OwnServer,
+    find_unprivileged,
+    free_port,
+    give,
+    private_folder,
+    run_as,
+)
 
 DEFAULT_PORT = 5432
 NEXT_STEP = (
@@ -129,13 +137,13 @@ class OwnPostgres(OwnServer):
     name = "PostgreSQL"
 
     def __init__(self, settings: Mapping[str, str] = {}, files: Mapping[str, str] = {}) -> None:
-        user = unprivileged("postgres")
+        user = find_unprivileged("postgres")
         super().__init__(private_folder("postgres", user), free_port(), user)
         self.server = PostgresServer(HOST, self.port, "postgres")
         self.url = self.server.url()
         self._settings = settings
         self._data = self.folder / "data"
-        run_as(user, ["cp", "-a", _initialised(), self._data])
+        run_as(user, ["cp", "-a", _initialise(), self._data])
         give(self._data, files, user)
 
     def command(self) -> list[str | Path]:
@@ -180,7 +188,7 @@ def candidates(environ: Mapping[str, str], port: int) -> list[Candidate[Postgres
         *named,
         Candidate("default port", partial(_on_default_port, port)),
         Candidate("started for this run", lambda: OwnPostgres().start().server),
-        Candidate("Docker Compose", _composed),
+        Candidate("Docker Compose", _start_composed),
     ]
 
 
@@ -233,7 +241,7 @@ def _usable(server: PostgresServer) -> PostgresServer:
     return server
 
 
-def _composed() -> PostgresServer:
+def _start_composed() -> PostgresServer:
     compose.up("postgres")
     port = compose.port("postgres", 5432)
     return PostgresServer(HOST, port, compose.USER, compose.PASSWORD, "lark_service")
@@ -248,9 +256,9 @@ def _binaries() -> Path:
 
 
 @functools.cache
-def _initialised() -> Path:
+def _initialise() -> Path:
     """Make a data folder once, to be copied for each server: six times as fast."""
-    user = unprivileged("postgres")
+    user = find_unprivileged("postgres")
     data = private_folder("initdb", user) / "data"
     words = ["--no-sync", "--wal-segsize=1", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]
     run_as(user, [_binaries() / "initdb", *words, "-D", data])

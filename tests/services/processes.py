@@ -57,7 +57,7 @@ def listens(port: int) -> bool:
     return False
 
 
-def unprivileged(preferred: str) -> str | None:
+def find_unprivileged(preferred: str) -> str | None:
     """Return the user to start servers as, since most refuse to run as root; None where we are not root."""
     if os.geteuid() != 0:
         return None
@@ -228,13 +228,13 @@ class OwnServer(ABC):
     def end(self, number: signal.Signals) -> None:
         """Ask the server by a signal to end, and wait until it has."""
         os.kill(self.pid, number)
-        self._gone(STOP_SECONDS)
+        self._wait_until_gone(STOP_SECONDS)
 
     def kill(self) -> None:
         """End all processes of the server at once, as a power cut would."""
         self.pause()
         doomed = self._signal_all(signal.SIGKILL)
-        self._gone(STOP_SECONDS)
+        self._wait_until_gone(STOP_SECONDS)
         while any(alive(process) for process in doomed):
             time.sleep(0.001)  # orphans are not ours to wait for
 
@@ -264,7 +264,7 @@ class OwnServer(ABC):
                 os.kill(process, number)
         return processes
 
-    def _gone(self, seconds: float) -> None:
+    def _wait_until_gone(self, seconds: float) -> None:
         assert self._process is not None
         self._process.wait(seconds)
         self._process = None

@@ -13,12 +13,12 @@ from tests.services.binaries import program
 from tests.services.processes import (
     HOST,
     OwnServer,
+    find_unprivileged,
     free_port,
     give,
     listens,
     private_folder,
     run,
-    unprivileged,
 )
 
 PACKAGE = "prometheus"
@@ -36,7 +36,7 @@ class OwnPrometheus(OwnServer):
 
     def __init__(self, _settings: Mapping[str, str], files: Mapping[str, str]) -> None:
         self._server = program("prometheus", package=PACKAGE, folders="/usr/bin")
-        user = unprivileged("prometheus")
+        user = find_unprivileged("prometheus")
         super().__init__(private_folder("prometheus", user), free_port(), user)
         give(self.folder, files, user)
         self.url = f"http://{HOST}:{self.port}"

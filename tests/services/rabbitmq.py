@@ -19,7 +19,15 @@ from pika.exceptions import AMQPError
 from tests.services import compose, vhosts
 from tests.services.binaries import RABBITMQ_FOLDERS, program
 from tests.services.finding import Candidate, Found, UnavailableError, first
-from tests.services.processes import HOST, OwnServer, free_port, give, listens, private_folder, unprivileged
+from tests.services.processes import (
+    HOST,
+    OwnServer,
+    find_unprivileged,
+    free_port,
+    give,
+    listens,
+    private_folder,
+)
 from tests.services.vhosts import ManagementApi, VirtualHosts
 
 DEFAULT_PORT = 5672
@@ -66,7 +74,7 @@ class OwnRabbit(OwnServer):
         self, settings: Mapping[str, str] = {}, files: Mapping[str, str] = {}, plugins: tuple[str, ...] = ()
     ) -> None:
         self._server = program("rabbitmq-server", package="rabbitmq-server", folders=RABBITMQ_FOLDERS)
-        user = unprivileged("rabbitmq")
+        user = find_unprivileged("rabbitmq")
         super().__init__(private_folder("rabbitmq", user), free_port(), user)
         self.url = f"amqp://guest:guest@{HOST}:{self.port}/%2F"
         self._epmd = own_epmd()
@@ -131,7 +139,7 @@ class _Epmd(OwnServer):
 @functools.cache
 def own_epmd() -> _Epmd:
     """Start the port mapper of all nodes of this process, once."""
-    user = unprivileged("rabbitmq")
+    user = find_unprivileged("rabbitmq")
     return _Epmd(private_folder("epmd", user), free_port(), user).start()
 
 
@@ -153,8 +161,8 @@ def candidates(environ: Mapping[str, str], port: int) -> list[Candidate[RabbitSe
     return [
         *named,
         Candidate("default port", partial(_usable, f"amqp://guest:guest@{HOST}:{port}/%2F")),
-        Candidate("started for this run", _started),
-        Candidate("Docker Compose", _composed),
+        Candidate("started for this run", _start),
+        Candidate("Docker Compose", _start_composed),
     ]
 
 
@@ -204,14 +212,14 @@ def _vhosts_of(url: str) -> VirtualHosts:
     return vhosts.of_local_node(user)
 
 
-def _started() -> RabbitServer:
+def _start() -> RabbitServer:
     management = free_port()
     listener = {"management.tcp.ip": HOST, "management.tcp.port": str(management)}
     node = OwnRabbit(listener, plugins=(_MANAGEMENT,)).start()
     return RabbitServer(node.url, ManagementApi(HOST, management, "guest", "guest"))
 
 
-def _composed() -> RabbitServer:
+def _start_composed() -> RabbitServer:
     compose.up("rabbitmq")
     port, management = compose.port("rabbitmq", DEFAULT_PORT), compose.port("rabbitmq", MANAGEMENT_PORT)
     url = f"amqp://{compose.USER}:{compose.PASSWORD}@{HOST}:{port}/%2F"

@@ -28,13 +28,13 @@ def test_the_first_candidate_that_can_be_had_is_taken_and_later_ones_are_not_tou
     touched = []
 
     def take(name: str, *, refuse: bool = False) -> Candidate[str]:
-        def taken() -> str:
+        def take() -> str:
             touched.append(name)
             if refuse:
                 raise UnavailableError(f"no {name}")
             return name.upper()
 
-        return Candidate(name, taken)
+        return Candidate(name, take)
 
     found = first("Service", [take("a", refuse=True), take("b"), take("c")], "install it.")
     assert (found.server, found.how, found.refused) == ("B", "b", ("a: no a",))

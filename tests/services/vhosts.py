@@ -17,7 +17,7 @@ import httpx
 
 from tests.services.binaries import program
 from tests.services.finding import UnavailableError
-from tests.services.processes import as_user, at_exit, unprivileged
+from tests.services.processes import as_user, at_exit, find_unprivileged
 
 
 class VirtualHosts(Protocol):
@@ -95,7 +95,7 @@ class ErlangNode:
 
     def __init__(self, node: str, user: str) -> None:
         self._user = user
-        account = unprivileged("rabbitmq")
+        account = find_unprivileged("rabbitmq")
         home = pwd.getpwnam(account).pw_dir if account else str(Path.home())
         name = f"lark_tests_{os.getpid()}_{node.replace('@', '_')}@localhost"
         self._erlang = subprocess.Popen(  # noqa: S603 - a fixed command

@@ -107,21 +107,21 @@ class Approvals:
             self._begin()
             self._note("Airflow asks for approvals")
             self._write(_ASKED_MARK, {})
-            cards = self._until("asked and deferred", self._deferred)
+            cards = self._until("asked and deferred", self._find_deferred)
             self._note("edit the DAG file of all open approvals")
             self._write(_EDITED_MARK, EDITS)
-            self._until("parsed as edited", self._parsed)
+            self._until("parsed as edited", self._find_parsed)
             self._note("click: first who was not asked, then who was")
             for message_id in cards.values():
                 for user in (STRANGER, APPROVER):
                     self._click(message_id, user)
-            self._until("ended", self._ended)
+            self._until("ended", self._read_ended)
             self._note("all approvals have ended")
         except TimeoutError as error:
             self.violations.append(Violation(f"{error}"))
             log = self._log.read_text(errors="replace").splitlines()
             self.lines += [line for line in log if "rror" in line][-_LOG_LINES:]
-        ended = self._ended()
+        ended = self._read_ended()
         for name, message_id in cards.items():
             self._judge(name, message_id, *ended.get(name, ("not ended", None)))
 
@@ -158,7 +158,7 @@ class Approvals:
             )
         lark.control("settings", rate_limits=False)
         refused = "the gateway does not know the local Lark's app in time"
-        self._wait(refused, lambda: self._registered(lark, keys))
+        self._wait(refused, lambda: self._register_callback(lark, keys))
         # A task that is queued before the API server listens fails for that.
         self._wait("Airflow's API server does not listen in time", lambda: listens(self._api))
 
@@ -178,7 +178,7 @@ class Approvals:
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": f"{logs[1]}",
         }
 
-    def _registered(self, lark: LocalLark, keys: Keys) -> bool:
+    def _register_callback(self, lark: LocalLark, keys: Keys) -> bool:
         """Enter the callback URL at Lark, which refuses that until the gateway knows the app."""
         signing = {"encrypt_key": keys.encrypt_key, "verification_token": keys.verification_token}
         url = self._site.gateway(GATEWAYS[0], lark.app_id)
@@ -218,18 +218,18 @@ class Approvals:
                 raise TimeoutError(otherwise)
             time.sleep(_LOOK_SECONDS)
 
-    def _deferred(self) -> dict[str, str]:
+    def _find_deferred(self) -> dict[str, str]:
         """The cards of those that wait in the triggerer."""
         query = "SELECT dag_id FROM task_instance WHERE state = 'deferred'"
         deferred = {dag_id for (dag_id,) in self._ask(query)}
         return {title: one["message_id"] for title, one in self._cards() if title in deferred}
 
-    def _parsed(self) -> dict[str, bool]:
+    def _find_parsed(self) -> dict[str, bool]:
         """Those whose new file Airflow knows; one that is as before is not written again."""
         rows = self._ask("SELECT dag_id, source_code FROM dag_code")
         return {"nothing": True} | {dag_id: True for dag_id, code in rows if _EDITED_MARK in code}
 
-    def _ended(self) -> dict[str, tuple[str, Any]]:
+    def _read_ended(self) -> dict[str, tuple[str, Any]]:
         """The state of each task that has ended, and what it returned."""
         ended = dict(
             self._ask(

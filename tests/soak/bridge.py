@@ -214,7 +214,7 @@ class Soak:
                 return
             time.sleep(1)
 
-    def settled(self) -> bool:
+    def is_settled(self) -> bool:
         """Whether every card is over, and every click has been shown."""
         (left,) = self.read(
             "SELECT (SELECT count(*) FROM hitl_cards WHERE state NOT IN ('over')) + "
@@ -318,7 +318,7 @@ def main() -> int:
             load = os.getloadavg()[0]
             soak.measure(answered)
             with suppress(AssertionError):
-                wait_until(soak.settled, 150)
+                wait_until(soak.is_settled, 150)
             problems = soak.problems(run_id)
             outcomes = execute(
                 place.database, "SELECT state, status, count(*) AS n FROM applied_clicks GROUP BY 1, 2"
@@ -334,7 +334,7 @@ def main() -> int:
                     f"{len(took)} clicks measured, load {load:.1f} to {os.getloadavg()[0]:.1f}: click to "
                     f"task scheduled p50 {at[0]:.2f} s, p99 {at[1]:.2f} s, longest {took[-1]:.2f} s"
                 )
-            if not soak.settled():
+            if not soak.is_settled():
                 problems.append("not settled")
             say("\n".join([*problems, f"{len(problems)} problems; logs in {home}"]))
             return min(len(problems), 1)

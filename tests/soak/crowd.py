@@ -96,7 +96,7 @@ class Crowd:
         content["header"]["event_id"] = event_id
         content["event"]["context"]["open_message_id"] = message_id
         content["event"]["operator"] = {"open_id": operator}
-        body = sender.sealed(content, self._keys.encrypt_key)
+        body = sender.seal_body(content, self._keys.encrypt_key)
         headers = sender.headers(body, self._keys.encrypt_key, timestamp=str(int(time.time())))
         click = Click(event_id, message_id, operator, time.monotonic())
         self._ledger.clicks[event_id] = click

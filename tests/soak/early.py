@@ -129,7 +129,7 @@ class Early:
         until = time.monotonic() + seconds
         with ThreadPoolExecutor(100) as pool:
             while time.monotonic() < until and self._over() < self.tasks:
-                for ti_id, map_index in self._asked():
+                for ti_id, map_index in self._read_asked():
                     if ti_id in seen:
                         continue
                     seen.add(ti_id)
@@ -190,7 +190,7 @@ class Early:
     def _over(self) -> int:
         return sum(row.state in _OVER for row in self._read(_ENDED))
 
-    def _asked(self) -> list[tuple[str, int]]:
+    def _read_asked(self) -> list[tuple[str, int]]:
         return [(row.id, row.map_index) for row in self._read(_ASKED)]
 
     def _read(self, statement: sa.TextClause) -> list[Any]:

@@ -73,7 +73,7 @@ class Failures:
             text = _DAG.format(number=number, tasks=tasks)
             (self.place.airflow.airflow.dags / f"{dag_id}.py").write_text(text)
 
-    def failed(self) -> int:
+    def count_failed(self) -> int:
         """Return how many tasks have failed."""
         found = self.place.call("GET", "dags/~/dagRuns/~/taskInstances?state=failed&limit=1")
         return int(found["total_entries"])
@@ -98,7 +98,7 @@ class Failures:
             colour = "green" if dag_id in repaired else "red"
             if f'"template": "{colour}"' not in some[0]:
                 found.append(f"{dag_id}: not {colour}: {some[0][:400]}")
-            elif colour == "red" and _counted(self.tasks[dag_id]) not in some[0]:
+            elif colour == "red" and _read_shown_count(self.tasks[dag_id]) not in some[0]:
                 found.append(f"{dag_id}: not {self.tasks[dag_id]} failures: {some[0][:400]}")
         return found
 
@@ -119,7 +119,7 @@ class Failures:
         return cards
 
 
-def _counted(tasks: int) -> str:
+def _read_shown_count(tasks: int) -> str:
     """Return what a card shows of so many failures; of one, which is not counted, its task."""
     return f"({tasks})" if tasks > 1 else "part_0"
 
@@ -174,8 +174,8 @@ def _measure(soak: Failures, down: float) -> list[str]:
             bridges[number].wait()
             bridges[number] = place.bridge()
         place.lark.clear_faults()
-        say(f"Lark unavailable for {down:.0f} s; {soak.failed()} of {soak.total} tasks have failed so far")
-    _wait(lambda: soak.failed() == soak.total, _SECONDS)
+        say(f"Lark unavailable for {down:.0f} s; {soak.count_failed()} of {soak.total} tasks have failed")
+    _wait(lambda: soak.count_failed() == soak.total, _SECONDS)
     say(
         f"{soak.total} failures of {len(soak.tasks)} DAGs {time.monotonic() - began:.0f} s after the files "
         f"were written, load {os.getloadavg()[1]:.0f}"

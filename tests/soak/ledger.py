@@ -116,23 +116,23 @@ class Ledger:
     rows: dict[str, int] = field(default_factory=dict)
     behind: list[float] = field(default_factory=list)
 
-    def accepted(self) -> list[Click]:
+    def list_accepted(self) -> list[Click]:
         """The clicks that were accepted."""
         return [click for click in self.clicks.values() if click.is_accepted]
 
     def answerable(self) -> list[Question]:
         """The questions that a click which was accepted answers."""
-        right = {(click.message_id, click.operator) for click in self.accepted()}
+        right = {(click.message_id, click.operator) for click in self.list_accepted()}
         return [one for one in self.questions.values() if (one.message_id, one.operator) in right]
 
-    def unsettled(self) -> int:
+    def count_unsettled(self) -> int:
         """How much of what was accepted is not stored, or not delivered, yet."""
-        not_stored = sum(click.stored is None for click in self.accepted())
+        not_stored = sum(click.stored is None for click in self.list_accepted())
         return not_stored + sum(one.decided is None for one in self.answerable())
 
     def to_stored(self, outside: Collection[Action] = FREEZES) -> Latency:
         """From a click to its row, of those that were accepted and met none of some faults on the way."""
-        ways = [(one.sent, one.stored) for one in self.accepted() if one.stored is not None]
+        ways = [(one.sent, one.stored) for one in self.list_accepted() if one.stored is not None]
         return self._latency(ways, outside)
 
     def to_delivered(self, outside: Collection[Action] = FREEZES) -> Latency:
@@ -149,7 +149,7 @@ class Ledger:
         spans = self._spans(FREEZES)
         return tuple(
             click.event_id
-            for click in self.accepted()
+            for click in self.list_accepted()
             if click.stored is not None
             and click.stored - click.sent >= self.limit
             and not self._meets(click.sent, click.stored, spans)
@@ -161,7 +161,8 @@ class Ledger:
 
     def _of_clicks(self) -> Iterable[Violation]:
         yield from _if_any(
-            "accepted and not stored", (c.event_id for c in self.accepted() if c.event_id not in self.rows)
+            "accepted and not stored",
+            (c.event_id for c in self.list_accepted() if c.event_id not in self.rows),
         )
         yield from _if_any("stored more than once", (name for name, count in self.rows.items() if count > 1))
         yield from _if_any("stored and never sent", self.rows.keys() - self.clicks.keys())

@@ -73,7 +73,7 @@ def draw(seed: int, seconds: float, *, rotate: bool = True, cut: bool = True) ->
 
 def _faults(random: Random, last: float) -> Iterator[Step]:
     """Kills and freezes, one after the other; now and then a second one while the first one lasts."""
-    kinds = _shuffled(random, _FAULTS)
+    kinds = _shuffle(random, _FAULTS)
     at = random.uniform(*_FIRST_SECONDS)
     while at < last:
         first = _fault(random, next(kinds), at, last)
@@ -85,7 +85,7 @@ def _faults(random: Random, last: float) -> Iterator[Step]:
         at = first.end + random.uniform(*_GAP_SECONDS)
 
 
-def _shuffled(random: Random, kinds: Sequence[T]) -> Iterator[T]:
+def _shuffle(random: Random, kinds: Sequence[T]) -> Iterator[T]:
     """All of them in any order, again and again: none is left out by chance."""
     while True:
         yield from random.sample(kinds, len(kinds))
@@ -99,7 +99,7 @@ def _fault(random: Random, kind: _Kind, at: float, last: float) -> Step:
 
 def _rotations(random: Random, last: float) -> Iterator[Step]:
     """Each choice of keys, with Lark signing with the new ones at once, or after a while."""
-    kinds = _shuffled(random, [(which, lag) for which in _ROTATED for lag in (True, False)])
+    kinds = _shuffle(random, [(which, lag) for which in _ROTATED for lag in (True, False)])
     for begin, length in _slots(last, _EVERY_ROTATION):
         which, has_lag = next(kinds)
         lag = min(random.uniform(*_LAG_SECONDS), length * 0.4) if has_lag else 0.0

@@ -84,7 +84,7 @@ class Bridges:
             one.wait(60)
 
 
-def linked(server: ApiServer, lark: Emulator) -> list[str]:
+def link_users(server: ApiServer, lark: Emulator) -> list[str]:
     """Make people in Lark, link them to users of Airflow's, and return the users."""
     people, tenant = People(server.database, Keys(server.key)), lark.state()["tenant_key"]
     names = [f"p{number}" for number in range(_PEOPLE)]
@@ -132,7 +132,7 @@ def main() -> int:
         (home / "api").mkdir()
         metadata = make_url(databases.make()).render_as_string(hide_password=False)
         with ApiServer(home / "api", metadata, databases.make()) as server:
-            fill(server, 0, given.questions, linked(server, lark))
+            fill(server, 0, given.questions, link_users(server, lark))
             began, bridges = time.monotonic(), Bridges(server, home, lark, rng)
             with closing(bridges):
                 wait_until(lambda: count(server, "state = 'sent'") == given.questions, _SECONDS)

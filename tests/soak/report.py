@@ -38,7 +38,7 @@ def lines(
 
 
 def _counts(ledger: Ledger) -> Iterator[str]:
-    accepted = ledger.accepted()
+    accepted = ledger.list_accepted()
     stored = sum(click.stored is not None or click.event_id in ledger.rows for click in accepted)
     others = Counter(
         click.outcomes[-1] for click in ledger.clicks.values() if click.outcomes and not click.is_accepted

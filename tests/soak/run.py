@@ -79,7 +79,7 @@ class Run:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupt)
         with tempfile.TemporaryDirectory(prefix="lark-soak-", ignore_cleanup_errors=True) as folder:
-            site = Site(Path(folder), self._note, self._told)
+            site = Site(Path(folder), self._note, self._note_answer)
             try:
                 await site.open()
                 await self._clicks(site)
@@ -115,8 +115,8 @@ class Run:
             self._over.set()
             await asyncio.gather(clicking, breaking)
             self._note("the last click")
-            await self._until(lambda: not ledger.unsettled())
-            self._note(f"{ledger.unsettled()} clicks or questions are not settled")
+            await self._until(lambda: not ledger.count_unsettled())
+            self._note(f"{ledger.count_unsettled()} clicks or questions are not settled")
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition holds, but not for long."""
@@ -155,7 +155,7 @@ class Run:
         silent = tuple(one.key for one in decided if len(one.answers) == told_before[one.key])
         if silent:
             ledger.found.append(Violation("decided, and not told to who asks again", silent))
-        queued, dead = await asyncio.to_thread(site.left)
+        queued, dead = await asyncio.to_thread(site.list_left)
         for what, ids in (
             ("in the queue and not stored", set(queued) - ledger.rows.keys()),
             ("dead-lettered", dead),
@@ -187,7 +187,7 @@ class Run:
         self._more += approvals.lines
         self._ledger.found += approvals.violations
 
-    def _told(self, key: str, answer: tuple[str, ...]) -> None:
+    def _note_answer(self, key: str, answer: tuple[str, ...]) -> None:
         question = self._ledger.questions[key]
         question.answers.append(answer)
         question.decided = question.decided or time.monotonic()

@@ -94,11 +94,15 @@ class Site:
         relayed = self.database.replace(f":{self.server.port}/", f":{self.relay.port}/")
         for name in GATEWAYS:
             serve = ("serve", "--port", str(self._ports[name]), *_METRICS)
-            self._supervise(name, Command(logs[name], *serve, settings=self._metered(name, self.database)))
+            self._supervise(
+                name, Command(logs[name], *serve, settings=self._add_metrics_folder(name, self.database))
+            )
         for name in PUMPS:
             url = relayed if name == CUT_OFF else self.database
-            self._supervise(name, Command(logs[name], "pump", *_METRICS, settings=self._metered(name, url)))
-        metered = self.env | self._metered(WAITER, self.database)
+            self._supervise(
+                name, Command(logs[name], "pump", *_METRICS, settings=self._add_metrics_folder(name, url))
+            )
+        metered = self.env | self._add_metrics_folder(WAITER, self.database)
         self.waiter = Waiter(metered, logs[WAITER], self._told)
         self._supervise(WAITER, self.waiter)
         await asyncio.gather(*(process.start() for process in self.processes.values()))
@@ -154,7 +158,7 @@ class Site:
                 os.truncate(log, 0)
                 self._note(f"{log.name} had {_LOG_BYTES} bytes, and is begun again")
 
-    def left(self) -> tuple[list[str], list[str]]:
+    def list_left(self) -> tuple[list[str], list[str]]:
         """The ids of the clicks that are still in the queue, and of those that are dead-lettered."""
         queued, dead = (mq.ids(mq.drain(self.node.url, queue)) for queue in (CARDS, DEAD))
         return queued, dead
@@ -174,7 +178,7 @@ class Site:
     def _ours(self, database: str) -> dict[str, str]:
         return {"LARK_DATABASE_URL": database, "RABBITMQ_URL": self.node.url, **self._registry}
 
-    def _metered(self, name: str, database: str) -> dict[str, str]:
+    def _add_metrics_folder(self, name: str, database: str) -> dict[str, str]:
         return {**self._ours(database), "PROMETHEUS_MULTIPROC_DIR": str(folder_of(self._folder, name))}
 
     def _environment(self, database: str) -> dict[str, str]:

@@ -25,11 +25,11 @@ def clean() -> Ledger:
     return ledger
 
 
-def lost(ledger: Ledger) -> None:
+def lose_click(ledger: Ledger) -> None:
     del ledger.rows["click-7"]
 
 
-def doubled(ledger: Ledger) -> None:
+def double_click(ledger: Ledger) -> None:
     ledger.rows["click-7"] = 2
 
 
@@ -37,7 +37,7 @@ def unknown(ledger: Ledger) -> None:
     ledger.rows["click-x"] = 1
 
 
-def rejected(ledger: Ledger) -> None:
+def reject_click(ledger: Ledger) -> None:
     ledger.clicks["click-7"].outcomes[:] = ["rejected"]
     del ledger.rows["click-7"]
 
@@ -46,7 +46,7 @@ def rejected_and_stored(ledger: Ledger) -> None:
     ledger.clicks["click-7"].outcomes[:] = ["rejected"]
 
 
-def undelivered(ledger: Ledger) -> None:
+def leave_undelivered(ledger: Ledger) -> None:
     ledger.questions["q"] = Question("q", "om_0", "ou_1")
 
 
@@ -73,12 +73,12 @@ def slow(ledger: Ledger) -> None:
 
 
 WRONG: list[tuple[Callable[[Ledger], None], str]] = [
-    (lost, "accepted and not stored: 1 (click-7)"),
-    (doubled, "stored more than once: 1 (click-7)"),
+    (lose_click, "accepted and not stored: 1 (click-7)"),
+    (double_click, "stored more than once: 1 (click-7)"),
     (unknown, "stored and never sent: 1 (click-x)"),
-    (rejected, "genuine and rejected: 1 (click-7)"),
+    (reject_click, "genuine and rejected: 1 (click-7)"),
     (rejected_and_stored, "rejected and stored all the same: 1 (click-7)"),
-    (undelivered, "answered and not delivered: 1 (q)"),
+    (leave_undelivered, "answered and not delivered: 1 (q)"),
     (decided_twice, "q was decided in different ways: 2"),
     (decided_by_another_card, "q was decided by what does not count: 1 (click-1)"),
     (decided_by_a_stranger, "q was decided by what does not count: 1 (click-0)"),
@@ -108,14 +108,14 @@ def test_what_was_not_accepted_may_be_stored_or_not() -> None:
     assert ledger.violations() == []
 
 
-def frozen(begin: float, end: float) -> Fault:
+def make_freeze(begin: float, end: float) -> Fault:
     return Fault(Step(begin, "freeze", "postgres", end - begin), begin, end)
 
 
 def test_a_freeze_excuses_what_was_on_its_way() -> None:
     ledger = clean()
     slow(ledger)
-    ledger.faults.append(frozen(2.5, 5.0))
+    ledger.faults.append(make_freeze(2.5, 5.0))
     assert ledger.violations() == []
     assert ledger.to_stored(()).longest == P99_SECONDS
 
@@ -124,7 +124,7 @@ def test_a_freeze_excuses_nothing_that_was_late_before() -> None:
     ledger = clean()
     for number in range(3):
         ledger.clicks[f"click-{number}"].stored = 20.0
-    ledger.faults.append(frozen(10.0, 15.0))
+    ledger.faults.append(make_freeze(10.0, 15.0))
     assert ledger.late() == ("click-0", "click-1", "click-2")
     [violation] = ledger.violations()
     assert "p99 from click to stored" in violation.what

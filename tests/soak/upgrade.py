@@ -78,7 +78,7 @@ class Upgrade:
         place.lark.click(message["message_id"], "bob", "Approve")
         place.wait(lambda: place.task("asks", run_id)["state"] == "success")
         seconds = time.monotonic() - began
-        place.wait(lambda: "bob" in self._shown(f"Deploy {run_id}?")[0])
+        place.wait(lambda: "bob" in self._read_messages(f"Deploy {run_id}?")[0])
         detail = place.call("GET", f"dags/asks/dagRuns/{run_id}/taskInstances/q/-1/hitlDetails")
         assert detail["responded_by_user"] == {"id": "bob", "name": "bob"}
         return seconds
@@ -86,12 +86,12 @@ class Upgrade:
     def fail(self) -> None:
         """Let a task fail, and retry it by a click."""
         place, run_id = self.place, self.place.run("fails")
-        place.wait(lambda: '"retry"' in "".join(self._shown(run_id)))
-        assert "no rows" in self._shown(run_id)[0]
+        place.wait(lambda: '"retry"' in "".join(self._read_messages(run_id)))
+        assert "no rows" in self._read_messages(run_id)[0]
         repaired = place.airflow.airflow.dags / "repaired"
         repaired.touch()
         place.lark.click(place.messages(run_id)[0]["message_id"], "bob", "retry")
-        place.wait(lambda: "Recovered" in self._shown(run_id)[0])
+        place.wait(lambda: "Recovered" in self._read_messages(run_id)[0])
         repaired.unlink()
 
     def ask(self) -> str:
@@ -127,11 +127,11 @@ class Upgrade:
                 path = f"dags/open/dagRuns/{run_id}/taskInstances/q/{number}/hitlDetails"
                 body = {"chosen_options": ["Approve"], "params_input": {}}
                 place.call("PATCH", path, body, user="bob")
-        place.wait(lambda: not any("lark_wait" in text for text in self._shown("Open question")), 180)
+        place.wait(lambda: not any("lark_wait" in text for text in self._read_messages("Open question")), 180)
         wanted = {number: "Approve" if number % 3 else "Reject" for number in range(OPEN)}
         for number, option in wanted.items():
             detail = self._detail(run_id, number)
-            (text,) = self._shown(f"Open question {number}?")
+            (text,) = self._read_messages(f"Open question {number}?")
             assert detail["chosen_options"] == [option], detail
             assert detail["responded_by_user"]["id"] == "bob"
             assert option in text, text
@@ -147,7 +147,7 @@ class Upgrade:
         found = self.place.call("GET", f"dags/open/dagRuns/{run_id}/taskInstances")["task_instances"]
         return [one["state"] for one in found if one["state"] not in {"success", "skipped"}]
 
-    def _shown(self, text: str) -> list[str]:
+    def _read_messages(self, text: str) -> list[str]:
         return [json.dumps(one["content"], ensure_ascii=False) for one in self.place.messages(text)]
 
 

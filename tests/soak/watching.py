@@ -53,14 +53,14 @@ class Watcher:
             connection.cursor() as cursor,
         ):
             while not stop.is_set():
-                if awaited := self._awaited():
+                if awaited := self._list_overdue():
                     cursor.execute("SELECT event_id FROM card_callbacks WHERE event_id = ANY(%s)", (awaited,))
                     seen = time.monotonic()
                     for (event_id,) in cursor.fetchall():
                         self._ledger.clicks[event_id].stored = seen
                 time.sleep(_LOOK_SECONDS)
 
-    def _awaited(self) -> list[str]:
+    def _list_overdue(self) -> list[str]:
         since = time.monotonic() - _FAILED_SECONDS
         return [
             click.event_id

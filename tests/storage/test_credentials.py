@@ -58,10 +58,10 @@ def acall(client: LarkServiceClient) -> None:
     """The same, with the client for asyncio."""
     other = AsyncLarkServiceClient()
     other._session = client._session
-    asyncio.run(awaited(other))
+    asyncio.run(call_async(other))
 
 
-async def awaited(client: AsyncLarkServiceClient) -> None:
+async def call_async(client: AsyncLarkServiceClient) -> None:
     await client.call("GET", "/im/v1/chats")
 
 
@@ -247,11 +247,11 @@ def test_a_crowd_of_clients_asks_the_registry_once(
     asked: list[str] = []
     unseal = Keys.unseal
 
-    def counted(self: Keys, sealed: str, place: Sequence[str], what: str, altered: str) -> str:
+    def count_unseal(self: Keys, sealed: str, place: Sequence[str], what: str, altered: str) -> str:
         asked.append(what)
         return unseal(self, sealed, place, what, altered)
 
-    monkeypatch.setattr(Keys, "unseal", counted)
+    monkeypatch.setattr(Keys, "unseal", count_unseal)
     call(client_of(clock))
     assert len(asked) == 1
     clock.now += HOLDS
@@ -260,7 +260,7 @@ def test_a_crowd_of_clients_asks_the_registry_once(
         clients = [AsyncLarkServiceClient() for _ in range(50)]
         for client in clients:
             client._session.clock = clock
-        await asyncio.gather(*(awaited(client) for client in clients))
+        await asyncio.gather(*(call_async(client) for client in clients))
 
     asyncio.run(crowd())
     assert len(asked) == 2
@@ -269,11 +269,11 @@ def test_a_crowd_of_clients_asks_the_registry_once(
 def test_the_app_of_an_async_client_is_looked_up_without_blocking_the_loop(
     lark: Emulator, registered: ApplicationManager
 ) -> None:
-    async def awaited() -> tuple[str, str]:
+    async def resolve_async() -> tuple[str, str]:
         client = AsyncLarkServiceClient(lark.app_id)
         with pytest.raises(ConfigurationError, match=r"Next: `await client.resolve\(\)`"):
             _ = client.app_id
         resolved = await client.resolve()
         return resolved.app_id, resolved.base_url
 
-    assert asyncio.run(awaited()) == (lark.app_id, lark.base_url)
+    assert asyncio.run(resolve_async()) == (lark.app_id, lark.base_url)

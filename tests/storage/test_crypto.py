@@ -22,7 +22,7 @@ PLACE = ("registry", "cli_a", "https://open.feishu.cn")
 SEALS = Keys(generate_key())
 
 
-def unsealed(keys: Keys, sealed: str, place: Sequence[str] = PLACE) -> str:
+def unseal(keys: Keys, sealed: str, place: Sequence[str] = PLACE) -> str:
     return keys.unseal(sealed, place, "it", "altered")
 
 
@@ -129,18 +129,18 @@ def test_the_first_encrypts_and_each_decrypts(keys: list[bytes], text: str) -> N
         assert not valid.is_moved(sealed, PLACE), "also when the older keys have been removed"
         assert valid.is_moved(sealed, PLACE[:1])
     old_seal = oldest.seal(text, PLACE)
-    assert unsealed(every, old_seal) == text
-    assert unsealed(newest, every.seal(text, PLACE)) == text
+    assert unseal(every, old_seal) == text
+    assert unseal(newest, every.seal(text, PLACE)) == text
     for wrong, sealed in ((oldest, every.seal(text, PLACE)), (newest, old_seal)):
         with pytest.raises(DecryptionError, match=f"it was encrypted with another key than {KEY_VARIABLE}"):
-            unsealed(wrong, sealed)
+            unseal(wrong, sealed)
 
 
 def test_a_registry_that_was_written_before_an_upgrade_opens_after_it() -> None:
     """What is stored is derived from the key in a certain way, which no version may change."""
     keys = Keys(standard(bytes(range(32))))
     sealed = "v1.7627f11e.hY_AL-wOTxw09rg5PeOcvVKP-po-h-NRrNK_sBJs62wsXg"
-    assert unsealed(keys, sealed) == "secret"
+    assert unseal(keys, sealed) == "secret"
     for_0_1 = (
         "gFCGEqfJqowHJBf4iT53xUi3qXTwBpj39wyWIw_AwRNDS0I3i-yoavEjiYBgD2SkjVDcVXoyHXRJXiyJgats23mEjzRT12eA-A=="
     )
@@ -153,11 +153,11 @@ def test_a_registry_that_was_written_before_an_upgrade_opens_after_it() -> None:
 @given(place=st.lists(texts, max_size=3), other=st.lists(texts, max_size=3), text=texts)
 def test_a_seal_opens_in_its_place_alone(place: list[str], other: list[str], text: str) -> None:
     sealed = SEALS.seal(text, place)
-    assert unsealed(SEALS, sealed, place) == text
+    assert unseal(SEALS, sealed, place) == text
     assert SEALS.seal(text, place) != sealed, "another nonce each time"
     if other != place:
         with pytest.raises(DecryptionError, match=r"^altered$"):
-            unsealed(SEALS, sealed, other)
+            unseal(SEALS, sealed, other)
 
 
 @given(data=st.data())
@@ -168,7 +168,7 @@ def test_a_seal_that_was_changed_anywhere_opens_no_more(data: st.DataObject) -> 
     for damaged in (sealed[:place] + change + sealed[place + 1 :], sealed[:place], sealed + change):
         if damaged != sealed:
             with pytest.raises(DecryptionError, match=r"altered|encrypted with another key"):
-                unsealed(SEALS, damaged)
+                unseal(SEALS, damaged)
 
 
 @pytest.mark.parametrize("damaged", ["", "x", "gAAAAA", "密", "gAAAAABm" + "A" * 80])
@@ -178,7 +178,7 @@ def test_what_cannot_be_read_says_what_it_is_and_what_to_do(damaged: str) -> Non
         keys.decrypt(damaged, "The app_secret of app 'x'")
     assert isinstance(caught.value, DecryptionError)
     with pytest.raises(DecryptionError, match=r"^altered$"):
-        unsealed(keys, damaged)
+        unseal(keys, damaged)
 
 
 def test_keys_show_nothing() -> None:
@@ -195,7 +195,7 @@ def test_a_box_opens_with_its_secret_in_its_place(secret: str, token: str, conte
     assert TokenBox(context + "x", secret).open(sealed) is None
 
 
-def decoded(sealed: str) -> bytes | None:
+def decode(sealed: str) -> bytes | None:
     try:
         return base64.urlsafe_b64decode(sealed.encode("ascii", "replace"))
     except binascii.Error:
@@ -209,4 +209,4 @@ def test_a_damaged_box_stays_shut(damage: int, change: str) -> None:
     place = damage % len(sealed)
     damaged = sealed[:place] + change + sealed[place + 1 :]
     # Some characters decode alike, such as "_" and "/", and the last one carries bits that count for nothing.
-    assert box.open(damaged) == ("t-1" if decoded(damaged) == decoded(sealed) else None)
+    assert box.open(damaged) == ("t-1" if decode(damaged) == decode(sealed) else None)

@@ -235,7 +235,7 @@ def test_plain_sql_of_the_guide_has_deadlines_that_can_be_set(postgres: URL) -> 
 # --- on the socket ---
 
 
-def frozen(pid: object) -> Callable[[], None]:
+def freeze(pid: object) -> Callable[[], None]:
     """Freeze a backend; return what thaws it."""
     assert isinstance(pid, int)
     os.kill(pid, signal.SIGSTOP)
@@ -275,7 +275,7 @@ def test_a_backend_that_freezes_in_a_statement(server: OwnPostgres, *, reading: 
     def work() -> None:
         with transaction(on, reading=reading) as connection:
             pids.append(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
-            thaw.append(frozen(pids[0]))
+            thaw.append(freeze(pids[0]))
             begun.set()
             connection.exec_driver_sql("SELECT 1")
 
@@ -297,7 +297,7 @@ def test_a_backend_that_freezes_at_the_commit(server: OwnPostgres) -> None:
 
     def work() -> None:
         with transaction(on) as connection:
-            thaw.append(frozen(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()))
+            thaw.append(freeze(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()))
 
     waits = in_thread(work)
     try:
@@ -314,7 +314,7 @@ def test_a_pooled_connection_that_froze_is_replaced_by_the_ping(
     monkeypatch.setattr(watched, "FRESH_SECONDS", 0.0)
     on = create(urls.parse(server.url, "test"))
     pid = ask(on, "SELECT pg_backend_pid()")
-    thaw = frozen(pid)
+    thaw = freeze(pid)
     thread, future = in_thread(lambda: ask(on, "SELECT pg_backend_pid()"))
     thread.join(20)
     thaw()
@@ -331,12 +331,12 @@ def test_a_pooled_connection_is_pinged_with_the_deadline_of_a_ping_after_a_long_
     seconds: list[float] = []
     begin = watchdog.begin
 
-    def begun(connection: deadlines.Cuttable, due: float) -> None:
+    def begin_timed(connection: deadlines.Cuttable, due: float) -> None:
         seconds.append(due - time.monotonic())
         begin(connection, due)
 
     monkeypatch.setattr(watched, "FRESH_SECONDS", 0.0)
-    monkeypatch.setattr(watchdog, "begin", begun)
+    monkeypatch.setattr(watchdog, "begin", begin_timed)
     on.connect().close()
     assert seconds, "it was pinged"
     assert seconds[0] <= deadlines.PING_SECONDS
@@ -388,7 +388,7 @@ def test_more_than_the_server_reads_is_not_sent_indefinitely(server: OwnPostgres
 
     def work() -> None:
         with transaction(on) as connection:
-            thaw.append(frozen(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()))
+            thaw.append(freeze(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()))
             connection.exec_driver_sql(f"SELECT '{'x' * 50_000_000}'")
 
     waits = in_thread(work)

@@ -150,7 +150,7 @@ def of(app_id: str, event_id: str, **parts: Any) -> CardClick:
     return replace(made, app_id=app_id, raw=raw)
 
 
-def stored(url: URL) -> list[tuple[str, str]]:
+def read_stored(url: URL) -> list[tuple[str, str]]:
     with engine(url).connect() as connection:
         rows = connection.execute(sa.select(tables.card_callbacks.c.payload)).scalars()
         return sorted((one.app_id, one.event_id) for one in map(stored_clicks.click_of, rows))
@@ -162,7 +162,7 @@ def test_apps_may_have_events_of_the_same_id(url: URL) -> None:
     assert inbox.store([of("cli_b", "e1"), of("cli_b", "e1"), of("cli_a", "e1"), of("cli_c", "e1")]) == 2
     for _ in range(2):
         assert inbox.store([of("cli_b", "e1"), of("cli_a", "e1"), of("cli_c", "e1")]) == 0
-    assert stored(url) == [("cli_a", "e1"), ("cli_b", "e1"), ("cli_c", "e1")]
+    assert read_stored(url) == [("cli_a", "e1"), ("cli_b", "e1"), ("cli_c", "e1")]
     [answer] = inbox.answers([Wait("k", ("om_1",), app_id="cli_b")])["k"]
     assert (answer.app_id, answer.event_id) == ("cli_b", "e1")
     [again] = Inbox(url).answers([Wait("k", ("om_1",), app_id="cli_b")])["k"]
@@ -175,7 +175,7 @@ def test_no_app_can_occupy_the_place_of_anothers_event(url: URL) -> None:
     assert inbox.store([of("cli_a", name) for name in names]) == len(names)
     assert inbox.store([of("cli_b", name) for name in names]) == len(names)
     assert inbox.store([of(app, name) for app in ("cli_a", "cli_b") for name in names]) == 0
-    assert stored(url) == sorted((app, name) for app in ("cli_a", "cli_b") for name in names)
+    assert read_stored(url) == sorted((app, name) for app in ("cli_a", "cli_b") for name in names)
 
 
 app_ids, event_ids = st.sampled_from(["cli_a", "cli_b"]), st.sampled_from(["e1", "e1@cli_a", "e1@cli_b"])
@@ -191,7 +191,7 @@ def test_whatever_the_batches_each_event_of_each_app_is_stored_once(
         connection.execute(sa.delete(tables.card_callbacks))
     new = sum(Inbox(url).store([of(*one) for one in batch]) for batch in batches)
     expected = sorted({one for batch in batches for one in batch})
-    assert stored(url) == expected
+    assert read_stored(url) == expected
     assert new == len(expected)
 
 

@@ -33,7 +33,7 @@ def chunk(number: int) -> LoadChunk:
     )
 
 
-def done(number: int, token: str = "") -> Done:
+def make_done(number: int, token: str = "") -> Done:
     return Done(number, token or f"t{number}", [f"rec{number}"])
 
 
@@ -50,14 +50,14 @@ def test_a_chunk_is_one_statement(url: URL, monkeypatch: pytest.MonkeyPatch) -> 
     assert ledger.step(load, ME, None, chunk(0)).is_new
     calls, watched = [], WatchedConnection.watch
 
-    def counted(connection: WatchedConnection) -> object:
+    def count_call(connection: WatchedConnection) -> object:
         calls.append(connection)
         return watched(connection)
 
-    monkeypatch.setattr(WatchedConnection, "watch", counted)
+    monkeypatch.setattr(WatchedConnection, "watch", count_call)
     for number in range(3):
         calls.clear()
-        step = ledger.step(load, ME, done(number), chunk(number + 1))
+        step = ledger.step(load, ME, make_done(number), chunk(number + 1))
         assert step.is_new
         assert isinstance(step.lease, Lease)
         assert len(calls) == 1, number
@@ -76,7 +76,7 @@ def test_a_step_renews_the_lease_of_its_writer_and_table_alone(url: URL) -> None
     leases.take(second)
     ledger.step(load, replace(ME, seconds=5.0), None, chunk(0))
     began = time.monotonic()
-    step = ledger.step(load, ME, done(0), chunk(1))
+    step = ledger.step(load, ME, make_done(0), chunk(1))
     assert isinstance(step.lease, Lease)
     assert began <= step.lease.ends - ME.seconds <= time.monotonic()
     ends = [leases.take(replace(OTHER, key=one.key)) for one in (ME, second)]
@@ -99,7 +99,7 @@ def test_a_lost_lease_records_what_stands_and_nothing_else(url: URL) -> None:
     leases = TableLeases(url, APP.base_url, APP.app_secret)
     leases.release(ME)
     assert isinstance(leases.take(OTHER), Lease)
-    step = ledger.step(load, ME, done(0), chunk(1))
+    step = ledger.step(load, ME, make_done(0), chunk(1))
     assert isinstance(step.lease, Held)
     assert [one.state for one in ledger.chunks(load, -1, 10)] == [State.DONE]
 
@@ -109,7 +109,7 @@ def test_a_chunk_recorded_otherwise_stops_the_load(url: URL) -> None:
     load = ledger.open("base/tbl", "key", 1, 0).id
     ledger.step(load, ME, None, chunk(0))
     with pytest.raises(ConflictError, match="recorded it otherwise"):
-        ledger.step(load, ME, done(0, "another token"), chunk(1))
+        ledger.step(load, ME, make_done(0, "another token"), chunk(1))
     assert [(one.state, one.chunk.number) for one in ledger.chunks(load, -1, 10)] == [(State.PENDING, 0)]
 
 
@@ -117,7 +117,7 @@ def test_a_chunk_that_the_ledger_has_is_returned(url: URL) -> None:
     ledger = LoadLedger(url, APP)
     load = ledger.open("base/tbl", "key", 1, 0).id
     ledger.step(load, ME, None, chunk(0))
-    ledger.step(load, ME, done(0), chunk(1))
+    ledger.step(load, ME, make_done(0), chunk(1))
     step = ledger.step(load, OTHER, None, chunk(0))
     assert isinstance(step.lease, Held)
     step = ledger.step(load, ME, None, chunk(0))

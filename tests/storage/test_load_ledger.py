@@ -33,7 +33,7 @@ def chunk(number: int, token: str | None = None, rows: int = 1) -> LoadChunk:
     )
 
 
-def done(number: int, token: str | None = None) -> Done:
+def make_done(number: int, token: str | None = None) -> Done:
     return Done(number, token or f"t{number}", [f"rec{number}"])
 
 
@@ -88,7 +88,7 @@ def test_a_load_is_recorded_once_for_each_app_table_and_key(url: URL, ledger: Lo
     others = [ledger.open(TABLE, "key2", 1, 0), ledger.open("base/tbl2", "key", 1, 0), of_another]
     assert len({load, *(one.id for one in others)}) == 4
     ledger.step(load, ME, None, chunk(0, rows=3))
-    ledger.step(load, ME, done(0), chunk(1, rows=2))
+    ledger.step(load, ME, make_done(0), chunk(1, rows=2))
     counted = ledger.open(TABLE, "key", 500, 0)
     assert (counted.chunks, counted.written) == (2, 3)
     assert [(one.chunks, one.written) for one in (ledger.open(TABLE, "key2", 1, 0),)] == [(0, 0)]
@@ -105,7 +105,7 @@ def test_what_was_recorded_is_read_back_with_its_age(url: URL, ledger: LoadLedge
     with transaction(engine(url), reading=True) as connection:
         assert '["k"]' not in str(connection.execute(sa.select(ledger_chunks)).all())
     for number in (1, 2, 3):
-        ledger.step(load, ME, done(number - 1), chunk(number))
+        ledger.step(load, ME, make_done(number - 1), chunk(number))
     assert [one.chunk.number for one in ledger.chunks(load, 0, 2)] == [1, 2]
     [first] = ledger.chunks(load, -1, 1)
     assert (first.state, first.record_ids, first.quiet < 3600 <= first.age) == (State.DONE, ["rec0"], True)
@@ -117,12 +117,12 @@ def test_a_chunk_that_stands_is_recorded_though_the_lease_is_lost(
 ) -> None:
     ledger.step(load, ME, None, chunk(0))
     lose(url)
-    step = ledger.step(load, ME, done(0), pending)
+    step = ledger.step(load, ME, make_done(0), pending)
     assert isinstance(step.lease, Held)
     assert (step.recorded, step.is_new) == (None, False)
     assert states(ledger, load) == {0: State.DONE}
     with pytest.raises(ConflictError, match="recorded it otherwise"):
-        ledger.step(load, OTHER, done(0, "another token"), pending)
+        ledger.step(load, OTHER, make_done(0, "another token"), pending)
     assert states(ledger, load) == {0: State.DONE}
 
 
@@ -152,7 +152,7 @@ def test_a_chunk_is_sent_again_by_who_has_the_table_and_knows_its_token(
     assert (other.recorded.chunk, other.recorded.age < 3600) == (chunk(0, "new", rows=2), True)
     late = ledger.resend(load, ME, "t0", chunk(0, "late"))
     assert (late.is_new, late.recorded and late.recorded.chunk.token) == (False, "new")
-    ledger.step(load, ME, done(0, "new"), None)
+    ledger.step(load, ME, make_done(0, "new"), None)
     after = ledger.resend(load, ME, "new", chunk(0, "new"))
     assert (after.is_new, after.recorded and after.recorded.state) == (False, State.DONE)
     lose(url)
@@ -176,7 +176,7 @@ def test_what_lark_refuses_is_recorded_of_a_pending_chunk_with_that_token(
     assert found.quiet < 3600 <= found.age
     assert found.reason is not None
     assert "someone" not in found.reason
-    ledger.step(load, ME, done(1), None)
+    ledger.step(load, ME, make_done(1), None)
     ledger.refuse(load, 1, "t1", "said no")
     assert states(ledger, load)[1] is State.DONE
 
@@ -193,7 +193,7 @@ def test_parts_count_until_their_chunk_is_done(url: URL, ledger: LoadLedger, loa
     for number, rows in ((one, 2), (two, 1), (three, 1)):
         ledger.step(load, ME, None, chunk(number, rows=rows))
     ledger.refuse(load, two, f"t{two}", "said no")
-    ledger.step(load, ME, done(one), None)
+    ledger.step(load, ME, make_done(one), None)
     assert [part.chunk.number for part in ledger.parts(load, 0)] == sorted([one, two, three])
     assert list(ledger.parts(load, 1)) == list(ledger.parts(other, 0)) == []
     found = ledger.open(TABLE, "key", 500, 0)
@@ -221,13 +221,13 @@ def test_a_load_is_done_when_its_source_has_ended(url: URL, ledger: LoadLedger, 
     for number in range(16):
         ledger.step(load, ME, None, chunk(number))
     age(url, entries, "updated_at")
-    ledger.step(load, ME, done(15), chunk(16))
+    ledger.step(load, ME, make_done(15), chunk(16))
     with transaction(engine(url), reading=True) as connection:
         query = sa.select(entries.c.id, entries.c.updated_at)
         moved = {row.id: row.updated_at for row in connection.execute(query)}
     # Every sixteenth chunk says that a load goes on, so that it is not deleted as an old one.
     assert moved[load] - moved[second] > timedelta(minutes=30)
-    ledger.finish(load, ME, done(16))
+    ledger.finish(load, ME, make_done(16))
     assert ledger.open(TABLE, "key", 500, 0).state is State.DONE
     assert ledger.open(TABLE, "key2", 500, 0).state is State.PENDING
     assert states(ledger, load)[16] is State.DONE
@@ -245,7 +245,7 @@ def test_a_restart_forgets_what_was_written_once_it_is_deleted(
     ledger.refuse(load, 1, "t1", "said no")
     assert ledger.record_days(load, "Asia/Shanghai") == "Asia/Shanghai"
     assert False is ledger.clear(load, ME, 0, 1)  # a chunk is pending
-    ledger.finish(load, ME, done(0))
+    ledger.finish(load, ME, make_done(0))
     asked = ledger.open(TABLE, "key", 500, 1)
     assert (asked.state, asked.restart, asked.is_clearing, asked.chunks) == (State.PENDING, 1, True, 2)
     for restart in (0, 1):  # it stays so, whoever asks again, until it is cleared
@@ -275,7 +275,7 @@ def test_who_lost_the_lease_of_a_load_that_was_cleared_may_do_nothing_with_it(
     url: URL, ledger: LoadLedger, load: str
 ) -> None:
     ledger.step(load, ME, None, chunk(0))
-    ledger.step(load, ME, done(0), None)
+    ledger.step(load, ME, make_done(0), None)
     leases = TableLeases(url, APP.base_url, "secret")
     leases.release(ME)
     edition = ledger.open(TABLE, "key", 500, 1).edition
@@ -288,7 +288,7 @@ def test_who_lost_the_lease_of_a_load_that_was_cleared_may_do_nothing_with_it(
     with pytest.raises(SupersededError):
         ledger.take(load, me)
     with pytest.raises(SupersededError):
-        ledger.step(load, me, done(0), None)
+        ledger.step(load, me, make_done(0), None)
     older = replace(OTHER, owner="older", edition="0 ")
     with pytest.raises(SupersededError):
         ledger.step(load, older, None, chunk(0))
@@ -319,12 +319,12 @@ def test_the_first_zone_of_a_loads_days_counts(ledger: LoadLedger, load: str) ->
 def test_records_of_any_load_of_a_table_are_known(url: URL, ledger: LoadLedger, load: str) -> None:
     elsewhere = ledger.open("base/tbl2", "key", 500, 0).id
     ledger.step(load, ME, None, chunk(0))
-    ledger.step(load, ME, done(0), chunk(1))
+    ledger.step(load, ME, make_done(0), chunk(1))
     age(url, ledger_chunks, "updated_at")
-    ledger.step(load, ME, done(1), chunk(2))
+    ledger.step(load, ME, make_done(1), chunk(2))
     place = replace(ME, key="base/tbl2")
     ledger.step(elsewhere, place, None, chunk(5))
-    ledger.step(elsewhere, place, done(5), None)
+    ledger.step(elsewhere, place, make_done(5), None)
     asked = ["rec0", "rec1", "rec5", "of a person"]
     assert ledger.known_records(TABLE, time.time() - 1800, asked) == {"rec1"}
     assert ledger.known_records(TABLE, time.time() - 7200, asked) == {"rec0", "rec1"}

@@ -55,11 +55,11 @@ def test_a_limit_is_one_statement(postgres: URL, monkeypatch: pytest.MonkeyPatch
     pace.reserve({SLOW: 1}, NEVER)
     calls, watched = [], WatchedConnection.watch
 
-    def counted(connection: WatchedConnection) -> object:
+    def count_call(connection: WatchedConnection) -> object:
         calls.append(connection)
         return watched(connection)
 
-    monkeypatch.setattr(WatchedConnection, "watch", counted)
+    monkeypatch.setattr(WatchedConnection, "watch", count_call)
     pace.reserve({SLOW: 1}, NEVER)
     assert len(calls) == 1
     pace.reserve({SLOW: 1, FAST: 1}, NEVER)

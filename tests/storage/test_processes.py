@@ -16,7 +16,7 @@ from lark_provider.storage.engine import engine
 from lark_provider.storage.token_store import TokenStore
 from tests.failures import work
 from tests.failures.crowd import Crowd, values
-from tests.failures.waiting import stopped, wait_until
+from tests.failures.waiting import is_stopped, wait_until
 from tests.storage.test_migrations import names
 
 MANY = 8
@@ -74,7 +74,7 @@ def test_a_rotation_that_is_killed_half_way(place: URL, key: str, monkeypatch: p
     with Crowd(1) as crowd:
         [pid] = crowd.pids
         crowd.begin(work.rotate_and_stop, f"{new},{key}", 30)
-        wait_until(lambda: stopped(pid))
+        wait_until(lambda: is_stopped(pid))
         os.kill(pid, signal.SIGKILL)
     if place.drivername == "sqlite":
         assert Path(f"{place.database}-journal").exists()

@@ -31,7 +31,7 @@ def add(url: URL, table: sa.Table, **values: Any) -> None:
         connection.execute(table.insert().values(**values))
 
 
-def left(url: URL, table: sa.Table, column: str) -> list[str]:
+def list_left(url: URL, table: sa.Table, column: str) -> list[str]:
     with transaction(engine(url), reading=True) as connection:
         return sorted(connection.scalars(sa.select(table.c[column])))
 
@@ -177,12 +177,12 @@ def test_a_clean_up_takes_what_is_old_and_no_usable_credential(url: URL) -> None
         "seen_records": 1,
         "form_inputs": 0,
     }
-    assert left(url, tables.tokens, "key") == ["6 days", "alive", "just gone"]
-    assert left(url, tables.user_cache, "lookup") == ["alive"]
-    assert left(url, tables.leases, "key") == ["alive", "just gone"]
-    assert left(url, tables.handled_events, "event_id") == ["6 days", "alive", "just gone"]
+    assert list_left(url, tables.tokens, "key") == ["6 days", "alive", "just gone"]
+    assert list_left(url, tables.user_cache, "lookup") == ["alive"]
+    assert list_left(url, tables.leases, "key") == ["alive", "just gone"]
+    assert list_left(url, tables.handled_events, "event_id") == ["6 days", "alive", "just gone"]
     for table in (tables.card_callbacks, tables.card_answers, tables.waits, tables.ledger):
-        assert left(url, table, COLUMNS[table]) == ["6 days", "8 days", "89 days", "alive", "just gone"]
+        assert list_left(url, table, COLUMNS[table]) == ["6 days", "8 days", "89 days", "alive", "just gone"]
     assert purge(url) == NONE
 
 
@@ -190,7 +190,7 @@ def test_it_is_known_as_long_as_the_ledger_is_kept_that_a_load_was_forgotten(url
     for days in (2, 89, 91):
         add(url, tables.leases, key=f"forgotten {days}", owner="o", until=NOW - days * DAY)
     assert purge(url, Retention(leases=timedelta()))["leases"] == 1
-    assert left(url, tables.leases, "key") == ["forgotten 2", "forgotten 89"]
+    assert list_left(url, tables.leases, "key") == ["forgotten 2", "forgotten 89"]
 
 
 @pytest.mark.parametrize("table", COLUMNS, ids=str)
@@ -216,7 +216,7 @@ def test_each_table_has_a_period_of_its_own(
     period = PERIODS.get(table, str(table.name))
     monkeypatch.setenv(f"LARK_RETENTION_{period.upper()}", shorter)
     assert purge(url) == taken
-    assert left(url, table, COLUMNS[table]) == ["old"]
+    assert list_left(url, table, COLUMNS[table]) == ["old"]
     if not is_long:
         assert purge(url, Retention(**(longest | {period: rest}))) == taken
 
@@ -225,14 +225,14 @@ def test_a_message_that_is_not_delivered_stays_for_a_month(url: URL) -> None:
     for name, age in {"waits": 29 * DAY, "waits for too long": 31 * DAY}.items():
         add_of_bridge(url, name, NOW - age, state="due")
     assert purge(url)["outbox"] == 1
-    assert left(url, bridge.outbox, "id") == ["waits"]
+    assert list_left(url, bridge.outbox, "id") == ["waits"]
 
 
 def test_commands_that_are_not_answered_stay(url: URL) -> None:
     for state in ("due", "decided", "running", "ended", "done"):
         add_command(url, state, NOW - 400 * DAY, state)
     assert purge(url)["chat_commands"] == 1
-    assert left(url, bridge.chat_commands, "message_id") == ["decided", "due", "ended", "running"]
+    assert list_left(url, bridge.chat_commands, "message_id") == ["decided", "due", "ended", "running"]
 
 
 def test_what_was_seen_of_a_table_stays_while_it_is_watched(url: URL) -> None:
@@ -241,8 +241,8 @@ def test_what_was_seen_of_a_table_stays_while_it_is_watched(url: URL) -> None:
     add_seen(url, "without a cursor", NOW - 91 * DAY)
     add_seen(url, "just begun", NOW)
     assert purge(url) == NONE | {"record_cursors": 1, "seen_records": 2}
-    assert left(url, watch_tables.record_cursors, "key") == ["watched"]
-    assert left(url, watch_tables.seen_records, "cursor_key") == ["just begun", "watched"]
+    assert list_left(url, watch_tables.record_cursors, "key") == ["watched"]
+    assert list_left(url, watch_tables.seen_records, "cursor_key") == ["just begun", "watched"]
 
 
 def test_questions_that_are_open_stay_until_nobody_can_answer_them(url: URL) -> None:
@@ -254,7 +254,7 @@ def test_questions_that_are_open_stay_until_nobody_can_answer_them(url: URL) -> 
     add_wait(url, "ended", created_at=NOW - 99 * DAY, deadline=NOW - 3 * DAY)
     add_wait(url, "closed", state="closed", reason="expired", updated_at=NOW - 3 * DAY, deadline=NOW + HOUR)
     assert purge(url, keep)["waits"] == 3
-    assert left(url, tables.waits, "id") == ["asked long ago", "ended just now", "runs"]
+    assert list_left(url, tables.waits, "id") == ["asked long ago", "ended just now", "runs"]
 
 
 def test_a_click_that_an_open_question_can_count_stays(url: URL) -> None:
@@ -269,7 +269,7 @@ def test_a_click_that_an_open_question_can_count_stays(url: URL) -> None:
     add_wait(url, "n", deadline=NOW + DAY, question='{"correlation":null}')
     add_wait(url, "c", state="closed", message_ids='["om_closed"]')
     assert purge(url)["card_callbacks"] == 3
-    assert left(url, tables.card_callbacks, "event_id") == ["carried", "mine", "om_open"]
+    assert list_left(url, tables.card_callbacks, "event_id") == ["carried", "mine", "om_open"]
 
 
 # --- what was entered ---
@@ -401,4 +401,4 @@ def test_what_a_sync_was_about_to_create_stays_until_it_is_settled(url: URL) -> 
         row = {"key": name, "owner": "o", "holder": "h", "until": NOW - age, "intent_at": NOW - age}
         add(url, tables.table_leases, **row, intent="sealed")
     assert purge(url)["table_leases"] == 1
-    assert left(url, tables.table_leases, "key") == ["week"]
+    assert list_left(url, tables.table_leases, "key") == ["week"]

@@ -22,7 +22,7 @@ from tests.client.conftest import TOKENS, count
 from tests.failures.crowd import ROOT
 from tests.failures.waiting import wait_until
 from tests.runtimes import own_tokens
-from tests.storage.test_token_store import age, held, stored
+from tests.storage.test_token_store import age, list_holders, read_tokens
 
 TOKEN_PATH = "*/tenant_access_token/internal"
 
@@ -65,8 +65,8 @@ def test_a_token_rejected_under_all_is_replaced_once(lark: Emulator, shared: URL
     for process in processes:
         process.call()
     assert count(lark, TOKENS) == 2
-    assert len(stored(shared)) == 1
-    assert held(shared) == []
+    assert len(read_tokens(shared)) == 1
+    assert list_holders(shared) == []
 
 
 def test_a_new_secret_brings_a_new_token(lark: Emulator, shared: URL) -> None:
@@ -74,17 +74,17 @@ def test_a_new_secret_brings_a_new_token(lark: Emulator, shared: URL) -> None:
     lark.change_app(secret="changed")
     Process("changed").call()
     assert count(lark, TOKENS) == 2
-    assert len(stored(shared)) == 2
+    assert len(read_tokens(shared)) == 2
 
 
 def test_one_with_a_wrong_secret_harms_nobody(lark: Emulator, shared: URL) -> None:
     Process(lark.app_secret).call()
-    before = stored(shared)
+    before = read_tokens(shared)
     for wrong in (Process("wrong"), Process("wrong")):
         with pytest.raises(TokenAcquisitionError, match="Failed to get token: 10014"):
             wrong.call()
-        assert held(shared) == []  # so that the next one is not kept waiting
-    assert stored(shared) == before
+        assert list_holders(shared) == []  # so that the next one is not kept waiting
+    assert read_tokens(shared) == before
     Process(lark.app_secret).call()
     assert count(lark, TOKENS) == 3
 
@@ -99,10 +99,10 @@ def test_a_token_that_others_keep_is_renewed_in_time(lark: Emulator, shared: URL
     for process in (first, second):
         process.age(passed)
         process.call()
-        wait_until(lambda: count(lark, TOKENS) == 2 and not held(shared))
-    [row] = stored(shared)
+        wait_until(lambda: count(lark, TOKENS) == 2 and not list_holders(shared))
+    [row] = read_tokens(shared)
     assert row.expires_at > datetime.now(UTC) + timedelta(hours=1)
-    assert held(shared) == []
+    assert list_holders(shared) == []
 
 
 @pytest.mark.parametrize("failure", [{"status": 502, "body": "<html>"}, {"drop": "before"}, {"code": 10014}])
@@ -118,7 +118,7 @@ def test_a_stale_token_of_the_store_does_while_lark_is_in_trouble(
     for _ in range(3):
         cold.call()
     assert count(lark, TOKENS) == 2  # tried once, and not again for a while
-    assert held(shared) == []
+    assert list_holders(shared) == []
 
 
 def test_without_one_that_can_be_used_the_trouble_is_raised(lark: Emulator, shared: URL) -> None:
@@ -128,7 +128,7 @@ def test_without_one_that_can_be_used_the_trouble_is_raised(lark: Emulator, shar
     cold = LarkServiceClient(max_retries=0)
     with pytest.raises(LarkAPIError):
         cold.call("GET", "/im/v1/chats")
-    assert held(shared) == []
+    assert list_holders(shared) == []
 
 
 def test_the_better_of_two_tokens_is_used(lark: Emulator, shared: URL) -> None:
@@ -152,7 +152,7 @@ def test_who_takes_over_from_one_that_was_cancelled_does_not_wait_for_its_lease(
     monkeypatch.setattr(token_provider, "_WAIT_SECONDS", 600.0)
     lark.fault(path=TOKEN_PATH, delay_ms=3000)
 
-    async def cancelled() -> None:
+    async def cancel_first() -> None:
         def client() -> AsyncLarkServiceClient:
             return AsyncLarkServiceClient(timeout=600)
 
@@ -164,7 +164,7 @@ def test_who_takes_over_from_one_that_was_cancelled_does_not_wait_for_its_lease(
         first.cancel()
         await asyncio.wait_for(asyncio.gather(*others), 60)
 
-    asyncio.run(cancelled())
+    asyncio.run(cancel_first())
     assert count(lark, TOKENS) == 2
 
 
@@ -224,4 +224,4 @@ def test_who_comes_while_the_database_code_is_loaded_waits_for_it(lark: Emulator
         [sys.executable, "-c", SLOW_IMPORT], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stderr == ""
-    assert {row.app_id for row in stored(shared)} == {lark.app_id, "cli_b"}
+    assert {row.app_id for row in read_tokens(shared)} == {lark.app_id, "cli_b"}

@@ -18,7 +18,7 @@ from tests.client.conftest import count
 from tests.failures import work
 from tests.failures.crowd import Crowd, values
 from tests.runtimes import own_tokens
-from tests.storage.test_token_store import stored
+from tests.storage.test_token_store import read_tokens
 
 AUTH = "POST /open-apis/auth/v3"
 APP_TOKENS, TENANT_TOKENS = f"{AUTH}/app_access_token", f"{AUTH}/tenant_access_token"
@@ -95,8 +95,8 @@ def test_tokens_of_each_tenant_are_shared(app: StoreApp, url: URL) -> None:
         for tenant in "ab":
             bot(app.process(tenant))
     assert app.counts() == (0, 1, 2)
-    assert len(stored(url)) == 4  # the ticket, the app's token and one for each tenant
-    shown = str(stored(url))
+    assert len(read_tokens(url)) == 4  # the ticket, the app's token and one for each tenant
+    shown = str(read_tokens(url))
     assert str(app.ticket) not in shown
 
 

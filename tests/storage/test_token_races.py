@@ -15,7 +15,7 @@ from lark_provider.storage.tables import leases, tokens
 from lark_provider.storage.token_store import TokenClaim
 from tests.failures.waiting import wait_until
 from tests.storage.test_registry import somebody_waits
-from tests.storage.test_token_store import Host, age, held
+from tests.storage.test_token_store import Host, age, list_holders
 
 
 def claimed_during(postgres: URL, late: Host, *changes: sa.Executable, **claim: Any) -> TokenClaim:
@@ -43,7 +43,7 @@ def test_a_lease_that_is_free_because_its_holder_is_done_is_not_taken(postgres: 
     claim = claimed_during(postgres, late, tokens.insert().values(**done), leases.delete())
     assert claim.token is not None
     assert (claim.token.value, claim.won) == ("t-1", False)
-    assert held(postgres) == []
+    assert list_holders(postgres) == []
 
 
 def test_a_lease_that_another_process_takes_meanwhile_is_not_won(postgres: URL) -> None:
@@ -57,7 +57,7 @@ def test_a_lease_that_another_process_takes_meanwhile_is_not_won(postgres: URL) 
     claim = claimed_during(postgres, late, leases.insert().values(**taken))
     assert claim.token is not None
     assert (claim.token.value, claim.won) == ("t-1", False)
-    assert held(postgres) == [first.owner]
+    assert list_holders(postgres) == [first.owner]
 
 
 def test_a_token_that_replaces_a_rejected_one_meanwhile_stays(postgres: URL) -> None:

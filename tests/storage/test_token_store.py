@@ -44,7 +44,7 @@ class Host:
     def look(self, key: str = "k") -> Token | None:
         return self.store.get(key, now=self.now)
 
-    def left(self, key: str = "k") -> float:
+    def seconds_left(self, key: str = "k") -> float:
         found = self.look(key)
         assert found is not None
         return found.expires_at - self.now
@@ -72,12 +72,12 @@ def age(url: URL, table: sa.Table, seconds: float) -> None:
             connection.execute(table.update().where(table.c.key == row["key"]).values(**moved))
 
 
-def held(url: URL) -> list[str]:
+def list_holders(url: URL) -> list[str]:
     with transaction(engine(url), reading=True) as connection:
         return list(connection.scalars(sa.select(leases.c.owner)))
 
 
-def stored(url: URL) -> list[Any]:
+def read_tokens(url: URL) -> list[Any]:
     with transaction(engine(url), reading=True) as connection:
         return list(connection.execute(sa.select(tokens).order_by(tokens.c.key)))
 
@@ -87,19 +87,19 @@ def test_one_fetches_and_all_use(url: URL, one: Host, other: Host) -> None:
     assert other.claim() == token_store.TokenClaim(None, won=False)
     assert one.claim().won  # asked again, still the one
     one.keep("t-1")
-    assert held(url) == []
+    assert list_holders(url) == []
     for host in (one, other):
         claim = host.claim()
         assert claim.token is not None
         assert (claim.token.value, claim.won) == ("t-1", False)
         assert claim.token.freshness(host.now) is Freshness.FRESH
-    assert held(url) == []  # who finds a fresh one leaves no lease behind
+    assert list_holders(url) == []  # who finds a fresh one leaves no lease behind
 
 
 def test_a_lease_given_back_is_the_next_ones(url: URL, one: Host, other: Host) -> None:
     one.claim()
     other.store.release("k", owner=other.owner)  # not its own
-    assert held(url) == [one.owner]
+    assert list_holders(url) == [one.owner]
     one.store.release("k", owner=one.owner)
     assert other.claim().won
 
@@ -113,7 +113,7 @@ def test_a_lease_lapses_by_the_clock_of_the_database(url: URL) -> None:
         assert second.claim().won
         assert not first.claim().won
         first.store.release("k", owner=first.owner)  # thawed too late: not its own any more
-        assert held(url) == [second.owner]
+        assert list_holders(url) == [second.owner]
         second.store.release("k", owner=second.owner)
 
 
@@ -122,7 +122,7 @@ def test_leases_of_different_tokens_do_not_meet(url: URL, one: Host, other: Host
     assert other.claim("k2").won
     assert one.claim("k3").won
     one.store.release("k3", owner=one.owner)
-    assert sorted(held(url)) == sorted([one.owner, other.owner])
+    assert sorted(list_holders(url)) == sorted([one.owner, other.owner])
 
 
 def test_a_stale_token_is_renewed_by_one(url: URL, one: Host, other: Host) -> None:
@@ -139,7 +139,7 @@ def test_a_stale_token_is_renewed_by_one(url: URL, one: Host, other: Host) -> No
 def test_a_rejected_token_is_dropped_if_it_is_the_one(url: URL, one: Host, other: Host) -> None:
     one.keep("t-1")
     assert one.claim(rejected="t-1") == token_store.TokenClaim(None, won=True)
-    assert stored(url) == []
+    assert read_tokens(url) == []
     assert other.claim(rejected="t-1") == token_store.TokenClaim(None, won=False)
     one.keep("t-2")
     found = other.claim(rejected="t-1")
@@ -166,7 +166,7 @@ def test_who_was_too_late_takes_no_lease_from_others(url: URL, one: Host, other:
     age(url, leases, 61)
     other.claim()
     one.keep("t-late")
-    assert held(url) == [other.owner]
+    assert list_holders(url) == [other.owner]
     found = other.claim()
     assert found.token is not None
     assert (found.token.value, found.won) == ("t-late", False)
@@ -176,7 +176,7 @@ def test_the_time_for_which_a_process_was_frozen_does_not_lengthen_a_token(url: 
     token = Token("t-1", NOW, NOW + LIFE)
     thawed = iter([NOW + 3600])
     one.store.put("k", token, clock=lambda: next(thawed), owner=one.owner)
-    assert one.left() == pytest.approx(LIFE - 3600, abs=100)
+    assert one.seconds_left() == pytest.approx(LIFE - 3600, abs=100)
 
 
 @pytest.mark.parametrize("damage", ["", "x", "gAAAAAB" + "A" * 100, "密"])
@@ -205,7 +205,7 @@ def test_hosts_with_another_secret_have_rows_of_their_own(url: URL) -> None:
     first.keep("t-old", key=old.token_key)
     assert second.claim(new.token_key) == token_store.TokenClaim(None, won=True)
     second.keep("t-new", key=new.token_key)
-    assert [row.app_id for row in stored(url)] == ["cli_a", "cli_a"]
+    assert [row.app_id for row in read_tokens(url)] == ["cli_a", "cli_a"]
     for host, app, value in ((first, old, "t-old"), (second, new, "t-new")):
         found = host.look(app.token_key)
         assert found is not None
@@ -218,7 +218,7 @@ def test_hosts_whose_clocks_differ_agree_on_what_is_left(url: URL) -> None:
     hosts = [Host(url, ahead) for ahead in (-7 * 3600.0, 0.0, 300.0, 86400.0)]
     hosts[0].keep("t-1", left=1000)
     for host in hosts:
-        assert host.left() == pytest.approx(1000, abs=100)
+        assert host.seconds_left() == pytest.approx(1000, abs=100)
         claim = host.claim()
         assert claim.token is not None
         assert claim.token.freshness(host.now) is Freshness.STALE
@@ -232,7 +232,7 @@ def test_hosts_whose_clocks_differ_agree_on_what_is_left(url: URL) -> None:
 
 def test_nothing_readable_is_stored_and_nothing_shown(url: URL, one: Host) -> None:
     one.keep("t-very-secret")
-    shown = f"{stored(url)}{one.claim()!r}{one.store!r}{one.look()!r}"
+    shown = f"{read_tokens(url)}{one.claim()!r}{one.store!r}{one.look()!r}"
     assert "t-very-secret" not in shown
     assert "'secret'" not in shown
 
@@ -259,5 +259,5 @@ def test_what_stays_is_what_lives_longest(a_file: URL, kept: list[tuple[int, flo
 def test_sqlites_clock_is_ours(sqlite: URL) -> None:
     host = Host(sqlite)
     host.keep("t-1")
-    [row] = stored(sqlite)
+    [row] = read_tokens(sqlite)
     assert abs(row.fetched_at - datetime.now(UTC)) < timedelta(minutes=1)

@@ -139,17 +139,17 @@ def _finish(lark: Emulator, attempts: Attempts, spec: dict[str, Any], outcome: R
     """Sync without disturbances until it is done: that makes no row twice, whatever is still under way."""
     lark.clear_faults()
     lark.clear_pages()
-    _undisturbed(attempts, spec, outcome)
+    _sync_undisturbed(attempts, spec, outcome)
     until = time.monotonic() + 30
     while any(not late["performed"] for late in lark.late_requests()):
         assert time.monotonic() < until
         time.sleep(0.05)
     # An update of a killed attempt, whose source was another one, may have come after the last comparison.
-    said = _undisturbed(attempts, spec, outcome)
+    said = _sync_undisturbed(attempts, spec, outcome)
     assert said["created"] == 0, f"seed {outcome.seed}: rows were missing"
 
 
-def _undisturbed(attempts: Attempts, spec: dict[str, Any], outcome: Run) -> dict[str, Any]:
+def _sync_undisturbed(attempts: Attempts, spec: dict[str, Any], outcome: Run) -> dict[str, Any]:
     """Sync until it is done; on a busy machine a lease of a second may end while a request is under way."""
     for _ in range(UNDISTURBED):
         said = attempts.run(spec)

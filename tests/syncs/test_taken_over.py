@@ -15,7 +15,7 @@ from lark_provider.api.clouddoc.sync.plan import SyncResult
 from lark_provider.api.clouddoc.sync.procedure import run
 from lark_provider.errors import ConflictError, OutcomeUnknownError
 from tests.syncs.attempt import rows
-from tests.syncs.test_together import TOKEN, database, interrupted, keys_of, place
+from tests.syncs.test_together import TOKEN, database, keys_of, leave_interrupted, place
 
 __all__ = ["database", "place"]
 
@@ -76,7 +76,7 @@ def test_a_repeated_request_may_be_performed_late_as_well(
     lark: Emulator, place: tuple[str, str], database: str
 ) -> None:
     """An old intent is repeated under its token, that answer is lost, too, and the source changes then."""
-    interrupted(place, database)
+    leave_interrupted(place, database)
     age(database)
     lark.fault("POST", "*/records/batch_create", drop="late", late_s=0.5)
     with LarkServiceClient(max_retries=0) as client, pytest.raises(OutcomeUnknownError):
@@ -91,7 +91,7 @@ def test_a_repeated_request_may_be_performed_late_as_well(
 def test_a_token_is_repeated_for_no_longer_than_its_window(
     lark: Emulator, place: tuple[str, str], database: str
 ) -> None:
-    interrupted(place, database)
+    leave_interrupted(place, database)
     age(database)
     lark.fault("POST", "*/records/batch_create", drop="before")
     with LarkServiceClient(max_retries=0) as client, pytest.raises(OutcomeUnknownError):

@@ -70,13 +70,13 @@ def test_syncs_of_one_table_at_once_take_turns(
 ) -> None:
     lark.settings(write_ms=20.0)
     pids = [attempts.start(spec(place, 2500)) for _ in range(4)]
-    said = [attempts.ended(pid) for pid in pids]
+    said = [attempts.wait_until_ended(pid) for pid in pids]
     created = [one["said"]["created"] for one in said if one is not None]
     assert sorted(created) == [0, 0, 0, 2500]
     assert keys_of(place) == sorted(f"N{number}" for number in range(2500))
 
 
-def interrupted(place: tuple[str, str], database: str) -> None:
+def leave_interrupted(place: tuple[str, str], database: str) -> None:
     """Leave what a sync leaves that was killed while it created 50 records."""
     app = configured_app(None, None, None)
     assert app is not None
@@ -99,7 +99,7 @@ def test_an_interrupted_create_is_settled_before_the_table_is_read(
         client = LarkServiceClient(max_retries=0)
         with suppress(OutcomeUnknownError):  # if it is performed late, its answer is lost
             client.call("POST", path, params={"client_token": TOKEN}, json=body)
-    interrupted(place, database)
+    leave_interrupted(place, database)
     said = attempts.run(spec(place, 60))
     assert said["settled"] == "standing"
     assert said["created"] == 10
@@ -114,7 +114,7 @@ def test_an_interrupted_create_is_settled_before_the_table_is_read(
 def test_an_old_intent_is_decided_by_reading(
     lark: Emulator, place: tuple[str, str], database: str, attempts: Attempts
 ) -> None:
-    interrupted(place, database)
+    leave_interrupted(place, database)
     said = attempts.run(spec(place, 60, token_window=0.0, settle_after=0.5))
     assert (said["settled"], said["created"]) == ("unknown", 60)
     assert count(lark, CREATE) == 1

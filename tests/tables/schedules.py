@@ -98,7 +98,7 @@ def run(seed: int, database_url: str, count: int = 200, columns: int = 10, chunk
                 said = attempts.run(first)
                 assert "rows_written" in said, said
             _disturb(draw, lark, attempts, specs, outcome)
-            results = [_finished(lark, attempts, spec, outcome) for spec in specs]
+            results = [_finish(lark, attempts, spec, outcome) for spec in specs]
         token = results[0]["spreadsheet_token"]
         _compare(lark, token, specs, outcome, columns, person)
     return outcome
@@ -152,7 +152,7 @@ def _note(ended: dict[str, Any], outcome: Run) -> None:
         outcome.errors.append(error)
 
 
-def _finished(lark: Emulator, attempts: Attempts, spec: dict[str, Any], outcome: Run) -> dict[str, Any]:
+def _finish(lark: Emulator, attempts: Attempts, spec: dict[str, Any], outcome: Run) -> dict[str, Any]:
     """Retry without disturbances until everything stands."""
     lark.clear_faults()
     for _ in range(UNDISTURBED):
@@ -207,7 +207,7 @@ def _compare(
     outcome.wrong += not sheet["formats"].get("A1", {}).get("font", {}).get("bold")
     made = [one for one in lark.documents() if one["type"] == "sheet" and not one["deleted"]]
     outcome.files = len(made) - 1 + sum(one["title"] != TITLE for one in made)
-    outcome.theirs = person.lost(sheet["values"])
+    outcome.theirs = person.count_lost(sheet["values"])
 
 
 class _Person:
@@ -228,7 +228,7 @@ class _Person:
             self._lark.edit_sheet(self._token or "", [edit])
             self._typed[at] = text
 
-    def lost(self, values: list[list[Any]]) -> int:
+    def count_lost(self, values: list[list[Any]]) -> int:
         """Return how many of their cells are not what they have typed."""
         return sum(
             at > len(values) or self._place >= len(values[at - 1]) or values[at - 1][self._place] != text

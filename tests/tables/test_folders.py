@@ -60,15 +60,15 @@ def test_a_folder_that_was_deleted_is_made_again(
     client = LarkServiceClient()
     above = client.clouddoc.drive.ensure_folder("Reports")
 
-    def made() -> str:
+    def make_folder() -> str:
         return str(client.perform(making.make_folder(above, "2026-11")))
 
-    first = made()
+    first = make_folder()
     client.clouddoc.drive.delete(first, type="folder")
     # While lists may lag, what is recorded counts: a folder that is not listed may be there.
-    assert made() == first
+    assert make_folder() == first
     with monkeypatch.context() as later:
         later.setattr(making, "_LAG_SECONDS", 0.0)
-        second = made()
+        second = make_folder()
         assert second != first
-        assert made() == second
+        assert make_folder() == second

@@ -40,7 +40,7 @@ def tables(draw: st.DrawFn, least: int = 1, most: int = 20) -> list[list[Any]]:
     return draw(st.lists(st.lists(CELLS, min_size=width, max_size=width), min_size=least, max_size=most))
 
 
-def made(cells: list[list[Any]], number: int = 0) -> TableChunk:
+def make_chunk(cells: list[list[Any]], number: int = 0) -> TableChunk:
     return chunk(number, 1, [*cells], [None] * len(cells[0]), blocks_of(len(cells[0])))
 
 
@@ -70,7 +70,7 @@ def test_chunks_hold_all_rows_within_the_limits(
 
 @given(tables(least=3), st.integers(10, 300))
 def test_parts_cover_a_chunk_once(cells: list[list[Any]], limit: int) -> None:
-    parts = made(cells).parts(0, limit)
+    parts = make_chunk(cells).parts(0, limit)
     assert [place for first, end in parts for place in range(first, end)] == list(range(len(cells)))
     assert all(first < end for first, end in parts)
 
@@ -83,15 +83,15 @@ def test_blocks_cover_all_columns_a_hundred_at_a_time(width: int) -> None:
     assert len(blocks) == -(-width // MAX_COLUMNS)
 
 
-def answered(row: list[Any]) -> list[Any]:
+def answer_row(row: list[Any]) -> list[Any]:
     """Return a row as Lark may answer it: numbers are doubles."""
     return [float(cell) if isinstance(cell, int) else cell for cell in row]
 
 
 @given(tables())
 def test_rows_are_recognized_as_lark_answers_them(cells: list[list[Any]]) -> None:
-    one = made(cells)
-    now = [answered(row) for row in cells]
+    one = make_chunk(cells)
+    now = [answer_row(row) for row in cells]
     assert changed_rows(now, one.sums, one.wild) == []
     assert judge(now, one).verdict is SegmentVerdict.OURS
     assert offset_of(now, one.sums, one.wild) == 0
@@ -99,7 +99,7 @@ def test_rows_are_recognized_as_lark_answers_them(cells: list[list[Any]]) -> Non
 
 @given(tables(), st.data())
 def test_a_changed_row_is_named(cells: list[list[Any]], data: st.DataObject) -> None:
-    one = made(cells)
+    one = make_chunk(cells)
     place = data.draw(st.integers(0, len(cells) - 1))
     now = [list(row) for row in cells]
     now[place][0] = "someone's\x7f"
@@ -112,7 +112,7 @@ def test_a_changed_row_is_named(cells: list[list[Any]], data: st.DataObject) -> 
 @given(tables(), st.sets(st.integers(0, 19)))
 def test_blank_rows_are_no_reason_to_move(cells: list[list[Any]], blank: set[int]) -> None:
     now: list[list[Any]] = [[None] * len(row) if at in blank else row for at, row in enumerate(cells)]
-    judgement = judge(now, made(cells))
+    judgement = judge(now, make_chunk(cells))
     is_blank = blank >= set(range(len(cells)))
     assert judgement.verdict is (SegmentVerdict.BLANK if is_blank else SegmentVerdict.OURS)
     assert judgement.is_full == (not blank.intersection(range(len(cells))))
@@ -120,7 +120,7 @@ def test_blank_rows_are_no_reason_to_move(cells: list[list[Any]], blank: set[int
 
 @given(tables(), st.integers(1, 5))
 def test_rows_that_moved_down_together_are_found(cells: list[list[Any]], inserted: int) -> None:
-    one = made(cells)
+    one = make_chunk(cells)
     now = [["someone's\x7f"] * len(cells[0])] * inserted + cells + [[None] * len(cells[0])] * 3
     assert offset_of(now, one.sums, one.wild) == inserted
     assert offset_of(now[: inserted + len(cells) - 1], one.sums, one.wild) is None
@@ -128,7 +128,7 @@ def test_rows_that_moved_down_together_are_found(cells: list[list[Any]], inserte
 
 def test_of_a_wide_row_a_block_may_stand_alone() -> None:
     row = [f"c{place}" for place in range(150)]
-    one = made([row])
+    one = make_chunk([row])
     assert judge([[*row[:100], *[None] * 50]], one).verdict is SegmentVerdict.OURS
     assert judge([[*row[:99], *[None] * 51]], one).verdict is SegmentVerdict.FOREIGN
 
@@ -141,7 +141,7 @@ def test_what_lark_computes_is_not_compared() -> None:
         True,
         "",
     ]
-    one = made([sent])
+    one = make_chunk([sent])
     assert one.wild == {2, 3}
     link = [{"type": "url", "text": "page", "link": "https://example.com", "cellPosition": None}]
     assert changed_rows([["a", link, 2.0, "TRUE", None]], one.sums, one.wild) == []

@@ -11,7 +11,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider.storage import migrate, urls
-from tests.failures.waiting import stopped, wait_until
+from tests.failures.waiting import is_stopped, wait_until
 from tests.loads.attempts import Attempts
 from tests.loads.interruptions import continue_process
 from tests.services.postgres import Databases
@@ -64,11 +64,11 @@ def test_the_rows_of_an_appender_that_freezes_past_its_lease_stand_beside_those_
     }
     with Attempts(environ) as attempts:
         frozen = attempts.start({**spec, "key": "frozen", "at": effect, "signal": int(signal.SIGSTOP)})
-        wait_until(lambda: stopped(frozen))
+        wait_until(lambda: is_stopped(frozen))
         other = attempts.run({**spec, "key": "other", "first": 1000})
         assert other["rows_written"] == 50
         continue_process(frozen)
-        ended = attempts.ended(frozen)
+        ended = attempts.wait_until_ended(frozen)
     assert ended is not None
     assert ended["said"]["rows_written"] == 50, ended
     assert place.requests(PUT) >= 10

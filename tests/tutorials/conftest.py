@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lark_provider import __version__
-from tests.package.environments import EMULATOR, ROOT, built, environment, locked
+from tests.package.environments import EMULATOR, ROOT, build_wheel, environment, read_locked
 from tests.services.processes import free_port
 from tests.tutorials.following import PAGES, Reader
 
@@ -26,9 +26,12 @@ AIRFLOWS_CONSTRAINTS = (
 def constraints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Constraints of pip beside the wheels of this checkout: these, and all else as the lock has it."""
     folder = tmp_path_factory.mktemp("index")
-    ours = [f"{built(project, folder).name.partition('-')[0]}=={__version__}" for project in (ROOT, EMULATOR)]
+    ours = [
+        f"{build_wheel(project, folder).name.partition('-')[0]}=={__version__}"
+        for project in (ROOT, EMULATOR)
+    ]
     file = folder / "constraints.txt"
-    file.write_text("\n".join([*ours, *locked().values()]))
+    file.write_text("\n".join([*ours, *read_locked().values()]))
     return file
 
 

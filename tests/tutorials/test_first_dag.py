@@ -43,7 +43,7 @@ def test_a_reader_comes_from_an_empty_machine_to_an_answered_question(
     }
     reader = opened("tutorials/first-dag.md", machine, {"8765": str(port)})
 
-    def arrived() -> list[str]:
+    def read_messages() -> list[str]:
         return [str(one["content"]) for one in state(port)["chats"][0]["messages"]]
 
     def answer() -> None:
@@ -52,7 +52,7 @@ def test_a_reader_comes_from_an_empty_machine_to_an_answered_question(
         browser.ask(BOB)
         browser.wait(f"{APPROVE} !== undefined", 300)
         browser.click(APPROVE)
-        wait_until(lambda: "Published, said bob" in arrived()[-1], 300)
+        wait_until(lambda: "Published, said bob" in read_messages()[-1], 300)
         with closing(sqlite3.connect(tmp_path / "reader" / "airflow" / "airflow.db")) as database:
             states = "SELECT state FROM dag_run WHERE run_id = 'first'"
             wait_until(lambda: database.execute(states).fetchall() == [("success",)], 300)
@@ -62,7 +62,7 @@ def test_a_reader_comes_from_an_empty_machine_to_an_answered_question(
             answer()
         for block in blocks:
             reader.follow(block)
-    told, card, published = arrived()
+    told, card, published = read_messages()
     assert "3 orders loaded" in told
     assert ("Approve" in card, "'button'" in card) == (True, False)
     assert "Published, said bob" in published

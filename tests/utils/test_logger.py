@@ -211,7 +211,7 @@ def test_secrets_in_fields_are_masked_by_their_names_and_their_looks(
 QUIET = "import logging\nimport lark_provider\nlogging.getLogger('lark_provider.x').{level}('a line')\n"
 
 
-def printed(code: str, tmp_path: Path, **environment: str) -> str:
+def read_printed(code: str, tmp_path: Path, **environment: str) -> str:
     """What a program prints on standard error, with only this in its environment."""
     file = tmp_path / "app.py"
     file.write_text(code)
@@ -227,11 +227,13 @@ def printed(code: str, tmp_path: Path, **environment: str) -> str:
 
 def test_log_level_alone_shows_our_lines(tmp_path: Path) -> None:
     debug, info = QUIET.format(level="debug"), QUIET.format(level="info")
-    assert printed(debug, tmp_path, LOG_LEVEL="DEBUG").endswith(" DEBUG lark_provider.x: a line\n")
-    assert printed(info, tmp_path, LOG_LEVEL="info").endswith(" INFO lark_provider.x: a line\n")
-    assert printed(debug, tmp_path, LOG_LEVEL="INFO") == ""
-    assert printed(info, tmp_path) == ""
-    assert printed(info, tmp_path, LOG_LEVEL="of another program").endswith(" INFO lark_provider.x: a line\n")
+    assert read_printed(debug, tmp_path, LOG_LEVEL="DEBUG").endswith(" DEBUG lark_provider.x: a line\n")
+    assert read_printed(info, tmp_path, LOG_LEVEL="info").endswith(" INFO lark_provider.x: a line\n")
+    assert read_printed(debug, tmp_path, LOG_LEVEL="INFO") == ""
+    assert read_printed(info, tmp_path) == ""
+    assert read_printed(info, tmp_path, LOG_LEVEL="of another program").endswith(
+        " INFO lark_provider.x: a line\n"
+    )
 
 
 ORDERS = {
@@ -248,7 +250,7 @@ ORDERS = {
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_program_that_configures_logging_has_each_line_once(order: str, tmp_path: Path) -> None:
-    said = printed(ORDERS[order].format(level="debug"), tmp_path, LOG_LEVEL="DEBUG")
+    said = read_printed(ORDERS[order].format(level="debug"), tmp_path, LOG_LEVEL="DEBUG")
     assert said.count("a line") == 1
     assert said == "root a line\n" or order == "set up"
 

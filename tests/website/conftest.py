@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.page.browser import Browser, installed
+from tests.page.browser import Browser, find_chromium
 
 from tests.services import binaries
 from website.building import build
@@ -37,7 +37,7 @@ def address(site: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    found = installed() or str(binaries.program("chromium", package="chromium", folders="/usr/bin"))
+    found = find_chromium() or str(binaries.program("chromium", package="chromium", folders="/usr/bin"))
     one = Browser(tmp_path_factory.mktemp("profile"), found)
     one.listen()
     yield one

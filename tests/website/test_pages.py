@@ -31,7 +31,7 @@ def test_a_digest_follows_words_and_not_blanks_or_targets() -> None:
     page = "# A\n\nSee [b](b.md). One.\n"
     assert twins.digest(page) == twins.digest("# A  \n\nSee [b](../c.md). One.\n\n")
     assert twins.digest(page) != twins.digest(page.replace("One", "Two"))
-    assert twins.recorded(page) is None
+    assert twins.read_digest(page) is None
     assert twins.without_mark(page + "\n<!-- Says what the English page says: 0123456789ab -->\n") == page
 
 
@@ -117,13 +117,13 @@ def test_pictures_lead_to_themselves() -> None:
 def test_chinese_lines_are_joined_without_a_blank() -> None:
     page = "# 标题\n正文，\n继续\nand\n英文\n- 一\n  二\n\n| 甲 |\n| 乙 |\n```\n甲\n乙\n```"
     joined = "# 标题\n正文，继续\nand\n英文\n- 一二\n\n| 甲 |\n| 乙 |\n```\n甲\n乙\n```"
-    assert markdown.joined(page) == joined
+    assert markdown.join_lines(page) == joined
 
 
 def test_lists_in_lists_are_indented_for_python_markdown() -> None:
     page = "1. a\n   b\n   - c\n     d\n\n- e\n  ```\n  f\n    g\n  ```\n\nh\n"
     nested = "1. a\n    b\n    - c\n        d\n\n- e\n    ```\n    f\n      g\n    ```\n\nh\n"
-    assert markdown.nested(page) == nested
+    assert markdown.indent_lists(page) == nested
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def page(language: Language) -> str:
     summaries = Translation("website/reference/chinese_summaries.py", AIRFLOW)
     for package, titles in _PACKAGES.items():
         parts.append(f"## {titles[language.code == 'zh']}")
-        parts += [_described(language, package, name, summaries) for name in _names(package)]
+        parts += [_describe(language, package, name, summaries) for name in _names(package)]
     summaries.check()
     return writing.page(*parts)
 
@@ -51,9 +51,9 @@ def _names(package: str) -> list[str]:
     return sorted(str(name) for name in exported or ["bitable_asset"])
 
 
-def _described(language: Language, package: str, name: str, summaries: Translation) -> str:
+def _describe(language: Language, package: str, name: str, summaries: Translation) -> str:
     found = code.thing(f"{package}.{name}")
-    names = code.documented(found) if isinstance(found, griffe.Class) else None
+    names = code.list_documented(found) if isinstance(found, griffe.Class) else None
     templates = _templates(found)
     return writing.page(
         f"### `{name}`",

@@ -52,7 +52,7 @@ def page(language: Language) -> str:
 
 def _class(language: Language, name: str) -> str:
     found = code.thing(name)
-    names = code.documented(found)
+    names = code.list_documented(found)
     return writing.page(
         f"### `{name}`",
         code.signature(name, code.parameters(found, names)) if names else "",
@@ -65,7 +65,7 @@ def _values(client: LarkServiceClient) -> list[griffe.Class]:
     found: dict[str, griffe.Class] = {}
     for _, namespace in _namespaces(client, "client"):
         for _, method in _operations(namespace):
-            build = _built(method)
+            build = _find_function(method)
             for one in code.classes(build.returns, *(each.annotation for each in build.parameters)):
                 if one.name not in _WRAPPING and one.docstring is not None:
                     found[one.name] = one
@@ -73,7 +73,7 @@ def _values(client: LarkServiceClient) -> list[griffe.Class]:
 
 
 def _value(language: Language, found: griffe.Class) -> str:
-    names = code.documented(found)
+    names = code.list_documented(found)
     return writing.page(
         f"### `{found.name}`",
         f"```python\nfrom {found.module.path} import {found.name}\n```",
@@ -82,7 +82,7 @@ def _value(language: Language, found: griffe.Class) -> str:
     )
 
 
-def _built(method: Any) -> griffe.Function:
+def _find_function(method: Any) -> griffe.Function:
     """Return the function that describes an operation."""
     build = inspect.unwrap(method)
     found = code.thing(f"{build.__module__}.{build.__qualname__}")
@@ -110,7 +110,7 @@ def _operations(namespace: Namespace[Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _operation(language: Language, path: str, name: str, method: Any) -> str:
-    found = _built(method)
+    found = _find_function(method)
     returned = str(inspect.signature(method).return_annotation)
     written = code.parameters(found)
     return writing.page(

@@ -50,7 +50,7 @@ def thing(path: str) -> griffe.Object:
     return found.final_target if isinstance(found, griffe.Alias) else found
 
 
-def shown(annotation: str | griffe.Expr | None) -> str:
+def render_annotation(annotation: str | griffe.Expr | None) -> str:
     """Return an annotation as users read it: aliases of types as what they stand for."""
     if annotation is None:
         return ""
@@ -104,7 +104,7 @@ def _pieces(annotation: griffe.Expr) -> Iterator[str]:
             yield piece
         elif isinstance(piece, griffe.ExprName):
             alias = _alias(piece)
-            yield shown(alias) if alias is not None else piece.name
+            yield render_annotation(alias) if alias is not None else piece.name
 
 
 def _is_variable(name: griffe.ExprName) -> bool:
@@ -137,7 +137,7 @@ def parameters(found: griffe.Object, names: Iterable[str] | None = None) -> list
         names: The parameters to show; all of its own if None.
     """
     if isinstance(found, griffe.Function):
-        return _written(
+        return _render_arguments(
             found.parameters, {one.name for one in found.parameters} if names is None else set(names)
         )
     assert isinstance(found, griffe.Class)  # noqa: S101 - nothing else is called
@@ -147,10 +147,12 @@ def parameters(found: griffe.Object, names: Iterable[str] | None = None) -> list
         init = one.members.get("__init__")
         if isinstance(init, griffe.Function):
             known = {**{each.name: each for each in init.parameters}, **known}
-    return _written(griffe.Parameters(*(known[name] for name in wanted if name in known)), set(wanted))
+    return _render_arguments(
+        griffe.Parameters(*(known[name] for name in wanted if name in known)), set(wanted)
+    )
 
 
-def _written(given: griffe.Parameters, wanted: set[str]) -> list[str]:
+def _render_arguments(given: griffe.Parameters, wanted: set[str]) -> list[str]:
     written, by_name = [], False
     order = sorted(given, key=lambda one: one.kind is griffe.ParameterKind.keyword_only)
     for one in order:
@@ -163,7 +165,7 @@ def _written(given: griffe.Parameters, wanted: set[str]) -> list[str]:
             one.kind, ""
         )
         by_name = by_name or stars == "*"
-        annotation = shown(one.annotation)
+        annotation = render_annotation(one.annotation)
         default = _value(one.default) if one.default is not None and not stars else None
         text = f"{stars}{one.name}" + (f": {annotation}" if annotation else "")
         if default is not None:
@@ -181,7 +183,7 @@ def signature(name: str, written: list[str], returned: str = "") -> str:
     return f"```python\n{line}\n```"
 
 
-def documented(found: griffe.Object) -> list[str]:
+def list_documented(found: griffe.Object) -> list[str]:
     """Return the names of the parameters that a docstring explains."""
     return [
         item.name.lstrip("*")

@@ -57,7 +57,7 @@ def _commands(
         helps = {one.dest: one.help for one in action._choices_actions}
         for name, child in action.choices.items():
             about = described.say(language, child.description or _sentence(helps.get(name) or ""))
-            yield f"{'#' * level} `{child.prog}`\n\n{_escaped(writing.text(about.replace('%%', '%')))}"
+            yield f"{'#' * level} `{child.prog}`\n\n{_escape(writing.text(about.replace('%%', '%')))}"
             if rows := list(_arguments(child, language, options)):
                 yield f"```\n{_usage(child)}\n```"
                 yield writing.table(heads, rows)
@@ -87,14 +87,14 @@ def _arguments(
         choices = f" ({', '.join(map(str, one.choices))})" if one.choices else ""
         default = "" if one.default in (None, False, argparse.SUPPRESS) else f"`{one.default}`"
         about = options.say(language, one.help or "") % {**vars(one), "prog": command.prog}
-        yield names or f"`{one.metavar or one.dest}`", default, _escaped(about + choices)
+        yield names or f"`{one.metavar or one.dest}`", default, _escape(about + choices)
 
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     """Return help as Markdown that shows as it is written."""
     parts = text.split("`")
     parts[::2] = [part.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_") for part in parts[::2]]

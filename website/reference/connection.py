@@ -98,7 +98,7 @@ def page(language: Language) -> str:
                     f"`{name}`",
                     one["type"],
                     "" if one["default"] is None else f"`{one['default']}`",
-                    _said(language, name, one["description"]),
+                    _translate(language, name, one["description"]),
                 )
                 for name, one in options.items()
             ],
@@ -115,7 +115,7 @@ def _fields(language: Language, connection: dict[str, Any]) -> list[tuple[str, s
             hint = _HINTS.get(hint, hint) if language.code == "zh" else hint
             rows.append((f"`{name}`", behaviour["relabeling"].get(name, name.capitalize()), hint))
     for name, one in connection["conn-fields"].items():
-        meaning = _said(language, f"{connection['connection-type']}.{name}", one["description"])
+        meaning = _translate(language, f"{connection['connection-type']}.{name}", one["description"])
         default = one["schema"].get("default")
         if default is not None:
             said = "默认值：" if language.code == "zh" else " Default: "
@@ -124,7 +124,7 @@ def _fields(language: Language, connection: dict[str, Any]) -> list[tuple[str, s
     return rows
 
 
-def _said(language: Language, name: str, english: str) -> str:
+def _translate(language: Language, name: str, english: str) -> str:
     if name not in _CHINESE:
         raise SiteError(f"No Chinese for {name}. Next: add it to website/reference/connection.py.")
     return _CHINESE[name] if language.code == "zh" else english

@@ -92,7 +92,7 @@ def page(language: Language) -> str:
     if unknown := {use.retention for use in _USES.values()} - {None, *names()}:
         raise SiteError(f"No such retention: {unknown}. Next: change website/reference/tables.py.")
 
-    def kept(use: _Use) -> tuple[str, str]:
+    def describe_retention(use: _Use) -> tuple[str, str]:
         if use.retention is None:
             return ever, ""
         period = getattr(periods_, use.retention)
@@ -116,7 +116,7 @@ def page(language: Language) -> str:
                 (
                     f"[`{table.name}`](#{table.name})",
                     getattr(_USES[table.name], language.code),
-                    *kept(_USES[table.name]),
+                    *describe_retention(_USES[table.name]),
                 )
                 for table in shown
             ],

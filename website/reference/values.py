@@ -35,21 +35,25 @@ def page(language: Language) -> str:
         names = sorted(import_module(f"lark_provider.{package}").__all__)
         parts.append(f"## {titles[language.code == 'zh']}")
         parts += [
-            _described(language, package, name, summaries) for name in names if not name.endswith("Error")
+            _describe(language, package, name, summaries) for name in names if not name.endswith("Error")
         ]
     summaries.check()
     return writing.page(*parts)
 
 
-def _described(language: Language, package: str, name: str, summaries: Translation) -> str:
+def _describe(language: Language, package: str, name: str, summaries: Translation) -> str:
     found = code.thing(f"{package}.{name}")
     made = ""
     if isinstance(found, griffe.Function):
-        made = code.signature(name, code.parameters(found), code.shown(found.returns))
-    elif isinstance(found, griffe.Class) and (names := code.documented(found)):
+        made = code.signature(name, code.parameters(found), code.render_annotation(found.returns))
+    elif isinstance(found, griffe.Class) and (names := code.list_documented(found)):
         made = code.signature(name, code.parameters(found, names))
     elif isinstance(found, griffe.Attribute):
-        made = f"```python\n{name} = {code.shown(found.value)}\n```" if found.value is not None else ""
+        made = (
+            f"```python\n{name} = {code.render_annotation(found.value)}\n```"
+            if found.value is not None
+            else ""
+        )
     return writing.page(
         f"### `{name}`",
         f"```python\nfrom lark_provider.{package} import {name}\n```",

@@ -55,13 +55,13 @@ def text(language: str) -> str:
     twin, title, intro, operations, settings, fault, stub, columns, rules = _HEADS[language]
     parts = [f"# {title}", twin, intro, f"## {operations}"]
     for (method, path), function in plane.OPERATIONS.items():
-        parts += [f"### `{method} /_emulator/{path}`", _told(function), _curl(method, path)]
-    parts += [f"## {settings}", _table(columns, _settings()), f"### {rules}", _listed(CARD_RULES)]
-    parts += [f"## {fault}", _listed(_arguments(Fault)), f"## {stub}", _listed(_arguments(Stub))]
+        parts += [f"### `{method} /_emulator/{path}`", _describe(function), _curl(method, path)]
+    parts += [f"## {settings}", _table(columns, _settings()), f"### {rules}", _render_list(CARD_RULES)]
+    parts += [f"## {fault}", _render_list(_arguments(Fault)), f"## {stub}", _render_list(_arguments(Stub))]
     return "\n\n".join(parts) + "\n"
 
 
-def _told(function: Callable[..., Any]) -> str:
+def _describe(function: Callable[..., Any]) -> str:
     if function.__name__ == "<lambda>":  # reading what another operation changes
         return "Return all settings."
     said = inspect.getdoc(function) or ""
@@ -105,7 +105,7 @@ def _arguments(kind: type) -> dict[str, str]:
     return told
 
 
-def _listed(told: dict[str, str]) -> str:
+def _render_list(told: dict[str, str]) -> str:
     return "\n".join(f"- `{name}`: {words}" for name, words in told.items())
 
 

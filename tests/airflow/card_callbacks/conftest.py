@@ -87,11 +87,11 @@ class Clicker(threading.Thread):
             cards = messages(self.lark)
             if cards:
                 self.inbox.store(
-                    [self.made(cards[0], number, *one) for number, one in enumerate(self.clicks)]
+                    [self.make_click(cards[0], number, *one) for number, one in enumerate(self.clicks)]
                 )
                 return
 
-    def made(self, card: dict[str, Any], number: int, decision: str, open_id: str) -> CardClick:
+    def make_click(self, card: dict[str, Any], number: int, decision: str, open_id: str) -> CardClick:
         button = next(one for one in buttons(card["content"]) if one["action"] == decision)
         return click(f"e{number}-{card['message_id']}", card["message_id"], button, open_id)
 

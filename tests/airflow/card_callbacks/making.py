@@ -89,7 +89,7 @@ def approval(**options: Any) -> LarkApprovalOperator:
     return LarkApprovalOperator(task_id="t", title="Publish?", **{"receiver_id": CHAT, **options})
 
 
-def deferred(sensor: LarkCardCallbackSensor, given: Any) -> TaskDeferred:
+def defer(sensor: LarkCardCallbackSensor, given: Any) -> TaskDeferred:
     with pytest.raises(TaskDeferred) as found:
         sensor.execute(given)
     return found.value

@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import (
 from lark_provider.sensors import LarkCardCallbackSensor
 from lark_provider.storage.inbox import Inbox
 from lark_provider.triggers import LarkCardCallbackTrigger
-from tests.airflow.card_callbacks.making import APP, Context, Start, click, deferred, poke, sensor
+from tests.airflow.card_callbacks.making import APP, Context, Start, click, defer, poke, sensor
 from tests.callbacks import mq
 from tests.protocol.callbacks import sender
 
@@ -144,7 +144,7 @@ def test_each_mapped_task_and_each_clearing_is_a_wait_of_its_own(inbox: Inbox, s
     starts: list[dict[str, Any]] = [{"map_index": 0}, {"map_index": 1}, cleared]
     retried = {"map_index": 1, "try_number": 2}
     ids = [
-        deferred(sensor(), start(**one)).trigger.serialize()[1]["wait_id"]
+        defer(sensor(), start(**one)).trigger.serialize()[1]["wait_id"]
         for one in (*starts[:2], retried, cleared)
     ]
     assert len(set(ids)) == 3

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import (
 
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
-from tests.airflow.card_callbacks.making import Start, click, deferred, sensor
+from tests.airflow.card_callbacks.making import Start, click, defer, sensor
 
 End = tuple[str, dict[str, Any]]
 TIMED_OUT: End = ("__fail__", {"error": "Trigger timeout"})
@@ -27,7 +27,7 @@ REFUSED: End = (
 
 @pytest.mark.parametrize("end", [TIMED_OUT, ANSWERED, REFUSED])
 def test_an_answer_counts_however_the_wait_has_ended(end: End, inbox: Inbox, start: Start) -> None:
-    deferred(sensor(), start())
+    defer(sensor(), start())
     inbox.store([click("e1")])
     assert sensor().resume_execution(*end, start(resumed=True))["event_id"] == "e1"
 

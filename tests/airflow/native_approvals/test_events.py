@@ -22,7 +22,7 @@ from tests.airflow.conftest import AirflowHome, connection
 from tests.airflow.native_approvals.making import approval, decide, defer, first, instances, reads
 from tests.airflow.triggerer import Triggerer
 from tests.callbacks.parts import KnownKeys
-from tests.callbacks.serving import served
+from tests.callbacks.serving import serve
 from tests.failures.waiting import wait_until
 
 KEY, TOKEN = "the app's key", "the app's token"
@@ -54,7 +54,7 @@ def events(lark: Emulator, rabbitmq: str, monkeypatch: pytest.MonkeyPatch) -> It
     keys = KnownKeys(CallbackKeys(lark.app_id, KEY, TOKEN))
     sinks, background = configured_sinks(broker_url=rabbitmq)
     gateway = Gateway(keys, sinks, endpoint=Endpoint())
-    with served(application(gateway, background=background)) as address:
+    with serve(application(gateway, background=background)) as address:
         lark.set_callback(
             f"{address}/lark/callbacks/{lark.app_id}", encrypt_key=KEY, verification_token=TOKEN
         )
@@ -78,7 +78,7 @@ def test_an_event_makes_all_triggers_look_at_once(
         await asyncio.to_thread(wait_until, lambda: reads(lark) >= 2 * len(triggers), 60)
         await asyncio.to_thread(wait_until, lambda: lark.approvals()["subscriptions"], 60)
         # Its queue is bound: only then is an event for it.
-        await asyncio.to_thread(wait_until, connected, 60)
+        await asyncio.to_thread(wait_until, is_connected, 60)
         for one in instances(lark):
             for _ in range(2):
                 await asyncio.to_thread(lark.decide_approval, one["code"])
@@ -88,7 +88,7 @@ def test_an_event_makes_all_triggers_look_at_once(
     assert len(lark.approvals()["subscriptions"]) == 1
 
 
-def connected() -> bool:
+def is_connected() -> bool:
     from lark_provider.callbacks import approvals
 
     return any(one.is_connected for one in approvals._broadcasts.values())

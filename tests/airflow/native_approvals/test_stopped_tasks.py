@@ -32,11 +32,11 @@ def test_a_task_that_is_not_deferred_any_more_withdraws(
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", lambda *_, **__: {"r": {"t": state}})
     trigger = defer(approval(code), start())
 
-    async def killed() -> None:
+    async def kill() -> None:
         await trigger.on_kill()
         await task_state.finish()
 
-    asyncio.run(killed())
+    asyncio.run(kill())
     assert instances(lark)[0]["status"] == status
 
 
@@ -58,11 +58,11 @@ def test_a_connection_that_is_missing_ends_the_withdrawal_with_a_warning(
     for name, value in faulty.items():
         monkeypatch.setenv(name, value)
 
-    async def killed() -> None:
+    async def kill() -> None:
         await trigger.on_kill()
         await task_state.finish()
 
-    asyncio.run(killed())
+    asyncio.run(kill())
     assert "Failed to withdraw approval" in caplog.text
     assert "AirflowNotFoundException" in caplog.text
     assert instances(lark)[0]["status"] == "PENDING"

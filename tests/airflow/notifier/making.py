@@ -65,14 +65,14 @@ def tell(**changes: Any) -> LarkNotifier:
     return LarkNotifier(**({"receiver_id": CHAT, "language": "en"} | changes))
 
 
-def sent(lark: Emulator) -> list[Any]:
+def read_messages(lark: Emulator) -> list[Any]:
     return [one["content"] for one in lark.state()["chats"][0]["messages"]]
 
 
 def titles(lark: Emulator) -> list[str]:
-    return [one["header"]["title"]["content"] for one in sent(lark)]
+    return [one["header"]["title"]["content"] for one in read_messages(lark)]
 
 
-def logged(capsys: pytest.CaptureFixture[str], text: str) -> list[str]:
+def read_logged(capsys: pytest.CaptureFixture[str], text: str) -> list[str]:
     """The lines of Airflow's log that hold a text."""
     return [line for line in capsys.readouterr().out.splitlines() if text in line]

@@ -13,7 +13,7 @@ from lark_emulator import Emulator
 
 from lark_provider.errors import ConfigurationError
 from lark_provider.notifications.airflow_context import clean
-from tests.airflow.notifier.making import context, logged, sent, tell, titles
+from tests.airflow.notifier.making import context, read_logged, read_messages, tell, titles
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,13 @@ def test_whatever_is_wrong_is_one_line_without_secrets(
     (line,) = [one for one in printed.splitlines() if "Failed to notify" in one]
     assert text in line
     assert "wrong-secret-1" not in printed
-    assert sent(lark) == []
+    assert read_messages(lark) == []
 
 
 def test_secrets_of_an_error_stay_here(lark: Emulator) -> None:
     mask_secret("known-to-airflow")
     tell()(context(error="app_secret=looks-like-one and known-to-airflow"))
-    text = json.dumps(sent(lark))
+    text = json.dumps(read_messages(lark))
     assert "=***" in text  # Airflow may know a password, of another test, that is a part of the name
     assert "looks-like-one" not in text
     assert "known-to-airflow" not in text
@@ -64,7 +64,7 @@ def test_a_context_that_makes_no_sense_raises_nothing(lark: Emulator) -> None:
         tell()(given)
     asyncio.run(tell().async_notify({}))
     tell()()
-    assert len(sent(lark)) >= 1
+    assert len(read_messages(lark)) >= 1
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,10 @@ def test_an_exception_that_cannot_be_written_is_told_by_its_name(
 
     broken = {**context(), "ask": unspeakable, "exception": UnspeakableError()}
     tell(content="{{ ask() }}", msg_type="text")(broken)
-    assert "UnspeakableError" in logged(capsys, "Template failed")[0]
-    assert "UnspeakableError" in json.dumps(sent(lark))
+    assert "UnspeakableError" in read_logged(capsys, "Template failed")[0]
+    assert "UnspeakableError" in json.dumps(read_messages(lark))
     tell(receiver_id="{{ ask() }}")(broken)
-    assert "UnspeakableError" in logged(capsys, "Failed to notify")[0]
+    assert "UnspeakableError" in read_logged(capsys, "Failed to notify")[0]
 
 
 def test_bytes_that_are_no_text_are_told_as_well(lark: Emulator) -> None:
@@ -107,13 +107,13 @@ def test_bytes_that_are_no_text_are_told_as_well(lark: Emulator) -> None:
     tell(
         content={"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "{{ exception }}"}]}}
     )(context(error="caf\udce9.csv", task_id="c"))
-    assert [json.dumps(one).count(r"caf\\udce9.csv") > 0 for one in sent(lark)] == [True] * 3
+    assert [json.dumps(one).count(r"caf\\udce9.csv") > 0 for one in read_messages(lark)] == [True] * 3
 
 
 @pytest.mark.parametrize("msg_type", ["text", "post", "interactive"])
 def test_an_errors_words_mention_nobody(lark: Emulator, msg_type: Any) -> None:
     tell(msg_type=msg_type)(context(error='<at user_id="all"></at> <at id=all></at>'))
-    assert "<at" not in json.dumps(sent(lark))
+    assert "<at" not in json.dumps(read_messages(lark))
 
 
 def test_an_endless_word_in_an_error_is_told_before_the_deadline(lark: Emulator) -> None:

@@ -13,7 +13,16 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider.hooks.lark import LarkHook
-from tests.airflow.notifier.making import DEADLINE, HANGS, Shelf, context, logged, sent, tell, titles
+from tests.airflow.notifier.making import (
+    DEADLINE,
+    HANGS,
+    Shelf,
+    context,
+    read_logged,
+    read_messages,
+    tell,
+    titles,
+)
 
 
 @pytest.mark.parametrize("path", ["*/tenant_access_token/internal", "*/messages"])
@@ -28,7 +37,7 @@ def test_a_slow_lark_is_left_at_the_deadline(
     else:
         asyncio.run(notify.async_notify(DEADLINE))  # type: ignore[arg-type]  # a deadline's context is a part
     assert 0.3 < time.perf_counter() - started < HANGS
-    (line,) = logged(capsys, "Failed to notify")
+    (line,) = read_logged(capsys, "Failed to notify")
     # Of the 0.4 s, those that were left when the preparation was done; a busy machine takes some.
     assert re.search(r"no answer within 0\.[1-4] s, so it may or may not have arrived", line)
 
@@ -46,9 +55,9 @@ def test_a_secrets_backend_that_hangs_is_left_and_another_connection_helps(
         started = time.perf_counter()
         tell(lark_conn_id="lark_hangs", deadline=1, **changes)(context())
         assert time.perf_counter() - started < HANGS
-        assert len(sent(lark)) == arrived
+        assert len(read_messages(lark)) == arrived
     hangs.set()
-    (line,) = logged(capsys, "Failed to notify")
+    (line,) = read_logged(capsys, "Failed to notify")
     assert "no answer within 1.0 s" in line
 
 
@@ -68,7 +77,7 @@ def test_variables_that_hang_cost_the_shared_card_and_not_the_message(
     assert time.perf_counter() - started < HANGS
     hangs.set()
     assert titles(lark) == ["Task failed · d.a", "Task failed · d.b"]
-    assert len(logged(capsys, "Notified ")) == 2
+    assert len(read_logged(capsys, "Notified ")) == 2
 
 
 def test_a_memory_that_fails_after_the_message_sends_no_second_one(
@@ -78,7 +87,7 @@ def test_a_memory_that_fails_after_the_message_sends_no_second_one(
     known = shelf.set
 
     def set_(key: str, value: str, description: str) -> None:
-        if sent(lark):
+        if read_messages(lark):
             hangs.wait(HANGS)
         known(key, value, description)
 
@@ -101,7 +110,7 @@ def test_a_long_wait_that_lark_asks_for_ends_at_the_deadline(
     started = time.perf_counter()
     tell(deadline=0.5)(context())
     assert time.perf_counter() - started < HANGS
-    assert len(logged(capsys, "Failed to notify")) == 1
+    assert len(read_logged(capsys, "Failed to notify")) == 1
 
 
 def test_another_connection_helps_within_the_time(
@@ -113,20 +122,20 @@ def test_another_connection_helps_within_the_time(
         started = time.perf_counter()
         tell(lark_conn_id="primary", fallback_conn_id="lark_default", deadline=1.0)(context())
         assert time.perf_counter() - started < HANGS
-    assert len(sent(lark)) == 1
-    (line,) = logged(capsys, "Notified ")
+    assert len(read_messages(lark)) == 1
+    (line,) = read_logged(capsys, "Notified ")
     assert "earlier failures: primary: no answer within 0.6 s" in line
 
 
 def test_the_task_that_is_told_of_is_cancelled_with_the_loop(lark: Emulator) -> None:
-    async def cancelled() -> None:
+    async def notify_and_cancel() -> None:
         job = asyncio.create_task(tell().async_notify(DEADLINE))  # type: ignore[arg-type]  # a deadline's context is a part
         await asyncio.sleep(0)
         job.cancel()
         await job
 
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(cancelled())
+        asyncio.run(notify_and_cancel())
 
 
 @pytest.mark.parametrize("how", ["sync", "async"])
@@ -139,11 +148,11 @@ def test_a_template_that_hangs_is_left_at_the_deadline(
         tell(**options)(given)
     else:
 
-        async def awaited() -> None:
+        async def notify_async() -> None:
             await tell(context=given, **options)
 
-        asyncio.run(awaited())
+        asyncio.run(notify_async())
     assert 0.3 < time.perf_counter() - started < HANGS
     hangs.set()
-    assert "no answer within 0.4 s" in logged(capsys, "Failed to notify")[0]
-    assert sent(lark) == []
+    assert "no answer within 0.4 s" in read_logged(capsys, "Failed to notify")[0]
+    assert read_messages(lark) == []

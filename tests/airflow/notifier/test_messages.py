@@ -16,7 +16,7 @@ from lark_emulator import Emulator
 from lark_provider.notifications import LarkNotifier as LazyNotifier
 from lark_provider.notifications.lark import LarkNotifier
 from tests.airflow.conftest import CHAT
-from tests.airflow.notifier.making import DEADLINE, context, logged, of_dag, sent, tell, titles
+from tests.airflow.notifier.making import DEADLINE, context, of_dag, read_logged, read_messages, tell, titles
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_repeated_callback_is_one_message_and_another_try_is_another(lark: Emu
     notify = tell(one_card_per_run=False)
     for given in (context(), context(), context(try_number=2), context(map_index=1), context("success")):
         notify(given)
-    assert len(sent(lark)) == 4
+    assert len(read_messages(lark)) == 4
 
 
 def test_airflow_runs_it_for_deadlines_in_both_ways(lark: Emulator) -> None:
@@ -60,20 +60,20 @@ def test_airflow_runs_it_for_deadlines_in_both_ways(lark: Emulator) -> None:
     # An executor makes the class that is named, and calls what it has made with the context.
     made = pkgutil.resolve_name(SyncCallback(LarkNotifier, options).path)(**options)
     made({**DEADLINE, "deadline": {"id": "8"}})
-    assert sent(lark) == [{"text": "late: d"}] * 2
+    assert read_messages(lark) == [{"text": "late: d"}] * 2
 
 
 def test_one_notifier_renders_again_for_each_task(lark: Emulator) -> None:
     notify = tell(content="{{ ti.task_id }}: {{ exception }}", msg_type="text")
     notify(context(task_id="a"))
     notify(context(task_id="b"))
-    assert sent(lark) == [{"text": "a: boom"}, {"text": "b: boom"}]
+    assert read_messages(lark) == [{"text": "a: boom"}, {"text": "b: boom"}]
 
 
 @pytest.mark.parametrize(("msg_type", "tag"), [("text", "text"), ("post", "zh_cn")])
 def test_texts_and_posts_have_a_default_too(lark: Emulator, msg_type: Any, tag: str) -> None:
     tell(msg_type=msg_type)(context())
-    (found,) = sent(lark)
+    (found,) = read_messages(lark)
     assert tag in found
     assert "Task failed · d.t" in json.dumps(found, ensure_ascii=False)
 
@@ -85,9 +85,9 @@ def test_owners_are_mentioned_if_the_connection_knows_them(
     tell(mentions="owner")(context())
     tell(mentions=["owner", "carol"])(context(task_id="b"))
     tell(mentions=["owner", "carol"])(context(task_id="c"))
-    assert "<at email=alice@example.com></at>" in json.dumps(sent(lark))
-    assert "@carol" in json.dumps(sent(lark))
-    assert len(logged(capsys, "'carol' is mentioned by name only")) == 1
+    assert "<at email=alice@example.com></at>" in json.dumps(read_messages(lark))
+    assert "@carol" in json.dumps(read_messages(lark))
+    assert len(read_logged(capsys, "'carol' is mentioned by name only")) == 1
 
 
 def test_an_owner_whom_lark_does_not_know_costs_the_mention_not_the_message(
@@ -95,7 +95,7 @@ def test_an_owner_whom_lark_does_not_know_costs_the_mention_not_the_message(
 ) -> None:
     connect(extra={"owners": {"alice": "ou_left_long_ago"}})
     tell(mentions="owner")(context())
-    (card,) = sent(lark)
+    (card,) = read_messages(lark)
     assert card["body"]["elements"][-1][
         "content"
     ] == "@ou&#95;left" + "_long_ago" or "@ou_left_long_ago" in str(card)
@@ -109,7 +109,7 @@ def test_a_redirected_card_says_for_whom_and_mentions_nobody(
         extra={"redirect_all_to": "t", "receivers": {"t": CHAT}, "owners": {"alice": "alice@example.com"}}
     )
     tell(receiver_id="oncall", mentions="owner")(context())
-    (card,) = sent(lark)
+    (card,) = read_messages(lark)
     assert card["body"]["elements"][0]["content"] == "[→ oncall @alice@example.com]"
     assert "<at" not in json.dumps(card)
 
@@ -117,7 +117,7 @@ def test_a_redirected_card_says_for_whom_and_mentions_nobody(
 def test_an_alias_is_looked_up(lark: Emulator, connect: Callable[..., None]) -> None:
     connect(extra={"receivers": {"oncall": CHAT}})
     tell(receiver_id="{{ 'on' }}call")(context())
-    assert len(sent(lark)) == 1
+    assert len(read_messages(lark)) == 1
 
 
 @pytest.mark.parametrize("msg_type", ["interactive", "text"])

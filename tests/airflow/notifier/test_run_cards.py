@@ -13,7 +13,7 @@ from lark_emulator import Emulator
 from lark_provider.notifications.run_cards import RunCards
 from lark_provider.protocol.incidents.model import Failure, Incident
 from tests.airflow.conftest import CHAT
-from tests.airflow.notifier.making import Shelf, context, of_dag, sent, tell, titles
+from tests.airflow.notifier.making import Shelf, context, of_dag, read_messages, tell, titles
 
 
 def test_failures_of_a_run_share_a_card_until_they_are_mended(lark: Emulator, shelf: Shelf) -> None:
@@ -21,7 +21,7 @@ def test_failures_of_a_run_share_a_card_until_they_are_mended(lark: Emulator, sh
     notify(context(task_id="a"))
     notify(context(task_id="b"))
     notify(of_dag("task_failure"))
-    (card,) = sent(lark)
+    (card,) = read_messages(lark)
     text = json.dumps(card, ensure_ascii=False)
     assert titles(lark) == ["DAG run failed · d"]
     assert "❌ a ValueError: boom" in text
@@ -45,7 +45,7 @@ def test_what_airflow_knows_of_the_run_completes_the_card(lark: Emulator) -> Non
         return {"r": {"a": "failed", "b": "failed", "c": "running"}}
 
     tell()(context(task_id="b", get_task_states=states))
-    (card,) = sent(lark)
+    (card,) = read_messages(lark)
     text = json.dumps(card, ensure_ascii=False)
     assert "2 failures" in text
     assert "❌ a" in text
@@ -58,7 +58,7 @@ def test_runs_are_kept_apart_and_old_ones_forgotten(
     notify = tell()
     notify(context())
     notify(context(run_id="r2"))
-    assert len(sent(lark)) == 2
+    assert len(read_messages(lark)) == 2
     assert len(shelf.held) == 1
     later = time.time() + 15 * 24 * 3600
     monkeypatch.setattr("lark_provider.notifications.run_cards.time.time", lambda: later)
@@ -86,7 +86,7 @@ def test_tasks_that_fail_in_the_same_moment_share_one_card(lark: Emulator, shelf
         thread.start()
     for thread in threads:
         thread.join()
-    (card,) = sent(lark)
+    (card,) = read_messages(lark)
     for name in names:
         assert f"❌ {name} " in json.dumps(card, ensure_ascii=False)
     notify(of_dag("success"))

@@ -17,7 +17,7 @@ from lark_provider.callbacks.http.stores import configured_sinks, questions
 from lark_provider.storage import migrate, urls
 from tests.airflow.questions.making import KEY, TOKEN, Start
 from tests.callbacks.parts import KnownKeys
-from tests.callbacks.serving import served
+from tests.callbacks.serving import serve
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def gateway(lark: Emulator, url: URL, database_url: str) -> Iterator[None]:
     keys = KnownKeys(CallbackKeys(lark.app_id, KEY, TOKEN))
     sinks, _ = configured_sinks(database_url=database_url)
     made = Gateway(keys, sinks, endpoint=Endpoint(), questions=questions(database_url))
-    with served(application(made)) as address:
+    with serve(application(made)) as address:
         lark.set_callback(
             f"{address}/lark/callbacks/{lark.app_id}", encrypt_key=KEY, verification_token=TOKEN
         )

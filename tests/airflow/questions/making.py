@@ -42,7 +42,7 @@ def defer(operator: LarkCardCallbackSensor, given: Any) -> LarkCardCallbackTrigg
     return LarkCardCallbackTrigger(**json.loads(json.dumps(deferred.value.trigger.serialize()[1])))
 
 
-def fired(trigger: LarkCardCallbackTrigger) -> dict[str, Any]:
+def run_until_fired(trigger: LarkCardCallbackTrigger) -> dict[str, Any]:
     """Run a trigger until it fires."""
 
     async def work() -> Any:
@@ -60,7 +60,7 @@ def the_question(url: URL) -> Asked:
     return found
 
 
-def shown(lark: Emulator, place: int = 0) -> str:
+def read_card(lark: Emulator, place: int = 0) -> str:
     return json.dumps(messages(lark)[place]["content"], ensure_ascii=False)
 
 

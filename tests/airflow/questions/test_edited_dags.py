@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.storage.inbox import Inbox
 from tests.airflow.card_callbacks.making import BOB, BOSS, buttons, click, messages
-from tests.airflow.questions.making import Start, approval, defer, fired, shown
+from tests.airflow.questions.making import Start, approval, defer, read_card, run_until_fired
 
 EDITS: dict[str, dict[str, Any]] = {
     "retries": {"retries": 0},
@@ -47,13 +47,13 @@ def test_a_click_counts_by_what_was_asked(
     assert lark.click(card["message_id"], "alice", "Approve")["toast"]["type"] == "success"
     edited = EDITS[edit].copy()
     retries = edited.pop("retries", 2)
-    event = fired(trigger)
+    event = run_until_fired(trigger)
     given = start(retries=retries, max_tries=2)
     decided = approval(**edited).resume_execution("execute_complete", {"event": event}, given)
     assert (decided["decision"], decided["operator"]["open_id"]) == ("approve", BOSS)
     assert len(messages(lark)) == 1
-    assert "**Approve**" in shown(lark)
-    assert "Publish?" in shown(lark)
+    assert "**Approve**" in read_card(lark)
+    assert "Publish?" in read_card(lark)
     assert not list(buttons(messages(lark)[0]["content"]))
 
 
@@ -78,7 +78,7 @@ def test_a_rejection_does_what_was_recorded(
     trigger = defer(approval(), start())
     (card,) = messages(lark)
     lark.click(card["message_id"], "alice", "Reject")
-    event = fired(trigger)
+    event = run_until_fired(trigger)
     with pytest.raises(AirflowFailException, match="answered 'reject'"):
         approval(on_reject=edited).resume_execution("execute_complete", {"event": event}, start())
 
@@ -95,24 +95,26 @@ def test_a_decision_leads_where_it_led_when_it_was_asked(
     edited: Any, expected: str, lark: Emulator, gateway: None, url: URL, start: Start,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    assert branched(edited, ["publish", "delete", "publish_all"], monkeypatch, lark, start) == expected
+    assert (
+        answer_after_edit(edited, ["publish", "delete", "publish_all"], monkeypatch, lark, start) == expected
+    )
 
 
 def test_a_decision_leads_to_the_new_task_if_the_recorded_one_is_gone(
     lark: Emulator, gateway: None, url: URL, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tasks = ["publish_all", "delete"]
-    assert branched({"approve": "publish_all"}, tasks, monkeypatch, lark, start) == "publish_all"
+    assert answer_after_edit({"approve": "publish_all"}, tasks, monkeypatch, lark, start) == "publish_all"
 
 
-def branched(
+def answer_after_edit(
     edited: Any, tasks: list[str], monkeypatch: pytest.MonkeyPatch, lark: Emulator, start: Start
 ) -> Any:
     """Ask with one set of branches, edit the file, answer, and return where the task goes on."""
     trigger = defer(approval(branches={"approve": "publish", "reject": []}), start())
     (card,) = messages(lark)
     lark.click(card["message_id"], "alice", "Approve")
-    event = fired(trigger)
+    event = run_until_fired(trigger)
     went = list[Any]()
     with DAG("d", schedule=None):
         operator = approval(branches=edited)

@@ -21,7 +21,7 @@ from lark_provider.storage import tables
 from lark_provider.storage.engine import engine
 from lark_provider.storage.waits import Waits
 from tests.airflow.card_callbacks.making import BOB, BOSS, buttons, click, messages
-from tests.airflow.questions.making import ORIGIN, Start, approval, close, defer, shown, the_question
+from tests.airflow.questions.making import ORIGIN, Start, approval, close, defer, read_card, the_question
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,10 @@ def test_who_clicks_on_a_question_that_is_over_is_told_so_and_the_card_says_what
     assert words in told["toast"]["content"]
     assert told["card_updated"]
     assert not list(buttons(messages(lark)[0]["content"]))
-    assert step in shown(lark)
-    assert f"{closed.updated_at if reason != 'expired' else closed.deadline:%Y-%m-%d %H:%M}" in shown(lark)
+    assert step in read_card(lark)
+    assert f"{closed.updated_at if reason != 'expired' else closed.deadline:%Y-%m-%d %H:%M}" in read_card(
+        lark
+    )
     with engine(url).connect() as connection:
         count = connection.scalar(sa.select(sa.func.count()).select_from(tables.card_callbacks))
     assert count == 1  # the click is stored all the same
@@ -61,7 +63,7 @@ def test_who_clicks_after_the_decision_reads_who_was_first_and_a_repeated_delive
     told = lark.click(card["message_id"], "bob", "Reject")
     assert "Already answered at" in told["toast"]["content"]
     assert "Approve" in told["toast"]["content"]
-    assert f"<at id={BOSS}></at>" in shown(lark)
+    assert f"<at id={BOSS}></at>" in read_card(lark)
     assert not list(buttons(messages(lark)[0]["content"]))
 
 
@@ -78,7 +80,7 @@ def test_a_click_after_the_deadline_is_told_so_though_nothing_has_closed_the_que
     timed_out = ("__fail__", {"error": "Trigger timeout"})
     with pytest.raises(AirflowSensorTimeout):
         approval().resume_execution(*timed_out, start())
-    assert "⌛" in shown(lark)
+    assert "⌛" in read_card(lark)
     assert the_question(url).reason == "expired"
 
 
@@ -115,7 +117,7 @@ def test_cards_whose_deadline_is_long_over_are_withdrawn_by_the_apps_next_questi
         connection.execute(sa.update(tables.waits).values(deadline=long_ago))
     defer(approval(), start())
     assert not list(buttons(messages(lark)[0]["content"]))
-    assert "⌛ 已过期 / Expired" in shown(lark)
+    assert "⌛ 已过期 / Expired" in read_card(lark)
     assert list(buttons(messages(lark)[1]["content"]))
 
 

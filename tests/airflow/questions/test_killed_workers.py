@@ -28,7 +28,7 @@ from lark_provider.storage.waits import Waits
 from lark_provider.triggers import task_state
 from tests.airflow.card_callbacks.making import BOB, BOSS, buttons, click, messages
 from tests.airflow.conftest import CHAT
-from tests.airflow.questions.making import ORIGIN, Start, approval, defer, shown, the_question
+from tests.airflow.questions.making import ORIGIN, Start, approval, defer, read_card, the_question
 from tests.failures.waiting import wait_until
 
 
@@ -71,7 +71,7 @@ def test_a_card_that_was_not_noted_is_withdrawn_by_the_next_question(
     defer(approval(), start(try_number=2, max_tries=3))
     assert len(messages(lark)) == 2
     assert not list(buttons(messages(lark)[0]["content"]))
-    assert "已被取代 / Superseded" in shown(lark)
+    assert "已被取代 / Superseded" in read_card(lark)
     assert list(buttons(messages(lark)[1]["content"]))
     old = Waits(url).get(asked.id)
     assert old is not None

@@ -17,7 +17,7 @@ from lark_provider.storage.inbox import Inbox
 from lark_provider.triggers import LarkCardCallbackTrigger
 from tests.airflow.card_callbacks.making import BOSS, messages
 from tests.airflow.conftest import CHAT
-from tests.airflow.questions.making import Start, approval, fired, shown
+from tests.airflow.questions.making import Start, approval, read_card, run_until_fired
 
 
 def legacy_card(lark: Emulator) -> tuple[str, dict[str, Any]]:
@@ -54,14 +54,14 @@ def test_a_wait_that_version_0_1_began_still_ends(
     trigger = LarkCardCallbackTrigger(wait=wait, database_id=Inbox(url).database_id())
     assert lark.click(message_id, "bob", "Approve")["toast"]["type"] == "warning"
     assert lark.click(message_id, "alice", "Approve")["toast"]["type"] == "success"
-    event = fired(trigger)
+    event = run_until_fired(trigger)
     if is_old_event:
         event = {"status": "answered"}
     operator = approval(approvers=["alice"])
     decided = operator.resume_execution("execute_complete", {"event": event}, given)
     assert (decided["decision"], decided["operator"]["open_id"]) == ("approve", BOSS)
     assert len(messages(lark)) == 1
-    assert "**Approve**" in shown(lark)
+    assert "**Approve**" in read_card(lark)
 
 
 def test_a_wait_that_version_0_1_began_still_times_out(lark: Emulator, url: URL, start: Start) -> None:
@@ -70,5 +70,5 @@ def test_a_wait_that_version_0_1_began_still_times_out(lark: Emulator, url: URL,
     given["ti"].xcom_push("lark_message_id", message_id)
     with pytest.raises(AirflowSensorTimeout):
         approval().resume_execution("__fail__", {"error": "Trigger timeout"}, given)
-    assert "⌛" in shown(lark)
+    assert "⌛" in read_card(lark)
     assert Wait.from_dict(legacy_card(lark)[1]).until is None

@@ -13,7 +13,7 @@ from lark_provider.sensors import LarkCardCallbackSensor
 from lark_provider.storage.waits import Waits
 from lark_provider.triggers import LarkCardCallbackTrigger
 from tests.airflow.card_callbacks.making import buttons, messages
-from tests.airflow.questions.making import Start, approval, defer, fired, the_question
+from tests.airflow.questions.making import Start, approval, defer, run_until_fired, the_question
 
 FOREIGN: dict[str, Any] = {
     "native approval": {"instance_code": "i", "status": "APPROVED", "reverted": False},
@@ -48,7 +48,7 @@ def test_a_task_that_returns_to_its_file_asks_again(
 def test_a_click_on_an_approval_answers_no_sensor_that_takes_its_place(
     lark: Emulator, gateway: None, url: URL, start: Start
 ) -> None:
-    event = answered(lark, defer(approval(), start()))
+    event = answer_first(lark, defer(approval(), start()))
     sensor = LarkCardCallbackSensor(task_id="t", message_id="om_of_another_card", deferrable=True)
     with pytest.raises(TaskDeferred):
         sensor.resume_execution("execute_complete", {"event": event}, start())
@@ -60,13 +60,13 @@ def test_a_click_for_a_sensor_is_no_decision_of_an_approval_that_takes_its_place
     defer(approval(), start(task_id="other"))
     (card,) = messages(lark)
     sensor = LarkCardCallbackSensor(task_id="t", message_id=card["message_id"], deferrable=True)
-    event = answered(lark, defer(sensor, start()))
+    event = answer_first(lark, defer(sensor, start()))
     with pytest.raises(TaskDeferred):
         approval().resume_execution("execute_complete", {"event": event}, start())
     assert list(buttons(messages(lark)[1]["content"]))
 
 
-def answered(lark: Emulator, trigger: LarkCardCallbackTrigger) -> dict[str, Any]:
+def answer_first(lark: Emulator, trigger: LarkCardCallbackTrigger) -> dict[str, Any]:
     """Click on the first card, and return the event that a trigger fires."""
     assert lark.click(messages(lark)[0]["message_id"], "alice", "Approve")["toast"]["type"] == "success"
-    return fired(trigger)
+    return run_until_fired(trigger)

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.triggers import task_state
 from lark_provider.triggers.card_callback import LarkCardCallbackTrigger
-from tests.airflow.questions.making import Start, approval, defer, shown, the_question
+from tests.airflow.questions.making import Start, approval, defer, read_card, the_question
 
 
 @pytest.fixture(autouse=True)
@@ -21,11 +21,11 @@ def _is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def kill(trigger: LarkCardCallbackTrigger) -> None:
-    async def killed() -> None:
+    async def kill() -> None:
         await trigger.on_kill()
         await task_state.finish()
 
-    asyncio.run(killed())
+    asyncio.run(kill())
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_a_connection_that_is_missing(
     assert the_question(url).state == state
     assert warned in caplog.text
     assert "AirflowNotFoundException" in caplog.text
-    assert "Publish?" in shown(lark)
+    assert "Publish?" in read_card(lark)

@@ -17,7 +17,7 @@ _INITIAL = {
 }
 
 
-def untouched(card: Any) -> dict[str, Any]:
+def read_untouched(card: Any) -> dict[str, Any]:
     """Return the `form_value` of a form in which nothing was entered.
 
     Args:
@@ -25,7 +25,7 @@ def untouched(card: Any) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for node in card.values() if isinstance(card, Mapping) else card if isinstance(card, list) else ():
-        found |= untouched(node)
+        found |= read_untouched(node)
     if isinstance(card, Mapping) and card.get("tag") in _INITIAL:
         shown = card.get(_INITIAL[card["tag"]], [] if card["tag"].startswith("multi") else "")
         is_picked = isinstance(shown, str) and shown and "picker" in card["tag"]

@@ -52,7 +52,7 @@ BUTTON = st.builds(
 )
 
 
-def shown(img_key: str) -> st.SearchStrategy[Mapping[str, Any]]:
+def make_component(img_key: str) -> st.SearchStrategy[Mapping[str, Any]]:
     """A component that may stand anywhere."""
     return st.one_of(
         st.builds(Markdown, TEXT),
@@ -68,7 +68,7 @@ def shown(img_key: str) -> st.SearchStrategy[Mapping[str, Any]]:
 def inside(img_key: str) -> st.SearchStrategy[Mapping[str, Any]]:
     """A component, or a panel or columns of them."""
     return st.recursive(
-        shown(img_key),
+        make_component(img_key),
         lambda inner: st.one_of(
             st.builds(CollapsiblePanel, TEXT, st.lists(inner, max_size=2), expanded=st.booleans()),
             st.lists(

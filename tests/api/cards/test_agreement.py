@@ -193,7 +193,7 @@ def whole(kind: str, depth: int = 0) -> Any:
     return {**made, "tag": tags[kind]} if kind in tags else made
 
 
-def placed(tag: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+def place(tag: str, properties: Mapping[str, Any]) -> dict[str, Any]:
     """A card with a component at a place where it may stand."""
     component = {**properties, "tag": tag}
     config = {"enable_forward": False}
@@ -211,9 +211,9 @@ def test_every_property_of_the_product_is_known_to_the_emulator(client: LarkServ
     shape = shapes.COMPONENTS[tag]
     properties = {name: whole(kind) if kind else None for name, kind in shape.items()}
     if tag == "audio":
-        assert "300240" in send(client, placed(tag, properties))  # the only objection is the missing file
+        assert "300240" in send(client, place(tag, properties))  # the only objection is the missing file
     else:
-        assert send(client, placed(tag, properties)) == ""
+        assert send(client, place(tag, properties)) == ""
 
 
 def test_every_property_of_the_card_is_known_to_the_emulator(client: LarkServiceClient) -> None:
@@ -222,7 +222,7 @@ def test_every_property_of_the_card_is_known_to_the_emulator(client: LarkService
 
 @pytest.mark.parametrize("tag", sorted(card_schema.SLOTS["component"] | {"column"}))
 def test_every_property_of_the_emulator_is_known_to_the_product(tag: str) -> None:
-    doubts = review(placed(tag, dict.fromkeys(card_schema.TAGS[tag])))
+    doubts = review(place(tag, dict.fromkeys(card_schema.TAGS[tag])))
     assert [doubt for doubt in doubts if "unknown" in doubt.what] == []
 
 

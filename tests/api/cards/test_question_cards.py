@@ -28,7 +28,7 @@ from lark_provider.protocol.hitl.model import Assignee, End, EndKind, HitlQuesti
 from lark_provider.protocol.hitl.params import form_fields
 from lark_provider.protocol.language import LANGUAGES, Language
 from lark_provider.protocol.waits import CORRELATION
-from tests.api.cards.clicking import action_on, untouched
+from tests.api.cards.clicking import action_on, read_untouched
 from tests.protocol.hitl import generated
 
 TASK = TaskInstance("a-uuid", "sales", "manual__2026", "ask", 3, 2)
@@ -58,7 +58,7 @@ def nodes(card: Any) -> Iterator[dict[str, Any]]:
         yield from nodes(inner)
 
 
-def tagged(card: Any, *tags: str) -> list[dict[str, Any]]:
+def find_tagged(card: Any, *tags: str) -> list[dict[str, Any]]:
     return [node for node in nodes(card) if node.get("tag") in tags]
 
 
@@ -83,12 +83,12 @@ def test_every_question_has_a_card_and_what_it_shows_can_be_sent(
 ) -> None:
     card = question_card(question, key="k" * 64, language=language, mentions=[WHO], timezone="Asia/Shanghai")
     fits(card)
-    pressed = {button["name"] for button in tagged(card, "button") if button.get("name")}
+    pressed = {button["name"] for button in find_tagged(card, "button") if button.get("name")}
     assert {value[CORRELATION] for value in callbacks(card)} <= {"airflow:" + "k" * 64}
     if not pressed:
         assert "Airflow" in texts(card)
         return
-    form = untouched(card)
+    form = read_untouched(card)
     if OPTIONS in form:
         form[OPTIONS] = ["option:0"] if question.multiple else "option:0"
     action = action_on(card, data.draw(st.sampled_from(sorted(pressed))), form)
@@ -157,7 +157,7 @@ def test_a_question_is_shown() -> None:
     assert f"**Assigned to** bob&#95;&#42; <at id={WHO}></at>" in shown
     assert "⏰ Until 2026-11-27 16:00 CST · if nobody answers by then: **Reject**" in shown
     assert "Run manual__2026 · try 2" in shown
-    approve, reject, page = tagged(card, "button")
+    approve, reject, page = find_tagged(card, "button")
     assert [one["type"] for one in (approve, reject, page)] == ["primary", "danger", "text"]
     assert page["behaviors"] == [{"type": "open_url", "default_url": QUESTION.url}]
     assert approve["behaviors"][0]["value"] == {
@@ -173,7 +173,7 @@ def test_a_question_is_shown() -> None:
 def test_what_is_entered_stays_on_the_card_with_what_is_wrong() -> None:
     question = replace(QUESTION, params={"n": {**NUMBER, "schema": {**NUMBER["schema"], "title": "Count"}}})
     card = question_card(question, key="k", language="en")
-    (field,) = tagged(card, "input")
+    (field,) = find_tagged(card, "input")
     assert (field["default_value"], field["placeholder"]["content"]) == ("3", "Left empty: 3")
     assert "**Count**\n<font color='grey'>How many · 1 to 9</font>" in texts(card)
     action = action_on(card, "option:0", {"param:n": "99"})
@@ -182,21 +182,21 @@ def test_what_is_entered_stays_on_the_card_with_what_is_wrong() -> None:
     notice = notices.invalid(question, WHO, caught.value.errors, "zh")
     assert notice.endswith("- **Count** 不能大于 9")
     again = question_card(question, key="k", language="zh", notice=notice, values=action.form_value)
-    assert tagged(again, "input")[0]["default_value"] == "99"
+    assert find_tagged(again, "input")[0]["default_value"] == "99"
     assert notice in texts(again)
 
 
 def test_several_options_are_a_menu_and_so_are_many() -> None:
     several = question_card(replace(QUESTION, multiple=True), key="k", language="en")
-    (menu,) = tagged(several, "multi_select_static")
+    (menu,) = find_tagged(several, "multi_select_static")
     assert [one["value"] for one in menu["options"]] == ["option:0", "option:1"]
     crowd = replace(QUESTION, options=tuple(f"Option {number}" for number in range(30)))
-    (menu,) = tagged(question_card(crowd, key="k", language="en"), "select_static")
+    (menu,) = find_tagged(question_card(crowd, key="k", language="en"), "select_static")
     assert len(menu["options"]) == 30
     long = replace(QUESTION, options=("a" * 150 + "1", "a" * 150 + "2"))
     card = question_card(long, key="k", language="en")
     assert "2. " + "a" * 150 + "2" in texts(card)
-    assert [one["text"]["content"][:3] for one in tagged(card, "button")[:2]] == ["1. ", "2. "]
+    assert [one["text"]["content"][:3] for one in find_tagged(card, "button")[:2]] == ["1. ", "2. "]
 
 
 @pytest.mark.parametrize(
@@ -213,21 +213,21 @@ def test_what_does_not_fit_is_answered_in_airflow(question: HitlQuestion, why: s
     fits(card)
     assert why in texts(card)
     assert callbacks(card) == []
-    assert tagged(card, "button")[-1]["behaviors"][0]["default_url"] == QUESTION.url
+    assert find_tagged(card, "button")[-1]["behaviors"][0]["default_url"] == QUESTION.url
 
 
 def test_a_long_body_is_shortened_and_long_values_are_left_out() -> None:
     card = question_card(replace(QUESTION, body="字" * 50_000), key="k", language="zh")
     fits(card)
     assert "…… 内容过长" in texts(card)
-    assert len(tagged(card, "button")) == 3
+    assert len(find_tagged(card, "button")) == 3
     long: dict[str, dict[str, Any]] = {
         f"p{n}": {"value": "字" * 900, "schema": {"type": "string"}} for n in range(15)
     }
     question = replace(QUESTION, params=long)
     card = question_card(question, key="k", language="zh")
     fits(card)
-    answer = read_answer(question, action_on(card, "option:0", untouched(card)))
+    answer = read_answer(question, action_on(card, "option:0", read_untouched(card)))
     assert answer.params == {name: one["value"] for name, one in long.items()}
 
 

@@ -84,12 +84,12 @@ def test_any_other_code_stops_at_once(code: int, skip: bool) -> None:
 def test_fields_that_have_changed_blame_no_row() -> None:
     table = Table({3})
 
-    def changed() -> Generator[Any, Any, None]:
+    def fail_as_changed() -> Generator[Any, Any, None]:
         raise LarkAPIError("the field was changed. Next: run again.")
         yield
 
     with pytest.raises(LarkAPIError, match="was changed"):
-        run(bisecting.write(list(range(10)), table.send, changed, skip=True))
+        run(bisecting.write(list(range(10)), table.send, fail_as_changed, skip=True))
     assert table.rows == []
 
 

@@ -23,7 +23,7 @@ RECORDS = st.lists(st.dictionaries(NAMES, CELLS, max_size=4), max_size=6)
 SIZES = st.integers(0, 60)
 
 
-def shuffled(members: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+def shuffle(members: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.permutations(list(members.items())).map(dict)
 
 
@@ -31,10 +31,10 @@ def shuffled(members: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 def answers(draw: st.DrawFn) -> dict[str, Any]:
     further = st.dictionaries(NAMES, CELLS, max_size=2)
     data = draw(further) | {"has_more": True, "total": 3, "page_token": draw(TEXTS), "items": draw(RECORDS)}
-    return draw(shuffled(draw(further) | {"code": 0, "msg": "success", "data": draw(shuffled(data))}))
+    return draw(shuffle(draw(further) | {"code": 0, "msg": "success", "data": draw(shuffle(data))}))
 
 
-def written(answer: object, way: str) -> bytes:
+def encode(answer: object, way: str) -> bytes:
     if way == "orjson":
         return orjson.dumps(answer)
     indent, separators = (2, None) if way == "indented" else (None, (",", ":") if way == "escaped" else None)
@@ -54,7 +54,7 @@ def together(data: dict[str, Any]) -> dict[str, Any]:
 
 @given(answers(), WAYS, SIZES)
 def test_slices_are_what_the_whole_answer_is(answer: dict[str, Any], way: str, size: int) -> None:
-    content = written(answer, way)
+    content = encode(answer, way)
     found = slice_page(content, size)
     assert found is None or together(found) == orjson.loads(content)["data"]
 

@@ -33,7 +33,7 @@ async def broker_killed_alone(trial: Trial) -> None:
     site.node.kill()
     trial.answer()
     await asyncio.to_thread(site.node.start)
-    await trial.answered()
+    await trial.wait_until_answered()
     assert len(trial.refused) > before
     await asyncio.to_thread(site.gateway_alone.end)
     await asyncio.to_thread(site.open, site.gateway)
@@ -92,7 +92,7 @@ async def pump_killed_before_ack(trial: Trial) -> None:
         await mq.wait_until_async(site.pump_is_blocked)
         site.to_pump.is_deaf = True
         in_flight = set(site.to_pump.delivered)
-    await mq.wait_until_async(lambda: in_flight <= set(site.stored()))
+    await mq.wait_until_async(lambda: in_flight <= set(site.read_stored()))
     await asyncio.to_thread(site.pump.kill)
     site.to_pump.cut()
     await asyncio.to_thread(site.pump.start)
@@ -102,7 +102,7 @@ async def pump_killed_before_ack(trial: Trial) -> None:
 async def _come_again(trial: Trial, in_flight: set[str]) -> None:
     """The broker delivers again what was never acknowledged."""
     of_this = {name for name in in_flight if name.startswith(trial.breakdown)}
-    await mq.wait_until_async(lambda: any(trial.site.delivered()[name] > 1 for name in of_this))
+    await mq.wait_until_async(lambda: any(trial.site.count_delivered()[name] > 1 for name in of_this))
 
 
 async def triggerer_killed(trial: Trial) -> None:
@@ -120,7 +120,7 @@ async def gateway_killed(trial: Trial) -> None:
     trial.answer()
     await asyncio.to_thread(site.open, site.gateway)
     assert await trial.first_again()  # by a gateway that has never heard of it
-    await mq.wait_until_async(lambda: trial.refused & set(site.stored()))
+    await mq.wait_until_async(lambda: trial.refused & set(site.read_stored()))
 
 
 async def gateway_frozen(trial: Trial) -> None:

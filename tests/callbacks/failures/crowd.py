@@ -56,7 +56,7 @@ class Trial:
         content = sender.card({"value": value or {}, "tag": "button"}, now=time.time())
         content["header"]["event_id"] = event_id
         content["event"]["context"]["open_message_id"] = message_id
-        body = sender.sealed(content)
+        body = sender.seal_body(content)
         headers = sender.headers(body, timestamp=str(int(time.time())))
         if not await self._deliver(body, headers):
             self.refused.add(event_id)
@@ -93,7 +93,7 @@ class Trial:
             await mq.wait_until_async(lambda: self._of_this(self.site.to_pump.delivered), 2 * mq.LIMIT)
             try:
                 yield
-                await self.answered()
+                await self.wait_until_answered()
                 await self._works()
                 await self.some(50)
             finally:
@@ -116,7 +116,7 @@ class Trial:
         for n, card in enumerate(self._cards()):
             self._answered.append(asyncio.ensure_future(until_received(card, n * AGAIN)))
 
-    async def answered(self) -> None:
+    async def wait_until_answered(self) -> None:
         """Wait until all of them have."""
         await asyncio.gather(*self._answered)
 
@@ -139,14 +139,14 @@ class Trial:
 
     def account(self) -> None:
         """See that every click accepted is there exactly once, and that every wait has its answer."""
-        wait_until(lambda: self.accepted <= set(self._of_this(self.site.stored())), 2 * mq.LIMIT)
+        wait_until(lambda: self.accepted <= set(self._of_this(self.site.read_stored())), 2 * mq.LIMIT)
         wait_until(lambda: self._sensors() <= self.site.worker.answered, 2 * mq.LIMIT)
         for wait in waits(self.breakdown):
-            wait_until(lambda key=wait.key: self.site.fired(key), 2 * mq.LIMIT)  # type: ignore[misc]
-        stored = Counter(self._of_this(self.site.stored()))
+            wait_until(lambda key=wait.key: self.site.has_fired(key), 2 * mq.LIMIT)  # type: ignore[misc]
+        stored = Counter(self._of_this(self.site.read_stored()))
         assert set(stored) <= self.accepted | self.refused
         assert set(stored.values()) == {1}
-        delivered = {name: n for name, n in self.site.delivered().items() if name in stored}
+        delivered = {name: n for name, n in self.site.count_delivered().items() if name in stored}
         total = sum(delivered.values())
         self._say(
             f"{self.breakdown}: {len(self.accepted)} accepted, {len(stored)} stored "

@@ -96,15 +96,15 @@ class Site:
                 command.end()
         for wire in (self.to_pump, self.to_airflow):
             wire.close()
-        assert set(mq.ids(mq.drain(self.node.url, CARDS))) <= set(self.stored())
+        assert set(mq.ids(mq.drain(self.node.url, CARDS))) <= set(self.read_stored())
         assert mq.drain(self.node.url, DEAD) == []
 
-    def stored(self) -> list[str]:
+    def read_stored(self) -> list[str]:
         """The ids of the clicks in the table."""
         with engine(self.database).connect() as connection:
             return list(connection.scalars(sa.select(card_callbacks.c.event_id)))
 
-    def delivered(self) -> dict[str, int]:
+    def count_delivered(self) -> dict[str, int]:
         """How often each click was delivered to whoever pumps."""
         return dict(self.to_pump.delivered.copy() + self.to_airflow.delivered.copy())  # they grow meanwhile
 
@@ -119,7 +119,7 @@ class Site:
         with engine(self.database).connect() as connection:
             return bool(connection.scalar(sa.text(_BLOCKED), {"who": PUMP}))
 
-    def fired(self, key: str) -> bool:
+    def has_fired(self, key: str) -> bool:
         """Whether a wait's trigger has fired, so that Airflow goes on with its task."""
         state, told = self.triggerer.task(self.waits.index(key))
         return state == "scheduled" and "answered" in str(told)

@@ -22,7 +22,7 @@ class Frame:
     service: int = 1
     log_id_new: str = ""
 
-    def encoded(self) -> bytes:
+    def encode(self) -> bytes:
         """As it travels."""
         parts = [
             _number(number, value)
@@ -45,7 +45,7 @@ class _Read:
     texts: dict[int, list[bytes]] = field(default_factory=dict)
 
 
-def decoded(data: bytes) -> Frame:
+def decode(data: bytes) -> Frame:
     """Read a frame."""
     read = _read(data)
     headers = dict(_header(one) for one in read.texts.get(_HEADERS, []))

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
-from tests.callbacks.longconn.frames import CONTROL, DATA, Frame, decoded
+from tests.callbacks.longconn.frames import CONTROL, DATA, Frame, decode
 
 PATH = "/callback/ws/endpoint"
 SECONDS = 30.0
@@ -98,7 +98,7 @@ class Link:
                 seq_id=7,
                 log_id=2**63 + 5,
                 log_id_new="021700",
-            ).encoded()
+            ).encode()
             for part in range(parts)
         ]
         for frame in order(frames):
@@ -111,7 +111,7 @@ class Link:
         assert reply is not None, "the connection was closed before the answer"
         return reply
 
-    def accepted(self, name: str) -> bool:
+    def wait_until_accepted(self, name: str) -> bool:
         """Whether it was answered before the connection was closed, and accepted."""
         reply = self._replies[name].get(timeout=SECONDS)
         return reply is not None and reply.code == 200
@@ -130,7 +130,7 @@ class Link:
         try:
             for message in self.connection:
                 assert isinstance(message, bytes)
-                self._take(decoded(message))
+                self._take(decode(message))
         except ConnectionClosed:
             pass
         finally:
@@ -144,7 +144,7 @@ class Link:
             assert (frame.seq_id, frame.log_id, frame.service) == (0, 0, SERVICE)
             if not self.is_mute:
                 said = b"" if self.pong is None else json.dumps(self.pong).encode()
-                self.connection.send(Frame(CONTROL, {"type": "pong"}, said).encoded())
+                self.connection.send(Frame(CONTROL, {"type": "pong"}, said).encode())
             self.pings.release()
             return
         waiting = self._replies.get(frame.headers.get("message_id", ""))

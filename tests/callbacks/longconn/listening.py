@@ -113,7 +113,7 @@ class Listening:
         """Wait for its next connection, of whichever app."""
         return self._lark.link(lambda: self.process.poll() is None)
 
-    def stored(self) -> Counter[str]:
+    def count_stored(self) -> Counter[str]:
         """How often each click is in the database."""
         with closing(sqlite3.connect(self.database)) as database:
             rows = database.execute("SELECT event_id FROM card_callbacks").fetchall()

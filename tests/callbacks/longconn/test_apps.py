@@ -57,7 +57,7 @@ def listen(lark: LarkSide, apps: ApplicationManager, tmp_path: Path) -> Iterator
 def works(link: Link, listening: Listening) -> None:
     made = click(link.app_id)
     assert link.ask(made).said == json.loads(RECEIVED)
-    assert listening.stored()[event_id(made)] == 1
+    assert listening.count_stored()[event_id(made)] == 1
 
 
 def test_one_process_serves_all_active_apps_and_that_of_the_environment(

@@ -54,7 +54,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             stage = Stage(lark, listening)
             yield stage
             assert listening.stop() == 0
-            stored = listening.stored()
+            stored = listening.count_stored()
             assert stored == dict.fromkeys(stage.accepted, 1)
             print(f"accepted {len(stage.accepted)}, stored {stored.total()}, each once")  # noqa: T201 - for the report
             for secret in (SECRET, TICKET, sender.TOKEN):
@@ -153,7 +153,7 @@ def test_garbage_does_no_harm(stage: Stage, what: str) -> None:
 
 
 def test_no_room_is_made_for_more_parts_than_there_can_be(stage: Stage) -> None:
-    stage.link.connection.send(Frame(DATA, GOOD | {"sum": "1000000000"}, b"{}").encoded())
+    stage.link.connection.send(Frame(DATA, GOOD | {"sum": "1000000000"}, b"{}").encode())
     assert stage.ask().said == json.loads(RECEIVED)
 
 
@@ -183,7 +183,7 @@ def test_a_click_whose_connection_breaks_is_stored_all_the_same(stage: Stage, tm
     stage.link.cut()
     release.touch()
     stage.again()
-    assert stage.listening.stored()[event_id(made)] == 1
+    assert stage.listening.count_stored()[event_id(made)] == 1
     stage.accepted.append(event_id(made))
 
 
@@ -206,14 +206,14 @@ def test_lark_in_trouble_is_asked_again_until_it_is_out_of_it(stage: Stage) -> N
     assert not stage.lark.handshakes
 
 
-def refused(stage: Stage) -> None:
+def refuse_secret(stage: Stage) -> None:
     """The app's secret is replaced at Lark, say, and corrected later: the app has worked before."""
     stage.lark.endpoint += [{"code": 1000040345, "msg": "wrong"}, {"code": 403, "msg": "forbidden"}]
     stage.lark.handshakes.append({"Handshake-Status": "403", "Handshake-Msg": "forbidden"})
     stage.link.cut()
 
 
-def crowded(stage: Stage) -> None:
+def refuse_as_crowded(stage: Stage) -> None:
     stage.lark.endpoint += [{"code": 1000040350, "msg": "too many connections"}]
     stage.lark.handshakes.append({"Handshake-Status": "514", "Handshake-Autherrcode": "1000040350"})
     stage.link.cut()
@@ -236,14 +236,14 @@ def deaf(stage: Stage) -> None:
     stage.link.is_mute = True
 
 
-def frozen(stage: Stage) -> None:
+def freeze(stage: Stage) -> None:
     """The process is suspended for longer than a connection may be silent."""
     stage.listening.process.send_signal(signal.SIGSTOP)
     stage.link.is_mute = True
     stage.listening.process.send_signal(signal.SIGCONT)
 
 
-@pytest.mark.parametrize("what", [refused, crowded, without_data, deaf, frozen])
+@pytest.mark.parametrize("what", [refuse_secret, refuse_as_crowded, without_data, deaf, freeze])
 def test_the_same_process_connects_again(stage: Stage, what: Callable[[Stage], None]) -> None:
     what(stage)
     stage.again()
@@ -258,7 +258,7 @@ def test_the_pace_of_pings_is_what_the_last_pong_said(stage: Stage) -> None:
     stage.link.pong = {"PingInterval": 3600, "ReconnectInterval": "soon", "ReconnectNonce": -1}
     until(lambda: not stage.link.pings.acquire(timeout=1.0), "pings come as often as before")
     assert stage.ask().said == json.loads(RECEIVED)
-    stage.link.connection.send(Frame(CONTROL, {"type": "pong"}, b'{"PingInterval":0.3}').encoded())
+    stage.link.connection.send(Frame(CONTROL, {"type": "pong"}, b'{"PingInterval":0.3}').encode())
     assert stage.link.pings.acquire(timeout=SECONDS)
     stage.link.pong = None
 

@@ -19,13 +19,13 @@ from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
 from tests.callbacks.longconn.larkside import LarkSide
 from tests.callbacks.longconn.listening import IMPATIENT, Listening, until
-from tests.callbacks.virtual import timed
+from tests.callbacks.virtual import run_to_end
 from tests.protocol.callbacks import sender
 from tests.services.postgres import OwnPostgres
 from tests.services.rabbitmq import OwnRabbit
 
 
-def made(number: int = 1, app_id: str = sender.APP) -> dict[str, Any]:
+def make_event(number: int = 1, app_id: str = sender.APP) -> dict[str, Any]:
     content = sender.event()
     content["header"] |= {"event_id": f"event-{number}", "app_id": app_id}
     content["event"]["message"]["message_id"] = f"om_{number}"
@@ -33,7 +33,7 @@ def made(number: int = 1, app_id: str = sender.APP) -> dict[str, Any]:
 
 
 def event(number: int = 1, app_id: str = sender.APP) -> Event:
-    found = read(made(number, app_id))
+    found = read(make_event(number, app_id))
     assert isinstance(found, Event)
     return found
 
@@ -100,7 +100,7 @@ def test_without_a_database_the_process_remembers_longer_than_lark_repeats() -> 
             found.append(await stored.has(event()))
         return found
 
-    assert timed(scene)[0] == [True, True, False]
+    assert run_to_end(scene)[0] == [True, True, False]
 
 
 def test_memory_is_bounded_and_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +140,7 @@ def test_a_database_that_hangs_holds_no_event_back(
     assert caplog.messages.count(message) == 1
 
 
-def counted(listening: Listening, broker: str) -> list[str]:
+def stop_and_drain(listening: Listening, broker: str) -> list[str]:
     assert listening.stop() == 0
     return mq.ids(mq.drain(broker, EVENTS))
 
@@ -151,7 +151,7 @@ def test_an_event_that_is_repeated_to_another_process_is_published_once(
     first = Listening(lark, tmp_path, (*IMPATIENT, "", "", ""), {"RABBITMQ_URL": rabbitmq})
     try:
         link = first.link()
-        assert [link.ask(made(1)).code for _ in range(2)] == [200, 200]
+        assert [link.ask(make_event(1)).code for _ in range(2)] == [200, 200]
         first.process.kill()
         first.process.wait()
     finally:
@@ -159,8 +159,8 @@ def test_an_event_that_is_repeated_to_another_process_is_published_once(
     second = Listening(lark, tmp_path, (*IMPATIENT, "", "", ""), {"RABBITMQ_URL": rabbitmq})
     try:
         link = second.link()
-        assert [link.ask(made(number)).code for number in (1, 2)] == [200, 200]
-        assert sorted(counted(second, rabbitmq)) == ["event-1", "event-2"]
+        assert [link.ask(make_event(number)).code for number in (1, 2)] == [200, 200]
+        assert sorted(stop_and_drain(second, rabbitmq)) == ["event-1", "event-2"]
         assert "Repeated event ignored" in second.log
     finally:
         second.close()
@@ -176,7 +176,7 @@ def test_without_a_database_a_repeat_after_a_restart_is_published_again(
         )
         try:
             link = one.link()
-            assert [link.ask(made(1)).code for _ in range(2)] == [200, 200]
+            assert [link.ask(make_event(1)).code for _ in range(2)] == [200, 200]
             assert one.stop() == 0
         finally:
             one.close()
@@ -189,11 +189,11 @@ def test_an_event_is_answered_only_once_rabbitmq_has_it(
     one = Listening(lark, tmp_path, (*IMPATIENT, "", "", ""), {"RABBITMQ_URL": node.url})
     try:
         link = one.link()
-        assert link.ask(made(1)).code == 200
+        assert link.ask(make_event(1)).code == 200
         node.kill()
-        assert link.ask(made(2)).code == 500  # not stored, and so not accepted: Lark repeats it
+        assert link.ask(make_event(2)).code == 500  # not stored, and so not accepted: Lark repeats it
         node.start()
-        until(lambda: link.ask(made(2)).code == 200, "not accepted again")
+        until(lambda: link.ask(make_event(2)).code == 200, "not accepted again")
         assert one.stop() == 0
         assert sorted(mq.ids(mq.drain(node.url, EVENTS))) == ["event-1", "event-2"]
     finally:

@@ -71,8 +71,8 @@ def test_what_was_accepted_is_stored_though_the_process_is_killed(listen: Listen
     assert link.answer(first).code == 200
     listening.process.kill()
     assert link.closed.wait(SECONDS)
-    accepted = {event for name, event in names.items() if name == first or link.accepted(name)}
-    stored = listening.stored()
+    accepted = {event for name, event in names.items() if name == first or link.wait_until_accepted(name)}
+    stored = listening.count_stored()
     assert accepted <= stored.keys()
     assert set(stored.values()) == {1}
     print(f"accepted {len(accepted)} of {len(made)}, stored {len(stored)}")  # noqa: T201 - for the report

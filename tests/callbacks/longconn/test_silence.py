@@ -17,7 +17,7 @@ from lark_provider.protocol.longconn import messages
 from lark_provider.protocol.longconn.frames import CONTROL, DATA, Frame, decode, encode
 from lark_provider.protocol.longconn.reconnect import ClientConfig
 from lark_provider.support.throttle import Throttle
-from tests.callbacks.virtual import timed
+from tests.callbacks.virtual import run_to_end
 
 PING_SECONDS = 90.0
 
@@ -48,11 +48,11 @@ class Stand:
         """Return why the connection ended, and after how long, as the loop's clock has it."""
         loop = asyncio.get_running_loop()
 
-        async def served(socket: ServerConnection) -> None:
+        async def serve_socket(socket: ServerConnection) -> None:
             await server(socket)
             await socket.wait_closed()
 
-        async with serve(served, "127.0.0.1", 0, ping_interval=None, close_timeout=1) as listening:
+        async with serve(serve_socket, "127.0.0.1", 0, ping_interval=None, close_timeout=1) as listening:
             port = next(iter(listening.sockets)).getsockname()[1]
             socket = await connect(f"ws://127.0.0.1:{port}", ping_interval=None, proxy=None, compression=None)
             began = loop.time()
@@ -74,8 +74,8 @@ class Stand:
                 await socket.send(answer)
 
 
-def ended(stand: Stand, server: Callable[[ServerConnection], Awaitable[None]]) -> tuple[str, float]:
-    return timed(lambda: stand.run(server))[0]
+def run_until_ended(stand: Stand, server: Callable[[ServerConnection], Awaitable[None]]) -> tuple[str, float]:
+    return run_to_end(lambda: stand.run(server))[0]
 
 
 @pytest.mark.parametrize("answered", [0, 1, 5])
@@ -85,7 +85,7 @@ def test_silence_is_noticed_after_the_interval_and_30_s(answered: int) -> None:
     async def server(socket: ServerConnection) -> None:
         await stand.reading(socket, lambda number: pong() if number <= answered else None)
 
-    why, seconds = ended(stand, server)
+    why, seconds = run_until_ended(stand, server)
     last = max(0, answered - 1) * PING_SECONDS
     assert seconds == pytest.approx(last + PING_SECONDS + 30, abs=1)
     assert why == "no message for 120 s"
@@ -103,7 +103,7 @@ def test_one_that_does_not_even_read_is_noticed_as_well() -> None:
         for number in range(2 * connections.MOST_IN_FLIGHT):
             await socket.send(delivery(number))
 
-    why, seconds = ended(stand, server)
+    why, seconds = run_until_ended(stand, server)
     assert (why, round(seconds)) == ("no message for 120 s", 120)
     assert not stand.in_flight
 
@@ -114,7 +114,7 @@ def test_a_pong_changes_the_interval_at_once() -> None:
     async def server(socket: ServerConnection) -> None:
         await stand.reading(socket, lambda number: pong(b'{"PingInterval":10}') if number == 1 else None)
 
-    why, seconds = ended(stand, server)
+    why, seconds = run_until_ended(stand, server)
     assert (why, round(seconds)) == ("no message for 40 s", 40)
     assert [round(one) for one in stand.pings] == [0, 10, 20, 30]
 
@@ -129,7 +129,7 @@ def test_deliveries_are_a_sign_of_life() -> None:
             await socket.send(delivery(number))
         await reading
 
-    why, seconds = ended(stand, server)
+    why, seconds = run_until_ended(stand, server)
     assert (why, round(seconds)) == ("no message for 120 s", 1120)
     assert [frame.seq_id for frame in stand.answers] == list(range(10))
 
@@ -145,7 +145,7 @@ def test_a_part_that_comes_too_late_completes_nothing() -> None:
             await socket.send(delivery(number, sum="2", seq="1"))
         await reading
 
-    ended(stand, server)
+    run_until_ended(stand, server)
     assert [frame.header("message_id") for frame in stand.answers] == ["m0"]
 
 
@@ -169,7 +169,7 @@ def test_no_more_is_read_than_can_be_in_flight(monkeypatch: pytest.MonkeyPatch) 
             await socket.send(delivery(number))
         await reading
 
-    ended(stand, server)
+    run_until_ended(stand, server)
     assert max(most) == 3
     assert len(stand.answers) == 20
 
@@ -185,7 +185,7 @@ def test_a_failure_of_ours_asks_lark_to_repeat(caplog: pytest.LogCaptureFixture)
         await socket.send(delivery(1))
         await reading
 
-    ended(stand, server)
+    run_until_ended(stand, server)
     assert [frame.payload for frame in stand.answers] == [b'{"code":500}']
     assert "Delivery failed unexpectedly" in caplog.messages
 
@@ -202,6 +202,6 @@ def test_a_keeper_that_fails_ends_the_connection(
     async def server(socket: ServerConnection) -> None:
         await stand.reading(socket, lambda _: None)
 
-    _, seconds = ended(stand, server)
+    _, seconds = run_until_ended(stand, server)
     assert seconds < 1
     assert "Failed to watch the long connection" in caplog.messages

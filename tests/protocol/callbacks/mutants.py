@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from tests.protocol.callbacks import sender
 
-BODY = sender.sealed(sender.card())
+BODY = sender.seal_body(sender.card())
 HEADERS = sender.headers(BODY)
 SIGNED_HEADERS = ["X-Lark-Request-Timestamp", "X-Lark-Request-Nonce", "X-Lark-Signature"]
 

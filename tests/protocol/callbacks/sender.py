@@ -103,7 +103,7 @@ def seal(plain: bytes, key: str = KEY, iv: bytes | None = None) -> str:
     return base64.b64encode(iv + cipher.encrypt(plain + bytes([padding]) * padding)).decode()
 
 
-def sealed(content: object, key: str = KEY) -> bytes:
+def seal_body(content: object, key: str = KEY) -> bytes:
     """The body of an encrypted request."""
     return dump({"encrypt": seal(dump(content), key)})
 

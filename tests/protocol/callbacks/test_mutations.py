@@ -13,7 +13,7 @@ from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN
 KEYS = CallbackKeys(APP, KEY, TOKEN)
 
 
-def refused(headers: dict[str, str], body: bytes) -> bool:
+def is_refused(headers: dict[str, str], body: bytes) -> bool:
     try:
         receive(Incoming(headers, body), KEYS, NOW, accept_old_cards=True)
     except CallbackRefusedError as error:
@@ -24,21 +24,21 @@ def refused(headers: dict[str, str], body: bytes) -> bool:
 def test_ten_thousand_mutations_of_a_click_are_refused() -> None:
     assert isinstance(receive(Incoming(HEADERS, BODY), KEYS, NOW), CardClick)
     for headers, body in mutants(10_000, seed=20261129):
-        assert refused(headers, body), (headers, body)
+        assert is_refused(headers, body), (headers, body)
 
 
 @given(st.binary())
 def test_any_bytes_as_a_body_are_refused(body: bytes) -> None:
-    assert refused(HEADERS, body)
-    assert refused(sender.headers(body), body)
+    assert is_refused(HEADERS, body)
+    assert is_refused(sender.headers(body), body)
 
 
 @given(st.sampled_from(SIGNED_HEADERS), st.text(st.characters(codec=None)))
 def test_any_text_as_a_header_is_refused(name: str, text: str) -> None:
     if text != HEADERS[name]:
-        assert refused({**HEADERS, name: text}, BODY)
+        assert is_refused({**HEADERS, name: text}, BODY)
 
 
 @given(st.dictionaries(st.text(), st.text()))
 def test_any_other_headers_are_refused(headers: dict[str, str]) -> None:
-    assert refused(headers, BODY)
+    assert is_refused(headers, BODY)

@@ -56,7 +56,7 @@ def key(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.parametrize("make", [sender.card, sender.event, sender.event_1])
 def test_both_take_the_same_request(make: Callable[[], dict[str, Any]], key: str) -> None:
-    body = sender.sealed(make()) if key else sender.dump(make())
+    body = sender.seal_body(make()) if key else sender.dump(make())
     headers = sender.headers(body)
     sdk = Sdk(key)
     status, content = sdk.status(headers, body)
@@ -68,7 +68,7 @@ def test_both_read_the_same_click(key: str) -> None:
     content = sender.card(
         {"tag": "button", "name": "n", "value": {"k": "v"}, "options": ["a"], "checked": True}
     )
-    body = sender.sealed(content) if key else sender.dump(content)
+    body = sender.seal_body(content) if key else sender.dump(content)
     headers = sender.headers(body)
     sdk = Sdk(key)
     assert sdk.status(headers, body)[0] == 200
@@ -88,19 +88,19 @@ def test_both_read_the_same_click(key: str) -> None:
 
 
 def test_both_answer_a_challenge_alike(key: str) -> None:
-    body = sender.sealed(sender.challenge()) if key else sender.dump(sender.challenge())
+    body = sender.seal_body(sender.challenge()) if key else sender.dump(sender.challenge())
     status, content = Sdk(key).status({}, body)
     assert status == 200
     assert json.loads(content) == json.loads(ours({}, body, key).answer)
 
 
 def test_both_refuse_a_wrong_signature_and_a_wrong_token() -> None:
-    good, other = sender.sealed(sender.card()), sender.sealed(sender.card(token="other"))
+    good, other = sender.seal_body(sender.card()), sender.seal_body(sender.card(token="other"))
     for headers, body in [
         (sender.headers(good, key="other"), good),
         (sender.headers(good + b" "), good),
         (sender.headers(other), other),
-        ({}, sender.sealed(sender.challenge("other"))),
+        ({}, sender.seal_body(sender.challenge("other"))),
     ]:
         sdk = Sdk(KEY)
         assert (sdk.status(headers, body)[0], sdk.seen) == (500, [])

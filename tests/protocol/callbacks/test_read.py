@@ -43,7 +43,7 @@ def places(content: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[st
     return found
 
 
-def changed(content: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+def change(content: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
     content = copy.deepcopy(content)
     parent = content
     for name in path[:-1]:
@@ -78,7 +78,7 @@ def test_a_wrong_type_anywhere_is_read_or_refused_by_name(content: dict[str, Any
     for path in places(content):
         for value in [*WRONG, ...]:
             try:
-                received = read(changed(content, path, value))
+                received = read(change(content, path, value))
             except CallbackRefusedError as error:
                 refused.add(path[-1])
                 status, text = error.status, str(error)
@@ -94,7 +94,7 @@ def test_a_wrong_type_anywhere_is_read_or_refused_by_name(content: dict[str, Any
 def test_a_header_must_say_what_it_is(needed: str) -> None:
     for value in ("", None, ..., 7 if needed != "create_time" else "seven"):
         with pytest.raises(CallbackRefusedError, match=rf"header\.{needed} (is|must be)"):
-            read(changed(FULL, ("header", needed), value))
+            read(change(FULL, ("header", needed), value))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_header_must_say_what_it_is(needed: str) -> None:
 )
 def test_a_click_of_the_wrong_shape_is_refused_by_name(path: str, value: Any) -> None:
     with pytest.raises(CallbackRefusedError, match=path.replace(".", r"\.") + " (is|must be) "):
-        read(changed(FULL, tuple(path.split(".")), value))
+        read(change(FULL, tuple(path.split(".")), value))
 
 
 @pytest.mark.parametrize("value", ["a text", None, 7, [1, {"a": []}], {"nested": {"a": 1}}, {}])
@@ -173,7 +173,7 @@ def test_any_json_is_read_or_refused(content: Any) -> None:
 
 @given(st.sampled_from(places(FULL)), JSON)
 def test_any_json_in_any_place_is_read_or_refused(path: tuple[str, ...], value: Any) -> None:
-    content = changed(FULL, path, value)
+    content = change(FULL, path, value)
     try:
         received = receive(Incoming({}, dump(content)), CallbackKeys(APP, verification_token=TOKEN), NOW)
     except CallbackRefusedError:

@@ -31,18 +31,18 @@ from lark_provider.protocol.callbacks import (
     receive,
 )
 from tests.protocol.callbacks import sender
-from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, dump, headers, sealed
+from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, dump, headers, seal_body
 
 BOTH = CallbackKeys(APP, KEY, TOKEN)
 ONLY_KEY = CallbackKeys(APP, encrypt_key=KEY)
 ONLY_TOKEN = CallbackKeys(APP, verification_token=TOKEN)
 
 
-def sent(
+def send(
     content: object, keys: CallbackKeys = BOTH, now: float = NOW, **signing: Any
 ) -> Challenge | Delivery:
     """Encrypt, sign and receive."""
-    body = sealed(content)
+    body = seal_body(content)
     return receive(Incoming(headers(body, **signing), body), keys, now)
 
 
@@ -51,7 +51,7 @@ def plain(content: object, keys: CallbackKeys = ONLY_TOKEN, **options: Any) -> C
 
 
 @contextmanager
-def refused(status: int, text: str) -> Iterator[None]:
+def expect_refusal(status: int, text: str) -> Iterator[None]:
     with pytest.raises(CallbackRefusedError, match=text) as caught:
         yield
     assert caught.value.status == status
@@ -76,7 +76,7 @@ def test_a_click_is_read_whole() -> None:
         "checked": False,
         "timezone": "Asia/Shanghai",
     }
-    click = sent(sender.card(action))
+    click = send(sender.card(action))
     content = sender.card(action)
     del content["header"]["token"]
     assert click == CardClick(
@@ -99,14 +99,14 @@ def test_a_click_is_read_whole() -> None:
 
 
 def test_an_event_of_either_schema_is_read() -> None:
-    two = sent(sender.event())
+    two = send(sender.event())
     assert isinstance(two, Event)
     assert (two.event_id, two.type) == ("5e3702a84e847582be8db7fb73283c02", "im.message.receive_v1")
     assert (two.app_id, two.tenant_key) == (APP, "2df73991750a0001")
     assert two.created_at == datetime.fromtimestamp(NOW, UTC)
     assert two.event == sender.event()["event"]
 
-    one = sent(sender.event_1())
+    one = send(sender.event_1())
     assert isinstance(one, Event)
     assert (one.event_id, one.type) == ("bc447199585340d1f3728d26b1c0297a", "p2p_chat_create")
     assert (one.app_id, one.tenant_key) == (APP, "2df73991750a0001")
@@ -114,7 +114,7 @@ def test_an_event_of_either_schema_is_read() -> None:
 
 
 def test_a_dashboard_tells_clicks_from_events_and_a_log_line_names_either() -> None:
-    click, *events = (sent(one) for one in (sender.card(), sender.event(), sender.event_1()))
+    click, *events = (send(one) for one in (sender.card(), sender.event(), sender.event_1()))
     assert isinstance(click, CardClick)
     assert kind_of(click) == "click"
     assert log_ids(click) == {"app_id": APP, "event_id": click.event_id}
@@ -126,39 +126,39 @@ def test_a_dashboard_tells_clicks_from_events_and_a_log_line_names_either() -> N
 
 @pytest.mark.parametrize("content", [sender.card(), sender.event(), sender.event_1()])
 def test_raw_has_no_verification_token_and_reads_again_as_the_same(content: dict[str, Any]) -> None:
-    received = sent(content)
+    received = send(content)
     assert not isinstance(received, Challenge)
     assert TOKEN not in json.dumps(received.raw)
     assert read(json.loads(json.dumps(received.raw))) == received
 
 
 def test_a_challenge_needs_no_signature() -> None:
-    body = sealed(sender.challenge())
+    body = seal_body(sender.challenge())
     received = receive(Incoming({}, body), BOTH, NOW)
     assert received == Challenge("ajls384k-你好")
     assert json.loads(received.answer) == {"challenge": "ajls384k-你好"}
-    assert sent(sender.challenge()) == received
+    assert send(sender.challenge()) == received
     assert plain(sender.challenge()) == received
     assert receive(Incoming({}, body), ONLY_KEY, NOW) == received
 
 
 def test_an_event_that_calls_itself_a_challenge_is_an_event() -> None:
     content = {**sender.event(), "type": "url_verification", "challenge": "abc"}
-    assert isinstance(sent(content), Event)
-    body = sealed(content)
-    with refused(401, "must be signed with the encrypt key"):
+    assert isinstance(send(content), Event)
+    body = seal_body(content)
+    with expect_refusal(401, "must be signed with the encrypt key"):
         receive(Incoming({}, body), BOTH, NOW)
 
 
 @pytest.mark.parametrize("change", [str.lower, str.upper, str.title, str.swapcase])
 def test_header_names_may_have_any_case(change: Any) -> None:
-    body = sealed(sender.card())
+    body = seal_body(sender.card())
     named = {change(name): value for name, value in headers(body).items()}
     assert isinstance(receive(Incoming(named, body), BOTH, NOW), CardClick)
 
 
 def test_with_one_key_known_that_one_is_asked_for() -> None:
-    assert isinstance(sent(sender.card(token="of another caller"), ONLY_KEY), CardClick)
+    assert isinstance(send(sender.card(token="of another caller"), ONLY_KEY), CardClick)
     assert isinstance(plain(sender.card()), CardClick)
     assert isinstance(plain(sender.event_1()), Event)
 
@@ -166,7 +166,7 @@ def test_with_one_key_known_that_one_is_asked_for() -> None:
 def test_an_event_1_need_not_name_its_app() -> None:
     content = sender.event_1()
     del content["event"]["app_id"]
-    received = sent(content)
+    received = send(content)
     assert isinstance(received, Event)
     assert received.app_id is None
 
@@ -179,34 +179,34 @@ def test_an_event_1_need_not_name_its_app() -> None:
 def test_an_app_without_keys_takes_nothing(blank: str | None, key: str | None) -> None:
     keys = CallbackKeys(APP, blank, blank)
     for content in (sender.card(token=key or ""), sender.challenge(key or ""), sender.challenge(), {}):
-        for body in (dump(content), sealed(content, key or "")):
-            with refused(403, "got neither"):
+        for body in (dump(content), seal_body(content, key or "")):
+            with expect_refusal(403, "got neither"):
                 receive(Incoming(headers(body, key=key or ""), body), keys, NOW, accept_old_cards=True)
 
 
 def test_an_empty_key_signs_nothing_where_only_the_token_is_known() -> None:
-    body = sealed(sender.card(), key="")
-    with refused(401, "encrypt key of app cli_a5fb0ae6a4000001 is unknown"):
+    body = seal_body(sender.card(), key="")
+    with expect_refusal(401, "encrypt key of app cli_a5fb0ae6a4000001 is unknown"):
         receive(Incoming(headers(body, key=""), body), ONLY_TOKEN, NOW)
 
 
 @pytest.mark.parametrize("token", ["", None, 7, [], {}, TOKEN + " ", TOKEN[:-1], "é"])
 def test_only_the_right_token_is_taken(token: Any) -> None:
     for content in (sender.card(token=token), {**sender.event_1(), "token": token}, sender.challenge(token)):
-        with refused(401, "verification token"):
+        with expect_refusal(401, "verification token"):
             plain(content)
-        with refused(401, "verification token"):
-            sent(content)
+        with expect_refusal(401, "verification token"):
+            send(content)
 
 
 def test_a_missing_token_is_a_wrong_one() -> None:
     for content in (sender.card(), sender.event_1(), sender.challenge()):
         content.pop("token", None)
         content.get("header", {}).pop("token", None)
-        with refused(401, "verification token"):
+        with expect_refusal(401, "verification token"):
             plain(content)
-        with refused(401, "verification token"):
-            sent(content)
+        with expect_refusal(401, "verification token"):
+            send(content)
 
 
 def test_keys_are_checked_and_never_shown() -> None:
@@ -223,9 +223,9 @@ def test_keys_are_checked_and_never_shown() -> None:
 
 
 def test_nothing_secret_is_shown_of_what_was_received() -> None:
-    body = sealed(sender.card())
+    body = seal_body(sender.card())
     assert repr(Incoming(headers(body), body)) == "Incoming()"
-    click = sent(sender.card())
+    click = send(sender.card())
     assert isinstance(click, CardClick)
     assert click.token is not None
     assert click.token not in repr(click)
@@ -237,9 +237,9 @@ def test_nothing_secret_is_shown_of_what_was_received() -> None:
 def test_with_an_encrypt_key_a_plain_body_is_refused_however_well_signed() -> None:
     for content in (sender.card(), sender.event_1(), sender.challenge()):
         body = dump(content)
-        with refused(401, "must be signed with the encrypt key"):
+        with expect_refusal(401, "must be signed with the encrypt key"):
             receive(Incoming({}, body), BOTH, NOW)
-        with refused(400, "must hold an encrypted JSON object"):
+        with expect_refusal(400, "must hold an encrypted JSON object"):
             receive(Incoming(headers(body), body), BOTH, NOW)
 
 
@@ -248,14 +248,14 @@ def test_with_an_encrypt_key_a_plain_body_is_refused_however_well_signed() -> No
 )
 def test_what_is_encrypted_and_signed_must_be_an_object(inside: bytes) -> None:
     body = dump({"encrypt": sender.seal(inside)})
-    with refused(400, "must hold an encrypted JSON object"):
+    with expect_refusal(400, "must hold an encrypted JSON object"):
         receive(Incoming(headers(body), body), BOTH, NOW)
 
 
 @pytest.mark.parametrize("encrypt", [None, 1, [], {}, "", "=", "AAAA", "é", "P37w+VZImNgPEO1RBhJ6RtKl"])
 def test_a_signed_body_with_garbage_for_a_cipher(encrypt: Any) -> None:
     body = dump({"encrypt": encrypt})
-    with refused(400, "must hold an encrypted JSON object"):
+    with expect_refusal(400, "must hold an encrypted JSON object"):
         receive(Incoming(headers(body), body), BOTH, NOW)
 
 
@@ -265,7 +265,7 @@ def test_a_signed_body_with_garbage_for_a_cipher(encrypt: Any) -> None:
 )
 def test_a_body_that_is_no_object(body: bytes) -> None:
     for keys in (BOTH, ONLY_KEY, ONLY_TOKEN):
-        with refused(400, "The body must be a JSON object"):
+        with expect_refusal(400, "The body must be a JSON object"):
             receive(Incoming(headers(body), body), keys, NOW)
 
 
@@ -273,61 +273,61 @@ def test_a_body_that_is_no_object(body: bytes) -> None:
 def test_a_body_in_another_encoding(encoding: str) -> None:
     for keys in (BOTH, ONLY_TOKEN):
         body = dump(sender.challenge()).decode().encode(encoding)
-        with refused(400, "The body must be a JSON object"):
+        with expect_refusal(400, "The body must be a JSON object"):
             receive(Incoming(headers(body), body), keys, NOW)
 
 
 def test_a_large_body_is_refused_unread() -> None:
-    body = sealed(sender.card({"value": "x" * 1000}))
+    body = seal_body(sender.card({"value": "x" * 1000}))
     assert isinstance(receive(Incoming(headers(body), body), BOTH, NOW, max_bytes=len(body)), CardClick)
-    with refused(413, f"must have at most .* bytes, got {len(body)}"):
+    with expect_refusal(413, f"must have at most .* bytes, got {len(body)}"):
         receive(Incoming(headers(body), body), BOTH, NOW, max_bytes=len(body) - 1)
-    with refused(413, "must have at most 1048576 bytes"):
+    with expect_refusal(413, "must have at most 1048576 bytes"):
         receive(Incoming({}, b"x" * (1024 * 1024 + 1)), BOTH, NOW)
 
 
 def test_another_app_s_click_is_refused() -> None:
     for content in (sender.card(app_id="cli_other"), sender.event_1(app_id="cli_other")):
-        with refused(403, "must be for app cli_a5fb0ae6a4000001, got one for another"):
-            sent(content)
-        with refused(403, "must be for app cli_a5fb0ae6a4000001, got one for another"):
+        with expect_refusal(403, "must be for app cli_a5fb0ae6a4000001, got one for another"):
+            send(content)
+        with expect_refusal(403, "must be for app cli_a5fb0ae6a4000001, got one for another"):
             plain(content)
-    assert isinstance(sent(sender.card(app_id="cli_other"), CallbackKeys("cli_other", KEY, TOKEN)), CardClick)
+    assert isinstance(send(sender.card(app_id="cli_other"), CallbackKeys("cli_other", KEY, TOKEN)), CardClick)
 
 
 @pytest.mark.parametrize("name", ["X-Lark-Request-Timestamp", "X-Lark-Request-Nonce", "X-Lark-Signature"])
 @pytest.mark.parametrize("how", ["missing", "empty", "changed", "twice"])
 def test_each_signature_header_counts(name: str, how: str) -> None:
-    body = sealed(sender.card())
+    body = seal_body(sender.card())
     given = headers(body)
     value = given.pop(name)
     if how == "twice":
         given |= {name: value, name.lower(): value}
     elif how != "missing":
         given[name] = "" if how == "empty" else value + "0"
-    with refused(401, "must be signed with the encrypt key"):
+    with expect_refusal(401, "must be signed with the encrypt key"):
         receive(Incoming(given, body), BOTH, NOW)
 
 
 def test_a_signature_by_another_key_or_with_another_body() -> None:
-    body = sealed(sender.card())
+    body = seal_body(sender.card())
     for forged in (headers(body, key="other"), headers(body + b" "), headers(body, algorithm="sha1")):
-        with refused(401, "must be signed with the encrypt key"):
+        with expect_refusal(401, "must be signed with the encrypt key"):
             receive(Incoming(forged, body), BOTH, NOW)
 
 
 def test_who_cannot_sign_is_told_the_same_whatever_is_wrong() -> None:
     opened = sender.seal(dump(sender.card()))
     bodies = [
-        sealed(sender.card()),
-        sealed(sender.challenge("wrong token")),
-        sealed({**sender.challenge(), "challenge": 1}),
-        sealed({"schema": "2.0"}),
+        seal_body(sender.card()),
+        seal_body(sender.challenge("wrong token")),
+        seal_body({**sender.challenge(), "challenge": 1}),
+        seal_body({"schema": "2.0"}),
         dump({"encrypt": sender.seal(b"no JSON")}),
         dump({"encrypt": opened[:-24] + "A" * 24}),
         dump({"encrypt": "AAAA"}),
         dump({"encrypt": 1}),
-        sealed(sender.challenge(), key="another key"),
+        seal_body(sender.challenge(), key="another key"),
         dump(sender.challenge()),
         dump({}),
     ]
@@ -352,10 +352,10 @@ def test_who_cannot_sign_is_told_the_same_whatever_is_wrong() -> None:
 )
 def test_the_window(content: Any, ages: tuple[int, ...], too_old: tuple[int, ...]) -> None:
     for age in ages:
-        assert isinstance(sent(content(), now=NOW + age), Delivery)
+        assert isinstance(send(content(), now=NOW + age), Delivery)
     for age in too_old:
-        with refused(401, "must be at most"):
-            sent(content(), now=NOW + age)
+        with expect_refusal(401, "must be at most"):
+            send(content(), now=NOW + age)
 
 
 @pytest.mark.parametrize(
@@ -364,16 +364,16 @@ def test_the_window(content: Any, ages: tuple[int, ...], too_old: tuple[int, ...
 def test_the_header_s_time_comes_in_several_notations(timestamp: str) -> None:
     long_ago = sender.card(now=0)
     now = 1791110400 if "-" in timestamp else NOW
-    assert isinstance(sent(long_ago, timestamp=timestamp, now=now), CardClick)
-    with refused(401, "must be at most"):
-        sent(long_ago, timestamp=timestamp, now=now + 301)
+    assert isinstance(send(long_ago, timestamp=timestamp, now=now), CardClick)
+    with expect_refusal(401, "must be at most"):
+        send(long_ago, timestamp=timestamp, now=now + 301)
 
 
 def test_the_body_s_time_serves_where_the_header_s_is_a_date_in_other_words() -> None:
     timestamp = "Monday, 05-Oct-26 01:46:40 CST"
-    assert isinstance(sent(sender.card(), timestamp=timestamp), CardClick)
-    with refused(401, "must be at most 300 s"):
-        sent(sender.card(), timestamp=timestamp, now=NOW + 301)
+    assert isinstance(send(sender.card(), timestamp=timestamp), CardClick)
+    with expect_refusal(401, "must be at most 300 s"):
+        send(sender.card(), timestamp=timestamp, now=NOW + 301)
 
 
 @pytest.mark.parametrize(
@@ -381,21 +381,21 @@ def test_the_body_s_time_serves_where_the_header_s_is_a_date_in_other_words() ->
     ["", "now", "é", "-1", "+1791100000", "1e9", "nan", "inf", "0x6ac1", "1_791_100_000", "9" * 20],
 )
 def test_what_is_signed_with_no_time_at_all_is_refused(timestamp: str) -> None:
-    with refused(401, "readable time stamp"):
-        sent(sender.card(), timestamp=timestamp)
+    with expect_refusal(401, "readable time stamp"):
+        send(sender.card(), timestamp=timestamp)
 
 
 def test_what_is_signed_with_digits_of_another_script_is_refused() -> None:
-    with refused(401, "readable time stamp"):
-        sent(
+    with expect_refusal(401, "readable time stamp"):
+        send(
             sender.card(),
             timestamp=str(int(NOW)).translate({ord("0") + n: chr(0x660 + n) for n in range(10)}),
         )
 
 
 def test_what_is_signed_without_a_nonce_is_refused() -> None:
-    with refused(401, "time stamp and a nonce"):
-        sent(sender.card(), nonce="")
+    with expect_refusal(401, "time stamp and a nonce"):
+        send(sender.card(), nonce="")
 
 
 @given(st.text("0123456789 :+-.abc", min_size=1, max_size=12), st.integers(-20, 20), st.floats(301, 1e9))
@@ -403,12 +403,12 @@ def test_moving_the_border_of_timestamp_and_nonce_makes_nothing_fresh(
     nonce: str, by: int, age: float
 ) -> None:
     """Lark signs both without a mark between them, so this much can be forged."""
-    body = sealed(sender.card())
+    body = seal_body(sender.card())
     given_ = headers(body, nonce=nonce)
     both = given_["X-Lark-Request-Timestamp"] + nonce
     border = min(max(10 + by, 0), len(both))
     given_ |= {"X-Lark-Request-Timestamp": both[:border], "X-Lark-Request-Nonce": both[border:]}
-    with refused(401, "must be at most|time stamp and a nonce"):
+    with expect_refusal(401, "must be at most|time stamp and a nonce"):
         receive(Incoming(given_, body), BOTH, NOW + age)
 
 
@@ -422,7 +422,7 @@ def old(keys: CallbackKeys = BOTH, now: float = NOW, *, accept: bool = True, **s
 
 
 def test_old_cards_are_refused_until_allowed() -> None:
-    with refused(401, "[Oo]ld card callbacks .* allow old cards"):
+    with expect_refusal(401, "[Oo]ld card callbacks .* allow old cards"):
         old(accept=False)
     for keys in (BOTH, ONLY_TOKEN):
         click = old(keys)
@@ -443,13 +443,13 @@ def test_an_old_card_delivered_twice_has_one_id() -> None:
 def test_an_old_card_must_be_signed_with_the_token_and_be_of_now() -> None:
     forged: list[dict[str, Any]] = [{"key": "wrong"}, {"key": KEY}, {"algorithm": "sha256"}, {"key": ""}]
     for signing in forged:
-        with refused(401, "must be signed with the verification token"):
+        with expect_refusal(401, "must be signed with the verification token"):
             old(**signing)
-    with refused(401, "must be signed with the verification token"):
+    with expect_refusal(401, "must be signed with the verification token"):
         old(ONLY_KEY, key="")
-    with refused(401, "must be at most 300 s"):
+    with expect_refusal(401, "must be at most 300 s"):
         old(now=NOW + 301)
-    with refused(401, "readable time stamp"):
+    with expect_refusal(401, "readable time stamp"):
         old(timestamp="Monday, 05-Oct-26 01:46:40 CST")
 
 

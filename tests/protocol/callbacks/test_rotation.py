@@ -29,7 +29,7 @@ PAIRS = [(key, token) for key in (KEY, OLD[0], OLDER[0]) for token in (TOKEN, OL
 
 
 def take(key: str, content: Any, *, now: float = NOW, keys: CallbackKeys = KEYS, **options: Any) -> Any:
-    body = sender.sealed(content, key)
+    body = sender.seal_body(content, key)
     headers = sender.headers(body, key=key, timestamp=str(int(now)))
     return receive(Incoming(headers, body), keys, now, **options)
 
@@ -37,7 +37,7 @@ def take(key: str, content: Any, *, now: float = NOW, keys: CallbackKeys = KEYS,
 @pytest.mark.parametrize(("key", "token"), PAIRS)
 def test_each_key_and_each_token_that_count_are_taken(key: str, token: str) -> None:
     assert isinstance(take(key, sender.card(token=token)), CardClick)
-    body = sender.sealed(sender.challenge(token), key)
+    body = sender.seal_body(sender.challenge(token), key)
     assert isinstance(receive(Incoming({}, body), KEYS, NOW), Challenge)
 
 
@@ -74,7 +74,7 @@ def test_which_key_does_not_fit_is_not_told() -> None:
     """The body of one key under the signature of another, and whatever else an attacker can put together."""
     said = set()
     for inside in (KEY, OLD[0], "guess"):
-        body = sender.sealed(sender.card(), inside)
+        body = sender.seal_body(sender.card(), inside)
         for outside in ("guess", "guess 2"):
             with pytest.raises(CallbackRefusedError) as caught:
                 receive(Incoming(sender.headers(body, key=outside), body), KEYS, NOW)
@@ -83,7 +83,7 @@ def test_which_key_does_not_fit_is_not_told() -> None:
 
 
 def test_a_signature_of_one_key_opens_no_content_of_another() -> None:
-    body = sender.sealed(sender.card(), OLD[0])
+    body = sender.seal_body(sender.card(), OLD[0])
     with pytest.raises(CallbackRefusedError, match="must hold an encrypted JSON object"):
         receive(Incoming(sender.headers(body, key=KEY), body), KEYS, NOW)
 

@@ -47,7 +47,7 @@ def _texts(draw: st.DrawFn) -> Param:
     }
 
 
-def _formatted(form: str, values: st.SearchStrategy[str]) -> st.SearchStrategy[Param]:
+def _format_values(form: str, values: st.SearchStrategy[str]) -> st.SearchStrategy[Param]:
     return values.map(lambda value: {"value": value, "schema": {"type": "string", "format": form}})
 
 
@@ -93,9 +93,9 @@ _ANY = JSON.map(lambda value: {"value": value, "schema": {}}) | JSON.map(
 )
 _TYPED = st.one_of(
     _texts(),
-    _formatted("date", DATES),
-    _formatted("time", TIMES),
-    _formatted("date-time", MOMENTS),
+    _format_values("date", DATES),
+    _format_values("time", TIMES),
+    _format_values("date-time", MOMENTS),
     _numbers(),
     st.booleans().map(lambda value: {"value": value, "schema": {"type": "boolean"}}),
     _ARRAYS,
@@ -172,7 +172,7 @@ def questions(draw: st.DrawFn, form: st.SearchStrategy[Mapping[str, Param]] | No
     )
 
 
-def entered(field: FormField) -> st.SearchStrategy[Any]:
+def enter(field: FormField) -> st.SearchStrategy[Any]:
     """Return what a client, or a forger, may send for a field; None for nothing."""
     texts = TEXT | st.sampled_from(
         ["", " ", "0", "\uff17", "-3", "1e3", "1e999", "9" * 30, "true", "[1]", "{}", "NaN"]

@@ -51,7 +51,7 @@ def error_of(param: dict[str, Any], given: Any) -> str:
 def test_what_is_read_is_valid(data: st.DataObject) -> None:
     asked = data.draw(generated.questions())
     fields = form_fields(asked.params)
-    form = {field.key: data.draw(generated.entered(field)) for field in fields}
+    form = {field.key: data.draw(generated.enter(field)) for field in fields}
     action = Action(
         tag="button",
         name=data.draw(st.sampled_from(["", "submit", option_key(0), option_key(99)])),

@@ -46,7 +46,7 @@ def drive(lark: Emulator, sdk: Sdk, client: Any) -> None:
     assert (read.instance_code, read.status, read.reverted) == (second, "CANCELED", False)
     _lists(sdk, api, code, [first, second])
     good(api.approval.unsubscribe(request(sdk, "UnsubscribeApproval", approval_code=code)))
-    _returned(lark, sdk, api, code)
+    _return_instance(lark, sdk, api, code)
 
 
 def _definition(sdk: Sdk, api: Any) -> str:
@@ -135,17 +135,17 @@ def _decisions(sdk: Sdk, api: Any, code: str, instance: str) -> None:
 
 
 def _comments(sdk: Sdk, api: Any, instance: str) -> None:
-    def said(name: str, **parts: Any) -> Any:
+    def add_comment(name: str, **parts: Any) -> Any:
         return request(sdk, name, instance_id=instance, user_id="alice", user_id_type="user_id", **parts)
 
     body = {"content": json.dumps({"text": "why?", "files": []})}
     create = sdk.approval.CreateInstanceCommentRequest.builder().instance_id(instance).user_id("alice")
     create = create.user_id_type("user_id").request_body(sdk.approval.CommentRequest(body)).build()
     comment_id = good(api.instance_comment.create(create)).comment_id
-    (comment,) = good(api.instance_comment.list(said("ListInstanceComment"))).comments
+    (comment,) = good(api.instance_comment.list(add_comment("ListInstanceComment"))).comments
     assert (comment.id, comment.commentator, comment.is_delete) == (comment_id, "alice", 0)
-    good(api.instance_comment.delete(said("DeleteInstanceComment", comment_id=comment_id)))
-    good(api.instance_comment.remove(said("RemoveInstanceComment")))
+    good(api.instance_comment.delete(add_comment("DeleteInstanceComment", comment_id=comment_id)))
+    good(api.instance_comment.remove(add_comment("RemoveInstanceComment")))
 
 
 def _lists(sdk: Sdk, api: Any, code: str, instances: list[str]) -> None:
@@ -162,7 +162,7 @@ def _lists(sdk: Sdk, api: Any, code: str, instances: list[str]) -> None:
     assert [one.instance.status for one in found.instance_list] == ["rejected", "canceled"]
 
 
-def _returned(lark: Emulator, sdk: Sdk, api: Any, code: str) -> None:
+def _return_instance(lark: Emulator, sdk: Sdk, api: Any, code: str) -> None:
     lark.change_approval(code, reject_to_submitter=True)
     instance = _instance(sdk, api, code, "run-3")
     _act(sdk, api, "reject", "TaskApprove", code, instance, "bob")

@@ -32,7 +32,7 @@ def drive(sdk: Sdk, client: Any) -> None:
         client.im.v1.message.create(sdk.request(sdk.im, "CreateMessage", body, receive_id_type="user_id"))
     )
 
-    def shown() -> Any:
+    def read_card() -> Any:
         request = sdk.request(
             sdk.im, "GetMessage", message_id=sent.message_id, card_msg_content_type="user_card_content"
         )
@@ -40,7 +40,7 @@ def drive(sdk: Sdk, client: Any) -> None:
 
     body = {"content": "half", "sequence": 1, "uuid": "u1"}
     good(elements.content(sdk.request(kit, "ContentCardElement", body, element_id="a", **where)))
-    assert shown()["body"]["elements"] == [text("a", "half")]
+    assert read_card()["body"]["elements"] == [text("a", "half")]
     settings = json.dumps({"config": {"streaming_mode": False}})
     good(cards.settings(sdk.request(kit, "SettingsCard", {"settings": settings, "sequence": 2}, **where)))
     body = {
@@ -54,7 +54,7 @@ def drive(sdk: Sdk, client: Any) -> None:
     good(elements.patch(sdk.request(kit, "PatchCardElement", body, element_id="b", **where)))
     body = {"element": json.dumps(text("c", "three")), "sequence": 5}
     good(elements.update(sdk.request(kit, "UpdateCardElement", body, element_id="a", **where)))
-    assert shown()["body"]["elements"] == [text("c", "three"), text("b", "deux")]
+    assert read_card()["body"]["elements"] == [text("c", "three"), text("b", "deux")]
     good(elements.delete(sdk.request(kit, "DeleteCardElement", {"sequence": 6}, element_id="c", **where)))
     actions = [
         {"action": "add_elements", "params": {"type": "append", "elements": [text("d", "four")]}},
@@ -62,9 +62,9 @@ def drive(sdk: Sdk, client: Any) -> None:
     ]
     body = {"actions": json.dumps(actions), "sequence": 7}
     good(cards.batch_update(sdk.request(kit, "BatchUpdateCard", body, **where)))
-    assert shown()["body"]["elements"] == [text("d", "four")]
+    assert read_card()["body"]["elements"] == [text("d", "four")]
     body = {"card": {"type": "card_json", "data": json.dumps(card(text("e", "done")))}, "sequence": 8}
     good(cards.update(sdk.request(kit, "UpdateCard", body, **where)))
-    assert shown()["body"]["elements"] == [text("e", "done")]
+    assert read_card()["body"]["elements"] == [text("e", "done")]
     body = {"message_id": sent.message_id}
     assert good(cards.id_convert(sdk.request(kit, "IdConvertCard", body))).card_id == made.card_id

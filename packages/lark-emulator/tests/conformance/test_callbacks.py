@@ -62,13 +62,13 @@ class App:
             "lark_oapi.event.callback.model.p2_card_action_trigger"
         ).P2CardActionTriggerResponse
 
-        def clicked(event: Any) -> Any:
+        def handle_click(event: Any) -> Any:
             self.events.append(event)
             return response(result or {})
 
         self.handles(
             self.sdk.lark.EventDispatcherHandler.builder(encrypt_key, token)
-            .register_p2_card_action_trigger(clicked)
+            .register_p2_card_action_trigger(handle_click)
             .register_p2_im_message_receive_v1(self.events.append)
             .register_p1_customized_event("app_ticket", self.events.append)
             .build()
@@ -161,11 +161,11 @@ def test_old_cards_with_the_old_handler(lark: Emulator, sdk: Sdk, app: App) -> N
     shown = {"config": {"update_multi": True}, "elements": []}
     cards: list[Any] = []
 
-    def clicked(card: Any) -> Any:
+    def handle_click(card: Any) -> Any:
         cards.append(card)
         return shown
 
-    app.handles(sdk.lark.CardActionHandler.builder("", "vt").register(clicked).build())
+    app.handles(sdk.lark.CardActionHandler.builder("", "vt").register(handle_click).build())
     lark.set_callback(app.url, verification_token="vt", old_cards=True)
     message_id = send(lark, sdk, OLD_CARD)
     result = lark.click(message_id, "alice")
@@ -173,5 +173,5 @@ def test_old_cards_with_the_old_handler(lark: Emulator, sdk: Sdk, app: App) -> N
     (card,) = cards
     assert (card.open_message_id, card.open_id) == (message_id, "ou_emulator0001_alice")
     assert (card.action.tag, card.action.value, card.token) == ("button", {"run": 7}, result["token"])
-    app.handles(sdk.lark.CardActionHandler.builder("", "other").register(clicked).build())
+    app.handles(sdk.lark.CardActionHandler.builder("", "other").register(handle_click).build())
     assert lark.click(send(lark, sdk, OLD_CARD), "alice")["code"] == 200671

@@ -59,7 +59,7 @@ class Scene:
         body = {"receive_id": CHAT, "msg_type": kind, "content": json.dumps(content)}
         return str(self.api.data("POST", "/im/v1/messages", body, receive_id_type="chat_id")["message_id"])
 
-    def filled(self, text: str) -> str:
+    def fill(self, text: str) -> str:
         """Put what was made in the place of its name."""
         return re.sub(r"\$(\w+)", lambda name: self.names.get(name[1], name[0]), text)
 
@@ -85,9 +85,9 @@ class Scene:
         body = request.get("body")
         answer = self.api.http.request(
             request["method"],
-            self.filled(request["path"]),
-            params=json.loads(self.filled(json.dumps(request.get("query") or {}))),
-            content=None if body is None else self.filled(json.dumps(body)).encode(),
+            self.fill(request["path"]),
+            params=json.loads(self.fill(json.dumps(request.get("query") or {}))),
+            content=None if body is None else self.fill(json.dumps(body)).encode(),
             headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}" if token else ""},
         )
         return answer.status_code, answer.json()

@@ -48,7 +48,7 @@ class Loads:
             self._sdk.request(self._sdk.bitable, name, body or {}, **query, **self.where)
         )
 
-    def listed(self, **query: Any) -> Any:
+    def list_records(self, **query: Any) -> Any:
         request = self._sdk.request(self._sdk.bitable, "ListAppTableRecord", **query, **self.where)
         return self._calls.list(request)
 
@@ -85,7 +85,7 @@ def test_who_made_a_record_and_when(loads: Loads, lark: Emulator) -> None:
     loads.next_day(lark)
     lark.add_rows(**loads.where, rows=[{"Text": "b"}], user_id="alice")
     searched = loads.search({"automatic_fields": True}).data.items
-    listed = loads.listed(automatic_fields=True).data.items
+    listed = loads.list_records(automatic_fields=True).data.items
     got = loads.get([item.record_id for item in searched]).data.records
     for ours, hers in (searched, listed, got):
         assert (ours.created_by.id, hers.created_by.id) == (
@@ -107,17 +107,19 @@ def test_the_time_of_creation_is_filtered_by_days(loads: Loads, lark: Emulator) 
     loads.next_day(lark)
     loads.load("b", token=TOKEN.replace("3301", "3302"))
 
-    def found(operator: str, *value: str) -> list[str]:
+    def search_made(operator: str, *value: str) -> list[str]:
         condition = {"field_name": "Made", "operator": operator, "value": list(value)}
         items = loads.search({"filter": {"conjunction": "and", "conditions": [condition]}}).data.items
         return [item.fields["Text"][0]["text"] for item in items]
 
-    assert found("is", "Today") == ["b"]
-    assert found("is", "Yesterday") == ["a"]
-    assert found("isGreater", "Yesterday") == ["b"]
-    assert found("isLess", "Today") == ["a"]
-    assert found("is", "ExactDate", str(made)) == ["a"]
-    assert found("isGreater", "ExactDate", str(made - 1)) == found("isGreater", "ExactDate", str(made))
+    assert search_made("is", "Today") == ["b"]
+    assert search_made("is", "Yesterday") == ["a"]
+    assert search_made("isGreater", "Yesterday") == ["b"]
+    assert search_made("isLess", "Today") == ["a"]
+    assert search_made("is", "ExactDate", str(made)) == ["a"]
+    assert search_made("isGreater", "ExactDate", str(made - 1)) == search_made(
+        "isGreater", "ExactDate", str(made)
+    )
     condition = {"field_name": "Made", "operator": "isGreaterEqual", "value": ["Today"]}
     assert loads.search({"filter": {"conjunction": "and", "conditions": [condition]}}).code == 1254018
 
@@ -173,4 +175,4 @@ def test_limits_of_a_table_a_filter_and_an_answer(loads: Loads, lark: Emulator) 
     condition = {"field_name": "Text", "operator": "is", "value": ["x" * 2000]}
     body = {"filter": {"conjunction": "and", "conditions": [condition]}}
     assert loads.search(body).code == 1254107
-    assert loads.listed(filter="x" * 2001).code == 1254107
+    assert loads.list_records(filter="x" * 2001).code == 1254107

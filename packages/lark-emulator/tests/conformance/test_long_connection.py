@@ -73,7 +73,7 @@ class Runs:
         )
         return self._stack.enter_context(client)
 
-    def connected(self, kind: str, **config: Any) -> Official:
+    def connect(self, kind: str, **config: Any) -> Official:
         """Start a client and wait until it is connected."""
         before = len(self.lark.connections())
         client = self.start(kind, **config)
@@ -107,7 +107,7 @@ def runs(lark: Emulator, request: pytest.FixtureRequest) -> Iterator[Runs]:
 @CLIENTS
 def test_events(lark: Emulator, runs: Runs, kind: str) -> None:
     lark.settings(ping_interval=0.05)
-    client = runs.connected(kind)
+    client = runs.connect(kind)
     event = runs.push()
     said = client.says()
     assert (said["event_id"], json.loads(said["content"])) == (event["event_id"], {"text": "hi"})
@@ -135,7 +135,7 @@ def test_events(lark: Emulator, runs: Runs, kind: str) -> None:
 
 @CLIENTS
 def test_clicks(lark: Emulator, sdk: Sdk, runs: Runs, kind: str) -> None:
-    client = runs.connected(kind, answer=ANSWER)
+    client = runs.connect(kind, answer=ANSWER)
     result = lark.click(runs.send_card(sdk), "alice")
     said = client.says()
     assert (said["got"], said["event_id"], said["value"]) == ("click", result["event_id"], {"run": 7})
@@ -155,7 +155,7 @@ def test_clicks(lark: Emulator, sdk: Sdk, runs: Runs, kind: str) -> None:
 def test_a_handler_that_fails_or_is_too_slow_gets_the_event_again(
     lark: Emulator, runs: Runs, kind: str
 ) -> None:
-    client = runs.connected(kind, first=["raise", 4 * SHORT])
+    client = runs.connect(kind, first=["raise", 4 * SHORT])
     failed = runs.push()
     assert (failed["state"], failed["attempts"][0]["status"]) == ("pending", 500)
     lark.settings(callback_timeout=SHORT)
@@ -171,7 +171,7 @@ def test_a_handler_that_fails_or_is_too_slow_gets_the_event_again(
 def test_it_survives_drops_and_refusals(lark: Emulator, runs: Runs, kind: str) -> None:
     """It is told at first to wait a million seconds after a drop, and then, by a pong, not at all."""
     lark.settings(reconnect_nonce=1_000_000, ping_interval=0.05)
-    client = runs.connected(kind)
+    client = runs.connect(kind)
     lark.settings(reconnect_nonce=0)
     pings = lark.connections()[0]["pings"]
     wait(lambda: lark.connections()[0]["pings"] > pings + 2)
@@ -213,7 +213,7 @@ def test_wrong_credentials_stop_it(lark: Emulator, runs: Runs, kind: str) -> Non
 def test_too_many_connections_stop_it(lark: Emulator, runs: Runs) -> None:
     """The Node client does not read the reasons of a refused handshake, and tries again."""
     lark.settings(connection_limit=1)
-    runs.connected("python")
+    runs.connect("python")
     assert "exceeded" in runs.start("python").says()["error"]
     lark.settings(connection_limit_at="discovery", refusal_data="empty")
     assert "1000040350" in runs.start("node").says()["error"]
@@ -221,7 +221,7 @@ def test_too_many_connections_stop_it(lark: Emulator, runs: Runs) -> None:
 
 def test_both_share_the_events_of_one_app(lark: Emulator, runs: Runs) -> None:
     """64 events never go to one of two connections alone, but once in 2**63 runs."""
-    clients = [runs.connected(kind) for kind in ("python", "node")]
+    clients = [runs.connect(kind) for kind in ("python", "node")]
     runs.wait_for(2)
     with ThreadPoolExecutor(8) as pool:
         events = list(pool.map(lambda _: runs.push(), range(64)))

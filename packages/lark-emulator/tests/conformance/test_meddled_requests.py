@@ -46,7 +46,7 @@ _ODD_BODIES = (b"", b"[]", b"null", b'{"', b"\xff\xfe", b"[" * 2000, b"1" * 5000
 _NOT_PASSED_ON = {"host", "content-length", "connection", "accept-encoding"}
 
 
-def _saved(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+def _pack_state(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     return {"state": keeping.pack(lark)}
 
 
@@ -94,8 +94,8 @@ class Meddled(Emulator):
         self.meddled[found[0].name] += 1
         variants = list(_variants(method, target, headers, body, found[1]))
         variants = self._chance.sample(variants, min(VARIANTS, len(variants)))
-        variants += ((method, target, headers, each) for each in _reshaped(body))
-        saved = self._do(_saved, {})
+        variants += ((method, target, headers, each) for each in _reshape(body))
+        saved = self._do(_pack_state, {})
         for variant in variants:
             self.sent += 1
             try:
@@ -170,7 +170,7 @@ def _variants(
     yield from ((method, target, headers, json.dumps(each).encode()) for each in _inside(held))
 
 
-def _reshaped(body: bytes) -> Iterator[bytes]:
+def _reshape(body: bytes) -> Iterator[bytes]:
     """Yield a body with a list, an object and a number in the place of each of its values."""
     try:
         held = json.loads(body)

@@ -64,7 +64,7 @@ def card(text: str, **root: Any) -> dict[str, Any]:
     return {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": text}]}, **root}
 
 
-def refused(answer: Any, code: int, text: str = "") -> None:
+def check_refused(answer: Any, code: int, text: str = "") -> None:
     assert (answer.code, answer.raw.status_code) == (code, 400)
     assert text in answer.msg
     assert answer.get_log_id()
@@ -81,22 +81,24 @@ def test_a_card_is_updated(messages: Messages) -> None:
 
 def test_updates_of_cards_that_are_refused(messages: Messages, other: tuple[Messages, str]) -> None:
     message_id = messages.send("interactive", card("before"), other[1])
-    refused(messages.update(messages.send(), card("x")), 230001, "This message is NOT a card")
-    refused(other[0].update(message_id, card("x")), 230012)
-    refused(messages.update(message_id, card("x" * 30 * 1024)), 230025)
-    refused(messages.update(message_id, card("x", colour="red")), 230099, "ErrCode: 200621; ErrMsg: ")
+    check_refused(messages.update(messages.send(), card("x")), 230001, "This message is NOT a card")
+    check_refused(other[0].update(message_id, card("x")), 230012)
+    check_refused(messages.update(message_id, card("x" * 30 * 1024)), 230025)
+    check_refused(messages.update(message_id, card("x", colour="red")), 230099, "ErrCode: 200621; ErrMsg: ")
     noted = {"schema": "2.0", "body": {"elements": [{"tag": "note", "elements": []}]}}
-    refused(messages.update(message_id, noted), 230099, "ErrCode: 200861; ErrPath: ROOT -> body -> elements")
-    refused(messages.update(message_id, {"elements": []}), 230099, "ErrCode: 200830; ErrMsg: ")
+    check_refused(
+        messages.update(message_id, noted), 230099, "ErrCode: 200861; ErrPath: ROOT -> body -> elements"
+    )
+    check_refused(messages.update(message_id, {"elements": []}), 230099, "ErrCode: 200830; ErrMsg: ")
     assert [messages.update(message_id, card("x")).code for _ in range(6)] == [0] * 5 + [230020]
-    refused(messages.update("om_none", card("x")), 230001, "invalid message_id")
+    check_refused(messages.update("om_none", card("x")), 230001, "invalid message_id")
 
 
 def test_an_update_after_two_weeks(messages: Messages, lark: Emulator) -> None:
     lark.settings(token_life=30 * 86400)
     message_id = messages.send("interactive", card("before"))
     lark.advance(14 * 86400 + 1)
-    refused(messages.update(message_id, card("after")), 230031)
+    check_refused(messages.update(message_id, card("after")), 230031)
 
 
 def test_a_repeated_reply_is_one_reply(messages: Messages, lark: Emulator) -> None:
@@ -110,33 +112,33 @@ def test_a_repeated_reply_is_one_reply(messages: Messages, lark: Emulator) -> No
 
 def test_replies_that_are_refused(messages: Messages, other: tuple[Messages, str]) -> None:
     root = messages.send()
-    refused(messages.do("reply", "om_none", TEXT), 230001, "invalid message_id")
-    refused(other[0].do("reply", root, TEXT), 230002)
-    refused(messages.do("reply", root, {**TEXT, "content": "x"}), 230001)
+    check_refused(messages.do("reply", "om_none", TEXT), 230001, "invalid message_id")
+    check_refused(other[0].do("reply", root, TEXT), 230002)
+    check_refused(messages.do("reply", root, {**TEXT, "content": "x"}), 230001)
     assert messages.do("delete", root).success()
-    refused(messages.do("reply", root, TEXT), 230011)
+    check_refused(messages.do("reply", root, TEXT), 230011)
 
 
 def test_an_edit_and_its_refusals(messages: Messages, other: tuple[Messages, str]) -> None:
     message_id = messages.send(receive_id=other[1])
     assert messages.do("update", message_id, TEXT).data.updated is True
-    refused(other[0].do("update", message_id, TEXT), 230071)
+    check_refused(other[0].do("update", message_id, TEXT), 230071)
     content = json.dumps(card("x"))
-    refused(messages.do("update", message_id, {"msg_type": "interactive", "content": content}), 230001)
-    refused(messages.do("update", messages.send("interactive", card("x")), TEXT), 230054)
+    check_refused(messages.do("update", message_id, {"msg_type": "interactive", "content": content}), 230001)
+    check_refused(messages.do("update", messages.send("interactive", card("x")), TEXT), 230054)
     assert [messages.do("update", message_id, TEXT).code for _ in range(20)] == [0] * 19 + [230072]
 
 
 def test_a_recall_and_its_refusals(messages: Messages, other: tuple[Messages, str], lark: Emulator) -> None:
     lark.settings(recall_window=60)
     message_id, late = messages.send(receive_id=other[1]), messages.send()
-    refused(other[0].do("delete", message_id), 230026)
+    check_refused(other[0].do("delete", message_id), 230026)
     assert messages.do("delete", message_id).success()
-    refused(messages.do("delete", message_id), 230011)
+    check_refused(messages.do("delete", message_id), 230011)
     (read,) = messages.do("get", message_id).data.items
     assert (read.deleted, read.body.content) == (True, "This message was recalled")
     lark.advance(61)
-    refused(messages.do("delete", late), 230009)
+    check_refused(messages.do("delete", late), 230009)
 
 
 def test_a_thread_is_listed_apart(messages: Messages) -> None:
@@ -149,19 +151,19 @@ def test_a_thread_is_listed_apart(messages: Messages) -> None:
     in_thread = messages.list("thread", first.thread_id).data.items
     assert [item.message_id for item in in_thread] == [root, first.message_id, recalled]
     assert [item.deleted for item in in_thread] == [False, False, True]
-    refused(messages.list("thread", "omt_none"), 230001)
+    check_refused(messages.list("thread", "omt_none"), 230001)
 
 
 def test_what_becomes_of_a_card_when_its_world_changes(lark: Emulator, sdk: Sdk, messages: Messages) -> None:
     old, recalled, kept = (messages.send("interactive", card("before")) for _ in range(3))
     lark.change_message(old, age_s=14 * 24 * 3600 + 60)
     lark.change_message(recalled, recalled=True)
-    refused(messages.update(old, card("after")), 230031)
-    refused(messages.update(recalled, card("after")), 230011)
+    check_refused(messages.update(old, card("after")), 230031)
+    check_refused(messages.update(recalled, card("after")), 230011)
     lark.change_chat(GROUP, remove_bots=[lark.app_id])
-    refused(messages.update(kept, card("after")), 230002)
+    check_refused(messages.update(kept, card("after")), 230002)
     lark.change_chat(GROUP, add_bots=[lark.app_id], dissolved=True)
-    refused(messages.update(kept, card("after")), 232009, "dissolved")
+    check_refused(messages.update(kept, card("after")), 232009, "dissolved")
     chats = sdk.client(lark).im.v1.chat
     assert chats.get(sdk.request(sdk.im, "GetChat", chat_id=GROUP)).data.chat_status == "dissolved"
 
@@ -179,4 +181,4 @@ def test_a_person_who_is_frozen_and_one_of_another_tenant(lark: Emulator, sdk: S
     assert [member.tenant_key for member in listed] == ["emulator0tenant0"] * 3 + ["tenant_b"]
     body = {"receive_id": "mallory", "msg_type": "text", "content": '{"text":"x"}'}
     create = sdk.request(sdk.im, "CreateMessage", body, receive_id_type="user_id")
-    refused(client.im.v1.message.create(create), 230038)
+    check_refused(client.im.v1.message.create(create), 230038)

@@ -57,7 +57,7 @@ class Records:
         request = self._sdk.request(self._sdk.bitable, "BatchGetAppTableRecord", body, **self._where)
         return self._calls.batch_get(request)
 
-    def shown(self) -> list[dict[str, Any]]:
+    def read_fields(self) -> list[dict[str, Any]]:
         return [item.fields for item in self.search().data.items]
 
 
@@ -72,11 +72,11 @@ def test_an_update_clears_what_it_empties_and_leaves_the_rest(records: Records) 
     answer = records.update(records.ids[0], Text="")
     assert answer.success()
     assert answer.data.record.record_id == records.ids[0]
-    assert records.shown()[0] == {"Delay": 0}
+    assert records.read_fields()[0] == {"Delay": 0}
 
 
 def test_changes_that_are_refused(records: Records) -> None:
-    before = records.shown()
+    before = records.read_fields()
     assert records.update("recnone", Delay=1).code == 1254043
     assert records.update(records.ids[0], Nope=1).code == 1254045
     refused = records.update(records.ids[0], Delay="1")
@@ -85,18 +85,18 @@ def test_changes_that_are_refused(records: Records) -> None:
     assert records.batch("update", [good, bad]).code == 1254043
     assert records.batch("update", [good] * 1001).code == 1254104
     assert records.batch("update", []).code == 1254007
-    assert records.shown() == before
+    assert records.read_fields() == before
 
 
 def test_deletions_and_those_that_are_refused(records: Records) -> None:
     assert records.batch("delete", [records.ids[0], "recnone"]).code == 1254043
     assert records.batch("delete", [f"rec{n}" for n in range(501)]).code == 1254104
-    assert len(records.shown()) == 3
+    assert len(records.read_fields()) == 3
     assert records.delete(records.ids[0]).data.deleted is True
     assert records.delete(records.ids[0]).code == 1254043
     gone = records.batch("delete", records.ids[1:]).data.records
     assert [(each.record_id, each.deleted) for each in gone] == [(each, True) for each in records.ids[1:]]
-    assert records.shown() == []
+    assert records.read_fields() == []
 
 
 def test_a_write_that_changes_nothing(records: Records, lark: Emulator) -> None:
@@ -123,15 +123,15 @@ def test_the_rows_without_values_of_a_new_base(lark: Emulator, sdk: Sdk) -> None
 
 
 def test_searches(records: Records) -> None:
-    def found(operator: str, *value: str) -> list[int]:
+    def search_delays(operator: str, *value: str) -> list[int]:
         condition = {"field_name": "Delay", "operator": operator, "value": list(value)}
         body = {"filter": {"conjunction": "and", "conditions": [condition]}}
         sort = [{"field_name": "Delay", "desc": True}]
         return [item.fields["Delay"] for item in records.search({**body, "sort": sort}).data.items]
 
-    assert found("isGreaterEqual", "1") == [2, 1]
-    assert found("isNot", "1") == [2, 0]
-    assert found("isNotEmpty") == [2, 1, 0]
+    assert search_delays("isGreaterEqual", "1") == [2, 1]
+    assert search_delays("isNot", "1") == [2, 0]
+    assert search_delays("isNotEmpty") == [2, 1, 0]
     body = {"conjunction": "and", "conditions": [{"field_name": "Delay", "operator": "like", "value": ["1"]}]}
     assert records.search({"filter": body}).code == 1254018
     assert records.search({"sort": [{"field_name": "Nope"}]}).code == 1254016

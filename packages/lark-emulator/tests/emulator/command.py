@@ -40,7 +40,7 @@ class Command:
         found = re.search(r"https?://[^ ]+", self.first_line.partition(" at ")[2])
         self.base_url = found.group() if found else ""
 
-    def ended(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
         """End it, and return its exit code, the rest of its output, and its errors."""
         if self.process.poll() is None:
             self.process.send_signal(number)

@@ -237,16 +237,16 @@ def test_lists_and_a_late_query(lark: Emulator, api: Api) -> None:
     long = {**span, "end_time": start + 11 * 3_600_000}
     assert api("GET", "/approval/v4/instances", **long)["code"] == 1390001
 
-    def found() -> list[str]:
+    def list_statuses() -> list[str]:
         data = api.data("POST", "/approval/v4/instances/query", {"approval_code": code})
         return [one["instance"]["status"] for one in data["instance_list"]]
 
-    assert found() == []
+    assert list_statuses() == []
     lark.advance(61)
-    assert found() == ["approved"]
+    assert list_statuses() == ["approved"]
     lark.decide_approval(first, "revert")
     lark.advance(61)
-    assert found() == []
+    assert list_statuses() == []
 
 
 @pytest.fixture
@@ -258,7 +258,7 @@ def app(lark: Emulator) -> Iterator[AppServer]:
         yield server
 
 
-def told(app: AppServer) -> list[tuple[str, str]]:
+def list_events(app: AppServer) -> list[tuple[str, str]]:
     events = [came.json["event"] for came in app.received]
     return [(one["type"].removeprefix("approval_"), one["status"]) for one in events]
 
@@ -271,7 +271,7 @@ def test_events_come_in_order_and_only_after_a_subscription(lark: Emulator, api:
     code = define(lark, "AND", ("bob", "carol"))
     ask(api, code)
     lark.advance(0)
-    assert told(app) == []
+    assert list_events(app) == []
     assert [subscribe(api, code) for _ in range(2)] == [0, 1390007]
     instance = ask(api, code, uuid="run-1")["data"]["instance_code"]
     lark.decide_approval(instance, user_id="bob")
@@ -279,7 +279,7 @@ def test_events_come_in_order_and_only_after_a_subscription(lark: Emulator, api:
     lark.decide_approval(instance, user_id="alice")
     lark.decide_approval(instance, "revert")
     lark.advance(0)
-    assert told(app) == [
+    assert list_events(app) == [
         ("instance", "PENDING"),
         *[("task", word) for word in ("PENDING", "PENDING", "APPROVED", "TRANSFERRED", "PENDING")],
         *[("task", "APPROVED"), ("instance", "APPROVED"), ("instance", "REVERTED")],
@@ -302,12 +302,12 @@ def test_an_event_that_is_not_acknowledged_blocks_those_of_its_instance(
     app.says({})
     lark.decide_approval(stuck)
     lark.advance(1)
-    assert told(app) == [("instance", "PENDING")]
+    assert list_events(app) == [("instance", "PENDING")]
     other = ask(api, code)["data"]["instance_code"]
     lark.advance(1)
     assert [came.json["event"]["instance_code"] for came in app.received] == [stuck, other, other]
     lark.advance(14)
-    assert told(app)[3:] == [
+    assert list_events(app)[3:] == [
         *[("instance", "PENDING"), ("task", "PENDING"), ("task", "APPROVED"), ("instance", "APPROVED")]
     ]
 
@@ -318,14 +318,14 @@ def test_events_in_reverse_doubled_late_or_lost(lark: Emulator, api: Api, app: A
     lark.settings(approval_events="reversed", approval_event_copies=2, approval_event_delay_s=10)
     ask(api, code)
     lark.advance(9)
-    assert told(app) == []
+    assert list_events(app) == []
     lark.advance(2)
-    assert sorted(told(app)) == [("instance", "PENDING")] * 2 + [("task", "PENDING")] * 2
+    assert sorted(list_events(app)) == [("instance", "PENDING")] * 2 + [("task", "PENDING")] * 2
     app.received.clear()
     lark.settings(approval_events="lost")
     ask(api, code)
     lark.advance(60)
-    assert told(app) == []
+    assert list_events(app) == []
 
 
 @pytest.mark.parametrize(

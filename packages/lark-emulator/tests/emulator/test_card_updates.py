@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from lark_emulator import Emulator
 from tests.emulator.app_server import PATIENT, Answered, AppServer, Received
-from tests.emulator.clicks.making import CARD, DONE, OLD, content, sent
+from tests.emulator.clicks.making import CARD, DONE, OLD, content, send_card
 from tests.emulator.conftest import Api
 
 UPDATE = "/interactive/v1/card/update"
@@ -24,7 +24,7 @@ def app(lark: Emulator) -> Iterator[AppServer]:
 @pytest.fixture
 def token(lark: Emulator, api: Api, app: AppServer) -> str:
     lark.set_callback(app.url, verify=False)
-    return str(lark.click(sent(api), "alice")["token"])
+    return str(lark.click(send_card(api), "alice")["token"])
 
 
 def test_a_token_updates_the_card_twice(lark: Emulator, api: Api, token: str) -> None:
@@ -54,7 +54,7 @@ def test_a_token_is_good_only_after_the_answer(lark: Emulator, api: Api, app: Ap
 
     app.answer = answer
     lark.set_callback(app.url, verify=False)
-    token = lark.click(sent(api), "alice")["token"]
+    token = lark.click(send_card(api), "alice")["token"]
     assert early == [300020]
     assert api("POST", UPDATE, {"token": token, "card": DONE})["code"] == 0
 
@@ -86,7 +86,7 @@ def test_a_body_that_is_no_json(api: Api, token: str) -> None:
 
 def test_an_exclusive_card_names_its_readers(lark: Emulator, api: Api, app: AppServer) -> None:
     lark.set_callback(app.url, verify=False)
-    token = lark.click(sent(api, {**OLD, "config": {}}), "alice")["token"]
+    token = lark.click(send_card(api, {**OLD, "config": {}}), "alice")["token"]
     card = {"elements": [{"tag": "div"}], "open_ids": ["ou_emulator0001_alice"]}
     assert api("POST", UPDATE, {"token": token, "card": card})["code"] == 0
     assert content(lark) == {"elements": [{"tag": "div"}]}

@@ -78,7 +78,7 @@ def test_the_text_of_a_refusal(api: Api) -> None:
     )
 
 
-def nested(levels: int) -> Any:
+def nest(levels: int) -> Any:
     inner: Any = HR
     for _ in range(levels):
         inner = panel(inner)
@@ -92,7 +92,7 @@ def nested(levels: int) -> Any:
         ("properties", card({**HR, "newer": 1}), 200621),
         ("properties", card(i18n_header={}), 200621),
         ("tags", card({"tag": "newer"}), 200621),
-        ("nesting", card(nested(6)), 11310),
+        ("nesting", card(nest(6)), 11310),
         ("container_table", card({"tag": "interactive_container", "elements": [TABLE]}), 200621),
         ("multi_select", card({"tag": "multi_select_static"}), 200621),
         ("multi_select", card({"tag": "select_img", "multi_select": True}), 11310),
@@ -150,7 +150,7 @@ def test_an_unknown_rule_is_refused(lark: Emulator) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        card(nested(5)),
+        card(nest(5)),
         card({"tag": "div", "text": {"content": "a"}}),
         card({"tag": "button", "text": None, "margin": None}),
         card({"tag": "column_set", "columns": []}),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from lark_emulator import Emulator
 from tests.emulator.app_server import PATIENT, AppServer
-from tests.emulator.clicks.making import DONE, sent
+from tests.emulator.clicks.making import DONE, send_card
 from tests.emulator.conftest import Api
 
 GROUP = "oc_emulator_data_team"
@@ -30,7 +30,7 @@ def update(api: Api, message_id: str) -> Any:
 
 def test_a_click_of_another_tenants_person_says_so(lark: Emulator, api: Api, app: AppServer) -> None:
     lark.add_user("mallory", tenant_key="tenant_b")
-    message_id = sent(api)
+    message_id = send_card(api)
     with pytest.raises(ValueError, match="no member 'mallory'"):
         lark.click(message_id, "mallory")
     lark.change_chat(GROUP, add_users=["mallory"])
@@ -80,7 +80,7 @@ def test_the_companys_mail_is_seen_with_the_scope_of_employees_only(lark: Emulat
 
 
 def test_a_dissolved_chat(lark: Emulator, api: Api) -> None:
-    message_id = sent(api)
+    message_id = send_card(api)
     assert lark.change_chat(GROUP, dissolved=True)["dissolved"] is True
     assert api.send()["code"] == 232009
     assert update(api, message_id) == 232009
@@ -94,7 +94,7 @@ def test_a_dissolved_chat(lark: Emulator, api: Api) -> None:
 
 
 def test_a_bot_that_was_removed(lark: Emulator, api: Api) -> None:
-    message_id = sent(api)
+    message_id = send_card(api)
     lark.change_chat(GROUP, remove_bots=[lark.app_id])
     assert api.send()["code"] == 230002
     assert update(api, message_id) == 230002
@@ -105,7 +105,7 @@ def test_a_bot_that_was_removed(lark: Emulator, api: Api) -> None:
 
 
 def test_a_message_that_others_recall(lark: Emulator, api: Api) -> None:
-    message_id = sent(api)
+    message_id = send_card(api)
     assert lark.change_message(message_id, recalled=True)["deleted"] is True
     assert update(api, message_id) == 230011
     with pytest.raises(ValueError, match="was recalled"):
@@ -113,7 +113,7 @@ def test_a_message_that_others_recall(lark: Emulator, api: Api) -> None:
 
 
 def test_a_card_of_fourteen_days_and_one_that_is_younger(lark: Emulator, api: Api, app: AppServer) -> None:
-    old, young = sent(api), sent(api)
+    old, young = send_card(api), send_card(api)
     now = lark.state(summary=True)["now"]
     lark.change_message(old, age_s=14 * DAY + 60)
     lark.change_message(young, age_s=14 * DAY - 60)
@@ -145,6 +145,6 @@ def test_a_bad_change_of_a_chat_changes_nothing(
 
 @pytest.mark.parametrize("age", [-1, "old", True])
 def test_a_bad_age(lark: Emulator, api: Api, age: Any) -> None:
-    message_id = sent(api)
+    message_id = send_card(api)
     answer = api.http.post("/_emulator/messages/change", json={"message_id": message_id, "age_s": age})
     assert (answer.status_code, "'age_s' must be" in answer.text) == (400, True)

@@ -23,7 +23,7 @@ from scripts import demand
     ],
 )
 def test_rankings_name_endpoints_in_several_ways(endpoint: str, *, covered: bool) -> None:
-    assert demand.is_covered(endpoint, demand.emulated()) is covered
+    assert demand.is_covered(endpoint, demand.list_emulated()) is covered
 
 
 def test_the_report_names_what_is_missing_most_wanted_first() -> None:
@@ -46,5 +46,5 @@ def test_a_ranking_without_columns_is_refused() -> None:
 
 
 def test_the_ranking_is_read_whole() -> None:
-    uses = demand.read(demand.RANKING.read_text("utf-8").splitlines(), demand.emulated())
+    uses = demand.read(demand.RANKING.read_text("utf-8").splitlines(), demand.list_emulated())
     assert (len(uses), sum(use.packages for use in uses)) == (150, 854)

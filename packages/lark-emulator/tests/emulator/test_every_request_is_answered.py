@@ -23,7 +23,7 @@ def emulator() -> Iterator[Emulator]:
         yield lark
 
 
-def answered(lark: Emulator, sent: bytes) -> bytes:
+def read_status_line(lark: Emulator, sent: bytes) -> bytes:
     """Return the status line of the answer; none within a minute fails."""
     with socket.create_connection(("127.0.0.1", lark.port), timeout=60) as wire:
         wire.sendall(sent)
@@ -86,7 +86,7 @@ def test_any_request(
         b"Content-Length: %d" % len(content),
         *lines,
     ]
-    first = answered(emulator, b"\r\n".join(head) + b"\r\n\r\n" + content)
+    first = read_status_line(emulator, b"\r\n".join(head) + b"\r\n\r\n" + content)
     assert first.startswith(b"HTTP/1.1 ")
     assert emulator.state(summary=True)["crashes"] == 0, emulator.requests(limit=1)
 
@@ -150,4 +150,4 @@ def test_a_fault_that_cannot_be_sent_is_refused(emulator: Emulator, fault: dict[
         b"POST /_emulator/faults HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Content-Length: %d\r\n\r\n" % len(content)
     )
-    assert answered(emulator, head + content).startswith(b"HTTP/1.1 400")
+    assert read_status_line(emulator, head + content).startswith(b"HTTP/1.1 400")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SEND = "/open-apis/im/v1/messages"
 
 
-def sent(lark: Emulator) -> int:
+def count_messages(lark: Emulator) -> int:
     return len(lark.state()["chats"][0]["messages"])
 
 
@@ -21,7 +21,7 @@ def test_dropped_before_nothing_was_done(api: Api, lark: Emulator) -> None:
     lark.fault("POST", SEND, drop="before")
     with pytest.raises(httpx.TransportError):
         api.send()
-    assert sent(lark) == 0
+    assert count_messages(lark) == 0
     assert (lark.requests()[-1]["performed"], lark.requests()[-1]["status"]) == (False, None)
     assert api.send()["code"] == 0
 
@@ -30,16 +30,16 @@ def test_dropped_after_the_message_is_there(api: Api, lark: Emulator) -> None:
     lark.fault("POST", SEND, drop="after")
     with pytest.raises(httpx.TransportError):
         api.send(uuid="once")
-    assert sent(lark) == 1
+    assert count_messages(lark) == 1
     assert (lark.requests()[-1]["performed"], lark.requests()[-1]["dropped"]) == (True, "after")
     assert api.send(uuid="once")["code"] == 0
-    assert sent(lark) == 1
+    assert count_messages(lark) == 1
 
 
 def test_times_and_skip(api: Api, lark: Emulator) -> None:
     lark.fault(path=SEND, skip=1, times=2, code=230049, msg="The message is being sent.", status=400)
     assert [api.send()["code"] for _ in range(4)] == [0, 230049, 230049, 0]
-    assert sent(lark) == 2
+    assert count_messages(lark) == 2
     assert api.http.get("/_emulator/faults").json() == {"faults": []}
 
 

@@ -127,9 +127,9 @@ def test_a_folder_of_another_version_or_of_something_else_is_refused(tmp_path: P
         (content[:-1], "is damaged"),
         (b"PK\x03\x04", "is not a state of lark-emulator"),
         (b"", "is not a state of lark-emulator"),
-        (signed(words, evil), "is not part of a state"),
-        (signed(words, body[:50]), "cannot be read"),
-        (signed(words, pickle.dumps({})), "cannot be read"),
+        (sign(words, evil), "is not part of a state"),
+        (sign(words, body[:50]), "cannot be read"),
+        (sign(words, pickle.dumps({})), "cannot be read"),
     ):
         file.write_bytes(wrong)
         with pytest.raises(ValueError, match=said) as caught:
@@ -142,7 +142,7 @@ def test_a_folder_of_another_version_or_of_something_else_is_refused(tmp_path: P
         Emulator(data=file)
 
 
-def signed(words: list[bytes], body: bytes) -> bytes:
+def sign(words: list[bytes], body: bytes) -> bytes:
     import hashlib
 
     return b" ".join([*words[:4], hashlib.sha256(body).hexdigest().encode()]) + b"\n" + body
@@ -169,7 +169,7 @@ def test_the_command_saves_while_it_runs_and_survives_kills(tmp_path: Path) -> N
             command.process.send_signal(signal.SIGKILL)
     with Command("--data", str(tmp_path)) as command:
         assert len(httpx.get(f"{command.base_url}/_emulator/state").json()["chats"]) >= 5
-        assert command.ended()[0] == 0
+        assert command.end()[0] == 0
 
 
 def test_a_disk_that_is_full_is_said_once_and_tried_again(
@@ -241,7 +241,7 @@ def test_a_seed_is_there_from_the_start_and_not_again(tmp_path: Path) -> None:
             ).raise_for_status()  # to the state of a fresh emulator: with the seed
             assert http.get("/open-apis/x").text == "seeded"
             assert len(http.get("/_emulator/state").json()["chats"]) == 2
-            assert command.ended()[0] == 0
+            assert command.end()[0] == 0
 
 
 def test_a_seed_in_json_and_an_unused_stub_is_named_at_the_end(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_a_seed_in_json_and_an_unused_stub_is_named_at_the_end(tmp_path: Path) -
     )
     with Command("--seed", str(seed)) as command:
         assert len(httpx.get(f"{command.base_url}/_emulator/state").json()["users"]) == 4
-        code, _, err = command.ended()
+        code, _, err = command.end()
     assert (code, err) == (0, "unused stub: * /open-apis/y\n")
 
 

@@ -27,14 +27,14 @@ def texts(sheet: Sheet) -> list[str]:
     return [item["fields"]["Text"][0]["text"] for item in sheet.search()["data"]["items"]]
 
 
-def lost(sheet: Sheet, *names: str, **query: Any) -> None:
+def add_and_lose(sheet: Sheet, *names: str, **query: Any) -> None:
     with pytest.raises(httpx.TransportError):
         sheet.add_many(rows(*names), **query)
 
 
 def test_a_late_request_is_performed_when_its_time_has_come(sheet: Sheet, lark: Emulator) -> None:
     lark.fault(path=BATCH, drop="late", late_s=60)
-    lost(sheet, "a", "b")
+    add_and_lose(sheet, "a", "b")
     assert texts(sheet) == []
     entry = next(each for each in lark.requests() if each["dropped"])
     assert (entry["dropped"], entry["performed"], entry["status"]) == ("late", False, None)
@@ -52,7 +52,7 @@ def test_late_requests_are_performed_in_the_order_in_which_they_are_due(sheet: S
     for seconds in (30, 10, 30):
         lark.fault(path=BATCH, drop="late", late_s=seconds)
     for name in ("third", "first", "fourth"):
-        lost(sheet, name)
+        add_and_lose(sheet, name)
     lark.advance(20)
     sheet.add({"Text": "second"})
     lark.advance(20)
@@ -78,7 +78,7 @@ def test_what_is_due_at_the_same_time_is_performed_in_the_order_of_arrival() -> 
 
 def test_a_late_request_by_real_time(sheet: Sheet, lark: Emulator) -> None:
     lark.fault(path=BATCH, drop="late", late_s=0.05)
-    lost(sheet, "a")
+    add_and_lose(sheet, "a")
     while not lark.late_requests()[0]["performed"]:
         pass
     assert texts(sheet) == ["a"]
@@ -89,7 +89,7 @@ def test_a_late_request_that_is_refused_changes_nothing(sheet: Sheet, lark: Emul
     with pytest.raises(httpx.TransportError):
         sheet.add_many([{"fields": {"Nope": 1}}])
     lark.revoke_tokens()  # refused before it could wait
-    lost(sheet, "a")
+    add_and_lose(sheet, "a")
     lark.advance(2)
     sheet.api.login()
     assert texts(sheet) == []
@@ -99,14 +99,14 @@ def test_a_late_request_that_is_refused_changes_nothing(sheet: Sheet, lark: Emul
 def test_a_late_request_does_not_meet_the_lock_of_its_table(sheet: Sheet, lark: Emulator) -> None:
     lark.settings(write_ms=20)
     lark.fault(path=BATCH, drop="late", late_s=1)
-    lost(sheet, "a")
+    add_and_lose(sheet, "a")
     lark.advance(2)
     assert (texts(sheet), sheet.add({"Text": "b"})["code"]) == (["a"], 0)
 
 
 def test_a_repeat_with_the_same_token_stands_for_the_late_request(sheet: Sheet, lark: Emulator) -> None:
     lark.fault(path=BATCH, drop="late", late_s=60)
-    lost(sheet, "a", client_token=TOKENS[0])
+    add_and_lose(sheet, "a", client_token=TOKENS[0])
     assert sheet.add_many(rows("a"), client_token=TOKENS[0])["code"] == 0
     lark.advance(61)
     assert texts(sheet) == ["a"]
@@ -115,7 +115,7 @@ def test_a_repeat_with_the_same_token_stands_for_the_late_request(sheet: Sheet, 
 def test_a_late_request_is_doubled_once_its_token_is_forgotten(sheet: Sheet, lark: Emulator) -> None:
     lark.settings(client_token_window=30)
     lark.fault(path=BATCH, drop="late", late_s=60)
-    lost(sheet, "a", client_token=TOKENS[0])
+    add_and_lose(sheet, "a", client_token=TOKENS[0])
     assert sheet.add_many(rows("a"), client_token=TOKENS[0])["code"] == 0
     lark.advance(61)
     assert texts(sheet) == ["a", "a"]
@@ -124,7 +124,7 @@ def test_a_late_request_is_doubled_once_its_token_is_forgotten(sheet: Sheet, lar
 def test_a_repeat_of_a_waiting_request_can_be_refused(sheet: Sheet, lark: Emulator) -> None:
     lark.settings(client_token_waiting="1254608")
     lark.fault(path=BATCH, drop="late", late_s=60)
-    lost(sheet, "a", client_token=TOKENS[0])
+    add_and_lose(sheet, "a", client_token=TOKENS[0])
     answer = sheet.add_many(rows("a"), client_token=TOKENS[0])
     assert (answer["code"], answer["http"]) == (1254608, 403)
     assert sheet.add_many(rows("b"), client_token=TOKENS[1])["code"] == 0

@@ -175,14 +175,14 @@ def test_listing_by_time_order_and_page(api: Api, lark: Emulator) -> None:
         ids.append(api.send(text=str(n))["data"]["message_id"])
         lark.advance(10)
 
-    def listed(**query: Any) -> Any:
+    def list_messages(**query: Any) -> Any:
         return api.data("GET", "/im/v1/messages", container_id_type="chat", container_id=GROUP, **query)
 
-    first = listed(page_size=2, sort_type="ByCreateTimeDesc")
-    second = listed(page_size=2, sort_type="ByCreateTimeDesc", page_token=first["page_token"])
+    first = list_messages(page_size=2, sort_type="ByCreateTimeDesc")
+    second = list_messages(page_size=2, sort_type="ByCreateTimeDesc", page_token=first["page_token"])
     assert [m["message_id"] for m in first["items"] + second["items"]] == ids[::-1]
     assert (first["has_more"], second["has_more"], second["page_token"]) == (True, False, "")
-    window = listed(start_time=str(start + 5), end_time=str(start + 15))
+    window = list_messages(start_time=str(start + 5), end_time=str(start + 15))
     assert [m["message_id"] for m in window["items"]] == [ids[1]]
 
 
@@ -193,15 +193,15 @@ def test_page_sizes_have_bounds(api: Api, query: Any) -> None:
 
 
 def test_a_foreign_pages(api: Api) -> None:
-    def listed(**query: Any) -> Any:
+    def list_messages(**query: Any) -> Any:
         return api("GET", "/im/v1/messages", container_id_type="chat", container_id=GROUP, **query)
 
-    assert listed(page_token="junk")["code"] == 230001
+    assert list_messages(page_token="junk")["code"] == 230001
     for text in ("a", "b", "c"):
         api.send(text=text)
-    token = listed(page_size=2)["data"]["page_token"]
-    assert listed(page_size=1, page_token=token)["code"] == 0
-    assert listed(page_size=2, page_token=token, sort_type="ByCreateTimeDesc")["code"] == 230001
+    token = list_messages(page_size=2)["data"]["page_token"]
+    assert list_messages(page_size=1, page_token=token)["code"] == 0
+    assert list_messages(page_size=2, page_token=token, sort_type="ByCreateTimeDesc")["code"] == 230001
     assert api("GET", "/im/v1/chats", page_token=token)["code"] == 232001
 
 
@@ -220,7 +220,7 @@ def test_a_thread_hangs_on_the_message_that_opened_it(api: Api) -> None:
         body = {"msg_type": "text", "content": '{"text":"re"}', **more}
         return api.data("POST", f"/im/v1/messages/{to}/reply", body)
 
-    def listed(kind: str, container: str) -> list[str]:
+    def list_messages(kind: str, container: str) -> list[str]:
         answer = api.data("GET", "/im/v1/messages", container_id_type=kind, container_id=container)
         return [message["message_id"] for message in answer["items"]]
 
@@ -230,10 +230,10 @@ def test_a_thread_hangs_on_the_message_that_opened_it(api: Api) -> None:
     second = reply(first["message_id"])
     assert (first["parent_id"], second["parent_id"]) == (plain, plain)
     assert second["thread_id"] == first["thread_id"]
-    assert listed("chat", GROUP) == [root, plain]
-    assert listed("thread", first["thread_id"]) == [plain, first["message_id"], second["message_id"]]
+    assert list_messages("chat", GROUP) == [root, plain]
+    assert list_messages("thread", first["thread_id"]) == [plain, first["message_id"], second["message_id"]]
     assert api("DELETE", f"/im/v1/messages/{second['message_id']}")["code"] == 0
-    assert listed("thread", first["thread_id"])[2] == second["message_id"]
+    assert list_messages("thread", first["thread_id"])[2] == second["message_id"]
 
 
 def test_lists_that_are_refused(api: Api) -> None:

@@ -142,13 +142,13 @@ def test_an_app_can_lose_sight_between_two_pages(filled: Sheet, lark: Emulator) 
 def test_the_same_seed_picks_the_same_rows(filled: Sheet, lark: Emulator) -> None:
     edit = {"do": "edit", "pick": 5, "fields": {"Text": "x"}}
 
-    def picked(seed: int) -> list[str]:
+    def pick_rows(seed: int) -> list[str]:
         (done,) = lark.edit_rows(**where(filled), edits=[edit], seed=seed)
         ids: list[str] = done["record_ids"]
         return ids
 
-    assert picked(1) == picked(1)
-    assert picked(1) != picked(2)
+    assert pick_rows(1) == pick_rows(1)
+    assert pick_rows(1) != pick_rows(2)
 
 
 def test_edits_of_records_that_are_gone_are_left_out(filled: Sheet, lark: Emulator) -> None:

@@ -45,7 +45,7 @@ def test_every_option_is_a_variable_too_and_the_command_line_wins() -> None:
             "same",
             True,
         )
-        assert command.ended() == (0, command_line_two(command), "")
+        assert command.end() == (0, command_line_two(command), "")
 
 
 def command_line_two(command: Command) -> str:
@@ -168,7 +168,7 @@ def test_the_long_connection_over_tls(tmp_path: Path) -> None:
 
 
 @contextmanager
-def proxied(lark: Emulator, **more: Any) -> Iterator[httpx.Client]:
+def make_proxied(lark: Emulator, **more: Any) -> Iterator[httpx.Client]:
     context = ssl.create_default_context(cafile=lark.authority_file)
     with httpx.Client(proxy=lark.base_url, verify=context, trust_env=False, timeout=60, **more) as http:
         yield http
@@ -184,7 +184,7 @@ def proxy(tmp_path: Path) -> Iterator[Emulator]:
     "host", ["https://open.feishu.cn", "https://open.larksuite.com", "http://open.feishu.cn"]
 )
 def test_larks_own_addresses_are_answered_through_the_proxy(proxy: Emulator, host: str) -> None:
-    with proxied(proxy) as http:
+    with make_proxied(proxy) as http:
         assert http.post(host + TOKEN, json=credentials(proxy)).json()["code"] == 0
         # Lark has no control plane, nor any page of the emulator's.
         for path in ("/", STATE, "/_emulator/reset"):
@@ -194,19 +194,19 @@ def test_larks_own_addresses_are_answered_through_the_proxy(proxy: Emulator, hos
     assert [entry["path"] for entry in proxy.requests()] == [TOKEN, "/open-apis/bot/v3/info"]
     # The emulator itself stays reachable as ever, and through the proxy too.
     assert httpx.get(proxy.base_url + STATE).status_code == 200
-    with proxied(proxy) as http:
+    with make_proxied(proxy) as http:
         assert http.get(proxy.base_url + STATE).status_code == 200
 
 
 def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(proxy: Emulator) -> None:
     """It is read before the connection is handed over."""
     for _ in range(30):
-        with proxied(proxy) as http:
+        with make_proxied(proxy) as http:
             assert http.get("https://open.feishu.cn/open-apis/bot/v3/info").json()["code"] == 99991661
 
 
 def test_other_hosts_get_403(proxy: Emulator) -> None:
-    with proxied(proxy) as http:
+    with make_proxied(proxy) as http:
         with pytest.raises(httpx.ProxyError, match="403"):
             http.get("https://example.com/")
         assert http.get("http://example.com/").status_code == 403
@@ -256,7 +256,7 @@ def test_passing_through(tmp_path: Path) -> None:
     with (
         Emulator(tls=True, authority=tmp_path) as other,
         Emulator(proxy=True, proxy_passthrough=True, authority=tmp_path) as lark,
-        proxied(lark) as http,
+        make_proxied(lark) as http,
     ):
         long = "x" * 300_000
         sent = http.post(f"{other.base_url}/open-apis/none", content=long)
@@ -277,7 +277,7 @@ def test_the_command_says_how_to_trust_it(tmp_path: Path) -> None:
         context = ssl.create_default_context(cafile=tmp_path / "authority.crt")
         with httpx.Client(proxy=command.base_url, verify=context, trust_env=False) as http:
             assert http.get("https://open.feishu.cn/open-apis/bot/v3/info").json()["code"] == 99991661
-        code, out, err = command.ended()
+        code, out, err = command.end()
     assert (code, err) == (0, "")
     assert f"export SSL_CERT_FILE={tmp_path}/authority.crt" in out
     assert f"HTTPS_PROXY={command.base_url}" in out

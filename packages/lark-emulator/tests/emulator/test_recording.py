@@ -56,7 +56,7 @@ def test_another_emulator_is_recorded_and_played_back(
             "/open-apis/im/v1/images", files={"image": b"\x89PNG"}, data={"image_type": "message"}
         )
         assert image.status_code in (200, 400)
-        code, out, err = command.ended()
+        code, out, err = command.end()
     assert (code, err, "stubs in" in out) == (0, "", True)
     assert file.stat().st_mode & 0o777 == 0o600
     text = file.read_text()
@@ -90,7 +90,7 @@ def test_an_upstream_that_is_away_is_said_and_not_recorded(tmp_path: Path) -> No
         answer = httpx.get(f"{command.base_url}{MESSAGES}", timeout=60)
         assert (answer.status_code, "cannot be reached" in answer.json()["msg"]) == (502, True)
         assert httpx.get(command.base_url, headers={"host": "evil.test"}).status_code == 403
-        assert command.ended()[0] == 0
+        assert command.end()[0] == 0
     assert json.loads(file.read_text())["stubs"] == []
 
 

@@ -39,7 +39,9 @@ def one(name: str, operator: str, value: Any) -> dict[str, Any]:
     return {"filter": {"conditions": [{"field_name": name, "operator": operator, "value": value}]}}
 
 
-def found(sheet: Sheet, *conditions: tuple[Any, ...], conjunction: str = "and", **body: Any) -> list[str]:
+def search_names(
+    sheet: Sheet, *conditions: tuple[Any, ...], conjunction: str = "and", **body: Any
+) -> list[str]:
     spelled = [{"field_name": f, "operator": o, "value": list(v)} for f, o, *v in conditions]
     answer = sheet.search({"filter": {"conjunction": conjunction, "conditions": spelled}, **body})
     assert answer["code"] == 0, answer
@@ -77,7 +79,7 @@ def found(sheet: Sheet, *conditions: tuple[Any, ...], conjunction: str = "and", 
     ],
 )
 def test_operators(flights: Sheet, condition: tuple[Any, ...], names: list[str]) -> None:
-    assert found(flights, condition) == names
+    assert search_names(flights, condition) == names
 
 
 @pytest.mark.parametrize(
@@ -123,8 +125,8 @@ def test_a_page_token_is_good_for_its_own_search(flights: Sheet, lark: Emulator)
 
 def test_conjunctions_children_sort_and_names(flights: Sheet) -> None:
     either = (("Text", "is", "UA1"), ("Delay", "is", "-3"))
-    assert found(flights, *either) == []
-    assert found(flights, *either, conjunction="or", sort=[{"field_name": "Delay"}]) == ["B62", "UA1"]
+    assert search_names(flights, *either) == []
+    assert search_names(flights, *either, conjunction="or", sort=[{"field_name": "Delay"}]) == ["B62", "UA1"]
     late = {"conjunction": "and", "conditions": [{"field_name": "Late", "operator": "is", "value": ["true"]}]}
     nested = flights.search({"filter": {"conjunction": "or", "conditions": [], "children": [late]}})
     assert nested["data"]["total"] == 1
@@ -137,7 +139,7 @@ def test_dates_are_days_and_spans_of_days(flights: Sheet) -> None:
     now = int(time.time() * 1000)
     flights.add({"Text": "now", "Day": now})
     for name in ("Today", "CurrentWeek", "TheLastWeek", "CurrentMonth", "TheLastMonth"):
-        assert found(flights, ("Day", "is", name)) == ["now"], name
+        assert search_names(flights, ("Day", "is", name)) == ["now"], name
     assert flights.search(one("Day", "isLess", ["CurrentWeek"]))["code"] == 1254018
 
 

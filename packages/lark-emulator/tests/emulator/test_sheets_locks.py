@@ -29,7 +29,7 @@ def lock(book: Book, *specs: Any, api: Api | None = None) -> Any:
     return (api or book.api)("POST", path, {"addProtectedDimension": list(specs)}, user_id_type="open_id")
 
 
-def locked(book: Book, *specs: Any) -> list[str]:
+def lock_ids(book: Book, *specs: Any) -> list[str]:
     return [each["protectId"] for each in lock(book, *specs)["data"]["addProtectedDimension"]]
 
 
@@ -76,7 +76,7 @@ def test_one_request_locks_at_most_5000_rows(book: Book) -> None:
 def test_others_cannot_write_to_what_is_locked(book: Book, api: Api, stranger: Api, lark: Emulator) -> None:
     """The other app may edit the file, and the app that owns it may write everywhere."""
     lark.share_document(book.token, "app:cli_stranger", "edit")
-    (lock_id,) = locked(book, {"dimension": lines(book), "lockInfo": "totals"})
+    (lock_id,) = lock_ids(book, {"dimension": lines(book), "lockInfo": "totals"})
     theirs = f"{book.v2}/values"
     for cells, code in (("A2:A2", 90218), ("A1:A2", 90218), ("A4:A4", 0), ("A1:A1", 0)):
         assert (
@@ -100,7 +100,7 @@ def test_others_cannot_write_to_what_is_locked(book: Book, api: Api, stranger: A
 
 
 def test_users_who_are_named_may_write(book: Book, lark: Emulator) -> None:
-    (lock_id,) = locked(book, {"dimension": lines(book), "users": [ALICE]})
+    (lock_id,) = lock_ids(book, {"dimension": lines(book), "users": [ALICE]})
 
     def code(name: str) -> Any:
         headers = {"Authorization": f"Bearer {lark.user_token(name)['user_access_token']}"}
@@ -119,7 +119,7 @@ def test_users_who_are_named_may_write(book: Book, lark: Emulator) -> None:
 
 
 def test_locks_are_shown_and_changed(book: Book, lark: Emulator) -> None:
-    first, second = locked(
+    first, second = lock_ids(
         book,
         {"dimension": lines(book), "users": [ALICE]},
         {"dimension": lines(book, 2, 4, "COLUMNS"), "lockInfo": "sums"},
@@ -155,7 +155,7 @@ def test_locks_are_shown_and_changed(book: Book, lark: Emulator) -> None:
 
 
 def test_a_lock_moves_with_its_rows_and_a_copied_worksheet_has_none(book: Book, lark: Emulator) -> None:
-    locked(book, {"dimension": lines(book, 2, 3)})
+    lock_ids(book, {"dimension": lines(book, 2, 3)})
     spec = {**lines(book), "startIndex": 0, "endIndex": 2}
     assert book.api("POST", f"{book.v2}/insert_dimension_range", {"dimension": spec})["code"] == 0
     assert [each["range"] for each in lark.sheet(book.token)["locks"]] == ["4:5"]

@@ -109,13 +109,13 @@ _changes = st.lists(
 def test_a_sparse_grid_is_like_a_full_one(changes: list[tuple[str, str, int, int, int]]) -> None:
     grid, model = Grid(6, 6), [[None] * 6 for _ in range(6)]
 
-    def turned(rows: list[list[Any]]) -> list[list[Any]]:
+    def transpose(rows: list[list[Any]]) -> list[list[Any]]:
         return [list(row) for row in zip(*rows, strict=True)]
 
     for time_, (doing, axis, first, second, count) in enumerate(changes):
         size = grid.row_count if axis == ROWS else grid.column_count
         first, second = min(first, size - 1), min(second, size - 1)  # noqa: PLW2901 - within the grid
-        lines = model if axis == ROWS else turned(model)
+        lines = model if axis == ROWS else transpose(model)
         if doing == "put":
             row, column = min(first, grid.row_count - 1), min(second, grid.column_count - 1)
             grid.put(row, column, [time_], rich=False)
@@ -132,7 +132,7 @@ def test_a_sparse_grid_is_like_a_full_one(changes: list[tuple[str, str, int, int
             piece = lines[first : first + count]
             del lines[first : first + count]
             lines[second:second] = piece
-        model = lines if axis == ROWS else turned(lines)
+        model = lines if axis == ROWS else transpose(lines)
     shown = [
         [grid.value(row, column) for column in range(grid.column_count)] for row in range(grid.row_count)
     ]

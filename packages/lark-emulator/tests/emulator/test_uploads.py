@@ -41,7 +41,7 @@ def download(api: Api, message_id: str, key: str, kind: str = "file") -> Any:
     return api.http.get(f"/open-apis/im/v1/messages/{message_id}/resources/{key}", params={"type": kind})
 
 
-def sent(api: Api, msg_type: str, **content: str) -> str:
+def send_checked(api: Api, msg_type: str, **content: str) -> str:
     answer = send(api, msg_type, content)
     assert answer["code"] == 0, answer
     return str(answer["data"]["message_id"])
@@ -63,7 +63,7 @@ def sent(api: Api, msg_type: str, **content: str) -> str:
 def test_images_go_up_and_come_down(api: Api, content: bytes, extension: str, kind: str) -> None:
     key = image(api, content)["data"]["image_key"]
     assert key.startswith("img_")
-    answer = download(api, sent(api, "image", image_key=key), key, "image")
+    answer = download(api, send_checked(api, "image", image_key=key), key, "image")
     assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, content, kind)
     assert f'filename="{key}.{extension}"' in answer.headers["content-disposition"]
     assert answer.headers["x-tt-logid"]
@@ -79,7 +79,7 @@ def test_images_go_up_and_come_down(api: Api, content: bytes, extension: str, ki
 )
 def test_files_keep_their_names(api: Api, name: str, kind: str, spelled: str) -> None:
     key = file(api, b"\0\xff", name=name)["data"]["file_key"]
-    answer = download(api, sent(api, "file", file_key=key), key)
+    answer = download(api, send_checked(api, "file", file_key=key), key)
     assert (answer.content, answer.headers["content-type"]) == (b"\0\xff", kind)
     assert answer.headers["content-disposition"].endswith(f"filename*=UTF-8''{spelled}")
 
@@ -187,12 +187,12 @@ def test_posts_carry_uploads_too(api: Api) -> None:
 
 def test_downloads_that_are_refused(api: Api, lark: Emulator) -> None:
     key = file(api)["data"]["file_key"]
-    message_id = sent(api, "file", file_key=key)
+    message_id = send_checked(api, "file", file_key=key)
     text = api.send()["data"]["message_id"]
     shown = send(api, "interactive", card(MARKDOWN))["data"]["message_id"]
     app = lark.add_app("cli_two", "s")
     other = Api(lark, "cli_two", app["app_secret"])
-    recalled = sent(api, "file", file_key=key)
+    recalled = send_checked(api, "file", file_key=key)
     assert api("DELETE", f"/im/v1/messages/{recalled}")["code"] == 0
     for who, where, what, kind, code in (
         (api, message_id, "file_none", "file", 234003),
@@ -230,7 +230,7 @@ def test_the_state_counts_uploads_and_shows_no_bytes(api: Api, lark: Emulator) -
 
 def test_messages_with_files_read_back(api: Api) -> None:
     key = file(api)["data"]["file_key"]
-    message_id = sent(api, "file", file_key=key)
+    message_id = send_checked(api, "file", file_key=key)
     (read,) = api.data("GET", f"/im/v1/messages/{message_id}")["items"]
     (listed,) = api.data("GET", "/im/v1/messages", container_id_type="chat", container_id=GROUP)["items"]
     assert read == listed

@@ -37,7 +37,7 @@ def cell(kind: int) -> Cell:
     return Cell(WORLD, APP, Base("bx", "b", "", "UTC", set()), column, "open_id", SETTINGS)
 
 
-def rounded(value: float, formatter: Any) -> Any:
+def round_value(value: float, formatter: Any) -> Any:
     here = cell(2)
     here.settings = Settings(number_precision="formatter")
     here.field.property = {"formatter": formatter}
@@ -59,13 +59,13 @@ def rounded(value: float, formatter: Any) -> Any:
     ],
 )
 def test_numbers_are_rounded_to_the_formatter(value: float, formatter: Any, stored: float) -> None:
-    assert rounded(value, formatter) == stored
+    assert round_value(value, formatter) == stored
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["0", "0.0", "0.00", "0%"]))
 def test_a_rounded_number_stays(value: float, formatter: str) -> None:
-    once = rounded(value, formatter)
-    assert rounded(once, formatter) == once
+    once = round_value(value, formatter)
+    assert round_value(once, formatter) == once
 
 
 def round_trip(kind: int, value: Any) -> tuple[Any, Any]:

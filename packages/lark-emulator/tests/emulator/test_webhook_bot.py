@@ -17,7 +17,7 @@ CARD = {"schema": "2.0", "body": {"elements": []}}
 POST = {"zh_cn": {"title": "", "content": [[{"tag": "text", "text": "x"}]]}}
 
 
-def signed(secret: str, timestamp: str) -> dict[str, str]:
+def sign(secret: str, timestamp: str) -> dict[str, str]:
     digest = hmac.new(f"{timestamp}\n{secret}".encode(), b"", hashlib.sha256).digest()
     return {"timestamp": timestamp, "sign": base64.b64encode(digest).decode()}
 
@@ -74,18 +74,18 @@ def test_an_unknown_token(lark: Emulator) -> None:
 
 
 def test_signatures_are_checked_for_an_hour(lark: Emulator) -> None:
-    assert signed("demo", "1700000000")["sign"] == "8oT2n3SMKFfEnDoiwer8BUM/SjKLwe9SqoEIHlhDTKo="
+    assert sign("demo", "1700000000")["sign"] == "8oT2n3SMKFfEnDoiwer8BUM/SjKLwe9SqoEIHlhDTKo="
     lark.settings(rate_limits=False)
     url, now = lark.add_webhook(secret="demo"), int(time.time())
-    assert send(url, TEXT | signed("demo", str(now)))["code"] == 0
-    assert send(url, TEXT | signed("demo", str(now - 3500)))["code"] == 0
+    assert send(url, TEXT | sign("demo", str(now)))["code"] == 0
+    assert send(url, TEXT | sign("demo", str(now - 3500)))["code"] == 0
     for wrong in (
         {},
-        signed("other", str(now)),
-        signed("demo", str(now - 3700)),
-        signed("demo", str(now + 3700)),
-        signed("demo", "x"),
-        signed("demo", str(now)) | {"timestamp": float(now)},
+        sign("other", str(now)),
+        sign("demo", str(now - 3700)),
+        sign("demo", str(now + 3700)),
+        sign("demo", "x"),
+        sign("demo", str(now)) | {"timestamp": float(now)},
     ):
         assert send(url, TEXT | wrong)["code"] == 19021
 

@@ -57,7 +57,7 @@ ROW = {
 }
 
 
-def nested(depth: int) -> Any:
+def nest(depth: int) -> Any:
     found: Any = "x"
     for _ in range(depth):
         found = [found]
@@ -78,7 +78,7 @@ ODD: tuple[Any, ...] = (
     {},
     [[{}]],
     {"tag": []},
-    nested(400),
+    nest(400),
 )
 ODD_TEXTS = tuple(value for value in ODD if isinstance(value, str))
 

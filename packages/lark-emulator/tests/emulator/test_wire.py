@@ -12,7 +12,7 @@ from lark_emulator.callbacks import wire
 VECTOR = "P37w+VZImNgPEO1RBhJ6RtKl7n6zymIbEG1pReEzghk="
 
 
-def decrypted(body: bytes, key: str) -> bytes:
+def decrypt(body: bytes, key: str) -> bytes:
     hidden = base64.b64decode(json.loads(body)["encrypt"])
     cipher = Cipher(algorithms.AES(hashlib.sha256(key.encode()).digest()), modes.CBC(hidden[:16]))
     decryptor = cipher.decryptor()
@@ -39,4 +39,4 @@ def test_the_old_signature_is_a_sha1_with_the_verification_token() -> None:
 
 @given(st.binary(max_size=200), st.text(min_size=1), st.binary(min_size=16, max_size=16))
 def test_what_is_encrypted_can_be_read_with_the_key(payload: bytes, key: str, iv: bytes) -> None:
-    assert decrypted(wire.encrypt(payload, key, iv), key) == payload
+    assert decrypt(wire.encrypt(payload, key, iv), key) == payload

@@ -112,7 +112,7 @@ class DeafWire:
         self.socket.close()
 
 
-def masked(data: bytes, opcode: Any = Opcode.BINARY, *, fin: bool = True) -> bytes:
+def mask_frame(data: bytes, opcode: Any = Opcode.BINARY, *, fin: bool = True) -> bytes:
     """Return a WebSocket frame as a client sends it."""
     return WireFrame(opcode, data, fin).serialize(mask=True)
 

@@ -30,7 +30,7 @@ _ARGUMENTS = (
 _KEYS = {"Enter": 13, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, "Tab": 9, " ": 32}
 
 
-def installed() -> str | None:
+def find_chromium() -> str | None:
     """Return the Chromium on PATH, or None."""
     return next(filter(None, map(shutil.which, _NAMES)), None)
 

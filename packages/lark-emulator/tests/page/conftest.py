@@ -10,7 +10,7 @@ import pytest
 from lark_emulator import Emulator
 from tests.emulator.app_server import PATIENT, AppServer
 from tests.emulator.conftest import Api
-from tests.page.browser import Browser, installed
+from tests.page.browser import Browser, find_chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ CHAT = "oc_emulator_data_team"
 
 def _chromium() -> str:
     """Return the program; in the repository it is installed like the servers of other tests."""
-    found = installed()
+    found = find_chromium()
     if found is None:
         binaries = pytest.importorskip("tests.services.binaries", reason="Chromium is not installed")
         found = str(binaries.program("chromium", package="chromium", folders="/usr/bin"))
@@ -64,7 +64,7 @@ class Page:
         sent = self.api.data("POST", "/im/v1/messages", body, receive_id_type="chat_id")
         return str(sent["message_id"])
 
-    def shown(self, message_id: str) -> str:
+    def wait_until_drawn(self, message_id: str) -> str:
         """Wait until a message is drawn, and return the JavaScript that names it."""
         name = f"document.querySelector('[data-message=\"{message_id}\"]')"
         self.browser.wait(name)

@@ -13,7 +13,7 @@ from typing import Any
 
 from lark_emulator import Emulator
 from tests.emulator.conftest import Api
-from tests.page.browser import Browser, installed
+from tests.page.browser import Browser, find_chromium
 from tests.page.gallery import lark_md, options, plain
 
 WIDTH, HEIGHT = 1100, 800
@@ -94,7 +94,7 @@ DONE: dict[str, Any] = {
 
 def draw(target: Path) -> None:
     """Draw the picture."""
-    chromium = installed()
+    chromium = find_chromium()
     assert chromium, "Chromium must be on PATH"
     with tempfile.TemporaryDirectory() as profile, Emulator() as lark:
         browser, api = Browser(Path(profile), chromium), Api(lark)

@@ -66,7 +66,7 @@ def test_a_form_submits_what_was_filled_in(page: Page) -> None:
     sent = page.send({"schema": "2.0", "body": {"elements": [form]}})
     page.browser.call("Emulation.setTimezoneOverride", timezoneId="Asia/Shanghai")
     page.open()
-    card = page.shown(sent)
+    card = page.wait_until_drawn(sent)
     page.click_label(card, "Submit")
     page.browser.wait(f"{_element(card, 'input')}.innerText.includes('Required')")
     assert page.actions() == []
@@ -134,7 +134,7 @@ def test_controls_outside_a_form_call_back_at_once(page: Page) -> None:
     sent = page.send({"schema": "2.0", "body": {"elements": elements}})
     page.browser.call("Emulation.setTimezoneOverride", timezoneId="America/St_Johns")
     page.open()
-    card = page.shown(sent)
+    card = page.wait_until_drawn(sent)
     _choose(page, _element(card, "select_static"), "b")
     assert page.wait_for_actions(1)[-1] == {"tag": "select_static", "option": "b", "value": {"k": 1}}
     # With the keys: open, down to the third person, take.

@@ -66,7 +66,7 @@ def test_every_component_is_drawn_without_complaints(page: Page, schema: str) ->
         page.browser.wait("location.href === 'about:blank'")
         page.open()
         page.browser.wait("document.querySelector('.logo')")
-        names = [page.shown(one) for one in sent]
+        names = [page.wait_until_drawn(one) for one in sent]
         said = page.browser.ask("document.querySelector('.rail').innerText")
         assert ("消息" in said, "Chats" in said) == (language == "zh-CN", language == "en-GB")
         drawn = set(
@@ -105,7 +105,7 @@ def test_colours_are_those_of_the_palette(page: Page) -> None:
         page.browser.dark(on=dark)
         page.open()
         for template, pair in colours.items():
-            card = page.shown(names[gallery.TEMPLATES.index(template)])
+            card = page.wait_until_drawn(names[gallery.TEMPLATES.index(template)])
             ground = page.browser.ask(
                 f"getComputedStyle({card}.querySelector('.card-header')).backgroundColor"
             )
@@ -137,13 +137,13 @@ def test_posts_files_and_pictures_are_drawn(page: Page) -> None:
     ).json()
     file = page.send({"file_key": answer["data"]["file_key"]}, "file")
     page.open()
-    text = page.browser.ask(f"{page.shown(post)}.innerText")
+    text = page.browser.ask(f"{page.wait_until_drawn(post)}.innerText")
     assert all(part in text for part in ("Title", "bold", "@Bob", "👌", "item", "select '<b>'"))
-    page.browser.wait(f"{page.shown(picture)}.querySelector('img').naturalWidth === 64")
-    page.browser.click(f"{page.shown(picture)}.querySelector('button')")
+    page.browser.wait(f"{page.wait_until_drawn(picture)}.querySelector('img').naturalWidth === 64")
+    page.browser.click(f"{page.wait_until_drawn(picture)}.querySelector('button')")
     page.browser.wait("document.querySelector('.dialog img')?.naturalWidth === 64")
     page.browser.press("Enter")
-    saved = page.browser.ask(f"{page.shown(file)}.querySelector('a').href")
+    saved = page.browser.ask(f"{page.wait_until_drawn(file)}.querySelector('a').href")
     got = page.api.http.get(saved)
     assert got.content == b"a,b\n"
     assert got.headers["content-disposition"] == "attachment"

@@ -34,7 +34,7 @@ def test_a_card_arrives_is_clicked_and_changes_before_the_eyes(page: Page) -> No
     page.browser.ask("window.neverReloaded = true")
     button = _button("Approve", behaviors=[{"type": "callback", "value": {"id": 7}}])
     sent = page.send(_card("Deploy?", "blue", {"tag": "markdown", "content": "to *production*"}, button))
-    card = page.shown(sent)
+    card = page.wait_until_drawn(sent)
     assert "Deploy?" in page.browser.ask(f"{card}.innerText")
     page.click_label(card, "Approve")
     page.browser.wait("document.querySelector('.toast-success')?.innerText === 'Approved'")
@@ -53,7 +53,9 @@ def test_a_card_arrives_is_clicked_and_changes_before_the_eyes(page: Page) -> No
     page.browser.wait(f"{card}.querySelector('[data-template=red]')?.innerText === 'Rolled back'")
     reply = {"msg_type": "text", "content": '{"text":"why?"}', "reply_in_thread": True}
     answered = page.api.data("POST", f"/im/v1/messages/{sent}/reply", reply)
-    assert "Reply to Emulator bot" in page.browser.ask(f"{page.shown(answered['message_id'])}.innerText")
+    assert "Reply to Emulator bot" in page.browser.ask(
+        f"{page.wait_until_drawn(answered['message_id'])}.innerText"
+    )
     page.browser.click(f"{card}.querySelector('a.state')")
     page.browser.wait("document.querySelectorAll('article').length === 2")
     post = page.api.http.post
@@ -71,7 +73,7 @@ def test_each_person_sees_their_chats_and_clicks_as_themselves(page: Page) -> No
     body = {"receive_id": "dora", "msg_type": "text", "content": '{"text":"only for Dora"}'}
     page.api.data("POST", "/im/v1/messages", body, receive_id_type="user_id")
     page.open()
-    shown = page.shown(card)
+    shown = page.wait_until_drawn(card)
 
     def become(user: str) -> None:
         page.browser.ask(
@@ -94,7 +96,8 @@ def test_each_person_sees_their_chats_and_clicks_as_themselves(page: Page) -> No
     token = page.lark.user_token("alice")["user_access_token"]
     page.api.http.headers["Authorization"] = f"Bearer {token}"
     become("carol")
-    own = f"{page.shown(page.send({'text': 'from Alice'}, 'text'))}.querySelector('.message-top').innerText"
+    message = page.wait_until_drawn(page.send({"text": "from Alice"}, "text"))
+    own = f"{message}.querySelector('.message-top').innerText"
     assert page.browser.ask(own).startswith("Alice")
     assert "bot" not in page.browser.ask(own)
 
@@ -102,7 +105,7 @@ def test_each_person_sees_their_chats_and_clicks_as_themselves(page: Page) -> No
 def test_an_app_that_does_not_answer_is_said_and_the_emulator_may_come_back(page: Page) -> None:
     page.app.answer = lambda request: Answered(status=500) if "event" in request.json else willing(request)
     page.open()
-    card = page.shown(
+    card = page.wait_until_drawn(
         page.send(_card("Hi", "blue", _button("Go", behaviors=[{"type": "callback", "value": {}}])))
     )
     page.click_label(card, "Go")
@@ -122,7 +125,7 @@ def test_a_card_that_streams_grows_and_keeps_what_is_open(page: Page) -> None:
     made = {"type": "card_json", "data": json.dumps(card)}
     card_id = page.api.data("POST", "/cardkit/v1/cards", made)["card_id"]
     page.open()
-    shown = page.shown(page.send({"type": "card", "data": {"card_id": card_id}}))
+    shown = page.wait_until_drawn(page.send({"type": "card", "data": {"card_id": card_id}}))
     page.browser.click(f"{shown}.querySelector('.panel-header')")
     page.browser.wait(f"{shown}.innerText.includes('inside')")
     path = f"/cardkit/v1/cards/{card_id}/elements/text/content"

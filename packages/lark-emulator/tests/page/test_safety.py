@@ -194,8 +194,8 @@ def test_a_hostile_card_is_text(page: Page) -> None:
         "Page.addScriptToEvaluateOnNewDocument", source="window.owned = () => { window.was = 1 }"
     )
     page.open()
-    page.shown(huge)
-    name = page.shown(sent)
+    page.wait_until_drawn(huge)
+    name = page.wait_until_drawn(sent)
     drawn = page.browser.ask(f"{name}.innerText")
     assert "<img src=x onerror=owned()>" in drawn
     assert "<script>owned()</script>" in drawn

@@ -261,7 +261,7 @@ def test_approvals_come_in_windows(page: Page) -> None:
 def test_an_urgent_message_is_marked(page: Page) -> None:
     message_id = page.send({"text": "down"}, "text")
     page.open()
-    name = page.shown(message_id)
+    name = page.wait_until_drawn(message_id)
     for kind in ("phone", "app", "app"):
         user = page.lark.state()["users"][1]["open_ids"][page.lark.app_id]
         path = f"/im/v1/messages/{message_id}/urgent_{kind}"

@@ -81,7 +81,7 @@ def _run(command: list[str], given: str = "") -> None:
     )
 
 
-def _made(lark: Emulator) -> dict[str, str]:
+def _make_things(lark: Emulator) -> dict[str, str]:
     """Make a base with a table of one field, and a document, as the app; return their ids as variables."""
 
     def post(path: str, body: dict[str, Any], token: str = "") -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _made(lark: Emulator) -> dict[str, str]:
 def flow(command: list[str], home: Path) -> str:
     """Run a flow against a fresh emulator, and return what is wrong; "" if nothing is."""
     with Emulator(proxy=True, authority=home / "authority") as lark:
-        made = _made(lark)
+        made = _make_things(lark)
         before = lark.requests()[-1]["id"]
         chat = next(one for one in lark.state()["chats"] if lark.app_id in one["bots"])
         authority = lark.authority_file

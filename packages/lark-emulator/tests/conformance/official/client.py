@@ -34,12 +34,12 @@ def misbehave() -> None:
         time.sleep(first)
 
 
-def received(event: Any) -> None:
+def handle_message(event: Any) -> None:
     say(got="event", event_id=event.header.event_id, content=event.event.message.content)
     misbehave()
 
 
-def clicked(event: Any) -> Any:
+def handle_click(event: Any) -> Any:
     say(got="click", event_id=event.header.event_id, value=event.event.action.value)
     misbehave()
     return response(config["answer"]) if config.get("answer") else None
@@ -47,8 +47,8 @@ def clicked(event: Any) -> Any:
 
 handler = (
     lark.EventDispatcherHandler.builder("", "")
-    .register_p2_im_message_receive_v1(received)
-    .register_p2_card_action_trigger(clicked)
+    .register_p2_im_message_receive_v1(handle_message)
+    .register_p2_card_action_trigger(handle_click)
     .build()
 )
 client = lark.ws.Client(

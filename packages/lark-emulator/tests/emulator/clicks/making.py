@@ -23,7 +23,7 @@ OLD: dict[str, Any] = {
 OLD["elements"][0]["actions"][0].pop("behaviors")
 
 
-def sent(api: Api, card: Any = CARD, receiver: str = "oc_emulator_data_team") -> str:
+def send_card(api: Api, card: Any = CARD, receiver: str = "oc_emulator_data_team") -> str:
     answer = api.send(receiver, msg_type="interactive", content=json.dumps(card))
     return str(answer["data"]["message_id"])
 

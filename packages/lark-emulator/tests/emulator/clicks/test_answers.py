@@ -13,7 +13,7 @@ import httpx
 import pytest
 from lark_emulator import Emulator
 from tests.emulator.app_server import Answered, AppServer, Received
-from tests.emulator.clicks.making import CARD, DONE, OLD, content, sent
+from tests.emulator.clicks.making import CARD, DONE, OLD, content, send_card
 from tests.emulator.conftest import Api
 
 
@@ -21,7 +21,7 @@ def test_an_answer_shows_a_toast_and_another_card(lark: Emulator, api: Api, app:
     lark.set_callback(app.url, verify=False)
     toast = {"type": "success", "content": "thanks", "i18n": {"zh_cn": "谢谢"}}
     app.says({"toast": toast, "card": {"type": "raw", "data": DONE}})
-    result = lark.click(sent(api), "alice")
+    result = lark.click(send_card(api), "alice")
     assert (result["code"], result["toast"], result["card_updated"]) == (0, toast, True)
     assert content(lark) == DONE
 
@@ -31,7 +31,7 @@ def test_an_answer_may_name_a_template(lark: Emulator, api: Api, app: AppServer)
     lark.set_callback(app.url, verify=False)
     data = {"template_id": "ctp_1", "template_variable": {"a": 1}}
     app.says({"card": {"type": "template", "data": data}})
-    assert lark.click(sent(api), "alice")["card_updated"] is True
+    assert lark.click(send_card(api), "alice")["card_updated"] is True
     assert content(lark) == {"type": "template", "data": data}
 
 
@@ -58,7 +58,7 @@ def test_what_the_client_makes_of_an_answer(
 ) -> None:
     lark.set_callback(app.url, verify=False)
     app.says(answer)
-    result = lark.click(sent(api), "alice")
+    result = lark.click(send_card(api), "alice")
     assert (result["code"], result["status"]) == (code, 200)
     assert bool(result["error"]) is bool(code)
     assert content(lark) == CARD
@@ -69,7 +69,7 @@ def test_what_the_client_makes_of_an_answer(
 def test_only_200_counts(lark: Emulator, api: Api, app: AppServer, status: int) -> None:
     lark.set_callback(app.url, verify=False)
     app.says({"toast": {"content": "x"}}, status=status)
-    result = lark.click(sent(api), "alice")
+    result = lark.click(send_card(api), "alice")
     assert (result["code"], result["status"], result["toast"]) == (200671, status, None)
 
 
@@ -78,7 +78,7 @@ def test_an_app_that_is_too_slow_is_not_asked_again(lark: Emulator, api: Api, ap
     app.answer = lambda _: Answered() if release.wait(10) else Answered(500)
     lark.set_callback(app.url, verify=False)
     lark.settings(callback_timeout=0.05)
-    result = lark.click(sent(api), "alice")
+    result = lark.click(send_card(api), "alice")
     assert (result["code"], result["status"]) == (200341, None)
     assert lark.settings()["callback_timeout"] == 0.05
     assert Emulator().settings()["callback_timeout"] == 3
@@ -90,7 +90,7 @@ def test_an_app_that_is_too_slow_is_not_asked_again(lark: Emulator, api: Api, ap
 def test_an_app_that_cannot_be_reached(lark: Emulator, api: Api) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    message_id = sent(api)
+    message_id = send_card(api)
     assert lark.click(message_id, "alice")["code"] == 200340
     for url, code in (
         (f"http://127.0.0.1:{port}/", 200342),
@@ -115,7 +115,7 @@ def test_a_connection_that_breaks(lark: Emulator, api: Api, answer: bytes) -> No
         lark.set_callback(f"http://127.0.0.1:{listener.getsockname()[1]}/", verify=False)
         server = threading.Thread(target=serve, args=(listener,))
         server.start()
-        assert lark.click(sent(api), "alice")["code"] == 200342
+        assert lark.click(send_card(api), "alice")["code"] == 200342
         server.join()
 
 
@@ -130,7 +130,7 @@ def test_an_answer_that_ends_with_the_connection(lark: Emulator, api: Api) -> No
         lark.set_callback(f"http://127.0.0.1:{listener.getsockname()[1]}/", verify=False)
         server = threading.Thread(target=serve, args=(listener,))
         server.start()
-        assert lark.click(sent(api), "alice")["toast"] == {"content": "bye"}
+        assert lark.click(send_card(api), "alice")["toast"] == {"content": "bye"}
         server.join()
 
 
@@ -142,7 +142,7 @@ def test_requests_behind_a_click_wait_for_it(lark: Emulator, api: Api, app: AppS
         b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
     )
     with socket.create_connection(("127.0.0.1", lark.port), timeout=5) as wire:
-        wire.sendall(click % (sent(api).encode(), len(body), body))
+        wire.sendall(click % (send_card(api).encode(), len(body), body))
         wire.sendall(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
         wire.shutdown(socket.SHUT_WR)
         answer = b""
@@ -162,7 +162,7 @@ def test_what_is_under_way_is_given_up(lark: Emulator, api: Api, app: AppServer,
 
     app.answer = answer
     lark.set_callback(app.url, verify=False)
-    message_id = sent(api)
+    message_id = send_card(api)
     lark.settings(callback_timeout=60)
     with ThreadPoolExecutor(2) as pool:
         direct = pool.submit(lark.click, message_id, "alice")
@@ -182,7 +182,7 @@ def test_what_is_under_way_is_given_up(lark: Emulator, api: Api, app: AppServer,
 
 def test_a_stopped_emulator_sends_nothing(api: Api, app: AppServer, lark: Emulator) -> None:
     lark.set_callback(app.url, verify=False)
-    message_id = sent(api)
+    message_id = send_card(api)
     lark.stop()
     with pytest.raises(RuntimeError, match="stopped"):
         lark.click(message_id, "alice")
@@ -190,14 +190,14 @@ def test_a_stopped_emulator_sends_nothing(api: Api, app: AppServer, lark: Emulat
 
 def test_a_card_is_locked_while_a_click_waits(lark: Emulator, api: Api, app: AppServer) -> None:
     lark.set_callback(app.url, verify=False)
-    message_id = sent(api)
+    message_id = send_card(api)
     codes: list[Any] = []
 
-    def patched() -> Any:
+    def patch() -> Any:
         return api("PATCH", f"/im/v1/messages/{message_id}", {"content": json.dumps(DONE)})
 
     def answer(_: Received) -> Answered:
-        codes.append(patched())
+        codes.append(patch())
         return Answered(body=b"{}")
 
     app.answer = answer
@@ -206,7 +206,7 @@ def test_a_card_is_locked_while_a_click_waits(lark: Emulator, api: Api, app: App
         230099,
         "Failed to create card content, ext=ErrCode: 11310; ErrMsg: card action is lock; ",
     )
-    assert patched()["code"] == 0
+    assert patch()["code"] == 0
     lark.settings(card_rules=[])
-    assert lark.click(sent(api), "alice")["code"] == 0
+    assert lark.click(send_card(api), "alice")["code"] == 0
     assert codes[1]["code"] == 0

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from lark_emulator import Emulator
 from tests.emulator.app_server import Answered, AppServer, Received
-from tests.emulator.clicks.making import BUTTON, OLD, content, sent
+from tests.emulator.clicks.making import BUTTON, OLD, content, send_card
 from tests.emulator.conftest import Api
 
 
 def test_a_click_arrives_as_documented(lark: Emulator, api: Api, app: AppServer) -> None:
     lark.set_callback(app.url, verification_token="vt", verify=False)
-    message_id = sent(api)
+    message_id = send_card(api)
     result = lark.click(message_id, "alice")
     (came,) = app.received
     header, event = came.json["header"], came.json["event"]
@@ -49,7 +49,7 @@ def test_a_click_arrives_as_documented(lark: Emulator, api: Api, app: AppServer)
 
 def test_the_operator_has_a_user_id_only_with_the_scope(lark: Emulator, api: Api, app: AppServer) -> None:
     lark.set_callback(app.url, verify=False)
-    message_id = sent(api)
+    message_id = send_card(api)
     lark.change_app(scopes=["im:message"])
     lark.click(message_id, "alice")
     assert "user_id" not in app.received[-1].json["event"]["operator"]
@@ -57,7 +57,7 @@ def test_the_operator_has_a_user_id_only_with_the_scope(lark: Emulator, api: Api
 
 def test_every_delivery_is_encrypted_and_signed_anew(lark: Emulator, api: Api, app: AppServer) -> None:
     lark.set_callback(app.url, encrypt_key="key", verify=False)
-    message_id, before = sent(api), int(time.time())
+    message_id, before = send_card(api), int(time.time())
     lark.advance(24 * 3600)
     lark.click(message_id, "alice", copies=2)
     first, second = app.received
@@ -74,7 +74,7 @@ def test_a_form_with_a_field_without_a_name_fails_at_the_click(
     lark.set_callback(app.url)
     send = {**BUTTON, "form_action_type": "submit"}
     form = {"tag": "form", "name": "f", "elements": [{"tag": "input"}, send]}
-    shown = lark.click(sent(api, {"schema": "2.0", "body": {"elements": [form]}}), "alice")
+    shown = lark.click(send_card(api, {"schema": "2.0", "body": {"elements": [form]}}), "alice")
     assert (shown["code"], shown["status"]) == (200530, None)
     assert len(app.received) == 1  # the challenge
 
@@ -84,7 +84,7 @@ def test_whether_a_submit_button_brings_its_value_is_a_setting(
 ) -> None:
     lark.set_callback(app.url)
     form = {"tag": "form", "name": "f", "elements": [{**BUTTON, "form_action_type": "submit"}]}
-    message = sent(api, {"schema": "2.0", "body": {"elements": [form]}})
+    message = send_card(api, {"schema": "2.0", "body": {"elements": [form]}})
     assert lark.click(message, "alice")["action"]["value"] == {"run": 7}
     lark.settings(submit_value="left_out")
     assert "value" not in lark.click(message, "alice")["action"]
@@ -93,7 +93,7 @@ def test_whether_a_submit_button_brings_its_value_is_a_setting(
 def test_copies_are_the_same_callback_again(lark: Emulator, api: Api, app: AppServer) -> None:
     lark.set_callback(app.url, verify=False)
     app.says({"toast": {"content": "first"}}, {"toast": {"content": "again"}})
-    result = lark.click(sent(api), "alice", copies=3)
+    result = lark.click(send_card(api), "alice", copies=3)
     assert len({came.json["header"]["event_id"] for came in app.received}) == 1
     assert result["toast"]["content"] == "first"
     assert [each["toast"]["content"] for each in result["repeats"]] == ["again"] * 2
@@ -108,7 +108,7 @@ def test_many_users_click_at_once(lark: Emulator, api: Api, app: AppServer) -> N
 
     app.answer = answer
     lark.set_callback(app.url, verify=False)
-    message_id = sent(api)
+    message_id = send_card(api)
     with ThreadPoolExecutor(8) as pool:
         done = list(pool.map(lambda _: lark.click(message_id, "alice"), range(8)))
     assert {result["code"] for result in done} == {0}
@@ -121,7 +121,7 @@ def test_many_users_click_at_once(lark: Emulator, api: Api, app: AppServer) -> N
 def test_an_action_can_be_given_as_it_is(lark: Emulator, api: Api, app: AppServer) -> None:
     lark.settings(card_templates=["ctp_1"])
     lark.set_callback(app.url, verify=False)
-    message_id = sent(api, {"type": "template", "data": {"template_id": "ctp_1"}})
+    message_id = send_card(api, {"type": "template", "data": {"template_id": "ctp_1"}})
     action = {"tag": "button", "value": {"from": "template"}}
     assert lark.click(message_id, "alice", action=action)["action"] == action
     assert app.received[-1].json["event"]["action"] == action
@@ -138,7 +138,7 @@ def test_an_action_can_be_given_as_it_is(lark: Emulator, api: Api, app: AppServe
     ],
 )
 def test_clicks_that_make_no_sense(lark: Emulator, api: Api, click: dict[str, Any], text: str) -> None:
-    message_id = sent(api)
+    message_id = send_card(api)
     with pytest.raises(ValueError, match=text):
         lark.click(**{"message_id": message_id, "user": "alice", **click})
     path = f"/_emulator/cards/{click.pop('message_id', message_id)}/click"
@@ -148,9 +148,9 @@ def test_clicks_that_make_no_sense(lark: Emulator, api: Api, click: dict[str, An
 
 def test_cards_that_cannot_be_used_any_more(lark: Emulator, api: Api) -> None:
     text = api.send()["data"]["message_id"]
-    recalled = sent(api)
+    recalled = send_card(api)
     api("DELETE", f"/im/v1/messages/{recalled}")
-    new, old = sent(api), sent(api, OLD)
+    new, old = send_card(api), send_card(api, OLD)
     lark.advance(14 * 24 * 3600 + 1)
     for message_id, reason in ((text, "must be a card"), (recalled, "recalled"), (new, "14 days")):
         with pytest.raises(ValueError, match=reason):
@@ -161,7 +161,7 @@ def test_cards_that_cannot_be_used_any_more(lark: Emulator, api: Api) -> None:
 def test_clicks_over_http(lark: Emulator, api: Api, app: AppServer) -> None:
     set_to = api.http.post("/_emulator/callbacks", json={"url": app.url}).json()
     assert set_to["url"] == app.url
-    result = api.http.post(f"/_emulator/cards/{sent(api)}/click", json={"user": "bob"}).json()
+    result = api.http.post(f"/_emulator/cards/{send_card(api)}/click", json={"user": "bob"}).json()
     assert (result["code"], result["user"]) == (0, "bob")
     refused = api.http.post("/_emulator/callbacks", json={"url": f"{lark.base_url}/nothing"})
     assert (refused.status_code, "404" in refused.json()["error"]) == (400, True)
@@ -171,7 +171,7 @@ def test_old_callbacks_are_flat_and_answered_with_the_card(lark: Emulator, api: 
     lark.set_callback(app.url, old_cards=True, encrypt_key="key", verify=False)
     shown = {"config": {"update_multi": True}, "elements": [{"tag": "div"}]}
     app.says(shown)
-    message_id = sent(api, OLD)
+    message_id = send_card(api, OLD)
     result = lark.click(message_id, "alice")
     came = app.received[-1].json
     assert came == {
@@ -185,7 +185,7 @@ def test_old_callbacks_are_flat_and_answered_with_the_card(lark: Emulator, api: 
     }
     assert (result["card_updated"], content(lark)) == (True, shown)
     app.says({"toast": {"content": "hello"}})
-    lark.click(sent(api, OLD), "alice")
+    lark.click(send_card(api, OLD), "alice")
     assert content(lark) == OLD
 
 
@@ -204,5 +204,5 @@ def test_fields_left_empty(
         "schema": "2.0",
         "body": {"elements": [{"tag": "form", "name": "f", "elements": [*fields, send]}]},
     }
-    lark.click(sent(api, card), "alice")
+    lark.click(send_card(api, card), "alice")
     assert app.received[0].json["event"]["action"]["form_value"] == empty

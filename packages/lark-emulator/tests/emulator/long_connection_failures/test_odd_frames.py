@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lark_emulator.websocket.frames import DATA, Frame, encode
 from tests.emulator.test_frames import frames
-from tests.emulator.wire_client import PING, SECONDS, DeafWire, Wire, masked
+from tests.emulator.wire_client import PING, SECONDS, DeafWire, Wire, mask_frame
 from websockets.frames import Opcode
 
 if TYPE_CHECKING:
@@ -122,9 +122,9 @@ def test_nobody_acknowledges_what_another_connection_got(lark: Emulator) -> None
         (b"\x82\x05hello", 1002),  # not masked
         (b"\x83\x80\0\0\0\0", 1002),  # an opcode that does not exist
         (b"\xf2\x80\0\0\0\0", 1002),  # reserved bits
-        (masked(b"x", Opcode.CONT), 1002),  # goes on with nothing
+        (mask_frame(b"x", Opcode.CONT), 1002),  # goes on with nothing
         (b"\x82\xff\x00\x00\x00\x7f\xff\xff\xff\xff\0\0\0\0", 1009),  # announces 2 TB
-        (masked(b"x" * (1024 * 1024 + 1)), 1009),
+        (mask_frame(b"x" * (1024 * 1024 + 1)), 1009),
     ],
     ids=["unmasked", "opcode", "reserved", "continuation", "announced", "too-large"],
 )
@@ -148,25 +148,25 @@ def test_what_breaks_the_websocket_protocol_ends_the_connection(
 def test_a_message_in_pieces(lark: Emulator) -> None:
     with DeafWire(lark) as wire:
         pieces = (
-            masked(PING[:3], fin=False)
-            + masked(PING[3:5], Opcode.CONT, fin=False)
-            + masked(PING[5:], Opcode.CONT)
+            mask_frame(PING[:3], fin=False)
+            + mask_frame(PING[3:5], Opcode.CONT, fin=False)
+            + mask_frame(PING[5:], Opcode.CONT)
         )
         for at in range(len(pieces)):
             wire.socket.sendall(pieces[at : at + 1])
         assert wait(lambda: lark.connections()[0]["pings"]) == 1
-        wire.socket.sendall(masked(b"a", Opcode.TEXT, fin=False) + masked(PING, Opcode.CONT))
+        wire.socket.sendall(mask_frame(b"a", Opcode.TEXT, fin=False) + mask_frame(PING, Opcode.CONT))
         assert wait(lambda: lark.connections()[0]["garbage"]) == 1
 
 
 def test_what_comes_right_behind_the_handshake(lark: Emulator) -> None:
-    with DeafWire(lark, behind=masked(PING)):
+    with DeafWire(lark, behind=mask_frame(PING)):
         assert wait(lambda: lark.connections()[0]["pings"]) == 1
 
 
 def test_what_comes_while_the_handshake_is_late(lark: Emulator) -> None:
     lark.fault("GET", "/ws/v2", delay_ms=100)
-    with DeafWire(lark, behind=masked(PING)):
+    with DeafWire(lark, behind=mask_frame(PING)):
         assert wait(lambda: lark.connections()[0]["pings"]) == 1
     lark.fault("GET", "/ws/v2", delay_ms=60_000)
     with pytest.raises((AssertionError, ConnectionError)), DeafWire(lark, behind=b"x" * 100_000) as wire:
