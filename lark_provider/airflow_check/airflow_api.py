@@ -72,8 +72,8 @@ async def _account(api: AirflowApi, dags: list[Mapping[str, Any]]) -> Outcome:
         )
     if not dags:
         return Outcome(
-            "The account must see DAGs, got none. Next: give it a role that reads all DAGs, such as "
-            "Viewer; or add a DAG.",
+            "The account sees no DAG. Next: give it a role that reads all DAGs, such as Viewer; or add a "
+            "DAG.",
             "warning",
         )
     return Outcome(f"reads {len(dags)} DAG(s), their runs, tasks and questions")
@@ -138,12 +138,12 @@ async def _plugin(api: AirflowApi, secrets: BridgeSecrets) -> Outcome:
         )
     if status in _ABSENT:
         return Outcome(
-            f"Airflow's API server must have the plugin, got status {status}. Next: install this package "
+            f"Airflow's API server does not have the plugin (status {status}). Next: install this package "
             f"there, set {SECRET_VARIABLE} and a database, and restart it.",
             "unhealthy",
         )
     if status >= _SERVER_ERROR:
         return Outcome(
-            f"The plugin must answer, got status {status}. Next: look in the API server's log.", "unhealthy"
+            f"The plugin failed with status {status}. Next: look in the API server's log.", "unhealthy"
         )
     return Outcome("is there, and takes what this secret signs")

@@ -16,7 +16,7 @@ def check_api_servers(hold: float | None) -> Outcome:
     """
     if not config.has_database():
         return Outcome(
-            "A database must be configured, got none. Next: set LARK_DATABASE_URL or POSTGRES_HOST, …, the "
+            "No database is configured. Next: set LARK_DATABASE_URL or POSTGRES_HOST, …, the "
             "same for the bridge and Airflow's API servers.",
             "unhealthy",
         )
@@ -29,7 +29,7 @@ def check_api_servers(hold: float | None) -> Outcome:
     )
     if not found:
         return Outcome(
-            "Each API server must have recorded itself, got none in the last minutes. Next: check that "
+            "No API server has recorded itself in the last minutes. Next: check that "
             "they run with this package, the same database and LARK_BRIDGE_SECRET.",
             "unhealthy",
         )

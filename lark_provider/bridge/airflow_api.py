@@ -97,12 +97,12 @@ class AirflowApi:
                 status, answer = await self._send("GET", url, token, params)
         if status == _NOT_FOUND and _names_resource(answer):
             return None
-        # Taken for "gone", it would withdraw every open question.
+        # If a proxy's 404 were read as "there is none", every open question would be withdrawn.
         is_found = status == _OK and isinstance(answer, dict)
         if status == _NOT_FOUND or (status < 400 and not is_found):  # noqa: PLR2004 - refused
             raise AirflowRefusedError(
-                f"Airflow must answer GET {url} as its REST API does, got status {status} of something else. "
-                f"Next: check {URL}, and the path and login of a proxy in front of Airflow.",
+                f"GET {url} was answered with status {status}, and not by Airflow's REST API. Next: check "
+                f"{URL}, and the path and login of a proxy in front of Airflow.",
                 status=status,
             )
         if status >= 400:  # noqa: PLR2004 - refused
@@ -196,7 +196,7 @@ class AirflowApi:
         status, answer = await self._request(method, path, **given)
         if status == _TOO_MANY or status >= _SERVER_ERROR:
             raise AirflowUnavailableError(
-                f"Airflow must answer {method} {path}, got status {status}: {_detail(answer)}. Next: look in "
+                f"Airflow answered {method} {path} with status {status}: {_detail(answer)}. Next: look in "
                 "the API server's log."
             )
         return status, answer
@@ -209,7 +209,7 @@ class AirflowApi:
         except (self._library.HTTPError, TimeoutError, OSError) as error:
             measured.AIRFLOW_ERRORS.add()
             raise AirflowUnavailableError(
-                f"Airflow at {self._url} must answer {method} {path}, got {type(error).__name__}. Next: "
+                f"Cannot reach Airflow at {self._url} ({type(error).__name__} on {method} {path}). Next: "
                 "check that its API server runs and is reachable from here."
             ) from None
         measured.AIRFLOW_SECONDS.observe(time.monotonic() - began)

@@ -12,6 +12,7 @@ from lark_provider.protocol.errors import LarkAPIError, LarkError, PermissionDen
 from lark_provider.protocol.hitl.keys import idempotency_key
 from lark_provider.storage.chat_commands import ChatCommands, ClaimedCommand
 from lark_provider.support import threads
+from lark_provider.support.throttle import Throttle
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +28,13 @@ class CommandReplies:
         store: The commands.
         apps: The apps whose bots answer.
         routes: Says in which language.
+        warnings: Limits warnings about what is tried again.
     """
 
-    def __init__(self, store: ChatCommands, apps: BridgeClients, routes: RoutesFile) -> None:
-        self._store, self._apps, self._routes = store, apps, routes
+    def __init__(
+        self, store: ChatCommands, apps: BridgeClients, routes: RoutesFile, warnings: Throttle
+    ) -> None:
+        self._store, self._apps, self._routes, self._warnings = store, apps, routes, warnings
         self._bots: dict[str, str] = {}
 
     async def bot(self, app_id: str) -> str:
@@ -54,7 +58,7 @@ class CommandReplies:
         return bool(found)
 
     async def send_link(self, claimed: ClaimedCommand, url: str) -> None:
-        """Send a person the link to link themselves, and nobody else: whoever has it can act as they.
+        """Send a person the link to link themselves; no one else gets it, since its holder acts for them.
 
         Args:
             claimed: Their command.
@@ -75,7 +79,7 @@ class CommandReplies:
             if isinstance(error, LarkAPIError) and (
                 isinstance(error, PermissionDeniedError) or not error.retryable
             ):
-                fields = _log_fields(claimed) | {"error": str(error)}
+                fields = claimed.log_fields | {"error": str(error)}
                 logger.error("Link not sent to the person who typed a command", extra=fields)  # noqa: TRY400
                 return
             raise
@@ -86,12 +90,16 @@ class CommandReplies:
             await self._reply(claimed)
         except LarkError as error:
             problem = str(error)
-            fields = _log_fields(claimed) | {"error": problem}
+            fields = claimed.log_fields | {"error": problem}
             if not (is_lost(error, claimed.changed_ago) or is_unusable(error, claimed.changed_ago)):
                 pause = min(_LONGEST_PAUSE, 0.5 * 2 ** min(claimed.attempts - 1, 10))
-                logger.warning(
-                    "Chat command not answered; will retry", extra=fields | {"retry_in_s": round(pause, 1)}
-                )
+                fields["retry_in_s"] = round(pause, 1)
+
+                def log(suppressed: int) -> None:
+                    extra = fields | {"suppressed": suppressed}
+                    logger.warning("Chat command not answered; will retry", extra=extra)
+
+                self._warnings.note(("command reply", type(error).__name__), log)
                 await threads.run(lambda: self._store.postpone(claimed, pause))
                 return
             logger.error("Chat command cannot be answered", extra=fields)  # noqa: TRY400 - the text says it all
@@ -111,11 +119,3 @@ class CommandReplies:
             if error.code not in _NO_THREAD:
                 raise
             await messaging.reply(message.message_id, text, uuid=key)
-
-
-def _log_fields(claimed: ClaimedCommand) -> dict[str, str | int]:
-    return {
-        "app_id": claimed.message.app_id,
-        "message_id": claimed.message.message_id,
-        "attempts": claimed.attempts,
-    }

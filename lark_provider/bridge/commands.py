@@ -60,20 +60,21 @@ class _Decision:
 
 
 class ChatCommandWork:
-    """The work on chat commands, for `Bridge(extensions=…)`.
+    """The work on chat commands of one bridge.
 
     Args:
+        bridge: The bridge.
         routes: What messages may run or show.
     """
 
-    def __init__(self, routes: RoutesFile) -> None:
-        self._routes = routes
-
-    def steps(self, bridge: Bridge) -> Sequence[BridgeStep]:
-        """Return what is repeated: new commands, their answers, and the ends of their runs."""
-        self._api, self._settings = bridge.api, bridge.settings
+    def __init__(self, bridge: Bridge, routes: RoutesFile) -> None:
+        self._api, self._settings, self._routes = bridge.api, bridge.settings, routes
+        self._warnings = bridge.warnings
         self._store = ChatCommands(bridge.database)
-        self._replies = CommandReplies(self._store, bridge.apps, self._routes)
+        self._replies = CommandReplies(self._store, bridge.apps, routes, bridge.warnings)
+
+    def steps(self) -> Sequence[BridgeStep]:
+        """Return what is repeated: new commands, their answers, and the ends of their runs."""
         return (
             BridgeStep("commands", _SECONDS, self.work),
             BridgeStep("command replies", _SECONDS, self._replies.work),
@@ -108,7 +109,7 @@ class ChatCommandWork:
             )
         ):
             measured.BRIDGE_COMMANDS.add(decision.outcome)
-            fields = _log_fields(claimed) | {"outcome": decision.outcome}
+            fields = claimed.log_fields | {"outcome": decision.outcome}
             logger.info("Chat command decided", extra=fields)
 
     async def _decide(self, claimed: ClaimedCommand) -> _Decision | None:
@@ -207,7 +208,7 @@ class ChatCommandWork:
             return result
         if status == _UNPROVEN:
             logger.error(
-                "Command not proven to Airflow's plugin; check LARK_BRIDGE_SECRET", extra=_log_fields(claimed)
+                "Command not proven to Airflow's plugin; check LARK_BRIDGE_SECRET", extra=claimed.log_fields
             )
         reason = f"status {status}: {'no result' if result is None else result.outcome}"
         if result is None and status in _ABSENT:
@@ -226,11 +227,18 @@ class ChatCommandWork:
         try:
             run = await self._api.get(f"/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}")
         except (AirflowUnavailableError, AirflowRefusedError) as error:
-            fields = _log_fields(claimed) | {"error": str(error), "retry_in_s": round(pause, 1)}
-            logger.warning("Run of a chat command not read; will retry", extra=fields)
+            fields = claimed.log_fields | {"error": str(error)}
             if claimed.changed_ago >= WATCH_SECONDS:
+                logger.error("Run of a chat command given up; its end is not reported", extra=fields)  # noqa: TRY400
                 text = format_end("unwatched", dag_id, {}, self._language)
                 return await threads.run(lambda: self._store.record_ended(claimed, text))
+            fields["retry_in_s"] = round(pause, 1)
+
+            def log(suppressed: int) -> None:
+                more = {"suppressed": suppressed}
+                logger.warning("Run of a chat command not read; will retry", extra=fields | more)
+
+            self._warnings.note(("command run", type(error).__name__), log)
             await threads.run(lambda: self._store.postpone(claimed, pause))
             return False
         state = "deleted" if run is None else str(run.get("state"))
@@ -246,8 +254,13 @@ class ChatCommandWork:
 
     async def _postpone(self, claimed: ClaimedCommand, reason: str) -> None:
         pause = min(_LONGEST_PAUSE, 0.5 * 2 ** min(claimed.attempts - 1, 10))
-        fields = _log_fields(claimed) | {"reason": reason, "retry_in_s": round(pause, 1)}
-        logger.warning("Chat command not performed; will retry", extra=fields)
+        fields = claimed.log_fields | {"reason": reason, "retry_in_s": round(pause, 1)}
+
+        def log(suppressed: int) -> None:
+            extra = fields | {"suppressed": suppressed}
+            logger.warning("Chat command not performed; will retry", extra=extra)
+
+        self._warnings.note(("command", reason[:40]), log, overflow="command")
         await threads.run(lambda: self._store.postpone(claimed, pause))
 
     async def _measure(self) -> None:
@@ -266,11 +279,3 @@ class ChatCommandWork:
 
     def _link(self, dag_id: str, run_id: str) -> str:
         return f"{self._settings.public_url}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
-
-
-def _log_fields(claimed: ClaimedCommand) -> dict[str, Any]:
-    return {
-        "app_id": claimed.message.app_id,
-        "message_id": claimed.message.message_id,
-        "attempts": claimed.attempts,
-    }

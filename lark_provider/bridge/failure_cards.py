@@ -41,10 +41,27 @@ _OUTBOX_SECONDS = 1.0
 _LONGEST_POLL = 300.0
 
 
-class FailureReports:
-    """The work on failures, for `Bridge(extensions=…)`.
+def check_poll_seconds(seconds: float) -> None:
+    """Check the time between two polls for failures.
 
     Args:
+        seconds: As `--failure-seconds` gives it.
+
+    Raises:
+        ConfigurationError: It is not a number above 0 and at most 300.
+    """
+    if not 0 < seconds <= _LONGEST_POLL:
+        raise ConfigurationError(
+            f"--failure-seconds must be above 0 and at most {_LONGEST_POLL:g}, got {seconds!r}. Next: "
+            "leave it out, or pass such a number."
+        )
+
+
+class FailureReports:
+    """The work on failures of one bridge.
+
+    Args:
+        bridge: The bridge.
         routes: Who is notified of which failures.
         seconds: Between two polls for failures.
 
@@ -52,38 +69,31 @@ class FailureReports:
         ConfigurationError: `seconds` is not a number above 0 and at most 300.
     """
 
-    def __init__(self, routes: RoutesFile, seconds: float = POLL_SECONDS) -> None:
-        if not 0 < seconds <= _LONGEST_POLL:
-            raise ConfigurationError(
-                f"--failure-seconds must be above 0 and at most {_LONGEST_POLL:g}, got {seconds!r}. Next: "
-                "leave it out, or pass such a number."
-            )
-        self._routes, self._seconds = routes, seconds
-
-    def steps(self, bridge: Bridge) -> Sequence[BridgeStep]:
-        """Return what is repeated: the poll of failures, and the delivery of the outbox."""
-        settings, database = bridge.settings, bridge.database
-        self._apps = IncidentApps(database, bridge.apps, bridge.app_id)
-        self._mutes, self._clicks, self._database = Mutes(database), AppliedClicks(database), database
-        cursor = FailureCursor(database, f"{settings.airflow.url}\n{settings.team or ''}")
-        poller = FailurePoller(bridge.api, cursor, self._mutes, self._apps, self._routes, settings.public_url)
-        apps = OutboxApps(database.render_as_string(hide_password=False))
-        deliverer = Deliverer(Outbox(database), apps, replaces=self._routes.replaces_lost)
-
-        async def deliver() -> bool:
-            return await deliverer.once() > 0
-
-        escalator = Escalator(database, self._apps, bridge.apps)
+    def __init__(self, bridge: Bridge, routes: RoutesFile, seconds: float = POLL_SECONDS) -> None:
+        check_poll_seconds(seconds)
+        settings, database, url = bridge.settings, bridge.database, bridge.settings.public_url
+        apps = IncidentApps(database, bridge.apps, bridge.app_id)
+        self._apps, self._database, self._seconds = apps, database, seconds
+        self._mutes, self._clicks = Mutes(database), AppliedClicks(database)
         name = f"{settings.airflow.url}\n{settings.team or ''}"
-        digests = DigestSender(
-            bridge.api, Digests(database, name), self._apps, self._routes, settings.public_url
-        )
+        cursor = FailureCursor(database, name)
+        self._poller = FailurePoller(bridge.api, cursor, self._mutes, apps, routes, url)
+        self._escalator = Escalator(database, apps, bridge.apps)
+        self._digests = DigestSender(bridge.api, Digests(database, name), apps, routes, url)
+        senders = OutboxApps(database.render_as_string(hide_password=False))
+        self._deliverer = Deliverer(Outbox(database), senders, replaces=routes.replaces_lost)
+
+    def steps(self) -> Sequence[BridgeStep]:
+        """Return what is repeated: the poll of failures, escalations, digests, and the outbox's delivery."""
         return (
-            BridgeStep("failures", self._seconds, poller.poll, is_alone=True),
-            BridgeStep("escalations", escalating.SECONDS, escalator.work),
-            BridgeStep("digests", digesting.SECONDS, digests.work, is_alone=True),
-            BridgeStep("outbox", _OUTBOX_SECONDS, deliver),
+            BridgeStep("failures", self._seconds, self._poller.poll, is_alone=True),
+            BridgeStep("escalations", escalating.SECONDS, self._escalator.work),
+            BridgeStep("digests", digesting.SECONDS, self._digests.work, is_alone=True),
+            BridgeStep("outbox", _OUTBOX_SECONDS, self._deliver),
         )
+
+    async def _deliver(self) -> bool:
+        return await self._deliverer.deliver_due() > 0
 
     async def show(self, applied: Applied, result: ClickResult) -> bool:
         """Show on a failure's card what became of a click on it.

@@ -9,8 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from lark_provider.bridge import failure_errors as errors
-from lark_provider.bridge.airflow_api import AirflowApi
-from lark_provider.bridge.at_once import few_at_once
+from lark_provider.bridge.airflow_api import AT_ONCE, AirflowApi
 from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableError
 from lark_provider.bridge.incident_apps import IncidentApps
 from lark_provider.outbox import outgoing
@@ -20,6 +19,7 @@ from lark_provider.protocol.incidents.shown import ShownIncident
 from lark_provider.storage.failures import OpenIncident
 from lark_provider.storage.incidents import Incidents
 from lark_provider.support.bounded_cache import BoundedCache
+from lark_provider.support.concurrency import map_few
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ class FailureLogs:
                 if explained is not None:
                     found[event.ti_id] = explained
 
-        await few_at_once(read, events)
+        await map_few(read, events, AT_ONCE)
         self._seconds -= loop.time() - began
         return found
 

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from lark_provider.bridge import failure_reading as reading
-from lark_provider.bridge.airflow_api import AirflowApi
-from lark_provider.bridge.at_once import few_at_once
+from lark_provider.bridge.airflow_api import AT_ONCE, AirflowApi
 from lark_provider.bridge.dags import Dags
 from lark_provider.bridge.failure_logs import FailureLogs
 from lark_provider.bridge.failure_reading import EndedRun
@@ -19,6 +18,7 @@ from lark_provider.bridge.routes import RouteReceiver, RoutesFile
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.storage.failures import FailureCursor, Mutes, OpenRun
 from lark_provider.support import measured, threads
+from lark_provider.support.concurrency import map_few
 
 INSTANCES, RUNS = "/dags/~/dagRuns/~/taskInstances", "/dags/~/dagRuns"
 POLL_SECONDS = 15.0
@@ -130,7 +130,7 @@ class FailurePoller:
                 await self._recorder.recover(app, end, instances)
 
         places = ((run, ended.get((run.dag_id, run.run_id))) for run in open_runs)
-        await few_at_once(recover, [(run, end) for run, end in places if end is not None])
+        await map_few(recover, [(run, end) for run, end in places if end is not None], AT_ONCE)
 
     async def _report_runs(self, failed: Sequence[EndedRun], told: Collection[tuple[str, str]]) -> None:
         """Report runs that failed without a failed task, as by their time-out or since none could go on.
@@ -139,7 +139,7 @@ class FailurePoller:
         """
         new = [one for one in failed if one not in self._seen_runs and (one.dag_id, one.run_id) not in told]
         dags = await self._dags.get({one.dag_id for one in new}) if new else {}
-        await few_at_once(lambda run: self._report_run(run, dags[run.dag_id]), new)
+        await map_few(lambda run: self._report_run(run, dags[run.dag_id]), new, AT_ONCE)
         self._seen_runs |= dict.fromkeys(failed)
         while len(self._seen_runs) > _MOST_SEEN:
             del self._seen_runs[next(iter(self._seen_runs))]

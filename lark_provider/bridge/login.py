@@ -75,7 +75,7 @@ class Login:
         found = answer.get("access_token") if isinstance(answer, dict) else None
         if not isinstance(found, str):
             raise AirflowRefusedError(
-                f"Airflow must give a token to {self._credentials.username}, got status {status}. Next: "
+                f"Airflow gave no token to {self._credentials.username} (status {status}). Next: "
                 f"check {USERNAME} and {PASSWORD}, and that its auth manager serves POST {TOKEN_PATH}.",
                 status=status,
             )

@@ -8,13 +8,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from lark_provider.bridge import reading
-from lark_provider.bridge.airflow_api import PAGE, AirflowApi
-from lark_provider.bridge.at_once import few_at_once
+from lark_provider.bridge.airflow_api import AT_ONCE, PAGE, AirflowApi
 from lark_provider.bridge.audit_log import AuditLog
 from lark_provider.bridge.errors import AirflowRefusedError
 from lark_provider.protocol.hitl.model import End, TaskInstance
 from lark_provider.storage.questions import Questions
 from lark_provider.support import threads
+from lark_provider.support.concurrency import map_few
 from lark_provider.support.once import Once
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class QuestionEnds:
         ends = await self.answered_ends(ti_ids, len(ti_ids) // 100 + 2) if len(ti_ids) > FEW else {}
         others = sorted(set(ti_ids) - ends.keys())
         tasks = list((await threads.run(lambda: self._store.tasks(others))).values())
-        for task, end in zip(tasks, await few_at_once(self._end, tasks), strict=True):
+        for task, end in zip(tasks, await map_few(self._end, tasks, AT_ONCE), strict=True):
             if end is not None:
                 ends[task.ti_id] = end
         return await self.record(ends)

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lark_provider.bridge import reading
-from lark_provider.bridge.airflow_api import PAGE, AirflowApi
-from lark_provider.bridge.at_once import few_at_once
+from lark_provider.bridge.airflow_api import AT_ONCE, PAGE, AirflowApi
 from lark_provider.bridge.dags import Dags
 from lark_provider.bridge.question_ends import FEW, QUESTIONS, QuestionEnds
 from lark_provider.bridge.settings import BridgeSettings
@@ -21,6 +20,7 @@ from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.model import HitlQuestion
 from lark_provider.storage.questions import Questions
 from lark_provider.support import threads
+from lark_provider.support.concurrency import map_few
 
 logger = logging.getLogger(__name__)
 
@@ -168,7 +168,7 @@ class QuestionPoller:
     async def _details(self, instances: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
         """Return the details of task instances as they are now, a few at a time; of some there are none."""
         paths = (f"{reading.task_instance(one).path}/hitlDetails" for one in instances)
-        details = await few_at_once(self._api.get, paths)
+        details = await map_few(self._api.get, paths, AT_ONCE)
         return {str(ti["id"]): one for ti, one in zip(instances, details, strict=True) if one is not None}
 
     async def _newest(self, ti_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:

@@ -40,13 +40,27 @@ _RENEW_SECONDS, _DRAIN_SECONDS = 5.0, 20.0
 
 
 class Extension(Protocol):
-    """Further work of a bridge, such as that on failures."""
+    """Further work of a running bridge, such as that on failures."""
 
-    def steps(self, bridge: Bridge) -> Sequence[BridgeStep]:
+    def steps(self) -> Sequence[BridgeStep]:
         """Return what is repeated."""
 
     async def show(self, applied: Any, result: Any) -> bool:
         """Show the result of a click, see `results.OtherResult`."""
+
+
+def _show_by(extensions: Sequence[Extension]) -> OtherResult | None:
+    """Return what shows the result of a click by the first extension that can."""
+    if not extensions:
+        return None
+
+    async def show(applied: Any, result: Any) -> bool:
+        for one in extensions:
+            if await one.show(applied, result):
+                return True
+        return False
+
+    return show
 
 
 class Bridge:
@@ -57,13 +71,14 @@ class Bridge:
         database: The database, as `storage.urls.database` returns it.
         find_app: Returns the id of the app that sends where a route names none; it may block.
         routes: The routes.
-        extensions: Further work.
+        extensions: Make further work for the bridge, once its attributes are set.
         probes: Answers health probes.
 
     Attributes:
         api: Airflow.
         apps: The clients of Lark.
         app_id: The app that sends where a route names none.
+        warnings: Limits the rate of repeated warnings.
     """
 
     app_id: str
@@ -75,15 +90,15 @@ class Bridge:
         find_app: Callable[[], str],
         routes: Receivers,
         *,
-        extensions: Sequence[Extension] = (),
+        extensions: Sequence[Callable[[Bridge], Extension]] = (),
         probes: Probes | None = None,
     ) -> None:
         self.settings, self.database, self.routes = settings, database, routes
         self._find_app = find_app
-        self._extensions, self._probes = extensions, probes
+        self._make_extensions, self._probes = extensions, probes
         self._lease = BridgeLease(database, f"poll {settings.team or ''}", LEASE_SECONDS)
         self._leads = False
-        self._warnings = Throttle(most=200)
+        self.warnings = Throttle(most=200)
         self._stop = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -138,7 +153,7 @@ class Bridge:
         return False
 
     async def _until_stopped(self, steps: Sequence[BridgeStep]) -> None:
-        warnings = asyncio.ensure_future(self._warnings.run())
+        warnings = asyncio.ensure_future(self.warnings.run())
         stopped = asyncio.ensure_future(self._stop.wait())
         running: list[asyncio.Future[None]] = [asyncio.ensure_future(self._repeat(step)) for step in steps]
         ends_pump = threading.Event()
@@ -166,6 +181,7 @@ class Bridge:
             await asyncio.gather(*running, warnings, stopped, return_exceptions=True)
 
     def _steps(self) -> list[BridgeStep]:
+        extensions = [make(self) for make in self._make_extensions]
         questions = QuestionWork(
             api=self.api,
             apps=self.apps,
@@ -173,23 +189,11 @@ class Bridge:
             database=self.database,
             settings=self.settings,
             routes=self.routes,
-            warnings=self._warnings,
-            others=self._others(),
+            warnings=self.warnings,
+            others=_show_by(extensions),
         )
-        of_extensions = (step for one in self._extensions for step in one.steps(self))
+        of_extensions = (step for one in extensions for step in one.steps())
         return [BridgeStep("lease", _RENEW_SECONDS, self._renew), *questions.steps(), *of_extensions]
-
-    def _others(self) -> OtherResult | None:
-        if not self._extensions:
-            return None
-
-        async def show(applied: Any, result: Any) -> bool:
-            for one in self._extensions:
-                if await one.show(applied, result):
-                    return True
-            return False
-
-        return show
 
     async def _repeat(self, step: BridgeStep) -> None:
         backoff = Backoff(1.0, 30.0)
@@ -224,7 +228,7 @@ class Bridge:
             else:
                 logger.error("Bridge step failed unexpectedly; will retry", extra=fields, exc_info=error)
 
-        self._warnings.note((step.name, type(error).__name__), log)
+        self.warnings.note((step.name, type(error).__name__), log)
 
     async def _renew(self) -> None:
         leads = await threads.run(self._lease.take)

@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 _WARN_SECONDS = 60.0
 _OTHER_DATABASE = (
-    "The database must be the one where the wait began, got another database: the answer would never be "
-    "seen. Next: give workers and triggerers the same [lark] database_url or database_conn_id."
+    "This is not the database where the wait began, so its answer would never be seen. Next: give workers "
+    "and triggerers the same [lark] database_url or database_conn_id."
 )
 MISSING_QUESTION = (
     "The question must be in this database, got none or an unreadable one: it was deleted or damaged, or the "

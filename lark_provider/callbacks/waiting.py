@@ -127,8 +127,8 @@ def in_time(ask: Callable[[], T]) -> T:
         return threads.start(ask).result(ASK_SECONDS)
     except TimeoutError:
         raise StorageError(
-            f"The database must answer within {ASK_SECONDS:g} s, got no answer. Next: check that it runs, "
-            "and is neither frozen nor overloaded.",
+            f"The database did not answer within {ASK_SECONDS:g} s. Next: check that it runs, and is "
+            "neither frozen nor overloaded.",
             retryable=True,
         ) from None
 

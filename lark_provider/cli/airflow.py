@@ -82,7 +82,7 @@ def run_bridge(arguments: argparse.Namespace) -> int:
     from lark_provider import metrics
     from lark_provider.bridge import settings
     from lark_provider.bridge.commands import ChatCommandWork
-    from lark_provider.bridge.failure_cards import FailureReports
+    from lark_provider.bridge.failure_cards import FailureReports, check_poll_seconds
     from lark_provider.bridge.routes import RoutesFile
     from lark_provider.bridge.service import Bridge, serve
     from lark_provider.callbacks.probes.probes import Probes
@@ -101,6 +101,7 @@ def run_bridge(arguments: argparse.Namespace) -> int:
         hold_seconds=_hold(arguments.hold_seconds, routes.hold),
         poll_seconds=arguments.poll_seconds,
     )
+    check_poll_seconds(arguments.failure_seconds)
     database = urls.database()
     client = LarkServiceClient(arguments.app_id or routes.app_id)
     start_metrics(arguments)
@@ -117,7 +118,10 @@ def run_bridge(arguments: argparse.Namespace) -> int:
             database,
             lambda: client.app_id,
             file,
-            extensions=[FailureReports(file, arguments.failure_seconds), ChatCommandWork(file)],
+            extensions=[
+                lambda bridge: FailureReports(bridge, file, arguments.failure_seconds),
+                lambda bridge: ChatCommandWork(bridge, file),
+            ],
             probes=probes,
         )
     )

@@ -113,7 +113,7 @@ async def _deliver(notice: Notice, recorder: Recorder, row: str, name: str) -> S
     while (seconds := left.remaining() - _LAST_SECONDS) > 0:
         deliverer = Deliverer(recorder.outbox, apps, seconds=seconds)
         try:
-            await deliverer.once(only=name)
+            await deliverer.deliver_due(only=name)
             found = await deliverer.state(row)
         except (LarkError, TimeoutError) as error:
             why = str(error) or "the database does not answer"

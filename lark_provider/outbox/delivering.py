@@ -24,6 +24,8 @@ from lark_provider.storage.outbox import Outbox
 from lark_provider.storage.outbox_rows import ClaimedRow, open_payload
 from lark_provider.support import measured, threads
 from lark_provider.support.environment import ENVIRONMENT
+from lark_provider.support.once import Once
+from lark_provider.support.throttle import Throttle
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -68,8 +70,9 @@ class Deliverer:
         self._outbox, self._apps, self._seconds = outbox, apps, seconds
         self._me = uuid.uuid4().hex
         self._replaces = replaces
+        self._uncertain, self._warnings = Once(), Throttle()
 
-    async def once(self, *, only: str | None = None) -> int:
+    async def deliver_due(self, *, only: str | None = None) -> int:
         """Deliver rows that are due.
 
         Args:
@@ -105,7 +108,7 @@ class Deliverer:
         try:
             known = await self._apps.find(row.app_id, row.base_url)
         except LarkError as error:  # The registry is unavailable.
-            await self._later(row, error, may_be_sent=False)
+            await self._postpone(row, error, may_be_sent=False)
             return
         if known is None:
             await _in_thread(lambda: self._outbox.release(row, self._me))
@@ -117,12 +120,13 @@ class Deliverer:
                 "It is encrypted under another secret of the app, or was altered. Next: if the secret was "
                 f"changed, `lark-provider outbox purge {row.id}`."
             )
-            await self._later(row, LarkError(reason), may_be_sent=False, longest=True)
+            await self._postpone(row, LarkError(reason), may_be_sent=False, longest=True)
             return
         await self._attempt(row, known, Outgoing.from_json(text))
 
     async def _attempt(self, row: ClaimedRow, known: Known, message: Outgoing) -> None:
-        if row.was_sent and row.message_id is None and row.sent_seconds > _UNCERTAIN_SECONDS:
+        is_uncertain = row.was_sent and row.message_id is None and row.sent_seconds > _UNCERTAIN_SECONDS
+        if is_uncertain and self._uncertain.is_first(row.id):
             extra = {"row": row.id, "app": row.app_id, "sent_s": round(row.sent_seconds)}
             logger.warning("Outcome unknown for too long; a second message may appear", extra=extra)
         try:
@@ -131,7 +135,9 @@ class Deliverer:
         except LarkAPIError as error:
             await self._handle_refusal(row, error)
         except (LarkError, TimeoutError) as error:
-            await self._later(row, error, may_be_sent=isinstance(error, OutcomeUnknownError | TimeoutError))
+            await self._postpone(
+                row, error, may_be_sent=isinstance(error, OutcomeUnknownError | TimeoutError)
+            )
         else:
             await _in_thread(lambda: self._outbox.record_delivered(row, self._me, message_id))
             measured.OUTBOX_DELIVERED.add(row.app_id, "send" if row.message_id is None else "update")
@@ -143,7 +149,7 @@ class Deliverer:
             await _in_thread(lambda: self._outbox.replace(row, self._me))
             return
         if error.retryable or error.code in _APP_CODES:
-            await self._later(row, error, may_be_sent=False)
+            await self._postpone(row, error, may_be_sent=False)
             return
         reason = str(error)
         await _in_thread(lambda: self._outbox.give_up(row, self._me, reason))
@@ -151,7 +157,7 @@ class Deliverer:
         extra = {"row": row.id, "app": row.app_id, "error": reason}
         logger.error("Message given up", extra=extra)
 
-    async def _later(
+    async def _postpone(
         self, row: ClaimedRow, error: BaseException, *, may_be_sent: bool, longest: bool = False
     ) -> None:
         pause = _LAST_PAUSE if longest else min(_LAST_PAUSE, _FIRST_PAUSE * 2 ** min(row.attempts, 10))
@@ -159,7 +165,12 @@ class Deliverer:
         reason = str(error) or "no answer in time"
         await _in_thread(lambda: self._outbox.later(row, self._me, reason, pause, may_be_sent=may_be_sent))
         extra = {"row": row.id, "app": row.app_id, "retry_in_s": round(pause), "error": reason}
-        logger.info("Message not delivered; retrying later", extra=extra)
+
+        def log(suppressed: int) -> None:
+            more = {"suppressed": suppressed}
+            logger.warning("Message not delivered; retrying later", extra=extra | more)
+
+        self._warnings.note((row.app_id, type(error).__name__), log)
 
 
 def _why(error: LarkAPIError) -> str:

@@ -61,7 +61,7 @@ class OutboxRunner:
         deliverer, pauses = Deliverer(self._outbox, self._apps), Backoff(_FIRST_PAUSE, _LAST_PAUSE)
         while not stopped.done():
             try:
-                tried = await deliverer.once()
+                tried = await deliverer.deliver_due()
             except (LarkError, TimeoutError) as error:
                 self._warn(error)
                 pause = pauses.next()

@@ -22,9 +22,12 @@ from lark_provider.plugins.sentences import retry_sentence
 from lark_provider.protocol.hitl.delivery import ClickResult
 from lark_provider.protocol.hitl.model import TaskInstance
 from lark_provider.support import threads
+from lark_provider.support.concurrency import map_few
 
 MOST = 100
 _MOST_NAMED = 20
+_AT_ONCE = 3
+"""Each takes one of the server's connections to its database, and several clicks come at once."""
 _NOT_FOUND = 404
 _SECONDS = 10.0
 
@@ -102,8 +105,8 @@ async def clear(
     is_again = text is not None
     wanted = list(shown[:MOST]) if text is None else list(Plan.load(text).tries)
     unchanged: list[ShownTry] = []
-    for one in wanted:
-        found = await airflow.call("GET", one.task.path)
+    replies = await map_few(lambda one: airflow.call("GET", one.task.path), wanted, _AT_ONCE)
+    for one, found in zip(wanted, replies, strict=True):
         if not found.is_ok and found.status != _NOT_FOUND:
             return refusal_result(found, who)
         if found.is_ok and found.body["id"] == one.task.ti_id and found.body["state"] == "failed":

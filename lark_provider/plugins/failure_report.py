@@ -29,14 +29,12 @@ _LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
 def report(task_instance: Any, error: BaseException | str | None, seconds: float) -> None:
-    """Report a failure to all who are to be told, each within its share of the time.
+    """Report a failure to all who are to be told, each within its share of the time; raise nothing.
 
     Args:
         task_instance: Airflow's `RuntimeTaskInstance`.
         error: What the task raised.
         seconds: For all of them.
-
-    It raises nothing.
     """
     end = time.monotonic() + seconds
     where = {"dag_id": task_instance.dag_id, "task_id": task_instance.task_id}

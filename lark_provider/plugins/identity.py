@@ -77,7 +77,7 @@ class PersonRefusal:
 
     def __repr__(self) -> str:
         """Return it without the link, whose code is secret."""
-        return f"Refusal({self.outcome!r})"
+        return f"PersonRefusal({self.outcome!r})"
 
 
 class Identities:

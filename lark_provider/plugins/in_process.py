@@ -95,7 +95,7 @@ class InProcess:
         """
         if not all(map(is_segment, path.split("/")[1:])):
             raise InvalidRequestError(
-                f"An id of Airflow must be more than dots, got {path!r}. Next: act in Airflow."
+                f"An id in the path must not consist of dots alone, got {path!r}. Next: act in Airflow."
             )
         found = await self._http.request(method, API + path, json=body, params=query or None)
         try:

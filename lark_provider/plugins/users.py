@@ -74,8 +74,8 @@ def account(user: BaseUser, manager: Manager | None = None) -> Account:
     again = restore(Linked(_NO_ONE, found, datetime.now(UTC)), manager)
     if str(again.get_id()) != found.user_id:
         raise AuthManagerUnsupportedError(
-            f"The auth manager {name} must restore the user that it serialised, got another one. Next: map "
-            "people to users in lark.yaml, or use the Simple or FAB auth manager."
+            f"The auth manager {name} restored another user than it had serialised. Next: map people to "
+            "users in lark.yaml, or use the Simple or FAB auth manager."
         )
     return found
 

@@ -177,15 +177,15 @@ class CallbackRefusedError(LarkError):
 
     Attributes:
         status: The HTTP status to answer, 400 to 499.
-        doubtful: Whether our keys may be outdated, so that newer ones could verify it.
+        may_be_stale: Whether our keys may be outdated, so that newer ones could verify it.
         reason: What is wrong, as one of few words, for metrics.
     """
 
     def __init__(
-        self, text: str, *, status: int = 400, doubtful: bool = False, reason: str = "unreadable"
+        self, text: str, *, status: int = 400, may_be_stale: bool = False, reason: str = "unreadable"
     ) -> None:
         super().__init__(text)
-        self.status, self.doubtful, self.reason = status, doubtful, reason
+        self.status, self.may_be_stale, self.reason = status, may_be_stale, reason
 
 
 class BrokerError(TransportError):

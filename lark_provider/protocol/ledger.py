@@ -43,7 +43,7 @@ class Lease:
     """The right to write one table for a while.
 
     Attributes:
-        key: Names the table, see `table_key`.
+        key: Names the table, see `api.clouddoc.loads.leasing.target`.
         owner: Names the writer; a new one for each operation.
         ends: When it ends, by the monotonic clock of this process, which is read before the database is
             asked: the database never believes it to be shorter.
@@ -74,7 +74,7 @@ class Claimant:
     """A writer that wants a table's lease, or keeps it.
 
     Attributes:
-        key: Names the table, see `table_key`.
+        key: Names the table, see `api.clouddoc.loads.leasing.target`.
         owner: Names the writer.
         holder: Who it is, for people.
         seconds: For how long.
@@ -164,7 +164,7 @@ def edition_of(restart: int, record: str) -> str:
 
 
 class SupersededError(ConflictError):
-    """Another process has restarted, cleared or forgotten a load while this one was at it."""
+    """Another process has restarted, cleared or forgotten a load while this attempt was running."""
 
 
 def superseded_error(load: str) -> SupersededError:
@@ -174,8 +174,8 @@ def superseded_error(load: str) -> SupersededError:
         load: The load's id.
     """
     return SupersededError(
-        f"Load {load[:12]} was restarted or forgotten by another process while this one was at it. Next: let "
-        "that one finish; or call again, which goes on with what stands then."
+        f"Load {load[:12]} was restarted or forgotten by another process while this attempt was running. "
+        "Next: let the other attempt finish; or call again, which continues from what is written then."
     )
 
 

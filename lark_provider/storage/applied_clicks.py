@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -25,6 +26,8 @@ from lark_provider.storage.stored_clicks import Stored, readable
 from lark_provider.storage.tables import card_callbacks
 
 __all__ = ["Applied", "AppliedClicks", "FoundClick"]
+
+logger = logging.getLogger(__name__)
 
 _MOST = 1000
 _OLDEST = timedelta(days=14)
@@ -106,6 +109,8 @@ class AppliedClicks:
     def claim(self, most: int, seconds: float) -> list[FoundClick]:
         """Take clicks that are to be delivered now, oldest first.
 
+        One whose row in `card_callbacks` was deleted or is damaged cannot be delivered, and is given up.
+
         Args:
             most: How many at most.
             seconds: For how long no other process takes them.
@@ -123,12 +128,22 @@ class AppliedClicks:
             if not taken:
                 return []
             names = {(row.app_id, row.event_id): row for row in taken}
+            clicks = self._clicks(connection, [row.event_id for row in taken])
+            lost = [name for name in names if name not in clicks]
+            these = sa.tuple_(rows.app_id, rows.event_id)
             connection.execute(
                 applied_clicks.update()
-                .where(among(connection, rows.event_id, [row.event_id for row in taken]), rows.state == "due")
+                .where(these.in_([name for name in names if name in clicks]))
                 .values(next_at=now + timedelta(seconds=seconds), attempts=rows.attempts + 1)
             )
-            clicks = self._clicks(connection, [row.event_id for row in taken])
+            connection.execute(
+                applied_clicks.update()
+                .where(these.in_(lost))
+                .values(state="given_up", status=0, result="{}", done_at=now, shown_at=now)
+            )
+        for app_id, event_id in lost:
+            extra = {"app_id": app_id, "event_id": event_id}
+            logger.error("Click given up; its stored row is missing or damaged", extra=extra)
         return [
             FoundClick(
                 row.event_id,

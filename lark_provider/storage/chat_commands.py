@@ -47,6 +47,15 @@ class ClaimedCommand:
     dag_id: str | None = None
     run_id: str | None = None
 
+    @property
+    def log_fields(self) -> dict[str, Any]:
+        """Return what log lines say of it."""
+        return {
+            "app_id": self.message.app_id,
+            "message_id": self.message.message_id,
+            "attempts": self.attempts,
+        }
+
 
 def record(connection: Connection, messages: Collection[CommandMessage]) -> int:
     """Record commands in a transaction, each once by app and message, and return how many are new.

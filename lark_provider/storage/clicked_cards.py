@@ -113,6 +113,6 @@ def _card(row: sa.Row[Any]) -> QuestionCard:
         )
     except ValueError as error:
         raise StorageError(
-            f"The question of card {row.key!r} must be readable, got a damaged row ({error}). Next: answer "
-            "it on Airflow's own page."
+            f"The row with the question of card {row.key!r} is damaged ({error}). Next: answer it on "
+            "Airflow's own page."
         ) from None

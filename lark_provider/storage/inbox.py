@@ -182,8 +182,8 @@ def _command(event: Event) -> CommandMessage:
     found = command_of(event)
     if found is None:
         raise StorageError(
-            f"An event in the database must be a chat command, got one of type {event.type}. Next: consume "
-            "events with `lark-provider callbacks consume` or LarkEventTrigger.",
+            f"An event in the database must be a chat command, got one of type {event.type}. Next: take "
+            "events with `lark_provider.callbacks.consume` or LarkEventTrigger.",
             permanent=True,
         )
     return found

@@ -243,9 +243,9 @@ class Incidents:
         text = self._box(row.key).open(row.content)
         if text is None:
             raise DecryptionError(
-                f"The incident of run {row.run_id!r} of DAG {row.dag_id!r} must be encrypted under the "
-                f"present secret of app {row.app_id!r}, got another one. Next: if the secret was changed, "
-                "later runs have new cards; else restore a backup."
+                f"The incident of run {row.run_id!r} of DAG {row.dag_id!r} is encrypted under another "
+                f"secret than the current one of app {row.app_id!r}. Next: if the secret was changed, later "
+                "runs have new cards; else restore a backup."
             )
         content: Mapping[str, Any] = orjson.loads(text)
         event = content["event"]

@@ -101,8 +101,8 @@ def question_of(row: sa.Row[Any]) -> Asked:
         )
     except Exception as error:  # A row may be damaged in whatever way.
         raise StorageError(
-            f"Row {row.id!r} of the table waits must hold a question, got a damaged one "
-            f"({type(error).__name__}: {error}). Next: clear the task, so that it asks again."
+            f"Row {row.id!r} of the table waits is damaged ({type(error).__name__}: {error}). Next: clear "
+            "the task, so that it asks again."
         ) from error
 
 

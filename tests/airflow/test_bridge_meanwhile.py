@@ -188,7 +188,7 @@ def test_an_account_that_is_refused_for_a_while_is_used_again(place: Place) -> N
     passwords = place.home / "passwords.json"
     text = passwords.read_text()
     passwords.write_text(json.dumps({**json.loads(text), "watcher": "other"}))
-    place.wait(lambda: "Airflow must give a token to watcher, got status 401" in place.logs())
+    place.wait(lambda: "Airflow gave no token to watcher (status 401)" in place.logs())
     place.run("refused")
     passwords.write_text(text)
     place.wait(lambda: place.messages("Is refused right?"))

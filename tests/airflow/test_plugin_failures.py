@@ -134,5 +134,5 @@ def test_a_run_that_no_url_names_is_refused_for_good(api_server: ApiServer) -> N
     for action in ("claim", "retry"):
         status, result = failed.do("bob", action)
         assert (status, result["outcome"]) == (400, "invalid")
-        assert "more than dots" in result["message"]["en"]
+        assert "dots alone" in result["message"]["en"]
     assert failed.tasks() == before

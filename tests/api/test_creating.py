@@ -71,13 +71,13 @@ def test_an_ordinary_answer_is_not_parsed() -> None:
     ids=repr,
 )
 def test_an_answer_with_fewer_records_is_an_unknown_outcome(row: dict[str, Any]) -> None:
-    with pytest.raises(OutcomeUnknownError, match="must name the 2 records sent, got 1"):
+    with pytest.raises(OutcomeUnknownError, match="2 records were sent, and the answer names 1"):
         ids_of(accept([row]), 2)
 
 
 @pytest.mark.parametrize("row", [None, {}, {"fields": {}}, {"fields": {}, "record_id": None}], ids=repr)
 def test_a_record_without_an_id_is_an_unknown_outcome(row: object) -> None:
-    with pytest.raises(OutcomeUnknownError, match="must name the 1 records sent, got 0"):
+    with pytest.raises(OutcomeUnknownError, match="1 records were sent, and the answer names 0"):
         ids_of(accept([row]), 1)
 
 

@@ -156,7 +156,8 @@ def test_what_answers_in_place_of_airflow_ends_no_question(
     front.answers["/api/v2/version"] = answer(200, version="3.3.2")
     errors += work(front, url, lambda one: one.poller.complete())
     assert [type(one) for one in errors] == [AirflowRefusedError] * 3
-    assert all(f"got status {other[0]} of something else. Next: check LARK" in str(one) for one in errors)
+    reason = f"with status {other[0]}, and not by Airflow's REST API. Next: check LARK"
+    assert all(reason in str(one) for one in errors)
     assert Questions(url).known_states([ti_id]) == {ti_id: "open"}
     front.otherwise = answer(404, detail="The Task Instance with dag_id: `d` was not found")
     assert work(front, url, lambda one: one.poller.complete()) == [None]

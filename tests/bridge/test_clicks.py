@@ -53,7 +53,9 @@ def test_an_unreachable_airflow_is_named_without_secrets(credentials: Credential
         finally:
             await api.close()
 
-    with pytest.raises(AirflowUnavailableError, match="must answer POST /auth/token") as unreachable:
+    with pytest.raises(
+        AirflowUnavailableError, match=r"Cannot reach Airflow at .* on POST /auth/token"
+    ) as unreachable:
         asyncio.run(read())
     assert PASSWORD not in str(unreachable.value)
 
@@ -149,6 +151,34 @@ def test_who_clicked_on_a_card_without_a_language_is_told_in_that_of_the_bridge(
     assert bench.work(language=language) == 1
     (told,) = bench.messages()
     assert words in str(told["content"])
+
+
+def test_a_click_whose_row_is_damaged_or_missing_is_given_up_and_holds_up_no_other(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    clicks = [click(bench.card.key, f"e{number}", bench.lark.app_id, bench.bob) for number in (1, 2, 3)]
+    Inbox(bench.url).store(clicks)
+    found = AppliedClicks(bench.url)
+    assert found.find() == 3
+    execute(bench.url, "DELETE FROM card_callbacks WHERE event_id = 'e1'")
+    execute(bench.url, "UPDATE card_callbacks SET payload = '{' WHERE event_id = 'e2'")
+    assert [one.event_id for one in found.claim(10, 60.0)] == ["e3"]
+    rows = execute(bench.url, "SELECT event_id, state, attempts FROM applied_clicks ORDER BY event_id")
+    assert list(rows) == [("e1", "given_up", 0), ("e2", "given_up", 0), ("e3", "due", 1)]
+    assert found.due() == 1
+    assert found.unshown(10, 60.0) == []
+    given_up = [one for one in caplog.records if one.message.startswith("Click given up; its stored row")]
+    assert {vars(one)["event_id"] for one in given_up} == {"e1", "e2"}
+
+
+def test_the_clicks_of_two_apps_with_one_id_are_apart(bench: Bench) -> None:
+    """Event ids are unique within an app only."""
+    found = AppliedClicks(bench.url)
+    for app_id in (bench.lark.app_id, "cli_other"):
+        Inbox(bench.url).store([click(bench.card.key, "e1", app_id, bench.bob)])
+        assert found.find() == 1
+    assert len(found.claim(1, 60.0)) == 1
+    assert len(found.claim(1, 60.0)) == 1, "the other one is not taken with it"
 
 
 def test_a_click_that_is_too_large_is_refused_and_told(bench: Bench) -> None:

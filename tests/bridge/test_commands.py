@@ -101,8 +101,7 @@ def work(url: URL, name: str, airflow: str = "", routes: Path | None = None) -> 
     async def work() -> None:
         bridge.api, bridge.apps = AirflowApi(credentials), BridgeClients()
         try:
-            commands = ChatCommandWork(file)
-            steps = {one.name: one for one in commands.steps(bridge)}
+            steps = {one.name: one for one in ChatCommandWork(bridge, file).steps()}
             await steps[name].work()
         finally:
             await bridge.api.close()

@@ -137,7 +137,7 @@ def test_what_is_too_late_is_given_up(url: URL, lark: Emulator, late: bool) -> N
     expires = datetime.now(UTC) + timedelta(hours=-1 if late else 1)
     outbox.add(app, entry("digest", expires_at=expires))
     outbox.add(app, entry("waits", not_before=datetime.now(UTC) + timedelta(hours=1)))
-    asyncio.run(Deliverer(outbox, Senders(url.render_as_string(hide_password=False))).once())
+    asyncio.run(Deliverer(outbox, Senders(url.render_as_string(hide_password=False))).deliver_due())
     chats = {one["chat_id"]: one for one in lark.state()["chats"]}
     assert len(chats[CHAT]["messages"]) == (0 if late else 1)
     state = outbox.state(entry("digest").id)

@@ -22,10 +22,11 @@ from fastapi.testclient import TestClient
 
 from lark_provider.callbacks import toast
 from lark_provider.callbacks.http.django import callback_view
-from lark_provider.callbacks.http.endpoint import FAILED, NOT_ALLOWED, RECEIVED, Endpoint, Handler
+from lark_provider.callbacks.http.endpoint import FAILED, NOT_ALLOWED, RECEIVED, Endpoint
 from lark_provider.callbacks.http.fastapi import callback_router
 from lark_provider.callbacks.http.flask import callback_blueprint
 from lark_provider.callbacks.http.keys import KeyRing, by_app, from_environment
+from lark_provider.callbacks.http.responding import Handler
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CallbackKeys, CardClick, Delivery, Event
 from lark_provider.protocol.waits import mark
@@ -146,7 +147,16 @@ def test_what_is_refused_does_not_reach_the_handler(framework: Framework) -> Non
     assert post(b"{", headers)[0] == 400
     assert post(b"", headers)[0] == 400
     assert post(body, headers, "/lark/callbacks/cli_other")[0] == 404
-    assert post(b"x" * 10_001, headers)[0] == 413
+
+
+def test_a_body_that_is_too_large_is_refused_and_logged(
+    framework: Framework, caplog: pytest.LogCaptureFixture
+) -> None:
+    ENDPOINT.refusals._throttle.reset()
+    post = framework(lambda _: pytest.fail("called"))
+    assert post(b"x" * 10_000, {})[0] == 400
+    assert post(b"x" * 10_001, {})[0] == 413
+    assert [vars(one)["status"] for one in caplog.records if "status" in vars(one)] == [400, 413]
 
 
 def test_header_names_may_have_any_case(framework: Framework) -> None:
@@ -197,6 +207,22 @@ def test_flask_does_not_read_what_is_too_large() -> None:
     unread = io.BytesIO(b"x" * 10_001)
     answer = app.test_client().post(PATH, input_stream=unread, headers={"Content-Length": "10001"})
     assert (answer.status_code, unread.tell()) == (413, 0)
+
+
+def test_flask_s_own_limit_is_answered_as_ours_is() -> None:
+    app = flask.Flask("shop")
+    app.config["MAX_CONTENT_LENGTH"] = 100
+    app.register_blueprint(callback_blueprint(KEYS, lambda _: pytest.fail("called"), ENDPOINT))
+    assert app.test_client().post(PATH, data=b"x" * 101).status_code == 413
+
+
+@pytest.mark.parametrize(("length", "status"), [(10_000, 400), (10_001, 413)])
+def test_flask_bounds_a_body_whose_length_is_not_told(length: int, status: int) -> None:
+    app = flask.Flask("shop")
+    app.register_blueprint(callback_blueprint(KEYS, lambda _: pytest.fail("called"), ENDPOINT))
+    chunked = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
+    answer = app.test_client().post(PATH, input_stream=io.BytesIO(b"x" * length), environ_overrides=chunked)
+    assert answer.status_code == status
 
 
 def test_fastapi_does_not_wait_for_a_body_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:

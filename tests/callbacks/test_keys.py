@@ -266,7 +266,7 @@ def test_who_doubts_waits_for_a_load_that_begins_after_the_question(monkeypatch:
         first = asyncio.ensure_future(ring.newer(APP, None, 5.0))
         await asyncio.to_thread(running.wait)
         second = asyncio.ensure_future(ring.newer(APP, None, 5.0))
-        await until_doubted(ring, 2)
+        await until_waiting(ring, 2)
         free.set()
         assert await first == KEYS
         assert await second == NEW, "what began before the question tells nothing"
@@ -275,14 +275,14 @@ def test_who_doubts_waits_for_a_load_that_begins_after_the_question(monkeypatch:
     asyncio.run(work())
 
 
-async def until_doubted(ring: KeyRing, count: int) -> None:
+async def until_waiting(ring: KeyRing, count: int) -> None:
     async def enough() -> bool:
-        return ring._doubts == count
+        return ring._waiting == count
 
     await until(enough)
 
 
-def test_any_number_of_doubts_makes_one_load() -> None:
+def test_any_number_of_refused_requests_makes_one_load() -> None:
     loading = Loading(by_app(KEYS))
 
     async def work() -> None:
@@ -296,7 +296,7 @@ def test_any_number_of_doubts_makes_one_load() -> None:
 
 
 def test_the_number_of_those_who_wait_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_ring, "_MOST_DOUBTS", 3)
+    monkeypatch.setattr(key_ring, "_MAX_WAITING", 3)
     loading = Loading(by_app(KEYS), by_app(NEW))
 
     async def work() -> None:
@@ -309,7 +309,7 @@ def test_the_number_of_those_who_wait_is_bounded(monkeypatch: pytest.MonkeyPatch
     asyncio.run(work())
 
 
-def test_who_doubts_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_for_fresh_keys_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_ring, "_APART_SECONDS", 0.0)
     free = threading.Event()
     loading = Loading(by_app(KEYS), lambda: free.wait() and by_app(NEW))
@@ -326,7 +326,7 @@ def test_who_doubts_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> N
         free.set()
 
 
-def test_a_thread_that_doubts_waits_for_one_load_and_not_for_the_next_second() -> None:
+def test_a_thread_waits_for_one_load_and_not_for_the_next_second() -> None:
     free = threading.Event()
     loading = Loading(by_app(KEYS), by_app(NEW), by_app(), lambda: free.wait() and by_app(KEYS))
     ring = loading.ring()

@@ -63,7 +63,7 @@ def test_once_says_that_the_broker_is_away_or_frozen(node: OwnRabbit, inbox: Inb
     with pytest.raises(BrokerError, match="ConnectionRefusedError"):
         Pump(mq.at(f"amqp://{HOST}:{free_port()}"), inbox).once()
     node.pause()
-    with pytest.raises(BrokerError, match=r"must answer within 0.3 s, got no answer"):
+    with pytest.raises(BrokerError, match=r"did not answer within 0.3 s"):
         Pump(mq.at(node.url), inbox).once(seconds=0.3)
     node.resume()
     assert Pump(mq.at(node.url), inbox).once() == 0

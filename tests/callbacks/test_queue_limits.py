@@ -81,7 +81,7 @@ def test_more_than_the_limit_is_rejected_and_nothing_accepted_is_dropped(
             clicks = [await is_accepted(publisher, "card.cli_1", f"c{n}") for n in range(5)]
             assert clicks == [True] * 3 + [False] * 2
             with pytest.raises(
-                QueueFullError, match=r"'lark.card_callbacks' must hold fewer than 3 messages, got 3"
+                QueueFullError, match=r"'lark.card_callbacks' is full: 3 messages, the limit is 3"
             ):
                 await publisher.probe()  # so that readiness says so
             assert mq.ids(mq.drain(rabbitmq, CARDS)) == ["c0", "c1", "c2"]
@@ -257,7 +257,7 @@ def test_a_full_queue_rejects_and_drops_nothing(
             try:
                 await publisher.publish("card.cli_1", name, orjson.dumps(mq.card(name)))
             except BrokerError as error:
-                assert "got a refusal. Next: see whether a policy limits its queue" in str(error)  # noqa: PT017 - may not come
+                assert "rejected the message. Next: see whether a policy limits its queue" in str(error)  # noqa: PT017 - may not come
                 refused.append(name)
             else:
                 confirmed.append(name)

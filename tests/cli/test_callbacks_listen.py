@@ -95,7 +95,7 @@ def test_a_gateway_without_its_web_server_names_the_extra(
     (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError(\"No module named '{missing}'\")\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     said = read_failure(run_process("callbacks", "serve"))
-    assert f"The gateway must have starlette and uvicorn, got: No module named '{missing}'" in said
+    assert f"The gateway needs starlette and uvicorn: No module named '{missing}'" in said
     assert "Next: install 'airflow-provider-lark[gateway]'." in said
 
 

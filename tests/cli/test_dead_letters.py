@@ -376,7 +376,7 @@ def test_what_the_queue_refuses_stays_a_dead_letter(
     vhost = urlsplit(rabbitmq).path[1:]
     rabbitmq_server.vhosts.set_policy(vhost, "full", f"^{re.escape(CARDS.name)}$", definition)
     out, err = run(capsys, "requeue", "--all", "--json", code=1)
-    assert "got a refusal. Next: see whether a policy limits its queue" in err
+    assert "rejected the message. Next: see whether a policy limits its queue" in err
     done = orjson.loads(out)["requeued"]
     assert done == mq.ids(mq.drain(rabbitmq, CARDS))
     assert 120 <= len(done) < 300
@@ -420,9 +420,7 @@ def test_two_commands_at_once(rabbitmq: str, capsys: pytest.CaptureFixture[str])
     try:
         assert inside.wait(mq.LIMIT)
         _, err = run(capsys, "list", code=1)
-        assert (
-            "must be looked at by one command at a time, got 1 other consumer(s). Next: run this again" in err
-        )
+        assert "has 1 other consumer(s), and one command reads it at a time. Next: run this again" in err
     finally:
         release.set()
     assert len(first.result(mq.LIMIT)[0]) == 3
@@ -475,5 +473,5 @@ def test_the_error_that_ends_a_command_is_json_if_its_log_is(
     _, said = run(capsys, "list", code=1)
     [line] = map(orjson.loads, said.splitlines())
     assert (line["level"], line["message"]) == ("ERROR", "Command failed")
-    assert "must accept the connection" in line["error"]
+    assert "Cannot connect to RabbitMQ" in line["error"]
     assert "the-password" not in said

@@ -190,7 +190,7 @@ def test_the_same_key_with_other_chunks_is_another_write(lark: Emulator, do: Do,
 
 def test_an_answer_without_records_leaves_the_outcome_open(lark: Emulator, do: Do, table: Table) -> None:
     lark.fault(path=BATCH, status=200, body='{"code": 0, "msg": "ok", "data": {}}')
-    with pytest.raises(BulkOutcomeUnknownError, match="must name the 2 records sent, got 0"):
+    with pytest.raises(BulkOutcomeUnknownError, match="2 records were sent, and the answer names 0"):
         do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(2)))
 
 

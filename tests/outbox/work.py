@@ -62,7 +62,7 @@ async def adeliver(only: str | None = None, seconds: float = 10.0) -> int:
     """Deliver what is due, and return how many rows were tried."""
     deliverer = Deliverer(Outbox.from_config(), OutboxApps(), seconds=seconds)
     count = 0
-    while tried := await deliverer.once(only=only):
+    while tried := await deliverer.deliver_due(only=only):
         count += tried
     return count
 
@@ -83,7 +83,7 @@ def fail_and_deliver(number: int) -> int:
         deliverer = Deliverer(Outbox.from_config(), OutboxApps(given=[client], only_given=True))
         until = time.monotonic() + 30
         while True:
-            await deliverer.once(only=row)
+            await deliverer.deliver_due(only=row)
             state = await deliverer.state(row)
             if state is not None and state[0] != "due":
                 return 1

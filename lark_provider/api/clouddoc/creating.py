@@ -83,7 +83,7 @@ def created_ids(
     ids = [str(one["record_id"]) for one in records or () if isinstance(one, dict) and one.get("record_id")]
     if len(ids) != count:
         raise OutcomeUnknownError(
-            f"{call.name}: the answer must name the {count} records sent, got {len(ids)}. Next: {step}."
+            f"{call.name}: {count} records were sent, and the answer names {len(ids)}. Next: {step}."
         )
     return ids
 

@@ -233,7 +233,7 @@ def failure(on: Broker, error: BaseException) -> BrokerError:
     cause = _innermost(error)
     reason = " ".join(redact(str(cause)).split()).rstrip(".")
     return BrokerError(
-        f"{on} must accept the connection, got {type(cause).__name__}{reason and f': {reason}'}. Next: check "
+        f"Cannot connect to {on}: {type(cause).__name__}{reason and f': {reason}'}. Next: check "
         f"that it runs, and host, port, user, password, virtual host and TLS ({CA_VARIABLE} for an authority "
         "of your own)."
     )

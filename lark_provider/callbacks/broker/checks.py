@@ -47,9 +47,7 @@ class ChannelCheck:
             BrokerError: There is no connection, or it is being lost.
         """
         if self._channel is None:
-            raise BrokerError(
-                f"{self._broker} must be connected, got no connection. Next: see the log for the reason."
-            )
+            raise BrokerError(f"Not connected to {self._broker}. Next: see the log for the reason.")
         try:
             await declare(self._channel, self._broker.queue_type)
         except AMQPError as error:  # the connection is being lost

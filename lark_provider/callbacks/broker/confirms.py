@@ -99,8 +99,7 @@ class Confirms:
     ) -> None:
         if len(self._unconfirmed) >= _MOST_UNCONFIRMED:
             raise BrokerError(
-                f"{self._where} must confirm messages, got {len(self._unconfirmed)} unconfirmed. Next: check "
-                "its load."
+                f"{self._where} has not confirmed {len(self._unconfirmed)} messages. Next: check its load."
             )
         tag = self._published + 1
         properties.correlation_id = str(tag)  # comes back with what is returned
@@ -136,7 +135,9 @@ class Confirms:
 
     def end(self) -> None:
         """Fail every pending publish: the channel is closed."""
-        lost = f"{self._where} must confirm the message, got a lost connection before. Next: send it again."
+        lost = (
+            f"The connection to {self._where} was lost before it confirmed the message. Next: send it again."
+        )
         for confirmed in self._unconfirmed.values():
             if not confirmed.done():
                 confirmed.set_exception(BrokerError(lost))
@@ -159,10 +160,10 @@ class Confirms:
             if confirmed is None or confirmed.done():
                 continue
             if is_returned:
-                reason = f"{self._where} must have a queue for the message, got none"
+                reason = f"{self._where}: no queue is bound for the message"
                 confirmed.set_exception(UnroutableError(f"{reason}. Next: find out which client unbound it."))
             elif isinstance(method, Basic.Nack):
-                reason = f"{self._where} must accept the message, got a refusal"
+                reason = f"{self._where} rejected the message"
                 then = "see whether a policy limits its queue, and the broker's log"
                 confirmed.set_exception(BrokerError(f"{reason}. Next: {then}."))
             else:

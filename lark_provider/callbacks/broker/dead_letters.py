@@ -110,8 +110,8 @@ async def _check_alone(channel: Channel, broker: Broker) -> None:
             return
         if loop.time() > deadline:
             raise BrokerError(
-                f"{broker}: queue {DEAD.name!r} must be looked at by one command at a time, got "
-                f"{consumers - 1} other consumer(s). Next: run this again when that has ended."
+                f"{broker}: queue {DEAD.name!r} has {consumers - 1} other consumer(s), and one command "
+                "reads it at a time. Next: run this again when the other one has ended."
             )
         await asyncio.sleep(_IDLE_SECONDS)
 

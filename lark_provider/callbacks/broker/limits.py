@@ -73,8 +73,8 @@ class Fill:
             if most and held >= most:
                 self._warn(one, held, most)
                 raise QueueFullError(
-                    f"{self._where}: queue {one.name!r} must hold fewer than {most} messages, got {held}. "
-                    f"Next: {_NEXT[one]}."
+                    f"{self._where}: queue {one.name!r} is full: {held} messages, the limit is {most}. Next: "
+                    f"{_NEXT[one]}."
                 )
 
     def _warn(self, queue: Queue, held: int, most: int) -> None:

@@ -90,9 +90,7 @@ class Publisher:
 
     def _require_connection(self) -> Confirms:
         if self._confirms is None:
-            raise BrokerError(
-                f"{self._broker} must be connected, got no connection. Next: see the log for the reason."
-            )
+            raise BrokerError(f"Not connected to {self._broker}. Next: see the log for the reason.")
         return self._confirms
 
     async def _declare(self, confirms: Confirms) -> None:
@@ -103,9 +101,7 @@ class Publisher:
         declaring = self._declaring
         await asyncio.wait({declaring})
         if declaring.cancelled():
-            raise BrokerError(
-                f"{self._broker} must stay connected, got a lost connection. Next: send it again."
-            )
+            raise BrokerError(f"The connection to {self._broker} was lost. Next: send it again.")
         self._fill.report(declaring.result())
 
     async def _hold(self, channel: Channel) -> None:

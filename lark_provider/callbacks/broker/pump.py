@@ -97,7 +97,7 @@ class Pump:
         try:
             return pumping.result(seconds + _GRACE_SECONDS)
         except TimeoutError:
-            reason = f"{self._broker} must answer within {seconds + _GRACE_SECONDS:g} s, got no answer"
+            reason = f"{self._broker} did not answer within {seconds + _GRACE_SECONDS:g} s"
             raise BrokerError(f"{reason}. Next: check that it runs.") from None
 
     async def _run(self, stop: Stop) -> None:
@@ -197,7 +197,7 @@ class Pump:
                     done += len(batch)
         except TimeoutError:
             if not is_connected:
-                reason = f"{self._broker} must answer within {seconds:g} s, got no answer"
+                reason = f"{self._broker} did not answer within {seconds:g} s"
                 raise BrokerError(f"{reason}. Next: check that it runs.") from None
         return done
 

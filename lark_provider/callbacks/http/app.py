@@ -17,7 +17,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lark_provider.callbacks.http import paths
-from lark_provider.callbacks.http.endpoint import TOO_LARGE, TOO_SLOW
 from lark_provider.callbacks.http.gateway import Gateway
 from lark_provider.callbacks.http.paths import PATH
 
@@ -79,11 +78,9 @@ def application(
             async with asyncio.timeout_at(began + gateway.deadline):
                 body = await read_body(request, gateway.endpoint.max_bytes)
         except TooLargeError:
-            answer = TOO_LARGE
-            gateway.endpoint.refusals.note(answer.status, "The body is too large.", word="too_large")
+            answer = gateway.endpoint.answer_too_large()
         except (TimeoutError, ClientDisconnect):
-            answer = TOO_SLOW
-            gateway.endpoint.refusals.note(answer.status, "The body did not come in time.", word="too_slow")
+            answer = gateway.endpoint.answer_too_slow()
         else:
             answer = await gateway.answer(request.path_params["app_id"], request.headers, body, began)
         return Response(answer.body, answer.status, media_type="application/json")

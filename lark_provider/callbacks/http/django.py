@@ -20,8 +20,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from lark_provider.callbacks.http.answers import Answer
-from lark_provider.callbacks.http.endpoint import TOO_LARGE, Endpoint, Handler, arespond, respond
+from lark_provider.callbacks.http.endpoint import Endpoint
 from lark_provider.callbacks.http.key_ring import KeyRing, Keys
+from lark_provider.callbacks.http.responding import Handler, arespond, respond
 
 
 def callback_view(
@@ -39,13 +40,13 @@ def callback_view(
     def view(request: HttpRequest, app_id: str) -> HttpResponse:
         body = _body(request)
         if body is None:
-            return _http(TOO_LARGE)
+            return _http(rules.answer_too_large())
         return _http(respond(rules, keys, handler, app_id, request.headers, body))
 
     async def async_view(request: HttpRequest, app_id: str) -> HttpResponse:
         body = _body(request)
         if body is None:
-            return _http(TOO_LARGE)
+            return _http(rules.answer_too_large())
         return _http(await arespond(rules, keys, handler, app_id, request.headers, body))
 
     chosen = async_view if inspect.iscoroutinefunction(handler) else view

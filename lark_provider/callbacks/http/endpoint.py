@@ -1,17 +1,14 @@
-"""What happens at a callback URL, whatever serves it: requests are admitted or refused, and answered."""
+"""The rules of a callback URL: which requests are admitted, and what each is answered."""
 
 from __future__ import annotations
 
-import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
 
 from lark_provider.callbacks.http.answers import Answer, toast
 from lark_provider.callbacks.http.handler_failures import HandlerFailures
-from lark_provider.callbacks.http.key_ring import KeyRing, Keys
 from lark_provider.callbacks.http.refusals import Refusals
 from lark_provider.protocol.callbacks import (
     MAX_BODY_BYTES,
@@ -21,7 +18,6 @@ from lark_provider.protocol.callbacks import (
     Challenge,
     Delivery,
     Incoming,
-    kind_of,
     log_ids,
     receive,
 )
@@ -29,9 +25,6 @@ from lark_provider.protocol.waits import may_answer
 from lark_provider.support import measured
 
 logger = logging.getLogger(__name__)
-
-Handler: TypeAlias = Callable[[Delivery], bytes | Awaitable[bytes | None] | None]
-"""Takes a click or an event. A body that `toast` or `card_update` made answers a click."""
 
 RECEIVED = toast("success", "已收到 / Received", {"zh_cn": "已收到", "en_us": "Received"})
 NOT_ALLOWED = toast(
@@ -45,11 +38,9 @@ FAILED = toast(
     {"zh_cn": "未能记录，请稍后再试", "en_us": "Not recorded, please try again"},
 )
 UNKNOWN = Answer(404, b'{"msg":"not found"}')
-TOO_LARGE = Answer(413, b'{"msg":"refused"}')
-TOO_SLOW = Answer(408, b'{"msg":"refused"}')
+_TOO_LARGE = Answer(413, b'{"msg":"refused"}')
+_TOO_SLOW = Answer(408, b'{"msg":"refused"}')
 UNAVAILABLE = Answer(503, b'{"msg":"try again"}')
-DOUBT_SECONDS = 1.5
-"""How long a request that the known keys refuse waits for fresh ones; Lark waits 3 seconds for all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +86,13 @@ class Endpoint:
         """Admit a request as `admit` does, but raise where it is refused.
 
         Raises:
-            CallbackRefusedError: It is refused; `doubtful` if newer keys could change that.
+            CallbackRefusedError: It is refused; `may_be_stale` if newer keys could change that.
         """
         if keys is None:
             raise CallbackRefusedError(
-                "The app must be known and active, got one that is unknown or disabled. Next: if it is "
-                "yours, add it, or its keys, to the registry.",
+                "The app is unknown or disabled. Next: if it is yours, add it, or its keys, to the registry.",
                 status=UNKNOWN.status,
-                doubtful=True,
+                may_be_stale=True,
                 reason="unknown_app",
             )
         received = receive(
@@ -139,11 +129,21 @@ class Endpoint:
         self.refusals.note(UNAVAILABLE.status, text, word="keys_unavailable")
         return UNAVAILABLE
 
-    def overdue(self) -> Answer:
+    def answer_too_large(self) -> Answer:
+        """Count a request whose body is larger than `max_bytes`, and answer it."""
+        self.refusals.note(_TOO_LARGE.status, "The body is too large.", word="too_large")
+        return _TOO_LARGE
+
+    def answer_too_slow(self) -> Answer:
+        """Count a request whose body did not come in time, and answer it."""
+        self.refusals.note(_TOO_SLOW.status, "The body did not come in time.", word="too_slow")
+        return _TOO_SLOW
+
+    def answer_overdue(self) -> Answer:
         """Count a request that was not judged in time, and answer it so that Lark repeats an event."""
         reason = (
-            "The request must be judged in time, and was not: the gateway is overloaded. Next: start more "
-            "gateways, or give this one more CPU."
+            "The request was not judged in time: the gateway is overloaded. Next: start more gateways, or "
+            "give this one more CPU."
         )
         self.refusals.note(UNAVAILABLE.status, reason, word="overloaded")
         return UNAVAILABLE
@@ -177,156 +177,3 @@ class Endpoint:
         if isinstance(delivery, CardClick) and not delivery.is_old:
             return Answer(200, FAILED)
         return UNAVAILABLE
-
-
-class AppKeys(Protocol):
-    """Look up the keys of an app for one request: they may be loaded meanwhile, and be replaced."""
-
-    async def get(self, app_id: str) -> CallbackKeys | None:
-        """Return the keys of an app; None if it is unknown or disabled."""
-
-    async def newer(self, app_id: str, known: CallbackKeys | None, seconds: float) -> CallbackKeys | None:
-        """Return the keys as they are now, for a request that the known ones refuse."""
-
-
-class _FixedKeys:
-    """Keys that do not change.
-
-    Args:
-        keys: The keys of each app, by its id.
-    """
-
-    def __init__(self, keys: Keys) -> None:
-        self._keys = keys
-
-    async def get(self, app_id: str) -> CallbackKeys | None:
-        return self._keys.get(app_id)
-
-    async def newer(self, _app_id: str, known: CallbackKeys | None, _seconds: float) -> CallbackKeys | None:
-        return known
-
-
-class _BlockingKeys:
-    """A ring of keys in a thread that may block: nothing suspends.
-
-    Args:
-        ring: The keys.
-    """
-
-    def __init__(self, ring: KeyRing) -> None:
-        self._ring = ring
-
-    async def get(self, app_id: str) -> CallbackKeys | None:
-        return self._ring.get_blocking(app_id)
-
-    async def newer(self, app_id: str, known: CallbackKeys | None, _seconds: float) -> CallbackKeys | None:
-        return self._ring.newer_blocking(app_id, known)
-
-
-async def admit(
-    endpoint: Endpoint,
-    keys: AppKeys,
-    app_id: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    seconds: float = DOUBT_SECONDS,
-) -> Answer | Delivery:
-    """Judge a request by the keys of its app, and again by fresh ones if the known ones refuse it.
-
-    Args:
-        endpoint: The rules.
-        keys: The apps' keys.
-        app_id: As the URL has it.
-        headers: In any case.
-        body: The raw bytes.
-        seconds: How long to wait for fresh keys.
-
-    Returns:
-        A delivery that is admitted; else the answer: to a challenge, to a request that is refused, or to one
-        that cannot be judged, since the keys could not be loaded.
-    """
-    try:
-        known = await keys.get(app_id)
-        try:
-            return endpoint.judge(known, headers, body)
-        except CallbackRefusedError as error:
-            newer = await keys.newer(app_id, known, seconds) if error.doubtful else known
-            if newer == known:
-                return endpoint.refuse(app_id, error)
-        return endpoint.admit(app_id, newer, headers, body)
-    except Exception as error:  # noqa: BLE001 - whatever the loading of keys raises
-        return endpoint.answer_without_keys(error)
-
-
-def respond(
-    endpoint: Endpoint,
-    keys: Keys | KeyRing,
-    handler: Handler,
-    app_id: str,
-    headers: Mapping[str, str],
-    body: bytes,
-) -> Answer:
-    """Answer a request with a handler's help. The handler has some two seconds.
-
-    Args:
-        endpoint: The rules.
-        keys: The apps' keys: fixed, or a `KeyRing` where they may change.
-        handler: A plain function; called with each click and event, again when Lark repeats an event.
-        app_id: As the URL has it.
-        headers: In any case.
-        body: The raw bytes.
-    """
-
-    async def call(delivery: Delivery) -> object:
-        return handler(delivery)
-
-    known = _BlockingKeys(keys) if isinstance(keys, KeyRing) else _FixedKeys(keys)
-    responding = _respond(endpoint, known, call, app_id, headers, body)
-    # Nothing in it suspends, so it needs no event loop: its first step is its last.
-    try:
-        responding.send(None)
-    except StopIteration as done:
-        answer: Answer = done.value
-        return answer
-    raise RuntimeError("A blocking response must end in one step, got one that waits. Next: report this.")
-
-
-async def arespond(
-    endpoint: Endpoint,
-    keys: Keys | KeyRing,
-    handler: Handler,
-    app_id: str,
-    headers: Mapping[str, str],
-    body: bytes,
-) -> Answer:
-    """Answer a request with the help of a handler that may be a coroutine function; see `respond`."""
-
-    async def call(delivery: Delivery) -> object:
-        answer = handler(delivery)
-        return await answer if inspect.isawaitable(answer) else answer
-
-    known = keys if isinstance(keys, KeyRing) else _FixedKeys(keys)
-    return await _respond(endpoint, known, call, app_id, headers, body)
-
-
-async def _respond(
-    endpoint: Endpoint,
-    keys: AppKeys,
-    call: Callable[[Delivery], Awaitable[object]],
-    app_id: str,
-    headers: Mapping[str, str],
-    body: bytes,
-) -> Answer:
-    admitted = await admit(endpoint, keys, app_id, headers, body)
-    if isinstance(admitted, Answer):
-        return admitted
-    kind = kind_of(admitted)
-    measured.RECEIVED.add(admitted.app_id or measured.UNKNOWN, kind)
-    began = time.monotonic()
-    try:
-        return endpoint.answer_stored(admitted, await call(admitted))
-    except Exception as error:  # noqa: BLE001 - whatever the handler raises
-        endpoint.handler_failures.note(admitted, error)
-        return endpoint.answer_not_stored(admitted)
-    finally:
-        measured.ANSWER_SECONDS.observe(time.monotonic() - began, kind)

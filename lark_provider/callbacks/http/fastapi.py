@@ -19,16 +19,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from lark_provider.callbacks.http.app import TooLargeError, read_body
-from lark_provider.callbacks.http.endpoint import (
-    TOO_LARGE,
-    TOO_SLOW,
-    Endpoint,
-    Handler,
-    arespond,
-    respond,
-)
+from lark_provider.callbacks.http.endpoint import Endpoint
 from lark_provider.callbacks.http.gateway import DEADLINE
 from lark_provider.callbacks.http.key_ring import KeyRing, Keys
+from lark_provider.callbacks.http.responding import Handler, arespond, respond
 
 
 def callback_router(
@@ -56,9 +50,9 @@ def callback_router(
             async with asyncio.timeout(DEADLINE):
                 body = await read_body(request, rules.max_bytes)
         except TooLargeError:
-            answer = TOO_LARGE
+            answer = rules.answer_too_large()
         except (TimeoutError, ClientDisconnect):
-            answer = TOO_SLOW
+            answer = rules.answer_too_slow()
         else:
             if inspect.iscoroutinefunction(handler):
                 answer = await arespond(rules, keys, handler, app_id, request.headers, body)

@@ -15,8 +15,9 @@ import inspect
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from lark_provider.callbacks.http.endpoint import TOO_LARGE, Endpoint, Handler, respond
+from lark_provider.callbacks.http.endpoint import Endpoint
 from lark_provider.callbacks.http.key_ring import KeyRing, Keys
+from lark_provider.callbacks.http.responding import Handler, respond
 from lark_provider.protocol.errors import ConfigurationError
 
 
@@ -48,13 +49,24 @@ def callback_blueprint(
 
     @blueprint.post("/<app_id>")
     def callback(app_id: str) -> Response:
-        request.max_content_length = rules.max_bytes
-        try:
-            body = request.get_data(cache=False)
-        except RequestEntityTooLarge:
-            answer = TOO_LARGE
+        body = _read_body(rules.max_bytes)
+        if body is None:
+            answer = rules.answer_too_large()
         else:
             answer = respond(rules, keys, handler, app_id, dict(request.headers), body)
         return Response(answer.body, answer.status, content_type="application/json")
 
     return blueprint
+
+
+def _read_body(max_bytes: int) -> bytes | None:
+    """Return the request's body; None if it is larger, or larger than the application allows."""
+    if (request.content_length or 0) > max_bytes:
+        return None
+    body = b""
+    try:
+        while len(body) <= max_bytes and (part := request.stream.read(max_bytes + 1 - len(body))):
+            body += part
+    except RequestEntityTooLarge:  # above MAX_CONTENT_LENGTH of the application
+        return None
+    return body if len(body) <= max_bytes else None

@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 
 from lark_provider.callbacks.http import handlers
 from lark_provider.callbacks.http.answers import Answer
-from lark_provider.callbacks.http.endpoint import DOUBT_SECONDS, Endpoint, admit
+from lark_provider.callbacks.http.endpoint import Endpoint
 from lark_provider.callbacks.http.handlers import ClickHandler
 from lark_provider.callbacks.http.keys import KeyRing
 from lark_provider.callbacks.http.questions import QuestionLookup
+from lark_provider.callbacks.http.responding import FRESH_KEYS_SECONDS, admit
 from lark_provider.callbacks.http.sinks import NotStoredError, Sink, store_first
 from lark_provider.callbacks.probes.readiness import Readiness
 from lark_provider.protocol.callbacks import CardClick, Delivery, kind_of, log_ids
@@ -101,12 +102,12 @@ class Gateway:
             began: When the request came, by the event loop's clock; None for now.
         """
         deadline = self.deadline + (asyncio.get_running_loop().time() if began is None else began)
-        doubt = min(DOUBT_SECONDS, deadline - asyncio.get_running_loop().time() - STORING_SECONDS)
+        waiting = min(FRESH_KEYS_SECONDS, deadline - asyncio.get_running_loop().time() - STORING_SECONDS)
         try:
             async with asyncio.timeout_at(deadline):
-                admitted = await admit(self.endpoint, self.keys, app_id, headers, body, doubt)
+                admitted = await admit(self.endpoint, self.keys, app_id, headers, body, waiting)
         except TimeoutError:  # Loading the keys has shorter limits of its own.
-            return self.endpoint.overdue()
+            return self.endpoint.answer_overdue()
         if isinstance(admitted, Answer):
             return admitted
         return await self.accept(admitted, deadline)

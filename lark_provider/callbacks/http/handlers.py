@@ -70,7 +70,7 @@ async def run(handler: ClickHandler, click: CardClick, seconds: float) -> object
         return await _in_time(asyncio.ensure_future(handler(click)), seconds)
     if not _free.acquire(blocking=False):
         raise HandlerBusyError(
-            f"The handler must return in time, got {_MAX_THREADS} calls that still run. Next: make it faster."
+            f"{_MAX_THREADS} calls of the handler are still running. Next: make it faster."
         )
     running = threads.start(lambda: handler(click))
     running.add_done_callback(lambda _: _free.release())

@@ -1,4 +1,4 @@
-"""The keys of all apps, reloaded by a timer, and at once where a request casts doubt on them."""
+"""The keys of all apps, reloaded by a timer, and at once when they refuse a request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GRACE_SECONDS = 5.0
 _RELOAD_SECONDS, _FIRST_SECONDS = 1.0, 2.0
 _FAILED_SECONDS = 5.0
 _APART_SECONDS = 1.0
-_MOST_DOUBTS = 200  # Each holds a connection, an open file.
+_MAX_WAITING = 200  # Each holds a connection, an open file.
 
 
 class KeysUnknownError(Exception):
@@ -64,7 +64,7 @@ class KeyRing:
         self._pid, self._lock, self._warnings = os.getpid(), threading.Lock(), Throttle(clock=self._clock)
         self._loading: Future[Keys] | None = None
         self._next: Future[Keys] | None = None
-        self._doubts = 0
+        self._waiting = 0
 
     async def run(self) -> None:
         """Reload by the timer, until this is cancelled."""
@@ -115,7 +115,7 @@ class KeyRing:
             await _wait_for(load, max(0.0, seconds))
             return _result(load, app_id, known)
         finally:
-            self._settle_doubt()
+            self._stop_waiting()
 
     def newer_blocking(self, app_id: str, known: CallbackKeys | None) -> CallbackKeys | None:
         """Return much the same as `newer`, in a thread that may block.
@@ -139,8 +139,7 @@ class KeyRing:
         if loading is not None and loading.done():
             return loading.result().get(app_id)  # It raises what loading raised.
         raise KeysUnknownError(
-            "The callback keys must be loaded, got none yet. Next: wait a few seconds; see the log for the "
-            "reason."
+            "The callback keys are not loaded yet. Next: retry in a few seconds; see the log for the reason."
         )
 
     def _has_failed(self) -> bool:
@@ -168,18 +167,18 @@ class KeyRing:
 
         Requests that wait are held in memory, and so their number is bounded.
         """
-        if self._has_failed() or self._doubts >= _MOST_DOUBTS:
+        if self._has_failed() or self._waiting >= _MAX_WAITING:
             return None
         self._check_fork()
         with self._lock:
             if self._next is None:
                 self._next = threads.start(self._load_next)
-            self._doubts += 1  # Only now: where no thread could be started, nothing is settled.
+            self._waiting += 1  # Only now: if no thread could be started, `_stop_waiting` is not called.
             return self._next
 
-    def _settle_doubt(self) -> None:
+    def _stop_waiting(self) -> None:
         with self._lock:
-            self._doubts -= 1
+            self._waiting -= 1
 
     def _load_next(self) -> Keys:
         """Load as soon as the load that is running has ended and the one before was long enough ago."""
@@ -188,7 +187,7 @@ class KeyRing:
             with self._lock:
                 running = self._loading
                 if running is None:
-                    self._next = None  # A request that doubts from now on needs another load.
+                    self._next = None  # A request that is refused from now on needs another load.
                     loading = self._join_load()
                     break
             wait([running])

@@ -57,7 +57,7 @@ def serve(
         from lark_provider.callbacks.http.app import application
     except ImportError as error:
         raise ConfigurationError(
-            f"The gateway must have starlette and uvicorn, got: {error}. Next: install "
+            f"The gateway needs starlette and uvicorn: {error}. Next: install "
             "'airflow-provider-lark[gateway]'."
         ) from error
     keys.check()  # So that a missing key is an error at the start, and not at the first request.

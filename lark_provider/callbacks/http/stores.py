@@ -145,7 +145,7 @@ class InboxSink:
             if self._commands.is_command(delivery):
                 await self._writer.write(delivery)
             raise ConfigurationError(
-                "Events must have RabbitMQ, got a database alone. Next: set RABBITMQ_URL."
+                "Events need RabbitMQ, and only a database is configured. Next: set RABBITMQ_URL."
             )
 
 

@@ -79,8 +79,7 @@ class InboxWriter:
             await threads.run(partial(self._inbox.store, deliveries), _STORE_SECONDS)
         except TimeoutError:
             error = TransportError(
-                f"The database must answer within {_STORE_SECONDS:g} s, got no answer. Next: check that it "
-                "runs."
+                f"The database did not answer within {_STORE_SECONDS:g} s. Next: check that it runs."
             )
         except Exception as raised:  # noqa: BLE001 - each writer gets it
             error = raised

@@ -127,7 +127,7 @@ def _failure(app: App, address: Address, error: Exception) -> LarkError:
     said = f"{type(error).__name__}: {causes[0]}" if causes else type(error).__name__
     shown = without_query(redact(said, app.app_secret, address.url)).rstrip(".")
     return TransportError(
-        f"The WebSocket to {address.host} must open, got {shown}. Next: see whether this machine reaches "
+        f"Cannot open the WebSocket to {address.host}: {shown}. Next: see whether this machine reaches "
         f"{address.host}, directly or by the proxy that is set."
     )
 

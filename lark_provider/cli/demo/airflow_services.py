@@ -59,7 +59,7 @@ class AirflowServices:
         )
         if answer.is_error:
             raise LarkError(
-                f"Airflow must take {method} {path}, got {answer.status_code}: {answer.text[:200]}"
+                f"Airflow answered {method} {path} with status {answer.status_code}: {answer.text[:200]}"
             )
         return answer.json()
 

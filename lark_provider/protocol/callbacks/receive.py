@@ -66,7 +66,7 @@ def receive(
             f"The encrypt key or the verification token of app {keys.app_id} must be known, got neither. "
             f"Next: configure what {_CONSOLE}, shows.",
             status=_FORBIDDEN,
-            doubtful=True,
+            may_be_stale=True,
             reason="no_keys",
         )
     if len(incoming.body) > max_bytes:
@@ -95,7 +95,7 @@ def _plain(body: dict[str, Any], keys: CallbackKeys, now: float) -> Challenge | 
             f"The body is encrypted, and the encrypt key of app {keys.app_id} is unknown. Next: configure "
             f"the one that {_CONSOLE}, shows.",
             status=_UNPROVEN,
-            doubtful=True,
+            may_be_stale=True,
             reason="no_keys",
         )
     if not _token_is_valid(body, keys, now):
@@ -122,7 +122,7 @@ def _receive_encrypted(
             f"The request must be signed with the encrypt key of app {keys.app_id}, or be a challenge "
             f"encrypted with it; it is neither. Next: if Lark sent it, compare both keys with {_CONSOLE}.",
             status=_UNPROVEN,
-            doubtful=True,
+            may_be_stale=True,
             reason="signature",
         )
     if content is None:
@@ -163,7 +163,7 @@ def _old_card(
             f"The old card callback must be signed with the verification token of app {keys.app_id}; it is "
             f"not. Next: if Lark sent it, compare the token with {_CONSOLE}.",
             status=_UNPROVEN,
-            doubtful=True,
+            may_be_stale=True,
             reason="signature",
         )
     sent = seconds(signed.timestamp)
@@ -252,6 +252,6 @@ def _wrong_token(keys: CallbackKeys) -> CallbackRefusedError:
         f"The verification token must be that of app {keys.app_id}, got another or none. Next: if Lark sent "
         f"it, compare the token with {_CONSOLE}.",
         status=_UNPROVEN,
-        doubtful=True,
+        may_be_stale=True,
         reason="token",
     )

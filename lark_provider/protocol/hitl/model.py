@@ -64,8 +64,8 @@ class TaskInstance:
         for segment in segments:
             if not is_segment(segment):
                 raise InvalidRequestError(
-                    f"An id of Airflow must be more than dots, got {segment!r}. Next: rename it in the "
-                    "DAG file."
+                    f"An id of Airflow must not consist of dots alone, got {segment!r}. Next: rename it in "
+                    "the DAG file."
                 )
         dag, run, task, index = (quote(segment, safe="") for segment in segments)
         return f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}/{index}"

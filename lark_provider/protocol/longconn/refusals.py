@@ -87,14 +87,14 @@ def of_handshake(app_id: str, status: int, headers: Mapping[str, str], *secrets:
         shown += f" ({inner})"
     return ConnectRefusal(
         ConnectVerdict.RETRY,
-        f"The WebSocket handshake must succeed, got {shown}. Next: nothing, unless it goes on: check proxies "
-        "on the way.",
+        f"The WebSocket handshake failed: {shown}. Next: nothing; it is repeated. If it keeps failing, "
+        "check the proxies on the way.",
     )
 
 
 def _refusal(app_id: str, verdict: ConnectVerdict, code: int, said: str) -> ConnectRefusal:
     shown = f"{code}: {said}" if said else str(code)
-    what = f"Lark must accept the long connection of app {app_id}, got {shown.rstrip('.')}"
+    what = f"Lark refused the long connection of app {app_id} with {shown.rstrip('.')}"
     return ConnectRefusal(verdict, f"{what}. Next: {_STEPS[code]}.")
 
 

@@ -85,7 +85,7 @@ class Scene:
         deliverer = Deliverer(Outbox(self.url), Senders(self.text))
 
         async def all_() -> None:
-            while await deliverer.once():
+            while await deliverer.deliver_due():
                 pass
 
         asyncio.run(all_())

@@ -153,7 +153,7 @@ def test_if_all_are_refused_from_the_start_it_ends_and_says_why(
     lark.refused = {"cli_a": WRONG, "cli_b": {"code": 403, "msg": "forbidden"}}
     listening = listen()
     assert listening.process.wait(SECONDS) == 1
-    assert "None of 2 apps can be listened for. Lark must accept the long connection of" in listening.log
+    assert "None of 2 apps can be listened for. Lark refused the long connection of" in listening.log
 
 
 def test_an_app_whose_secret_cannot_be_read_does_not_stop_the_others(

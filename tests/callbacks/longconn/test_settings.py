@@ -97,7 +97,7 @@ def test_who_lark_refuses_from_the_start_is_told_why_and_what_to_do(lark: LarkSi
     listening = listen()
     assert listening.process.wait(SECONDS) == 1
     assert (
-        f"Lark must accept the long connection of app {sender.APP}, got 1000040345: app_id or app_secret is "
+        f"Lark refused the long connection of app {sender.APP} with 1000040345: app_id or app_secret is "
         "wrong. Next: check the app's id and secret; Lark says the same of an app that is not published"
         in listening.log
     )

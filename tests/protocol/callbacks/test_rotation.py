@@ -49,7 +49,7 @@ def test_previous_ones_end(key: str, token: str) -> None:
     else:
         with pytest.raises(CallbackRefusedError) as caught:
             take(key, content, now=END)
-        assert (caught.value.status, caught.value.doubtful) == (401, True)
+        assert (caught.value.status, caught.value.may_be_stale) == (401, True)
 
 
 def test_a_plain_request_and_an_old_card_are_measured_by_all_tokens() -> None:
@@ -78,7 +78,7 @@ def test_which_key_does_not_fit_is_not_told() -> None:
         for outside in ("guess", "guess 2"):
             with pytest.raises(CallbackRefusedError) as caught:
                 receive(Incoming(sender.headers(body, key=outside), body), KEYS, NOW)
-            said.add((str(caught.value), caught.value.status, caught.value.doubtful))
+            said.add((str(caught.value), caught.value.status, caught.value.may_be_stale))
     assert len(said) == 1
 
 

@@ -316,8 +316,8 @@ def check_items(data: Mapping[str, Any], names: Sequence[str]) -> None:
     if failed:
         shown = "; ".join(f"{name}: {one['res_code']} {one.get('res_msg', '')}" for name, one in failed)
         raise LarkAPIError(
-            f"Lark must take all conditional formats, got {len(failed)} refusal(s): {shown}. Next: correct "
-            "these; the others stand.",
+            f"Lark refused {len(failed)} conditional format(s): {shown}. Next: correct these; the others are "
+            "in force.",
             code=failed[0][1]["res_code"],
             msg=str(failed[0][1].get("res_msg", "")),
         )

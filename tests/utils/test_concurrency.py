@@ -1,4 +1,4 @@
-"""Work that waits for Airflow: few at once, in order, and nothing begins after an error."""
+"""Work on many items: few at once, in order, and nothing begins after an error."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import asyncio
 
 import pytest
 
-from lark_provider.bridge.airflow_api import AT_ONCE
-from lark_provider.bridge.at_once import few_at_once
+from lark_provider.support.concurrency import map_few
 
 
 def test_results_are_in_the_order_of_the_items_and_few_are_worked_on_at_once() -> None:
@@ -22,9 +21,9 @@ def test_results_are_in_the_order_of_the_items_and_few_are_worked_on_at_once() -
         running -= 1
         return -item
 
-    assert asyncio.run(few_at_once(work, range(50))) == [-item for item in range(50)]
-    assert most == AT_ONCE
-    assert asyncio.run(few_at_once(work, [])) == []
+    assert asyncio.run(map_few(work, range(50), 4)) == [-item for item in range(50)]
+    assert most == 4
+    assert asyncio.run(map_few(work, [], 4)) == []
 
 
 def test_after_an_error_what_was_begun_goes_on_and_nothing_else_begins() -> None:
@@ -35,17 +34,17 @@ def test_after_an_error_what_was_begun_goes_on_and_nothing_else_begins() -> None
 
         async def work(item: int) -> None:
             begun.append(item)
-            if item == AT_ONCE:
+            if item == 4:
                 raise LookupError(item)
             if item > 0:
                 await others.wait()
             ended.append(item)
 
         with pytest.raises(LookupError):
-            await few_at_once(work, range(50))
+            await map_few(work, range(50), 4)
         others.set()
         await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
 
     asyncio.run(run())
-    assert begun == [*range(AT_ONCE + 1)]
-    assert sorted(ended) == [*range(AT_ONCE)]
+    assert begun == [*range(4 + 1)]
+    assert sorted(ended) == [*range(4)]

@@ -1,4 +1,4 @@
-"""Do many things that wait for Airflow, as many at once as its client sends requests."""
+"""Work on many items, a few at once."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
-from lark_provider.bridge.airflow_api import AT_ONCE
-
 A = TypeVar("A")
 T = TypeVar("T")
 
 
-async def few_at_once(work: Callable[[A], Awaitable[T]], items: Iterable[A]) -> list[T]:
+async def map_few(work: Callable[[A], Awaitable[T]], items: Iterable[A], at_once: int) -> list[T]:
     """Work on each item, and return the results in the order of the items.
 
-    The first error is raised at once. What was begun by then goes on, and nothing else is begun: an Airflow
+    The first error is raised at once. What was begun by then goes on, and nothing else is begun: a server
     that is unavailable is not asked for the rest.
 
     Args:
         work: Works on an item; begins when it is the item's turn.
         items: The items.
+        at_once: How many at once.
     """
     waiting, results = deque(enumerate(items)), dict[int, T]()
 
@@ -31,7 +30,7 @@ async def few_at_once(work: Callable[[A], Awaitable[T]], items: Iterable[A]) -> 
             results[number] = await work(item)
 
     try:
-        await asyncio.gather(*(take_turns() for _ in range(AT_ONCE)))
+        await asyncio.gather(*(take_turns() for _ in range(at_once)))
     finally:
         waiting.clear()
     return [results[number] for number in sorted(results)]
