@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lark_provider.engine.runtime import PROCESS
+from lark_provider.storage import deadlines
 
 
 @pytest.fixture(autouse=True)
@@ -15,4 +17,6 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("LARK_REGISTRY_PATH", str(tmp_path / "config" / "applications.db"))
     monkeypatch.setenv("LARK_PACING", "0")  # Tests of the pace set it; the others need not wait.
+    # A busy machine suspends a process for seconds; tests of the limits set their own.
+    monkeypatch.setattr(deadlines, "STATEMENT", replace(deadlines.STATEMENT, idle=30.0))
     PROCESS.reset()

@@ -80,7 +80,7 @@ class QuestionCardSender:
 
         def release() -> int:
             before = now - timedelta(seconds=self._holds.seconds())
-            return self._open(self._questions.held_questions(before))
+            return self._open(self._questions.list_held(before))
 
         return await threads.run(release)
 
@@ -93,7 +93,9 @@ class QuestionCardSender:
         Raises:
             StorageError: The database cannot be used.
         """
-        return await threads.run(lambda: self._open(self._questions.without_cards(), only_with_cards=True))
+        return await threads.run(
+            lambda: self._open(self._questions.list_without_cards(), only_with_cards=True)
+        )
 
     async def send_again(self) -> int:
         """Record new cards in place of those that soon take no more clicks.

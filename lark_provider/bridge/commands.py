@@ -266,7 +266,7 @@ class ChatCommandWork:
     async def _measure(self) -> None:
         if not meters.sinks:
             return
-        counts = await threads.run(self._store.counts)
+        counts = await threads.run(self._store.count_by_state)
         for state in measured.COMMAND_STATES:
             measured.BRIDGE_COMMANDS_OPEN.set(counts.get(state, 0), state)
 

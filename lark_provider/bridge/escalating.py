@@ -16,7 +16,7 @@ from lark_provider.outbox import outgoing
 from lark_provider.protocol.errors import LarkAPIError, LarkError, OutcomeUnknownError
 from lark_provider.protocol.incidents.escalation import StepState
 from lark_provider.storage.errors import DecryptionError
-from lark_provider.storage.escalations import Escalations, Taken
+from lark_provider.storage.escalations import ClaimedStep, Escalations
 from lark_provider.storage.waiting_escalations import Waiting, WaitingEscalations
 from lark_provider.support import measured, threads
 from lark_provider.support.throttle import Throttle
@@ -82,7 +82,7 @@ class Escalator:
             self._damaged[waiting.key] = time.monotonic() + _DAMAGED_SECONDS
             return
         steps = Escalations(self._database, app, outgoing.card)
-        taken, recorded = await threads.run(partial(steps.look, waiting.key, STALE))
+        taken, recorded = await threads.run(partial(steps.claim, waiting.key, STALE))
         for urgent, state in recorded:
             measured.BRIDGE_ESCALATION_STEPS.add(urgent, state)
             if state == "unknown":
@@ -91,7 +91,7 @@ class Escalator:
         if taken is not None:
             await self._take(steps, taken, waiting.app_id)
 
-    async def _take(self, steps: Escalations, taken: Taken, app_id: str) -> None:
+    async def _take(self, steps: Escalations, taken: ClaimedStep, app_id: str) -> None:
         client = self._clients.client(app_id)
         if taken.shown.message_id is None:
             if taken.shown.incident.not_before:
@@ -112,7 +112,7 @@ class Escalator:
         await self._urge(client, steps, taken, shown.message_id, person)
 
     async def _urge(
-        self, client: Any, steps: Escalations, taken: Taken, message_id: str, person: OnDuty
+        self, client: Any, steps: Escalations, taken: ClaimedStep, message_id: str, person: OnDuty
     ) -> None:
         try:
             await client.messaging.urgent(message_id, [person.id], kind=taken.step.urgent)
@@ -123,7 +123,7 @@ class Escalator:
         else:
             await self._finish(steps, taken, "done")
 
-    async def _not_performed(self, steps: Escalations, taken: Taken, error: LarkError) -> None:
+    async def _not_performed(self, steps: Escalations, taken: ClaimedStep, error: LarkError) -> None:
         """Try again later what Lark has certainly not done, unless it has refused it for good."""
         is_refused = isinstance(error, LarkAPIError) and not error.retryable
         reason = _REASONS.get(error.code or 0, "") if isinstance(error, LarkAPIError) else ""
@@ -133,11 +133,11 @@ class Escalator:
         else:
             await self._again(steps, taken, text, _RETRY_SECONDS)
 
-    async def _again(self, steps: Escalations, taken: Taken, reason: str, seconds: float) -> None:
+    async def _again(self, steps: Escalations, taken: ClaimedStep, reason: str, seconds: float) -> None:
         if taken.now + timedelta(seconds=seconds) >= taken.retries_until:
             await self._finish(steps, taken, "failed", reason)
             return
-        await threads.run(partial(steps.again, taken.key, taken.number, seconds, reason))
+        await threads.run(partial(steps.postpone, taken.key, taken.number, seconds, reason))
 
         def log(suppressed: int) -> None:
             extra = {**_fields(taken), "error": reason, "retry_in_s": seconds, "suppressed": suppressed}
@@ -146,7 +146,9 @@ class Escalator:
         if reason != NO_CARD:
             self._warnings.note((taken.key, reason[:40]), log)
 
-    async def _finish(self, steps: Escalations, taken: Taken, state: StepState, reason: str = "") -> None:
+    async def _finish(
+        self, steps: Escalations, taken: ClaimedStep, state: StepState, reason: str = ""
+    ) -> None:
         if not await threads.run(partial(steps.finish, taken.key, taken.number, state, reason)):
             return
         measured.BRIDGE_ESCALATION_STEPS.add(taken.step.urgent, state)
@@ -157,7 +159,7 @@ class Escalator:
             logger.error("Escalation step failed; the next one is taken in time", extra=extra)
 
 
-def _fields(taken: Taken) -> dict[str, Any]:
+def _fields(taken: ClaimedStep) -> dict[str, Any]:
     place = taken.shown.place
     return {
         "dag_id": place.dag_id, "run_id": place.run_id, "step": taken.number, "urgent": taken.step.urgent,

@@ -27,7 +27,7 @@ from lark_provider.protocol.hitl.keys import action_of
 from lark_provider.protocol.incidents.model import Claim, Deed, Incident, Mute
 from lark_provider.protocol.incidents.shown import ShownIncident
 from lark_provider.protocol.tokens import App
-from lark_provider.storage.applied_clicks import Applied, AppliedClicks
+from lark_provider.storage.applied_clicks import AppliedClicks, ClickOutcome
 from lark_provider.storage.digests import Digests
 from lark_provider.storage.failures import FailureCursor, Mutes
 from lark_provider.storage.incidents import Incidents
@@ -95,7 +95,7 @@ class FailureReports:
     async def _deliver(self) -> bool:
         return await self._deliverer.deliver_due() > 0
 
-    async def show(self, applied: Applied, result: ClickResult) -> bool:
+    async def show(self, applied: ClickOutcome, result: ClickResult) -> bool:
         """Show on a failure's card what became of a click on it.
 
         Args:
@@ -113,11 +113,11 @@ class FailureReports:
             return False
         return await threads.run(partial(self._show, app, applied, result))
 
-    def _show(self, app: App, applied: Applied, result: ClickResult) -> bool:
+    def _show(self, app: App, applied: ClickOutcome, result: ClickResult) -> bool:
         """Change the incident. Blocks."""
         incidents = Incidents(self._database, app)
         found = incidents.find(applied.card)
-        click = self._clicks.click(applied.app_id, applied.event_id)
+        click = self._clicks.find_click(applied.app_id, applied.event_id)
         if found is None or click is None:
             return False
         muted = _mute_of(click, found.incident)

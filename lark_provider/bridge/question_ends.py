@@ -54,7 +54,7 @@ class QuestionEnds:
             return {}
         ends = await self.answered_ends(ti_ids, len(ti_ids) // 100 + 2) if len(ti_ids) > FEW else {}
         others = sorted(set(ti_ids) - ends.keys())
-        tasks = list((await threads.run(lambda: self._store.tasks(others))).values())
+        tasks = list((await threads.run(lambda: self._store.read_tasks(others))).values())
         for task, end in zip(tasks, await map_few(self._end, tasks, AT_ONCE), strict=True):
             if end is not None:
                 ends[task.ti_id] = end

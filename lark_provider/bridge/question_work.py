@@ -135,8 +135,8 @@ class QuestionWork:
     async def _measure(self) -> None:
         if not meters.sinks:
             return
-        counts = await threads.run(self._questions.counts)
+        counts = await threads.run(self._questions.count_by_state)
         for state, count in counts.items():
             measured.BRIDGE_QUESTIONS.set(count, state)
-        measured.BRIDGE_CARDS_DUE.set(await threads.run(self._cards.due))
-        measured.BRIDGE_CLICKS_DUE.set(await threads.run(self._clicks.due))
+        measured.BRIDGE_CARDS_DUE.set(await threads.run(self._cards.count_due))
+        measured.BRIDGE_CLICKS_DUE.set(await threads.run(self._clicks.count_due))

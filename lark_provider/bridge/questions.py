@@ -79,7 +79,7 @@ class QuestionPoller:
         await self._changes(self._cursor - _OVERLAP)
         self._passes += 1
         if self._passes % _ANSWERED_EVERY == 0:
-            live = await threads.run(self._store.live)
+            live = await threads.run(self._store.list_live)
             if live:
                 ends = await self._ends.answered_ends(live.keys(), _MOST_PAGES, since=self._oldest)
                 await self._ends.record(ends)
@@ -100,7 +100,7 @@ class QuestionPoller:
         self._states.forget()
         cursor = self._api.now() if self._cursor is not None else None
         # Read first: a question that is recorded meanwhile must not count as one that is open no longer.
-        live = await threads.run(self._store.live)
+        live = await threads.run(self._store.list_live)
         params = {"response_received": "false", "state": await self._states.get(), "order_by": "ti_id"}
         found: dict[str, Mapping[str, Any]] = {}
         async with aclosing(self._api.each_page(QUESTIONS, "hitl_details", params)) as pages:

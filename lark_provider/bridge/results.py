@@ -20,7 +20,7 @@ from lark_provider.protocol.hitl.delivery import ClickResult, read_result
 from lark_provider.protocol.hitl.keys import idempotency_key
 from lark_provider.protocol.language import Language
 from lark_provider.storage.api_servers import ApiServers
-from lark_provider.storage.applied_clicks import Applied, AppliedClicks
+from lark_provider.storage.applied_clicks import AppliedClicks, ClickOutcome
 from lark_provider.storage.question_cards import ClaimedCard, QuestionCards
 from lark_provider.storage.questions import Questions
 from lark_provider.support import threads
@@ -31,7 +31,7 @@ READ_BACK_SECONDS = 0.3
 """An API server without the guard may replace an answer for so long after it has said 200."""
 _LEASE_SECONDS, _MOST = 60.0, 32
 
-OtherResult = Callable[[Applied, ClickResult], Awaitable[bool]]
+OtherResult = Callable[[ClickOutcome, ClickResult], Awaitable[bool]]
 """Shows the result of a click on a card that is not a question's; returns whether it was one of its cards."""
 
 
@@ -77,7 +77,7 @@ class ClickResultDisplay:
         Raises:
             StorageError: The database cannot be used.
         """
-        applied = await threads.run(lambda: self._store.unshown(_MOST, _LEASE_SECONDS))
+        applied = await threads.run(lambda: self._store.claim_unshown(_MOST, _LEASE_SECONDS))
         if not applied:
             return False
         keys = {one.card for one in applied}
@@ -85,7 +85,7 @@ class ClickResultDisplay:
         shown = await asyncio.gather(*(self._one(one, cards.get(one.card)) for one in applied))
         return any(shown)
 
-    async def _one(self, applied: Applied, card: ClaimedCard | None) -> bool:
+    async def _one(self, applied: ClickOutcome, card: ClaimedCard | None) -> bool:
         fields = {"app_id": applied.app_id, "event_id": applied.event_id, "card": applied.card}
         has_ended = False
         try:
@@ -107,11 +107,11 @@ class ClickResultDisplay:
         await threads.run(lambda: self._store.record_shown(applied.app_id, applied.event_id))
         return has_ended
 
-    def _result(self, applied: Applied) -> ClickResult:
+    def _result(self, applied: ClickOutcome) -> ClickResult:
         in_memory = self._delivery.results.get((applied.app_id, applied.event_id))
         return in_memory or read_result(orjson.dumps(applied.result).decode())
 
-    async def _show(self, applied: Applied, result: ClickResult, card: ClaimedCard) -> bool:
+    async def _show(self, applied: ClickOutcome, result: ClickResult, card: ClaimedCard) -> bool:
         """Show the result of a click on a question's card, and return whether the question is over by it."""
         if result.outcome in {"answered", "already_answered", "superseded", "over"}:
             is_over = await self._record_end(result, card.card.ti_id)
@@ -141,11 +141,11 @@ class ClickResultDisplay:
         await asyncio.sleep(READ_BACK_SECONDS)
         return bool(await self._ends.settle([ti_id]))
 
-    async def _values(self, applied: Applied) -> dict[str, Any] | None:
-        click = await threads.run(lambda: self._store.click(applied.app_id, applied.event_id))
+    async def _values(self, applied: ClickOutcome) -> dict[str, Any] | None:
+        click = await threads.run(lambda: self._store.find_click(applied.app_id, applied.event_id))
         return None if click is None else click.action.form_value
 
-    async def _tell(self, applied: Applied, result: ClickResult, language: str) -> None:
+    async def _tell(self, applied: ClickOutcome, result: ClickResult, language: str) -> None:
         """Tell who clicked, and nobody else: the link is theirs alone."""
         link = result.link_url
         if result.outcome == "unlinked" and link is None:
@@ -158,22 +158,22 @@ class ClickResultDisplay:
             uuid=idempotency_key(applied.card, "result", applied.event_id),
         )
 
-    async def _new_link(self, applied: Applied) -> str | None:
+    async def _new_link(self, applied: ClickOutcome) -> str | None:
         """Return a new link: the one of the result was lost with the process that had it."""
-        found = await threads.run(lambda: self._store.as_found(applied.app_id, applied.event_id))
+        found = await threads.run(lambda: self._store.find_recorded(applied.app_id, applied.event_id))
         if found is None:
             return None
         _, again = await self._delivery.deliver(found)
         return None if again is None else again.link_url
 
 
-def _is_unreachable(applied: Applied, error: LarkError) -> bool:
+def _is_unreachable(applied: ClickOutcome, error: LarkError) -> bool:
     """Return whether a person of another company clicked, to whom the app cannot write."""
     is_refused = isinstance(error, LarkAPIError) and not error.retryable
     return is_refused and applied.result.get("outcome") == "foreign_tenant"
 
 
-def _notice(applied: Applied, result: ClickResult, card: ClaimedCard) -> str:
+def _notice(applied: ClickOutcome, result: ClickResult, card: ClaimedCard) -> str:
     language = card.card.language
     if result.errors:
         return notices.invalid(card.question, applied.open_id, result.errors, language)

@@ -18,7 +18,7 @@ from lark_provider.callbacks.broker import amqp
 from lark_provider.callbacks.broker.pump import Pump
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.errors import ConfigurationError
-from lark_provider.protocol.questions import Asked
+from lark_provider.protocol.questions import TaskQuestion
 from lark_provider.protocol.waits import Wait
 from lark_provider.storage import urls
 from lark_provider.storage.errors import StorageError
@@ -57,7 +57,7 @@ class _Pending:
     database_id: str | None
     futures: list[Future[Any]]
     legacy: Wait | None
-    question: Asked | None = None
+    question: TaskQuestion | None = None
 
 
 class Hub:
@@ -82,7 +82,7 @@ class Hub:
         self._stop: threading.Event | None = None
         self._database_id: str | None = None
 
-    def settle(self, wait_id: str, database_id: str | None = None) -> Future[Asked]:
+    def settle(self, wait_id: str, database_id: str | None = None) -> Future[TaskQuestion]:
         """Wait until a question is decided or closed. Returns at once; see `wait`.
 
         Args:

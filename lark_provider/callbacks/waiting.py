@@ -14,7 +14,7 @@ from lark_provider.callbacks.broker.pump import Pump
 from lark_provider.callbacks.hub import MISSING_QUESTION, Hub, hub
 from lark_provider.protocol.callbacks import BrokerError, CardClick
 from lark_provider.protocol.errors import ConfigurationError
-from lark_provider.protocol.questions import Asked
+from lark_provider.protocol.questions import TaskQuestion
 from lark_provider.protocol.waits import Wait
 from lark_provider.storage import urls
 from lark_provider.storage.errors import StorageError
@@ -30,9 +30,9 @@ __all__ = [
     "ask",
     "database_id",
     "hub",
-    "in_time",
     "inbox",
     "pump_once",
+    "query_in_time",
     "settle",
     "waits",
     "with_waits",
@@ -98,7 +98,7 @@ def with_waits(ask: Callable[[Waits], T], database_url: str | None = None) -> T:
         StorageError: It cannot be used, or does not answer in time.
     """
     questions = waits(database_url)
-    return in_time(lambda: ask(questions))
+    return query_in_time(lambda: ask(questions))
 
 
 def database_id(database_url: str | None = None) -> str:
@@ -111,10 +111,10 @@ def database_id(database_url: str | None = None) -> str:
         ConfigurationError: No database is configured.
         StorageError: It cannot be used, or does not answer in time.
     """
-    return in_time(inbox(database_url).database_id)
+    return query_in_time(inbox(database_url).database_id)
 
 
-def in_time(ask: Callable[[], T]) -> T:
+def query_in_time(ask: Callable[[], T]) -> T:
     """Query a database, within `ASK_SECONDS`.
 
     Args:
@@ -166,12 +166,12 @@ def ask(
     """
     clicks = inbox(database_url)
     pump_once(clicks, broker_url)
-    return in_time(lambda: clicks.answers([wait])).get(wait.key)
+    return query_in_time(lambda: clicks.answers([wait])).get(wait.key)
 
 
 def settle(
-    asked: Asked, *, database_url: str | None = None, broker_url: str | None = None
-) -> tuple[Asked, list[CardClick]] | None:
+    asked: TaskQuestion, *, database_url: str | None = None, broker_url: str | None = None
+) -> tuple[TaskQuestion, list[CardClick]] | None:
     """Pump the queue, then look once whether a question is decided or closed.
 
     Args:
@@ -189,10 +189,10 @@ def settle(
     """
     pump_once(inbox(database_url), broker_url)
 
-    def look(questions: Waits) -> tuple[Asked, list[CardClick]] | None:
+    def look(questions: Waits) -> tuple[TaskQuestion, list[CardClick]] | None:
         over = questions.settle([asked]).get(asked.id)
         if over is not None:
-            return over, questions.clicks(over) if over.decided_by else []
+            return over, questions.read_clicks(over) if over.decided_by else []
         if not questions.exists(asked.id):
             raise ConfigurationError(MISSING_QUESTION)
         return None

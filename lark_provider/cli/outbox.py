@@ -77,7 +77,7 @@ def run_run(arguments: argparse.Namespace) -> int:
     stop = threading.Event()
     with on_termination(stop.set):
         runner, outbox = OutboxRunner(), Outbox.from_config()
-        due, _ = outbox.depth()  # Fails at once if the database is not ready.
+        due, _ = outbox.measure_backlog()  # Fails at once if the database is not ready.
         start_metrics(arguments)
         if arguments.metrics_port is not None:
             metrics.collect(outbox.readings)

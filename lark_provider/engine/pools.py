@@ -114,7 +114,7 @@ class Pools:
                     found = self._pools[key] = Pool(client, _sender(client, "handle_request"))
         return found
 
-    async def of_loop(self, wire: Wire) -> Pool:
+    async def find_pool(self, wire: Wire) -> Pool:
         """Return the running loop's pool for connection settings."""
         import asyncio  # loaded by now
 
@@ -152,7 +152,7 @@ async def _close_with_loop(pools: dict[Wire, Pool]) -> AsyncIterator[None]:
             await pools.popitem()[1].client.aclose()
 
 
-def through(client: Any) -> Callable[[Any], Any]:
+def make_streamer(client: Any) -> Callable[[Any], Any]:
     """Return what performs a request by a client's own `send`.
 
     Args:
@@ -174,7 +174,7 @@ def _sender(client: Any, method: str) -> Callable[[Any], Any]:
             only: Callable[[Any], Any] = getattr(alone, method)
             return only
     except AttributeError:
-        return through(client)
+        return make_streamer(client)
     return lambda request: getattr(choose(request.url), method)(request)
 
 
@@ -208,7 +208,7 @@ def _verify(wire: Wire) -> bool | ssl.SSLContext:
         ) from error
 
 
-def tls(wire: Wire) -> ssl.SSLContext:
+def make_tls_context(wire: Wire) -> ssl.SSLContext:
     """Return what a connection of another protocol encrypts with, by the same settings as HTTP.
 
     Args:

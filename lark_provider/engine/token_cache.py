@@ -45,7 +45,7 @@ class Flight:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class UseToken:
     """A token that works.
 
     Attributes:
@@ -58,14 +58,14 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetch:
+class FetchToken:
     """The caller must fetch, then `resolve` or `fail` the flight."""
 
     flight: Flight
 
 
 @dataclass(frozen=True, slots=True)
-class Join:
+class AwaitToken:
     """Another caller is fetching."""
 
     flight: Flight
@@ -93,7 +93,7 @@ class TokenCache:
         self._lock = threading.Lock()
         self._flights = {}
 
-    def acquire(self, key: str, rejected: str | None, now: float) -> Use | Fetch | Join:
+    def acquire(self, key: str, rejected: str | None, now: float) -> UseToken | FetchToken | AwaitToken:
         """Return a token, or what to do to get one.
 
         Args:
@@ -115,16 +115,16 @@ class TokenCache:
                 flight = None
             if token is None or state is Freshness.INVALID:
                 if flight is not None:
-                    return Join(flight)
+                    return AwaitToken(flight)
                 until, refusal = self._refusals.get(key, (0.0, None))
                 if refusal is not None and now < until:
                     raise copy.copy(refusal)
-                return Fetch(self._begin(key, None, now))
+                return FetchToken(self._begin(key, None, now))
             is_due = now - self._renewed_at.get(key, 0.0) >= _RENEWAL_SECONDS
             if state is Freshness.FRESH or flight is not None or not is_due:
-                return Use(token.value)
+                return UseToken(token.value)
             self._renewed_at[key] = now
-            return Use(token.value, self._begin(key, token, now))
+            return UseToken(token.value, self._begin(key, token, now))
 
     def _begin(self, key: str, usable: Token | None, now: float) -> Flight:
         flight = self._flights[key] = Flight(key, usable, now)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from lark_provider.engine import credentials, fallback_store
 from lark_provider.engine.session import Session
-from lark_provider.engine.token_cache import Fetch, FetchCancelledError, Flight, Use
+from lark_provider.engine.token_cache import FetchCancelledError, FetchToken, Flight, UseToken
 from lark_provider.protocol import tokens
 from lark_provider.protocol.effects import Await, Sleep, Spawn
 from lark_provider.protocol.errors import LarkError
@@ -99,12 +99,12 @@ def _token(session: Session, want: _Want, rejected: str | None) -> Procedure[str
     cache = session.runtime.tokens
     while True:
         step = cache.acquire(want.key, rejected, session.clock())
-        if isinstance(step, Use):
+        if isinstance(step, UseToken):
             if step.renewal is not None:
                 renew = partial(_renew, session, want, step.renewal)
                 yield Spawn(renew, partial(cache.abandon, step.renewal), _ONCE)
             return step.token
-        if isinstance(step, Fetch):
+        if isinstance(step, FetchToken):
             token = yield from _fetch_for_waiters(session, want, rejected, step.flight)
             if token.freshness(session.clock()) is not Freshness.STALE:
                 return token.value

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from lark_provider.engine import deadlines, files, http
-from lark_provider.engine.pools import ENCODINGS, HEADERS, USER_AGENT, through
+from lark_provider.engine.pools import ENCODINGS, HEADERS, USER_AGENT, make_streamer
 from lark_provider.engine.session import Session
 from lark_provider.protocol.answers import PROXY_STEP
 from lark_provider.protocol.calls import Call
@@ -68,7 +68,7 @@ def exchange(send: Send, until: float, session: Session) -> Response | Lost:
     client: Any = session.http_client
     library = http.library() if client is None else http.of(client)
     try:
-        perform = session.runtime.pools.get(session.wire).send if client is None else through(client)
+        perform = session.runtime.pools.get(session.wire).send if client is None else make_streamer(client)
         request = _prepare(library, send, until, session, is_async=False)
         # A body may come from a generator that makes calls itself.
         outer, deadlines.thread.until = deadlines.thread.until, until
@@ -125,9 +125,9 @@ async def aexchange(send: Send, until: float, session: Session) -> Response | Lo
     timer = asyncio.timeout(None if left == float("inf") else left)
     try:
         if client is None:
-            perform = (await session.runtime.pools.of_loop(session.wire)).send
+            perform = (await session.runtime.pools.find_pool(session.wire)).send
         else:
-            perform = through(client)
+            perform = make_streamer(client)
         async with timer:
             request = _prepare(library, send, until, session, is_async=True)
             response = await perform(request)

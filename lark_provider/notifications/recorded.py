@@ -114,7 +114,7 @@ async def _deliver(notice: Notice, recorder: Recorder, row: str, name: str) -> S
         deliverer = Deliverer(recorder.outbox, apps, seconds=seconds)
         try:
             await deliverer.deliver_due(only=name)
-            found = await deliverer.state(row)
+            found = await deliverer.read_state(row)
         except (LarkError, TimeoutError) as error:
             why = str(error) or "the database does not answer"
             break

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from lark_provider.api.receivers import ReceiverIdType
-    from lark_provider.protocol.questions import Asked, Draft, Origin, Question, QuestionClaim, Reason
+    from lark_provider.protocol.questions import Draft, Origin, Question, QuestionClaim, Reason, TaskQuestion
     from lark_provider.protocol.waits import Wait
 
 MESSAGE_XCOM = "lark_message_id"
@@ -71,7 +71,7 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
     required_templates: ClassVar[Collection[str]] = ("receiver_id", "title", "text", "approvers")
     people_templates: ClassVar[Collection[str]] = ("approvers",)
     _kind: ClassVar[str] = "approval"
-    _replaced: Asked | None = None
+    _replaced: TaskQuestion | None = None
 
     def __init__(
         self,
@@ -205,7 +205,7 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
             if over is None:
                 return
             if over.state == "decided":
-                self._clicks = with_questions(lambda questions: questions.clicks(over))
+                self._clicks = with_questions(lambda questions: questions.read_clicks(over))
                 self._question = over
             else:
                 self._cards.show_outcome(over)
@@ -260,13 +260,13 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
             options=tuple(self.options),
         )
 
-    def _legacy_question(self, context: Context) -> Asked:
+    def _legacy_question(self, context: Context) -> TaskQuestion:
         """Return what is known of the question of a task that began to wait under version 0.1."""
-        from lark_provider.protocol.questions import Asked
+        from lark_provider.protocol.questions import TaskQuestion
 
         ti, now = context["ti"], datetime.now(UTC)
         message_id = ti.xcom_pull(task_ids=self.task_id, key=MESSAGE_XCOM, map_indexes=ti.map_index)
-        return Asked(
+        return TaskQuestion(
             id="",
             origin=origin_of(context, self._kind, self.lark_conn_id),
             question=self._defined_question(context),

@@ -18,7 +18,7 @@ from lark_provider.hooks.task import with_questions
 if TYPE_CHECKING:
     from lark_provider.api.card_life import LiveCard
     from lark_provider.protocol.callbacks import CardClick
-    from lark_provider.protocol.questions import Asked, Question
+    from lark_provider.protocol.questions import Question, TaskQuestion
 
 _OVERDUE = timedelta(minutes=10)
 _MAX_OVERDUE = 5
@@ -38,7 +38,7 @@ class OperatorCards:
         self.hook = hook
         self.log = log
 
-    def send(self, asked: Asked, card: Any) -> tuple[Asked, str]:
+    def send(self, asked: TaskQuestion, card: Any) -> tuple[TaskQuestion, str]:
         """Send the card of a question, and record its message. Within an hour a repeat sends nothing more.
 
         Args:
@@ -64,7 +64,7 @@ class OperatorCards:
         recorded = with_questions(lambda questions: questions.get(asked.id))
         return recorded or asked, chat_url(client.base_url, sent.chat_id, hook.web_domain)
 
-    def show_outcome(self, asked: Asked, click: CardClick | None = None, *, newer: str = "") -> None:
+    def show_outcome(self, asked: TaskQuestion, click: CardClick | None = None, *, newer: str = "") -> None:
         """Replace the cards of a question that is over by ones that say how it ended.
 
         Args:
@@ -85,7 +85,7 @@ class OperatorCards:
         for message_id, why in refused.items():
             self.log.warning("Failed to update card %s; it still shows its buttons: %s", message_id, why)
 
-    def withdraw_others(self, asked: Asked, replaced: Asked | None, *, chat_link: str) -> None:
+    def withdraw_others(self, asked: TaskQuestion, replaced: TaskQuestion | None, *, chat_link: str) -> None:
         """Withdraw the card that a new one replaces, and cards of the app whose deadline is long over.
 
         Args:
@@ -98,7 +98,7 @@ class OperatorCards:
             if replaced is not None:
                 self._withdraw(replaced.id, now, newer=chat_link)
             overdue = with_questions(
-                lambda questions: questions.overdue(asked.app_id or "", now - _OVERDUE, _MAX_OVERDUE)
+                lambda questions: questions.list_overdue(asked.app_id or "", now - _OVERDUE, _MAX_OVERDUE)
             )
             answered = with_questions(lambda questions: questions.settle(overdue))
             for late in overdue:
@@ -126,7 +126,7 @@ class OperatorCards:
         ending = card_life.end(self._live(old), outcome_card(old, newer=newer))
         self._hook_of(old).client.perform(ending)
 
-    def _live(self, asked: Asked) -> LiveCard:
+    def _live(self, asked: TaskQuestion) -> LiveCard:
         from lark_provider.callbacks import waiting
 
         question, database_url = asked.question, airflow_config.database_url()
@@ -139,7 +139,7 @@ class OperatorCards:
         how = {"receiver_id_type": question.receiver_type, "idempotency_key": asked.id}
         return card_life.LiveCard(question.receiver, record, how)
 
-    def _hook_of(self, asked: Asked) -> LarkHook:
+    def _hook_of(self, asked: TaskQuestion) -> LarkHook:
         """Return the hook of the connection recorded with a question; the DAG may name another one by now."""
         recorded = asked.origin.conn_id
         return self.hook if recorded in {"", self.hook.lark_conn_id} else LarkHook(recorded)

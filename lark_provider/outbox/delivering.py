@@ -100,9 +100,9 @@ class Deliverer:
                 raise result
         return len(rows)
 
-    async def state(self, row: str) -> tuple[str, str | None, str | None] | None:
+    async def read_state(self, row: str) -> tuple[str, str | None, str | None] | None:
         """Return the state of a row, its message and the reason; see `Outbox.state`."""
-        return await _in_thread(lambda: self._outbox.state(row))
+        return await _in_thread(lambda: self._outbox.read_state(row))
 
     async def _deliver(self, row: ClaimedRow) -> None:
         try:
@@ -163,7 +163,7 @@ class Deliverer:
         pause = _LAST_PAUSE if longest else min(_LAST_PAUSE, _FIRST_PAUSE * 2 ** min(row.attempts, 10))
         pause *= random.uniform(0.75, 1.25)  # noqa: S311 - jitter
         reason = str(error) or "no answer in time"
-        await _in_thread(lambda: self._outbox.later(row, self._me, reason, pause, may_be_sent=may_be_sent))
+        await _in_thread(lambda: self._outbox.postpone(row, self._me, reason, pause, may_be_sent=may_be_sent))
         extra = {"row": row.id, "app": row.app_id, "retry_in_s": round(pause), "error": reason}
 
         def log(suppressed: int) -> None:

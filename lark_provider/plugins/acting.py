@@ -113,7 +113,7 @@ def _card(click: DeliveredClick) -> QuestionCard | ShownIncident | None:
     return card
 
 
-def _identify(click: DeliveredClick) -> identity.Identified | identity.PersonRefusal:
+def _identify(click: DeliveredClick) -> identity.ActingUser | identity.PersonRefusal:
     """Return the user of Airflow that a person acts as, or why they may not. It blocks."""
     people = People(settings.DATABASE.url())
     clicker = identity.Clicker(

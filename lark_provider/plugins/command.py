@@ -99,7 +99,7 @@ class Commands:
             return await perform(airflow, command, str(found.user.get_name()))
 
 
-def _identify(command: DeliveredCommand) -> identity.Identified | identity.PersonRefusal:
+def _identify(command: DeliveredCommand) -> identity.ActingUser | identity.PersonRefusal:
     """Return the user of Airflow that a person acts as, or why they may not. It blocks."""
     who = identity.Clicker(command.app_id, command.tenant_key, command.open_id, command.tenant_key)
     people = People(settings.DATABASE.url())

@@ -24,7 +24,7 @@ _throttle = Throttle()
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class DirectoryEntry:
     """A person as Lark lists them.
 
     Attributes:
@@ -48,7 +48,7 @@ class Directory:
     def __init__(self, client: Callable[[str], LarkServiceClient] | None = None) -> None:
         self._client = client or _client
 
-    def get(self, app_id: str, open_id: str) -> Listed:
+    def get(self, app_id: str, open_id: str) -> DirectoryEntry:
         """Return what Lark says of a person, cached for a minute.
 
         See GET /open-apis/contact/v3/users/batch. It blocks for six seconds at most.
@@ -68,12 +68,12 @@ class Directory:
             user = self._client(app_id).contact.get_user(open_id, max_age=_MAX_AGE)
         except (ConfigurationError, PermissionDeniedError) as error:
             _warn(app_id, str(error))
-            return Listed("unknown")
+            return DirectoryEntry("unknown")
         if user is None:
-            return Listed("inactive")
+            return DirectoryEntry("inactive")
         if not user.get("status"):
             _warn(app_id, "The scope contact:user.employee:readonly is missing.")
-        return Listed(_standing(user), user.get("name") or "", user.get("enterprise_email") or "")
+        return DirectoryEntry(_standing(user), user.get("name") or "", user.get("enterprise_email") or "")
 
 
 def _standing(user: User) -> Standing:

@@ -45,7 +45,7 @@ _LARGEST = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Parked:
+class TaskStatus:
     """What the task instance of an unanswered question does.
 
     Attributes:
@@ -67,7 +67,7 @@ class Parked:
         return _STEP if self.state in _NOT_YET else 0.0
 
 
-def look(dag_id: str, run_id: str, task_id: str, map_index: int) -> Parked | None:
+def look(dag_id: str, run_id: str, task_id: str, map_index: int) -> TaskStatus | None:
     """Return what a task instance does; None if it has no unanswered question. It blocks.
 
     Args:
@@ -100,8 +100,8 @@ def look(dag_id: str, run_id: str, task_id: str, map_index: int) -> Parked | Non
         return None
     state, since, now = row
     if since is None:
-        return Parked(state, float("inf"))
-    return Parked(state, (_utc(now or datetime.now(UTC)) - _utc(since)).total_seconds())
+        return TaskStatus(state, float("inf"))
+    return TaskStatus(state, (_utc(now or datetime.now(UTC)) - _utc(since)).total_seconds())
 
 
 def _utc(value: datetime) -> datetime:
@@ -169,7 +169,7 @@ class Hold:
             await client.wait(left + _ROUNDING)
         return None
 
-    async def _look(self, *task: Any) -> Parked | None:
+    async def _look(self, *task: Any) -> TaskStatus | None:
         """Look, in one of few threads; one that hangs on a frozen database counts until it returns."""
         async with asyncio.timeout(_LOOK_SECONDS):
             await self._free.acquire()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from lark_provider.errors import ConfigurationError, LarkError
 from lark_provider.plugins import users
-from lark_provider.plugins.directory import Directory, Listed
+from lark_provider.plugins.directory import Directory, DirectoryEntry
 from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.people_texts import REFUSALS, Text
 from lark_provider.plugins.users import AuthManagerUnsupportedError, InactiveUserError
@@ -49,7 +49,7 @@ class Clicker:
 
 
 @dataclass(frozen=True, slots=True)
-class Identified:
+class ActingUser:
     """A person who may act.
 
     Attributes:
@@ -100,7 +100,7 @@ class Identities:
         self._people, self._directory = people, directory or Directory()
         self._settings, self._base_url = settings, base_url or configured_base_url
 
-    def resolve(self, clicker: Clicker) -> Identified | PersonRefusal:
+    def resolve(self, clicker: Clicker) -> ActingUser | PersonRefusal:
         """Return the user that a person acts as, or a refusal. It blocks.
 
         Nothing is raised for an unavailable database or Lark: the refusal is `unavailable`, to be tried
@@ -129,26 +129,28 @@ class Identities:
             )
             return PersonRefusal("unavailable", REFUSALS["unavailable"])
 
-    def _identify_by_link(self, clicker: Clicker) -> Identified | PersonRefusal | None:
+    def _identify_by_link(self, clicker: Clicker) -> ActingUser | PersonRefusal | None:
         try:
             linked = self._people.find(clicker.app_id, clicker.tenant_key, clicker.open_id)
-            return None if linked is None else Identified(users.restore(linked), "link")
+            return None if linked is None else ActingUser(users.restore(linked), "link")
         except InactiveUserError as error:
             logger.warning("Link not usable", extra={"open_id": clicker.open_id, "reason": str(error)})
         except DecryptionError as error:
             logger.error("Link not usable", extra={"open_id": clicker.open_id, "reason": str(error)})  # noqa: TRY400 - the text says all
         return self._offer_link(clicker)
 
-    def _identify_by_table(self, clicker: Clicker, listed: Listed) -> Identified | PersonRefusal | None:
+    def _identify_by_table(
+        self, clicker: Clicker, listed: DirectoryEntry
+    ) -> ActingUser | PersonRefusal | None:
         settings = self._settings()
         if (name := settings.users.get(clicker.open_id)) is not None:
             user = users.find_by_name(name)
-            return _refuse(clicker, "inactive", "no_user") if user is None else Identified(user, "table")
+            return _refuse(clicker, "inactive", "no_user") if user is None else ActingUser(user, "table")
         address = listed.enterprise_email
         # An address counts only for a person of whom Lark says that they work there.
         if listed.standing == "active" and address and settings.accepts(address):
             user = users.with_email(address)
-            return None if user is None else Identified(user, "email")
+            return None if user is None else ActingUser(user, "email")
         return None
 
     def _offer_link(self, clicker: Clicker) -> PersonRefusal:

@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from lark_provider.errors import LarkError
 from lark_provider.plugins import users
-from lark_provider.plugins.directory import Directory, Listed
+from lark_provider.plugins.directory import Directory, DirectoryEntry
 from lark_provider.plugins.identity import configured_base_url
 from lark_provider.plugins.link_html import (
     FORM_HEADERS,
@@ -180,7 +180,7 @@ class LinkPage:
         proof = _proof(session, code, account)
         return _Visit(code, found.person, account, proof)
 
-    def _about(self, visit: _Visit) -> tuple[Listed, str | None]:
+    def _about(self, visit: _Visit) -> tuple[DirectoryEntry, str | None]:
         """Return what Lark says of the person, and the user to whom they are linked now, if it is another."""
         listed, person = self._require_present(visit.person), visit.person
         try:
@@ -190,7 +190,7 @@ class LinkPage:
         is_other = known is not None and known.account.user_id != visit.account.user_id
         return listed, known.account.user_name if known is not None and is_other else None
 
-    def _require_present(self, person: Person) -> Listed:
+    def _require_present(self, person: Person) -> DirectoryEntry:
         """Return what Lark says of a person, who must not have left."""
         listed = self._directory.get(person.app_id, person.open_id)
         if listed.standing == "inactive":
@@ -294,7 +294,7 @@ def _session_cookie() -> str:
     return COOKIE_NAME_JWT_TOKEN
 
 
-def _rows(visit: _Visit, listed: Listed) -> list[tuple[str, str, str]]:
+def _rows(visit: _Visit, listed: DirectoryEntry) -> list[tuple[str, str, str]]:
     person, account = visit.person, visit.account
     lark = (listed.name, shorten(person.open_id)) if listed.name else (shorten(person.open_id), "")
     number = account.user_id if account.user_id != account.user_name else ""

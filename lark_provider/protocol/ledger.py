@@ -57,7 +57,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LeaseConflict:
     """Another writer has the table.
 
     Attributes:
@@ -212,7 +212,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class WrittenChunk:
     """That a chunk stands.
 
     Attributes:
@@ -236,6 +236,6 @@ class LedgerStep:
         is_new: Whether this step has recorded it, so that it can be sent.
     """
 
-    lease: Lease | Held
+    lease: Lease | LeaseConflict
     recorded: RecordedChunk | None = None
     is_new: bool = False

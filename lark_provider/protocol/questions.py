@@ -107,7 +107,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TaskQuestion:
     """A question that was recorded.
 
     Attributes:
@@ -203,9 +203,9 @@ class QuestionClaim:
         replaced: The question that it replaces, as it was before: its card has to be withdrawn.
     """
 
-    asked: Asked
+    asked: TaskQuestion
     is_new: bool
-    replaced: Asked | None = None
+    replaced: TaskQuestion | None = None
 
 
 def dump(part: Origin | Question | Sequence[Any]) -> str:

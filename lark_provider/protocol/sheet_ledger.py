@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from lark_provider.protocol.ledger import Claimant, Held, Lease
+from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict
 from lark_provider.protocol.ledger_entry import State
 
 
@@ -82,7 +82,7 @@ class Reservation:
         is_new: Whether it was recorded just now, so that it was never sent.
     """
 
-    lease: Lease | Held
+    lease: Lease | LeaseConflict
     recorded: RecordedSegment | None = None
     is_new: bool = False
 
@@ -107,7 +107,7 @@ class Tables(Protocol):
     def move(self, write: str, claimant: Claimant, segment: Segment, *, is_disjoint: bool) -> Reservation:
         """Record a pending segment again: with other rows, other cells, or sent once more."""
 
-    def stands(self, write: str, number: int) -> None:
+    def record_written(self, write: str, number: int) -> None:
         """Record that a segment stands, whoever has the lease, since it is certain."""
 
     def finish(self, write: str, done: int | None) -> None:

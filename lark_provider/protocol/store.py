@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from lark_provider.protocol.calls import Call, LarkResponse
     from lark_provider.protocol.ledger import (
         Claimant,
-        Done,
-        Held,
         Intent,
         Lease,
+        LeaseConflict,
         LedgerStep,
         Load,
         LoadChunk,
         RecordedChunk,
+        WrittenChunk,
     )
     from lark_provider.protocol.ledger_entry import LedgerEntry
     from lark_provider.protocol.pacing import Limit
@@ -33,19 +33,19 @@ D = TypeVar("D")
 class Leases(Protocol):
     """Who may write which table or document, and what a sync is about to create there."""
 
-    def take(self, claimant: Claimant) -> Lease | Held:
+    def take(self, claimant: Claimant) -> Lease | LeaseConflict:
         """Take a table's lease, or renew it."""
 
     def release(self, claimant: Claimant) -> None:
         """Let the next writer have the table; what is recorded as intended stays."""
 
-    def record_intent(self, claimant: Claimant, text: str) -> Lease | Held:
+    def record_intent(self, claimant: Claimant, text: str) -> Lease | LeaseConflict:
         """Record what is about to be created, and renew the lease, in one commit; nothing if it is lost."""
 
     def intent(self, key: str) -> Intent | None:
         """Return what was recorded as intended for a table, if it was not settled."""
 
-    def clear_intent(self, claimant: Claimant) -> Lease | Held:
+    def clear_intent(self, claimant: Claimant) -> Lease | LeaseConflict:
         """Forget the intent, since it is settled, and renew the lease; nothing if it is lost."""
 
 
@@ -61,7 +61,9 @@ class Ledger(Protocol):
     def record_days(self, load: str, zone: str) -> str:
         """Record the time zone of a load's days, unless one is recorded; return the one that counts."""
 
-    def step(self, load: str, claimant: Claimant, done: Done | None, pending: LoadChunk | None) -> LedgerStep:
+    def step(
+        self, load: str, claimant: Claimant, done: WrittenChunk | None, pending: LoadChunk | None
+    ) -> LedgerStep:
         """Record in one commit that a chunk stands, and the next one as pending, and renew the lease."""
 
     def resend(self, load: str, claimant: Claimant, token: str, chunk: LoadChunk) -> LedgerStep:
@@ -73,13 +75,13 @@ class Ledger(Protocol):
     def take(self, load: str, claimant: Claimant) -> LedgerStep:
         """Take or renew the lease of the table that a load writes."""
 
-    def finish(self, load: str, claimant: Claimant, done: Done | None) -> None:
+    def finish(self, load: str, claimant: Claimant, done: WrittenChunk | None) -> None:
         """Record that the source has ended and every chunk stands."""
 
     def chunks(self, load: str, after: int, count: int) -> Sequence[RecordedChunk]:
         """Return chunks by number, those after one."""
 
-    def parts(self, load: str, number: int) -> Sequence[RecordedChunk]:
+    def read_parts(self, load: str, number: int) -> Sequence[RecordedChunk]:
         """Return the parts in which a refused chunk is written."""
 
     def revise(self, load: str, claimant: Claimant, token: str, chunk: LoadChunk) -> LedgerStep:

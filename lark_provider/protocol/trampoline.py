@@ -34,7 +34,7 @@ class StackFrame(NamedTuple):
     until: float = NEVER
 
 
-Answer: TypeAlias = "Callable[[Call[Any] | Effect, float], StackFrame | tuple[Any] | None]"
+EffectHandler: TypeAlias = "Callable[[Call[Any] | Effect, float], StackFrame | tuple[Any] | None]"
 """Answers an effect, given the deadline of the steps that yielded it: by steps to run, by a value in a tuple
 of one, or by None if it is I/O, which the driver does."""
 
@@ -44,7 +44,7 @@ Io: TypeAlias = "tuple[Effect, float]"
 Run: TypeAlias = "Generator[Io, Any, T]"
 
 
-def run(operation: Call[Any] | Procedure[T], answer_to: Answer) -> Run[T]:
+def run(operation: Call[Any] | Procedure[T], answer_to: EffectHandler) -> Run[T]:
     """Run an operation.
 
     Args:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from lark_provider.protocol.callbacks import CardClick
-    from lark_provider.protocol.questions import Asked, Draft, Origin, QuestionClaim
+    from lark_provider.protocol.questions import Draft, Origin, QuestionClaim, TaskQuestion
     from lark_provider.protocol.waits import Wait
 
 _ANOTHER_DATABASE = (
@@ -55,7 +55,7 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
     operator_extra_links = (LarkChatLink(),)
     chat_link = ""
     _kind: ClassVar[str]
-    _question: Asked | None = None
+    _question: TaskQuestion | None = None
     _clicks: Sequence[CardClick] = ()
     _trigger_error: str | None = None  # why the task fails if it finds no answer after its trigger has fired
     _pending_error: Exception | None = None
@@ -194,7 +194,7 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
     def _on_recorded(self, claim: QuestionClaim) -> None:
         """Handle the claim of a question that this attempt has just recorded or taken over."""
 
-    def _get_or_record(self, context: Context) -> Asked:
+    def _get_or_record(self, context: Context) -> TaskQuestion:
         """Return the question: the one of an earlier step or attempt, else the one recorded now."""
         if self._question is None:
             origin = origin_of(context, self._kind, self.lark_conn_id)
@@ -207,7 +207,7 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
             self._question = question
         return self._question
 
-    def _find(self, origin: Origin) -> Asked | None:
+    def _find(self, origin: Origin) -> TaskQuestion | None:
         deadline = self._deadline()
         return with_questions(lambda questions: questions.find(origin, deadline))
 
@@ -223,7 +223,7 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
             since = context["ti"].get_first_reschedule_date(context) or since
         self.timeout = max(0.0, (deadline - since).total_seconds())
 
-    def _defer(self, question: Asked) -> NoReturn:
+    def _defer(self, question: TaskQuestion) -> NoReturn:
         from lark_provider.callbacks import waiting
         from lark_provider.triggers.card_callback import LarkCardCallbackTrigger
 
@@ -267,7 +267,7 @@ def _is_ours(event: Any) -> bool:
     )
 
 
-def _unanswered_error(question: Asked) -> AirflowFailException | AirflowSensorTimeout:
+def _unanswered_error(question: TaskQuestion) -> AirflowFailException | AirflowSensorTimeout:
     """Return the error for a question that is over without an answer."""
     if question.state == "decided":
         return AirflowFailException(

@@ -18,14 +18,14 @@ from lark_provider.protocol.hitl.keys import PREFIX, card_of
 from lark_provider.protocol.waits import correlation_of
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import applied_clicks
-from lark_provider.storage.click_records import Applied, FoundClick
+from lark_provider.storage.click_records import ClickOutcome, FoundClick
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS
 from lark_provider.storage.statements import among, insert, read_clock
 from lark_provider.storage.stored_clicks import Stored, readable
 from lark_provider.storage.tables import card_callbacks
 
-__all__ = ["Applied", "AppliedClicks", "FoundClick"]
+__all__ = ["AppliedClicks", "ClickOutcome", "FoundClick"]
 
 logger = logging.getLogger(__name__)
 
@@ -163,7 +163,7 @@ class AppliedClicks:
         )
         return {(one.click.app_id, one.event_id): one.click for one in readable(connection.execute(query))}
 
-    def click(self, app_id: str, event_id: str) -> CardClick | None:
+    def find_click(self, app_id: str, event_id: str) -> CardClick | None:
         """Return a click; None if it was purged.
 
         Args:
@@ -173,14 +173,14 @@ class AppliedClicks:
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return self._clicks(connection, [event_id]).get((app_id, event_id))
 
-    def as_found(self, app_id: str, event_id: str) -> FoundClick | None:
+    def find_recorded(self, app_id: str, event_id: str) -> FoundClick | None:
         """Return a click as it is delivered, whatever its state; None if it was purged.
 
         Args:
             app_id: The app.
             event_id: The click's id in the table.
         """
-        click = self.click(app_id, event_id)
+        click = self.find_click(app_id, event_id)
         return (
             None
             if click is None
@@ -235,7 +235,7 @@ class AppliedClicks:
             )
             return bool(done.rowcount)
 
-    def unshown(self, most: int, seconds: float) -> list[Applied]:
+    def claim_unshown(self, most: int, seconds: float) -> list[ClickOutcome]:
         """Take results that are yet to be shown to who clicked.
 
         Args:
@@ -259,7 +259,7 @@ class AppliedClicks:
                     .values(next_at=now + timedelta(seconds=seconds))
                 )
         return [
-            Applied(
+            ClickOutcome(
                 row.app_id,
                 row.event_id,
                 row.card_key,
@@ -281,7 +281,7 @@ class AppliedClicks:
             now = read_clock(connection).now
             connection.execute(applied_clicks.update().where(*_one(app_id, event_id)).values(shown_at=now))
 
-    def due(self) -> int:
+    def count_due(self) -> int:
         """Return how many clicks are to be delivered."""
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = sa.select(sa.func.count()).where(applied_clicks.c.state == "due")

@@ -182,7 +182,7 @@ class ChatCommands:
                 .values(next_at=now + timedelta(seconds=seconds))
             )
 
-    def counts(self) -> dict[str, int]:
+    def count_by_state(self) -> dict[str, int]:
         """Return how many commands there are that are not over, by state."""
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = (

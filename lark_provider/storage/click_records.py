@@ -28,7 +28,7 @@ class FoundClick:
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class ClickOutcome:
     """What became of a click, which is yet to be shown to who clicked.
 
     Attributes:

@@ -41,7 +41,7 @@ _MAX_REASON = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ClaimedStep:
     """A step that is to be taken.
 
     Attributes:
@@ -107,7 +107,7 @@ class Escalations:
             connection.execute(added, values)
             return True
 
-    def look(self, key: str, stale: timedelta) -> tuple[Taken | None, list[tuple[str, str]]]:
+    def claim(self, key: str, stale: timedelta) -> tuple[ClaimedStep | None, list[tuple[str, str]]]:
         """Record what has ended, is too late or unknown, and return the step to take now.
 
         Args:
@@ -121,10 +121,10 @@ class Escalations:
             DecryptionError: The incident was encrypted under another secret of the app.
         """
         recorded: list[tuple[str, str]] = []
-        taken: Taken | None = None
+        taken: ClaimedStep | None = None
         urged: list[Urged] = []
 
-        def look(connection: Connection, shown: ShownIncident) -> None:
+        def claim(connection: Connection, shown: ShownIncident) -> None:
             nonlocal taken
             rows, now = _rows(connection, key), statements.read_clock(connection).now
             decision = decide(shown.incident, [_planned_step(row) for row in rows], now)
@@ -138,10 +138,10 @@ class Escalations:
                         urged.append(self._urged_of(row, state, now))
             taken = self._taken_of(rows, decision.take, shown, now)
 
-        self._change(key, look, urged)
+        self._change(key, claim, urged)
         return taken, recorded
 
-    def begin(self, taken: Taken, name: str) -> ShownIncident | None:
+    def begin(self, taken: ClaimedStep, name: str) -> ShownIncident | None:
         """Record that a step is started, before Lark is called.
 
         Args:
@@ -196,7 +196,7 @@ class Escalations:
         self._change(key, finish, urged)
         return is_recorded
 
-    def again(self, key: str, number: int, seconds: float, reason: str) -> None:
+    def postpone(self, key: str, number: int, seconds: float, reason: str) -> None:
         """Record that a step was certainly not performed, and is tried again.
 
         Args:
@@ -232,14 +232,14 @@ class Escalations:
 
     def _taken_of(
         self, rows: Iterable[sa.Row[Any]], number: int | None, shown: ShownIncident, now: datetime
-    ) -> Taken | None:
+    ) -> ClaimedStep | None:
         row = next((one for one in rows if one.number == number), None)
         if row is None or (row.next_at is not None and row.next_at > now):
             return None
         step, rota = from_json(self._content(row))
         later = [one.due_at for one in rows if one.state == "due" and one.due_at > now]
         until = min([row.due_at + timedelta(minutes=15), *later])
-        return Taken(row.incident_key, row.number, step, rota, until, shown, now)
+        return ClaimedStep(row.incident_key, row.number, step, rota, until, shown, now)
 
     def _urged_of(self, row: sa.Row[Any], outcome: str, now: datetime, detail: str = "") -> Urged:
         name = str(self._content(row).get("name", ""))

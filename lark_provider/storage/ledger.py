@@ -19,14 +19,14 @@ from sqlalchemy.engine import URL, Connection
 from lark_provider.protocol.errors import ConflictError
 from lark_provider.protocol.ledger import (
     Claimant,
-    Done,
-    Held,
     Lease,
+    LeaseConflict,
     LedgerStep,
     Load,
     LoadChunk,
     RecordedChunk,
     SupersededError,
+    WrittenChunk,
     superseded_error,
 )
 from lark_provider.protocol.ledger_entry import State
@@ -111,7 +111,7 @@ class LoadLedger:
                 values = {"state": State.PENDING, "detail": orjson.dumps(detail).decode(), "updated_at": now}
                 connection.execute(ledger.update().where(rows.id == identity).values(**values))
             state = State.PENDING if detail["is_clearing"] else State(row.state)
-            count, written = ledger_parts.standing(connection, [identity])[identity]
+            count, written = ledger_parts.count_written(connection, [identity])[identity]
         return Load(
             identity,
             state,
@@ -166,7 +166,9 @@ class LoadLedger:
                 connection.execute(ledger.update().where(mine).values(detail=orjson.dumps(detail).decode()))
             return recorded
 
-    def step(self, load: str, claimant: Claimant, done: Done | None, pending: LoadChunk | None) -> LedgerStep:
+    def step(
+        self, load: str, claimant: Claimant, done: WrittenChunk | None, pending: LoadChunk | None
+    ) -> LedgerStep:
         """Record in one commit that a chunk stands, and the next one as pending, and renew the lease.
 
         That a chunk stands is recorded even if the lease is lost, since it is certain.
@@ -208,7 +210,7 @@ class LoadLedger:
             return LedgerStep(self._claim(connection, read_clock(connection), load, claimant))
 
     def _step(
-        self, load: str, claimant: Claimant, done: Done | None, pending: LoadChunk | None
+        self, load: str, claimant: Claimant, done: WrittenChunk | None, pending: LoadChunk | None
     ) -> LedgerStep:
         on = migrate.ready_engine(self._url)
         if pending is not None and on.dialect.name != SQLITE_DRIVER:
@@ -227,7 +229,7 @@ class LoadLedger:
             if done is not None:
                 ledger_rows.record_done(connection, load, done, clock.now)
             lease = self._claim(connection, clock, load, claimant)
-            if isinstance(lease, Held) or pending is None:
+            if isinstance(lease, LeaseConflict) or pending is None:
                 return LedgerStep(lease)
             values = {"ledger_id": load, **self._values(load, pending), **_clock(clock.now)}
             key_columns = ledger_chunks.primary_key.columns
@@ -252,7 +254,7 @@ class LoadLedger:
         with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
             lease, now = self._claim(connection, clock, load, claimant), clock.now
-            if isinstance(lease, Held):
+            if isinstance(lease, LeaseConflict):
                 return LedgerStep(lease)
             values: dict[str, Any] = {"state": State.PENDING, "updated_at": now, "reason": None}
             if chunk.token != token:
@@ -287,7 +289,7 @@ class LoadLedger:
                 )
             )
 
-    def finish(self, load: str, claimant: Claimant, done: Done | None) -> None:
+    def finish(self, load: str, claimant: Claimant, done: WrittenChunk | None) -> None:
         """Record that the source has ended and every chunk stands.
 
         A load that is to be restarted stays as it is: what stands is deleted once this writer is through.
@@ -308,7 +310,7 @@ class LoadLedger:
             lease = claim(connection, clock, self._key(claimant), claimant)
             if is_current(connection, load, claimant):
                 _touch(connection, load, clock.now, state=State.DONE)
-            elif isinstance(lease, Held) or not lease.is_renewed:
+            elif isinstance(lease, LeaseConflict) or not lease.is_renewed:
                 raise superseded_error(load)
 
     def chunks(self, load: str, after: int, count: int) -> Sequence[RecordedChunk]:
@@ -322,7 +324,7 @@ class LoadLedger:
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return ledger_rows.first(connection, self._cipher, load, after, count)
 
-    def parts(self, load: str, number: int) -> Sequence[RecordedChunk]:
+    def read_parts(self, load: str, number: int) -> Sequence[RecordedChunk]:
         """Return the parts in which a refused chunk is written, by number.
 
         Args:
@@ -345,7 +347,7 @@ class LoadLedger:
         with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
             lease = self._claim(connection, clock, load, claimant)
-            if isinstance(lease, Held):
+            if isinstance(lease, LeaseConflict):
                 return LedgerStep(lease)
             values = self._values(load, chunk)
             kept = {name: values[name] for name in ledger_rows.CONTENT}
@@ -404,7 +406,7 @@ class LoadLedger:
         rows, loads = ledger_chunks.c, ledger.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
-            if isinstance(claim(connection, clock, self._key(claimant), claimant), Held):
+            if isinstance(claim(connection, clock, self._key(claimant), claimant), LeaseConflict):
                 return False
             text = connection.execute(
                 sa.select(loads.detail).where(loads.id == load).with_for_update()
@@ -425,7 +427,9 @@ class LoadLedger:
     def _key(self, claimant: Claimant) -> str:
         return lease_key(self._app.base_url, claimant.key)
 
-    def _claim(self, connection: Connection, clock: Clock, load: str, claimant: Claimant) -> Lease | Held:
+    def _claim(
+        self, connection: Connection, clock: Clock, load: str, claimant: Claimant
+    ) -> Lease | LeaseConflict:
         return claim_for_load(connection, clock, self._key(claimant), claimant, load)
 
     def _values(self, load: str, chunk: LoadChunk) -> dict[str, Any]:

@@ -230,7 +230,7 @@ def _summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
         .group_by(rows.id)
         .order_by(rows.updated_at.desc())
     )
-    written = ledger_parts.standing(connection, ids)
+    written = ledger_parts.count_written(connection, ids)
     return [
         Summary(
             id=row.id,

@@ -29,7 +29,7 @@ def of(load: str, number: int) -> sa.ColumnElement[bool]:
     return sa.and_(rows.ledger_id == load, rows.number.between(first, last))
 
 
-def standing(connection: Connection, loads: Sequence[str]) -> dict[str, tuple[int, int]]:
+def count_written(connection: Connection, loads: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Return how many chunks each load has, and how many rows of it stand.
 
     Args:

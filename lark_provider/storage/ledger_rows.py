@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from lark_provider.protocol.errors import ConflictError
-from lark_provider.protocol.ledger import Done, LoadChunk, RecordedChunk
+from lark_provider.protocol.ledger import LoadChunk, RecordedChunk, WrittenChunk
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.storage import statements
 from lark_provider.storage.aead import Aead
@@ -21,7 +21,7 @@ CONTENT = ("row_count", "content", "row_sums", "fields", "keys")
 """The columns that say which rows a chunk has."""
 
 # Made once, since it precedes each chunk.
-STANDS = (
+WRITTEN = (
     ledger_chunks.update()
     .where(
         ledger_chunks.c.ledger_id == sa.bindparam("the_load"),
@@ -31,7 +31,7 @@ STANDS = (
     .values(state=State.DONE.value, record_ids=sa.bindparam("new_ids"), reason=None, keys=None)
 )
 """Records that a chunk stands; `standing` makes its parameters, and `updated_at` is still to be set."""
-_STANDS_NOW = STANDS.values(updated_at=sa.bindparam("now"))
+_WRITTEN_NOW = WRITTEN.values(updated_at=sa.bindparam("now"))
 
 
 def values(cipher: Aead, load: str, chunk: LoadChunk) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def one(connection: Connection, cipher: Aead, load: str, number: int) -> Recorde
     return found
 
 
-def standing(load: str, done: Done) -> dict[str, Any]:
+def written_values(load: str, done: WrittenChunk) -> dict[str, Any]:
     """Return the parameters of `STANDS`.
 
     Args:
@@ -113,7 +113,7 @@ def standing(load: str, done: Done) -> dict[str, Any]:
     return {"the_load": load, "the_number": done.number, "the_token": done.token, "new_ids": ids}
 
 
-def record_done(connection: Connection, load: str, done: Done, now: datetime) -> None:
+def record_done(connection: Connection, load: str, done: WrittenChunk, now: datetime) -> None:
     """Record that a chunk stands.
 
     Args:
@@ -125,11 +125,11 @@ def record_done(connection: Connection, load: str, done: Done, now: datetime) ->
     Raises:
         ConflictError: The ledger has it under another token.
     """
-    if not connection.execute(_STANDS_NOW, {**standing(load, done), "now": now}).rowcount:
+    if not connection.execute(_WRITTEN_NOW, {**written_values(load, done), "now": now}).rowcount:
         raise conflict_error(load, done)
 
 
-def conflict_error(load: str, done: Done) -> ConflictError:
+def conflict_error(load: str, done: WrittenChunk) -> ConflictError:
     """Return the error for a chunk that stands here, and that the ledger has under another token.
 
     Args:

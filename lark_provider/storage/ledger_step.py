@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
-from lark_provider.protocol.ledger import Claimant, Done, Lease
+from lark_provider.protocol.ledger import Claimant, Lease, WrittenChunk
 from lark_provider.storage import ledger_rows
 from lark_provider.storage.schema import Moment
 from lark_provider.storage.tables import ledger_chunks, table_leases
@@ -25,7 +25,7 @@ _CLOCK = ("sent_at", "updated_at")
 
 
 @dataclass(frozen=True, slots=True)
-class Stepped:
+class StepResult:
     """What the statement did.
 
     Attributes:
@@ -42,9 +42,9 @@ def run(
     load: str,
     key: str,
     claimant: Claimant,
-    done: Done | None,
+    done: WrittenChunk | None,
     pending: dict[str, Any],
-) -> Stepped:
+) -> StepResult:
     """Record that a chunk stands, renew the lease, and record the next chunk if that was granted.
 
     That a chunk stands is recorded even if the lease is lost, since it is certain.
@@ -63,16 +63,16 @@ def run(
     given = {f"new_{name}": value for name, value in pending.items()}
     given |= {"the_load": load, "the_key": key, "the_owner": claimant.owner, "seconds": claimant.seconds}
     if done is not None:
-        given |= ledger_rows.standing(load, done)
+        given |= ledger_rows.written_values(load, done)
     # The database reads its clock after this, so that its row of the lease ends no earlier than ours.
     began = time.monotonic()
     found = connection.execute(_statement(is_done=done is not None), given).one()
     if done is not None and found.stood is None:
         raise ledger_rows.conflict_error(load, done)
     if found.renewed_at is None:
-        return Stepped(None, None)
+        return StepResult(None, None)
     lease = Lease(claimant.key, claimant.owner, began + claimant.seconds)
-    return Stepped(lease, None if found.added is None else found.renewed_at)
+    return StepResult(lease, None if found.added is None else found.renewed_at)
 
 
 @functools.cache
@@ -92,7 +92,7 @@ def _statement(*, is_done: bool) -> sa.Select[Any]:
         .returning(clock.label("now"))
         .cte("lease")
     )
-    stands = ledger_rows.STANDS.values(updated_at=clock).returning(ledger_chunks.c.number).cte("stands")
+    stands = ledger_rows.WRITTEN.values(updated_at=clock).returning(ledger_chunks.c.number).cte("stands")
     rows = [one for one in ledger_chunks.c if one.name not in {"ledger_id", *_CLOCK}]
     chunk = sa.select(
         sa.bindparam("the_load", type_=ledger_chunks.c.ledger_id.type),

@@ -6,7 +6,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from lark_provider.protocol.ledger import Claimant, Held, Lease, edition_of, superseded_error
+from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict, edition_of, superseded_error
 from lark_provider.storage.statements import Clock
 from lark_provider.storage.table_leases import claim
 from lark_provider.storage.tables import ledger
@@ -14,7 +14,7 @@ from lark_provider.storage.tables import ledger
 
 def claim_for_load(
     connection: Connection, clock: Clock, key: str, claimant: Claimant, load: str
-) -> Lease | Held:
+) -> Lease | LeaseConflict:
     """Take or renew the lease of the table that a load writes.
 
     While a writer keeps its lease no other one can restart the load, so only a new lease needs a look.

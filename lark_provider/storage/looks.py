@@ -37,7 +37,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from lark_provider.protocol.questions import Asked
+from lark_provider.protocol.questions import TaskQuestion
 from lark_provider.protocol.waits import Wait
 from lark_provider.storage import migrate
 from lark_provider.storage.deadlines import STATEMENT
@@ -76,11 +76,11 @@ class Looks:
         self._url, self._waits = url, Waits(url)
         self.deleted: set[str] = set()
         self._chunks: list[QuestionChunk] = []
-        self._asked: dict[str, Asked] = {}
+        self._asked: dict[str, TaskQuestion] = {}
         self._greatest: deque[tuple[float, int]] = deque()
         """Times on the monotonic clock, and the greatest id of a click that was visible by then."""
 
-    def settle(self, asked: Sequence[Asked]) -> dict[str, Asked]:
+    def settle(self, asked: Sequence[TaskQuestion]) -> dict[str, TaskQuestion]:
         """Decide what clicks have answered, and return the questions that are open no longer.
 
         Args:
@@ -97,7 +97,7 @@ class Looks:
         self._arrange(asked)
         if not self._chunks:
             return {}
-        over: dict[str, Asked] = {}
+        over: dict[str, TaskQuestion] = {}
         for chunk, seen in self._ask():
             answers = chunk.answers(seen.clicks)
             if seen.closed or answers:
@@ -161,7 +161,7 @@ class Looks:
 
     # --- which questions are looked at together ---
 
-    def _arrange(self, asked: Iterable[Asked]) -> None:
+    def _arrange(self, asked: Iterable[TaskQuestion]) -> None:
         """Put new questions into new chunks, and take out those that are waited for no more."""
         before, self._asked = self._asked, {one.id: one for one in asked}
         # A retry moves the deadline of its question, which is then looked at as a new one.
@@ -194,7 +194,7 @@ class Looks:
         self._chunks = merged
 
 
-def _is_same(before: Asked | None, now: Asked) -> bool:
+def _is_same(before: TaskQuestion | None, now: TaskQuestion) -> bool:
     return before is now or (
         before is not None and (before.deadline, before.message_ids) == (now.deadline, now.message_ids)
     )

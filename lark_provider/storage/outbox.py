@@ -128,7 +128,9 @@ class Outbox:
                 # version before this older one: the newest is delivered once more.
                 _renew(connection, row.card, now)
 
-    def later(self, row: ClaimedRow, owner: str, reason: str, seconds: float, *, may_be_sent: bool) -> None:
+    def postpone(
+        self, row: ClaimedRow, owner: str, reason: str, seconds: float, *, may_be_sent: bool
+    ) -> None:
         """Record that a row is to be tried again.
 
         Args:
@@ -185,7 +187,7 @@ class Outbox:
             connection.execute(outbox.update().where(gone).values(message_id=None))
             _change(connection, row, owner, now, owner=None, kind="send", first_sent_at=None, next_at=now)
 
-    def state(self, id_: str) -> tuple[State, str | None, str | None] | None:
+    def read_state(self, id_: str) -> tuple[State, str | None, str | None] | None:
         """Return the state of a row, its message and the reason; None if there is no such row."""
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             rows = outbox.c
@@ -193,7 +195,7 @@ class Outbox:
             row = connection.execute(query).one_or_none()
             return None if row is None else (row.state, row.message_id, row.reason)
 
-    def depth(self) -> tuple[int, float]:
+    def measure_backlog(self) -> tuple[int, float]:
         """Return how many rows are due, and how many seconds ago the oldest of them was added."""
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
@@ -206,7 +208,7 @@ class Outbox:
     def readings(self) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:
         """Return the depth and the age of the outbox as metrics; none while it cannot be read."""
         with suppress(StorageError):
-            due, age = self.depth()
+            due, age = self.measure_backlog()
             yield measured.OUTBOX_DUE, (), float(due)
             yield measured.OUTBOX_AGE, (), age
 

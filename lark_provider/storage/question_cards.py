@@ -267,7 +267,7 @@ class QuestionCards:
             connection.execute(hitl_cards.update().where(mine).values(reason=RESENT, next_at=None))
             return insert_cards(connection, list(new.values()), now)
 
-    def due(self) -> int:
+    def count_due(self) -> int:
         """Return how many cards are to be sent."""
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = sa.select(sa.func.count()).select_from(hitl_cards).where(hitl_cards.c.state == "due")

@@ -109,7 +109,7 @@ class Questions:
             query = sa.select(rows.ti_id, rows.state).where(among(connection, rows.ti_id, ti_ids))
             return {row.ti_id: row.state for row in connection.execute(query)}
 
-    def live(self) -> dict[str, str]:
+    def list_live(self) -> dict[str, str]:
         """Return the states of all questions that are not over, by task-instance id."""
         rows = hitl_questions.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
@@ -122,7 +122,7 @@ class Questions:
             condition = among(connection, hitl_questions.c.ti_id, ti_ids)
             return read_recorded(connection, condition)
 
-    def tasks(self, ti_ids: Iterable[str]) -> dict[str, TaskInstance]:
+    def read_tasks(self, ti_ids: Iterable[str]) -> dict[str, TaskInstance]:
         """Return the tasks of questions, also of those whose content is damaged, which end as any other.
 
         Args:
@@ -134,7 +134,7 @@ class Questions:
             found = connection.execute(query.where(among(connection, rows.ti_id, ti_ids)))
             return {row.ti_id: TaskInstance(*row) for row in found}
 
-    def held_questions(self, parked_before: datetime, most: int = _CHUNK) -> dict[str, RecordedQuestion]:
+    def list_held(self, parked_before: datetime, most: int = _CHUNK) -> dict[str, RecordedQuestion]:
         """Return held questions whose task was parked before a time, oldest first.
 
         Args:
@@ -146,7 +146,7 @@ class Questions:
             condition = sa.and_(rows.state == "held", rows.parked_at <= parked_before)
             return read_recorded(connection, condition, most)
 
-    def without_cards(self) -> dict[str, RecordedQuestion]:
+    def list_without_cards(self) -> dict[str, RecordedQuestion]:
         """Return open questions that have no card, since no receiver was known; those updated longest ago."""
         rows = hitl_questions.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
@@ -253,7 +253,7 @@ class Questions:
             found = read_recorded(connection, sa.and_(rows.state == "over", rows.updated_at >= since))
         return {ti_id: one for ti_id, one in found.items() if one.end and one.end.kind == "answered"}
 
-    def counts(self) -> dict[str, int]:
+    def count_by_state(self) -> dict[str, int]:
         """Return how many questions are held and open."""
         rows = hitl_questions.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:

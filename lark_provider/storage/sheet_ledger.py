@@ -15,7 +15,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from lark_provider.protocol.ledger import Claimant, Held, Lease
+from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.redact import mask_addresses
 from lark_provider.protocol.sheet_ledger import RecordedSegment, Reservation, Segment, TableWrite
@@ -104,7 +104,7 @@ class SheetLedger:
             if done is not None:
                 _record_done(connection, write, done, clock.now)
             lease = self._claim(connection, clock, claimant)
-            if isinstance(lease, Held):
+            if isinstance(lease, LeaseConflict):
                 return Reservation(lease)
             found = _find(connection, write, segment.number)
             if found is not None:
@@ -131,7 +131,7 @@ class SheetLedger:
         with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
             lease = self._claim(connection, clock, claimant)
-            if isinstance(lease, Held):
+            if isinstance(lease, LeaseConflict):
                 return Reservation(lease)
             placed = _below_reserved(connection, write, segment) if is_disjoint else segment
             change = ledger_chunks.update().where(rows.ledger_id == write, rows.number == placed.number)
@@ -143,7 +143,7 @@ class SheetLedger:
             recorded = _find(connection, write, placed.number)
             return Reservation(lease, recorded, is_new=changed.rowcount == 1)
 
-    def stands(self, write: str, number: int) -> None:
+    def record_written(self, write: str, number: int) -> None:
         """Record that a segment stands, whoever has the lease, since it is certain.
 
         Args:
@@ -209,7 +209,7 @@ class SheetLedger:
             places = [(_row_of(one.fields), one.row_count) for one in connection.execute(twins)]
         return any(row <= last and row + count > first for row, count in places)
 
-    def _claim(self, connection: Connection, clock: Clock, claimant: Claimant) -> Lease | Held:
+    def _claim(self, connection: Connection, clock: Clock, claimant: Claimant) -> Lease | LeaseConflict:
         return claim(connection, clock, lease_key(self._app.base_url, claimant.key), claimant)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from lark_provider.protocol.ledger import Claimant, Held, Intent, Lease
+from lark_provider.protocol.ledger import Claimant, Intent, Lease, LeaseConflict
 from lark_provider.storage import migrate, statements
 from lark_provider.storage.aead import Aead, derive
 from lark_provider.storage.engine import transaction
@@ -41,7 +41,9 @@ _RENEWAL = (
 """Made once, as a load renews its lease with each chunk."""
 
 
-def claim(connection: Connection, clock: Clock, key: str, claimant: Claimant, **columns: Any) -> Lease | Held:
+def claim(
+    connection: Connection, clock: Clock, key: str, claimant: Claimant, **columns: Any
+) -> Lease | LeaseConflict:
     """Take or renew a lease in an open transaction, which then writes for its holder alone.
 
     The row stays locked until the transaction ends, so that a writer that has lost its lease cannot commit.
@@ -67,7 +69,7 @@ def claim(connection: Connection, clock: Clock, key: str, claimant: Claimant, **
     if connection.execute(free.returning(rows.key)).one_or_none() is not None:
         return Lease(claimant.key, claimant.owner, ends, is_renewed=False)
     held = connection.execute(sa.select(rows.holder, rows.until).where(rows.key == key)).one()
-    return Held(held.holder, max(0.0, (held.until - now).total_seconds()))
+    return LeaseConflict(held.holder, max(0.0, (held.until - now).total_seconds()))
 
 
 class TableLeases:
@@ -85,7 +87,7 @@ class TableLeases:
         self._url, self._base_url = url, base_url
         self._cipher = Aead(derive(app_secret.encode(), "lark_provider table_leases: intents"))
 
-    def take(self, claimant: Claimant) -> Lease | Held:
+    def take(self, claimant: Claimant) -> Lease | LeaseConflict:
         """Take a table's lease, or renew it.
 
         Args:
@@ -109,7 +111,7 @@ class TableLeases:
                 .values(until=now - timedelta(seconds=1))
             )
 
-    def record_intent(self, claimant: Claimant, text: str) -> Lease | Held:
+    def record_intent(self, claimant: Claimant, text: str) -> Lease | LeaseConflict:
         """Record what is about to be created, and renew the lease, in one commit; nothing if it was lost.
 
         Args:
@@ -137,7 +139,7 @@ class TableLeases:
         age = (found.clock - found.intent_at).total_seconds()
         return Intent(self._cipher.open(found.intent, (key,)), age)
 
-    def clear_intent(self, claimant: Claimant) -> Lease | Held:
+    def clear_intent(self, claimant: Claimant) -> Lease | LeaseConflict:
         """Forget the intent, since it is settled, and renew the lease; nothing if it was lost.
 
         Args:

@@ -14,7 +14,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from lark_provider.protocol.errors import ConfigurationError
-from lark_provider.protocol.questions import Asked, Draft, Origin, State, dump, load_origin, load_question
+from lark_provider.protocol.questions import (
+    Draft,
+    Origin,
+    State,
+    TaskQuestion,
+    dump,
+    load_origin,
+    load_question,
+)
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.statements import among
 from lark_provider.storage.stored_clicks import Stored
@@ -23,7 +31,7 @@ from lark_provider.storage.tables import waits
 logger = logging.getLogger(__name__)
 
 
-def get(connection: Connection, wait_id: str) -> Asked | None:
+def get(connection: Connection, wait_id: str) -> TaskQuestion | None:
     """Return a question; None if it is not recorded.
 
     Args:
@@ -37,7 +45,7 @@ def get(connection: Connection, wait_id: str) -> Asked | None:
     return None if row is None else question_of(row)
 
 
-def find_ended(connection: Connection, asked: Iterable[Asked]) -> dict[str, Asked]:
+def find_ended(connection: Connection, asked: Iterable[TaskQuestion]) -> dict[str, TaskQuestion]:
     """Return which of some questions are open no longer, as they are now.
 
     Args:
@@ -57,13 +65,13 @@ def find_ended(connection: Connection, asked: Iterable[Asked]) -> dict[str, Aske
     return found | damaged
 
 
-def readable_questions(rows: Iterable[sa.Row[Any]]) -> list[Asked]:
+def readable_questions(rows: Iterable[sa.Row[Any]]) -> list[TaskQuestion]:
     """Return the questions of rows; a damaged one is logged and left out, so that it stops no other one.
 
     Args:
         rows: Whole rows of the table.
     """
-    found: list[Asked] = []
+    found: list[TaskQuestion] = []
     for row in rows:
         try:
             asked = question_of(row)
@@ -75,7 +83,7 @@ def readable_questions(rows: Iterable[sa.Row[Any]]) -> list[Asked]:
     return found
 
 
-def question_of(row: sa.Row[Any]) -> Asked:
+def question_of(row: sa.Row[Any]) -> TaskQuestion:
     """Return the question of a row.
 
     Args:
@@ -85,7 +93,7 @@ def question_of(row: sa.Row[Any]) -> Asked:
         StorageError: The row is damaged.
     """
     try:
-        return Asked(
+        return TaskQuestion(
             id=row.id,
             origin=load_origin(row.origin),
             question=load_question(row.question),
@@ -106,7 +114,7 @@ def question_of(row: sa.Row[Any]) -> Asked:
         ) from error
 
 
-def insert(connection: Connection, draft: Draft) -> Asked:
+def insert(connection: Connection, draft: Draft) -> TaskQuestion:
     """Record a question as open, and return it.
 
     Args:
@@ -134,7 +142,7 @@ def insert(connection: Connection, draft: Draft) -> Asked:
     return asked
 
 
-def newest(connection: Connection, origin: Origin) -> tuple[Asked | None, list[str]]:
+def newest(connection: Connection, origin: Origin) -> tuple[TaskQuestion | None, list[str]]:
     """Return the newest question of a task instance, and the ids of its damaged ones.
 
     Args:
@@ -160,7 +168,9 @@ def newest(connection: Connection, origin: Origin) -> tuple[Asked | None, list[s
     return found, sorted({row.id for row in rows} - {one.id for one in readable})
 
 
-def take_over(connection: Connection, asked: Asked, origin: Origin, deadline: datetime | None) -> Asked:
+def take_over(
+    connection: Connection, asked: TaskQuestion, origin: Origin, deadline: datetime | None
+) -> TaskQuestion:
     """Record that a later attempt goes on with a question, and return it as it is now.
 
     Args:

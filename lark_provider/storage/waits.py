@@ -14,11 +14,11 @@ from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.questions import (
-    Asked,
     Draft,
     Origin,
     QuestionClaim,
     Reason,
+    TaskQuestion,
     dump,
 )
 from lark_provider.storage import migrate, wait_rows
@@ -42,7 +42,7 @@ class Waits:
     def __init__(self, url: URL) -> None:
         self._url = url
 
-    def find(self, origin: Origin, deadline: datetime | None = None) -> Asked | None:
+    def find(self, origin: Origin, deadline: datetime | None = None) -> TaskQuestion | None:
         """Return the question that an attempt goes on with, if there is one.
 
         Args:
@@ -91,7 +91,7 @@ class Waits:
         replaced = newest if newest is not None and newest.state != "decided" else None
         return QuestionClaim(asked, is_new=True, replaced=replaced)
 
-    def record_sent(self, wait_id: str, message_id: str) -> Asked | None:
+    def record_sent(self, wait_id: str, message_id: str) -> TaskQuestion | None:
         """Add the message of the card, and return the question: it may have been closed meanwhile.
 
         Args:
@@ -110,7 +110,7 @@ class Waits:
             connection.execute(statement.values(message_ids=ids, updated_at=datetime.now(UTC)))
             return wait_rows.get(connection, wait_id)
 
-    def get(self, wait_id: str) -> Asked | None:
+    def get(self, wait_id: str) -> TaskQuestion | None:
         """Return a question.
 
         Args:
@@ -118,7 +118,7 @@ class Waits:
         """
         return self.read([wait_id]).get(wait_id)
 
-    def read(self, wait_ids: Iterable[str], *, after_writers: bool = False) -> dict[str, Asked]:
+    def read(self, wait_ids: Iterable[str], *, after_writers: bool = False) -> dict[str, TaskQuestion]:
         """Return questions by their ids, with one query; those that do not exist or are damaged are missing.
 
         Args:
@@ -133,7 +133,7 @@ class Waits:
                 query = query.with_for_update(read=True)
             return {one.id: one for one in wait_rows.readable_questions(connection.execute(query))}
 
-    def overdue(self, app_id: str, before: datetime, most: int) -> list[Asked]:
+    def list_overdue(self, app_id: str, before: datetime, most: int) -> list[TaskQuestion]:
         """Return open questions whose deadline is long over, oldest first.
 
         Args:
@@ -150,7 +150,7 @@ class Waits:
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return wait_rows.readable_questions(connection.execute(query))
 
-    def settle(self, asked: Sequence[Asked]) -> dict[str, Asked]:
+    def settle(self, asked: Sequence[TaskQuestion]) -> dict[str, TaskQuestion]:
         """Decide what clicks have answered, and return the questions that are open no longer.
 
         Args:
@@ -178,7 +178,9 @@ class Waits:
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return not missing(connection, [wait_id])
 
-    def decide(self, answers: Mapping[str, Sequence[Stored]], asked: Iterable[Asked]) -> dict[str, Asked]:
+    def decide(
+        self, answers: Mapping[str, Sequence[Stored]], asked: Iterable[TaskQuestion]
+    ) -> dict[str, TaskQuestion]:
         """Decide questions that are still open, and return those of some that are open no longer.
 
         Args:
@@ -195,7 +197,7 @@ class Waits:
         _measure(decided)
         return over
 
-    def counts(self, overdue: timedelta) -> tuple[int, int]:
+    def count_open(self, overdue: timedelta) -> tuple[int, int]:
         """Return how many questions are open, and how many of them are overdue.
 
         Args:
@@ -209,7 +211,7 @@ class Waits:
             ).one()
         return int(found[0]), int(found[1])
 
-    def clicks(self, asked: Asked) -> list[CardClick]:
+    def read_clicks(self, asked: TaskQuestion) -> list[CardClick]:
         """Return the clicks that decided a question, in the order of its messages.
 
         Args:
@@ -218,9 +220,9 @@ class Waits:
         Returns:
             The clicks; none of those that were deleted meanwhile.
         """
-        return self.deciding([asked])[asked.id]
+        return self.read_decisions([asked])[asked.id]
 
-    def deciding(self, asked: Sequence[Asked]) -> dict[str, list[CardClick]]:
+    def read_decisions(self, asked: Sequence[TaskQuestion]) -> dict[str, list[CardClick]]:
         """Return the clicks that decided several questions, by the questions' ids; see `clicks`.
 
         Args:
@@ -234,7 +236,7 @@ class Waits:
                 by_id = {one.id: one.click for one in stored}
         return {one.id: [by_id[row_id] for row_id in one.decided_by if row_id in by_id] for one in asked}
 
-    def close(self, wait_id: str, reason: Reason) -> Asked | None:
+    def close(self, wait_id: str, reason: Reason) -> TaskQuestion | None:
         """Close a question if it is open, and return its state; None if it does not exist or is damaged.
 
         A question that would be closed as expired or failed is decided instead if a click that counts is

@@ -69,6 +69,7 @@ class WatchedConnection(connection):
         self.prefix = f"{limits.alone()}\n" if limits is not None and each_alone else ""
         self._seconds = PING_SECONDS if limits is None else limits.socket
         self._ends = float("inf") if limits is None else time.monotonic() + limits.transaction
+        self._idle = float("inf") if limits is None else limits.idle
 
     def is_fresh(self) -> bool:
         """Return whether a ping can be spared: the server has just answered, and said nothing since.
@@ -95,6 +96,10 @@ class WatchedConnection(connection):
             self._answered = time.monotonic()
         except psycopg2.Error as error:
             if watchdog.end(self):
+                idle = now - self._answered
+                if self.closed and idle >= self._idle:  # The server's own reason is lost in libpq.
+                    text = f"the transaction was idle for {idle:.1f} s, and the server has ended it"
+                    raise psycopg2.OperationalError(text) from error
                 raise
             self.close()
             text = f"no answer within {self._seconds:g} s; the connection was closed"

@@ -144,10 +144,12 @@ class LarkBaseWatcher(BaseEventTrigger):
             LarkError: The table cannot be watched, such as for want of a right; Airflow starts it again.
         """
         from lark_provider.triggers.wanted import WantedRecords
-        from lark_provider.triggers.watching import Watching  # the client is loaded where it is used
+        from lark_provider.triggers.watching import TableWatcher  # the client is loaded where it is used
 
         try:
-            watching = await Watching.begin(WantedRecords(self.app_token, self.table_id, **self.options()))
+            watching = await TableWatcher.begin(
+                WantedRecords(self.app_token, self.table_id, **self.options())
+            )
         except Exception:  # Also Airflow's, such as for a connection that is missing.
             # Airflow starts a failed trigger again at once, and Lark would be asked without a pause.
             await asyncio.sleep(_PAUSE_SECONDS)

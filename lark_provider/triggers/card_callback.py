@@ -16,7 +16,7 @@ from lark_provider.triggers import task_state
 
 if TYPE_CHECKING:
     from lark_provider.callbacks.waiting import Hub
-    from lark_provider.protocol.questions import Asked
+    from lark_provider.protocol.questions import TaskQuestion
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ async def _close(wait_id: str) -> None:
         await _withdraw(asked)
 
 
-async def _withdraw(asked: Asked) -> None:
+async def _withdraw(asked: TaskQuestion) -> None:
     if not (asked.is_ours and asked.message_ids):
         return
     from lark_provider.api.card_life import end_all  # few cards are withdrawn here

@@ -22,7 +22,7 @@ _RECORD_SECONDS = (0.5, 2.0, 5.0)
 _MAX_KEYS = 10_000
 
 
-class Reported:
+class ReportedChanges:
     """What was reported of a table, recorded in the database once Airflow has stored it.
 
     While the database is unavailable a change may be reported twice rather than never.

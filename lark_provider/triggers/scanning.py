@@ -22,7 +22,7 @@ from lark_provider.triggers.record_payloads import BATCH, MS, divide, iso, momen
 
 if TYPE_CHECKING:
     from lark_provider.protocol.record_cursors import Cursor
-    from lark_provider.triggers.reported import Reported
+    from lark_provider.triggers.reported import ReportedChanges
     from lark_provider.triggers.wanted import WantedRecords
     from lark_provider.triggers.watched_table import WatchedTable
 
@@ -65,12 +65,12 @@ class Scanner:
     """
 
     def __init__(
-        self, wanted: WantedRecords, table: WatchedTable, reported: Reported, own: str, cursor: Cursor
+        self, wanted: WantedRecords, table: WatchedTable, reported: ReportedChanges, own: str, cursor: Cursor
     ) -> None:
         self._wanted, self._table, self._reported, self._own = wanted, table, reported, own
         self._cursor = cursor
 
-    async def repeatedly(self) -> None:
+    async def scan_until_cancelled(self) -> None:
         """Look for changes without events, for as long as the trigger runs."""
         app_id, table = self._table.client.app_id, self._table
         while self._wanted.scan_every:

@@ -14,7 +14,7 @@ from lark_provider.hooks import airflow_config
 from lark_provider.protocol import record_cursors as cursors
 from lark_provider.support import measured
 from lark_provider.triggers.record_payloads import MS, divide, iso, payload_record, version_of
-from lark_provider.triggers.reported import Reported
+from lark_provider.triggers.reported import ReportedChanges
 from lark_provider.triggers.scanning import ScanBatch, Scanner
 from lark_provider.triggers.watched_table import WatchedTable
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Watching:
+class TableWatcher:
     """A watched table.
 
     Args:
@@ -39,13 +39,13 @@ class Watching:
     """
 
     def __init__(
-        self, wanted: WantedRecords, table: WatchedTable, reported: Reported, own: str, cursor: Cursor
+        self, wanted: WantedRecords, table: WatchedTable, reported: ReportedChanges, own: str, cursor: Cursor
     ) -> None:
         self._wanted, self._table, self._reported, self._own = wanted, table, reported, own
         self._scanner = Scanner(wanted, table, reported, own, cursor)
 
     @classmethod
-    async def begin(cls, wanted: WantedRecords) -> Watching:
+    async def begin(cls, wanted: WantedRecords) -> TableWatcher:
         """Subscribe to the base, and find or record the cursor.
 
         Args:
@@ -68,7 +68,7 @@ class Watching:
             raise
 
     @classmethod
-    async def _begin(cls, wanted: WantedRecords, client: AsyncLarkServiceClient) -> Watching:
+    async def _begin(cls, wanted: WantedRecords, client: AsyncLarkServiceClient) -> TableWatcher:
         url = await airflow_config.adatabase_url()
         place = await client.clouddoc.bitable.locate(wanted.app_token, wanted.table_id)
         await client.clouddoc.drive.subscribe(place.app_token, type="bitable")
@@ -91,11 +91,11 @@ class Watching:
         )
         table = WatchedTable(client, *place)
         await table.read_fields()
-        return cls(wanted, table, Reported(store, place.table_id), own, cursor)
+        return cls(wanted, table, ReportedChanges(store, place.table_id), own, cursor)
 
     async def scan_repeatedly(self) -> None:
         """Look for changes without events, for as long as the trigger runs."""
-        await self._scanner.repeatedly()
+        await self._scanner.scan_until_cancelled()
 
     async def close(self) -> None:
         """Close the client."""

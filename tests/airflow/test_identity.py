@@ -12,7 +12,7 @@ from airflow.api_fastapi.app import create_auth_manager
 from lark_emulator import Emulator
 
 from lark_provider.plugins import directory, users
-from lark_provider.plugins.identity import Clicker, Identified, Identities, PersonRefusal
+from lark_provider.plugins.identity import ActingUser, Clicker, Identities, PersonRefusal
 from lark_provider.protocol.hitl.people import PeopleSettings
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.bridge_tables import people as table
@@ -41,17 +41,17 @@ def people(tmp_path: Path) -> People:
 
 
 @pytest.fixture
-def resolve(people: People, lark: Emulator) -> Callable[..., Identified | PersonRefusal]:
+def resolve(people: People, lark: Emulator) -> Callable[..., ActingUser | PersonRefusal]:
     def resolve(
         name: str = "alice", *, tenant: str = TENANT, settings: PeopleSettings | None = None, base: str = BASE
-    ) -> Identified | PersonRefusal:
+    ) -> ActingUser | PersonRefusal:
         identities = Identities(people, settings=lambda: settings or PeopleSettings(), base_url=lambda: base)
         return identities.resolve(Clicker(lark.app_id, TENANT, open_id(lark, name), tenant))
 
     return resolve
 
 
-Resolve = Callable[..., Identified | PersonRefusal]
+Resolve = Callable[..., ActingUser | PersonRefusal]
 
 
 def open_id(lark: Emulator, name: str) -> str:
@@ -64,12 +64,12 @@ def link(people: People, lark: Emulator, name: str, user: str) -> None:
     people.link(Person(lark.app_id, TENANT, open_id(lark, name)), users.account(found))
 
 
-def who(found: Identified | PersonRefusal) -> tuple[str, str]:
-    assert isinstance(found, Identified), found
+def who(found: ActingUser | PersonRefusal) -> tuple[str, str]:
+    assert isinstance(found, ActingUser), found
     return found.user.get_id(), found.source
 
 
-def refusal(found: Identified | PersonRefusal) -> PersonRefusal:
+def refusal(found: ActingUser | PersonRefusal) -> PersonRefusal:
     assert isinstance(found, PersonRefusal), found
     assert set(found.message) == {"zh", "en"}
     return found

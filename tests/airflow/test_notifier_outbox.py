@@ -137,7 +137,7 @@ def test_an_unavailable_lark_is_no_lost_notification(lark: Emulator, output: Cal
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (monkeypatched | {"LARK_BASE_URL": lark.base_url}).items():
             patch.setenv(name, value)
-        wait_until(lambda: work.deliver() or Outbox.from_config().depth()[0] == 0)
+        wait_until(lambda: work.deliver() or Outbox.from_config().measure_backlog()[0] == 0)
     assert len(read_messages(lark)) == 1
 
 

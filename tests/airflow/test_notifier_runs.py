@@ -239,4 +239,4 @@ def test_thirty_mapped_tasks_that_fail_are_all_on_one_card(
     assert "30 failures" in content
     assert "(30)" in content
     assert "DAG run failed" in content
-    assert Outbox.from_config(outbox_url).depth()[0] == 0
+    assert Outbox.from_config(outbox_url).measure_backlog()[0] == 0

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider import LarkServiceClient
 from lark_provider.operators.question_cards import question_card
-from lark_provider.protocol.questions import Asked, Draft, Origin, Question
+from lark_provider.protocol.questions import Draft, Origin, Question, TaskQuestion
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.waits import Waits
@@ -52,7 +52,7 @@ def count_logged(triggerer: Triggerer, text: str) -> int:
     return (triggerer.log() + "".join(map(triggerer.task_log, range(4)))).count(text)
 
 
-def ask(lark: Emulator, url: URL, count: int) -> list[Asked]:
+def ask(lark: Emulator, url: URL, count: int) -> list[TaskQuestion]:
     """Ask questions as operators do, for the tasks of the triggerer's DAG."""
     asked = []
     with LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url) as client:
@@ -65,7 +65,7 @@ def ask(lark: Emulator, url: URL, count: int) -> list[Asked]:
     return asked
 
 
-def state(url: URL, asked: Asked) -> tuple[str, str | None]:
+def state(url: URL, asked: TaskQuestion) -> tuple[str, str | None]:
     found = Waits(url).get(asked.id)
     assert found is not None
     return found.state, found.reason

@@ -15,7 +15,7 @@ from lark_provider.protocol.record_cursors import DELETED, Cursor, SeenRecord
 from lark_provider.storage import urls
 from lark_provider.storage.record_cursors import RecordCursors
 from lark_provider.triggers import scanning
-from lark_provider.triggers.reported import Reported
+from lark_provider.triggers.reported import ReportedChanges
 from lark_provider.triggers.scanning import ScanBatch, Scanner
 from lark_provider.triggers.wanted import WantedRecords
 from lark_provider.triggers.watched_table import WatchedTable
@@ -35,7 +35,7 @@ def test_a_record_that_cannot_be_read_now_or_is_hidden_is_not_reported_as_delete
 
     async def work() -> list[list[Any]]:
         async with AsyncLarkServiceClient(*secrets, base_url=lark.base_url, max_retries=0) as client:
-            watched, reported = WatchedTable(client, base, table), Reported(store, table)
+            watched, reported = WatchedTable(client, base, table), ReportedChanges(store, table)
             wanted = WantedRecords(base, table, (), (), True, True, None, 10.0, 65_536, "lark_default")
             scanner = Scanner(wanted, watched, reported, "", Cursor(0, 0))
 
@@ -70,7 +70,9 @@ def test_all_records_of_a_large_table_are_noted_in_several_transactions(
             watched = WatchedTable(client, base, table)
             await watched.read_fields()
             began = int((time.time() + 3600) * 1000)
-            return await Scanner(wanted, watched, Reported(store, table), "", Cursor(began, began)).scan()
+            return await Scanner(
+                wanted, watched, ReportedChanges(store, table), "", Cursor(began, began)
+            ).scan()
 
     assert asyncio.run(work()) == 0
     assert store.read_seen().keys() >= set(ids)

@@ -217,7 +217,7 @@ def test_thirty_mapped_tasks_that_fail_in_a_crowd_are_all_on_one_card(
     # A task reports its failure after its state, so that the run's own callback may come before the last.
     wanted = ("DAG run failed", "30 failures")
     wait_until(lambda: all(text in card_of(chat, "crowd") for text in wanted), 200)
-    wait_until(lambda: Outbox.from_config(outbox_url).depth()[0] == 0, 60)
+    wait_until(lambda: Outbox.from_config(outbox_url).measure_backlog()[0] == 0, 60)
     card = card_of(chat, "crowd")
     assert all(text in card for text in wanted)
     assert "(30)" in card

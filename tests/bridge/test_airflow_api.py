@@ -194,7 +194,7 @@ def test_a_question_that_may_not_be_read_any_more_keeps_no_other_open(
     front.otherwise = answer(404, detail="The Task Instance with dag_id: `d` was not found")
     settle = [lambda one: one.ends.settle(some)] * 2
     assert work(front, url, *settle) == [None, None]
-    assert Questions(url).live() == {some[0]: "open"}
+    assert Questions(url).list_live() == {some[0]: "open"}
     (record,) = [one for one in caplog.records if "may not be read" in one.getMessage()]
     assert (vars(record)["dag_id"], vars(record)["ti_id"]) == ("secret", some[0])
 
@@ -221,10 +221,10 @@ def test_a_run_that_no_url_names_stops_nothing(front: Front, url: URL) -> None:
         f"/api/v2/dags/d/{_REST}": (200, "application/json", json.dumps(details[1])),
     }
     assert work(front, url, lambda one: one.poller.poll(), lambda one: one.poller.poll()) == [None, None]
-    assert Questions(url).live() == {"2": "held"}
+    assert Questions(url).list_live() == {"2": "held"}
     front.answers[f"/api/v2{QUESTIONS}"] = answer(200, hitl_details=details, total_entries=2)
     assert work(front, url, lambda one: one.poller.poll(), lambda one: one.poller.complete()) == [None, None]
-    assert Questions(url).live() == {"2": "held"}
+    assert Questions(url).list_live() == {"2": "held"}
 
     async def read() -> object:
         api = AirflowApi(Credentials(front.url, token=Secret("t")))
@@ -310,7 +310,7 @@ def test_a_damaged_question_ends_as_any_other(front: Front, url: URL) -> None:
     execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=ti_id)
     front.otherwise = answer(404, detail="The Task Instance with dag_id: `d` was not found")
     assert work(front, url, lambda one: one.ends.settle([ti_id])) == [None]
-    assert Questions(url).live() == {}
+    assert Questions(url).list_live() == {}
 
 
 def test_damaged_questions_do_not_count(url: URL) -> None:
@@ -320,6 +320,6 @@ def test_damaged_questions_do_not_count(url: URL) -> None:
     for one in some[:5]:
         execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=one.task.ti_id)
     whole = [one.task.ti_id for one in some[5:]]
-    assert list(store.held_questions(NOW + timedelta(minutes=1), most=2)) == whole
-    assert list(store.held_questions(NOW + timedelta(minutes=1), most=3)) == whole
-    assert list(store.held_questions(NOW + timedelta(minutes=1), most=1)) == whole[:1]
+    assert list(store.list_held(NOW + timedelta(minutes=1), most=2)) == whole
+    assert list(store.list_held(NOW + timedelta(minutes=1), most=3)) == whole
+    assert list(store.list_held(NOW + timedelta(minutes=1), most=1)) == whole[:1]

@@ -165,8 +165,8 @@ def test_a_click_whose_row_is_damaged_or_missing_is_given_up_and_holds_up_no_oth
     assert [one.event_id for one in found.claim(10, 60.0)] == ["e3"]
     rows = execute(bench.url, "SELECT event_id, state, attempts FROM applied_clicks ORDER BY event_id")
     assert list(rows) == [("e1", "given_up", 0), ("e2", "given_up", 0), ("e3", "due", 1)]
-    assert found.due() == 1
-    assert found.unshown(10, 60.0) == []
+    assert found.count_due() == 1
+    assert found.claim_unshown(10, 60.0) == []
     given_up = [one for one in caplog.records if one.message.startswith("Click given up; its stored row")]
     assert {vars(one)["event_id"] for one in given_up} == {"e1", "e2"}
 

@@ -71,13 +71,13 @@ def test_a_command_goes_through_its_states_once(url: URL) -> None:
     assert store.record_answered(decided)
     assert not store.record_answered(decided)
     (running,) = store.claim(("running",), 10, 60)
-    assert store.counts() == {"running": 1}
+    assert store.count_by_state() == {"running": 1}
     assert store.record_ended(running, "over")
     assert not store.record_ended(running, "again")
     (ended,) = store.claim(("ended",), 10, 60)
     assert ended.text == "over"
     assert store.record_answered(ended)
-    assert store.counts() == {}
+    assert store.count_by_state() == {}
 
 
 def test_commands_that_are_over_are_purged(url: URL) -> None:

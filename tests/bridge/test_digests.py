@@ -140,7 +140,7 @@ def test_what_is_too_late_is_given_up(url: URL, lark: Emulator, late: bool) -> N
     asyncio.run(Deliverer(outbox, Senders(url.render_as_string(hide_password=False))).deliver_due())
     chats = {one["chat_id"]: one for one in lark.state()["chats"]}
     assert len(chats[CHAT]["messages"]) == (0 if late else 1)
-    state = outbox.state(entry("digest").id)
+    state = outbox.read_state(entry("digest").id)
     assert state is not None
     assert state[0] == ("given_up" if late else "delivered")
-    assert outbox.state(entry("waits").id) == ("due", None, None)
+    assert outbox.read_state(entry("waits").id) == ("due", None, None)

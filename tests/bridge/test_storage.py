@@ -38,23 +38,25 @@ def test_a_question_is_recorded_once(questions: Questions) -> None:
     assert questions.record(parked, [question(some[0].task.ti_id, body="changed")], None) == 0
     recorded = questions.get(parked)
     assert {ti_id: one.question for ti_id, one in recorded.items()} == {one.task.ti_id: one for one in some}
-    assert questions.live() == dict.fromkeys(parked, "held") == questions.known_states([*parked, "other"])
-    assert questions.counts() == {"held": 5, "open": 0}
+    assert (
+        questions.list_live() == dict.fromkeys(parked, "held") == questions.known_states([*parked, "other"])
+    )
+    assert questions.count_by_state() == {"held": 5, "open": 0}
 
 
 def test_a_question_is_held_until_its_task_has_been_parked_for_long_enough(questions: Questions) -> None:
     early, late = question(), question()
     later = NOW + timedelta(seconds=10)
     questions.record({early.task.ti_id: NOW, late.task.ti_id: later}, [early, late], None)
-    assert list(questions.held_questions(NOW + timedelta(seconds=9))) == [early.task.ti_id]
-    assert list(questions.held_questions(later)) == [early.task.ti_id, late.task.ti_id]
+    assert list(questions.list_held(NOW + timedelta(seconds=9))) == [early.task.ti_id]
+    assert list(questions.list_held(later)) == [early.task.ti_id, late.task.ti_id]
 
 
 def test_the_first_end_counts(questions: Questions) -> None:
     ti_id = open_question(questions)
     assert questions.end({ti_id: ANSWERED, "unknown": ANSWERED}) == {ti_id: ANSWERED}
     assert questions.end({ti_id: End("withdrawn")}) == {ti_id: ANSWERED}
-    assert questions.live() == {}
+    assert questions.list_live() == {}
     assert list(questions.answered_since(60)) == [ti_id]
 
 
@@ -93,13 +95,13 @@ def test_ends_that_were_recorded_stay_although_the_database_fails(questions: Que
             questions.end(ends)
     finally:
         sa.event.remove(engine, "before_cursor_execute", fail)
-    assert list(questions.live()) == [max(ends)]
+    assert list(questions.list_live()) == [max(ends)]
     assert questions.end(ends) == ends
 
 
 def test_a_question_that_is_over_gets_no_card(questions: Questions, cards: QuestionCards) -> None:
     ti_id = open_question(questions, ())
-    assert list(questions.without_cards()) == [ti_id]
+    assert list(questions.list_without_cards()) == [ti_id]
     questions.end({ti_id: ANSWERED})
     assert questions.open({ti_id: [card(ti_id)]}) == 0
     assert cards.claim(10) == []
@@ -113,10 +115,10 @@ def test_a_damaged_question_stops_no_other(
     questions.record(parked, [damaged, whole], None)
     execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=damaged.task.ti_id)
     for _ in range(2):
-        assert list(questions.held_questions(NOW + timedelta(seconds=9))) == [whole.task.ti_id]
+        assert list(questions.list_held(NOW + timedelta(seconds=9))) == [whole.task.ti_id]
     assert list(questions.get(parked)) == [whole.task.ti_id]
     questions.open({ti_id: [] for ti_id in parked})
-    assert list(questions.without_cards()) == [whole.task.ti_id]
+    assert list(questions.list_without_cards()) == [whole.task.ti_id]
     questions.open({ti_id: [card(ti_id)] for ti_id in parked})
     assert [one.card.ti_id for one in cards.claim(10)] == [whole.task.ti_id]
     (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
@@ -152,7 +154,7 @@ def test_a_card_is_claimed_by_one_of_many(questions: Questions, cards: QuestionC
         taken = [one for some in threads.map(lambda _: cards.claim(10), range(12)) for one in some]
     assert len(taken) == len({one.key for one in taken}) == 60
     assert cards.claim(10) == []
-    assert cards.due() == 60
+    assert cards.count_due() == 60
 
 
 def test_a_claim_ends_by_the_databases_clock(url: URL, questions: Questions, cards: QuestionCards) -> None:
@@ -273,7 +275,7 @@ def test_clicks_are_found_once_and_only_those_on_our_cards(url: URL) -> None:
     taken = clicks.claim(10, 60)
     assert [(one.event_id, one.card, one.attempts) for one in taken] == [("e1", key, 1), ("e2", key, 1)]
     assert clicks.claim(10, 60) == []
-    assert clicks.due() == 2
+    assert clicks.count_due() == 2
 
 
 def test_an_old_click_is_not_delivered_again_after_its_row_was_purged(url: URL) -> None:
@@ -303,17 +305,17 @@ def test_the_first_result_of_a_click_counts(url: URL) -> None:
     inbox.store([click(card("ti").key, "e1")])
     clicks.find()
     (taken,) = clicks.claim(1, 60)
-    assert clicks.unshown(10, 60) == []
+    assert clicks.claim_unshown(10, 60) == []
     assert clicks.finish("cli_a", "e1", 200, {"outcome": "answered"})
     assert not clicks.finish("cli_a", "e1", 409, {"outcome": "already_answered"})
-    (shown,) = clicks.unshown(10, 60)
+    (shown,) = clicks.claim_unshown(10, 60)
     assert (shown.result, shown.open_id) == ({"outcome": "answered"}, "ou_bob")
-    assert clicks.unshown(10, 60) == []
+    assert clicks.claim_unshown(10, 60) == []
     clicks.record_shown("cli_a", "e1")
     execute(url, "UPDATE applied_clicks SET next_at = :past", past="2020-01-01 00:00:00+00:00")
-    assert clicks.unshown(10, 60) == []
+    assert clicks.claim_unshown(10, 60) == []
     assert clicks.claim(10, 60) == []
-    assert taken.click == clicks.click("cli_a", "e1")
+    assert taken.click == clicks.find_click("cli_a", "e1")
 
 
 def test_a_lease_is_one_processs(url: URL) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.callbacks.broker import consumer as consumers
 from lark_provider.callbacks.broker.consumer import consume
-from lark_provider.callbacks.broker.dedup import Handled
+from lark_provider.callbacks.broker.dedup import HandledEvents
 from lark_provider.callbacks.broker.topology import EVENTS
 from lark_provider.errors import StorageError
 from lark_provider.protocol.callbacks import Event
@@ -299,7 +299,7 @@ def test_an_event_that_was_handled_is_noted_though_it_is_time_to_end(rabbitmq: s
     seen = Seen(lambda _: stop.set())
     consume(seen, broker=mq.at(rabbitmq), database_url=url, stop=stop)
     (first,) = seen.ids
-    assert Handled("default", url).has(f"{sender.APP}:{first}")
+    assert HandledEvents("default", url).has(f"{sender.APP}:{first}")
     assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["b"]
 
 

@@ -269,5 +269,5 @@ def test_a_request_that_ran_out_of_time_is_said_to_have(caplog: pytest.LogCaptur
         return await over.answer(*request(), began=asyncio.get_running_loop().time() - 2)
 
     assert run_to_end(late)[0] == UNAVAILABLE
-    assert "was not: the gateway is overloaded. Next: start more gateways" in read_lines(caplog)
+    assert "not judged in time: the gateway is overloaded. Next: start more gateways" in read_lines(caplog)
     assert "not loaded" not in read_lines(caplog)

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
-from lark_provider.callbacks.broker.dedup import Handled, identity
+from lark_provider.callbacks.broker.dedup import HandledEvents, identity
 from lark_provider.callbacks.http.endpoint import RECEIVED
 from lark_provider.callbacks.http.questions import QuestionLookup
 from lark_provider.callbacks.http.stores import questions
 from lark_provider.protocol.callbacks import CardClick, Event, read
 from lark_provider.protocol.hitl.keys import PREFIX
 from lark_provider.protocol.hitl.model import End, HitlQuestion, TaskInstance
-from lark_provider.protocol.questions import Asked, Draft, Origin, Question
+from lark_provider.protocol.questions import Draft, Origin, Question, TaskQuestion
 from lark_provider.protocol.waits import mark
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.clicked_cards import QuestionCard
@@ -32,7 +32,7 @@ from tests.protocol.callbacks import sender
 from tests.services.postgres import OwnPostgres
 
 
-def ask(url: URL, task_id: str = "t", **parts: Any) -> Asked:
+def ask(url: URL, task_id: str = "t", **parts: Any) -> TaskQuestion:
     origin = Origin("d", "r", task_id, -1, "approval", 1, 0)
     question = Question(title="Publish?", options={"approve": "Approve"})
     draft = Draft(**{"origin": origin, "question": question, "app_id": sender.APP, **parts})
@@ -78,9 +78,9 @@ def test_many_clicks_at_once_are_looked_up_together(
     closed, still_open = ask(url, "closed").id, ask(url, "open").id
     waits.close(closed, "withdrawn")
     looks: list[set[str]] = []
-    look: Callable[..., dict[str, Asked]] = waits.read
+    look: Callable[..., dict[str, TaskQuestion]] = waits.read
 
-    def count_look(wait_ids: set[str], **options: Any) -> dict[str, Asked]:
+    def count_look(wait_ids: set[str], **options: Any) -> dict[str, TaskQuestion]:
         looks.append(set(wait_ids))
         return look(wait_ids, **options)
 
@@ -162,7 +162,7 @@ def event(app_id: str, event_id: str = "e1", message_id: str | None = None) -> E
 
 
 def test_what_a_consumer_has_handled_of_one_app_is_new_of_another() -> None:
-    handled = Handled("mine")
+    handled = HandledEvents("mine")
     for message_id in (None, "om_1"):
         one, other = (event(app_id, message_id=message_id) for app_id in ("cli_a", "cli_b"))
         handled.note(identity(one))

@@ -65,9 +65,9 @@ def test_run_delivers_until_it_is_stopped(waiting: str, lark: Emulator) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
         try:
             wait_until(lambda: messages(lark))
-            wait_until(lambda: Outbox.from_config().depth()[0] == 0)
+            wait_until(lambda: Outbox.from_config().measure_backlog()[0] == 0)
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0
         finally:
             process.kill()
-    assert (Outbox.from_config().state(waiting) or ("",))[0] == "delivered"
+    assert (Outbox.from_config().read_state(waiting) or ("",))[0] == "delivered"

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lark_provider.engine.token_cache import Fetch, FetchCancelledError, Flight, Join, TokenCache, Use
+from lark_provider.engine.token_cache import (
+    AwaitToken,
+    FetchCancelledError,
+    FetchToken,
+    Flight,
+    TokenCache,
+    UseToken,
+)
 from lark_provider.errors import TokenAcquisitionError, TransportError
 from lark_provider.protocol.tokens import App, Freshness, Token
 from tests.clock import Clock
@@ -26,14 +33,14 @@ def fetch(
     cache: TokenCache, clock: Clock, value: str = "t-1", expires_in: float = 7200, rejected: str | None = None
 ) -> None:
     step = cache.acquire("k", rejected, clock())
-    assert isinstance(step, Fetch)
+    assert isinstance(step, FetchToken)
     assert cache.resolve(step.flight, token(clock, value, expires_in)) == value
 
 
 def renewal(cache: TokenCache, clock: Clock) -> Flight:
     """The flight of the caller that renews the token, which goes on using it."""
     one = cache.acquire("k", None, clock())
-    assert isinstance(one, Use)
+    assert isinstance(one, UseToken)
     assert one.renewal is not None
     return one.renewal
 
@@ -45,24 +52,24 @@ def token(clock: Clock, value: str, expires_in: float) -> Token:
 
 def test_the_first_fetches_and_the_others_wait(cache: TokenCache, clock: Clock) -> None:
     first, second = cache.acquire("k", None, clock()), cache.acquire("k", None, clock())
-    assert isinstance(first, Fetch)
-    assert isinstance(second, Join)
+    assert isinstance(first, FetchToken)
+    assert isinstance(second, AwaitToken)
     cache.resolve(first.flight, token(clock, "t-1", 7200))
     assert second.flight.future.result(0) == "t-1"
-    assert cache.acquire("k", None, clock()) == Use("t-1")
-    assert isinstance(cache.acquire("other", None, clock()), Fetch)
+    assert cache.acquire("k", None, clock()) == UseToken("t-1")
+    assert isinstance(cache.acquire("other", None, clock()), FetchToken)
 
 
 def test_a_stale_token_is_renewed_by_one_and_used_by_the_others(cache: TokenCache, clock: Clock) -> None:
     fetch(cache, clock)
     clock.now += 7200 - 19 * 60
     one = cache.acquire("k", None, clock())
-    assert isinstance(one, Use)
+    assert isinstance(one, UseToken)
     assert one.token == "t-1"
     assert one.renewal is not None
-    assert cache.acquire("k", None, clock()) == Use("t-1")
+    assert cache.acquire("k", None, clock()) == UseToken("t-1")
     cache.resolve(one.renewal, token(clock, "t-2", 7200))
-    assert cache.acquire("k", None, clock()) == Use("t-2")
+    assert cache.acquire("k", None, clock()) == UseToken("t-2")
 
 
 def test_a_renewal_that_fails_leaves_the_stale_token_in_use(cache: TokenCache, clock: Clock) -> None:
@@ -70,7 +77,7 @@ def test_a_renewal_that_fails_leaves_the_stale_token_in_use(cache: TokenCache, c
     clock.now += 7200 - 10 * 60
     flight = renewal(cache, clock)
     cache.fail(flight, TransportError("down"), clock())
-    assert cache.acquire("k", None, clock()) == Use("t-1"), "and is not renewed by every caller"
+    assert cache.acquire("k", None, clock()) == UseToken("t-1"), "and is not renewed by every caller"
     clock.now += 61
     renewal(cache, clock)
 
@@ -80,7 +87,7 @@ def test_a_renewal_that_takes_long_is_not_begun_twice(cache: TokenCache, clock: 
     clock.now += 7200 - 10 * 60
     renewal(cache, clock)
     clock.now += 61
-    assert cache.acquire("k", None, clock()) == Use("t-1")
+    assert cache.acquire("k", None, clock()) == UseToken("t-1")
 
 
 def test_lark_sending_the_same_stale_token_again_is_not_asked_every_time(
@@ -91,41 +98,41 @@ def test_lark_sending_the_same_stale_token_again_is_not_asked_every_time(
     cache.resolve(renewal(cache, clock), token(clock, "t-1", 600))
     clock.now += 590
     two = cache.acquire("k", None, clock())
-    assert isinstance(two, Fetch)
+    assert isinstance(two, FetchToken)
 
 
 def test_only_the_rejected_token_is_dropped(cache: TokenCache, clock: Clock) -> None:
     fetch(cache, clock)
     fetch(cache, clock, "t-2", rejected="t-1")
-    assert cache.acquire("k", "t-1", clock()) == Use("t-2")
+    assert cache.acquire("k", "t-1", clock()) == UseToken("t-2")
 
 
 def test_a_refusal_is_remembered_for_half_a_minute(cache: TokenCache, clock: Clock) -> None:
     step = cache.acquire("k", None, clock())
-    assert isinstance(step, Fetch)
+    assert isinstance(step, FetchToken)
     refusal = TokenAcquisitionError("Failed to get token: 10014 app secret invalid", code=10014)
     cache.fail(step.flight, refusal, clock())
     for _ in range(3):
         with pytest.raises(TokenAcquisitionError, match="10014"):
             cache.acquire("k", None, clock())
         clock.now += 10
-    assert isinstance(cache.acquire("k", None, clock()), Fetch), "at the very end of it"
+    assert isinstance(cache.acquire("k", None, clock()), FetchToken), "at the very end of it"
 
 
 def test_a_failure_is_not_cached(cache: TokenCache, clock: Clock) -> None:
     step, waiting = cache.acquire("k", None, clock()), cache.acquire("k", None, clock())
-    assert isinstance(step, Fetch)
-    assert isinstance(waiting, Join)
+    assert isinstance(step, FetchToken)
+    assert isinstance(waiting, AwaitToken)
     cache.fail(step.flight, TransportError("down"), clock())
     with pytest.raises(TransportError):
         waiting.flight.future.result(0)
-    assert isinstance(cache.acquire("k", None, clock()), Fetch)
+    assert isinstance(cache.acquire("k", None, clock()), FetchToken)
 
 
 def test_when_the_one_who_fetches_is_cancelled_the_others_take_over(cache: TokenCache, clock: Clock) -> None:
     step, waiting = cache.acquire("k", None, clock()), cache.acquire("k", None, clock())
-    assert isinstance(step, Fetch)
-    assert isinstance(waiting, Join)
+    assert isinstance(step, FetchToken)
+    assert isinstance(waiting, AwaitToken)
     cache.fail(step.flight, KeyboardInterrupt(), clock())
     with pytest.raises(FetchCancelledError):
         waiting.flight.future.result(0)
@@ -144,11 +151,11 @@ def test_a_renewal_that_never_began_is_begun_by_the_next(cache: TokenCache, cloc
 
 
 def test_a_flight_that_was_lost_does_not_hold_the_others(cache: TokenCache, clock: Clock) -> None:
-    assert isinstance(cache.acquire("k", None, clock()), Fetch)
+    assert isinstance(cache.acquire("k", None, clock()), FetchToken)
     clock.now += 599
-    assert isinstance(cache.acquire("k", None, clock()), Join)
+    assert isinstance(cache.acquire("k", None, clock()), AwaitToken)
     clock.now += 2
-    assert isinstance(cache.acquire("k", None, clock()), Fetch)
+    assert isinstance(cache.acquire("k", None, clock()), FetchToken)
 
 
 def test_refusals_are_few_and_hold_no_frames(cache: TokenCache, clock: Clock) -> None:
@@ -157,7 +164,7 @@ def test_refusals_are_few_and_hold_no_frames(cache: TokenCache, clock: Clock) ->
     here = raised.tb
     for number in range(2_000):
         step = cache.acquire(f"k{number}", None, clock())
-        assert isinstance(step, Fetch)
+        assert isinstance(step, FetchToken)
         refusal = TokenAcquisitionError("no").with_traceback(here)
         cache.fail(step.flight, refusal, clock())
     assert len(cache._refusals) == 256
@@ -169,7 +176,7 @@ def test_refusals_are_few_and_hold_no_frames(cache: TokenCache, clock: Clock) ->
 def test_who_was_refused_last_stays_refused_when_there_are_too_many(cache: TokenCache, clock: Clock) -> None:
     def refuse(key: str) -> None:
         step = cache.acquire(key, None, clock())
-        assert isinstance(step, Fetch)
+        assert isinstance(step, FetchToken)
         cache.fail(step.flight, TokenAcquisitionError("no"), clock())
 
     for number in range(256):
@@ -184,30 +191,30 @@ def test_who_was_refused_last_stays_refused_when_there_are_too_many(cache: Token
 
 def test_a_token_that_arrives_late_ends_a_refusal(cache: TokenCache, clock: Clock) -> None:
     slow = cache.acquire("k", None, clock())
-    assert isinstance(slow, Fetch)
+    assert isinstance(slow, FetchToken)
     clock.now += 601
     other = cache.acquire("k", None, clock())
-    assert isinstance(other, Fetch)
+    assert isinstance(other, FetchToken)
     cache.fail(other.flight, TokenAcquisitionError("no"), clock())
     cache.resolve(slow.flight, token(clock, "t-1", 7200))
-    assert isinstance(cache.acquire("k", "t-1", clock()), Fetch)
+    assert isinstance(cache.acquire("k", "t-1", clock()), FetchToken)
 
 
 def test_a_token_that_lark_rejected_for_one_is_not_used_by_the_others(
     cache: TokenCache, clock: Clock
 ) -> None:
     fetch(cache, clock, "t-1")
-    assert isinstance(cache.acquire("k", "t-1", clock()), Fetch)
-    assert isinstance(cache.acquire("k", None, clock()), Join)
+    assert isinstance(cache.acquire("k", "t-1", clock()), FetchToken)
+    assert isinstance(cache.acquire("k", None, clock()), AwaitToken)
 
 
 def test_who_was_refused_for_what_has_arrived_since_asks_again(cache: TokenCache, clock: Clock) -> None:
     for key in ("app|tenant", "app-2|tenant"):
         step = cache.acquire(key, None, clock())
-        assert isinstance(step, Fetch)
+        assert isinstance(step, FetchToken)
         cache.fail(step.flight, TokenAcquisitionError("no ticket"), clock())
     cache.clear_refusals("app|")
-    assert isinstance(cache.acquire("app|tenant", None, clock()), Fetch)
+    assert isinstance(cache.acquire("app|tenant", None, clock()), FetchToken)
     with pytest.raises(TokenAcquisitionError):
         cache.acquire("app-2|tenant", None, clock())
 

@@ -13,7 +13,7 @@ import pytest
 
 from lark_provider import LarkServiceClient
 from lark_provider.errors import BulkWriteError, ConflictError
-from lark_provider.protocol.ledger import Claimant, Held, Lease
+from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict
 from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.storage import urls
 from lark_provider.storage.table_leases import TableLeases
@@ -86,14 +86,14 @@ def test_who_lost_a_lease_learns_of_it(place: Place, database: str) -> None:
     lease = store.take(first)
     assert isinstance(lease, Lease)
     assert lease.ends <= before + 0.2 + 1
-    while isinstance(taken := store.take(second), Held):
+    while isinstance(taken := store.take(second), LeaseConflict):
         time.sleep(0.01)
     assert not taken.is_renewed
     held = store.take(first)
-    assert isinstance(held, Held)
+    assert isinstance(held, LeaseConflict)
     assert 0 < held.seconds <= 60
     store.release(first)  # another one's stays
-    assert isinstance(store.take(first), Held)
+    assert isinstance(store.take(first), LeaseConflict)
     renewed = store.take(second)
     assert isinstance(renewed, Lease)
     assert renewed.is_renewed
@@ -108,14 +108,14 @@ def test_an_intent_is_kept_for_the_next_writer(place: Place, database: str) -> N
     first, second = claimant(place, "first", 0.2), claimant(place, "second", 60)
     assert store.intent(first.key) is None
     assert isinstance(store.record_intent(first, '{"keys": ["a@example.com"]}'), Lease)
-    while isinstance(store.take(second), Held):
+    while isinstance(store.take(second), LeaseConflict):
         time.sleep(0.01)
     intent = store.intent(first.key)
     assert intent is not None
     assert intent.text == '{"keys": ["a@example.com"]}'
     assert 0 <= intent.age < 60
-    assert isinstance(store.record_intent(first, "too late"), Held)
-    assert isinstance(store.clear_intent(first), Held)
+    assert isinstance(store.record_intent(first, "too late"), LeaseConflict)
+    assert isinstance(store.clear_intent(first), LeaseConflict)
     other_app = TableLeases(urls.parse(database, "test"), place.lark.base_url, "another secret")
     unreadable = other_app.intent(first.key)
     assert unreadable is not None

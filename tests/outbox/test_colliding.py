@@ -38,7 +38,7 @@ def test_what_many_processes_record_at_once_is_all_in_the_card(app: Emulator, ur
     assert incident.incident.count == count
     assert {one.label for one in incident.incident.failures} == {f"mapped_{n}" for n in range(count)}
     assert {one.ti_id for one in incident.incident.failures} == {f"ti-{n}" for n in range(count)}
-    assert Outbox(url).depth()[0] == 1  # the last version makes the others obsolete
+    assert Outbox(url).measure_backlog()[0] == 1  # the last version makes the others obsolete
 
     assert work.deliver() == 1
     (card,) = cards(app)
@@ -73,7 +73,7 @@ def test_many_processes_deliver_their_own_failures_by_few_requests(app: Emulator
         values(crowd.outcomes())
     (card,) = cards(app)
     assert f"{count} failures" in json.dumps(card)
-    assert Outbox(url).depth()[0] == 0
+    assert Outbox(url).measure_backlog()[0] == 0
     calls = app.state()["by_endpoint"]
     assert calls["POST /open-apis/im/v1/messages"] == 1
     assert calls.get("PATCH /open-apis/im/v1/messages/:message_id", 0) < count

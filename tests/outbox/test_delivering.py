@@ -92,7 +92,7 @@ def test_a_killed_update_is_repeated_with_the_newest_version(app: Emulator, url:
         os.kill(pid, signal.SIGKILL)
         crowd.pids = []
     work.record("third")
-    assert Outbox(url).depth()[0] == 2
+    assert Outbox(url).measure_backlog()[0] == 2
     app.clear_faults()
     expire(url)
     assert work.deliver() == 1  # the second version is obsolete
@@ -109,8 +109,8 @@ def test_two_deliverers_show_versions_in_their_order(app: Emulator, url: URL) ->
     for number in range(25):
         work.fail(number)
         if number % 5 == 0:
-            wait_until(lambda: Outbox(url).depth()[0] == 0)
-    wait_until(lambda: Outbox(url).depth()[0] == 0)
+            wait_until(lambda: Outbox(url).measure_backlog()[0] == 0)
+    wait_until(lambda: Outbox(url).measure_backlog()[0] == 0)
     stop.set()
     for thread in threads:
         thread.join(20)
@@ -132,12 +132,12 @@ def test_what_lark_does_not_take_now_is_delivered_when_it_is_back(app: Emulator,
     stop = threading.Event()
     thread = threading.Thread(target=OutboxRunner(idle_seconds=0.05).run, args=(stop,), daemon=True)
     thread.start()
-    wait_until(lambda: Outbox(url).depth()[0] == 0, 60)
+    wait_until(lambda: Outbox(url).measure_backlog()[0] == 0, 60)
     stop.set()
     thread.join(20)
     assert len(messages(app)) == 4
-    assert {Outbox(url).state(row) for row in rows} == {
-        ("delivered", (Outbox(url).state(row) or ("", None))[1], None) for row in rows
+    assert {Outbox(url).read_state(row) for row in rows} == {
+        ("delivered", (Outbox(url).read_state(row) or ("", None))[1], None) for row in rows
     }
 
 
@@ -150,7 +150,7 @@ def test_a_recalled_card_is_given_up_with_the_reason(app: Emulator, url: URL) ->
     row = work.record("second").row
     work.deliver()
     assert row is not None
-    state = Outbox(url).state(row)
+    state = Outbox(url).read_state(row)
     assert state is not None
     assert state[0] == "given_up"
     assert "recalled" in str(state[2])
@@ -179,7 +179,7 @@ def test_one_new_card_replaces_a_recalled_one_if_it_is_set(
 def test_a_chat_without_the_bot_is_given_up(app: Emulator, url: URL) -> None:
     row = work.text("lost", chat=app.add_chat("no bot", bots=[])["chat_id"])
     work.deliver()
-    state = Outbox(url).state(row)
+    state = Outbox(url).read_state(row)
     assert state is not None
     assert state[0] == "given_up"
     assert messages(app) == []
@@ -192,7 +192,7 @@ def test_an_app_that_is_not_known_here_is_left_to_others(
     monkeypatch.setenv("LARK_APP_ID", "cli_other")
     work.deliver()
     work.deliver()
-    assert (Outbox(url).state(row) or ("",))[0] == "due"
+    assert (Outbox(url).read_state(row) or ("",))[0] == "due"
     assert len([one for one in caplog.records if "App unknown here" in one.message]) <= 2
     monkeypatch.setenv("LARK_APP_ID", app.app_id)
     assert work.deliver() == 1
@@ -206,7 +206,7 @@ def test_another_base_url_gets_nothing(app: Emulator, url: URL) -> None:
         change(url, base_url=other.base_url)
         work.deliver()
         assert other.requests() == []
-    assert (Outbox(url).state(row) or ("",))[0] == "due"
+    assert (Outbox(url).read_state(row) or ("",))[0] == "due"
 
 
 @pytest.mark.parametrize("url", ["postgres"], indirect=True)  # processes share a pace by PostgreSQL

@@ -50,7 +50,7 @@ def fail(number: int) -> int:
 
 def warm() -> None:
     """Load and connect what a task has by the time that it fails."""
-    recorder().outbox.depth()
+    recorder().outbox.measure_backlog()
 
 
 def text(key: str, chat: str = CHAT, words: str = "") -> str:
@@ -84,7 +84,7 @@ def fail_and_deliver(number: int) -> int:
         until = time.monotonic() + 30
         while True:
             await deliverer.deliver_due(only=row)
-            state = await deliverer.state(row)
+            state = await deliverer.read_state(row)
             if state is not None and state[0] != "due":
                 return 1
             assert time.monotonic() < until, state

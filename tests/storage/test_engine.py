@@ -31,7 +31,7 @@ def test_reading_is_a_statement_and_a_connection_that_was_just_used_needs_no_pin
     lines = [line.removeprefix("LOG:  statement: ") for line in log.splitlines()]
     assert lines[lines.index("\tSELECT 'here True'") + 1 :][: 5 + 2 * len(ping)] == [
         *ping,
-        f"BEGIN ISOLATION LEVEL READ COMMITTED;{LIMITS}SET LOCAL idle_in_transaction_session_timeout = 4000",
+        f"BEGIN ISOLATION LEVEL READ COMMITTED;{LIMITS}SET LOCAL idle_in_transaction_session_timeout = 30000",
         "SELECT 'here False'",
         "COMMIT",
         *ping,

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.protocol.errors import ConflictError
-from lark_provider.protocol.ledger import Claimant, Done, Held, Lease, LoadChunk
+from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict, LoadChunk, WrittenChunk
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, urls
@@ -33,8 +33,8 @@ def chunk(number: int) -> LoadChunk:
     )
 
 
-def make_done(number: int, token: str = "") -> Done:
-    return Done(number, token or f"t{number}", [f"rec{number}"])
+def make_done(number: int, token: str = "") -> WrittenChunk:
+    return WrittenChunk(number, token or f"t{number}", [f"rec{number}"])
 
 
 @pytest.fixture
@@ -81,14 +81,15 @@ def test_a_step_renews_the_lease_of_its_writer_and_table_alone(url: URL) -> None
     assert began <= step.lease.ends - ME.seconds <= time.monotonic()
     ends = [leases.take(replace(OTHER, key=one.key)) for one in (ME, second)]
     assert [
-        isinstance(one, Held) and one.seconds <= most for one, most in zip(ends, (30, 5), strict=True)
+        isinstance(one, LeaseConflict) and one.seconds <= most
+        for one, most in zip(ends, (30, 5), strict=True)
     ] == [
         True,
         True,
     ]
-    assert isinstance(ends[0], Held)
+    assert isinstance(ends[0], LeaseConflict)
     assert ends[0].seconds > 5
-    assert isinstance(ledger.step(load, OTHER, None, chunk(2)).lease, Held)
+    assert isinstance(ledger.step(load, OTHER, None, chunk(2)).lease, LeaseConflict)
     assert [one.chunk.number for one in ledger.chunks(load, -1, 10)] == [0, 1]
 
 
@@ -100,7 +101,7 @@ def test_a_lost_lease_records_what_stands_and_nothing_else(url: URL) -> None:
     leases.release(ME)
     assert isinstance(leases.take(OTHER), Lease)
     step = ledger.step(load, ME, make_done(0), chunk(1))
-    assert isinstance(step.lease, Held)
+    assert isinstance(step.lease, LeaseConflict)
     assert [one.state for one in ledger.chunks(load, -1, 10)] == [State.DONE]
 
 
@@ -119,7 +120,7 @@ def test_a_chunk_that_the_ledger_has_is_returned(url: URL) -> None:
     ledger.step(load, ME, None, chunk(0))
     ledger.step(load, ME, make_done(0), chunk(1))
     step = ledger.step(load, OTHER, None, chunk(0))
-    assert isinstance(step.lease, Held)
+    assert isinstance(step.lease, LeaseConflict)
     step = ledger.step(load, ME, None, chunk(0))
     assert not step.is_new
     assert step.recorded is not None

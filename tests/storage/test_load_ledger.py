@@ -12,7 +12,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.errors import ConflictError
-from lark_provider.protocol.ledger import Claimant, Done, Held, Lease, LoadChunk, SupersededError, part_number
+from lark_provider.protocol.ledger import (
+    Claimant,
+    Lease,
+    LeaseConflict,
+    LoadChunk,
+    SupersededError,
+    WrittenChunk,
+    part_number,
+)
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.engine import engine, transaction
@@ -33,8 +41,8 @@ def chunk(number: int, token: str | None = None, rows: int = 1) -> LoadChunk:
     )
 
 
-def make_done(number: int, token: str | None = None) -> Done:
-    return Done(number, token or f"t{number}", [f"rec{number}"])
+def make_done(number: int, token: str | None = None) -> WrittenChunk:
+    return WrittenChunk(number, token or f"t{number}", [f"rec{number}"])
 
 
 @pytest.fixture
@@ -118,7 +126,7 @@ def test_a_chunk_that_stands_is_recorded_though_the_lease_is_lost(
     ledger.step(load, ME, None, chunk(0))
     lose(url)
     step = ledger.step(load, ME, make_done(0), pending)
-    assert isinstance(step.lease, Held)
+    assert isinstance(step.lease, LeaseConflict)
     assert (step.recorded, step.is_new) == (None, False)
     assert states(ledger, load) == {0: State.DONE}
     with pytest.raises(ConflictError, match="recorded it otherwise"):
@@ -157,7 +165,7 @@ def test_a_chunk_is_sent_again_by_who_has_the_table_and_knows_its_token(
     assert (after.is_new, after.recorded and after.recorded.state) == (False, State.DONE)
     lose(url)
     lost = ledger.resend(load, ME, "t1", chunk(1))
-    assert isinstance(lost.lease, Held)
+    assert isinstance(lost.lease, LeaseConflict)
     assert [one.quiet >= 3600 for one in ledger.chunks(load, 0, 10)] == [True, True]
 
 
@@ -194,8 +202,8 @@ def test_parts_count_until_their_chunk_is_done(url: URL, ledger: LoadLedger, loa
         ledger.step(load, ME, None, chunk(number, rows=rows))
     ledger.refuse(load, two, f"t{two}", "said no")
     ledger.step(load, ME, make_done(one), None)
-    assert [part.chunk.number for part in ledger.parts(load, 0)] == sorted([one, two, three])
-    assert list(ledger.parts(load, 1)) == list(ledger.parts(other, 0)) == []
+    assert [part.chunk.number for part in ledger.read_parts(load, 0)] == sorted([one, two, three])
+    assert list(ledger.read_parts(load, 1)) == list(ledger.read_parts(other, 0)) == []
     found = ledger.open(TABLE, "key", 500, 0)
     assert (found.chunks, found.written) == (3, 2)
     age(url, ledger_chunks, "updated_at")
@@ -209,8 +217,8 @@ def test_parts_count_until_their_chunk_is_done(url: URL, ledger: LoadLedger, loa
         assert untouched.chunk.row_count in {4, 8}
     assert not ledger.revise(load, ME, "another", chunk(0)).is_new
     assert not ledger.revise(load, ME, "t1", chunk(1)).is_new  # it is pending
-    assert isinstance(ledger.revise(load, OTHER, "t0", chunk(0)).lease, Held)
-    ledger.step(load, ME, Done(0, "t0", ["rec"]), None)
+    assert isinstance(ledger.revise(load, OTHER, "t0", chunk(0)).lease, LeaseConflict)
+    ledger.step(load, ME, WrittenChunk(0, "t0", ["rec"]), None)
     assert ledger.open(TABLE, "key", 500, 0).written == 3 - 1  # but for the row that was rejected
     ledger.forget_parts(load, 0)
     assert states(ledger, load) == {0: State.DONE, 1: State.PENDING, 2: State.REFUSED}

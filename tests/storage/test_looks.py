@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.errors import StorageError
-from lark_provider.protocol.questions import Asked, Draft, Origin, Question
+from lark_provider.protocol.questions import Draft, Origin, Question, TaskQuestion
 from lark_provider.protocol.waits import mark
 from lark_provider.storage import inbox as inboxes
 from lark_provider.storage import looks as module
@@ -51,13 +51,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def ask(url: URL, name: str = "t", **parts: Any) -> Asked:
+def ask(url: URL, name: str = "t", **parts: Any) -> TaskQuestion:
     origin = Origin("d", "r", name, -1, "sensor" if "message_ids" in parts else "approval", 1, 1)
     draft = Draft(**{"origin": origin, "question": ASK, "app_id": sender.APP, **parts})
     return Waits(url).claim(draft).asked
 
 
-def answer(asked: Asked, event_id: str = "e1", **parts: Any) -> Any:
+def answer(asked: TaskQuestion, event_id: str = "e1", **parts: Any) -> Any:
     return click(event_id, value=mark({"action": "approve"}, asked.id), **parts)
 
 
@@ -74,7 +74,7 @@ def fill(url: URL, rows: int, **columns: str) -> None:
         connection.execute(sa.text("ANALYZE card_callbacks"))
 
 
-def many(url: URL, count: int, **question: Any) -> list[Asked]:
+def many(url: URL, count: int, **question: Any) -> list[TaskQuestion]:
     """Questions that are asked already, made from one: their rows are copies."""
     first = ask(url, question=replace(ASK, **question))
     with engine(url).begin() as connection:
@@ -121,7 +121,7 @@ def test_a_transaction_that_is_open_across_three_looks(postgres: URL, clock: Clo
             clock.now += 4.0
     [over] = looks.settle([asked]).values()
     assert over.state == "decided"
-    assert [one.event_id for one in Waits(postgres).clicks(over)] == ["early"]
+    assert [one.event_id for one in Waits(postgres).read_clicks(over)] == ["early"]
 
 
 def test_the_bound_is_counted_from_the_last_look_that_succeeded(
@@ -222,7 +222,7 @@ def test_questions_that_need_several_clicks_keep_those_that_they_have(url: URL, 
     inbox.store([click("b", message_id="om_2")])
     other = ask(url, "another", question=question, message_ids=("om_3",))
     over = looks.settle([asked, other])
-    assert [one.event_id for one in Waits(url).clicks(over[asked.id])] == ["a", "b"]
+    assert [one.event_id for one in Waits(url).read_clicks(over[asked.id])] == ["a", "b"]
 
 
 def test_who_may_answer_is_decided_by_the_whole_click(url: URL, clock: Clock) -> None:
@@ -237,7 +237,7 @@ def test_who_may_answer_is_decided_by_the_whole_click(url: URL, clock: Clock) ->
         old = sa.update(tables.card_callbacks).where(tables.card_callbacks.c.event_id == "early")
         connection.execute(old.values(operator_id=None))
     over = looks.settle([plain, by_union])
-    told = {one.id: [each.event_id for each in Waits(url).clicks(one)] for one in over.values()}
+    told = {one.id: [each.event_id for each in Waits(url).read_clicks(one)] for one in over.values()}
     assert told == {plain.id: ["early"], by_union.id: ["union"]}
 
 
@@ -288,7 +288,9 @@ def test_a_click_that_cannot_be_read_is_left_out(
     monkeypatch.setattr(stored_clicks, "_logged", Once())
     for _ in range(2):
         over = Looks(url).settle([one, two]) | looks.settle([one, two])
-        told = {found.id: [each.event_id for each in Waits(url).clicks(found)] for found in over.values()}
+        told = {
+            found.id: [each.event_id for each in Waits(url).read_clicks(found)] for found in over.values()
+        }
         assert told == {one.id: ["good"], two.id: ["other"]}
     [record] = [found for found in caplog.records if "unreadable" in found.getMessage()]
     assert vars(record)["event_id"] == "damaged"

@@ -60,7 +60,7 @@ def test_a_card_is_delivered_by_one_process_in_the_order_of_its_versions(url: UR
     assert (third.version, third.message_id) == (3, "om_1")
     rows.record_delivered(third, "two", "om_1")
     assert states(url) == [(1, "delivered"), (2, "superseded"), (3, "delivered")]
-    assert rows.depth() == (0, 0.0)
+    assert rows.measure_backlog() == (0, 0.0)
 
 
 def test_what_may_have_been_sent_is_sent_again_before_newer_versions(url: URL) -> None:
@@ -71,7 +71,7 @@ def test_what_may_have_been_sent_is_sent_again_before_newer_versions(url: URL) -
     record(url, "b")
     (first,) = rows.claim("two", 60, most=9)
     assert (first.version, first.was_sent) == (1, True)
-    rows.later(first, "two", "no answer", 0.0, may_be_sent=True)
+    rows.postpone(first, "two", "no answer", 0.0, may_be_sent=True)
     (again,) = rows.claim("two", 60, most=9)
     assert (again.version, again.attempts) == (1, 1)
 
@@ -87,7 +87,7 @@ def test_a_process_that_froze_has_the_newest_version_sent_again(url: URL) -> Non
     record(url, "c")
     (newest,) = rows.claim("two", 60, most=9)
     rows.record_delivered(newest, "two", "om_1")
-    assert rows.depth()[0] == 0
+    assert rows.measure_backlog()[0] == 0
     rows.record_delivered(frozen, "frozen", "om_1")  # its older version may be what the card shows now
     (repeated,) = rows.claim("two", 60, most=9)
     assert repeated.version == 3

@@ -56,7 +56,7 @@ def test_rows_are_claimed_in_the_order_in_which_they_are_due(url: URL) -> None:
         move(url, name, next_at=by * HOUR)
     assert ids(rows.claim("one", 60, most=1, without=["cli_b"])) == ["c"]
     assert ids(rows.claim("one", 60, most=1, only="b")) == ["b"]
-    assert rows.depth()[0] == 4
+    assert rows.measure_backlog()[0] == 4
     assert ids(rows.claim("one", 60, most=9)) == ["a", "x"]
     assert rows.claim("one", 60, most=9, without=["cli_b"]) == []
 
@@ -68,7 +68,7 @@ def test_a_row_waits_for_its_time(url: URL) -> None:
     assert ids(rows.claim("one", 60, most=9)) == ["past"]
     assert rows.claim("one", 60, most=9, only="later") == []
     move(url, "later", next_at=-HOUR, created_at=-HOUR)
-    count, age = rows.depth()
+    count, age = rows.measure_backlog()
     assert (count, 3600 <= age < 4000) == (2, True)
     assert ids(rows.claim("one", 60, most=9)) == ["later"]
 
@@ -81,11 +81,11 @@ def test_what_has_expired_is_given_up_unless_a_process_delivers_it(url: URL) -> 
     move(url, "in time", expires_at=HOUR)
     assert ids(rows.claim("two", 60, most=9)) == ["in time"]
     given_up = ("given_up", None, "It expired before Lark took it.")
-    assert [rows.state(name) for name in ("late", "left")] == [given_up] * 2
-    assert rows.state("delivering") == ("due", None, None)
+    assert [rows.read_state(name) for name in ("late", "left")] == [given_up] * 2
+    assert rows.read_state("delivering") == ("due", None, None)
     end_leases(url)
     rows.claim("two", 60, most=9)
-    assert rows.state("delivering") == given_up
+    assert rows.read_state("delivering") == given_up
 
 
 def test_a_row_belongs_to_who_has_claimed_it_until_the_lease_ends(url: URL) -> None:
@@ -95,33 +95,33 @@ def test_a_row_belongs_to_who_has_claimed_it_until_the_lease_ends(url: URL) -> N
     end_leases(url)
     [theirs] = rows.claim("two", 60, most=9, only="a")
     assert theirs.was_sent  # the first process may have sent it before it froze
-    rows.later(mine, "one", "late", 0, may_be_sent=False)
+    rows.postpone(mine, "one", "late", 0, may_be_sent=False)
     rows.release(mine, "one")
     rows.give_up(mine, "one", "late")
     rows.record_delivered(mine, "one", "om_late")
-    assert rows.state("a") == ("due", None, None)
+    assert rows.read_state("a") == ("due", None, None)
     assert rows.claim("three", 60, most=9, only="a") == []
     rows.record_delivered(theirs, "two", "om_1")
-    assert rows.state("a") == ("delivered", "om_1", None)
-    assert rows.state("b") == ("due", None, None)
+    assert rows.read_state("a") == ("delivered", "om_1", None)
+    assert rows.read_state("b") == ("due", None, None)
     rows.give_up(theirs, "two", "late")
-    assert rows.state("a") == ("delivered", "om_1", None)
+    assert rows.read_state("a") == ("delivered", "om_1", None)
 
 
 @pytest.mark.parametrize("may_be_sent", [True, False])
 def test_a_row_is_tried_again_later(url: URL, may_be_sent: bool) -> None:
     rows = add(url, "a", "b")
     [row] = rows.claim("one", 60, most=1, only="a")
-    rows.later(row, "one", "busy " * 200, 3600, may_be_sent=may_be_sent)
+    rows.postpone(row, "one", "busy " * 200, 3600, may_be_sent=may_be_sent)
     assert ids(rows.claim("two", 60, most=9)) == ["b"]
-    found = rows.state("a")
+    found = rows.read_state("a")
     assert found is not None
     assert found[2] is not None
     assert found[2].startswith("busy busy")
     move(url, "a", next_at=-HOUR)
     [again] = rows.claim("two", 60, most=9)
     assert (again.attempts, again.was_sent) == (1, may_be_sent)
-    rows.later(again, "two", "busy", 0, may_be_sent=False)
+    rows.postpone(again, "two", "busy", 0, may_be_sent=False)
     [third] = rows.claim("two", 60, most=9)
     assert (third.attempts, third.was_sent) == (2, may_be_sent)  # what may have been sent stays so
     if may_be_sent:
@@ -144,8 +144,8 @@ def test_a_row_that_is_released_is_as_it_was(url: URL) -> None:
     [third] = rows.claim("one", 60, most=9)
     assert third.was_sent
     rows.give_up(third, "one", "no such chat")
-    assert rows.state("a") == ("given_up", None, "no such chat")
-    assert rows.state("b") is None
+    assert rows.read_state("a") == ("given_up", None, "no such chat")
+    assert rows.read_state("b") is None
 
 
 def test_cards_of_different_tables_do_not_replace_each_other(url: URL) -> None:
@@ -163,7 +163,7 @@ def test_cards_of_different_tables_do_not_replace_each_other(url: URL) -> None:
     record(url, "t3")
     [third] = rows.claim("two", 60, most=9, only=key)
     assert third.message_id == "om_2"
-    assert rows.state("a") == ("due", None, None)
+    assert rows.read_state("a") == ("due", None, None)
 
 
 def test_a_version_is_superseded_unless_a_process_delivers_it(url: URL) -> None:
@@ -181,7 +181,7 @@ def test_a_version_is_superseded_unless_a_process_delivers_it(url: URL) -> None:
     [third] = rows.claim("two", 60, most=9, only=key)
     assert third.version == 3
     assert states(url)[-3:] == [(1, "delivered"), (2, "superseded"), (3, "due")]
-    assert rows.state("a") == ("due", None, None)
+    assert rows.read_state("a") == ("due", None, None)
     rows.record_delivered(second, "one", "om_1")  # it was frozen
     rows.record_delivered(third, "two", "om_1")
     record(url, "t4")

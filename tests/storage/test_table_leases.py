@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from lark_provider.protocol.ledger import Claimant, Held, Lease
+from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.table_leases import TableLeases
 from lark_provider.storage.tables import table_leases
@@ -46,7 +46,7 @@ def test_one_writer_has_a_table(url: URL, leases: TableLeases) -> None:
     assert (taken.key, taken.owner, taken.is_renewed) == (ME.key, ME.owner, False)
     assert began <= taken.ends - ME.seconds <= time.monotonic()
     found = leases.take(OTHER)
-    assert isinstance(found, Held)
+    assert isinstance(found, LeaseConflict)
     assert found.holder.startswith("sync of me (process ")
     assert 0 < found.seconds <= ME.seconds
     age(url, 50)
@@ -54,7 +54,7 @@ def test_one_writer_has_a_table(url: URL, leases: TableLeases) -> None:
     assert isinstance(renewed, Lease)
     assert renewed.is_renewed
     age(url, 50)  # longer than the first lease lasted
-    assert isinstance(leases.take(OTHER), Held)
+    assert isinstance(leases.take(OTHER), LeaseConflict)
 
 
 def test_a_lease_that_lapsed_goes_to_whoever_comes_first(url: URL, leases: TableLeases) -> None:
@@ -64,10 +64,10 @@ def test_a_lease_that_lapsed_goes_to_whoever_comes_first(url: URL, leases: Table
     assert isinstance(taken, Lease)
     assert not taken.is_renewed
     found = leases.take(ME)
-    assert isinstance(found, Held)
+    assert isinstance(found, LeaseConflict)
     assert found.holder.startswith("load of other (process ")
     leases.release(ME)  # not its own any more
-    assert isinstance(leases.take(ME), Held)
+    assert isinstance(leases.take(ME), LeaseConflict)
     age(url, 61)
     again = leases.take(OTHER)  # nobody else came
     assert isinstance(again, Lease)
@@ -80,7 +80,7 @@ def test_a_lease_that_is_released_is_free_and_others_stay(url: URL, leases: Tabl
         leases.take(claimant)
     leases.release(ME)
     assert isinstance(leases.take(OTHER), Lease)
-    assert isinstance(leases.take(replace(OTHER, key=second.key)), Held)
+    assert isinstance(leases.take(replace(OTHER, key=second.key)), LeaseConflict)
 
 
 def test_a_writer_of_one_table_has_no_other(leases: TableLeases) -> None:
@@ -88,12 +88,12 @@ def test_a_writer_of_one_table_has_no_other(leases: TableLeases) -> None:
     second = leases.take(replace(ME, key="base/tbl2"))
     assert isinstance(second, Lease)
     assert not second.is_renewed
-    assert isinstance(leases.take(replace(OTHER, key="base/tbl2")), Held)
+    assert isinstance(leases.take(replace(OTHER, key="base/tbl2")), LeaseConflict)
 
 
 def test_apps_share_leases_and_other_larks_do_not(url: URL, leases: TableLeases) -> None:
     leases.take(ME)
-    assert isinstance(TableLeases(url, LARK, "secret of another app").take(OTHER), Held)
+    assert isinstance(TableLeases(url, LARK, "secret of another app").take(OTHER), LeaseConflict)
     assert isinstance(TableLeases(url, "https://open.example.org", "secret").take(OTHER), Lease)
 
 
@@ -107,7 +107,7 @@ def test_an_intent_stays_until_it_is_settled(url: URL, leases: TableLeases) -> N
     assert isinstance(recorded, Lease)
     assert recorded.is_renewed
     age(url, 40)  # the first lease would be over
-    assert isinstance(leases.take(OTHER), Held)
+    assert isinstance(leases.take(OTHER), LeaseConflict)
     found = leases.intent(ME.key)
     assert found is not None
     assert found.text == "second"
@@ -131,7 +131,7 @@ def test_who_has_lost_the_table_records_and_settles_nothing(url: URL, leases: Ta
     assert found is not None
     assert found.text == "mine"
     for lost in (leases.record_intent(ME, "late"), leases.clear_intent(ME)):
-        assert isinstance(lost, Held)
+        assert isinstance(lost, LeaseConflict)
     found = leases.intent(ME.key)
     assert found is not None
     assert found.text == "mine"

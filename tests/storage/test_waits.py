@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CardClick
-from lark_provider.protocol.questions import Asked, Draft, Origin, Question
+from lark_provider.protocol.questions import Draft, Origin, Question, TaskQuestion
 from lark_provider.protocol.waits import mark
 from lark_provider.storage import tables
 from lark_provider.storage.engine import engine
@@ -37,11 +37,11 @@ def draft(origin: Origin = FIRST, **parts: Any) -> Draft:
     return Draft(**{"origin": origin, "question": ASK, "app_id": APP, **parts})
 
 
-def answering(asked: Asked, event_id: str = "e1", action: str = "approve", **parts: Any) -> CardClick:
+def answering(asked: TaskQuestion, event_id: str = "e1", action: str = "approve", **parts: Any) -> CardClick:
     return click(event_id, value=mark({"action": action}, asked.id), **parts)
 
 
-def change(url: URL, asked: Asked, **values: str) -> None:
+def change(url: URL, asked: TaskQuestion, **values: str) -> None:
     """Change a row as only a damage does."""
     with engine(url).begin() as connection:
         connection.execute(sa.update(tables.waits).where(tables.waits.c.id == asked.id).values(values))
@@ -203,7 +203,7 @@ def test_the_first_click_that_counts_decides_once(url: URL) -> None:
     inbox.store([answering(asked, "e5", open_id="ou_1"), answering(asked, "e6", "reject", open_id="ou_1")])
     decided = waits.settle([asked])[asked.id]
     assert (decided.state, decided.reason) == ("decided", None)
-    assert [one.event_id for one in waits.clicks(decided)] == ["e5"]
+    assert [one.event_id for one in waits.read_clicks(decided)] == ["e5"]
     assert waits.close(asked.id, "withdrawn") == decided
     assert waits.settle([asked]) == {asked.id: decided}
 
@@ -216,9 +216,9 @@ def test_a_click_after_the_deadline_does_not_count_whoever_looks_when(url: URL) 
     late = waits.claim(draft(replace(RETRY, task_id="b"), deadline=at + timedelta(seconds=1))).asked
     inbox.store([answering(early, "e1", open_id="ou_1"), answering(late, "e2", open_id="ou_1")])
     assert set(waits.settle([early, late])) == {late.id}
-    assert [one.id for one in waits.overdue(APP, at + timedelta(days=1), 5)] == [early.id]
-    assert waits.overdue("cli_other", at + timedelta(days=1), 5) == []
-    assert waits.overdue(APP, at - timedelta(seconds=1), 5) == []
+    assert [one.id for one in waits.list_overdue(APP, at + timedelta(days=1), 5)] == [early.id]
+    assert waits.list_overdue("cli_other", at + timedelta(days=1), 5) == []
+    assert waits.list_overdue(APP, at - timedelta(seconds=1), 5) == []
 
 
 def test_a_decision_whose_click_was_deleted_is_still_one(url: URL) -> None:
@@ -229,7 +229,7 @@ def test_a_decision_whose_click_was_deleted_is_still_one(url: URL) -> None:
     with engine(url).begin() as connection:
         connection.execute(sa.delete(tables.card_callbacks))
     assert waits.get(asked.id) == decided
-    assert waits.clicks(decided) == []
+    assert waits.read_clicks(decided) == []
 
 
 def test_any_number_of_questions_cost_two_queries(url: URL) -> None:
@@ -266,7 +266,9 @@ def test_of_a_decision_and_a_withdrawal_at_once_one_stands(url: URL) -> None:
         Inbox(url).store([answering(asked, f"e{n}")])
         barrier = threading.Barrier(4)
 
-        def work(close: bool, asked: Asked = asked, barrier: threading.Barrier = barrier) -> Asked | None:
+        def work(
+            close: bool, asked: TaskQuestion = asked, barrier: threading.Barrier = barrier
+        ) -> TaskQuestion | None:
             barrier.wait()
             return Waits(url).close(asked.id, "withdrawn") if close else Waits(url).settle([asked])[asked.id]
 
@@ -288,7 +290,7 @@ def test_whatever_happens_one_question_at_most_is_open_and_none_changes_its_end(
     waits, ends = Waits(url), dict[str, Any]()
     with engine(url).begin() as connection:
         connection.execute(sa.delete(tables.waits))
-    newest: Asked | None = None
+    newest: TaskQuestion | None = None
     for n, (step, try_number, max_tries) in enumerate(steps):
         if step == "ask":
             try:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider import metrics
 from lark_provider.errors import ConfigurationError
-from lark_provider.protocol.questions import Asked, Reason
+from lark_provider.protocol.questions import Reason, TaskQuestion
 from lark_provider.storage import migrate, tables
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.inbox import Inbox
@@ -23,7 +23,7 @@ from tests.storage.test_registry import somebody_waits
 from tests.storage.test_waits import APP, CLEARED, FIRST, RETRY, answering, change, draft
 
 
-def ask(url: URL, *names: str, deadline: datetime | None = None) -> list[Asked]:
+def ask(url: URL, *names: str, deadline: datetime | None = None) -> list[TaskQuestion]:
     return [Waits(url).claim(draft(replace(FIRST, task_id=name), deadline=deadline)).asked for name in names]
 
 
@@ -74,7 +74,7 @@ def test_a_click_that_is_stored_when_a_question_ends_by_itself_decides_it(url: U
         assert (ended.state, ended.reason) == ("closed", reason)
     else:
         assert (ended.state, ended.reason) == ("decided", None)
-        assert [one.event_id for one in waits.clicks(ended)] == ["e1"]
+        assert [one.event_id for one in waits.read_clicks(ended)] == ["e1"]
 
 
 def test_a_question_that_no_click_can_answer_is_not_recorded(url: URL) -> None:
@@ -121,10 +121,10 @@ def test_those_that_are_overdue_come_oldest_first_and_are_counted(url: URL) -> N
     hours = {"b": 2, "a": 3, "c": 1, "later": -1, "closed": 5}
     asked = {name: ask(url, name, deadline=now - timedelta(hours=ago))[0] for name, ago in hours.items()}
     waits.close(asked["closed"].id, "withdrawn")
-    assert [one.id for one in waits.overdue(APP, now, 5)] == [asked[name].id for name in ("a", "b", "c")]
-    assert [one.id for one in waits.overdue(APP, now, 2)] == [asked[name].id for name in ("a", "b")]
-    assert waits.counts(timedelta(0)) == (4, 3)
-    assert waits.counts(timedelta(minutes=150)) == (4, 1)
+    assert [one.id for one in waits.list_overdue(APP, now, 5)] == [asked[name].id for name in ("a", "b", "c")]
+    assert [one.id for one in waits.list_overdue(APP, now, 2)] == [asked[name].id for name in ("a", "b")]
+    assert waits.count_open(timedelta(0)) == (4, 3)
+    assert waits.count_open(timedelta(minutes=150)) == (4, 1)
 
 
 def test_who_reads_after_writers_sees_the_end_that_is_being_recorded(postgres: URL) -> None:

@@ -13,11 +13,11 @@ from lark_provider.api.cards.element import Markdown
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.moments import format_moment
-from lark_provider.protocol.questions import Asked
+from lark_provider.protocol.questions import TaskQuestion
 from lark_provider.protocol.waits import decision_of
 
 
-def outcome_card(asked: Asked, click: CardClick | None = None, *, newer: str = "") -> Card2:
+def outcome_card(asked: TaskQuestion, click: CardClick | None = None, *, newer: str = "") -> Card2:
     """Build the card that shows how a question ended: no buttons, but what happened, when, and what to do.
 
     Args:
@@ -44,7 +44,7 @@ def outcome_card(asked: Asked, click: CardClick | None = None, *, newer: str = "
     return Card2([*text, Markdown("\n".join(lines))], header=Header(question.title, template="grey"))
 
 
-def _build_decided(asked: Asked, click: CardClick) -> Card2:
+def _build_decided(asked: TaskQuestion, click: CardClick) -> Card2:
     question, decision = asked.question, decision_of(click) or ""
 
     def card(answers: Mapping[str, Any] | None) -> Card2:
@@ -67,12 +67,12 @@ def _build_decided(asked: Asked, click: CardClick) -> Card2:
     return made
 
 
-def reason_of(asked: Asked) -> str:
+def reason_of(asked: TaskQuestion) -> str:
     """Return why a question that is not decided is over."""
     return "expired" if asked.state == "open" else asked.reason or "failed"
 
 
-def over_words(asked: Asked, click: CardClick | None = None) -> dict[str, str]:
+def over_words(asked: TaskQuestion, click: CardClick | None = None) -> dict[str, str]:
     """Return the text for a user who clicks on a question that is over, by locale.
 
     Args:

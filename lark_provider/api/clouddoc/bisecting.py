@@ -53,7 +53,7 @@ def is_bad_value(error: Exception) -> bool:
     return isinstance(error, LarkAPIError) and error.http_status is not None and error.code in VALUE_CODES
 
 
-def say_how_to_find(error: LarkError, rows: int) -> None:
+def append_hint(error: LarkError, rows: int) -> None:
     """Add to a refusal of several rows how the one with the bad value is found, since Lark does not name it.
 
     Args:
@@ -102,7 +102,7 @@ def write(
             yield from send(part)
         except LarkAPIError as error:
             if not (skip and is_bad_value(error)):
-                say_how_to_find(error, len(part))
+                append_hint(error, len(part))
                 raise
             if not checked:
                 yield from check()

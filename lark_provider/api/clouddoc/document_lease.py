@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc.loads.leasing import PERIODS, early
 from lark_provider.protocol.calls import Call, LarkResponse
 from lark_provider.protocol.effects import NewKey, Sleep
 from lark_provider.protocol.errors import ConflictError, DeadlineExceededError, LarkError, OutcomeUnknownError
-from lark_provider.protocol.ledger import Claimant, Held, Lease
+from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.sheet_ledger import Reservation
 from lark_provider.protocol.store import Store, perform_leased, with_store
@@ -94,7 +94,9 @@ class DocumentLease(KeptLease):
         yield from self.require_renewed(None if answer is None else answer.lease)
         return answer
 
-    def require_renewed(self, lease: Lease | Held | None, *, strict: bool = True) -> Procedure[Lease | None]:
+    def require_renewed(
+        self, lease: Lease | LeaseConflict | None, *, strict: bool = True
+    ) -> Procedure[Lease | None]:
         """Return a lease that was renewed; if another writer has had the document, take it, and raise."""
         if isinstance(lease, Lease):
             yield from self._hold(lease)

@@ -79,7 +79,7 @@ def load(
             try:
                 return created_ids((yield from perform(call)), call, len(chunk))
             except LarkAPIError as error:
-                bisecting.say_how_to_find(error, len(chunk))
+                bisecting.append_hint(error, len(chunk))
                 raise
         ids: list[str] = []
         names = names_of(chunk)

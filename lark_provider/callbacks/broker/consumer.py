@@ -33,7 +33,7 @@ from typing import TypeVar
 
 from lark_provider.callbacks.broker import amqp
 from lark_provider.callbacks.broker.checks import WorkCheck
-from lark_provider.callbacks.broker.dedup import Handled
+from lark_provider.callbacks.broker.dedup import HandledEvents
 from lark_provider.callbacks.broker.receiver import EventReceiver, Received
 from lark_provider.callbacks.probes.probes import HOST, Probes
 from lark_provider.protocol.callbacks import Event, log_ids
@@ -105,7 +105,7 @@ def consume(
     probes = None if probe_port is None else Probes(probe_host, probe_port)
     if probes is not None:
         logger.info("Probes started", extra={"url": probes.url})
-    handled = Handled(consumer, database_url)
+    handled = HandledEvents(consumer, database_url)
     work = _Work(handler, handled, tries, pause)
 
     def end() -> None:
@@ -125,7 +125,7 @@ def consume(
             receiver.stop()
 
 
-def _checks(handled: Handled) -> list[WorkCheck]:
+def _checks(handled: HandledEvents) -> list[WorkCheck]:
     """Return what probes prove beside the broker: the database, if there is one."""
     if not handled.may_block:
         return []
@@ -148,7 +148,7 @@ class _Work:
     """
 
     def __init__(
-        self, handler: Callable[[Event], object], handled: Handled, tries: int, pause: float
+        self, handler: Callable[[Event], object], handled: HandledEvents, tries: int, pause: float
     ) -> None:
         self._handler, self._handled, self._tries, self._pause = handler, handled, tries, pause
         # Simple queues, since they may be put to in a signal handler, where an Event's lock may be held.

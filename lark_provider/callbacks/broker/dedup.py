@@ -29,7 +29,7 @@ def identity(event: Event) -> str:
     return found if len(found) <= LONGEST_ID else hashlib.sha256(found.encode()).hexdigest()
 
 
-class Handled:
+class HandledEvents:
     """The events that one consumer has handled.
 
     Args:

@@ -136,12 +136,12 @@ def _queues(broker: Broker) -> list[Reading]:
 
 
 def _rows(waits: Waits, outbox: Outbox | None) -> list[Reading]:
-    is_open, overdue = waits.counts(_OVERDUE)
+    is_open, overdue = waits.count_open(_OVERDUE)
     found: list[Reading] = [
         (measured.WAITS_OPEN, (), float(is_open)),
         (measured.WAITS_OVERDUE, (), float(overdue)),
     ]
     if outbox is None:
         return found
-    due, age = outbox.depth()
+    due, age = outbox.measure_backlog()
     return [*found, (measured.OUTBOX_DUE, (), float(due)), (measured.OUTBOX_AGE, (), age)]

@@ -25,7 +25,7 @@ class QueueFullError(BrokerError):
     retryable = False  # not within the seconds that a delivery has
 
 
-class Fill:
+class QueueDepths:
     """How many messages the queues hold: what RabbitMQ reported last, and what was published since.
 
     Several publishers do not know of each other's messages until the next report, and messages that a

@@ -9,7 +9,7 @@ from pika.exceptions import AMQPError
 
 from lark_provider.callbacks.broker.amqp import Broker, failure
 from lark_provider.callbacks.broker.confirms import Confirms, UnroutableError
-from lark_provider.callbacks.broker.limits import Fill
+from lark_provider.callbacks.broker.limits import QueueDepths
 from lark_provider.callbacks.broker.link import declare, keep_connected
 from lark_provider.callbacks.broker.topology import CARDS, EXCHANGE, PROBE_KEY, queue_of
 from lark_provider.protocol.callbacks import BrokerError
@@ -28,7 +28,7 @@ class Publisher:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._confirms: Confirms | None = None
-        self._fill = Fill(broker.limits, str(broker))
+        self._fill = QueueDepths(broker.limits, str(broker))
         self._declaring: asyncio.Future[dict[str, int]] | None = None
         self._is_blocked = False
         self._first_attempt: asyncio.Event | None = None

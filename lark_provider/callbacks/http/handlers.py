@@ -67,17 +67,17 @@ async def run(handler: ClickHandler, click: CardClick, seconds: float) -> object
         Exception: What the handler raised.
     """
     if inspect.iscoroutinefunction(handler):
-        return await _in_time(asyncio.ensure_future(handler(click)), seconds)
+        return await _wait_at_most(asyncio.ensure_future(handler(click)), seconds)
     if not _free.acquire(blocking=False):
         raise HandlerBusyError(
             f"{_MAX_THREADS} calls of the handler are still running. Next: make it faster."
         )
     running = threads.start(lambda: handler(click))
     running.add_done_callback(lambda _: _free.release())
-    return await _in_time(asyncio.wrap_future(running), seconds)
+    return await _wait_at_most(asyncio.wrap_future(running), seconds)
 
 
-async def _in_time(future: asyncio.Future[Any], seconds: float) -> Any:
+async def _wait_at_most(future: asyncio.Future[Any], seconds: float) -> Any:
     """Wait with a timeout, but not for the cancellation, which a handler may ignore."""
     done, _ = await asyncio.wait({future}, timeout=max(0.0, seconds))
     if not done:

@@ -19,7 +19,7 @@ from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.keys import card_of
 from lark_provider.protocol.hitl.model import End
-from lark_provider.protocol.questions import Asked
+from lark_provider.protocol.questions import TaskQuestion
 from lark_provider.protocol.waits import correlation_of
 from lark_provider.support import threads
 from lark_provider.support.throttle import Throttle
@@ -50,7 +50,7 @@ LOOK_SECONDS = 0.3
 """How long an answer may wait for the look; without one it is what it would be without a database."""
 _UNAVAILABLE_SECONDS = 5.0
 
-Found: TypeAlias = "dict[str, tuple[Asked, list[CardClick]] | AirflowCard]"
+Found: TypeAlias = "dict[str, tuple[TaskQuestion, list[CardClick]] | AirflowCard]"
 ReadCards: TypeAlias = "Callable[[Iterable[str]], Mapping[str, AirflowCard]]"
 
 
@@ -124,7 +124,7 @@ class QuestionLookup:
         found: Found = {key: cards[card] for key, card in of_cards.items() if card in cards}
         if wait_ids := [key for key in keys if key not in of_cards]:
             asked = self._waits.read(wait_ids, after_writers=True)
-            clicks = self._waits.deciding([one for one in asked.values() if one.state == "decided"])
+            clicks = self._waits.read_decisions([one for one in asked.values() if one.state == "decided"])
             found |= {one.id: (one, clicks.get(one.id, [])) for one in asked.values()}
         return found
 
@@ -155,7 +155,7 @@ def _airflow_answer(click: CardClick, card: AirflowCard) -> bytes | None:
     return toast("info", f"{words['zh_cn']} / {words['en_us']}", words)
 
 
-def _answer(click: CardClick, asked: Asked, deciding: list[CardClick]) -> bytes | None:
+def _answer(click: CardClick, asked: TaskQuestion, deciding: list[CardClick]) -> bytes | None:
     if asked.app_id != click.app_id or not asked.is_ours:
         return None  # The operator of another app must not see the question of this one.
     if asked.state == "open":

@@ -117,7 +117,7 @@ class Opener:
 
     def _tls(self) -> ssl.SSLContext:
         if self._context is None:
-            self._context = pools.tls(self._wire)
+            self._context = pools.make_tls_context(self._wire)
         return self._context
 
 

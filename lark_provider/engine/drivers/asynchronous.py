@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from lark_provider.engine import files, transport
 from lark_provider.engine.drivers.common import (
     background,
-    in_time,
+    check_sleep,
     log_answer,
     remaining,
     too_slow,
@@ -75,7 +75,7 @@ async def _aperform(effect: Effect, until: float, session: Session) -> Any:
             started = time.perf_counter()
             return log_answer(effect, await transport.aexchange(effect, until, session), started)
         case Sleep(seconds):
-            return await asyncio.sleep(in_time(seconds, until))
+            return await asyncio.sleep(check_sleep(seconds, until))
         case Take(stream, count):
             if isinstance(stream.iterator, AsyncIterator):
                 return await _next_items(stream.iterator, count)

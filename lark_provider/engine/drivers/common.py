@@ -36,7 +36,7 @@ def too_slow(seconds: float, until: float) -> Exception:
     return TimeoutError(f"no answer within {seconds:g} s")
 
 
-def in_time(seconds: float, until: float) -> float:
+def check_sleep(seconds: float, until: float) -> float:
     """Return the seconds of a wait, which must end before the deadline.
 
     Raises:

@@ -16,7 +16,7 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
 from lark_provider.operators.approval import LarkApprovalOperator
-from lark_provider.protocol.questions import Asked, Origin
+from lark_provider.protocol.questions import Origin, TaskQuestion
 from lark_provider.sensors import LarkCardCallbackSensor
 from lark_provider.storage import tables
 from lark_provider.storage.engine import engine
@@ -52,7 +52,7 @@ def run_until_fired(trigger: LarkCardCallbackTrigger) -> dict[str, Any]:
     return json.loads(json.dumps(event))  # type: ignore[no-any-return]  # as Airflow stores it
 
 
-def the_question(url: URL) -> Asked:
+def the_question(url: URL) -> TaskQuestion:
     with engine(url).connect() as connection:
         (wait_id,) = connection.execute(sa.select(tables.waits.c.id)).scalars()
     found = Waits(url).get(wait_id)
@@ -64,7 +64,7 @@ def read_card(lark: Emulator, place: int = 0) -> str:
     return json.dumps(messages(lark)[place]["content"], ensure_ascii=False)
 
 
-def close(url: URL, reason: Any) -> Asked:
+def close(url: URL, reason: Any) -> TaskQuestion:
     found = Waits(url).close(the_question(url).id, reason)
     assert found is not None
     return found

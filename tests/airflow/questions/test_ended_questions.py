@@ -15,7 +15,7 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
 from lark_provider.api.cards.outcome import outcome_card
-from lark_provider.protocol.questions import Asked, Question
+from lark_provider.protocol.questions import Question, TaskQuestion
 from lark_provider.protocol.waits import mark
 from lark_provider.storage import tables
 from lark_provider.storage.engine import engine
@@ -134,7 +134,7 @@ def test_another_apps_click_is_not_shown_what_this_one_asked(
 
 
 def test_the_card_of_a_question_that_is_over_is_one_that_lark_takes() -> None:
-    asked = Asked(
+    asked = TaskQuestion(
         "w",
         replace(ORIGIN, url="https://airflow/dags/d"),
         Question(title="T", timezone="+08:00", options={"a": "A"}),

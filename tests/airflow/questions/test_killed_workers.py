@@ -20,7 +20,7 @@ from lark_provider.callbacks import waiting
 from lark_provider.errors import ConfigurationError
 from lark_provider.hooks import airflow_config
 from lark_provider.operators.question_cards import OperatorCards
-from lark_provider.protocol.questions import Asked, Draft, Question
+from lark_provider.protocol.questions import Draft, Question, TaskQuestion
 from lark_provider.storage import looks, tables
 from lark_provider.storage.engine import engine
 from lark_provider.storage.inbox import Inbox
@@ -44,7 +44,7 @@ def test_a_worker_killed_before_the_card_was_sent_leaves_no_second_question(
     assert the_question(url).message_ids == (card["message_id"],)
 
 
-def sent_but_not_noted(lark: Emulator, url: URL, start: Start) -> Asked:
+def sent_but_not_noted(lark: Emulator, url: URL, start: Start) -> TaskQuestion:
     """What a worker leaves that is killed between the sending of the card and the note of its message."""
     defer(approval(), start())
     with engine(url).begin() as connection:
@@ -94,7 +94,7 @@ def test_a_card_whose_question_was_closed_while_it_was_sent_is_withdrawn(
     operator = approval()
     send = OperatorCards.send
 
-    def cleared_meanwhile(cards: OperatorCards, asked: Asked, card: Any) -> tuple[Asked, str]:
+    def cleared_meanwhile(cards: OperatorCards, asked: TaskQuestion, card: Any) -> tuple[TaskQuestion, str]:
         Waits(url).close(asked.id, "withdrawn")
         return send(cards, asked, card)
 

@@ -18,7 +18,7 @@ from tests.failures.waiting import wait_until
 def test_two_bridges_take_a_step_once(scene: Scene) -> None:
     scene.fail()
     scene.pass_minutes(10)
-    taken, _ = scene.steps.look(scene.key, timedelta(seconds=90))
+    taken, _ = scene.steps.claim(scene.key, timedelta(seconds=90))
     assert taken is not None
     assert scene.steps.begin(taken, "alice") is not None
     assert scene.steps.begin(taken, "alice") is None

@@ -60,7 +60,7 @@ def test_who_acts_ends_it(scene: Scene, changes: dict[str, Any]) -> None:
 def test_a_claim_just_before_the_call_still_counts(scene: Scene) -> None:
     scene.fail()
     scene.pass_minutes(10)
-    taken, _ = scene.steps.look(scene.key, timedelta(seconds=90))
+    taken, _ = scene.steps.claim(scene.key, timedelta(seconds=90))
     assert taken is not None
     scene.change(claim=Claim("ou_1", "ann", "2026-11-26T10:00:00+00:00"))
     assert scene.steps.begin(taken, "alice") is None
@@ -129,7 +129,7 @@ def test_a_step_that_is_always_taken_sends_the_card_that_waits_for_the_morning(s
     scene.work()
     assert [kind for kind, _ in scene.urgents] == ["phone"]
     assert scene.states == ["due", "done"]
-    assert scene.steps.look(scene.key, timedelta(seconds=90))[0] is None
+    assert scene.steps.claim(scene.key, timedelta(seconds=90))[0] is None
 
 
 def _messages(scene: Scene) -> list[Any]:

@@ -13,7 +13,7 @@ import orjson
 
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.protocol.errors import InvalidRequestError
-from lark_provider.protocol.ledger import Done
+from lark_provider.protocol.ledger import WrittenChunk
 
 _SUM_BYTES = 4
 _START, _BETWEEN, _END = b'{"records":[{"fields":', b'},{"fields":', b"}]}"
@@ -44,7 +44,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Stood:
+class ChunkResult:
     """A chunk that stands.
 
     Attributes:
@@ -55,7 +55,7 @@ class Stood:
     """
 
     record_ids: Sequence[str]
-    done: Done | None = None
+    done: WrittenChunk | None = None
     replayed: int = 0
     rejects: Sequence[Reject] = ()
 

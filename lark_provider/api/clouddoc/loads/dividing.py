@@ -16,7 +16,7 @@ from lark_provider.api.clouddoc import bisecting, rejects
 from lark_provider.api.clouddoc.checking import FieldCheck
 from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.clouddoc.loads import errors
-from lark_provider.api.clouddoc.loads.chunks import Content, Stood, part_of, rows_of
+from lark_provider.api.clouddoc.loads.chunks import ChunkResult, Content, part_of, rows_of
 from lark_provider.api.clouddoc.loads.looking import LoadTable
 from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.api.clouddoc.rejects import Reject
@@ -24,12 +24,12 @@ from lark_provider.protocol.errors import LarkAPIError, LarkError
 from lark_provider.protocol.ledger import (
     MAX_DIVIDED,
     Claimant,
-    Done,
     Lease,
     LedgerStep,
     Load,
     LoadChunk,
     RecordedChunk,
+    WrittenChunk,
     chunk_of,
     part_number,
 )
@@ -48,25 +48,27 @@ class ChunkWriter(Protocol):
     field_ids: dict[str, str]
     standing: int
 
-    def ensure_written(self, number: int, content: Content, previous: Done | None) -> Procedure[Stood]:
+    def ensure_written(
+        self, number: int, content: Content, previous: WrittenChunk | None
+    ) -> Procedure[ChunkResult]:
         """Make a chunk or a part stand."""
 
-    def again(self, recorded: RecordedChunk, content: Content) -> Procedure[Stood]:
+    def write_again(self, recorded: RecordedChunk, content: Content) -> Procedure[ChunkResult]:
         """Send a chunk of which nothing was written, under a new token."""
 
     def settle(self, number: int) -> Procedure[RecordedChunk]:
         """Decide whether an uncertain part stands."""
 
-    def parts(self, number: int) -> Procedure[Sequence[RecordedChunk]]:
+    def read_parts(self, number: int) -> Procedure[Sequence[RecordedChunk]]:
         """Return the parts of a chunk."""
 
-    def chunk(self, number: int, content: Content, sends: int) -> LoadChunk:
+    def make_chunk(self, number: int, content: Content, sends: int) -> LoadChunk:
         """Return a chunk as it is recorded."""
 
     def with_lease(self, work: Callable[[Store], LedgerStep]) -> Procedure[tuple[LedgerStep, Lease]]:
         """Do a step of the ledger that needs the table's lease."""
 
-    def note(self, done: Done) -> Procedure[None]:
+    def note(self, done: WrittenChunk) -> Procedure[None]:
         """Record that a part stands, if that is possible at once."""
 
 
@@ -82,7 +84,7 @@ def is_divided(writer: ChunkWriter, chunk: LoadChunk, error: LarkError) -> bool:
     return is_wanted and 0 <= chunk.number < MAX_DIVIDED
 
 
-def divide(writer: ChunkWriter, chunk: LoadChunk, content: Content) -> Procedure[Stood]:
+def divide(writer: ChunkWriter, chunk: LoadChunk, content: Content) -> Procedure[ChunkResult]:
     """Write a chunk in parts that Lark has just refused.
 
     Args:
@@ -102,7 +104,7 @@ def divide(writer: ChunkWriter, chunk: LoadChunk, content: Content) -> Procedure
     return (yield from _Division(writer, chunk, content, {}, calls=1, is_checked=True).write())
 
 
-def resume(writer: ChunkWriter, recorded: RecordedChunk, content: Content) -> Procedure[Stood]:
+def resume(writer: ChunkWriter, recorded: RecordedChunk, content: Content) -> Procedure[ChunkResult]:
     """Go on with a chunk that an earlier attempt has begun to write in parts.
 
     Args:
@@ -115,17 +117,17 @@ def resume(writer: ChunkWriter, recorded: RecordedChunk, content: Content) -> Pr
         LarkError: As for `divide`.
     """
     chunk, number = recorded.chunk, recorded.chunk.number
-    parts = yield from writer.parts(number)
+    parts = yield from writer.read_parts(number)
     if chunk.content != content.digest:
         for part in parts:
             if part.state is State.PENDING:
                 yield from writer.settle(part.chunk.number)
-        parts = yield from writer.parts(number)
+        parts = yield from writer.read_parts(number)
         if all(part.state is not State.DONE for part in parts):
             yield from with_store(lambda store: store.ledger.forget_parts(writer.load.id, number))
-            return (yield from writer.again(recorded, content))
+            return (yield from writer.write_again(recorded, content))
         _must_stand(writer, chunk, content, [part.chunk for part in parts if part.state is State.DONE])
-        chunk = replace(writer.chunk(number, content, chunk.sends), token=chunk.token)
+        chunk = replace(writer.make_chunk(number, content, chunk.sends), token=chunk.token)
         yield from writer.with_lease(
             lambda store: store.ledger.revise(writer.load.id, writer.claimant, chunk.token, chunk)
         )
@@ -172,9 +174,9 @@ class _Division:
         self._rejects: list[Reject] = []
         # The second half below the first one: they are taken from the end.
         self._waiting = _halves(1, 0, content.row_count)
-        self._previous: Done | None = None
+        self._previous: WrittenChunk | None = None
 
-    def write(self) -> Procedure[Stood]:
+    def write(self) -> Procedure[ChunkResult]:
         """Write what is left of the chunk."""
         ids: list[str] = []
         replayed = 0
@@ -197,12 +199,14 @@ class _Division:
             if self._previous is not None:
                 yield from self._writer.note(self._previous)
             raise
-        return Stood(ids, Done(self._chunk.number, self._chunk.token, ids), replayed, self._rejects)
+        return ChunkResult(
+            ids, WrittenChunk(self._chunk.number, self._chunk.token, ids), replayed, self._rejects
+        )
 
-    def _stand(self, node: int, start: int, end: int, part: Content) -> Procedure[Stood | None]:
+    def _stand(self, node: int, start: int, end: int, part: Content) -> Procedure[ChunkResult | None]:
         """Make a part stand; None if Lark refuses it, and its halves are next."""
         number = part_number(self._chunk.number, node)
-        stood: Stood | None = None
+        stood: ChunkResult | None = None
         try:
             stood = yield from self._writer.ensure_written(number, part, self._previous)
         except LarkAPIError as error:

@@ -34,7 +34,7 @@ def changed_error(load: Load, chunk: LoadChunk, content: Content, standing: int)
     )
 
 
-def longer(load: Load, row: int, standing: int) -> SourceChangedError:
+def longer_error(load: Load, row: int, standing: int) -> SourceChangedError:
     """Return the error for a source with more rows than a load that was complete.
 
     Args:
@@ -47,7 +47,7 @@ def longer(load: Load, row: int, standing: int) -> SourceChangedError:
     )
 
 
-def shorter(load: Load, rows: int, standing: int) -> SourceChangedError:
+def shorter_error(load: Load, rows: int, standing: int) -> SourceChangedError:
     """Return the error for a source that ends before what stands.
 
     Args:

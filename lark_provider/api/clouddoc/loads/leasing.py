@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from lark_provider.protocol.calls import Call, LarkResponse
 from lark_provider.protocol.effects import NewKey, Sleep
 from lark_provider.protocol.errors import ConflictError, DeadlineExceededError, LarkError, OutcomeUnknownError
-from lark_provider.protocol.ledger import Claimant, Held, Lease, LedgerStep
+from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict, LedgerStep
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.store import Store, perform_leased, with_store
 
@@ -45,7 +45,7 @@ def early(lease: Lease, renewed: Lease, seconds: float) -> float:
 
 class _Leased(Protocol):
     @property
-    def lease(self) -> Lease | Held: ...
+    def lease(self) -> Lease | LeaseConflict: ...
 
 
 S = TypeVar("S", bound=_Leased)

@@ -20,7 +20,7 @@ from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.api.clouddoc.loads.writer import LoadWriter, marker
 from lark_provider.api.clouddoc.results import BulkResult, progress_error
 from lark_provider.protocol.effects import NewKey, Stream, Take
-from lark_provider.protocol.ledger import Claimant, Done, Load
+from lark_provider.protocol.ledger import Claimant, Load, WrittenChunk
 from lark_provider.protocol.operations import Procedure, take
 from lark_provider.protocol.store import with_store
 
@@ -100,7 +100,7 @@ def load(
 def _write(writer: LoadWriter, records: Any, fitting: Fitting, days: DayZone) -> Procedure[BulkResult]:
     options, result = writer.options, BulkResult()
     stream = Stream(records)
-    previous: Done | None = None
+    previous: WrittenChunk | None = None
     count = 0
     try:
         while rows := (yield from take(Take(stream, writer.load.chunk_size))):
@@ -157,11 +157,11 @@ def _content(
     return content(wire, first_row, frozenset(map(str, names)), keys)
 
 
-def _end(writer: LoadWriter, result: BulkResult, rows: int, previous: Done | None) -> Procedure[None]:
+def _end(writer: LoadWriter, result: BulkResult, rows: int, previous: WrittenChunk | None) -> Procedure[None]:
     """Record that the source has ended, if nothing stands beyond its end."""
     if writer.load.chunks > result.chunks:
         if previous is not None:
             yield from writer.note(previous)
-        if (yield from restarting.standing(writer, result.chunks)):
-            raise errors.shorter(writer.load, rows, writer.standing)
+        if (yield from restarting.list_written(writer, result.chunks)):
+            raise errors.shorter_error(writer.load, rows, writer.standing)
     yield from with_store(lambda store: store.ledger.finish(writer.load.id, writer.claimant, previous))

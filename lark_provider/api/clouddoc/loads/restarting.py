@@ -80,7 +80,7 @@ def _delete_all(writer: LoadWriter) -> Procedure[int]:
     return deleted
 
 
-def standing(writer: LoadWriter, number: int) -> Procedure[list[str]]:
+def list_written(writer: LoadWriter, number: int) -> Procedure[list[str]]:
     """Return the records of a chunk that stand, also of one that is partly written; settle it first.
 
     Args:
@@ -100,7 +100,7 @@ def _settle_with_parts(
 ) -> Procedure[tuple[RecordedChunk, list[RecordedChunk]]]:
     """Return a chunk and its parts, none of which is uncertain any more."""
     whole = yield from settle(writer, number)
-    parts = list((yield from writer.parts(number)))
+    parts = list((yield from writer.read_parts(number)))
     for place, part in enumerate(parts):
         parts[place] = yield from settle(writer, part.chunk.number)
     return whole, parts

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from lark_provider.api.clouddoc import bisecting, rejects
 from lark_provider.api.clouddoc.creating import batch_create, created_ids
 from lark_provider.api.clouddoc.loads import dividing, errors, looking
-from lark_provider.api.clouddoc.loads.chunks import Content, Stood
+from lark_provider.api.clouddoc.loads.chunks import ChunkResult, Content
 from lark_provider.api.clouddoc.loads.leasing import PERIODS, early, with_lease
 from lark_provider.api.clouddoc.loads.looking import LoadTable
 from lark_provider.api.clouddoc.loads.options import LoadOptions
@@ -28,12 +28,12 @@ from lark_provider.protocol.errors import (
 from lark_provider.protocol.keys import client_token
 from lark_provider.protocol.ledger import (
     Claimant,
-    Done,
     Lease,
     LedgerStep,
     Load,
     LoadChunk,
     RecordedChunk,
+    WrittenChunk,
     chunk_of,
     superseded_error,
 )
@@ -73,7 +73,9 @@ class LoadWriter:
     own: deque[str] = field(default_factory=lambda: deque(maxlen=_OWN))
     _looks: int = 0
 
-    def ensure_written(self, number: int, content: Content, previous: Done | None) -> Procedure[Stood]:
+    def ensure_written(
+        self, number: int, content: Content, previous: WrittenChunk | None
+    ) -> Procedure[ChunkResult]:
         """Make a chunk stand.
 
         Args:
@@ -88,9 +90,9 @@ class LoadWriter:
             LarkError: It was refused, or Lark or the database is unavailable.
         """
         if self.load.state is State.DONE and number >= self.load.chunks:
-            raise errors.longer(self.load, content.first_row, self.standing)
+            raise errors.longer_error(self.load, content.first_row, self.standing)
         self._looks = 0
-        chunk = self.chunk(number, content, 0)
+        chunk = self.make_chunk(number, content, 0)
         step, lease = yield from self.with_lease(
             lambda store: store.ledger.step(self.load.id, self.claimant, previous, chunk)
         )
@@ -101,7 +103,7 @@ class LoadWriter:
         self.own.extend(stood.record_ids[:_OWN_OF_CHUNK])
         return stood
 
-    def _continue(self, recorded: RecordedChunk, content: Content) -> Procedure[Stood]:
+    def _continue(self, recorded: RecordedChunk, content: Content) -> Procedure[ChunkResult]:
         """Go on from what the ledger says of a chunk."""
         if error := errors.renamed_error(recorded.chunk, self.field_ids):
             raise error
@@ -110,9 +112,9 @@ class LoadWriter:
                 raise errors.changed_error(self.load, recorded.chunk, content, self.standing)
             return (yield from self._return_done(recorded))
         if recorded.state is State.REFUSED:
-            if recorded.chunk.number >= 0 and (yield from self.parts(recorded.chunk.number)):
+            if recorded.chunk.number >= 0 and (yield from self.read_parts(recorded.chunk.number)):
                 return (yield from dividing.resume(self, recorded, content))
-            return (yield from self.again(recorded, content))
+            return (yield from self.write_again(recorded, content))
         if recorded.chunk.content == content.digest and recorded.age < self.options.token_window:
             step, lease = yield from self._record_resend(recorded.chunk.token, recorded.chunk)
             if not step.is_new:
@@ -120,28 +122,30 @@ class LoadWriter:
             return (yield from self._send(recorded.chunk, content, lease, is_fresh=False))
         return (yield from self._look(recorded.chunk.number, content))
 
-    def _return_done(self, recorded: RecordedChunk) -> Procedure[Stood]:
+    def _return_done(self, recorded: RecordedChunk) -> Procedure[ChunkResult]:
         """Return a chunk that was done before, with those of its rows that Lark refused."""
         chunk, ids = recorded.chunk, recorded.record_ids or ()
         rejects: list[Reject] = []
         if chunk.number >= 0 and len(ids) < chunk.row_count:
-            rejects = dividing.rejects_of((yield from self.parts(chunk.number)))
-        return Stood(ids, replayed=chunk.row_count - len(rejects), rejects=rejects)
+            rejects = dividing.rejects_of((yield from self.read_parts(chunk.number)))
+        return ChunkResult(ids, replayed=chunk.row_count - len(rejects), rejects=rejects)
 
-    def again(self, recorded: RecordedChunk, content: Content) -> Procedure[Stood]:
+    def write_again(self, recorded: RecordedChunk, content: Content) -> Procedure[ChunkResult]:
         """Send a chunk of which nothing was written, under a new token.
 
         Args:
             recorded: As it was sent before.
             content: Its rows.
         """
-        chunk = self.chunk(recorded.chunk.number, content, recorded.chunk.sends + 1)
+        chunk = self.make_chunk(recorded.chunk.number, content, recorded.chunk.sends + 1)
         step, lease = yield from self._record_resend(recorded.chunk.token, chunk)
         if not step.is_new:
             return (yield from self._continue(_require_recorded(step), content))
         return (yield from self._send(chunk, content, lease, is_fresh=True))
 
-    def _send(self, chunk: LoadChunk, content: Content, lease: Lease, *, is_fresh: bool) -> Procedure[Stood]:
+    def _send(
+        self, chunk: LoadChunk, content: Content, lease: Lease, *, is_fresh: bool
+    ) -> Procedure[ChunkResult]:
         """Send a recorded chunk, under its token, for a few leases.
 
         Args:
@@ -174,10 +178,10 @@ class LoadWriter:
                 elif self.options.on_bad_row == "skip" and bisecting.is_bad_value(error):
                     # Whether an earlier request with this token was performed has to be seen first.
                     return (yield from self._look(chunk.number, content))
-                bisecting.say_how_to_find(error, chunk.row_count)
+                bisecting.append_hint(error, chunk.row_count)
                 raise
             else:
-                return Stood(ids, Done(chunk.number, chunk.token, ids))
+                return ChunkResult(ids, WrittenChunk(chunk.number, chunk.token, ids))
             before = lease
             step, lease = yield from self._record_resend(chunk.token, chunk)
             pause = early(before, lease, self.claimant.seconds)
@@ -193,7 +197,7 @@ class LoadWriter:
             yield from self._record_refusal(chunk, failure)
         raise failure
 
-    def _look(self, number: int, content: Content, why: LarkError | None = None) -> Procedure[Stood]:
+    def _look(self, number: int, content: Content, why: LarkError | None = None) -> Procedure[ChunkResult]:
         """Decide about an uncertain chunk by its records, once a late request cannot create them any more."""
         recorded = yield from self._quiet(number)
         if recorded.state is not State.PENDING:
@@ -210,13 +214,13 @@ class LoadWriter:
             extra={"load": self.load.id[:12], "chunk": number, "found": len(ids)},
         )
         if not ids:
-            return (yield from self.again(recorded, content))
-        done = Done(number, recorded.chunk.token, ids)
+            return (yield from self.write_again(recorded, content))
+        done = WrittenChunk(number, recorded.chunk.token, ids)
         yield from self.with_lease(lambda store: store.ledger.step(self.load.id, self.claimant, done, None))
         if not is_same:
             self.standing += recorded.chunk.row_count
             raise errors.changed_error(self.load, recorded.chunk, content, self.standing)
-        return Stood(ids, replayed=recorded.chunk.row_count)
+        return ChunkResult(ids, replayed=recorded.chunk.row_count)
 
     def settle(self, number: int) -> Procedure[RecordedChunk]:
         """Decide whether an uncertain chunk stands whose rows are not at hand, and return it.
@@ -231,7 +235,7 @@ class LoadWriter:
         recorded = yield from self._quiet(number)
         if recorded.state is State.PENDING:
             ids = yield from looking.find(self.place, recorded, None, self._marker(number), self.own)
-            done = Done(number, recorded.chunk.token, ids)
+            done = WrittenChunk(number, recorded.chunk.token, ids)
             if ids:
                 yield from self.with_lease(
                     lambda store: store.ledger.step(self.load.id, self.claimant, done, None)
@@ -260,9 +264,9 @@ class LoadWriter:
             )
             yield Sleep(pause)
 
-    def parts(self, number: int) -> Procedure[Sequence[RecordedChunk]]:
+    def read_parts(self, number: int) -> Procedure[Sequence[RecordedChunk]]:
         """Return the parts in which a chunk is written; most chunks have none."""
-        found = yield from with_store(lambda store: store.ledger.parts(self.load.id, number))
+        found = yield from with_store(lambda store: store.ledger.read_parts(self.load.id, number))
         assert found is not None  # noqa: S101 - the load has come from a database
         return found[0]
 
@@ -290,7 +294,7 @@ class LoadWriter:
             )
         )
 
-    def note(self, done: Done) -> Procedure[None]:
+    def note(self, done: WrittenChunk) -> Procedure[None]:
         """Record that a chunk stands, if that is possible at once: it need not be settled then."""
         with suppress(LarkError):
             yield from with_store(
@@ -304,7 +308,7 @@ class LoadWriter:
         assert found is not None  # noqa: S101 - the load has come from a database
         return found
 
-    def chunk(self, number: int, content: Content, sends: int) -> LoadChunk:
+    def make_chunk(self, number: int, content: Content, sends: int) -> LoadChunk:
         """Return a chunk as it is recorded.
 
         Args:

@@ -153,7 +153,7 @@ def _set_duplicates_aside(prepared: Prepared, index: SyncIndex) -> Procedure[int
             "delete the copies, or pass on_duplicate='keep_oldest'."
         )
     ids = [record_id for _, group in groups for record_id in group]
-    records, absent = yield from prepared.reader.by_ids(ids, automatic_fields=True)
+    records, absent = yield from prepared.reader.read_by_ids(ids, automatic_fields=True)
     created = {record["record_id"]: record.get("created_time") or 0 for record in records}
     yield from work(lambda: index.forget(absent))
     aside: list[str] = []

@@ -192,7 +192,7 @@ class TableReader:
         data = yield from self._answer({"automatic_fields": False}, None, page_size=1)
         return bool(data.get("items"))
 
-    def by_ids(
+    def read_by_ids(
         self, record_ids: Sequence[str], *, automatic_fields: bool = False
     ) -> Procedure[tuple[list[dict[str, Any]], list[str]]]:
         """Return records by id, and the ids of those that do not exist.

@@ -14,7 +14,7 @@ from lark_provider.api.clouddoc.loads.leasing import release, target
 from lark_provider.protocol.calls import Call, LarkResponse
 from lark_provider.protocol.effects import NewKey
 from lark_provider.protocol.errors import ConflictError, LarkAPIError
-from lark_provider.protocol.ledger import Claimant, Held, Intent, Lease
+from lark_provider.protocol.ledger import Claimant, Intent, Lease, LeaseConflict
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.store import Store, perform_leased, with_store
 from lark_provider.support.once import Once
@@ -109,7 +109,7 @@ class Turn(KeptLease):
     def _renew_for_reading(self) -> Procedure[Lease]:
         return (yield from self._renew(lambda store: store.leases.take(self.claimant)))
 
-    def _renew(self, renewal: Callable[[Store], Lease | Held]) -> Procedure[Lease]:
+    def _renew(self, renewal: Callable[[Store], Lease | LeaseConflict]) -> Procedure[Lease]:
         if self.lease is None:
             raise ConflictError("The table's lease is over. Next: run the sync again.", retryable=True)
         answer = yield from with_store(renewal)

@@ -146,7 +146,7 @@ class SyncWriter:
         for wait in _STALE_READ_WAITS:
             if wait:
                 yield Sleep(wait)
-            records, _ = yield from self.reader.by_ids(record_ids)
+            records, _ = yield from self.reader.read_by_ids(record_ids)
             if records:
                 return records
         raise PermissionDeniedError(
@@ -200,7 +200,7 @@ class SyncWriter:
         """Return the writes whose records still exist."""
         if error.code != _RECORD_NOT_FOUND:
             raise error
-        _, absent = yield from self.reader.by_ids([one.record_id for one in some])
+        _, absent = yield from self.reader.read_by_ids([one.record_id for one in some])
         if not absent:
             raise error
         gone = set(absent)
@@ -209,7 +209,7 @@ class SyncWriter:
 
     def _delete(self, some: list[Planned]) -> Procedure[None]:
         """Delete records, unless they have got another key since the plan was made."""
-        records, absent = yield from self.reader.by_ids([one.record_id for one in some])
+        records, absent = yield from self.reader.read_by_ids([one.record_id for one in some])
         keys = self._comparison.keys.of_table([record.get("fields") or {} for record in records])
         now = {record["record_id"]: key for record, key in zip(records, keys, strict=True)}
         self.result.deleted += len(absent)
@@ -231,7 +231,7 @@ class SyncWriter:
         for wait in _STALE_READ_WAITS if self._updated else ():
             if wait:
                 yield Sleep(wait)
-            records, _ = yield from self.reader.by_ids([one.record_id for one in self._updated])
+            records, _ = yield from self.reader.read_by_ids([one.record_id for one in self._updated])
             differing = yield from work(lambda records=records: self._differing(records))  # type: ignore[misc]
             if not differing:
                 break

@@ -186,7 +186,9 @@ class TableWriter:
         """Record what is certain, after an error."""
         write, done = self.write, self.stands
         if write is not None and done is not None:
-            yield from with_store(lambda store: store.sheets.stands(write.id, done), wait_for_database=False)
+            yield from with_store(
+                lambda store: store.sheets.record_written(write.id, done), wait_for_database=False
+            )
 
     def explain(self, error: Exception) -> None:
         """Add to an error what stands of the table, so that nothing half-written is left unsaid."""
