@@ -108,7 +108,7 @@ def write(place: Path, heading: str, table: str, noise: str) -> None:
 
     Args:
         place: Where.
-        heading: What stands above the table.
+        heading: What is written above the table.
         table: The table.
         noise: How quiet the machine was.
     """

@@ -13,15 +13,18 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "too_old": (
             "这条命令送达时已超过 30 分钟，没有执行。如仍需要，请重新发送。",
-            "This command came over 30 minutes late and was not performed. Send it again if still wanted.",
+            "This command arrived more than 30 minutes late and was not executed. Send it again if needed.",
         ),
-        "invalid": ("命令有误：{reason}", "The command does not fit: {reason}"),
+        "invalid": ("命令有误：{reason}", "Invalid command: {reason}"),
         "not_open": (
             "在此会话中，你不能对 {dag} 使用这个命令。发送 /help 查看可用的命令。",
-            "This command on {dag} is not open to you in this chat. Send /help to see what is.",
+            "You are not allowed to use this command on {dag} in this chat. Send /help for a list.",
         ),
-        "nothing": ("在此会话中，没有向你开放的命令。", "No command is open to you in this chat."),
-        "help": ("你可以在此使用：", "What you can send here:"),
+        "nothing": (
+            "在此会话中，没有向你开放的命令。",
+            "You are not allowed to use any command in this chat.",
+        ),
+        "help": ("你可以在此使用：", "You can send here:"),
         "success": ("{dag} 运行成功{took}。", "{dag} has succeeded{took}."),
         "failed": ("{dag} 运行失败{took}。", "{dag} has failed{took}."),
         "deleted": ("{dag} 的这次运行已被删除。", "This run of {dag} was deleted."),

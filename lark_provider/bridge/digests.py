@@ -28,7 +28,7 @@ from lark_provider.support import measured, threads
 logger = logging.getLogger(__name__)
 
 SECONDS = 20.0
-"""Between two looks at the clock."""
+"""The pause between two looks at the clock."""
 _RUNS = "/dags/~/dagRuns"
 
 

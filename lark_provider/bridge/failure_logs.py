@@ -24,11 +24,12 @@ from lark_provider.support.concurrency import map_few
 logger = logging.getLogger(__name__)
 
 SECONDS = 10.0
-"""For the logs of one poll; each is read from the worker that wrote it."""
+"""The time for the logs of one poll; each is read from the worker that wrote it."""
 LATEST_SECONDS = 6 * 3600.0
 """After the last change of a card, its errors are read no more."""
 _ATTEMPTS, _LOOKS = 5, 2
-"""At a log that Airflow cannot read, and at one without an error: workers upload theirs after the failure."""
+"""How often a log is read that Airflow cannot read, and one without an error: workers upload theirs after
+the failure."""
 _MOST_REMEMBERED = 100_000
 
 
@@ -61,7 +62,7 @@ class FailureLogs:
         self._seconds = SECONDS
         self._incidents: Sequence[OpenIncident] = ()
         self._recorded: dict[str, _Recorded] = {}
-        """By the key of the incident."""
+        """What is recorded, by the key of the incident."""
         self._over: BoundedCache[str, bool] = BoundedCache(_MOST_REMEMBERED)
         """Failed tries whose error was given up."""
         self._attempts: BoundedCache[str, int] = BoundedCache(_MOST_REMEMBERED)

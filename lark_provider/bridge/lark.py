@@ -18,7 +18,8 @@ from lark_provider.storage.errors import DecryptionError
 
 DEADLINE_SECONDS = 30.0
 _GIVE_UP_SECONDS = 3600.0
-"""For a permission, which an admin may grant meanwhile, and for a secret, which they may correct."""
+"""How long to wait for a permission, which an admin may grant meanwhile, and for a secret, which they may
+correct."""
 
 
 class BridgeClients:

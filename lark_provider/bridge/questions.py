@@ -28,7 +28,8 @@ INSTANCES = "/dags/~/dagRuns/~/taskInstances"
 COMPLETE_SECONDS = 300.0
 _OVERLAP = timedelta(seconds=30)
 _SHARE = 40.0
-"""Between two complete passes is so many times the duration of one: a large Airflow is read more rarely."""
+"""The pause between two complete passes is so many times the duration of one: a large Airflow is read more
+rarely."""
 _MOST_SETTLED = 500
 _ANSWERED_EVERY, _MOST_PAGES = 3, 20
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 15.0
-"""For what is being delivered from the outbox when the pump is stopped."""
+"""The time for what is being delivered from the outbox when the pump is stopped."""
 _SETTINGS = (
     "Keys come from the registry (`app add --encrypt-key --verification-token`) and from LARK_APP_ID with "
     "LARK_EVENT_ENCRYPT_KEY and LARK_EVENT_VERIFICATION_TOKEN; clicks go to RabbitMQ (RABBITMQ_URL or "

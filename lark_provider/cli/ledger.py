@@ -22,7 +22,7 @@ _WHICH = (
 _KINDS, _STATES = ("load", "message", "sheet", "file"), ("pending", "done", "refused")
 _NAME = 48
 _DIGITS = 9
-"""Of a limit; more do not fit into the numbers of all databases."""
+"""The most digits of a limit; more do not fit into the numbers of all databases."""
 
 
 def add_to(commands: Any) -> None:

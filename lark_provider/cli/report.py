@@ -15,7 +15,7 @@ _ASCII: dict[Status, str] = {
     "unhealthy": "FAIL",
     "not configured": "-   ",
 }
-"""For an output whose encoding lacks the marks."""
+"""Marks for an output whose encoding lacks the marks."""
 
 
 def report(checks: list[Check], *, as_json: bool) -> int:

@@ -20,7 +20,7 @@ class _Bucket:
 
     times: deque[float] = field(default_factory=deque)
     next_at: float = 0.0
-    """Of the next time, where no database is shared."""
+    """The next time, where no database is shared."""
     reserved_at: float = float("-inf")
     block: int = 0
 

@@ -1,7 +1,7 @@
 """Connection pools, shared by all clients of a process, so that a client per request costs nothing.
 
-A sync pool belongs to a process: a forked child leaves its parent's alone, unclosed, for closing it would
-say goodbye on the parent's connections. An async pool belongs to an event loop, and closes with it.
+A sync pool belongs to a process: a forked child leaves its parent's alone, unclosed, since closing it would
+send close frames on the parent's connections. An async pool belongs to an event loop, and closes with it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ HEADERS = {
     "Connection": "keep-alive",
     "User-Agent": USER_AGENT,
 }
-"""Of each request on a pool, which asks for no encoding that it cannot bound."""
+"""Headers of each request on a pool, which asks for no encoding that it cannot bound."""
 _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS = 100, 20, 5.0
 
 

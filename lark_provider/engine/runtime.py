@@ -61,7 +61,7 @@ class Health:
 
 @dataclass(slots=True)
 class DatabaseHealth:
-    """How the databases of a process did lately. Times are seconds since the epoch.
+    """Recent health of the databases of a process. Times are seconds since the epoch.
 
     Attributes:
         queries: By kind of query.

@@ -59,7 +59,7 @@ class Session:
         database_url: The database in which processes share tokens and users; else as the environment says.
         tenant_key: The tenant that a store app acts for.
         found: The app once it was looked up; see `credentials.find`.
-        shares: Whether a database is shared, once that was read; see `has_database`.
+        shares: The cached result of `has_database`.
     """
 
     app_id: str | None = None
@@ -85,7 +85,7 @@ class Session:
         self.base_url = config.mask(self.base_url)
         for name, usual in (("timeout", DEFAULT_TIMEOUT), ("deadline", DEFAULT_DEADLINE)):
             seconds = getattr(self, name)
-            if not isinstance(seconds, int | float) or not seconds > 0:
+            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
                 raise ConfigurationError(
                     f"{name} must be a number of seconds above 0, got {seconds!r}. Next: pass one, such as "
                     f"{usual:g}."

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 WORK_SECONDS = 10.0
 """Deadline of one piece of work: longer than that of its statements on the server."""
 WAIT_SECONDS = 60.0
-"""For how long an unavailable database is waited for."""
+"""How long an unavailable database is waited for."""
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 5.0
 
 

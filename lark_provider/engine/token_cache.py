@@ -50,7 +50,7 @@ class UseToken:
 
     Attributes:
         token: The token.
-        renewal: The flight to be flown in the background, if this caller is to renew the token.
+        renewal: The single flight that renews the token in the background, if this caller is to start it.
     """
 
     token: str = field(repr=False)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 _ONCE = RetryPolicy(max_retries=0)  # a renewal that fails is begun again by a call a minute later
 LEASE_SECONDS = 10.0
-"""For how long one process is left to fetch: longer than Lark takes, shorter than usual timeouts."""
+"""How long one process is left to fetch: longer than Lark takes, shorter than usual timeouts."""
 _WAIT_SECONDS = 1.5 * LEASE_SECONDS  # of many that wait for a dead process, the first to see it fetches
 _FIRST_PAUSE, _LAST_PAUSE = 0.05, 0.5
 

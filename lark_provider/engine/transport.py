@@ -25,14 +25,15 @@ from lark_provider.protocol.redact import redact
 from lark_provider.support import threads
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
-"""Of an answer that is held in memory, after decompression; files are streamed to the disk."""
+"""The most bytes of an answer that is held in memory, after decompression; files are streamed to the disk."""
 _KNOWN_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 _UNNAMED_CLIENTS = ("python-httpx/", "python-httpx2/")
 _CONNECT_SECONDS = 10.0
 _LONGEST_SECONDS = 24 * 3600.0
-"""Of a read without a deadline: sockets take no infinite time."""
+"""The timeout of a read without a deadline: sockets take no infinite time."""
 _MARGIN_SECONDS = 0.1
-"""By how much the timeouts of a request come before its deadline, so that they say where it stood."""
+"""How much earlier the timeouts of a request are than its deadline, so that they say in which phase it
+was."""
 # Raised before a byte of the request left: the call was certainly not performed.
 _NOT_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"})
 _PROXY_REFUSAL = re.compile(r"4(?!08|29)\d\d\b")
@@ -247,7 +248,7 @@ def _late_or_lost(error: Exception, until: float, session: Session) -> Lost:
 
 
 class _TooLateError(Exception):
-    """The deadline came while a file was arriving, which must not appear under its name."""
+    """Raised when the deadline passes during a download, so that the incomplete file is removed."""
 
 
 def _no_url(error: Exception, library: Any, call: Call[Any], session: Session) -> LarkError:
@@ -281,10 +282,10 @@ def _is_sent(error: Exception) -> bool:
 
 
 def as_lost(error: Exception, origin: str) -> Lost:
-    """Say in the engine's terms what a failure of the HTTP library means.
+    """Convert an exception of the HTTP library to a `Lost`.
 
     Args:
-        error: As it was raised; what it stands on may say more.
+        error: The exception; its causes are read as well.
         origin: What the request was for, named if no connection to it came about.
     """
     causes = _causes(error)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from lark_provider.files.formats import FileError, openpyxl
 
 MAX_ROWS, MAX_COLUMNS, MAX_CHARS = 1_048_576, 16_384, 32_767
-"""Of a worksheet, and of a cell."""
+"""The limits of a worksheet, and of a cell."""
 _EXACT_DIGITS = 15
 """A number with more loses digits in Excel, so that it is written as text."""
 _FIRST_DAY = dt.date(1900, 3, 1)

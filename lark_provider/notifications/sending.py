@@ -27,7 +27,8 @@ from lark_provider.support.text import sendable
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-_FIRST_SHARE = 0.6  # of the time that is left, for a connection that has a fallback
+_FIRST_SHARE = 0.6
+"""Share of the remaining time that the first connection gets, if there is a fallback."""
 _NO_DATABASE = "\0no database"
 warned = Once()
 """What this process has logged once: names without an id, and that there is no database."""

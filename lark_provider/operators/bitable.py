@@ -68,7 +68,7 @@ class LarkBitableBulkInsertOperator(WritingOperator):
 
     Returns:
         `{"written": …, "replayed": …, "chunks": …}`, as XCom, and `rejected` with
-        `on_bad_row="skip"`; `replayed` of the written records stood
+        `on_bad_row="skip"`; `replayed` of the written records were there
         already.
 
     Raises:

@@ -10,6 +10,7 @@ from lark_provider.hooks.links import LarkChatLink, chat_url
 from lark_provider.hooks.task import attempt_key, lark_errors
 from lark_provider.operators import object_storage
 from lark_provider.operators.base import LarkOperator
+from lark_provider.protocol.errors import unknown_choice
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -68,10 +69,7 @@ class LarkSendFileOperator(LarkOperator):
     ) -> None:
         super().__init__(**kwargs)
         if msg_type not in get_args(SentAs):
-            raise InvalidRequestError(
-                f"msg_type must be one of {', '.join(get_args(SentAs))}, got {msg_type!r}. Next: pass one of "
-                "these."
-            )
+            raise unknown_choice("msg_type", msg_type, get_args(SentAs))
         if msg_type == "image" and file_name is not None:
             raise InvalidRequestError(
                 f"file_name must be given with files only, got {file_name!r} with an image, which shows "

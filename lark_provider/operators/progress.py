@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowException
 
 T = TypeVar("T")
 SECONDS = 5.0
-"""Between two lines in the task log."""
+"""The pause between two lines in the task log."""
 
 
 class Progress:

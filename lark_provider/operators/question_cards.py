@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _OVERDUE = timedelta(minutes=10)
 _MAX_OVERDUE = 5
 _KEY_LIFETIME = timedelta(minutes=55)
-"""For how long Lark recognizes a message by its idempotency key: an hour, less a margin for clocks."""
+"""How long Lark recognizes a message by its idempotency key: an hour, less a margin for clocks."""
 
 
 class OperatorCards:

@@ -196,7 +196,7 @@ class WritingOperator(ProgressMixin, TableOperator):
             )
         self.bitable_link = self._table_url(client.base_url)
         self.log.info(
-            "Wrote %d records to %s in %d chunks; %d of them stood already.",
+            "Wrote %d records to %s in %d chunks; %d of them were already there.",
             result.written,
             self.bitable_link,
             result.chunks,

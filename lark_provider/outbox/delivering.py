@@ -33,14 +33,14 @@ logger = logging.getLogger(__name__)
 REPLACE_VARIABLE = "LARK_OUTBOX_NEW_CARD"
 _YES = {"1", "true", "yes", "on"}
 _LEASE_SECONDS = 20.0
-"""Beyond the time for an attempt, so that it has ended before another process takes over."""
+"""Added to the time for an attempt, so that it has ended before another process takes over."""
 _ATTEMPT_SECONDS = 40.0
 _DATABASE_SECONDS = 10.0
 _FIRST_PAUSE, _LAST_PAUSE = 1.0, 60.0
 _UNCERTAIN_SECONDS = 55 * 60.0
 """Lark recognizes a repeated key for an hour."""
 _APP_CODES = range(99990000, 100000000)
-"""Of the gateway: they concern the app, such as a missing scope, and not the message."""
+"""Codes of Lark's gateway: they concern the app, such as a missing scope, and not the message."""
 
 
 def replaces_cards() -> bool:

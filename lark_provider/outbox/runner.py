@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 _IDLE_SECONDS = 1.0
 _FIRST_PAUSE, _LAST_PAUSE = 0.5, 10.0
 _DRAIN_SECONDS = 10.0
-"""For how long what is in flight may still be delivered when it is stopped."""
+"""How long what is in flight may still be delivered when it is stopped."""
 
 
 class OutboxRunner:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from lark_provider.storage.click_results import ClickResults
 
 _SECONDS = 20.0
-"""For the look-ups of a click in our database, and of its person in Lark and in Airflow's database."""
+"""The time for the look-ups of a click in our database, and of its person in Lark and in Airflow's
+database."""
 
 
 class Actions:

@@ -38,10 +38,10 @@ HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "Vary": "Accept-Language, Cookie",
 }
-"""Of every answer."""
+"""Headers of every answer."""
 FORM_HEADERS: Mapping[str, str] = {**HEADERS, "Referrer-Policy": "same-origin"}
-"""Of the page with the form: under `no-referrer` a browser sends its form with the origin `null`. The address
-of the page has no code in it, and no other site is told it."""
+"""Headers of the page with the form: under `no-referrer` a browser sends its form with the origin `null`.
+The address of the page has no code in it, and no other site is told it."""
 
 
 def language_of(accepted: str) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lark_provider.plugins.logs import FieldLogger
 
 SECONDS = 3.0
-"""For everything. A listener that hangs keeps the task running, and Airflow kills it after 20 s."""
+"""The time for everything. A listener that hangs keeps the task running, and Airflow kills it after 20 s."""
 
 _reported: set[str] = set()
 

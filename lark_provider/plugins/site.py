@@ -48,7 +48,7 @@ class _Site:
 
 
 _sites: list[_Site] = []
-"""At most one: a process has one application, but in tests."""
+"""At most one site: a process has one application, but in tests."""
 
 
 def _site(app: Application) -> _Site | None:

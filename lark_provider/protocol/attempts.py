@@ -44,7 +44,7 @@ _REASONS = {CodeKind.RATE: "rate_limit", CodeKind.BUSY: "busy", CodeKind.AMBIGUO
 
 
 def attempts(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) -> Flow[LarkResponse[Any]]:
-    """Make a call, and make it again where that can help and does no harm.
+    """Make a call, and retry it where that is safe and may succeed.
 
     Args:
         call: The call.

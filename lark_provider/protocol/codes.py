@@ -46,7 +46,7 @@ class Code(NamedTuple):
 
 
 REPLAYED = frozenset({1254608, 1255006})
-"""Answers to a `client_token` that was used before, after which the write may or may not stand."""
+"""Answers to a `client_token` that was used before, after which the write may or may not have happened."""
 _PEOPLE = "widen the range of people and departments that the app may see, in the console"
 _WAIT = "wait and call again, or send less at a time"
 _SCOPE = "ask the tenant's admin to grant the scope in the developer console and publish the app"
@@ -109,7 +109,7 @@ TOKENS: dict[int, Code] = {
     10015: Code(CodeKind.PERMISSION, "check app id and app secret, and that the app is enabled"),
     10016: Code(CodeKind.PERMISSION, "leave tenant_key= out: a custom app has no app_ticket"),
 }
-"""Of the endpoints that give tokens and tickets, which also answer 10003."""
+"""Codes of the endpoints that give tokens and tickets, which also answer 10003."""
 
 TABLE: dict[int, Code] = {
     # the gateway, for any endpoint

@@ -164,7 +164,7 @@ class Local(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Run a procedure in the background. Answered with None at once; its errors are its own affair.
+    """Run a procedure in the background. Answered with None at once; its errors are logged and not raised.
 
     Attributes:
         make: Makes the procedure.

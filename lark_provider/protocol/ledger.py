@@ -185,7 +185,7 @@ class Load:
 
     Attributes:
         id: Its id in the ledger.
-        state: `PENDING` until its source has ended and every chunk stands.
+        state: `PENDING` until its source has ended and every chunk is written.
         chunk_size: Rows of a chunk; those of the first attempt are kept.
         restart: The highest `restart` number that was asked for.
         is_clearing: Whether its records are being deleted, to load it again.
@@ -213,7 +213,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class WrittenChunk:
-    """That a chunk stands.
+    """That a chunk is written.
 
     Attributes:
         number: The chunk.

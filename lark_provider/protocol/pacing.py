@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 SHARE = 0.8
-"""Of a limit that is used, by default."""
+"""The share of a limit that is used, by default."""
 _RESERVE = 0.1
-"""Of a limit that may be used at once, after a pause; with `SHARE` it stays below the whole."""
+"""The share of a limit that may be used at once, after a pause; with `SHARE` it stays below the whole."""
 _BLOCK_SECONDS = 0.25
 """How long the requests of one reservation take at most, so that few processes share one evenly."""
 
@@ -57,7 +57,7 @@ class Limit(NamedTuple):
 
 
 MESSAGES_TO_ONE = Rate(5, 1)
-"""To one person or group; that of a group is shared by all bots."""
+"""The rate to one person or group; that of a group is shared by all bots."""
 _MESSAGES = (Rate(50, 1), Rate(1000, 60))
 _READS, _CHANGES, _RECORDS = (Rate(20, 1),), (Rate(10, 1),), (Rate(50, 1),)
 _SLOW, _MINUTE = (Rate(20, 60),), (Rate(100, 60),)
@@ -109,7 +109,8 @@ _RULES: Mapping[str, tuple[tuple[str, tuple[Rate, ...]], ...]] = {
     ),
     "im": ((r"\w+ (/open-apis/im/v1/\w+/?)[^/]*(/[a-z_]+)?.*", _MESSAGES),),
 }
-"""By the first segment of the path, so that a program compiles the patterns of the areas that it uses."""
+"""Rules by the first segment of the path, so that a program compiles the patterns of the areas that it
+uses."""
 _IDS = re.compile(r"(apps/|spreadsheets/)[^/]+(/tables/|/sheets/)[^/]+")
 
 

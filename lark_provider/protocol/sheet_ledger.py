@@ -1,6 +1,6 @@
 """What the ledger records of tables in spreadsheets: plain data, shared by api and storage.
 
-No write to a spreadsheet has an idempotency token. What stands in its place is the position: the rows of each
+No write to a spreadsheet has an idempotency token. What takes its place is the position: the rows of each
 segment are reserved in the ledger before it is sent, so that a repeat writes the same cells again.
 """
 
@@ -61,7 +61,7 @@ class TableWrite:
 
     Attributes:
         id: Its id in the ledger.
-        state: `PENDING` until the source has ended and everything stands.
+        state: `PENDING` until the source has ended and everything is written.
         segments: How many segments are recorded.
         detail: What was decided before the first write, such as where the table begins.
     """
@@ -102,16 +102,16 @@ class Tables(Protocol):
         *,
         is_disjoint: bool,
     ) -> Reservation:
-        """Record in one commit that a segment stands, and the rows of the next one, and renew the lease."""
+        """Record in one commit a written segment and the rows of the next one, and renew the lease."""
 
     def move(self, write: str, claimant: Claimant, segment: Segment, *, is_disjoint: bool) -> Reservation:
         """Record a pending segment again: with other rows, other cells, or sent once more."""
 
     def record_written(self, write: str, number: int) -> None:
-        """Record that a segment stands, whoever has the lease, since it is certain."""
+        """Record that a segment is written, whoever has the lease, since it is certain."""
 
     def finish(self, write: str, done: int | None) -> None:
-        """Record that the source has ended and every segment stands."""
+        """Record that the source has ended and every segment is written."""
 
     def segments(self, write: str, after: int, count: int) -> Sequence[RecordedSegment]:
         """Return segments by number, those after one."""

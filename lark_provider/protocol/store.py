@@ -64,7 +64,7 @@ class Ledger(Protocol):
     def step(
         self, load: str, claimant: Claimant, done: WrittenChunk | None, pending: LoadChunk | None
     ) -> LedgerStep:
-        """Record in one commit that a chunk stands, and the next one as pending, and renew the lease."""
+        """Record in one commit that a chunk is written, and the next one as pending, and renew the lease."""
 
     def resend(self, load: str, claimant: Claimant, token: str, chunk: LoadChunk) -> LedgerStep:
         """Record that a chunk is sent again: with a new token, or once more with the same one."""
@@ -76,7 +76,7 @@ class Ledger(Protocol):
         """Take or renew the lease of the table that a load writes."""
 
     def finish(self, load: str, claimant: Claimant, done: WrittenChunk | None) -> None:
-        """Record that the source has ended and every chunk stands."""
+        """Record that the source has ended and every chunk is written."""
 
     def chunks(self, load: str, after: int, count: int) -> Sequence[RecordedChunk]:
         """Return chunks by number, those after one."""
@@ -85,10 +85,10 @@ class Ledger(Protocol):
         """Return the parts in which a refused chunk is written."""
 
     def revise(self, load: str, claimant: Claimant, token: str, chunk: LoadChunk) -> LedgerStep:
-        """Record other rows for a refused chunk of which parts stand."""
+        """Record other rows for a refused chunk of which parts are written."""
 
     def forget_parts(self, load: str, number: int) -> None:
-        """Forget the parts of a chunk, of which nothing stands."""
+        """Forget the parts of a chunk, of which nothing was written."""
 
     def known_records(self, target: str, since: float, candidates: Sequence[str]) -> set[str]:
         """Return which records belong to chunks of any load of a table that were done since a time."""

@@ -19,7 +19,8 @@ from lark_provider.storage.engine import transaction
 from lark_provider.storage.statements import insert, read_clock
 
 State: TypeAlias = Literal["due", "decided", "running", "ended", "done"]
-"""To be done; done and to be answered; answered and its run goes on; the end is to be answered; over."""
+"""In this order: to be done; done and to be answered; answered and its run goes on; the end is to be
+answered; over."""
 _COLUMNS = chat_commands.c
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 PING_SECONDS = 5.0
-"""For the ping of a pooled connection, and for everything else outside transactions."""
+"""The time for the ping of a pooled connection, and for everything else outside transactions."""
 _GRACE_SECONDS = 2.0
 _STEP_SECONDS, _IDLE_STEPS = 0.25, 40
 
@@ -77,9 +77,10 @@ def _ms(seconds: float) -> int:
 
 
 STATEMENT = Deadlines(statement=8.0, lock=4.0, idle=4.0, transaction=20.0)
-"""For everything that serves messages, clicks and waits; `engine.fallback_store` gives up after 5 s."""
+"""Limits for everything that serves messages, clicks and waits; `engine.fallback_store` gives up after 5
+s."""
 MAINTENANCE = Deadlines(statement=3600.0, lock=60.0, idle=60.0, transaction=4 * 3600.0)
-"""For migrations and purges, which an operator watches."""
+"""Limits for migrations and purges, which an operator watches."""
 
 
 class Cuttable(Protocol):

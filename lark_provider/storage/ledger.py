@@ -42,7 +42,8 @@ from lark_provider.storage.tables import ledger, ledger_chunks
 from lark_provider.storage.urls import SQLITE_DRIVER
 
 _TOUCHED = 16
-"""Every so many chunks it is recorded that a load goes on, for its retention."""
+"""After so many chunks `updated_at` of the load is renewed, so that retention does not delete a running
+load."""
 _DAYS_BEFORE = "UTC"
 """Where the days of a load begin whose entry says nothing about it: those of earlier versions."""
 
@@ -169,19 +170,19 @@ class LoadLedger:
     def step(
         self, load: str, claimant: Claimant, done: WrittenChunk | None, pending: LoadChunk | None
     ) -> LedgerStep:
-        """Record in one commit that a chunk stands, and the next one as pending, and renew the lease.
+        """Record in one commit that a chunk is written, and the next one as pending, and renew the lease.
 
-        That a chunk stands is recorded even if the lease is lost, since it is certain.
+        That a chunk is written is recorded even if the lease is lost, since it is certain.
 
         Args:
             load: The load.
             claimant: Who writes.
-            done: The chunk that stands.
+            done: The chunk that is written.
             pending: The next one; if the ledger has that number already, what it has is returned.
 
         Raises:
             ConflictError: The load was restarted or forgotten meanwhile, or another process has recorded
-                otherwise that the chunk stands.
+                otherwise that the chunk is written.
         """
         try:
             return self._step(load, claimant, done, pending)
@@ -290,9 +291,9 @@ class LoadLedger:
             )
 
     def finish(self, load: str, claimant: Claimant, done: WrittenChunk | None) -> None:
-        """Record that the source has ended and every chunk stands.
+        """Record that the source has ended and every chunk is written.
 
-        A load that is to be restarted stays as it is: what stands is deleted once this writer is through.
+        A load that is to be restarted stays as it is: what is written is deleted once this writer is through.
 
         Args:
             load: The load.
@@ -335,7 +336,7 @@ class LoadLedger:
             return ledger_rows.read(connection, self._cipher, ledger_parts.of(load, number))
 
     def revise(self, load: str, claimant: Claimant, token: str, chunk: LoadChunk) -> LedgerStep:
-        """Record other rows for a refused chunk of which parts stand, and renew the lease.
+        """Record other rows for a refused chunk of which parts are written, and renew the lease.
 
         Args:
             load: The load.
@@ -360,7 +361,7 @@ class LoadLedger:
             return LedgerStep(lease, self._read(connection, load, chunk.number), changed.rowcount == 1)
 
     def forget_parts(self, load: str, number: int) -> None:
-        """Forget the parts of a chunk, of which nothing stands.
+        """Forget the parts of a chunk, of which nothing was written.
 
         Args:
             load: The load.

@@ -30,7 +30,7 @@ WRITTEN = (
     )
     .values(state=State.DONE.value, record_ids=sa.bindparam("new_ids"), reason=None, keys=None)
 )
-"""Records that a chunk stands; `standing` makes its parameters, and `updated_at` is still to be set."""
+"""Records a written chunk; `written_values` makes its parameters, and `updated_at` is still to be set."""
 _WRITTEN_NOW = WRITTEN.values(updated_at=sa.bindparam("now"))
 
 
@@ -107,14 +107,14 @@ def written_values(load: str, done: WrittenChunk) -> dict[str, Any]:
 
     Args:
         load: The load.
-        done: The chunk that stands.
+        done: The chunk that is written.
     """
     ids = orjson.dumps(list(done.record_ids)).decode()
     return {"the_load": load, "the_number": done.number, "the_token": done.token, "new_ids": ids}
 
 
 def record_done(connection: Connection, load: str, done: WrittenChunk, now: datetime) -> None:
-    """Record that a chunk stands.
+    """Record that a chunk is written.
 
     Args:
         connection: A transaction.
@@ -130,7 +130,7 @@ def record_done(connection: Connection, load: str, done: WrittenChunk, now: date
 
 
 def conflict_error(load: str, done: WrittenChunk) -> ConflictError:
-    """Return the error for a chunk that stands here, and that the ledger has under another token.
+    """Return the error for a chunk that is written here, and that the ledger has under another token.
 
     Args:
         load: The load.

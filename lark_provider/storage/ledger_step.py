@@ -1,7 +1,7 @@
 """The step of a load as one statement of PostgreSQL: one round trip and one commit for each chunk.
 
-It does what an attempt in good order needs: a chunk stands, the lease is renewed, the next chunk is pending.
-Whatever else a step may find (no lease yet, another holder) is left to a transaction of several statements.
+It covers the normal case: a chunk is written, the lease is renewed, the next chunk is pending. Whatever else
+a step may find (no lease yet, another holder) is left to a transaction of several statements.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ def run(
     done: WrittenChunk | None,
     pending: dict[str, Any],
 ) -> StepResult:
-    """Record that a chunk stands, renew the lease, and record the next chunk if that was granted.
+    """Record that a chunk is written, renew the lease, and record the next chunk if that was granted.
 
-    That a chunk stands is recorded even if the lease is lost, since it is certain.
+    That a chunk is written is recorded even if the lease is lost, since it is certain.
 
     Args:
         connection: One that commits each statement.
         load: The load.
         key: The key of the table's lease.
         claimant: Who writes.
-        done: The chunk that stands.
+        done: The chunk that is written.
         pending: The columns of the next one, see `ledger_rows.values`.
 
     Raises:
-        ConflictError: The ledger has the chunk that stands under another token; nothing is pending then.
+        ConflictError: The ledger has the chunk that is written under another token; nothing is pending then.
     """
     given = {f"new_{name}": value for name, value in pending.items()}
     given |= {"the_load": load, "the_key": key, "the_owner": claimant.owner, "seconds": claimant.seconds}
@@ -79,8 +79,8 @@ def run(
 def _statement(*, is_done: bool) -> sa.Select[Any]:
     """Make the statement, whose parts PostgreSQL runs in one commit.
 
-    The lease does not depend on the chunk that stands: a part that waits for a locked row is evaluated again
-    by PostgreSQL, which then cannot ask another part that writes.
+    The lease does not depend on the written chunk: a part that waits for a locked row is evaluated again by
+    PostgreSQL, which then cannot ask another part that writes.
     """
     clock = sa.func.clock_timestamp(type_=Moment())
     leases = table_leases.c

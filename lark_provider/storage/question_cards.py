@@ -26,7 +26,7 @@ from lark_provider.storage.statements import among, read_clock
 __all__ = ["ASKED_AGAIN", "IN_PLACE", "LEASE_SECONDS", "RESENT", "ClaimedCard", "NewCard", "QuestionCards"]
 
 LEASE_SECONDS = 60.0
-"""For one attempt at a card. Longer than a request to Lark with its retries may take in a bridge."""
+"""The time for one attempt at a card. Longer than a request to Lark with its retries may take in a bridge."""
 RESENT = "sent again"
 """The reason of a card whose question has a newer card."""
 IN_PLACE = "in place of a lost card"

@@ -86,14 +86,14 @@ class SheetLedger:
     def reserve(
         self, write: str, claimant: Claimant, done: int | None, segment: Segment, *, is_disjoint: bool
     ) -> Reservation:
-        """Record in one commit that a segment stands, and the rows of the next one, and renew the lease.
+        """Record in one commit that a segment is written, and the rows of the next one, and renew the lease.
 
-        That a segment stands is recorded even if the lease is lost, since it is certain.
+        That a segment is written is recorded even if the lease is lost, since it is certain.
 
         Args:
             write: The id of the table.
             claimant: Who writes.
-            done: The number of a segment that stands.
+            done: The number of a segment that is written.
             segment: The next one; `row` is the first row that it may have. If the ledger has its number
                 already, what it has is returned.
             is_disjoint: Whether it must not have rows that a pending segment of another table has, in the
@@ -135,7 +135,7 @@ class SheetLedger:
                 return Reservation(lease)
             placed = _below_reserved(connection, write, segment) if is_disjoint else segment
             change = ledger_chunks.update().where(rows.ledger_id == write, rows.number == placed.number)
-            if is_disjoint:  # else it is written again, whatever stands
+            if is_disjoint:  # else it is written again, whatever is there
                 change = change.where(rows.state != State.DONE)
             changed = connection.execute(
                 change.values(sends=rows.sends + 1, **_values(placed, claimant, clock.now))
@@ -144,7 +144,7 @@ class SheetLedger:
             return Reservation(lease, recorded, is_new=changed.rowcount == 1)
 
     def record_written(self, write: str, number: int) -> None:
-        """Record that a segment stands, whoever has the lease, since it is certain.
+        """Record that a segment is written, whoever has the lease, since it is certain.
 
         Args:
             write: The id of the table.
@@ -154,7 +154,7 @@ class SheetLedger:
             _record_done(connection, write, number, read_clock(connection).now)
 
     def finish(self, write: str, done: int | None) -> None:
-        """Record that the source has ended and every segment stands.
+        """Record that the source has ended and every segment is written.
 
         Args:
             write: The id of the table.

@@ -170,7 +170,7 @@ class Waits:
         return over | self.decide(found, [one for one in still if one.id in found]) if found else over
 
     def exists(self, wait_id: str) -> bool:
-        """Return whether a question is recorded, be its row damaged or not.
+        """Return whether a question is recorded, even if its row is damaged.
 
         Args:
             wait_id: The question.
@@ -239,8 +239,8 @@ class Waits:
     def close(self, wait_id: str, reason: Reason) -> TaskQuestion | None:
         """Close a question if it is open, and return its state; None if it does not exist or is damaged.
 
-        A question that would be closed as expired or failed is decided instead if a click that counts is
-        stored by now, since the user was shown that the click was received.
+        A question that would be closed as expired or failed is decided instead if a valid click has been
+        stored meanwhile: the person was told that it was received.
 
         Args:
             wait_id: The question.

@@ -18,7 +18,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, cursor
 from lark_provider.storage.deadlines import PING_SECONDS, Deadlines, Socket, watchdog
 
 FRESH_SECONDS = 5.0
-"""For so long after an answer a connection is not pinged before it is used."""
+"""How long after an answer a connection is not pinged before it is used."""
 
 
 class WatchedCursor(cursor):

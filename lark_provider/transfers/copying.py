@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 from lark_provider.errors import ConflictError, InvalidRequestError
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.progress import ProgressMixin
+from lark_provider.protocol.errors import unknown_choice
 from lark_provider.transfers.database import sql_hook
 
 if TYPE_CHECKING:
@@ -67,9 +68,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
     ) -> None:
         super().__init__(**kwargs)
         if mode not in get_args(Mode):
-            raise InvalidRequestError(
-                f"mode must be one of {', '.join(get_args(Mode))}, got {mode!r}. Next: pass one of these."
-            )
+            raise unknown_choice("mode", mode, get_args(Mode))
         if (mode == "append") != bool(batch_id_column):
             raise InvalidRequestError(
                 f"batch_id_column must be given with mode='append' and only then, got {batch_id_column!r} "

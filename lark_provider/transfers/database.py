@@ -91,7 +91,7 @@ def check_columns(wanted: Iterable[str], returned: Collection[str]) -> None:
     if missing is not None:
         raise InvalidRequestError(
             f"columns names {missing!r}, which the query does not return; it returns {', '.join(returned)}. "
-            "Next: correct columns, or the query. Most databases lower the names that are not quoted."
+            "Next: correct columns, or the query. Most databases fold unquoted names to lower case."
         )
 
 

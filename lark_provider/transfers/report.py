@@ -10,6 +10,7 @@ from lark_provider.errors import ConflictError, InvalidRequestError
 from lark_provider.hooks.links import LarkChatLink, LarkSheetLink, chat_url
 from lark_provider.hooks.task import lark_errors, task_key
 from lark_provider.operators.sheets import Shares
+from lark_provider.protocol.errors import unknown_choice
 from lark_provider.protocol.language import LANGUAGES, Language
 from lark_provider.transfers.sql_to_sheet import SqlToLarkSheetOperator
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _WORDS = {"en": ("Rows", "Open the spreadsheet"), "zh": ("行数", "打开表格")}
 _MOST_CARDS = 5
-"""Of a receiver and key: a card that was recalled, or is older than two weeks, is followed by a new one."""
+"""Cards per receiver and key: one that was recalled, or is older than two weeks, is followed by a new one."""
 
 
 class LarkReportOperator(SqlToLarkSheetOperator):
@@ -35,7 +36,7 @@ class LarkReportOperator(SqlToLarkSheetOperator):
     it.
 
     The card shows `text` and how many rows there are. Its texts, and the variables of a template, are
-    rendered once the spreadsheet stands, with `report` besides Airflow's variables: `{{ report.url }}`,
+    rendered once the spreadsheet is written, with `report` besides Airflow's variables: `{{ report.url }}`,
     `{{ report.rows_written }}`, `{{ report.range }}`, `{{ report.spreadsheet_token }}`.
 
     Args:
@@ -110,9 +111,7 @@ class LarkReportOperator(SqlToLarkSheetOperator):
                 "variables of the template."
             )
         if language not in LANGUAGES:
-            raise InvalidRequestError(
-                f"language must be one of {', '.join(LANGUAGES)}, got {language!r}. Next: pass one of these."
-            )
+            raise unknown_choice("language", language, LANGUAGES)
         self.receiver_id = receiver_id
         self.card_title = card_title
         self.text = text

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lark_provider.transfers.target import SqlTarget
 
 _ATTEMPTS = 3
-"""Of reading a spreadsheet that people change meanwhile."""
+"""How often to read a spreadsheet that people change meanwhile."""
 
 
 class LarkSheetToSqlOperator(CopyOperator, SheetOperator):

@@ -9,6 +9,7 @@ from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import lark_errors
 from lark_provider.operators.bitable_sync import LarkBitableSyncOperator
 from lark_provider.operators.tables import OnClear, Records, check_on_clear
+from lark_provider.protocol.errors import unknown_choice
 from lark_provider.transfers import values
 from lark_provider.transfers.database import (
     Parameters,
@@ -102,9 +103,7 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
         **kwargs: Any,
     ) -> None:
         if mode not in get_args(Mode):
-            raise InvalidRequestError(
-                f"mode must be one of {', '.join(get_args(Mode))}, got {mode!r}. Next: pass one of these."
-            )
+            raise unknown_choice("mode", mode, get_args(Mode))
         ignored = kwargs.keys() & _SYNC_ONLY
         if mode != "insert" and not key_fields:
             raise InvalidRequestError(

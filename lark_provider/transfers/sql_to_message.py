@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FileFormat: TypeAlias = Literal["csv", "xlsx"]
 _MOST_ROWS = 100
-"""On a card."""
+"""The most rows on a card."""
 
 
 class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):

@@ -11,6 +11,7 @@ from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import lark_errors, task_key
 from lark_provider.operators.progress import ProgressMixin
 from lark_provider.operators.sheets import Shares, SheetOperator, check_shares, shares_of
+from lark_provider.protocol.errors import unknown_choice
 from lark_provider.transfers import values
 from lark_provider.transfers.database import (
     Parameters,
@@ -50,7 +51,7 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
         share_with: Who may open the spreadsheet, granted once it is complete: ids, e-mail addresses, mobile
             numbers, chats or names of the connection's receivers, for `view`; or pairs with a role, such as
             `("ou_…", "edit")`. Nobody but the app can open what it created.
-        mode: `replace` writes in place of what stands; `append` writes below it; `update_by_key` writes over
+        mode: `replace` writes in place of what is there; `append` writes below it; `update_by_key` overwrites
             the rows with the same key, and appends the others.
         columns: The query's columns in their order, or column to title; by default all of them. Others are
             left out.
@@ -114,9 +115,7 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
     ) -> None:
         super().__init__(sheet=sheet, worksheet=worksheet, **kwargs)
         if mode not in get_args(Mode):
-            raise InvalidRequestError(
-                f"mode must be one of {', '.join(get_args(Mode))}, got {mode!r}. Next: pass one of these."
-            )
+            raise unknown_choice("mode", mode, get_args(Mode))
         if bool(sheet) == bool(title):
             raise InvalidRequestError(
                 f"Either sheet or title must be given, got {'both' if sheet else 'neither'}. Next: pass the "
@@ -165,7 +164,7 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
             context: The task's.
 
         Returns:
-            What stands, and where.
+            What is written, and where.
 
         Raises:
             LarkError: It could not be written.
@@ -192,7 +191,7 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
             )
         self.sheet_link = result.url
         self.log.info(
-            "Wrote %d rows to %s, %s; %d of them stood already.",
+            "Wrote %d rows to %s, %s; %d of them were already there.",
             result.rows_written,
             result.url,
             result.range,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lark_provider.protocol.callbacks import Event
 
 _GATHER_SECONDS = 3.0
-"""For how long the stream waits for triggers that start together, so that each is offered the first event."""
+"""How long the stream waits for triggers that start together, so that each is offered the first event."""
 
 _MAX_STORED_KEYS = 10_000
 _SECRETS = frozenset({"token", "app_ticket"})

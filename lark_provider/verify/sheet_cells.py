@@ -23,7 +23,7 @@ _PICTURE = (  # a PNG of one pixel
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 _REQUESTS = 5
-"""Of most probes: a worksheet is made, two writes, a read, and one in reserve."""
+"""The requests of most probes: a worksheet is made, two writes, a read, and one in reserve."""
 
 
 def _value_write_formats(target: ProbeTarget) -> Steps:

@@ -25,7 +25,7 @@ from lark_provider.storage.crypto import Keys, generate_key
 from lark_provider.storage.people import Account, People, Person
 from tests.airflow.conftest import AirflowHome
 from tests.airflow.standalone import Standalone
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 from tests.failures.waiting import wait_until
 
 SECRET = "a-secret-of-the-bridge-with-32-bytes-or-more"
@@ -54,7 +54,7 @@ with DAG("expires"):
 """
 
 
-class Place:
+class BridgeSetup:
     """A standalone Airflow, an emulator, a database of ours, and the processes between them.
 
     Args:
@@ -241,19 +241,19 @@ class Place:
             raise AssertionError(f"{self.airflow.log()[-6000:]}\n{self.logs()[-4000:]}") from None
 
 
-def path(place: Place, name: str) -> Path:
+def path(place: BridgeSetup, name: str) -> Path:
     """The DAG file of a name."""
     found: Path = place.airflow.airflow.dags / f"{name}.py"
     return found
 
 
-def find_card(place: Place, text: str) -> str:
+def find_card(place: BridgeSetup, text: str) -> str:
     """The content of the one card that has a text."""
     (message,) = place.messages(text)
     return json.dumps(message["content"], ensure_ascii=False)
 
 
-def click(place: Place, text: str, option: str = "Yes", **form: Any) -> dict[str, Any]:
+def click(place: BridgeSetup, text: str, option: str = "Yes", **form: Any) -> dict[str, Any]:
     """Click as bob on the one card that has a text, and return what became of it."""
     (message,) = place.messages(text)
     done = place.lark.click(message["message_id"], "bob", option, **form)
@@ -261,7 +261,7 @@ def click(place: Place, text: str, option: str = "Yes", **form: Any) -> dict[str
     return wait_until_applied(place, done["event_id"])
 
 
-def wait_until_applied(place: Place, event_id: str) -> dict[str, Any]:
+def wait_until_applied(place: BridgeSetup, event_id: str) -> dict[str, Any]:
     """What became of a click, once that is shown."""
     statement = "SELECT result FROM applied_clicks WHERE event_id = :e AND shown_at IS NOT NULL"
     place.wait(lambda: execute(place.database, statement, e=event_id))
@@ -269,6 +269,6 @@ def wait_until_applied(place: Place, event_id: str) -> dict[str, Any]:
     return found
 
 
-def versions(place: Place, name: str) -> int:
+def versions(place: BridgeSetup, name: str) -> int:
     """How many versions of a DAG Airflow has read."""
     return int(place.call("GET", f"dags/{name}/dagVersions")["total_entries"])

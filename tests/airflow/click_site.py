@@ -18,7 +18,7 @@ from lark_emulator import Emulator
 from lark_provider.storage.crypto import Keys
 from lark_provider.storage.people import Account, People, Person
 from tests.airflow.api_server import SECRET, SIMPLE, ApiServer
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 from tests.failures.waiting import wait_until
 from tests.services.postgres import OwnPostgres, PostgresServer
 from tests.services.processes import free_port

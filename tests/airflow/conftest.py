@@ -63,7 +63,7 @@ class AirflowHome:
 @pytest.fixture(scope="session")
 def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> AirflowHome:
     home = AirflowHome(tmp_path_factory.mktemp("airflow"))
-    # What the first test that asks for it has configured is not the others'.
+    # The home is shared: drop the settings of the test that happens to create it.
     own = ("LARK_", "POSTGRES_", "RABBITMQ_", "AIRFLOW_CONN_")
     kept = {name: value for name, value in home.env.items() if not name.startswith(own)}
     registry = str(home.home / "config" / "applications.db")

@@ -132,7 +132,7 @@ def test_an_auth_manager_that_needs_the_session_is_refused(given: dict[str, Any]
 
 
 def test_an_auth_manager_that_restores_another_user_is_refused() -> None:
-    with pytest.raises(AuthManagerUnsupportedError, match="another one"):
+    with pytest.raises(AuthManagerUnsupportedError, match="restored another user"):
         users.account(GroupUser({"sub": "bob"}), other(sub="admin"))
 
 

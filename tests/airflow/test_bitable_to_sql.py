@@ -157,7 +157,7 @@ def test_a_failure_leaves_the_table_as_it_was(
 ) -> None:
     before = own(orders)
     insert(link, {"No": "A-1"})
-    with pytest.raises(Exception, match=r"(?i)unique"):  # found when rows stand already
+    with pytest.raises(Exception, match=r"(?i)unique"):  # found when rows are there already
         copy(orders, link, chunk_size=1).execute(context())
     assert own(orders) == before
     with pytest.raises(AirflowFailException, match=r"Record 3 has the key \('A-1',\), as another record has"):

@@ -14,20 +14,20 @@ from typing import Any
 import pytest
 from lark_emulator import Emulator
 
-from tests.airflow.bridge_place import HOLD, MANY, SECONDS, Place
+from tests.airflow.bridge_place import HOLD, MANY, SECONDS, BridgeSetup
 from tests.airflow.conftest import AirflowHome
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 from tests.services.postgres import PostgresServer
 
 
 @pytest.fixture(scope="module")
 def place(
     airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
-) -> Iterator[Place]:
+) -> Iterator[BridgeSetup]:
     home = tmp_path_factory.mktemp("bridge")
     with postgres_server.databases() as databases, Emulator() as lark:
         lark.settings(rate_limits=False)
-        made = Place(airflow_home, home, databases.make(), lark)
+        made = BridgeSetup(airflow_home, home, databases.make(), lark)
         try:
             yield made
         finally:
@@ -35,23 +35,23 @@ def place(
 
 
 @pytest.fixture(autouse=True)
-def _linked(place: Place) -> Iterator[None]:
+def _linked(place: BridgeSetup) -> Iterator[None]:
     place.link()
     yield
     place.stop_all()
 
 
-def wait_until_parked(place: Place, dag_id: str, run_id: str) -> Mapping[str, Any]:
+def wait_until_parked(place: BridgeSetup, dag_id: str, run_id: str) -> Mapping[str, Any]:
     place.wait(lambda: place.task(dag_id, run_id)["state"] == "awaiting_input")
     return place.task(dag_id, run_id)
 
 
-def answer(place: Place, run_id: str, option: str = "Approve") -> None:
+def answer(place: BridgeSetup, run_id: str, option: str = "Approve") -> None:
     path = f"dags/asks/dagRuns/{run_id}/taskInstances/q/-1/hitlDetails"
     place.call("PATCH", path, {"chosen_options": [option], "params_input": {}}, user="bob")
 
 
-def test_a_question_becomes_a_card_that_shows_how_it_was_answered_in_airflow(place: Place) -> None:
+def test_a_question_becomes_a_card_that_shows_how_it_was_answered_in_airflow(place: BridgeSetup) -> None:
     bridge = place.bridge()
     run_id = place.run("asks")
     wait_until_parked(place, "asks", run_id)
@@ -73,7 +73,7 @@ def test_a_question_becomes_a_card_that_shows_how_it_was_answered_in_airflow(pla
     assert "Bridge drained" in place.logs()
 
 
-def test_a_click_answers_as_the_person_who_clicked(place: Place) -> None:
+def test_a_click_answers_as_the_person_who_clicked(place: BridgeSetup) -> None:
     place.bridge()
     place.start("callbacks", "listen")
     run_id = place.run("asks")
@@ -89,7 +89,7 @@ def test_a_click_answers_as_the_person_who_clicked(place: Place) -> None:
     assert (click.state, click.status, json.loads(click.result)["outcome"]) == ("done", 200, "answered")
 
 
-def test_a_person_who_is_not_linked_is_told_alone_and_can_link(place: Place) -> None:
+def test_a_person_who_is_not_linked_is_told_alone_and_can_link(place: BridgeSetup) -> None:
     place.bridge()
     place.start("callbacks", "listen")
     run_id = place.run("asks")
@@ -104,7 +104,7 @@ def test_a_person_who_is_not_linked_is_told_alone_and_can_link(place: Place) -> 
     assert "code=" not in recorded.result
 
 
-def test_a_cleared_question_is_closed_and_asked_again(place: Place) -> None:
+def test_a_cleared_question_is_closed_and_asked_again(place: BridgeSetup) -> None:
     place.bridge()
     run_id = place.run("asks")
     before = wait_until_parked(place, "asks", run_id)
@@ -127,7 +127,7 @@ def test_a_cleared_question_is_closed_and_asked_again(place: Place) -> None:
     place.wait(lambda: place.task("asks", run_id)["state"] == "success")
 
 
-def test_a_task_that_fails_after_its_answer_can_be_asked_again_by_a_click(place: Place) -> None:
+def test_a_task_that_fails_after_its_answer_can_be_asked_again_by_a_click(place: BridgeSetup) -> None:
     place.bridge()
     place.start("callbacks", "listen")
     run_id = place.run("asks")
@@ -150,7 +150,7 @@ def test_a_task_that_fails_after_its_answer_can_be_asked_again_by_a_click(place:
     place.wait(lambda: len(place.messages(f"Deploy {run_id}?")) == 2)
 
 
-def test_beside_an_unguarded_api_server_the_card_shows_the_answer_that_counts(place: Place) -> None:
+def test_beside_an_unguarded_api_server_the_card_shows_the_answer_that_counts(place: BridgeSetup) -> None:
     execute(
         place.database,
         "INSERT INTO api_servers (id, host, version, airflow_version, guarded, problem, seen_at) "
@@ -180,7 +180,7 @@ def test_beside_an_unguarded_api_server_the_card_shows_the_answer_that_counts(pl
     assert "admin" in json.dumps(ended["content"])
 
 
-def replace_answer(place: Place, ti_id: str) -> None:
+def replace_answer(place: BridgeSetup, ti_id: str) -> None:
     """Do what an answer does that overlaps with another one on an API server without the guard."""
     replaced = 0
     until = time.monotonic() + SECONDS
@@ -197,7 +197,7 @@ def replace_answer(place: Place, ti_id: str) -> None:
     assert replaced == 1
 
 
-def test_a_question_that_expires_says_so(place: Place) -> None:
+def test_a_question_that_expires_says_so(place: BridgeSetup) -> None:
     place.bridge()
     run_id = place.run("expires")
     place.wait(lambda: place.messages("Soon?"))
@@ -208,7 +208,7 @@ def test_a_question_that_expires_says_so(place: Place) -> None:
     assert [json.loads(row.outcome)["kind"] for row in kinds] == ["timed_out"]
 
 
-def test_two_bridges_send_each_card_once_although_one_is_killed(place: Place) -> None:
+def test_two_bridges_send_each_card_once_although_one_is_killed(place: BridgeSetup) -> None:
     first, second = place.bridge(), place.bridge()
     run_id = place.run("asks_many")
     place.wait(lambda: place.messages("Part "))

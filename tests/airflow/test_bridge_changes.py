@@ -11,9 +11,9 @@ import pytest
 from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
-from tests.airflow.bridge_place import Place, click, find_card, path, versions
+from tests.airflow.bridge_place import BridgeSetup, click, find_card, path, versions
 from tests.airflow.conftest import AirflowHome
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 from tests.services.postgres import PostgresServer
 
 _DAG = """
@@ -46,7 +46,7 @@ def dag_file(
 @pytest.fixture(scope="module")
 def place(
     airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
-) -> Iterator[Place]:
+) -> Iterator[BridgeSetup]:
     home = tmp_path_factory.mktemp("changes")
     with postgres_server.databases() as databases, Emulator() as lark:
         metadata = make_url(databases.make()).set(drivername="postgresql+psycopg2")
@@ -57,7 +57,7 @@ def place(
             "AIRFLOW__DAG_PROCESSOR__PARSING_CLEANUP_INTERVAL": "5",
         }
         lark.settings(rate_limits=False)
-        made = Place(airflow_home, home, databases.make(), lark, "", soon)
+        made = BridgeSetup(airflow_home, home, databases.make(), lark, "", soon)
         try:
             for name in NAMES:
                 path(made, name).write_text(dag_file(name))
@@ -74,7 +74,7 @@ def place(
             made.close()
 
 
-def outcome(place: Place, name: str) -> dict[str, Any]:
+def outcome(place: BridgeSetup, name: str) -> dict[str, Any]:
     """How a question ended, once it has."""
     statement = "SELECT outcome FROM hitl_questions WHERE dag_id = :d AND state = 'over'"
     # The bridge learns of a question that is withdrawn by a complete pass, which is late if Airflow is slow.
@@ -83,12 +83,12 @@ def outcome(place: Place, name: str) -> dict[str, Any]:
     return found
 
 
-def task(place: Place, name: str, task_id: str = "q") -> dict[str, Any]:
+def task(place: BridgeSetup, name: str, task_id: str = "q") -> dict[str, Any]:
     found: dict[str, Any] = place.call("GET", f"dags/{name}/dagRuns/{RUNS[name]}/taskInstances/{task_id}")
     return found
 
 
-def test_a_paused_dag_is_answered_and_goes_on_when_it_is_unpaused(place: Place) -> None:
+def test_a_paused_dag_is_answered_and_goes_on_when_it_is_unpaused(place: BridgeSetup) -> None:
     place.call("PATCH", "dags/paused", {"is_paused": True})
     assert click(place, "Is paused right?")["outcome"] == "answered"
     place.wait(lambda: "bob" in find_card(place, "Is paused right?"))
@@ -96,7 +96,7 @@ def test_a_paused_dag_is_answered_and_goes_on_when_it_is_unpaused(place: Place) 
     place.wait(lambda: task(place, "paused")["state"] == "success")
 
 
-def test_an_edited_question_is_answered_as_it_was_asked(place: Place) -> None:
+def test_an_edited_question_is_answered_as_it_was_asked(place: BridgeSetup) -> None:
     path(place, "edited").write_text(dag_file("edited", subject="New words?", options=("Go", "Stop")))
     place.wait(lambda: versions(place, "edited") > 1)
     assert click(place, "Is edited right?")["outcome"] == "answered"
@@ -106,7 +106,7 @@ def test_an_edited_question_is_answered_as_it_was_asked(place: Place) -> None:
     place.wait(lambda: place.messages("New words?") or task(place, "edited")["state"] == "success")
 
 
-def test_the_question_of_a_renamed_task_is_withdrawn_and_the_new_one_asks(place: Place) -> None:
+def test_the_question_of_a_renamed_task_is_withdrawn_and_the_new_one_asks(place: BridgeSetup) -> None:
     path(place, "renamed").write_text(dag_file("renamed", task_id="other", subject="Is the other right?"))
     assert outcome(place, "renamed")["kind"] == "withdrawn"
     assert task(place, "renamed")["state"] == "removed"
@@ -117,7 +117,7 @@ def test_the_question_of_a_renamed_task_is_withdrawn_and_the_new_one_asks(place:
     place.wait(lambda: task(place, "renamed", "other")["state"] == "success")
 
 
-def test_the_question_of_a_removed_task_is_asked_again_when_the_task_returns(place: Place) -> None:
+def test_the_question_of_a_removed_task_is_asked_again_when_the_task_returns(place: BridgeSetup) -> None:
     path(place, "returned").write_text(dag_file("returned", task_id="other", subject="Another?"))
     assert outcome(place, "returned")["kind"] == "withdrawn"
     place.wait(lambda: "lark_wait" not in find_card(place, "Is returned right?"))
@@ -128,7 +128,7 @@ def test_the_question_of_a_removed_task_is_asked_again_when_the_task_returns(pla
     place.wait(lambda: task(place, "returned")["state"] == "success")
 
 
-def test_a_question_outlasts_its_file(place: Place) -> None:
+def test_a_question_outlasts_its_file(place: BridgeSetup) -> None:
     path(place, "removed").unlink()
     place.wait(
         lambda: "removed" not in [one["dag_id"] for one in place.call("GET", "dags?limit=100")["dags"]]
@@ -148,7 +148,7 @@ def test_a_question_outlasts_its_file(place: Place) -> None:
     place.wait(lambda: "lark_wait" not in json.dumps(place.messages("Is removed right?")))
 
 
-def test_the_question_of_a_deleted_dag_is_withdrawn(place: Place) -> None:
+def test_the_question_of_a_deleted_dag_is_withdrawn(place: BridgeSetup) -> None:
     path(place, "deleted").unlink()
     with suppress(json.JSONDecodeError):  # It answers nothing.
         place.call("DELETE", "dags/deleted")

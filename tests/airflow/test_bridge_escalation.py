@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from lark_emulator import Emulator
 
-from tests.airflow.bridge_place import Place
+from tests.airflow.bridge_place import BridgeSetup
 from tests.airflow.conftest import CHAT, AirflowHome
 from tests.airflow.test_bridge_failures import run_checks
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 from tests.services.postgres import PostgresServer
 
 DAGS = """
@@ -62,7 +62,7 @@ def routes(more: str = "") -> str:
 @pytest.fixture(scope="module")
 def place(
     airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
-) -> Iterator[Place]:
+) -> Iterator[BridgeSetup]:
     home = tmp_path_factory.mktemp("escalation")
     with postgres_server.databases() as databases, Emulator() as lark:
         lark.settings(rate_limits=False)
@@ -71,7 +71,7 @@ def place(
             "LARK_APP_SECRET": lark.app_secret,
             "LARK_BASE_URL": lark.base_url,
         }
-        made = Place(airflow_home, home, databases.make(), lark, DAGS, app)
+        made = BridgeSetup(airflow_home, home, databases.make(), lark, DAGS, app)
         (home / "lark.yaml").write_text(routes())
         made.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
         try:
@@ -80,7 +80,7 @@ def place(
             made.close()
 
 
-def states(place: Place, run_id: str) -> list[str]:
+def states(place: BridgeSetup, run_id: str) -> list[str]:
     query = (
         "SELECT s.state FROM escalation_steps s JOIN incidents i ON i.key = s.incident_key "
         "WHERE i.run_id = :r ORDER BY s.number"
@@ -88,7 +88,7 @@ def states(place: Place, run_id: str) -> list[str]:
     return [row.state for row in execute(place.database, query, r=run_id)]
 
 
-def urgents(place: Place, message_id: str) -> list[tuple[str, list[str]]]:
+def urgents(place: BridgeSetup, message_id: str) -> list[tuple[str, list[str]]]:
     found = place.lark.state()["urgents"]
     return [(one["kind"], one["users"]) for one in found if one["message_id"] == message_id]
 
@@ -97,7 +97,7 @@ def text(message: dict[str, Any]) -> str:
     return json.dumps(message["content"], ensure_ascii=False)
 
 
-def test_a_failure_that_nobody_claims_rings_although_a_bridge_is_killed(place: Place) -> None:
+def test_a_failure_that_nobody_claims_rings_although_a_bridge_is_killed(place: BridgeSetup) -> None:
     first = place.bridge("--failure-seconds", "1")
     place.wait(lambda: execute(place.database, "SELECT 1 FROM meta WHERE key LIKE 'failures %'"))
     run_id = place.run("pay_fails")
@@ -117,7 +117,7 @@ def test_a_failure_that_nobody_claims_rings_although_a_bridge_is_killed(place: P
     place.wait(lambda: "phone call to alice@example.com" in text(place.messages(run_id)[0]))
 
 
-def test_a_claim_ends_it(place: Place) -> None:
+def test_a_claim_ends_it(place: BridgeSetup) -> None:
     place.link()
     place.bridge("--failure-seconds", "1")
     place.wait(lambda: execute(place.database, "SELECT 1 FROM meta WHERE key LIKE 'failures %'"))
@@ -138,7 +138,7 @@ def test_a_claim_ends_it(place: Place) -> None:
     assert urgents(place, card["message_id"]) == [("app", ["alice"])]
 
 
-def test_one_digest_tells_what_the_day_was_like_and_the_night_is_quiet(place: Place) -> None:
+def test_one_digest_tells_what_the_day_was_like_and_the_night_is_quiet(place: BridgeSetup) -> None:
     place.bridge("--failure-seconds", "1")
     place.wait(lambda: execute(place.database, "SELECT 1 FROM meta WHERE key LIKE 'failures %'"))
     for dag_id in ("pay_fails", "pay_works", "night"):
@@ -179,7 +179,7 @@ def test_one_digest_tells_what_the_day_was_like_and_the_night_is_quiet(place: Pl
     assert (night.state, night.waits) == ("due", True)
 
 
-def test_the_check_names_what_is_missing(place: Place) -> None:
+def test_the_check_names_what_is_missing(place: BridgeSetup) -> None:
     place.wait(lambda: execute(place.database, "SELECT 1 FROM api_servers"))
     path = place.home / "checked.yaml"
     path.write_text(f"routes:{ESCALATED}")

@@ -23,9 +23,9 @@ from lark_provider.protocol.hitl.keys import button_value
 from lark_provider.protocol.hitl.proof import CLICK_PATH, BridgeSecrets
 from lark_provider.storage.link_codes import LinkCodes
 from lark_provider.storage.people import Person
-from tests.airflow.bridge_place import SECRET, Place
+from tests.airflow.bridge_place import SECRET, BridgeSetup
 from tests.airflow.conftest import CHAT, AirflowHome
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 from tests.services.postgres import PostgresServer
 
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
@@ -75,7 +75,7 @@ def metadata(postgres_server: PostgresServer) -> Iterator[sa.Engine]:
 @pytest.fixture(scope="module")
 def place(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, metadata: sa.Engine
-) -> Iterator[Place]:
+) -> Iterator[BridgeSetup]:
     home = tmp_path_factory.mktemp("fab")
     model = AirflowHome(tmp_path_factory.mktemp("model"))
     airflow = {
@@ -100,7 +100,7 @@ def place(
             "LARK_BASE_URL": lark.base_url,
             **airflow,
         }
-        made = Place(model, home, databases.make(), lark, f"USERS = {assigned}\n{_DAGS}", app)
+        made = BridgeSetup(model, home, databases.make(), lark, f"USERS = {assigned}\n{_DAGS}", app)
         try:
             (home / "lark.yaml").write_text(_ROUTES)
             made.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
@@ -115,12 +115,12 @@ def place(
             made.close()
 
 
-def person(place: Place, name: str) -> Person:
+def person(place: BridgeSetup, name: str) -> Person:
     ids = place.lark.change_user(name)["open_ids"]
     return Person(place.lark.app_id, place.bob.tenant_key, ids[place.lark.app_id])
 
 
-def link(place: Place, name: str) -> None:
+def link(place: BridgeSetup, name: str) -> None:
     """Link a person as they do it themselves, with their session in Airflow."""
     who = person(place, name)
     code = LinkCodes(place.people).new(who)
@@ -135,7 +135,7 @@ def link(place: Place, name: str) -> None:
     assert place.people.find(who.app_id, who.tenant_key, who.open_id) is not None
 
 
-def ask(place: Place) -> tuple[str, str]:
+def ask(place: BridgeSetup) -> tuple[str, str]:
     """A new question: the run, and the message of its card."""
     run_id = place.run("asks")
     place.wait(lambda: place.messages(f"Deploy {run_id}?"))
@@ -143,7 +143,7 @@ def ask(place: Place) -> tuple[str, str]:
     return run_id, message["message_id"]
 
 
-def click(place: Place, message_id: str, name: str, component: str = "Approve") -> dict[str, Any]:
+def click(place: BridgeSetup, message_id: str, name: str, component: str = "Approve") -> dict[str, Any]:
     """Click, and return what the plugin recorded of it, with `event_id`."""
     done = place.lark.click(message_id, name, component)
     assert done["code"] == 0, done
@@ -154,7 +154,7 @@ def click(place: Place, message_id: str, name: str, component: str = "Approve") 
     return {**json.loads(row.result), "event_id": done["event_id"]}
 
 
-def owners(place: Place, event: str, run_id: str) -> list[str]:
+def owners(place: BridgeSetup, event: str, run_id: str) -> list[str]:
     """Whom Airflow's audit log names."""
     run = quote(run_id, safe="")
     found = place.call("GET", f"eventLogs?event={event}&run_id={run}&limit=50")["event_logs"]
@@ -167,7 +167,7 @@ def deactivate(metadata: sa.Engine, name: str) -> None:
 
 
 def test_only_an_active_and_assigned_op_answers_and_every_refusal_is_told_and_logged(
-    place: Place, metadata: sa.Engine
+    place: BridgeSetup, metadata: sa.Engine
 ) -> None:
     run_id, message_id = ask(place)
     deactivate(metadata, "dave")
@@ -202,7 +202,7 @@ def test_only_an_active_and_assigned_op_answers_and_every_refusal_is_told_and_lo
     place.wait(lambda: "bob" in json.dumps(place.messages(f"Deploy {run_id}?")[0]["content"]))
 
 
-def test_a_forged_click_is_refused_without_a_reason_and_logged(place: Place) -> None:
+def test_a_forged_click_is_refused_without_a_reason_and_logged(place: BridgeSetup) -> None:
     run_id, message_id = ask(place)
     statement = "SELECT key FROM hitl_cards WHERE message_id = :m"
     place.wait(lambda: execute(place.database, statement, m=message_id))
@@ -232,7 +232,7 @@ def test_a_forged_click_is_refused_without_a_reason_and_logged(place: Place) -> 
     assert taken.json()["outcome"] == "answered"
 
 
-def test_a_failure_is_retried_by_an_op_and_by_no_viewer(place: Place) -> None:
+def test_a_failure_is_retried_by_an_op_and_by_no_viewer(place: BridgeSetup) -> None:
     run_id = place.run("fails")
     place.wait(lambda: place.messages(run_id) and '"retry"' in json.dumps(place.messages(run_id)[0]))
     message_id = place.messages(run_id)[0]["message_id"]
@@ -244,7 +244,7 @@ def test_a_failure_is_retried_by_an_op_and_by_no_viewer(place: Place) -> None:
     assert sorted(cleared) == ["alice", "carol"]  # Airflow has a row of whom it refuses, too.
 
 
-def test_who_has_no_active_user_cannot_link(place: Place, metadata: sa.Engine) -> None:
+def test_who_has_no_active_user_cannot_link(place: BridgeSetup, metadata: sa.Engine) -> None:
     deactivate(metadata, "dave")
     who = person(place, "dave")
     place.people.revoke(who.open_id)

@@ -14,9 +14,9 @@ from lark_emulator import Emulator
 
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.incidents import Incidents
-from tests.airflow.bridge_place import HOLD, SECRET, Place
+from tests.airflow.bridge_place import HOLD, SECRET, BridgeSetup
 from tests.airflow.conftest import CHAT, AirflowHome, connection
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 from tests.services.postgres import PostgresServer
 
 DAGS = """
@@ -76,7 +76,7 @@ routes:
 @pytest.fixture(scope="module")
 def place(
     airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
-) -> Iterator[Place]:
+) -> Iterator[BridgeSetup]:
     home = tmp_path_factory.mktemp("failures")
     with postgres_server.databases() as databases, Emulator() as lark:
         lark.settings(rate_limits=False)
@@ -86,7 +86,7 @@ def place(
             "LARK_BASE_URL": lark.base_url,
             "AIRFLOW_CONN_LARK_DEFAULT": connection(lark),
         }
-        made = Place(airflow_home, home, databases.make(), lark, DAGS, app)
+        made = BridgeSetup(airflow_home, home, databases.make(), lark, DAGS, app)
         (home / "lark.yaml").write_text(ROUTES)
         made.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
         made.link()
@@ -100,7 +100,7 @@ def place(
             made.close()
 
 
-def run_failing(place: Place, dag_id: str) -> str:
+def run_failing(place: BridgeSetup, dag_id: str) -> str:
     """Run a DAG that fails, and return the run once its failure is told."""
     run_id = place.run(dag_id)
     place.wait(lambda: place.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"] == "failed")
@@ -111,12 +111,12 @@ def text(message: dict[str, Any]) -> str:
     return json.dumps(message["content"], ensure_ascii=False)
 
 
-def card(place: Place, run_id: str) -> dict[str, Any]:
+def card(place: BridgeSetup, run_id: str) -> dict[str, Any]:
     (found,) = place.messages(run_id)
     return found
 
 
-def test_failures_of_a_run_are_one_card_that_turns_green(place: Place, tmp_path: Path) -> None:
+def test_failures_of_a_run_are_one_card_that_turns_green(place: BridgeSetup, tmp_path: Path) -> None:
     run_id = run_failing(place, "pay_daily")
     place.wait(lambda: place.messages(run_id) and "part_1" in text(card(place, run_id)))
     shown = text(card(place, run_id))
@@ -139,13 +139,13 @@ def test_failures_of_a_run_are_one_card_that_turns_green(place: Place, tmp_path:
     assert {one["owner"] for one in events} == {"bob"}
 
 
-def test_a_killed_process_is_told(place: Place) -> None:
+def test_a_killed_process_is_told(place: BridgeSetup) -> None:
     run_id = run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(run_id))
     assert "killed" in text(card(place, run_id))
 
 
-def test_a_claim_is_shown_and_noted_in_airflow(place: Place) -> None:
+def test_a_claim_is_shown_and_noted_in_airflow(place: BridgeSetup) -> None:
     run_id = run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(run_id))
     place.lark.click(card(place, run_id)["message_id"], "bob", "claim")
@@ -154,7 +154,7 @@ def test_a_claim_is_shown_and_noted_in_airflow(place: Place) -> None:
     assert "Claimed in Lark by bob" in place.call("GET", f"dags/pay_killed/dagRuns/{run_id}")["note"]
 
 
-def test_a_muted_task_is_told_no_more(place: Place) -> None:
+def test_a_muted_task_is_told_no_more(place: BridgeSetup) -> None:
     run_id = run_failing(place, "pay_noisy")
     place.wait(lambda: place.messages(run_id))
     place.lark.click(card(place, run_id)["message_id"], "bob", "mute", option="8 noisy")
@@ -167,7 +167,7 @@ def test_a_muted_task_is_told_no_more(place: Place) -> None:
     assert not place.messages(quiet)
 
 
-def test_what_a_notifier_has_told_is_not_told_again_and_gets_buttons(place: Place) -> None:
+def test_what_a_notifier_has_told_is_not_told_again_and_gets_buttons(place: BridgeSetup) -> None:
     run_id = run_failing(place, "pay_notifies")
     place.wait(lambda: place.messages(run_id) and '"retry"' in text(card(place, run_id)))
     assert "no rows for told" in text(card(place, run_id))
@@ -176,7 +176,7 @@ def test_what_a_notifier_has_told_is_not_told_again_and_gets_buttons(place: Plac
     assert "2 failures" not in text(card(place, run_id))
 
 
-def test_a_listener_beside_the_bridge_makes_one_card_of_a_run(place: Place) -> None:
+def test_a_listener_beside_the_bridge_makes_one_card_of_a_run(place: BridgeSetup) -> None:
     run_id = run_failing(place, "pay_listened")
     place.wait(lambda: place.messages(run_id) and '"retry"' in text(card(place, run_id)))
     place.wait(lambda: all(f"part_{index}" in text(card(place, run_id)) for index in range(3)))
@@ -200,7 +200,7 @@ def test_a_listener_beside_the_bridge_makes_one_card_of_a_run(place: Place) -> N
     assert {one.ti_id for one in recorded.incident.failures} == {one["id"] for one in instances}
 
 
-def test_a_run_that_times_out_is_told_and_can_be_claimed(place: Place) -> None:
+def test_a_run_that_times_out_is_told_and_can_be_claimed(place: BridgeSetup) -> None:
     run_id = run_failing(place, "pay_slow")
     place.wait(lambda: place.messages(run_id))
     shown = text(card(place, run_id))
@@ -217,13 +217,13 @@ def test_a_run_that_times_out_is_told_and_can_be_claimed(place: Place) -> None:
     assert row.version == 1
 
 
-def test_a_dag_without_a_route_is_told_to_nobody(place: Place) -> None:
+def test_a_dag_without_a_route_is_told_to_nobody(place: BridgeSetup) -> None:
     quiet, loud = run_failing(place, "unrouted"), run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(loud))
     assert not place.messages(quiet)
 
 
-def test_what_failed_while_no_bridge_ran_is_told_once(place: Place) -> None:
+def test_what_failed_while_no_bridge_ran_is_told_once(place: BridgeSetup) -> None:
     told = run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(told))
     place.stop_all()
@@ -239,7 +239,7 @@ def test_what_failed_while_no_bridge_ran_is_told_once(place: Place) -> None:
         assert "2 failures" not in text(card(place, run_id))
 
 
-def test_a_card_that_cannot_be_read_does_not_stop_the_others(place: Place) -> None:
+def test_a_card_that_cannot_be_read_does_not_stop_the_others(place: BridgeSetup) -> None:
     run_id = run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(run_id))
     execute(place.database, "UPDATE incidents SET content = 'damaged' WHERE run_id = :r", r=run_id)
@@ -250,7 +250,7 @@ def test_a_card_that_cannot_be_read_does_not_stop_the_others(place: Place) -> No
     place.wait(lambda: "Card of a run's failures cannot be changed" in place.logs())
 
 
-def run_checks(place: Place, code: int, *arguments: str, **changes: str) -> dict[str, dict[str, Any]]:
+def run_checks(place: BridgeSetup, code: int, *arguments: str, **changes: str) -> dict[str, dict[str, Any]]:
     """The checks of `airflow check`, by name."""
     done = subprocess.run(  # noqa: S603 - ours
         [sys.executable, "-m", "lark_provider.cli", "airflow", "check", "--json", *arguments],
@@ -263,7 +263,7 @@ def run_checks(place: Place, code: int, *arguments: str, **changes: str) -> dict
     return {one["name"]: one for one in found["checks"]}
 
 
-def test_a_working_setup_passes_all_checks(place: Place) -> None:
+def test_a_working_setup_passes_all_checks(place: BridgeSetup) -> None:
     place.wait(lambda: execute(place.database, "SELECT 1 FROM api_servers"))
     place.wait(lambda: place.call("GET", "dags?limit=100")["total_entries"] >= 4)
     checks = run_checks(place, 0)
@@ -274,7 +274,7 @@ def test_a_working_setup_passes_all_checks(place: Place) -> None:
     assert {"token", "bot", "scopes", "receivers"} <= set(checks)
 
 
-def test_each_fault_of_the_routes_is_named(place: Place, tmp_path: Path) -> None:
+def test_each_fault_of_the_routes_is_named(place: BridgeSetup, tmp_path: Path) -> None:
     path = tmp_path / "lark.yaml"
     path.write_text(
         "routes:\n"
@@ -301,7 +301,7 @@ def test_each_fault_of_the_routes_is_named(place: Place, tmp_path: Path) -> None
     assert checks["plugin"]["status"] == "healthy"
 
 
-def test_each_fault_of_the_settings_is_named(place: Place) -> None:
+def test_each_fault_of_the_settings_is_named(place: BridgeSetup) -> None:
     checks = run_checks(place, 1, LARK_BRIDGE_SECRET="x" * 40)
     assert "must be random" in checks["secret"]["text"]
     assert "refused ours" in checks["plugin"]["text"]
@@ -318,7 +318,7 @@ def test_each_fault_of_the_settings_is_named(place: Place) -> None:
     assert "AIRFLOW_CONN_NOWHERE" in checks["settings"]["text"]
 
 
-def test_an_api_server_that_is_not_guarded_is_named(place: Place) -> None:
+def test_an_api_server_that_is_not_guarded_is_named(place: BridgeSetup) -> None:
     execute(
         place.database,
         "INSERT INTO api_servers (id, host, version, airflow_version, guarded, problem, seen_at) "
@@ -331,7 +331,7 @@ def test_an_api_server_that_is_not_guarded_is_named(place: Place) -> None:
     assert any("api-2: version 0" in one and "the model differs" in one for one in server["details"])
 
 
-def test_api_servers_that_hold_answers_differently_are_named(place: Place, tmp_path: Path) -> None:
+def test_api_servers_that_hold_answers_differently_are_named(place: BridgeSetup, tmp_path: Path) -> None:
     execute(
         place.database,
         "INSERT INTO api_servers (id, host, version, airflow_version, guarded, hold_seconds, seen_at) "
@@ -350,7 +350,7 @@ def test_api_servers_that_hold_answers_differently_are_named(place: Place, tmp_p
     assert (server["status"], "hold of lark.yaml is 60 s" in server["text"]) == ("warning", True)
 
 
-def test_an_api_server_of_another_version_is_named(place: Place) -> None:
+def test_an_api_server_of_another_version_is_named(place: BridgeSetup) -> None:
     execute(
         place.database,
         "INSERT INTO api_servers (id, host, version, airflow_version, guarded, problem, seen_at) "

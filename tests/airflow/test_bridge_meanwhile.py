@@ -13,9 +13,9 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
 from lark_provider.protocol.hitl.keys import button_value
-from tests.airflow.bridge_place import Place, click, find_card, path, versions, wait_until_applied
+from tests.airflow.bridge_place import BridgeSetup, click, find_card, path, versions, wait_until_applied
 from tests.airflow.conftest import AirflowHome
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 from tests.services.postgres import PostgresServer
 
 _MAPPED = """
@@ -67,7 +67,7 @@ BRIDGES: list[subprocess.Popen[bytes]] = []
 @pytest.fixture(scope="module")
 def place(
     airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
-) -> Iterator[Place]:
+) -> Iterator[BridgeSetup]:
     home = tmp_path_factory.mktemp("attacks")
     routes = home / "lark.yaml"
     routes.write_text("routes: []\n")
@@ -81,7 +81,7 @@ def place(
             "LARK_ROUTES_PATH": str(routes),
         }
         lark.settings(rate_limits=False)
-        made = Place(airflow_home, home, databases.make(), lark, _PLAIN, soon)
+        made = BridgeSetup(airflow_home, home, databases.make(), lark, _PLAIN, soon)
         made.environment["LARK_ROUTES_PATH"] = str(routes)
         try:
             path(made, "shrinks").write_text(_MAPPED.format(dag_id="shrinks", count=3))
@@ -95,21 +95,21 @@ def place(
             made.close()
 
 
-def ends(place: Place, dag_id: str) -> list[dict[str, Any]]:
+def ends(place: BridgeSetup, dag_id: str) -> list[dict[str, Any]]:
     statement = "SELECT outcome FROM hitl_questions WHERE dag_id = :d AND state = 'over' ORDER BY map_index"
     return [json.loads(row.outcome) for row in execute(place.database, statement, d=dag_id)]
 
 
-def is_closed(place: Place, text: str) -> bool:
+def is_closed(place: BridgeSetup, text: str) -> bool:
     return "lark_wait" not in find_card(place, text)
 
 
-def states(place: Place, dag_id: str, run_id: str) -> dict[int, str]:
+def states(place: BridgeSetup, dag_id: str, run_id: str) -> dict[int, str]:
     found = place.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")
     return {one["map_index"]: one["state"] for one in found["task_instances"]}
 
 
-def test_the_questions_that_a_shorter_mapped_task_has_no_more_are_withdrawn(place: Place) -> None:
+def test_the_questions_that_a_shorter_mapped_task_has_no_more_are_withdrawn(place: BridgeSetup) -> None:
     run = place.run("shrinks")
     for n in range(3):
         place.wait(lambda n=n: place.messages(f"shrinks number {n}?"))  # type: ignore[misc]
@@ -131,7 +131,9 @@ def test_the_questions_that_a_shorter_mapped_task_has_no_more_are_withdrawn(plac
         place.wait(lambda n=n: is_closed(place, f"shrinks number {n}?"))  # type: ignore[misc]
 
 
-def test_a_form_is_answered_as_it_was_shown_and_the_next_try_asks_with_the_new_one(place: Place) -> None:
+def test_a_form_is_answered_as_it_was_shown_and_the_next_try_asks_with_the_new_one(
+    place: BridgeSetup,
+) -> None:
     place.run("form")
     place.wait(lambda: place.messages("How many apples?"))
     path(place, "form").write_text(_FORM.format(words="pears", default='"a"', kind="string"))
@@ -141,7 +143,7 @@ def test_a_form_is_answered_as_it_was_shown_and_the_next_try_asks_with_the_new_o
     place.wait(lambda: place.messages("How many pears?"))
 
 
-def test_a_default_counts_and_is_shown(place: Place) -> None:
+def test_a_default_counts_and_is_shown(place: BridgeSetup) -> None:
     place.run("defaults")
     place.wait(lambda: ends(place, "defaults"))
     assert (ends(place, "defaults")[0]["kind"], ends(place, "defaults")[0]["options"]) == (
@@ -152,7 +154,7 @@ def test_a_default_counts_and_is_shown(place: Place) -> None:
     assert "The default counts" in find_card(place, "Is defaults right?")
 
 
-def test_beside_a_frozen_bridge_the_other_one_asks_and_closes(place: Place) -> None:
+def test_beside_a_frozen_bridge_the_other_one_asks_and_closes(place: BridgeSetup) -> None:
     logs = [place.home / f"process-{number}.log" for number in range(2)]
     number = next(one for one, log in enumerate(logs) if '"polls": true' in log.read_text())
     polling, other = BRIDGES[number], logs[1 - number]
@@ -168,7 +170,7 @@ def test_beside_a_frozen_bridge_the_other_one_asks_and_closes(place: Place) -> N
     assert polling.poll() is None
 
 
-def test_a_broken_file_keeps_the_routes_and_lets_a_click_wait(place: Place) -> None:
+def test_a_broken_file_keeps_the_routes_and_lets_a_click_wait(place: BridgeSetup) -> None:
     routes = place.home / "lark.yaml"
     routes.write_text("routes: [\n")
     place.wait(lambda: "File rejected; the previous version stays in use" in place.logs())
@@ -184,7 +186,7 @@ def test_a_broken_file_keeps_the_routes_and_lets_a_click_wait(place: Place) -> N
     place.link()
 
 
-def test_an_account_that_is_refused_for_a_while_is_used_again(place: Place) -> None:
+def test_an_account_that_is_refused_for_a_while_is_used_again(place: BridgeSetup) -> None:
     passwords = place.home / "passwords.json"
     text = passwords.read_text()
     passwords.write_text(json.dumps({**json.loads(text), "watcher": "other"}))

@@ -19,7 +19,7 @@ from lark_provider.protocol.hitl.proof import BridgeSecrets
 from lark_provider.storage.questions import Questions
 from lark_provider.support.secret import Secret
 from tests.airflow.api_server import ApiServer
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 
 COUNT = 500
 _COPY = """

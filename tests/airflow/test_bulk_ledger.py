@@ -95,7 +95,7 @@ def test_a_changed_source_fails_the_task_and_restart_loads_it_again(
     load(table, rows).execute(context())
     changed = {"kwargs": {"name": "new"}}
     with pytest.raises(
-        AirflowFailException, match=r"SourceChangedError: Row 1 of the source .* 25 rows stand"
+        AirflowFailException, match=r"SourceChangedError: Row 1 of the source .* 25 rows are already written"
     ):
         load(table, rows, **changed).execute(context(**CLEARED))
     again = load(table, rows, on_clear="restart", **changed)

@@ -194,9 +194,9 @@ def test_status_runs_and_help_are_answered(place: Place) -> None:
     ("text", "user", "wanted"),
     [
         ("/run etl", "bob", "The Airflow user eve is not allowed"),
-        ("/run many", "alice", "This command on many is not open to you"),
-        ("/run ask", "alice", "This command on ask is not open to you"),
-        ("/run ../etl", "alice", "is not open to you"),
+        ("/run many", "alice", "You are not allowed to use this command on many"),
+        ("/run ask", "alice", "You are not allowed to use this command on ask"),
+        ("/run ../etl", "alice", "You are not allowed to use"),
         ("/run etl tomorrow", "alice", "day: 'tomorrow' is not a 'date'"),
         ("/run etl count=many", "alice", "The argument count must be integer"),
         ("/run etl count=10", "alice", "10 is greater than the maximum"),
@@ -225,7 +225,7 @@ def test_who_is_not_linked_gets_the_link_alone(place: Place) -> None:
     assert place.run(said["message_id"]) == {}
 
 
-def test_what_is_no_command_of_a_person_of_ours_is_left_alone(place: Place) -> None:
+def test_what_is_not_a_command_of_a_person_of_ours_is_left_alone(place: Place) -> None:
     lark, state = place.lark, place.lark.state()
     stranger = f"stranger-{uuid.uuid4().hex[:6]}"
     lark.add_user(stranger, tenant_key="another-tenant")
@@ -284,7 +284,7 @@ def test_rules_are_read_again_and_old_commands_are_refused(place: Place) -> None
     before = place.routes.read_text()
     place.routes.write_text(before.replace("dag: et*", "dag: other"))
     try:
-        assert "is not open to you" in place.answer(place.say("/run etl"))
+        assert "You are not allowed to use" in place.answer(place.say("/run etl"))
     finally:
         place.routes.write_text(before)
     message_id = f"om_{uuid.uuid4().hex}"

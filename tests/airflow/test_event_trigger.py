@@ -81,7 +81,7 @@ def test_an_event_is_acknowledged_when_it_is_stored(url: str) -> None:
     assert mq.drain(url, DEAD) == []
 
 
-def test_each_trigger_gets_what_it_wants_and_what_nobody_wants_is_among_the_dead(url: str) -> None:
+def test_each_trigger_gets_what_it_wants_and_the_rest_is_dead_lettered(url: str) -> None:
     send(
         url,
         event("e1", MESSAGE, message={"message_id": "om_1"}),

@@ -23,7 +23,7 @@ from lark_provider.callbacks import CallbackKeys, Endpoint, Gateway
 from lark_provider.callbacks.http.app import application
 from lark_provider.callbacks.http.stores import configured_sinks
 from lark_provider.storage import migrate, urls
-from tests.airflow.card_callbacks.making import messages
+from tests.airflow.card_callbacks.clicks_and_cards import messages
 from tests.airflow.conftest import CHAT, AirflowHome, connection
 from tests.airflow.sql import table
 from tests.callbacks.parts import KnownKeys

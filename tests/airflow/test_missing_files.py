@@ -14,10 +14,10 @@ import pytest
 from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
-from tests.airflow.bridge_place import Place
-from tests.airflow.card_callbacks.making import buttons
+from tests.airflow.bridge_place import BridgeSetup
+from tests.airflow.card_callbacks.clicks_and_cards import buttons
 from tests.airflow.conftest import CHAT, AirflowHome, connection
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 from tests.services.postgres import PostgresServer
 
 _DAG = """
@@ -100,7 +100,7 @@ def dag_files() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def place(
     airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
-) -> Iterator[Place]:
+) -> Iterator[BridgeSetup]:
     home = tmp_path_factory.mktemp("missing")
     with postgres_server.databases() as databases, Emulator() as lark:
         metadata = make_url(databases.make()).set(drivername="postgresql+psycopg2")
@@ -119,7 +119,7 @@ def place(
         lark.settings(rate_limits=False)
         form = [{"id": "w1", "type": "input", "name": "Version"}]
         CODES["first"] = lark.add_approval("Deploy", form=form, nodes=[{"approvers": ["bob"]}])
-        made = Place(airflow_home, home, databases.make(), lark, "", settings)
+        made = BridgeSetup(airflow_home, home, databases.make(), lark, "", settings)
         try:
             (home / "lark.yaml").write_text(ROUTES)
             made.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
@@ -135,40 +135,40 @@ def place(
             made.close()
 
 
-def start(place: Place, name: str, *states: str) -> None:
+def start(place: BridgeSetup, name: str, *states: str) -> None:
     """Start the run of a DAG, and wait until its task is in one of some states."""
     RUNS[name] = place.run(name)
     if states:
         wait_for_state(place, name, *states)
 
 
-def path(place: Place, name: str) -> Path:
+def path(place: BridgeSetup, name: str) -> Path:
     found: Path = place.airflow.airflow.dags / f"{name}.py"
     return found
 
 
-def hide(place: Place, name: str) -> None:
+def hide(place: BridgeSetup, name: str) -> None:
     path(place, name).with_suffix(".hidden").touch()
 
 
-def restore(place: Place, name: str, text: str | None = None) -> None:
+def restore(place: BridgeSetup, name: str, text: str | None = None) -> None:
     if text is not None:
         path(place, name).write_text(text)
     path(place, name).with_suffix(".hidden").unlink()
 
 
-def card(place: Place, name: str) -> dict[str, Any]:
+def card(place: BridgeSetup, name: str) -> dict[str, Any]:
     """The one card of a DAG."""
     (found,) = place.messages(f"Is {name} right?")
     return found
 
 
-def task(place: Place, name: str) -> dict[str, Any]:
+def task(place: BridgeSetup, name: str) -> dict[str, Any]:
     found: dict[str, Any] = place.call("GET", f"dags/{name}/dagRuns/{RUNS[name]}/taskInstances/q")
     return found
 
 
-def wait_for_state(place: Place, name: str, *states: str) -> str:
+def wait_for_state(place: BridgeSetup, name: str, *states: str) -> str:
     """Wait until a task is in one of some states, and return it."""
     found: list[str] = []
 
@@ -180,26 +180,26 @@ def wait_for_state(place: Place, name: str, *states: str) -> str:
     return found[-1]
 
 
-def count_logged(place: Place, name: str, text: str = "Dag not found during start up") -> int:
+def count_logged(place: BridgeSetup, name: str, text: str = "Dag not found during start up") -> int:
     """How often a text is in the logs of a task."""
     logs = place.airflow.airflow.home.glob(f"logs/dag_id={name}/**/task_id=q/attempt=*.log")
     return sum(one.read_text().count(text) for one in logs)
 
 
-def xcoms(place: Place, name: str) -> dict[str, Any]:
+def xcoms(place: BridgeSetup, name: str) -> dict[str, Any]:
     path = f"dags/{name}/dagRuns/{RUNS[name]}/taskInstances/q/xcomEntries"
     found = place.call("GET", path)["xcom_entries"]
     return {one["key"]: place.call("GET", f"{path}/{one['key']}?deserialize=true")["value"] for one in found}
 
 
-def click(place: Place, name: str, component: str = "Approve") -> str:
+def click(place: BridgeSetup, name: str, component: str = "Approve") -> str:
     """Click on the one card of a DAG, and return what the person is told."""
     done = place.lark.click(card(place, name)["message_id"], "bob", component)
     assert done["code"] == 0, done
     return json.dumps(done, ensure_ascii=False)
 
 
-def assert_decided(place: Place, name: str, decision: str) -> None:
+def assert_decided(place: BridgeSetup, name: str, decision: str) -> None:
     """Its first try has ended with the decision, on the only card that it sent."""
     assert wait_for_state(place, name, "success", "failed") == "success"
     assert task(place, name)["try_number"] == 1
@@ -209,7 +209,7 @@ def assert_decided(place: Place, name: str, decision: str) -> None:
     assert not list(buttons(shown["content"]))
 
 
-def test_a_click_before_the_task_is_resumed_counts(place: Place) -> None:
+def test_a_click_before_the_task_is_resumed_counts(place: BridgeSetup) -> None:
     start(place, "deferred", "deferred")
     ti_id = task(place, "deferred")["id"]
     hide(place, "deferred")
@@ -221,7 +221,7 @@ def test_a_click_before_the_task_is_resumed_counts(place: Place) -> None:
     assert task(place, "deferred")["id"] == ti_id
 
 
-def test_a_click_while_the_file_is_missing_counts(place: Place) -> None:
+def test_a_click_while_the_file_is_missing_counts(place: BridgeSetup) -> None:
     start(place, "during", "up_for_reschedule")
     hide(place, "during")
     place.wait(lambda: count_logged(place, "during"))
@@ -231,7 +231,7 @@ def test_a_click_while_the_file_is_missing_counts(place: Place) -> None:
     assert_decided(place, "during", "approve")
 
 
-def test_a_click_after_the_task_was_started_again_counts(place: Place) -> None:
+def test_a_click_after_the_task_was_started_again_counts(place: BridgeSetup) -> None:
     start(place, "afterwards", "up_for_reschedule")
     asked = count_logged(place, "afterwards", "Worker startup parse complete")
     hide(place, "afterwards")
@@ -243,7 +243,7 @@ def test_a_click_after_the_task_was_started_again_counts(place: Place) -> None:
     assert_decided(place, "afterwards", "approve")
 
 
-def test_a_sensor_finds_the_click_on_another_tasks_card(place: Place) -> None:
+def test_a_sensor_finds_the_click_on_another_tasks_card(place: BridgeSetup) -> None:
     start(place, "sensor", "deferred")
     hide(place, "sensor")
     click(place, "sensor", "Go")
@@ -254,7 +254,7 @@ def test_a_sensor_finds_the_click_on_another_tasks_card(place: Place) -> None:
     assert xcoms(place, "sensor")["return_value"]["action"]["value"] == {"action": "go"}
 
 
-def test_a_native_approval_is_asked_for_once_although_retries_are_edited(place: Place) -> None:
+def test_a_native_approval_is_asked_for_once_although_retries_are_edited(place: BridgeSetup) -> None:
     start(place, "instance", "deferred")
     hide(place, "instance")
     (asked,) = place.lark.approvals()["instances"]
@@ -267,7 +267,7 @@ def test_a_native_approval_is_asked_for_once_although_retries_are_edited(place: 
     assert len(place.lark.approvals()["instances"]) == 1
 
 
-def test_what_was_asked_counts_and_not_what_the_file_says_by_now(place: Place) -> None:
+def test_what_was_asked_counts_and_not_what_the_file_says_by_now(place: BridgeSetup) -> None:
     start(place, "edited", "deferred")
     hide(place, "edited")
     click(place, "edited")
@@ -279,7 +279,7 @@ def test_what_was_asked_counts_and_not_what_the_file_says_by_now(place: Place) -
     assert not place.messages("New?")
 
 
-def test_a_click_for_a_task_of_another_class_is_answered(place: Place) -> None:
+def test_a_click_for_a_task_of_another_class_is_answered(place: BridgeSetup) -> None:
     start(place, "replaced", "deferred")
     path(place, "replaced").write_text(_DAG.format(name="replaced", body="EmptyOperator(task_id='q')"))
     click(place, "replaced")
@@ -289,7 +289,9 @@ def test_a_click_for_a_task_of_another_class_is_answered(place: Place) -> None:
     place.wait(lambda: not list(buttons(card(place, "replaced")["content"])))
 
 
-def test_the_card_of_a_removed_task_is_withdrawn_and_a_task_that_returns_asks_again(place: Place) -> None:
+def test_the_card_of_a_removed_task_is_withdrawn_and_a_task_that_returns_asks_again(
+    place: BridgeSetup,
+) -> None:
     start(place, "returned", "deferred")
     path(place, "returned").write_text(approval("returned", task_id="other", title="Another?"))
     wait_for_state(place, "returned", "removed")
@@ -301,7 +303,7 @@ def test_the_card_of_a_removed_task_is_withdrawn_and_a_task_that_returns_asks_ag
     assert wait_for_state(place, "returned", "success", "failed") == "success"
 
 
-def test_a_failure_for_want_of_a_file_is_one_card_that_turns_green(place: Place) -> None:
+def test_a_failure_for_want_of_a_file_is_one_card_that_turns_green(place: BridgeSetup) -> None:
     hide(place, "pay_fails")
     start(place, "pay_fails", "failed")
     assert count_logged(place, "pay_fails") == 4  # [workers] missing_dag_retries, and the first start
@@ -314,7 +316,7 @@ def test_a_failure_for_want_of_a_file_is_one_card_that_turns_green(place: Place)
     assert task(place, "pay_fails")["state"] == "success"
 
 
-def test_a_retry_that_finds_its_file_is_no_failure(place: Place) -> None:
+def test_a_retry_that_finds_its_file_is_no_failure(place: BridgeSetup) -> None:
     hide(place, "pay_recovers")
     start(place, "pay_recovers")
     place.wait(lambda: count_logged(place, "pay_recovers", "Startup reschedule limit exceeded"))

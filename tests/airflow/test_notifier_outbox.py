@@ -19,7 +19,7 @@ from lark_provider.storage import migrate, urls
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.outbox import Outbox
 from tests.airflow.conftest import connection
-from tests.airflow.notifier.making import context, of_dag, read_messages, tell, titles
+from tests.airflow.notifier.contexts import context, make_dag_context, make_notifier, read_messages, titles
 from tests.failures.waiting import wait_until
 from tests.outbox import work
 
@@ -47,7 +47,7 @@ def states() -> list[str]:
 
 
 def test_failures_share_a_card_that_recovers(lark: Emulator, output: Callable[[], str]) -> None:
-    notify = tell()
+    notify = make_notifier()
     notify(context(task_id="a"))
     notify(context(task_id="b"))
     assert titles(lark) == ["Task failed · d"]
@@ -57,24 +57,24 @@ def test_failures_share_a_card_that_recovers(lark: Emulator, output: Callable[[]
     assert titles(lark) == ["Recovered · d"]
     notify(context(task_id="a", try_number=2))
     assert titles(lark) == ["Recovered · d", "Task failed · d.a"]  # an incident of its own
-    notify(of_dag("task_failure"))
+    notify(make_dag_context("task_failure"))
     assert titles(lark) == ["Recovered · d", "DAG run failed · d.a"] or len(titles(lark)) == 2
     assert set(states()) <= {"delivered", "superseded"}
     assert "No database is configured" not in output()
 
 
 def test_a_repeated_callback_changes_nothing(lark: Emulator) -> None:
-    tell()(context())
-    tell()(context())
+    make_notifier()(context())
+    make_notifier()(context())
     assert len(states()) == 1
-    plain = tell(content="{{ ti.task_id }} broke", msg_type="text")
+    plain = make_notifier(content="{{ ti.task_id }} broke", msg_type="text")
     plain(context())
     plain(context())
     assert [one.get("text") for one in read_messages(lark)] == [None, "t broke"]
 
 
 def test_tasks_that_fail_in_the_same_moment_share_one_card(lark: Emulator) -> None:
-    threads = [threading.Thread(target=tell(), args=(context(task_id=f"t{n}"),)) for n in range(8)]
+    threads = [threading.Thread(target=make_notifier(), args=(context(task_id=f"t{n}"),)) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -84,7 +84,7 @@ def test_tasks_that_fail_in_the_same_moment_share_one_card(lark: Emulator) -> No
 
 
 def test_what_is_awaited_shares_the_card_too(lark: Emulator) -> None:
-    notify = tell()
+    notify = make_notifier()
     asyncio.run(notify.async_notify(context(task_id="a")))
     asyncio.run(notify.async_notify(context(task_id="b")))
     (card,) = read_messages(lark)
@@ -101,7 +101,7 @@ def test_a_loop_is_not_blocked_by_a_database_that_does_not_answer(
 
     async def ticking() -> int:
         ticks = 0
-        task = asyncio.ensure_future(tell(deadline=3.0).async_notify(context()))
+        task = asyncio.ensure_future(make_notifier(deadline=3.0).async_notify(context()))
         while not task.done():
             await asyncio.sleep(0.02)
             ticks += 1
@@ -115,11 +115,11 @@ def test_a_loop_is_not_blocked_by_a_database_that_does_not_answer(
 def test_a_dag_processor_that_answers_late_is_no_lost_notification(
     lark: Emulator, output: Callable[[], str]
 ) -> None:
-    tell()(context(task_id="a"))
+    make_notifier()(context(task_id="a"))
     release = threading.Event()
     ti = {"dag_id": "d", "run_id": "r", "task_id": "a", "map_index": -1, "try_number": 1, "state": "failed"}
     slow = SimpleNamespace(**ti, get_task_states=lambda **_: release.wait(20) and {"r": {}})
-    tell(deadline=4.0)(of_dag("task_failure") | {"ti": slow})
+    make_notifier(deadline=4.0)(make_dag_context("task_failure") | {"ti": slow})
     release.set()
     assert titles(lark) == ["DAG run failed · d"]
     assert "task states timed out" in output()
@@ -127,7 +127,7 @@ def test_a_dag_processor_that_answers_late_is_no_lost_notification(
 
 def test_an_unavailable_lark_is_no_lost_notification(lark: Emulator, output: Callable[[], str]) -> None:
     lark.fault("POST", "*/messages", times=100, status=503, body="<html>")
-    tell(deadline=3.0)(context())
+    make_notifier(deadline=3.0)(context())
     printed = output()
     assert "Notification of d recorded; it is delivered later" in printed
     assert "Failed to notify" not in printed
@@ -148,17 +148,17 @@ def test_a_refusal_is_an_error_and_tried_over_the_fallback(
     fallback = connection(lark, login=made["app_id"], password=made["app_secret"])
     monkeypatch.setenv("AIRFLOW_CONN_LARK_OTHER", fallback)
     lark.fault("POST", "*/messages", status=400, code=230002, msg="Bot is out of the chat")
-    tell(receiver_id="alice@example.com", fallback_conn_id="lark_other")(context())
+    make_notifier(receiver_id="alice@example.com", fallback_conn_id="lark_other")(context())
     assert "earlier failures: lark_default: LarkError: " in output()
     assert states() == ["delivered", "given_up"]
     lark.fault("POST", "*/messages", status=400, code=230002, msg="Bot is out of the chat")
-    tell()(context(task_id="u"))
+    make_notifier()(context(task_id="u"))
     assert "Failed to notify" in output()
 
 
 def test_without_the_tables_it_is_sent_directly(lark: Emulator, output: Callable[[], str]) -> None:
     migrate.downgrade(urls.database(), "0004")
-    tell()(context())
+    make_notifier()(context())
     assert "Outbox unavailable; sending the notification directly" in output()
     assert len(read_messages(lark)) == 1
 
@@ -168,8 +168,8 @@ def test_a_muted_task_is_not_reported(lark: Emulator, output: Callable[[], str])
     with transaction(engine(urls.database())) as connected:
         row = {"dag_id": "d", "task_id": "t", "muted_by": "{}", "until": until}
         connected.execute(tables.mutes.insert().values(row))
-    tell()(context())
-    tell()(context(task_id="u"))
+    make_notifier()(context())
+    make_notifier()(context(task_id="u"))
     assert titles(lark) == ["Task failed · d.u"]
     assert "Task d.t is muted" in output()
 
@@ -180,6 +180,6 @@ def test_the_database_may_be_named_in_airflows_configuration(
     monkeypatch.delenv("LARK_DATABASE_URL")
     monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", database_url)
     assert LarkHook().client is not None
-    tell()(context())
+    make_notifier()(context())
     monkeypatch.setenv("LARK_DATABASE_URL", database_url)
     assert states() == ["delivered"]

@@ -15,7 +15,7 @@ from lark_provider.protocol.questions import Draft, Origin, Question, TaskQuesti
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.waits import Waits
-from tests.airflow.card_callbacks.making import buttons, messages
+from tests.airflow.card_callbacks.clicks_and_cards import buttons, messages
 from tests.airflow.conftest import CHAT, AirflowHome, connection
 from tests.airflow.triggerer import Triggerer
 from tests.failures.waiting import wait_until

@@ -113,7 +113,7 @@ def test_what_is_not_proven_is_refused_without_a_reason(server: ApiServer) -> No
     assert read_recorded(server, click.event_id) == []
 
 
-def test_the_delivery_of_a_check_is_no_error_and_answers_nothing(server: ApiServer) -> None:
+def test_the_delivery_of_a_check_is_not_an_error_and_answers_nothing(server: ApiServer) -> None:
     asked, unreadable = server.ask(), server.log().count("Delivered click is unreadable")
     for body in (b"{}", server.click(asked, "bob").body()):
         headers = server.secrets.headers("POST", CLICK_PATH, int(time.time()), CHECK_EVENT, body)

@@ -18,7 +18,7 @@ from lark_provider.protocol.hitl.delivery import DeliveredClick
 from lark_provider.protocol.hitl.keys import button_value
 from tests.airflow.api_server import APP, APP_SECRET, ApiServer
 from tests.airflow.test_plugin_failures import Failed
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 from tests.failures.waiting import wait_until
 from tests.services.postgres import PostgresServer
 

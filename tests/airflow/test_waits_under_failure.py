@@ -96,7 +96,7 @@ def test_all_waits_of_a_process_share_one_query_a_second(
     assert threads() == ["lark-pump", "lark-waits"]
     with on.connect() as connection:
         ours = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-        assert connection.exec_driver_sql(ours).scalar_one() <= 2  # and this one
+        assert connection.exec_driver_sql(ours).scalar_one() <= 2  # the hub's connection and this one
     sa.event.remove(on, "before_cursor_execute", note)
     mq.send(rabbitmq, "card.cli_1", mq.card("e7", message_id="om_7"))
     assert read_answers(futures[7]) == ["e7"]
@@ -137,7 +137,7 @@ def test_a_trigger_that_is_cancelled_leaves_nothing_behind(
     wait_until(lambda: not threads())
 
 
-def test_a_database_that_goes_away_is_waited_for(
+def test_a_database_that_becomes_unavailable_is_waited_for(
     server: OwnPostgres, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, hubs.__name__)
@@ -158,7 +158,7 @@ def test_a_database_that_goes_away_is_waited_for(
     futures.append(hub.wait(wait(2), "another-database"))
     assert not futures[0].done()
     server.start()
-    with pytest.raises(ConfigurationError, match="another database"):
+    with pytest.raises(ConfigurationError, match="not the database where the wait began"):
         futures[1].result(30)
     inbox.store([mq.click("e1", message_id="om_1")])
     assert read_answers(futures[0]) == ["e1"]
@@ -176,7 +176,7 @@ def test_a_database_that_was_replaced_is_another(server: OwnPostgres) -> None:
     with engines.engine(url).begin() as connection:
         connection.execute(sa.update(tables.meta).values(value="restored"))
     new = hub.wait(wait(2), "restored")
-    with pytest.raises(ConfigurationError, match="another database"):
+    with pytest.raises(ConfigurationError, match="not the database where the wait began"):
         old.result(30)
     Inbox(url).store([mq.click("e2", message_id="om_2")])
     assert read_answers(new) == ["e2"]

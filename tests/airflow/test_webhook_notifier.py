@@ -185,7 +185,7 @@ def test_what_a_custom_bot_cannot_do_is_not_taken_silently(setting: str) -> None
         LarkWebhookNotifier(**{setting: True})  # type: ignore[arg-type]  # the point
 
 
-def test_a_lark_that_is_away_is_called_away(
+def test_a_lark_that_is_unreachable_is_named(
     tell: Tell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.undo()

@@ -92,7 +92,7 @@ def test_whatever_is_given_is_written_or_refused_with_the_fields_name(kind: str,
 
 
 @given(st.sampled_from(["date", "dateInterval", "amount", "telephone", "contact", "fieldList"]), ANYTHING)
-def test_whatever_is_read_is_no_error(kind: str, value: Any) -> None:
+def test_whatever_is_read_is_not_an_error(kind: str, value: Any) -> None:
     read_value(kind, {"value": value})
 
 

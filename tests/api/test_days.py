@@ -52,7 +52,7 @@ def test_a_day_asks_for_its_zone(day: dt.date | str) -> None:
     "value",
     [None, float("nan"), 1_772_000_000_000, dt.datetime(2026, 1, 31, tzinfo=dt.UTC), "2026-01-31T09:00Z"],
 )
-def test_nothing_else_does(value: object) -> None:
+def test_other_values_ask_for_no_zone(value: object) -> None:
     assert Converter(FIELDS, days=None).to_wire({"Day": value})[1] == []
 
 

@@ -186,7 +186,7 @@ def test_an_unknown_field_gets_a_suggestion() -> None:
     assert "it has 'Carrier', 'Miles'" in str(bad[0])
 
 
-def test_a_record_that_is_no_dict_is_named() -> None:
+def test_a_record_that_is_not_a_dict_is_named() -> None:
     _, bad = Converter([]).to_wire("UA 1545", 3)  # type: ignore[arg-type]
     assert "row 3" in str(bad[0])
 

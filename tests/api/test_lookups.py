@@ -97,7 +97,7 @@ def test_one_query_and_one_statement_for_many() -> None:
     assert (office.batches, office.statements) == ([50, 50, 20], 3)
 
 
-def test_answers_grow_old_and_strangers_sooner() -> None:
+def test_cached_users_expire_and_unknown_users_sooner() -> None:
     office = Office()
     both = [COLLEAGUES[0], "who@example.com"]
     for now, asked_for in ((0, 2), (UNKNOWN_SECONDS - 1, 0), (UNKNOWN_SECONDS, 1), (DAY - 1, 1), (DAY, 1)):
@@ -119,7 +119,7 @@ def test_what_was_learned_before_the_trouble_is_kept() -> None:
     assert office.batches == [50, 50, 50, 20]
 
 
-def test_old_answers_serve_while_lark_is_away(caplog: pytest.LogCaptureFixture) -> None:
+def test_old_answers_serve_while_lark_is_unavailable(caplog: pytest.LogCaptureFixture) -> None:
     office = Office()
     office.perform(contact.find_by_email(COLLEAGUES))
     office.now, office.batches, office.failure = DAY, [], {2: TransportError("unavailable")}

@@ -25,7 +25,7 @@ from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.hitl.proof import BridgeSecrets
 from lark_provider.storage.questions import Questions
 from lark_provider.support.secret import Secret
-from tests.bridge.making import NOW, card, execute, question
+from tests.bridge.builders import NOW, card, execute, question
 
 HTML = "text/html"
 ANSWERED = End("answered", ("Approve",), person="bob", at=NOW)

@@ -30,7 +30,7 @@ from lark_provider.storage.questions import Questions
 from lark_provider.support.secret import Secret
 from lark_provider.support.throttle import Throttle
 from tests.airflow.conftest import CHAT
-from tests.bridge.making import NOW, NoRoutes, execute, question
+from tests.bridge.builders import NOW, NoRoutes, execute, question
 
 ANSWERED = End("answered", ("Approve",), person="bob", at=NOW)
 

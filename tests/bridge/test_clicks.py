@@ -33,7 +33,7 @@ from lark_provider.storage.question_cards import QuestionCards
 from lark_provider.storage.questions import Questions
 from lark_provider.support.secret import Secret
 from lark_provider.support.throttle import Throttle
-from tests.bridge.making import NOW, NoRoutes, card, click, execute, question
+from tests.bridge.builders import NOW, NoRoutes, card, click, execute, question
 from tests.services.processes import free_port
 
 PASSWORD = "a-password-of-airflow"

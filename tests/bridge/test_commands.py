@@ -198,7 +198,7 @@ def test_texts() -> None:
     assert format_end("deleted", "etl", {}, "zh") == "etl 的这次运行已被删除。"
     rule = CommandRule(1, ("direct",), ("etl",), arguments=("day",))
     assert format_help([rule, rule], "en").splitlines()[1:] == ["/run etl [day]", "/status etl", "/runs etl"]
-    assert "No command" in format_help([], "en")
+    assert "not allowed to use any command" in format_help([], "en")
     assert "<" not in harmless('<at user_id="all"></at>')
 
 

@@ -24,7 +24,7 @@ from lark_provider.protocol.tokens import App
 from lark_provider.storage.digests import Digests
 from lark_provider.storage.outbox import Outbox
 from lark_provider.storage.outbox_rows import OutboxEntry
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 
 CHAT = "oc_emulator_data_team"
 ZONES = ("UTC", "Asia/Shanghai", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe")

@@ -8,7 +8,7 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.api.routes.reading import read_routes
 from lark_provider.bridge.escalation_check import faults
-from tests.bridge.escalations.making import CHAT, calendar_of
+from tests.bridge.escalations.scene import CHAT, calendar_of
 
 ROUTES = """
 defaults: {{timezone: Asia/Shanghai}}

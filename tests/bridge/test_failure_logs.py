@@ -29,7 +29,7 @@ from lark_provider.storage.engine import transaction
 from lark_provider.storage.failures import FailureCursor, Mutes
 from lark_provider.storage.incidents import Incidents
 from lark_provider.support.secret import Secret
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 from tests.bridge.stand_in import StandInAirflow, serving
 
 COUNT = 12

@@ -19,7 +19,7 @@ from lark_provider.protocol.incidents.changes import after
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Incident
 from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
-from tests.bridge.making import click
+from tests.bridge.builders import click
 
 URL = "https://airflow.example.com"
 

@@ -16,7 +16,7 @@ from lark_provider.storage.bridge_tables import hitl_cards
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.question_cards import QuestionCards
 from lark_provider.storage.questions import Questions
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 from tests.bridge.test_storage import ANSWERED, open_question
 
 

@@ -13,7 +13,7 @@ from lark_provider.bridge.routes import RoutesFile
 from lark_provider.protocol.hitl.model import Assignee
 from lark_provider.protocol.quiet_hours import QuietHours
 from lark_provider.storage.people import Account, People, Person
-from tests.bridge.making import question
+from tests.bridge.builders import question
 
 BOB, ANN = Assignee("bob", "Bob"), Assignee("3", "ann")
 

@@ -19,7 +19,7 @@ from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.question_cards import RESENT, QuestionCards
 from lark_provider.storage.questions import _CHUNK, Questions
-from tests.bridge.making import NOW, card, click, execute, question
+from tests.bridge.builders import NOW, card, click, execute, question
 
 ANSWERED = End("answered", ("Approve",), person="bob", at=NOW)
 

@@ -86,7 +86,7 @@ def request(content: Any = None, make: Callable[[], Any] = sender.card) -> tuple
     return APP, sender.headers(body), body
 
 
-def ask(over: Gateway, content: Any = None) -> tuple[Answer, float]:
+def deliver(over: Gateway, content: Any = None) -> tuple[Answer, float]:
     """Send a genuine request; the answer, and how long it took by a clock that skips what is idle."""
 
     async def work() -> Answer:

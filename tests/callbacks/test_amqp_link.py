@@ -61,7 +61,7 @@ def test_everything_is_declared_and_that_twice(rabbitmq: str) -> None:
     assert mq.drain(rabbitmq, DEAD) == []
 
 
-def test_what_the_broker_rejects_finally_is_among_the_dead(rabbitmq: str) -> None:
+def test_what_the_broker_rejects_finally_is_dead_lettered(rabbitmq: str) -> None:
     mq.send(rabbitmq, "card.cli_1", mq.card("c"))
     with connect(rabbitmq) as connection:
         channel = connection.channel()

@@ -107,7 +107,7 @@ def test_the_kind_of_queues() -> None:
         ({"RABBITMQ_URL": "amqp://mq", "RABBITMQ_QUEUE_TYPE": "x"}, "got 'x'"),
     ],
 )
-def test_what_cannot_be_right_is_named(environ: dict[str, str], text: str) -> None:
+def test_what_is_invalid_is_named(environ: dict[str, str], text: str) -> None:
     with pytest.raises(ConfigurationError, match=text):
         broker(None, environ)
 
@@ -124,7 +124,7 @@ def test_a_password_that_is_not_encoded_is_not_shown(url: str) -> None:
     assert "34" not in str(raised.value)
 
 
-def test_an_authority_that_is_no_file_or_no_certificate_is_named(tmp_path: Path) -> None:
+def test_an_authority_that_is_not_a_file_or_no_certificate_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"RABBITMQ_CA must be .*got '/no/ca.pem'.*No such.*PEM"):
         broker("amqps://mq", {"RABBITMQ_CA": "/no/ca.pem"})
     (tmp_path / "ca.pem").write_text("no certificate")
@@ -132,7 +132,7 @@ def test_an_authority_that_is_no_file_or_no_certificate_is_named(tmp_path: Path)
         broker(None, {"RABBITMQ_TLS": "true", "RABBITMQ_CA": str(tmp_path / "ca.pem")})
 
 
-def test_a_broker_that_is_away_is_named_without_its_password() -> None:
+def test_a_broker_that_is_unavailable_is_named_without_its_password() -> None:
     where = broker(f"amqp://lark:{QUOTED}@{HOST}:{free_port()}/lark", {})
     with pytest.raises(
         BrokerError, match=r"Cannot connect to RabbitMQ at 127.0.0.1:\d+, virtual host 'lark': \w+"

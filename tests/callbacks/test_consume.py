@@ -122,7 +122,7 @@ def test_a_handler_that_raises_is_called_again_while_others_go_on(rabbitmq: str)
     assert mq.drain(rabbitmq, DEAD) == []
 
 
-def test_what_never_succeeds_goes_to_the_dead_with_the_reason(
+def test_what_never_succeeds_is_dead_lettered_with_the_reason(
     rabbitmq: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     send(rabbitmq, *map(event, ["bad", "good"]))
@@ -143,7 +143,7 @@ def test_what_never_succeeds_goes_to_the_dead_with_the_reason(
     assert "Handler failed; retrying" in caplog.text
 
 
-def test_what_is_no_event_goes_to_the_dead(rabbitmq: str) -> None:
+def test_what_is_not_an_event_is_dead_lettered(rabbitmq: str) -> None:
     poison = [b"\xff", [1], {"schema": "2.0"}, mq.card("click"), event("e\0"), event("e" * 300)]
     send(rabbitmq, *poison, event("good"))
     seen = Seen()
@@ -176,7 +176,7 @@ def test_a_handler_that_is_no_plain_function_is_refused(handler: Any) -> None:
         consume(handler, broker="amqp://127.0.0.1:1")
 
 
-def test_settings_that_cannot_be_right_are_refused() -> None:
+def test_settings_that_are_invalid_are_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"consumer must be .*, got ''. Next: pass a short name"):
         consume(print, broker="amqp://127.0.0.1:1", consumer="")
     with pytest.raises(ConfigurationError, match="RabbitMQ must be configured"):

@@ -186,7 +186,7 @@ def test_a_broker_that_goes_and_comes_back(node: OwnRabbit) -> None:
     assert mq.drain(url, EVENTS) == []
 
 
-def test_a_database_that_is_away_is_waited_for(
+def test_a_database_that_is_unavailable_is_waited_for(
     rabbitmq: str,
     server: OwnPostgres,
     own_database: URL,

@@ -16,7 +16,7 @@ from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CallbackKeys, CardClick
 from lark_provider.protocol.waits import mark
 from tests.callbacks.logs import lines, read_lines
-from tests.callbacks.parts import KEYS, OK, FakeSink, KnownKeys, ask, gateway, request, stubborn
+from tests.callbacks.parts import KEYS, OK, FakeSink, KnownKeys, deliver, gateway, request, stubborn
 from tests.callbacks.virtual import never, run_to_end
 from tests.protocol.callbacks import sender
 from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, seal_body
@@ -26,7 +26,7 @@ from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, seal_body
 
 def test_what_is_stored_is_answered_at_once() -> None:
     queue, table = FakeSink("queue"), FakeSink("table")
-    assert ask(gateway(queue, table)) == (OK, 0)
+    assert deliver(gateway(queue, table)) == (OK, 0)
     assert len(queue.stored) == 1
     assert isinstance(queue.stored[0], CardClick)
     assert table.calls == []
@@ -34,7 +34,7 @@ def test_what_is_stored_is_answered_at_once() -> None:
 
 def test_an_event_is_stored_and_answered_with_nothing() -> None:
     queue = FakeSink()
-    assert ask(gateway(queue), sender.event()) == (Answer(200, b"{}"), 0)
+    assert deliver(gateway(queue), sender.event()) == (Answer(200, b"{}"), 0)
     assert len(queue.stored) == 1
 
 
@@ -55,7 +55,7 @@ def test_an_event_is_stored_and_answered_with_nothing() -> None:
 )
 def test_the_first_sink_that_stores_it_decides(first: Any, second: Any, seconds: float) -> None:
     queue, table = FakeSink("queue", first), FakeSink("table", second)
-    answer, took = ask(gateway(queue, table))
+    answer, took = deliver(gateway(queue, table))
     kept = seconds < 2.5
     assert answer == (OK if kept else Answer(200, FAILED))
     assert took == pytest.approx(seconds)
@@ -64,31 +64,31 @@ def test_the_first_sink_that_stores_it_decides(first: Any, second: Any, seconds:
 
 def test_the_next_sink_is_begun_after_the_patience_given() -> None:
     queue, table = FakeSink("queue", never), FakeSink("table")
-    answer, took = ask(gateway(queue, table, patience=0.2))
+    answer, took = deliver(gateway(queue, table, patience=0.2))
     assert (answer, round(took, 3)) == (OK, 0.2)
 
 
 def test_the_default_answer_to_a_click_can_be_replaced() -> None:
     own = toast("info", "noted")
-    assert ask(gateway(endpoint={"received": own}))[0] == Answer(200, own)
+    assert deliver(gateway(endpoint={"received": own}))[0] == Answer(200, own)
 
 
 def test_the_slower_sink_is_cancelled() -> None:
     queue, table = FakeSink("queue", never), FakeSink("table")
-    assert ask(gateway(queue, table))[0] == OK
+    assert deliver(gateway(queue, table))[0] == OK
     assert (queue.cancelled, len(queue.calls), len(table.calls)) == (1, 1, 1)
 
 
 def test_a_sink_that_is_down_comes_last() -> None:
     queue, table = FakeSink("queue", is_up=False), FakeSink("table")
-    assert ask(gateway(queue, table)) == (OK, 0)
+    assert deliver(gateway(queue, table)) == (OK, 0)
     assert (queue.calls, len(table.stored)) == ([], 1)
 
 
 def test_a_sink_that_failed_is_retried() -> None:
     lost = ConnectionError("lost")
     queue = FakeSink("queue", lost, lost, 0)
-    answer, took = ask(gateway(queue))
+    answer, took = deliver(gateway(queue))
     assert answer == OK
     assert took == pytest.approx(0.5)
     assert len(queue.calls) == 3
@@ -97,9 +97,9 @@ def test_a_sink_that_failed_is_retried() -> None:
 def test_a_sink_with_a_permanent_error_is_not_retried() -> None:
     never_ = ConfigurationError("Events are not kept here. Next: nothing.")
     queue, table = FakeSink("queue", never_), FakeSink("table", ConnectionError("lost"), 0)
-    assert ask(gateway(queue)) == (Answer(200, FAILED), 0)
+    assert deliver(gateway(queue)) == (Answer(200, FAILED), 0)
     assert len(queue.calls) == 1
-    answer, took = ask(gateway(queue, table))
+    answer, took = deliver(gateway(queue, table))
     assert answer == OK
     assert took == pytest.approx(0.25)
     assert (len(queue.calls), len(table.calls)) == (2, 2)
@@ -107,7 +107,7 @@ def test_a_sink_with_a_permanent_error_is_not_retried() -> None:
 
 def test_a_sink_that_is_cancelled_from_within_has_failed() -> None:
     queue = FakeSink("queue", asyncio.CancelledError(), 0)
-    answer, took = ask(gateway(queue))
+    answer, took = deliver(gateway(queue))
     assert answer == OK
     assert took == pytest.approx(0.25)
 
@@ -116,12 +116,12 @@ def test_a_delivery_that_no_sink_stores_is_an_error_to_people_and_to_lark(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     queue = FakeSink("queue", ConnectionError("lost"))
-    answer, took = ask(gateway(queue))
+    answer, took = deliver(gateway(queue))
     assert answer == Answer(200, FAILED)
     assert took == pytest.approx(2.5)
     assert json.loads(answer.body)["toast"]["type"] == "error"
     assert len(queue.calls) == 10
-    answer, took = ask(gateway(queue), sender.event())
+    answer, took = deliver(gateway(queue), sender.event())
     assert answer.status == 503, "Lark repeats an event"
     assert took == pytest.approx(2.5)
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
@@ -149,7 +149,7 @@ def test_an_outage_is_logged_once_and_counted_when_the_gateway_stops(
 def test_a_repeated_delivery_is_stored_once(content: dict[str, Any]) -> None:
     queue = FakeSink()
     over = gateway(queue)
-    first, again = ask(over, content), ask(over, content)
+    first, again = deliver(over, content), deliver(over, content)
     assert first[0].status == again[0].status == 200
     assert len(queue.calls) == 1
 
@@ -157,8 +157,8 @@ def test_a_repeated_delivery_is_stored_once(content: dict[str, Any]) -> None:
 def test_what_was_not_stored_is_not_a_duplicate() -> None:
     queue = FakeSink("queue", *[ConnectionError("lost")] * 10, 0)
     over = gateway(queue)
-    assert ask(over)[0] == Answer(200, FAILED)
-    assert ask(over)[0] == OK
+    assert deliver(over)[0] == Answer(200, FAILED)
+    assert deliver(over)[0] == OK
     assert len(queue.stored) == 1
 
 
@@ -223,7 +223,7 @@ def test_nothing_secret_is_logged_of_what_is_accepted(caplog: pytest.LogCaptureF
 
 
 def test_a_challenge_is_answered_though_no_sink_is_up() -> None:
-    answer, took = ask(gateway(FakeSink("queue", never)), sender.challenge())
+    answer, took = deliver(gateway(FakeSink("queue", never)), sender.challenge())
     assert (json.loads(answer.body), took) == ({"challenge": "ajls384k-你好"}, 0)
 
 
@@ -233,10 +233,10 @@ def test_a_challenge_is_answered_though_no_sink_is_up() -> None:
 def test_a_click_of_a_user_who_may_not_answer_is_stored_all_the_same() -> None:
     value = mark({"decision": "approve"}, "wait-1", ["ou_somebody_else"])
     queue = FakeSink()
-    assert ask(gateway(queue), sender.card({"value": value}))[0] == Answer(200, NOT_ALLOWED)
+    assert deliver(gateway(queue), sender.card({"value": value}))[0] == Answer(200, NOT_ALLOWED)
     assert len(queue.stored) == 1
     value = mark({}, "wait-1", ["ou_3c14f3a59eaf2825dbe25359f15768aa"])
-    assert ask(gateway(queue), sender.card({"value": value}))[0] == OK
+    assert deliver(gateway(queue), sender.card({"value": value}))[0] == OK
 
 
 def test_an_old_click_is_answered_as_old_clicks_are() -> None:

@@ -13,7 +13,7 @@ from lark_provider.callbacks.http.answers import Answer, card_update, toast
 from lark_provider.callbacks.http.endpoint import FAILED, RECEIVED
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CardClick
-from tests.callbacks.parts import OK, FakeSink, ask, gateway, request, stubborn
+from tests.callbacks.parts import OK, FakeSink, deliver, gateway, request, stubborn
 from tests.protocol.callbacks import sender
 
 HELD = toast("info", "held")
@@ -58,14 +58,14 @@ async def hanging(_: CardClick) -> bytes:
     ],
 )
 def test_a_handler_answers_or_does_not(handler: Any, expected: bytes, seconds: float) -> None:
-    answer, took = ask(gateway(handler=handler))
+    answer, took = deliver(gateway(handler=handler))
     assert answer == Answer(200, expected)
     assert took == pytest.approx(seconds)
 
 
 def test_a_handler_has_what_is_left_of_the_time() -> None:
     queue = FakeSink("queue", 1.0)
-    answer, took = ask(gateway(queue, handler=slow))
+    answer, took = deliver(gateway(queue, handler=slow))
     assert answer == OK
     assert took == pytest.approx(2.5)
 
@@ -80,11 +80,11 @@ def test_a_handler_is_called_once_and_only_for_what_is_kept() -> None:
 
     queue = FakeSink("queue", *[ConnectionError("lost")] * 10, 0)
     over = gateway(queue, handler=handler)
-    assert ask(over)[0] == Answer(200, FAILED)
+    assert deliver(over)[0] == Answer(200, FAILED)
     assert seen == []
-    assert ask(over)[0] == Answer(200, HELD)
-    assert ask(over)[0] == OK, "a repeated delivery"
-    assert ask(over, sender.event())[0] == Answer(200, b"{}")
+    assert deliver(over)[0] == Answer(200, HELD)
+    assert deliver(over)[0] == OK, "a repeated delivery"
+    assert deliver(over, sender.event())[0] == Answer(200, b"{}")
     assert len(seen) == 1
 
 
@@ -94,7 +94,7 @@ def test_a_handler_may_answer_with_a_card() -> None:
     async def handler(_: CardClick) -> bytes:
         return card_update(card)
 
-    answer, _ = ask(gateway(handler=handler))
+    answer, _ = deliver(gateway(handler=handler))
     assert json.loads(answer.body) == {"card": {"type": "raw", "data": card}}
 
 
@@ -150,7 +150,7 @@ def test_hanging_handlers_do_not_pile_up(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_a_handler_is_found_by_its_path() -> None:
-    assert ask(gateway(handler=f"{__name__}.hold"))[0] == Answer(200, HELD)
+    assert deliver(gateway(handler=f"{__name__}.hold"))[0] == Answer(200, HELD)
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ def test_who_gives_up_waiting_for_keys_takes_them_from_nobody() -> None:
         free.set()
 
 
-def test_a_request_does_not_wait_for_keys_for_ever() -> None:
+def test_a_request_does_not_wait_for_keys_indefinitely() -> None:
     free = threading.Event()
     loading = Loading(lambda: free.wait() and by_app(KEYS))
 

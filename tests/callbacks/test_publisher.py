@@ -127,7 +127,7 @@ def test_a_caller_may_give_up(rabbitmq: str) -> None:
             assert await outcome(publisher, "last")
 
     mq.run(work())
-    assert len(mq.drain(rabbitmq, CARDS)) == 201  # whoever gave up does not know; the broker does
+    assert len(mq.drain(rabbitmq, CARDS)) == 201  # the message that the caller gave up on arrived as well
 
 
 def test_a_frozen_broker_holds_nobody_up_and_confirms_when_it_thaws(

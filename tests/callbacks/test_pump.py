@@ -40,9 +40,7 @@ def test_once_takes_what_is_there_and_no_more_than_it_may(rabbitmq: str, inbox: 
     assert pump.once(most=7) == 7
     assert read_stored(database) == NAMES[:7]
     assert pump.once() == 500
-    assert (
-        len(read_stored(database)) == 507
-    )  # which ones: the broker may still be taking back what was not taken
+    assert len(read_stored(database)) == 507  # which of them is open: the broker may still be requeueing
     assert pump.once(most=1000) == 694
     assert sorted(read_stored(database)) == NAMES[:1201]
     assert pump.once() == 0
@@ -59,7 +57,7 @@ def test_once_takes_no_longer_than_it_may(rabbitmq: str, database: URL) -> None:
     wait_until(lambda: read_stored(database) == NAMES[:3])  # and written later, which does no harm
 
 
-def test_once_says_that_the_broker_is_away_or_frozen(node: OwnRabbit, inbox: Inbox) -> None:
+def test_once_says_that_the_broker_is_unavailable_or_frozen(node: OwnRabbit, inbox: Inbox) -> None:
     with pytest.raises(BrokerError, match="ConnectionRefusedError"):
         Pump(mq.at(f"amqp://{HOST}:{free_port()}"), inbox).once()
     node.pause()

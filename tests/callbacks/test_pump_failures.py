@@ -57,7 +57,7 @@ POISON: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", POISON)
-def test_what_nobody_can_store_goes_to_the_dead_alone(
+def test_what_nobody_can_store_is_dead_lettered_alone(
     rabbitmq: str, inbox: Inbox, database: URL, name: str
 ) -> None:
     poison, reason = POISON[name]
@@ -72,7 +72,7 @@ def test_what_nobody_can_store_goes_to_the_dead_alone(
     assert mq.drain(rabbitmq, CARDS) == []
 
 
-def test_what_the_database_itself_refuses_is_found_by_halves(
+def test_what_the_database_itself_refuses_is_found_by_bisection(
     rabbitmq: str, inbox: Inbox, database: URL
 ) -> None:
     with engines.engine(database).begin() as connection:
@@ -129,7 +129,7 @@ def test_suppressed_failures_are_counted_before_the_line_that_says_it_is_over(
 # --- the database unavailable ---
 
 
-def test_a_database_that_is_away_is_waited_for_longer_than_a_heartbeat(
+def test_a_database_that_is_unavailable_is_waited_for_longer_than_a_heartbeat(
     rabbitmq: str,
     server: OwnPostgres,
     own_database: URL,
@@ -167,7 +167,7 @@ def test_a_database_that_does_not_answer_keeps_no_heartbeat_back(
     assert "connection failed" not in caplog.text
 
 
-def test_a_fault_while_storing_is_no_reason_to_bury_anything(
+def test_a_fault_while_storing_dead_letters_nothing(
     rabbitmq: str, database: URL, caplog: pytest.LogCaptureFixture
 ) -> None:
     mq.send(rabbitmq, "card.cli_1", *cards(5))

@@ -277,7 +277,7 @@ def test_a_full_queue_rejects_and_drops_nothing(
     assert mq.drain(rabbitmq, DEAD) == []
 
 
-def test_events_that_nothing_reads_expire_among_the_dead_letters(
+def test_events_that_nothing_reads_expire_as_dead_letters(
     rabbitmq_server: RabbitServer, rabbitmq: str
 ) -> None:
     mq.declare(rabbitmq)

@@ -114,7 +114,7 @@ def test_no_click_is_refused_while_keys_are_replaced(apps: ApplicationManager, s
     assert answers.total() >= ROTATIONS * 40
 
 
-def test_strangers_are_refused_within_the_deadline_and_cost_one_load_a_second(
+def test_untrusted_clients_are_rejected_within_the_deadline_and_cost_one_load_a_second(
     apps: ApplicationManager,
 ) -> None:
     loads = list[float]()

@@ -278,7 +278,7 @@ def test_kinds_beyond_a_limit_are_counted_together() -> None:
     assert said[-1] == (99, 95)
 
 
-def test_a_kind_that_is_quiet_makes_room() -> None:
+def test_a_kind_that_is_quiet_gives_way_to_a_new_one() -> None:
     now, said = [0.0], list[int]()
     throttle = Throttle(most=1, clock=lambda: now[0])
     for moment in (0.0, 61.0, 122.0):

@@ -100,7 +100,7 @@ def test_clicks_and_events_go_to_their_queues_as_lark_sent_them(rabbitmq: str) -
     assert [read(content) for _, content in mq.drain(rabbitmq, EVENTS)] == [told]
 
 
-def test_a_broker_that_is_away_costs_no_time(database: URL) -> None:
+def test_a_broker_that_is_unavailable_costs_no_time(database: URL) -> None:
     inbox = InboxSink(InboxWriter(Inbox(database)))
     down = BrokerSink(Publisher(mq.at("amqp://127.0.0.1:1")))
 

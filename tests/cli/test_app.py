@@ -286,7 +286,7 @@ def test_a_key_that_is_another(
     assert ApplicationManager().secrets("cli_a").app_secret == "s"
 
 
-def test_a_registry_that_is_no_sqlite_file(run: Run, key: str, registry: Path) -> None:
+def test_a_registry_that_is_not_a_sqlite_file(run: Run, key: str, registry: Path) -> None:
     registry.parent.mkdir()
     registry.write_text("These are notes.\n" * 100)
     before = registry.read_bytes()

@@ -76,7 +76,7 @@ def test_what_is_given_has_to_be_usable() -> None:
 
 
 @pytest.mark.usefixtures("_database", "_app")
-def test_websockets_that_are_missing_or_too_old_are_told_of(
+def test_websockets_that_are_missing_or_too_old_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "websockets").mkdir()

@@ -351,7 +351,7 @@ def test_a_file_that_is_no_database(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "notes").read_bytes() == before
 
 
-def test_a_port_that_is_no_number(run: Run, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_is_not_a_number(run: Run, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong in ("54x2", "0", "65536", "-1", "\uff15432"):
         monkeypatch.setenv("POSTGRES_PORT", wrong)
         assert f"POSTGRES_PORT must be a port number, got '{wrong}'. Next: " in read_failure(
@@ -385,7 +385,7 @@ def alembic_with_the_environment(*arguments: str) -> str:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S603
 
 
-def test_a_database_that_is_away(run: Run, own_postgres: OwnPostgres) -> None:
+def test_a_database_that_is_unavailable(run: Run, own_postgres: OwnPostgres) -> None:
     own_postgres.stop()
     for arguments in ("upgrade", "current", "purge"):
         error = read_failure(run("db", *arguments.split(), "--url", own_postgres.url))

@@ -92,7 +92,7 @@ def list_dead(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str,
 # --- list and show ---
 
 
-def test_an_empty_queue_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_queue_is_not_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "list") == ("There are no dead letters.\n", "")
     assert orjson.loads(run(capsys, "list", "--json")[0]) == {"total": 0, "dead_letters": []}
     assert run(capsys, "requeue", "--all") == ("Requeued: 0.\n", "")

@@ -128,7 +128,7 @@ def test_a_file_that_is_no_python_is_named_and_the_others_are_scanned(
     assert done.out.endswith("4 place(s) in 1 of 2 file(s)\n")
 
 
-def test_warnings_of_a_scanned_file_are_its_own_and_a_folder_is_no_file(run: Run, tmp_path: Path) -> None:
+def test_warnings_of_a_scanned_file_are_its_own_and_a_folder_is_not_a_file(run: Run, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert scan(r"pattern = '\d'") == []

@@ -143,7 +143,7 @@ def test_the_guides_clean_up_costs_one_request(lark: Emulator, do: Do, database:
     assert (count(lark, GET_ID), count_cached(database)) == (2, 1)
 
 
-def test_a_database_that_is_away_stops_nobody(
+def test_a_database_that_is_unavailable_stops_nobody(
     lark: Emulator, do: Do, own_postgres: OwnPostgres, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = own_postgres.server.url()
@@ -164,7 +164,7 @@ def test_a_database_that_is_away_stops_nobody(
 
 
 @pytest.mark.parametrize("state", ["never there", "not migrated"])
-def test_a_database_that_is_of_no_use_stops_nobody(
+def test_a_database_that_is_unusable_stops_nobody(
     lark: Emulator, do: Do, database_url: str, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
     url = database_url if state == "not migrated" else "postgresql://nobody@127.0.0.1:1/nothing"

@@ -211,7 +211,7 @@ def test_a_lock_held_while_forking_does_not_hang_the_child(lark: Emulator, lock:
         assert os.waitpid(child, 0)[1] == 0
 
 
-def test_a_stale_token_is_used_on_while_lark_is_in_trouble(lark: Emulator) -> None:
+def test_a_stale_token_is_used_on_while_lark_fails(lark: Emulator) -> None:
     clock = [1_000_000.0]
     client = LarkServiceClient()
     client._session.clock = lambda: clock[0]

@@ -11,7 +11,7 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.sync import turn
-from lark_provider.errors import InvalidRequestError
+from lark_provider.errors import InvalidRequestError, LarkAPIError
 from lark_provider.support.once import Once
 from tests.client.bitable_table import Table
 from tests.client.conftest import Do, count
@@ -151,6 +151,18 @@ def test_a_small_source_is_searched_for_instead_of_scanned(lark: Emulator, table
     result = bitable.sync(*table, source, key_fields="No")
     assert (result.created, result.updated, result.counts.unchanged) == (1, 25, 25)
     assert count(lark, f"{RECORDS}/search") - before <= 5
+
+
+def test_a_search_whose_pages_do_not_end_is_an_error(lark: Emulator, table: Table) -> None:
+    bitable = LarkServiceClient().clouddoc.bitable
+    lark.make_rows(*table, 3000, {"No": "A-{n}", "Paid": 1})
+    answer = {"code": 0, "data": {"items": [], "has_more": True, "page_token": "again", "total": 1}}
+    searched = {"filter": {"conjunction": "or"}}
+    path = f"/open-apis/bitable/v1/apps/{table.app_token}/tables/{table.table_id}/records/search"
+    lark.stub("POST", path, body=searched, json=answer)
+    with pytest.raises(LarkAPIError, match="'again' a second time"):
+        bitable.sync(*table, [{"No": "A-7", "Paid": 2}], key_fields="No")
+    assert len(by_key(table)) == 3000
 
 
 def test_filters_that_lark_does_not_take_become_a_scan(lark: Emulator, table: Table) -> None:

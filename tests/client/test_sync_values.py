@@ -101,7 +101,7 @@ def test_settings_of_another_shape_are_named(table: Table, settings: dict[str, A
     assert records(table) == []
 
 
-def test_an_attachment_with_a_size_that_is_no_number_is_compared_by_its_token(table: Table) -> None:
+def test_an_attachment_with_a_size_that_is_not_a_number_is_compared_by_its_token(table: Table) -> None:
     bitable = LarkServiceClient().clouddoc.bitable
     bitable.create_field(*table, "File", f.ATTACHMENT)
     row = {"No": "1", "File": [{"file_token": "box", "name": "a", "size": "big"}]}

@@ -169,7 +169,7 @@ def test_a_burst_that_is_refused_as_a_bad_request_is_waited_for(
     assert (len(read_received(lark)), count(lark, ENDPOINT)) == (1, 2)
 
 
-def test_nobody_there(do: Do) -> None:
+def test_a_refused_connection_is_a_known_outcome(do: Do) -> None:
     with pytest.raises(TransportError, match="check network") as refused:
         do(lambda c: c.send_text("x"), base_url="http://127.0.0.1:9", max_retries=0)
     assert not isinstance(refused.value, OutcomeUnknownError)
@@ -237,7 +237,7 @@ def test_no_secret_in_a_repr(kind: Any) -> None:
         (TOKEN, {"keyword": ["a", 5]}, "keyword must be"),
     ],
 )
-def test_settings_that_cannot_be_right(given: str, settings: dict[str, Any], text: str) -> None:
+def test_settings_that_are_invalid(given: str, settings: dict[str, Any], text: str) -> None:
     for kind in (LarkWebhookClient, AsyncLarkWebhookClient):
         with pytest.raises(ConfigurationError, match=text) as refused:
             kind(given, **settings)

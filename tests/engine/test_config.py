@@ -142,7 +142,7 @@ def test_secrets_are_masked(text: str) -> None:
 
 
 @pytest.mark.parametrize("given", [("cli_a\udcff", "s"), ("cli_a", "s\udcff")])
-def test_an_id_or_secret_that_is_no_text(given: tuple[str, str]) -> None:
+def test_an_id_or_secret_that_is_not_text(given: tuple[str, str]) -> None:
     """As Python reads bytes that are not UTF-8 from the environment."""
     with pytest.raises(ConfigurationError, match=r"must be valid UTF-8\. Next: "):
         config.app(*given, None, {})

@@ -39,10 +39,10 @@ class Stream:
         client._session.clock = lambda: time.time() + self.ahead
         return client
 
-    def once(self) -> None:
+    def send_once(self) -> None:
         self._prepare(LarkServiceClient(timeout=TIMEOUT)).messaging.send_text(CHAT, "x")
 
-    def aonce(self) -> None:
+    def send_once_async(self) -> None:
         async def send_one() -> None:
             await self._prepare(AsyncLarkServiceClient(timeout=TIMEOUT)).messaging.send_text(CHAT, "x")
 
@@ -57,7 +57,7 @@ class Stream:
                 return
             self.sent += 1
 
-    def goes_on(self) -> None:
+    def wait_for_more(self) -> None:
         """Wait until some more messages have been sent."""
         before = self.sent
         wait_until(lambda: self.failed or self.sent > before + 4 * THREADS)
@@ -69,14 +69,14 @@ class Stream:
 
         def is_used_again() -> bool:
             before = fetched()
-            self.goes_on()
+            self.wait_for_more()
             return fetched() == before
 
         wait_until(is_used_again)
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        each = [self.once, self.aonce] * (THREADS // 2)
+        each = [self.send_once, self.send_once_async] * (THREADS // 2)
         threads = [threading.Thread(target=self._run, args=(once,)) for once in each]
         for thread in threads:
             thread.start()

@@ -15,7 +15,7 @@ CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'l
 
 
 @pytest.mark.parametrize("many", [work.many_clients, work.many_async_clients])
-def test_a_thousand_clients_open_nothing_anew(
+def test_a_thousand_clients_open_nothing_again(
     lark: Emulator, fetched: Callable[[], int], ask: Ask, many: Callable[[int], int]
 ) -> None:
     with Crowd(1) as crowd:
@@ -29,7 +29,7 @@ def test_a_thousand_clients_open_nothing_anew(
 def test_those_who_ask_at_once_share_the_pool(lark: Emulator, fetched: Callable[[], int], ask: Ask) -> None:
     with Crowd(1) as crowd:
         assert values(crowd.all(work.call)) == [0]
-        outcomes = crowd.all(work.unknown_users, 200)
+        outcomes = crowd.all(work.call_without_tokens, 200)
         assert values(outcomes) == [200]
         assert outcomes[0].warnings == []
         [[connections]] = ask(CONNECTIONS)
@@ -40,7 +40,7 @@ def test_those_who_ask_at_once_share_the_pool(lark: Emulator, fetched: Callable[
 def test_a_pool_has_the_size_that_was_set(lark: Emulator, fetched: Callable[[], int], ask: Ask) -> None:
     small = {"LARK_DB_POOL_SIZE": "1", "LARK_DB_MAX_OVERFLOW": "0"}
     with Crowd(1, environ=small) as crowd:
-        outcomes = crowd.all(work.unknown_users, 50)
+        outcomes = crowd.all(work.call_without_tokens, 50)
         assert values(outcomes) == [50]
         assert outcomes[0].warnings == []
         assert ask(CONNECTIONS) == [(1,)]
@@ -49,15 +49,15 @@ def test_a_pool_has_the_size_that_was_set(lark: Emulator, fetched: Callable[[], 
 
 def test_a_child_has_a_connection_of_its_own(lark: Emulator, fetched: Callable[[], int], ask: Ask) -> None:
     with Crowd(8, first=work.call) as crowd:
-        parents = crowd.one(PARENT, work.backend).value
+        parents = crowd.one(PARENT, work.backend_pid).value
         crowd.all(work.forget)
         values(crowd.all(work.call))
-        children = values(crowd.all(work.backend))
+        children = values(crowd.all(work.backend_pid))
         assert len({parents, *children}) == 9
-        assert crowd.one(PARENT, work.backend).value == parents
+        assert crowd.one(PARENT, work.backend_pid).value == parents
         crowd.leave()
         assert ask(CONNECTIONS) == [(1,)]
-        assert crowd.one(PARENT, work.backend).value == parents
+        assert crowd.one(PARENT, work.backend_pid).value == parents
         assert crowd.one(PARENT, work.forget).error == ""
         assert crowd.one(PARENT, work.call).value == 0
     assert fetched() == 1

@@ -65,7 +65,7 @@ def test_nobody_holds_a_connection_while_waiting(
 ) -> None:
     lark.fault(path=TOKEN_PATH, delay_ms=3000)
     with Crowd(MANY) as crowd:
-        assert len(set(values(crowd.all(work.backend)))) == MANY
+        assert len(set(values(crowd.all(work.backend_pid)))) == MANY
         crowd.begin(work.call)
         wait_until(fetched)
         busy, inside = [], []

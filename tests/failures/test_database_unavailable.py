@@ -32,11 +32,11 @@ def test_a_stream_of_messages_goes_on(
 ) -> None:
     stream = Stream()
     with stream.running():
-        stream.goes_on()
+        stream.wait_for_more()
         assert fetched() == 1
         getattr(server, how)()
         for _ in range(3):
-            stream.goes_on()
+            stream.wait_for_more()
         assert fetched() > 1
         assert len(warnings(caplog)) == 1
         (server.resume if how == "pause" else server.start)()
@@ -60,10 +60,10 @@ def test_the_registry_may_be_unavailable_too(
     monkeypatch.setattr(credentials, "_CACHE_SECONDS", 0.0)
     stream = Stream()
     with stream.running():
-        stream.goes_on()
+        stream.wait_for_more()
         server.stop()
-        stream.goes_on()
-        stream.goes_on()
+        stream.wait_for_more()
+        stream.wait_for_more()
     assert stream.failed == []
     assert len(warnings(caplog)) == 1  # though registry and tokens are both unavailable
 

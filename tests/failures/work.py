@@ -91,7 +91,7 @@ def rotate_and_stop(keys: str, after: int) -> int:
     return len(ApplicationManager(keys=stopping).reseal())
 
 
-def backend() -> int:
+def backend_pid() -> int:
     """The database's process that serves this one's pooled connection."""
     with engine(urls.database()).connect() as connection:
         return int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
@@ -151,7 +151,7 @@ def many_async_clients(count: int) -> int:
     return asyncio.run(each())
 
 
-def unknown_users(count: int) -> int:
+def call_without_tokens(count: int) -> int:
     """Calls all at once in one event loop, each by a client that has to ask the database."""
 
     async def call() -> None:

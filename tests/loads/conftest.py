@@ -21,8 +21,8 @@ QUICK: dict[str, Any] = {"settle_after": 0.3, "token_window": 0.0}
 
 
 @dataclass
-class Place:
-    """A table, and what stands in it."""
+class LoadTable:
+    """A table, and what is in it."""
 
     lark: Emulator
     app_token: str
@@ -75,7 +75,7 @@ def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tm
 
 
 @pytest.fixture
-def place(lark: Emulator) -> Place:
+def place(lark: Emulator) -> LoadTable:
     bitable = LarkServiceClient().clouddoc.bitable
     app_token = bitable.create_app("Loads").data["app"]["app_token"]
     fields: list[Any] = [
@@ -83,11 +83,11 @@ def place(lark: Emulator) -> Place:
         {"field_name": "No", "type": 2},
         {"field_name": "Mark", "type": 1},
     ]
-    return Place(lark, app_token, bitable.create_table(app_token, "Rows", fields=fields).data["table_id"])
+    return LoadTable(lark, app_token, bitable.create_table(app_token, "Rows", fields=fields).data["table_id"])
 
 
 @pytest.fixture
-def neighbour(lark: Emulator, place: Place) -> Iterator[LarkServiceClient]:
+def neighbour(lark: Emulator, place: LoadTable) -> Iterator[LarkServiceClient]:
     """A client of another app that may write the table as well."""
     other = lark.add_app()
     lark.share_base(place.app_token, other["app_id"])

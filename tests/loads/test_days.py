@@ -20,7 +20,7 @@ from lark_provider.storage.engine import transaction
 from lark_provider.storage.migrate import ready_engine
 from lark_provider.storage.tables import ledger
 from tests.loads.attempts import Attempts
-from tests.loads.conftest import CREATE, Place
+from tests.loads.conftest import CREATE, LoadTable
 
 SHANGHAI, NEW_YORK, TOKYO = "Asia/Shanghai", "America/New_York", "Asia/Tokyo"
 FIRST = dt.date(2026, 3, 7)  # clocks in New York are changed on the 8th
@@ -31,15 +31,15 @@ each_validate = pytest.mark.parametrize("validate", ["chunk", "all"])
 
 
 @pytest.fixture
-def dated(lark: Emulator) -> Place:
+def dated(lark: Emulator) -> LoadTable:
     """A table with a date field, in a base of the emulator's own zone, Asia/Shanghai."""
     bitable = LarkServiceClient().clouddoc.bitable
     app_token = bitable.create_app("Days").data["app"]["app_token"]
     fields: list[Any] = [{"field_name": "No", "type": 2}, {"field_name": "Day", "type": 5}]
-    return Place(lark, app_token, bitable.create_table(app_token, "Rows", fields=fields).data["table_id"])
+    return LoadTable(lark, app_token, bitable.create_table(app_token, "Rows", fields=fields).data["table_id"])
 
 
-def move(place: Place, zone: str) -> None:
+def move(place: LoadTable, zone: str) -> None:
     """Change the base's time zone, as a person does in Lark: its API cannot."""
     app = {"app_token": place.app_token, "name": "Days", "is_advanced": False, "time_zone": zone}
     place.lark.stub(
@@ -47,7 +47,7 @@ def move(place: Place, zone: str) -> None:
     )
 
 
-def count_settings_reads(place: Place) -> int:
+def count_settings_reads(place: LoadTable) -> int:
     """How often the base's settings were read."""
     return int(place.lark.state(summary=True)["by_endpoint"].get(APP, 0))
 
@@ -67,7 +67,7 @@ def break_off(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     raise OSError("the source is gone")
 
 
-def standing(place: Place, zone: str) -> list[dt.datetime]:
+def standing(place: LoadTable, zone: str) -> list[dt.datetime]:
     """Return what is in the table, by the clock of a zone."""
     return [row["Day"].astimezone(ZoneInfo(zone)).replace(tzinfo=None) for row in place.read_stored()]
 
@@ -90,7 +90,7 @@ def recorded_by_an_earlier_version(database: str) -> None:
 @pytest.mark.parametrize("own", [SHANGHAI, NEW_YORK, "Pacific/Auckland", "UTC"])
 @pytest.mark.parametrize("zone", [None, TOKYO])
 @pytest.mark.usefixtures("database")
-def test_a_sync_of_the_same_rows_finds_nothing_to_write(dated: Place, own: str, zone: str | None) -> None:
+def test_a_sync_of_the_same_rows_finds_nothing_to_write(dated: LoadTable, own: str, zone: str | None) -> None:
     move(dated, own)
     dated.load(days(5))
     assert standing(dated, own) == midnights(5)
@@ -100,7 +100,7 @@ def test_a_sync_of_the_same_rows_finds_nothing_to_write(dated: Place, own: str, 
 
 
 @pytest.mark.usefixtures("database")
-def test_a_load_writes_days_in_the_zone_that_it_was_given(dated: Place) -> None:
+def test_a_load_writes_days_in_the_zone_that_it_was_given(dated: LoadTable) -> None:
     dated.load(days(5), zone=TOKYO)
     assert standing(dated, TOKYO) == midnights(5)
     assert count_settings_reads(dated) == 0
@@ -108,7 +108,7 @@ def test_a_load_writes_days_in_the_zone_that_it_was_given(dated: Place) -> None:
 
 @each_validate
 @pytest.mark.usefixtures("database")
-def test_the_zone_is_read_once_and_only_for_days(dated: Place, validate: Validate) -> None:
+def test_the_zone_is_read_once_and_only_for_days(dated: LoadTable, validate: Validate) -> None:
     moments: list[dict[str, Any]] = [
         {"No": 0, "Day": MOMENT},
         {"No": 1, "Day": 1_772_000_000_000},
@@ -128,7 +128,7 @@ def test_the_zone_is_read_once_and_only_for_days(dated: Place, validate: Validat
 
 @each_validate
 @pytest.mark.usefixtures("database")
-def test_a_load_keeps_its_zone_though_the_base_is_moved(dated: Place, validate: Validate) -> None:
+def test_a_load_keeps_its_zone_though_the_base_is_moved(dated: LoadTable, validate: Validate) -> None:
     dated.lark.fault("POST", CREATE, skip=1, code=1254064, msg="DatetimeFieldConvFail")
     with pytest.raises(BulkWriteError):
         dated.load(days(25), validate=validate)
@@ -142,7 +142,7 @@ def test_a_load_keeps_its_zone_though_the_base_is_moved(dated: Place, validate: 
 
 @each_validate
 @pytest.mark.usefixtures("database")
-def test_a_restart_takes_the_zone_that_the_base_has_now(dated: Place, validate: Validate) -> None:
+def test_a_restart_takes_the_zone_that_the_base_has_now(dated: LoadTable, validate: Validate) -> None:
     dated.load(days(12), validate=validate)
     move(dated, NEW_YORK)
     dated.load(days(12), validate=validate, restart=1)
@@ -155,7 +155,7 @@ def test_a_restart_takes_the_zone_that_the_base_has_now(dated: Place, validate: 
 @each_validate
 @pytest.mark.parametrize("finished", [True, False])
 def test_loads_of_earlier_versions_keep_their_days(
-    dated: Place, database: str, validate: Validate, finished: bool
+    dated: LoadTable, database: str, validate: Validate, finished: bool
 ) -> None:
     # Without zone=, they began in UTC; what was sent is the same, and so is its digest.
     if finished:
@@ -172,7 +172,7 @@ def test_loads_of_earlier_versions_keep_their_days(
 
 
 @pytest.mark.usefixtures("database")
-def test_a_named_zone_wins_over_the_recorded_one(dated: Place) -> None:
+def test_a_named_zone_wins_over_the_recorded_one(dated: LoadTable) -> None:
     with pytest.raises(BulkWriteError):
         dated.load(break_off(days(20)))
     with pytest.raises(ConflictError, match="Row 1 of the source"):
@@ -181,7 +181,7 @@ def test_a_named_zone_wins_over_the_recorded_one(dated: Place) -> None:
 
 
 @pytest.mark.usefixtures("database")
-def test_rows_that_were_converted_by_another_zone_are_not_sent(dated: Place) -> None:
+def test_rows_that_were_converted_by_another_zone_are_not_sent(dated: LoadTable) -> None:
     def source() -> Iterator[dict[str, Any]]:
         yield from days(1000)
         # These rows are converted by now. Another attempt is faster, and the base was moved before it.
@@ -198,7 +198,9 @@ def test_rows_that_were_converted_by_another_zone_are_not_sent(dated: Place) -> 
 
 @each_validate
 @pytest.mark.usefixtures("database")
-def test_an_app_that_may_not_read_the_base_is_told_of_zone(dated: Place, validate: Validate) -> None:
+def test_an_app_that_may_not_read_the_base_is_told_to_pass_a_zone(
+    dated: LoadTable, validate: Validate
+) -> None:
     dated.lark.fault("GET", f"/open-apis/bitable/v1/apps/{dated.app_token}", status=403, code=91403, times=9)
     with pytest.raises(PermissionDeniedError, match="zone=") as caught:
         dated.load(days(3), validate=validate)
@@ -207,7 +209,7 @@ def test_an_app_that_may_not_read_the_base_is_told_of_zone(dated: Place, validat
 
 
 @pytest.mark.usefixtures("database")
-def test_days_in_a_base_without_a_zone_begin_in_utc(dated: Place) -> None:
+def test_days_in_a_base_without_a_zone_begin_in_utc(dated: LoadTable) -> None:
     move(dated, "Mars/Olympus")
     dated.load(days(3))
     assert standing(dated, "UTC") == midnights(3)
@@ -216,7 +218,7 @@ def test_days_in_a_base_without_a_zone_begin_in_utc(dated: Place) -> None:
 
 @each_validate
 @pytest.mark.usefixtures("database")
-def test_naive_datetimes_still_need_a_zone(dated: Place, validate: Validate) -> None:
+def test_naive_datetimes_still_need_a_zone(dated: LoadTable, validate: Validate) -> None:
     rows = [{"No": 1, "Day": FIRST}, {"No": 2, "Day": dt.datetime(2026, 3, 8)}, {"No": 3, "Day": MOMENT}]  # noqa: DTZ001
     with pytest.raises(
         InvalidRequestError, match="row 2, field 'Day': must be an aware datetime unless zone="
@@ -227,7 +229,7 @@ def test_naive_datetimes_still_need_a_zone(dated: Place, validate: Validate) -> 
     assert standing(dated, SHANGHAI)[0] == midnights(1)[0]
 
 
-def test_a_load_that_is_killed_anywhere_has_days_of_one_zone(dated: Place, database: str) -> None:
+def test_a_load_that_is_killed_anywhere_has_days_of_one_zone(dated: LoadTable, database: str) -> None:
     rows, seen = 5, set[str]()
     with Attempts({"LARK_DATABASE_URL": database}, "tests.loads.dated") as attempts:
         for at in range(1, 16):
@@ -241,7 +243,7 @@ def test_a_load_that_is_killed_anywhere_has_days_of_one_zone(dated: Place, datab
                 "app_token": dated.app_token, "table_id": table,
             }  # fmt: skip
             attempts.run({**spec, "at": at, "signal": int(signal.SIGKILL)})
-            place = Place(dated.lark, dated.app_token, table)
+            place = LoadTable(dated.lark, dated.app_token, table)
             begun = len(place.ids())
             move(dated, NEW_YORK)
             assert attempts.run(spec).get("written") == rows, at

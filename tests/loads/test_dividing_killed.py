@@ -18,7 +18,7 @@ BAD, ROWS = [2, 17], 20
 
 
 @pytest.mark.parametrize("replay", ["same", "1254608"])
-def test_killed_at_any_point_each_row_stands_once(lark: Emulator, database: str, replay: str) -> None:
+def test_killed_at_any_point_each_row_is_written_once(lark: Emulator, database: str, replay: str) -> None:
     lark.settings(rate_limits=False, client_token_replay=replay)
     bitable = LarkServiceClient().clouddoc.bitable
     app_token = bitable.create_app("Killed").data["app"]["app_token"]

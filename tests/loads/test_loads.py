@@ -1,4 +1,4 @@
-"""Loads that are called again: what stands is skipped, what has changed is an error."""
+"""Loads that are called again: what is written is skipped, what has changed is an error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lark_provider.errors import (
     StorageError,
 )
 from lark_provider.storage import ledger_admin, migrate, urls
-from tests.loads.conftest import CREATE, Place, rows
+from tests.loads.conftest import CREATE, LoadTable, rows
 
 Do = Callable[[Callable[[Any], Any]], Any]
 pytestmark = pytest.mark.usefixtures("database")
@@ -31,7 +31,7 @@ def failing(count: int, error: Exception) -> Iterator[dict[str, Any]]:
     raise error
 
 
-def test_a_load_that_is_done_writes_nothing_more(place: Place, do: Do) -> None:
+def test_a_load_that_is_done_writes_nothing_more(place: LoadTable, do: Do) -> None:
     def load(client: Any) -> Any:
         return client.clouddoc.bitable.bulk_insert(
             place.app_token, place.table_id, rows(25), chunk_size=10, idempotency_key="load"
@@ -44,20 +44,22 @@ def test_a_load_that_is_done_writes_nothing_more(place: Place, do: Do) -> None:
     assert (place.requests(), place.read_stored()) == (3, rows(25))
 
 
-def test_loads_of_other_keys_tables_and_apps_are_others(place: Place, neighbour: LarkServiceClient) -> None:
+def test_loads_of_other_keys_tables_and_apps_are_others(
+    place: LoadTable, neighbour: LarkServiceClient
+) -> None:
     place.load(rows(5))
     place.load(rows(5), "other")
     neighbour.clouddoc.bitable.bulk_insert(place.app_token, place.table_id, rows(5), idempotency_key="load")
     assert len(place.read_stored()) == 15
 
 
-def test_a_load_without_a_key_is_another_each_time(place: Place) -> None:
+def test_a_load_without_a_key_is_another_each_time(place: LoadTable) -> None:
     for _ in range(2):
         place.bitable.bulk_insert(place.app_token, place.table_id, rows(5))
     assert len(place.read_stored()) == 10
 
 
-def test_a_retry_goes_on_where_the_source_failed(place: Place) -> None:
+def test_a_retry_goes_on_where_the_source_failed(place: LoadTable) -> None:
     with pytest.raises(BulkWriteError, match="20 records are written; chunk 2") as stopped:
         place.load(failing(25, OSError("the database is unavailable")))
     assert (stopped.value.written, stopped.value.retryable) == (20, True)
@@ -66,7 +68,7 @@ def test_a_retry_goes_on_where_the_source_failed(place: Place) -> None:
     assert place.read_stored() == rows(25)
 
 
-def test_the_chunk_size_of_the_first_attempt_is_kept(place: Place) -> None:
+def test_the_chunk_size_of_the_first_attempt_is_kept(place: LoadTable) -> None:
     with pytest.raises(BulkWriteError):
         place.load(failing(25, OSError()))
     result = place.load(rows(25), chunk_size=7)
@@ -74,7 +76,7 @@ def test_the_chunk_size_of_the_first_attempt_is_kept(place: Place) -> None:
     assert place.read_stored() == rows(25)
 
 
-def test_the_order_of_columns_is_not_a_change(place: Place) -> None:
+def test_the_order_of_columns_is_not_a_change(place: LoadTable) -> None:
     place.load(rows(5))
     turned = [dict(reversed(row.items())) for row in rows(5)]
     assert place.load(turned).replayed == 5
@@ -83,14 +85,14 @@ def test_the_order_of_columns_is_not_a_change(place: Place) -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        (rows(25, r13="other"), "Row 14 of the source is not what load .* 25 rows stand"),
+        (rows(25, r13="other"), "Row 14 of the source is not what load .* 25 rows are already written"),
         (rows(24), "Row 25 of the source|ends after 24 rows"),
         (rows(20), "ends after 20 rows, and 25 rows .* row 21 is missing"),
         (rows(26), "Row 26 of the source is not what"),
         (list(reversed(rows(25))), "Row 1 of the source"),
     ],
 )
-def test_a_source_that_has_changed_since_is_an_error(place: Place, source: Any, words: str) -> None:
+def test_a_source_that_has_changed_since_is_an_error(place: LoadTable, source: Any, words: str) -> None:
     place.load(rows(25))
     with pytest.raises(ConflictError, match=words) as error:
         place.load(source)
@@ -98,7 +100,7 @@ def test_a_source_that_has_changed_since_is_an_error(place: Place, source: Any, 
     assert place.read_stored() == rows(25)
 
 
-def test_rows_that_come_after_a_load_was_complete_are_an_error(place: Place) -> None:
+def test_rows_that_come_after_a_load_was_complete_are_an_error(place: LoadTable) -> None:
     place.load(rows(20))
     with pytest.raises(
         ConflictError, match=r"Row 21 of the source is new: load .* was complete with 20 rows"
@@ -107,7 +109,7 @@ def test_rows_that_come_after_a_load_was_complete_are_an_error(place: Place) -> 
     assert place.read_stored() == rows(20)
 
 
-def test_a_value_that_does_not_fit_is_corrected_and_the_load_goes_on(place: Place) -> None:
+def test_a_value_that_does_not_fit_is_corrected_and_the_load_goes_on(place: LoadTable) -> None:
     wrong = rows(25)
     wrong[13]["No"] = "thirteen"
     with pytest.raises(BulkWriteError, match="row 14, field 'No'"):
@@ -116,7 +118,7 @@ def test_a_value_that_does_not_fit_is_corrected_and_the_load_goes_on(place: Plac
     assert place.read_stored() == rows(25)
 
 
-def test_a_chunk_that_lark_refused_may_change(place: Place, database: str) -> None:
+def test_a_chunk_that_lark_refused_may_change(place: LoadTable, database: str) -> None:
     place.lark.fault(path=CREATE, skip=1, code=1254060)
     with pytest.raises(BulkWriteError, match="1254060"):
         place.load(rows(25))
@@ -127,7 +129,7 @@ def test_a_chunk_that_lark_refused_may_change(place: Place, database: str) -> No
     assert place.read_stored() == corrected
 
 
-def test_a_request_that_lark_had_no_time_for_may_change(place: Place) -> None:
+def test_a_request_that_lark_had_no_time_for_may_change(place: LoadTable) -> None:
     place.lark.fault(path=CREATE, status=429, code=99991400, times=99)
     bitable = LarkServiceClient(max_retries=0).clouddoc.bitable
     with pytest.raises(LarkError):
@@ -137,7 +139,7 @@ def test_a_request_that_lark_had_no_time_for_may_change(place: Place) -> None:
     assert place.read_stored() == rows(5, r1="other")
 
 
-def test_a_column_that_was_renamed_is_an_error(place: Place) -> None:
+def test_a_column_that_was_renamed_is_an_error(place: LoadTable) -> None:
     with pytest.raises(BulkWriteError):
         place.load(failing(15, OSError()))
     fields = {one["field_name"]: one for one in place.bitable.list_fields(place.app_token, place.table_id)}
@@ -151,7 +153,7 @@ def test_a_column_that_was_renamed_is_an_error(place: Place) -> None:
 
 
 def test_a_restart_deletes_what_the_load_wrote_and_nothing_else(
-    place: Place, neighbour: LarkServiceClient
+    place: LoadTable, neighbour: LarkServiceClient
 ) -> None:
     place.load(rows(25))
     others = neighbour.clouddoc.bitable.create_record(place.app_token, place.table_id, {"No": 99})
@@ -167,7 +169,7 @@ def test_a_restart_deletes_what_the_load_wrote_and_nothing_else(
 
 
 @pytest.mark.parametrize("drop", ["before", "after"])
-def test_a_restart_that_was_interrupted_goes_on(place: Place, drop: str) -> None:
+def test_a_restart_that_was_interrupted_goes_on(place: LoadTable, drop: str) -> None:
     place.load(rows(25))
     place.lark.fault(path="*/records/batch_delete", skip=1, code=1254302)
     with pytest.raises(LarkError, match="1254302"):
@@ -184,7 +186,7 @@ def test_a_restart_that_was_interrupted_goes_on(place: Place, drop: str) -> None
 
 
 def test_a_restart_deletes_what_an_earlier_attempt_writes_while_it_waits(
-    place: Place, caplog: pytest.LogCaptureFixture
+    place: LoadTable, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The earlier attempt is still running: it has the table, and ends before the restart gets it."""
     caplog.set_level("INFO", logger="lark_provider")
@@ -209,7 +211,7 @@ def test_a_restart_deletes_what_an_earlier_attempt_writes_while_it_waits(
     assert [one["Name"] for one in stored if one["No"] == 7] in (["row 7", "other"], ["other", "row 7"])
 
 
-def test_a_restart_that_two_attempts_make_at_once_deletes_once(place: Place) -> None:
+def test_a_restart_that_two_attempts_make_at_once_deletes_once(place: LoadTable) -> None:
     """The second one finds the load written again, under tokens that Lark knows."""
     place.load(rows(25))
     with ThreadPoolExecutor(2) as pool:
@@ -220,7 +222,7 @@ def test_a_restart_that_two_attempts_make_at_once_deletes_once(place: Place) -> 
 
 
 @pytest.mark.parametrize("restart", [0, 1])
-def test_an_attempt_whose_load_was_restarted_writes_nothing(place: Place, restart: int) -> None:
+def test_an_attempt_whose_load_was_restarted_writes_nothing(place: LoadTable, restart: int) -> None:
     """Who restarted it was killed; the tokens of the other attempt are those of records that were deleted."""
     place.load(rows(25))
 
@@ -240,7 +242,7 @@ def test_an_attempt_whose_load_was_restarted_writes_nothing(place: Place, restar
     assert place.read_stored() == rows(25)
 
 
-def test_an_attempt_whose_load_was_forgotten_writes_nothing(place: Place, database: str) -> None:
+def test_an_attempt_whose_load_was_forgotten_writes_nothing(place: LoadTable, database: str) -> None:
     url = urls.parse(database, "test")
 
     def slow() -> Iterator[dict[str, Any]]:
@@ -253,13 +255,13 @@ def test_an_attempt_whose_load_was_forgotten_writes_nothing(place: Place, databa
     assert ledger_admin.entries(url) == []
 
 
-def test_an_empty_source_is_a_load(place: Place) -> None:
+def test_an_empty_source_is_a_load(place: LoadTable) -> None:
     assert place.load([]).written == 0
     with pytest.raises(ConflictError, match="Row 1 of the source is new"):
         place.load(rows(1))
 
 
-def test_values_that_are_not_converted_are_loaded_as_well(place: Place) -> None:
+def test_values_that_are_not_converted_are_loaded_as_well(place: LoadTable) -> None:
     place.load(rows(15), convert=False)
     assert place.load(rows(15), convert=False).replayed == 15
     with pytest.raises(LarkError, match="Record 3 of the source must be serialisable as JSON"):
@@ -275,26 +277,30 @@ def test_values_that_are_not_converted_are_loaded_as_well(place: Place) -> None:
         ({"table_wait": "long"}, "table_wait must be a number of seconds"),
     ],
 )
-def test_invalid_options_are_refused(place: Place, options: dict[str, Any], words: str) -> None:
+def test_invalid_options_are_refused(place: LoadTable, options: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidRequestError, match=words):
         place.load(rows(3), **options)
     assert place.requests() == 0
 
 
-def test_a_row_without_its_key_is_refused(place: Place) -> None:
+def test_a_row_without_its_key_is_refused(place: LoadTable) -> None:
     with pytest.raises(InvalidRequestError, match="Record 2 of the source must have a value in 'Name'"):
         place.load([{"Name": "a", "No": 1}, {"No": 2}], key_fields=["No", "Name"])
     assert place.requests() == 0
 
 
-def test_a_database_without_the_tables_stops_a_load_and_says_what_to_do(place: Place, database: str) -> None:
+def test_a_database_without_the_tables_stops_a_load_and_says_what_to_do(
+    place: LoadTable, database: str
+) -> None:
     migrate.downgrade(urls.parse(database, "test"), "0003")
     with pytest.raises(StorageError, match=r"is behind on migrations.* db upgrade"):
         place.load(rows(3))
     assert place.requests() == 0
 
 
-def test_a_load_is_resumed_with_one_line_in_the_log(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_load_is_resumed_with_one_line_in_the_log(
+    place: LoadTable, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(BulkWriteError):
         place.load(failing(25, OSError()))
     with caplog.at_level(logging.INFO):

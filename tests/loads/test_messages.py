@@ -155,7 +155,7 @@ def test_an_unknown_policy_is_refused(lark: Emulator) -> None:
         say(on_unknown="retry")
 
 
-def test_a_database_that_is_away_never_stops_a_message(
+def test_a_database_that_is_unavailable_never_stops_a_message(
     lark: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("LARK_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")

@@ -10,7 +10,7 @@ import pytest
 
 from lark_provider import LarkServiceClient
 from lark_provider.cli.__main__ import main
-from tests.loads.conftest import Place
+from tests.loads.conftest import LoadTable
 
 PAGE = (Path(__file__).parents[2] / "docs" / "en" / "how-to" / "loads.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -18,7 +18,7 @@ LINK = "https://example.feishu.cn/base/bascn…?table=tbl…"
 pytestmark = pytest.mark.usefixtures("database")
 
 
-def test_the_load_of_the_page_happens_once(capsys: pytest.CaptureFixture[str], place: Place) -> None:
+def test_the_load_of_the_page_happens_once(capsys: pytest.CaptureFixture[str], place: LoadTable) -> None:
     url = f"/bitable/v1/apps/{place.app_token}/tables/{place.table_id}/fields"
     for name in ("Order", "Status"):
         kind = 2 if name == "Order" else 1

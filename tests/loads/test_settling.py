@@ -18,7 +18,7 @@ from lark_provider.errors import (
     PermissionDeniedError,
 )
 from lark_provider.storage import ledger_admin, migrate, urls
-from tests.loads.conftest import CREATE, QUICK, Place, rows
+from tests.loads.conftest import CREATE, QUICK, LoadTable, rows
 
 REPLAYS = ["same", "1254608", "1255006"]
 MODES: list[dict[str, Any]] = [
@@ -39,11 +39,11 @@ def database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     return url
 
 
-def without_marks(place: Place) -> list[dict[str, Any]]:
+def without_marks(place: LoadTable) -> list[dict[str, Any]]:
     return [{name: one[name] for name in ("No", "Name")} for one in place.read_stored()]
 
 
-def lose(place: Place, drop: str, skip: int = 1, **options: Any) -> None:
+def lose(place: LoadTable, drop: str, skip: int = 1, **options: Any) -> None:
     """Load, and lose a chunk's request or answer for good: the second one's by default."""
     late: dict[str, Any] = {"late_s": 0.2} if drop == "late" else {}
     place.lark.fault(path=CREATE, skip=skip, times=99, drop=drop, **late)
@@ -64,7 +64,9 @@ def lose(place: Place, drop: str, skip: int = 1, **options: Any) -> None:
 
 @pytest.mark.parametrize("drop", ["before", "after", "late"])
 @pytest.mark.parametrize("mode", range(len(MODES)))
-def test_the_next_attempt_settles_a_chunk_whose_answer_was_lost(place: Place, drop: str, mode: int) -> None:
+def test_the_next_attempt_settles_a_chunk_whose_answer_was_lost(
+    place: LoadTable, drop: str, mode: int
+) -> None:
     place.lark.settings(client_token_replay=REPLAYS[mode % 3])
     lose(place, drop, **MODES[mode])
     result = place.load(rows(25), **QUICK, **MODES[mode])
@@ -75,7 +77,7 @@ def test_the_next_attempt_settles_a_chunk_whose_answer_was_lost(place: Place, dr
 
 
 @pytest.mark.parametrize("drop", ["after", "late"])
-def test_both_clients_settle(place: Place, do: Do, drop: str) -> None:
+def test_both_clients_settle(place: LoadTable, do: Do, drop: str) -> None:
     lose(place, drop)
 
     def load(client: Any) -> Any:
@@ -89,7 +91,7 @@ def test_both_clients_settle(place: Place, do: Do, drop: str) -> None:
 
 @pytest.mark.parametrize("replay", REPLAYS)
 @pytest.mark.parametrize("drop", ["before", "after", "late"])
-def test_within_the_window_it_is_sent_again_under_its_token(place: Place, replay: str, drop: str) -> None:
+def test_within_the_window_it_is_sent_again_under_its_token(place: LoadTable, replay: str, drop: str) -> None:
     place.lark.settings(client_token_replay=replay)
     lose(place, drop)
     result = place.load(rows(25), token_window=60.0, settle_after=0.5)
@@ -98,7 +100,7 @@ def test_within_the_window_it_is_sent_again_under_its_token(place: Place, replay
 
 
 @pytest.mark.parametrize("replay", REPLAYS)
-def test_an_answer_lost_once_is_settled_by_the_same_call(place: Place, replay: str) -> None:
+def test_an_answer_lost_once_is_settled_by_the_same_call(place: LoadTable, replay: str) -> None:
     place.lark.settings(client_token_replay=replay)
     place.lark.fault(path=CREATE, skip=1, drop="after")
     result = place.load(rows(25), token_window=60.0, settle_after=0.5)
@@ -109,7 +111,7 @@ def test_an_answer_lost_once_is_settled_by_the_same_call(place: Place, replay: s
 @pytest.mark.parametrize("mode", MODES[:2], ids=["scan", "keys"])
 @pytest.mark.parametrize("drop", ["before", "after"])
 def test_a_changed_source_waits_until_the_chunk_is_decided(
-    place: Place, drop: str, mode: dict[str, Any]
+    place: LoadTable, drop: str, mode: dict[str, Any]
 ) -> None:
     lose(place, drop, **mode)
     changed = rows(25, r15="other")
@@ -117,13 +119,13 @@ def test_a_changed_source_waits_until_the_chunk_is_decided(
         assert place.load(changed, **QUICK, **mode).written == 25
         assert place.read_stored() == changed
         return
-    with pytest.raises(ConflictError, match=r"Row 16 of the source .* 20 rows stand"):
+    with pytest.raises(ConflictError, match=r"Row 16 of the source .* 20 rows are already written"):
         place.load(changed, **QUICK, **mode)
     assert place.load(rows(25), **QUICK, **mode).written == 25
     assert place.read_stored() == rows(25)
 
 
-def test_one_row_seen_means_that_the_chunk_stands(place: Place) -> None:
+def test_one_row_seen_means_that_the_chunk_was_written(place: LoadTable) -> None:
     lose(place, "after")
     ids = place.ids()
     for record_id in ids[10:19]:  # people delete nine of its ten rows, and change the last one's name
@@ -134,7 +136,7 @@ def test_one_row_seen_means_that_the_chunk_stands(place: Place) -> None:
 
 @pytest.mark.parametrize("mode", MODES[:2], ids=["scan", "keys"])
 def test_the_number_of_records_decides_nothing(
-    place: Place, neighbour: LarkServiceClient, mode: dict[str, Any]
+    place: LoadTable, neighbour: LarkServiceClient, mode: dict[str, Any]
 ) -> None:
     lose(place, "before", **mode)
     bitable = neighbour.clouddoc.bitable
@@ -143,14 +145,14 @@ def test_the_number_of_records_decides_nothing(
     assert [one for one in place.read_stored() if "No" in one] == rows(25)
 
 
-def test_the_same_rows_of_another_load_are_not_taken_for_the_chunk(place: Place) -> None:
+def test_the_same_rows_of_another_load_are_not_taken_for_the_chunk(place: LoadTable) -> None:
     lose(place, "before")
     place.load(rows(25), "other", **QUICK)
     assert place.load(rows(25), **QUICK).replayed == 10
     assert len(place.read_stored()) == 50
 
 
-def test_records_of_ours_that_match_nothing_are_named(place: Place) -> None:
+def test_records_of_ours_that_match_nothing_are_named(place: LoadTable) -> None:
     lose(place, "before")
     made = place.bitable.create_record(place.app_token, place.table_id, {"Name": "of another job"})
     with pytest.raises(BulkWriteError, match=made.data["record"]["record_id"]) as error:
@@ -163,7 +165,7 @@ def test_records_of_ours_that_match_nothing_are_named(place: Place) -> None:
     assert place.read_stored() == rows(25)
 
 
-def test_the_clocks_of_lark_and_of_the_database_may_differ_by_days(place: Place) -> None:
+def test_the_clocks_of_lark_and_of_the_database_may_differ_by_days(place: LoadTable) -> None:
     place.lark.advance(5 * 86_400)
     lose(place, "after")
     assert place.load(rows(25), **QUICK).replayed == 20
@@ -171,14 +173,14 @@ def test_the_clocks_of_lark_and_of_the_database_may_differ_by_days(place: Place)
 
 
 @pytest.mark.parametrize("drop", ["before", "after", "late"])
-def test_a_restart_settles_first(place: Place, drop: str) -> None:
+def test_a_restart_settles_first(place: LoadTable, drop: str) -> None:
     lose(place, drop)
     changed = rows(25, r3="other")
     assert place.load(changed, restart=1, **QUICK).replayed == 0
     assert place.read_stored() == changed
 
 
-def test_a_source_that_ends_before_an_uncertain_chunk(place: Place) -> None:
+def test_a_source_that_ends_before_an_uncertain_chunk(place: LoadTable) -> None:
     lose(place, "after")
     with pytest.raises(ConflictError, match="ends after 10 rows, and 20 rows"):
         place.load(rows(10), **QUICK)
@@ -190,7 +192,7 @@ def test_a_source_that_ends_before_an_uncertain_chunk(place: Place) -> None:
 @pytest.mark.parametrize("mode", [*MODES[:2], MODES[3]], ids=["scan", "keys", "marker"])
 @pytest.mark.parametrize("skip", [0, 1])
 def test_an_app_that_suddenly_sees_nothing_decides_nothing(
-    place: Place, lark: Emulator, mode: dict[str, Any], skip: int
+    place: LoadTable, lark: Emulator, mode: dict[str, Any], skip: int
 ) -> None:
     lose(place, "after", skip=skip, **mode)
     lark.limit_base(place.app_token, sees="none")
@@ -204,7 +206,7 @@ def test_an_app_that_suddenly_sees_nothing_decides_nothing(
 @pytest.mark.parametrize("settings", [{"search_total": "absent"}, {"search_total": "stale"}])
 @pytest.mark.parametrize("drop", ["before", "after"])
 def test_a_total_that_is_wrong_or_missing_does_not_matter(
-    place: Place, lark: Emulator, settings: dict[str, Any], drop: str
+    place: LoadTable, lark: Emulator, settings: dict[str, Any], drop: str
 ) -> None:
     lark.settings(**settings)
     lose(place, drop)
@@ -212,7 +214,7 @@ def test_a_total_that_is_wrong_or_missing_does_not_matter(
     assert place.read_stored() == rows(25)
 
 
-def test_reads_that_are_stale_for_less_than_is_waited_do_not_matter(place: Place, lark: Emulator) -> None:
+def test_reads_that_are_stale_for_less_than_is_waited_do_not_matter(place: LoadTable, lark: Emulator) -> None:
     lark.settings(stale_reads_s=0.2)
     lose(place, "after")
     assert place.load(rows(25), token_window=0.0, settle_after=1.0).replayed == 20
@@ -220,7 +222,7 @@ def test_reads_that_are_stale_for_less_than_is_waited_do_not_matter(place: Place
     assert place.read_stored() == rows(25)
 
 
-def test_pages_that_end_early_decide_nothing(place: Place, lark: Emulator) -> None:
+def test_pages_that_end_early_decide_nothing(place: LoadTable, lark: Emulator) -> None:
     lose(place, "after")
     short = '{"code": 0, "msg": "success", "data": {"items": [], "has_more": false, "total": 20}}'
     lark.fault(path="*/records/search", status=200, body=short, times=99)
@@ -232,7 +234,7 @@ def test_pages_that_end_early_decide_nothing(place: Place, lark: Emulator) -> No
     assert place.read_stored() == rows(25)
 
 
-def test_a_token_that_lark_always_knows_ends_with_an_error(place: Place) -> None:
+def test_a_token_that_lark_always_knows_ends_with_an_error(place: LoadTable) -> None:
     place.lark.fault(path=CREATE, times=99, status=403, code=1254608)
     with pytest.raises(LarkError, match="1254608"):
         place.load(rows(5), **QUICK)
@@ -241,7 +243,7 @@ def test_a_token_that_lark_always_knows_ends_with_an_error(place: Place) -> None
     assert place.read_stored() == rows(5)
 
 
-def test_an_uncertain_load_is_listed(place: Place, database: str) -> None:
+def test_an_uncertain_load_is_listed(place: LoadTable, database: str) -> None:
     lose(place, "after")
     (load,) = ledger_admin.entries(urls.parse(database, "test"))
     assert (load.state, load.written, load.uncertain) == ("pending", 10, 1)

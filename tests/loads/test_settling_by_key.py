@@ -10,7 +10,7 @@ import pytest
 from lark_provider import LarkServiceClient
 from lark_provider.errors import BulkOutcomeUnknownError, InvalidRequestError
 from lark_provider.storage import ledger_admin, migrate, urls
-from tests.loads.conftest import CREATE, QUICK, Place
+from tests.loads.conftest import CREATE, QUICK, LoadTable
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     return url
 
 
-def lose_an_answer(place: Place, source: list[dict[str, Any]], **options: Any) -> None:
+def lose_an_answer(place: LoadTable, source: list[dict[str, Any]], **options: Any) -> None:
     place.lark.fault(path=CREATE, times=99, drop="after")
     with pytest.raises(BulkOutcomeUnknownError):
         LarkServiceClient(max_retries=0).clouddoc.bitable.bulk_insert(
@@ -33,7 +33,7 @@ def lose_an_answer(place: Place, source: list[dict[str, Any]], **options: Any) -
 
 @pytest.mark.parametrize("precision", ["kept", "formatter"])
 @pytest.mark.parametrize("keys", [[0.1 + 0.2, 1 / 3], [1e16, 123456789012345678.0], [2.5, 1.125]])
-def test_a_chunk_with_fractions_as_keys_is_found(place: Place, keys: list[float], precision: str) -> None:
+def test_a_chunk_with_fractions_as_keys_is_found(place: LoadTable, keys: list[float], precision: str) -> None:
     """Their text had fifteen digits, which no such number equals: the chunk was written twice."""
     place.lark.settings(number_precision=precision)
     source = [{"No": key, "Name": f"row {place}"} for place, key in enumerate(keys)]
@@ -42,7 +42,7 @@ def test_a_chunk_with_fractions_as_keys_is_found(place: Place, keys: list[float]
     assert len(place.ids()) == len(keys)
 
 
-def test_a_chunk_with_blanks_around_its_keys_is_found(place: Place) -> None:
+def test_a_chunk_with_blanks_around_its_keys_is_found(place: LoadTable) -> None:
     """Lark may trim texts, so that no record has the key that was sent."""
     place.lark.settings(text_ends="trimmed")
     source = [{"Name": f" {name} ", "No": place} for place, name in enumerate("abc")]
@@ -51,7 +51,7 @@ def test_a_chunk_with_blanks_around_its_keys_is_found(place: Place) -> None:
     assert len(place.ids()) == 3
 
 
-def test_a_chunk_is_found_though_others_have_deleted_its_first_records(place: Place) -> None:
+def test_a_chunk_is_found_though_others_have_deleted_its_first_records(place: LoadTable) -> None:
     """All its keys are looked for, and not those of its first rows alone."""
     source = [{"Name": f"{'long ' * 20}{number}", "No": number} for number in range(100)]
     lose_an_answer(place, source, chunk_size=100, key_fields=["Name"])
@@ -65,7 +65,7 @@ def test_a_chunk_is_found_though_others_have_deleted_its_first_records(place: Pl
     assert len(place.ids()) == 40
 
 
-def test_a_chunk_with_a_key_too_long_for_a_filter_is_found(place: Place) -> None:
+def test_a_chunk_with_a_key_too_long_for_a_filter_is_found(place: LoadTable) -> None:
     """Lark refused the filter, and no attempt could ever settle the chunk."""
     source = [{"Name": "x" * 5_000}]
     lose_an_answer(place, source, key_fields=["Name"])
@@ -73,7 +73,7 @@ def test_a_chunk_with_a_key_too_long_for_a_filter_is_found(place: Place) -> None
     assert len(place.ids()) == 1
 
 
-def test_a_filter_that_lark_refuses_becomes_a_scan(place: Place) -> None:
+def test_a_filter_that_lark_refuses_becomes_a_scan(place: LoadTable) -> None:
     source: list[dict[str, Any]] = [{"Name": "short", "No": 1}, {"Name": "y" * 5_000, "No": 2}]
     lose_an_answer(place, source, key_fields=["Name"])
     place.lark.fault(path="*/records/search", times=1, code=1254018)
@@ -98,14 +98,14 @@ def test_a_filter_that_lark_refuses_becomes_a_scan(place: Place) -> None:
         ({"marker_field": "Name"}, "the rows write it, too"),
     ],
 )
-def test_options_of_another_shape_are_named(place: Place, options: dict[str, Any], said: str) -> None:
+def test_options_of_another_shape_are_named(place: LoadTable, options: dict[str, Any], said: str) -> None:
     """The marker silently took the place of the rows' own values."""
     with pytest.raises(InvalidRequestError, match=said):
         place.load([{"Name": "a"}], **options)
     assert place.ids() == []
 
 
-def test_addresses_in_a_refusal_are_masked_in_the_ledger(place: Place, database: str) -> None:
+def test_addresses_in_a_refusal_are_masked_in_the_ledger(place: LoadTable, database: str) -> None:
     place.lark.fault(path=CREATE, times=1, code=1254015, msg="no value for ada@example.com")
     with pytest.raises(InvalidRequestError, match="ada@example"):
         place.load([{"Name": "a"}])

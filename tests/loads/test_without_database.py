@@ -8,10 +8,10 @@ import logging
 import pytest
 
 from lark_provider.errors import LarkAPIError
-from tests.loads.conftest import CREATE, Place, rows
+from tests.loads.conftest import CREATE, LoadTable, rows
 
 
-def test_one_line_says_what_is_not_guaranteed(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_line_says_what_is_not_guaranteed(place: LoadTable, caplog: pytest.LogCaptureFixture) -> None:
     place.lark.fault(path=CREATE, drop="after")
     assert place.load(rows(15)).written == 15
     assert place.load(rows(15)).replayed == 0  # Lark still knows the key
@@ -21,13 +21,13 @@ def test_one_line_says_what_is_not_guaranteed(place: Place, caplog: pytest.LogCa
     assert "writes its rows twice" in warned[0]
 
 
-def test_a_load_without_a_key_says_nothing(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_load_without_a_key_says_nothing(place: LoadTable, caplog: pytest.LogCaptureFixture) -> None:
     place.bitable.bulk_insert(place.app_token, place.table_id, rows(15))
     assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize(("count", "says"), [(15, True), (1, False)])
-def test_a_refused_value_says_how_its_row_is_found(place: Place, count: int, says: bool) -> None:
+def test_a_refused_value_says_how_its_row_is_found(place: LoadTable, count: int, says: bool) -> None:
     place.lark.fault(path=CREATE, code=1254015)
     with pytest.raises(LarkAPIError, match="1254015") as caught:
         place.load(rows(count))
@@ -35,7 +35,7 @@ def test_a_refused_value_says_how_its_row_is_found(place: Place, count: int, say
 
 
 @pytest.mark.parametrize("validate", ["chunk", "all"])
-def test_days_are_those_of_the_base_which_is_asked_once(place: Place, validate: str) -> None:
+def test_days_are_those_of_the_base_which_is_asked_once(place: LoadTable, validate: str) -> None:
     bitable = place.bitable
     bitable.create_field(place.app_token, place.table_id, "Day", 5)
     days = [{"No": number, "Day": f"2026-03-0{number + 1}"} for number in range(5)]
@@ -48,7 +48,7 @@ def test_days_are_those_of_the_base_which_is_asked_once(place: Place, validate: 
     ]
 
 
-def test_single_records_and_updates_have_the_same_days(place: Place) -> None:
+def test_single_records_and_updates_have_the_same_days(place: LoadTable) -> None:
     bitable, day = place.bitable, dt.date(2026, 3, 1)
     bitable.create_field(place.app_token, place.table_id, "Day", 5)
     made = bitable.create_record(place.app_token, place.table_id, {"No": 1, "Day": day})

@@ -18,19 +18,21 @@ from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.storage import urls
 from lark_provider.storage.table_leases import TableLeases
 from tests.loads.attempts import Attempts
-from tests.loads.conftest import Place, rows
+from tests.loads.conftest import LoadTable, rows
 from tests.services.postgres import OwnPostgres
 
 
-def leases(database: str, place: Place) -> TableLeases:
+def leases(database: str, place: LoadTable) -> TableLeases:
     return TableLeases(urls.parse(database, "test"), place.lark.base_url, "secret")
 
 
-def claimant(place: Place, owner: str, seconds: float) -> Claimant:
+def claimant(place: LoadTable, owner: str, seconds: float) -> Claimant:
     return Claimant(f"{place.app_token}/{place.table_id}", owner, f"load of {owner}", seconds)
 
 
-def test_another_writer_is_waited_for(place: Place, database: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_another_writer_is_waited_for(
+    place: LoadTable, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
     store, other = leases(database, place), claimant(place, "another", 60)
     assert isinstance(store.take(other), Lease)
     with ThreadPoolExecutor(1) as pool, caplog.at_level(logging.INFO):
@@ -47,7 +49,7 @@ def test_another_writer_is_waited_for(place: Place, database: str, caplog: pytes
 
 
 @pytest.mark.parametrize("work", ["insert", "update", "delete"])
-def test_after_a_time_it_is_not_waited_for_any_more(place: Place, database: str, work: str) -> None:
+def test_after_a_time_it_is_not_waited_for_any_more(place: LoadTable, database: str, work: str) -> None:
     store, other = leases(database, place), claimant(place, "another", 60)
     ids = place.load(rows(1), "first").record_ids
     store.take(other)
@@ -63,7 +65,7 @@ def test_after_a_time_it_is_not_waited_for_any_more(place: Place, database: str,
     assert place.read_stored() == rows(1)
 
 
-def test_a_lease_is_released_when_a_load_ends_or_fails(place: Place, database: str) -> None:
+def test_a_lease_is_released_when_a_load_ends_or_fails(place: LoadTable, database: str) -> None:
     def failing() -> Iterator[dict[str, Any]]:
         yield from rows(15)
         raise OSError
@@ -79,7 +81,7 @@ def test_a_lease_is_released_when_a_load_ends_or_fails(place: Place, database: s
         store.release(free)
 
 
-def test_who_lost_a_lease_learns_of_it(place: Place, database: str) -> None:
+def test_who_lost_a_lease_learns_of_it(place: LoadTable, database: str) -> None:
     store = leases(database, place)
     first, second = claimant(place, "first", 0.2), claimant(place, "second", 60)
     before = time.monotonic()
@@ -103,7 +105,7 @@ def test_who_lost_a_lease_learns_of_it(place: Place, database: str) -> None:
     assert not again.is_renewed
 
 
-def test_an_intent_is_kept_for_the_next_writer(place: Place, database: str) -> None:
+def test_an_intent_is_kept_for_the_next_writer(place: LoadTable, database: str) -> None:
     store = leases(database, place)
     first, second = claimant(place, "first", 0.2), claimant(place, "second", 60)
     assert store.intent(first.key) is None
@@ -124,7 +126,7 @@ def test_an_intent_is_kept_for_the_next_writer(place: Place, database: str) -> N
     assert store.intent(first.key) is None
 
 
-def test_eight_processes_write_one_table(place: Place, database: str) -> None:
+def test_eight_processes_write_one_table(place: LoadTable, database: str) -> None:
     place.lark.settings(rate_limits=False, write_ms=5)
     environ = {
         "LARK_APP_ID": place.lark.app_id,
@@ -149,7 +151,7 @@ def test_eight_processes_write_one_table(place: Place, database: str) -> None:
 
 
 def test_a_database_that_stops_is_waited_for(
-    own_postgres: OwnPostgres, place: Place, monkeypatch: pytest.MonkeyPatch
+    own_postgres: OwnPostgres, place: LoadTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lark_provider.storage import migrate
 
@@ -174,7 +176,9 @@ def test_a_database_that_stops_is_waited_for(
     )
 
 
-def test_a_wait_that_outlasts_the_lease_is_waited_for_and_not_shortened(place: Place, database: str) -> None:
+def test_a_wait_that_outlasts_the_lease_is_waited_for_and_not_shortened(
+    place: LoadTable, database: str
+) -> None:
     from lark_provider.api.clouddoc.loads.options import LoadOptions
     from lark_provider.api.clouddoc.loads.procedure import load
 

@@ -18,7 +18,7 @@ from tests.callbacks import mq
 from tests.callbacks.commands import gateway, ready
 from tests.callbacks.conftest import _closed_engines, database  # noqa: F401 - fixtures
 from tests.callbacks.consuming import consuming
-from tests.callbacks.parts import FakeSink, ask
+from tests.callbacks.parts import FakeSink, deliver
 from tests.callbacks.parts import gateway as in_process
 from tests.callbacks.pumping import pumping, read_stored
 from tests.failures.waiting import wait_until
@@ -107,7 +107,7 @@ def test_the_gateway_counts_what_it_stores_and_what_it_refuses(
 
 
 def test_a_click_that_no_sink_takes_is_counted_as_failed(counted: Counted) -> None:
-    answer, _ = ask(in_process(FakeSink("queue", ConnectionError("down"))))
+    answer, _ = deliver(in_process(FakeSink("queue", ConnectionError("down"))))
     assert answer.status == 200
     assert counted("lark_deliveries_failed_total", app=sender.APP, kind="click") == 1
     assert counted("lark_deliveries_stored_total") == 0
@@ -121,8 +121,8 @@ def test_a_handler_that_fails_is_counted(counted: Counted) -> None:
         await asyncio.sleep(3600)
         return b""
 
-    ask(in_process(handler=broken))
-    ask(in_process(handler=slow, deadline=0.5))
+    deliver(in_process(handler=broken))
+    deliver(in_process(handler=slow, deadline=0.5))
     assert counted("lark_handler_failures_total", kind="click", reason="exception") == 1
     assert counted("lark_handler_failures_total", kind="click", reason="timeout") == 1
 

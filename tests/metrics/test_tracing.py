@@ -93,7 +93,7 @@ def test_a_provider_that_records_nothing_costs_no_span(
     assert not tracing.is_on()
     steps = observing.tries(request("GET", "/open-apis/bot/v3/info"), Session())
     assert isinstance(steps, GeneratorType)
-    assert steps.gi_code is attempts.__code__  # nothing stands between
+    assert steps.gi_code is attempts.__code__  # nothing is between
 
 
 def test_opentelemetry_is_never_imported() -> None:

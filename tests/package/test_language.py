@@ -52,10 +52,12 @@ BANNED = (
     r"\brooms?\b(?! (?:for|is|in)\b)",
     r"\bwhat it costs\b",
     r"\bin trouble\b",
+    r"\b(?:chunk|segment|rows?|records?|everything|nothing) (?:that )?(?:stands?|stood)\b",
 )
 """Regular expressions, matched without regard to case in each line."""
 _KINDS = {".py", ".md", ".toml", ".sh", ".yml", ".yaml", ".mako", ""}
 _LEFT_OUT = ("requirements-dev.lock", "LICENSE", "CHANGELOG.md", "tests/package/test_language.py")
+_DEFINITION = re.compile(r"\s*(?:async def|def|class) ")
 _PATTERN = re.compile("|".join(f"(?:{phrase})" for phrase in BANNED), re.IGNORECASE)
 
 
@@ -71,10 +73,12 @@ def hits() -> list[str]:
     found = []
     for path in files():
         for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+            words = line.replace("_", " ") if _DEFINITION.match(line) else line
             found += [
                 f"{path.relative_to(ROOT)}:{number}: {match[0]!r} in: {line.strip()[:100]}"
-                for match in _PATTERN.finditer(line)
+                for match in _PATTERN.finditer(words)
             ]
+    found += [str(path.relative_to(ROOT)) for path in files() if _PATTERN.search(path.stem.replace("_", " "))]
     return found
 
 

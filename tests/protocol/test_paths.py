@@ -19,7 +19,7 @@ def test_a_path_that_could_lead_to_another_is_refused_whatever_makes_it_so(given
 
 
 @pytest.mark.parametrize("given", ["", "a", None, 1, b"/a", "/a\n", "/a\x7f"])
-def test_what_is_no_path_is_refused(given: object) -> None:
+def test_what_is_not_a_path_is_refused(given: object) -> None:
     with pytest.raises(InvalidRequestError, match="path must begin with / and be printable"):
         full_path(given)
 
@@ -49,7 +49,7 @@ def test_any_other_path_is_called_as_it_was_written(given: str, full: str) -> No
 @pytest.mark.parametrize(
     "ident", ["", " ", None, 1, ".", "..", "a/b", "a\\b", "a?b", "a#b", "a%b", "a;b", "a\nb"]
 )
-def test_what_is_no_id_becomes_no_segment(ident: object) -> None:
+def test_what_is_not_an_id_becomes_no_segment(ident: object) -> None:
     with pytest.raises(InvalidRequestError, match=r"^record_id must be .*Next: pass the record_id as Lark"):
         path("/apps/{record_id}", record_id=ident)
 

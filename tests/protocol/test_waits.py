@@ -123,7 +123,7 @@ def test_clicks_that_do_not_count_change_nothing(wait: Wait, stored: list[CardCl
 
 
 @given(waits, clicks)
-def test_what_counts(wait: Wait, stored: list[CardClick]) -> None:
+def test_a_click_counts_if_card_action_and_person_match(wait: Wait, stored: list[CardClick]) -> None:
     for click in stored:
         value = click.action.value if isinstance(click.action.value, dict) else {}
         meant = click.message_id in wait.message_ids or (
@@ -230,7 +230,7 @@ def test_a_wait_that_nothing_can_end_is_refused(parts: dict[str, Any], text: str
 # --- what a task returns ---
 
 
-def test_what_is_told_of_a_click() -> None:
+def test_what_a_task_is_told_about_a_click() -> None:
     action = {
         "value": mark({"decision": "approve"}, "w1"),
         "tag": "form",
@@ -265,7 +265,7 @@ def test_what_is_told_of_a_click() -> None:
     }
 
 
-def test_what_is_told_of_a_value_nested_deep() -> None:
+def test_what_a_task_is_told_about_a_value_nested_deep() -> None:
     deep: Any = 1
     for _ in range(5000):
         deep = [deep]

@@ -31,7 +31,7 @@ def test_clients_share_the_connections_of_the_pool(database_url: str, pgbouncer:
     assert 1 <= len(seen) <= POOL
 
 
-def test_a_lock_of_a_session_outlives_its_transaction_in_somebody_elses_hands(
+def test_a_lock_of_a_session_outlives_its_transaction_on_a_shared_connection(
     database_url: str, pgbouncer: StartPgBouncer
 ) -> None:
     """What makes transaction mode worth testing with: a session is not a client's own."""

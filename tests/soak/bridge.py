@@ -31,9 +31,9 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import URL, make_url
 
 from lark_provider.storage.errors import StorageError
-from tests.airflow.bridge_place import Place
+from tests.airflow.bridge_place import BridgeSetup
 from tests.airflow.conftest import CHAT, AirflowHome
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 from tests.failures.waiting import wait_until
 from tests.services import postgres
 from tests.services.processes import tree
@@ -64,7 +64,9 @@ class Soak:
         ours: The server of our database.
     """
 
-    def __init__(self, place: Place, count: int, rng: random.Random, ours: postgres.OwnPostgres) -> None:
+    def __init__(
+        self, place: BridgeSetup, count: int, rng: random.Random, ours: postgres.OwnPostgres
+    ) -> None:
         self.place, self.count, self.rng, self.ours = place, count, rng, ours
         self.done = threading.Event()
         self.faults: Counter[str] = Counter()
@@ -257,7 +259,7 @@ class Soak:
         return found
 
 
-def _api_servers(place: Place) -> list[int]:
+def _api_servers(place: BridgeSetup) -> list[int]:
     found = []
     for pid in tree(place.airflow._process.pid):
         with suppress(OSError):
@@ -293,7 +295,7 @@ def main() -> int:
         }
         (home / "model").mkdir()
         model = AirflowHome(home / "model")
-        place = Place(model, home, ours.make(), lark, _DAGS.format(count=given.questions), settings)
+        place = BridgeSetup(model, home, ours.make(), lark, _DAGS.format(count=given.questions), settings)
         with closing(place):
             place.link()
             routes = home / "lark.yaml"

@@ -39,7 +39,7 @@ from lark_provider.protocol.hitl.model import Assignee, HitlQuestion, TaskInstan
 from lark_provider.protocol.hitl.proof import CLICK_PATH, BridgeSecrets
 from lark_provider.storage.question_cards import NewCard, QuestionCards
 from lark_provider.storage.questions import Questions
-from tests.airflow.bridge_place import SECRET, Place
+from tests.airflow.bridge_place import SECRET, BridgeSetup
 from tests.airflow.conftest import CHAT, AirflowHome
 from tests.services import postgres
 from tests.soak.saying import say
@@ -109,7 +109,7 @@ class Early:
         rng: Decides everything.
     """
 
-    place: Place
+    place: BridgeSetup
     metadata: sa.Engine
     tasks: int
     rng: random.Random
@@ -290,13 +290,13 @@ def main() -> int:
         }
         (home / "model").mkdir()
         dags = _DAGS.format(tasks=given.tasks, width=given.width)
-        place = Place(AirflowHome(home / "model"), home, databases.make(), lark, dags, settings)
+        place = BridgeSetup(AirflowHome(home / "model"), home, databases.make(), lark, dags, settings)
         with closing(place):
             place.link()
             return _measure(place, metadata, given, home)
 
 
-def _measure(place: Place, metadata: URL, given: argparse.Namespace, home: Path) -> int:
+def _measure(place: BridgeSetup, metadata: URL, given: argparse.Namespace, home: Path) -> int:
     engine = sa.create_engine(metadata)
     soak = Early(place, engine, given.tasks, random.Random(given.seed))  # noqa: S311 - not for secrets
     with closing(soak):

@@ -25,9 +25,9 @@ from pathlib import Path
 from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
-from tests.airflow.bridge_place import Place
+from tests.airflow.bridge_place import BridgeSetup
 from tests.airflow.conftest import CHAT, AirflowHome
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 from tests.services import postgres
 from tests.soak.saying import say
 
@@ -59,7 +59,7 @@ class Failures:
         tasks: How many tasks of each DAG fail.
     """
 
-    place: Place
+    place: BridgeSetup
     tasks: dict[str, int]
 
     @property
@@ -147,7 +147,7 @@ def main() -> int:
             "AIRFLOW__API_AUTH__JWT_SECRET": "shared-by-all-workers-of-this-test-0123456789abcdef",
         }
         (home / "model").mkdir()
-        place = Place(AirflowHome(home / "model"), home, databases.make(), lark, _NONE, settings)
+        place = BridgeSetup(AirflowHome(home / "model"), home, databases.make(), lark, _NONE, settings)
         with closing(place):
             (home / "lark.yaml").write_text(
                 f"defaults: {{language: en}}\nroutes:\n  - {{dag: 'team_*', to: {CHAT}, what: failures}}\n"

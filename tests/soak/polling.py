@@ -25,7 +25,7 @@ from sqlalchemy.engine import make_url
 
 from tests.airflow.api_server import ROLES, SECRET, ApiServer
 from tests.airflow.conftest import CHAT
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 from tests.failures.waiting import wait_until
 from tests.services import postgres
 from tests.services.processes import tree

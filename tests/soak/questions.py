@@ -28,7 +28,7 @@ from sqlalchemy.engine import make_url
 from lark_provider.storage.crypto import Keys
 from lark_provider.storage.people import Account, People, Person
 from tests.airflow.api_server import SIMPLE, ApiServer
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 from tests.failures.waiting import wait_until
 from tests.services import postgres
 from tests.soak.polling import bridge, fill

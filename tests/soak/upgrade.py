@@ -22,10 +22,10 @@ from typing import Any
 from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
-from tests.airflow.bridge_place import Place
+from tests.airflow.bridge_place import BridgeSetup
 from tests.airflow.conftest import CHAT, AirflowHome
 from tests.airflow.standalone import Standalone
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 from tests.package.environments import EMULATOR, ROOT, environment
 from tests.services import postgres
 from tests.soak.saying import say
@@ -66,7 +66,7 @@ class Upgrade:
         settings: Of Airflow.
     """
 
-    def __init__(self, place: Place, settings: dict[str, str]) -> None:
+    def __init__(self, place: BridgeSetup, settings: dict[str, str]) -> None:
         self.place, self.settings = place, settings
 
     def answer(self) -> float:
@@ -174,7 +174,7 @@ def main() -> int:
         }
         (home / "model").mkdir()
         model = AirflowHome(home / "model", old / "python")
-        place = Place(model, home, databases.make(), lark, _DAGS, settings)
+        place = BridgeSetup(model, home, databases.make(), lark, _DAGS, settings)
         with closing(place):
             place.link()
             (home / "lark.yaml").write_text(_ROUTES)

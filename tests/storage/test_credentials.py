@@ -162,7 +162,7 @@ def test_a_key_is_not_needed_to_learn_that_an_app_may_act(
 
 
 @pytest.mark.parametrize("place", ["postgresql://u:pw@h:port/db", "mysql://u:pw@h/db"])
-def test_a_registry_that_cannot_be_right_is_an_error(
+def test_a_registry_that_is_invalid_is_an_error(
     lark: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     """Also for those whose secret is known: nobody could tell them that they are disabled."""

@@ -95,7 +95,7 @@ def test_no_other_size_passes(raw: bytes) -> None:
             Keys(write(raw))
 
 
-def test_what_is_no_text_when_decrypted_is_a_clear_error() -> None:
+def test_what_is_not_text_when_decrypted_is_a_clear_error() -> None:
     """As with another key that has the half in common which signs."""
     key = generate_key()
     with pytest.raises(DecryptionError):

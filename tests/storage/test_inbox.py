@@ -116,7 +116,7 @@ def test_more_clicks_than_a_statement_takes(url: URL) -> None:
         {"app_id": "a" * 256},
     ],
 )
-def test_what_no_database_can_keep_is_unfit_and_nothing_of_the_batch_is_kept(
+def test_what_no_database_can_store_is_refused_and_nothing_of_the_batch_is_stored(
     url: URL, parts: dict[str, str]
 ) -> None:
     with pytest.raises(StorageError, match=r"must be printable text .*Next: check who sent it") as raised:

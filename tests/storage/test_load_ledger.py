@@ -120,7 +120,7 @@ def test_what_was_recorded_is_read_back_with_its_age(url: URL, ledger: LoadLedge
 
 
 @pytest.mark.parametrize("pending", [chunk(1), None])
-def test_a_chunk_that_stands_is_recorded_though_the_lease_is_lost(
+def test_a_written_chunk_is_recorded_though_the_lease_is_lost(
     url: URL, ledger: LoadLedger, load: str, pending: LoadChunk | None
 ) -> None:
     ledger.step(load, ME, None, chunk(0))

@@ -173,7 +173,7 @@ def test_sqlite_is_brought_up_to_date_by_use(sqlite: URL) -> None:
     assert Path(str(sqlite.database)).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_file_that_was_taken_away_is_made_anew(sqlite: URL) -> None:
+def test_a_file_that_was_removed_is_made_again(sqlite: URL) -> None:
     store = TokenStore(sqlite, "cli_a", "secret")
     store.put("k", Token("t-1", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
     Path(str(sqlite.database)).unlink()
@@ -184,7 +184,7 @@ def test_a_file_that_was_taken_away_is_made_anew(sqlite: URL) -> None:
     assert Path(str(sqlite.database)).exists()
 
 
-def test_a_file_that_was_replaced_is_read_anew(sqlite: URL, tmp_path: Path) -> None:
+def test_a_file_that_was_replaced_is_read_again(sqlite: URL, tmp_path: Path) -> None:
     """As a restore by `mv` does, or a configuration tool."""
     backup = tmp_path / "backup.db"
     store = TokenStore(sqlite, "cli_a", "secret")

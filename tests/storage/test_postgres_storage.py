@@ -82,7 +82,7 @@ def test_what_cannot_be_executed_says_what_to_look_at(configured: str) -> None:
         assert not refused.value.retryable
 
 
-def test_a_pool_that_is_used_up_is_no_database_that_is_away(configured: str) -> None:
+def test_a_pool_that_is_used_up_does_not_count_as_an_unavailable_database(configured: str) -> None:
     with PostgresStorage(pool_size=1, max_overflow=0, pool_timeout=0) as storage:
         with storage._engine().connect(), pytest.raises(StorageError, match="LARK_DB_POOL_SIZE") as refused:
             storage.execute("SELECT 1")

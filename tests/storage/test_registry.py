@@ -121,9 +121,7 @@ def test_looking_makes_no_registry(tmp_path: Path, key: str, method: str) -> Non
         ({"description": "a\0b"}, "description must be UTF-8 text"),
     ],
 )
-def test_what_cannot_be_right_is_not_kept(
-    apps: ApplicationManager, given: dict[str, str], complaint: str
-) -> None:
+def test_what_is_invalid_is_not_kept(apps: ApplicationManager, given: dict[str, str], complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=complaint) as caught:
         apps.create_application(**{"app_id": "cli_a", "app_secret": "s", **given})
     assert "my secret" not in str(caught.value)
@@ -249,12 +247,12 @@ def test_an_app_removed_while_it_is_changed(postgres: URL, key: str) -> None:
         with transaction(engine(postgres)) as connection:
             connection.execute(tables.applications.delete())
             change = threads.submit(apps.update_application, "cli_a", name="late")
-            wait_until(lambda: somebody_waits(postgres))
+            wait_until(lambda: has_waiting_sessions(postgres))
         with pytest.raises(ConfigurationError, match="'cli_a' is not in registry"):
             change.result()
 
 
-def somebody_waits(url: URL, least: int = 1) -> bool:
+def has_waiting_sessions(url: URL, least: int = 1) -> bool:
     """Whether connections wait for locks; asked again, for a transaction sees but one state."""
     waiting = "datname = current_database() AND wait_event_type = 'Lock'"
     with transaction(engine(url), reading=True) as connection:

@@ -106,7 +106,7 @@ def test_a_token_that_others_keep_is_renewed_in_time(lark: Emulator, shared: URL
 
 
 @pytest.mark.parametrize("failure", [{"status": 502, "body": "<html>"}, {"drop": "before"}, {"code": 10014}])
-def test_a_stale_token_of_the_store_does_while_lark_is_in_trouble(
+def test_a_stale_token_of_the_store_does_while_lark_fails(
     lark: Emulator, shared: URL, failure: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
     Process().call()
@@ -184,7 +184,7 @@ def test_a_database_without_our_tables_stops_no_message(
 @pytest.mark.parametrize(
     ("name", "value"), [("POSTGRES_PORT", "no number"), ("LARK_DATABASE_URL", "mysql://u:pw@h/d")]
 )
-def test_settings_that_cannot_be_right_are_an_error(
+def test_settings_that_are_invalid_are_an_error(
     lark: Emulator, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.delenv("LARK_DATABASE_URL")

@@ -108,7 +108,7 @@ def test_a_ticket_is_asked_for_where_there_is_none(app: StoreApp) -> None:
     assert app.counts() == (1, 1, 2)
 
 
-def test_a_ticket_that_was_replaced_is_asked_for_anew(app: StoreApp) -> None:
+def test_a_ticket_that_was_replaced_is_asked_for_again(app: StoreApp) -> None:
     app.push()
     app.hand_over()
     app.push()  # and nobody was listening

@@ -112,7 +112,7 @@ def test_a_password_among_the_parameters_is_the_password() -> None:
 
 
 @pytest.mark.parametrize("part", ["HOST", "DB", "USER", "PASSWORD"])
-def test_a_part_that_is_no_text(part: str) -> None:
+def test_a_part_that_is_not_text(part: str) -> None:
     """As Python reads bytes that are not UTF-8 from the environment."""
     with pytest.raises(ConfigurationError, match=f"POSTGRES_{part} must be valid UTF-8. Next: "):
         urls.database(environ=environ(**{part: "\udcff"}))

@@ -19,7 +19,7 @@ from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.waits import Waits
 from tests.failures.waiting import wait_until
 from tests.metrics.conftest import Counted
-from tests.storage.test_registry import somebody_waits
+from tests.storage.test_registry import has_waiting_sessions
 from tests.storage.test_waits import APP, CLEARED, FIRST, RETRY, answering, change, draft
 
 
@@ -136,7 +136,7 @@ def test_who_reads_after_writers_sees_the_end_that_is_being_recorded(postgres: U
             connection.execute(sa.update(tables.waits).where(row).values(state="closed", reason="failed"))
             assert waits.read([asked.id])[asked.id].state == "open"
             reading = threads.submit(waits.read, [asked.id], after_writers=True)
-            wait_until(lambda: somebody_waits(postgres))
+            wait_until(lambda: has_waiting_sessions(postgres))
         assert reading.result()[asked.id].state == "closed"
     with transaction(engine(postgres)) as connection:  # who reads holds up no other reader
         connection.execute(sa.select(tables.waits).where(row).with_for_update(read=True))
@@ -150,7 +150,7 @@ def test_of_two_attempts_that_ask_at_once_the_later_one_finds_the_question(postg
         with transaction(engine(postgres)) as connection:
             connection.execute(sa.text("LOCK TABLE waits IN SHARE MODE"))  # whoever reads goes on
             asking = [threads.submit(waits.claim, draft(origin)) for origin in (FIRST, RETRY)]
-            wait_until(lambda: somebody_waits(postgres, 2))
+            wait_until(lambda: has_waiting_sessions(postgres, 2))
         claims = [one.result() for one in asking]
     assert len({one.asked.id for one in claims}) == 1
     assert sorted(one.is_new for one in claims) == [False, True]
@@ -164,9 +164,9 @@ def test_a_click_is_not_received_for_a_question_that_expires_without_it(postgres
         with transaction(engine(postgres)) as connection:
             connection.execute(sa.text("LOCK TABLE card_callbacks IN ACCESS EXCLUSIVE MODE"))
             closing = threads.submit(waits.close, asked.id, "expired")
-            wait_until(lambda: somebody_waits(postgres))
+            wait_until(lambda: has_waiting_sessions(postgres))
             reading = threads.submit(waits.read, [asked.id], after_writers=True)
-            wait_until(lambda: reading.done() or somebody_waits(postgres, 2))
+            wait_until(lambda: reading.done() or has_waiting_sessions(postgres, 2))
         closed = closing.result()
         assert closed is not None
         assert closed.reason == "expired"

@@ -17,8 +17,8 @@ PUT_PATH = "*/spreadsheets/*/values"
 
 
 @dataclass
-class Place:
-    """A spreadsheet, and what stands in its first worksheet."""
+class SheetTable:
+    """A spreadsheet, and what is in its first worksheet."""
 
     lark: Emulator
     token: str
@@ -67,9 +67,9 @@ HEADER = ["No", "Name"]
 
 
 @pytest.fixture
-def place(lark: Emulator) -> Place:
+def place(lark: Emulator) -> SheetTable:
     made = LarkServiceClient().clouddoc.sheets.create("Report")
-    return Place(lark, made.token)
+    return SheetTable(lark, made.token)
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def run(seed: int, database_url: str, count: int = 200, columns: int = 10, chunk
         specs = _specs(kind, token, {**base, "options": options}, seed)
         with Attempts(environ) as attempts, _Person(lark, token, seed, columns) as person:
             if kind == "update":
-                # What stands before, and is to be updated and completed.
+                # What is written before, and is to be updated and completed.
                 first = {**specs[0], "rows": count // 2, "version": 1, "key": "before"}
                 said = attempts.run(first)
                 assert "rows_written" in said, said
@@ -153,7 +153,7 @@ def _note(ended: dict[str, Any], outcome: Run) -> None:
 
 
 def _finish(lark: Emulator, attempts: Attempts, spec: dict[str, Any], outcome: Run) -> dict[str, Any]:
-    """Retry without disturbances until everything stands."""
+    """Retry without disturbances until everything is written."""
     lark.clear_faults()
     for _ in range(UNDISTURBED):
         said = attempts.run(spec)

@@ -11,12 +11,12 @@ from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
 from lark_provider.api.clouddoc.sheets.tables.procedure import write_with_options
 from lark_provider.errors import ConflictError, LarkError
-from tests.tables.conftest import HEADER, PUT, Place, rows, table
+from tests.tables.conftest import HEADER, PUT, SheetTable, rows, table
 
 pytestmark = pytest.mark.usefixtures("database")
 
 
-def in_parts(place: Place, source: list[dict[str, Any]], key: str = "k", **options: Any) -> Any:
+def in_parts(place: SheetTable, source: list[dict[str, Any]], key: str = "k", **options: Any) -> Any:
     """Write a table, ten rows in a request."""
     given = TableOptions(max_rows=10, settle_after=0.3, **options)
     return LarkServiceClient().perform(write_with_options(place.token, source, given, (1, 1), key=key))
@@ -26,7 +26,7 @@ def typing(cell: str, *lines: list[Any]) -> dict[str, Any]:
     return {"do": "type", "cell": cell, "values": list(lines)}
 
 
-def test_rows_are_appended_below_what_a_person_has_typed_meanwhile(place: Place) -> None:
+def test_rows_are_appended_below_what_a_person_has_typed_meanwhile(place: SheetTable) -> None:
     in_parts(place, rows(10), mode="append")
     # After the rows of the second part are reserved, and before they are read.
     skip = 5
@@ -38,7 +38,7 @@ def test_rows_are_appended_below_what_a_person_has_typed_meanwhile(place: Place)
 
 
 @pytest.mark.parametrize("skip", range(1, 8))
-def test_a_row_that_is_inserted_above_an_append_costs_no_row(place: Place, skip: int) -> None:
+def test_a_row_that_is_inserted_above_an_append_costs_no_row(place: SheetTable, skip: int) -> None:
     place.lark.plan_sheet_edit(
         place.token, [{"do": "insert_rows", "at": 2, "count": 1}], before="write", skip=skip
     )
@@ -48,7 +48,7 @@ def test_a_row_that_is_inserted_above_an_append_costs_no_row(place: Place, skip:
     assert sorted(row[0] for row in values[1:] if row[0] != "") == list(range(40))
 
 
-def test_a_row_that_is_inserted_above_a_table_that_is_replaced_is_named(place: Place) -> None:
+def test_a_row_that_is_inserted_above_a_table_that_is_replaced_is_named(place: SheetTable) -> None:
     in_parts(place, rows(40))
     place.lark.plan_sheet_edit(
         place.token, [{"do": "insert_rows", "at": 1, "count": 1}], before="write", skip=2
@@ -59,14 +59,14 @@ def test_a_row_that_is_inserted_above_a_table_that_is_replaced_is_named(place: P
     assert place.values() == [HEADER, *table(40, 100)]
 
 
-def test_a_cell_that_is_typed_inside_a_table_that_is_replaced_is_named(place: Place) -> None:
+def test_a_cell_that_is_typed_inside_a_table_that_is_replaced_is_named(place: SheetTable) -> None:
     place.lark.plan_sheet_edit(place.token, [typing("B5", ["a person's"])], before="write", skip=3)
     with pytest.raises(ConflictError, match=r"row 5 of the table was moved or changed by others"):
         in_parts(place, rows(40))
     assert place.values()[4] == [3, "a person's"]
 
 
-def test_typing_beside_a_table_is_no_error(place: Place) -> None:
+def test_typing_beside_a_table_is_not_an_error(place: SheetTable) -> None:
     for skip in range(6):
         place.lark.plan_sheet_edit(
             place.token, [typing(f"D{skip + 1}", ["note"])], before="any", skip=3 * skip
@@ -76,7 +76,7 @@ def test_typing_beside_a_table_is_no_error(place: Place) -> None:
     assert [row[3] for row in place.values()[:6]] == ["note"] * 6
 
 
-def test_rows_that_are_sorted_during_an_update_are_found_again(place: Place) -> None:
+def test_rows_that_are_sorted_during_an_update_are_found_again(place: SheetTable) -> None:
     in_parts(place, rows(40), mode="append")
     sort = {"do": "sort", "column": "A", "descending": True}
     place.lark.plan_sheet_edit(place.token, [sort], before="read", skip=8)
@@ -86,7 +86,7 @@ def test_rows_that_are_sorted_during_an_update_are_found_again(place: Place) -> 
     assert sorted(values[1:]) == table(40, r3="new", r33="new")
 
 
-def test_rows_that_move_at_the_moment_of_an_update_are_named(place: Place) -> None:
+def test_rows_that_move_at_the_moment_of_an_update_are_named(place: SheetTable) -> None:
     in_parts(place, rows(40), mode="append")
     insert = {"do": "insert_rows", "at": 5, "count": 1}
     place.lark.plan_sheet_edit(place.token, [insert], before="write", skip=0)
@@ -95,7 +95,7 @@ def test_rows_that_move_at_the_moment_of_an_update_are_named(place: Place) -> No
         in_parts(place, changes, "u", mode="update_by_key", key_fields=["No"])
 
 
-def test_a_spreadsheet_that_was_renamed_and_moved_is_found_again(lark: Emulator, place: Place) -> None:
+def test_a_spreadsheet_that_was_renamed_and_moved_is_found_again(lark: Emulator, place: SheetTable) -> None:
     first = place.sheets.write_table(None, rows(3), key="report", title="Report")
     assert lark.spreadsheet(first.spreadsheet_token)["title"] == "Report"
     folder = place.sheets.runner.clouddoc.drive.ensure_folder("Archive")
@@ -111,7 +111,7 @@ def test_a_spreadsheet_that_was_renamed_and_moved_is_found_again(lark: Emulator,
 
 
 def test_an_uncertain_part_that_a_person_has_edited_is_not_written_again(
-    lark: Emulator, place: Place
+    lark: Emulator, place: SheetTable
 ) -> None:
     """The write stands, its answer is lost, and a person corrects a cell before the retry."""
     lark.fault("PUT", "*/values", skip=1, times=9, drop="after")
@@ -126,7 +126,9 @@ def test_an_uncertain_part_that_a_person_has_edited_is_not_written_again(
     assert place.values() == [HEADER, *table(10, r2="corrected")]
 
 
-def test_an_uncertain_part_above_which_a_person_inserts_a_row_is_found(lark: Emulator, place: Place) -> None:
+def test_an_uncertain_part_above_which_a_person_inserts_a_row_is_found(
+    lark: Emulator, place: SheetTable
+) -> None:
     lark.fault("PUT", "*/values", skip=1, times=9, drop="after")
     client = LarkServiceClient(max_retries=0)
     given = TableOptions(max_rows=10, lease_seconds=0.5, settle_after=0.1, mode="append")
@@ -138,7 +140,7 @@ def test_an_uncertain_part_above_which_a_person_inserts_a_row_is_found(lark: Emu
     assert [row for row in place.values() if row != ["", ""]] == [HEADER, *table(10)]
 
 
-def test_an_abandoned_part_stays_blank(lark: Emulator, place: Place) -> None:
+def test_an_abandoned_part_stays_blank(lark: Emulator, place: SheetTable) -> None:
     lark.fault("PUT", "*/values", skip=1, times=9, drop="before")
     client = LarkServiceClient(max_retries=0)
     given = TableOptions(max_rows=10, lease_seconds=0.5, mode="append")
@@ -154,7 +156,7 @@ def test_an_abandoned_part_stays_blank(lark: Emulator, place: Place) -> None:
 
 
 @pytest.mark.parametrize("skip", range(3, 10))
-def test_what_a_person_types_below_the_grid_is_not_overwritten(place: Place, skip: int) -> None:
+def test_what_a_person_types_below_the_grid_is_not_overwritten(place: SheetTable, skip: int) -> None:
     in_parts(place, rows(195), mode="append")
     place.lark.plan_sheet_edit(place.token, [typing("A210", ["a person's"])], before="read", skip=skip)
     in_parts(place, rows(40, 500), "second", mode="append")
@@ -171,7 +173,7 @@ def test_what_a_person_types_below_the_grid_is_not_overwritten(place: Place, ski
     ("cell", "is_lost"), [("D1", False), ("B5", True)], ids=["beside", "into the rows of the request"]
 )
 def test_what_others_write_during_an_append_is_logged(
-    place: Place, caplog: pytest.LogCaptureFixture, cell: str, is_lost: bool
+    place: SheetTable, caplog: pytest.LogCaptureFixture, cell: str, is_lost: bool
 ) -> None:
     in_parts(place, rows(1), mode="append")
     # After the rows were read, and before they are written.
@@ -187,7 +189,9 @@ def test_what_others_write_during_an_append_is_logged(
 
 
 @pytest.mark.parametrize("mode", ["replace", "append"])
-def test_a_worksheet_that_is_renamed_and_moved_meanwhile_is_still_the_target(place: Place, mode: Any) -> None:
+def test_a_worksheet_that_is_renamed_and_moved_meanwhile_is_still_the_target(
+    place: SheetTable, mode: Any
+) -> None:
     place.sheets.add_sheet(place.token, "Other")
     folder = place.sheets.runner.clouddoc.drive.ensure_folder("Archive")
     edits = [{"do": "rename", "title": "Theirs"}, {"do": "move", "folder_token": folder}]
@@ -199,7 +203,7 @@ def test_a_worksheet_that_is_renamed_and_moved_meanwhile_is_still_the_target(pla
     assert place.lark.sheet(place.token, "Other")["values"] == []
 
 
-def test_a_worksheet_that_is_deleted_meanwhile_is_named(place: Place) -> None:
+def test_a_worksheet_that_is_deleted_meanwhile_is_named(place: SheetTable) -> None:
     place.sheets.add_sheet(place.token, "Other")
     source = rows(40)
 
@@ -216,7 +220,7 @@ def test_a_worksheet_that_is_deleted_meanwhile_is_named(place: Place) -> None:
 
 @pytest.mark.parametrize("edit", ["insert_rows", "delete_rows", "sort"])
 @pytest.mark.parametrize("skip", range(3))
-def test_an_update_loses_no_row_of_others_without_saying_so(place: Place, edit: str, skip: int) -> None:
+def test_an_update_loses_no_row_of_others_without_saying_so(place: SheetTable, edit: str, skip: int) -> None:
     in_parts(place, rows(40), mode="append")
     spec: dict[str, Any] = {"do": edit, "column": "A", "descending": True}
     if edit != "sort":

@@ -1,4 +1,4 @@
-"""The pure part: how rows are cut and encoded, and what is concluded from what stands."""
+"""The pure part: how rows are cut and encoded, and what is concluded from what is written."""
 
 from __future__ import annotations
 

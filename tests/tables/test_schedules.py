@@ -17,7 +17,7 @@ from tests.loads.interruptions import continue_process
 from tests.services.postgres import Databases
 from tests.tables import schedules
 from tests.tables.attempt import row
-from tests.tables.conftest import PUT, Place
+from tests.tables.conftest import PUT, SheetTable
 
 TOGETHER, GROUPS = 5, 4
 
@@ -39,7 +39,7 @@ def test_after_any_schedule_the_worksheet_equals_its_source(
 
 @pytest.mark.parametrize("effect", [14, 24, 31])
 def test_the_rows_of_an_appender_that_freezes_past_its_lease_stand_beside_those_of_another(
-    lark: Emulator, place: Place, database: str, effect: int
+    lark: Emulator, place: SheetTable, database: str, effect: int
 ) -> None:
     options = {
         "mode": "append",

@@ -1,4 +1,4 @@
-"""`write_table`: what stands after it, by each mode."""
+"""`write_table`: what is written after it, by each mode."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from lark_provider.api.clouddoc.sheets import ConditionalFormat, Style
 from lark_provider.api.clouddoc.sheets.kinds import Formula, Link
 from lark_provider.errors import ConflictError, InvalidRequestError
 from lark_provider.support.once import Once
-from tests.tables.conftest import HEADER, PUT, Place, rows, table
+from tests.tables.conftest import HEADER, PUT, SheetTable, rows, table
 
 pytestmark = pytest.mark.usefixtures("database")
 
 
-def test_replace_leaves_no_old_row_and_nothing_else_changes(place: Place) -> None:
+def test_replace_leaves_no_old_row_and_nothing_else_changes(place: SheetTable) -> None:
     place.type("D1", ["theirs"], ["too"])
     place.type("D40", ["below"])
     other = place.sheets.add_sheet(place.token, "Other")
@@ -40,7 +40,7 @@ def test_replace_leaves_no_old_row_and_nothing_else_changes(place: Place) -> Non
     assert place.lark.sheet(place.token, "Other")["values"] == [["not", "ours"]]
 
 
-def test_a_daily_rerun_changes_nothing(place: Place) -> None:
+def test_a_daily_rerun_changes_nothing(place: SheetTable) -> None:
     given: dict[str, Any] = {
         "key": "daily",
         "freeze": True,
@@ -59,7 +59,7 @@ def test_a_daily_rerun_changes_nothing(place: Place) -> None:
     assert once["formats"]["A31"] == {"formatter": "#,##0"}
 
 
-def test_conditional_formats_are_made_once_and_grow_with_the_table(place: Place) -> None:
+def test_conditional_formats_are_made_once_and_grow_with_the_table(place: SheetTable) -> None:
     red = {"rule_type": "cellIs", "operator": "lessThan", "values": [3], "style": {"color": "#d83931"}}
     given: dict[str, Any] = {
         "key": "daily",
@@ -94,7 +94,7 @@ def test_conditional_formats_are_made_once_and_grow_with_the_table(place: Place)
     ],
 )
 def test_wrong_conditional_formats_are_refused_before_anything_is_sent(
-    place: Place, given: Any, said: str
+    place: SheetTable, given: Any, said: str
 ) -> None:
     before = place.lark.state(summary=True)["by_endpoint"]
     with pytest.raises(InvalidRequestError, match=said):
@@ -102,7 +102,7 @@ def test_wrong_conditional_formats_are_refused_before_anything_is_sent(
     assert place.lark.state(summary=True)["by_endpoint"] == before
 
 
-def test_values_have_their_types_and_formats(place: Place) -> None:
+def test_values_have_their_types_and_formats(place: SheetTable) -> None:
     row = {
         "day": dt.date(2024, 1, 15),
         "at": dt.datetime(2024, 1, 15, 12, 0),  # noqa: DTZ001 - a cell has no zone
@@ -130,7 +130,7 @@ def test_values_have_their_types_and_formats(place: Place) -> None:
     assert LarkServiceClient().clouddoc.sheets.read(place.token, "F2") == [["=1+1"]]
 
 
-def test_append_writes_below_and_once_for_a_key(place: Place) -> None:
+def test_append_writes_below_and_once_for_a_key(place: SheetTable) -> None:
     place.write(rows(5), mode="append", key="monday")
     place.write(rows(5, 5), mode="append", key="tuesday")
     again = place.write(rows(5), mode="append", key="monday")
@@ -139,7 +139,7 @@ def test_append_writes_below_and_once_for_a_key(place: Place) -> None:
 
 
 @pytest.mark.parametrize("kept", [3, 7])
-def test_an_append_whose_source_has_other_rows_says_which(place: Place, kept: int) -> None:
+def test_an_append_whose_source_has_other_rows_says_which(place: SheetTable, kept: int) -> None:
     place.write(rows(5), mode="append", key="monday")
     with pytest.raises(ConflictError, match=r"Row 4 of the source|Row 6 of the source"):
         place.write(rows(kept), mode="append", key="monday")
@@ -148,7 +148,7 @@ def test_an_append_whose_source_has_other_rows_says_which(place: Place, kept: in
     assert place.values() == [HEADER, *table(5)]
 
 
-def test_append_to_another_header_is_refused(place: Place) -> None:
+def test_append_to_another_header_is_refused(place: SheetTable) -> None:
     place.type("A1", ["No", "Title"])
     with pytest.raises(
         InvalidRequestError, match="Cell B1 of worksheet 'Sheet1' must be the header 'Name', got"
@@ -157,7 +157,7 @@ def test_append_to_another_header_is_refused(place: Place) -> None:
     assert place.values() == [["No", "Title"]]
 
 
-def test_update_writes_over_keys_and_appends_others(place: Place) -> None:
+def test_update_writes_over_keys_and_appends_others(place: SheetTable) -> None:
     place.type("A1", ["Note", "Name", "", "No"], ["mine", "old", "x", 2], ["", "keep", "", 9])
     result = place.write(rows(3), mode="update_by_key", key_fields=["No"], key="u")
     assert result.rows_written == 3
@@ -172,12 +172,12 @@ def test_update_writes_over_keys_and_appends_others(place: Place) -> None:
     assert [row[1] for row in place.values()] == ["Name", "row 2", "keep", "row 0", "new"]
 
 
-def test_update_begins_a_table_in_an_empty_worksheet(place: Place) -> None:
+def test_update_begins_a_table_in_an_empty_worksheet(place: SheetTable) -> None:
     place.write(rows(3), mode="update_by_key", key_fields=["No"], columns={"No": "Number", "Name": "Name"})
     assert place.values() == [["Number", "Name"], *table(3)]
 
 
-def test_update_refuses_missing_and_doubled_keys(place: Place) -> None:
+def test_update_refuses_missing_and_doubled_keys(place: SheetTable) -> None:
     place.type("A1", HEADER)
     for bad, said in (
         ([{"No": None, "Name": "a"}], "Row 1 of the source must have a key"),
@@ -189,13 +189,13 @@ def test_update_refuses_missing_and_doubled_keys(place: Place) -> None:
     assert place.values() == [HEADER]
 
 
-def test_a_table_is_written_at_its_place(place: Place) -> None:
+def test_a_table_is_written_at_its_place(place: SheetTable) -> None:
     result = place.write([(1, 2), (3, 4)], header=False, start="C5")
     assert result.range == "C5:D6"
     assert place.values()[4:] == [["", "", 1, 2], ["", "", 3, 4]]
 
 
-def test_requests_are_as_few_as_the_limits_allow(place: Place) -> None:
+def test_requests_are_as_few_as_the_limits_allow(place: SheetTable) -> None:
     place.write(({"No": number, "Name": "x"} for number in range(10_000)), widths=None)
     assert place.requests(PUT) == 3  # 10,001 rows
     wide = [{f"c{column}": column for column in range(150)} for _ in range(3)]
@@ -204,7 +204,7 @@ def test_requests_are_as_few_as_the_limits_allow(place: Place) -> None:
     assert place.values()[20002] == list(range(150))
 
 
-def test_a_body_that_is_too_large_is_halved(lark: Emulator, place: Place) -> None:
+def test_a_body_that_is_too_large_is_halved(lark: Emulator, place: SheetTable) -> None:
     lark.settings(max_sheet_request_bytes=4000)
     source = [{"No": number, "Name": "x" * 300} for number in range(100)]
     place.write(source)
@@ -213,7 +213,7 @@ def test_a_body_that_is_too_large_is_halved(lark: Emulator, place: Place) -> Non
     assert len(place.values()) == 201
 
 
-def test_merged_cells_are_an_error_unless_unmerged(place: Place) -> None:
+def test_merged_cells_are_an_error_unless_unmerged(place: SheetTable) -> None:
     place.sheets.merge(place.token, "A3:B4")
     with pytest.raises(ConflictError, match=r"merged cells where the table is written: A3:B4"):
         place.write(rows(5))
@@ -223,7 +223,7 @@ def test_merged_cells_are_an_error_unless_unmerged(place: Place) -> None:
     assert place.look()["merges"] == []
 
 
-def test_bad_rows_are_named_before_anything_is_sent(place: Place) -> None:
+def test_bad_rows_are_named_before_anything_is_sent(place: SheetTable) -> None:
     bad = [*rows(5), {"No": float("nan"), "Name": "x"}]
     with pytest.raises(InvalidRequestError, match=r"Row 6 of the source, column 'No'.*finite"):
         place.write(bad)
@@ -243,14 +243,14 @@ def test_bad_rows_are_named_before_anything_is_sent(place: Place) -> None:
     assert place.values() == []
 
 
-def test_an_error_says_what_stands_of_the_table(place: Place) -> None:
+def test_an_error_says_what_stands_of_the_table(place: SheetTable) -> None:
     source = ({"No": number if number != 7000 else float("inf"), "Name": "x"} for number in range(8000))
     with pytest.raises(InvalidRequestError, match=r"Row 7001 of the source, column 'No'") as error:
         place.write(source)
     said = (
-        "4,999 row(s) of the source stand, in rows 1 to 5000 of worksheet 'Sheet1'. Next: correct the value."
+        "4,999 row(s) of the source are written, in rows 1 to 5000 of worksheet 'Sheet1'. Next: correct the"
     )
-    assert str(error.value).endswith(said)
+    assert f"{said} value." in str(error.value)
     assert len(place.values()) == 5000
 
     def broken() -> Any:
@@ -259,10 +259,10 @@ def test_an_error_says_what_stands_of_the_table(place: Place) -> None:
 
     with pytest.raises(ValueError, match="the source is gone") as failure:
         place.write(broken(), mode="append", start="D1")
-    assert "5,000 row(s) of the source stand, in rows 2 to 5001" in str(failure.value.__notes__)
+    assert "5,000 row(s) of the source are written, in rows 2 to 5001" in str(failure.value.__notes__)
 
 
-def test_numbers_in_place_of_dates_are_shown_as_numbers(place: Place) -> None:
+def test_numbers_in_place_of_dates_are_shown_as_numbers(place: SheetTable) -> None:
     place.write([{"a": dt.date(2026, 1, 1), "b": 1, "c": 1}] * 500)
     place.sheets.style(place.token, "C2:C501", Style(formatter="#,##0.00"))
     place.write([{"a": 5, "b": dt.date(2026, 1, 1), "c": 2}] * 500)
@@ -274,7 +274,7 @@ def test_numbers_in_place_of_dates_are_shown_as_numbers(place: Place) -> None:
 
 @pytest.mark.parametrize("title", ["=1+1", "ann@example.com", "https://example.com", "2026", " a "])
 @pytest.mark.parametrize("equals", ["text", "formula"])
-def test_any_title_is_found_again(lark: Emulator, place: Place, title: str, equals: str) -> None:
+def test_any_title_is_found_again(lark: Emulator, place: SheetTable, title: str, equals: str) -> None:
     lark.settings(equals_strings=equals)
     source = [{title: number, "n": "x"} for number in range(3)]
     place.write(source)
@@ -285,7 +285,7 @@ def test_any_title_is_found_again(lark: Emulator, place: Place, title: str, equa
 
 
 @pytest.mark.parametrize("bools", ["bool", "text"])
-def test_any_value_may_be_a_key(lark: Emulator, place: Place, bools: str) -> None:
+def test_any_value_may_be_a_key(lark: Emulator, place: SheetTable, bools: str) -> None:
     lark.settings(bool_cells=bools)
     day = dt.datetime(2026, 1, 1, 3, 4, 5)  # noqa: DTZ001 - a cell has no zone
     keys: list[Any] = [True, False, day, day.date(), day.time(), 1.5, 2**60, "00123", "0", 0, "=x", " x "]
@@ -298,13 +298,13 @@ def test_any_value_may_be_a_key(lark: Emulator, place: Place, bools: str) -> Non
         place.write([{"key": Formula("=1+1"), "v": 1}], mode="update_by_key", key_fields=["key"])
 
 
-def test_an_empty_source_leaves_the_header(place: Place) -> None:
+def test_an_empty_source_leaves_the_header(place: SheetTable) -> None:
     place.write(rows(3), key="k")
     place.write([], columns=HEADER, key="k")
     assert place.values() == [HEADER]
 
 
-def test_the_asynchronous_client_writes_the_same(place: Place) -> None:
+def test_the_asynchronous_client_writes_the_same(place: SheetTable) -> None:
     async def some() -> Any:
         for row in rows(20):
             yield row
@@ -317,13 +317,13 @@ def test_the_asynchronous_client_writes_the_same(place: Place) -> None:
     assert place.values() == [HEADER, *table(20)]
 
 
-def test_a_sheet_object_writes_without_ids(place: Place) -> None:
+def test_a_sheet_object_writes_without_ids(place: SheetTable) -> None:
     place.sheets.open(place.token)["Sheet1"].write_table(rows(2))
     assert place.values() == [HEADER, *table(2)]
 
 
 def test_without_a_database_it_says_what_is_missing(
-    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    place: SheetTable, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv("LARK_DATABASE_URL")
     monkeypatch.setattr(document_lease, "_said", Once())

@@ -90,7 +90,7 @@ def test_another_file_is_followed_and_the_old_one_closed(tmp_path: Path) -> None
     assert "later" in (tmp_path / "second.log").read_text()
 
 
-def test_a_rotated_file_is_opened_anew(tmp_path: Path) -> None:
+def test_a_rotated_file_is_opened_again(tmp_path: Path) -> None:
     file = tmp_path / "app.log"
     setup_logger(log_file=file)
     CHILD.info("before")

@@ -25,7 +25,7 @@ class Status(enum.StrEnum):
     DELETED = "DELETED"
     TRANSFERRED = "TRANSFERRED"
     DONE = "DONE"
-    """Of a task that another person's decision has ended."""
+    """The status of a task that another person's decision has ended."""
     UNKNOWN = "UNKNOWN"
     """A word that this version does not know."""
 

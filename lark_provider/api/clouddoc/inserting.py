@@ -61,8 +61,8 @@ def bulk_insert(
 
     A database (`database_url`, `LARK_DATABASE_URL` or `POSTGRES_*`) keeps a ledger of each load's chunks. A
     load that was killed at any point goes on where it stopped when it is called again with its key and its
-    source; chunks that stand are not sent again. One writer at a time writes a table. Without a database
-    Lark's own memory of a key, of unknown length, is all that keeps a repeat from writing twice.
+    source; chunks that are written are not sent again. One writer at a time writes a table. Without a
+    database, Lark's own memory of a key, of unknown length, is all that keeps a repeat from writing twice.
 
     See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_create.
 
@@ -105,7 +105,7 @@ def bulk_insert(
             is sent (`all`), for which they wait in a temporary file.
 
     Returns:
-        What stands.
+        What is written.
 
     Raises:
         InvalidRequestError: A field does not exist or a value does not fit (row numbers count from 1), or
@@ -115,7 +115,7 @@ def bulk_insert(
         BulkOutcomeUnknownError: It stopped, and the last chunk may or may not be written; called again with
             the same key, it settles that first.
         ConflictError: The source has changed since a part of it was written; or another writer has the
-            table; or whether a chunk stands cannot be determined.
+            table; or whether a chunk is written cannot be determined.
         LarkAPIError: Lark refused the first chunk; nothing was written.
         StorageError: The database is unavailable, for longer than is waited.
     """

@@ -14,7 +14,7 @@ from lark_provider.protocol.redact import redact
 V = TypeVar("V")
 _MAX_SHOWN = 20  # mistakes
 _MAX_CHARACTERS = 250
-"""As many as Airflow's ids have."""
+"""The most characters of a name: as many as Airflow's ids have."""
 _SECRET_NAME = re.compile(
     r"(?i)secret|passw|token|credential|private|signature|ticket|webhook|(?:encrypt|api|sign|access)[_-]?key|^key$"
 )

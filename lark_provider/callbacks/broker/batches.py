@@ -19,7 +19,7 @@ from lark_provider.storage.work import DatabaseWork
 
 T = TypeVar("T")
 _STORE_SECONDS = 5.0
-"""For how long a batch is held while the database does not answer: as long as it takes to connect at most."""
+"""How long a batch is held while the database does not answer: as long as it takes to connect at most."""
 
 
 class InboxWithDeadline:

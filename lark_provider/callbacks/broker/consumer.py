@@ -76,7 +76,7 @@ def consume(
     waiting does not make usable, since it is behind on migrations or refuses permission, ends it.
 
     Args:
-        handler: Takes an event. As long as it takes is fine; what it returns is of no interest.
+        handler: Takes an event. It may run for any time, and what it returns is ignored.
         broker: The broker of the events: a URL, else `RABBITMQ_URL` or `RABBITMQ_*`.
         database_url: Where handled events are noted; else `LARK_DATABASE_URL` or `POSTGRES_*`, else nowhere.
         consumer: Under which name they are noted there.

@@ -62,7 +62,7 @@ class Depths:
         )
 
     def __call__(self) -> Iterator[Reading]:
-        """Return what was read of late, and whether each source could be read.
+        """Return what was read recently, and whether each source could be read.
 
         A source that could not be read has no values: none is better than an old one.
         """
@@ -99,7 +99,7 @@ class _Source:
         self._lock = threading.Lock()
 
     def begin(self) -> None:
-        """Read in a thread, unless it is being read, or was of late."""
+        """Read in a thread, unless it is being read, or was recently."""
         with self._lock:
             if self._reading is not None:
                 is_recent = self._clock() - self._began < self._seconds

@@ -37,7 +37,7 @@ _IDLE_SECONDS = 0.1
 _GRACE_SECONDS = 5.0
 _FIRST_PAUSE, _LAST_PAUSE = 0.5, 10.0
 _DRAIN_SECONDS = 10.0
-"""For how long a batch in flight may still be stored when the pump is stopped."""
+"""How long a batch in flight may still be stored when the pump is stopped."""
 
 
 class Pump:

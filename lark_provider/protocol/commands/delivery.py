@@ -15,7 +15,7 @@ from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.support.members import known_members
 
 COMMAND_PATH = "/lark/command"
-"""As it is signed, whatever prefix a reverse proxy adds."""
+"""The path as it is signed, whatever prefix a reverse proxy adds."""
 Act: TypeAlias = Literal["run", "status", "runs"]
 Outcome: TypeAlias = Literal[
     "started",

@@ -16,7 +16,7 @@ TIME_HEADER = "X-Lark-Bridge-Time"
 EVENT_HEADER = "X-Lark-Bridge-Event"
 SIGNATURE_HEADER = "X-Lark-Bridge-Signature"
 CLICK_PATH = "/lark/click"
-"""As it is signed, whatever prefix a reverse proxy adds."""
+"""The path as it is signed, whatever prefix a reverse proxy adds."""
 CHECK_EVENT = "lark-provider-airflow-check"
 """The event id of a delivery that `lark-provider airflow check` makes: it is about no click."""
 WINDOW_SECONDS = 60

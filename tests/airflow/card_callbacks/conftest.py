@@ -15,7 +15,7 @@ from lark_emulator import Emulator
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.inbox import Inbox
-from tests.airflow.card_callbacks.making import CONNECTION, Context, Start, buttons, click, messages
+from tests.airflow.card_callbacks.clicks_and_cards import CONNECTION, Context, Start, buttons, click, messages
 from tests.airflow.conftest import CHAT, AirflowHome
 
 

@@ -18,7 +18,16 @@ from lark_emulator import Emulator
 
 from lark_provider.api.cards import Input
 from lark_provider.storage.inbox import Inbox
-from tests.airflow.card_callbacks.making import BOB, BOSS, Start, approval, buttons, click, elements, messages
+from tests.airflow.card_callbacks.clicks_and_cards import (
+    BOB,
+    BOSS,
+    Start,
+    approval,
+    buttons,
+    click,
+    elements,
+    messages,
+)
 from tests.airflow.conftest import CHAT, connection
 
 

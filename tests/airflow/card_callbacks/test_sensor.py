@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import (
 from lark_provider.sensors import LarkCardCallbackSensor
 from lark_provider.storage.inbox import Inbox
 from lark_provider.triggers import LarkCardCallbackTrigger
-from tests.airflow.card_callbacks.making import APP, Context, Start, click, defer, poke, sensor
+from tests.airflow.card_callbacks.clicks_and_cards import APP, Context, Start, click, defer, poke, sensor
 from tests.callbacks import mq
 from tests.protocol.callbacks import sender
 
@@ -126,8 +126,8 @@ def test_another_database_is_told_at_once(inbox: Inbox, context: Context) -> Non
     trigger = LarkCardCallbackTrigger({"key": "k", "message_ids": ["om_1"]}, "another-database")
     event = asyncio.run(first_event(trigger))
     assert event["status"] == "error"
-    assert "another database" in event["message"]
-    with pytest.raises(AirflowFailException, match="another database"):
+    assert "not the database where the wait began" in event["message"]
+    with pytest.raises(AirflowFailException, match="not the database where the wait began"):
         LarkCardCallbackSensor(task_id="t", message_id="om_1").execute_complete(context(), event)
 
 

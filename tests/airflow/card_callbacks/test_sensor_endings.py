@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import (
 
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
-from tests.airflow.card_callbacks.making import Start, click, defer, sensor
+from tests.airflow.card_callbacks.clicks_and_cards import Start, click, defer, sensor
 
 End = tuple[str, dict[str, Any]]
 TIMED_OUT: End = ("__fail__", {"error": "Trigger timeout"})

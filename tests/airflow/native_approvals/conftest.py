@@ -11,7 +11,7 @@ from lark_emulator import Emulator
 
 from lark_provider.support import measured, meters
 from tests.airflow.conftest import connection
-from tests.airflow.native_approvals.making import FORM
+from tests.airflow.native_approvals.approval_tasks import FORM
 
 
 class Outcomes:

@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 from lark_emulator import Emulator
 
-from tests.airflow.native_approvals.making import FORM, approval, decide, defer, instances
+from tests.airflow.native_approvals.approval_tasks import FORM, approval, decide, defer, instances
 
 
 def test_the_end_of_the_time_looks_at_the_instance_that_was_asked_for(

@@ -19,7 +19,14 @@ from lark_provider.callbacks.http.app import application
 from lark_provider.callbacks.http.stores import configured_sinks
 from lark_provider.triggers import native_approval
 from tests.airflow.conftest import AirflowHome, connection
-from tests.airflow.native_approvals.making import approval, decide, defer, first, instances, reads
+from tests.airflow.native_approvals.approval_tasks import (
+    approval,
+    count_reads,
+    decide,
+    defer,
+    first_event,
+    instances,
+)
 from tests.airflow.triggerer import Triggerer
 from tests.callbacks.parts import KnownKeys
 from tests.callbacks.serving import serve
@@ -36,10 +43,10 @@ def test_the_trigger_outlasts_an_outage_and_ends_on_what_no_retry_helps(
     trigger = defer(approval(code), start())
     lark.fault("GET", "/open-apis/approval/v4/instances/*", status=502, times=8)
     decide(lark, "approve", "approve")
-    assert asyncio.run(first(trigger))["status"] == "APPROVED"
+    assert asyncio.run(first_event(trigger))["status"] == "APPROVED"
     assert caplog.text.count("not read; still waiting for it") == 1
     lark.change_app(scopes=["im:message"])
-    event = asyncio.run(first(trigger))
+    event = asyncio.run(first_event(trigger))
     assert (event["status"], "PermissionDeniedError" in event["message"]) == ("error", True)
     with pytest.raises(AirflowFailException, match="PermissionDeniedError"):
         approval(code).execute_complete(start(), event)
@@ -73,9 +80,9 @@ def test_an_event_makes_all_triggers_look_at_once(
     lark.settings(**switches)
 
     async def work() -> list[dict[str, Any]]:
-        running = [asyncio.create_task(first(trigger)) for trigger in triggers]
+        running = [asyncio.create_task(first_event(trigger)) for trigger in triggers]
         # Each trigger has looked once, and would not look again for an hour.
-        await asyncio.to_thread(wait_until, lambda: reads(lark) >= 2 * len(triggers), 60)
+        await asyncio.to_thread(wait_until, lambda: count_reads(lark) >= 2 * len(triggers), 60)
         await asyncio.to_thread(wait_until, lambda: lark.approvals()["subscriptions"], 60)
         # Its queue is bound: only then is an event for it.
         await asyncio.to_thread(wait_until, is_connected, 60)
@@ -100,7 +107,7 @@ def test_events_that_are_lost_are_found_by_polling(
     lark.settings(approval_events="lost")
     trigger = defer(approval(code), start())
     decide(lark, "approve", "approve")
-    assert asyncio.run(first(trigger))["status"] == "APPROVED"
+    assert asyncio.run(first_event(trigger))["status"] == "APPROVED"
 
 
 def test_a_broker_that_is_unavailable_stops_no_wait(
@@ -109,7 +116,7 @@ def test_a_broker_that_is_unavailable_stops_no_wait(
     monkeypatch.setenv("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:9/")
     trigger = defer(approval(code), start())
     decide(lark, "approve", "approve")
-    assert asyncio.run(first(trigger))["status"] == "APPROVED"
+    assert asyncio.run(first_event(trigger))["status"] == "APPROVED"
 
 
 @pytest.fixture
@@ -128,12 +135,12 @@ def test_a_triggerer_that_is_killed_lets_the_task_go_on_once(
     trigger = defer(approval(code, poll_interval=0.5), given)
     triggerer.defer_triggers([trigger.serialize()])
     triggerer.start()
-    wait_until(lambda: reads(lark) > 2, START_SECONDS)
+    wait_until(lambda: count_reads(lark) > 2, START_SECONDS)
     if seen:
         triggerer.freeze()  # the part that runs triggers goes on, and nobody stores what it fires
         decide(lark, "approve", "approve")
-        before = reads(lark)
-        wait_until(lambda: reads(lark) > before, START_SECONDS)
+        before = count_reads(lark)
+        wait_until(lambda: count_reads(lark) > before, START_SECONDS)
     triggerer.kill()
     assert triggerer.task()[0] == "deferred"
     assert triggerer.waiting() == 1

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from lark_emulator import Emulator
 
-from tests.airflow.card_callbacks.making import messages
+from tests.airflow.card_callbacks.clicks_and_cards import messages
 from tests.airflow.conftest import CHAT, AirflowHome, connection
-from tests.airflow.native_approvals.making import decide, instances
+from tests.airflow.native_approvals.approval_tasks import decide, instances
 from tests.failures.waiting import wait_until
 
 EXAMPLE = Path(__file__).parents[3] / "example_dags" / "release_approval.py"

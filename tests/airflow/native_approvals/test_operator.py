@@ -19,7 +19,14 @@ from lark_emulator import Emulator
 
 from lark_provider.errors import TransportError
 from lark_provider.operators import LarkNativeApprovalOperator
-from tests.airflow.native_approvals.making import approval, decide, defer, first, instances, reads
+from tests.airflow.native_approvals.approval_tasks import (
+    approval,
+    count_reads,
+    decide,
+    defer,
+    first_event,
+    instances,
+)
 from tests.failures.waiting import wait_until
 
 
@@ -29,7 +36,7 @@ def test_the_outcome_is_returned(lark: Emulator, code: str, start: Any) -> None:
     (asked,) = instances(lark)
     assert given["xcoms"] == {"lark_approval_instance": asked["code"]}
     decide(lark, "approve", "approve")
-    event = asyncio.run(first(trigger))
+    event = asyncio.run(first_event(trigger))
     assert event == {"instance_code": asked["code"], "status": "APPROVED", "reverted": False}
     returned = approval(code).execute_complete(given, event)
     assert returned == {
@@ -54,7 +61,7 @@ def test_what_is_not_approved(
 ) -> None:
     trigger = defer(approval(code), start())
     decide(lark, decision)
-    event = asyncio.run(first(trigger))
+    event = asyncio.run(first_event(trigger))
     with pytest.raises(AirflowFailException, match=f"is {status}. Next: clear the task to ask again"):
         approval(code).execute_complete(start(), event)
     with pytest.raises(AirflowSkipException):
@@ -98,7 +105,7 @@ def test_a_revert_after_the_approval_is_reported(
 ) -> None:
     trigger = defer(approval(code), start())
     decide(lark, "approve", "approve")
-    event = asyncio.run(first(trigger))
+    event = asyncio.run(first_event(trigger))
     decide(lark, "revert")
     returned = approval(code).execute_complete(start(), event)
     assert (returned["status"], returned["reverted"]) == ("APPROVED", True)
@@ -113,7 +120,7 @@ def test_waiting_on_the_worker(lark: Emulator, code: str, start: Any) -> None:
     done: list[Any] = []
     waiting = threading.Thread(target=lambda: done.append(operator.execute(start())))
     waiting.start()
-    wait_until(lambda: reads(lark) > 3, 60)
+    wait_until(lambda: count_reads(lark) > 3, 60)
     lark.fault("GET", "/open-apis/approval/v4/instances/*", status=503, times=10)
     decide(lark, "approve", "approve")
     waiting.join(60)

@@ -13,7 +13,7 @@ from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from lark_emulator import Emulator
 
 from lark_provider.triggers import task_state
-from tests.airflow.native_approvals.making import approval, defer, instances
+from tests.airflow.native_approvals.approval_tasks import approval, defer, instances
 
 
 def test_a_task_that_is_stopped_on_its_worker_withdraws(lark: Emulator, code: str, start: Any) -> None:

@@ -11,7 +11,7 @@ from lark_emulator import Emulator
 from lark_provider.notifications import sending
 from lark_provider.support.once import Once
 from tests.airflow.conftest import connection
-from tests.airflow.notifier.making import Shelf
+from tests.airflow.notifier.contexts import Shelf
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from lark_emulator import Emulator
 
 from lark_provider.errors import ConfigurationError
 from lark_provider.notifications.airflow_context import clean
-from tests.airflow.notifier.making import context, read_logged, read_messages, tell, titles
+from tests.airflow.notifier.contexts import context, make_notifier, read_logged, read_messages, titles
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_whatever_is_wrong_is_one_line_without_secrets(
     text: str,
 ) -> None:
     connect("secretless", password="wrong-secret-1")
-    tell(**changes)(context())
+    make_notifier(**changes)(context())
     printed = capsys.readouterr().out
     (line,) = [one for one in printed.splitlines() if "Failed to notify" in one]
     assert text in line
@@ -45,7 +45,7 @@ def test_whatever_is_wrong_is_one_line_without_secrets(
 
 def test_secrets_of_an_error_stay_here(lark: Emulator) -> None:
     mask_secret("known-to-airflow")
-    tell()(context(error="app_secret=looks-like-one and known-to-airflow"))
+    make_notifier()(context(error="app_secret=looks-like-one and known-to-airflow"))
     text = json.dumps(read_messages(lark))
     assert "=***" in text  # Airflow may know a password, of another test, that is a part of the name
     assert "looks-like-one" not in text
@@ -61,9 +61,9 @@ def test_a_password_that_is_a_part_of_a_name_hides_no_name() -> None:
 
 def test_a_context_that_makes_no_sense_raises_nothing(lark: Emulator) -> None:
     for given in ({}, {"ti": object()}, {"ti": None, "exception": 5}):
-        tell()(given)
-    asyncio.run(tell().async_notify({}))
-    tell()()
+        make_notifier()(given)
+    asyncio.run(make_notifier().async_notify({}))
+    make_notifier()()
     assert len(read_messages(lark)) >= 1
 
 
@@ -79,7 +79,7 @@ def test_a_context_that_makes_no_sense_raises_nothing(lark: Emulator) -> None:
 )
 def test_what_cannot_be_is_refused_where_the_dag_is_written(changes: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigurationError, match=text):
-        tell(**changes)
+        make_notifier(**changes)
 
 
 class UnspeakableError(Exception):
@@ -94,17 +94,17 @@ def test_an_exception_that_cannot_be_written_is_told_by_its_name(
         raise UnspeakableError
 
     broken = {**context(), "ask": unspeakable, "exception": UnspeakableError()}
-    tell(content="{{ ask() }}", msg_type="text")(broken)
+    make_notifier(content="{{ ask() }}", msg_type="text")(broken)
     assert "UnspeakableError" in read_logged(capsys, "Template failed")[0]
     assert "UnspeakableError" in json.dumps(read_messages(lark))
-    tell(receiver_id="{{ ask() }}")(broken)
+    make_notifier(receiver_id="{{ ask() }}")(broken)
     assert "UnspeakableError" in read_logged(capsys, "Failed to notify")[0]
 
 
-def test_bytes_that_are_no_text_are_told_as_well(lark: Emulator) -> None:
-    tell()(context(error="no such file: caf\udce9.csv"))
-    tell(content="{{ exception }}", msg_type="text")(context(error="caf\udce9.csv", task_id="b"))
-    tell(
+def test_bytes_that_are_not_text_are_told_as_well(lark: Emulator) -> None:
+    make_notifier()(context(error="no such file: caf\udce9.csv"))
+    make_notifier(content="{{ exception }}", msg_type="text")(context(error="caf\udce9.csv", task_id="b"))
+    make_notifier(
         content={"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "{{ exception }}"}]}}
     )(context(error="caf\udce9.csv", task_id="c"))
     assert [json.dumps(one).count(r"caf\\udce9.csv") > 0 for one in read_messages(lark)] == [True] * 3
@@ -112,10 +112,10 @@ def test_bytes_that_are_no_text_are_told_as_well(lark: Emulator) -> None:
 
 @pytest.mark.parametrize("msg_type", ["text", "post", "interactive"])
 def test_an_errors_words_mention_nobody(lark: Emulator, msg_type: Any) -> None:
-    tell(msg_type=msg_type)(context(error='<at user_id="all"></at> <at id=all></at>'))
+    make_notifier(msg_type=msg_type)(context(error='<at user_id="all"></at> <at id=all></at>'))
     assert "<at" not in json.dumps(read_messages(lark))
 
 
 def test_an_endless_word_in_an_error_is_told_before_the_deadline(lark: Emulator) -> None:
-    tell()(context(error="a" * 1_000_000))
+    make_notifier()(context(error="a" * 1_000_000))
     assert titles(lark) == ["Task failed · d.t"]

@@ -13,14 +13,14 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider.hooks.lark import LarkHook
-from tests.airflow.notifier.making import (
+from tests.airflow.notifier.contexts import (
     DEADLINE,
     HANGS,
     Shelf,
     context,
+    make_notifier,
     read_logged,
     read_messages,
-    tell,
     titles,
 )
 
@@ -31,7 +31,7 @@ def test_a_slow_lark_is_left_at_the_deadline(
     lark: Emulator, capsys: pytest.CaptureFixture[str], path: str, how: str
 ) -> None:
     lark.fault(path=path, times=100, delay_ms=1000 * HANGS)
-    notify, started = tell(deadline=0.4), time.perf_counter()
+    notify, started = make_notifier(deadline=0.4), time.perf_counter()
     if how == "sync":
         notify.notify(context())
     else:
@@ -53,7 +53,7 @@ def test_a_secrets_backend_that_hangs_is_left_and_another_connection_helps(
     monkeypatch.setattr(LarkHook, "get_connection", staticmethod(get))
     for changes, arrived in (({}, 0), ({"fallback_conn_id": "lark_default"}, 1)):
         started = time.perf_counter()
-        tell(lark_conn_id="lark_hangs", deadline=1, **changes)(context())
+        make_notifier(lark_conn_id="lark_hangs", deadline=1, **changes)(context())
         assert time.perf_counter() - started < HANGS
         assert len(read_messages(lark)) == arrived
     hangs.set()
@@ -73,7 +73,7 @@ def test_variables_that_hang_cost_the_shared_card_and_not_the_message(
     monkeypatch.setattr(shelf, what, lambda *_args, **_kwargs: hangs.wait(HANGS))
     started = time.perf_counter()
     for task_id in ("a", "b"):
-        tell(deadline=2, fallback_conn_id="lark_other")(context(task_id=task_id))
+        make_notifier(deadline=2, fallback_conn_id="lark_other")(context(task_id=task_id))
     assert time.perf_counter() - started < HANGS
     hangs.set()
     assert titles(lark) == ["Task failed · d.a", "Task failed · d.b"]
@@ -92,7 +92,7 @@ def test_a_memory_that_fails_after_the_message_sends_no_second_one(
         known(key, value, description)
 
     monkeypatch.setattr(shelf, "set", set_)
-    tell(deadline=1.5, fallback_conn_id="lark_other")(context())
+    make_notifier(deadline=1.5, fallback_conn_id="lark_other")(context())
     hangs.set()
     assert titles(lark) == ["Task failed · d.t"]
     printed = capsys.readouterr().out
@@ -108,7 +108,7 @@ def test_a_long_wait_that_lark_asks_for_ends_at_the_deadline(
         path="*/messages", times=9, status=429, code=99991400, headers={"x-ogw-ratelimit-reset": f"{HANGS}"}
     )
     started = time.perf_counter()
-    tell(deadline=0.5)(context())
+    make_notifier(deadline=0.5)(context())
     assert time.perf_counter() - started < HANGS
     assert len(read_logged(capsys, "Failed to notify")) == 1
 
@@ -120,16 +120,16 @@ def test_another_connection_helps_within_the_time(
         slow.fault(times=100, delay_ms=1000 * HANGS)
         connect("primary", host=slow.base_url)
         started = time.perf_counter()
-        tell(lark_conn_id="primary", fallback_conn_id="lark_default", deadline=1.0)(context())
+        make_notifier(lark_conn_id="primary", fallback_conn_id="lark_default", deadline=1.0)(context())
         assert time.perf_counter() - started < HANGS
     assert len(read_messages(lark)) == 1
     (line,) = read_logged(capsys, "Notified ")
     assert "earlier failures: primary: no answer within 0.6 s" in line
 
 
-def test_the_task_that_is_told_of_is_cancelled_with_the_loop(lark: Emulator) -> None:
+def test_the_reported_task_is_cancelled_with_the_loop(lark: Emulator) -> None:
     async def notify_and_cancel() -> None:
-        job = asyncio.create_task(tell().async_notify(DEADLINE))  # type: ignore[arg-type]  # a deadline's context is a part
+        job = asyncio.create_task(make_notifier().async_notify(DEADLINE))  # type: ignore[arg-type]  # a deadline's context is a part
         await asyncio.sleep(0)
         job.cancel()
         await job
@@ -145,11 +145,11 @@ def test_a_template_that_hangs_is_left_at_the_deadline(
     hangs, options = threading.Event(), {"deadline": 0.4, "content": "{{ ask() }}", "msg_type": "text"}
     given, started = {**context(), "ask": lambda: hangs.wait(HANGS)}, time.perf_counter()
     if how == "sync":
-        tell(**options)(given)
+        make_notifier(**options)(given)
     else:
 
         async def notify_async() -> None:
-            await tell(context=given, **options)
+            await make_notifier(context=given, **options)
 
         asyncio.run(notify_async())
     assert 0.3 < time.perf_counter() - started < HANGS

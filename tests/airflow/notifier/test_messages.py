@@ -16,7 +16,15 @@ from lark_emulator import Emulator
 from lark_provider.notifications import LarkNotifier as LazyNotifier
 from lark_provider.notifications.lark import LarkNotifier
 from tests.airflow.conftest import CHAT
-from tests.airflow.notifier.making import DEADLINE, context, of_dag, read_logged, read_messages, tell, titles
+from tests.airflow.notifier.contexts import (
+    DEADLINE,
+    context,
+    make_dag_context,
+    make_notifier,
+    read_logged,
+    read_messages,
+    titles,
+)
 
 
 @pytest.mark.parametrize(
@@ -25,19 +33,19 @@ from tests.airflow.notifier.making import DEADLINE, context, of_dag, read_logged
         (context(), "Task failed · d.t"),
         (context("up_for_retry"), "Task will be retried · d.t"),
         (context("success"), "Task succeeded · d.t"),
-        (of_dag("task_failure"), "DAG run failed · d"),
-        (of_dag("success"), "DAG run succeeded · d"),
+        (make_dag_context("task_failure"), "DAG run failed · d"),
+        (make_dag_context("success"), "DAG run succeeded · d"),
         (DEADLINE, "Deadline missed · d"),
     ],
 )
 def test_every_kind_of_context_is_told(lark: Emulator, given: Any, title: str) -> None:
-    tell()(given)
+    make_notifier()(given)
     assert titles(lark) == [title]
     assert LazyNotifier is LarkNotifier
 
 
 def test_a_repeated_callback_is_one_message_and_another_try_is_another(lark: Emulator) -> None:
-    notify = tell(one_card_per_run=False)
+    notify = make_notifier(one_card_per_run=False)
     for given in (context(), context(), context(try_number=2), context(map_index=1), context("success")):
         notify(given)
     assert len(read_messages(lark)) == 4
@@ -64,7 +72,7 @@ def test_airflow_runs_it_for_deadlines_in_both_ways(lark: Emulator) -> None:
 
 
 def test_one_notifier_renders_again_for_each_task(lark: Emulator) -> None:
-    notify = tell(content="{{ ti.task_id }}: {{ exception }}", msg_type="text")
+    notify = make_notifier(content="{{ ti.task_id }}: {{ exception }}", msg_type="text")
     notify(context(task_id="a"))
     notify(context(task_id="b"))
     assert read_messages(lark) == [{"text": "a: boom"}, {"text": "b: boom"}]
@@ -72,7 +80,7 @@ def test_one_notifier_renders_again_for_each_task(lark: Emulator) -> None:
 
 @pytest.mark.parametrize(("msg_type", "tag"), [("text", "text"), ("post", "zh_cn")])
 def test_texts_and_posts_have_a_default_too(lark: Emulator, msg_type: Any, tag: str) -> None:
-    tell(msg_type=msg_type)(context())
+    make_notifier(msg_type=msg_type)(context())
     (found,) = read_messages(lark)
     assert tag in found
     assert "Task failed · d.t" in json.dumps(found, ensure_ascii=False)
@@ -82,9 +90,9 @@ def test_owners_are_mentioned_if_the_connection_knows_them(
     lark: Emulator, connect: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     connect(extra={"owners": '{"alice": "alice@example.com"}'})
-    tell(mentions="owner")(context())
-    tell(mentions=["owner", "carol"])(context(task_id="b"))
-    tell(mentions=["owner", "carol"])(context(task_id="c"))
+    make_notifier(mentions="owner")(context())
+    make_notifier(mentions=["owner", "carol"])(context(task_id="b"))
+    make_notifier(mentions=["owner", "carol"])(context(task_id="c"))
     assert "<at email=alice@example.com></at>" in json.dumps(read_messages(lark))
     assert "@carol" in json.dumps(read_messages(lark))
     assert len(read_logged(capsys, "'carol' is mentioned by name only")) == 1
@@ -94,7 +102,7 @@ def test_an_owner_whom_lark_does_not_know_costs_the_mention_not_the_message(
     lark: Emulator, connect: Callable[..., None]
 ) -> None:
     connect(extra={"owners": {"alice": "ou_left_long_ago"}})
-    tell(mentions="owner")(context())
+    make_notifier(mentions="owner")(context())
     (card,) = read_messages(lark)
     assert card["body"]["elements"][-1][
         "content"
@@ -108,7 +116,7 @@ def test_a_redirected_card_says_for_whom_and_mentions_nobody(
     connect(
         extra={"redirect_all_to": "t", "receivers": {"t": CHAT}, "owners": {"alice": "alice@example.com"}}
     )
-    tell(receiver_id="oncall", mentions="owner")(context())
+    make_notifier(receiver_id="oncall", mentions="owner")(context())
     (card,) = read_messages(lark)
     assert card["body"]["elements"][0]["content"] == "[→ oncall @alice@example.com]"
     assert "<at" not in json.dumps(card)
@@ -116,7 +124,7 @@ def test_a_redirected_card_says_for_whom_and_mentions_nobody(
 
 def test_an_alias_is_looked_up(lark: Emulator, connect: Callable[..., None]) -> None:
     connect(extra={"receivers": {"oncall": CHAT}})
-    tell(receiver_id="{{ 'on' }}call")(context())
+    make_notifier(receiver_id="{{ 'on' }}call")(context())
     assert len(read_messages(lark)) == 1
 
 
@@ -128,7 +136,7 @@ def test_a_custom_bot_can_be_the_fallback(
     bot = {"conn_type": "lark_webhook", "password": lark.add_webhook(keywords=["ops"])}
     bot["extra"] = json.dumps({"keyword": "ops", "owners": {"alice": "ou_emulator0001_alice"}})
     monkeypatch.setenv("AIRFLOW_CONN_BOT", json.dumps(bot))
-    tell(fallback_conn_id="bot", mentions=["owner", "bob@example.com"], msg_type=msg_type)(context())
+    make_notifier(fallback_conn_id="bot", mentions=["owner", "bob@example.com"], msg_type=msg_type)(context())
     ((message,),) = [one["messages"] for one in lark.state()["webhooks"]]
     text = json.dumps(message["content"])
     for part in (

@@ -13,14 +13,21 @@ from lark_emulator import Emulator
 from lark_provider.notifications.run_cards import RunCards
 from lark_provider.protocol.incidents.model import Failure, Incident
 from tests.airflow.conftest import CHAT
-from tests.airflow.notifier.making import Shelf, context, of_dag, read_messages, tell, titles
+from tests.airflow.notifier.contexts import (
+    Shelf,
+    context,
+    make_dag_context,
+    make_notifier,
+    read_messages,
+    titles,
+)
 
 
-def test_failures_of_a_run_share_a_card_until_they_are_mended(lark: Emulator, shelf: Shelf) -> None:
-    notify = tell(quiet_success=True)
+def test_failures_of_a_run_share_a_card_until_they_recover(lark: Emulator, shelf: Shelf) -> None:
+    notify = make_notifier(quiet_success=True)
     notify(context(task_id="a"))
     notify(context(task_id="b"))
-    notify(of_dag("task_failure"))
+    notify(make_dag_context("task_failure"))
     (card,) = read_messages(lark)
     text = json.dumps(card, ensure_ascii=False)
     assert titles(lark) == ["DAG run failed · d"]
@@ -31,7 +38,7 @@ def test_failures_of_a_run_share_a_card_until_they_are_mended(lark: Emulator, sh
     notify(context("success", task_id="c"))
     notify(context("success", task_id="a"))
     assert titles(lark) == ["Partly recovered · d"]
-    notify(of_dag("success"))
+    notify(make_dag_context("success"))
     assert titles(lark) == ["Recovered · d"]
     assert shelf.held == {}
     assert "PATCH /open-apis/im/v1/messages/:message_id" in lark.state()["by_endpoint"]
@@ -44,7 +51,7 @@ def test_what_airflow_knows_of_the_run_completes_the_card(lark: Emulator) -> Non
     def states(dag_id: str, run_ids: list[str]) -> dict[str, dict[str, str]]:
         return {"r": {"a": "failed", "b": "failed", "c": "running"}}
 
-    tell()(context(task_id="b", get_task_states=states))
+    make_notifier()(context(task_id="b", get_task_states=states))
     (card,) = read_messages(lark)
     text = json.dumps(card, ensure_ascii=False)
     assert "2 failures" in text
@@ -55,7 +62,7 @@ def test_what_airflow_knows_of_the_run_completes_the_card(lark: Emulator) -> Non
 def test_runs_are_kept_apart_and_old_ones_forgotten(
     lark: Emulator, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    notify = tell()
+    notify = make_notifier()
     notify(context())
     notify(context(run_id="r2"))
     assert len(read_messages(lark)) == 2
@@ -80,7 +87,7 @@ def test_tasks_that_fail_in_the_same_moment_share_one_card(lark: Emulator, shelf
         return found
 
     shelf.get = get  # type: ignore[method-assign]  # as said
-    notify = tell(quiet_success=True)
+    notify = make_notifier(quiet_success=True)
     threads = [threading.Thread(target=notify, args=(context(task_id=name),)) for name in names]
     for thread in threads:
         thread.start()
@@ -89,7 +96,7 @@ def test_tasks_that_fail_in_the_same_moment_share_one_card(lark: Emulator, shelf
     (card,) = read_messages(lark)
     for name in names:
         assert f"❌ {name} " in json.dumps(card, ensure_ascii=False)
-    notify(of_dag("success"))
+    notify(make_dag_context("success"))
     assert titles(lark) == ["Recovered · d"]
     assert shelf.held == {}
 
@@ -101,8 +108,8 @@ def test_a_first_card_that_was_promised_and_never_came_is_sent_by_another(
     shelf.held[RunCards("lark_default", CHAT, "d").variable] = json.dumps(
         {"r": {"at": now, "claim": "another process", **Incident().to_json()}}
     )
-    tell(deadline=2)(context())
-    tell()(context(task_id="b"))
+    make_notifier(deadline=2)(context())
+    make_notifier()(context(task_id="b"))
     assert titles(lark) == ["Task failed · d"]
 
 
@@ -121,14 +128,14 @@ def test_two_cards_that_were_sent_in_spite_of_it_are_both_remembered(shelf: Shel
 
 def test_without_variables_each_failure_has_its_card(lark: Emulator, shelf: Shelf) -> None:
     shelf.works = False
-    notify = tell()
+    notify = make_notifier()
     notify(context(task_id="a"))
     notify(context(task_id="b"))
     assert titles(lark) == ["Task failed · d.a", "Task failed · d.b"]
 
 
 def test_a_card_that_cannot_be_updated_is_replaced(lark: Emulator, shelf: Shelf) -> None:
-    notify = tell()
+    notify = make_notifier()
     notify(context(task_id="a"))
     lark.fault("PATCH", status=400, code=230031, msg="The message is too old")
     notify(context(task_id="b"))

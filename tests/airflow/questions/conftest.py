@@ -15,7 +15,7 @@ from lark_provider.callbacks import CallbackKeys, Endpoint, Gateway
 from lark_provider.callbacks.http.app import application
 from lark_provider.callbacks.http.stores import configured_sinks, questions
 from lark_provider.storage import migrate, urls
-from tests.airflow.questions.making import KEY, TOKEN, Start
+from tests.airflow.questions.question_tasks import KEY, TOKEN, Start
 from tests.callbacks.parts import KnownKeys
 from tests.callbacks.serving import serve
 

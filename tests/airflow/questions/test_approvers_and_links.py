@@ -15,9 +15,9 @@ from lark_provider.sensors import LarkCardCallbackSensor
 from lark_provider.storage import tables
 from lark_provider.storage.engine import engine
 from lark_provider.storage.inbox import Inbox
-from tests.airflow.card_callbacks.making import BOB, BOSS, buttons, click, messages
+from tests.airflow.card_callbacks.clicks_and_cards import BOB, BOSS, buttons, click, messages
 from tests.airflow.conftest import CHAT, connection
-from tests.airflow.questions.making import Start, approval, defer, the_question
+from tests.airflow.questions.question_tasks import Start, approval, defer, read_question
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_approvers_are_resolved_before_anybody_is_asked(
     monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, extra=extra))
     defer(approval(approvers=name), start())
     expected = name if name.startswith("on_") else BOSS
-    assert the_question(url).question.operators == (expected,)
+    assert read_question(url).question.operators == (expected,)
     (card,) = messages(lark)
     assert lark.click(card["message_id"], "bob", "Approve")["toast"]["type"] == "warning"
     lark.click(card["message_id"], "alice", "Approve")

@@ -15,8 +15,8 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
 from lark_provider.storage.inbox import Inbox
-from tests.airflow.card_callbacks.making import BOB, BOSS, buttons, click, messages
-from tests.airflow.questions.making import Start, approval, defer, read_card, run_until_fired
+from tests.airflow.card_callbacks.clicks_and_cards import BOB, BOSS, buttons, click, messages
+from tests.airflow.questions.question_tasks import Start, approval, defer, read_card, run_until_fired
 
 EDITS: dict[str, dict[str, Any]] = {
     "retries": {"retries": 0},

@@ -20,8 +20,16 @@ from lark_provider.protocol.waits import mark
 from lark_provider.storage import tables
 from lark_provider.storage.engine import engine
 from lark_provider.storage.waits import Waits
-from tests.airflow.card_callbacks.making import BOB, BOSS, buttons, click, messages
-from tests.airflow.questions.making import ORIGIN, Start, approval, close, defer, read_card, the_question
+from tests.airflow.card_callbacks.clicks_and_cards import BOB, BOSS, buttons, click, messages
+from tests.airflow.questions.question_tasks import (
+    ORIGIN,
+    Start,
+    approval,
+    close,
+    defer,
+    read_card,
+    read_question,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +67,7 @@ def test_who_clicks_after_the_decision_reads_who_was_first_and_a_repeated_delive
     defer(approval(approvers=[BOSS, BOB]), start())
     (card,) = messages(lark)
     assert lark.click(card["message_id"], "alice", "Approve")["toast"]["type"] == "success"
-    assert Waits(url).settle([the_question(url)])
+    assert Waits(url).settle([read_question(url)])
     told = lark.click(card["message_id"], "bob", "Reject")
     assert "Already answered at" in told["toast"]["content"]
     assert "Approve" in told["toast"]["content"]
@@ -76,12 +84,12 @@ def test_a_click_after_the_deadline_is_told_so_though_nothing_has_closed_the_que
     with engine(url).begin() as connection:
         connection.execute(sa.update(tables.waits).values(deadline=passed))
     assert "it has expired" in lark.click(card["message_id"], "alice", "Approve")["toast"]["content"]
-    assert Waits(url).settle([the_question(url)]) == {}
+    assert Waits(url).settle([read_question(url)]) == {}
     timed_out = ("__fail__", {"error": "Trigger timeout"})
     with pytest.raises(AirflowSensorTimeout):
         approval().resume_execution(*timed_out, start())
     assert "⌛" in read_card(lark)
-    assert the_question(url).reason == "expired"
+    assert read_question(url).reason == "expired"
 
 
 def test_a_click_in_time_counts_though_the_task_looks_too_late(

@@ -26,9 +26,9 @@ from lark_provider.storage.engine import engine
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.waits import Waits
 from lark_provider.triggers import task_state
-from tests.airflow.card_callbacks.making import BOB, BOSS, buttons, click, messages
+from tests.airflow.card_callbacks.clicks_and_cards import BOB, BOSS, buttons, click, messages
 from tests.airflow.conftest import CHAT
-from tests.airflow.questions.making import ORIGIN, Start, approval, defer, read_card, the_question
+from tests.airflow.questions.question_tasks import ORIGIN, Start, approval, defer, read_card, read_question
 from tests.failures.waiting import wait_until
 
 
@@ -41,7 +41,7 @@ def test_a_worker_killed_before_the_card_was_sent_leaves_no_second_question(
         defer(approval(receiver_id=BOB, approvers=[BOB]), start(try_number=attempt))
     (card,) = messages(lark)
     assert {one["lark_wait"] for one in buttons(card["content"])} == {asked.id}
-    assert the_question(url).message_ids == (card["message_id"],)
+    assert read_question(url).message_ids == (card["message_id"],)
 
 
 def sent_but_not_noted(lark: Emulator, url: URL, start: Start) -> TaskQuestion:
@@ -49,7 +49,7 @@ def sent_but_not_noted(lark: Emulator, url: URL, start: Start) -> TaskQuestion:
     defer(approval(), start())
     with engine(url).begin() as connection:
         connection.execute(sa.update(tables.waits).values(message_ids="[]"))
-    return the_question(url)
+    return read_question(url)
 
 
 def test_a_worker_killed_after_the_card_was_sent_leaves_no_second_card(
@@ -84,7 +84,7 @@ def test_two_attempts_at_once_ask_once(lark: Emulator, url: URL, start: Start) -
 
     with ThreadPoolExecutor(4) as pool:
         ids = set(pool.map(work, [1, 2, 1, 2]))
-    assert ids == {the_question(url).id}
+    assert ids == {read_question(url).id}
     assert len(messages(lark)) == 1
 
 

@@ -15,9 +15,9 @@ from lark_provider import LarkServiceClient
 from lark_provider.protocol.waits import Wait
 from lark_provider.storage.inbox import Inbox
 from lark_provider.triggers import LarkCardCallbackTrigger
-from tests.airflow.card_callbacks.making import BOSS, messages
+from tests.airflow.card_callbacks.clicks_and_cards import BOSS, messages
 from tests.airflow.conftest import CHAT
-from tests.airflow.questions.making import Start, approval, read_card, run_until_fired
+from tests.airflow.questions.question_tasks import Start, approval, read_card, run_until_fired
 
 
 def legacy_card(lark: Emulator) -> tuple[str, dict[str, Any]]:

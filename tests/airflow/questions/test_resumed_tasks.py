@@ -12,8 +12,8 @@ from sqlalchemy.engine import URL
 from lark_provider.sensors import LarkCardCallbackSensor
 from lark_provider.storage.waits import Waits
 from lark_provider.triggers import LarkCardCallbackTrigger
-from tests.airflow.card_callbacks.making import buttons, messages
-from tests.airflow.questions.making import Start, approval, defer, run_until_fired, the_question
+from tests.airflow.card_callbacks.clicks_and_cards import buttons, messages
+from tests.airflow.questions.question_tasks import Start, approval, defer, read_question, run_until_fired
 
 FOREIGN: dict[str, Any] = {
     "native approval": {"instance_code": "i", "status": "APPROVED", "reverted": False},
@@ -29,7 +29,7 @@ def test_a_task_that_was_of_another_operator_asks(what: str, lark: Emulator, url
     with pytest.raises(TaskDeferred):
         approval().resume_execution("execute_complete", {"event": FOREIGN[what]}, start())
     assert list(buttons(messages(lark)[0]["content"]))
-    assert the_question(url).state == "open"
+    assert read_question(url).state == "open"
 
 
 @pytest.mark.parametrize("kwargs", [None, {}])

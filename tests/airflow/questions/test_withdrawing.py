@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.triggers import task_state
 from lark_provider.triggers.card_callback import LarkCardCallbackTrigger
-from tests.airflow.questions.making import Start, approval, defer, read_card, the_question
+from tests.airflow.questions.question_tasks import Start, approval, defer, read_card, read_question
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def test_a_connection_that_is_missing(
         monkeypatch.delenv("AIRFLOW__LARK__DATABASE_URL")
     monkeypatch.setenv(name, value)
     kill(trigger)
-    assert the_question(url).state == state
+    assert read_question(url).state == state
     assert warned in caplog.text
     assert "AirflowNotFoundException" in caplog.text
     assert "Publish?" in read_card(lark)

@@ -138,7 +138,7 @@ def test_arguments_that_cannot_be_are_named(build: Callable[[], object], name: s
         build()
 
 
-def test_a_row_that_is_no_dict_is_named() -> None:
+def test_a_row_that_is_not_a_dict_is_named() -> None:
     with pytest.raises(InvalidRequestError, match=r"rows\[1\] must be a dict by column, got tuple. Next: "):
         table_card("T", [{"a": 1}, (1,)])  # type: ignore[list-item]
     with pytest.raises(InvalidRequestError, match=r"rows\[0\] must be a dict by column, got int. Next: "):

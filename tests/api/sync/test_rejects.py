@@ -117,7 +117,7 @@ def test_the_number_of_a_row_is_one_from_1(line: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "row,field\nx,y\n"])
-def test_another_file_is_no_file_of_rejects(text: str) -> None:
+def test_another_file_is_not_a_file_of_rejects(text: str) -> None:
     with pytest.raises(InvalidRequestError):
         rejects.rows_of(text)
 

@@ -6,7 +6,7 @@ import pytest
 from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
-from tests.bridge.escalations.making import Scene
+from tests.bridge.escalations.scene import Scene
 
 
 @pytest.fixture

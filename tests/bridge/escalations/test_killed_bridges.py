@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.engine import URL
 
-from tests.bridge.escalations.making import Scene
+from tests.bridge.escalations.scene import Scene
 from tests.failures.waiting import wait_until
 
 

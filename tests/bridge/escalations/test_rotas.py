@@ -20,7 +20,7 @@ from lark_provider.protocol.incidents.escalation import (
     RotaCalendar,
     RotaTable,
 )
-from tests.bridge.escalations.making import Scene, calendar_of
+from tests.bridge.escalations.scene import Scene, calendar_of
 
 
 def test_who_is_on_duty_is_read_from_a_bitable(sqlite: URL, lark: Emulator) -> None:

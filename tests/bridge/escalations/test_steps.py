@@ -16,8 +16,8 @@ from lark_provider.protocol.incidents.escalation import (
 from lark_provider.protocol.incidents.model import Claim, Mute
 from lark_provider.protocol.quiet_hours import QuietHours
 from lark_provider.storage.waiting_escalations import WaitingEscalations
-from tests.bridge.escalations.making import CHAT, Scene
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
+from tests.bridge.escalations.scene import CHAT, Scene
 
 
 def test_each_step_rings_for_the_next_of_the_rota(scene: Scene) -> None:

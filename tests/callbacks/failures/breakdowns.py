@@ -28,7 +28,7 @@ async def broker_killed_alone(trial: Trial) -> None:
     site = trial.site
     await asyncio.to_thread(site.gateway.end)
     await asyncio.to_thread(site.open, site.gateway_alone)
-    await trial.some(20)
+    await trial.wait_for_accepted(20)
     before = len(trial.refused)
     site.node.kill()
     trial.answer()
@@ -42,21 +42,21 @@ async def broker_killed_alone(trial: Trial) -> None:
 async def broker_frozen(trial: Trial) -> None:
     trial.site.node.pause()
     trial.answer()
-    await trial.some(60)
+    await trial.wait_for_accepted(60)
     trial.site.node.resume()
 
 
 async def database_stopped(trial: Trial) -> None:
     await asyncio.to_thread(trial.site.server.stop, "immediate")
     trial.answer()
-    await trial.some(60)
+    await trial.wait_for_accepted(60)
     await asyncio.to_thread(trial.site.server.start)
 
 
 async def database_frozen(trial: Trial) -> None:
     trial.site.server.pause()
     trial.answer()
-    await trial.some(60)
+    await trial.wait_for_accepted(60)
     trial.site.server.resume()
 
 
@@ -108,7 +108,7 @@ async def _come_again(trial: Trial, in_flight: set[str]) -> None:
 async def triggerer_killed(trial: Trial) -> None:
     await asyncio.to_thread(trial.site.triggerer.kill)
     trial.answer()
-    await trial.some(60)
+    await trial.wait_for_accepted(60)
     trial.site.triggerer.start()
 
 
@@ -119,7 +119,7 @@ async def gateway_killed(trial: Trial) -> None:
     assert await asyncio.to_thread(site.gateway.end) == -signal.SIGKILL
     trial.answer()
     await asyncio.to_thread(site.open, site.gateway)
-    assert await trial.first_again()  # by a gateway that has never heard of it
+    assert await trial.repeat_first_click()  # by a gateway that has never heard of it
     await mq.wait_until_async(lambda: trial.refused & set(site.read_stored()))
 
 

@@ -67,7 +67,7 @@ class Trial:
             self.repeated += await self._deliver(body, headers)
         return True
 
-    async def first_again(self) -> bool:
+    async def repeat_first_click(self) -> bool:
         """Deliver the first click that was accepted a second time."""
         assert self._first is not None
         return await self._deliver(*self._first)
@@ -82,25 +82,25 @@ class Trial:
         return answer.content == RECEIVED
 
     @asynccontextmanager
-    async def throwing(self) -> AsyncIterator[None]:
+    async def clicking(self) -> AsyncIterator[None]:
         """Have people click, before, while and after something is broken."""
         end = asyncio.Event()
         async with httpx.AsyncClient(timeout=LARK_SECONDS) as self._client:
             self.site.worker.wait_for(self._sensors())
             await self._works()
             clickers = [asyncio.ensure_future(self._clicks(end)) for _ in range(CLICKERS)]
-            await self.some(50)
+            await self.wait_for_accepted(50)
             await mq.wait_until_async(lambda: self._of_this(self.site.to_pump.delivered), 2 * mq.LIMIT)
             try:
                 yield
                 await self.wait_until_answered()
                 await self._works()
-                await self.some(50)
+                await self.wait_for_accepted(50)
             finally:
                 end.set()
                 await asyncio.gather(*clickers)
 
-    async def some(self, count: int) -> None:
+    async def wait_for_accepted(self, count: int) -> None:
         """Wait until so many more clicks are accepted."""
         enough = len(self.accepted) + count
         await mq.wait_until_async(lambda: len(self.accepted) >= enough, 2 * mq.LIMIT)
@@ -137,7 +137,7 @@ class Trial:
     def _sensors(self) -> set[str]:
         return {f"om_{self.breakdown}_sensor_{n}" for n in range(SENSORS)}
 
-    def account(self) -> None:
+    def check_account(self) -> None:
         """See that every click accepted is there exactly once, and that every wait has its answer."""
         wait_until(lambda: self.accepted <= set(self._of_this(self.site.read_stored())), 2 * mq.LIMIT)
         wait_until(lambda: self._sensors() <= self.site.worker.answered, 2 * mq.LIMIT)

@@ -23,8 +23,8 @@ def test_no_click_is_lost_and_every_wait_is_answered(
     trial = Trial(site, breakdown, say)
 
     async def work() -> None:
-        async with trial.throwing():
+        async with trial.clicking():
             await BREAKDOWNS[breakdown](trial)
 
     mq.run(work())
-    trial.account()
+    trial.check_account()

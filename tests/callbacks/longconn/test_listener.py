@@ -187,7 +187,7 @@ def test_a_click_whose_connection_breaks_is_stored_all_the_same(stage: Stage, tm
     stage.accepted.append(event_id(made))
 
 
-def test_lark_in_trouble_is_asked_again_until_it_is_out_of_it(stage: Stage) -> None:
+def test_a_lark_that_fails_is_asked_again_until_it_recovers(stage: Stage) -> None:
     over = threading.Event()
 
     def hang() -> None:
@@ -274,14 +274,14 @@ def test_what_is_in_hand_is_done_before_it_ends(stage: Stage, tmp_path: Path) ->
     stage.listening.process.send_signal(signal.SIGTERM)
     last: list[Reply] = []
 
-    def is_turned_away() -> bool:
+    def is_rejected() -> bool:
         made = click()
         last.append(stage.link.ask(made))
         if last[-1].said == json.loads(RECEIVED):
             stage.accepted.append(event_id(made))
         return bool(last[-1].said == json.loads(FAILED))
 
-    until(is_turned_away, "new clicks are still accepted")
+    until(is_rejected, "new clicks are still accepted")
     assert stage.link.is_unanswered(name)
     assert stage.link.ask(sender.event()).code == 500
     release.touch()

@@ -350,7 +350,9 @@ def test_who_cannot_sign_is_told_the_same_whatever_is_wrong() -> None:
         (sender.event_1, (-300, 0, 27_000), (-301, 27_001)),
     ],
 )
-def test_the_window(content: Any, ages: tuple[int, ...], too_old: tuple[int, ...]) -> None:
+def test_deliveries_outside_their_time_window_are_refused(
+    content: Any, ages: tuple[int, ...], too_old: tuple[int, ...]
+) -> None:
     for age in ages:
         assert isinstance(send(content(), now=NOW + age), Delivery)
     for age in too_old:

@@ -22,11 +22,11 @@ from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.tokens import App, fetch
 from lark_provider.protocol.trampoline import StackFrame
 from lark_provider.protocol.trampoline import run as trampoline
-from tests.protocol.flow.making import KEYED, OK, READ, WRITE, Run, answer
+from tests.protocol.flow.playback import KEYED, OK, READ, WRITE, Playback, answer
 
 
 def test_an_answer_that_is_not_json_is_quoted_with_its_log_id() -> None:
-    played = Run(READ, [Response(404, {"x-tt-logid": "L9"}, b"404 page not found")])
+    played = Playback(READ, [Response(404, {"x-tt-logid": "L9"}, b"404 page not found")])
     assert isinstance(played.error, NotFoundError)
     assert "404 page not found" in str(played.error)
     assert "L9" in str(played.error)
@@ -40,13 +40,13 @@ def test_a_missing_scope_names_scopes_and_link() -> None:
         ],
         "helps": [{"url": "https://open.feishu.cn/app/cli_x/auth", "description": ""}],
     }
-    played = Run(READ, [answer(99991672, 400, error=details)])
+    played = Playback(READ, [answer(99991672, 400, error=details)])
     assert isinstance(played.error, PermissionDeniedError)
     assert played.error.scopes == ("im:message",)
     assert played.error.apply_url == "https://open.feishu.cn/app/cli_x/auth"
     assert "im:message" in str(played.error)
     older = {"permission_violations": [{"scope": "im:chat", "url": "https://x.example"}]}
-    error = Run(READ, [answer(99991672, 400, error=older)]).error
+    error = Playback(READ, [answer(99991672, 400, error=older)]).error
     assert isinstance(error, PermissionDeniedError)
     assert (error.scopes, error.apply_url) == (("im:chat",), "https://x.example")
 
@@ -55,7 +55,7 @@ def test_a_token_that_an_answer_quotes_is_masked() -> None:
     echoed = Response(
         400, {}, orjson.dumps({"code": 1, "msg": "you sent Bearer t-of-length-0 and t-g1044ghJKLmnopQRST"})
     )
-    text = str(Run(READ, [echoed]).error)
+    text = str(Playback(READ, [echoed]).error)
     assert "t-of-length-0" not in text
     assert "ghJKL" not in text
 
@@ -65,12 +65,12 @@ def test_no_part_of_a_secret_is_shown_where_a_quoted_page_is_cut() -> None:
     signing_in = request("POST", "/open-apis/x", json={}, auth=False, secret=secret)
     for before in range(85, 125):
         page = Response(502, {}, b"." * before + secret.encode())
-        shown = str(Run(signing_in, [page], max_retries=0).error)
+        shown = str(Playback(signing_in, [page], max_retries=0).error)
         assert "01" not in shown, before
 
 
 def test_flat_answers_keep_their_content() -> None:
-    assert Run(READ, [answer(bot={"app_name": "x"})]).result.data == {"bot": {"app_name": "x"}}
+    assert Playback(READ, [answer(bot={"app_name": "x"})]).result.data == {"bot": {"app_name": "x"}}
 
 
 def test_a_procedure_sees_the_failure_of_its_call() -> None:
@@ -82,11 +82,11 @@ def test_a_procedure_sees_the_failure_of_its_call() -> None:
             return str(answered.data["id"])
         return "no failure"
 
-    assert Run(steps(), [answer(230034, 400), OK]).result == "1"
+    assert Playback(steps(), [answer(230034, 400), OK]).result == "1"
 
 
 def test_errors_survive_pickling() -> None:
-    error = Run(READ, [answer(99991400, 429, {"x-ogw-ratelimit-reset": "99", "x-tt-logid": "L"})]).error
+    error = Playback(READ, [answer(99991400, 429, {"x-ogw-ratelimit-reset": "99", "x-tt-logid": "L"})]).error
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
     assert (type(copy), str(copy), copy.__dict__) == (
         type(error),
@@ -97,7 +97,7 @@ def test_errors_survive_pickling() -> None:
 
 @given(content=st.binary(max_size=300), status=st.integers(100, 599))
 def test_no_answer_whatever_escapes_the_types(content: bytes, status: int) -> None:
-    played = Run(WRITE, [Response(status, {}, content)] * 10)
+    played = Playback(WRITE, [Response(status, {}, content)] * 10)
     assert played.result is not None or isinstance(played.error, LarkError)
 
 
@@ -105,14 +105,14 @@ def test_no_answer_whatever_escapes_the_types(content: bytes, status: int) -> No
     "details", [{"field_violations": 5}, {"helps": 5}, {"permission_violations": "x"}, [], 5]
 )
 def test_details_of_any_shape_are_survived(details: Any) -> None:
-    assert isinstance(Run(READ, [answer(230001, 400, error=details)]).error, LarkAPIError)
+    assert isinstance(Playback(READ, [answer(230001, 400, error=details)]).error, LarkAPIError)
 
 
 def test_nothing_that_an_answer_quotes_shows_the_token_or_the_secret() -> None:
     violations = [
         {"field": "authorization", "value": "Bearer t-of-length-0", "description": "t-of-length-0 is bad"}
     ]
-    error = Run(
+    error = Playback(
         READ,
         [answer(99992402, 400, error={"field_violations": violations, "troubleshooter": "?t-of-length-0"})],
     ).error
@@ -130,7 +130,7 @@ def test_nothing_that_an_answer_quotes_shows_the_token_or_the_secret() -> None:
 )
 def test_the_app_secret_shows_in_no_error_of_the_token_endpoint(reply: Response) -> None:
     quoting = Response(reply.status, reply.headers, reply.content.replace(b'"said"', b'"said the-secret"'))
-    error = Run(fetch(App("https://x", "cli_1", "the-secret")), [quoting] * 10).error
+    error = Playback(fetch(App("https://x", "cli_1", "the-secret")), [quoting] * 10).error
     assert error is not None
     chain = [error, error.__cause__, error.__context__]
     assert "the-secret" not in "".join(str(one) + repr(vars(one)) for one in chain if one is not None)
@@ -140,7 +140,7 @@ def test_the_app_secret_shows_in_no_error_of_the_token_endpoint(reply: Response)
     "data", [{}, {"tenant_access_token": "t", "expire": None}, {"tenant_access_token": "t\n", "expire": 1}]
 )
 def test_an_answer_without_a_token_is_no_token(data: dict[str, Any]) -> None:
-    error = Run(fetch(App("https://x", "cli_1", "s")), [answer(**data)]).error
+    error = Playback(fetch(App("https://x", "cli_1", "s")), [answer(**data)]).error
     assert isinstance(error, LarkAPIError)
     assert "without a token" in str(error)
 

@@ -8,14 +8,14 @@ from lark_provider.errors import DeadlineExceededError, OutcomeUnknownError
 from lark_provider.protocol.attempts import attempts
 from lark_provider.protocol.effects import Lost, NeedToken, Random, Sleep
 from lark_provider.protocol.retry import RetryPolicy
-from tests.protocol.flow.making import READ, WRITE, Run, answer
+from tests.protocol.flow.playback import READ, WRITE, Playback, answer
 
 
 def test_an_error_says_whether_the_deadline_came_or_the_connection_was_lost() -> None:
-    late = str(Run(READ, [Lost("before an answer", sent=False, is_late=True)]).error)
+    late = str(Playback(READ, [Lost("before an answer", sent=False, is_late=True)]).error)
     assert "the deadline came before an answer." in late
     assert late.endswith("Next: call again later, or pass a longer deadline=.")
-    lost = str(Run(READ, [Lost("the certificate is invalid", sent=False, passing=False)]).error)
+    lost = str(Playback(READ, [Lost("the certificate is invalid", sent=False, passing=False)]).error)
     assert "the certificate is invalid. Next: check network, proxy and base_url, then call again." in lost
     assert "deadline" not in lost
 
@@ -40,7 +40,7 @@ def test_an_error_says_what_the_deadline_found_the_call_waiting_for() -> None:
 
 
 def test_a_write_whose_outcome_is_open_says_why_and_advises_once() -> None:
-    played = Run(WRITE, [answer(status=502, code=2200)])
+    played = Playback(WRITE, [answer(status=502, code=2200)])
     assert isinstance(played.error, OutcomeUnknownError)
     before, _, advice = str(played.error).partition(" Next: ")
     assert "may or may not have happened: " in before

@@ -19,22 +19,22 @@ from lark_provider.errors import (
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.effects import Lost, Response
 from lark_provider.protocol.retry import RetryPolicy
-from tests.protocol.flow.making import KEYED, OK, READ, WRITE, Run, answer
+from tests.protocol.flow.playback import KEYED, OK, READ, WRITE, Playback, answer
 
 
 def test_an_accepted_call_gives_data_and_log_id() -> None:
-    played = Run(READ, [answer(headers={"x-tt-logid": "L1"}, data={"id": "1"})])
+    played = Playback(READ, [answer(headers={"x-tt-logid": "L1"}, data={"id": "1"})])
     assert (played.result.code, played.result.data, played.result.log_id) == (0, {"id": "1"}, "L1")
     assert [send.token for send in played.sent] == ["t-of-length-0"]
 
 
 def test_a_rejected_token_is_replaced_exactly_once() -> None:
-    played = Run(WRITE, [answer(99991663, 400), OK])
+    played = Playback(WRITE, [answer(99991663, 400), OK])
     assert played.result.data == {"id": "1"}
     assert played.rejected == [None, "t-of-length-0"]
     assert played.sleeps == []
 
-    refused_again = Run(WRITE, [answer(99991663, 400), answer(99991663, 400)])
+    refused_again = Playback(WRITE, [answer(99991663, 400), answer(99991663, 400)])
     assert isinstance(refused_again.error, PermissionDeniedError)
     assert len(refused_again.sent) == 2
 
@@ -42,18 +42,18 @@ def test_a_rejected_token_is_replaced_exactly_once() -> None:
 @pytest.mark.parametrize("status", [429, 400])
 def test_the_rate_limit_header_is_waited_for_with_little_jitter(status: int) -> None:
     limited = answer(99991400, status, {"x-ogw-ratelimit-reset": "1.5"})
-    played = Run(WRITE, [limited, OK])
+    played = Playback(WRITE, [limited, OK])
     assert played.result
     assert played.sleeps == [pytest.approx(1.5 + 0.5 * 0.15)]
 
 
 def test_without_a_header_the_back_off_doubles() -> None:
-    played = Run(WRITE, [answer(1254291)] * 3 + [OK])
+    played = Playback(WRITE, [answer(1254291)] * 3 + [OK])
     assert played.sleeps == [0.25, 0.5, 1.0]
 
 
 def test_a_long_wait_is_not_begun() -> None:
-    played = Run(READ, [answer(99991400, 429, {"x-ogw-ratelimit-reset": "3600"})])
+    played = Playback(READ, [answer(99991400, 429, {"x-ogw-ratelimit-reset": "3600"})])
     assert isinstance(played.error, RateLimitError)
     assert played.error.retry_after == 3600
     assert played.error.retryable
@@ -61,7 +61,7 @@ def test_a_long_wait_is_not_begun() -> None:
 
 
 def test_repeats_end_with_the_error_itself() -> None:
-    played = Run(READ, [answer(230020, 400)] * 3, max_retries=2)
+    played = Playback(READ, [answer(230020, 400)] * 3, max_retries=2)
     assert isinstance(played.error, RateLimitError)
     assert len(played.sent) == 3
 
@@ -70,10 +70,10 @@ def test_repeats_end_with_the_error_itself() -> None:
     "reply", [Response(503, {"retry-after": "3"}, b"busy"), answer(1255040, 503, {"retry-after": "3"})]
 )
 def test_retry_after_is_kept_to_on_503(reply: Response) -> None:
-    played = Run(READ, [reply, OK])
+    played = Playback(READ, [reply, OK])
     assert played.sleeps == [pytest.approx(3 + 0.5 * 0.3)]
-    assert Run(READ, [Response(503, {"retry-after": "3600"}, b"busy"), OK]).sleeps == []
-    assert Run(WRITE, [reply, OK]).sleeps == []
+    assert Playback(READ, [Response(503, {"retry-after": "3600"}, b"busy"), OK]).sleeps == []
+    assert Playback(WRITE, [reply, OK]).sleeps == []
 
 
 @given(
@@ -108,13 +108,13 @@ def test_the_policy_keeps_its_bounds(
     ],
 )
 def test_pages_instead_of_answers(call: Call[Any], status: int, tries: int, kind: type[LarkError]) -> None:
-    played = Run(call, [Response(status, {}, b"<html>hello</html>")] * 5, max_retries=2)
+    played = Playback(call, [Response(status, {}, b"<html>hello</html>")] * 5, max_retries=2)
     assert type(played.error) is kind
     assert len(played.sent) == tries
 
 
 def test_a_certificate_that_does_not_fit_is_not_tried_again() -> None:
-    played = Run(READ, [Lost("ConnectError: SSL: WRONG_VERSION_NUMBER", sent=False, passing=False)] * 3)
+    played = Playback(READ, [Lost("ConnectError: SSL: WRONG_VERSION_NUMBER", sent=False, passing=False)] * 3)
     assert len(played.sent) == 1
 
 
@@ -133,21 +133,21 @@ def test_every_code_of_the_retry_rules_is_waited_for() -> None:
     ]
     waits += [1061045, 90217, 90235, 1310235, 1066002, 131009, 11232]
     for code in waits:
-        assert Run(KEYED, [answer(code, 400), OK]).result, code
+        assert Playback(KEYED, [answer(code, 400), OK]).result, code
     for code in (99991663, 99991664, 99991665, 99991671, 99991661):
-        assert Run(WRITE, [answer(code, 400), OK]).result, code
+        assert Playback(WRITE, [answer(code, 400), OK]).result, code
 
 
 def test_a_call_without_a_token_is_not_repeated_for_a_rejected_one() -> None:
     call = request("POST", "/open-apis/auth/v3/tenant_access_token/internal", json={}, safe=True, auth=False)
-    played = Run(call, [answer(99991663, 400)] * 3)
+    played = Playback(call, [answer(99991663, 400)] * 3)
     assert isinstance(played.error, PermissionDeniedError)
     assert (len(played.sent), played.tokens) == (1, [])
 
 
 @pytest.mark.parametrize("sent", [True, False])
 def test_what_the_deadline_cut_off_is_not_tried_again(sent: bool) -> None:
-    played = Run(KEYED, [Lost("before an answer", sent=sent, is_late=True), OK])
+    played = Playback(KEYED, [Lost("before an answer", sent=sent, is_late=True), OK])
     assert isinstance(played.error, OutcomeUnknownError if sent else DeadlineExceededError)
     assert len(played.sent) == 1
 
@@ -155,8 +155,8 @@ def test_what_the_deadline_cut_off_is_not_tried_again(sent: bool) -> None:
 def test_waits_are_added_up_and_may_take_the_whole_of_what_is_allowed() -> None:
     said = {"x-ogw-ratelimit-reset": "4"}
     replies = [answer(99991400, 429, said), answer(99991400, 429, said), OK]
-    assert Run(READ, replies, max_wait=8.4).sleeps == pytest.approx([4.2, 4.2])
-    cut_short = Run(READ, replies, max_wait=8.3)
+    assert Playback(READ, replies, max_wait=8.4).sleeps == pytest.approx([4.2, 4.2])
+    cut_short = Playback(READ, replies, max_wait=8.3)
     assert isinstance(cut_short.error, RateLimitError)
     assert cut_short.sleeps == pytest.approx([4.2])
 
@@ -174,7 +174,7 @@ def test_the_bounds_that_a_client_has_by_default() -> None:
 
 def test_another_try_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
-        Run(READ, [answer(99991400, 429, {"x-ogw-ratelimit-reset": "1"}), OK])
+        Playback(READ, [answer(99991400, 429, {"x-ogw-ratelimit-reset": "1"}), OK])
     [record] = caplog.records
     assert record.getMessage() == "Retrying after a failed attempt"
     fields = record.__dict__

@@ -21,34 +21,34 @@ from lark_provider.errors import (
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.codes import TABLE, CodeKind
 from lark_provider.protocol.effects import Lost, Response
-from tests.protocol.flow.making import KEYED, OK, READ, REMOVAL, WRITE, Run, answer
+from tests.protocol.flow.playback import KEYED, OK, READ, REMOVAL, WRITE, Playback, answer
 
 
 @pytest.mark.parametrize(
     "failure", [Lost("ReadTimeout", sent=True), answer(1255040, 504), Response(502, {}, b"<html>")]
 )
 def test_what_may_have_been_written_is_repeated_only_with_a_key(failure: Response | Lost) -> None:
-    bare = Run(WRITE, [failure])
+    bare = Playback(WRITE, [failure])
     assert isinstance(bare.error, OutcomeUnknownError)
     assert len(bare.sent) == 1
 
-    keyed = Run(KEYED, [failure, OK])
+    keyed = Playback(KEYED, [failure, OK])
     assert keyed.result
     assert keyed.sent[0].call.body == keyed.sent[1].call.body
 
-    read = Run(READ, [failure, OK])
+    read = Playback(READ, [failure, OK])
     assert read.result
 
 
 def test_a_request_that_never_left_is_repeated_always() -> None:
-    assert Run(WRITE, [Lost("ConnectError", sent=False), OK]).result
-    played = Run(WRITE, [Lost("ConnectError", sent=False)] * 3, max_retries=2)
+    assert Playback(WRITE, [Lost("ConnectError", sent=False), OK]).result
+    played = Playback(WRITE, [Lost("ConnectError", sent=False)] * 3, max_retries=2)
     assert type(played.error) is TransportError
     assert played.error.retryable
 
 
 def test_a_refusal_after_a_lost_answer_does_not_prove_that_nothing_was_written() -> None:
-    played = Run(KEYED, [Lost("ReadTimeout", sent=True), answer(1254608, 403)])
+    played = Playback(KEYED, [Lost("ReadTimeout", sent=True), answer(1254608, 403)])
     assert isinstance(played.error, OutcomeUnknownError)
     assert isinstance(played.error.__cause__, LarkAPIError)
     assert played.error.__cause__.code == 1254608
@@ -60,9 +60,9 @@ def test_a_refusal_after_a_lost_answer_does_not_prove_that_nothing_was_written()
 )
 def test_no_second_try_after_a_lost_answer_leaves_the_outcome_open(error: LarkError) -> None:
     lost = Lost("ReadTimeout", sent=True)
-    for played in (Run(KEYED, [lost], no_token=error), Run(KEYED, [lost, error])):
+    for played in (Playback(KEYED, [lost], no_token=error), Playback(KEYED, [lost, error])):
         assert isinstance(played.error, OutcomeUnknownError)
-    first = Run(KEYED, [Lost("ConnectError", sent=False)], no_token=error)
+    first = Playback(KEYED, [Lost("ConnectError", sent=False)], no_token=error)
     assert type(first.error) is type(error)
 
 
@@ -71,7 +71,7 @@ def test_no_second_try_after_a_lost_answer_leaves_the_outcome_open(error: LarkEr
     "before", [[], [answer(1254291)], [answer(99991663, 400)], [Lost("ConnectError", sent=False)]]
 )
 def test_a_token_that_others_used_is_a_conflict_for_good(code: int, before: list[Response | Lost]) -> None:
-    played = Run(KEYED, [*before, answer(code, 400), OK])
+    played = Playback(KEYED, [*before, answer(code, 400), OK])
     assert type(played.error) is ConflictError
     assert not played.error.retryable
     assert len(played.sent) == len(before) + 1
@@ -82,32 +82,34 @@ def test_a_token_that_others_used_is_a_conflict_for_good(code: int, before: list
 def test_a_token_repeated_after_an_uncertain_try_leaves_the_outcome_open(
     code: int, before: Response | Lost
 ) -> None:
-    assert isinstance(Run(KEYED, [before, answer(code, 400)]).error, OutcomeUnknownError)
+    assert isinstance(Playback(KEYED, [before, answer(code, 400)]).error, OutcomeUnknownError)
 
 
 @pytest.mark.parametrize("code", [1254043, 1254042, 230011, 230110])
 def test_what_is_gone_after_an_uncertain_removal_was_removed(code: int) -> None:
     for failure in (Lost("ReadTimeout", sent=True), answer(1255040, 504), Response(502, {}, b"<html>")):
-        played = Run(REMOVAL, [failure, answer(code, headers={"x-tt-logid": "L1"})])
+        played = Playback(REMOVAL, [failure, answer(code, headers={"x-tt-logid": "L1"})])
         assert (played.error, played.result.code, played.result.log_id) == (None, 0, "L1")
     for certain in ([], [answer(1254291)], [Lost("ConnectError", sent=False)]):
-        refused = Run(REMOVAL, [*certain, answer(code)])
+        refused = Playback(REMOVAL, [*certain, answer(code)])
         assert type(refused.error) in {NotFoundError, ConflictError}
-    kept = Run(KEYED, [Lost("ReadTimeout", sent=True), answer(code)])
+    kept = Playback(KEYED, [Lost("ReadTimeout", sent=True), answer(code)])
     assert isinstance(kept.error, OutcomeUnknownError)
 
 
 def test_an_unknown_endpoint_has_removed_nothing() -> None:
-    played = Run(REMOVAL, [Lost("ReadTimeout", sent=True), Response(404, {}, b"404 page not found")])
+    played = Playback(REMOVAL, [Lost("ReadTimeout", sent=True), Response(404, {}, b"404 page not found")])
     assert isinstance(played.error, OutcomeUnknownError)
 
 
 def test_a_removal_that_counts_positions_is_not_repeated() -> None:
     rows = request("DELETE", "/open-apis/sheets/v2/spreadsheets/s/dimension_range", json={"dimension": {}})
-    played = Run(rows, [Lost("ReadTimeout", sent=True), OK])
+    played = Playback(rows, [Lost("ReadTimeout", sent=True), OK])
     assert isinstance(played.error, OutcomeUnknownError)
     assert len(played.sent) == 1
-    not_so = Run(request("DELETE", "/open-apis/x", idempotent=False), [Lost("ReadTimeout", sent=True), OK])
+    not_so = Playback(
+        request("DELETE", "/open-apis/x", idempotent=False), [Lost("ReadTimeout", sent=True), OK]
+    )
     assert isinstance(not_so.error, OutcomeUnknownError)
 
 
@@ -120,7 +122,7 @@ def test_no_write_is_sent_twice_without_key_unless_lark_says_it_was_not_done(
     code: int, status: int, *, keyed: bool
 ) -> None:
     call = KEYED if keyed else WRITE
-    played = Run(call, [answer(code, status)] * 10)
+    played = Playback(call, [answer(code, status)] * 10)
     assert isinstance(played.error, LarkError)
     assert "Next: " in str(played.error)
     not_done = code in TABLE and TABLE[code].kind in {CodeKind.RATE, CodeKind.BUSY, CodeKind.TOKEN}
@@ -133,17 +135,17 @@ def test_no_write_is_sent_twice_without_key_unless_lark_says_it_was_not_done(
 @pytest.mark.parametrize("code", [1254040, 1254041, 131005])
 def test_what_is_around_it_being_gone_leaves_a_removal_open(code: int) -> None:
     lost = Lost("ReadTimeout", sent=True)
-    assert isinstance(Run(REMOVAL, [lost, answer(code, 404)]).error, OutcomeUnknownError)
+    assert isinstance(Playback(REMOVAL, [lost, answer(code, 404)]).error, OutcomeUnknownError)
 
 
 def test_nothing_to_change_is_as_good_as_done() -> None:
     change = request("PUT", "/open-apis/x", json={"a": 1})
-    assert Run(change, [answer(1254606)]).result.data == {}
-    assert isinstance(Run(WRITE, [answer(1254606)]).error, LarkAPIError)
+    assert Playback(change, [answer(1254606)]).result.data == {}
+    assert isinstance(Playback(WRITE, [answer(1254606)]).error, LarkAPIError)
 
 
 @pytest.mark.parametrize(("call", "advice"), [(WRITE, True), (KEYED, False)])
 def test_a_key_is_advised_where_it_was_missing(call: Call[Any], advice: bool) -> None:
-    played = Run(call, [Lost("the connection was reset", sent=True)], max_retries=0)
+    played = Playback(call, [Lost("the connection was reset", sent=True)], max_retries=0)
     assert isinstance(played.error, OutcomeUnknownError)
     assert ("with an idempotency key" in str(played.error)) is advice

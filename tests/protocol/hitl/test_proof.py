@@ -70,7 +70,7 @@ def test_what_was_changed_is_not_proven(changed: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("at", ["", "-5", "+5", " 5", "5.0", "5e3", "\u0665", "²", "9" * 5000])
-def test_a_time_that_is_no_number_is_not_proven(at: str) -> None:
+def test_a_time_that_is_not_a_number_is_not_proven(at: str) -> None:
     assert proven(BridgeSecrets(NEW), headers={TIME_HEADER: at}) is False
 
 

@@ -94,7 +94,7 @@ def test_what_is_held_is_bounded(arrivals: list[tuple[int, int, int]]) -> None:
         assert [one.due for one in held] == sorted(one.due for one in held)
 
 
-def test_the_oldest_makes_room() -> None:
+def test_the_oldest_gives_way() -> None:
     fragments = Fragments(SMALL)
     for now, name in enumerate("abcd"):
         fragments.add(name, 0, 2, b"x", float(now))

@@ -16,7 +16,7 @@ _AUTOLINK = re.compile(r"<(https?://[^\s<>]+)>")
 _TAG = re.compile(r"<(?=[/!?a-zA-Z])")
 _PICTURE = re.compile(r"!(?=\[)")
 _MOST_TABLES = 4
-"""In one component."""
+"""The most tables in one component."""
 
 
 def card_markdown(text: str, limit: int, shortened: str) -> str:

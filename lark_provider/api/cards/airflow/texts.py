@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 from lark_provider.protocol.language import LANGUAGES, Language
 
 Texts: TypeAlias = Mapping[str, tuple[str, str]]
-"""By key, in the order of `LANGUAGES`."""
+"""Texts by key, in the order of `LANGUAGES`."""
 
 
 class Translate(Protocol):

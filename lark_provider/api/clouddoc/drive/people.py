@@ -12,7 +12,7 @@ from lark_provider.protocol.operations import Procedure
 
 Role: TypeAlias = Literal["view", "edit", "full_access"]
 ROLES: tuple[Role, ...] = get_args(Role)
-"""From the weakest to the strongest."""
+"""All roles, from the weakest to the strongest."""
 WRONG_MEMBER = 1063001
 _DEPARTMENTS, _APPS = ("od-", "od_"), ("cli_",)
 
@@ -59,7 +59,7 @@ class WantedGrant(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Who may open a document, as it stands.
+    """Who may open a document, as it is.
 
     Attributes:
         id: The open_id, or the chat's id.

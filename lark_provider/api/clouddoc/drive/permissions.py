@@ -92,7 +92,7 @@ def add(
         type: Its kind, if `token` does not show it.
 
     Returns:
-        The grant as it stands.
+        The grant as it is.
 
     Raises:
         InvalidRequestError: An argument is invalid; nothing was changed.
@@ -228,7 +228,7 @@ def public(
         copy_entity: Who may copy its content.
 
     Returns:
-        The settings as they stand.
+        The settings as they are.
 
     Raises:
         InvalidRequestError: An argument is invalid; nothing was changed.

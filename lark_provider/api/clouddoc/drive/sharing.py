@@ -49,12 +49,12 @@ def share(
         type: Its kind, if `token` does not show it.
 
     Returns:
-        The grants that were wanted, as they stand now: with a stronger role where there was one.
+        The grants that were wanted, as they are now: with a stronger role where there was one.
 
     Raises:
         InvalidRequestError: A person, role or kind is invalid; nothing was changed.
         NotFoundError: A person is not visible to the app; nothing was changed.
-        PermissionDeniedError: Some could not be granted. The text says which, and why; the others stand.
+        PermissionDeniedError: Some were refused. The text says which, and why; the others were granted.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
@@ -93,11 +93,11 @@ def _share_document(document: Document, wanted: Sequence[WantedGrant]) -> Proced
     failures: dict[str, LarkAPIError] = {}
     lost: dict[str, OutcomeUnknownError] = {}
     for member, role in wanted:
-        standing = before.get(member.id)
-        if standing is not None and at_least(standing.role, role):
+        existing = before.get(member.id)
+        if existing is not None and at_least(existing.role, role):
             continue
         try:
-            yield from perform(_grant_call(document, member, role, exists=standing is not None))
+            yield from perform(_grant_call(document, member, role, exists=existing is not None))
         except LarkAPIError as error:
             if error.retryable:
                 raise
@@ -108,11 +108,11 @@ def _share_document(document: Document, wanted: Sequence[WantedGrant]) -> Proced
     granted, reasons = [], []
     first: LarkAPIError | None = None
     for member, role in wanted:
-        standing = after.get(member.id)
-        if standing is None and (yield from _owns(document, member)):
-            standing = Grant(member.id, member.type, "full_access", "user", member.name)
-        if standing is not None and at_least(standing.role, role):
-            granted.append(standing)
+        existing = after.get(member.id)
+        if existing is None and (yield from _owns(document, member)):
+            existing = Grant(member.id, member.type, "full_access", "user", member.name)
+        if existing is not None and at_least(existing.role, role):
+            granted.append(existing)
             continue
         if member.id in lost:
             raise lost[member.id]

@@ -45,7 +45,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class ChunkResult:
-    """A chunk that stands.
+    """A chunk that is written.
 
     Attributes:
         record_ids: Its records; empty for one whose ids were not read.

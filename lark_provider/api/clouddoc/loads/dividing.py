@@ -46,7 +46,7 @@ class ChunkWriter(Protocol):
     claimant: Claimant
     options: LoadOptions
     field_ids: dict[str, str]
-    standing: int
+    rows_written: int
 
     def ensure_written(
         self, number: int, content: Content, previous: WrittenChunk | None
@@ -93,7 +93,7 @@ def divide(writer: ChunkWriter, chunk: LoadChunk, content: Content) -> Procedure
         content: Its rows.
 
     Returns:
-        What stands, and the rows that Lark refuses.
+        What is written, and the rows that Lark refuses.
 
     Raises:
         ConflictError: A field has changed meanwhile, so that no row is to blame.
@@ -110,7 +110,7 @@ def resume(writer: ChunkWriter, recorded: RecordedChunk, content: Content) -> Pr
     Args:
         writer: Of the load.
         recorded: The chunk as it is recorded: refused, with parts.
-        content: Its rows as they are now. Those of parts that stand must be the same; others may change.
+        content: Its rows as they are now. Those of written parts must be the same; others may change.
 
     Raises:
         ConflictError: The source has other rows than those that stand.
@@ -186,11 +186,11 @@ class _Division:
                 part = part_of(self._content, self._rows, start, end)
                 if self._is_known_to_be_refused(node, start, end, part):
                     continue
-                stood = yield from self._stand(node, start, end, part)
-                if stood is not None:
-                    self._previous = stood.done or self._previous
-                    ids += stood.record_ids
-                    replayed += stood.replayed
+                written = yield from self._write_part(node, start, end, part)
+                if written is not None:
+                    self._previous = written.done or self._previous
+                    ids += written.record_ids
+                    replayed += written.replayed
             if (done := self._previous) is not None:
                 yield from self._writer.with_lease(
                     lambda store: store.ledger.step(self._writer.load.id, self._writer.claimant, done, None)
@@ -203,12 +203,12 @@ class _Division:
             ids, WrittenChunk(self._chunk.number, self._chunk.token, ids), replayed, self._rejects
         )
 
-    def _stand(self, node: int, start: int, end: int, part: Content) -> Procedure[ChunkResult | None]:
+    def _write_part(self, node: int, start: int, end: int, part: Content) -> Procedure[ChunkResult | None]:
         """Make a part stand; None if Lark refuses it, and its halves are next."""
         number = part_number(self._chunk.number, node)
-        stood: ChunkResult | None = None
+        written: ChunkResult | None = None
         try:
-            stood = yield from self._writer.ensure_written(number, part, self._previous)
+            written = yield from self._writer.ensure_written(number, part, self._previous)
         except LarkAPIError as error:
             self._calls += 1
             if not (self._is_skipping and bisecting.is_bad_value(error)):
@@ -222,10 +222,10 @@ class _Division:
                 left = sum(last - first for _, first, last in self._waiting)
                 raise bisecting.too_many_calls(error, len(self._rejects), self._calls, left) from error
         else:
-            self._calls += not stood.replayed
+            self._calls += not written.replayed
         # The step before the request has recorded it.
         self._previous = None
-        return stood
+        return written
 
     def _reject_or_halve(self, node: int, start: int, end: int, reject: Reject | None) -> None:
         """Reject the row of a part of one row; of a larger part, the halves are next."""
@@ -254,17 +254,17 @@ def _halves(node: int, start: int, end: int) -> list[tuple[int, int, int]]:
 
 
 def _must_stand(
-    writer: ChunkWriter, chunk: LoadChunk, content: Content, standing: Sequence[LoadChunk]
+    writer: ChunkWriter, chunk: LoadChunk, content: Content, written: Sequence[LoadChunk]
 ) -> None:
     """Refuse other rows than those that stand."""
     if chunk.row_count != content.row_count:
-        raise errors.changed_error(writer.load, chunk, content, writer.standing)
+        raise errors.changed_error(writer.load, chunk, content, writer.rows_written)
     rows = rows_of(content.body)
-    for part in sorted(standing, key=lambda one: one.first_row):
+    for part in sorted(written, key=lambda one: one.first_row):
         start = part.first_row - content.first_row
         now = part_of(content, rows, start, start + part.row_count)
         if now.digest != part.content:
-            raise errors.changed_error(writer.load, part, now, writer.standing)
+            raise errors.changed_error(writer.load, part, now, writer.rows_written)
 
 
 def _require_unchanged(writer: ChunkWriter, content: Content) -> Procedure[None]:

@@ -9,7 +9,8 @@ from lark_provider.protocol.errors import ConflictError, NotFoundError
 from lark_provider.protocol.ledger import Load, LoadChunk
 
 _ADVICE = (
-    "Next: give the source its earlier rows, in their order, and call again; or delete what stands and load "
+    "Next: give the source its earlier rows, in their order, and call again; or delete the rows already "
+    "written, and load "
     'everything with on_clear="restart" (restart= of bulk_insert); or use another idempotency_key.'
 )
 
@@ -18,46 +19,47 @@ class SourceChangedError(ConflictError):
     """The source has other rows than those of it that stand."""
 
 
-def changed_error(load: Load, chunk: LoadChunk, content: Content, standing: int) -> SourceChangedError:
-    """Return the error for a chunk that stands with other rows than the source has now.
+def changed_error(load: Load, chunk: LoadChunk, content: Content, written: int) -> SourceChangedError:
+    """Return the error for a chunk that is written with other rows than the source has now.
 
     Args:
         load: The load.
         chunk: What was written.
         content: What the source has.
-        standing: How many rows of the load stand.
+        written: How many rows of the load are written.
     """
     row = chunk.first_row + first_difference(chunk.row_sums, content.row_sums)
     return SourceChangedError(
         f"Row {row} of the source is not what load {load.id[:12]} has written: it has changed, or the order "
-        f"of the rows has. {standing} rows stand, and this is the first of them that differs. {_ADVICE}"
+        f"of the rows has. {written} rows are already written, and this is the first of them that differs. "
+        f"{_ADVICE}"
     )
 
 
-def longer_error(load: Load, row: int, standing: int) -> SourceChangedError:
+def longer_error(load: Load, row: int, written: int) -> SourceChangedError:
     """Return the error for a source with more rows than a load that was complete.
 
     Args:
         load: The load.
         row: The first row that is new.
-        standing: How many rows of the load stand.
+        written: How many rows of the load are written.
     """
     return SourceChangedError(
-        f"Row {row} of the source is new: load {load.id[:12]} was complete with {standing} rows. {_ADVICE}"
+        f"Row {row} of the source is new: load {load.id[:12]} was complete with {written} rows. {_ADVICE}"
     )
 
 
-def shorter_error(load: Load, rows: int, standing: int) -> SourceChangedError:
-    """Return the error for a source that ends before what stands.
+def shorter_error(load: Load, rows: int, written: int) -> SourceChangedError:
+    """Return the error for a source that ends before what is written.
 
     Args:
         load: The load.
         rows: How many rows the source has.
-        standing: How many rows of the load stand.
+        written: How many rows of the load are written.
     """
     return SourceChangedError(
-        f"The source ends after {rows} rows, and {standing} rows of load {load.id[:12]} stand: row "
-        f"{rows + 1} is missing. {_ADVICE}"
+        f"The source ends after {rows} rows, and {written} rows of load {load.id[:12]} are already written: "
+        f"row {rows + 1} is missing. {_ADVICE}"
     )
 
 

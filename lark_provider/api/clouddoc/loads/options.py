@@ -19,8 +19,24 @@ TOKEN_SECONDS = 300.0
 SETTLE_SECONDS = 90.0
 """After this a request that was sent is done or lost: a lease is 30 s, and Lark has 60 s to be late."""
 _MOST_RESTARTS = 2**63
-"""As JSON takes numbers."""
+"""The largest number that JSON takes."""
 _KEY_TYPES = {types.TEXT, types.NUMBER, types.PHONE, types.SINGLE_SELECT, types.DATE}
+
+
+def check_seconds(name: str, value: object) -> None:
+    """Check an option that is a time.
+
+    Args:
+        name: The option.
+        value: What was passed.
+
+    Raises:
+        InvalidRequestError: It is not a number of seconds, or is below 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise InvalidRequestError(
+            f"{name} must be a number of seconds, got {value!r}. Next: pass one of 0 or more."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +84,7 @@ class LoadOptions:
                 "or leave it out."
             )
         for name in ("token_window", "settle_after", "table_wait"):
-            seconds = getattr(self, name)
-            if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not seconds >= 0:
-                raise InvalidRequestError(
-                    f"{name} must be a number of seconds, got {seconds!r}. Next: pass one of 0 or more."
-                )
+            check_seconds(name, getattr(self, name))
 
     def check_marker(self, names: Collection[Any], field_types: Mapping[str, int]) -> None:
         """Check that the marker has a field of its own.

@@ -1,4 +1,4 @@
-"""A load, from its first row to its last: each chunk is recorded, sent, and recorded as standing."""
+"""A load, from its first row to its last: each chunk is recorded, sent, and recorded as written."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def load(
         days: The time zone of days without `zone`; with a known one, the records are converted by it.
 
     Returns:
-        What stands; None without a database, which a load that happens once needs.
+        What is written; None without a database, which a load that happens once needs.
 
     Raises:
         LarkError: See `bulk_insert`.
@@ -82,7 +82,7 @@ def load(
         if entry.is_clearing:
             entry = yield from restarting.clear(writer)
             writer = replace(
-                writer, load=entry, standing=entry.written, claimant=replace(claimant, clears=False)
+                writer, load=entry, rows_written=entry.written, claimant=replace(claimant, clears=False)
             )
         elif entry.chunks:
             extra = {"load": entry.id[:12], "rows": entry.written, "chunks": entry.chunks}
@@ -106,15 +106,15 @@ def _write(writer: LoadWriter, records: Any, fitting: Fitting, days: DayZone) ->
         while rows := (yield from take(Take(stream, writer.load.chunk_size))):
             chunk = yield from _content(writer, rows, count + 1, result.chunks, days)
             del rows
-            stood = yield from writer.ensure_written(result.chunks, chunk, previous)
-            previous = stood.done
-            result.record_ids += stood.record_ids if options.keep_ids else ()
+            written = yield from writer.ensure_written(result.chunks, chunk, previous)
+            previous = written.done
+            result.record_ids += written.record_ids if options.keep_ids else ()
             count += chunk.row_count
-            result.written += chunk.row_count - len(stood.rejects)
-            result.replayed += stood.replayed
+            result.written += chunk.row_count - len(written.rejects)
+            result.replayed += written.replayed
             result.chunks += 1
-            fitting.add([replace(one, row=fitting.row_of(one.row)) for one in stood.rejects])
-            del chunk, stood  # before the next one is made
+            fitting.add([replace(one, row=fitting.row_of(one.row)) for one in written.rejects])
+            del chunk, written  # before the next one is made
         yield from _end(writer, result, count, previous)
     except Exception as error:
         if previous is not None:
@@ -158,10 +158,10 @@ def _content(
 
 
 def _end(writer: LoadWriter, result: BulkResult, rows: int, previous: WrittenChunk | None) -> Procedure[None]:
-    """Record that the source has ended, if nothing stands beyond its end."""
+    """Record that the source has ended, if nothing was written beyond its end."""
     if writer.load.chunks > result.chunks:
         if previous is not None:
             yield from writer.note(previous)
         if (yield from restarting.list_written(writer, result.chunks)):
-            raise errors.shorter_error(writer.load, rows, writer.standing)
+            raise errors.shorter_error(writer.load, rows, writer.rows_written)
     yield from with_store(lambda store: store.ledger.finish(writer.load.id, writer.claimant, previous))

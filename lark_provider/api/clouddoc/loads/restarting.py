@@ -35,7 +35,7 @@ def clear(writer: LoadWriter) -> Procedure[Load]:
 
     Raises:
         ConflictError: Another writer has the table, the load was restarted once more, or it cannot be
-            determined whether a chunk stands.
+            determined whether a chunk is written.
         LarkError: Lark or the database is unavailable, or Lark refused it.
     """
     deleted: int | None = None
@@ -81,7 +81,7 @@ def _delete_all(writer: LoadWriter) -> Procedure[int]:
 
 
 def list_written(writer: LoadWriter, number: int) -> Procedure[list[str]]:
-    """Return the records of a chunk that stand, also of one that is partly written; settle it first.
+    """Return the records of a chunk that are written, also of one that is partly written; settle it first.
 
     Args:
         writer: Of the load.
@@ -107,7 +107,7 @@ def _settle_with_parts(
 
 
 def settle(writer: LoadWriter, number: int) -> Procedure[RecordedChunk]:
-    """Return a chunk as it is recorded; decide first whether it stands, if that is uncertain.
+    """Return a chunk as it is recorded; decide first whether it is written, if that is uncertain.
 
     Args:
         writer: Of the load.

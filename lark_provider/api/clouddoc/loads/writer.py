@@ -1,4 +1,4 @@
-"""Make one chunk of a load stand: record it, send it, and decide about one whose outcome was lost."""
+"""Write one chunk of a load: record it, send it, and decide about one whose outcome was lost."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class LoadWriter:
         claimant: Who writes.
         options: How it is written.
         field_ids: The ids of the table's fields, by name.
-        standing: Rows that stand.
+        rows_written: Rows that are written.
         own: Some records of the load, by which others of this app are recognized.
     """
 
@@ -69,14 +69,14 @@ class LoadWriter:
     claimant: Claimant
     options: LoadOptions
     field_ids: dict[str, str]
-    standing: int
+    rows_written: int
     own: deque[str] = field(default_factory=lambda: deque(maxlen=_OWN))
     _looks: int = 0
 
     def ensure_written(
         self, number: int, content: Content, previous: WrittenChunk | None
     ) -> Procedure[ChunkResult]:
-        """Make a chunk stand.
+        """Write a chunk, unless it is written already.
 
         Args:
             number: Its number.
@@ -84,24 +84,24 @@ class LoadWriter:
             previous: The chunk before it, to be recorded in the same commit.
 
         Raises:
-            ConflictError: It stands with other rows, or that cannot be determined.
+            ConflictError: It is written with other rows, or that cannot be determined.
             NotFoundError: A column was renamed.
             OutcomeUnknownError: Its outcome is unknown; the next attempt decides.
             LarkError: It was refused, or Lark or the database is unavailable.
         """
         if self.load.state is State.DONE and number >= self.load.chunks:
-            raise errors.longer_error(self.load, content.first_row, self.standing)
+            raise errors.longer_error(self.load, content.first_row, self.rows_written)
         self._looks = 0
         chunk = self.make_chunk(number, content, 0)
         step, lease = yield from self.with_lease(
             lambda store: store.ledger.step(self.load.id, self.claimant, previous, chunk)
         )
         if step.is_new:
-            stood = yield from self._send(chunk, content, lease, is_fresh=True)
+            written = yield from self._send(chunk, content, lease, is_fresh=True)
         else:
-            stood = yield from self._continue(_require_recorded(step), content)
-        self.own.extend(stood.record_ids[:_OWN_OF_CHUNK])
-        return stood
+            written = yield from self._continue(_require_recorded(step), content)
+        self.own.extend(written.record_ids[:_OWN_OF_CHUNK])
+        return written
 
     def _continue(self, recorded: RecordedChunk, content: Content) -> Procedure[ChunkResult]:
         """Go on from what the ledger says of a chunk."""
@@ -109,7 +109,7 @@ class LoadWriter:
             raise error
         if recorded.state is State.DONE:
             if recorded.chunk.content != content.digest:
-                raise errors.changed_error(self.load, recorded.chunk, content, self.standing)
+                raise errors.changed_error(self.load, recorded.chunk, content, self.rows_written)
             return (yield from self._return_done(recorded))
         if recorded.state is State.REFUSED:
             if recorded.chunk.number >= 0 and (yield from self.read_parts(recorded.chunk.number)):
@@ -152,7 +152,7 @@ class LoadWriter:
             chunk: As it is recorded.
             content: Its rows.
             lease: The table's lease.
-            is_fresh: Whether its token was never sent before, so that a refusal means that nothing stands.
+            is_fresh: Whether its token was never sent before: a refusal then means that nothing was written.
         """
         at, user_id_type = self.place, self.options.user_id_type
         call = batch_create(
@@ -218,12 +218,12 @@ class LoadWriter:
         done = WrittenChunk(number, recorded.chunk.token, ids)
         yield from self.with_lease(lambda store: store.ledger.step(self.load.id, self.claimant, done, None))
         if not is_same:
-            self.standing += recorded.chunk.row_count
-            raise errors.changed_error(self.load, recorded.chunk, content, self.standing)
+            self.rows_written += recorded.chunk.row_count
+            raise errors.changed_error(self.load, recorded.chunk, content, self.rows_written)
         return ChunkResult(ids, replayed=recorded.chunk.row_count)
 
     def settle(self, number: int) -> Procedure[RecordedChunk]:
-        """Decide whether an uncertain chunk stands whose rows are not at hand, and return it.
+        """Find out whether an uncertain chunk is written whose rows are not at hand, and return it.
 
         Args:
             number: Its number.
@@ -240,7 +240,7 @@ class LoadWriter:
                 yield from self.with_lease(
                     lambda store: store.ledger.step(self.load.id, self.claimant, done, None)
                 )
-                self.standing += recorded.chunk.row_count
+                self.rows_written += recorded.chunk.row_count
             else:
                 yield from with_store(
                     lambda store: store.ledger.refuse(
@@ -295,7 +295,7 @@ class LoadWriter:
         )
 
     def note(self, done: WrittenChunk) -> Procedure[None]:
-        """Record that a chunk stands, if that is possible at once: it need not be settled then."""
+        """Record that a chunk is written, if that is possible at once: it need not be settled then."""
         with suppress(LarkError):
             yield from with_store(
                 lambda store: store.ledger.step(self.load.id, self.claimant, done, None),

@@ -10,7 +10,7 @@ from lark_provider.protocol.errors import InvalidRequestError
 
 MAX_COLUMNS = 13_000
 MAX_CELLS = 5_000_000
-"""Of one worksheet, empty cells included."""
+"""The most cells of one worksheet, empty cells included."""
 WRONG_RANGE = 90202
 _LETTERS = 26
 _MAX_ROWS = MAX_CELLS

@@ -82,7 +82,7 @@ def write(
         ConflictError: The worksheet would be too large.
         NotFoundError: There is no such spreadsheet or worksheet.
         PermissionDeniedError: The spreadsheet was not shared with the app.
-        LarkAPIError: Lark refused it. Of a large table, what came before may stand.
+        LarkAPIError: Lark refused it. Of a large table, what came before may be written.
         TransportError: Lark was not reached.
     """
     target = range_of(range)
@@ -124,7 +124,7 @@ def append(
         values: Rows of the same length; up to 5,000 rows, 100 columns, 50 people and 2 MB.
         zone: As for `write`.
         raw: As for `write`.
-        insert_rows: Whether whole rows are inserted, so that nothing below is overwritten; what stands
+        insert_rows: Whether whole rows are inserted, so that nothing below is overwritten; what is written
             beside the table moves down, too.
 
     Returns:

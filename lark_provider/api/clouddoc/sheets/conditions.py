@@ -170,22 +170,22 @@ def add_conditional_formats(
 
     Raises:
         InvalidRequestError: A format is invalid, or there would be too many; nothing was sent.
-        LarkAPIError: Lark refused some; the text says which. The others stand.
+        LarkAPIError: Lark refused some; the text says which. The others are made.
         TransportError: Lark was not reached.
     """
     wanted = list(formats)
     at = yield from place(token, fresh=True)
     wire = [one.to_lark(at) for one in wanted]
-    standing = yield from _formats_of(at)
-    known = {canonical(one) for one in standing}
+    existing = yield from _formats_of(at)
+    known = {canonical(one) for one in existing}
     missing = []
     for one in wire:
         if (name := canonical(one)) not in known:
             known.add(name)
             missing.append(one)
-    if len(standing) + len(missing) > MAX_FORMATS:
+    if len(existing) + len(missing) > MAX_FORMATS:
         raise InvalidRequestError(
-            f"A worksheet must have at most {MAX_FORMATS} conditional formats, got {len(standing)} and "
+            f"A worksheet must have at most {MAX_FORMATS} conditional formats, got {len(existing)} and "
             f"{len(missing)} more. Next: delete some with delete_conditional_formats.",
             code=90226,
         )
@@ -221,8 +221,8 @@ def delete_conditional_formats(token: Target, ids: Iterable[str] | None = None) 
         TransportError: Lark was not reached.
     """
     at = yield from place(token)
-    standing = [one["cf_id"] for one in (yield from _formats_of(at))]
-    wanted = standing if ids is None else [one for one in ids if one in standing]
+    existing = [one["cf_id"] for one in (yield from _formats_of(at))]
+    wanted = existing if ids is None else [one for one in ids if one in existing]
     url = path(V2 + "/condition_formats/batch_delete", token=at.token)
     for start in range(0, len(wanted), FORMATS_AT_ONCE):
         part = wanted[start : start + FORMATS_AT_ONCE]

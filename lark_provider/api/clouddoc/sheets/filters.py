@@ -117,11 +117,11 @@ def set_filter(
     wanted = {_column(one): condition.to_lark() for one, condition in (conditions or {}).items()}
     at = yield from place(token, range, fresh=True)
     target = at.clip()
-    standing = yield from _filter_of(at)
-    is_same = standing is not None and standing.range == target._replace(sheet=None)
-    if standing is not None and is_same and (conditions is None or _conditions(standing) == wanted):
-        return standing
-    if standing is not None:
+    existing = yield from _filter_of(at)
+    is_same = existing is not None and existing.range == target._replace(sheet=None)
+    if existing is not None and is_same and (conditions is None or _conditions(existing) == wanted):
+        return existing
+    if existing is not None:
         yield from clear_filter(token)
     columns = wanted or {column_name(target.first_column): Condition().to_lark()}
     url = path(_FILTER, token=at.token, sheet_id=at.sheet.sheet_id)
@@ -185,10 +185,10 @@ def _filter_of(at: LocatedRange) -> Procedure[Filter | None]:
     )
 
 
-def _conditions(standing: Filter) -> dict[str, dict[str, Any]]:
+def _conditions(existing: Filter) -> dict[str, dict[str, Any]]:
     return {
         column: each.to_lark()
-        for column, all_of in standing.conditions.items()
+        for column, all_of in existing.conditions.items()
         for each in all_of
         if each.filter_type != "clear"
     }

@@ -15,9 +15,9 @@ from lark_provider.api.clouddoc.sheets.addressing import Cell, Range
 from lark_provider.api.clouddoc.sheets.values import MAX_MENTIONS
 
 MAX_ROWS, MAX_COLUMNS = 5000, 100
-"""Of one request."""
+"""The most of one request."""
 MAX_BYTES = 2 * 1024 * 1024
-"""Of the values of one request. Lark names no limit; it has refused some 4 MB."""
+"""The most bytes of values in one request. Lark names no limit; it has refused some 4 MB."""
 _MENTION = b'"type":"mention"'  # in text the quotes are escaped
 
 

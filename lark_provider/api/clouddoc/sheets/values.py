@@ -35,9 +35,9 @@ from lark_provider.protocol.errors import InvalidRequestError
 __all__ = ["Formula", "Link", "Mention", "encode_row", "serial", "to_cell"]
 
 MAX_CHARS = 50_000
-"""In one cell."""
+"""The most characters in one cell."""
 MAX_MENTIONS = 50
-"""In one request."""
+"""The most mentions in one request."""
 TOO_LONG, WRONG_VALUE = 90222, 90202
 TEXT, DATE, DATETIME, TIME = "@", "yyyy-MM-dd", "yyyy/MM/dd HH:mm:ss", "HH:mm:ss"
 """Formatters."""
@@ -261,7 +261,7 @@ _BASES: tuple[tuple[type, Callable[[Any, dt.tzinfo | None], Encoded]], ...] = (
     (dt.time, _time),
     (Decimal, _decimal),
 )
-"""For subclasses, in this order: a datetime is a date."""
+"""Converters for subclasses, in this order: a datetime is a date."""
 
 
 def _is_missing(value: Any) -> bool:

@@ -23,9 +23,9 @@ from lark_provider.protocol.paths import path
 
 V2 = "/sheets/v2/spreadsheets/{token}"
 STYLED_ROWS = 2000
-"""In one range; more were refused now and then."""
+"""The most rows in one range; more were refused now and then."""
 STYLED_RANGES = 100
-"""In one request."""
+"""The most ranges in one request."""
 _TOO_LARGE, _HTTP_TOO_LARGE = 90227, 413
 _TOO_MANY_CELLS = 90219
 _ATTEMPTS = 3

@@ -176,7 +176,7 @@ class KeyMisfitError(MisfitError):
 
 
 def number_text(value: float | Decimal) -> str:
-    """Return a number as it stands in a key: an integral one without a fraction.
+    """Return a number as it is in a key: an integral one without a fraction.
 
     Args:
         value: An int, a float or a Decimal.

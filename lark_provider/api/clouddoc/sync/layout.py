@@ -126,7 +126,7 @@ def _cells(name: str, records: Sequence[Mapping[str, Any]]) -> list[Any]:
 
 
 def digests(vectors: Sequence[Sequence[Any] | None]) -> list[int]:
-    """Return 64 bits for each row that stand for its canonical values.
+    """Return a hash of 64 bits for the canonical values of each row.
 
     Python's own hash is several times faster than a cryptographic one. It differs between processes, and here
     it never leaves one; and it only ever tells apart two states of one record.

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
+from lark_provider.api.clouddoc.loads.options import check_seconds
 from lark_provider.api.clouddoc.rejects import OnBadRow, check_limit
 from lark_provider.api.clouddoc.searches import Condition
 from lark_provider.api.clouddoc.sync.keys import KeyForm, check_names
@@ -100,12 +101,8 @@ class SyncOptions:
                 f"max_deletes must be a share of the table, a float from 0 to 1, or a number of records, an "
                 f"int, got {self.max_deletes!r}. Next: pass one."
             )
-        for name in ("table_wait", "token_window"):
-            seconds = getattr(self, name)
-            if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not seconds >= 0:
-                raise InvalidRequestError(
-                    f"{name} must be a number of seconds, got {seconds!r}. Next: pass one of 0 or more."
-                )
+        for name in ("table_wait", "token_window", "settle_after"):
+            check_seconds(name, getattr(self, name))
         check_limit(self.max_rejects)
         if self.on_progress is not None and not callable(self.on_progress):
             raise InvalidRequestError(

@@ -112,7 +112,7 @@ class SyncResult:
         vanished: Records that others deleted before they were updated; the next run creates them.
         rejects: Rows that were not written, and why.
         settled: What was found out about an earlier run that was interrupted while it created records:
-            `standing` or `not written`; empty if there was none.
+            `written` or `not written`; empty if there was none.
         not_converging: Fields that still differ after they were written, each with an example.
     """
 

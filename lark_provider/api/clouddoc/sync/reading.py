@@ -19,7 +19,8 @@ from lark_provider.api.clouddoc.sync.slices import Skim, slice_page
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.effects import Now
 from lark_provider.protocol.errors import LarkAPIError, PermissionDeniedError
-from lark_provider.protocol.operations import Page, Procedure, local, perform
+from lark_provider.protocol.operations import Listing, Page, Procedure, local, perform
+from lark_provider.protocol.paging import Pager
 from lark_provider.protocol.paths import path
 from lark_provider.protocol.sync_index import SyncIndex
 
@@ -179,13 +180,15 @@ class TableReader:
         asked = any_key
         if self.scope is not None:
             asked = {"conjunction": "and", "conditions": self.scope.conditions, "children": [any_key]}
-        body, items, token = {**self._body(), "filter": asked}, [], None
-        while True:
-            page: Page[dict[str, Any]] = Page.of((yield from self._answer(body, token)))
-            items += page.items
-            token = page.next_token
-            if token is None:
-                return items
+        body = {**self._body(), "filter": asked}
+
+        def read_page(token: str | None) -> Procedure[Page[dict[str, Any]]]:
+            return Page.of((yield from self._answer(body, token)))
+
+        pager, items = Pager(Listing(read_page)), list[dict[str, Any]]()
+        while not pager.ended:
+            items += yield from pager.next_page()
+        return items
 
     def has_records(self) -> Procedure[bool]:
         """Return whether any record of the table is visible, within the scope or not."""

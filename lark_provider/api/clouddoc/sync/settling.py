@@ -30,13 +30,13 @@ def settle(writer: SyncWriter) -> Procedure[str]:
         writer: Has the table's lease.
 
     Returns:
-        `standing` if the records are there, `unknown` if what is read next decides; empty without an intent.
+        `written` if the records are there, `unknown` if what is read next decides; empty without an intent.
     """
     intent = yield from writer.turn.intent()
     if intent is None:
         return ""
     found = _read(intent)
-    outcome = "standing" if (yield from _stands(writer, found)) else "unknown"
+    outcome = "written" if (yield from _stands(writer, found)) else "unknown"
     if outcome == "unknown":
         yield from writer.turn.pause(writer.options.settle_after - intent.age)
     yield from writer.turn.forget_intent()

@@ -17,7 +17,8 @@ Skim: TypeAlias = "Callable[[bytes], dict[str, Any] | None] | None"
 """See `Call.skim`."""
 
 _BYTES = 16 * 1024
-"""Of a slice, which has about as many containers as the collector lets pass, see `gc.get_threshold`."""
+"""The size of a slice, which has about as many containers as the collector lets pass, see
+`gc.get_threshold`."""
 _ITEMS = b'"items":['
 _BETWEEN = b"},{"
 
@@ -82,7 +83,7 @@ def slice_page(content: bytes, size: int = _BYTES) -> dict[str, Any] | None:
         return None
     before, after = content[:start], content[end:]
     try:
-        # What stands between them are the items of the page, if these are whatever is put there.
+        # Between them are the items of the page, if these are whatever is put there.
         empty, zero = orjson.loads(before + after), orjson.loads(before + b"0" + after)
         if type(empty["code"]) is not int or empty["code"]:
             return None

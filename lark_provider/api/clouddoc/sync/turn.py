@@ -89,7 +89,7 @@ class Turn(KeptLease):
         try:
             return (yield from perform_leased(call, lease))
         except LarkAPIError:
-            # Lark has refused the only request with this token: nothing stands, and no run has to wait.
+            # Lark has refused the only request with this token: nothing was written, and no run has to wait.
             if not token_age:
                 yield from with_store(lambda store: store.leases.clear_intent(self.claimant))
             raise

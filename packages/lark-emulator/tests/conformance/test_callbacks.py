@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.emulator.app_server import PATIENT, Answered, AppServer, Received
+from tests.emulator.app_server import PATIENT, AppServer, Received, Reply
 
 if TYPE_CHECKING:
     from lark_emulator import Emulator
@@ -48,11 +48,11 @@ class App:
     def handles(self, handler: Any) -> None:
         raw_request = importlib.import_module("lark_oapi.core.model").RawRequest
 
-        def answer(received: Received) -> Answered:
+        def answer(received: Received) -> Reply:
             request = raw_request()
             request.uri, request.headers, request.body = received.path, received.headers, received.body
             answered = handler.do(request)
-            return Answered(answered.status_code, answered.content)
+            return Reply(answered.status_code, answered.content)
 
         self.server.answer = answer
 

@@ -64,7 +64,7 @@ def test_unknown_receivers(lark: Emulator, sdk: Sdk, receive_id: str, kind: str,
     assert (answer.code, answer.raw.status_code) == (code, 400)
 
 
-def test_content_that_is_no_json(lark: Emulator, sdk: Sdk) -> None:
+def test_content_that_is_not_json(lark: Emulator, sdk: Sdk) -> None:
     answer = text_to(sdk, sdk.client(lark), "alice", "user_id", content="hello")
     assert answer.code == 230001
     assert "json" in answer.msg

@@ -29,7 +29,7 @@ class Received:
 
 
 @dataclass
-class Answered:
+class Reply:
     """What to answer."""
 
     status: int = 200
@@ -37,10 +37,10 @@ class Answered:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def willing(request: Received) -> Answered:
+def accept_everything(request: Received) -> Reply:
     """Return a challenge that is not encrypted, and accept everything."""
     challenge = request.json.get("challenge")
-    return Answered(body=b"{}" if challenge is None else json.dumps({"challenge": challenge}).encode())
+    return Reply(body=b"{}" if challenge is None else json.dumps({"challenge": challenge}).encode())
 
 
 #: Deadlines for tests that are not about them: a busy machine is no failure.
@@ -50,7 +50,7 @@ PATIENT = {"callback_timeout": 30.0, "challenge_timeout": 30.0}
 class AppServer:
     """A server on a free port; `answer` says how it answers, and `received` what came."""
 
-    def __init__(self, answer: Callable[[Received], Answered] = willing) -> None:
+    def __init__(self, answer: Callable[[Received], Reply] = accept_everything) -> None:
         self.answer = answer
         self.received: list[Received] = []
         outer = self
@@ -87,12 +87,12 @@ class AppServer:
         self._thread.join()
         self._server.server_close()
 
-    def says(self, *bodies: Any, status: int = 200) -> None:
+    def answer_with(self, *bodies: Any, status: int = 200) -> None:
         """Answer with these bodies, one after the other, the last one forever."""
         left = list(bodies)
 
-        def answer(_: Received) -> Answered:
+        def answer(_: Received) -> Reply:
             body = left.pop(0) if len(left) > 1 else left[0]
-            return Answered(status, body if isinstance(body, bytes) else json.dumps(body).encode())
+            return Reply(status, body if isinstance(body, bytes) else json.dumps(body).encode())
 
         self.answer = answer

@@ -296,10 +296,10 @@ def test_an_event_that_is_not_acknowledged_blocks_those_of_its_instance(
 ) -> None:
     code = define(lark)
     subscribe(api, code)
-    app.says({}, status=500)
+    app.answer_with({}, status=500)
     stuck = ask(api, code)["data"]["instance_code"]
     lark.advance(0)
-    app.says({})
+    app.answer_with({})
     lark.decide_approval(stuck)
     lark.advance(1)
     assert list_events(app) == [("instance", "PENDING")]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from lark_emulator import Emulator
-from tests.emulator.app_server import PATIENT, Answered, AppServer, Received
-from tests.emulator.clicks.making import CARD, DONE, OLD, content, send_card
+from tests.emulator.app_server import PATIENT, AppServer, Received, Reply
+from tests.emulator.clicks.card_buttons import CARD, DONE, OLD, content, send_card
 from tests.emulator.conftest import Api
 
 UPDATE = "/interactive/v1/card/update"
@@ -47,10 +47,10 @@ def test_a_token_lives_for_thirty_minutes(lark: Emulator, api: Api, token: str) 
 def test_a_token_is_good_only_after_the_answer(lark: Emulator, api: Api, app: AppServer) -> None:
     early = []
 
-    def answer(request: Received) -> Answered:
+    def answer(request: Received) -> Reply:
         body = {"token": request.json["event"]["token"], "card": DONE}
         early.append(api("POST", UPDATE, body)["code"])
-        return Answered()
+        return Reply()
 
     app.answer = answer
     lark.set_callback(app.url, verify=False)
@@ -79,7 +79,7 @@ def test_updates_that_are_refused(lark: Emulator, api: Api, token: str, body: An
     assert api("POST", UPDATE, {"token": token, "card": DONE})["code"] == 0
 
 
-def test_a_body_that_is_no_json(api: Api, token: str) -> None:
+def test_a_body_that_is_not_json(api: Api, token: str) -> None:
     assert api.http.post(f"/open-apis{UPDATE}", content=b"{").json()["code"] == 100030
     assert token
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from lark_emulator import Emulator
 from tests.emulator.app_server import PATIENT, AppServer
-from tests.emulator.clicks.making import DONE, send_card
+from tests.emulator.clicks.card_buttons import DONE, send_card
 from tests.emulator.conftest import Api
 
 GROUP = "oc_emulator_data_team"

@@ -41,5 +41,5 @@ def test_an_exact_date_is_a_day_of_the_zone() -> None:
 @pytest.mark.parametrize(
     "words", [["ExactDate"], ["ExactDate", "soon"], ["ExactDate", "9" * 30], ["LastYear"], ["today"]]
 )
-def test_what_is_no_date(words: list[str]) -> None:
+def test_what_is_not_a_date(words: list[str]) -> None:
     assert span(words, WEDNESDAY, SHANGHAI) is None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.emulator.app_server import PATIENT, Answered, AppServer, willing
+from tests.emulator.app_server import PATIENT, AppServer, Reply, accept_everything
 
 if TYPE_CHECKING:
     from lark_emulator import Emulator
@@ -60,7 +60,7 @@ def test_an_event_of_version_1(lark: Emulator, app: AppServer) -> None:
 
 
 def test_an_event_is_tried_again_after_15_s_5_min_1_h_and_6_h(lark: Emulator, app: AppServer) -> None:
-    app.says({}, status=500)
+    app.answer_with({}, status=500)
     event = push(lark)
     assert event["state"] == "pending"
     counts = []
@@ -74,7 +74,7 @@ def test_an_event_is_tried_again_after_15_s_5_min_1_h_and_6_h(lark: Emulator, ap
 
 
 def test_a_long_jump_is_like_all_the_time_in_it(lark: Emulator, app: AppServer) -> None:
-    app.says({}, status=500)
+    app.answer_with({}, status=500)
     push(lark)
     lark.advance(8 * HOUR)
     assert len(app.received) == 5
@@ -82,7 +82,7 @@ def test_a_long_jump_is_like_all_the_time_in_it(lark: Emulator, app: AppServer) 
 
 
 def test_the_first_success_ends_it(lark: Emulator, app: AppServer) -> None:
-    answers = [Answered(503), Answered(502), Answered()]
+    answers = [Reply(503), Reply(502), Reply()]
     app.answer = lambda _: answers.pop(0)
     push(lark)
     lark.advance(8 * HOUR)
@@ -93,7 +93,7 @@ def test_the_first_success_ends_it(lark: Emulator, app: AppServer) -> None:
 
 def test_an_event_that_nobody_takes_in_time_comes_again(lark: Emulator, app: AppServer) -> None:
     release = threading.Event()
-    app.answer = lambda _: Answered() if release.wait(10) else Answered(500)
+    app.answer = lambda _: Reply() if release.wait(10) else Reply(500)
     lark.settings(callback_timeout=0.05)
     assert "no answer within" in push(lark)["attempts"][0]["error"]
     release.set()
@@ -109,7 +109,7 @@ def test_duplicates_on_demand(lark: Emulator, app: AppServer) -> None:
 
 
 def test_an_app_that_moves_gets_the_next_try_where_it_is(lark: Emulator, app: AppServer) -> None:
-    app.says({}, status=500)
+    app.answer_with({}, status=500)
     push(lark)
     with AppServer() as other:
         lark.set_callback("", event_url=other.url, verify=False)
@@ -120,7 +120,7 @@ def test_an_app_that_moves_gets_the_next_try_where_it_is(lark: Emulator, app: Ap
 
 
 def test_an_app_that_wants_no_more_events(lark: Emulator, app: AppServer) -> None:
-    app.says({}, status=500)
+    app.answer_with({}, status=500)
     push(lark)
     lark.set_callback("", verify=False)
     lark.advance(15)
@@ -132,29 +132,29 @@ def test_an_app_that_wants_no_more_events(lark: Emulator, app: AppServer) -> Non
 def test_retries_come_by_themselves(lark: Emulator, app: AppServer) -> None:
     """The wall clock is enough; nobody has to ask."""
     delivered = threading.Event()
-    app.says({}, status=500)
+    app.answer_with({}, status=500)
     push(lark)
     lark.advance(14.9)
 
-    def answer(_: Any) -> Answered:
+    def answer(_: Any) -> Reply:
         delivered.set()
-        return Answered()
+        return Reply()
 
     app.answer = answer
     assert delivered.wait(10)
 
 
 def test_what_falls_due_while_stopped_is_sent_on_start(lark: Emulator, app: AppServer) -> None:
-    app.says({}, status=500)
+    app.answer_with({}, status=500)
     push(lark)
     lark.stop()
     lark.advance(15)
     assert len(app.received) == 1
     delivered = threading.Event()
 
-    def answer(_: Any) -> Answered:
+    def answer(_: Any) -> Reply:
         delivered.set()
-        return Answered()
+        return Reply()
 
     app.answer = answer
     lark.start()
@@ -167,10 +167,10 @@ def test_an_event_under_way_when_the_emulator_stops_comes_again(
 ) -> None:
     asked, release = threading.Event(), threading.Event()
 
-    def slow(_: Any) -> Answered:
+    def slow(_: Any) -> Reply:
         asked.set()
         release.wait(10)
-        return Answered()
+        return Reply()
 
     app.answer = slow
     lark.settings(callback_timeout=60)
@@ -182,9 +182,9 @@ def test_an_event_under_way_when_the_emulator_stops_comes_again(
         pushing.exception(10)
     again = threading.Event()
 
-    def quick(_: Any) -> Answered:
+    def quick(_: Any) -> Reply:
         again.set()
-        return Answered()
+        return Reply()
 
     app.answer = quick
     if comes_again:
@@ -238,10 +238,10 @@ def test_events_that_make_no_sense(lark: Emulator, app: AppServer, spec: Any, na
 
 
 def test_events_over_http(lark: Emulator, app: AppServer) -> None:
-    app.answer = willing
+    app.answer = accept_everything
     event = httpx.post(f"{lark.base_url}/_emulator/events", json={"type": "x", "event": {}}).json()
     assert event["state"] == "delivered"
-    app.says({}, status=500)
+    app.answer_with({}, status=500)
     httpx.post(f"{lark.base_url}/_emulator/events", json={"type": "x", "event": {}})
     httpx.post(f"{lark.base_url}/_emulator/clock", json={"advance": 15})
     assert len(app.received) == 3

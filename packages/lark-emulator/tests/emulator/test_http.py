@@ -68,7 +68,7 @@ def test_a_long_answer_waits_for_a_slow_client_and_nobody_else(api: Api, lark: E
     assert rest[length:].startswith(b"HTTP/1.1 400")  # the request behind it, which has no token
 
 
-def test_a_client_that_goes_away_in_a_long_answer(api: Api, lark: Emulator) -> None:
+def test_a_client_that_disconnects_in_a_long_answer(api: Api, lark: Emulator) -> None:
     lark.settings(new_base="bare")
     made = api.data("POST", "/bitable/v1/apps", {"name": "long"})["app"]
     lark.make_rows(made["app_token"], made["default_table_id"], 50_000, {"Text": "{n} " + "x" * 200})
@@ -137,7 +137,7 @@ def test_an_upgrade_is_refused(lark: Emulator) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "", "10.0.0.1:80"])
-def test_a_foreign_host_header_is_turned_away(api: Api, host: str) -> None:
+def test_a_foreign_host_header_is_rejected(api: Api, host: str) -> None:
     answer = api.http.get("/open-apis/bot/v3/info", headers={"Host": host})
     assert answer.status_code == 403
     assert "application/json" not in answer.headers["content-type"]

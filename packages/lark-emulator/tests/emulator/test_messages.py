@@ -192,7 +192,7 @@ def test_page_sizes_have_bounds(api: Api, query: Any) -> None:
     assert answer["code"] == 99992402
 
 
-def test_a_foreign_pages(api: Api) -> None:
+def test_a_page_token_of_another_query_is_refused(api: Api) -> None:
     def list_messages(**query: Any) -> Any:
         return api("GET", "/im/v1/messages", container_id_type="chat", container_id=GROUP, **query)
 

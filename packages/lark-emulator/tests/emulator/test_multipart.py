@@ -73,7 +73,7 @@ def test_forms_that_are_none(kind: str, form: bytes) -> None:
         parse(kind, form)
 
 
-def test_a_field_that_is_no_text() -> None:
+def test_a_field_that_is_not_text() -> None:
     part = parse(KIND, body(b'Content-Disposition: form-data; name="a"\r\n\r\n\xff'))["a"]
     with pytest.raises(MalformedError):
         _ = part.text

@@ -82,7 +82,7 @@ def test_another_emulator_is_recorded_and_played_back(
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_an_upstream_that_is_away_is_said_and_not_recorded(tmp_path: Path) -> None:
+def test_an_upstream_that_is_unreachable_is_named_and_not_recorded(tmp_path: Path) -> None:
     with Emulator() as gone:
         upstream = gone.base_url
     file = tmp_path / "s.json"

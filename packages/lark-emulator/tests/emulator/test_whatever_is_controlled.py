@@ -144,7 +144,7 @@ def test_a_setting_is_changed_or_refused(lark: Emulator, api: Api, name: str) ->
     for odd in (*ODD, *NUMBERS):
         answer = api.http.post("/_emulator/settings", json={name: odd})
         if answer.status_code == 200:
-            lark.reset()  # what it may be is what it was told
+            lark.reset()  # an accepted value may change how the server answers
             continue
         assert answer.status_code == 400, (name, odd, answer.text)
         assert any(word in answer.json()["error"] for word in (name, "nested too deeply"))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tests.emulator.app_server import Answered, Received, willing
+from tests.emulator.app_server import Received, Reply, accept_everything
 
 if TYPE_CHECKING:
     from tests.page.conftest import Page
@@ -21,12 +21,12 @@ def _button(label: str, **more: Any) -> dict[str, Any]:
 def test_a_card_arrives_is_clicked_and_changes_before_the_eyes(page: Page) -> None:
     after = _card("Deployed", "green", {"tag": "markdown", "content": "by **李雷**"})
 
-    def answer(request: Received) -> Answered:
+    def answer(request: Received) -> Reply:
         if "event" not in request.json:
-            return willing(request)
+            return accept_everything(request)
         toast = {"type": "success", "content": "Approved", "i18n": {"zh_cn": "已同意"}}
         card = {"type": "raw", "data": after}
-        return Answered(body=json.dumps({"toast": toast, "card": card}).encode())
+        return Reply(body=json.dumps({"toast": toast, "card": card}).encode())
 
     page.app.answer = answer
     page.open()
@@ -103,7 +103,9 @@ def test_each_person_sees_their_chats_and_clicks_as_themselves(page: Page) -> No
 
 
 def test_an_app_that_does_not_answer_is_said_and_the_emulator_may_come_back(page: Page) -> None:
-    page.app.answer = lambda request: Answered(status=500) if "event" in request.json else willing(request)
+    page.app.answer = lambda request: (
+        Reply(status=500) if "event" in request.json else accept_everything(request)
+    )
     page.open()
     card = page.wait_until_drawn(
         page.send(_card("Hi", "blue", _button("Go", behaviors=[{"type": "callback", "value": {}}])))

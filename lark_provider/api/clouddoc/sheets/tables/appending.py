@@ -35,7 +35,7 @@ _TAKEN_OVER = 20
 
 @dataclass(slots=True)
 class Appender(TableWriter):
-    """Writes rows of one table below what stands.
+    """Writes rows of one table below what is written.
 
     Attributes:
         last: The chunk that was appended last, and where.
@@ -44,7 +44,7 @@ class Appender(TableWriter):
     last: tuple[TableChunk, int] | None = None
 
     def append(self, chunk: TableChunk, least: int) -> Procedure[int]:
-        """Make a chunk stand in rows of its own.
+        """Write a chunk in rows of its own.
 
         Args:
             chunk: The chunk.
@@ -55,7 +55,7 @@ class Appender(TableWriter):
 
         Raises:
             ConflictError: Others have changed its rows; the text names them.
-            SourceChangedError: It stands with other rows.
+            SourceChangedError: It is written with other rows.
         """
         for _ in range(_TAKEN_OVER):
             try:
@@ -72,7 +72,7 @@ class Appender(TableWriter):
         )
 
     def append_once(self, chunk: TableChunk, least: int) -> Procedure[int]:
-        """Make a chunk stand, as `append` does, unless another process has the spreadsheet meanwhile.
+        """Write a chunk, as `append` does, unless another process has the spreadsheet meanwhile.
 
         Args:
             chunk: The chunk.
@@ -106,7 +106,7 @@ class Appender(TableWriter):
                 if all(map(is_blank, now)):
                     break
             elif (found := (yield from self._find_earlier(chunk, row, now))) is not None:
-                self.stands = chunk.number
+                self.unrecorded = chunk.number
                 return found, True
             elif judge(now, chunk).verdict is not SegmentVerdict.FOREIGN:
                 break
@@ -116,18 +116,18 @@ class Appender(TableWriter):
         is_disturbed = yield from self.place.write(self.lease, chunk, row)
         if is_disturbed:
             row = yield from self._verify_written(chunk, row, above)
-        self.stands, self.last = chunk.number, (chunk, row)
+        self.unrecorded, self.last = chunk.number, (chunk, row)
         return row, False
 
     def _reserve(self, chunk: TableChunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
         segment, write = chunk.segment(least), self.write
         if write is None:
             return RecordedSegment(segment, State.PENDING, 0.0), True
-        done = self.stands
+        done = self.unrecorded
         answer = yield from self.lease.reserve(
             lambda store: store.sheets.reserve(write.id, self.lease.claimant, done, segment, is_disjoint=True)
         )
-        self.stands = None
+        self.unrecorded = None
         assert answer is not None  # noqa: S101 - the table has come from a database
         assert answer.recorded is not None  # noqa: S101 - the lease was granted
         return answer.recorded, answer.is_new
@@ -148,10 +148,10 @@ class Appender(TableWriter):
         return answer.recorded, True
 
     def _find_earlier(self, chunk: TableChunk, row: int, now: list[list[Any]]) -> Procedure[int | None]:
-        """Return where a segment stands that an earlier attempt may have written; None if it does not.
+        """Return where a segment is that an earlier attempt may have written; None if it was not written.
 
         Raises:
-            ConflictError: A part of it stands.
+            ConflictError: A part of it is written.
         """
         judgement = judge(now, chunk)
         if judgement.verdict is SegmentVerdict.OURS:
@@ -181,7 +181,7 @@ class Appender(TableWriter):
         return answer is not None and answer[0]
 
     def _require_undone(self, recorded: RecordedSegment, chunk: TableChunk) -> Procedure[None]:
-        """See that nothing stands of a segment that is to be written with other rows."""
+        """See that nothing was written of a segment that is to be written with other rows."""
         segment = recorded.segment
         yield from self.quiet(recorded)
         now = yield from self.place.read(self.lease, segment.row, segment.end)
@@ -198,7 +198,7 @@ class Appender(TableWriter):
             above: The row above it, as it was before; none if it is the first one.
 
         Returns:
-            Where they stand.
+            Where they are.
         """
         top = row - len(above)
         yield from self.place.refresh(self.lease)
@@ -234,7 +234,7 @@ class Appender(TableWriter):
             there: The rows from `row` on, and some below.
 
         Returns:
-            Where the chunk stands then.
+            Where the chunk is written then.
 
         Raises:
             ConflictError: The rows above are not this write's own, or it cannot be determined which they are.

@@ -15,7 +15,7 @@ from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks, decode, en
 from lark_provider.protocol.sheet_ledger import Segment
 
 MAX_BYTES = 2_000_000
-"""Of one request's body. Lark documents no limit, and refuses bodies of 4 MB."""
+"""The most bytes of one request's body. Lark documents no limit, and refuses bodies of 4 MB."""
 _DIGEST_BYTES = 32
 OVERHEAD = 200
 """Bytes of a body besides its rows."""

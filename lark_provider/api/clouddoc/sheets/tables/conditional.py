@@ -1,4 +1,4 @@
-"""The conditional formats of a table, by column. Those that stand are compared, so that a rerun adds none."""
+"""The conditional formats of a table, by column. Those that exist are compared, so that a rerun adds none."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def apply(
 ) -> Procedure[None]:
     """Give the columns of a table their conditional formats.
 
-    One that stands already from the same row down is left alone, or extended to the table's end.
+    One that is there already from the same row down is left alone, or extended to the table's end.
 
     See POST /open-apis/sheets/v2/spreadsheets/:token/condition_formats/batch_create and …/batch_update.
 
@@ -116,22 +116,22 @@ def apply(
     if not rules or extent.last < first:
         return
     yield from writer.lease.keep()
-    standing = yield from formats_of(place.token, place.sheet_id)
+    existing = yield from formats_of(place.token, place.sheet_id)
     missing, short = list[dict[str, Any]](), list[dict[str, Any]]()
     for at, rule in rules:
         column = place.column(list(order).index(at))
         wanted = Range(first, column, extent.last, column)
         made = {"ranges": [wanted.on(place.sheet_id)], **rule}
-        same = [one for one in standing if _is_same(one, made, wanted)]
+        same = [one for one in existing if _is_same(one, made, wanted)]
         if not same:
             missing.append(made)
         elif all((_range_of(one).last_row or 0) < extent.last for one in same):
             short.append({"cf_id": same[0]["cf_id"], **made})
-    if len(standing) + len(missing) > MAX_FORMATS:
+    if len(existing) + len(missing) > MAX_FORMATS:
         raise ConflictError(
             f"Worksheet {place.title!r} must have at most {MAX_FORMATS} conditional formats, has "
-            f"{len(standing)} and needs {len(missing)} more for the table, whose rows stand. Next: delete "
-            "some with delete_conditional_formats, and call again."
+            f"{len(existing)} and needs {len(missing)} more for the table, whose rows are written. Next: "
+            "delete some with delete_conditional_formats, and call again."
         )
     for kind, some in (("batch_create", missing), ("batch_update", short)):
         for start in range(0, len(some), FORMATS_AT_ONCE):
@@ -155,14 +155,14 @@ def _send(writer: TableWriter, kind: str, some: Sequence[dict[str, Any]]) -> Pro
         check_items(answer.data, [f"{one['rule_type']} on {', '.join(one['ranges'])}" for one in some])
 
 
-def _is_same(standing: Mapping[str, Any], made: Mapping[str, Any], wanted: Range) -> bool:
+def _is_same(existing: Mapping[str, Any], made: Mapping[str, Any], wanted: Range) -> bool:
     """Return whether a conditional format is one of the table's, whatever its last row."""
-    if len(standing.get("ranges") or ()) != 1:
+    if len(existing.get("ranges") or ()) != 1:
         return False
-    there = _range_of(standing)
+    there = _range_of(existing)
     is_there = (there.first, there.last_column) == (wanted.first, wanted.last_column)
-    return is_there and canonical({**standing, "ranges": ()}) == canonical({**made, "ranges": ()})
+    return is_there and canonical({**existing, "ranges": ()}) == canonical({**made, "ranges": ()})
 
 
-def _range_of(standing: Mapping[str, Any]) -> Range:
-    return range_of(standing["ranges"][0].rpartition("!")[2])
+def _range_of(existing: Mapping[str, Any]) -> Range:
+    return range_of(existing["ranges"][0].rpartition("!")[2])

@@ -22,7 +22,7 @@ from lark_provider.protocol.paths import path
 logger = logging.getLogger(__name__)
 
 _STYLED_ROWS, _STYLED_COLUMNS, _STYLED_RANGES = 2000, 100, 50
-"""Of a range that is styled, and ranges of a request."""
+"""The most rows and columns of a styled range, and ranges of a request."""
 _CHAR, _PADDING, _NARROWEST, _WIDEST = 8, 24, 60, 400
 """Widths in pixels."""
 

@@ -1,4 +1,4 @@
-"""What stands in the rows of a segment whose outcome is unknown. Pure."""
+"""What is written in the rows of a segment whose outcome is unknown. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc.sheets.tables.encoding import SUM_BYTES, compara
 
 
 class SegmentVerdict(enum.Enum):
-    """What stands in the rows of a segment."""
+    """What is written in the rows of a segment."""
 
     BLANK = enum.auto()
     """Nothing: it can be written."""
@@ -26,7 +26,7 @@ class SegmentVerdict(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What stands in the rows of a segment.
+    """What is written in the rows of a segment.
 
     Attributes:
         verdict: In a word.
@@ -50,7 +50,7 @@ def is_blank(row: Sequence[Any]) -> bool:
 
 
 def judge(now: Sequence[Sequence[Any]], chunk: TableChunk) -> Judgement:
-    """Compare what stands with what was to be written.
+    """Compare what is written with what was to be written.
 
     A request writes one block of columns, of all its rows or of none. So of a wide table some blocks may
     stand and others not.
@@ -94,7 +94,7 @@ def changed_rows(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]
 
 
 def offset_of(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]) -> int | None:
-    """Return how far below its place a segment stands as a whole; None if it does not.
+    """Return how far below its place a segment is written as a whole; None if it is not.
 
     Args:
         now: The rows from its place on, as Lark answers them.

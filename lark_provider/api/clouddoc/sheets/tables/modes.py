@@ -1,4 +1,4 @@
-"""The three ways to write a table: in place of what stands, below it, or by key."""
+"""The three ways to write a table: in place of what is there, below it, or by key."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Extent:
 
 
 def replace(writer: TableWriter, source: TableSource, old_end: int) -> Procedure[Extent]:
-    """Write a table in place of what stands in its columns.
+    """Write a table in place of what is there in its columns.
 
     Args:
         writer: Writes it.
@@ -106,7 +106,7 @@ def pending(writer: TableWriter, after: int) -> Procedure[list[RecordedSegment]]
 
 
 def append(writer: Appender, source: TableSource, layout: TableLayout, *, header: bool) -> Procedure[Extent]:
-    """Write rows below what stands.
+    """Write rows below what is written.
 
     Args:
         writer: Writes them.

@@ -19,7 +19,7 @@ Format: TypeAlias = str | Mapping[str, Any]
 """A formatter such as `#,##0.00`, or a style of Lark."""
 HEADER_STYLE: Mapping[str, Any] = {"font": {"bold": True}}
 LOOK_SECONDS = 5.0
-"""Between two looks for a spreadsheet that may have been created."""
+"""The pause between two looks for a spreadsheet that may have been created."""
 
 
 @dataclass(frozen=True, slots=True)

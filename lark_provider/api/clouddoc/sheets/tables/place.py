@@ -1,4 +1,4 @@
-"""The worksheet of a table: its grid, its rows as they stand, and requests that write them."""
+"""The worksheet of a table: its grid, its rows as they are, and requests that write them."""
 
 from __future__ import annotations
 

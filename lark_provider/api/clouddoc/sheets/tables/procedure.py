@@ -51,7 +51,7 @@ class TableResult:
         url: Its link.
         sheet_id: The worksheet.
         range: The cells that the table has now, as A1 text, header included.
-        rows_written: Rows that stand, without the header; those of `replayed` included.
+        rows_written: Rows that are written, without the header; those of `replayed` included.
         replayed: Rows that an earlier attempt had written, so that they were not written again.
     """
 
@@ -106,7 +106,7 @@ def write_table(
             asynchronous client.
         columns: Names in their order, or name to title. By default the keys of the first row.
         header: Whether the first row has the titles.
-        mode: `replace` writes in place of what stands, and blanks what is left of it; `append` writes below
+        mode: `replace` writes in place of what is there, and blanks what is left of it; `append` writes below
             it; `update_by_key` writes over the rows with the same key, and appends the others.
         key: Any text that names this write: in Airflow the DAG, the run, the task and the map index.
         key_fields: For `update_by_key`: the columns that tell a row from all others.
@@ -117,7 +117,7 @@ def write_table(
         filter: Whether the header gets a filter.
         conditional_formats: By column one or several `ConditionalFormat` without ranges, or dicts such as
             `{"rule_type": "cellIs", "operator": "lessThan", "values": [0], "style": {"color": "#d83931"}}`.
-            One that stands already is left alone, and extended where the table has become longer.
+            One that is there already is left alone, and extended where the table has become longer.
         start: The upper left cell of the table.
         unmerge: Whether merged cells in the way are unmerged; else they are an error.
         zone: The zone to which aware datetimes are converted.
@@ -128,7 +128,7 @@ def write_table(
         settle_after: Seconds after which a request whose answer is lost cannot take effect any more.
 
     Returns:
-        What stands, and where.
+        What is written, and where.
 
     Raises:
         InvalidRequestError: An option or a value is invalid; the text names row and column.

@@ -1,4 +1,4 @@
-"""Write the segments of a table, and note what stands and what it is to look like."""
+"""Write the segments of a table, and note what is written and what it is to look like."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class TableWriter:
         lease: The lease of the spreadsheet.
         write: The table in the ledger; None without a database.
         options: How it is written.
-        written: Rows that stand, without the header; those of `replayed` included.
+        written: Rows that are written, without the header; those of `replayed` included.
         replayed: Rows that an earlier attempt has written.
         formats: The ranges of each format.
         ranges: Where rows were written.
-        stands: The last segment that stands and is not recorded yet.
+        unrecorded: The last segment that is written and is not recorded yet.
     """
 
     place: TableOnSheet
@@ -54,14 +54,14 @@ class TableWriter:
     replayed: int = 0
     formats: dict[str, list[Range]] = field(default_factory=dict)
     ranges: list[tuple[int, int]] = field(default_factory=list)
-    stands: int | None = None
+    unrecorded: int | None = None
     _ends: dict[tuple[str, int, int], int] = field(default_factory=dict)
     """The place of the range of a format that ends in a column and a row."""
 
     def note(
         self, chunk: TableChunk, row: int, *, places: Sequence[int] | None = None, is_replayed: bool = False
     ) -> None:
-        """Note that rows of a chunk stand.
+        """Note that rows of a chunk are written.
 
         Args:
             chunk: The chunk.
@@ -119,7 +119,7 @@ class TableWriter:
         Returns:
             Whether others have written in the spreadsheet meanwhile.
         """
-        write, done = self.write, self.stands
+        write, done = self.write, self.unrecorded
         if write is not None:
             segment = chunk.segment(row)
             answer = yield from self.lease.reserve(
@@ -127,7 +127,7 @@ class TableWriter:
                     write.id, self.lease.claimant, done, segment, is_disjoint=False
                 )
             )
-            self.stands = None
+            self.unrecorded = None
             recorded = answer.recorded if answer is not None else None
             assert recorded is not None  # noqa: S101 - the lease was granted
             if answer is not None and not answer.is_new:
@@ -137,12 +137,12 @@ class TableWriter:
                     lambda store: store.sheets.move(write.id, self.lease.claimant, segment, is_disjoint=False)
                 )
         is_disturbed = yield from self.place.write(self.lease, chunk, row)
-        self.stands = chunk.number
+        self.unrecorded = chunk.number
         self.note(chunk, row)
         return is_disturbed
 
     def verify(self, parts: Sequence[tuple[int, bytes, frozenset[int]]]) -> Procedure[None]:
-        """Look whether rows stand as they were written.
+        """Look whether rows are there as they were written.
 
         Args:
             parts: Where they begin, their checksums, and the columns that are not compared.
@@ -177,28 +177,28 @@ class TableWriter:
             yield from self.place.write(self.lease, chunk(0, 1, rows, (), self.place.blocks), row)
 
     def finish(self) -> Procedure[None]:
-        """Record that everything stands."""
-        write, done = self.write, self.stands
+        """Record that everything is written."""
+        write, done = self.write, self.unrecorded
         if write is not None:
             yield from with_store(lambda store: store.sheets.finish(write.id, done))
 
     def abandon(self) -> Procedure[None]:
         """Record what is certain, after an error."""
-        write, done = self.write, self.stands
+        write, done = self.write, self.unrecorded
         if write is not None and done is not None:
             yield from with_store(
                 lambda store: store.sheets.record_written(write.id, done), wait_for_database=False
             )
 
     def explain(self, error: Exception) -> None:
-        """Add to an error what stands of the table, so that nothing half-written is left unsaid."""
+        """Add to an error what is written of the table, so that nothing half-written is left unsaid."""
         if not self.ranges:
             return
         rows = ", ".join(f"{first} to {last}" for first, last in self.ranges[:_SHOWN])
         more = " …" if len(self.ranges) > _SHOWN else ""
         said = (
-            f"The table is incomplete: {self.written:,} row(s) of the source stand, in rows {rows}{more} of "
-            f"worksheet {self.place.title!r}."
+            f"The table is incomplete: {self.written:,} row(s) of the source are written, in rows "
+            f"{rows}{more} of worksheet {self.place.title!r}."
         )
         if isinstance(error, LarkError):
             what, mark, todo = str(error).partition(" Next: ")

@@ -29,7 +29,7 @@ def _count(grid: Grid, axis: str) -> int:
     return grid.row_count if axis == ROWS else grid.column_count
 
 
-def _check_room(file: OpenSpreadsheet, grid: Grid, axis: str, more: int) -> None:
+def _check_space(file: OpenSpreadsheet, grid: Grid, axis: str, more: int) -> None:
     if not 1 <= more <= MOST_AT_ONCE:
         raise file.refusal(codes.SHEET_DIMENSION, f"1 to {MOST_AT_ONCE} at once")
     rows = grid.row_count + more * (axis == ROWS)
@@ -44,7 +44,7 @@ def append(call: Call) -> dict[str, Any]:
     spec = part(call, body_of(call), "dimension")
     sheet, axis = _find_dimension(file, spec)
     count = number(call, spec, "length", 1)
-    _check_room(file, sheet.grid, axis, count)
+    _check_space(file, sheet.grid, axis, count)
     sheet.insert(axis, _count(sheet.grid, axis), count)
     file.wrote()
     return {"addCount": count, "majorDimension": axis}
@@ -59,7 +59,7 @@ def insert(call: Call) -> dict[str, Any]:
     start, end = number(call, spec, "startIndex"), number(call, spec, "endIndex")
     if start > _count(sheet.grid, axis):
         raise file.refusal(codes.SHEET_DIMENSION, "startIndex is beyond the grid")
-    _check_room(file, sheet.grid, axis, end - start)
+    _check_space(file, sheet.grid, axis, end - start)
     style = body.get("inheritStyle") or ""
     if style not in ("", "BEFORE", "AFTER"):
         raise file.refusal(codes.SHEET_BODY, "inheritStyle")

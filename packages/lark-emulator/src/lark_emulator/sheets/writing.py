@@ -79,7 +79,7 @@ def block(
     return ready
 
 
-def check_room(file: OpenSpreadsheet, sheet: Worksheet, where: Rect) -> tuple[int, int]:
+def check_space(file: OpenSpreadsheet, sheet: Worksheet, where: Rect) -> tuple[int, int]:
     """Return how many rows and columns the grid has once these cells are in it.
 
     Raises:
@@ -100,11 +100,11 @@ def check(file: OpenSpreadsheet, ready: RowBlock) -> None:
     """Check that a block may be written.
 
     Raises:
-        RefusedError: as `check_room` does, 90218 (locked), or 90202: a dropdown does not offer a value
+        RefusedError: as `check_space` does, 90218 (locked), or 90202: a dropdown does not offer a value
             (`dropdown_writes`).
     """
     check_unlocked(file, ready.sheet, ready.data)
-    check_room(file, ready.sheet, _grown_to(file, ready))
+    check_space(file, ready.sheet, _grown_to(file, ready))
     if file.call.settings.dropdown_writes == "refused":
         for rule in ready.sheet.dropdowns.values():
             offered = set(rule.spec["conditionValues"])
@@ -136,7 +136,7 @@ def _cells_in(ready: RowBlock, places: list[Rect]) -> list[tuple[int, int, Any]]
 def write(file: OpenSpreadsheet, ready: RowBlock) -> dict[str, Any]:
     """Write a block, and return what was updated."""
     sheet, where, settings = ready.sheet, ready.where, file.call.settings
-    sheet.grid.row_count, sheet.grid.column_count = check_room(file, sheet, _grown_to(file, ready))
+    sheet.grid.row_count, sheet.grid.column_count = check_space(file, sheet, _grown_to(file, ready))
     data = ready.data
     merges = (
         [merge for merge in sheet.merges if merge.meets(data)] if settings.merged_writes == "dropped" else []

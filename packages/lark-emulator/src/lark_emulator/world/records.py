@@ -88,7 +88,7 @@ class Records:
         return self._listed
 
     def place_of(self, record_id: str) -> int:
-        """Return at which place of `list_all` a row stands."""
+        """Return the place of a row in `list_all`."""
         return bisect_left(self.list_all(), self._by_id[record_id].number, key=place)
 
     def snapshot(self) -> list[Record]:

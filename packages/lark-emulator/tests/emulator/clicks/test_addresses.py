@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from lark_emulator import Emulator
-from tests.emulator.app_server import Answered, AppServer, willing
+from tests.emulator.app_server import AppServer, Reply, accept_everything
 from tests.emulator.conftest import Api
 
 
@@ -40,15 +40,15 @@ def test_with_a_key_the_challenge_is_hidden(lark: Emulator, app: AppServer) -> N
 @pytest.mark.parametrize(
     "answer",
     [
-        Answered(),
-        Answered(body=b'{"challenge":"other"}'),
-        Answered(body=b"ok"),
-        Answered(status=404),
-        Answered(status=302, headers={"Location": "http://127.0.0.1/"}),
+        Reply(),
+        Reply(body=b'{"challenge":"other"}'),
+        Reply(body=b"ok"),
+        Reply(status=404),
+        Reply(status=302, headers={"Location": "http://127.0.0.1/"}),
     ],
 )
 def test_an_address_that_does_not_return_it_is_not_taken(
-    lark: Emulator, app: AppServer, answer: Answered
+    lark: Emulator, app: AppServer, answer: Reply
 ) -> None:
     lark.set_callback(app.url, verification_token="first")
     app.answer = lambda _: answer
@@ -59,7 +59,7 @@ def test_an_address_that_does_not_return_it_is_not_taken(
 
 def test_an_address_that_is_too_slow(lark: Emulator, app: AppServer) -> None:
     release = threading.Event()
-    app.answer = lambda request: willing(request) if release.wait(10) else Answered()
+    app.answer = lambda request: accept_everything(request) if release.wait(10) else Reply()
     lark.settings(challenge_timeout=0.05)
     with pytest.raises(ValueError, match=r"no answer within 0\.05 s"):
         lark.set_callback(app.url)

@@ -12,15 +12,15 @@ from typing import Any
 import httpx
 import pytest
 from lark_emulator import Emulator
-from tests.emulator.app_server import Answered, AppServer, Received
-from tests.emulator.clicks.making import CARD, DONE, OLD, content, send_card
+from tests.emulator.app_server import AppServer, Received, Reply
+from tests.emulator.clicks.card_buttons import CARD, DONE, OLD, content, send_card
 from tests.emulator.conftest import Api
 
 
 def test_an_answer_shows_a_toast_and_another_card(lark: Emulator, api: Api, app: AppServer) -> None:
     lark.set_callback(app.url, verify=False)
     toast = {"type": "success", "content": "thanks", "i18n": {"zh_cn": "谢谢"}}
-    app.says({"toast": toast, "card": {"type": "raw", "data": DONE}})
+    app.answer_with({"toast": toast, "card": {"type": "raw", "data": DONE}})
     result = lark.click(send_card(api), "alice")
     assert (result["code"], result["toast"], result["card_updated"]) == (0, toast, True)
     assert content(lark) == DONE
@@ -30,7 +30,7 @@ def test_an_answer_may_name_a_template(lark: Emulator, api: Api, app: AppServer)
     lark.settings(card_templates=["ctp_1"])
     lark.set_callback(app.url, verify=False)
     data = {"template_id": "ctp_1", "template_variable": {"a": 1}}
-    app.says({"card": {"type": "template", "data": data}})
+    app.answer_with({"card": {"type": "template", "data": data}})
     assert lark.click(send_card(api), "alice")["card_updated"] is True
     assert content(lark) == {"type": "template", "data": data}
 
@@ -57,7 +57,7 @@ def test_what_the_client_makes_of_an_answer(
     lark: Emulator, api: Api, app: AppServer, answer: Any, code: int
 ) -> None:
     lark.set_callback(app.url, verify=False)
-    app.says(answer)
+    app.answer_with(answer)
     result = lark.click(send_card(api), "alice")
     assert (result["code"], result["status"]) == (code, 200)
     assert bool(result["error"]) is bool(code)
@@ -68,14 +68,14 @@ def test_what_the_client_makes_of_an_answer(
 @pytest.mark.parametrize("status", [201, 204, 302, 500])
 def test_only_200_counts(lark: Emulator, api: Api, app: AppServer, status: int) -> None:
     lark.set_callback(app.url, verify=False)
-    app.says({"toast": {"content": "x"}}, status=status)
+    app.answer_with({"toast": {"content": "x"}}, status=status)
     result = lark.click(send_card(api), "alice")
     assert (result["code"], result["status"], result["toast"]) == (200671, status, None)
 
 
 def test_an_app_that_is_too_slow_is_not_asked_again(lark: Emulator, api: Api, app: AppServer) -> None:
     release = threading.Event()
-    app.answer = lambda _: Answered() if release.wait(10) else Answered(500)
+    app.answer = lambda _: Reply() if release.wait(10) else Reply(500)
     lark.set_callback(app.url, verify=False)
     lark.settings(callback_timeout=0.05)
     result = lark.click(send_card(api), "alice")
@@ -155,10 +155,10 @@ def test_requests_behind_a_click_wait_for_it(lark: Emulator, api: Api, app: AppS
 def test_what_is_under_way_is_given_up(lark: Emulator, api: Api, app: AppServer, how: str) -> None:
     asked, release = threading.Event(), threading.Event()
 
-    def answer(_: Received) -> Answered:
+    def answer(_: Received) -> Reply:
         asked.set()
         release.wait(10)
-        return Answered()
+        return Reply()
 
     app.answer = answer
     lark.set_callback(app.url, verify=False)
@@ -196,9 +196,9 @@ def test_a_card_is_locked_while_a_click_waits(lark: Emulator, api: Api, app: App
     def patch() -> Any:
         return api("PATCH", f"/im/v1/messages/{message_id}", {"content": json.dumps(DONE)})
 
-    def answer(_: Received) -> Answered:
+    def answer(_: Received) -> Reply:
         codes.append(patch())
-        return Answered(body=b"{}")
+        return Reply(body=b"{}")
 
     app.answer = answer
     assert lark.click(message_id, "alice")["code"] == 0

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from lark_emulator import Emulator
-from tests.emulator.app_server import Answered, AppServer, Received
-from tests.emulator.clicks.making import BUTTON, OLD, content, send_card
+from tests.emulator.app_server import AppServer, Received, Reply
+from tests.emulator.clicks.card_buttons import BUTTON, OLD, content, send_card
 from tests.emulator.conftest import Api
 
 
@@ -55,7 +55,7 @@ def test_the_operator_has_a_user_id_only_with_the_scope(lark: Emulator, api: Api
     assert "user_id" not in app.received[-1].json["event"]["operator"]
 
 
-def test_every_delivery_is_encrypted_and_signed_anew(lark: Emulator, api: Api, app: AppServer) -> None:
+def test_every_delivery_is_encrypted_and_signed_again(lark: Emulator, api: Api, app: AppServer) -> None:
     lark.set_callback(app.url, encrypt_key="key", verify=False)
     message_id, before = send_card(api), int(time.time())
     lark.advance(24 * 3600)
@@ -92,7 +92,7 @@ def test_whether_a_submit_button_brings_its_value_is_a_setting(
 
 def test_copies_are_the_same_callback_again(lark: Emulator, api: Api, app: AppServer) -> None:
     lark.set_callback(app.url, verify=False)
-    app.says({"toast": {"content": "first"}}, {"toast": {"content": "again"}})
+    app.answer_with({"toast": {"content": "first"}}, {"toast": {"content": "again"}})
     result = lark.click(send_card(api), "alice", copies=3)
     assert len({came.json["header"]["event_id"] for came in app.received}) == 1
     assert result["toast"]["content"] == "first"
@@ -102,9 +102,9 @@ def test_copies_are_the_same_callback_again(lark: Emulator, api: Api, app: AppSe
 def test_many_users_click_at_once(lark: Emulator, api: Api, app: AppServer) -> None:
     together = threading.Barrier(8, timeout=10)
 
-    def answer(_: Received) -> Answered:
+    def answer(_: Received) -> Reply:
         together.wait()
-        return Answered()
+        return Reply()
 
     app.answer = answer
     lark.set_callback(app.url, verify=False)
@@ -170,7 +170,7 @@ def test_clicks_over_http(lark: Emulator, api: Api, app: AppServer) -> None:
 def test_old_callbacks_are_flat_and_answered_with_the_card(lark: Emulator, api: Api, app: AppServer) -> None:
     lark.set_callback(app.url, old_cards=True, encrypt_key="key", verify=False)
     shown = {"config": {"update_multi": True}, "elements": [{"tag": "div"}]}
-    app.says(shown)
+    app.answer_with(shown)
     message_id = send_card(api, OLD)
     result = lark.click(message_id, "alice")
     came = app.received[-1].json
@@ -184,7 +184,7 @@ def test_old_callbacks_are_flat_and_answered_with_the_card(lark: Emulator, api: 
         "action": {"tag": "button", "value": {"run": 7}, "name": "yes"},
     }
     assert (result["card_updated"], content(lark)) == (True, shown)
-    app.says({"toast": {"content": "hello"}})
+    app.answer_with({"toast": {"content": "hello"}})
     lark.click(send_card(api, OLD), "alice")
     assert content(lark) == OLD
 

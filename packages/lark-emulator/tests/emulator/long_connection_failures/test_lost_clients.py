@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
     from lark_emulator import Emulator
-from tests.emulator.long_connection_failures.making import SHORT, wait, works
+from tests.emulator.long_connection_failures.waiting import SHORT, wait, works
 
 
 def test_a_client_that_stops_reading_is_dropped_before_it_fills_the_memory(lark: Emulator) -> None:

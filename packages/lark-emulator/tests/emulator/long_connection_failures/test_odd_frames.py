@@ -16,7 +16,7 @@ from websockets.frames import Opcode
 
 if TYPE_CHECKING:
     from lark_emulator import Emulator
-from tests.emulator.long_connection_failures.making import wait, works
+from tests.emulator.long_connection_failures.waiting import wait, works
 
 #: Frames that are almost pings or acknowledgements.
 odd_control_or_data = st.builds(

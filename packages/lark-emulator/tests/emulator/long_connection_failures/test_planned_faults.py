@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
     from lark_emulator import Emulator
-from tests.emulator.long_connection_failures.making import SHORT
+from tests.emulator.long_connection_failures.waiting import SHORT
 
 HOUR = 3600
 

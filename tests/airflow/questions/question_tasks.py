@@ -22,7 +22,7 @@ from lark_provider.storage import tables
 from lark_provider.storage.engine import engine
 from lark_provider.storage.waits import Waits
 from lark_provider.triggers import LarkCardCallbackTrigger
-from tests.airflow.card_callbacks.making import BOSS, messages
+from tests.airflow.card_callbacks.clicks_and_cards import BOSS, messages
 from tests.airflow.conftest import CHAT
 
 KEY, TOKEN = "the app's key", "the app's token"
@@ -52,7 +52,7 @@ def run_until_fired(trigger: LarkCardCallbackTrigger) -> dict[str, Any]:
     return json.loads(json.dumps(event))  # type: ignore[no-any-return]  # as Airflow stores it
 
 
-def the_question(url: URL) -> TaskQuestion:
+def read_question(url: URL) -> TaskQuestion:
     with engine(url).connect() as connection:
         (wait_id,) = connection.execute(sa.select(tables.waits.c.id)).scalars()
     found = Waits(url).get(wait_id)
@@ -65,6 +65,6 @@ def read_card(lark: Emulator, place: int = 0) -> str:
 
 
 def close(url: URL, reason: Any) -> TaskQuestion:
-    found = Waits(url).close(the_question(url).id, reason)
+    found = Waits(url).close(read_question(url).id, reason)
     assert found is not None
     return found

@@ -35,14 +35,14 @@ def defer(operator: LarkNativeApprovalOperator, given: Any) -> LarkNativeApprova
     """Start a task until it waits in the triggerer; return the trigger as it is made again there."""
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute(given)
-    return made_again(deferred.value.trigger)
+    return rebuild_trigger(deferred.value.trigger)
 
 
-def made_again(trigger: Any) -> LarkNativeApprovalTrigger:
+def rebuild_trigger(trigger: Any) -> LarkNativeApprovalTrigger:
     return LarkNativeApprovalTrigger(**json.loads(json.dumps(trigger.serialize()[1])))
 
 
-async def first(trigger: LarkNativeApprovalTrigger) -> dict[str, Any]:
+async def first_event(trigger: LarkNativeApprovalTrigger) -> dict[str, Any]:
     event = await asyncio.wait_for(anext(aiter(trigger.run())), 60)
     found: dict[str, Any] = json.loads(json.dumps(event.payload))  # as Airflow stores it
     return found
@@ -57,5 +57,5 @@ def decide(lark: Emulator, *decisions: str) -> None:
         lark.decide_approval(instances(lark)[-1]["code"], decision)
 
 
-def reads(lark: Emulator) -> int:
+def count_reads(lark: Emulator) -> int:
     return int(lark.state(summary=True)["by_endpoint"].get(READ, 0))

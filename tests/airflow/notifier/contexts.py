@@ -56,12 +56,12 @@ def context(state: str = "failed", *, task_id: str = "t", error: str = "boom", *
     return found if state == "success" else found | {"exception": ValueError(error)}
 
 
-def of_dag(reason: str) -> Any:
+def make_dag_context(reason: str) -> Any:
     dag = SimpleNamespace(dag_id="d", owner="alice", render_template_as_native_obj=False)
     return {"dag": dag, "run_id": "r", "reason": reason}
 
 
-def tell(**changes: Any) -> LarkNotifier:
+def make_notifier(**changes: Any) -> LarkNotifier:
     return LarkNotifier(**({"receiver_id": CHAT, "language": "en"} | changes))
 
 

@@ -94,13 +94,13 @@ def test_a_stream_of_messages_goes_on(
         return warnings(caplog)
 
     with stream.running():
-        stream.goes_on()
+        stream.wait_for_more()
         assert fetched() == 1
         for statement in failure.breaks:
             ask(statement)
         wait_until(is_noticed)
         for _ in range(3):
-            stream.goes_on()
+            stream.wait_for_more()
         for statement in failure.mends:
             ask(statement)
         stream.until_used_again(fetched)

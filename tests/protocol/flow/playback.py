@@ -22,7 +22,7 @@ from lark_provider.protocol.effects import (
 )
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.retry import RetryPolicy
-from lark_provider.protocol.trampoline import Run as Running
+from lark_provider.protocol.trampoline import Run
 from lark_provider.protocol.trampoline import StackFrame
 from lark_provider.protocol.trampoline import run as trampoline
 
@@ -39,14 +39,14 @@ def answer(code: int = 0, status: int = 200, headers: dict[str, str] | None = No
 OK = answer(data={"id": "1"})
 
 
-def run(operation: Call[Any] | Procedure[Any], policy: RetryPolicy) -> Running[Any]:
+def run(operation: Call[Any] | Procedure[Any], policy: RetryPolicy) -> Run[Any]:
     def answer_to(effect: Any, until: float) -> StackFrame | None:
         return StackFrame(attempts(effect, policy), until) if isinstance(effect, Call) else None
 
     return trampoline(operation, answer_to)
 
 
-class Run:
+class Playback:
     """Plays an operation against a list of answers and notes what it asked for.
 
     Args:

@@ -34,7 +34,7 @@ from lark_provider.storage.engine import transaction
 from lark_provider.storage.escalations import Escalations
 from lark_provider.storage.incidents import Incidents
 from lark_provider.storage.outbox import Outbox
-from tests.bridge.making import execute
+from tests.bridge.builders import execute
 
 CHAT = "oc_emulator_data_team"
 PEOPLE = ("alice@example.com", "bob@example.com")
