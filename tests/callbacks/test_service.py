@@ -247,7 +247,7 @@ def test_a_flood_of_forged_requests_writes_a_handful_of_lines(caplog: pytest.Log
     assert all("\n" not in line for line in refused)
     suppressed = [int(found) for line in refused for found in re.findall(r" suppressed=(\d+) ", line)]
     assert len(refused) + sum(suppressed) == 10_000
-    assert any("status=404" in line and "The app must be known and active," in line for line in refused)
+    assert any("status=404" in line and "The app is unknown or disabled" in line for line in refused)
 
 
 def test_each_minute_has_a_line_with_the_count(caplog: pytest.LogCaptureFixture) -> None:
