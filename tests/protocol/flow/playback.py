@@ -22,8 +22,7 @@ from lark_provider.protocol.effects import (
 )
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.retry import RetryPolicy
-from lark_provider.protocol.trampoline import Run
-from lark_provider.protocol.trampoline import StackFrame
+from lark_provider.protocol.trampoline import Run, StackFrame
 from lark_provider.protocol.trampoline import run as trampoline
 
 READ = request("GET", "/open-apis/x")
