@@ -12,13 +12,14 @@ from lark_provider.protocol.errors import LarkAPIError, LarkError, PermissionDen
 from lark_provider.protocol.hitl.keys import idempotency_key
 from lark_provider.storage.chat_commands import ChatCommands, ClaimedCommand
 from lark_provider.support import threads
+from lark_provider.support.backoff import pause_after
 from lark_provider.support.throttle import Throttle
 
 logger = logging.getLogger(__name__)
 
 _NO_THREAD = (230071, 230072)
 """The chat has no threads, or the message takes none: it is answered below the message."""
-_LEASE_SECONDS, _MOST, _LONGEST_PAUSE = 60.0, 16, 30.0
+_LEASE_SECONDS, _MOST, _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 16, 0.5, 30.0
 
 
 class CommandReplies:
@@ -92,7 +93,7 @@ class CommandReplies:
             problem = str(error)
             fields = claimed.log_fields | {"error": problem}
             if not (is_lost(error, claimed.changed_ago) or is_unusable(error, claimed.changed_ago)):
-                pause = min(_LONGEST_PAUSE, 0.5 * 2 ** min(claimed.attempts - 1, 10))
+                pause = pause_after(claimed.attempts, _FIRST_PAUSE, _LONGEST_PAUSE)
                 fields["retry_in_s"] = round(pause, 1)
 
                 def log(suppressed: int) -> None:

@@ -31,6 +31,7 @@ from lark_provider.protocol.errors import InvalidRequestError, LarkError
 from lark_provider.protocol.hitl.proof import LARGEST_BODY
 from lark_provider.storage.chat_commands import ChatCommands, ClaimedCommand
 from lark_provider.support import measured, meters, threads
+from lark_provider.support.backoff import pause_after
 
 if TYPE_CHECKING:
     from lark_provider.bridge.service import Bridge
@@ -44,7 +45,7 @@ GIVEN_UP_SECONDS = 86_400.0
 WATCH_SECONDS = 7 * 86_400.0
 _SECONDS, _AUDIT_SECONDS = 0.5, 15.0
 _LEASE_SECONDS, _MOST, _MOST_WATCHED = 60.0, 16, 50
-_LONGEST_PAUSE, _FIRST_WATCH, _LAST_WATCH = 30.0, 2.0, 60.0
+_FIRST_PAUSE, _LONGEST_PAUSE, _FIRST_WATCH, _LAST_WATCH = 0.5, 30.0, 2.0, 60.0
 _UNPROVEN, _ABSENT = 401, {404, 405}
 _OVER = ("success", "failed")
 
@@ -253,7 +254,7 @@ class ChatCommandWork:
         return await threads.run(lambda: self._store.record_ended(claimed, text))
 
     async def _postpone(self, claimed: ClaimedCommand, reason: str) -> None:
-        pause = min(_LONGEST_PAUSE, 0.5 * 2 ** min(claimed.attempts - 1, 10))
+        pause = pause_after(claimed.attempts, _FIRST_PAUSE, _LONGEST_PAUSE)
         fields = claimed.log_fields | {"reason": reason, "retry_in_s": round(pause, 1)}
 
         def log(suppressed: int) -> None:

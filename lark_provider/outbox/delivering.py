@@ -23,6 +23,7 @@ from lark_provider.protocol.errors import (
 from lark_provider.storage.outbox import Outbox
 from lark_provider.storage.outbox_rows import ClaimedRow, open_payload
 from lark_provider.support import measured, threads
+from lark_provider.support.backoff import pause_after
 from lark_provider.support.environment import ENVIRONMENT
 from lark_provider.support.once import Once
 from lark_provider.support.throttle import Throttle
@@ -160,7 +161,7 @@ class Deliverer:
     async def _postpone(
         self, row: ClaimedRow, error: BaseException, *, may_be_sent: bool, longest: bool = False
     ) -> None:
-        pause = _LAST_PAUSE if longest else min(_LAST_PAUSE, _FIRST_PAUSE * 2 ** min(row.attempts, 10))
+        pause = _LAST_PAUSE if longest else pause_after(row.attempts + 1, _FIRST_PAUSE, _LAST_PAUSE)
         pause *= random.uniform(0.75, 1.25)  # noqa: S311 - jitter
         reason = str(error) or "no answer in time"
         await _in_thread(lambda: self._outbox.postpone(row, self._me, reason, pause, may_be_sent=may_be_sent))

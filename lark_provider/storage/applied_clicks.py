@@ -24,6 +24,7 @@ from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS
 from lark_provider.storage.statements import among, insert, read_clock
 from lark_provider.storage.stored_clicks import Stored, readable
 from lark_provider.storage.tables import card_callbacks
+from lark_provider.support.backoff import pause_after
 
 __all__ = ["AppliedClicks", "ClickOutcome", "FoundClick"]
 
@@ -195,7 +196,7 @@ class AppliedClicks:
             event_id: The click's id in the table.
             attempts: How often it was delivered.
         """
-        seconds = min(_FIRST_PAUSE * 2 ** min(attempts - 1, 10), _LONGEST_PAUSE)
+        seconds = pause_after(attempts, _FIRST_PAUSE, _LONGEST_PAUSE)
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             connection.execute(

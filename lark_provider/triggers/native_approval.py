@@ -14,6 +14,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from lark_provider.errors import LarkError, OutcomeUnknownError
 from lark_provider.hooks import airflow_config
+from lark_provider.support.backoff import pause_after
 from lark_provider.support.throttle import Throttle
 from lark_provider.triggers import task_state
 
@@ -133,7 +134,7 @@ class LarkNativeApprovalTrigger(BaseTrigger):
 
     def _pause(self, failures: int) -> float:
         longest = max(self.poll_interval, _LONGEST_PAUSE)
-        pause = min(self.poll_interval * float(2 ** min(failures, 16)), longest)
+        pause = pause_after(failures + 1, self.poll_interval, longest)
         return pause * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
 
     async def _listen(self, client: AsyncLarkServiceClient, hinted: asyncio.Event) -> Callable[[], None]:
