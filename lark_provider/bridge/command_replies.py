@@ -100,7 +100,7 @@ class CommandReplies:
                     extra = fields | {"suppressed": suppressed}
                     logger.warning("Chat command not answered; will retry", extra=extra)
 
-                self._warnings.note(("command reply", type(error).__name__), log)
+                self._warnings.note(("command reply", claimed.message.app_id, type(error).__name__), log)
                 await threads.run(lambda: self._store.postpone(claimed, pause))
                 return
             logger.error("Chat command cannot be answered", extra=fields)  # noqa: TRY400 - the text says it all

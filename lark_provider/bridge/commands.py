@@ -230,9 +230,11 @@ class ChatCommandWork:
         except (AirflowUnavailableError, AirflowRefusedError) as error:
             fields = claimed.log_fields | {"error": str(error)}
             if claimed.changed_ago >= WATCH_SECONDS:
-                logger.error("Run of a chat command given up; its end is not reported", extra=fields)  # noqa: TRY400
                 text = format_end("unwatched", dag_id, {}, self._language)
-                return await threads.run(lambda: self._store.record_ended(claimed, text))
+                is_ended = await threads.run(lambda: self._store.record_ended(claimed, text))
+                if is_ended:
+                    logger.error("Run of a chat command given up; its end is not reported", extra=fields)  # noqa: TRY400
+                return is_ended
             fields["retry_in_s"] = round(pause, 1)
 
             def log(suppressed: int) -> None:

@@ -133,7 +133,7 @@ def _display_url(locate: Callable[[], URL]) -> str:
             from lark_provider.storage import urls
 
             return urls.display(locate())
-    return "(configured database)"
+    return "that is configured"
 
 
 def in_token_store(session: Session, app: App, work: Callable[[TokenStore], T]) -> Procedure[T | None]:

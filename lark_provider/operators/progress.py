@@ -42,7 +42,7 @@ class Progress:
         if self._is_stopped:
             raise AirflowException(
                 "The task was stopped by Airflow between two chunks. Next: clear it to run it again; what "
-                "stands is then not written twice."
+                "is written already is not written twice."
             )
 
     def reading(self, rows: Iterable[T]) -> Iterator[T]:

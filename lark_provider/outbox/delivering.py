@@ -95,6 +95,7 @@ class Deliverer:
             )
 
         rows = await _in_thread(claim)
+        self._warnings.flush()
         results = await asyncio.gather(*(self._deliver(row) for row in rows), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
@@ -102,7 +103,7 @@ class Deliverer:
         return len(rows)
 
     async def read_state(self, row: str) -> tuple[str, str | None, str | None] | None:
-        """Return the state of a row, its message and the reason; see `Outbox.state`."""
+        """Return the state of a row, its message and the reason; see `Outbox.read_state`."""
         return await _in_thread(lambda: self._outbox.read_state(row))
 
     async def _deliver(self, row: ClaimedRow) -> None:
@@ -171,7 +172,8 @@ class Deliverer:
             more = {"suppressed": suppressed}
             logger.warning("Message not delivered; retrying later", extra=extra | more)
 
-        self._warnings.note((row.app_id, type(error).__name__), log)
+        kind = row.id if longest else type(error).__name__  # The row's own next step has its id.
+        self._warnings.note((row.app_id, kind), log, overflow="outbox")
 
 
 def _why(error: LarkAPIError) -> str:

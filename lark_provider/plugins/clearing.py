@@ -89,6 +89,21 @@ class Plans:
     decide: Callable[[str], str]
 
 
+class _RefusedError(Exception):
+    """Airflow refused to show a task, or could not."""
+
+    def __init__(self, reply: AirflowReply) -> None:
+        self.reply = reply
+        super().__init__(reply.status)
+
+
+async def _read(airflow: InProcess, task: TaskInstance) -> AirflowReply:
+    reply = await airflow.call("GET", task.path)
+    if not reply.is_ok and reply.status != _NOT_FOUND:
+        raise _RefusedError(reply)  # Nothing else is read then.
+    return reply
+
+
 async def clear(
     airflow: InProcess, shown: Sequence[ShownTry], who: Answerer, plans: Plans, unknown: Sequence[str] = ()
 ) -> ClickResult:
@@ -105,10 +120,11 @@ async def clear(
     is_again = text is not None
     wanted = list(shown[:MOST]) if text is None else list(Plan.load(text).tries)
     unchanged: list[ShownTry] = []
-    replies = await map_few(lambda one: airflow.call("GET", one.task.path), wanted, _AT_ONCE)
+    try:
+        replies = await map_few(lambda one: _read(airflow, one.task), wanted, _AT_ONCE)
+    except _RefusedError as refused:
+        return refusal_result(refused.reply, who)
     for one, found in zip(wanted, replies, strict=True):
-        if not found.is_ok and found.status != _NOT_FOUND:
-            return refusal_result(found, who)
         if found.is_ok and found.body["id"] == one.task.ti_id and found.body["state"] == "failed":
             unchanged.append(one)
     changed = [one for one in wanted if one not in unchanged]

@@ -34,8 +34,8 @@ MOST_HELD = 1000
 _MOST_LOOKS = 4
 _LOOK_SECONDS = 10.0
 _MOST_RELEASED = 4
-"""Questions of one moment are released together. Releasing all at once would deadlock Airflow: every thread
-would wait for a database connection, and connections are returned by threads only."""
+"""The most answers that are released at a time. Released all at once, the answers of one moment would take
+all of Airflow's threads, each waiting for a connection that another one cannot give back without a thread."""
 _STEP = 0.5
 _GRACE = 30.0
 """How much longer than the hold an answer is kept while its task does not wait yet, in seconds."""

@@ -26,7 +26,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "The DAG is paused: the run waits until it is resumed.",
         ),
         "no_runs": ("{dag} 还没有运行记录。", "{dag} has no runs."),
-        "invalid": ("命令有误：{reason}", "The command does not fit: {reason}"),
+        "invalid": ("命令有误：{reason}", "Invalid command: {reason}"),
         "unproven": ("请求未通过验证。", "The request is not proven."),
         "unlinked": (
             "你还没有关联 Airflow 用户。关联链接已单独发给你，完成后请重新发送命令。",

@@ -24,6 +24,7 @@ from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS
 from lark_provider.storage.statements import among, insert, read_clock
 from lark_provider.storage.stored_clicks import Stored, readable
 from lark_provider.storage.tables import card_callbacks
+from lark_provider.support import measured
 from lark_provider.support.backoff import pause_after
 
 __all__ = ["AppliedClicks", "ClickOutcome", "FoundClick"]
@@ -143,6 +144,7 @@ class AppliedClicks:
                 .values(state="given_up", status=0, result="{}", done_at=now, shown_at=now)
             )
         for app_id, event_id in lost:
+            measured.BRIDGE_CLICKS.add("given_up")
             extra = {"app_id": app_id, "event_id": event_id}
             logger.error("Click given up; its stored row is missing or damaged", extra=extra)
         return [

@@ -77,8 +77,7 @@ def _ms(seconds: float) -> int:
 
 
 STATEMENT = Deadlines(statement=8.0, lock=4.0, idle=4.0, transaction=20.0)
-"""Limits for everything that serves messages, clicks and waits; `engine.fallback_store` gives up after 5
-s."""
+"""Limits for what serves messages, clicks and waits; `engine.fallback_store` gives up after 5 s."""
 MAINTENANCE = Deadlines(statement=3600.0, lock=60.0, idle=60.0, transaction=4 * 3600.0)
 """Limits for migrations and purges, which an operator watches."""
 

@@ -37,7 +37,7 @@ class Summary:
         name: The caller's key; addresses in it are masked.
         target: Base and table of a load.
         state: Its state.
-        written: Rows of a load that stand.
+        written: Rows of a load that are written.
         uncertain: Chunks of a load whose outcome is unknown.
         refused: Chunks of a load that were refused.
         result: What a message became.

@@ -30,7 +30,7 @@ def of(load: str, number: int) -> sa.ColumnElement[bool]:
 
 
 def count_written(connection: Connection, loads: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Return how many chunks each load has, and how many rows of it stand.
+    """Return how many chunks each load has, and how many rows of it are written.
 
     Args:
         connection: The database's.

@@ -103,7 +103,7 @@ def one(connection: Connection, cipher: Aead, load: str, number: int) -> Recorde
 
 
 def written_values(load: str, done: WrittenChunk) -> dict[str, Any]:
-    """Return the parameters of `STANDS`.
+    """Return the parameters of `WRITTEN`.
 
     Args:
         load: The load.

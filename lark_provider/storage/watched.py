@@ -55,7 +55,7 @@ class WatchedConnection(connection):
         self._socket = Socket(self.fileno())
         self._poll = select.poll()
         self._poll.register(self.fileno(), select.POLLIN | select.POLLHUP)
-        self._answered = time.monotonic()
+        self._began = self._answered = time.monotonic()
         self.limit(None)
 
     def limit(self, limits: Deadlines | None, *, each_alone: bool = False) -> None:
@@ -88,17 +88,20 @@ class WatchedConnection(connection):
                 transaction has lasted for too long.
         """
         now = time.monotonic()
+        is_open = not self.closed and self.get_transaction_status() != TRANSACTION_STATUS_IDLE
         if now >= self._ends:
             raise psycopg2.OperationalError("the transaction has lasted for too long and is rolled back")
+        before, self._began = self._began, now
         watchdog.begin(self, now + self._seconds)
         try:
             yield
             self._answered = time.monotonic()
         except psycopg2.Error as error:
             if watchdog.end(self):
-                idle = now - self._answered
-                if self.closed and idle >= self._idle:  # The server's own reason is lost in libpq.
-                    text = f"the transaction was idle for {idle:.1f} s, and the server has ended it"
+                # libpq loses the reason that was sent. The server may have answered long before that was read.
+                idle = now - before
+                if is_open and self.closed and idle >= self._idle:
+                    text = f"the transaction was idle for up to {idle:.1f} s, and the server has ended it"
                     raise psycopg2.OperationalError(text) from error
                 raise
             self.close()

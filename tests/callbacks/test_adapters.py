@@ -209,6 +209,24 @@ def test_flask_does_not_read_what_is_too_large() -> None:
     assert (answer.status_code, unread.tell()) == (413, 0)
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+def test_in_flask_another_function_may_read_the_body_before(chunked: bool) -> None:
+    app = flask.Flask("shop")
+    app.before_request(lambda: flask.request.get_json(silent=True) and None)
+    app.register_blueprint(callback_blueprint(KEYS, lambda _: HELD, ENDPOINT))
+    body = seal_body(sender.card())
+    length = {"wsgi.input_terminated": True, "CONTENT_LENGTH": ""} if chunked else {}
+    client = app.test_client()
+    answer = (
+        client.post(
+            PATH, input_stream=io.BytesIO(body), headers=sender.headers(body), environ_overrides=length
+        )
+        if chunked
+        else client.post(PATH, data=body, headers=sender.headers(body))
+    )
+    assert (answer.status_code, answer.data) == (200, HELD)
+
+
 def test_flask_s_own_limit_is_answered_as_ours_is() -> None:
     app = flask.Flask("shop")
     app.config["MAX_CONTENT_LENGTH"] = 100

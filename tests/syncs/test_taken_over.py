@@ -66,7 +66,7 @@ def test_what_the_other_writer_is_about_to_create_is_not_forgotten(
     with pytest.raises(ConflictError, match="taken over"):
         LarkServiceClient().perform(run(*place, rows(50, 0), options(on_progress=stand_still)))
     result = LarkServiceClient().perform(run(*place, rows(60, 0), options()))
-    assert result.settled == "standing"
+    assert result.settled == "written"
     lark.advance(700)
     assert all(late["performed"] for late in lark.late_requests())
     assert keys_of(place) == sorted(f"N{number}" for number in range(60))

@@ -101,7 +101,7 @@ def test_an_interrupted_create_is_settled_before_the_table_is_read(
             client.call("POST", path, params={"client_token": TOKEN}, json=body)
     leave_interrupted(place, database)
     said = attempts.run(spec(place, 60))
-    assert said["settled"] == "standing"
+    assert said["settled"] == "written"
     assert said["created"] == 10
     sent = [dict(one["query"]) for one in lark.requests() if one["path"].endswith("batch_create")]
     assert [one["client_token"] for one in sent].count(TOKEN) == (2 if outcome == "late" else 1)

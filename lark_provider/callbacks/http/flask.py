@@ -67,6 +67,8 @@ def _read_body(max_bytes: int) -> bytes | None:
     try:
         while len(body) <= max_bytes and (part := request.stream.read(max_bytes + 1 - len(body))):
             body += part
+        if not body:
+            body = request.get_data(cache=False)  # Another part of the application may have read it.
     except RequestEntityTooLarge:  # above MAX_CONTENT_LENGTH of the application
         return None
     return body if len(body) <= max_bytes else None

@@ -23,7 +23,7 @@ def is_segment(text: str) -> bool:
     """Return whether an id can be a segment of a URL's path; clients and proxies resolve one of dots.
 
     Args:
-        text: The id, or what is written between two slashes of a path.
+        text: The id, or what is between two slashes of a path.
     """
     return bool(text.strip("."))
 

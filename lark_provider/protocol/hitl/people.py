@@ -108,8 +108,8 @@ def _domains(given: Any) -> tuple[str, ...]:
     for domain in given:
         if not (isinstance(domain, str) and _DOMAIN.fullmatch(domain.lower())):
             raise ConfigurationError(
-                f"email_domains must be domains such as example.com, got {domain!r}. Next: write what is "
-                "written behind the @, without wildcards."
+                f"email_domains must be domains such as example.com, got {domain!r}. Next: write what "
+                "comes after the @, without wildcards."
             )
         found.append(domain.lower())
     return tuple(found)

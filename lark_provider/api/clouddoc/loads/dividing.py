@@ -51,13 +51,13 @@ class ChunkWriter(Protocol):
     def ensure_written(
         self, number: int, content: Content, previous: WrittenChunk | None
     ) -> Procedure[ChunkResult]:
-        """Make a chunk or a part stand."""
+        """Write a chunk or a part, unless it is written already."""
 
     def write_again(self, recorded: RecordedChunk, content: Content) -> Procedure[ChunkResult]:
         """Send a chunk of which nothing was written, under a new token."""
 
     def settle(self, number: int) -> Procedure[RecordedChunk]:
-        """Decide whether an uncertain part stands."""
+        """Find out whether an uncertain part is written."""
 
     def read_parts(self, number: int) -> Procedure[Sequence[RecordedChunk]]:
         """Return the parts of a chunk."""
@@ -69,7 +69,7 @@ class ChunkWriter(Protocol):
         """Do a step of the ledger that needs the table's lease."""
 
     def note(self, done: WrittenChunk) -> Procedure[None]:
-        """Record that a part stands, if that is possible at once."""
+        """Record that a part is written, if that is possible at once."""
 
 
 def is_divided(writer: ChunkWriter, chunk: LoadChunk, error: LarkError) -> bool:
@@ -113,7 +113,7 @@ def resume(writer: ChunkWriter, recorded: RecordedChunk, content: Content) -> Pr
         content: Its rows as they are now. Those of written parts must be the same; others may change.
 
     Raises:
-        ConflictError: The source has other rows than those that stand.
+        ConflictError: The source has other rows than those that are written.
         LarkError: As for `divide`.
     """
     chunk, number = recorded.chunk, recorded.chunk.number
@@ -126,7 +126,7 @@ def resume(writer: ChunkWriter, recorded: RecordedChunk, content: Content) -> Pr
         if all(part.state is not State.DONE for part in parts):
             yield from with_store(lambda store: store.ledger.forget_parts(writer.load.id, number))
             return (yield from writer.write_again(recorded, content))
-        _must_stand(writer, chunk, content, [part.chunk for part in parts if part.state is State.DONE])
+        _check_unchanged(writer, chunk, content, [part.chunk for part in parts if part.state is State.DONE])
         chunk = replace(writer.make_chunk(number, content, chunk.sends), token=chunk.token)
         yield from writer.with_lease(
             lambda store: store.ledger.revise(writer.load.id, writer.claimant, chunk.token, chunk)
@@ -204,7 +204,7 @@ class _Division:
         )
 
     def _write_part(self, node: int, start: int, end: int, part: Content) -> Procedure[ChunkResult | None]:
-        """Make a part stand; None if Lark refuses it, and its halves are next."""
+        """Write a part; None if Lark refuses it, and its halves are next."""
         number = part_number(self._chunk.number, node)
         written: ChunkResult | None = None
         try:
@@ -235,7 +235,7 @@ class _Division:
             self._waiting += _halves(node, start, end)
 
     def _is_known_to_be_refused(self, node: int, start: int, end: int, part: Content) -> bool:
-        """Return whether a part is not sent: Lark has refused a value in it, or some of it may stand."""
+        """Return whether a part is not sent: Lark has refused a value in it, or some of it may be written."""
         before = self._known.get(node)
         if before is None or before.state is not State.REFUSED:
             return False
@@ -253,10 +253,10 @@ def _halves(node: int, start: int, end: int) -> list[tuple[int, int, int]]:
     return [one for one in halves if one[1] < one[2]]
 
 
-def _must_stand(
+def _check_unchanged(
     writer: ChunkWriter, chunk: LoadChunk, content: Content, written: Sequence[LoadChunk]
 ) -> None:
-    """Refuse other rows than those that stand."""
+    """Refuse rows that differ from those already written."""
     if chunk.row_count != content.row_count:
         raise errors.changed_error(writer.load, chunk, content, writer.rows_written)
     rows = rows_of(content.body)

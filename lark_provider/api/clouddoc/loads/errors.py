@@ -10,13 +10,13 @@ from lark_provider.protocol.ledger import Load, LoadChunk
 
 _ADVICE = (
     "Next: give the source its earlier rows, in their order, and call again; or delete the rows already "
-    "written, and load "
-    'everything with on_clear="restart" (restart= of bulk_insert); or use another idempotency_key.'
+    'written, and load everything with on_clear="restart" (restart= of bulk_insert); or use another '
+    "idempotency_key."
 )
 
 
 class SourceChangedError(ConflictError):
-    """The source has other rows than those of it that stand."""
+    """The source has other rows than those of it that are written."""
 
 
 def changed_error(load: Load, chunk: LoadChunk, content: Content, written: int) -> SourceChangedError:

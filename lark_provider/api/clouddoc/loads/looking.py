@@ -1,6 +1,6 @@
 """Find out whether a chunk is written in its table, by looking for its records.
 
-Batches are all-or-nothing: one row of the chunk seen means that it stands. The number of records never
+Batches are all-or-nothing: one row of the chunk seen means that it is written. The number of records never
 decides anything, since others add and delete records all the time.
 """
 

@@ -19,7 +19,7 @@ TOKEN_SECONDS = 300.0
 SETTLE_SECONDS = 90.0
 """After this a request that was sent is done or lost: a lease is 30 s, and Lark has 60 s to be late."""
 _MOST_RESTARTS = 2**63
-"""The largest number that JSON takes."""
+"""Restart numbers are below this, so that each fits into a signed 64-bit integer."""
 _KEY_TYPES = {types.TEXT, types.NUMBER, types.PHONE, types.SINGLE_SELECT, types.DATE}
 
 

@@ -124,7 +124,7 @@ def append(
         values: Rows of the same length; up to 5,000 rows, 100 columns, 50 people and 2 MB.
         zone: As for `write`.
         raw: As for `write`.
-        insert_rows: Whether whole rows are inserted, so that nothing below is overwritten; what is written
+        insert_rows: Whether whole rows are inserted, so that nothing below is overwritten; what is
             beside the table moves down, too.
 
     Returns:

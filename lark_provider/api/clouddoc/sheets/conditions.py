@@ -170,7 +170,7 @@ def add_conditional_formats(
 
     Raises:
         InvalidRequestError: A format is invalid, or there would be too many; nothing was sent.
-        LarkAPIError: Lark refused some; the text says which. The others are made.
+        LarkAPIError: Lark refused some; the text says which. The others were added.
         TransportError: Lark was not reached.
     """
     wanted = list(formats)
@@ -316,8 +316,8 @@ def check_items(data: Mapping[str, Any], names: Sequence[str]) -> None:
     if failed:
         shown = "; ".join(f"{name}: {one['res_code']} {one.get('res_msg', '')}" for name, one in failed)
         raise LarkAPIError(
-            f"Lark refused {len(failed)} conditional format(s): {shown}. Next: correct these; the others are "
-            "in force.",
+            f"Lark refused {len(failed)} conditional format(s): {shown}. Next: correct these; the others "
+            "were added.",
             code=failed[0][1]["res_code"],
             msg=str(failed[0][1].get("res_msg", "")),
         )

@@ -36,7 +36,7 @@ def settle(writer: SyncWriter) -> Procedure[str]:
     if intent is None:
         return ""
     found = _read(intent)
-    outcome = "written" if (yield from _stands(writer, found)) else "unknown"
+    outcome = "written" if (yield from _is_written(writer, found)) else "unknown"
     if outcome == "unknown":
         yield from writer.turn.pause(writer.options.settle_after - intent.age)
     yield from writer.turn.forget_intent()
@@ -61,7 +61,7 @@ def _read(intent: Intent) -> dict[str, Any] | None:
     return found if {"token", "keys", "key_fields"} <= found.keys() else None
 
 
-def _stands(writer: SyncWriter, found: dict[str, Any] | None) -> Procedure[bool]:
+def _is_written(writer: SyncWriter, found: dict[str, Any] | None) -> Procedure[bool]:
     """Return whether the records are known to be there; else nothing is known."""
     if found is None or found["key_fields"] != writer.reader.comparison.keys.names:
         return False
@@ -84,7 +84,7 @@ def _is_seen(writer: SyncWriter, keys: list[str]) -> Procedure[bool]:
 
 
 def _repeat(writer: SyncWriter, found: dict[str, Any]) -> Procedure[bool]:
-    """Send the same request with the same token; return whether Lark has answered that it stands.
+    """Send the same request with the same token; return whether Lark has answered that it is written.
 
     The values are those of the source as it is now: what differs is found by comparing afterwards.
     """

@@ -69,7 +69,7 @@ class SyncWriter:
         return self.reader.comparison
 
     def write(self) -> Procedure[None]:
-        """Write everything. Records are deleted only once everything else stands."""
+        """Write everything. Records are deleted only once everything else is written."""
         self._report_progress()
         yield from self._batches("create", MAX_CREATED)
         yield from self.turn.forget_intent()

@@ -35,7 +35,7 @@ _TAKEN_OVER = 20
 
 @dataclass(slots=True)
 class Appender(TableWriter):
-    """Writes rows of one table below what is written.
+    """Writes rows of one table below what is there.
 
     Attributes:
         last: The chunk that was appended last, and where.

@@ -53,7 +53,7 @@ class Job:
     key: str
 
     def run(self) -> Procedure[tuple[TableWriter, modes.Extent]]:
-        """Write it, by its mode, format it, and record that it stands."""
+        """Write it, by its mode, format it, and record that it is written."""
         options, place = self.options, self.place
         old_end, order, titles = 0, list(range(self.columns.width)), list[Any]()
         is_begun = True

@@ -1,4 +1,4 @@
-"""What is written in the rows of a segment whose outcome is unknown. Pure."""
+"""What is in the rows of a segment whose outcome is unknown. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc.sheets.tables.encoding import SUM_BYTES, compara
 
 
 class SegmentVerdict(enum.Enum):
-    """What is written in the rows of a segment."""
+    """What is in the rows of a segment."""
 
     BLANK = enum.auto()
     """Nothing: it can be written."""
@@ -26,7 +26,7 @@ class SegmentVerdict(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is written in the rows of a segment.
+    """What is in the rows of a segment.
 
     Attributes:
         verdict: In a word.
@@ -50,10 +50,10 @@ def is_blank(row: Sequence[Any]) -> bool:
 
 
 def judge(now: Sequence[Sequence[Any]], chunk: TableChunk) -> Judgement:
-    """Compare what is written with what was to be written.
+    """Compare what is there with what was to be written.
 
     A request writes one block of columns, of all its rows or of none. So of a wide table some blocks may
-    stand and others not.
+    be written and others not.
 
     Args:
         now: The rows, as Lark answers them; as many as the chunk has.

@@ -106,7 +106,7 @@ def pending(writer: TableWriter, after: int) -> Procedure[list[RecordedSegment]]
 
 
 def append(writer: Appender, source: TableSource, layout: TableLayout, *, header: bool) -> Procedure[Extent]:
-    """Write rows below what is written.
+    """Write rows below what is there.
 
     Args:
         writer: Writes them.

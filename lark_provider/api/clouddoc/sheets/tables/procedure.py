@@ -44,7 +44,7 @@ from lark_provider.protocol.operations import Procedure, take
 
 @dataclass(frozen=True, slots=True)
 class TableResult:
-    """A table that stands.
+    """A written table.
 
     Attributes:
         spreadsheet_token: The spreadsheet.

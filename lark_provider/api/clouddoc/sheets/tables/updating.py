@@ -259,7 +259,7 @@ class Update:
             if moved:
                 raise ConflictError(
                     f"In worksheet {place.title!r}, {spans(moved)} moved at the moment in which the table "
-                    "was written: others have inserted, deleted or sorted rows, whose keys are now there "
+                    "was written: others have inserted, deleted or sorted rows, whose keys now occur "
                     f"twice. Next: look at these rows (from column {column_name(place.lefts[0])} on) in the "
                     "spreadsheet's history; then call again."
                 )
