@@ -98,7 +98,7 @@ class WatchedConnection(connection):
             self._answered = time.monotonic()
         except psycopg2.Error as error:
             if watchdog.end(self):
-                # libpq loses the reason that was sent. The server may have answered long before that was read.
+                # libpq loses the reason that was sent; and the server may have answered before that was read.
                 idle = now - before
                 if is_open and self.closed and idle >= self._idle:
                     text = f"the transaction was idle for up to {idle:.1f} s, and the server has ended it"
