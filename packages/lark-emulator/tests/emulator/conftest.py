@@ -18,7 +18,7 @@ class Api:
     """An app's view of the emulator: JSON in, (status, JSON) out."""
 
     def __init__(self, lark: Emulator, app_id: str | None = None, secret: str | None = None) -> None:
-        self.http = httpx.Client(base_url=lark.base_url, timeout=5)
+        self.http = httpx.Client(base_url=lark.base_url, timeout=60)
         self.credentials = {"app_id": app_id or lark.app_id, "app_secret": secret or lark.app_secret}
         self.login()
 

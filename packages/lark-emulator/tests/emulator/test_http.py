@@ -16,7 +16,7 @@ INFO = b"GET /open-apis/bot/v3/info HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 def exchange(lark: Emulator, *pieces: bytes, half_close: bool = True) -> bytes:
     """Send raw bytes and return all that comes back until the server closes."""
-    with socket.create_connection(("127.0.0.1", lark.port), timeout=5) as wire:
+    with socket.create_connection(("127.0.0.1", lark.port), timeout=60) as wire:
         for piece in pieces:
             wire.sendall(piece)
         if half_close:

@@ -25,7 +25,7 @@ def test_it_starts_and_stops_and_leaves_nothing_behind() -> None:
 
 def test_stopping_frees_the_port_and_keeps_the_state() -> None:
     emulator = Emulator().start()
-    idle = socket.create_connection(("127.0.0.1", emulator.port), timeout=5)
+    idle = socket.create_connection(("127.0.0.1", emulator.port), timeout=60)
     emulator.add_user("dave")
     emulator.stop()
     assert idle.recv(1) == b""
@@ -38,7 +38,7 @@ def test_stopping_frees_the_port_and_keeps_the_state() -> None:
 def test_a_connection_that_is_just_being_accepted_is_closed_too() -> None:
     for _ in range(50):
         emulator = Emulator().start()
-        with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as wire:
+        with socket.create_connection(("127.0.0.1", emulator.port), timeout=60) as wire:
             emulator.stop()
             # Closed if it was accepted, reset if it was still waiting to be.
             with suppress(ConnectionResetError):

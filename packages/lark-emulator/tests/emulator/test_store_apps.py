@@ -19,7 +19,7 @@ class StoreApp:
         self.lark = lark
         made = lark.add_app("cli_store", store=True, tenant_keys=["a", "b"])
         self.secrets = {"app_id": made["app_id"], "app_secret": made["app_secret"]}
-        self.http = httpx.Client(base_url=lark.base_url, timeout=5)
+        self.http = httpx.Client(base_url=lark.base_url, timeout=60)
 
     @property
     def shown(self) -> Any:

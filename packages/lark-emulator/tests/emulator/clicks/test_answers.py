@@ -141,7 +141,7 @@ def test_requests_behind_a_click_wait_for_it(lark: Emulator, api: Api, app: AppS
         b"POST /_emulator/cards/%s/click HTTP/1.1\r\nHost: localhost\r\n"
         b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
     )
-    with socket.create_connection(("127.0.0.1", lark.port), timeout=5) as wire:
+    with socket.create_connection(("127.0.0.1", lark.port), timeout=60) as wire:
         wire.sendall(click % (send_card(api).encode(), len(body), body))
         wire.sendall(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
         wire.shutdown(socket.SHUT_WR)
