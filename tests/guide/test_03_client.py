@@ -99,7 +99,8 @@ def test_guide_21_a_client_for_each_request_is_cheap(
     before = count_open()
     for _ in range(100):
         request()
-    assert count_open() == before
+    after = count_open()  # fewer, where an earlier test was still closing something
+    assert all(now <= then for now, then in zip(after, before, strict=True)), (after, before)
     reader.python(SEND.replace("ou_xxxxxxxx", receiver))
     assert len(texts(lark)) == 102
     assert token_requests(lark) == 1
