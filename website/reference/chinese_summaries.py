@@ -76,7 +76,7 @@ VALUES = {
     "How cells look; None leaves a property as it is.": "单元格样式；None 表示不改该属性。",
     "A worksheet as Lark describes it.": "飞书返回的工作表信息。",
     "What was written.": "写入的结果。",
-    "Who may open a document, as it stands.": "文档当前的协作者。",
+    "Who may open a document, as it is.": "文档当前的协作者。",
     "One grant that is wanted.": "要授予的一项权限。",
     "The two keys of an app that prove a request to be Lark's. A blank key counts as none.": "应用的两个密钥，用来证明请求来自飞书。空字符串视为没有。",
     "A user used a card. Lark sends this once and never again.": "用户操作了卡片。飞书只发送一次，不会重发。",
