@@ -131,32 +131,27 @@ class AppliedClicks:
                 return []
             names = {(row.app_id, row.event_id): row for row in taken}
             clicks = self._clicks(connection, [row.event_id for row in taken])
+            found = [name for name in names if name in clicks]
             lost = [name for name in names if name not in clicks]
-            these = sa.tuple_(rows.app_id, rows.event_id)
-            connection.execute(
-                applied_clicks.update()
-                .where(these.in_([name for name in names if name in clicks]))
-                .values(next_at=now + timedelta(seconds=seconds), attempts=rows.attempts + 1)
-            )
-            connection.execute(
-                applied_clicks.update()
-                .where(these.in_(lost))
-                .values(state="given_up", status=0, result="{}", done_at=now, shown_at=now)
-            )
+            if found:
+                next_at = now + timedelta(seconds=seconds)
+                connection.execute(_update(found).values(next_at=next_at, attempts=rows.attempts + 1))
+            if lost:
+                over = {"state": "given_up", "status": 0, "result": "{}", "done_at": now, "shown_at": now}
+                connection.execute(_update(lost).values(over))
         for app_id, event_id in lost:
             measured.BRIDGE_CLICKS.add("given_up")
             extra = {"app_id": app_id, "event_id": event_id}
             logger.error("Click given up; its stored row is missing or damaged", extra=extra)
         return [
             FoundClick(
-                row.event_id,
-                row.card_key,
-                row.attempts + 1,
-                (now - row.created_at).total_seconds(),
+                names[name].event_id,
+                names[name].card_key,
+                names[name].attempts + 1,
+                (now - names[name].created_at).total_seconds(),
                 clicks[name],
             )
-            for name, row in names.items()
-            if name in clicks
+            for name in found
         ]
 
     def _clicks(self, connection: Connection, event_ids: Iterable[str]) -> dict[tuple[str, str], CardClick]:
@@ -293,3 +288,10 @@ class AppliedClicks:
 
 def _one(app_id: str, event_id: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
     return applied_clicks.c.app_id == app_id, applied_clicks.c.event_id == event_id
+
+
+def _update(names: Iterable[tuple[str, str]]) -> sa.Update:
+    """Return an update of the rows of some clicks, by app and event id."""
+    return applied_clicks.update().where(
+        sa.tuple_(applied_clicks.c.app_id, applied_clicks.c.event_id).in_(names)
+    )

@@ -55,7 +55,7 @@ class WatchedConnection(connection):
         self._socket = Socket(self.fileno())
         self._poll = select.poll()
         self._poll.register(self.fileno(), select.POLLIN | select.POLLHUP)
-        self._began = self._answered = time.monotonic()
+        self._answered = time.monotonic()
         self.limit(None)
 
     def limit(self, limits: Deadlines | None, *, each_alone: bool = False) -> None:
@@ -68,8 +68,9 @@ class WatchedConnection(connection):
         # The statement begins on a line of its own, since the server's errors quote a whole line.
         self.prefix = f"{limits.alone()}\n" if limits is not None and each_alone else ""
         self._seconds = PING_SECONDS if limits is None else limits.socket
-        self._ends = float("inf") if limits is None else time.monotonic() + limits.transaction
-        self._idle = float("inf") if limits is None else limits.idle
+        self._began = time.monotonic()
+        self._ends = float("inf") if limits is None else self._began + limits.transaction
+        self._idle = float("inf") if limits is None or each_alone else limits.idle
 
     def is_fresh(self) -> bool:
         """Return whether a ping can be spared: the server has just answered, and said nothing since.
@@ -88,7 +89,6 @@ class WatchedConnection(connection):
                 transaction has lasted for too long.
         """
         now = time.monotonic()
-        is_open = not self.closed and self.get_transaction_status() != TRANSACTION_STATUS_IDLE
         if now >= self._ends:
             raise psycopg2.OperationalError("the transaction has lasted for too long and is rolled back")
         before, self._began = self._began, now
@@ -100,7 +100,7 @@ class WatchedConnection(connection):
             if watchdog.end(self):
                 # libpq loses the reason that was sent; and the server may have answered before that was read.
                 idle = now - before
-                if is_open and self.closed and idle >= self._idle:
+                if self.closed and idle >= self._idle:
                     text = f"the transaction was idle for up to {idle:.1f} s, and the server has ended it"
                     raise psycopg2.OperationalError(text) from error
                 raise

@@ -101,7 +101,7 @@ def test_guide_21_a_client_for_each_request_is_cheap(
     for _ in range(100):
         request()
     # A connection that was idle for long is replaced, and the server notices its end a moment later.
-    wait_until(lambda: all(now <= then for now, then in zip(count_open(), before, strict=True)))
+    wait_until(lambda: count_open() == before)
     reader.python(SEND.replace("ou_xxxxxxxx", receiver))
     assert len(texts(lark)) == 102
     assert token_requests(lark) == 1

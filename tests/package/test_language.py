@@ -70,15 +70,15 @@ def files() -> list[Path]:
 
 def hits() -> list[str]:
     """Return the lines with a banned phrase: file, number, phrase."""
-    found = []
-    for path in files():
+    found, paths = [], files()
+    for path in paths:
         for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
             words = line.replace("_", " ") if _DEFINITION.match(line) else line
             found += [
                 f"{path.relative_to(ROOT)}:{number}: {match[0]!r} in: {line.strip()[:100]}"
                 for match in _PATTERN.finditer(words)
             ]
-    found += [str(path.relative_to(ROOT)) for path in files() if _PATTERN.search(path.stem.replace("_", " "))]
+    found += [str(path.relative_to(ROOT)) for path in paths if _PATTERN.search(path.stem.replace("_", " "))]
     return found
 
 
