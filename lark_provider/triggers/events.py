@@ -228,9 +228,11 @@ class EventStream(SharedStreamProducer):
                 raise LarkError(
                     f"Event {key} was not stored, and is redelivered. Next: see the triggers' logs."
                 )
-            offered = self._offered.pop(key)
+            offered = self._offered[key]
             for record in offered.stored:
                 await record()
+            # Only now: a redelivery meanwhile belongs to this offer, and must not become a new one.
+            del self._offered[key]
             if offered.is_matched and offered.received:
                 self._remember(key)
             for received in offered.received:

@@ -57,8 +57,10 @@ class ReportedChanges:
         Args:
             record_ids: The records.
         """
-        recorded: dict[str, SeenRecord] = await self._ask_store(self.store.read_seen, record_ids, {})
+        # Taken before the database is read: what is recorded during the read leaves `_pending`, and may be
+        # missing from what is read.
         pending = {one: self._pending[one] for one in record_ids if one in self._pending}
+        recorded: dict[str, SeenRecord] = await self._ask_store(self.store.read_seen, record_ids, {})
         return {**recorded, **pending}
 
     def record_once_stored(self, offer: Offer, seen: Mapping[str, SeenRecord], event_key: str | None) -> None:

@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from airflow.sdk import Asset, AssetWatcher
+from airflow.triggers.base import TriggerEvent
 
 from lark_provider.callbacks.broker.topology import DEAD, EVENTS
 from lark_provider.errors import ConfigurationError
@@ -150,6 +151,49 @@ def test_an_event_that_comes_twice_is_stored_once(url: str) -> None:
             await runner.wait_for_events(1)
             runner.store("e1")
             send(url, event("e1"), event("e2"))
+            assert [told["event_id"] for _, told in await runner.wait_for_events(2)] == ["e1", "e2"]
+
+    mq.run(work())
+    assert drain_events(url) == ["e2"]
+
+
+class SlowToRecord(LarkEventTrigger):
+    """A trigger beside which something else is recorded once an event is stored, as a watcher of a base does.
+
+    Args:
+        record: What is done then.
+    """
+
+    def __init__(self, record: Callable[[], Awaitable[None]]) -> None:
+        super().__init__()
+        self.record = record
+
+    async def filter_shared_stream(
+        self, shared_stream: AsyncIterator[events.Offer]
+    ) -> AsyncIterator[TriggerEvent]:
+        async for offer in shared_stream:
+            assert offer.event is not None
+            offer.is_matched = True
+            if offer.event.event_id == "e1":
+                offer.stored.append(self.record)
+            yield TriggerEvent({"event_id": offer.event.event_id})  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
+
+
+def test_an_event_that_comes_again_while_the_first_is_recorded_is_stored_once(url: str) -> None:
+    send(url, event("e1"))
+
+    async def work() -> None:
+        recorded = asyncio.Event()
+
+        async def redeliver() -> None:
+            await asyncio.to_thread(send, url, event("e1"), event("e2"))
+            await runner.wait_for_events(2)
+            recorded.set()
+
+        async with running(SlowToRecord(redeliver)) as runner:
+            await runner.wait_for_events(1)
+            runner.store("e1")
+            await recorded.wait()
             assert [told["event_id"] for _, told in await runner.wait_for_events(2)] == ["e1", "e2"]
 
     mq.run(work())
