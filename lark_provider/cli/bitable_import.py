@@ -17,6 +17,7 @@ from lark_provider.cli import infer, output, wording
 from lark_provider.cli.arguments import WrongUseError
 from lark_provider.cli.progress import Bar
 from lark_provider.client import LarkServiceClient
+from lark_provider.errors import LarkError
 from lark_provider.files import cells, reading, writing
 from lark_provider.files.formats import CSV, kind_of
 from lark_provider.storage import ledger_admin, urls
@@ -45,13 +46,22 @@ def run(arguments: argparse.Namespace) -> int:
             made = client.clouddoc.bitable.create_table(arguments.url, arguments.create_table, fields)
             table_id = made.data["table_id"]
             print(f"Created table {arguments.create_table!r} ({table_id}).", file=sys.stderr)
-        with Bar() as bar:
-            if arguments.mode == "insert":
-                inserted = _insert(client, table_id, arguments, retried, bar)
-                rejects, summary, text = inserted
-            else:
-                result = _sync(client, table_id, arguments, retried, bar)
-                rejects, summary, text = result.rejects, result.summary(), str(result)
+        try:
+            with Bar() as bar:
+                if arguments.mode == "insert":
+                    inserted = _insert(client, table_id, arguments, retried, bar)
+                    rejects, summary, text = inserted
+                else:
+                    result = _sync(client, table_id, arguments, retried, bar)
+                    rejects, summary, text = result.rejects, result.summary(), str(result)
+        except LarkError:
+            if table_id is not None:
+                print(
+                    f"Table {arguments.create_table!r} ({table_id}) stays. To go on, import into that table, "
+                    "by its link and without --create-table.",
+                    file=sys.stderr,
+                )
+            raise
     rejects = [replace(one, reason=wording.in_options(one.reason, arguments.words)) for one in rejects]
     # No list of an earlier import stays; a dry run does not know all.
     is_stale = not arguments.dry_run and bool(arguments.rejects) and Path(arguments.rejects).is_file()

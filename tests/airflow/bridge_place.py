@@ -170,12 +170,13 @@ class BridgeSetup:
         Its database is SQLite here, which refuses at once to write in a transaction that has read before that
         commit; Airflow answers with 500 then.
         """
+        deadline = time.monotonic() + 120
         while True:
             logged = len(self.airflow.log())
             try:
                 return self._request(method, f"/api/v2/{path}", body, self.token(user))
             except HTTPError as error:
-                if error.code != HTTPStatus.INTERNAL_SERVER_ERROR:
+                if error.code != HTTPStatus.INTERNAL_SERVER_ERROR or time.monotonic() > deadline:
                     raise
             until = time.monotonic() + 30
             while "database is locked" not in self.airflow.log()[logged:]:

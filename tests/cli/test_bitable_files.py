@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,20 @@ def test_a_day_that_does_not_exist_makes_a_column_of_text(
     file.write_text(f"No,When\na,{day}\nb,2026-01-31\n")
     make = ("bitable", "import", str(file), link.partition("?")[0], "--key", "No", "--create-table", "New")
     done = run(*make)
+    assert (done.code, done.out) == (0, "2 created\n"), done.err
+
+
+def test_a_new_table_whose_rows_are_refused_is_named_for_the_next_import(
+    run: Run, link: str, tmp_path: Path
+) -> None:
+    file, base = tmp_path / "x.csv", link.partition("?")[0]
+    file.write_text("No,Note\na,1\na,2\n")
+    refused = run("bitable", "import", str(file), base, "--key", "No", "--create-table", "New")
+    named = re.search(r"Table 'New' \((tbl\w+)\) stays\. To go on, import into that table", refused.err)
+    assert refused.code == 1
+    assert named is not None, refused.err
+    file.write_text("No,Note\na,1\nb,2\n")
+    done = run("bitable", "import", str(file), f"{base}?table={named[1]}", "--key", "No")
     assert (done.code, done.out) == (0, "2 created\n"), done.err
 
 

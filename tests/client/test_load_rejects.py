@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,20 @@ def test_rows_that_do_not_fit_are_left_out_and_retried_alone(lark: Emulator, do:
     retried = load({}, "load, rejects", retry_rows={one.row for one in result.rejects})
     assert (retried.written, len(by_key(table))) == (3, 2500)
     assert by_key(table)["A-1500"]["Paid"] == 1500
+
+
+@pytest.mark.usefixtures("_ledger")
+@pytest.mark.parametrize("form", [list, iter])
+def test_rows_beyond_the_end_of_the_source_are_refused_before_the_last_chunk(
+    do: Do, table: Table, form: Callable[[Iterator[Any]], Any]
+) -> None:
+    with pytest.raises(InvalidRequestError, match=r"rows of this source, got row 2501 of 2500\. Next"):
+        do(
+            lambda c: c.clouddoc.bitable.bulk_insert(
+                *table, form(source({})), idempotency_key="k", retry_rows={7, 2501}
+            )
+        )
+    assert by_key(table) == {}
 
 
 @pytest.mark.usefixtures("_ledger")

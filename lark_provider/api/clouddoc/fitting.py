@@ -40,7 +40,13 @@ class Fitting:
 
         Args:
             source: The rows; it is read as the result is.
+
+        Raises:
+            InvalidRequestError: `only` names rows beyond the end of the source: at once if it is a list, else
+                once it is read.
         """
+        if isinstance(source, list | tuple):
+            rejects.check_within(self.only, len(source))
         return self._of_async(source) if isinstance(source, AsyncIterable) else self._of(source)
 
     def row_of(self, position: int) -> int:
@@ -75,6 +81,7 @@ class Fitting:
             while some := list(islice(rows, _AT_ONCE)):
                 yield from self._fitting(some, number)
                 number += len(some)
+            rejects.check_within(self.only, number - 1)
         finally:
             if inspect.isgenerator(rows):
                 rows.close()
@@ -91,6 +98,7 @@ class Fitting:
                 some = []
         for one in self._fitting(some, number):
             yield one
+        rejects.check_within(self.only, number + len(some) - 1)
 
     def _fitting(self, rows: list[Row], first: int) -> list[Row]:
         numbered = list(enumerate(rows, first))

@@ -156,6 +156,23 @@ def check_rows(rows: object) -> frozenset[int] | None:
     return frozenset(given)
 
 
+def check_within(rows: frozenset[int] | None, total: int) -> None:
+    """Refuse `retry_rows` beyond the end of the source: they are of another source.
+
+    Args:
+        rows: The numbers of the rows; None for all rows.
+        total: How many rows the source has.
+
+    Raises:
+        InvalidRequestError: The source has fewer rows.
+    """
+    if rows and (last := max(rows)) > total:
+        raise InvalidRequestError(
+            f"retry_rejects (retry_rows) must list rows of this source, got row {last} of {total}. Next: "
+            "pass the list that an import of the same source has written."
+        )
+
+
 def check_limit(max_rejects: object) -> None:
     """Refuse a `max_rejects` that does not count rows.
 

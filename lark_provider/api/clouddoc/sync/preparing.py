@@ -151,11 +151,7 @@ def stage(
         if total > options.max_rejects:
             break
     else:
-        if (last := max(options.only_rows or (0,))) > prepared.source_rows:
-            raise InvalidRequestError(
-                f"retry_rejects (retry_rows) must list rows of this source, got row {last} of "
-                f"{prepared.source_rows}. Next: pass the list that an import of the same source has written."
-            )
+        rejects.check_within(options.only_rows, prepared.source_rows)
     repeated = yield from work(index.seal)
     prepared.reader.comparison.keys.by_day = prepared.stager.day_keys
     rejected += (
