@@ -138,10 +138,10 @@ def _groups(lab: Lab, url: str, home: Path) -> dict[str, Iterator[Row]]:
 
 
 def _lab(home: Path, groups: Iterable[str]) -> Lab:
-    made = Environments(home)
-    is_asked = not set(groups).isdisjoint(_COMPARED) and made.has("community")
-    found = tuple(one for one in table.COLUMNS if one != "community" or is_asked)
-    return Lab(environment(str(home)), made, found)
+    environments = Environments(home)
+    is_asked = not set(groups).isdisjoint(_COMPARED) and environments.has("community")
+    contenders = tuple(column for column in table.COLUMNS if column != "community" or is_asked)
+    return Lab(environment(str(home)), environments, contenders)
 
 
 if __name__ == "__main__":

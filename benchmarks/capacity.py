@@ -35,7 +35,7 @@ class Load:
         apps: Apps of Lark.
         workers: Processes that call Lark: Airflow's workers, web servers, programs.
         messages: Messages an hour, of all apps.
-        asked: One message in so many is a question that is clicked on.
+        per_question: One message in so many is a question that is clicked on.
         peak: How many times the average the busiest minute is.
         waits: Questions that are open at the same time.
     """
@@ -43,7 +43,7 @@ class Load:
     apps: int = 50
     workers: int = 1_000
     messages: int = 100_000
-    asked: int = 10
+    per_question: int = 10
     peak: int = 10
     waits: int = 10_000
 
@@ -68,14 +68,14 @@ def read_figures(page: str | None = None) -> Measured:
     """
     text = BENCHMARKS.read_text("utf-8") if page is None else page
     rows = re.findall(r"^\| ([^|]+?) +\| ([\d,.]+)", text, re.MULTILINE)
-    found = {label: float(value.replace(",", "")) for label, value in reversed(rows)}
+    figures = {label: float(value.replace(",", "")) for label, value in reversed(rows)}
     return Measured(
-        messages=found["messages a second, one after another"],
-        gateway=found["clicks a second, gateway → RabbitMQ, 64 at a time"],
-        gateway_database=found["clicks a second, gateway → PostgreSQL, 64 at a time"],
-        token_ms=found["a token from PostgreSQL, ms"],
-        queries=found["10,000 triggers wait in one process: queries a second"],
-        wait_kb=found["… memory a wait, KB"],
+        messages=figures["messages a second, one after another"],
+        gateway=figures["clicks a second, gateway → RabbitMQ, 64 at a time"],
+        gateway_database=figures["clicks a second, gateway → PostgreSQL, 64 at a time"],
+        token_ms=figures["a token from PostgreSQL, ms"],
+        queries=figures["10,000 triggers wait in one process: queries a second"],
+        wait_kb=figures["… memory a wait, KB"],
     )
 
 
@@ -84,13 +84,13 @@ def a_second(method: str, path: str) -> float:
     return min(1 / limit.interval for limit in limits(method, path))
 
 
-def needs(load: Load, found: Measured) -> Iterator[tuple[str, str]]:
+def needs(load: Load, measured: Measured) -> Iterator[tuple[str, str]]:
     """Yield what a load needs: what, and the calculation with its result."""
     sends = a_second("POST", "/open-apis/im/v1/messages")
     an_hour = sends * _HOUR
-    clicks = load.messages / load.asked / _HOUR
+    clicks = load.messages / load.per_question / _HOUR
     peak = clicks * load.peak
-    each = load.messages / load.apps
+    per_app = load.messages / load.apps
     yield (
         "messages an hour that one app may send",
         f"{sends:.3g} / s * {_HOUR:,} s = {an_hour:,.0f}",
@@ -101,7 +101,7 @@ def needs(load: Load, found: Measured) -> Iterator[tuple[str, str]]:
     )
     yield (
         "share of its limit that each of the apps uses",
-        f"{load.messages:,} / {load.apps} / {an_hour:,.0f} = {each / an_hour:.1%}",
+        f"{load.messages:,} / {load.apps} / {an_hour:,.0f} = {per_app / an_hour:.1%}",
     )
     yield (
         "messages an hour that one chat or person may get",
@@ -109,28 +109,28 @@ def needs(load: Load, found: Measured) -> Iterator[tuple[str, str]]:
     )
     yield (
         "processor time of clients for the messages of an hour",
-        f"{load.messages:,} / {found.messages:,.0f} per s = {load.messages / found.messages:.0f} s",
+        f"{load.messages:,} / {measured.messages:,.0f} per s = {load.messages / measured.messages:.0f} s",
     )
     yield (
         "tokens fetched from Lark an hour, with a shared database",
         f"{load.apps} * 60 / {_TOKEN_MINUTES} min = {load.apps * 60 / _TOKEN_MINUTES:.0f}",
     )
-    busy = load.workers * load.apps / (_TOKEN_MINUTES * 60) * found.token_ms / 1000
+    busy = load.workers * load.apps / (_TOKEN_MINUTES * 60) * measured.token_ms / 1000
     yield (
         "tokens read from the database, if each worker acts for each app",
-        f"{load.workers:,} * {load.apps} / {_TOKEN_MINUTES} min * {found.token_ms:g} ms = {busy:.2%}",
+        f"{load.workers:,} * {load.apps} / {_TOKEN_MINUTES} min * {measured.token_ms:g} ms = {busy:.2%}",
     )
     yield (
         "clicks a second in the busiest minute",
-        f"{load.messages:,} / {load.asked} / {_HOUR:,} s * {load.peak} = {peak:.0f}",
+        f"{load.messages:,} / {load.per_question} / {_HOUR:,} s * {load.peak} = {peak:.0f}",
     )
     yield (
         "share of one gateway, into RabbitMQ",
-        f"{peak:.0f} / {found.gateway:,.0f} = {peak / found.gateway:.1%}",
+        f"{peak:.0f} / {measured.gateway:,.0f} = {peak / measured.gateway:.1%}",
     )
     yield (
         "share of one gateway, into PostgreSQL",
-        f"{peak:.0f} / {found.gateway_database:,.0f} = {peak / found.gateway_database:.1%}",
+        f"{peak:.0f} / {measured.gateway_database:,.0f} = {peak / measured.gateway_database:.1%}",
     )
     yield (
         "share of one pump",
@@ -138,11 +138,11 @@ def needs(load: Load, found: Measured) -> Iterator[tuple[str, str]]:
     )
     yield (
         "memory of one triggerer for the open questions",
-        f"{load.waits:,} * {found.wait_kb:g} KB = {load.waits * found.wait_kb / 1000:.0f} MB",
+        f"{load.waits:,} * {measured.wait_kb:g} KB = {load.waits * measured.wait_kb / 1000:.0f} MB",
     )
     yield (
         "queries a second of that triggerer",
-        f"{load.waits:,} / 10,000 * {found.queries:g} = {load.waits / 10_000 * found.queries:.1f}",
+        f"{load.waits:,} / 10,000 * {measured.queries:g} = {load.waits / 10_000 * measured.queries:.1f}",
     )
     share = load.waits / _BRIDGE_QUESTIONS
     for where, cpu in (("the API server", _BRIDGE_API_CPU), ("PostgreSQL", _BRIDGE_POSTGRES_CPU)):
@@ -158,16 +158,16 @@ def needs(load: Load, found: Measured) -> Iterator[tuple[str, str]]:
         )
 
 
-def table(language: str, load: Load | None = None, found: Measured | None = None) -> str:
+def table(language: str, load: Load | None = None, measured: Measured | None = None) -> str:
     """Return the table of a page.
 
     Args:
         language: `en` or `zh`.
         load: What a company does; 50 apps, 1,000 workers and 100,000 messages an hour if None.
-        found: The figures; those of the benchmarks if None.
+        measured: The figures; those of the benchmarks if None.
     """
     head = "| What | Calculation |" if language == "en" else "| 项目 | 计算 |"
-    rows = needs(load or Load(), found or read_figures())
+    rows = needs(load or Load(), measured or read_figures())
     lines = [f"| {what if language == 'en' else chinese.label(what)} | `{value}` |" for what, value in rows]
     return "\n".join([head, "|---|---|", *lines])
 
@@ -179,9 +179,9 @@ def renew_page(page: str, language: str) -> str:
         page: The page's text.
         language: `en` or `zh`.
     """
-    made = table(language)
-    head = re.escape(made.partition("\n")[0])
-    return re.sub(rf"^{head}\n(?:\|.*\n)+", lambda _: f"{made}\n", page, flags=re.MULTILINE)
+    rendered = table(language)
+    head = re.escape(rendered.partition("\n")[0])
+    return re.sub(rf"^{head}\n(?:\|.*\n)+", lambda _: f"{rendered}\n", page, flags=re.MULTILINE)
 
 
 def renew() -> list[Path]:

@@ -47,7 +47,7 @@ def convert(value: Any) -> Any:
 
 def wire(n: int) -> list[Any]:
     """A row as Lark answers it."""
-    return [None if one is None else convert(one) for one in row(n)]
+    return [None if value is None else convert(value) for value in row(n)]
 
 
 def by_hand(url: str) -> int:
@@ -61,7 +61,7 @@ def by_hand(url: str) -> int:
     at, source, calls = 2, rows(), 0
     while part := list(itertools.islice(source, 4000)):
         range_ = f"Q7PlXT!A{at}:T{at + len(part) - 1}"
-        values = [[convert(value) for value in one] for one in part]
+        values = [[convert(value) for value in cells] for cells in part]
         content = json.dumps({"valueRange": {"range": range_, "values": values}}).encode()
         answer = client.put(f"{url}/open-apis/sheets/v2/spreadsheets/{TOKEN}/values", content=content).json()
         if answer["code"]:

@@ -16,11 +16,11 @@ def label(text: str) -> str | None:
     Args:
         text: The English label.
     """
-    found: str | None = _TEXTS["labels"].get(_NUMBER.sub("#", text))
-    if found is None:
+    translation: str | None = _TEXTS["labels"].get(_NUMBER.sub("#", text))
+    if translation is None:
         return None
     numbers = iter(_NUMBER.findall(text))
-    return re.sub("#", lambda _: next(numbers), found)
+    return re.sub("#", lambda _: next(numbers), translation)
 
 
 def page(english: str) -> str:

@@ -79,10 +79,10 @@ class Crowd:
         """Open all connections."""
         loop, place = asyncio.get_running_loop(), urlsplit(url)
         for _ in range(CONNECTIONS):
-            made = await loop.create_connection(
+            pair = await loop.create_connection(
                 lambda: Connection(self), str(place.hostname), place.port or 80
             )
-            self._idle.append(made[1])
+            self._idle.append(pair[1])
 
     async def throw(self, pace: int | None) -> list[float]:
         """Throw all of them, and wait for the answers.

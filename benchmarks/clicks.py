@@ -56,9 +56,9 @@ def proof(lab: Lab) -> Iterator[Row]:
     proven, read = Series(), Series()
     body = sender.seal_body(sender.card())
     keys = (sender.APP, sender.KEY, sender.TOKEN)
-    given = f"KEYS, NOW, BODY, HEADERS = {keys!r}, {sender.NOW!r}, {body!r}, {sender.headers(body)!r}"
+    preamble = f"KEYS, NOW, BODY, HEADERS = {keys!r}, {sender.NOW!r}, {body!r}, {sender.headers(body)!r}"
     for measured in range(-1, 5):
-        cost = lab.cold("ours", given + _PROVEN)
+        cost = lab.cold("ours", preamble + _PROVEN)
         if measured >= 0:
             proven.add("ours", cost["all"] - cost["read"])
             read.add("ours", cost["read"])
@@ -144,8 +144,8 @@ def _thrown(
                 used = _cpu_seconds(gate[1])
                 cost = people.ask(job, count)
                 used = _cpu_seconds(gate[1]) - used
-                if not cost["accepted"] <= (found := kept()) <= count:
-                    raise RuntimeError(f"{cost['accepted']} of {count} clicks were accepted, {found} kept.")
+                if not cost["accepted"] <= (stored := kept()) <= count:
+                    raise RuntimeError(f"{cost['accepted']} of {count} clicks were accepted, {stored} kept.")
                 if measured < 0:
                     continue
                 p99.add("ours", 1000 * cost["p99"])
@@ -168,16 +168,16 @@ def _cpu_seconds(pid: int) -> float:
 
 def _drain_queue(broker: str) -> int:
     """Empty the queue; how many different clicks were in it."""
-    found: set[str | None] = set()
+    message_ids: set[str | None] = set()
     with rabbitmq.connect(broker) as connection:
         channel = connection.channel()
         channel.basic_qos(prefetch_count=_AT_ONCE)
         for method, properties, _ in channel.consume(CARDS.name, inactivity_timeout=_QUIET_SECONDS):
             if method is None or properties is None:
                 break
-            found.add(properties.message_id)
+            message_ids.add(properties.message_id)
             channel.basic_ack(method.delivery_tag or 0)
-    return len(found)
+    return len(message_ids)
 
 
 def _empty_table(database: str) -> int:

@@ -149,8 +149,8 @@ class OfficialTyped:
         for batch in _batches(rows, convert=convert):
             records = [self._bitable.AppTableRecord.builder().fields(row).build() for row in batch]
             body = self._bitable.BatchCreateAppTableRecordRequestBody.builder().records(records).build()
-            asked = self._bitable.BatchCreateAppTableRecordRequest.builder().app_token(BASE).table_id(TABLE)
-            request = asked.client_token(str(uuid.uuid4())).request_body(body).build()
+            builder = self._bitable.BatchCreateAppTableRecordRequest.builder().app_token(BASE).table_id(TABLE)
+            request = builder.client_token(str(uuid.uuid4())).request_body(body).build()
             answer = self._check_answer(self._client.bitable.v1.app_table_record.batch_create(request))
             if len(answer.data.records) != len(batch):
                 raise RuntimeError("records are missing")

@@ -53,7 +53,7 @@ class Environments:
         wanted = WANTED[name]
         if wanted not in self._made:
             sys.stderr.write(f"Installing {', '.join(wanted).format(wheel='airflow-provider-lark')} …\n")
-            requirements = [one.format(wheel=self._build_wheel()) for one in wanted]
+            requirements = [requirement.format(wheel=self._build_wheel()) for requirement in wanted]
             place = self._folder / f"environment-{len(self._made)}"
             self._made[wanted] = environment(place, *requirements, pins=read_locked()) / "python"
         return self._made[wanted]

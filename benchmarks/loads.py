@@ -196,12 +196,12 @@ def _measure_sync(
     table = bitable.create_table(place, f"{count} rows", fields=fields).data["table_id"]
     template = {name: f"{name} {{n}}" for name in _OTHERS} | {"No": "{n}", "Name": "row {n}"}
     lark.make_rows(place, table, count, template)
-    given = {
+    variables = {
         "URL": lark.base_url, "APP_ID": lark.app_id, "SECRET": lark.app_secret, "PLACE": place,
         "TABLE": table, "COUNT": count,
     }  # fmt: skip
     before = _requests(lark)
-    cost = lab.cold(contender, "".join(f"{name} = {value!r}\n" for name, value in given.items()) + code)
+    cost = lab.cold(contender, "".join(f"{name} = {value!r}\n" for name, value in variables.items()) + code)
     # Its own token and its first list of fields are not the sync's.
     return _requests(lark) - before - 2, cost
 

@@ -56,13 +56,13 @@ def looks(_lab: Lab | None = None) -> Iterator[Row]:
         with transaction(engine(url), limits=MAINTENANCE) as connection:
             connection.execute(sa.text(_COPY), {"people": _PEOPLE, "most": _QUESTIONS - 1})
             connection.exec_driver_sql("ANALYZE")
-        asked = list(Waits(url).read(f"w{n}" for n in range(_QUESTIONS)).values())
+        open_waits = list(Waits(url).read(f"w{n}" for n in range(_QUESTIONS)).values())
         at, took = Looks(url), list[float]()
         for number in range(_LOOKS):
             first = _ROWS + 1 + number * _CLICKS_A_LOOK
             _fill(first, first + _CLICKS_A_LOOK - 1, url)
             began = time.perf_counter()
-            assert at.settle(asked) == {}  # noqa: S101 - else it is another measurement
+            assert at.settle(open_waits) == {}  # noqa: S101 - else it is another measurement
             took.append(1000 * (time.perf_counter() - began))
             time.sleep(max(0.0, 1 - (time.perf_counter() - began)))
         engine(url).dispose()
@@ -73,9 +73,9 @@ def looks(_lab: Lab | None = None) -> Iterator[Row]:
 
 def _fill(first: int, last: int, url: URL) -> None:
     stride = _ROWS // (_QUESTIONS * _CLICKS_EACH)
-    given = {"first": first, "last": last, "stride": stride, "questions": _QUESTIONS}
+    parameters = {"first": first, "last": last, "stride": stride, "questions": _QUESTIONS}
     with transaction(engine(url), limits=MAINTENANCE) as connection:
-        connection.execute(sa.text(_FILL), given)
+        connection.execute(sa.text(_FILL), parameters)
 
 
 if __name__ == "__main__":

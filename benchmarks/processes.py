@@ -138,8 +138,8 @@ def cold(env: dict[str, str], code: str, python: Path) -> dict[str, Any]:
         check=True,
         timeout=COLD_SECONDS,
     )
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {**found, "wall": found["done"] - started}
+    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {**measured, "wall": measured["done"] - started}
 
 
 @dataclass

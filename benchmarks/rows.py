@@ -108,7 +108,7 @@ def warm(lab: Lab, url: str) -> Iterator[Row]:
     """Messages a second, and the CPU of a batch of 1000 records."""
     per_second, at_once, plain, converted = Series(), Series(), Series(), Series()
     with ExitStack() as stack:
-        workers = {one: stack.enter_context(lab.worker(one, url)) for one in lab.contenders}
+        workers = {contender: stack.enter_context(lab.worker(contender, url)) for contender in lab.contenders}
 
         def rounds(series: Series, job: str, counts: dict[str, int], cost: Callable[..., float]) -> None:
             for contender, count in _of(lab, counts):
@@ -126,9 +126,9 @@ def warm(lab: Lab, url: str) -> Iterator[Row]:
             rounds(kept[1], "messages_async", _ASYNC, rate)
             rounds(kept[2], "batch", dict.fromkeys(lab.contenders, _BATCHES), cpu)
             rounds(kept[3], "batch_convert", dict.fromkeys(lab.contenders, _BATCHES), cpu)
-    one, many = Goal(2.5, "typed", at_least=True), Goal(10, "typed", at_least=True)
+    single, many = Goal(2.5, "typed", at_least=True), Goal(10, "typed", at_least=True)
     hand = Goal(0.92, "hand", at_least=True)
-    yield Row("messages a second, one after another", per_second, [one, hand])
+    yield Row("messages a second, one after another", per_second, [single, hand])
     yield Row("messages a second, 20 at a time, asyncio", at_once, [many, hand])
     goals = [Goal(1 / 12, "typed"), Goal(1.3, "hand")]
     yield Row("1000 records in a list, CPU ms, `convert=False`", plain, goals)
@@ -155,6 +155,6 @@ def year(lab: Lab, url: str) -> Iterator[Row]:
         yield Row("… peak memory, MB over an empty run", mb, [Goal(40)])
 
 
-def _of(lab: Lab, asked: Mapping[str, T]) -> Iterator[tuple[str, T]]:
+def _of(lab: Lab, by_contender: Mapping[str, T]) -> Iterator[tuple[str, T]]:
     """What is asked of those contenders that can be measured."""
-    return ((contender, one) for contender, one in asked.items() if contender in lab.contenders)
+    return ((contender, value) for contender, value in by_contender.items() if contender in lab.contenders)

@@ -73,8 +73,8 @@ def sheets(lab: Lab) -> Iterator[Row]:
                 calls.add("hand", hand["calls"])
         empty = lab.cold("ours", url + _BEGIN + "found = {}")
         mb.add("ours", (ours["peak"] - empty["peak"]) / _KB)
-        found = lab.cold("ours", url + _BEGIN + _WIDE)
-        wide.add("ours", found["calls"])
+        cost = lab.cold("ours", url + _BEGIN + _WIDE)
+        wide.add("ours", cost["calls"])
         full = 'client.call("GET", "/sheets/v2/spreadsheets/x/full")\n'
         empty = lab.cold("ours", url + _BEGIN + full + "found = {}")
         read.add("ours", (lab.cold("ours", url + _BEGIN + full + _READ)["peak"] - empty["peak"]) / _KB)
@@ -86,7 +86,7 @@ def sheets(lab: Lab) -> Iterator[Row]:
     yield Row("… CPU a cell besides making the rows, ns; by hand with `json`", cpu, [Goal(0.5, "hand")])
     yield Row("… peak memory, MB over a table of one row", mb, [Goal(40)])
     yield Row(f"… time, of requests that take {_LATENCY:g} s each", seconds, [Goal(1.05)])
-    least = max(-(-int(found["size"]) // _BYTES), -(-_WIDE_ROWS // 5000))
-    size = f"{found['size'] / 1e6:.0f} MB"
+    least = max(-(-int(cost["size"]) // _BYTES), -(-_WIDE_ROWS // 5000))
+    size = f"{cost['size'] / 1e6:.0f} MB"
     yield Row(f"{_WIDE_ROWS:,} rows of {_WIDE_COLUMNS} texts, {size}: requests", wide, [Goal(least)])
     yield Row(f"{ROWS:,} rows of {COLUMNS} cells read: peak memory, MB over a read of none", read, [Goal(40)])

@@ -50,8 +50,8 @@ class Sheets(Stub):
         if target.endswith(b"/full"):  # of the benchmark: from now on there is something to read
             Sheets.is_full = True
             return _encode_answer({})
-        if (found := _RANGE.search(target)) is not None:
-            first, last = int(found[1]), int(found[2])
+        if (match := _RANGE.search(target)) is not None:
+            first, last = int(match[1]), int(match[2])
             values = _rows(min(last, ROWS) - first + 1) if Sheets.is_full else b"[]"
             return (
                 b'{"code":0,"msg":"success","data":{"revision":%d,"valueRange":{"values":' % Sheets.writes

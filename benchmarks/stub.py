@@ -41,7 +41,7 @@ def _starts() -> list[bytes]:
     """How records begin, with ids as irregular as Lark's: to compress them saves nothing."""
     chosen = random.Random(0)  # noqa: S311 - the same in each run
     ids = (bytes(chosen.choices(_ALPHABET, k=_CHARS)) for _ in range(_MANY))
-    return [b'"record_id":"rec%s","fields"' % one for one in ids]
+    return [b'"record_id":"rec%s","fields"' % record_id for record_id in ids]
 
 
 _start = itertools.cycle(_starts())

@@ -42,7 +42,7 @@ class Waiter:
 
     def __init__(self, database: str, broker: str) -> None:
         url = urls.parse(database, "the benchmark's database")
-        self._ports = [urlsplit(one).port for one in (broker, database)]
+        self._ports = [urlsplit(address).port for address in (broker, database)]
         self._here = Inbox(url).database_id()
         self._hub = waiting.hub(database, broker)
         self._fired: dict[str, float] = {}
@@ -109,17 +109,17 @@ def _resident() -> int:
 def _connections(port: int | None) -> int:
     """How many TCP connections this process has to a port."""
     files = set()
-    for one in Path("/proc/self/fd").iterdir():
+    for descriptor in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):  # the listing's own
-            files.add(str(one.readlink()))
-    found = 0
+            files.add(str(descriptor.readlink()))
+    count = 0
     for table in ("tcp", "tcp6"):
         for line in Path("/proc/self/net", table).read_text(encoding="ascii").splitlines()[1:]:
             row = line.split()
             remote, state, inode = row[2], row[3], row[9]
             is_ours = state == _ESTABLISHED and f"socket:[{inode}]" in files
-            found += is_ours and int(remote.rpartition(":")[2], 16) == port
-    return found
+            count += is_ours and int(remote.rpartition(":")[2], 16) == port
+    return count
 
 
 async def work(database: str, broker: str) -> None:
@@ -129,8 +129,8 @@ async def work(database: str, broker: str) -> None:
     waiter = Waiter(database, broker)
     while line := await asyncio.to_thread(sys.stdin.readline):
         job, count = line.split()
-        found = await {"wait": waiter.wait, "fired": waiter.wait_until_fired}[job](int(count))
-        answers.write(json.dumps(found) + "\n")
+        answer = await {"wait": waiter.wait, "fired": waiter.wait_until_fired}[job](int(count))
+        answers.write(json.dumps(answer) + "\n")
     await waiter.leave()
 
 

@@ -72,7 +72,7 @@ with DAG(
             "row_count": len(flights),
             "cancelled": sum(row["Cancelled"] for row in flights),
             "mean_delay": round(sum(delays) / len(delays), 1),
-            "top": sorted({(carriers.count(one), one) for one in carriers}, reverse=True)[:3],
+            "top": sorted({(carriers.count(carrier), carrier) for carrier in carriers}, reverse=True)[:3],
         }
 
     load_to_lark = LarkBitableBulkInsertOperator(

@@ -11,11 +11,11 @@ from lark_provider.errors import LarkError
 from lark_provider.protocol.redact import redact
 from lark_provider.support import threads
 
-Status: TypeAlias = Literal["healthy", "warning", "unhealthy", "not configured"]
+HealthStatus: TypeAlias = Literal["healthy", "warning", "unhealthy", "not configured"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CheckOutcome:
     """What a check has found.
 
     Attributes:
@@ -25,11 +25,11 @@ class Outcome:
     """
 
     text: str
-    status: Status = "healthy"
+    status: HealthStatus = "healthy"
     details: tuple[str, ...] = ()
 
 
-Run: TypeAlias = Callable[[str, Callable[[], Outcome]], bool]
+RunCheck: TypeAlias = Callable[[str, Callable[[], CheckOutcome]], bool]
 """Runs and records a check by its name, and returns whether what relies on it can be checked."""
 
 
@@ -38,13 +38,13 @@ class Check:
     """The result of a check, with its name and duration in milliseconds."""
 
     name: str
-    status: Status
+    status: HealthStatus
     text: str
     ms: float
     details: tuple[str, ...] = ()
 
 
-def check(name: str, look: Callable[[], Outcome], seconds: float | None = None) -> Check:
+def check(name: str, look: Callable[[], CheckOutcome], seconds: float | None = None) -> Check:
     """Run a check; an error of this package means unhealthy.
 
     Args:
@@ -54,17 +54,17 @@ def check(name: str, look: Callable[[], Outcome], seconds: float | None = None) 
     """
     started = time.perf_counter()
     try:
-        found = look() if seconds is None else threads.start(look).result(seconds)
+        outcome = look() if seconds is None else threads.start(look).result(seconds)
     except TimeoutError:
-        found = Outcome(
+        outcome = CheckOutcome(
             f"no answer within {seconds:g} s. Next: check whether it is frozen or overloaded.", "unhealthy"
         )
     except LarkError as error:
-        found = Outcome(str(error), "unhealthy")
+        outcome = CheckOutcome(str(error), "unhealthy")
     ms = round((time.perf_counter() - started) * 1000, 1)
-    return Check(name, found.status, redact(found.text), ms, found.details)
+    return Check(name, outcome.status, redact(outcome.text), ms, outcome.details)
 
 
 def overall(checks: list[Check]) -> Literal["healthy", "unhealthy"]:
     """Return `unhealthy` if one check is."""
-    return "unhealthy" if any(one.status == "unhealthy" for one in checks) else "healthy"
+    return "unhealthy" if any(result.status == "unhealthy" for result in checks) else "healthy"

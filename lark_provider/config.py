@@ -99,12 +99,12 @@ def _is_loopback(host: str) -> bool:
 
 
 def _http_is_allowed(environ: Mapping[str, str]) -> bool:
-    given = environ.get(HTTP_VARIABLE, "").strip().lower()
-    if given not in _YES | _NO:
+    value = environ.get(HTTP_VARIABLE, "").strip().lower()
+    if value not in _YES | _NO:
         raise ConfigurationError(
-            f"{HTTP_VARIABLE} must be 1 or 0, got {given!r}. Next: set it to one of them."
+            f"{HTTP_VARIABLE} must be 1 or 0, got {value!r}. Next: set it to one of them."
         )
-    return given in _YES
+    return value in _YES
 
 
 def proxy(value: str) -> None:
@@ -138,14 +138,14 @@ def _redact_url(url: str) -> str:
     return repr((f"…@{head.rpartition('@')[2]}" if "@" in head else head) + (mark and f"{mark}…"))
 
 
-def has_database(given: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> bool:
+def has_database(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> bool:
     """Return whether a shared database is configured: by argument, `LARK_DATABASE_URL` or `POSTGRES_*`."""
-    return bool(given) or _any_is_set(_DATABASE_VARIABLES, environ)
+    return bool(url) or _any_is_set(_DATABASE_VARIABLES, environ)
 
 
-def has_broker(given: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> bool:
+def has_broker(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> bool:
     """Return whether RabbitMQ is configured: by argument, `RABBITMQ_URL` or any `RABBITMQ_*`."""
-    return bool(given) or _any_is_set(BROKER_VARIABLES, environ)
+    return bool(url) or _any_is_set(BROKER_VARIABLES, environ)
 
 
 def _any_is_set(names: Iterable[str], environ: Mapping[str, str]) -> bool:

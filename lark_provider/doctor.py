@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from lark_provider.api import links, scopes
-from lark_provider.checks import Check, Outcome, check
+from lark_provider.checks import Check, CheckOutcome, check
 from lark_provider.client import LarkServiceClient
 from lark_provider.engine import http
 from lark_provider.errors import LarkAPIError
@@ -41,9 +41,9 @@ def examine(
         fails.
     """
     client = LarkServiceClient(app_id, tenant_key=tenant_key, timeout=_SECONDS, max_retries=1)
-    looks: dict[str, Callable[[], Outcome]] = {
-        "http": lambda: Outcome(f"{http.library().__name__} {http.library().__version__}"),
-        "app": lambda: Outcome(f"{client.app_id} at {client.base_url}"),
+    looks: dict[str, Callable[[], CheckOutcome]] = {
+        "http": lambda: CheckOutcome(f"{http.library().__name__} {http.library().__version__}"),
+        "app": lambda: CheckOutcome(f"{client.app_id} at {client.base_url}"),
         "token": lambda: look_at_token_endpoint(client.app_id, tenant_key),
         "bot": lambda: _bot(client),
         **({"chats": lambda: _chats(client)} if "chats" in areas else {}),
@@ -61,13 +61,13 @@ def examine(
     return checks
 
 
-def _bot(client: LarkServiceClient) -> Outcome:
+def _bot(client: LarkServiceClient) -> CheckOutcome:
     try:
         bot = client.bot.info().data["bot"]
     except LarkAPIError as error:
         if error.code != _NO_BOT:
             raise
-        return Outcome(
+        return CheckOutcome(
             "The app has no bot, so it can send nothing. Next: open the first link, add Bot, and publish a "
             "version at the second.",
             "unhealthy",
@@ -75,47 +75,49 @@ def _bot(client: LarkServiceClient) -> Outcome:
         )
     status = bot.get("activate_status", _ACTIVE)
     if status != _ACTIVE:
-        return Outcome(
+        return CheckOutcome(
             f"The bot is not active in this tenant (activate_status {status}). Next: publish a version of "
             "the app; if that is done, enable the app in the tenant's admin console.",
             "unhealthy",
             (_console(client, "version"),),
         )
-    return Outcome(f"{bot.get('app_name', '')} ({bot.get('open_id', '')})")
+    return CheckOutcome(f"{bot.get('app_name', '')} ({bot.get('open_id', '')})")
 
 
-def _chats(client: LarkServiceClient) -> Outcome:
+def _chats(client: LarkServiceClient) -> CheckOutcome:
     try:
         chats = client.iterate(items_at(path("/im/v1/chats")))
-        found = tuple(f"{chat['chat_id']}  {chat.get('name', '')}" for chat in chats)
+        details = tuple(f"{chat['chat_id']}  {chat.get('name', '')}" for chat in chats)
     except LarkAPIError as error:
         if error.code != _NO_SCOPE:
             raise
-        return Outcome("The chats cannot be listed without a scope. Next: see scopes below.", "unhealthy")
-    if not found:
-        return Outcome(
+        return CheckOutcome(
+            "The chats cannot be listed without a scope. Next: see scopes below.", "unhealthy"
+        )
+    if not details:
+        return CheckOutcome(
             "The bot is in no chat. Next: in a chat, open settings → bots → add, to let it write there.",
             "warning",
         )
-    return Outcome(f"the bot is in {len(found)} chat(s)", details=found)
+    return CheckOutcome(f"the bot is in {len(details)} chat(s)", details=details)
 
 
-def _scopes(client: LarkServiceClient, areas: Collection[str]) -> Outcome:
+def _scopes(client: LarkServiceClient, areas: Collection[str]) -> CheckOutcome:
     answer = client.call("GET", "/application/v6/scopes").data
     lacking = {area: scopes.missing(area, scopes.granted_scopes(answer)) for area in areas}
     short = [area for area, missing in lacking.items() if missing]
     if not short:
-        return Outcome(f"enough for {', '.join(areas)}")
+        return CheckOutcome(f"enough for {', '.join(areas)}")
     wanted = list(dict.fromkeys(scope for missing in lacking.values() for scope in missing))
     publish = _console(client, "version")
     if not set(wanted) - scopes.pending(answer):
-        return Outcome(
+        return CheckOutcome(
             f"not enough for {', '.join(short)}: {', '.join(wanted)} applied for and not granted. Next: "
             "publish a version, and let an administrator of the tenant approve it.",
             "unhealthy",
             (publish,),
         )
-    return Outcome(
+    return CheckOutcome(
         f"not enough for {', '.join(short)}. Next: {_console(client, 'auth')} → Batch import, paste the "
         "first line below, or open the second, which asks for the same; then publish a version at the third.",
         "unhealthy",
@@ -123,7 +125,7 @@ def _scopes(client: LarkServiceClient, areas: Collection[str]) -> Outcome:
     )
 
 
-def _bitable(client: LarkServiceClient, token_or_url: str) -> Outcome:
+def _bitable(client: LarkServiceClient, token_or_url: str) -> CheckOutcome:
     link = client.perform(links.document(token_or_url, "bitable"))
     where = path("/bitable/v1/apps/{app_token}", app_token=link.token)
     base = client.call("GET", where).data["app"]
@@ -131,34 +133,34 @@ def _bitable(client: LarkServiceClient, token_or_url: str) -> Outcome:
     tables = {table["table_id"]: table.get("name", "") for table in listed}
     details = tuple(f"{table_id}  {name}" for table_id, name in tables.items())
     if link.table_id is not None and link.table_id not in tables:
-        return Outcome(
+        return CheckOutcome(
             f"Base {base['name']!r} has no table {link.table_id}. Next: take one of these, or a newer link.",
             "unhealthy",
             details,
         )
-    return Outcome(
+    return CheckOutcome(
         f"{base['name']!r} ({link.token}) can be read; its {len(tables)} table(s):", details=details
     )
 
 
-def _record_events(client: LarkServiceClient, token_or_url: str) -> Outcome:
+def _record_events(client: LarkServiceClient, token_or_url: str) -> CheckOutcome:
     """Check that the base's events can come; an app that does not manage it is refused by Lark."""
     if not client.clouddoc.drive.is_subscribed(token_or_url, type="bitable"):
-        return Outcome(
+        return CheckOutcome(
             "The app manages the base and is not subscribed to its events. Next: let a LarkBaseWatcher run, "
             "or call client.clouddoc.drive.subscribe.",
             "warning",
         )
     having = scopes.user_scopes(client.call("GET", "/application/v6/scopes").data)
     if wanted := scopes.missing_for_users(_RECORD_EVENTS, having):
-        return Outcome(
+        return CheckOutcome(
             "The app is subscribed to the base's events, and lacks their scope for acting as a user, "
             f"without which Lark may send none. Next: {_console(client, 'auth')} → Batch import, "
             "paste the first line below, and publish a version at the second.",
             "warning",
             (scopes.to_import((), wanted), _console(client, "version")),
         )
-    return Outcome("The app is subscribed to the base's events")
+    return CheckOutcome("The app is subscribed to the base's events")
 
 
 def _console(client: LarkServiceClient, page: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from lark_provider import config
 from lark_provider.callbacks.broker import amqp
-from lark_provider.checks import Check, Outcome, check
+from lark_provider.checks import Check, CheckOutcome, check
 from lark_provider.engine import credentials
 from lark_provider.engine.drivers.blocking import drive
 from lark_provider.engine.session import Session
@@ -63,73 +63,73 @@ def check_rabbitmq() -> dict[str, str]:
     return _as_dict(_check("broker", _broker), "rabbitmq")
 
 
-def _check(name: str, look: Callable[[], Outcome]) -> Check:
+def _check(name: str, look: Callable[[], CheckOutcome]) -> Check:
     return check(name, look, _SECONDS)
 
 
-def _as_dict(found: Check, name: str) -> dict[str, str]:
-    if found.status == "healthy":
-        return {"status": found.status, name: "connected"}
-    return {"status": found.status, "error": found.text}
+def _as_dict(result: Check, name: str) -> dict[str, str]:
+    if result.status == "healthy":
+        return {"status": result.status, name: "connected"}
+    return {"status": result.status, "error": result.text}
 
 
-def _database() -> Outcome:
+def _database() -> CheckOutcome:
     if not config.has_database():
-        return Outcome(
+        return CheckOutcome(
             "each process keeps its own tokens; LARK_DATABASE_URL or POSTGRES_* would have them shared",
             "not configured",
         )
     url = urls.database()
     if url.drivername == urls.SQLITE_DRIVER:
         migrate.ready_engine(url)  # Creates the file, as its first use does.
-    return Outcome(f"{maintenance.connect(url)}, {urls.display(url)}")
+    return CheckOutcome(f"{maintenance.connect(url)}, {urls.display(url)}")
 
 
-def _migrations() -> Outcome:
+def _migrations() -> CheckOutcome:
     if not config.has_database():
-        return Outcome("no database", "not configured")
-    return Outcome(migrate.describe(maintenance.check_revision(urls.database())))
+        return CheckOutcome("no database", "not configured")
+    return CheckOutcome(migrate.describe(maintenance.check_revision(urls.database())))
 
 
-def _unknown() -> Outcome:
-    return Outcome("unknown while the database is unavailable. Next: see above.", "unhealthy")
+def _unknown() -> CheckOutcome:
+    return CheckOutcome("unknown while the database is unavailable. Next: see above.", "unhealthy")
 
 
-def _broker() -> Outcome:
+def _broker() -> CheckOutcome:
     if not config.has_broker():
-        return Outcome(
+        return CheckOutcome(
             "card callbacks on several hosts want one; RABBITMQ_URL or RABBITMQ_HOST names it",
             "not configured",
         )
     broker = amqp.broker()
     amqp.ping(broker)
-    return Outcome(str(broker))
+    return CheckOutcome(str(broker))
 
 
-def _registry() -> Outcome:
+def _registry() -> CheckOutcome:
     url = urls.registry()
     if not config.has_registry():
-        return Outcome(
+        return CheckOutcome(
             f"{urls.display(url)} is not there; `lark-provider app add` makes it", "not configured"
         )
     migrate.ready_engine(url)
     maintenance.check_revision(url)
-    return Outcome(urls.display(url))
+    return CheckOutcome(urls.display(url))
 
 
-def _key() -> Outcome:
+def _key() -> CheckOutcome:
     if not (config.has_registry() or os.environ.get(KEY_VARIABLE, "").strip()):
-        return Outcome(f"{KEY_VARIABLE} is not set; a registry needs it", "not configured")
+        return CheckOutcome(f"{KEY_VARIABLE} is not set; a registry needs it", "not configured")
     manager = ApplicationManager()
     apps = manager.list_applications()
     for app in apps:
         manager.secrets(app.app_id)
     if not apps:
-        return Outcome("can be used; the registry has no apps yet")
-    return Outcome(f"fits the {len(apps)} app(s) of the registry")
+        return CheckOutcome("can be used; the registry has no apps yet")
+    return CheckOutcome(f"fits the {len(apps)} app(s) of the registry")
 
 
-def look_at_token_endpoint(app_id: str | None, tenant_key: str | None = None) -> Outcome:
+def look_at_token_endpoint(app_id: str | None, tenant_key: str | None = None) -> CheckOutcome:
     """Request a token from Lark, whether or not one is cached.
 
     Args:
@@ -141,18 +141,18 @@ def look_at_token_endpoint(app_id: str | None, tenant_key: str | None = None) ->
     """
     is_named = config.app(app_id, None, None) is not None or config.find_app_id(app_id) is not None
     if not is_named and not config.has_registry():
-        return Outcome(
+        return CheckOutcome(
             "no app; LARK_APP_ID and LARK_APP_SECRET or a registry would name one", "not configured"
         )
     if not is_named:
         active = (app.app_id for app in ApplicationManager().list_applications() if app.active)
         app_id = next(active, None)
         if app_id is None:
-            return Outcome("the registry has no active app", "not configured")
+            return CheckOutcome("the registry has no active app", "not configured")
     session = Session(
         app_id=app_id, tenant_key=tenant_key, timeout=_LARK_SECONDS, policy=RetryPolicy(max_retries=0)
     )
     app = drive(credentials.find(session), session)
     _, seconds = drive(tokens.fetch(app), session)
     tenant = f" in tenant {tenant_key}" if tenant_key else ""
-    return Outcome(f"app {app.app_id}{tenant} at {app.base_url} has a token for {seconds / 60:.0f} min")
+    return CheckOutcome(f"app {app.app_id}{tenant} at {app.base_url} has a token for {seconds / 60:.0f} min")

@@ -10,7 +10,7 @@ from alembic import context
 from lark_provider.storage import urls
 from lark_provider.storage.deadlines import MAINTENANCE
 from lark_provider.storage.engine import create, make_file, transaction
-from lark_provider.storage.tables import GUIDE_INDEXES, VERSION_TABLE, Moment, metadata
+from lark_provider.storage.tables import GUIDE_INDEXES, VERSION_TABLE, UtcTimestamp, metadata
 
 _LOCK = 0x6C61726B  # "lark": what two upgrades at once wait for on PostgreSQL
 
@@ -24,7 +24,7 @@ def _is_ours(_thing: object, name: str | None, kind: str, reflected: bool, compa
 
 def _render_item(kind: str, item: object, _context: object) -> str | Literal[False]:
     """How a generated migration names a type: ours by what it is in the database, since migrations stay."""
-    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, Moment) else False
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcTimestamp) else False
 
 
 _OPTIONS: dict[str, Any] = {

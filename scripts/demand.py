@@ -75,7 +75,8 @@ def is_covered(endpoint: str, known: set[tuple[str, str]]) -> bool:
         path = path.replace(short, whole)
     wanted = shape(path)
     return any(
-        found == wanted and (methods == "*" or method in methods.split("|")) for method, found in known
+        known_path == wanted and (methods == "*" or method in methods.split("|"))
+        for method, known_path in known
     )
 
 

@@ -37,8 +37,12 @@ def main() -> None:
     """Write the list."""
     listed = json.loads(Path(sys.argv[1]).read_text("utf-8"))["endpoints"]
     old = (line.rpartition(" ") for line in TARGET.read_text("utf-8").splitlines() if line.startswith("/"))
-    found = {*of_sdk(), *((one["method"], one["path"]) for one in listed), *((m, p) for p, _, m in old)}
-    lines = sorted(f"{path} {method}" for method, path in found if path.startswith("/open-apis/"))
+    endpoints = {
+        *of_sdk(),
+        *((endpoint["method"], endpoint["path"]) for endpoint in listed),
+        *((m, p) for p, _, m in old),
+    }
+    lines = sorted(f"{path} {method}" for method, path in endpoints if path.startswith("/open-apis/"))
     head = (
         f"# Lark's endpoints: of lark-oapi {version('lark-oapi')} (MIT) and of Lark's pages.\n"
         "# Written by scripts/known_endpoints.py; what is not emulated of them answers 501.\n"

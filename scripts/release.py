@@ -12,22 +12,22 @@ VERSIONS = ("lark_provider/__init__.py", "packages/lark-emulator/src/lark_emulat
 
 def version_of(file: str) -> str:
     """Return the version that a package names."""
-    found = re.search(r'^__version__ = "([^"]+)"', (ROOT / file).read_text("utf-8"), re.MULTILINE)
-    if found is None:
+    match = re.search(r'^__version__ = "([^"]+)"', (ROOT / file).read_text("utf-8"), re.MULTILINE)
+    if match is None:
         raise SystemExit(f"{file} names no version. Next: write __version__ there.")
-    return found[1]
+    return match[1]
 
 
 def notes(version: str) -> str:
     """Return the section of the changelog for a version."""
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
     heading = rf"^## {re.escape(version)} - \d{{4}}-\d{{2}}-\d{{2}}$"
-    found = re.search(rf"{heading}\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
-    if found is None or not found[1].strip():
+    match = re.search(rf"{heading}\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
+    if match is None or not match[1].strip():
         raise SystemExit(
             f"CHANGELOG.md has no dated section {version}. Next: write it, as '## {version} - DATE'."
         )
-    return found[1].strip()
+    return match[1].strip()
 
 
 def main(arguments: list[str]) -> None:

@@ -70,9 +70,9 @@ def main(folder: Path) -> None:
     wheels = sorted(folder.glob("*.whl"))
     with tempfile.TemporaryDirectory() as temporary:
         for python in pythons():
-            made = install(python, Path(temporary) / Path(python).name, wheels)
-            print(f"✓ installed: {version_of(made)}")
-        bill = bill_of_materials(made, parts)
+            interpreter = install(python, Path(temporary) / Path(python).name, wheels)
+            print(f"✓ installed: {version_of(interpreter)}")
+        bill = bill_of_materials(interpreter, parts)
     place = folder / "airflow-provider-lark.cdx.json"
     place.write_text(json.dumps(bill, indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(f"✓ {place.name}: {len(bill['components'])} components")
@@ -105,13 +105,13 @@ def check_metadata(wheel: Path, name: str) -> None:
         ReleaseError: A rule is broken, or a link to pages of ours is not whole.
     """
     with zipfile.ZipFile(wheel) as archive:
-        [place] = [one for one in archive.namelist() if one.endswith(".dist-info/METADATA")]
+        [place] = [member for member in archive.namelist() if member.endswith(".dist-info/METADATA")]
         raw, unknown = parse_email(archive.read(place))
     problems = [f"unknown field {field}" for field in unknown]
     try:
         problems += _metadata_problems(Metadata.from_raw(raw), name)
     except ExceptionGroup as group:
-        problems += [str(one) for one in group.exceptions]
+        problems += [str(error) for error in group.exceptions]
     if problems:
         raise ReleaseError(f"{wheel.name}: {'; '.join(problems)}. Next: correct pyproject.toml or README.md.")
 
@@ -135,14 +135,14 @@ def check_contents(distribution: Path) -> None:
     Raises:
         ReleaseError: It holds what must not ship, or lacks the licence.
     """
-    found = names(distribution)
+    shipped = names(distribution)
     private = (
         _NEVER if distribution.suffix == ".whl" else re.compile(r"(^|/)(\.env|\.git|__pycache__)(/|$)|\.pyc$")
     )
-    wrong = [name for name in found if private.search(name)]
+    wrong = [name for name in shipped if private.search(name)]
     if wrong:
         raise ReleaseError(f"{distribution.name} holds {wrong[0]}. Next: leave it out in pyproject.toml.")
-    if not any(name.endswith("LICENSE") for name in found):
+    if not any(name.endswith("LICENSE") for name in shipped):
         raise ReleaseError(f"{distribution.name} has no LICENSE. Next: name it in pyproject.toml.")
 
 
@@ -152,13 +152,13 @@ def list_vendored(project: Path) -> list[Vendored]:
     Raises:
         ReleaseError: A file is in no table, or the text of its licence is missing.
     """
-    found = []
+    vendored = []
     for page in sorted(project.glob("src/**/vendor/README.md")):
         text = page.read_text("utf-8")
         rows = [match for line in text.splitlines() if (match := _ROW.match(line))]
         for row in rows:
             place = re.sub(r"^\[|\]\(.*", "", row["name"]).strip()
-            found.append(Vendored(row["file"], place, row["version"], row["licence"]))
+            vendored.append(Vendored(row["file"], place, row["version"], row["licence"]))
             if not (page.parent / row["text"]).is_file():
                 raise ReleaseError(f"{page.parent} lacks {row['text']}. Next: copy the text of the licence.")
         ours = set(re.findall(r"`([^`]+)` is ours", text))
@@ -166,7 +166,7 @@ def list_vendored(project: Path) -> list[Vendored]:
         for file in sorted(page.parent.iterdir()):
             if file.name not in listed:
                 raise ReleaseError(f"{file} is in no table. Next: say in {page.name} where it is from.")
-    return found
+    return vendored
 
 
 def pythons() -> list[str]:
@@ -174,7 +174,7 @@ def pythons() -> list[str]:
     text = (ROOT / "pyproject.toml").read_text("utf-8")
     minors = [int(minor) for minor in re.findall(r"Python :: 3\.(\d+)", text)]
     others = [shutil.which(f"python3.{minor}") for minor in minors if minor != sys.version_info.minor]
-    return [sys.executable, *(one for one in others if one is not None and _works(one))]
+    return [sys.executable, *(path for path in others if path is not None and _works(path))]
 
 
 def _works(python: str) -> bool:  # what is on PATH may be a shim that leads nowhere
@@ -184,21 +184,21 @@ def _works(python: str) -> bool:  # what is on PATH may be a shim that leads now
 def install(python: str, folder: Path, wheels: list[Path]) -> Path:
     """Install the wheels with the extras of the services into a clean environment; return its interpreter."""
     run([python, "-m", "venv", "--without-pip", folder])
-    made = folder / "bin" / "python"
-    [product] = [one for one in wheels if one.name.startswith("airflow_provider_lark-")]
-    others = [one for one in wheels if one != product]
+    interpreter = folder / "bin" / "python"
+    [product] = [wheel for wheel in wheels if wheel.name.startswith("airflow_provider_lark-")]
+    others = [wheel for wheel in wheels if wheel != product]
     pip: list[str | Path] = [
         sys.executable,
         "-m",
         "pip",
         "--python",
-        made,
+        interpreter,
         "install",
         "--quiet",
         "--disable-pip-version-check",
     ]
     run([*pip, f"{product}[{EXTRAS}]", *others])
-    return made
+    return interpreter
 
 
 def version_of(python: Path) -> str:
@@ -209,7 +209,7 @@ def version_of(python: Path) -> str:
     printed = [
         run([python.with_name(name), "--version"]).strip() for name in ("lark-provider", "lark-emulator")
     ]
-    if wanted is None or any(not one.endswith(f" {wanted[1]}") for one in printed):
+    if wanted is None or any(not output.endswith(f" {wanted[1]}") for output in printed):
         raise ReleaseError(f"The installed versions are {printed}. Next: make the two __version__ agree.")
     return f"{', '.join(printed)} on {run([python, '--version']).strip()}"
 
@@ -233,14 +233,14 @@ def bill_of_materials(python: Path, parts: list[Vendored]) -> dict[str, Any]:
     bill: dict[str, Any] = json.loads(run([tool, *words]))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     bill["components"] = [*bill["components"], *(_component(part) for part in parts)]
-    ours = [one for one in bill["components"] if one["name"] in PROJECTS]
-    for one in ours:  # the folder that they were installed from says nothing
-        one.pop("externalReferences", None)
+    ours = [component for component in bill["components"] if component["name"] in PROJECTS]
+    for own in ours:  # the folder that they were installed from says nothing
+        own.pop("externalReferences", None)
     bill["metadata"]["component"] = {
         "type": "application",
         "bom-ref": "release",
         "name": project["name"],
-        "version": next(one["version"] for one in ours if one["name"] == project["name"]),
+        "version": next(component["version"] for component in ours if component["name"] == project["name"]),
         "licenses": [{"license": {"id": project["license"]}}],
     }
     validate(bill)
@@ -276,7 +276,7 @@ def validate(bill: Mapping[str, Any]) -> None:
 
 def run(words: Sequence[str | Path], cwd: Path = ROOT) -> str:
     """Run a command that has to succeed; return what it printed."""
-    done = subprocess.run([str(one) for one in words], cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run([str(word) for word in words], cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0:
         raise ReleaseError(f"{words[0]} failed: {(done.stdout + done.stderr)[-2000:]}")
     return done.stdout

@@ -38,26 +38,28 @@ def of_sdk() -> dict[str, tuple[str, ...]]:
     spec = find_spec("lark_oapi")
     if spec is None or spec.origin is None:
         sys.exit("lark-oapi must be installed. Next: `make check` installs what development needs.")
-    found = {}
+    by_endpoint = {}
     for file in (Path(spec.origin).parent / "api").glob("**/model/*_request.py"):
         text = file.read_text("utf-8")
         method, path, kinds = _METHOD.search(text), _PATH.search(text), _KINDS.search(text)
         if method is not None and path is not None and kinds is not None:
-            found[f"{method[1]} {shape(path[1])}"] = tuple(
+            by_endpoint[f"{method[1]} {shape(path[1])}"] = tuple(
                 sorted(kind.lower() for kind in _KIND.findall(kinds[1]))
             )
-    return found
+    return by_endpoint
 
 
 def main() -> None:
     """Write the exceptions."""
-    found = of_sdk()
-    for one in json.loads(Path(sys.argv[1]).read_text("utf-8"))["endpoints"]:
-        if one.get("access_tokens"):
-            found[f"{one['method']} {shape(one['path'])}"] = tuple(sorted(one["access_tokens"]))
-    found |= _LEGACY
+    by_endpoint = of_sdk()
+    for endpoint in json.loads(Path(sys.argv[1]).read_text("utf-8"))["endpoints"]:
+        if endpoint.get("access_tokens"):
+            by_endpoint[f"{endpoint['method']} {shape(endpoint['path'])}"] = tuple(
+                sorted(endpoint["access_tokens"])
+            )
+    by_endpoint |= _LEGACY
     listed: dict[str, list[str]] = {}
-    for name, kinds in sorted(found.items()):
+    for name, kinds in sorted(by_endpoint.items()):
         if kinds and kinds != _COMMON:
             listed.setdefault("+".join(kinds), []).append(name)
     source = (

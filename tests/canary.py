@@ -26,24 +26,24 @@ SECRETS = re.compile(
 
 def shown_secrets(error: BaseException) -> list[str]:
     """Return what a report of an error shows of secrets: file, line, function, name of the variable."""
-    found: list[str] = []
+    leaks: list[str] = []
     pending: list[BaseException | None] = [error]
     while pending:
-        one = pending.pop()
-        if one is None:
+        exception = pending.pop()
+        if exception is None:
             continue
-        pending += [one.__cause__, None if one.__suppress_context__ else one.__context__]
+        pending += [exception.__cause__, None if exception.__suppress_context__ else exception.__context__]
         is_below = False
-        for frame, line in traceback.walk_tb(one.__traceback__):
+        for frame, line in traceback.walk_tb(exception.__traceback__):
             file = frame.f_code.co_filename
             is_below = (is_below or file.startswith(OURS)) and not file.startswith(TESTS)
             if is_below:
-                found += [
+                leaks += [
                     f"{file}:{line} {frame.f_code.co_name}: {name} = {SECRETS.sub('…', shown)[:300]}"
                     for name, value in frame.f_locals.items()
                     if SECRETS.search(shown := _safe_repr(value))
                 ]
-    return found
+    return leaks
 
 
 def _safe_repr(value: object) -> str:
@@ -59,8 +59,8 @@ def _canary(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def leave_watched(self: Any, kind: Any, error: Any, trace: Any) -> bool:
         result = leave(self, kind, error, trace)
-        if error is not None and (found := shown_secrets(error)):
-            pytest.fail("Secrets in the frames of an error:\n" + "\n".join(found))
+        if error is not None and (leaks := shown_secrets(error)):
+            pytest.fail("Secrets in the frames of an error:\n" + "\n".join(leaks))
         return result
 
     monkeypatch.setattr(pytest.RaisesExc, "__exit__", leave_watched)

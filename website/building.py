@@ -29,7 +29,7 @@ def build(folder: Path) -> Path:
     Raises:
         SiteError: A page, a link or an anchor is wrong; or the folder holds something else than a site.
     """
-    if folder.is_dir() and (others := {one.name for one in folder.iterdir()} - {"site", *CODES}):
+    if folder.is_dir() and (others := {path.name for path in folder.iterdir()} - {"site", *CODES}):
         raise SiteError(
             f"{folder} must be a folder for the site alone, got one that holds {min(others)}. Next: name "
             "another one."
@@ -78,12 +78,12 @@ def _config(language: Language, pages: dict[str, dict[str, str]]) -> str:
         "nav": navigation.menu(language, pages[language.code]),
         "extra.languages": [
             {
-                "name": one.name,
-                "lang": one.locale,
-                "code": one.code,
-                "pages": [name.removesuffix(".md") + ".html" for name in pages[one.code]],
+                "name": edition.name,
+                "lang": edition.locale,
+                "code": edition.code,
+                "pages": [name.removesuffix(".md") + ".html" for name in pages[edition.code]],
             }
-            for one in LANGUAGES
+            for edition in LANGUAGES
         ],
         "extra.homepage": "index.html",
         "theme.language": language.locale,
@@ -94,7 +94,7 @@ def _config(language: Language, pages: dict[str, dict[str, str]]) -> str:
 def _toml(value: Any) -> str:
     """Write lists and tables of strings in one line."""
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{_toml(key)} = {_toml(one)}' for key, one in value.items())}}}"
+        return f"{{{', '.join(f'{_toml(key)} = {_toml(entry)}' for key, entry in value.items())}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
     return json.dumps(value, ensure_ascii=False)

@@ -46,7 +46,7 @@ def wrong(site: Path) -> list[str]:
     """Return a sentence for each link that leads nowhere, and each thing that is loaded from another host."""
     site = site.resolve()  # as what links lead to is
     pages = {path: _Page(path.read_text("utf-8")) for path in sorted(site.rglob("*.html"))}
-    found: dict[str, list[str]] = defaultdict(list)
+    problems: dict[str, list[str]] = defaultdict(list)
     for path, page in pages.items():
         if path.name == "404.html":  # served for any address: it names its files by the site's own
             continue
@@ -55,19 +55,19 @@ def wrong(site: Path) -> list[str]:
             parts = urlsplit(target)
             if parts.scheme or parts.netloc:
                 if target in page.loads and parts.scheme != "data":
-                    found[here].append(f"loads {target} from another host")
+                    problems[here].append(f"loads {target} from another host")
                 continue
             other = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             if other.is_dir():
                 other /= "index.html"
             if not other.exists() or not other.is_relative_to(site):
-                found[here].append(f"links to {target}, which is not there")
+                problems[here].append(f"links to {target}, which is not there")
             elif parts.fragment and other.suffix == ".html":
                 anchor = unquote(parts.fragment)
                 if anchor not in pages[other].anchors and not anchor.startswith("__"):
-                    found[here].append(f"links to {target}, where there is no such anchor")
+                    problems[here].append(f"links to {target}, where there is no such anchor")
     for path in sorted(site.rglob("*.css")):
         for target in _STYLE_URL.findall(path.read_text("utf-8")):
             if urlsplit(target).netloc:
-                found[path.relative_to(site).as_posix()].append(f"loads {target} from another host")
-    return [f"{page} {what}" for page, whats in found.items() for what in dict.fromkeys(whats)]
+                problems[path.relative_to(site).as_posix()].append(f"loads {target} from another host")
+    return [f"{page} {what}" for page, whats in problems.items() for what in dict.fromkeys(whats)]

@@ -18,8 +18,8 @@ def lines(text: str) -> Iterator[tuple[str, bool]]:
     """Yield each line of a page, and whether it is code."""
     fence = ""
     for line in text.split("\n"):
-        found = _FENCE.match(line)
-        mark = found.group(1) if found else ""
+        match = _FENCE.match(line)
+        mark = match.group(1) if match else ""
         if fence:
             yield line, True
             if mark.startswith(fence) and not line.strip().strip(mark[0]):
@@ -46,20 +46,20 @@ def prose(text: str) -> str:
 
 def title(text: str) -> str | None:
     """Return a page's title, without marks of code."""
-    found = _TITLE.search(prose(text))
-    return found.group(1).replace("`", "") if found else None
+    match = _TITLE.search(prose(text))
+    return match.group(1).replace("`", "") if match else None
 
 
 def with_links(text: str, change: Callable[[str], str]) -> str:
     """Return a page with every link's target changed by a function; code stays as it is."""
 
     def paragraph(part: str) -> str:
-        codes = [one.span() for one in _CODE.finditer(part)]
+        codes = [match.span() for match in _CODE.finditer(part)]
 
-        def replace(found: re.Match[str]) -> str:
-            if any(start < found.start(2) < end for start, end in codes):
-                return found.group()
-            return f"{found.group(1)}{change(found.group(2))}{found.group(3)}"
+        def replace(match: re.Match[str]) -> str:
+            if any(start < match.start(2) < end for start, end in codes):
+                return match.group()
+            return f"{match.group(1)}{change(match.group(2))}{match.group(3)}"
 
         return _LINK.sub(replace, part)
 

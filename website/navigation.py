@@ -21,7 +21,7 @@ def entries(index: str) -> list[tuple[str | None, list[tuple[str, str]]]]:
             groups.append((heading.group(1), []))
         elif entry := _ENTRY.match(line):
             groups[-1][1].append((entry.group(1).replace("`", ""), entry.group(2)))
-    return [(heading, found) for heading, found in groups if found]
+    return [(heading, links) for heading, links in groups if links]
 
 
 def menu(language: Language, pages: dict[str, str]) -> list[dict[str, Any]]:
@@ -34,7 +34,7 @@ def menu(language: Language, pages: dict[str, str]) -> list[dict[str, Any]]:
     Raises:
         SiteError: A page is missing in the index page of its kind, or listed twice.
     """
-    found: list[dict[str, Any]] = [{language.home: "index.md"}]
+    nav: list[dict[str, Any]] = [{language.home: "index.md"}]
     listed = ["index.md"]
     for kind, title in language.kinds.items():
         index = f"{kind}/index.md"
@@ -49,7 +49,7 @@ def menu(language: Language, pages: dict[str, str]) -> list[dict[str, Any]]:
             items = [{name: path} for name, path in paths if not path.startswith("..")]
             listed += [page for item in items for page in item.values()]
             section += [{heading: items}] if heading and items else items
-        found.append({title: section})
+        nav.append({title: section})
     if lost := sorted(pages.keys() - set(listed)):
         raise SiteError(
             f"No index page lists {', '.join(lost)} ({language.code}). "
@@ -57,4 +57,4 @@ def menu(language: Language, pages: dict[str, str]) -> list[dict[str, Any]]:
         )
     if twice := sorted({page for page in listed if listed.count(page) > 1}):
         raise SiteError(f"Listed twice: {', '.join(twice)} ({language.code}). Next: remove one of the lines.")
-    return found
+    return nav

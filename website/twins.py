@@ -27,8 +27,8 @@ def digest(page: str) -> str:
 
 def read_digest(twin: str) -> str | None:
     """Return the digest that a Chinese page names, or None."""
-    found = _MARK.search(twin)
-    return found.group(1) if found else None
+    match = _MARK.search(twin)
+    return match.group(1) if match else None
 
 
 def without_mark(page: str) -> str:

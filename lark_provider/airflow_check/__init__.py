@@ -11,7 +11,7 @@ from lark_provider.airflow_check.api_servers import check_api_servers
 from lark_provider.airflow_check.lark_apps import check_lark
 from lark_provider.bridge.routes import RoutesFile
 from lark_provider.bridge.settings import BridgeSettings, Credentials, load
-from lark_provider.checks import Check, Outcome, check
+from lark_provider.checks import Check, CheckOutcome, check
 from lark_provider.protocol.hitl.proof import SECRET_VARIABLE, BridgeSecrets
 
 _FEW_SIGNS = 10
@@ -35,51 +35,51 @@ def examine_airflow(
     """
     checks: list[Check] = []
 
-    def run(name: str, look: Callable[[], Outcome]) -> bool:
+    def run(name: str, look: Callable[[], CheckOutcome]) -> bool:
         checks.append(check(name, look))
         return checks[-1].status != "unhealthy"
 
     files: list[RoutesFile] = []
     is_read = run("routes", lambda: _file(files, team))
     run("secret", _secret)
-    found: list[BridgeSettings] = []
-    if run("settings", lambda: _settings(found, conn_id)):
-        check_airflow(run, found[0], files[0].current() if is_read else None)
+    bridge_settings: list[BridgeSettings] = []
+    if run("settings", lambda: _settings(bridge_settings, conn_id)):
+        check_airflow(run, bridge_settings[0], files[0].current() if is_read else None)
     run("API servers", lambda: check_api_servers(files[0].current().hold if is_read else None))
     if is_read:
         check_lark(checks, run, files[0].current(), app_id)
     return checks
 
 
-def _file(found: list[RoutesFile], team: str | None) -> Outcome:
+def _file(files: list[RoutesFile], team: str | None) -> CheckOutcome:
     file = RoutesFile.from_environment(team)
-    found.append(file)
+    files.append(file)
     if file.path is None:
-        return Outcome(
+        return CheckOutcome(
             f"{config.ROUTES_VARIABLE} names none: questions go to their assignees, failures to nobody",
             "not configured",
         )
     routes = file.current()
     people = len(routes.people.users)
     commands = f", {len(routes.commands)} rule(s) of chat commands" if routes.commands else ""
-    return Outcome(f"{len(routes.routes)} route(s) and {people} person(s){commands} in {file.path}")
+    return CheckOutcome(f"{len(routes.routes)} route(s) and {people} person(s){commands} in {file.path}")
 
 
-def _secret() -> Outcome:
+def _secret() -> CheckOutcome:
     text = os.environ.get(SECRET_VARIABLE, "")
     BridgeSecrets(text)
-    weak = [one for one in text.split(",") if one.strip() and len(set(one.strip())) < _FEW_SIGNS]
+    weak = [secret for secret in text.split(",") if secret.strip() and len(set(secret.strip())) < _FEW_SIGNS]
     if weak:
-        return Outcome(
+        return CheckOutcome(
             f"{SECRET_VARIABLE} must be random, got one with few different characters; whoever guesses it "
             "can act as every linked person. Next: set it to the output of `openssl rand -hex 32`.",
             "unhealthy",
         )
-    return Outcome("long enough")
+    return CheckOutcome("long enough")
 
 
-def _settings(found: list[BridgeSettings], conn_id: str | None) -> Outcome:
-    found.append(load(conn_id))
-    airflow: Credentials = found[0].airflow
+def _settings(bridge_settings: list[BridgeSettings], conn_id: str | None) -> CheckOutcome:
+    bridge_settings.append(load(conn_id))
+    airflow: Credentials = bridge_settings[0].airflow
     who = "a token" if airflow.token else f"account {airflow.username}"
-    return Outcome(f"Airflow at {airflow.url} with {who}")
+    return CheckOutcome(f"Airflow at {airflow.url} with {who}")

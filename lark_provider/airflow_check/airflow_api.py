@@ -15,7 +15,7 @@ from lark_provider.bridge import reading
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.errors import AirflowRefusedError
 from lark_provider.bridge.settings import BridgeSettings
-from lark_provider.checks import Outcome, Run
+from lark_provider.checks import CheckOutcome, RunCheck
 from lark_provider.protocol.hitl.proof import CHECK_EVENT, CLICK_PATH, SECRET_VARIABLE, BridgeSecrets
 
 _SECONDS = 10.0
@@ -27,7 +27,7 @@ _ABSENT = {404, 405}
 """Airflow's page answers GET of any path, and so 405 to POST."""
 
 
-def check_airflow(run: Run, settings: BridgeSettings, routes: Routes | None) -> None:
+def check_airflow(run: RunCheck, settings: BridgeSettings, routes: Routes | None) -> None:
     """Check Airflow: its version, what the account may read, what the routes match, and the plugin.
 
     Args:
@@ -38,7 +38,7 @@ def check_airflow(run: Run, settings: BridgeSettings, routes: Routes | None) -> 
     with asyncio.Runner() as runner:
         api = AirflowApi(settings.airflow, verify=settings.verify, timeout=_SECONDS)
 
-        def look(work: Callable[[], Coroutine[Any, Any, Outcome]]) -> Callable[[], Outcome]:
+        def look(work: Callable[[], Coroutine[Any, Any, CheckOutcome]]) -> Callable[[], CheckOutcome]:
             return lambda: runner.run(work())
 
         try:
@@ -51,12 +51,12 @@ def check_airflow(run: Run, settings: BridgeSettings, routes: Routes | None) -> 
             runner.run(api.close())
 
 
-async def _version(api: AirflowApi) -> Outcome:
-    found = await api.get("/version") or {}
-    return Outcome(f"Airflow {found.get('version')}")
+async def _version(api: AirflowApi) -> CheckOutcome:
+    reply = await api.get("/version") or {}
+    return CheckOutcome(f"Airflow {reply.get('version')}")
 
 
-async def _account(api: AirflowApi, dags: list[Mapping[str, Any]]) -> Outcome:
+async def _account(api: AirflowApi, dags: list[Mapping[str, Any]]) -> CheckOutcome:
     dags += await api.pages("/dags", "dags", {"order_by": "dag_id", "exclude_stale": "true"})
     for resource in _READ:
         await api.get(resource, {"limit": 1})
@@ -65,41 +65,41 @@ async def _account(api: AirflowApi, dags: list[Mapping[str, Any]]) -> Outcome:
     except AirflowRefusedError as error:
         if not error.is_forbidden:
             raise
-        return Outcome(
+        return CheckOutcome(
             "The account may not read Airflow's audit log, so a task that fails after it was answered is not "
             "noticed. Next: give it a role that may, such as Viewer in the Simple auth manager.",
             "warning",
         )
     if not dags:
-        return Outcome(
+        return CheckOutcome(
             "The account sees no DAG. Next: give it a role that reads all DAGs, such as Viewer; or add a "
             "DAG.",
             "warning",
         )
-    return Outcome(f"reads {len(dags)} DAG(s), their runs, tasks and questions")
+    return CheckOutcome(f"reads {len(dags)} DAG(s), their runs, tasks and questions")
 
 
-async def _matches(api: AirflowApi, routes: Routes, dags: Sequence[Mapping[str, Any]]) -> Outcome:
+async def _matches(api: AirflowApi, routes: Routes, dags: Sequence[Mapping[str, Any]]) -> CheckOutcome:
     unused: list[str] = []
     for route in routes.routes:
-        fitting = [one for one in dags if _fits(route, one)]
+        fitting = [dag for dag in dags if _fits(route, dag)]
         reason = "" if fitting else "no DAG has such an id, tag and owner"
         if fitting and route.tasks and len(fitting) <= _MOST_DAGS:
-            tasks = [task for one in fitting for task in await _tasks(api, str(one["dag_id"]))]
+            tasks = [task for dag in fitting for task in await _tasks(api, str(dag["dag_id"]))]
             if not any(fnmatchcase(task, pattern) for task in tasks for pattern in route.tasks):
                 reason = f"no task of {len(fitting)} DAG(s) has such an id"
-        if not reason and fitting and all(_is_taken(routes, route, one) for one in fitting):
+        if not reason and fitting and all(_is_taken(routes, route, dag) for dag in fitting):
             reason = "earlier routes take all its DAGs"
         if reason:
             unused.append(f"line {route.line}, {route.name}: {reason}")
     if unused:
-        return Outcome(
+        return CheckOutcome(
             f"{len(unused)} of {len(routes.routes)} route(s) match nothing now. Next: correct their "
             "patterns, unless the DAGs are yet to come.",
             "warning",
             tuple(unused),
         )
-    return Outcome(f"each of {len(routes.routes)} route(s) matches a DAG")
+    return CheckOutcome(f"each of {len(routes.routes)} route(s) matches a DAG")
 
 
 def _fits(route: Route, dag: Mapping[str, Any]) -> bool:
@@ -121,29 +121,29 @@ def _is_taken(routes: Routes, route: Route, dag: Mapping[str, Any]) -> bool:
 
 
 async def _tasks(api: AirflowApi, dag_id: str) -> list[str]:
-    found = await api.get(f"/dags/{quote(dag_id, safe='')}/tasks")
-    return [str(one["task_id"]) for one in (found or {}).get("tasks", ())]
+    reply = await api.get(f"/dags/{quote(dag_id, safe='')}/tasks")
+    return [str(task["task_id"]) for task in (reply or {}).get("tasks", ())]
 
 
-async def _plugin(api: AirflowApi, secrets: BridgeSecrets) -> Outcome:
+async def _plugin(api: AirflowApi, secrets: BridgeSecrets) -> CheckOutcome:
     # Signed, so that a wrong secret is noticed; empty, so that it is about no click.
     body = b"{}"
     headers = secrets.headers("POST", CLICK_PATH, int(time.time()), CHECK_EVENT, body)
     status, _ = await api.deliver(body, headers)
     if status == _UNPROVEN:
-        return Outcome(
+        return CheckOutcome(
             f"The plugin must have the same {SECRET_VARIABLE}, and it refused ours. Next: set the same "
             "value in Airflow's API servers, check both clocks, and restart them.",
             "unhealthy",
         )
     if status in _ABSENT:
-        return Outcome(
+        return CheckOutcome(
             f"Airflow's API server does not have the plugin (status {status}). Next: install this package "
             f"there, set {SECRET_VARIABLE} and a database, and restart it.",
             "unhealthy",
         )
     if status >= _SERVER_ERROR:
-        return Outcome(
+        return CheckOutcome(
             f"The plugin failed with status {status}. Next: look in the API server's log.", "unhealthy"
         )
-    return Outcome("is there, and takes what this secret signs")
+    return CheckOutcome("is there, and takes what this secret signs")

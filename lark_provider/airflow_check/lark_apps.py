@@ -14,7 +14,7 @@ from lark_provider.api.routes.model import Route, RouteReceiver, Routes
 from lark_provider.bridge.command_check import SUBSCRIPTION, missing_scopes
 from lark_provider.bridge.escalating import QUOTA
 from lark_provider.bridge.escalation_check import faults
-from lark_provider.checks import Check, Outcome, Run
+from lark_provider.checks import Check, CheckOutcome, RunCheck
 from lark_provider.client import LarkServiceClient
 from lark_provider.doctor import examine
 from lark_provider.errors import LarkAPIError, LarkError
@@ -28,7 +28,7 @@ _QUOTA_DAYS = timedelta(days=31)
 """A quota that was used up longer ago may have been renewed."""
 
 
-def check_lark(checks: list[Check], run: Run, routes: Routes, app_id: str | None) -> None:
+def check_lark(checks: list[Check], run: RunCheck, routes: Routes, app_id: str | None) -> None:
     """Check each app that the routes and commands name.
 
     Args:
@@ -38,7 +38,7 @@ def check_lark(checks: list[Check], run: Run, routes: Routes, app_id: str | None
         app_id: The app where a route or command names none; else that of `lark.yaml`.
     """
     by_app: dict[str | None, list[RouteReceiver]] = {app_id or routes.app_id: []}
-    for receiver in (one for route in routes.routes for one in route.receivers):
+    for receiver in (receiver for route in routes.routes for receiver in route.receivers):
         by_app.setdefault(receiver.app_id or app_id or routes.app_id, []).append(receiver)
     commands: dict[str | None, list[CommandRule]] = {}
     for rule in routes.commands:
@@ -47,18 +47,19 @@ def check_lark(checks: list[Check], run: Run, routes: Routes, app_id: str | None
         by_app.setdefault(app, []).extend(_places(rule))
     for app, receivers in by_app.items():
         prefix = "" if len(by_app) == 1 else f"{app or 'default app'} "
-        found = examine(app, areas=("messages", "people"))
+        results = examine(app, areas=("messages", "people"))
         checks.extend(
-            Check(f"{prefix}{one.name}", one.status, one.text, one.ms, one.details) for one in found
+            Check(f"{prefix}{result.name}", result.status, result.text, result.ms, result.details)
+            for result in results
         )
-        if any(one.name in {"app", "token"} and one.status == "unhealthy" for one in found):
+        if any(result.name in {"app", "token"} and result.status == "unhealthy" for result in results):
             continue
         client = LarkServiceClient(app, timeout=_SECONDS, max_retries=1)
         people = routes.people if app == (app_id or routes.app_id) else PeopleSettings()
         if receivers or people.users:
             run(f"{prefix}receivers", lambda: _receivers(client, receivers, people))  # noqa: B023 - called now
-        own = [(one, [to for to in one.receivers if to in receivers]) for one in routes.routes]
-        escalated = [(one, to) for one, to in own if one.escalation is not None and to]
+        own = [(route, [to for to in route.receivers if to in receivers]) for route in routes.routes]
+        escalated = [(route, to) for route, to in own if route.escalation is not None and to]
         if escalated:
             run(f"{prefix}escalation", lambda: _escalation(client, escalated))  # noqa: B023 - called now
         if rules := commands.get(app):
@@ -67,19 +68,19 @@ def check_lark(checks: list[Check], run: Run, routes: Routes, app_id: str | None
 
 def _escalation(
     client: LarkServiceClient, routes: Sequence[tuple[Route, Sequence[RouteReceiver]]]
-) -> Outcome:
+) -> CheckOutcome:
     used_up: Mapping[str, datetime] = {}
     if config.has_database():
         used_up = WaitingEscalations(urls.database()).quota_used_up(_QUOTA_DAYS, QUOTA)
-    found = faults(client, routes, used_up)
-    if found:
-        return Outcome(
-            f"{len(found)} fault(s) in the escalation of {len(routes)} route(s). Next: grant the scopes and "
-            "publish a version, invite people to the chats, and correct the rotas.",
+    problems = faults(client, routes, used_up)
+    if problems:
+        return CheckOutcome(
+            f"{len(problems)} fault(s) in the escalation of {len(routes)} route(s). Next: grant the scopes "
+            "and publish a version, invite people to the chats, and correct the rotas.",
             "unhealthy",
-            tuple(found),
+            tuple(problems),
         )
-    return Outcome(
+    return CheckOutcome(
         f"{len(routes)} route(s): scopes and members are right; no call tells the quota that is left"
     )
 
@@ -87,10 +88,10 @@ def _escalation(
 def _places(rule: CommandRule) -> list[RouteReceiver]:
     """Return the chats and people of a command, whom the bot must reach to answer."""
     chats = [RouteReceiver(rule.app_id, chat, "chat_id") for chat in rule.chats if chat != DIRECT]
-    return chats + [RouteReceiver(rule.app_id, one, "open_id") for one in rule.people]
+    return chats + [RouteReceiver(rule.app_id, open_id, "open_id") for open_id in rule.people]
 
 
-def check_commands(client: LarkServiceClient, rules: Sequence[CommandRule]) -> Outcome:
+def check_commands(client: LarkServiceClient, rules: Sequence[CommandRule]) -> CheckOutcome:
     """Check the scopes without which a bot hears no commands.
 
     Args:
@@ -100,30 +101,30 @@ def check_commands(client: LarkServiceClient, rules: Sequence[CommandRule]) -> O
     having = scopes.granted_scopes(client.call("GET", "/application/v6/scopes").data)
     lacking = missing_scopes(rules, having)
     if lacking:
-        return Outcome(
+        return CheckOutcome(
             f"The bot must hear commands, and lacks {', '.join(lacking)}. Next: in the developer console → "
             "Permissions & Scopes → Batch import, paste the following, and publish a version. "
             f"{SUBSCRIPTION}.",
             "unhealthy",
             (scopes.to_import(lacking),),
         )
-    return Outcome(f"{len(rules)} rule(s), and the scopes to hear them", details=(SUBSCRIPTION,))
+    return CheckOutcome(f"{len(rules)} rule(s), and the scopes to hear them", details=(SUBSCRIPTION,))
 
 
 def _receivers(
     client: LarkServiceClient, receivers: Iterable[RouteReceiver], people: PeopleSettings
-) -> Outcome:
-    wanted = {(one.receiver_type, one.receiver) for one in receivers}
+) -> CheckOutcome:
+    wanted = {(receiver.receiver_type, receiver.receiver) for receiver in receivers}
     wanted |= {("open_id", open_id) for open_id in people.users}
     faults = [fault for kind, name in sorted(wanted) if (fault := _fault(client, kind, name))]
     if faults:
-        return Outcome(
+        return CheckOutcome(
             f"{len(faults)} of {len(wanted)} receiver(s) cannot be reached. Next: invite the bot to the "
             "chats, make the app available to the people, or correct their ids.",
             "unhealthy",
             tuple(faults),
         )
-    return Outcome(f"{len(wanted)} chat(s) and person(s) can be reached")
+    return CheckOutcome(f"{len(wanted)} chat(s) and person(s) can be reached")
 
 
 def _fault(client: LarkServiceClient, kind: str, name: str) -> str:
@@ -134,8 +135,8 @@ def _fault(client: LarkServiceClient, kind: str, name: str) -> str:
             is_in = client.call("GET", where).data.get("is_in_chat")
             return "" if is_in else f"{name}: the bot is not in this chat"
         if kind == "email":
-            found = client.contact.find_by_email([name], max_age=0)
-            return "" if found.get(name) else f"{name}: no user visible to the app has this address"
+            open_ids = client.contact.find_by_email([name], max_age=0)
+            return "" if open_ids.get(name) else f"{name}: no user visible to the app has this address"
         users = client.contact.get_users([name], user_id_type=cast("UserIdType", kind), max_age=0)
         return "" if users.get(name) is not None else f"{name}: no user visible to the app has this id"
     except LarkAPIError as error:

@@ -112,33 +112,38 @@ def _happening(
     call: Call[Any], calendar_id: str, at: dt.datetime, zone: ZoneInfo, *, attendees: bool
 ) -> Procedure[list[CalendarEvent]]:
     listed: list[Mapping[str, Any]] = list((yield from perform(call)).data.get("items") or ())
-    found: list[CalendarEvent] = []
-    for event, recurring_id in sorted(_at(listed, at, zone), key=lambda one: one[0].begins):
+    events: list[CalendarEvent] = []
+    for event, recurring_id in sorted(_at(listed, at, zone), key=lambda pair: pair[0].begins):
         people = (yield from _attendees(calendar_id, event.id, recurring_id)) if attendees else ()
-        found.append(CalendarEvent(event.id, event.title, event.begins, event.ends, people))
-    return found
+        events.append(CalendarEvent(event.id, event.title, event.begins, event.ends, people))
+    return events
 
 
 def _at(
     listed: list[Mapping[str, Any]], at: dt.datetime, zone: ZoneInfo
 ) -> Iterator[tuple[CalendarEvent, str]]:
     """Yield the events that are going on, each with the id of the recurring event that it belongs to."""
-    for one in listed:
-        begins, ends = _time(one.get("start_time"), zone), _time(one.get("end_time"), zone, is_end=True)
-        if one.get("status") == _CANCELLED or begins is None or ends is None or not begins <= at < ends:
+    for raw_event in listed:
+        begins, ends = (
+            _time(raw_event.get("start_time"), zone),
+            _time(raw_event.get("end_time"), zone, is_end=True),
+        )
+        if raw_event.get("status") == _CANCELLED or begins is None or ends is None or not begins <= at < ends:
             continue
-        event = CalendarEvent(str(one.get("event_id") or ""), str(one.get("summary") or ""), begins, ends)
-        yield event, str(one.get("recurring_event_id") or "")
+        event = CalendarEvent(
+            str(raw_event.get("event_id") or ""), str(raw_event.get("summary") or ""), begins, ends
+        )
+        yield event, str(raw_event.get("recurring_event_id") or "")
 
 
-def _time(given: Any, zone: ZoneInfo, *, is_end: bool = False) -> dt.datetime | None:
+def _time(value: Any, zone: ZoneInfo, *, is_end: bool = False) -> dt.datetime | None:
     """Read a `time_info`: seconds since 1970, or a day, of which an event of whole days has all."""
-    found: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+    time_info: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     try:
-        if found.get("timestamp"):
-            return dt.datetime.fromtimestamp(int(found["timestamp"]), dt.UTC)
+        if time_info.get("timestamp"):
+            return dt.datetime.fromtimestamp(int(time_info["timestamp"]), dt.UTC)
         # Added to the day, not to the midnight: where clocks are changed, a day has not 24 hours.
-        day = dt.date.fromisoformat(str(found.get("date") or "")) + dt.timedelta(days=is_end)
+        day = dt.date.fromisoformat(str(time_info.get("date") or "")) + dt.timedelta(days=is_end)
     except (ValueError, OverflowError, OSError):
         return None
     return dt.datetime.combine(day, dt.time(), zone)
@@ -160,8 +165,8 @@ def _list_attendees(calendar_id: str, event_id: str) -> Procedure[tuple[Attendee
     def page(token: str | None) -> Procedure[Page[Attendee]]:
         params = {"user_id_type": "open_id", "page_size": str(_PAGE), "page_token": token}
         call: Call[Any] = request("GET", where, params=params)
-        found: Page[Mapping[str, Any]] = Page.of((yield from perform(call)).data)
-        return Page([_attendee(one) for one in found.items], found.next_token)
+        attendee_page: Page[Mapping[str, Any]] = Page.of((yield from perform(call)).data)
+        return Page([_attendee(attendee) for attendee in attendee_page.items], attendee_page.next_token)
 
     pager, people = Pager(Listing(page)), list[Attendee]()
     while not pager.ended:
@@ -169,11 +174,11 @@ def _list_attendees(calendar_id: str, event_id: str) -> Procedure[tuple[Attendee
     return tuple(people)
 
 
-def _attendee(one: Mapping[str, Any]) -> Attendee:
-    ids = (one.get(name) for name in ("user_id", "chat_id", "room_id", "third_party_email"))
+def _attendee(attendee: Mapping[str, Any]) -> Attendee:
+    ids = (attendee.get(name) for name in ("user_id", "chat_id", "room_id", "third_party_email"))
     return Attendee(
-        str(one.get("type") or ""),
-        next((str(each) for each in ids if each), ""),
-        str(one.get("display_name") or ""),
-        str(one.get("rsvp_status") or ""),
+        str(attendee.get("type") or ""),
+        next((str(attendee_id) for attendee_id in ids if attendee_id), ""),
+        str(attendee.get("display_name") or ""),
+        str(attendee.get("rsvp_status") or ""),
     )

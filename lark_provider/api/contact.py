@@ -233,12 +233,14 @@ def _read(ids: list[str], id_type: UserIdType) -> Procedure[dict[str, User | Non
         # Lark has been seen to name them; if it does not, they are found by bisection.
         unknown = set(_ID.findall(error.msg)).intersection(ids)
         half = len(ids) // 2
-        parts = [[one for one in ids if one not in unknown]] if unknown else [ids[:half], ids[half:]]
-        found: dict[str, User | None] = {}
+        parts = (
+            [[user_id for user_id in ids if user_id not in unknown]] if unknown else [ids[:half], ids[half:]]
+        )
+        by_id: dict[str, User | None] = {}
         for part in parts if len(ids) > 1 else ():
             if part:
-                found |= yield from _read(part, id_type)
-        return found
+                by_id |= yield from _read(part, id_type)
+        return by_id
     if any(id_type not in user for user in users):
         raise PermissionDeniedError(
             f"{call.name} → every user must have a {id_type}, got one without. Next: grant the scope "

@@ -12,8 +12,10 @@ from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Procedure, memoize, perform
 from lark_provider.protocol.paths import path
 
-Kind: TypeAlias = Literal["bitable", "wiki", "sheet", "docx", "doc", "file", "folder", "mindnote", "slides"]
-_KINDS: dict[str, Kind] = {
+LinkKind: TypeAlias = Literal[
+    "bitable", "wiki", "sheet", "docx", "doc", "file", "folder", "mindnote", "slides"
+]
+_KINDS: dict[str, LinkKind] = {
     "base": "bitable",
     "wiki": "wiki",
     "sheets": "sheet",
@@ -38,7 +40,7 @@ class DocumentLink(NamedTuple):
         sheet_id: The worksheet that a link to a spreadsheet names.
     """
 
-    kind: Kind
+    kind: LinkKind
     token: str
     table_id: str | None = None
     view_id: str | None = None
@@ -70,7 +72,7 @@ def parse(url: str) -> DocumentLink:
     )
 
 
-def document(token_or_url: str, kind: Kind) -> Procedure[DocumentLink]:
+def document(token_or_url: str, kind: LinkKind) -> Procedure[DocumentLink]:
     """Find the document that a token or a link names; a wiki link is resolved to what it holds.
 
     See GET /open-apis/wiki/v2/spaces/get_node.
@@ -109,7 +111,7 @@ def follow(link: DocumentLink) -> Procedure[DocumentLink]:
     return link._replace(kind=node["obj_type"], token=node["obj_token"])
 
 
-def _require(link: DocumentLink, kind: Kind, url: str) -> None:
+def _require(link: DocumentLink, kind: LinkKind, url: str) -> None:
     if link.kind != kind:
         raise InvalidRequestError(
             f"The link must lead to a {kind}, got a {link.kind}: {url[:120]!r}. Next: paste the link of the "
@@ -163,13 +165,13 @@ def table(app_token: str, table_id: str | None) -> Procedure[tuple[str, str]]:
         InvalidRequestError: No table is named, or the link leads to something else.
     """
     link = yield from document(app_token, "bitable")
-    found = table_id or link.table_id
-    if not found:
+    chosen_id = table_id or link.table_id
+    if not chosen_id:
         raise InvalidRequestError(
             f"table_id must be given unless app_token is a link that names a table, got {table_id!r}. Next: "
             "pass the table_id (tbl…), or the link from the address bar with ?table=… in it."
         )
-    return link.token, found
+    return link.token, chosen_id
 
 
 def _node(token: str) -> Procedure[dict[str, Any]]:

@@ -82,12 +82,12 @@ def look_up(
     if not isinstance(max_age, int | float) or not max_age >= 0:
         text = f"max_age must be seconds, 0 or more, got {max_age!r}. Next: pass 0 to ask Lark again."
         raise InvalidRequestError(text, code=40001)
-    written = {one: by.check(one) for one in ([values] if isinstance(values, str) else values)}
+    written = {value: by.check(value) for value in ([values] if isinstance(values, str) else values)}
     wanted: dict[str, str] = {}
     for form in written.values():
         wanted.setdefault(by.compared(form), form)
-    found = yield from _look_up(kind, wanted, fetch, max_age)
-    return {one: found[by.compared(form)] for one, form in written.items()}
+    answers = yield from _look_up(kind, wanted, fetch, max_age)
+    return {value: answers[by.compared(form)] for value, form in written.items()}
 
 
 def _look_up(
@@ -96,14 +96,14 @@ def _look_up(
     fetch: Callable[[list[str]], Procedure[dict[str, Any]]],
     max_age: float,
 ) -> Procedure[dict[str, Any]]:
-    found: dict[str, Any] = {}
+    known: dict[str, Any] = {}
     failure: LarkError | None = None
     expired = 0
     for part in _parts(list(wanted), _SLICE):
         seen: dict[str, CachedAnswer] = yield CacheGet(kind, part)
-        found |= {lookup: one.value for lookup, one in seen.items() if _is_fresh(one, max_age)}
+        known |= {lookup: cached.value for lookup, cached in seen.items() if _is_fresh(cached, max_age)}
         learned: dict[str, Any] = {}
-        for batch in _parts([lookup for lookup in part if lookup not in found], BATCH):
+        for batch in _parts([lookup for lookup in part if lookup not in known], BATCH):
             if failure is not None:
                 break
             try:
@@ -113,23 +113,30 @@ def _look_up(
             else:
                 learned |= {lookup: answers.get(lookup) for lookup in batch}
         if learned:
-            found |= learned
+            known |= learned
             yield CachePut(
                 kind,
-                {one: (value, UNKNOWN_SECONDS if value is None else DAY) for one, value in learned.items()},
+                {
+                    lookup: (value, UNKNOWN_SECONDS if value is None else DAY)
+                    for lookup, value in learned.items()
+                },
             )
         if failure is not None:
-            rest = [lookup for lookup in part if lookup not in found]
+            rest = [lookup for lookup in part if lookup not in known]
             # An unknown user may have been registered since, so an expired negative entry is not used.
-            old = {one: seen[one].value for one in rest if one in seen and seen[one].value is not None}
+            old = {
+                lookup: seen[lookup].value
+                for lookup in rest
+                if lookup in seen and seen[lookup].value is not None
+            }
             if not failure.retryable or len(old) < len(rest):
                 raise failure
-            found |= old
+            known |= old
             expired += len(old)
     if failure is not None:
         fields = {"entries": expired, "error": str(failure)}
         logger.warning("User lookup failed; using expired cache entries", extra=fields)
-    return found
+    return known
 
 
 def _is_fresh(seen: CachedAnswer, max_age: float) -> bool:

@@ -41,12 +41,12 @@ def receiver(receiver_id: str, id_type: ReceiverIdType | None = None) -> Receive
             "chat id (oc_…) or an e-mail address.",
             code=230001,
         )
-    found = receiver_id.strip()
+    bare_id = receiver_id.strip()
     if id_type is None:
-        id_type = _PREFIXES.get(found[:3]) or _kind(found)
+        id_type = _PREFIXES.get(bare_id[:3]) or _kind(bare_id)
     elif id_type not in get_args(ReceiverIdType):
         raise unknown_choice("receiver_id_type", id_type, get_args(ReceiverIdType), 230001)
-    return Receiver(contact.mobile_number(found) if id_type == "mobile" else found, id_type)
+    return Receiver(contact.mobile_number(bare_id) if id_type == "mobile" else bare_id, id_type)
 
 
 def _kind(receiver_id: str) -> ReceiverIdType:
@@ -106,15 +106,15 @@ def person(who: str, what: str) -> Procedure[Receiver]:
             f"{what} must be a non-empty string, got {who!r}. Next: pass an open_id (ou_…), a user_id, an "
             "e-mail address or a mobile number (+…).",
         )
-    found = receiver(who)
-    if found.id_type == "chat_id":
+    target = receiver(who)
+    if target.id_type == "chat_id":
         raise InvalidRequestError(
-            f"{what} must be a person, got the chat {found.id}. Next: pass an open_id (ou_…)."
+            f"{what} must be a person, got the chat {target.id}. Next: pass an open_id (ou_…)."
         )
     return (
-        found
-        if found.id_type in ("open_id", "user_id")
-        else Receiver((yield from _open_id(found)), "open_id")
+        target
+        if target.id_type in ("open_id", "user_id")
+        else Receiver((yield from _open_id(target)), "open_id")
     )
 
 
@@ -128,17 +128,17 @@ def open_id_of(who: str, what: str) -> Procedure[str]:
     return (yield from _open_id((yield from person(who, what))))
 
 
-def _open_id(found: Receiver) -> Procedure[str]:
-    open_id: str | None = found.id
-    if found.id_type in ("email", "mobile"):
-        open_id = yield from contact.get_id(found.id)
-    elif found.id_type in ("union_id", "user_id"):
-        kind: contact.UserIdType = "union_id" if found.id_type == "union_id" else "user_id"
-        user = yield from contact.get_user(found.id, user_id_type=kind)
+def _open_id(target: Receiver) -> Procedure[str]:
+    open_id: str | None = target.id
+    if target.id_type in ("email", "mobile"):
+        open_id = yield from contact.get_id(target.id)
+    elif target.id_type in ("union_id", "user_id"):
+        kind: contact.UserIdType = "union_id" if target.id_type == "union_id" else "user_id"
+        user = yield from contact.get_user(target.id, user_id_type=kind)
         open_id = user.get("open_id") if user else None
     if open_id is None:
         raise NotFoundError(
-            f"A person must be a user visible to this app, got {found.id}, whom it does not see. Next: "
+            f"A person must be a user visible to this app, got {target.id}, whom it does not see. Next: "
             "check the id, address or number, and make the person part of the app's availability in the "
             "developer console.",
             code=_NO_RECEIVER,

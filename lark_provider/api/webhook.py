@@ -88,26 +88,26 @@ def send(
         raise InvalidRequestError(
             f"title must be given with post only, got {msg_type}. Next: put it into the content."
         )
-    made: Mapping[str, Any]
+    payload: Mapping[str, Any]
     match msg_type:
         case "text":
             words = content.get("text") if isinstance(content, Mapping) else content
-            made = {**(content if isinstance(content, Mapping) else {}), **text_content(words, mentions)}
+            payload = {**(content if isinstance(content, Mapping) else {}), **text_content(words, mentions)}
         case "post":
-            made = {"post": _post(content, title, mentions)}
+            payload = {"post": _post(content, title, mentions)}
         case "interactive":
-            made = orjson.loads(card_content(content, mentions=mentions, max_bytes=MAX_BODY_BYTES))
+            payload = orjson.loads(card_content(content, mentions=mentions, max_bytes=MAX_BODY_BYTES))
         case "image":
-            made = _wrap(content, "image_key")
+            payload = _wrap(content, "image_key")
         case "share_chat":
-            made = _wrap(content, "share_chat_id")
+            payload = _wrap(content, "share_chat_id")
         case _:
             raise unknown_choice("msg_type of a custom bot", msg_type, get_args(WebhookMessageType))
     if mentions and msg_type in {"image", "share_chat"}:
         raise InvalidRequestError(f"mentions must not be given with {msg_type}. Next: leave them out.")
     webhook: Webhook = yield NeedWebhook()
     timestamp: float = yield Now()
-    return (yield from _send(message(webhook, msg_type, made, timestamp)))
+    return (yield from _send(message(webhook, msg_type, payload, timestamp)))
 
 
 def send_text(content: str, *, mentions: Sequence[str] = ()) -> Procedure[Accepted]:
@@ -206,8 +206,8 @@ def _post(content: Mapping[str, Any] | str, title: str, mentions: Sequence[str])
 def _wrap(content: Mapping[str, Any] | str, name: str) -> Mapping[str, Any]:
     if isinstance(content, str) and content.strip():
         return {name: content.strip()}
-    found = content.get(name) if isinstance(content, Mapping) else None
-    if isinstance(content, Mapping) and isinstance(found, str) and found:
+    value = content.get(name) if isinstance(content, Mapping) else None
+    if isinstance(content, Mapping) and isinstance(value, str) and value:
         return content
     raise InvalidRequestError(
         f"content must be the {name} or an object with it, got {content!r:.80}. Next: pass the {name}."

@@ -125,7 +125,7 @@ class AirflowApi:
             AirflowRefusedError: As for `get`.
             AirflowUnavailableError: As for `get`.
         """
-        return [one async for page in self.each_page(path, key, params) for one in page]
+        return [entry async for page in self.each_page(path, key, params) for entry in page]
 
     async def each_page(
         self, path: str, key: str, params: Params
@@ -147,17 +147,17 @@ class AirflowApi:
         total = min(int(first.get("total_entries") or 0), PAGE * _MOST_PAGES)
         step = len(items)  # Airflow's own limit may be lower.
         offsets = range(step, total, step) if step else ()
-        asked = [
+        requests = [
             asyncio.ensure_future(self.get(path, {**params, "limit": PAGE, "offset": offset}))
             for offset in offsets
         ]
         try:
-            for one in asked:
-                yield ((await one) or {}).get(key, ())
+            for request in requests:
+                yield ((await request) or {}).get(key, ())
         finally:
-            for one in asked:
-                one.cancel()
-            await asyncio.gather(*asked, return_exceptions=True)
+            for request in requests:
+                request.cancel()
+            await asyncio.gather(*requests, return_exceptions=True)
 
     async def deliver(
         self, body: bytes, headers: Mapping[str, str], path: str = CLICK_PATH
@@ -176,8 +176,8 @@ class AirflowApi:
             AirflowUnavailableError: Airflow was not reached.
         """
         async with self._clicks:
-            given = {"Content-Type": "application/json", **headers}
-            status, answer = await self._request("POST", path, content=body, headers=given)
+            all_headers = {"Content-Type": "application/json", **headers}
+            status, answer = await self._request("POST", path, content=body, headers=all_headers)
         return status, answer if isinstance(answer, dict) else {}
 
     async def close(self) -> None:
@@ -192,8 +192,8 @@ class AirflowApi:
             method, path, params=params, headers={"Authorization": f"Bearer {token}"}
         )
 
-    async def _available(self, method: str, path: str, **given: Any) -> tuple[int, Any]:
-        status, answer = await self._request(method, path, **given)
+    async def _available(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+        status, answer = await self._request(method, path, **options)
         if status == _TOO_MANY or status >= _SERVER_ERROR:
             raise AirflowUnavailableError(
                 f"Airflow answered {method} {path} with status {status}: {_detail(answer)}. Next: look in "
@@ -201,11 +201,11 @@ class AirflowApi:
             )
         return status, answer
 
-    async def _request(self, method: str, path: str, **given: Any) -> tuple[int, Any]:
+    async def _request(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._client.request(method, self._url + path, **given)
+                response = await self._client.request(method, self._url + path, **options)
         except (self._library.HTTPError, TimeoutError, OSError) as error:
             measured.AIRFLOW_ERRORS.add()
             raise AirflowUnavailableError(
@@ -228,5 +228,5 @@ def _names_resource(answer: Any) -> bool:
 
 
 def _detail(answer: Any) -> str:
-    found = answer.get("detail") if isinstance(answer, dict) else None
-    return " ".join(str(found or "no reason").split())[:200].rstrip(".")
+    detail = answer.get("detail") if isinstance(answer, dict) else None
+    return " ".join(str(detail or "no reason").split())[:200].rstrip(".")

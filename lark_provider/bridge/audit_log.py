@@ -53,7 +53,7 @@ class AuditLog:
         if not rows:
             return 0
         answered = await threads.run(lambda: self._store.answered_since(2 * seconds))
-        places = {_place(one.question): ti_id for ti_id, one in answered.items()}
+        places = {_place(record.question): ti_id for ti_id, record in answered.items()}
         count = 0
         for row in rows:
             place = (row["dag_id"], row["run_id"], row["task_id"], row["map_index"], row["try_number"])
@@ -86,14 +86,14 @@ class AuditLog:
         if not self._can_read:
             return []
         try:
-            found = await self._api.get("/eventLogs", {**params, "limit": 100}) or {}
+            page = await self._api.get("/eventLogs", {**params, "limit": 100}) or {}
         except AirflowRefusedError as error:
             if not error.is_forbidden:
                 raise  # As when its token was revoked, which passes.
             self._can_read = False
             logger.warning("Airflow's audit log cannot be read", extra={"error": str(error)})
             return []
-        return list(found.get("event_logs", ()))
+        return list(page.get("event_logs", ()))
 
 
 def _place(question: HitlQuestion) -> tuple[Any, ...]:

@@ -122,7 +122,7 @@ class QuestionCardSender:
         return len(claimed) == _MOST
 
     def _open(self, recorded: Mapping[str, RecordedQuestion], *, only_with_cards: bool = False) -> int:
-        cards = self._recipients.cards(one.question for one in recorded.values())
+        cards = self._recipients.cards(record.question for record in recorded.values())
         if only_with_cards:
             cards = {ti_id: some for ti_id, some in cards.items() if some}
         return self._questions.open(cards) if cards else 0

@@ -76,37 +76,37 @@ class ClickDelivery:
         Raises:
             StorageError: The database cannot be used.
         """
-        found = await threads.run(lambda: self._store.claim(_AT_ONCE, _LEASE_SECONDS))
-        return sum(await asyncio.gather(*(self._one(click) for click in found)))
+        clicks = await threads.run(lambda: self._store.claim(_AT_ONCE, _LEASE_SECONDS))
+        return sum(await asyncio.gather(*(self._one(click) for click in clicks)))
 
-    async def _one(self, found: FoundClick) -> bool:
-        app_id = found.click.app_id
-        if found.age > GIVE_UP_SECONDS:
-            await threads.run(lambda: self._finish(found, _UNAVAILABLE, _LOST, "given_up"))
-            logger.error("Click given up", extra=_log_fields(found))
+    async def _one(self, queued: FoundClick) -> bool:
+        app_id = queued.click.app_id
+        if queued.age > GIVE_UP_SECONDS:
+            await threads.run(lambda: self._finish(queued, _UNAVAILABLE, _LOST, "given_up"))
+            logger.error("Click given up", extra=_log_fields(queued))
             measured.BRIDGE_CLICKS.add("given_up")
             return True
         try:
-            status, result = await self.deliver(found)
+            status, result = await self.deliver(queued)
         except AirflowUnavailableError as error:
-            await self._postpone(found, str(error))
+            await self._postpone(queued, str(error))
             return False
         if result is None or status not in FINAL:
             outcome = "no result" if result is None else result.outcome
-            await self._postpone(found, f"status {status}: {outcome}", is_wrong=status == _UNPROVEN)
+            await self._postpone(queued, f"status {status}: {outcome}", is_wrong=status == _UNPROVEN)
             return False
-        self.results.put((app_id, found.event_id), result)
-        if await threads.run(lambda: self._finish(found, status, result, "done")):
-            logger.debug("Click applied", extra=_log_fields(found) | {"outcome": result.outcome})
+        self.results.put((app_id, queued.event_id), result)
+        if await threads.run(lambda: self._finish(queued, status, result, "done")):
+            logger.debug("Click applied", extra=_log_fields(queued) | {"outcome": result.outcome})
         measured.BRIDGE_CLICKS.add(result.outcome if result.outcome in measured.BRIDGE_OUTCOMES else "other")
-        measured.BRIDGE_CLICK_SECONDS.observe(found.age)
+        measured.BRIDGE_CLICK_SECONDS.observe(queued.age)
         return True
 
-    async def deliver(self, found: FoundClick) -> tuple[int, ClickResult | None]:
+    async def deliver(self, queued: FoundClick) -> tuple[int, ClickResult | None]:
         """Deliver a click once.
 
         Args:
-            found: The click.
+            queued: The click.
 
         Returns:
             Status and result; no result if the answer is not the plugin's, as that of a proxy.
@@ -115,25 +115,25 @@ class ClickDelivery:
             AirflowUnavailableError: Airflow was not reached.
         """
         # The row's id and not the click's own: with it the plugin records the result.
-        body = replace(DeliveredClick.of(found.click), event_id=found.event_id).body()
+        body = replace(DeliveredClick.of(queued.click), event_id=queued.event_id).body()
         if len(body) > LARGEST_BODY:
-            return _INVALID, replace(_TOO_LARGE, open_id=found.click.operator.open_id)
-        headers = self._secrets.headers("POST", CLICK_PATH, int(time.time()), found.event_id, body)
+            return _INVALID, replace(_TOO_LARGE, open_id=queued.click.operator.open_id)
+        headers = self._secrets.headers("POST", CLICK_PATH, int(time.time()), queued.event_id, body)
         status, answer = await self._api.deliver(body, headers)
         try:
             return status, read_result(orjson.dumps(answer).decode())
         except ValueError:
             return status, None
 
-    def _finish(self, found: FoundClick, status: int, result: ClickResult, state: str) -> bool:
+    def _finish(self, queued: FoundClick, status: int, result: ClickResult, state: str) -> bool:
         recorded: dict[str, Any] = orjson.loads(result.dump(for_record=True))
-        return self._store.finish(found.click.app_id, found.event_id, status, recorded, state)
+        return self._store.finish(queued.click.app_id, queued.event_id, status, recorded, state)
 
-    async def _postpone(self, found: FoundClick, reason: str, *, is_wrong: bool = False) -> None:
-        await threads.run(lambda: self._store.postpone(found.click.app_id, found.event_id, found.attempts))
+    async def _postpone(self, queued: FoundClick, reason: str, *, is_wrong: bool = False) -> None:
+        await threads.run(lambda: self._store.postpone(queued.click.app_id, queued.event_id, queued.attempts))
 
         def log(suppressed: int) -> None:
-            fields = _log_fields(found) | {"reason": reason, "suppressed": suppressed}
+            fields = _log_fields(queued) | {"reason": reason, "suppressed": suppressed}
             if is_wrong:
                 logger.error("Click not proven to Airflow's plugin; check LARK_BRIDGE_SECRET", extra=fields)
             else:
@@ -142,5 +142,5 @@ class ClickDelivery:
         self._warnings.note(("click", reason[:40]), log, overflow="click")
 
 
-def _log_fields(found: FoundClick) -> dict[str, Any]:
-    return {"app_id": found.click.app_id, "event_id": found.event_id, "attempts": found.attempts}
+def _log_fields(queued: FoundClick) -> dict[str, Any]:
+    return {"app_id": queued.click.app_id, "event_id": queued.event_id, "attempts": queued.attempts}

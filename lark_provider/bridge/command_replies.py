@@ -48,15 +48,15 @@ class CommandReplies:
             LarkError: Lark cannot be asked.
         """
         if app_id not in self._bots:
-            found = await self._apps.client(app_id).bot.info()
-            self._bots[app_id] = str(found.data["bot"]["open_id"])
+            response = await self._apps.client(app_id).bot.info()
+            self._bots[app_id] = str(response.data["bot"]["open_id"])
         return self._bots[app_id]
 
     async def work(self) -> bool:
         """Send the answers that are due, and return whether there were any."""
-        found = await threads.run(lambda: self._store.claim(("decided", "ended"), _MOST, _LEASE_SECONDS))
-        await asyncio.gather(*(self._one(claimed) for claimed in found))
-        return bool(found)
+        commands = await threads.run(lambda: self._store.claim(("decided", "ended"), _MOST, _LEASE_SECONDS))
+        await asyncio.gather(*(self._one(claimed) for claimed in commands))
+        return bool(commands)
 
     async def send_link(self, claimed: ClaimedCommand, url: str) -> None:
         """Send a person the link to link themselves; no one else gets it, since its holder acts for them.

@@ -66,7 +66,7 @@ def format_help(rules: Iterable[CommandRule], language: str) -> str:
             names += f" (tag: {', '.join(rule.tags)})"
         for act in ("run", "status", "runs"):
             if act in rule.acts:
-                arguments = "".join(f" [{one}]" for one in rule.arguments) if act == "run" else ""
+                arguments = "".join(f" [{name}]" for name in rule.arguments) if act == "run" else ""
                 lines[f"/{act} {names}{arguments}"] = None
     return "\n".join([format_text("help", language), *lines]) if lines else format_text("nothing", language)
 

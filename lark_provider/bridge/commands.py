@@ -89,9 +89,9 @@ class ChatCommandWork:
 
     async def work(self) -> bool:
         """Decide the commands that are due, and return whether there were any."""
-        found = await threads.run(lambda: self._store.claim(("due",), _MOST, _LEASE_SECONDS))
-        await asyncio.gather(*(self._one(claimed) for claimed in found))
-        return bool(found)
+        commands = await threads.run(lambda: self._store.claim(("due",), _MOST, _LEASE_SECONDS))
+        await asyncio.gather(*(self._one(claimed) for claimed in commands))
+        return bool(commands)
 
     async def _one(self, claimed: ClaimedCommand) -> None:
         try:
@@ -219,8 +219,8 @@ class ChatCommandWork:
 
     async def watch(self) -> bool:
         """Look at the runs that commands started, and return whether one has ended."""
-        found = await threads.run(lambda: self._store.claim(("running",), _MOST_WATCHED, _LEASE_SECONDS))
-        return any(await asyncio.gather(*(self._watch(claimed) for claimed in found)))
+        commands = await threads.run(lambda: self._store.claim(("running",), _MOST_WATCHED, _LEASE_SECONDS))
+        return any(await asyncio.gather(*(self._watch(claimed) for claimed in commands)))
 
     async def _watch(self, claimed: ClaimedCommand) -> bool:
         dag_id, run_id = claimed.dag_id or "", claimed.run_id or ""

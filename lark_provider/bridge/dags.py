@@ -36,13 +36,16 @@ class Dags:
             LarkError: Airflow cannot be used.
         """
         now = time.monotonic()
-        unknown = [one for one in dag_ids if one not in self._known or self._known[one][0] < now]
+        unknown = [dag_id for dag_id in dag_ids if dag_id not in self._known or self._known[dag_id][0] < now]
         if len(unknown) > _FEW:
             listed = await self._api.pages("/dags", "dags", {"order_by": "dag_id", "exclude_stale": "false"})
-            self._known |= {one["dag_id"]: (now + _SECONDS, reading.dag(one)) for one in listed}
+            self._known |= {entry["dag_id"]: (now + _SECONDS, reading.dag(entry)) for entry in listed}
         else:
-            found = await asyncio.gather(*(self._api.get(f"/dags/{quote(one, safe='')}") for one in unknown))
+            entries = await asyncio.gather(
+                *(self._api.get(f"/dags/{quote(dag_id, safe='')}") for dag_id in unknown)
+            )
             self._known |= {
-                dag_id: (now + _SECONDS, reading.dag(one)) for dag_id, one in zip(unknown, found, strict=True)
+                dag_id: (now + _SECONDS, reading.dag(entry))
+                for dag_id, entry in zip(unknown, entries, strict=True)
             }
-        return {one: self._known[one][1] if one in self._known else Dag() for one in dag_ids}
+        return {dag_id: self._known[dag_id][1] if dag_id in self._known else Dag() for dag_id in dag_ids}

@@ -34,7 +34,7 @@ class Period(NamedTuple):
     end: datetime
 
 
-class Run(NamedTuple):
+class FinishedRun(NamedTuple):
     """A DAG run that has ended.
 
     Attributes:
@@ -66,21 +66,21 @@ def latest(at: time, timezone: str, now: datetime) -> Period:
     return Period(day, moment_of(day - timedelta(days=1), at, timezone), moment_of(day, at, timezone))
 
 
-def parse_run(found: Mapping[str, Any]) -> Run:
+def parse_run(entry: Mapping[str, Any]) -> FinishedRun:
     """Read an entry of `/dagRuns` that has ended."""
-    begin, end = _moment(found.get("start_date")), _moment(found.get("end_date"))
+    begin, end = _moment(entry.get("start_date")), _moment(entry.get("end_date"))
     seconds = None if begin is None or end is None else (end - begin).total_seconds()
-    is_failed = str(found["state"]) == "failed"
-    return Run(
-        found["dag_id"], found["dag_run_id"], is_failed, end or datetime.min.replace(tzinfo=UTC), seconds
+    is_failed = str(entry["state"]) == "failed"
+    return FinishedRun(
+        entry["dag_id"], entry["dag_run_id"], is_failed, end or datetime.min.replace(tzinfo=UTC), seconds
     )
 
 
 def _moment(text: Any) -> datetime | None:
     if not text:
         return None
-    found = datetime.fromisoformat(str(text))
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    moment = datetime.fromisoformat(str(text))
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def is_of(routes: Routes, route: Route, dag_id: str, of_dag: Dag, team: str | None) -> bool:
@@ -93,18 +93,18 @@ def is_of(routes: Routes, route: Route, dag_id: str, of_dag: Dag, team: str | No
         of_dag: Its tags and owners.
         team: Of the DAG, in a multi-team Airflow.
     """
-    for one in routes.routes:
-        own = replace(one, tasks=()) if one is route else one
-        if "failures" in one.what and own.matches(dag_id, "", of_dag.tags, of_dag.owners, team):
-            if one is route:
+    for candidate in routes.routes:
+        own = replace(candidate, tasks=()) if candidate is route else candidate
+        if "failures" in candidate.what and own.matches(dag_id, "", of_dag.tags, of_dag.owners, team):
+            if candidate is route:
                 return True
-            if one.is_final or one.mute:
+            if candidate.is_final or candidate.mute:
                 return False
     return False
 
 
 def digest(
-    name: str, period: Period, runs: Iterable[Run], open_dags: Iterable[str], url: str, timezone: str
+    name: str, period: Period, runs: Iterable[FinishedRun], open_dags: Iterable[str], url: str, timezone: str
 ) -> Digest:
     """Return what a digest says.
 
@@ -116,28 +116,28 @@ def digest(
         url: Airflow's, for links.
         timezone: In which it shows times.
     """
-    within = {(one.dag_id, one.run_id): one for one in runs if period.begin <= one.end < period.end}
-    found = sorted(within.values(), key=lambda one: (one.end, one.dag_id, one.run_id))
-    failed = Counter(one.dag_id for one in found if one.failed)
-    last = {one.dag_id: one for one in found}
-    broken = {dag_id for dag_id, one in last.items() if one.failed}
-    broken |= {one for one in open_dags if one not in last}
+    within = {(run.dag_id, run.run_id): run for run in runs if period.begin <= run.end < period.end}
+    ordered = sorted(within.values(), key=lambda run: (run.end, run.dag_id, run.run_id))
+    failed = Counter(run.dag_id for run in ordered if run.failed)
+    last = {run.dag_id: run for run in ordered}
+    broken = {dag_id for dag_id, run in last.items() if run.failed}
+    broken |= {dag_id for dag_id in open_dags if dag_id not in last}
     return Digest(
         name,
         period.begin,
         period.end,
         timezone,
-        len(found),
-        tuple(sorted(failed.items(), key=lambda one: (-one[1], one[0]))),
-        _slowest(found, url),
+        len(ordered),
+        tuple(sorted(failed.items(), key=lambda pair: (-pair[1], pair[0]))),
+        _slowest(ordered, url),
         tuple(sorted(broken)),
     )
 
 
-def _slowest(runs: Sequence[Run], url: str) -> tuple[SlowRun, ...]:
-    timed = [one for one in runs if one.seconds is not None]
-    ranked = sorted(timed, key=lambda one: (-(one.seconds or 0.0), one.dag_id, one.run_id))[:_SLOWEST]
+def _slowest(runs: Sequence[FinishedRun], url: str) -> tuple[SlowRun, ...]:
+    timed = [run for run in runs if run.seconds is not None]
+    ranked = sorted(timed, key=lambda run: (-(run.seconds or 0.0), run.dag_id, run.run_id))[:_SLOWEST]
     return tuple(
-        SlowRun(one.dag_id, one.run_id, one.seconds or 0.0, run_url(one.dag_id, one.run_id, url))
-        for one in ranked
+        SlowRun(run.dag_id, run.run_id, run.seconds or 0.0, run_url(run.dag_id, run.run_id, url))
+        for run in ranked
     )

@@ -16,7 +16,7 @@ from lark_provider.api.routes.model import Route, Routes
 from lark_provider.bridge import digest_reading as reading
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.dags import Dags
-from lark_provider.bridge.digest_reading import Period, Run
+from lark_provider.bridge.digest_reading import FinishedRun, Period
 from lark_provider.bridge.incident_apps import IncidentApps
 from lark_provider.bridge.routes import RoutesFile
 from lark_provider.outbox import outgoing
@@ -73,7 +73,7 @@ class DigestSender:
                 self._seen.add((route.name, period.day))
             elif now - period.end > reading.LATEST:
                 await self._skip(route, period)
-            elif any([await self._apps.find(one.app_id) for one in route.receivers]):
+            elif any([await self._apps.find(receiver.app_id) for receiver in route.receivers]):
                 by_period[period.begin, period.end].append((route, period))
         for (begin, end), some in by_period.items():
             runs = await self._runs(begin, end)
@@ -91,25 +91,27 @@ class DigestSender:
             logger.info("Digest skipped; its time was over two hours ago", extra=extra)
         self._seen.add((route.name, period.day))
 
-    async def _runs(self, begin: datetime, end: datetime) -> list[Run]:
+    async def _runs(self, begin: datetime, end: datetime) -> list[FinishedRun]:
         params = {
             "state": ("success", "failed"), "order_by": "id",
             "end_date_gte": begin.isoformat(), "end_date_lte": end.isoformat(),
         }  # fmt: skip
-        return [reading.parse_run(one) for one in await self._api.pages(_RUNS, "dag_runs", params)]
+        return [reading.parse_run(entry) for entry in await self._api.pages(_RUNS, "dag_runs", params)]
 
-    async def _record(self, routes: Routes, route: Route, period: Period, runs: Sequence[Run]) -> None:
-        receivers = [one.receiver for one in route.receivers]
+    async def _record(
+        self, routes: Routes, route: Route, period: Period, runs: Sequence[FinishedRun]
+    ) -> None:
+        receivers = [receiver.receiver for receiver in route.receivers]
         open_ = await threads.run(lambda: self._digests.open_dags(receivers))
-        dags = await self._dags.get({one.dag_id for one in runs} | open_)
+        dags = await self._dags.get({run.dag_id for run in runs} | open_)
         own = {
             dag_id
             for dag_id, of_dag in dags.items()
             if reading.is_of(routes, route, dag_id, of_dag, self._routes.team)
         }
-        mine = [one for one in runs if one.dag_id in own]
-        found = reading.digest(route.name, period, mine, open_ & own, self._url, route.timezone)
-        entries = await self._entries(route, period, found)
+        mine = [run for run in runs if run.dag_id in own]
+        digest = reading.digest(route.name, period, mine, open_ & own, self._url, route.timezone)
+        entries = await self._entries(route, period, digest)
         if not entries:
             return
         record = partial(self._digests.record, route.name, period.day, "recorded", entries)
@@ -117,17 +119,21 @@ class DigestSender:
             measured.BRIDGE_DIGESTS.add("recorded")
         self._seen.add((route.name, period.day))
 
-    async def _entries(self, route: Route, period: Period, found: Digest) -> list[tuple[App, OutboxEntry]]:
+    async def _entries(self, route: Route, period: Period, digest: Digest) -> list[tuple[App, OutboxEntry]]:
         """Return the cards; none if no app that sends them is known here."""
         entries: list[tuple[App, OutboxEntry]] = []
-        for one in route.receivers:
-            app = await self._apps.find(one.app_id)
+        for receiver in route.receivers:
+            app = await self._apps.find(receiver.app_id)
             if app is None:
                 continue
-            content = cards.card(found, one.language)
-            made = outgoing.message(one.receiver, one.receiver_type, "interactive", content, Mentions())
-            names = f"digest\n{self._digests.key(route.name)}\n{period.day}\n{app.app_id}\n{one.receiver}"
+            content = cards.card(digest, receiver.language)
+            message = outgoing.message(
+                receiver.receiver, receiver.receiver_type, "interactive", content, Mentions()
+            )
+            names = (
+                f"digest\n{self._digests.key(route.name)}\n{period.day}\n{app.app_id}\n{receiver.receiver}"
+            )
             row = hashlib.sha256(names.encode("utf-8", "surrogatepass")).hexdigest()
             expires = period.end + reading.LATEST
-            entries.append((app, OutboxEntry(row, one.receiver, made.to_json(), expires_at=expires)))
+            entries.append((app, OutboxEntry(row, receiver.receiver, message.to_json(), expires_at=expires)))
         return entries

@@ -63,18 +63,18 @@ class Escalator:
         Raises:
             StorageError: The database cannot be used.
         """
-        found = await threads.run(lambda: self._waiting.find(STALE, _MOST))
-        for one in found:
-            if self._damaged.get(one.key, float("-inf")) > time.monotonic():
+        escalations = await threads.run(lambda: self._waiting.find(STALE, _MOST))
+        for escalation in escalations:
+            if self._damaged.get(escalation.key, float("-inf")) > time.monotonic():
                 continue
             try:
-                await self._one(one)
+                await self._one(escalation)
             except DecryptionError as error:
-                self._damaged[one.key] = time.monotonic() + _DAMAGED_SECONDS
+                self._damaged[escalation.key] = time.monotonic() + _DAMAGED_SECONDS
                 logger.error(  # noqa: TRY400 - the text says all
-                    "Escalation cannot be read", extra={"incident": one.key, "error": str(error)}
+                    "Escalation cannot be read", extra={"incident": escalation.key, "error": str(error)}
                 )
-        return len(found) == _MOST
+        return len(escalations) == _MOST
 
     async def _one(self, waiting: Waiting) -> None:
         app = await self._apps.find(waiting.app_id)

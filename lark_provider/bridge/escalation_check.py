@@ -35,19 +35,19 @@ def faults(
         LarkError: Lark cannot be asked.
     """
     having = scopes.granted_scopes(client.call("GET", "/application/v6/scopes").data)
-    found: list[str] = []
+    problems: list[str] = []
     for route, receivers in routes:
         if route.escalation is None:
             continue
         where = f"line {route.line}, {route.name}: "
-        found += [where + text for text in _of_scopes(route.escalation, having)]
-        found += [where + text for text in _of_calendar(route.escalation.rota, having)]
-        found += [where + text for text in _of_quota(route.escalation, used_up)]
+        problems += [where + text for text in _of_scopes(route.escalation, having)]
+        problems += [where + text for text in _of_calendar(route.escalation.rota, having)]
+        problems += [where + text for text in _of_quota(route.escalation, used_up)]
         people, texts = _people(client, route.escalation.rota)
-        found += [where + text for text in texts]
-        for one in receivers:
-            found += [where + text for text in _of_receiver(client, one, people)]
-    return list(dict.fromkeys(found))
+        problems += [where + text for text in texts]
+        for receiver in receivers:
+            problems += [where + text for text in _of_receiver(client, receiver, people)]
+    return list(dict.fromkeys(problems))
 
 
 def _of_scopes(escalation: Escalation, having: Collection[str]) -> Iterator[str]:
@@ -72,7 +72,7 @@ def _of_quota(escalation: Escalation, used_up: Mapping[str, datetime]) -> Iterat
 
 def _people(client: LarkServiceClient, rota: Rota) -> tuple[dict[str, str], list[str]]:
     """Return the open_ids of a rota by how it names them, and what is wrong with it."""
-    found: dict[str, str] = {}
+    open_ids: dict[str, str] = {}
     texts = []
     try:
         on_duty = _on_duty(client, rota)
@@ -82,18 +82,18 @@ def _people(client: LarkServiceClient, rota: Rota) -> tuple[dict[str, str], list
     else:
         if not on_duty and not rota.people:
             texts.append("nobody is on duty now, by its rota")
-    for one in dict.fromkeys([*on_duty, *rota.people]):
+    for person in dict.fromkeys([*on_duty, *rota.people]):
         try:
-            is_id = receiver_of(one).id_type == "open_id"
-            open_id = one if is_id else client.contact.get_id(one, max_age=0)
+            is_id = receiver_of(person).id_type == "open_id"
+            open_id = person if is_id else client.contact.get_id(person, max_age=0)
         except LarkError as error:
-            texts.append(f"{one} cannot be looked up: {error}")
+            texts.append(f"{person} cannot be looked up: {error}")
             continue
         if open_id is None:
-            texts.append(f"no user visible to the app is {one}")
+            texts.append(f"no user visible to the app is {person}")
         else:
-            found[one] = open_id
-    return found, texts
+            open_ids[person] = open_id
+    return open_ids, texts
 
 
 def _on_duty(client: LarkServiceClient, rota: Rota) -> list[str]:
@@ -103,12 +103,14 @@ def _on_duty(client: LarkServiceClient, rota: Rota) -> list[str]:
         listed = client.clouddoc.bitable.search_records(
             table.base, table.table, field_names=table.columns, convert=False
         )
-        return [one.id for one in of_records([each.get("fields") or {} for each in listed], table, now)]
+        return [
+            person.id for person in of_records([record.get("fields") or {} for record in listed], table, now)
+        ]
     if (calendar := rota.calendar) is not None:
         events = client.calendar.happening(
             calendar.id, at=now, timezone=rota.timezone, attendees=calendar.person == "attendees"
         )
-        return [one.id for one in of_events(events, calendar)]
+        return [person.id for person in of_events(events, calendar)]
     return []
 
 
@@ -120,7 +122,7 @@ def _of_receiver(client: LarkServiceClient, to: RouteReceiver, people: Mapping[s
         return
     try:
         where = path("/im/v1/chats/{chat_id}/members", chat_id=to.receiver)
-        members = {str(one["member_id"]) for one in client.iterate(items_at(where))}
+        members = {str(member["member_id"]) for member in client.iterate(items_at(where))}
         chat = client.call("GET", path("/im/v1/chats/{chat_id}", chat_id=to.receiver)).data
     except LarkError as error:
         yield f"the members of {to.receiver} cannot be read: {error}"

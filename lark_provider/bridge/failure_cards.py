@@ -116,15 +116,15 @@ class FailureReports:
     def _show(self, app: App, applied: ClickOutcome, result: ClickResult) -> bool:
         """Change the incident. Blocks."""
         incidents = Incidents(self._database, app)
-        found = incidents.find(applied.card)
+        shown = incidents.find(applied.card)
         click = self._clicks.find_click(applied.app_id, applied.event_id)
-        if found is None or click is None:
+        if shown is None or click is None:
             return False
-        muted = _mute_of(click, found.incident)
+        muted = _mute_of(click, shown.incident)
         if muted is not None and result.outcome == "noted":
             task_id, until = muted
             name = result.person or applied.open_id
-            self._mutes.mute(found.place.dag_id, task_id, until, applied.open_id, name)
+            self._mutes.mute(shown.place.dag_id, task_id, until, applied.open_id, name)
         is_changed = False
 
         def change(before: ShownIncident) -> ShownIncident:
@@ -164,5 +164,5 @@ def _mute_of(click: CardClick, incident: Incident) -> tuple[str, datetime] | Non
     """Return which task a click mutes, and until when: from the click on, however late it is processed."""
     if action_of(click.action.value) != "mute":
         return None
-    found = read_mute(click.action.option, incident)
-    return None if found is None else (found[0], click.created_at.astimezone(UTC) + timedelta(hours=found[1]))
+    mute = read_mute(click.action.option, incident)
+    return None if mute is None else (mute[0], click.created_at.astimezone(UTC) + timedelta(hours=mute[1]))

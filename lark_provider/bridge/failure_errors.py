@@ -25,14 +25,14 @@ def by_run(events: Sequence[RunEvent]) -> list[RunEvent]:
     Args:
         events: The failures, from the oldest to the newest.
     """
-    newest = {(one.dag_id, one.run_id): one for one in events}
-    others = [one for one in events if one is not newest[one.dag_id, one.run_id]]
+    newest = {(event.dag_id, event.run_id): event for event in events}
+    others = [event for event in events if event is not newest[event.dag_id, event.run_id]]
     return [*reversed(newest.values()), *reversed(others)]
 
 
 def log_path(event: RunEvent) -> str:
     """Return the path of the log of a failed try, below `/api/v2`."""
-    dag_id, run_id, task_id = (quote(one, safe="") for one in (event.dag_id, event.run_id, event.task_id))
+    dag_id, run_id, task_id = (quote(part, safe="") for part in (event.dag_id, event.run_id, event.task_id))
     return f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{event.try_number}"
 
 
@@ -55,13 +55,13 @@ def with_error(event: RunEvent, log: Mapping[str, Any] | None) -> RunEvent:
 
 
 def _with_detail(event: RunEvent, detail: Mapping[str, Any]) -> RunEvent:
-    frames = [one for one in detail.get("frames") or () if isinstance(one, Mapping)]
-    files = [str(one.get("filename", "")) for one in frames]
+    frames = [frame for frame in detail.get("frames") or () if isinstance(frame, Mapping)]
+    files = [str(frame.get("filename", "")) for frame in frames]
     runner = [number for number, name in enumerate(files) if any(part in name for part in _RUNNER)]
     own = frames[runner[-1] + 1 :] if runner else frames
     lines = [
-        f'  File "{one.get("filename")}", line {one.get("lineno")}, in {one.get("name")}'
-        for one in own or frames
+        f'  File "{frame.get("filename")}", line {frame.get("lineno")}, in {frame.get("name")}'
+        for frame in own or frames
     ]
     kind, text = str(detail.get("exc_type") or ""), redact(str(detail.get("exc_value") or "")[:_MAX_ERROR])
     trace = "\n".join(["Traceback (most recent call last):", *lines, f"{kind}: {text}"])
@@ -75,14 +75,14 @@ def unread(shown: ShownIncident, url: str) -> tuple[RunEvent, ...]:
         shown: The incident.
         url: Airflow's, for links: another Airflow's failures are not returned.
     """
-    failed = [one for one in shown.incident.failures if not one.recovered]
-    listed = {one.ti_id for one in failed[:MAX_LISTED]} | {shown.event.ti_id}
-    found = [
-        _event(one, shown)
-        for one in failed
-        if one.ti_id in listed - {""} and not one.error and one.log_url.startswith(f"{url}/dags/")
+    failed = [failure for failure in shown.incident.failures if not failure.recovered]
+    listed = {failure.ti_id for failure in failed[:MAX_LISTED]} | {shown.event.ti_id}
+    events = [
+        _event(failure, shown)
+        for failure in failed
+        if failure.ti_id in listed - {""} and not failure.error and failure.log_url.startswith(f"{url}/dags/")
     ]
-    return tuple(sorted(found, key=lambda one: one.ti_id != shown.event.ti_id))
+    return tuple(sorted(events, key=lambda event: event.ti_id != shown.event.ti_id))
 
 
 def _event(failed: Failure, shown: ShownIncident) -> RunEvent:
@@ -111,10 +111,14 @@ def quoting(before: ShownIncident, read: Mapping[str, RunEvent]) -> ShownInciden
     if before.incident.over:
         return None
     failures = tuple(
-        replace(one, error=error_line(read[one.ti_id])) if one.ti_id in read and not one.error else one
-        for one in before.incident.failures
+        replace(failure, error=error_line(read[failure.ti_id]))
+        if failure.ti_id in read and not failure.error
+        else failure
+        for failure in before.incident.failures
     )
-    event, found = before.event, read.get(before.event.ti_id)
-    if found is not None and not event.error:
-        event = replace(event, error_type=found.error_type, error=found.error, traceback=found.traceback)
+    event, explained = before.event, read.get(before.event.ti_id)
+    if explained is not None and not event.error:
+        event = replace(
+            event, error_type=explained.error_type, error=explained.error, traceback=explained.traceback
+        )
     return replace(before, incident=replace(before.incident, failures=failures), event=event)

@@ -79,15 +79,15 @@ class FailureLogs:
             StorageError: The database cannot be used.
         """
         self._seconds, self._incidents = SECONDS, incidents
-        for gone in self._recorded.keys() - {one.key for one in incidents}:
+        for gone in self._recorded.keys() - {current.key for current in incidents}:
             del self._recorded[gone]
-        for one in incidents:
-            known = self._recorded.get(one.key)
-            if one.changed_ago > LATEST_SECONDS:
+        for incident in incidents:
+            known = self._recorded.get(incident.key)
+            if incident.changed_ago > LATEST_SECONDS:
                 for event in () if known is None else self._remaining(known):
                     self._give_up(event, f"the card has not changed for {LATEST_SECONDS / 3600:g} h")
-            elif known is None or known.version != one.version:
-                self._recorded[one.key] = await self._look(one)
+            elif known is None or known.version != incident.version:
+                self._recorded[incident.key] = await self._look(incident)
 
     async def add_errors(self, events: Sequence[RunEvent]) -> dict[str, RunEvent]:
         """Return failures with their errors, by task instance, as many as there is time for.
@@ -96,14 +96,16 @@ class FailureLogs:
             events: The failures, from the oldest to the newest. After a restart some are recorded already:
                 these are left to `catch_up`.
         """
-        recorded = frozenset().union(*(one.ti_ids for one in self._recorded.values()))
+        recorded = frozenset().union(*(known.ti_ids for known in self._recorded.values()))
         refusal = self._refusal
-        found = await self._read(errors.by_run([one for one in events if one.ti_id not in recorded]))
+        explained = await self._read(
+            errors.by_run([event for event in events if event.ti_id not in recorded])
+        )
         if self._refusal and not refusal:
             logger.warning(
                 "Task logs not readable; failures have no error text", extra={"error": self._refusal}
             )
-        return found
+        return explained
 
     async def catch_up(self) -> None:
         """Read logs of failures that were recorded without an error, and add what is found to the cards.
@@ -115,32 +117,32 @@ class FailureLogs:
         """
         waiting = [
             ((rank > 0 or recorded.quotes, age, rank), event)
-            for age, one in enumerate(self._incidents)
-            if (recorded := self._recorded.get(one.key)) is not None
+            for age, current in enumerate(self._incidents)
+            if (recorded := self._recorded.get(current.key)) is not None
             for rank, event in enumerate(self._remaining(recorded))
         ]
         # A run has an incident for each receiver; its logs are read once.
-        wanted = {event.ti_id: event for _order, event in sorted(waiting, key=lambda one: one[0])}
-        found = await self._read(wanted.values())
-        for one in self._incidents:
-            recorded = self._recorded.get(one.key)
-            if recorded is not None and any(event.ti_id in found for event in recorded.unread):
-                await self._quote(one, found)
+        wanted = {event.ti_id: event for _order, event in sorted(waiting, key=lambda pair: pair[0])}
+        explained = await self._read(wanted.values())
+        for incident in self._incidents:
+            recorded = self._recorded.get(incident.key)
+            if recorded is not None and any(event.ti_id in explained for event in recorded.unread):
+                await self._quote(incident, explained)
 
-    async def _look(self, one: OpenIncident) -> _Recorded:
-        app = await self._apps.look_up(one.run.app_id)
+    async def _look(self, incident: OpenIncident) -> _Recorded:
+        app = await self._apps.look_up(incident.run.app_id)
         shown: ShownIncident | None = None
         if app is not None:
-            find = partial(Incidents(self._apps.database, app).find, one.key)
-            shown = await self._apps.change(one.run.dag_id, one.run.run_id, find)
+            find = partial(Incidents(self._apps.database, app).find, incident.key)
+            shown = await self._apps.change(incident.run.dag_id, incident.run.run_id, find)
         if shown is None:
-            return _Recorded(one.version)
+            return _Recorded(incident.version)
         failures = shown.incident.failures
         # What only a task's own notification has recorded is still to be told to the receivers of routes.
-        told = failures if shown.incident.has_actions else ()
+        reported = failures if shown.incident.has_actions else ()
         return _Recorded(
             shown.incident.version,
-            frozenset(failure.ti_id for failure in told),
+            frozenset(failure.ti_id for failure in reported),
             any(failure.error for failure in failures),
             errors.unread(shown, self._url),
         )
@@ -150,7 +152,7 @@ class FailureLogs:
 
     async def _read(self, events: Iterable[RunEvent]) -> dict[str, RunEvent]:
         """Read as many logs as there is time for, and return failures with their errors."""
-        found: dict[str, RunEvent] = {}
+        failures: dict[str, RunEvent] = {}
         loop = asyncio.get_running_loop()
         began = loop.time()
 
@@ -158,11 +160,11 @@ class FailureLogs:
             if loop.time() < began + self._seconds:
                 explained = await self._explain(event)
                 if explained is not None:
-                    found[event.ti_id] = explained
+                    failures[event.ti_id] = explained
 
         await map_few(read, events, AT_ONCE)
         self._seconds -= loop.time() - began
-        return found
+        return failures
 
     async def _explain(self, event: RunEvent) -> RunEvent | None:
         """Return a failure with the error of its log; None if it has none, or cannot be read now."""
@@ -193,9 +195,11 @@ class FailureLogs:
         fields = {"dag_id": event.dag_id, "run_id": event.run_id, "task": event.label, "reason": reason}
         logger.info("Error of a failed task unknown; its card has no error text", extra=fields)
 
-    async def _quote(self, one: OpenIncident, found: Mapping[str, RunEvent]) -> None:
-        app = await self._apps.look_up(one.run.app_id)
+    async def _quote(self, incident: OpenIncident, explained: Mapping[str, RunEvent]) -> None:
+        app = await self._apps.look_up(incident.run.app_id)
         if app is not None:
             change = Incidents(self._apps.database, app).change
-            work = partial(change, one.key, lambda before: errors.quoting(before, found), outgoing.card)
-            await self._apps.change(one.run.dag_id, one.run.run_id, work)
+            work = partial(
+                change, incident.key, lambda before: errors.quoting(before, explained), outgoing.card
+            )
+            await self._apps.change(incident.run.dag_id, incident.run.run_id, work)

@@ -34,10 +34,10 @@ class EndedRun(NamedTuple):
     at: str
 
 
-def parse_run(found: Mapping[str, Any]) -> EndedRun:
+def parse_run(entry: Mapping[str, Any]) -> EndedRun:
     """Read an entry of `/dagRuns`."""
     return EndedRun(
-        found["dag_id"], found["dag_run_id"], str(found["state"]), str(found.get("end_date") or "")
+        entry["dag_id"], entry["dag_run_id"], str(entry["state"]), str(entry.get("end_date") or "")
     )
 
 
@@ -101,11 +101,11 @@ def with_failures(before: Incident, events: Iterable[RunEvent], timezone: str) -
         events: The failures.
         timezone: Of times on its card, if it has no buttons yet.
     """
-    found = before
+    incident = before
     for event in events:
-        if not any(one.ti_id == event.ti_id for one in found.failures):
-            found = after(found, event, {}) or found
-    return with_actions(found, timezone)
+        if not any(failed.ti_id == event.ti_id for failed in incident.failures):
+            incident = after(incident, event, {}) or incident
+    return with_actions(incident, timezone)
 
 
 def with_actions(before: Incident, timezone: str) -> Incident:
@@ -152,23 +152,23 @@ def apply_run_end(
     Returns:
         None if nothing has recovered.
     """
-    states = {_label(one): str(one["state"]) for one in instances}
-    found = after_run(before, states, succeeded=run_state == "success")
-    if found == before:
+    states = {_label(ti): str(ti["state"]) for ti in instances}
+    incident = after_run(before, states, succeeded=run_state == "success")
+    if incident == before:
         return None
-    found = list_again(found, [_parse_failure(one, url) for one in instances if one["state"] == "failed"])
-    old = {one.label for one in before.failures if one.recovered}
-    now = [one for one in found.failures if one.recovered and one.label not in old]
+    incident = list_again(incident, [_parse_failure(ti, url) for ti in instances if ti["state"] == "failed"])
+    old = {failed.label for failed in before.failures if failed.recovered}
+    now = [failed for failed in incident.failures if failed.recovered and failed.label not in old]
     last = now[-1] if now else Failure("")
     event = RunEvent(
-        "dag_success" if found.over and run_state == "success" else "success",
+        "dag_success" if incident.over and run_state == "success" else "success",
         dag_id,
         run_id,
         last.task_id or last.label,
         last.map_index if last.task_id else -1,
         run_url=run_url(dag_id, run_id, url),
     )
-    return found, event
+    return incident, event
 
 
 def _parse_failure(ti: Mapping[str, Any], url: str) -> Failure:

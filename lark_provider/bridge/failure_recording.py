@@ -36,18 +36,18 @@ class FailureRecorder:
     def __init__(self, apps: IncidentApps, routes: RoutesFile, url: str) -> None:
         self._apps, self._routes, self._url = apps, routes, url
 
-    async def record(self, told: Sequence[tuple[RunEvent, Sequence[RouteReceiver]]]) -> None:
+    async def record(self, failures: Sequence[tuple[RunEvent, Sequence[RouteReceiver]]]) -> None:
         """Record failures by run and receiver: each card changes once, however many failures are new.
 
         Args:
-            told: The failures, from the oldest to the newest, each with its receivers.
+            failures: The failures, from the oldest to the newest, each with its receivers.
 
         Raises:
             StorageError: The database cannot be used.
         """
         by_run: dict[tuple[str, str], list[RunEvent]] = defaultdict(list)
         by_place: dict[tuple[str, str, RouteReceiver], list[RunEvent]] = defaultdict(list)
-        for event, receivers in told:
+        for event, receivers in failures:
             by_run[event.dag_id, event.run_id].append(event)
             for receiver in receivers:
                 by_place[event.dag_id, event.run_id, receiver].append(event)
@@ -102,16 +102,18 @@ class FailureRecorder:
         """Record failures of one run for one receiver, and return how many were new. Blocks."""
         incidents = Incidents(self._apps.database, app)
         recorded = incidents.of_run(place.dag_id, place.run_id)
-        mine = [one for one in recorded if one.place.receiver == place.receiver]
-        known = {failure.ti_id for one in mine for failure in one.incident.failures}
+        mine = [shown for shown in recorded if shown.place.receiver == place.receiver]
+        known = {failure.ti_id for shown in mine for failure in shown.incident.failures}
         new = [
-            one
-            for one in events
-            if one.ti_id not in known
-            and not any(old.incident.is_counted(one.label, one.try_number) for old in mine)
+            event
+            for event in events
+            if event.ti_id not in known
+            and not any(old.incident.is_counted(event.label, event.try_number) for old in mine)
         ]
         if not new:
-            self._escalate(app, receiver, next((one.key for one in mine if not one.incident.over), None))
+            self._escalate(
+                app, receiver, next((shown.key for shown in mine if not shown.incident.over), None)
+            )
             return 0
         people = resolve(receiver.mentions, (), {})
 
@@ -135,10 +137,10 @@ class FailureRecorder:
         """Add buttons to cards that a task itself has sent. Blocks."""
         incidents = Incidents(self._apps.database, app)
         timezone = self._routes.current().timezone
-        for one in incidents.of_run(dag_id, run_id):
-            if not one.incident.has_actions and not one.incident.over:
+        for shown in incidents.of_run(dag_id, run_id):
+            if not shown.incident.has_actions and not shown.incident.over:
                 incidents.change(
-                    one.key,
+                    shown.key,
                     lambda before: replace(before, incident=reading.with_actions(before.incident, timezone)),
                     outgoing.card,
                 )
@@ -149,20 +151,20 @@ class FailureRecorder:
         """Record that a run has failed, and return whether that is new. Blocks."""
         incidents = Incidents(self._apps.database, app)
         known = incidents.of_run(place.dag_id, place.run_id)
-        for one in known:
-            if one.place.receiver == place.receiver and one.incident.run_ended == run.at:
-                self._escalate(app, receiver, one.key)
+        for shown in known:
+            if shown.place.receiver == place.receiver and shown.incident.run_ended == run.at:
+                self._escalate(app, receiver, shown.key)
                 return False
         people = resolve(receiver.mentions, (), {})
 
         def change(before: ShownIncident) -> ShownIncident | None:
-            found = after(before.incident, event, {})
-            if found is None:
+            incident = after(before.incident, event, {})
+            if incident is None:
                 return None
-            found = reading.with_actions(replace(found, run_ended=run.at), receiver.timezone)
-            found = reading.waiting(found, receiver.quiet_hours, datetime.now(UTC))
+            incident = reading.with_actions(replace(incident, run_ended=run.at), receiver.timezone)
+            incident = reading.waiting(incident, receiver.quiet_hours, datetime.now(UTC))
             kept = before.mentions if any(before.mentions) else _names(people)
-            return replace(before, incident=found, event=event, mentions=kept)
+            return replace(before, incident=incident, event=event, mentions=kept)
 
         done = incidents.record(place, event, change, outgoing.card)
         self._escalate(app, receiver, None if done.shown is None else done.shown.key)
@@ -173,17 +175,17 @@ class FailureRecorder:
         incidents = Incidents(self._apps.database, app)
 
         def change(before: ShownIncident) -> ShownIncident | None:
-            found = reading.apply_run_end(
+            outcome = reading.apply_run_end(
                 before.incident, run.dag_id, run.run_id, run.state, instances, self._url
             )
-            if found is None:
+            if outcome is None:
                 return None
-            incident = replace(found[0], run_ended=run.at)
-            return replace(before, incident=incident, event=found[1])
+            incident = replace(outcome[0], run_ended=run.at)
+            return replace(before, incident=incident, event=outcome[1])
 
-        for one in incidents.of_run(run.dag_id, run.run_id):
-            if not one.incident.over:
-                incidents.change(one.key, change, outgoing.card)
+        for shown in incidents.of_run(run.dag_id, run.run_id):
+            if not shown.incident.over:
+                incidents.change(shown.key, change, outgoing.card)
 
 
 def _place(event: RunEvent, to: RouteReceiver) -> IncidentPlace:

@@ -75,11 +75,11 @@ class FailurePoller:
         now = self._api.now()
         since = max(cursor - OVERLAP, now - _LONGEST)
         await self._logs.begin_poll(incidents)
-        told = await self._report(since)
+        reported = await self._report(since)
         ended = await self._ended_runs(since, ("success", "failed") if incidents else ("failed",))
-        await self._recover({one.run for one in incidents}, ended)
-        failed = [one for one in ended.values() if one.state == "failed"]
-        await self._report_runs(failed, told)
+        await self._recover({incident.run for incident in incidents}, ended)
+        failed = [run for run in ended.values() if run.state == "failed"]
+        await self._report_runs(failed, reported)
         await threads.run(lambda: self._cursor.write(max(cursor, now)))
         measured.BRIDGE_POLLS.add("failures")
         # Last, so that neither a report nor the cursor waits for logs that were not read in time.
@@ -89,14 +89,14 @@ class FailurePoller:
         """Report failed tasks, and return DAG and run of all that have failed since then."""
         params = {"state": "failed", "updated_at_gte": since.isoformat(), "order_by": "id"}
         listed = await self._api.pages(INSTANCES, "task_instances", params)
-        runs = {(str(one["dag_id"]), str(one["dag_run_id"])) for one in listed}
-        found = {str(one["id"]): one for one in listed if str(one["id"]) not in self._seen}
-        if not found:
+        runs = {(str(ti["dag_id"]), str(ti["dag_run_id"])) for ti in listed}
+        unseen = {str(ti["id"]): ti for ti in listed if str(ti["id"]) not in self._seen}
+        if not unseen:
             return runs
-        dags = await self._dags.get({one["dag_id"] for one in found.values()})
+        dags = await self._dags.get({ti["dag_id"] for ti in unseen.values()})
         muted = await threads.run(self._mutes.active)
-        told: list[tuple[RunEvent, Sequence[RouteReceiver]]] = []
-        for ti in sorted(found.values(), key=lambda one: (str(one.get("end_date") or ""), str(one["id"]))):
+        failures: list[tuple[RunEvent, Sequence[RouteReceiver]]] = []
+        for ti in sorted(unseen.values(), key=lambda ti: (str(ti.get("end_date") or ""), str(ti["id"]))):
             dag = dags[ti["dag_id"]]
             if (ti["dag_id"], ti["task_id"]) in muted:
                 measured.BRIDGE_FAILURES.add("muted")
@@ -104,12 +104,12 @@ class FailurePoller:
             receivers = self._routes.for_failure(ti["dag_id"], dag.tags, dag.owners, ti["task_id"])
             if not receivers:
                 measured.BRIDGE_FAILURES.add("unrouted")
-            told.append((reading.failure(ti, dag, self._url), receivers))
-        events = await self._logs.add_errors([event for event, receivers in told if receivers])
+            failures.append((reading.failure(ti, dag, self._url), receivers))
+        events = await self._logs.add_errors([event for event, receivers in failures if receivers])
         await self._recorder.record(
-            [(events.get(event.ti_id, event), receivers) for event, receivers in told]
+            [(events.get(event.ti_id, event), receivers) for event, receivers in failures]
         )
-        for ti_id in found:
+        for ti_id in unseen:
             self._seen[ti_id] = None
         while len(self._seen) > _MOST_SEEN:
             del self._seen[next(iter(self._seen))]
@@ -117,8 +117,8 @@ class FailurePoller:
 
     async def _ended_runs(self, since: datetime, states: Sequence[str]) -> dict[tuple[str, str], EndedRun]:
         params = {"state": states, "updated_at_gte": since.isoformat(), "order_by": "id"}
-        found = [reading.parse_run(one) for one in await self._api.pages(RUNS, "dag_runs", params)]
-        return {(one.dag_id, one.run_id): one for one in found}
+        runs = [reading.parse_run(entry) for entry in await self._api.pages(RUNS, "dag_runs", params)]
+        return {(run.dag_id, run.run_id): run for run in runs}
 
     async def _recover(self, open_runs: set[OpenRun], ended: Mapping[tuple[str, str], EndedRun]) -> None:
         async def recover(place: tuple[OpenRun, EndedRun]) -> None:
@@ -132,21 +132,23 @@ class FailurePoller:
         places = ((run, ended.get((run.dag_id, run.run_id))) for run in open_runs)
         await map_few(recover, [(run, end) for run, end in places if end is not None], AT_ONCE)
 
-    async def _report_runs(self, failed: Sequence[EndedRun], told: Collection[tuple[str, str]]) -> None:
+    async def _report_runs(self, failed: Sequence[EndedRun], reported: Collection[tuple[str, str]]) -> None:
         """Report runs that failed without a failed task, as by their time-out or since none could go on.
 
-        Those of `told` have a failed task; only of the others each has to be asked for.
+        Those of `reported` have a failed task; only of the others each has to be asked for.
         """
-        new = [one for one in failed if one not in self._seen_runs and (one.dag_id, one.run_id) not in told]
-        dags = await self._dags.get({one.dag_id for one in new}) if new else {}
+        new = [
+            run for run in failed if run not in self._seen_runs and (run.dag_id, run.run_id) not in reported
+        ]
+        dags = await self._dags.get({run.dag_id for run in new}) if new else {}
         await map_few(lambda run: self._report_run(run, dags[run.dag_id]), new, AT_ONCE)
         self._seen_runs |= dict.fromkeys(failed)
         while len(self._seen_runs) > _MOST_SEEN:
             del self._seen_runs[next(iter(self._seen_runs))]
 
     async def _report_run(self, run: EndedRun, dag: Dag) -> None:
-        found = await self._api.get(_instances(run), {"state": "failed", "limit": 1}) or {}
-        if found.get("task_instances"):
+        page = await self._api.get(_instances(run), {"state": "failed", "limit": 1}) or {}
+        if page.get("task_instances"):
             return
         event = reading.run_failure(run.dag_id, run.run_id, dag, self._url)
         receivers = self._routes.for_failure(run.dag_id, dag.tags, dag.owners, "")

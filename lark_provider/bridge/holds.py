@@ -36,11 +36,11 @@ class Holds:
         if time.monotonic() >= self._until:
             recorded = self._servers.longest_hold()
             # While none is seen, such as during their restart, the last one counts.
-            found = self._seconds if recorded is None else max(self._own, recorded)
-            if recorded is not None and found != self._seconds:
+            hold = self._seconds if recorded is None else max(self._own, recorded)
+            if recorded is not None and hold != self._seconds:
                 logger.info(
                     "Cards are held as long as answers are",
-                    extra={"seconds": found, "api_servers": recorded, "own": self._own},
+                    extra={"seconds": hold, "api_servers": recorded, "own": self._own},
                 )
-            self._seconds, self._until = found, time.monotonic() + _SECONDS
+            self._seconds, self._until = hold, time.monotonic() + _SECONDS
         return self._seconds

@@ -72,14 +72,14 @@ class Login:
             "password": self._credentials.password or "",
         }
         status, answer = await self._send(TOKEN_PATH, account)
-        found = answer.get("access_token") if isinstance(answer, dict) else None
-        if not isinstance(found, str):
+        token = answer.get("access_token") if isinstance(answer, dict) else None
+        if not isinstance(token, str):
             raise AirflowRefusedError(
                 f"Airflow gave no token to {self._credentials.username} (status {status}). Next: "
                 f"check {USERNAME} and {PASSWORD}, and that its auth manager serves POST {TOKEN_PATH}.",
                 status=status,
             )
-        return Secret(found)
+        return Secret(token)
 
 
 def lifetime(token: str) -> float:

@@ -87,9 +87,9 @@ class QuestionEnds:
             details = page.get("hitl_details", ())
             new = {
                 ti_id: end
-                for one in details
-                if (ti_id := str(one["task_instance"]["id"])) in wanted
-                and (end := reading.end(one, ti_id)) is not None
+                for detail in details
+                if (ti_id := str(detail["task_instance"]["id"])) in wanted
+                and (end := reading.end(detail, ti_id)) is not None
             }
             ends |= new
             if not (new or passes) or len(details) < PAGE or ends.keys() >= wanted:

@@ -103,31 +103,33 @@ class QuestionPoller:
         # Read first: a question that is recorded meanwhile must not count as one that is open no longer.
         live = await threads.run(self._store.list_live)
         params = {"response_received": "false", "state": await self._states.get(), "order_by": "ti_id"}
-        found: dict[str, Mapping[str, Any]] = {}
+        details: dict[str, Mapping[str, Any]] = {}
         async with aclosing(self._api.each_page(QUESTIONS, "hitl_details", params)) as pages:
             async for page in pages:
                 asking = {
-                    str(one["task_instance"]["id"]): one
-                    for one in page
-                    if reading.is_asking(one["task_instance"])
+                    str(detail["task_instance"]["id"]): detail
+                    for detail in page
+                    if reading.is_asking(detail["task_instance"])
                 }
                 # Recorded at once: thousands take a minute, and a bridge that ends meanwhile is followed by
                 # another one, which begins with the first page again.
-                new = {ti_id: one for ti_id, one in asking.items() if ti_id not in live | found.keys()}
+                new = {
+                    ti_id: detail for ti_id, detail in asking.items() if ti_id not in live | details.keys()
+                }
                 known = await threads.run(lambda: self._store.known_states(new)) if new else {}  # noqa: B023 - awaited here
-                await self._record([one for ti_id, one in new.items() if ti_id not in known])
+                await self._record([detail for ti_id, detail in new.items() if ti_id not in known])
                 await self._ask_again(
                     [new[ti_id]["task_instance"] for ti_id in known if known[ti_id] == "over"]
                 )
-                found |= asking
-        self._oldest = reading.oldest(found.values(), None)
-        self._left = sorted(live.keys() - found.keys())
+                details |= asking
+        self._oldest = reading.oldest(details.values(), None)
+        self._left = sorted(live.keys() - details.keys())
         if len(self._left) > _MOST_SETTLED:
             ends = await self._ends.answered_ends(
                 self._left, 2 * len(self._left) // PAGE + _MOST_PAGES, passes=True
             )
             await self._ends.record(ends)
-            self._left = [one for one in self._left if one not in ends]
+            self._left = [ti_id for ti_id in self._left if ti_id not in ends]
         await self._settle_some()
         seconds = time.monotonic() - began
         self._complete_due = time.monotonic() + min(_SHARE * seconds, COMPLETE_SECONDS)
@@ -140,14 +142,14 @@ class QuestionPoller:
 
     async def _changes(self, since: datetime) -> None:
         params = {"state": await self._states.get(), "updated_at_gte": since.isoformat(), "order_by": "id"}
-        found = await self._api.pages(INSTANCES, "task_instances", params)
-        asking = {str(one["id"]): one for one in found if reading.is_asking(one)}
+        instances = await self._api.pages(INSTANCES, "task_instances", params)
+        asking = {str(ti["id"]): ti for ti in instances if reading.is_asking(ti)}
         known = await threads.run(lambda: self._store.known_states(asking)) if asking else {}
-        new = {ti_id: one for ti_id, one in asking.items() if ti_id not in known | self._seen}
+        new = {ti_id: ti for ti_id, ti in asking.items() if ti_id not in known | self._seen}
         details = await self._newest(new.keys()) if len(new) > FEW else {}
         others = [ti_id for ti_id in new if ti_id not in details][:_MOST_SETTLED]
         details |= await self._details([new[ti_id] for ti_id in others])
-        await self._record([one for ti_id, one in details.items() if reading.is_open(one, ti_id)])
+        await self._record([detail for ti_id, detail in details.items() if reading.is_open(detail, ti_id)])
         self._seen |= dict.fromkeys([*details, *others])
         await self._ask_again([asking[ti_id] for ti_id, state in known.items() if state == "over"])
 
@@ -157,20 +159,22 @@ class QuestionPoller:
         A task starts again under its id if its DAG file was missing for a moment when it was resumed.
         """
         # Read now: what was listed before the end was recorded says nothing.
-        found = await self._details(instances[:_MOST_SETTLED])
-        details = [one for ti_id, one in found.items() if reading.is_open(one, ti_id)]
+        current = await self._details(instances[:_MOST_SETTLED])
+        details = [detail for ti_id, detail in current.items() if reading.is_open(detail, ti_id)]
         if not details:
             return
         questions = await self._questions(details)
-        tasks, parked = {one.task.ti_id: one.task for one in questions}, self._parked_at()
+        tasks, parked = {question.task.ti_id: question.task for question in questions}, self._parked_at()
         for ti_id in await threads.run(lambda: self._store.ask_again(parked, questions)):
             logger.warning("Question asked again after its end", extra=tasks[ti_id].log_fields)
 
     async def _details(self, instances: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
         """Return the details of task instances as they are now, a few at a time; of some there are none."""
-        paths = (f"{reading.task_instance(one).path}/hitlDetails" for one in instances)
+        paths = (f"{reading.task_instance(ti).path}/hitlDetails" for ti in instances)
         details = await map_few(self._api.get, paths, AT_ONCE)
-        return {str(ti["id"]): one for ti, one in zip(instances, details, strict=True) if one is not None}
+        return {
+            str(ti["id"]): detail for ti, detail in zip(instances, details, strict=True) if detail is not None
+        }
 
     async def _newest(self, ti_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
         """Return the details of those questions that are among the newest: all, but for later tries."""
@@ -180,23 +184,25 @@ class QuestionPoller:
         pages = await asyncio.gather(
             *(self._api.get(QUESTIONS, {**params, "limit": PAGE, "offset": offset}) for offset in offsets)
         )
-        found = {str(one["task_instance"]["id"]): one for page in pages for one in page["hitl_details"]}
-        return {ti_id: found[ti_id] for ti_id in ti_ids if ti_id in found}
+        details = {
+            str(detail["task_instance"]["id"]): detail for page in pages for detail in page["hitl_details"]
+        }
+        return {ti_id: details[ti_id] for ti_id in ti_ids if ti_id in details}
 
     async def _record(self, details: Collection[Mapping[str, Any]]) -> None:
         if not details:
             return
         questions = await self._questions(details)
-        parked = dict.fromkeys((one.task.ti_id for one in questions), self._parked_at())
+        parked = dict.fromkeys((question.task.ti_id for question in questions), self._parked_at())
         count = await threads.run(lambda: self._store.record(parked, questions, self._settings.team))
         if count:
             logger.info("Questions recorded", extra={"questions": count})
 
     async def _questions(self, details: Collection[Mapping[str, Any]]) -> list[HitlQuestion]:
         self._oldest = reading.oldest(details, self._oldest)
-        dags = await self._dags.get({one["task_instance"]["dag_id"] for one in details})
+        dags = await self._dags.get({detail["task_instance"]["dag_id"] for detail in details})
         url = self._settings.public_url
-        return [reading.question(one, dags[one["task_instance"]["dag_id"]], url) for one in details]
+        return [reading.question(detail, dags[detail["task_instance"]["dag_id"]], url) for detail in details]
 
     def _parked_at(self) -> datetime:
         """Return a time at which tasks that were just seen to wait had been parked.

@@ -27,12 +27,12 @@ class Dag(NamedTuple):
     tags: tuple[str, ...] = ()
 
 
-def dag(found: Mapping[str, Any] | None) -> Dag:
+def dag(entry: Mapping[str, Any] | None) -> Dag:
     """Read an entry of `/dags`; None for a DAG that is gone."""
-    if found is None:
+    if entry is None:
         return Dag()
-    tags = tuple(sorted(str(one["name"]) for one in found.get("tags") or ()))
-    return Dag(tuple(found.get("owners") or ()), tags)
+    tags = tuple(sorted(str(tag["name"]) for tag in entry.get("tags") or ()))
+    return Dag(tuple(entry.get("owners") or ()), tags)
 
 
 def waiting_states(version: str) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ def waiting_states(version: str) -> tuple[str, ...]:
     Args:
         version: Of Airflow, such as `3.3.2`. After an upgrade, tasks wait as the earlier version left them.
     """
-    parts = tuple(int(one) for one in version.split(".")[:2] if one.isdecimal())
+    parts = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
     return _EARLIER if parts and parts < _FIRST_WITH_STATE else WAITING
 
 
@@ -101,7 +101,7 @@ def question(detail: Mapping[str, Any], of_dag: Dag, url: str) -> HitlQuestion:
         multiple=bool(detail.get("multiple")),
         params=detail.get("params") or {},
         assignees=tuple(
-            Assignee(str(one["id"]), str(one["name"])) for one in detail.get("assigned_users") or ()
+            Assignee(str(user["id"]), str(user["name"])) for user in detail.get("assigned_users") or ()
         ),
         deadline=_deadline(ti),
         operator=ti.get("operator") or "",
@@ -113,7 +113,7 @@ def question(detail: Mapping[str, Any], of_dag: Dag, url: str) -> HitlQuestion:
 
 def page(task: TaskInstance, url: str) -> str:
     """Return the address of the page where a question can be answered in Airflow."""
-    dag_id, run_id, task_id = (quote(one, safe="") for one in (task.dag_id, task.run_id, task.task_id))
+    dag_id, run_id, task_id = (quote(part, safe="") for part in (task.dag_id, task.run_id, task.task_id))
     mapped = "" if task.map_index < 0 else f"/mapped/{task.map_index}"
     return f"{url}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}/required_actions"
 
@@ -178,8 +178,8 @@ def oldest(details: Iterable[Mapping[str, Any]], known: datetime | None) -> date
         details: Entries of `/hitlDetails`.
         known: When the first one of others was; None if there are no others.
     """
-    created = [moment(one.get("created_at")) for one in details]
-    return min((one for one in (*created, known) if one is not None), default=None)
+    created = [moment(detail.get("created_at")) for detail in details]
+    return min((created_at for created_at in (*created, known) if created_at is not None), default=None)
 
 
 def moment(text: Any) -> datetime | None:

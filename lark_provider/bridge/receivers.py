@@ -54,9 +54,9 @@ class Recipients:
             StorageError: The database cannot be used.
         """
         wanted = list(questions)
-        users = {one.id for question in wanted for one in question.assignees}
-        found = self._people.by_user(self._app_id, users) if users else {}
-        linked = {user: [one.person.open_id for one in links] for user, links in found.items()}
+        users = {assignee.id for question in wanted for assignee in question.assignees}
+        links_by_user = self._people.by_user(self._app_id, users) if users else {}
+        linked = {user: [link.person.open_id for link in links] for user, links in links_by_user.items()}
         for user, names in _names(wanted).items():
             for open_ids in self._routes.open_ids(names).values():
                 linked.setdefault(user, []).extend(open_ids)
@@ -64,18 +64,20 @@ class Recipients:
 
     def _cards(self, question: HitlQuestion, linked: Mapping[str, Sequence[str]]) -> list[NewCard]:
         now = datetime.now(UTC)
-        people = list(dict.fromkeys(who for one in question.assignees for who in linked.get(one.id, ())))
+        people = list(
+            dict.fromkeys(who for assignee in question.assignees for who in linked.get(assignee.id, ()))
+        )
         routed = self._routes.for_question(question)
         receivers = routed or [RouteReceiver(None, who, PERSON, self._language) for who in people]
         cards: dict[str, NewCard] = {}
-        for one in receivers:
-            app_id = one.app_id or self._app_id
+        for receiver in receivers:
+            app_id = receiver.app_id or self._app_id
             # An open_id is valid for one app alone.
-            own = people if one.receiver_type == CHAT and app_id == self._app_id else []
-            mentions = tuple(dict.fromkeys((*one.mentions, *own)))
+            own = people if receiver.receiver_type == CHAT and app_id == self._app_id else []
+            mentions = tuple(dict.fromkeys((*receiver.mentions, *own)))
             card = NewCard(
-                question.task.ti_id, app_id, one.receiver, one.receiver_type, one.language, mentions,
-                not_before=waits_until(one.quiet_hours, question.deadline, now),
+                question.task.ti_id, app_id, receiver.receiver, receiver.receiver_type, receiver.language,
+                mentions, not_before=waits_until(receiver.quiet_hours, question.deadline, now),
             )  # fmt: skip
             cards.setdefault(card.key, card)
         return list(cards.values())
@@ -102,8 +104,10 @@ def _names(questions: Iterable[HitlQuestion]) -> dict[str, set[str]]:
 
     With the Simple auth manager the id is the name; with FAB it is a number, which is no name.
     """
-    found: dict[str, set[str]] = {}
+    names: dict[str, set[str]] = {}
     for question in questions:
-        for one in question.assignees:
-            found.setdefault(one.id, set()).update({one.name} if one.id.isdigit() else {one.name, one.id})
-    return found
+        for assignee in question.assignees:
+            names.setdefault(assignee.id, set()).update(
+                {assignee.name} if assignee.id.isdigit() else {assignee.name, assignee.id}
+            )
+    return names

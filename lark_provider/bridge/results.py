@@ -80,9 +80,9 @@ class ClickResultDisplay:
         applied = await threads.run(lambda: self._store.claim_unshown(_MOST, _LEASE_SECONDS))
         if not applied:
             return False
-        keys = {one.card for one in applied}
-        cards = {one.key: one for one in await threads.run(lambda: self._cards.read(keys))}
-        shown = await asyncio.gather(*(self._one(one, cards.get(one.card)) for one in applied))
+        keys = {outcome.card for outcome in applied}
+        cards = {card.key: card for card in await threads.run(lambda: self._cards.read(keys))}
+        shown = await asyncio.gather(*(self._one(outcome, cards.get(outcome.card)) for outcome in applied))
         return any(shown)
 
     async def _one(self, applied: ClickOutcome, card: ClaimedCard | None) -> bool:
@@ -160,10 +160,10 @@ class ClickResultDisplay:
 
     async def _new_link(self, applied: ClickOutcome) -> str | None:
         """Return a new link: the one of the result was lost with the process that had it."""
-        found = await threads.run(lambda: self._store.find_recorded(applied.app_id, applied.event_id))
-        if found is None:
+        recorded = await threads.run(lambda: self._store.find_recorded(applied.app_id, applied.event_id))
+        if recorded is None:
             return None
-        _, again = await self._delivery.deliver(found)
+        _, again = await self._delivery.deliver(recorded)
         return None if again is None else again.link_url
 
 

@@ -55,11 +55,11 @@ async def whose_turn(client: AsyncLarkServiceClient, rota: Rota, number: int, at
         # A mistake in the source of the rota, such as a right that was taken, must not leave all asleep.
         logger.warning("Rota cannot be read; its other people are called", extra={"error": str(error)})
         listed = []
-    people = {one.id: one.name for one in listed} or dict.fromkeys(rota.people, "")
-    found = rota.turn(number, at, tuple(people))
-    if found is None:
+    people = {person.id: person.name for person in listed} or dict.fromkeys(rota.people, "")
+    who = rota.turn(number, at, tuple(people))
+    if who is None:
         return None
-    return OnDuty(found, people[found] or await _name(client, found))
+    return OnDuty(who, people[who] or await _name(client, who))
 
 
 async def on_duty(client: AsyncLarkServiceClient, rota: Rota, at: datetime) -> list[OnDuty]:
@@ -75,7 +75,7 @@ async def on_duty(client: AsyncLarkServiceClient, rota: Rota, at: datetime) -> l
     Raises:
         LarkError: The Bitable or the calendar cannot be read.
     """
-    found: list[OnDuty] = []
+    people: list[OnDuty] = []
     if (table := rota.table) is not None:
         records: list[Mapping[str, Any]] = []
         async for record in client.clouddoc.bitable.search_records(
@@ -84,13 +84,13 @@ async def on_duty(client: AsyncLarkServiceClient, rota: Rota, at: datetime) -> l
             records.append(record.get("fields") or {})
             if len(records) == _MOST:
                 break
-        found = of_records(records, table, at)
+        people = of_records(records, table, at)
     elif (calendar := rota.calendar) is not None:
         events = await client.calendar.happening(
             calendar.id, at=at, timezone=rota.timezone, attendees=calendar.person == "attendees"
         )
-        found = of_events(events, calendar)
-    return found
+        people = of_events(events, calendar)
+    return people
 
 
 def of_events(events: Iterable[CalendarEvent], calendar: RotaCalendar) -> list[OnDuty]:
@@ -105,15 +105,15 @@ def of_events(events: Iterable[CalendarEvent], calendar: RotaCalendar) -> list[O
     people: dict[str, OnDuty] = {}
     for event in events:
         if calendar.person == "title":
-            found = [OnDuty(one, "") for one in _NAMED.findall(event.title)]
+            named = [OnDuty(who, "") for who in _NAMED.findall(event.title)]
         else:
-            found = [
-                OnDuty(one.id, one.name)
-                for one in event.attendees
-                if one.type == "user" and one.id and one.answer not in _ABSENT
+            named = [
+                OnDuty(attendee.id, attendee.name)
+                for attendee in event.attendees
+                if attendee.type == "user" and attendee.id and attendee.answer not in _ABSENT
             ]
-        for one in found:
-            people.setdefault(one.id, one)
+        for person in named:
+            people.setdefault(person.id, person)
     return list(people.values())
 
 
@@ -126,15 +126,15 @@ def of_records(records: Iterable[Mapping[str, Any]], table: RotaTable, at: datet
         at: The moment, with its time zone.
     """
     now = at.timestamp() * 1000
-    found: list[tuple[float, OnDuty]] = []
+    shifts: list[tuple[float, OnDuty]] = []
     for fields in records:
         since = _number(fields.get(table.begin)) if table.begin else 0.0
         until = _number(fields.get(table.end)) if table.end else None
         if since is not None and since <= now and (until is None or until > now):
-            found += [(since, one) for one in _people(fields.get(table.person))]
+            shifts += [(since, who) for who in _people(fields.get(table.person))]
     people: dict[str, OnDuty] = {}
-    for _, one in sorted(found, key=lambda one: one[0]):
-        people.setdefault(one.id, one)
+    for _, person in sorted(shifts, key=lambda shift: shift[0]):
+        people.setdefault(person.id, person)
     return list(people.values())
 
 
@@ -145,16 +145,16 @@ def _number(value: Any) -> float | None:
 def _people(value: Any) -> list[OnDuty]:
     """Return the people of a cell: persons, or texts with ids, addresses or numbers."""
     if isinstance(value, str):
-        return [OnDuty(one, "") for one in _SPLIT.split(value.strip()) if one]
-    found: list[OnDuty] = []
-    for one in value if isinstance(value, list) else ():
-        if isinstance(one, str):
-            found += _people(one)
-        elif isinstance(one, Mapping) and isinstance(one.get("id"), str):
-            found.append(OnDuty(one["id"], str(one.get("name") or "")))
-        elif isinstance(one, Mapping) and isinstance(one.get("text"), str):
-            found += _people(one["text"])
-    return found
+        return [OnDuty(who, "") for who in _SPLIT.split(value.strip()) if who]
+    people: list[OnDuty] = []
+    for part in value if isinstance(value, list) else ():
+        if isinstance(part, str):
+            people += _people(part)
+        elif isinstance(part, Mapping) and isinstance(part.get("id"), str):
+            people.append(OnDuty(part["id"], str(part.get("name") or "")))
+        elif isinstance(part, Mapping) and isinstance(part.get("text"), str):
+            people += _people(part["text"])
+    return people
 
 
 async def _name(client: AsyncLarkServiceClient, who: str) -> str:
@@ -164,7 +164,7 @@ async def _name(client: AsyncLarkServiceClient, who: str) -> str:
     if who.startswith("+"):
         return f"…{who[-_SHOWN:]}"
     try:
-        found = await client.contact.get_user(who)
+        user = await client.contact.get_user(who)
     except LarkError:
         return who  # A card with an id is better than a step that waits for a name.
-    return str((found or {}).get("name") or who)
+    return str((user or {}).get("name") or who)

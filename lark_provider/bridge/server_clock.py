@@ -27,14 +27,14 @@ class ServerClock:
         # When an answer came, and how far the server is ahead of this process; the furthest first.
         self._ahead: deque[tuple[float, float]] = deque()
 
-    def add(self, told: datetime) -> None:
+    def add(self, server_time: datetime) -> None:
         """Take the time that an answer tells.
 
         Args:
-            told: The time.
+            server_time: The time.
         """
         at = self._clock()
-        ahead = told.timestamp() - at
+        ahead = server_time.timestamp() - at
         while self._ahead and self._ahead[-1][1] <= ahead:
             self._ahead.pop()
         self._ahead.append((at, ahead))

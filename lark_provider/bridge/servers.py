@@ -34,22 +34,27 @@ class ApiServerWatch:
             StorageError: The database cannot be used.
         """
         servers = await threads.run(self._store.list)
-        found = {_summary(one): one for one in servers if not _fits(one)}
-        for key in sorted(found.keys() - self._known, key=str):
-            one = found[key]
-            fields = {"host": one.host, "version": one.version, "airflow_version": one.airflow_version}
-            if not one.guarded:
+        misfits = {_summary(server): server for server in servers if not _fits(server)}
+        for key in sorted(misfits.keys() - self._known, key=str):
+            misfit = misfits[key]
+            fields = {
+                "host": misfit.host,
+                "version": misfit.version,
+                "airflow_version": misfit.airflow_version,
+            }
+            if not misfit.guarded:
                 logger.warning(
-                    "API server not guarded; answers are read back", extra=fields | {"problem": one.problem}
+                    "API server not guarded; answers are read back",
+                    extra=fields | {"problem": misfit.problem},
                 )
             else:
                 logger.warning(
                     "API server has another version of this package",
                     extra=fields | {"bridge_version": __version__},
                 )
-        if self._known and not found and servers:
+        if self._known and not misfits and servers:
             logger.info("API servers fit this bridge again", extra={"processes": len(servers)})
-        self._known = frozenset(found)
+        self._known = frozenset(misfits)
 
 
 def _fits(server: ApiServer) -> bool:

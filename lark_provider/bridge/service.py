@@ -55,8 +55,8 @@ def _show_by(extensions: Sequence[Extension]) -> OtherResult | None:
         return None
 
     async def show(applied: Any, result: Any) -> bool:
-        for one in extensions:
-            if await one.show(applied, result):
+        for extension in extensions:
+            if await extension.show(applied, result):
                 return True
         return False
 
@@ -164,9 +164,9 @@ class Bridge:
         try:
             ends: set[asyncio.Future[Any]] = {stopped, *running}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            for one in running:
-                if one.done():
-                    one.result()  # It raises why; none of them ends otherwise.
+            for future in running:
+                if future.done():
+                    future.result()  # It raises why; none of them ends otherwise.
         finally:
             self._stop.set()
             ends_pump.set()
@@ -174,8 +174,8 @@ class Bridge:
                 self._probes.is_draining = True
             # Each ends after what it does now; what takes longer is taken up by another process.
             await asyncio.wait(running, timeout=_DRAIN_SECONDS)
-            for one in running:
-                one.cancel()
+            for future in running:
+                future.cancel()
             warnings.cancel()
             stopped.cancel()
             await asyncio.gather(*running, warnings, stopped, return_exceptions=True)
@@ -192,7 +192,7 @@ class Bridge:
             warnings=self.warnings,
             others=_show_by(extensions),
         )
-        of_extensions = (step for one in extensions for step in one.steps())
+        of_extensions = (step for extension in extensions for step in extension.steps())
         return [BridgeStep("lease", _RENEW_SECONDS, self._renew), *questions.steps(), *of_extensions]
 
     async def _repeat(self, step: BridgeStep) -> None:

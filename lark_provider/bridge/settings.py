@@ -97,14 +97,14 @@ class BridgeSettings:
 
 
 def load(
-    conn_id: str | None = None, *, environ: Mapping[str, str] = ENVIRONMENT, **given: Any
+    conn_id: str | None = None, *, environ: Mapping[str, str] = ENVIRONMENT, **options: Any
 ) -> BridgeSettings:
     """Read the settings.
 
     Args:
         conn_id: A connection of Airflow's to take URL and account from, as `AIRFLOW_CONN_<ID>` holds it.
         environ: The environment.
-        given: Attributes of `BridgeSettings` that the command line sets.
+        options: Attributes of `BridgeSettings` that the command line sets.
 
     Raises:
         ConfigurationError: A setting is missing or invalid; no text names a secret.
@@ -116,7 +116,7 @@ def load(
         BridgeSecrets(environ.get(SECRET_VARIABLE, "")),
         environ.get(PUBLIC_URL, "").strip().rstrip("/") or credentials.url,
         {"": True, "true": True, "false": False}.get(verify.lower(), verify),
-        **given,
+        **options,
     )
 
 
@@ -156,21 +156,26 @@ def connection(conn_id: str, environ: Mapping[str, str] = ENVIRONMENT) -> Creden
 
 
 def _of_json(text: str) -> Credentials:
-    given = orjson.loads(text)
-    extra = given.get("extra") or {}
+    fields = orjson.loads(text)
+    extra = fields.get("extra") or {}
     extra = orjson.loads(extra) if isinstance(extra, str) else extra
-    host = str(given["host"])
+    host = str(fields["host"])
     if "://" not in host:
         scheme = next(
-            (one for one in (given.get("schema"), given.get("conn_type")) if one == "https"), "http"
+            (
+                candidate
+                for candidate in (fields.get("schema"), fields.get("conn_type"))
+                if candidate == "https"
+            ),
+            "http",
         )
         host = f"{scheme}://{host}"
-    if port := given.get("port"):
+    if port := fields.get("port"):
         head, mark, tail = host.partition("://")
         place, slash, path = tail.partition("/")
         host = f"{head}{mark}{place}:{int(port)}{slash}{path}"
     return Credentials(
-        _url(host), given.get("login"), Secret.of(given.get("password")), Secret.of(extra.get("token"))
+        _url(host), fields.get("login"), Secret.of(fields.get("password")), Secret.of(extra.get("token"))
     )
 
 

@@ -24,10 +24,10 @@ async def check_teams(api: AirflowApi, team: str | None) -> None:
     """
     # The configuration itself is hidden by default; the web page's API tells every user this much.
     try:
-        found = await api.get("/ui/config")
+        config = await api.get("/ui/config")
     except AirflowRefusedError:
-        found = None
-    has_teams = found.get("multi_team") if isinstance(found, dict) else None
+        config = None
+    has_teams = config.get("multi_team") if isinstance(config, dict) else None
     if has_teams is None:
         logger.info("Airflow does not say whether it has teams")
     elif has_teams and not team:

@@ -24,8 +24,8 @@ class WaitingStates:
             LarkError: Airflow cannot be read.
         """
         if self._known is None:
-            found = await self._api.get("/version") or {}
-            self._known = waiting_states(str(found.get("version", "")))
+            info = await self._api.get("/version") or {}
+            self._known = waiting_states(str(info.get("version", "")))
         return self._known
 
     def forget(self) -> None:

@@ -43,5 +43,5 @@ def listen(instance_code: str, wake: Callable[[], None], broker_url: str | None 
         return lambda: None
     with _lock:
         key = (os.getpid(), str(broker))  # a fork shares no threads
-        found = _broadcasts.setdefault(key, Broadcast(broker, instance_of))
-    return found.listen(instance_code.upper(), wake)
+        broadcast = _broadcasts.setdefault(key, Broadcast(broker, instance_of))
+    return broadcast.listen(instance_code.upper(), wake)

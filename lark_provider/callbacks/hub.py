@@ -149,9 +149,9 @@ class Hub:
     def _prune(self, stop: threading.Event) -> list[_Pending]:
         """Drop cancelled waits and return the others; if there are none, stop the threads."""
         with self._lock:
-            for key, one in list(self._pending.items()):
-                one.futures[:] = [future for future in one.futures if not future.cancelled()]
-                if not one.futures:
+            for key, wait in list(self._pending.items()):
+                wait.futures[:] = [future for future in wait.futures if not future.cancelled()]
+                if not wait.futures:
                     del self._pending[key]
             if not self._pending:
                 stop.set()
@@ -160,46 +160,46 @@ class Hub:
 
     def _look(self, pending: Sequence[_Pending]) -> None:
         """Resolve the waits that are over."""
-        if any(one.database_id not in {None, self._database_id} for one in pending):
+        if any(wait.database_id not in {None, self._database_id} for wait in pending):
             self._database_id = self._inbox.database_id()
         here = {None, self._database_id}
         self._resolve(
-            [one for one in pending if one.database_id not in here], ConfigurationError(_OTHER_DATABASE)
+            [wait for wait in pending if wait.database_id not in here], ConfigurationError(_OTHER_DATABASE)
         )
-        pending = [one for one in pending if one.database_id in here]
-        legacy = {one.key: one.legacy for one in pending if one.legacy is not None}
+        pending = [wait for wait in pending if wait.database_id in here]
+        legacy = {wait.key: wait.legacy for wait in pending if wait.legacy is not None}
         if legacy:
             answers = self._inbox.answers(list(legacy.values()))
-            self._resolve_each([one for one in pending if one.legacy is not None], answers)
-        recorded = [one for one in pending if one.legacy is None]
+            self._resolve_each([wait for wait in pending if wait.legacy is not None], answers)
+        recorded = [wait for wait in pending if wait.legacy is None]
         self._load_questions(recorded)
-        questions = [one.question for one in recorded if one.question is not None]
+        questions = [wait.question for wait in recorded if wait.question is not None]
         self._resolve_each(recorded, self._looks.settle(questions))
-        deleted = [one for one in recorded if one.key in self._looks.deleted]
+        deleted = [wait for wait in recorded if wait.key in self._looks.deleted]
         self._resolve(deleted, ConfigurationError(MISSING_QUESTION))
 
     def _load_questions(self, recorded: Sequence[_Pending]) -> None:
         """Read the questions that were not read yet, which do not change; fail the waits that have none."""
-        unread = [one for one in recorded if one.question is None]
+        unread = [wait for wait in recorded if wait.question is None]
         if not unread:
             return
-        found = self._waits.read([one.key for one in unread])
-        for one in unread:
-            one.question = found.get(one.key)
-        missing = [one for one in unread if one.question is None]
+        questions = self._waits.read([wait.key for wait in unread])
+        for unread_wait in unread:
+            unread_wait.question = questions.get(unread_wait.key)
+        missing = [wait for wait in unread if wait.question is None]
         self._resolve(missing, ConfigurationError(MISSING_QUESTION))
 
     def _resolve_each(self, pending: Sequence[_Pending], results: Mapping[str, object]) -> None:
-        for one in pending:
-            if (result := results.get(one.key)) is not None:
-                self._resolve([one], result)
+        for wait in pending:
+            if (result := results.get(wait.key)) is not None:
+                self._resolve([wait], result)
 
     def _resolve(self, pending: Sequence[_Pending], result: object) -> None:
         """Give a result, or an exception, to all who wait."""
-        for one in pending:
+        for wait in pending:
             with self._lock:
-                self._pending.pop((one.key, one.database_id), None)
-            for future in one.futures:  # No caller can join them any more: they are not pending.
+                self._pending.pop((wait.key, wait.database_id), None)
+            for future in wait.futures:  # No caller can join them any more: they are not pending.
                 if not future.set_running_or_notify_cancel():
                     continue
                 if isinstance(result, Exception):
@@ -249,7 +249,7 @@ def hub(database_url: str | None = None, broker_url: str | None = None) -> Hub:
         ConfigurationError: As for `Hub`.
     """
     with _hubs_lock:
-        found = _hubs.get((database_url, broker_url))
-        if found is None:
-            found = _hubs[database_url, broker_url] = Hub(database_url, broker_url)
-        return found
+        shared_hub = _hubs.get((database_url, broker_url))
+        if shared_hub is None:
+            shared_hub = _hubs[database_url, broker_url] = Hub(database_url, broker_url)
+        return shared_hub

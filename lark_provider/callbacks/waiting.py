@@ -170,12 +170,12 @@ def ask(
 
 
 def settle(
-    asked: TaskQuestion, *, database_url: str | None = None, broker_url: str | None = None
+    question: TaskQuestion, *, database_url: str | None = None, broker_url: str | None = None
 ) -> tuple[TaskQuestion, list[CardClick]] | None:
     """Pump the queue, then look once whether a question is decided or closed.
 
     Args:
-        asked: The question.
+        question: The question.
         database_url: As for `inbox`.
         broker_url: As for `pump_once`.
 
@@ -190,10 +190,10 @@ def settle(
     pump_once(inbox(database_url), broker_url)
 
     def look(questions: Waits) -> tuple[TaskQuestion, list[CardClick]] | None:
-        over = questions.settle([asked]).get(asked.id)
+        over = questions.settle([question]).get(question.id)
         if over is not None:
             return over, questions.read_clicks(over) if over.decided_by else []
-        if not questions.exists(asked.id):
+        if not questions.exists(question.id):
             raise ConfigurationError(MISSING_QUESTION)
         return None
 

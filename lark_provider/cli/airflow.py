@@ -71,10 +71,10 @@ def _add_bridge(group: Any) -> None:
     bridge.set_defaults(run=run_bridge)
 
 
-def _hold(given: float | None, of_file: float | None) -> float:
+def _hold(of_option: float | None, of_file: float | None) -> float:
     from lark_provider.bridge.settings import HOLD_SECONDS
 
-    return next(one for one in (given, of_file, HOLD_SECONDS) if one is not None)
+    return next(seconds for seconds in (of_option, of_file, HOLD_SECONDS) if seconds is not None)
 
 
 def run_bridge(arguments: argparse.Namespace) -> int:
@@ -93,7 +93,7 @@ def run_bridge(arguments: argparse.Namespace) -> int:
     log_as_service()
     file = RoutesFile.from_environment(arguments.team)
     routes = file.current()
-    found = settings.load(
+    bridge_settings = settings.load(
         arguments.conn_id,
         team=arguments.team,
         language=arguments.language or routes.language,
@@ -111,10 +111,10 @@ def run_bridge(arguments: argparse.Namespace) -> int:
     if arguments.probe_port is not None:
         probes = Probes(arguments.probe_host, arguments.probe_port)
         logger.info("Probes started", extra={"url": probes.url})
-    print(f"Bridging {found.airflow.url}", flush=True)
+    print(f"Bridging {bridge_settings.airflow.url}", flush=True)
     serve(
         Bridge(
-            found,
+            bridge_settings,
             database,
             lambda: client.app_id,
             file,

@@ -33,5 +33,5 @@ def run_check(arguments: argparse.Namespace) -> int:
     from lark_provider.airflow_check import examine_airflow
 
     logs.silence()
-    found = examine_airflow(arguments.conn_id, app_id=arguments.app_id, team=arguments.team)
-    return report(found, as_json=arguments.json)
+    checks = examine_airflow(arguments.conn_id, app_id=arguments.app_id, team=arguments.team)
+    return report(checks, as_json=arguments.json)

@@ -50,15 +50,15 @@ def _add_revoke(people: Any) -> None:
 
 def run_list(arguments: argparse.Namespace) -> int:
     """Print who is linked."""
-    found = _people().listing(revoked=arguments.revoked)
+    links = _people().listing(revoked=arguments.revoked)
     if arguments.json:
-        print_json([_fields(linked) for linked in found])
+        print_json([_fields(linked) for linked in links])
         return 0
-    if not found:
+    if not links:
         print("No person is linked.")
         return 0
     head = ("Airflow user", "Id", "Open id", "App", "Tenant", "Linked", "State")
-    print(table(head, [_row(linked) for linked in found]))
+    print(table(head, [_row(linked) for linked in links]))
     return 0
 
 
@@ -67,11 +67,11 @@ def run_revoke(arguments: argparse.Namespace) -> int:
     people = _people()
     open_ids = dict.fromkeys(arguments.open_ids)
     if arguments.user is not None:
-        listed = [one for one in people.listing() if one.account.user_name == arguments.user]
+        listed = [linked for linked in people.listing() if linked.account.user_name == arguments.user]
         open_ids = dict.fromkeys(
-            one.person.open_id for one in listed if arguments.app_id in {None, one.person.app_id}
+            linked.person.open_id for linked in listed if arguments.app_id in {None, linked.person.app_id}
         )
-    revoked = [one for open_id in open_ids for one in people.revoke(open_id, app_id=arguments.app_id)]
+    revoked = [linked for open_id in open_ids for linked in people.revoke(open_id, app_id=arguments.app_id)]
     if not revoked:
         named = arguments.user if arguments.user is not None else ", ".join(open_ids)
         raise WrongUseError(

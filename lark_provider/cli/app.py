@@ -91,8 +91,8 @@ def add_to(commands: Any) -> None:
 def run_add(arguments: argparse.Namespace) -> int:
     """Add an app."""
     manager = ApplicationManager()  # Reports a wrong key before a secret is typed.
-    given = arguments.app_secret
-    app_secret = read_or_ask(given, _SECRETS["app_secret"][1], _SECRETS["app_secret"][0])
+    value = arguments.app_secret
+    app_secret = read_or_ask(value, _SECRETS["app_secret"][1], _SECRETS["app_secret"][0])
     application = manager.create_application(
         arguments.app_id,
         app_secret,
@@ -223,8 +223,8 @@ def _add_settings(parser: argparse.ArgumentParser, without_secret: str, without_
 
 
 def _read(name: str, arguments: argparse.Namespace) -> str | None:
-    given = getattr(arguments, name)
-    return None if given is None else read(given, _SECRETS[name][1])
+    value = getattr(arguments, name)
+    return None if value is None else read(value, _SECRETS[name][1])
 
 
 def _status(app: Application) -> str:

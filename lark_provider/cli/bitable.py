@@ -6,7 +6,7 @@ import argparse
 from typing import Any, get_args
 
 from lark_provider.api.clouddoc.sync.keys import KeyForm
-from lark_provider.api.clouddoc.sync.options import Mode
+from lark_provider.api.clouddoc.sync.options import SyncMode
 from lark_provider.cli import bitable_export, bitable_import, wording
 from lark_provider.cli.arguments import add_app_options, add_group
 
@@ -38,7 +38,7 @@ def _add_import(actions: Any) -> None:
     )
     load.add_argument(
         "--mode",
-        choices=(*get_args(Mode), "insert"),
+        choices=(*get_args(SyncMode), "insert"),
         default="upsert",
         help="default: upsert; insert adds every row, without --key",
     )

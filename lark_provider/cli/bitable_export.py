@@ -17,14 +17,14 @@ def run(arguments: argparse.Namespace) -> int:
     kind_of(arguments.file)
     with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client, Bar() as bar:
         bitable = client.clouddoc.bitable
-        found = {one["field_name"]: one["type"] for one in bitable.list_fields(arguments.url)}
-        unknown = [name for name in arguments.field if name not in found]
+        field_types = {field["field_name"]: field["type"] for field in bitable.list_fields(arguments.url)}
+        unknown = [name for name in arguments.field if name not in field_types]
         if unknown:
             raise WrongUseError(
-                f"The table has no field {unknown[0]!r}; it has {', '.join(map(repr, found))}. Next: correct "
-                "--field."
+                f"The table has no field {unknown[0]!r}; it has {', '.join(map(repr, field_types))}. Next: "
+                "correct --field."
             )
-        columns = cells.columns_of(found, arguments.field)
+        columns = cells.columns_of(field_types, arguments.field)
         records = bitable.search_records(
             arguments.url,
             None,

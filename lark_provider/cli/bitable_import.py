@@ -43,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
             if arguments.dry_run:
                 _print_fields(fields, as_json=arguments.json)
                 return 0
-            made = client.clouddoc.bitable.create_table(arguments.url, arguments.create_table, fields)
-            table_id = made.data["table_id"]
+            response = client.clouddoc.bitable.create_table(arguments.url, arguments.create_table, fields)
+            table_id = response.data["table_id"]
             print(f"Created table {arguments.create_table!r} ({table_id}).", file=sys.stderr)
         try:
             with Bar() as bar:
@@ -62,7 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
                     file=sys.stderr,
                 )
             raise
-    rejects = [replace(one, reason=wording.in_options(one.reason, arguments.words)) for one in rejects]
+    rejects = [
+        replace(reject, reason=wording.in_options(reject.reason, arguments.words)) for reject in rejects
+    ]
     # No list of an earlier import stays; a dry run does not know all.
     is_stale = not arguments.dry_run and bool(arguments.rejects) and Path(arguments.rejects).is_file()
     if arguments.rejects and (rejects or is_stale):
@@ -226,7 +228,11 @@ def _print_fields(fields: Sequence[Mapping[str, Any]], *, as_json: bool) -> None
     if as_json:
         output.print_json({"fields": list(fields)})
         return
-    print(output.table(("field", "type"), [(one["field_name"], infer.NAMES[one["type"]]) for one in fields]))
+    print(
+        output.table(
+            ("field", "type"), [(field["field_name"], infer.NAMES[field["type"]]) for field in fields]
+        )
+    )
 
 
 def _print_plan(plan: SyncPlan, *, as_json: bool) -> None:
@@ -241,7 +247,9 @@ def _print_plan(plan: SyncPlan, *, as_json: bool) -> None:
             return
         if plan.first:
             shown = [_lines(change) for change in plan.first[:_SHOWN]]
-            print(output.table(("", "key", "field", "is", "will be"), [row for one in shown for row in one]))
+            print(
+                output.table(("", "key", "field", "is", "will be"), [row for lines in shown for row in lines])
+            )
         print(str(plan))
 
 

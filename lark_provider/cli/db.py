@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.engine import URL, Connection
 
 from lark_provider import config
-from lark_provider.checks import Check, Outcome, check
+from lark_provider.checks import Check, CheckOutcome, check
 from lark_provider.cli.arguments import add_group, age
 from lark_provider.cli.output import print_json, sealed_line
 from lark_provider.cli.report import report
@@ -194,24 +194,24 @@ def run_check(arguments: argparse.Namespace) -> int:
     """Run the checks of a database until one fails."""
     url = _url(arguments)
 
-    def models() -> Outcome:
+    def models() -> CheckOutcome:
         if differences := migrate.differences(url):
             raise StorageError(
                 f"The tables are not as this version made them: {differences}. Next: undo what was changed "
                 "by hand, or restore a backup."
             )
-        return Outcome("the tables are what this version expects")
+        return CheckOutcome("the tables are what this version expects")
 
-    def neighbours() -> Outcome:
+    def neighbours() -> CheckOutcome:
         return (
-            Outcome(_AIRFLOWS, "warning")
+            CheckOutcome(_AIRFLOWS, "warning")
             if migrate.is_airflows(maintenance.existing(url))
-            else Outcome("no tables of Airflow's")
+            else CheckOutcome("no tables of Airflow's")
         )
 
-    looks: dict[str, Callable[[], Outcome]] = {
-        "connection": lambda: Outcome(f"{maintenance.connect(url)}, {urls.display(url)}"),
-        "revision": lambda: Outcome(migrate.describe(maintenance.check_revision(url))),
+    looks: dict[str, Callable[[], CheckOutcome]] = {
+        "connection": lambda: CheckOutcome(f"{maintenance.connect(url)}, {urls.display(url)}"),
+        "revision": lambda: CheckOutcome(migrate.describe(maintenance.check_revision(url))),
         "tables": models,
         "neighbours": neighbours,
     }
@@ -225,8 +225,8 @@ def run_check(arguments: argparse.Namespace) -> int:
 
 def run_purge(arguments: argparse.Namespace) -> int:
     """Delete rows whose retention is over."""
-    given = {name: getattr(arguments, f"{name}_older_than") for name in _KEPT}
-    counts = purging.purge(_url(arguments), retention.Retention.from_environment(**given))
+    overrides = {name: getattr(arguments, f"{name}_older_than") for name in _KEPT}
+    counts = purging.purge(_url(arguments), retention.Retention.from_environment(**overrides))
     if arguments.json:
         print_json(counts)
         return 0

@@ -79,17 +79,17 @@ def run_list(arguments: argparse.Namespace) -> int:
     """Print dead letters."""
     from lark_provider.callbacks.broker import amqp, dead_letters
 
-    found, total = dead_letters.find(amqp.broker(), arguments.limit)
+    letters, total = dead_letters.find(amqp.broker(), arguments.limit)
     if arguments.json:
-        print_json({"total": total, "dead_letters": [_fields(letter) for letter in found]})
+        print_json({"total": total, "dead_letters": [_fields(letter) for letter in letters]})
         return 0
-    if not found:
+    if not letters:
         print("There are no dead letters.")
         return 0
     head = ("ID", "App", "Kind", "Age", "Reason")
-    print(table(head, [_row(letter) for letter in found]))
-    if len(found) < total:
-        print(f"{len(found)} of {total}; --limit shows more.")
+    print(table(head, [_row(letter) for letter in letters]))
+    if len(letters) < total:
+        print(f"{len(letters)} of {total}; --limit shows more.")
     return 0
 
 
@@ -97,10 +97,10 @@ def run_show(arguments: argparse.Namespace) -> int:
     """Print one dead letter."""
     from lark_provider.callbacks.broker import amqp, dead_letters
 
-    found, _ = dead_letters.find(amqp.broker(), 1, lambda letter: letter.id == arguments.id)
-    if not found:
+    letters, _ = dead_letters.find(amqp.broker(), 1, lambda letter: letter.id == arguments.id)
+    if not letters:
         raise _unknown([arguments.id])
-    letter = found[0]
+    letter = letters[0]
     payload = letter.payload(is_revealed=arguments.reveal)
     if arguments.json:
         print_json({**_fields(letter), "payload": payload})

@@ -42,5 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the checks and print them."""
     logs.silence()
     areas = tuple(arguments.uses or USUAL)
-    found = examine(arguments.app_id, tenant_key=arguments.tenant_key, areas=areas, bitable=arguments.bitable)
-    return report(found, as_json=arguments.json)
+    checks = examine(
+        arguments.app_id, tenant_key=arguments.tenant_key, areas=areas, bitable=arguments.bitable
+    )
+    return report(checks, as_json=arguments.json)

@@ -55,33 +55,35 @@ def add_to(commands: Any) -> None:
 
 
 def _share(arguments: argparse.Namespace) -> int:
-    given: list[Share] = arguments.who
+    shares: list[Share] = arguments.who
     removed: list[str] = arguments.remove
-    if both := sorted({one.who for one in given} & set(removed)):
+    if both := sorted({share.who for share in shares} & set(removed)):
         raise WrongUseError(
             f"--remove must name others than are added, got {both[0]!r} for both. Next: name it once."
         )
     with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client:
         permissions = client.clouddoc.drive.permissions
-        if given:
-            permissions.share(arguments.url, given, type=arguments.type)
-        for one in removed:
-            permissions.remove(arguments.url, one, type=arguments.type)
-        found: list[Grant] = permissions.list(arguments.url, type=arguments.type)
+        if shares:
+            permissions.share(arguments.url, shares, type=arguments.type)
+        for member in removed:
+            permissions.remove(arguments.url, member, type=arguments.type)
+        grants: list[Grant] = permissions.list(arguments.url, type=arguments.type)
     if arguments.json:
-        output.print_json([asdict(one) for one in found])
+        output.print_json([asdict(grant) for grant in grants])
     else:
-        rows = [(one.name, one.id, one.type or one.member_type, one.role) for one in found]
+        rows = [(grant.name, grant.id, grant.type or grant.member_type, grant.role) for grant in grants]
         print(output.table(("name", "id", "kind", "role"), rows))
     return 0
 
 
 def _list(arguments: argparse.Namespace) -> int:
     with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client:
-        found: list[Any] = list(client.clouddoc.drive.list_files(arguments.folder))
+        files: list[Any] = list(client.clouddoc.drive.list_files(arguments.folder))
     if arguments.json:
-        output.print_json(found)
+        output.print_json(files)
     else:
-        rows = [tuple(str(one.get(name) or "") for name in ("name", "type", "token", "url")) for one in found]
+        rows = [
+            tuple(str(file.get(name) or "") for name in ("name", "type", "token", "url")) for file in files
+        ]
         print(output.table(("name", "kind", "token", "link"), rows))
     return 0

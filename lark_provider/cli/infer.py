@@ -39,9 +39,9 @@ def fields_of(
     without_zone: dict[str, int] = {}
     for number, row in enumerate(rows, 1):
         for name, value in row.items():
-            found = kinds.setdefault(name, set())
+            column_kinds = kinds.setdefault(name, set())
             if value is not None and value != "":
-                found.add(_kind(value))
+                column_kinds.add(_kind(value))
                 if not has_zone and _lacks_zone(value):
                     without_zone.setdefault(name, number)
     missing = [name for name in key_fields if name not in kinds]
@@ -62,8 +62,8 @@ def fields_of(
 
 def _lacks_zone(value: Any) -> bool:
     if isinstance(value, str):
-        found = _MOMENT.fullmatch(value)
-        return found is not None and found[3] is None
+        match = _MOMENT.fullmatch(value)
+        return match is not None and match[3] is None
     return isinstance(value, dt.datetime) and value.tzinfo is None
 
 
@@ -76,7 +76,7 @@ def _kind(value: Any) -> tuple[int, bool]:
     if isinstance(value, dt.date):
         return DATE, isinstance(value, dt.datetime)
     if isinstance(value, list):
-        return (MULTI_SELECT if all(isinstance(one, str) for one in value) else TEXT), False
+        return (MULTI_SELECT if all(isinstance(element, str) for element in value) else TEXT), False
     if isinstance(value, str):
         if _NUMBER.fullmatch(value):
             return (NUMBER if abs(Decimal(value)) <= EXACT_INT else TEXT), False
@@ -98,12 +98,12 @@ def _is_date(text: str) -> bool:
     return True
 
 
-def _field(name: str, found: set[tuple[int, bool]], *, is_key: bool) -> Field:
-    types = {kind for kind, _ in found}
+def _field(name: str, kinds: set[tuple[int, bool]], *, is_key: bool) -> Field:
+    types = {kind for kind, _ in kinds}
     kind = types.pop() if len(types) == 1 else TEXT
     if is_key and kind not in {NUMBER, DATE}:
         kind = TEXT
     field = Field(field_name=name, type=kind)
-    if kind == DATE and any(has_time for _, has_time in found):
+    if kind == DATE and any(has_time for _, has_time in kinds):
         field["property"] = {"date_formatter": "yyyy/MM/dd HH:mm"}
     return field

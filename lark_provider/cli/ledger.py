@@ -28,13 +28,13 @@ _DIGITS = 9
 def add_to(commands: Any) -> None:
     """Add the command group to what `add_subparsers` returned."""
     group = add_group(commands, "ledger", "loads and messages that were recorded", _WHICH)
-    found = _add_action(group, "list", run_list, "list the newest loads and messages")
-    found.add_argument("--kind", choices=_KINDS, help="only these")
-    found.add_argument("--state", choices=_STATES, help="only those in this state")
-    found.add_argument("--limit", type=_count, default=50, help="at most so many (default: 50)")
+    listing = _add_action(group, "list", run_list, "list the newest loads and messages")
+    listing.add_argument("--kind", choices=_KINDS, help="only these")
+    listing.add_argument("--state", choices=_STATES, help="only those in this state")
+    listing.add_argument("--limit", type=_count, default=50, help="at most so many (default: 50)")
     show = _add_action(group, "show", run_show, "show one of them, with its chunks")
     show.add_argument("id", help="its id, or how that begins")
-    for parser in (found, show):
+    for parser in (listing, show):
         parser.add_argument("--json", action="store_true", help="print JSON")
     forget = _add_action(
         group,
@@ -64,63 +64,65 @@ def _count(text: str) -> int:
 
 def run_list(arguments: argparse.Namespace) -> int:
     """List the newest entries."""
-    found = ledger_admin.entries(_url(), kind=arguments.kind, state=arguments.state, limit=arguments.limit)
+    summaries = ledger_admin.entries(
+        _url(), kind=arguments.kind, state=arguments.state, limit=arguments.limit
+    )
     if arguments.json:
-        print_json([asdict(one) for one in found])
+        print_json([asdict(summary) for summary in summaries])
         return 0
-    if not found:
+    if not summaries:
         print("Nothing is recorded.")
         return 0
     head = ("id", "kind", "state", "rows", "uncertain", "refused", "updated (UTC)", "key")
-    print(table(head, [_row(one) for one in found]))
+    print(table(head, [_row(summary) for summary in summaries]))
     return 0
 
 
-def _row(one: Summary) -> tuple[str, ...]:
-    name = one_line(one.name)
+def _row(summary: Summary) -> tuple[str, ...]:
+    name = one_line(summary.name)
     return (
-        one.id[:SHORT],
-        one.kind,
-        one.state,
-        str(one.written) if one.kind in ledger_admin.CHUNKED else "",
-        str(one.uncertain),
-        str(one.refused),
-        f"{one.updated_at:%Y-%m-%d %H:%M:%S}",
+        summary.id[:SHORT],
+        summary.kind,
+        summary.state,
+        str(summary.written) if summary.kind in ledger_admin.CHUNKED else "",
+        str(summary.uncertain),
+        str(summary.refused),
+        f"{summary.updated_at:%Y-%m-%d %H:%M:%S}",
         name if len(name) <= _NAME else f"…{name[1 - _NAME :]}",
     )
 
 
 def run_show(arguments: argparse.Namespace) -> int:
     """Show one entry."""
-    found, chunks = ledger_admin.entry(_url(), arguments.id)
+    summary, chunks = ledger_admin.entry(_url(), arguments.id)
     if arguments.json:
-        print_json({**asdict(found), "chunks": [asdict(one) for one in chunks]})
+        print_json({**asdict(summary), "chunks": [asdict(chunk) for chunk in chunks]})
         return 0
-    for name, value in asdict(found).items():
+    for name, value in asdict(summary).items():
         if value not in ("", {}):
             print(f"{name}: {one_line(str(value))}")
     if chunks:
         head = ("chunk", "rows", "state", "tokens", "first sent (UTC)", "reason")
-        print(table(head, [_chunk_row(one) for one in chunks]))
+        print(table(head, [_chunk_row(chunk) for chunk in chunks]))
     return 0
 
 
-def _chunk_row(one: ChunkSummary) -> tuple[str, ...]:
-    rows = f"{one.first_row} to {one.first_row + one.row_count - 1}"
-    sent = f"{one.sent_at:%Y-%m-%d %H:%M:%S}"
-    number = f"{one.number}/{one.part}" if one.part else str(one.number)
-    return number, rows, one.state, str(one.sends), sent, one_line(one.reason or "")
+def _chunk_row(chunk: ChunkSummary) -> tuple[str, ...]:
+    rows = f"{chunk.first_row} to {chunk.first_row + chunk.row_count - 1}"
+    sent = f"{chunk.sent_at:%Y-%m-%d %H:%M:%S}"
+    number = f"{chunk.number}/{chunk.part}" if chunk.part else str(chunk.number)
+    return number, rows, chunk.state, str(chunk.sends), sent, one_line(chunk.reason or "")
 
 
 def run_forget(arguments: argparse.Namespace) -> int:
     """Delete one entry."""
-    found = ledger_admin.forget(_url(), arguments.id)
+    summary = ledger_admin.forget(_url(), arguments.id)
     what = (
-        f"{found.written} row(s) that it wrote stay"
-        if found.kind in ledger_admin.CHUNKED
+        f"{summary.written} row(s) that it wrote stay"
+        if summary.kind in ledger_admin.CHUNKED
         else "what it sent stays"
     )
-    print(f"Forgot {found.kind} {found.id[:SHORT]}; {what}.")
+    print(f"Forgot {summary.kind} {summary.id[:SHORT]}; {what}.")
     return 0
 
 

@@ -34,13 +34,13 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Scan the files, and print what is found."""
-    found: list[tuple[str, CallSite]] = []
+    sites: list[tuple[str, CallSite]] = []
     unread, files = 0, 0
     for file in _files(arguments.scan):
         files += 1
         try:
             with tokenize.open(file) as opened:  # in the encoding that the file declares
-                found += [(str(file), one) for one in scan(opened.read())]
+                sites += [(str(file), call_site) for call_site in scan(opened.read())]
         except (OSError, SyntaxError, ValueError, RecursionError) as error:
             unread += 1
             print(
@@ -51,14 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(
             [
-                {"file": name, "line": one.line, "found": one.found, "becomes": one.becomes}
-                for name, one in found
+                {"file": name, "line": call_site.line, "found": call_site.found, "becomes": call_site.becomes}
+                for name, call_site in sites
             ]
         )
     else:
-        for name, one in found:
-            print(f"{name}:{one.line}: {one.found}\n    → {one.becomes}")
-        print(f"{len(found)} place(s) in {len({name for name, _ in found})} of {files} file(s)")
+        for name, site in sites:
+            print(f"{name}:{site.line}: {site.found}\n    → {site.becomes}")
+        print(f"{len(sites)} place(s) in {len({name for name, _ in sites})} of {files} file(s)")
     return 1 if unread else 0
 
 
@@ -66,9 +66,9 @@ def _files(paths: list[str]) -> Iterator[Path]:
     for path in map(Path, paths):
         if path.is_dir():
             yield from sorted(
-                one
-                for one in path.rglob("*.py")
-                if not (one.is_dir() or _SKIPPED.intersection(one.relative_to(path).parts))
+                file
+                for file in path.rglob("*.py")
+                if not (file.is_dir() or _SKIPPED.intersection(file.relative_to(path).parts))
             )
         elif path.exists():
             yield path

@@ -106,16 +106,16 @@ def scan(source: str) -> list[CallSite]:
         tree = ast.parse(source)
     names = _Names(tree)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    found = {finding for call in calls for finding in _of_call(call, names)}
-    asked = [address for call in calls for address in [_address(call, names)] if address]
+    findings = {finding for call in calls for finding in _of_call(call, names)}
+    addresses = [address for call in calls for address in [_address(call, names)] if address]
     # An address that is not seen to be asked, such as one that is passed to a function of the file's own.
-    found |= {
+    findings |= {
         CallSite(node.lineno, "the address of a custom bot", _BOT)
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _WEBHOOK in node.value
-        if not any(node.value in address for address in asked)
+        if not any(node.value in address for address in addresses)
     }
-    return sorted(found)
+    return sorted(findings)
 
 
 class _Names:
@@ -126,15 +126,15 @@ class _Names:
         self._texts: dict[str, str] = {}
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
-                for one in node.names:
-                    name = one.name if one.asname else one.name.partition(".")[0]
-                    self._imported[one.asname or name] = name
+                for alias in node.names:
+                    name = alias.name if alias.asname else alias.name.partition(".")[0]
+                    self._imported[alias.asname or name] = name
             elif isinstance(node, ast.ImportFrom) and not node.level:
-                for one in node.names:
-                    self._imported[one.asname or one.name] = f"{node.module}.{one.name}"
+                for alias in node.names:
+                    self._imported[alias.asname or alias.name] = f"{node.module}.{alias.name}"
             elif isinstance(node, ast.Assign) and (text := self.text(node.value)):
-                self._texts |= {one.id: text for one in node.targets if isinstance(one, ast.Name)}
-        self.has_sdk = any(one.partition(".")[0] == _SDK for one in self._imported.values())
+                self._texts |= {target.id: text for target in node.targets if isinstance(target, ast.Name)}
+        self.has_sdk = any(imported.partition(".")[0] == _SDK for imported in self._imported.values())
 
     def full(self, node: ast.expr) -> str:
         """Return the full name of a name, an attribute or a call (with `()`); else one without a root."""
@@ -156,13 +156,13 @@ class _Names:
         if isinstance(node, ast.Name):
             return self._texts.get(node.id, "")
         if isinstance(node, ast.JoinedStr):
-            parts = (one.value if isinstance(one, ast.FormattedValue) else one for one in node.values)
-            return "".join(self.text(one) or "{}" for one in parts)
+            parts = (part.value if isinstance(part, ast.FormattedValue) else part for part in node.values)
+            return "".join(self.text(part) or "{}" for part in parts)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mod):
             return self.text(node.left) + self.text(node.right)
         if isinstance(node, ast.Call):  # os.environ.get("BOT", "https://…"), "https://…/{}".format(token)
             inner = node.func.value if isinstance(node.func, ast.Attribute) else node.func
-            values = [inner, *node.args, *(one.value for one in node.keywords)]
+            values = [inner, *node.args, *(keyword.value for keyword in node.keywords)]
             return next((text for text in map(self.text, values) if _API in text), "")
         return ""
 
@@ -172,8 +172,8 @@ def _of_call(call: ast.Call, names: _Names) -> Iterator[CallSite]:
     module, _, last = full.rpartition(".")
     if module.startswith(_SLACK) and last in SLACK:
         yield CallSite(call.lineno, last, SLACK[last])
-    elif names.has_sdk and (found := _of_sdk(full)):
-        yield CallSite(call.lineno, *found)
+    elif names.has_sdk and (sdk_call := _of_sdk(full)):
+        yield CallSite(call.lineno, *sdk_call)
     else:
         yield from _of_request(call, names)
 
@@ -183,7 +183,7 @@ def _of_sdk(full: str) -> tuple[str, str] | None:
     parts = full.split(".")
     if full == f"{_SDK}.Client.builder":
         return full, _CLIENT
-    versions = [place for place, one in enumerate(parts) if one[:1] == "v" and one[1:].isdigit()]
+    versions = [place for place, part in enumerate(parts) if part[:1] == "v" and part[1:].isdigit()]
     if (parts[0] == _SDK and "build()" not in parts) or not versions or not 0 < versions[0] < len(parts) - 2:
         return None  # builders of requests stand beside their calls
     *path, verb = parts[versions[0] - 1 :]
@@ -212,12 +212,12 @@ def _address(call: ast.Call, names: _Names) -> str:
 
 
 def _values(call: ast.Call) -> list[ast.expr]:
-    return [*call.args, *(one.value for one in call.keywords)]
+    return [*call.args, *(keyword.value for keyword in call.keywords)]
 
 
 def _is_message(node: ast.expr) -> bool:
     keys = (
-        {one.value for one in node.keys if isinstance(one, ast.Constant)}
+        {key.value for key in node.keys if isinstance(key, ast.Constant)}
         if isinstance(node, ast.Dict)
         else ()
     )

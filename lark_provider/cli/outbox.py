@@ -27,7 +27,7 @@ from lark_provider.support import periods
 from lark_provider.support.termination import on_termination
 
 if TYPE_CHECKING:
-    from lark_provider.storage.outbox_admin import Row
+    from lark_provider.storage.outbox_admin import OutboxRow
 
 logger = logging.getLogger(__name__)
 _LONGEST_REASON = 80
@@ -92,16 +92,16 @@ def run_list(arguments: argparse.Namespace) -> int:
     from lark_provider.storage.outbox_admin import STATES, UNDELIVERED, OutboxAdmin
 
     admin = OutboxAdmin.from_config()
-    found, total = admin.list(arguments.limit, STATES if arguments.all else UNDELIVERED)
+    rows, total = admin.list(arguments.limit, STATES if arguments.all else UNDELIVERED)
     if arguments.json:
-        print_json({"total": total, "messages": [asdict(row) for row in found]})
+        print_json({"total": total, "messages": [asdict(row) for row in rows]})
         return 0
-    if not found:
+    if not rows:
         print("The outbox is empty.")
         return 0
-    print(table(("ID", "App", "State", "Age", "Attempts", "Reason"), [_cells(row) for row in found]))
-    if len(found) < total:
-        print(f"{len(found)} of {total}; --limit shows more.")
+    print(table(("ID", "App", "State", "Age", "Attempts", "Reason"), [_cells(row) for row in rows]))
+    if len(rows) < total:
+        print(f"{len(rows)} of {total}; --limit shows more.")
     return 0
 
 
@@ -152,10 +152,10 @@ def _ids(arguments: argparse.Namespace) -> list[str] | None:
         return None
     if not arguments.ids:
         raise WrongUseError("Messages must be named, got none. Next: pass their ids, or --all.")
-    return [_find(one).id for one in arguments.ids]
+    return [_find(message_id).id for message_id in arguments.ids]
 
 
-def _find(id_: str) -> Row:
+def _find(id_: str) -> OutboxRow:
     from lark_provider.storage.outbox_admin import OutboxAdmin
 
     row = OutboxAdmin.from_config().show(id_)
@@ -176,7 +176,7 @@ def _is_confirmed(arguments: argparse.Namespace) -> bool:
     return confirm(f"Purge {which}? They will never be sent.")
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: OutboxRow) -> list[str]:
     reason = one_line(row.reason or "")
     if len(reason) > _LONGEST_REASON:
         reason = reason[: _LONGEST_REASON - 1] + "…"

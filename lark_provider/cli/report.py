@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from lark_provider.checks import Check, Status, overall
+from lark_provider.checks import Check, HealthStatus, overall
 from lark_provider.cli.output import print_json
 from lark_provider.cli.terminal import can_print, until_pipe_closes
 
-_MARKS: dict[Status, str] = {"healthy": "✓", "warning": "!", "unhealthy": "✗", "not configured": "·"}
-_ASCII: dict[Status, str] = {
+_MARKS: dict[HealthStatus, str] = {"healthy": "✓", "warning": "!", "unhealthy": "✗", "not configured": "·"}
+_ASCII: dict[HealthStatus, str] = {
     "healthy": "ok  ",
     "warning": "!   ",
     "unhealthy": "FAIL",
@@ -28,13 +28,13 @@ def report(checks: list[Check], *, as_json: bool) -> int:
     status = overall(checks)
     if as_json:
         with until_pipe_closes():
-            print_json({"status": status, "checks": [dataclasses.asdict(one) for one in checks]})
+            print_json({"status": status, "checks": [dataclasses.asdict(result) for result in checks]})
     else:
-        longest = max(len(one.name) for one in checks)
+        longest = max(len(result.name) for result in checks)
         marks = _MARKS if can_print("".join(_MARKS.values())) else _ASCII
         with until_pipe_closes():  # The exit code is still right.
-            for one in checks:
-                print(f"{marks[one.status]} {one.name:<{longest}}  {one.ms:>7.1f} ms  {one.text}")
-                for detail in one.details:
+            for check in checks:
+                print(f"{marks[check.status]} {check.name:<{longest}}  {check.ms:>7.1f} ms  {check.text}")
+                for detail in check.details:
                     print(f"    {detail}")
     return 0 if status == "healthy" else 1

@@ -30,39 +30,39 @@ def add_secret(parser: argparse.ArgumentParser, option: str, what: str, default:
     parser.add_argument(option, metavar="SECRET", help=f"{what}; -, env:NAME or the value ({default})")
 
 
-def read(given: str, what: str) -> str:
+def read(value: str, what: str) -> str:
     """Return the secret that an option names.
 
     Args:
-        given: The option's value.
+        value: The option's value.
         what: What it is, for the prompt and the errors' texts.
 
     Raises:
         ConfigurationError: It is empty.
     """
-    if given == _PROMPT:
-        found = getpass.getpass(f"{what}: ") if terminal.can_ask() else terminal.read_line()
+    if value == _PROMPT:
+        secret = getpass.getpass(f"{what}: ") if terminal.can_ask() else terminal.read_line()
         where = "standard input is empty"
-    elif given.startswith(_VARIABLE):
-        name = given.removeprefix(_VARIABLE)
-        found, where = os.environ.get(name, ""), f"the variable {name!r} is empty or not set"
+    elif value.startswith(_VARIABLE):
+        name = value.removeprefix(_VARIABLE)
+        secret, where = os.environ.get(name, ""), f"the variable {name!r} is empty or not set"
     else:
-        return given
-    if not found.strip():
+        return value
+    if not secret.strip():
         raise ConfigurationError(f"{what} must not be empty: {where}. Next: put the secret there.")
-    return found
+    return secret
 
 
-def read_or_ask(given: str | None, what: str, option: str) -> str:
+def read_or_ask(value: str | None, what: str, option: str) -> str:
     """Return a required secret; without the option, prompt for it on the terminal.
 
     Raises:
         WrongUseError: There is neither an option nor a terminal.
         ConfigurationError: It is empty.
     """
-    if given is None and not terminal.can_ask():
+    if value is None and not terminal.can_ask():
         raise WrongUseError(
             f"{what} is missing, and standard input is not a terminal. Next: pass {option} - and pipe it in, "
             f"or {option} env:NAME."
         )
-    return read(_PROMPT if given is None else given, what)
+    return read(_PROMPT if value is None else value, what)

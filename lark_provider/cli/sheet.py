@@ -6,7 +6,7 @@ import argparse
 from typing import Any, get_args
 
 from lark_provider.api.clouddoc.drive.people import Role, Share
-from lark_provider.api.clouddoc.sheets.tables.options import Mode
+from lark_provider.api.clouddoc.sheets.tables.options import SheetMode
 from lark_provider.cli import sheet_export, sheet_import, sheet_show, wording
 from lark_provider.cli.arguments import IntermixedParser, add_app_options, add_group
 
@@ -60,7 +60,7 @@ def _add_import(actions: Any) -> None:
         help="let a person or chat view, edit or full_access it; repeatable",
     )
     _add_worksheet(load)
-    load.add_argument("--mode", choices=get_args(Mode), default="replace", help="default: replace")
+    load.add_argument("--mode", choices=get_args(SheetMode), default="replace", help="default: replace")
     load.add_argument(
         "--key", action="append", default=[], metavar="TITLE", help="with update_by_key; repeatable"
     )

@@ -26,12 +26,12 @@ def run(arguments: argparse.Namespace) -> int:
             f"{arguments.file}. Next: name a .csv or .jsonl file."
         )
     with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client, Bar() as bar:
-        found = iter(
+        rows = iter(
             client.clouddoc.sheets.read_rows(SheetRef(arguments.url, arguments.worksheet), arguments.range)
         )
-        titles = titles_of(next(found, []))
+        titles = titles_of(next(rows, []))
         columns = {title: "text" for title in titles if title}
-        count = writing.write(arguments.file, columns, bar.reading(_rows(found, titles)))
+        count = writing.write(arguments.file, columns, bar.reading(_rows(rows, titles)))
     if arguments.json:
         output.print_json({"rows": count})
     else:
@@ -39,8 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(found: Iterable[Sequence[Any]], titles: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for row in found:
+def _rows(rows: Iterable[Sequence[Any]], titles: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for row in rows:
         if any(cell is not None for cell in row):
             yield {title: plain(cell) for title, cell in zip(titles, row, strict=False) if title}
 

@@ -85,12 +85,12 @@ def _conversions(arguments: argparse.Namespace) -> dict[str, Callable[[Any], Any
     if kind_of(arguments.file) == CSV and not arguments.text:
         makers: dict[int, Callable[[Any], Any]] = {NUMBER: _number, DATE: _moment, CHECKBOX: _boolean}
         fields = infer.fields_of(rows, ())
-        found = {one["field_name"]: makers.get(one["type"], _as_it_is) for one in fields}
+        converters = {field["field_name"]: makers.get(field["type"], _as_it_is) for field in fields}
     else:
-        found = {name: _as_it_is for row in rows for name in row}
-    if not found:
+        converters = {name: _as_it_is for row in rows for name in row}
+    if not converters:
         raise WrongUseError(f"{arguments.file} must have rows, got none. Next: name another file.")
-    return found
+    return converters
 
 
 def _rows(arguments: argparse.Namespace, convert: dict[str, Callable[[Any], Any]]) -> Iterator[list[Any]]:

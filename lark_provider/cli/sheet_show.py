@@ -21,19 +21,25 @@ def run(arguments: argparse.Namespace) -> int:
         sheets = client.clouddoc.sheets
         spreadsheet = sheets.get(arguments.url)
         worksheets = sheets.list_sheets(arguments.url)
-        found = sheets.read_rows(SheetRef(arguments.url, arguments.worksheet), arguments.range)
-        read = [[plain(cell) for cell in row] for row in islice(found, arguments.rows)]
+        sheet_rows = sheets.read_rows(SheetRef(arguments.url, arguments.worksheet), arguments.range)
+        read = [[plain(cell) for cell in row] for row in islice(sheet_rows, arguments.rows)]
     width = max((place for row in read for place, cell in enumerate(row, 1) if cell is not None), default=0)
     rows = [row[:width] for row in read] if width else []
     if arguments.json:
-        shown = [{**asdict(one), "merges": [merge.a1 for merge in one.merges]} for one in worksheets]
+        shown = [
+            {**asdict(worksheet), "merges": [merge.a1 for merge in worksheet.merges]}
+            for worksheet in worksheets
+        ]
         output.print_json(
             {"title": spreadsheet.title, "token": spreadsheet.token, "url": spreadsheet.url,
              "worksheets": shown, "rows": rows}
         )  # fmt: skip
         return 0
     print(f"{spreadsheet.title}\n{spreadsheet.url}")
-    listed = [(one.title, one.sheet_id, str(one.rows), str(one.columns)) for one in worksheets]
+    listed = [
+        (worksheet.title, worksheet.sheet_id, str(worksheet.rows), str(worksheet.columns))
+        for worksheet in worksheets
+    ]
     print(output.table(("worksheet", "id", "rows", "columns"), listed))
     if rows:
         head, *rest = [[_cell(cell) for cell in row] for row in rows]

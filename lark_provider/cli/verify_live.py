@@ -90,7 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
         if not (arguments.yes or _is_confirmed(len(probes), app.base_url, app.app_id)):
             print("Nothing was sent.")
             return 1
-        named = [one for one in (arguments.chat, arguments.folder, arguments.person) if one]
+        named = [
+            identifier for identifier in (arguments.chat, arguments.folder, arguments.person) if identifier
+        ]
         target = ProbeTarget(
             app.app_id,
             app.app_secret,
@@ -121,7 +123,7 @@ def _finish(arguments: argparse.Namespace, runner: Runner, findings: list[Findin
         print_json(
             {
                 "requests": runner.sent,
-                "findings": [dataclasses.asdict(one) for one in findings],
+                "findings": [dataclasses.asdict(finding) for finding in findings],
                 "settings": settings,
                 "left_behind": runner.left_behind,
                 "unanswered": runner.unanswered,
@@ -129,15 +131,15 @@ def _finish(arguments: argparse.Namespace, runner: Runner, findings: list[Findin
         )
     else:
         _sum_up(runner, findings)
-    for one in runner.left_behind:
+    for leftover in runner.left_behind:
         print(
-            f"lark-provider: could not be deleted: {one}. Next: send this again, or delete it by hand.",
+            f"lark-provider: could not be deleted: {leftover}. Next: send this again, or delete it by hand.",
             file=sys.stderr,
         )
-    for one in runner.unanswered:
+    for leftover in runner.unanswered:
         print(
-            f"lark-provider: an answer was lost, and this may be left behind: {one}. Next: look for it, and "
-            "delete it by hand.",
+            f"lark-provider: an answer was lost, and this may be left behind: {leftover}. Next: look for it, "
+            "and delete it by hand.",
             file=sys.stderr,
         )
     if runner.interrupted:
@@ -154,18 +156,18 @@ def _list(probes: tuple[Probe, ...], *, as_json: bool) -> int:
         print_json(
             [
                 {
-                    "name": one.name,
-                    "fact": one.fact,
-                    "setting": one.setting,
-                    "assumed": one.assumed,
-                    "answers": one.answers,
-                    "max_calls": one.calls,
+                    "name": probe.name,
+                    "fact": probe.fact,
+                    "setting": probe.setting,
+                    "assumed": probe.assumed,
+                    "answers": probe.answers,
+                    "max_calls": probe.calls,
                 }
-                for one in probes
+                for probe in probes
             ]
         )
         return 0
-    rows = [(one.name, str(one.calls), _format(one.assumed), one.fact) for one in probes]
+    rows = [(probe.name, str(probe.calls), _format(probe.assumed), probe.fact) for probe in probes]
     print(table(("probe", "requests", "assumed", "fact"), rows))
     print()
     for lot in catalogue.UNPROBED:
@@ -177,13 +179,13 @@ def _ignore(_: Finding) -> None:
     """Print nothing: JSON is printed at the end."""
 
 
-def _tell(found: Finding) -> None:
-    detail = f"({found.reason})" if found.reason else ""
-    if found.value is not None:
-        detail = f"{_format(found.value)}" + (
-            f", not {_format(found.assumed)} as assumed" if found.status == "contradicted" else ""
+def _tell(finding: Finding) -> None:
+    detail = f"({finding.reason})" if finding.reason else ""
+    if finding.value is not None:
+        detail = f"{_format(finding.value)}" + (
+            f", not {_format(finding.assumed)} as assumed" if finding.status == "contradicted" else ""
         )
-    print(f"{_MARKS[found.status]} {found.name:<28} {found.status}: {detail}", flush=True)
+    print(f"{_MARKS[finding.status]} {finding.name:<28} {finding.status}: {detail}", flush=True)
 
 
 def _format(value: object) -> str:
@@ -191,10 +193,10 @@ def _format(value: object) -> str:
 
 
 def _sum_up(runner: Runner, findings: list[Finding]) -> None:
-    counts = {status: sum(one.status == status for one in findings) for status in _MARKS}
-    told = ", ".join(f"{count} {status}" for status, count in counts.items())
+    counts = {status: sum(finding.status == status for finding in findings) for status in _MARKS}
+    summary = ", ".join(f"{count} {status}" for status, count in counts.items())
     end = "Interrupted. " if runner.interrupted else ""
-    print(f"{end}{told}; {runner.sent} requests sent.")
+    print(f"{end}{summary}; {runner.sent} requests sent.")
 
 
 def _is_confirmed(count: int, base_url: str, app_id: str) -> bool:

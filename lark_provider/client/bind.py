@@ -99,9 +99,9 @@ class _Bound(Generic[P, T]):
 
     @cached_property
     def _signature(self) -> inspect.Signature:
-        found = inspect.signature(self.build)
-        kind, _, inner = str(found.return_annotation).removesuffix("]").partition("[")
-        return found.replace(return_annotation=_RETURNED[kind].format(inner))
+        signature = inspect.signature(self.build)
+        kind, _, inner = str(signature.return_annotation).removesuffix("]").partition("[")
+        return signature.replace(return_annotation=_RETURNED[kind].format(inner))
 
     def _describe(self, method: Callable[..., Any]) -> Any:
         shown: Any = update_wrapper(method, self.build)
@@ -200,9 +200,9 @@ class _OnTarget(_Bound[P, T]):
         signature = inspect.signature(whole)
         shown: Any = update_wrapper(build, whole)
         shown.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])
-        found = self._plain(shown)
-        found.__set_name__(type(self), self._name)
-        return found
+        descriptor = self._plain(shown)
+        descriptor.__set_name__(type(self), self._name)
+        return descriptor
 
 
 class TargetMethod(_OnTarget[P, T], ProcedureMethod[P, T]):

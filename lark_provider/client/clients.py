@@ -135,13 +135,13 @@ class AsyncLarkServiceClient(BaseClient[Async, "AsyncClient"], AsyncPerformer):
     _is_async = True
 
     def _app(self) -> App:
-        found = self._session.found
-        if found is None and config.has_registry():
+        found_app = self._session.found
+        if found_app is None and config.has_registry():
             raise ConfigurationError(
                 "The app must be looked up in the registry first, which would block the event loop. Next: "
                 "`await client.resolve()` before app_id, base_url or sdk; any other call does it as well."
             )
-        return super()._app() if found is None else found.app
+        return super()._app() if found_app is None else found_app.app
 
     async def resolve(self) -> Self:
         """Look the app up, so that `app_id`, `base_url` and `sdk` are known.

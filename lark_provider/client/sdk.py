@@ -70,10 +70,10 @@ class _WithToken:
         self._session = session
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._part, name)
-        if inspect.ismethod(found) and "option" in inspect.signature(found).parameters:
-            return self._sending(found)
-        return _WithToken(found, self._session) if type(found).__module__.startswith(_APIS) else found
+        member = getattr(self._part, name)
+        if inspect.ismethod(member) and "option" in inspect.signature(member).parameters:
+            return self._sending(member)
+        return _WithToken(member, self._session) if type(member).__module__.startswith(_APIS) else member
 
     def __repr__(self) -> str:
         return f"<{type(self._part).__name__} of the official SDK>"
@@ -104,8 +104,8 @@ class _WithToken:
 
 def _usable(session: Session, *, is_async: bool) -> Session:
     """Return a session for one driver: the user's own HTTP client serves only the other one."""
-    given = session.http_client
-    is_usable = given is None or http.is_client(given, is_async=is_async)
+    client = session.http_client
+    is_usable = client is None or http.is_client(client, is_async=is_async)
     return session if is_usable else replace(session, http_client=None)
 
 
@@ -118,8 +118,8 @@ def _has_token(option: RequestOption | None) -> bool:
 def _with(token: str | None, option: RequestOption | None) -> RequestOption:
     from lark_oapi import RequestOption
 
-    made = RequestOption() if option is None else copy.copy(option)
-    made.headers = dict(made.headers)  # the SDK adds to it
+    request_option = RequestOption() if option is None else copy.copy(option)
+    request_option.headers = dict(request_option.headers)  # the SDK adds to it
     if token is not None:
-        made.tenant_access_token = token
-    return made
+        request_option.tenant_access_token = token
+    return request_option

@@ -46,15 +46,15 @@ class Buckets:
         with self._lock:
             now = time.monotonic()
             for limit, bucket in self._of(app, limits):
-                times, found = bucket.times, None
-                while times and found is None:
-                    found = times.popleft()
-                    if found < now - limit.burst - limit.interval:
-                        found = None
-                if found is None:
+                times, reserved = bucket.times, None
+                while times and reserved is None:
+                    reserved = times.popleft()
+                    if reserved < now - limit.burst - limit.interval:
+                        reserved = None
+                if reserved is None:
                     missing.append(limit)
                 else:
-                    latest = max(latest, found)
+                    latest = max(latest, reserved)
         return latest, missing
 
     def reservation_sizes(self, app: str, limits: Iterable[Limit]) -> dict[Limit, int]:
@@ -85,7 +85,7 @@ class Buckets:
         with self._lock:
             for limit, bucket in self._of(app, firsts):
                 first, count = firsts[limit], counts[limit]
-                bucket.times.extend(first + each * limit.interval for each in range(1, count))
+                bucket.times.extend(first + i * limit.interval for i in range(1, count))
                 # For when the database becomes unavailable.
                 bucket.next_at = max(bucket.next_at, first + count * limit.interval)
 
@@ -103,20 +103,20 @@ class Buckets:
         """
         latest = 0.0
         with self._lock:
-            now, found = time.monotonic(), self._of(app, limits)
-            for limit, bucket in found:
+            now, buckets = time.monotonic(), self._of(app, limits)
+            for limit, bucket in buckets:
                 latest = max(latest, bucket.next_at, now - limit.burst)
             if latest < until:
-                for limit, bucket in found:
+                for limit, bucket in buckets:
                     bucket.next_at = max(bucket.next_at, now - limit.burst) + limit.interval
         return latest
 
     def _of(self, app: str, limits: Iterable[Limit]) -> list[tuple[Limit, _Bucket]]:
-        found = []
+        buckets = []
         for limit in limits:
-            found.append((limit, self._buckets.setdefault((app, limit), _Bucket())))
+            buckets.append((limit, self._buckets.setdefault((app, limit), _Bucket())))
             # The last used stay: those of an endpoint are older than those of each person who gets a message.
             self._buckets.move_to_end((app, limit))
             if len(self._buckets) > _MOST:
                 self._buckets.popitem(last=False)
-        return found
+        return buckets

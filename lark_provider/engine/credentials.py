@@ -56,16 +56,16 @@ def find(session: Session) -> Procedure[App]:
     return app
 
 
-def _lookup(session: Session, given: str | None) -> Procedure[RegistryAnswer]:
+def _lookup(session: Session, app_id: str | None) -> Procedure[RegistryAnswer]:
     """Return the registry's answer, from the cache or by a query that all threads share.
 
     Args:
         session: The settings of the client.
-        given: The id of the app whose secret is already known; None to look the secret up as well.
+        app_id: The id of the app whose secret is already known; None to look the secret up as well.
     """
-    named = given or config.find_app_id(session.app_id)
+    named = app_id or config.find_app_id(session.app_id)
     cache = session.runtime.registry
-    key, mine = (config.registry(), named, given is None), Flight(f"registry {named}", None, session.clock())
+    key, mine = (config.registry(), named, app_id is None), Flight(f"registry {named}", None, session.clock())
     while True:
         until, known = cache.answers.get(key, (0.0, None))
         if known is not None and session.clock() < until:
@@ -130,7 +130,7 @@ def _find_registered(url: URL, *, named: str | None, secret_wanted: bool) -> Reg
     if not secret_wanted:
         return RegistryAnswer()
     try:
-        secrets = sealing.open_secrets(row, crypto.Keys.from_environment())
+        secrets = sealing.open_secrets(row, crypto.EncryptionKeys.from_environment())
     except LarkError as unreadable:
         return RegistryAnswer(refusal=unreadable)
     return RegistryAnswer(App(row.base_url, row.app_id, secrets.app_secret))

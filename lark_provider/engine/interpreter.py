@@ -50,8 +50,8 @@ def answer(session: Session, effect: Call[Any] | Effect, until: float) -> StackF
         case Send() if session.found is None and session.webhook is None:
             # A call without a token has not looked up the app, which has the base URL to send to.
             return StackFrame(_send_to_app(session, effect), until)
-        case Send(is_paced=False) if effect.call.auth and (found := session.found) and found.pace > 0:
-            steps = pacing.wait_and_send(session, effect, found, until)
+        case Send(is_paced=False) if effect.call.auth and (found_app := session.found) and found_app.pace > 0:
+            steps = pacing.wait_and_send(session, effect, found_app, until)
             return None if steps is None else StackFrame(steps, until)
         case Send():
             return None

@@ -16,24 +16,24 @@ from lark_provider.support import measured
 
 
 def wait_and_send(
-    session: Session, send: Send, found: FoundApp, until: float
+    session: Session, send: Send, found_app: FoundApp, until: float
 ) -> Procedure[Response | Lost] | None:
     """Reserve a time for a request.
 
     Args:
         session: The settings of the client.
         send: The request.
-        found: The client's app.
+        found_app: The client's app.
         until: The deadline. No time after it is reserved, since the request will not be sent then.
 
     Returns:
         The steps that wait for that time and send the request; None if it may be sent now.
     """
-    app, call = found.app, send.call
-    counted = limits(call.method, call.path, call.receiver, found.pace)
+    app, call = found_app.app, send.call
+    counted = limits(call.method, call.path, call.receiver, found_app.pace)
     if not counted:
         return None
-    if found.has_database:
+    if found_app.has_database:
         return _beside_other_processes(session, send, app, counted, until)
     at = session.runtime.pace.reserve(app.name, counted, until)
     return _send_at(at, send, app) if at > time.monotonic() else None
@@ -69,13 +69,13 @@ def _reserve_shared(session: Session, app: App, counted: list[Limit], until: flo
     if not missing:
         return at
     wanted, within = buckets.reservation_sizes(name, missing), until - time.monotonic()
-    found = yield from fallback_store.in_shared_store(
+    reservation = yield from fallback_store.in_shared_store(
         session, app, lambda store: store.pace.reserve(wanted, within)
     )
-    if found is None:
+    if reservation is None:
         return max(at, buckets.reserve(name, missing, until))
     # After the query, however long it took: a request may be sent later than its time, but not earlier.
     now = time.monotonic()
-    firsts = {limit: now + seconds for limit, seconds in found[0].items()}
+    firsts = {limit: now + seconds for limit, seconds in reservation[0].items()}
     buckets.put(name, {limit: first for limit, first in firsts.items() if first < until}, wanted)
     return max(at, *firsts.values())

@@ -105,14 +105,14 @@ class Pools:
     def get(self, wire: Wire) -> Pool:
         """Return the process's pool for connection settings."""
         key = (os.getpid(), wire)
-        found = self._pools.get(key)
-        if found is None:
+        pool = self._pools.get(key)
+        if pool is None:
             with self._lock:
-                found = self._pools.get(key)
-                if found is None:
+                pool = self._pools.get(key)
+                if pool is None:
                     client = deadlines.bound_connections(_make(http.library().Client, wire))
-                    found = self._pools[key] = Pool(client, _sender(client, "handle_request"))
-        return found
+                    pool = self._pools[key] = Pool(client, _sender(client, "handle_request"))
+        return pool
 
     async def find_pool(self, wire: Wire) -> Pool:
         """Return the running loop's pool for connection settings."""
@@ -120,7 +120,7 @@ class Pools:
 
         loop = asyncio.get_running_loop()
         with self._lock:  # loops of other threads come and go meanwhile
-            for other in [one for one in self._of_loops if one.is_closed()]:
+            for other in [known_loop for known_loop in self._of_loops if known_loop.is_closed()]:
                 # Closed without the hook below: its connections are beyond closing, but need not be kept.
                 del self._of_loops[other]
             pools = self._of_loops.setdefault(loop, _LoopPools())

@@ -100,8 +100,8 @@ class Session:
 
     def known_app(self) -> App | None:
         """Return the app if it was looked up and that has not expired."""
-        found = self.found
-        return found.app if found is not None and self.clock() < found.expires_at else None
+        found_app = self.found
+        return found_app.app if found_app is not None and self.clock() < found_app.expires_at else None
 
     def bot(self) -> Webhook:
         """Return the custom bot that the calls are for.

@@ -272,8 +272,8 @@ def without_frames(error: BaseException) -> BaseException:
     Args:
         error: Such as `KeyboardInterrupt`, a task's timeout, or being cancelled.
     """
-    for one in _causes(error):
-        one.__traceback__ = None
+    for cause in _causes(error):
+        cause.__traceback__ = None
     return error
 
 
@@ -289,10 +289,10 @@ def as_lost(error: Exception, origin: str) -> Lost:
         origin: What the request was for, named if no connection to it came about.
     """
     causes = _causes(error)
-    words = next((str(one) for one in causes if str(one)), "")
+    words = next((str(cause) for cause in causes if str(cause)), "")
     name = type(error).__name__ + ("" if _is_sent(error) else f" (for {origin})")
     reason = redact(f"{name}: {words}" if words else name)
-    tls = next((one for one in causes if isinstance(one, ssl.SSLError)), None)
+    tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
     lost_call = Lost(reason, sent=_is_sent(error))
     if type(error).__name__ == "ProxyError" and _PROXY_REFUSAL.match(words):
         return replace(lost_call, passing=False, step=PROXY_STEP)
@@ -304,9 +304,9 @@ def as_lost(error: Exception, origin: str) -> Lost:
 
 def _causes(error: BaseException) -> list[BaseException]:
     """An error and what it stands on, the error first."""
-    found: list[BaseException] = []
+    causes: list[BaseException] = []
     cause: BaseException | None = error
-    while cause is not None and cause not in found:
-        found.append(cause)
+    while cause is not None and cause not in causes:
+        causes.append(cause)
         cause = cause.__cause__ or cause.__context__
-    return found
+    return causes

@@ -216,7 +216,7 @@ def _duplicates(names: Sequence[str]) -> list[str]:
 
 
 def _require(name: str, names: Sequence[str], required: Sequence[str]) -> None:
-    missing = [repr(one) for one in required if one not in names]
+    missing = [repr(column) for column in required if column not in names]
     if missing:
         raise FileError(
             f"{name} has no column {' or '.join(missing)}, which is to be a key; it has "

@@ -61,15 +61,15 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
     bold = library.styles.Font(bold=True)
 
     def cell(value: Any, font: Any = None) -> Any:
-        made = library.cell.WriteOnlyCell(sheet)
+        sheet_cell = library.cell.WriteOnlyCell(sheet)
         if isinstance(value, str):
             # Not by value: openpyxl takes a text that begins with = for a formula.
-            made._value, made.data_type = value[:MAX_CHARS], "s"  # noqa: SLF001 - it has no other way to say so
+            sheet_cell._value, sheet_cell.data_type = value[:MAX_CHARS], "s"  # noqa: SLF001 - it has no other way to say so
         else:
-            made.value = value
+            sheet_cell.value = value
         if font is not None:
-            made.font = font
-        return made
+            sheet_cell.font = font
+        return sheet_cell
 
     def fill() -> WorkbookResult:
         count, cut = 0, ""

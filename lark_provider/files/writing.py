@@ -34,8 +34,8 @@ def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any
     try:
         if target.exists() and not target.is_file():
             raise FileError(f"{name} cannot be written: it is not a file. Next: name another one.")
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as made:
-            unfinished = Path(made.name)
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+            unfinished = Path(file.name)
     except OSError as error:
         raise FileError(f"{name} cannot be written: {error}. Next: name another folder.") from None
     try:

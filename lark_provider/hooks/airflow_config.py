@@ -33,12 +33,12 @@ def bridge_runs() -> bool:
     Raises:
         ConfigurationError: It is neither true nor false.
     """
-    given = _option("bridge") or os.environ.get("LARK_BRIDGE", "").strip()
-    word = given.lower()
+    setting = _option("bridge") or os.environ.get("LARK_BRIDGE", "").strip()
+    word = setting.lower()
     if word in _TRUE | _FALSE:
         return word in _TRUE
     raise ConfigurationError(
-        f"[lark] bridge, or LARK_BRIDGE, must be true or false, got {given!r}. Next: write true where "
+        f"[lark] bridge, or LARK_BRIDGE, must be true or false, got {setting!r}. Next: write true where "
         "`lark-provider airflow bridge` runs."
     )
 

@@ -34,30 +34,30 @@ def comparable_ids(
     """
     if names is None or (not isinstance(names, str) and not names):
         return ()
-    given = [names] if isinstance(names, str) else list(names)
-    for name in given:
+    people = [names] if isinstance(names, str) else list(names)
+    for name in people:
         # A template that renders to nothing must not open the question to all users.
         if not isinstance(name, str) or not name.strip():
             raise ConfigurationError(
                 f"{argument} must be a list of names, got {name!r} in it. Next: pass open_ids or e-mail "
                 "addresses, or leave the argument out for all users."
             )
-    found = {name: name for name in given if name.startswith(("ou_", "on_"))}
-    unknown = [name for name in given if name not in found]
+    resolved = {name: name for name in people if name.startswith(("ou_", "on_"))}
+    unknown = [name for name in people if name not in resolved]
     if unknown:
-        found |= _look_up(hook(), unknown, argument)
-    return tuple(dict.fromkeys(found[name] for name in given))
+        resolved |= _look_up(hook(), unknown, argument)
+    return tuple(dict.fromkeys(resolved[name] for name in people))
 
 
 def _look_up(hook: LarkHook, names: Sequence[str], argument: str) -> Mapping[str, str]:
     from lark_provider.api.receivers import receiver
 
-    found: dict[str, str] = {}
+    resolved: dict[str, str] = {}
     by_kind: dict[str, dict[str, str]] = {}
     for name in names:
         person = receiver(hook.alias(name))
         if person.id_type in _IN_EVERY_CLICK:
-            found[name] = person.id
+            resolved[name] = person.id
         elif person.id_type == "chat_id":
             raise ConfigurationError(
                 f"{argument} must name people, got the chat {name!r}. Next: name people; if the argument is "
@@ -70,7 +70,9 @@ def _look_up(hook: LarkHook, names: Sequence[str], argument: str) -> Mapping[str
         ids = list(wanted.values())
         if kind == "user_id":
             users = contact.get_users(ids, user_id_type="user_id")
-            open_ids = {one: None if user is None else user.get("open_id") for one, user in users.items()}
+            open_ids = {
+                user_id: None if user is None else user.get("open_id") for user_id, user in users.items()
+            }
         else:
             open_ids = contact.find_by_email(ids) if kind == "email" else contact.find_by_mobile(ids)
         for name, value in wanted.items():
@@ -81,5 +83,5 @@ def _look_up(hook: LarkHook, names: Sequence[str], argument: str) -> Mapping[str
                     f"user's {kind}. Next: check it, and that the app is available to the person; or pass "
                     "the open_id."
                 )
-            found[name] = open_id
-    return found
+            resolved[name] = open_id
+    return resolved

@@ -47,5 +47,5 @@ def _unknown(conn_type: str, names: Collection[str]) -> str:
 def _known_extras(conn_type: str) -> frozenset[str] | None:
     """Return the extras that settings read; None for a type of another package."""
     types: Any = get_provider_info()["connection-types"]
-    found = (one["conn-fields"] for one in types if one["connection-type"] == conn_type)
-    return next((frozenset(fields) for fields in found), None)
+    conn_fields = (entry["conn-fields"] for entry in types if entry["connection-type"] == conn_type)
+    return next((frozenset(fields) for fields in conn_fields), None)

@@ -183,8 +183,8 @@ class LarkHook(LarkBaseHook):
 
         rows = self.client.clouddoc.sheets.read(SheetRef(sheet, worksheet), range)
         titles = titles_of(rows[0] if rows else ())
-        found = (dict(zip(titles, row, strict=False)) for row in rows[1:])
-        return frame(found, [title for title in titles if title], df_type)
+        records = (dict(zip(titles, row, strict=False)) for row in rows[1:])
+        return frame(records, [title for title in titles if title], df_type)
 
     def test_connection(self) -> tuple[bool, str]:
         """Prove the connection with a token and `GET /open-apis/bot/v3/info`.

@@ -25,18 +25,18 @@ def mention_ids(client: LarkServiceClient, mentions: str | Sequence[str]) -> lis
         NotFoundError: An address belongs to no account that the app may see.
         LarkError: The look-up failed; without the scope contact:user.id:readonly as PermissionDeniedError.
     """
-    given = [mentions] if isinstance(mentions, str) else list(mentions or ())
-    if not all(isinstance(one, str) for one in given):
+    names = [mentions] if isinstance(mentions, str) else list(mentions or ())
+    if not all(isinstance(name, str) for name in names):
         raise InvalidRequestError(
-            f"mentions must be a str or a list of str, got {given!r}. Next: pass open_ids (ou_…), e-mail "
+            f"mentions must be a str or a list of str, got {names!r}. Next: pass open_ids (ou_…), e-mail "
             "addresses, or 'all'."
         )
-    people = [one.strip() for one in given if one.strip()]
-    addresses = [one for one in people if "@" in one]
-    found: Mapping[str, str | None] = client.contact.find_by_email(addresses) if addresses else {}
-    if unknown := [one for one in addresses if not found[one]]:
+    people = [name.strip() for name in names if name.strip()]
+    addresses = [person for person in people if "@" in person]
+    open_ids: Mapping[str, str | None] = client.contact.find_by_email(addresses) if addresses else {}
+    if unknown := [address for address in addresses if not open_ids[address]]:
         raise NotFoundError(
             f"mentions must name accounts that this app may see, got {', '.join(unknown)}. Next: check the "
             "address and the app's availability, or pass the open_id."
         )
-    return list(dict.fromkeys(found.get(one) or one for one in people))
+    return list(dict.fromkeys(open_ids.get(person) or person for person in people))

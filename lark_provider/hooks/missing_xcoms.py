@@ -59,29 +59,31 @@ def strict(env: jinja2.Environment, template: str) -> jinja2.Environment:
     from jinja2.filters import FILTERS
     from jinja2.tests import TESTS
 
-    missing, made = MissingXcom(template), env.overlay()
+    missing, overlay = MissingXcom(template), env.overlay()
     if "xcom_pull" in template:  # A member of an XCom may be None too.
-        made = env.overlay(finalize=lambda value: missing if value is None else value)
-    made.filters = {name: _pass_none(one, FILTERS.get(name)) for name, one in env.filters.items()}
+        overlay = env.overlay(finalize=lambda value: missing if value is None else value)
+    overlay.filters = {
+        name: _pass_none(function, FILTERS.get(name)) for name, function in env.filters.items()
+    }
     for name in ("default", "d"):
         if env.filters.get(name) is FILTERS[name]:
-            made.filters[name] = _default
-    made.tests = {
-        name: _pass_none(one, None if name in {"none", "sameas"} else TESTS.get(name))
-        for name, one in env.tests.items()
+            overlay.filters[name] = _default
+    overlay.tests = {
+        name: _pass_none(function, None if name in {"none", "sameas"} else TESTS.get(name))
+        for name, function in env.tests.items()
     }
-    if made.policies.get("json.dumps_function") is None:
-        settings = made.policies.get("json.dumps_kwargs") or {}
-        made.policies = {**made.policies, "json.dumps_kwargs": {"default": _to_json, **settings}}
-    look_up = made.getattr
+    if overlay.policies.get("json.dumps_function") is None:
+        settings = overlay.policies.get("json.dumps_kwargs") or {}
+        overlay.policies = {**overlay.policies, "json.dumps_kwargs": {"default": _to_json, **settings}}
+    look_up = overlay.getattr
 
     def attribute(of: Any, name: str) -> Any:
-        found = look_up(of, name)
-        return _pull(found, missing) if name == "xcom_pull" and callable(found) else found
+        value = look_up(of, name)
+        return _pull(value, missing) if name == "xcom_pull" and callable(value) else value
 
-    made.getattr = attribute  # type: ignore[method-assign, assignment]  # compiled templates call it
-    made.context_class = _context_class(env.context_class, missing)
-    return made
+    overlay.getattr = attribute  # type: ignore[method-assign, assignment]  # compiled templates call it
+    overlay.context_class = _context_class(env.context_class, missing)
+    return overlay
 
 
 def without(value: Any) -> Any:
@@ -91,8 +93,8 @@ def without(value: Any) -> Any:
     if next(_within(value), None) is None:
         return value
     if isinstance(value, Mapping):
-        return {name: without(one) for name, one in value.items()}
-    return type(value)(without(one) for one in value)
+        return {name: without(part) for name, part in value.items()}
+    return type(value)(without(part) for part in value)
 
 
 def refuse_within(value: Any) -> None:
@@ -101,8 +103,8 @@ def refuse_within(value: Any) -> None:
     Raises:
         AirflowFailException: It does.
     """
-    for one in _within(value):
-        str(one)
+    for missing in _within(value):
+        str(missing)
 
 
 def shorten(template: object) -> str:
@@ -115,20 +117,22 @@ def _within(value: Any) -> Iterator[MissingXcom]:
     if isinstance(value, MissingXcom):
         yield value
     elif type(value) in {dict, list, tuple, set}:
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from _within(one)
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _within(part)
 
 
 def _pull(function: Callable[..., Any], missing: MissingXcom) -> Callable[..., Any]:
     @functools.wraps(function)
     def pull(*args: Any, **kwargs: Any) -> Any:
-        found = function(*args, **kwargs)
-        if found is None:
+        pulled = function(*args, **kwargs)
+        if pulled is None:
             return missing
         many = (args[0] if args else kwargs.get("task_ids"), kwargs.get("map_indexes"))
-        if isinstance(found, list) and any(hasattr(one, "__iter__") and type(one) is not str for one in many):
-            return [missing if one is None else one for one in found]
-        return found
+        if isinstance(pulled, list) and any(
+            hasattr(selector, "__iter__") and type(selector) is not str for selector in many
+        ):
+            return [missing if value is None else value for value in pulled]
+        return pulled
 
     return pull
 
@@ -140,7 +144,7 @@ def _pass_none(function: Any, builtin: object) -> Any:
 
     @functools.wraps(function)  # with Jinja's marks, such as that it wants the context
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return function(*map(without, args), **{name: without(one) for name, one in kwargs.items()})
+        return function(*map(without, args), **{name: without(value) for name, value in kwargs.items()})
 
     return wrapper
 
@@ -166,10 +170,10 @@ def _context_class(base: type[jinja2.runtime.Context], missing: MissingXcom) -> 
             if not isinstance(function, _OWN) or is_wrapper:  # str.format is wrapped in a sandbox
                 return super().call(function, *args, **kwargs)
             args = tuple(map(without, args))
-            kwargs = {name: without(one) for name, one in kwargs.items()}
-            found, run = super().call(function, *args, **kwargs), self.get("ti")
-            has_run = run is not None and any(one is run for one in (*args, *kwargs.values()))
+            kwargs = {name: without(value) for name, value in kwargs.items()}
+            result, run = super().call(function, *args, **kwargs), self.get("ti")
+            has_run = run is not None and any(argument is run for argument in (*args, *kwargs.values()))
             may_pull = has_run or hasattr(function, "jinja_pass_arg")
-            return missing if found is None and may_pull else found
+            return missing if result is None and may_pull else result
 
     return Context

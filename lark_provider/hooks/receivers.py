@@ -65,18 +65,18 @@ def mapping(value: Any, extra: str, conn_id: str) -> dict[str, Any]:
     Raises:
         ConfigurationError: It is not a JSON object.
     """
-    found = value
-    if isinstance(found, str):
+    parsed = value
+    if isinstance(parsed, str):
         try:
-            found = json.loads(found) if found.strip() else None
+            parsed = json.loads(parsed) if parsed.strip() else None
         except ValueError:
-            found = value
-    if found is None:
+            parsed = value
+    if parsed is None:
         return {}
-    if not isinstance(found, Mapping):
+    if not isinstance(parsed, Mapping):
         raise ConfigurationError(
             f"Extra {extra!r} of connection {conn_id!r} must be a JSON object, got "
-            f"{type(found).__name__}. Next: write "
+            f"{type(parsed).__name__}. Next: write "
             '{"name": "oc_… or ou_… or an e-mail address"}.'
         )
-    return dict(found)
+    return dict(parsed)

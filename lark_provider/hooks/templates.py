@@ -61,13 +61,13 @@ class StrictTemplates:
         for name, endings in _FILES.items():
             if name in template_fields:
                 setattr(self, name, source(getattr(self, name), jinja_env, endings))
-        given = {name: getattr(self, name) for name in self.required_templates}
+        templates = {name: getattr(self, name) for name in self.required_templates}
         super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)  # type: ignore[misc]  # Airflow's
         for name in template_fields:
             if name in self.required_templates and name not in _ROWS:
                 missing_xcoms.refuse_within(getattr(self, name))
             setattr(self, name, missing_xcoms.without(getattr(self, name)))
-        for name, template in given.items():
+        for name, template in templates.items():
             rendered = getattr(self, name)
             if (
                 name not in _ROWS
@@ -120,7 +120,7 @@ class StrictTemplates:
 def _has_lost(template: Any, rendered: Any) -> bool:
     """Return whether a None stands within a rendered value where the template had something to render."""
     if type(template) is dict and type(rendered) is dict:
-        return any(_has_lost(one, rendered.get(name)) for name, one in template.items())
+        return any(_has_lost(part, rendered.get(name)) for name, part in template.items())
     if type(template) in {list, tuple} and type(template) is type(rendered):
         return any(map(_has_lost, template, rendered))
     return rendered is None and (isinstance(template, str) or hasattr(template, "resolve"))

@@ -52,13 +52,13 @@ class LarkWebhookHook(LarkBaseHook):
         Raises:
             ConfigurationError: They are neither a text nor a list of texts.
         """
-        found = self.connection.extra_dejson.get("keyword") or ()
-        words = (found,) if isinstance(found, str) else found
+        configured = self.connection.extra_dejson.get("keyword") or ()
+        words = (configured,) if isinstance(configured, str) else configured
         if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
             raise ConfigurationError(
                 f"Extra 'keyword' of connection {self.lark_webhook_conn_id!r} must be a str or a list of "
-                f"str, got {found!r}. Next: write the bot's keyword, or a JSON list of keywords of which one "
-                "is enough."
+                f"str, got {configured!r}. Next: write the bot's keyword, or a JSON list of keywords of "
+                "which one is enough."
             )
         return tuple(words)
 

@@ -22,8 +22,8 @@ from lark_provider.support import measured
 from lark_provider.support.meters import Gauge
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-Reading: TypeAlias = tuple[Gauge, tuple[str, ...], float]
-Collect: TypeAlias = Callable[[], Iterable[Reading]]
+GaugeReading: TypeAlias = tuple[Gauge, tuple[str, ...], float]
+Collect: TypeAlias = Callable[[], Iterable[GaugeReading]]
 _COLLECTED = frozenset(
     metric.name
     for metric in (
@@ -108,7 +108,7 @@ class _Collected(Collector):
 
     def __init__(self) -> None:
         self.sources: list[Collect] = []
-        self._readings: list[Reading] = []
+        self._readings: list[GaugeReading] = []
 
     def refresh(self) -> None:
         """Ask all sources."""

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from lark_provider.protocol.errors import ConfigurationError
 
-Render: TypeAlias = Callable[[str], tuple[bytes, str]]
+RenderMetrics: TypeAlias = Callable[[str], tuple[bytes, str]]
 
 PATH = "/metrics"
 _CONNECTION_SECONDS = 10.0
@@ -30,14 +30,14 @@ class Server:
         ConfigurationError: The port cannot be listened on.
     """
 
-    def __init__(self, host: str, port: int, render: Render) -> None:
+    def __init__(self, host: str, port: int, render: RenderMetrics) -> None:
         if not 0 <= port <= _MAX_PORT:
             raise ConfigurationError(
                 f"The metrics port must be a number from 0 to {_MAX_PORT}, got {port}. Next: choose another."
             )
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-            family, _, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
+            candidates = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            family, _, _, _, address = min(candidates, key=lambda candidate: candidate[0] != socket.AF_INET)
             self._server = _Server(family, address, render)
         except OSError as error:
             raise ConfigurationError(
@@ -57,7 +57,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, family: socket.AddressFamily, address: Any, render: Render) -> None:
+    def __init__(self, family: socket.AddressFamily, address: Any, render: RenderMetrics) -> None:
         self.address_family = family
         self.render = render
         self.free = threading.BoundedSemaphore(_MOST_REQUESTS)

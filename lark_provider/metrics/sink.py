@@ -113,21 +113,21 @@ class PrometheusSink:
 
     def _child(self, metric: Metric, labels: tuple[str, ...]) -> _Child:
         key = (metric.name, labels)
-        found = self._children.get(key)
-        if found is not None:
-            return found
+        child = self._children.get(key)
+        if child is not None:
+            return child
         family = self._families[metric.name]
         if not metric.labels:
-            found = self._children[key] = family
-            return found
+            child = self._children[key] = family
+            return child
         bounded = self._bound(metric, labels)
-        found = family.labels(*bounded)
+        child = family.labels(*bounded)
         if bounded == labels:  # Others would fill the table, for they are unlimited.
-            self._children[key] = found
+            self._children[key] = child
         if isinstance(metric, meters.Counter) and metric.labels[0] == _APP:
             for values in metric.values:
                 family.labels(bounded[0], *values)  # Once for each app, or again: it is there then.
-        return found
+        return child
 
     def _bound(self, metric: Metric, labels: tuple[str, ...]) -> tuple[str, ...]:
         values = tuple(self._value(name, value) for name, value in zip(metric.labels, labels, strict=True))

@@ -41,13 +41,13 @@ async def add_error(known: RunEvent, language: Language, seconds: float) -> RunE
         return known
     own = (known.dag_id, known.run_id, known.task_id, known.map_index, known.try_number)
     try:
-        found = await call_in_thread(lambda: task_log.ending(*own), seconds)
+        ending = await call_in_thread(lambda: task_log.ending(*own), seconds)
     except TimeoutError:
-        found = None
-    if found is None:
+        ending = None
+    if ending is None:
         return known
-    trace = clean(found.traceback[:20_000])
-    return replace(known, error_type=found.error_type, error=_why(found, language), traceback=trace)
+    trace = clean(ending.traceback[:20_000])
+    return replace(known, error_type=ending.error_type, error=_why(ending, language), traceback=trace)
 
 
 async def errors(
@@ -71,39 +71,39 @@ async def errors(
     Returns:
         Errors in one line by task instance, as far as they are known.
     """
-    dag, found = context.get("dag"), {}
+    dag, by_label = context.get("dag"), {}
     if known.task_id and known.error:
-        found[known.label] = _line(known.error_type, known.error)
+        by_label[known.label] = _line(known.error_type, known.error)
 
     def read() -> None:
         for label in silent[:_MAX_LOGS]:
-            if label not in found and (end := task_log.ending(*_instance_key(known, dag, label))):
-                found[label] = _line(end.error_type, _why(end, language))
+            if label not in by_label and (end := task_log.ending(*_instance_key(known, dag, label))):
+                by_label[label] = _line(end.error_type, _why(end, language))
 
     with suppress(TimeoutError):
         await call_in_thread(read, seconds)
     for label in silent:
-        if label not in found and _notifies(dag, label, shares):
-            found[label] = translate(language, "no_callback")
-    return dict(found)
+        if label not in by_label and _notifies(dag, label, shares):
+            by_label[label] = translate(language, "no_callback")
+    return dict(by_label)
 
 
 def _line(error_type: str, error: str) -> str:
     return ": ".join(filter(None, (error_type, error)))
 
 
-def _why(found: task_log.Ending, language: Language) -> str:
-    if found.signal:
+def _why(ending: task_log.Ending, language: Language) -> str:
+    if ending.signal:
         return translate(
-            language, "killed" if found.signal == "SIGKILL" else "signalled", signal=found.signal
+            language, "killed" if ending.signal == "SIGKILL" else "signalled", signal=ending.signal
         )
-    return clean(found.error[:5_000])
+    return clean(ending.error[:5_000])
 
 
 def _notifies(dag: Any, label: str, counts: Callable[[Any], bool]) -> bool:
     try:
-        given = dag.get_task(_instance(dag, label)[0]).on_failure_callback
-        return any(map(counts, given if isinstance(given, list) else [given]))
+        callbacks = dag.get_task(_instance(dag, label)[0]).on_failure_callback
+        return any(map(counts, callbacks if isinstance(callbacks, list) else [callbacks]))
     except Exception:  # noqa: BLE001 - an unknown callback counts as none
         return False
 
@@ -154,8 +154,8 @@ def states(context: Mapping[str, Any]) -> dict[str, str]:
     """Return Airflow's states of the run's task instances by label; empty if it does not answer."""
     ti: Any = context.get("ti")
     try:
-        found = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id])[ti.run_id]
-        return {name: str(getattr(state, "value", state)) for name, state in found.items()}
+        task_states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id])[ti.run_id]
+        return {name: str(getattr(state, "value", state)) for name, state in task_states.items()}
     except Exception:  # noqa: BLE001 - the recorded incident is used alone
         return {}
 

@@ -112,13 +112,15 @@ async def deliver(
 async def _with_ids(client: AsyncLarkServiceClient, mentions: Mentions) -> Mentions:
     """Return the mentions with e-mail addresses resolved to ids; unresolved ones are named."""
     try:
-        found = await client.contact.find_by_email(mentions.emails)
+        by_email = await client.contact.find_by_email(mentions.emails)
     except LarkError as error:
         # In the message, since Airflow's task logs show no `extra`.
         _logger.warning("User lookup failed; naming people without a mention: %s", error)
         return mentions
-    ids = dict.fromkeys((*mentions.ids, *filter(None, found.values())))
-    return replace(mentions, ids=tuple(ids), emails=tuple(one for one in mentions.emails if not found[one]))
+    ids = dict.fromkeys((*mentions.ids, *filter(None, by_email.values())))
+    return replace(
+        mentions, ids=tuple(ids), emails=tuple(email for email in mentions.emails if not by_email[email])
+    )
 
 
 async def _update(client: AsyncLarkServiceClient, cards: Sequence[str], content: Any) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         super().__init__(**kwargs)
         for name, value, known in (("language", language, LANGUAGES), ("event", event, (None, *EVENT_KINDS))):
             if value not in known:
-                words = ", ".join(repr(one) for one in known if one)
+                words = ", ".join(repr(choice) for choice in known if choice)
                 raise ConfigurationError(
                     f"{name} must be one of {words}, got {value!r}. Next: use one of these."
                 )
@@ -193,7 +193,7 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
     def _is_asked_by_bridge(self, context: Any) -> bool:
         """Return whether the bridge asks the question that Airflow notifies of here."""
         task = (context or {}).get("task")
-        is_question = any(one is self for one in getattr(task, "notifiers", None) or ())
+        is_question = any(notifier is self for notifier in getattr(task, "notifiers", None) or ())
         if not is_question or not airflow_config.bridge_runs():
             return False
         self.log.info("The bridge asks the question of %s.", airflow_context.where(context))

@@ -76,8 +76,8 @@ class Notice:
     @property
     def shares_card(self) -> bool:
         """Return whether failures of the run share a card."""
-        one = self.notifier
-        return one.one_card_per_run and one.content is None and one.msg_type == "interactive"
+        notifier = self.notifier
+        return notifier.one_card_per_run and notifier.content is None and notifier.msg_type == "interactive"
 
     @property
     def is_quiet(self) -> bool:
@@ -118,8 +118,8 @@ class Notice:
         """
         if not (self.may_block and self.event.kind == "dag_failure"):
             return {}
-        reported = {one.label for one in before.failures if one.error} if before else set()
-        silent = [one for one, state in states.items() if state == "failed" and one not in reported]
+        reported = {failure.label for failure in before.failures if failure.error} if before else set()
+        silent = [label for label, state in states.items() if state == "failed" and label not in reported]
         shares = self.notifier.shares_cards_with
         return await airflow_context.errors(
             self.event, self.context, silent, self.notifier.language, shares, self.left.remaining() / 4

@@ -80,12 +80,12 @@ async def _card(notice: Notice, recorder: Recorder) -> RecordedIncident | None:
 
 
 def _own_message(notice: Notice, recorder: Recorder) -> str:
-    made, to = notice.message, notice.to
-    content = made.content
+    draft, to = notice.message, notice.to
+    content = draft.content
     if content is None:
-        build = failure.card if made.msg_type == "interactive" else failure.lines
-        content = build(notice.event, made.language)
-    outgoing = message(to.id, to.id_type or "", made.msg_type, content, made.mentions, to.instead_of)
+        build = failure.card if draft.msg_type == "interactive" else failure.lines
+        content = build(notice.event, draft.language)
+    outgoing = message(to.id, to.id_type or "", draft.msg_type, content, draft.mentions, to.instead_of)
     return recorder.message(outgoing, to.key(notice.key))
 
 
@@ -114,13 +114,13 @@ async def _deliver(notice: Notice, recorder: Recorder, row: str, name: str) -> S
         deliverer = Deliverer(recorder.outbox, apps, seconds=seconds)
         try:
             await deliverer.deliver_due(only=name)
-            found = await deliverer.read_state(row)
+            row_state = await deliverer.read_state(row)
         except (LarkError, TimeoutError) as error:
             why = str(error) or "the database does not answer"
             break
-        if found is None:
+        if row_state is None:
             return ()  # Purged meanwhile.
-        state, message_id, reason = found
+        state, message_id, reason = row_state
         if state == "delivered":
             return (str(message_id),)
         if state == "superseded":

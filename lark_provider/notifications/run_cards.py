@@ -56,8 +56,8 @@ class RunCards:
     def load(self, run_id: str) -> Incident | None:
         """Return the recorded incident of a run; None if there is none, or Variables are unavailable."""
         try:
-            found = self._runs().get(run_id)
-            return Incident.from_json(found) if found and found["cards"] else None
+            recorded = self._runs().get(run_id)
+            return Incident.from_json(recorded) if recorded and recorded["cards"] else None
         except Exception as error:  # noqa: BLE001 - a second card is better than none
             _logger.debug("Recorded cards unavailable: %s", error)
             return None
@@ -133,11 +133,11 @@ class RunCards:
                 await call_in_thread(lambda: self._write(runs, had=True), seconds)
             while time.monotonic() < until:
                 await asyncio.sleep(min(0.2, seconds / 20))
-                found = (await call_in_thread(self._runs, seconds)).get(run_id)
-                if not found or found.get("sender") == me:
+                recorded = (await call_in_thread(self._runs, seconds)).get(run_id)
+                if not recorded or recorded.get("sender") == me:
                     return None
-                if found["cards"]:
-                    return Incident.from_json(found)
+                if recorded["cards"]:
+                    return Incident.from_json(recorded)
         except Exception as error:  # noqa: BLE001 - a second card is better than none
             _logger.debug("Recorded cards unavailable: %s", error)
         return None
@@ -161,7 +161,7 @@ class RunCards:
                 if other is not None:
                     incident = merge(incident, Incident.from_json(other), before or Incident())
                 runs[run_id] = {"at": now, **incident.to_json()}
-            young = {run: one for run, one in runs.items() if one["at"] > now - _MAX_AGE_SECONDS}
+            young = {run: entry for run, entry in runs.items() if entry["at"] > now - _MAX_AGE_SECONDS}
             self._write(dict(list(young.items())[-_MAX_RUNS:]), had=bool(runs) or other is not None)
         except Exception as error:  # noqa: BLE001 - a second card is better than none
             _logger.debug("Failed to record the card of run %s: %s", run_id, error)
@@ -170,8 +170,8 @@ class RunCards:
     def _runs(self) -> dict[str, Any]:
         from airflow.sdk import Variable
 
-        found = json.loads(Variable.get(self.variable, default=None) or "{}")
-        return found if isinstance(found, dict) else {}
+        runs = json.loads(Variable.get(self.variable, default=None) or "{}")
+        return runs if isinstance(runs, dict) else {}
 
     def _write(self, runs: dict[str, Any], *, had: bool) -> None:
         from airflow.sdk import Variable

@@ -41,7 +41,7 @@ def read(
     ti = context.get("ti") or context.get("task_instance")
     dag, run, task = context.get("dag"), context.get("dag_run"), context.get("task") or _of(ti, "task")
     deadline = context.get("deadline")
-    found = event or _event(context, ti)
+    kind = event or _event(context, ti)
     dag_id = text_of(_of(ti, "dag_id") or _of(dag, "dag_id") or _of(run, "dag_id"))
     run_id = text_of(
         _of(ti, "run_id") or context.get("run_id") or _of(run, "run_id") or _of(run, "dag_run_id")
@@ -50,12 +50,12 @@ def read(
     dag_url = f"{base_url.rstrip('/')}/dags/{quote(dag_id)}/runs/{quote(run_id)}" if base_url else ""
     run_url = log_url.partition("/tasks/")[0] if "/tasks/" in log_url else dag_url
     task_id, map_index = text_of(_of(ti, "task_id")), _number(_of(ti, "map_index"), -1)
-    asks = found == "notice" and run_url and is_question(task)
+    asks = kind == "notice" and run_url and is_question(task)
     page = f"{run_url}/tasks/{quote(task_id)}/required_actions?map_index={map_index}"
     tries = _of(ti, "max_tries")
     error_type, error, trace = _error(context.get("exception"), clean)
     return RunEvent(
-        kind=found,
+        kind=kind,
         dag_id=dag_id,
         run_id=run_id,
         task_id=task_id,
@@ -63,7 +63,7 @@ def read(
         try_number=_number(_of(ti, "try_number"), 0),
         tries=tries + 1 if isinstance(tries, int) else None,
         state=text_of(_of(ti, "state")),
-        owners=_owners(dag if found.startswith("dag_") else task or dag),
+        owners=_owners(dag if kind.startswith("dag_") else task or dag),
         reason=text_of(context.get("reason")),
         error_type=error_type,
         error=error,

@@ -147,12 +147,12 @@ class _Attempt:
     def _message(self, hook: LarkHook | LarkWebhookHook) -> NotificationMessage:
         notifier = self.notifier
         known = hook.owners if notifier.mentions else {}
-        found = mentions.resolve(notifier.mentions, self.event.owners, known, user_ids=notifier.bots_only)
-        for name in filter(warned.is_first, found.names):
+        resolved = mentions.resolve(notifier.mentions, self.event.owners, known, user_ids=notifier.bots_only)
+        for name in filter(warned.is_first, resolved.names):
             notifier.log.warning(
                 "%r is mentioned by name only. Next: add it with an open_id or e-mail address to the extra "
                 "'owners' of connection %r.",
                 name,
                 self.conn_id,
             )
-        return NotificationMessage(sendable(notifier.content), notifier.msg_type, notifier.language, found)
+        return NotificationMessage(sendable(notifier.content), notifier.msg_type, notifier.language, resolved)

@@ -54,13 +54,13 @@ def ending(dag_id: str, run_id: str, task_id: str, map_index: int, try_number: i
     try:
         for line in reversed(_tail(_path(dag_id, run_id, task_id, map_index, try_number))):
             if '"signal_name"' in line or _FAILED in line:
-                found = json.loads(line)
-                if found.get("logger") != "task":  # a line that the task itself has logged
+                record = json.loads(line)
+                if record.get("logger") != "task":  # a line that the task itself has logged
                     continue
-                if isinstance(name := found.get("signal_name"), str):
+                if isinstance(name := record.get("signal_name"), str):
                     return Ending(signal=name)
-                if found.get("event") == _FAILED and found.get("error_detail"):
-                    return _exception(found["error_detail"][0])
+                if record.get("event") == _FAILED and record.get("error_detail"):
+                    return _exception(record["error_detail"][0])
     except Exception:  # noqa: BLE001 - a missing or different log must not stop the notification
         return None
     return None
@@ -93,9 +93,11 @@ def _tail(path: Path) -> list[str]:
 
 def _exception(detail: Mapping[str, Any]) -> Ending:
     frames = detail.get("frames") or []
-    runner = [n for n, one in enumerate(frames) if any(part in one["filename"] for part in _RUNNER)]
+    runner = [n for n, frame in enumerate(frames) if any(part in frame["filename"] for part in _RUNNER)]
     own = frames[runner[-1] + 1 :] if runner else frames
-    lines = [f'  File "{one["filename"]}", line {one["lineno"]}, in {one["name"]}' for one in own or frames]
+    lines = [
+        f'  File "{frame["filename"]}", line {frame["lineno"]}, in {frame["name"]}' for frame in own or frames
+    ]
     name, text = str(detail["exc_type"]), str(detail["exc_value"])
     shown = "\n".join(["Traceback (most recent call last):", *lines, f"{name}: {text}"])
     return Ending(error_type=name, error=text, traceback=shown)

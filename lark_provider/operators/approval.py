@@ -179,19 +179,19 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         is_known = self._question is not None
         try:
             with lark_errors():
-                asked = self._get_or_record(context)
-                if asked.state == "open" and not asked.message_ids:
-                    card = question_card(asked.question, asked.id)
-                    asked, self.chat_link = self._cards.send(asked, card)
-                    self._question = asked
-                    if asked.state == "closed":  # the task was cleared while the card was being sent
-                        self._cards.show_outcome(asked)
-                    self._cards.withdraw_others(asked, self._replaced, chat_link=self.chat_link)
+                task_question = self._get_or_record(context)
+                if task_question.state == "open" and not task_question.message_ids:
+                    card = question_card(task_question.question, task_question.id)
+                    task_question, self.chat_link = self._cards.send(task_question, card)
+                    self._question = task_question
+                    if task_question.state == "closed":  # the task was cleared while the card was being sent
+                        self._cards.show_outcome(task_question)
+                    self._cards.withdraw_others(task_question, self._replaced, chat_link=self.chat_link)
         except AirflowFailException:
             self._close_question()
             raise
-        if asked.message_ids and not is_known:
-            context["ti"].xcom_push(key=MESSAGE_XCOM, value=asked.message_ids[0])
+        if task_question.message_ids and not is_known:
+            context["ti"].xcom_push(key=MESSAGE_XCOM, value=task_question.message_ids[0])
 
     def _close_question(self) -> None:
         """Close the question and its card; take over the answer if it was answered in the meantime."""
@@ -217,11 +217,11 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         from lark_provider.protocol.waits import decision_of, to_xcom
 
         click = self._clicks[0]
-        asked = self._question or self._legacy_question(context)
-        self._cards.show_outcome(asked, click)
+        task_question = self._question or self._legacy_question(context)
+        self._cards.show_outcome(task_question, click)
         decision, who = decision_of(click) or "", click.operator.open_id
-        rejected = decision in asked.question.rejections
-        on_reject = asked.question.on_reject or self.on_reject
+        rejected = decision in task_question.question.rejections
+        on_reject = task_question.question.on_reject or self.on_reject
         if rejected and on_reject == "fail":
             raise AirflowFailException(
                 f"{who} answered {decision!r}. Next: clear the task to ask again, or set on_reject."
@@ -230,7 +230,9 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
             raise AirflowSkipException(f"{who} answered {decision!r}.")
         decided = {"decision": decision, "form_value": click.action.form_value or {}}
         decided |= {name: to_xcom(click)[name] for name in ("operator", "clicked_at", "message_id")}
-        branches = self.branches if asked.question.branches is None else asked.question.branches
+        branches = (
+            self.branches if task_question.question.branches is None else task_question.question.branches
+        )
         if branches is not None:
             if self.do_xcom_push:
                 # Airflow skips the other branches by an exception, so that a returned value would be lost.

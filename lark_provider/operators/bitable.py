@@ -211,7 +211,7 @@ class LarkBitableSearchOperator(TableOperator):
         """Read the records."""
         with lark_errors():
             client = self.hook.client
-            found = client.clouddoc.bitable.search_records(
+            hits = client.clouddoc.bitable.search_records(
                 self.base,
                 self.table_id,
                 filter=self.filter,
@@ -222,7 +222,8 @@ class LarkBitableSearchOperator(TableOperator):
                 page_size=min(self.limit, 500),
             )
             records = [
-                {"record_id": one["record_id"], "fields": one["fields"]} for one in islice(found, self.limit)
+                {"record_id": record["record_id"], "fields": record["fields"]}
+                for record in islice(hits, self.limit)
             ]
         self.bitable_link = self._table_url(client.base_url)
         self.log.info("Read %d records from %s.", len(records), self.bitable_link)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lark_provider.api.clouddoc.bitable import UserIdType
     from lark_provider.api.clouddoc.searches import Condition
     from lark_provider.api.clouddoc.sync.keys import KeyForm
-    from lark_provider.api.clouddoc.sync.options import Mode, OnDuplicate, OnMissing, OnNull
+    from lark_provider.api.clouddoc.sync.options import OnDuplicate, OnMissing, OnNull, SyncMode
     from lark_provider.api.clouddoc.sync.plan import SyncPlan, SyncResult
 
 
@@ -97,7 +97,7 @@ class LarkBitableSyncOperator(WritingOperator):
         self,
         *,
         key_fields: str | Sequence[str],
-        mode: Mode = "upsert",
+        mode: SyncMode = "upsert",
         dry_run: bool = False,
         scope: Sequence[Condition] | None = None,
         on_missing: OnMissing = "delete",

@@ -194,13 +194,15 @@ class LarkNativeApprovalOperator(LarkOperator):
         key = task_key(context, client, "approval", self.approval_code)
         for number in range(newest, max(0, newest - _EARLIER), -1):
             try:
-                found = client.approval.cancel_instance(instance_uuid(f"{key}\n{number}"))
+                instance = client.approval.cancel_instance(instance_uuid(f"{key}\n{number}"))
             except NotFoundError:
                 continue  # a retry, or an attempt that asked for nothing
             except LarkError as error:
                 self.log.warning("Failed to withdraw the approval before: %s", error)
             else:
-                self.log.info("Approval %s of an earlier start is %s", found.serial_number, found.status)
+                self.log.info(
+                    "Approval %s of an earlier start is %s", instance.serial_number, instance.status
+                )
             return
 
     def _create(self, context: Context) -> Instance:
@@ -262,8 +264,8 @@ class LarkNativeApprovalOperator(LarkOperator):
             "reverted": instance.is_reverted,
             "form": _plain(instance.form),
             "tasks": [
-                {"open_id": one.open_id, "node": one.node, "status": str(one.status)}
-                for one in instance.tasks
+                {"open_id": task.open_id, "node": task.node, "status": str(task.status)}
+                for task in instance.tasks
             ],
         }
 
@@ -272,11 +274,11 @@ class LarkNativeApprovalOperator(LarkOperator):
         if not (self.withdraw and self._waits_for):
             return
         try:
-            found = self.hook.client.approval.cancel_instance(self._waits_for)
+            instance = self.hook.client.approval.cancel_instance(self._waits_for)
         except LarkError as error:
             self.log.warning("Failed to withdraw approval %s: %s", self._waits_for, error)
         else:
-            self.log.info("Approval %s of the stopped task is %s", found.serial_number, found.status)
+            self.log.info("Approval %s of the stopped task is %s", instance.serial_number, instance.status)
 
 
 def _count(outcome: str) -> None:
@@ -303,7 +305,7 @@ def _apply_aliases(
     if steps is None:
         return None
     return {
-        step: [alias(one) for one in ([people] if isinstance(people, str) else people)]
+        step: [alias(person) for person in ([people] if isinstance(people, str) else people)]
         for step, people in steps.items()
     }
 
@@ -311,7 +313,7 @@ def _apply_aliases(
 def _plain(value: Any) -> Any:
     """Return a value that XCom stores whatever its backend is: times as ISO 8601."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): _plain(member) for name, member in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(element) for element in value]
     return value.isoformat() if hasattr(value, "isoformat") else value

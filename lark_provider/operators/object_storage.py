@@ -32,9 +32,9 @@ def source_of(path: StoragePath) -> SourceFile:
 
     from lark_provider.files.reading import SourceFile
 
-    found = ObjectStoragePath(path)
-    # Not `found.open`: Python's readers of text do not take its wrapper for a file object.
-    return SourceFile(str(path), lambda: found.fs.open(found.path, "rb"))
+    storage_path = ObjectStoragePath(path)
+    # Not `storage_path.open`: Python's readers of text do not take its wrapper for a file object.
+    return SourceFile(str(path), lambda: storage_path.fs.open(storage_path.path, "rb"))
 
 
 def content_of(path: StoragePath, most: int) -> tuple[bytes, str]:
@@ -49,16 +49,16 @@ def content_of(path: StoragePath, most: int) -> tuple[bytes, str]:
     """
     from airflow.sdk import ObjectStoragePath
 
-    found = ObjectStoragePath(path)
+    storage_path = ObjectStoragePath(path)
     try:
-        size = int(found.fs.size(found.path))
+        size = int(storage_path.fs.size(storage_path.path))
         if size > most:
             raise InvalidRequestError(
                 f"The file must have at most {most:,} bytes, got {size:,}: {path}. Next: send a part "
                 "of it, or a link to it."
             )
-        with found.fs.open(found.path, "rb") as file:
-            return file.read(), found.name
+        with storage_path.fs.open(storage_path.path, "rb") as file:
+            return file.read(), storage_path.name
     except (FileNotFoundError, IsADirectoryError) as error:
         raise InvalidRequestError(
             f"The file must exist, got {path}: {type(error).__name__}. Next: check its path, and that the "
@@ -91,9 +91,9 @@ def write(path: StoragePath, columns: Mapping[str, str], rows: Iterable[Mapping[
     if target.protocol in _LOCAL:
         return writing.write(target.path, columns, rows)
     with tempfile.TemporaryDirectory(prefix="lark-rows-") as folder:
-        made = Path(folder) / f"rows.{kind}"
-        count = writing.write_to(made, kind, columns, rows)
-        target.fs.put_file(str(made), target.path)
+        local_file = Path(folder) / f"rows.{kind}"
+        count = writing.write_to(local_file, kind, columns, rows)
+        target.fs.put_file(str(local_file), target.path)
     return count
 
 
@@ -129,8 +129,8 @@ def is_local_file(path: StoragePath) -> bool:
     """
     from airflow.sdk import ObjectStoragePath
 
-    found = ObjectStoragePath(path)
-    return found.protocol in _LOCAL and Path(found.path).is_file()
+    storage_path = ObjectStoragePath(path)
+    return storage_path.protocol in _LOCAL and Path(storage_path.path).is_file()
 
 
 def write_text(path: StoragePath, text: str) -> None:

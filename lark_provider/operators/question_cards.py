@@ -38,11 +38,11 @@ class OperatorCards:
         self.hook = hook
         self.log = log
 
-    def send(self, asked: TaskQuestion, card: Any) -> tuple[TaskQuestion, str]:
+    def send(self, task_question: TaskQuestion, card: Any) -> tuple[TaskQuestion, str]:
         """Send the card of a question, and record its message. Within an hour a repeat sends nothing more.
 
         Args:
-            asked: The question.
+            task_question: The question.
             card: Card JSON.
 
         Returns:
@@ -52,44 +52,51 @@ class OperatorCards:
             ConfigurationError: The connection's app is another than the question's.
             LarkError: Lark refused the card or was unreachable, or the database is unavailable.
         """
-        hook = self._hook_of(asked)
+        hook = self._hook_of(task_question)
         client = hook.client
-        if client.app_id != asked.app_id:
+        if client.app_id != task_question.app_id:
             raise ConfigurationError(
-                f"Connection {hook.lark_conn_id!r} must be of app {asked.app_id}, for which the question was "
-                f"recorded, got {client.app_id}, on whose cards no click would count. Next: clear the task, "
-                "so that it asks again, or change the connection back."
+                f"Connection {hook.lark_conn_id!r} must be of app {task_question.app_id}, for which the "
+                f"question was recorded, got {client.app_id}, on whose cards no click would count. Next: "
+                "clear the task, so that it asks again, or change the connection back."
             )
-        sent = client.perform(card_life.show(self._live(asked), card))
-        recorded = with_questions(lambda questions: questions.get(asked.id))
-        return recorded or asked, chat_url(client.base_url, sent.chat_id, hook.web_domain)
+        sent = client.perform(card_life.show(self._live(task_question), card))
+        recorded = with_questions(lambda questions: questions.get(task_question.id))
+        return recorded or task_question, chat_url(client.base_url, sent.chat_id, hook.web_domain)
 
-    def show_outcome(self, asked: TaskQuestion, click: CardClick | None = None, *, newer: str = "") -> None:
+    def show_outcome(
+        self, task_question: TaskQuestion, click: CardClick | None = None, *, newer: str = ""
+    ) -> None:
         """Replace the cards of a question that is over by ones that say how it ended.
 
         Args:
-            asked: The question.
+            task_question: The question.
             click: The click that decided it. Its message is another one if the card was forwarded.
             newer: A link to the chat with the card that takes its place.
         """
         from lark_provider.api.cards.outcome import outcome_card
 
-        if not asked.is_ours:
+        if not task_question.is_ours:
             return
-        message_ids = {*asked.message_ids, *([click.message_id] if click and click.message_id else [])}
+        message_ids = {
+            *task_question.message_ids,
+            *([click.message_id] if click and click.message_id else []),
+        }
         try:
-            ending = card_life.end_all(message_ids, outcome_card(asked, click, newer=newer))
-            refused = self._hook_of(asked).client.perform(ending)
+            ending = card_life.end_all(message_ids, outcome_card(task_question, click, newer=newer))
+            refused = self._hook_of(task_question).client.perform(ending)
         except LarkError as error:
             refused = dict.fromkeys(message_ids, error)
         for message_id, why in refused.items():
             self.log.warning("Failed to update card %s; it still shows its buttons: %s", message_id, why)
 
-    def withdraw_others(self, asked: TaskQuestion, replaced: TaskQuestion | None, *, chat_link: str) -> None:
+    def withdraw_others(
+        self, task_question: TaskQuestion, replaced: TaskQuestion | None, *, chat_link: str
+    ) -> None:
         """Withdraw the card that a new one replaces, and cards of the app whose deadline is long over.
 
         Args:
-            asked: The new question.
+            task_question: The new question.
             replaced: The question whose place it takes.
             chat_link: A link to the chat with the new card.
         """
@@ -98,7 +105,9 @@ class OperatorCards:
             if replaced is not None:
                 self._withdraw(replaced.id, now, newer=chat_link)
             overdue = with_questions(
-                lambda questions: questions.list_overdue(asked.app_id or "", now - _OVERDUE, _MAX_OVERDUE)
+                lambda questions: questions.list_overdue(
+                    task_question.app_id or "", now - _OVERDUE, _MAX_OVERDUE
+                )
             )
             answered = with_questions(lambda questions: questions.settle(overdue))
             for late in overdue:
@@ -126,22 +135,24 @@ class OperatorCards:
         ending = card_life.end(self._live(old), outcome_card(old, newer=newer))
         self._hook_of(old).client.perform(ending)
 
-    def _live(self, asked: TaskQuestion) -> LiveCard:
+    def _live(self, task_question: TaskQuestion) -> LiveCard:
         from lark_provider.callbacks import waiting
 
-        question, database_url = asked.question, airflow_config.database_url()
+        question, database_url = task_question.question, airflow_config.database_url()
 
         def record(sent: LiveCard) -> None:  # in a thread, which must not ask Airflow for the database
             message_id = str(sent.message_id)
             self.log.info("Sent the question to %s in message %s.", question.receiver, message_id)
-            waiting.with_waits(lambda questions: questions.record_sent(asked.id, message_id), database_url)
+            waiting.with_waits(
+                lambda questions: questions.record_sent(task_question.id, message_id), database_url
+            )
 
-        how = {"receiver_id_type": question.receiver_type, "idempotency_key": asked.id}
+        how = {"receiver_id_type": question.receiver_type, "idempotency_key": task_question.id}
         return card_life.LiveCard(question.receiver, record, how)
 
-    def _hook_of(self, asked: TaskQuestion) -> LarkHook:
+    def _hook_of(self, task_question: TaskQuestion) -> LarkHook:
         """Return the hook of the connection recorded with a question; the DAG may name another one by now."""
-        recorded = asked.origin.conn_id
+        recorded = task_question.origin.conn_id
         return self.hook if recorded in {"", self.hook.lark_conn_id} else LarkHook(recorded)
 
 

@@ -99,28 +99,28 @@ def shares_of(share_with: Shares, hook: LarkHook) -> list[Share]:
 def _pairs(share_with: Any) -> list[tuple[Any, Any]]:
     if isinstance(share_with, Mapping) or not isinstance(share_with, str | Sequence):
         raise _misshapen(share_with)
-    given = [share_with] if isinstance(share_with, str) else share_with
-    return [_pair(one) for one in given]
+    shares = [share_with] if isinstance(share_with, str) else share_with
+    return [_pair(share) for share in shares]
 
 
-def _pair(one: Any) -> tuple[Any, Any]:
-    if isinstance(one, str):
-        return one, "view"
-    if isinstance(one, Mapping):
-        if not one.keys() <= {"who", "role"} or "who" not in one:
-            raise _misshapen(one)
-        return one["who"], one.get("role", "view")
-    if isinstance(one, Sequence):
-        if len(one) != len(("who", "role")):
-            raise _misshapen(one)
-        return one[0], one[1]
-    if not hasattr(one, "who"):
-        raise _misshapen(one)
-    return one.who, one.role
+def _pair(share: Any) -> tuple[Any, Any]:
+    if isinstance(share, str):
+        return share, "view"
+    if isinstance(share, Mapping):
+        if not share.keys() <= {"who", "role"} or "who" not in share:
+            raise _misshapen(share)
+        return share["who"], share.get("role", "view")
+    if isinstance(share, Sequence):
+        if len(share) != len(("who", "role")):
+            raise _misshapen(share)
+        return share[0], share[1]
+    if not hasattr(share, "who"):
+        raise _misshapen(share)
+    return share.who, share.role
 
 
-def _misshapen(given: object) -> InvalidRequestError:
+def _misshapen(value: object) -> InvalidRequestError:
     return InvalidRequestError(
-        f"share_with must list ids, or pairs of id and role, got {str(given)[:120]!r}. Next: write "
+        f"share_with must list ids, or pairs of id and role, got {str(value)[:120]!r}. Next: write "
         '[("ou_…", "edit"), ("team@example.com", "view"), "oc_…"].'
     )

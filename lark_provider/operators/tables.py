@@ -237,22 +237,22 @@ class WritingOperator(ProgressMixin, TableOperator):
     def _source(self) -> Records:
         if self.source is not None:
             return self._file(self.source)
-        found = self.records
-        if isinstance(found, str):
-            found = CallableSource(_import_function(found))
-        if isinstance(found, CallableSource):
+        records = self.records
+        if isinstance(records, str):
+            records = CallableSource(_import_function(records))
+        if isinstance(records, CallableSource):
             if not isinstance(self.records_kwargs, Mapping):
                 raise InvalidRequestError(
                     f"records_kwargs must be a dict, got {str(self.records_kwargs)[:80]!r}. Next: pass a "
                     "dict of arguments."
                 )
-            found = found.function(**self.records_kwargs)
-        if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
+            records = records.function(**self.records_kwargs)
+        if isinstance(records, str | bytes | Mapping) or not isinstance(records, Iterable):
             raise InvalidRequestError(
-                f"records must be an iterable of dicts, got {type(found).__name__}. Next: pass a list of "
+                f"records must be an iterable of dicts, got {type(records).__name__}. Next: pass a list of "
                 "dicts, or a callable or dotted path that yields them."
             )
-        return found
+        return records
 
 
 def check_on_clear(on_clear: object) -> None:
@@ -270,13 +270,13 @@ def check_on_clear(on_clear: object) -> None:
 def _import_function(dotted: str) -> Callable[..., Records]:
     module, _, name = dotted.rpartition(".")
     try:
-        found = getattr(import_module(module), name)
+        function = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise InvalidRequestError(
             f"records must name an importable function, got {dotted[:80]!r}: {error}. Next: write "
             "package.module.function; a template that should become a list needs "
             "render_template_as_native_obj=True on the DAG."
         ) from error
-    if not callable(found):
+    if not callable(function):
         raise InvalidRequestError(f"records must be a callable, got {dotted!r}. Next: name a function.")
-    return found  # type: ignore[no-any-return]  # what it yields is checked record by record
+    return function  # type: ignore[no-any-return]  # what it yields is checked record by record

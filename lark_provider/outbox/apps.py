@@ -22,7 +22,7 @@ _UNKNOWN_SECONDS = 60.0
 """How long an app that is not known here is left to other processes before it is looked up again."""
 
 
-class Known(NamedTuple):
+class KnownApp(NamedTuple):
     """An app, and a client that acts for it."""
 
     app: App
@@ -46,7 +46,7 @@ class OutboxApps:
         only_given: bool = False,
     ) -> None:
         self._database_url, self._only_given = database_url, only_given
-        self._given = {(one.app_id, one.base_url): one for one in given}
+        self._given = {(client.app_id, client.base_url): client for client in given}
         self._made: dict[tuple[str, str], AsyncLarkServiceClient] = {}
         self._unknown: dict[str, float] = {}
         self._logged = Once()
@@ -56,7 +56,7 @@ class OutboxApps:
         now = time.monotonic()
         return [app_id for app_id, until in self._unknown.items() if until > now]
 
-    async def find(self, app_id: str, base_url: str) -> Known | None:
+    async def find(self, app_id: str, base_url: str) -> KnownApp | None:
         """Return an app with its client; None if this process does not have its secret.
 
         Args:
@@ -71,7 +71,7 @@ class OutboxApps:
         if client is not None:
             try:
                 await client.resolve()
-                return Known(app_of(client), client)
+                return KnownApp(app_of(client), client)
             except ConfigurationError as error:
                 self._note(app_id, str(error))
                 return None
@@ -79,9 +79,9 @@ class OutboxApps:
         return None
 
     def _client(self, app_id: str, base_url: str) -> AsyncLarkServiceClient:
-        found = self._made.get((app_id, base_url))
-        if found is None:
-            found = self._made[app_id, base_url] = AsyncLarkServiceClient(
+        client = self._made.get((app_id, base_url))
+        if client is None:
+            client = self._made[app_id, base_url] = AsyncLarkServiceClient(
                 app_id,
                 base_url=base_url,
                 timeout=_TIMEOUT,
@@ -89,7 +89,7 @@ class OutboxApps:
                 max_retries=1,
                 database_url=self._database_url,
             )
-        return found
+        return client
 
     def _note(self, app_id: str, error: str) -> None:
         self._unknown[app_id] = time.monotonic() + _UNKNOWN_SECONDS

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from lark_provider.outbox.apps import Known, OutboxApps
+from lark_provider.outbox.apps import KnownApp, OutboxApps
 from lark_provider.outbox.outgoing import Outgoing
 from lark_provider.protocol.codes import CARD_GONE
 from lark_provider.protocol.errors import (
@@ -126,7 +126,7 @@ class Deliverer:
             return
         await self._attempt(row, known, Outgoing.from_json(text))
 
-    async def _attempt(self, row: ClaimedRow, known: Known, message: Outgoing) -> None:
+    async def _attempt(self, row: ClaimedRow, known: KnownApp, message: Outgoing) -> None:
         is_uncertain = row.was_sent and row.message_id is None and row.sent_seconds > _UNCERTAIN_SECONDS
         if is_uncertain and self._uncertain.is_first(row.id):
             extra = {"row": row.id, "app": row.app_id, "sent_s": round(row.sent_seconds)}
@@ -185,7 +185,7 @@ def _why(error: LarkAPIError) -> str:
     return "content" if isinstance(error, InvalidRequestError) else "refused"
 
 
-async def _send(row: ClaimedRow, known: Known, message: Outgoing) -> str:
+async def _send(row: ClaimedRow, known: KnownApp, message: Outgoing) -> str:
     """Update the card of a row, or send its message, and return the message's id."""
     messaging = known.client.messaging
 
@@ -199,9 +199,9 @@ async def _send(row: ClaimedRow, known: Known, message: Outgoing) -> str:
         answer = await messaging.send(message.receiver, content, msg_type=message.msg_type, **options)  # type: ignore[arg-type]  # as it was recorded
         return str(answer.data["message_id"])
 
-    found = await _ids(known, message.emails)
-    content, mentions = message.content, (*message.mentions, *found.values())
-    missing = [f"@{one}" for one in message.emails if one not in found]
+    open_ids = await _ids(known, message.emails)
+    content, mentions = message.content, (*message.mentions, *open_ids.values())
+    missing = [f"@{email}" for email in message.emails if email not in open_ids]
     if missing and isinstance(content, str):
         content = " ".join([content, *missing])
     try:
@@ -215,17 +215,17 @@ async def _send(row: ClaimedRow, known: Known, message: Outgoing) -> str:
         return await perform(message.plain, ())
 
 
-async def _ids(known: Known, emails: tuple[str, ...]) -> dict[str, str]:
+async def _ids(known: KnownApp, emails: tuple[str, ...]) -> dict[str, str]:
     """Return open_ids by e-mail address; addresses that are not found are missing."""
     if not emails:
         return {}
     try:
-        found = await known.client.contact.find_by_email(list(emails))
+        open_ids = await known.client.contact.find_by_email(list(emails))
     except LarkAPIError as error:
         fields = {"error": str(error)}
         logger.warning("User lookup failed; naming people without a mention", extra=fields)
         return {}
-    return {email: open_id for email, open_id in found.items() if open_id}
+    return {email: open_id for email, open_id in open_ids.items() if open_id}
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

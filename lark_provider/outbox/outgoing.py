@@ -49,9 +49,9 @@ class Outgoing:
             ValueError: It is not JSON.
             TypeError: It lacks a value.
         """
-        found: Mapping[str, Any] = orjson.loads(text)
-        lists = {name: tuple(found.get(name) or ()) for name in ("mentions", "emails")}
-        return cls(**{**found, **lists})
+        fields: Mapping[str, Any] = orjson.loads(text)
+        lists = {name: tuple(fields.get(name) or ()) for name in ("mentions", "emails")}
+        return cls(**{**fields, **lists})
 
 
 def message(
@@ -86,9 +86,9 @@ def message(
 def card(shown: ShownIncident) -> str:
     """Return the outbox's payload for the card of an incident."""
     place = shown.place
-    language = next((one for one in LANGUAGES if one == place.language), LANGUAGES[0])
+    language = next((known for known in LANGUAGES if known == place.language), LANGUAGES[0])
     content = failure.card(shown.event, language, shown.incident, shown.key)
-    made = message(
+    outgoing = message(
         place.receiver,
         place.receiver_type,
         "interactive",
@@ -96,7 +96,7 @@ def card(shown: ShownIncident) -> str:
         Mentions(*shown.mentions),
         place.instead_of,
     )
-    return made.to_json()
+    return outgoing.to_json()
 
 
 def _with_mentions(content: Any, msg_type: str, mentions: Mentions) -> Any:
@@ -108,4 +108,4 @@ def _with_mentions(content: Any, msg_type: str, mentions: Mentions) -> Any:
 
 
 def _words(names: Sequence[str]) -> str:
-    return " ".join(f"@{one}" for one in names)
+    return " ".join(f"@{name}" for name in names)

@@ -18,7 +18,7 @@ from lark_provider.outbox.outgoing import Outgoing
 from lark_provider.protocol.incidents.changes import after
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
-from lark_provider.storage.incidents import Change, Incidents, RecordedIncident
+from lark_provider.storage.incidents import IncidentChange, Incidents, RecordedIncident
 from lark_provider.storage.outbox import Outbox
 from lark_provider.storage.outbox_rows import OutboxEntry
 
@@ -56,7 +56,7 @@ class Recorder:
         """
         return self._incidents.open(place)
 
-    def change(self, key: str, change: Change) -> RecordedIncident:
+    def change(self, key: str, change: IncidentChange) -> RecordedIncident:
         """Change an incident, such as by a claim, and have its card updated; raises as `open`.
 
         Args:
@@ -92,11 +92,11 @@ class Recorder:
         """
 
         def change(before: ShownIncident) -> ShownIncident | None:
-            found = after(before.incident, event, states, errors)
-            if found is None:
+            incident = after(before.incident, event, states, errors)
+            if incident is None:
                 return None
             people = (mentions.ids, mentions.emails, mentions.names)
-            return replace(before, incident=found, event=event, mentions=people)
+            return replace(before, incident=incident, event=event, mentions=people)
 
         return self._incidents.record(place, event, change, outgoing.card)
 

@@ -20,7 +20,7 @@ from lark_provider.storage.people import People
 from lark_provider.support import threads
 
 if TYPE_CHECKING:
-    from lark_provider.plugins.asgi import Application
+    from lark_provider.plugins.asgi import AsgiApplication
     from lark_provider.storage.click_results import ClickResults
 
 _SECONDS = 20.0
@@ -35,7 +35,7 @@ class Actions:
         app: Airflow's own application.
     """
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: AsgiApplication) -> None:
         self._app = app
 
     async def act(self, click: DeliveredClick, results: ClickResults) -> ClickResult:
@@ -52,15 +52,17 @@ class Actions:
         card = await threads.run(lambda: _card(click), _SECONDS)
         if card is None:
             return ClickResult("unknown_card", sentence("unknown_card"), open_id=open_id)
-        found = await threads.run(lambda: _identify(click), _SECONDS)
-        if isinstance(found, identity.PersonRefusal):
-            return ClickResult(found.outcome, found.message, open_id=open_id, link_url=found.link_url)
-        who = Answerer(open_id, str(found.user.get_id()), str(found.user.get_name()))
+        resolved = await threads.run(lambda: _identify(click), _SECONDS)
+        if isinstance(resolved, identity.PersonRefusal):
+            return ClickResult(
+                resolved.outcome, resolved.message, open_id=open_id, link_url=resolved.link_url
+            )
+        who = Answerer(open_id, str(resolved.user.get_id()), str(resolved.user.get_name()))
         plans = Plans(
             lambda: results.plan(click.app_id, click.event_id),
             lambda plan: results.decide(click, key_of(click) or "", plan),
         )
-        async with InProcess(self._app, found.user) as airflow:
+        async with InProcess(self._app, resolved.user) as airflow:
             if not isinstance(card, QuestionCard):
                 return await act_on(airflow, card, click, who, plans)
             if card.is_earlier:
@@ -81,9 +83,11 @@ class Actions:
         """
         if result.outcome != "unlinked":
             return result
-        found = await threads.run(lambda: _identify(click), _SECONDS)
+        resolved = await threads.run(lambda: _identify(click), _SECONDS)
         return (
-            replace(result, link_url=found.link_url) if isinstance(found, identity.PersonRefusal) else result
+            replace(result, link_url=resolved.link_url)
+            if isinstance(resolved, identity.PersonRefusal)
+            else result
         )
 
 

@@ -14,7 +14,7 @@ from lark_provider.plugins.in_process import AirflowReply, InProcess
 from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.sentences import answered_by, sentence
 from lark_provider.protocol.hitl.answers import InvalidAnswerError, read_answer
-from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, Outcome
+from lark_provider.protocol.hitl.delivery import AnswerOutcome, ClickResult, DeliveredClick
 from lark_provider.protocol.hitl.model import End, HitlAnswer, HitlQuestion
 from lark_provider.protocol.language import Language
 from lark_provider.storage.api_servers import ApiServers
@@ -42,7 +42,9 @@ class Answerer:
     user_id: str
     name: str
 
-    def result(self, outcome: Outcome, message: Mapping[str, str] | None = None, **more: Any) -> ClickResult:
+    def result(
+        self, outcome: AnswerOutcome, message: Mapping[str, str] | None = None, **more: Any
+    ) -> ClickResult:
         """Return what became of the click.
 
         Args:
@@ -50,8 +52,8 @@ class Answerer:
             message: What the person is told; by default the sentence of the outcome.
             more: Other members of the result.
         """
-        told = sentence(outcome, person=self.name) if message is None else message
-        return ClickResult(outcome, told, open_id=self.open_id, person=self.name, **more)
+        text = sentence(outcome, person=self.name) if message is None else message
+        return ClickResult(outcome, text, open_id=self.open_id, person=self.name, **more)
 
 
 async def answer(airflow: InProcess, card: QuestionCard, click: DeliveredClick, who: Answerer) -> ClickResult:
@@ -64,17 +66,17 @@ async def answer(airflow: InProcess, card: QuestionCard, click: DeliveredClick, 
         who: The person.
     """
     task = card.question.task
-    found = await airflow.call("GET", f"{task.path}/hitlDetails")
-    if not found.is_ok:
-        return refusal_result(found, who)
+    reply = await airflow.call("GET", f"{task.path}/hitlDetails")
+    if not reply.is_ok:
+        return refusal_result(reply, who)
     wanted = _read(card, click)
-    if found.body["task_instance"]["id"] != task.ti_id:
+    if reply.body["task_instance"]["id"] != task.ti_id:
         return await _earlier_try(airflow, card.question, wanted, who)
-    if found.body["response_received"]:
-        return _already(found.body, wanted, who)
-    if (early := await _not_now(card.question, found.body["task_instance"]["state"], who)) is not None:
+    if reply.body["response_received"]:
+        return _already(reply.body, wanted, who)
+    if (early := await _not_now(card.question, reply.body["task_instance"]["state"], who)) is not None:
         return early
-    errors = wanted if isinstance(wanted, dict) else _faults(card.question, wanted, found.body["options"])
+    errors = wanted if isinstance(wanted, dict) else _faults(card.question, wanted, reply.body["options"])
     if errors or isinstance(wanted, dict):
         reason = "; ".join(f"{name}: {text}" for name, text in errors.items())
         return who.result("invalid", sentence("invalid", reason=reason), errors=errors)
@@ -91,14 +93,14 @@ async def _send(airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer, 
     finally:
         guard.EXPECTED.reset(expected)
     if done.status == 409:  # noqa: PLR2004 - conflict: another answer came first
-        found = await airflow.call("GET", path)
-        if not found.is_ok:
-            return refusal_result(found, who)
-        if found.body["task_instance"]["id"] != question.task.ti_id or not found.body["response_received"]:
+        reply = await airflow.call("GET", path)
+        if not reply.is_ok:
+            return refusal_result(reply, who)
+        if reply.body["task_instance"]["id"] != question.task.ti_id or not reply.body["response_received"]:
             return await _earlier_try(airflow, question, wanted, who)
-        return _already(found.body, wanted, who)
+        return _already(reply.body, wanted, who)
     if done.status == 403 and question.assignees:  # noqa: PLR2004 - forbidden
-        assigned = {one.id: one.name for one in question.assignees}
+        assigned = {assignee.id: assignee.name for assignee in question.assignees}
         if who.user_id not in assigned:
             names = ", ".join(assigned.values())
             return who.result("not_assigned", sentence("not_assigned", person=who.name, assignees=names))
@@ -106,9 +108,9 @@ async def _send(airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer, 
         return refusal_result(done, who)
     if not await _GUARDED.all():
         await asyncio.sleep(_READ_BACK_SECONDS)
-        found = await airflow.call("GET", path)
-        if found.is_ok and found.body["task_instance"]["id"] == question.task.ti_id:
-            return _already(found.body, wanted, who)
+        reply = await airflow.call("GET", path)
+        if reply.is_ok and reply.body["task_instance"]["id"] == question.task.ti_id:
+            return _already(reply.body, wanted, who)
     return _answered_result(done.body, who)
 
 
@@ -119,11 +121,11 @@ async def _earlier_try(
 
     It may have been answered by this very click, before a process died and the task went on to its next try.
     """
-    found = await airflow.call("GET", f"{question.task.path}/hitlDetails/tries/{question.task.try_number}")
-    if found.is_unavailable:
-        return refusal_result(found, who)
-    if found.is_ok and found.body["response_received"] and _is_own(found.body, wanted, who):
-        return _answered_result(found.body, who)
+    reply = await airflow.call("GET", f"{question.task.path}/hitlDetails/tries/{question.task.try_number}")
+    if reply.is_unavailable:
+        return refusal_result(reply, who)
+    if reply.is_ok and reply.body["response_received"] and _is_own(reply.body, wanted, who):
+        return _answered_result(reply.body, who)
     return who.result("superseded")
 
 
@@ -177,7 +179,7 @@ def _faults(question: HitlQuestion, wanted: HitlAnswer, options: list[str]) -> d
     from referencing import Registry
 
     errors = {}
-    unknown = [one for one in wanted.options if one not in options]
+    unknown = [option for option in wanted.options if option not in options]
     if unknown:
         errors["_options"] = f"{unknown[0][:60]!r} is not an option"
     for name, value in wanted.params.items():
@@ -186,12 +188,12 @@ def _faults(question: HitlQuestion, wanted: HitlAnswer, options: list[str]) -> d
         kind = validator_for(schema, default=Draft202012Validator)
         checker = cast("Any", kind)(schema, registry=Registry(), format_checker=FormatChecker())
         try:
-            found = next(checker.iter_errors(value), None)
+            violation = next(checker.iter_errors(value), None)
         except Exception as error:  # noqa: BLE001 - a schema may be invalid in any way, and so Airflow would fail
             errors[name] = f"cannot be checked: {type(error).__name__}"
             continue
-        if found is not None:
-            errors[name] = str(found.message)[:200]
+        if violation is not None:
+            errors[name] = str(violation.message)[:200]
     return errors
 
 
@@ -206,8 +208,8 @@ def _already(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who
     name = None if by is None else by["name"]
     end = _end(detail, name, None)
     shown = ", ".join(end.options)
-    told = sentence("already_answered", who=answered_by(name), options=shown)
-    return who.result("already_answered", told, end=end)
+    message = sentence("already_answered", who=answered_by(name), options=shown)
+    return who.result("already_answered", message, end=end)
 
 
 def _is_own(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who: Answerer) -> bool:

@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+AsgiScope: TypeAlias = MutableMapping[str, Any]
+AsgiMessage: TypeAlias = MutableMapping[str, Any]
+AsgiReceive: TypeAlias = Callable[[], Awaitable[AsgiMessage]]
+AsgiSend: TypeAlias = Callable[[AsgiMessage], Awaitable[None]]
+AsgiApplication: TypeAlias = Callable[[AsgiScope, AsgiReceive, AsgiSend], Awaitable[None]]
 
 BODY_SECONDS = 10.0
 """How long a client may take to send a body."""
 
 
-def path_of(scope: Scope) -> str:
+def path_of(scope: AsgiScope) -> str:
     """Return a request's path below where the plugin is mounted.
 
     Args:
@@ -26,7 +26,7 @@ def path_of(scope: Scope) -> str:
     return path.removeprefix(root) if root else path
 
 
-def header(scope: Scope, name: str) -> str:
+def header(scope: AsgiScope, name: str) -> str:
     """Return a header of a request; empty if it is missing, or was sent twice.
 
     Args:
@@ -34,11 +34,11 @@ def header(scope: Scope, name: str) -> str:
         name: Its name.
     """
     wanted = name.lower().encode()
-    found = [value for given, value in scope["headers"] if given.lower() == wanted]
-    return found[0].decode("latin-1") if len(found) == 1 else ""
+    values = [value for key, value in scope["headers"] if key.lower() == wanted]
+    return values[0].decode("latin-1") if len(values) == 1 else ""
 
 
-async def read_body(scope: Scope, receive: Receive, most: int) -> bytes | int:
+async def read_body(scope: AsgiScope, receive: AsgiReceive, most: int) -> bytes | int:
     """Return a request's body, or the HTTP status of why it is refused.
 
     Args:
@@ -65,7 +65,7 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes | int:
         return 408
 
 
-async def send_json(send: Send, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+async def send_json(send: AsgiSend, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
     """Send an answer.
 
     Args:
@@ -75,12 +75,12 @@ async def send_json(send: Send, status: int, text: str, headers: Mapping[str, st
         headers: More headers.
     """
     body = text.encode()
-    given = {
+    all_headers = {
         "content-type": "application/json",
         "content-length": str(len(body)),
         "cache-control": "no-store",
         **(headers or {}),
     }
-    sent = [(name.encode(), value.encode()) for name, value in given.items()]
+    sent = [(name.encode(), value.encode()) for name, value in all_headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": sent})
     await send({"type": "http.response.body", "body": body})

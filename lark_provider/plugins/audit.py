@@ -21,10 +21,10 @@ def last_row() -> int:
 
     rows: Any = Log.__table__
     with create_session() as session:
-        found = session.execute(
+        result = session.execute(
             rows.select().with_only_columns(rows.c.id).order_by(rows.c.id.desc()).limit(1)
         )
-        return int(found.scalar() or 0)
+        return int(result.scalar() or 0)
 
 
 def cleared_since(row: int, dag_id: str, run_id: str, person: str) -> set[Marker]:
@@ -48,13 +48,15 @@ def cleared_since(row: int, dag_id: str, run_id: str, person: str) -> set[Marker
         rows.c.owner == person,
     )
     with create_session() as session:
-        texts = [one.extra for one in session.execute(wanted)]
+        texts = [entry.extra for entry in session.execute(wanted)]
     return {marker for text in texts for marker in _markers(text)}
 
 
 def _markers(extra: str | None) -> set[Marker]:
     try:
         named = json.loads(extra or "{}").get("task_ids") or []
-        return {one if isinstance(one, str) else (str(one[0]), int(one[1])) for one in named}
+        return {
+            task_id if isinstance(task_id, str) else (str(task_id[0]), int(task_id[1])) for task_id in named
+        }
     except (ValueError, TypeError, AttributeError, IndexError):
         return set()  # Another version of Airflow may write it in another way.

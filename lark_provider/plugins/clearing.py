@@ -71,9 +71,11 @@ class Plan:
     @classmethod
     def load(cls, text: str) -> Plan:
         """Read what `dump` returned."""
-        found = orjson.loads(text)
-        tries = tuple(ShownTry(TaskInstance(**one["task"]), one["label"]) for one in found["tries"])
-        return cls(tries, tuple(found["others"]), found["after"])
+        document = orjson.loads(text)
+        tries = tuple(
+            ShownTry(TaskInstance(**raw_try["task"]), raw_try["label"]) for raw_try in document["tries"]
+        )
+        return cls(tries, tuple(document["others"]), document["after"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,30 +123,36 @@ async def clear(
     wanted = list(shown[:MOST]) if text is None else list(Plan.load(text).tries)
     unchanged: list[ShownTry] = []
     try:
-        replies = await map_few(lambda one: _read(airflow, one.task), wanted, _AT_ONCE)
+        replies = await map_few(lambda shown_try: _read(airflow, shown_try.task), wanted, _AT_ONCE)
     except _RefusedError as refused:
         return refusal_result(refused.reply, who)
-    for one, found in zip(wanted, replies, strict=True):
-        if found.is_ok and found.body["id"] == one.task.ti_id and found.body["state"] == "failed":
-            unchanged.append(one)
-    changed = [one for one in wanted if one not in unchanged]
+    for wanted_try, reply in zip(wanted, replies, strict=True):
+        if reply.is_ok and reply.body["id"] == wanted_try.task.ti_id and reply.body["state"] == "failed":
+            unchanged.append(wanted_try)
+    changed = [shown_try for shown_try in wanted if shown_try not in unchanged]
     if text is None:
-        others = [one.label for one in (*shown[MOST:], *changed)]
+        others = [shown_try.label for shown_try in (*shown[MOST:], *changed)]
         after = await threads.run(audit.last_row, _SECONDS)
-        made = Plan(tuple(unchanged), (*others, *unknown), after).dump()
-        text = await threads.run(lambda: plans.decide(made), _SECONDS)
-        is_again = text != made  # Another process was faster: the same click is delivered to both.
+        proposed = Plan(tuple(unchanged), (*others, *unknown), after).dump()
+        text = await threads.run(lambda: plans.decide(proposed), _SECONDS)
+        is_again = text != proposed  # Another process was faster: the same click is delivered to both.
     plan = Plan.load(text)
     by_person = await _cleared_tries(plan, who) if is_again else []
-    unchanged = [one for one in unchanged if one in plan.tries]
+    unchanged = [shown_try for shown_try in unchanged if shown_try in plan.tries]
     if unchanged:
         done = await _post(airflow, unchanged)
         if not done.is_ok:
             return refusal_result(done, who)
-    cleared = [one for one in plan.tries if one in unchanged or (one in changed and one in by_person)]
-    left = [one.label for one in plan.tries if one not in cleared]
-    told = retry_sentence(_names([one.label for one in cleared]), _names([*left, *plan.others]))
-    return who.result("retried" if cleared else "superseded", told)
+    cleared = [
+        shown_try
+        for shown_try in plan.tries
+        if shown_try in unchanged or (shown_try in changed and shown_try in by_person)
+    ]
+    left = [shown_try.label for shown_try in plan.tries if shown_try not in cleared]
+    message = retry_sentence(
+        _names([shown_try.label for shown_try in cleared]), _names([*left, *plan.others])
+    )
+    return who.result("retried" if cleared else "superseded", message)
 
 
 async def _cleared_tries(plan: Plan, who: Answerer) -> list[ShownTry]:
@@ -152,10 +160,10 @@ async def _cleared_tries(plan: Plan, who: Answerer) -> list[ShownTry]:
     if not plan.tries:
         return []
     first = plan.tries[0].task
-    found = await threads.run(
+    markers = await threads.run(
         lambda: audit.cleared_since(plan.after, first.dag_id, first.run_id, who.name), _SECONDS
     )
-    return [one for one in plan.tries if one.marker in found]
+    return [shown_try for shown_try in plan.tries if shown_try.marker in markers]
 
 
 async def _post(airflow: InProcess, tries: Sequence[ShownTry]) -> AirflowReply:
@@ -164,7 +172,7 @@ async def _post(airflow: InProcess, tries: Sequence[ShownTry]) -> AirflowReply:
     body: dict[str, Any] = {
         "dry_run": False,
         "dag_run_id": first.run_id,
-        "task_ids": [one.marker for one in tries],
+        "task_ids": [shown_try.marker for shown_try in tries],
         "only_failed": True,
     }
     return await airflow.call("POST", f"/dags/{quote(first.dag_id, safe='')}/clearTaskInstances", body)

@@ -16,13 +16,13 @@ from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.sentences import sentence
 from lark_provider.plugins.signed import Refused, Turns, read_signed, receive_signed, send_result
 from lark_provider.protocol.errors import InvalidRequestError
-from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, Outcome, read_click
+from lark_provider.protocol.hitl.delivery import AnswerOutcome, ClickResult, DeliveredClick, read_click
 from lark_provider.protocol.hitl.proof import CHECK_EVENT, CLICK_PATH, BridgeSecrets
 from lark_provider.storage.click_results import ClickResults
 from lark_provider.support import threads
 
 if TYPE_CHECKING:
-    from lark_provider.plugins.asgi import Application, Receive, Scope, Send
+    from lark_provider.plugins.asgi import AsgiApplication, AsgiReceive, AsgiScope, AsgiSend
 
 logger = get_logger(__name__)
 _SECONDS = 30.0
@@ -38,10 +38,10 @@ class Clicks:
         turns: Of all that the bridge delivers.
     """
 
-    def __init__(self, app: Application, secrets: BridgeSecrets, turns: Turns) -> None:
+    def __init__(self, app: AsgiApplication, secrets: BridgeSecrets, turns: Turns) -> None:
         self._actions, self._secrets, self._turns = Actions(app), secrets, turns
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         """Answer a request, which is not proven yet.
 
         Args:
@@ -56,7 +56,7 @@ class Clicks:
             logger.info("Delivery of clicks checked")
             await send_result(send, _plain("invalid"))
             return
-        click = read_signed(request, read_click, lambda one: one.event_id)
+        click = read_signed(request, read_click, lambda delivered: delivered.event_id)
         if isinstance(click, Refused):
             if not request.is_proven:
                 logger.warning("Unproven click refused", extra={"client": request.client})
@@ -115,5 +115,5 @@ def _log_fields(click: DeliveredClick) -> dict[str, str | None]:
     }
 
 
-def _plain(outcome: Outcome, reason: str = "", open_id: str | None = None) -> ClickResult:
+def _plain(outcome: AnswerOutcome, reason: str = "", open_id: str | None = None) -> ClickResult:
     return ClickResult(outcome, sentence(outcome, reason=reason), open_id=open_id)

@@ -17,9 +17,9 @@ from lark_provider.plugins.running import describe, perform
 from lark_provider.plugins.signed import Refused, Turns, read_signed, receive_signed, send_result
 from lark_provider.protocol.commands.delivery import (
     COMMAND_PATH,
+    CommandOutcome,
     CommandResult,
     DeliveredCommand,
-    Outcome,
     read_delivered,
 )
 from lark_provider.protocol.hitl.proof import BridgeSecrets
@@ -27,7 +27,7 @@ from lark_provider.storage.people import People
 from lark_provider.support import threads
 
 if TYPE_CHECKING:
-    from lark_provider.plugins.asgi import Application, Receive, Scope, Send
+    from lark_provider.plugins.asgi import AsgiApplication, AsgiReceive, AsgiScope, AsgiSend
 
 logger = get_logger(__name__)
 _SECONDS, _PERSON_SECONDS = 30.0, 20.0
@@ -42,10 +42,10 @@ class Commands:
         turns: Of all that the bridge delivers.
     """
 
-    def __init__(self, app: Application, secrets: BridgeSecrets, turns: Turns) -> None:
+    def __init__(self, app: AsgiApplication, secrets: BridgeSecrets, turns: Turns) -> None:
         self._app, self._secrets, self._turns = app, secrets, turns
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         """Answer a request, which is not proven yet.
 
         Args:
@@ -56,7 +56,7 @@ class Commands:
         request = await receive_signed(scope, receive, send, self._secrets, COMMAND_PATH)
         if request is None:
             return
-        command = read_signed(request, read_delivered, lambda one: one.message_id)
+        command = read_signed(request, read_delivered, lambda delivered: delivered.message_id)
         if isinstance(command, Refused):
             if not request.is_proven:
                 logger.warning("Unproven command refused", extra={"client": request.client})
@@ -91,12 +91,12 @@ class Commands:
         return result
 
     async def _perform(self, command: DeliveredCommand) -> CommandResult:
-        found = await threads.run(lambda: _identify(command), _PERSON_SECONDS)
-        if isinstance(found, identity.PersonRefusal):
-            text = describe("unlinked") if found.link_url else dict(found.message)
-            return CommandResult(found.outcome, text, link_url=found.link_url)
-        async with InProcess(self._app, found.user) as airflow:
-            return await perform(airflow, command, str(found.user.get_name()))
+        resolved = await threads.run(lambda: _identify(command), _PERSON_SECONDS)
+        if isinstance(resolved, identity.PersonRefusal):
+            text = describe("unlinked") if resolved.link_url else dict(resolved.message)
+            return CommandResult(resolved.outcome, text, link_url=resolved.link_url)
+        async with InProcess(self._app, resolved.user) as airflow:
+            return await perform(airflow, command, str(resolved.user.get_name()))
 
 
 def _identify(command: DeliveredCommand) -> identity.ActingUser | identity.PersonRefusal:
@@ -106,5 +106,5 @@ def _identify(command: DeliveredCommand) -> identity.ActingUser | identity.Perso
     return identity.Identities(people, settings=settings.PEOPLE.read).resolve(who)
 
 
-def _plain(outcome: Outcome, reason: str = "") -> CommandResult:
+def _plain(outcome: CommandOutcome, reason: str = "") -> CommandResult:
     return CommandResult(outcome, describe(outcome, reason=reason))

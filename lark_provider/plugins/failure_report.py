@@ -65,7 +65,7 @@ def report(task_instance: Any, error: BaseException | str | None, seconds: float
 def _notifiers(task_instance: Any) -> Iterator[LarkNotifier]:
     """Yield a notifier for each receiver: those of the configuration, else those of the routes."""
     conn_id = _option("failure_conn_id", "lark_default")
-    named = [one.strip() for one in _option("failure_receiver").split(",")]
+    named = [part.strip() for part in _option("failure_receiver").split(",")]
     if any(named):
         language = _language()
         for receiver in filter(None, named):
@@ -100,16 +100,16 @@ def _routed_notifiers(task_instance: Any, conn_id: str, path: str) -> Iterator[L
 
 
 def _language() -> Language:
-    given = _option("failure_language", "zh")
+    value = _option("failure_language", "zh")
     for language in _LANGUAGES:
-        if given == language:
+        if value == language:
             return language
     raise ConfigurationError(
-        f"[{SECTION}] failure_language must be zh or en, got {given!r}. Next: set it to one of these."
+        f"[{SECTION}] failure_language must be zh or en, got {value!r}. Next: set it to one of these."
     )
 
 
 def _option(name: str, default: str = "") -> str:
     """Return an option of `[lark]`, or its environment variable, such as `LARK_FAILURE_RECEIVER`."""
-    found = ENVIRONMENT.get(f"LARK_{name.upper()}") or conf.get(SECTION, name, fallback="") or ""
-    return found.strip() or default
+    value = ENVIRONMENT.get(f"LARK_{name.upper()}") or conf.get(SECTION, name, fallback="") or ""
+    return value.strip() or default

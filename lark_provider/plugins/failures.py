@@ -44,11 +44,11 @@ def incident(url: URL, key: str, click: DeliveredClick) -> ShownIncident | None:
     """
     client = LarkServiceClient(app_id=click.app_id, deadline=_DEADLINE)
     client.resolve()
-    found = Incidents(url, app_of(client)).find(key)
-    if found is None:
+    shown = Incidents(url, app_of(client)).find(key)
+    if shown is None:
         return None
-    messages = {found.message_id, *found.incident.cards} - {None}
-    return found if not messages or click.message_id in messages else None
+    messages = {shown.message_id, *shown.incident.cards} - {None}
+    return shown if not messages or click.message_id in messages else None
 
 
 async def act_on(
@@ -65,9 +65,11 @@ async def act_on(
     """
     action, at = action_of(click.action.value), click.clicked_at.astimezone(UTC)
     if action == "retry":
-        failed = [one for one in shown.incident.failures if not one.recovered]
-        known = [ShownTry(_task(shown.place, one), one.label) for one in failed if one.ti_id]
-        return await clear(airflow, known, who, plans, unknown=[one.label for one in failed if not one.ti_id])
+        failed = [failure for failure in shown.incident.failures if not failure.recovered]
+        known = [ShownTry(_task(shown.place, failure), failure.label) for failure in failed if failure.ti_id]
+        return await clear(
+            airflow, known, who, plans, unknown=[failure.label for failure in failed if not failure.ti_id]
+        )
     if action == "claim":
         return await _note(
             airflow, shown.place, f"Claimed in Lark by {who.name}, {at:%Y-%m-%d %H:%M} UTC", who
@@ -85,10 +87,10 @@ async def act_on(
 async def _note(airflow: InProcess, place: IncidentPlace, text: str, who: Answerer) -> ClickResult:
     """Add a line to the note of the run: it needs the right to change the run, and leaves an audit row."""
     path = f"/dags/{quote(place.dag_id, safe='')}/dagRuns/{quote(place.run_id, safe='')}"
-    found = await airflow.call("GET", path)
-    if not found.is_ok:
-        return refusal_result(found, who)
-    lines: list[str] = [*_lines(found.body), text]
+    reply = await airflow.call("GET", path)
+    if not reply.is_ok:
+        return refusal_result(reply, who)
+    lines: list[str] = [*_lines(reply.body), text]
     if text in lines[:-1]:  # Delivered again, after a process died.
         lines.pop()
     while len("\n".join(lines)) > _LONGEST_NOTE and len(lines) > 1:

@@ -20,7 +20,7 @@ from lark_provider.support import threads
 from lark_provider.support.futures import consume_exception
 
 if TYPE_CHECKING:
-    from lark_provider.plugins.asgi import Application, Message, Receive, Scope, Send
+    from lark_provider.plugins.asgi import AsgiApplication, AsgiMessage, AsgiReceive, AsgiScope, AsgiSend
 
 logger = get_logger(__name__)
 PATH = re.compile(
@@ -116,17 +116,17 @@ class Hold:
         seconds: How long after the task began to wait.
     """
 
-    def __init__(self, app: Application, seconds: float) -> None:
+    def __init__(self, app: AsgiApplication, seconds: float) -> None:
         self._app, self._seconds = app, seconds
         self._held = 0
         self._free = asyncio.Semaphore(_MOST_LOOKS)
         self._released = asyncio.Semaphore(_MOST_RELEASED)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         """Pass a request on, at once or when its time has come."""
-        found = PATH.search(scope["path"]) if scope["type"] == "http" and scope["method"] == "PATCH" else None
+        match = PATH.search(scope["path"]) if scope["type"] == "http" and scope["method"] == "PATCH" else None
         # Without credentials Airflow refuses it; it must not cost a query before.
-        if found is None or not _has_credentials(scope) or self._seconds <= 0:
+        if match is None or not _has_credentials(scope) or self._seconds <= 0:
             await self._app(scope, receive, send)
             return
         if self._held >= MOST_HELD:
@@ -136,7 +136,7 @@ class Hold:
         try:
             self._held += 1
             try:
-                refusal = await self._wait(client, found)
+                refusal = await self._wait(client, match)
             finally:
                 self._held -= 1
             if refusal is not None:
@@ -150,9 +150,9 @@ class Hold:
         finally:
             client.close()
 
-    async def _wait(self, client: _Client, found: re.Match[str]) -> str | None:
+    async def _wait(self, client: _Client, match: re.Match[str]) -> str | None:
         """Wait until an answer may go on; return why it may not, if its task does not begin to wait."""
-        parts = found.groupdict()
+        parts = match.groupdict()
         task = (parts["dag_id"], parts["run_id"], parts["task_id"], int(parts["map_index"]))
         deadline = time.monotonic() + self._seconds + _GRACE
         while not client.is_gone:
@@ -183,11 +183,11 @@ class Hold:
 class _Client:
     """The client of a held request: what it sends is kept, and its end is noticed."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: AsgiReceive) -> None:
         self._receive = receive
-        self._kept: deque[Message] = deque()
+        self._kept: deque[AsgiMessage] = deque()
         self._size = 0
-        self._next: asyncio.Future[Message] | None = None
+        self._next: asyncio.Future[AsgiMessage] | None = None
         self.is_gone = self.has_waited = False
 
     async def wait(self, seconds: float) -> None:
@@ -210,7 +210,7 @@ class _Client:
                 self._size += len(message.get("body", b""))
                 self.is_gone = message["type"] == "http.disconnect"
 
-    async def receive(self) -> Message:
+    async def receive(self) -> AsgiMessage:
         """Receive what was kept, then what comes."""
         if self._kept:
             return self._kept.popleft()
@@ -227,11 +227,11 @@ class _Client:
             self._next.cancel()
 
 
-def _has_credentials(scope: Scope) -> bool:
+def _has_credentials(scope: AsgiScope) -> bool:
     return any(name in {b"authorization", b"cookie"} for name, _ in scope["headers"])
 
 
-async def _refuse(send: Send, reason: str) -> None:
+async def _refuse(send: AsgiSend, reason: str) -> None:
     body = json.dumps({"detail": f"{reason} Next: try again in some seconds."}).encode()
     headers = [
         (b"content-type", b"application/json"),

@@ -15,7 +15,7 @@ from lark_provider.errors import ConfigurationError, LarkError
 from lark_provider.plugins import users
 from lark_provider.plugins.directory import Directory, DirectoryEntry
 from lark_provider.plugins.logs import get_logger
-from lark_provider.plugins.people_texts import REFUSALS, Text
+from lark_provider.plugins.people_texts import REFUSALS, LocalizedText
 from lark_provider.plugins.users import AuthManagerUnsupportedError, InactiveUserError
 from lark_provider.protocol.hitl.people import PeopleSettings
 from lark_provider.storage.errors import DecryptionError
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-Outcome: TypeAlias = Literal["unlinked", "foreign_tenant", "inactive", "forbidden", "unavailable"]
-Source: TypeAlias = Literal["link", "table", "email"]
+IdentityProblem: TypeAlias = Literal["unlinked", "foreign_tenant", "inactive", "forbidden", "unavailable"]
+IdentitySource: TypeAlias = Literal["link", "table", "email"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class ActingUser:
     """
 
     user: BaseUser
-    source: Source
+    source: IdentitySource
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ class PersonRefusal:
         link_url: Where the person can link themselves, with a one-time code that nobody else may see.
     """
 
-    outcome: Outcome
-    message: Text
+    outcome: IdentityProblem
+    message: LocalizedText
     link_url: str | None = None
 
     def __repr__(self) -> str:
@@ -174,7 +174,7 @@ def configured_base_url() -> str | None:
 
 def _refuse(
     clicker: Clicker,
-    outcome: Outcome,
+    outcome: IdentityProblem,
     text: str,
     error: ConfigurationError | None = None,
     *,

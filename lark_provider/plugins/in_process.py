@@ -16,7 +16,7 @@ from lark_provider.protocol.hitl.model import is_segment
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-    from lark_provider.plugins.asgi import Application
+    from lark_provider.plugins.asgi import AsgiApplication
 
 API = "/api/v2"
 TOKEN_SECONDS = 30
@@ -48,8 +48,8 @@ class AirflowReply:
     @property
     def detail(self) -> str:
         """Return Airflow's reason of a refusal; empty if it gave none as text."""
-        found = self.body.get("detail") if isinstance(self.body, dict) else None
-        return found if isinstance(found, str) else ""
+        reason = self.body.get("detail") if isinstance(self.body, dict) else None
+        return reason if isinstance(reason, str) else ""
 
 
 class InProcess:
@@ -62,7 +62,7 @@ class InProcess:
         user: The user.
     """
 
-    def __init__(self, app: Application, user: BaseUser) -> None:
+    def __init__(self, app: AsgiApplication, user: BaseUser) -> None:
         token = users.auth_manager().generate_jwt(user, expiration_time_in_seconds=TOKEN_SECONDS)
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         self._http = httpx.AsyncClient(
@@ -97,9 +97,9 @@ class InProcess:
             raise InvalidRequestError(
                 f"An id in the path must not consist of dots alone, got {path!r}. Next: act in Airflow."
             )
-        found = await self._http.request(method, API + path, json=body, params=query or None)
+        response = await self._http.request(method, API + path, json=body, params=query or None)
         try:
-            content = found.json()
+            content = response.json()
         except ValueError:
             content = None
-        return AirflowReply(found.status_code, content)
+        return AirflowReply(response.status_code, content)

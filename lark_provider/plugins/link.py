@@ -142,11 +142,11 @@ class LinkPage:
 
     async def _link(self, request: Request) -> Response:
         self._check_origin(request)
-        given = await _form_value(request, "proof")
+        proof = await _form_value(request, "proof")
         visit = await self._visit(request)
         if isinstance(visit, Response):
             raise _Answer(401, "session", login=True)
-        if not (given.isascii() and hmac.compare_digest(given, visit.proof)):
+        if not (proof.isascii() and hmac.compare_digest(proof, visit.proof)):
             return await self._show(request, "changed")
         listed = await run_in_threadpool(self._require_present, visit.person)
         linked = await run_in_threadpool(LinkCodes(self._people).link, visit.code, visit.account)
@@ -168,17 +168,17 @@ class LinkPage:
     async def _visit(self, request: Request) -> _Visit | Response:
         """Return who visits; a redirect to the login of Airflow without a session."""
         code = request.cookies.get(CODE_COOKIE, "")
-        found = await run_in_threadpool(LinkCodes(self._people).find, code)
-        if found is None:
+        link_code = await run_in_threadpool(LinkCodes(self._people).find, code)
+        if link_code is None:
             raise _Answer(400, "no_code")
-        if found.state != "valid":
-            raise _Answer(410, found.state)
+        if link_code.state != "valid":
+            raise _Answer(410, link_code.state)
         session = request.cookies.get(_session_cookie(), "")
         if not session:
             return RedirectResponse(self._login_url(), 303, headers=dict(HEADERS))
         account = await _account(session)
         proof = _proof(session, code, account)
-        return _Visit(code, found.person, account, proof)
+        return _Visit(code, link_code.person, account, proof)
 
     def _about(self, visit: _Visit) -> tuple[DirectoryEntry, str | None]:
         """Return what Lark says of the person, and the user to whom they are linked now, if it is another."""
@@ -199,8 +199,8 @@ class LinkPage:
         return listed
 
     def _why_not(self, code: str) -> str:
-        found = LinkCodes(self._people).find(code)
-        return "no_code" if found is None else "used" if found.state == "valid" else found.state
+        link_code = LinkCodes(self._people).find(code)
+        return "no_code" if link_code is None else "used" if link_code.state == "valid" else link_code.state
 
     def _check_origin(self, request: Request) -> None:
         """Refuse a form of another site."""

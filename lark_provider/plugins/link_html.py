@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from lark_provider.plugins.people_texts import PAGE, Text
+from lark_provider.plugins.people_texts import PAGE, LocalizedText
 
 _STYLE = """
 :root { color-scheme: light dark }
@@ -147,5 +147,5 @@ def _page(language: str, title: str, content: str) -> str:
 
 
 def _(language: str, key: str) -> str:
-    text: Text = PAGE[key]
+    text: LocalizedText = PAGE[key]
     return escape(text[language])

@@ -95,31 +95,31 @@ def _has_notifier(task_instance: Any) -> bool:
     notifiers = sys.modules.get("lark_provider.notifications.lark")
     if notifiers is None:
         return False
-    given = getattr(task_instance.task, "on_failure_callback", None) or ()
-    callbacks = given if isinstance(given, list | tuple) else [given]
+    on_failure = getattr(task_instance.task, "on_failure_callback", None) or ()
+    callbacks = on_failure if isinstance(on_failure, list | tuple) else [on_failure]
     return any(isinstance(callback, notifiers.LarkNotifier) for callback in callbacks)
 
 
 def _is_on() -> bool:
-    given = os.environ.get("LARK_FAILURE_LISTENER", "").strip()
+    value = os.environ.get("LARK_FAILURE_LISTENER", "").strip()
     try:
-        if not given:
+        if not value:
             from airflow.sdk import conf
 
-            given = (conf.get("lark", "failure_listener", fallback="") or "").strip()
+            value = (conf.get("lark", "failure_listener", fallback="") or "").strip()
     except Exception as error:  # noqa: BLE001 - a plugin that cannot be loaded would be worse
         _logger = _field_logger()
         _logger.error(  # noqa: TRY400 - the traceback says nothing more
             "Failure listener is off: its configuration cannot be read", extra={"error": type(error).__name__}
         )
         return False
-    if given.lower() not in {"", "1", "true", "t", "yes", "on", "0", "false", "f", "no", "off"}:
+    if value.lower() not in {"", "1", "true", "t", "yes", "on", "0", "false", "f", "no", "off"}:
         _logger = _field_logger()
         _logger.error(
             "Failure listener is off: [lark] failure_listener must be true or false. Next: correct it.",
-            extra={"value": given[:20]},
+            extra={"value": value[:20]},
         )
-    return given.lower() in {"1", "true", "t", "yes", "on"}
+    return value.lower() in {"1", "true", "t", "yes", "on"}
 
 
 def _field_logger() -> FieldLogger:

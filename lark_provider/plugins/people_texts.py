@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 from lark_provider.storage.link_codes import CODE_MINUTES
 
-Text: TypeAlias = Mapping[str, str]
+LocalizedText: TypeAlias = Mapping[str, str]
 """A text for people, by language: `zh` and `en`."""
 
-REFUSALS: Mapping[str, Text] = {
+REFUSALS: Mapping[str, LocalizedText] = {
     "unlinked": {
         "zh": "请先关联您的 Airflow 账号，然后再点击一次。链接仅供您本人使用一次，"
         f"{CODE_MINUTES} 分钟内有效。",
@@ -45,7 +45,7 @@ REFUSALS: Mapping[str, Text] = {
 }
 """Why a click was refused, for its card."""
 
-PAGE: Mapping[str, Text] = {
+PAGE: Mapping[str, LocalizedText] = {
     "title": {"zh": "关联飞书与 Airflow", "en": "Link Lark and Airflow"},
     "lark": {"zh": "飞书", "en": "Lark"},
     "airflow": {"zh": "Airflow 用户", "en": "Airflow user"},

@@ -14,12 +14,12 @@ from airflow.plugins_manager import AirflowPlugin
 from lark_provider.plugins import listener
 
 if TYPE_CHECKING:
-    from lark_provider.plugins.asgi import Application, Receive, Scope, Send
+    from lark_provider.plugins.asgi import AsgiApplication, AsgiReceive, AsgiScope, AsgiSend
 
 PREFIX = "/lark"
 
 
-async def lark(scope: Scope, receive: Receive, send: Send) -> None:
+async def lark(scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
     """Serve `/lark`; 404 unless the plugin is configured. An ASGI application.
 
     Args:
@@ -32,7 +32,7 @@ async def lark(scope: Scope, receive: Receive, send: Send) -> None:
     await serve(scope, receive, send)
 
 
-def one_answer(app: Application) -> Application:
+def one_answer(app: AsgiApplication) -> AsgiApplication:
     """Install what makes one answer count, and hold answers that come too soon. A middleware factory.
 
     Airflow calls it once when an API server starts, and nowhere else.

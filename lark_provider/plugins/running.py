@@ -10,7 +10,12 @@ from urllib.parse import quote
 
 from lark_provider.plugins.in_process import AirflowReply, InProcess
 from lark_provider.protocol.commands.arguments import convert
-from lark_provider.protocol.commands.delivery import CommandResult, DeliveredCommand, Outcome, run_id_of
+from lark_provider.protocol.commands.delivery import (
+    CommandOutcome,
+    CommandResult,
+    DeliveredCommand,
+    run_id_of,
+)
 from lark_provider.protocol.errors import InvalidRequestError
 
 _CONFLICT, _NOT_FOUND = 409, 404
@@ -70,10 +75,10 @@ async def perform(airflow: InProcess, command: DeliveredCommand, person: str) ->
     if command.act == "run":
         return await _run(airflow, command, dag, person)
     most = "1" if command.act == "status" else _RUNS
-    found = await airflow.call("GET", f"{dag}/dagRuns", order_by="-run_after", limit=most)
-    if not found.is_ok:
-        return _refusal_result(found, command, person)
-    runs = found.body["dag_runs"]
+    reply = await airflow.call("GET", f"{dag}/dagRuns", order_by="-run_after", limit=most)
+    if not reply.is_ok:
+        return _refusal_result(reply, command, person)
+    runs = reply.body["dag_runs"]
     if not runs:
         return CommandResult("shown", describe("no_runs", dag=command.dag_id))
     lines = [f"{command.dag_id}:", *(_line(run) for run in runs)]
@@ -100,20 +105,22 @@ async def _run(airflow: InProcess, command: DeliveredCommand, dag: str, person: 
     if faults := _faults(conf, params):
         return _invalid(faults)
     run_id = run_id_of(command.message_id)
-    asked = {
+    body = {
         "dag_run_id": run_id,
         "logical_date": None,
         "conf": conf,
         "note": f"Started in Lark by {person}"[:1000],
     }
-    done = await airflow.call("POST", f"{dag}/dagRuns", asked)
+    done = await airflow.call("POST", f"{dag}/dagRuns", body)
     if done.status == _CONFLICT:  # Delivered again, after an answer was lost: the run is there.
         done = await airflow.call("GET", f"{dag}/dagRuns/{run_id}")
     if not done.is_ok:
         return _refusal_result(done, command, person)
     text = describe("started", person=person, dag=command.dag_id, run=run_id)
     if details.body.get("is_paused"):
-        text = {language: f"{one}\n{describe('paused')[language]}" for language, one in text.items()}
+        text = {
+            language: f"{sentence}\n{describe('paused')[language]}" for language, sentence in text.items()
+        }
     return CommandResult("started", text, run_id=run_id)
 
 
@@ -126,7 +133,7 @@ def _faults(conf: Mapping[str, Any], params: Mapping[str, Any]) -> str:
     from jsonschema.validators import Draft202012Validator, validator_for
     from referencing import Registry
 
-    found = []
+    faults = []
     for name, param in params.items():
         schema = param.get("schema") or {}
         value = conf.get(name, param.get("value"))
@@ -136,11 +143,11 @@ def _faults(conf: Mapping[str, Any], params: Mapping[str, Any]) -> str:
         try:
             error = next(checker.iter_errors(value), None)
         except Exception as raised:  # noqa: BLE001 - a schema may be invalid in any way
-            found.append(f"{name} cannot be checked: {type(raised).__name__}")
+            faults.append(f"{name} cannot be checked: {type(raised).__name__}")
             continue
         if error is not None:
-            found.append(f"{name}: {str(error.message)[:200]}")
-    return "; ".join(found)
+            faults.append(f"{name}: {str(error.message)[:200]}")
+    return "; ".join(faults)
 
 
 def _line(run: Mapping[str, Any]) -> str:
@@ -149,10 +156,10 @@ def _line(run: Mapping[str, Any]) -> str:
 
 
 def _tasks(tasks: list[Mapping[str, Any]], total: int) -> list[str]:
-    counts = Counter(str(one.get("state") or "none") for one in tasks)
+    counts = Counter(str(task.get("state") or "none") for task in tasks)
     shown = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     rest = f" ({len(tasks)}/{total})" if total > len(tasks) else ""
-    failed = [str(one["task_id"]) for one in tasks if one.get("state") in {"failed", "upstream_failed"}]
+    failed = [str(task["task_id"]) for task in tasks if task.get("state") in {"failed", "upstream_failed"}]
     return [f"{shown}{rest}"] + ([f"failed: {', '.join(failed[:10])}"] if failed else [])
 
 
@@ -163,7 +170,7 @@ def _invalid(reason: str) -> CommandResult:
 def _refusal_result(reply: AirflowReply, command: DeliveredCommand, person: str) -> CommandResult:
     if reply.is_unavailable:
         return CommandResult("unavailable", describe("unavailable"))
-    outcome: Outcome = "not_found" if reply.status == _NOT_FOUND else "forbidden"
+    outcome: CommandOutcome = "not_found" if reply.status == _NOT_FOUND else "forbidden"
     if reply.status in {401, 403, _NOT_FOUND}:
         return CommandResult(outcome, describe(outcome, person=person, dag=command.dag_id))
     return _invalid(reply.detail or f"HTTP {reply.status}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from lark_provider.protocol.hitl.delivery import Outcome
+from lark_provider.protocol.hitl.delivery import AnswerOutcome
 
 _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -66,7 +66,7 @@ _REST = ("；未重新运行（之后已有变化）：{others}", "; not run aga
 _NOTHING = ("没有可以重新运行的任务：{others}", "Nothing was run again, since all has changed: {others}")
 
 
-def sentence(outcome: Outcome, **values: str | tuple[str, str]) -> dict[str, str]:
+def sentence(outcome: AnswerOutcome, **values: str | tuple[str, str]) -> dict[str, str]:
     """Return what a person is told.
 
     Args:
@@ -85,12 +85,12 @@ def retry_sentence(tasks: str, others: str) -> dict[str, str]:
     """
     if not tasks:
         return _fill(_NOTHING, {"others": others})
-    told = sentence("retried", tasks=tasks)
+    message = sentence("retried", tasks=tasks)
     if not others:
-        return told
+        return message
     rest = _fill(_REST, {"others": others})
     marks = {"zh": "。", "en": "."}
-    return {name: text.removesuffix(marks[name]) + rest[name] + marks[name] for name, text in told.items()}
+    return {name: text.removesuffix(marks[name]) + rest[name] + marks[name] for name, text in message.items()}
 
 
 def answered_by(name: str | None) -> str | tuple[str, str]:

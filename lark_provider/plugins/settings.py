@@ -64,13 +64,13 @@ def active() -> BridgeSecrets | None:
     """Return the secrets of the bridge; None if the plugin is off; a wrong setting is logged once."""
     problem = None
     try:
-        found = secrets()
-        if found is not None:
+        bridge_secrets = secrets()
+        if bridge_secrets is not None:
             HOLD.seconds()
     except ConfigurationError as error:
-        found, problem = None, str(error)
+        bridge_secrets, problem = None, str(error)
     _PROBLEM.note(problem)
-    return found
+    return bridge_secrets
 
 
 def hold_seconds(environ: Mapping[str, str] = ENVIRONMENT) -> float:
@@ -175,8 +175,8 @@ class _People:
         import yaml
 
         try:
-            found = Path(path).stat()
-            stamp = (path, found.st_mtime_ns, found.st_size)
+            file_stat = Path(path).stat()
+            stamp = (path, file_stat.st_mtime_ns, file_stat.st_size)
             with self._lock:
                 if self._read is None or self._read[0] != stamp:
                     document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))

@@ -18,7 +18,7 @@ from lark_provider.protocol.hitl.proof import (
 )
 
 if TYPE_CHECKING:
-    from lark_provider.plugins.asgi import Receive, Scope, Send
+    from lark_provider.plugins.asgi import AsgiReceive, AsgiScope, AsgiSend
     from lark_provider.protocol.commands.delivery import CommandResult
     from lark_provider.protocol.hitl.delivery import ClickResult
 
@@ -78,7 +78,7 @@ class Refused(NamedTuple):
 
 
 async def receive_signed(
-    scope: Scope, receive: Receive, send: Send, secrets: BridgeSecrets, path: str
+    scope: AsgiScope, receive: AsgiReceive, send: AsgiSend, secrets: BridgeSecrets, path: str
 ) -> SignedRequest | None:
     """Receive a request; None if it was answered already, as one that no bridge sends.
 
@@ -96,7 +96,9 @@ async def receive_signed(
     if isinstance(body, int):
         await send_json(send, body, "{}")
         return None
-    name, at, signature = (header(scope, one) for one in (EVENT_HEADER, TIME_HEADER, SIGNATURE_HEADER))
+    name, at, signature = (
+        header(scope, header_name) for header_name in (EVENT_HEADER, TIME_HEADER, SIGNATURE_HEADER)
+    )
     is_proven = secrets.prove(scope["method"], path, at, name, body, signature, now=time.time())
     return SignedRequest(name, body, is_proven, (scope.get("client") or ("",))[0])
 
@@ -120,7 +122,7 @@ def read_signed(
     return delivered if name_of(delivered) == request.name else Refused("unproven")
 
 
-async def send_result(send: Send, result: ClickResult | CommandResult) -> None:
+async def send_result(send: AsgiSend, result: ClickResult | CommandResult) -> None:
     """Answer the bridge.
 
     Args:

@@ -10,7 +10,7 @@ from lark_provider.plugins.asgi import path_of, send_json
 from lark_provider.support import threads
 
 if TYPE_CHECKING:
-    from lark_provider.plugins.asgi import Application, Receive, Scope, Send
+    from lark_provider.plugins.asgi import AsgiApplication, AsgiReceive, AsgiScope, AsgiSend
     from lark_provider.protocol.hitl.proof import BridgeSecrets
 
 _SECONDS = 20.0
@@ -24,7 +24,7 @@ class _Site:
         secrets: The secrets of the bridge.
     """
 
-    def __init__(self, app: Application, secrets: BridgeSecrets) -> None:
+    def __init__(self, app: AsgiApplication, secrets: BridgeSecrets) -> None:
         from lark_provider.plugins.click import Clicks
         from lark_provider.plugins.command import Commands
         from lark_provider.plugins.signed import Turns
@@ -32,10 +32,10 @@ class _Site:
         turns = Turns()
         self.app = app
         self.clicks, self.commands = Clicks(app, secrets, turns), Commands(app, secrets, turns)
-        self._link: Application | None = None
+        self._link: AsgiApplication | None = None
         self._lock = asyncio.Lock()
 
-    async def link(self) -> Application:
+    async def link(self) -> AsgiApplication:
         """Return the page where people link themselves; its database may be looked up first."""
         async with self._lock:
             if self._link is None:
@@ -51,7 +51,7 @@ _sites: list[_Site] = []
 """At most one site: a process has one application, but in tests."""
 
 
-def _site(app: Application) -> _Site | None:
+def _site(app: AsgiApplication) -> _Site | None:
     """Return the pages for an application; None if the plugin is not configured."""
     if not (_sites and _sites[0].app is app):
         secrets = settings.active()
@@ -61,7 +61,7 @@ def _site(app: Application) -> _Site | None:
     return _sites[0]
 
 
-async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+async def serve(scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
     """Serve a request below `/lark`.
 
     Args:

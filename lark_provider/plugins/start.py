@@ -15,14 +15,14 @@ from lark_provider.plugins.logs import get_logger
 from lark_provider.utils.field_lines import show_fields
 
 if TYPE_CHECKING:
-    from lark_provider.plugins.asgi import Application
+    from lark_provider.plugins.asgi import AsgiApplication
 
 logger = get_logger(__name__)
 _recording_in: set[int] = set()
 """The processes whose row a thread renews: this one at most, and its parent after a fork."""
 
 
-def start(app: Application) -> Application:
+def start(app: AsgiApplication) -> AsgiApplication:
     """Start what the plugin does in an API server.
 
     Args:

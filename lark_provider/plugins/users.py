@@ -70,14 +70,14 @@ def account(user: BaseUser, manager: Manager | None = None) -> Account:
     manager = manager or auth_manager()
     stored = manager.serialize_user(user)
     name = name_of(manager)
-    found = Account(name, str(user.get_id()), str(user.get_name()), _plain(stored, name))
-    again = restore(Linked(_NO_ONE, found, datetime.now(UTC)), manager)
-    if str(again.get_id()) != found.user_id:
+    stored_account = Account(name, str(user.get_id()), str(user.get_name()), _plain(stored, name))
+    again = restore(Linked(_NO_ONE, stored_account, datetime.now(UTC)), manager)
+    if str(again.get_id()) != stored_account.user_id:
         raise AuthManagerUnsupportedError(
             f"The auth manager {name} restored another user than it had serialised. Next: map people to "
             "users in lark.yaml, or use the Simple or FAB auth manager."
         )
-    return found
+    return stored_account
 
 
 def restore(linked: Linked, manager: Manager | None = None) -> BaseUser:
@@ -125,7 +125,11 @@ def find_by_name(name: str, manager: Manager | None = None) -> BaseUser | None:
         return _simple_users(manager).get(name)
     if kind == _FAB:
         # Compared here again: on SQLite, FAB's column takes upper and lower case for the same.
-        ids = [one.id for one in _fab_users(lambda user: user.username == name) if one.username == name]
+        ids = [
+            fab_user.id
+            for fab_user in _fab_users(lambda user: user.username == name)
+            if fab_user.username == name
+        ]
         return _fab_user(manager, ids[0]) if len(ids) == 1 else None
     raise _no_list(manager)
 
@@ -150,16 +154,16 @@ def with_email(address: str, manager: Manager | None = None) -> BaseUser | None:
         users = [user for name, user in _simple_users(manager).items() if name.lower() in names]
         return users[0] if len(users) == 1 else None
     if kind == _FAB:
-        pattern = "".join(f"\\{one}" if one in "\\%_" else one for one in address)
-        found = _fab_users(lambda user: user.email.ilike(pattern, escape="\\"))
-        ids = [one.id for one in found if one.email.lower() == wanted]
+        pattern = "".join(f"\\{char}" if char in "\\%_" else char for char in address)
+        fab_users = _fab_users(lambda user: user.email.ilike(pattern, escape="\\"))
+        ids = [fab_user.id for fab_user in fab_users if fab_user.email.lower() == wanted]
         return _fab_user(manager, ids[0]) if len(ids) == 1 else None
     raise _no_list(manager)
 
 
 def _kind(manager: Manager) -> str:
     """Return which of the known auth managers it is or subclasses; an empty text for another one."""
-    classes = [f"{one.__module__}.{one.__qualname__}" for one in type(manager).__mro__]
+    classes = [f"{base.__module__}.{base.__qualname__}" for base in type(manager).__mro__]
     return next((kind for kind in (_SIMPLE, _FAB) if kind in classes), "")
 
 
@@ -175,13 +179,13 @@ def _simple(manager: Manager, linked: Linked) -> BaseUser | None:
 def _simple_users(manager: Manager) -> dict[str, BaseUser]:
     from airflow.configuration import conf
 
-    given: list[Any] = manager.get_users()  # type: ignore[attr-defined] # of the Simple auth manager
+    raw_users: list[Any] = manager.get_users()  # type: ignore[attr-defined] # of the Simple auth manager
     # Airflow 3.1 returns dicts.
     users = [
-        manager.deserialize_user({"sub": one["username"], "role": one["role"]})
-        if isinstance(one, dict)
-        else one
-        for one in given
+        manager.deserialize_user({"sub": raw_user["username"], "role": raw_user["role"]})
+        if isinstance(raw_user, dict)
+        else raw_user
+        for raw_user in raw_users
     ]
     if conf.getboolean("core", "simple_auth_manager_all_admins", fallback=False):
         users.append(manager.deserialize_user({"sub": "Anonymous", "role": "ADMIN"}))
@@ -194,7 +198,9 @@ def _fab(manager: Manager, linked: Linked) -> BaseUser | None:
         return None
     # The name too: a database may give the number of a deleted user to a new one.
     name = linked.account.user_name
-    ids = [one.id for one in _fab_users(lambda user: user.id == int(sub)) if one.username == name]
+    ids = [
+        fab_user.id for fab_user in _fab_users(lambda user: user.id == int(sub)) if fab_user.username == name
+    ]
     return _fab_user(manager, ids[0]) if len(ids) == 1 else None
 
 
@@ -216,7 +222,7 @@ def _fab_users(condition: Callable[[Any], Any]) -> list[_FabUser]:
     User: Any = import_module("airflow.providers.fab.auth_manager.models").User  # noqa: N806 - a class
     with create_session() as session:
         wanted = session.query(User.id, User.username, User.email).filter(User.active.is_(True))
-        return [_FabUser(one.id, one.username, one.email) for one in wanted.filter(condition(User))]
+        return [_FabUser(row.id, row.username, row.email) for row in wanted.filter(condition(User))]
 
 
 def _fab_user(manager: Manager, user_id: int) -> BaseUser | None:

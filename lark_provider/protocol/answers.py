@@ -142,14 +142,15 @@ def _read_refusal(
     log_id = response.headers.get("x-tt-logid") or details.get("log_id") or details.get("logid")
     code, msg = body.get("code", 0), hide_secrets(body.get("msg", ""))
     violations = [
-        {str(k): hide_secrets(v) for k, v in one.items()} for one in _dicts(details, "field_violations")
+        {str(k): hide_secrets(v) for k, v in violation.items()}
+        for violation in _dicts(details, "field_violations")
     ]
     scopes, apply_url = _scopes(details)
 
     text = [f"{call.name}{f' ({call.subject})' if call.subject else ''} → {f'{code} ' if code else ''}{msg}"]
     if scopes:
         text.append(f"One of these scopes is missing: {', '.join(scopes)}.")
-    text += [f"Field {one.get('field')}: {one.get('description')}." for one in violations]
+    text += [f"Field {violation.get('field')}: {violation.get('description')}." for violation in violations]
     if details.get("message") and not violations:
         text.append(hide_secrets(details["message"]))
     if not text[-1].endswith((".", "!", "。")):
@@ -179,8 +180,8 @@ def _read_refusal(
 
 def _dicts(details: dict[str, Any], name: str) -> list[dict[str, Any]]:
     """Return the dicts in a list of details; empty if it is not a list."""
-    found = details.get(name)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    entries = details.get(name)
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
 def _scopes(details: dict[str, Any]) -> tuple[list[str], str | None]:
@@ -189,7 +190,7 @@ def _scopes(details: dict[str, Any]) -> tuple[list[str], str | None]:
     scopes = [
         str(v.get("subject") or v.get("scope")) for v in violations if v.get("subject") or v.get("scope")
     ]
-    links = [one.get("url") for one in (*_dicts(details, "helps"), *violations)]
+    links = [entry.get("url") for entry in (*_dicts(details, "helps"), *violations)]
     return scopes, next((str(link) for link in links if link), None)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lark_provider.protocol.errors import ConflictError
-from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.ledger_entry import LedgerState
 
 PARTS: Final = 4096
 """Numbers that are kept for the parts of one chunk."""
@@ -145,7 +145,7 @@ class RecordedChunk:
     """
 
     chunk: LoadChunk
-    state: State
+    state: LedgerState
     record_ids: Sequence[str] | None
     reason: str | None
     age: float
@@ -196,7 +196,7 @@ class Load:
     """
 
     id: str
-    state: State
+    state: LedgerState
     chunk_size: int
     restart: int
     is_clearing: bool

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-class State(enum.StrEnum):
+class LedgerState(enum.StrEnum):
     """Of a load, a chunk or a message."""
 
     PENDING = "pending"
@@ -35,7 +35,7 @@ class LedgerEntry:
     """
 
     id: str
-    state: State
+    state: LedgerState
     token: str
     result: Mapping[str, Any] = field(repr=False)
     age: float

@@ -51,34 +51,34 @@ def wall(text: str, timezone: str) -> str:
     return moved.replace(tzinfo=None).isoformat(sep=" ", timespec="minutes")
 
 
-def bare(given: str) -> str:
+def bare(raw: str) -> str:
     """Return what a picker sent, without the zone."""
-    return _split(given)[0]
+    return _split(raw)[0]
 
 
-def read_date(given: str) -> str | None:
+def read_date(raw: str) -> str | None:
     """Read what a date picker sent, e.g. `2025-06-10 +0800`: the reader's day; None if it is none."""
-    text = bare(given)
+    text = bare(raw)
     return text if is_date(text) else None
 
 
-def read_time(given: str) -> str | None:
+def read_time(raw: str) -> str | None:
     """Read what a time picker sent, e.g. `05:05 +0800`, as `05:05:00`; None if it is none."""
-    text = bare(given)
+    text = bare(raw)
     return f"{text}:00" if is_time(text) else None
 
 
-def read_moment(given: str, timezone: str) -> str | None:
+def read_moment(raw: str, timezone: str) -> str | None:
     """Read what a picker of date and time sent, e.g. `2025-06-10 19:19 +0800`, as ISO 8601 with the offset.
 
     Args:
-        given: What was sent.
+        raw: What was sent.
         timezone: The reader's, if the text has none.
 
     Returns:
         The time; None if it is none.
     """
-    text, offset = _split(given)
+    text, offset = _split(raw)
     try:
         moment = datetime.fromisoformat(text)
         zoned = moment.replace(tzinfo=zone_of(offset or timezone)) if moment.tzinfo is None else moment
@@ -114,6 +114,6 @@ def is_wall(text: str) -> bool:
     return moment.tzinfo is None and moment.isoformat(sep=" ", timespec="minutes") == text
 
 
-def _split(given: str) -> tuple[str, str]:
-    found = _ZONED.fullmatch(given.strip())
-    return (found["bare"], found["zone"] or "") if found else (given.strip(), "")
+def _split(raw: str) -> tuple[str, str]:
+    match = _ZONED.fullmatch(raw.strip())
+    return (match["bare"], match["zone"] or "") if match else (raw.strip(), "")

@@ -123,10 +123,10 @@ def limits(method: str, path: str, receiver: str | None = None, share: float = S
         receiver: To whom it sends a message.
         share: How much of each is used.
     """
-    found = list(_of_endpoint(method, path, share))
+    counted = list(_of_endpoint(method, path, share))
     if receiver is not None:
-        found.append(Limit.of(f"messages to {receiver}", MESSAGES_TO_ONE, share))
-    return found
+        counted.append(Limit.of(f"messages to {receiver}", MESSAGES_TO_ONE, share))
+    return counted
 
 
 @lru_cache(1024)  # a dozen patterns are tried, and most requests are like the one before

@@ -34,9 +34,9 @@ class Path(str):
     @classmethod
     def of(cls, template: str, segments: Mapping[str, str]) -> Self:
         """Fill a template."""
-        made = cls(ROOT + template.format_map(segments))
-        made.template = ROOT + template
-        return made
+        path = cls(ROOT + template.format_map(segments))
+        path.template = ROOT + template
+        return path
 
 
 def operation_of(path: str) -> str:
@@ -76,26 +76,25 @@ def _segment(name: str, value: object) -> str:
     return quote(segment, safe="")
 
 
-def full_path(given: object) -> str:
+def full_path(path: object) -> str:
     """Check the path of a request that a caller wrote, and complete it.
 
     Args:
-        given: From the root, with or without `/open-apis`.
+        path: From the root, with or without `/open-apis`.
 
     Raises:
         InvalidRequestError: It is not a path, or may not stay the path that is written.
     """
-    if not (isinstance(given, str) and given.startswith("/") and given.isprintable()):
+    if not (isinstance(path, str) and path.startswith("/") and path.isprintable()):
         raise InvalidRequestError(
-            f"path must begin with / and be printable, got {given!a:.{_SHOWN}}. Next: write it from the "
+            f"path must begin with / and be printable, got {path!a:.{_SHOWN}}. Next: write it from the "
             "root, such as /im/v1/messages."
         )
-    if "?" in given or "#" in given:
+    if "?" in path or "#" in path:
         raise InvalidRequestError(
-            f"path must have no ? or # in it, got {given!a:.{_SHOWN}}. Next: pass query parameters as "
-            "params=."
+            f"path must have no ? or # in it, got {path!a:.{_SHOWN}}. Next: pass query parameters as params=."
         )
-    decoded, encoded = unquote(given), given
+    decoded, encoded = unquote(path), path
     while decoded != encoded:  # each pass makes it shorter
         decoded, encoded = unquote(decoded), decoded
     # What is not UTF-8 may be dots in overlong form, and some servers drop control characters.
@@ -103,6 +102,6 @@ def full_path(given: object) -> str:
     if _CLIMBS.search(decoded) or "//" in decoded or "\\" in decoded or not is_text:
         raise InvalidRequestError(
             f"path must have no empty segment, segment of dots, backslash or undecodable byte, got "
-            f"{given!a:.{_SHOWN}}, which could lead to another path. Next: check the ids in it."
+            f"{path!a:.{_SHOWN}}, which could lead to another path. Next: check the ids in it."
         )
-    return given if given.startswith(_ROOTS) else ROOT + given
+    return path if path.startswith(_ROOTS) else ROOT + path

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 from lark_provider.protocol.waits import Wait
 from lark_provider.support.members import known_members
 
-State: TypeAlias = Literal["open", "decided", "closed"]
+WaitState: TypeAlias = Literal["open", "decided", "closed"]
 Reason: TypeAlias = Literal["withdrawn", "expired", "superseded", "failed"]
 """Why a question was closed: the task was cleared, marked or stopped; there was no answer in time; the task
 asked again; the task failed."""
@@ -130,7 +130,7 @@ class TaskQuestion:
     question: Question
     app_id: str | None
     message_ids: tuple[str, ...]
-    state: State
+    state: WaitState
     reason: str | None
     decided_by: tuple[int, ...]
     successor: str | None
@@ -231,6 +231,6 @@ def load_question(text: str) -> Question:
     return Question(**_known_members(Question, json.loads(text)))
 
 
-def _known_members(kind: type[Origin | Question], given: Mapping[str, Any]) -> dict[str, Any]:
-    members = known_members(given, kind)
+def _known_members(kind: type[Origin | Question], content: Mapping[str, Any]) -> dict[str, Any]:
+    members = known_members(content, kind)
     return {name: tuple(part) if isinstance(part, list) else part for name, part in members.items()}

@@ -71,7 +71,9 @@ class QuietHours:
         if self.covers(now) is covered:
             return now
         # What the wall clock shows passes a limit at that time of day, or when the clocks are changed.
-        return next(one for one in sorted(self._limits(now)) if one > now and self.covers(one) is covered)
+        return next(
+            limit for limit in sorted(self._limits(now)) if limit > now and self.covers(limit) is covered
+        )
 
     def _limits(self, now: datetime) -> Iterator[datetime]:
         zone = ZoneInfo(self.timezone)

@@ -91,7 +91,7 @@ def find_missed(
         known = latest.get(version.record_id)
         if known is None or known.modified_ms < version.modified_ms:
             latest[version.record_id] = version
-    found = []
+    missed = []
     for version in latest.values():
         if not cursor.since_ms < version.modified_ms <= until_ms or version.modified_by in own:
             continue
@@ -99,8 +99,8 @@ def find_missed(
         if before is not None and before.modified_ms >= version.modified_ms:
             continue
         is_new = before is None and version.created_ms > cursor.since_ms and version.created_by not in own
-        found.append((version, ADDED if is_new else EDITED))
-    return found
+        missed.append((version, ADDED if is_new else EDITED))
+    return missed
 
 
 def find_deleted(present: Iterable[str], seen: Mapping[str, SeenRecord]) -> list[str]:
@@ -110,9 +110,11 @@ def find_deleted(present: Iterable[str], seen: Mapping[str, SeenRecord]) -> list
         present: The ids of all records of the table.
         seen: All that was reported or recorded, by record id.
     """
-    there = set(present)
+    present_ids = set(present)
     return sorted(
-        record_id for record_id, one in seen.items() if record_id not in there and not one.is_deleted
+        record_id
+        for record_id, record in seen.items()
+        if record_id not in present_ids and not record.is_deleted
     )
 
 

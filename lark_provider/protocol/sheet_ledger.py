@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict
-from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.ledger_entry import LedgerState
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class RecordedSegment:
     """
 
     segment: Segment
-    state: State
+    state: LedgerState
     quiet: float
 
 
@@ -67,7 +67,7 @@ class TableWrite:
     """
 
     id: str
-    state: State
+    state: LedgerState
     segments: int
     detail: Mapping[str, Any]
 

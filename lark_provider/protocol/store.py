@@ -185,8 +185,8 @@ def with_store(
     work: Callable[[Store], T], *, wait_for_database: bool = True
 ) -> Generator[Shared[T], Any, tuple[T] | None]:
     """Work on what processes share, inside a procedure, typed."""
-    found: tuple[T] | None = yield Shared(work, wait_for_database)
-    return found
+    result: tuple[T] | None = yield Shared(work, wait_for_database)
+    return result
 
 
 def perform_leased(call: Call[D], lease: Lease) -> Generator[Leased[D], Any, LarkResponse[D]]:

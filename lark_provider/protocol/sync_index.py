@@ -12,7 +12,7 @@ from lark_provider.protocol.effects import OpenSyncIndex
 
 MARKED: Final = b"marked"
 """`ScannedRecord.values` of a record without a row that is marked as missing already."""
-Kind: TypeAlias = Literal["create", "update", "delete"]
+WriteKind: TypeAlias = Literal["create", "update", "delete"]
 
 
 class Staged(NamedTuple):
@@ -34,7 +34,7 @@ class Staged(NamedTuple):
     wire: bytes | None
 
 
-Known: TypeAlias = "tuple[int | None, str | None, int | None]"
+KnownRow: TypeAlias = "tuple[int | None, str | None, int | None]"
 """What the index knows about the row with a key: row, shape and digest, as in `Staged`; or None thrice."""
 
 
@@ -89,7 +89,7 @@ class Planned(NamedTuple):
     """
 
     number: int
-    kind: Kind
+    kind: WriteKind
     row: int
     key: str
     record_id: str
@@ -124,7 +124,7 @@ class SyncIndex(Protocol):
     def wire(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the values of rows by key, without those that are rejected."""
 
-    def look_up(self, keys: Sequence[str | None]) -> list[Known]:
+    def look_up(self, keys: Sequence[str | None]) -> list[KnownRow]:
         """Return what is known about the row of the source that has each key."""
 
     def begin_scan(self) -> None:
@@ -172,10 +172,10 @@ class SyncIndex(Protocol):
     def missing(self, count: int) -> Iterator[list[tuple[str, str]]]:
         """Return record id and key of the records that are missing in the source, by batches."""
 
-    def read_plan(self, kind: Kind | None = None) -> Iterator[Planned]:
+    def read_plan(self, kind: WriteKind | None = None) -> Iterator[Planned]:
         """Return the plan, or the writes of one kind, in order."""
 
-    def read_plan_after(self, kind: Kind, number: int, count: int) -> list[Planned]:
+    def read_plan_after(self, kind: WriteKind, number: int, count: int) -> list[Planned]:
         """Return the next writes of one kind."""
 
     def counts(self) -> dict[str, int]:

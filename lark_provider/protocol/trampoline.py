@@ -83,13 +83,13 @@ def run(operation: Call[Any] | Procedure[T], answer_to: EffectHandler) -> Run[T]
                 continue
             answer = error = None
             try:
-                found = answer_to(effect, top.until)
-                if found is None:
+                outcome = answer_to(effect, top.until)
+                if outcome is None:
                     answer = yield effect, top.until  # type: ignore[misc]  # a call is always answered by steps
-                elif isinstance(found, StackFrame):
-                    stack.append(found)
+                elif isinstance(outcome, StackFrame):
+                    stack.append(outcome)
                 else:
-                    answer = found[0]
+                    answer = outcome[0]
             except Exception as raised:  # noqa: BLE001 - the steps that yielded it decide
                 error = raised
     finally:

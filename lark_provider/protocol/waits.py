@@ -40,8 +40,8 @@ def unmark(value: Any) -> Any:
 def correlation_of(click: CardClick) -> str | None:
     """Return the id of the wait that a click is for, if its card carries one."""
     value = click.action.value
-    found = value.get(CORRELATION) if isinstance(value, dict) else None
-    return found if is_id(found) else None
+    correlation = value.get(CORRELATION) if isinstance(value, dict) else None
+    return correlation if is_id(correlation) else None
 
 
 def may_answer(click: CardClick, allowed: Iterable[str] | None = None) -> bool:
@@ -110,17 +110,17 @@ class Wait:
                 f"message_ids must be a tuple of strings, got {self.message_ids!r}. Next: pass it in a tuple."
             )
         ids = [self.key, *self.message_ids, *(() if self.correlation is None else (self.correlation,))]
-        for unusable in (one for one in ids if not is_id(one)):
+        for unusable in (identifier for identifier in ids if not is_id(identifier)):
             raise ConfigurationError(
                 f"The id of a wait, message or correlation must be 1 to {LONGEST_ID} printable characters, "
                 f"got {unusable!a:.80}. Next: pass such an id."
             )
 
     @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> Wait:
+    def from_dict(cls, content: Mapping[str, Any]) -> Wait:
         """Make a wait from its fields, which JSON may have made lists of."""
         parts: dict[str, Any] = {
-            name: tuple(part) if isinstance(part, list) else part for name, part in given.items()
+            name: tuple(part) if isinstance(part, list) else part for name, part in content.items()
         }
         return cls(**parts)
 
@@ -163,8 +163,8 @@ class Wait:
 def decision_of(click: CardClick) -> str | None:
     """Return which option of an approval was clicked: `action` in the value of the button."""
     value = click.action.value
-    found = value.get("action") if isinstance(value, dict) else None
-    return found if isinstance(found, str) else None
+    decision = value.get("action") if isinstance(value, dict) else None
+    return decision if isinstance(decision, str) else None
 
 
 def _names(click: CardClick) -> set[str]:

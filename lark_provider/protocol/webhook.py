@@ -51,18 +51,18 @@ def locate(url_or_token: str) -> tuple[str | None, Secret]:
     Raises:
         ConfigurationError: It is neither. The text quotes nothing of it, since it may hold a secret.
     """
-    given = Secret(url_or_token.strip() if isinstance(url_or_token, str) else "")
-    url_or_token = given
-    if not given:
+    secret = Secret(url_or_token.strip() if isinstance(url_or_token, str) else "")
+    url_or_token = secret
+    if not secret:
         raise ConfigurationError(f"The webhook must not be empty. {_WHERE}")
-    found = _split(given) if "/" in given else (None, given)
-    if found is None:
+    location = _split(secret) if "/" in secret else (None, secret)
+    if location is None:
         raise ConfigurationError(f"The webhook must be the URL of a custom bot, got another text. {_WHERE}")
-    if not _TOKEN.fullmatch(found[1]):
+    if not _TOKEN.fullmatch(location[1]):
         raise ConfigurationError(
             f"The webhook must end in a token of letters, digits, - and _, got another text. {_WHERE}"
         )
-    return found
+    return location
 
 
 def _split(url: str) -> tuple[str, Secret] | None:
@@ -71,8 +71,8 @@ def _split(url: str) -> tuple[str, Secret] | None:
         parts = urlsplit(url if "://" in url else f"https://{url}")
     except ValueError:
         return None
-    before, found, token = parts.path.partition(HOOK_PATH)
-    if not found or parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
+    before, separator, token = parts.path.partition(HOOK_PATH)
+    if not separator or parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
         return None
     return f"{parts.scheme}://{parts.netloc}{before}", Secret(token.rstrip("/"))
 

@@ -146,8 +146,8 @@ class LarkCardCallbackSensor(QuestionSensor):
         return results if self.wait_for == "all" else results[0]
 
 
-def texts(given: str | Sequence[str] | None) -> tuple[str, ...]:
+def texts(value: str | Sequence[str] | None) -> tuple[str, ...]:
     """Return one text or several as a tuple, without empty ones."""
-    if isinstance(given, str):
-        given = [given]
-    return tuple(text for text in given or () if text)
+    if isinstance(value, str):
+        value = [value]
+    return tuple(text for text in value or () if text)

@@ -108,8 +108,8 @@ class ApiServers:
 
         An API server without this plugin has no row, so that it cannot be noticed here.
         """
-        found = self.list()
-        return bool(found) and all(server.guarded for server in found)
+        servers = self.list()
+        return bool(servers) and all(server.guarded for server in servers)
 
     def longest_hold(self) -> float | None:
         """Return for how many seconds processes seen lately hold answers at most; None if none says so."""
@@ -117,5 +117,5 @@ class ApiServers:
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             since = read_clock(connection).now - RECENT
             query = sa.select(sa.func.max(rows.hold_seconds)).where(rows.seen_at >= since)
-            found: float | None = connection.execute(query).scalar()
-        return found
+            seconds: float | None = connection.execute(query).scalar()
+        return seconds

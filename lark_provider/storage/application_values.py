@@ -20,15 +20,15 @@ def check(value: str, what: str) -> str:
         ConfigurationError: It is empty or too long, or has spaces or control characters in it.
     """
     kind = str if what == "app_id" else Secret
-    found = kind(value.strip() if isinstance(value, str) else "")
-    if not found or any(character.isspace() or not character.isprintable() for character in found):
-        must = "not be empty" if not found else "be a string without spaces and control characters"
+    stripped = kind(value.strip() if isinstance(value, str) else "")
+    if not stripped or any(character.isspace() or not character.isprintable() for character in stripped):
+        must = "not be empty" if not stripped else "be a string without spaces and control characters"
         raise ConfigurationError(f"{what} must {must}. Next: copy it from the app's page in the console.")
-    if len(found) > _MAX_ID and what == "app_id":
+    if len(stripped) > _MAX_ID and what == "app_id":
         raise ConfigurationError(
-            f"{what} must have at most {_MAX_ID} characters, got {len(found)}. Next: copy it again."
+            f"{what} must have at most {_MAX_ID} characters, got {len(stripped)}. Next: copy it again."
         )
-    return found
+    return stripped
 
 
 def plain(value: str | None, what: str) -> str:
@@ -41,12 +41,12 @@ def plain(value: str | None, what: str) -> str:
     Raises:
         ConfigurationError: A database cannot store it.
     """
-    found = (value or "").strip()
-    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in found):
+    stripped = (value or "").strip()
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in stripped):
         raise ConfigurationError(
-            f"{what} must be UTF-8 text without zero bytes, got {found!a:.80}. Next: write it as UTF-8."
+            f"{what} must be UTF-8 text without zero bytes, got {stripped!a:.80}. Next: write it as UTF-8."
         )
-    return found
+    return stripped
 
 
 def url_of(value: str | None) -> str:

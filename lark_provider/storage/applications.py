@@ -18,7 +18,7 @@ from lark_provider import config
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.storage import migrate, sealing, urls
 from lark_provider.storage.application_values import check, plain, url_of
-from lark_provider.storage.crypto import Keys
+from lark_provider.storage.crypto import EncryptionKeys
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import DecryptionError, StorageError
 from lark_provider.storage.registry import Application, application_of, exists, row_of, unknown
@@ -45,9 +45,9 @@ class ApplicationManager:
         ConfigurationError: No key is configured, or key or URL is invalid.
     """
 
-    def __init__(self, registry: str | None = None, *, keys: Keys | None = None) -> None:
+    def __init__(self, registry: str | None = None, *, keys: EncryptionKeys | None = None) -> None:
         self._url = urls.registry(registry)
-        self._keys = keys or Keys.from_environment()
+        self._keys = keys or EncryptionKeys.from_environment()
 
     def create_application(
         self,

@@ -75,8 +75,8 @@ class AppliedClicks:
                 .limit(_MOST)
             )
             rows: list[sa.Row[Any]] = list(connection.execute(query))
-        found = readable(rows)
-        count = self._record(found) if found else 0
+        new_clicks = readable(rows)
+        count = self._record(new_clicks) if new_clicks else 0
         if len(rows) < _MOST:  # Else the next look goes on from the same bound.
             self._note(began, int(greatest))
             if is_complete:
@@ -93,17 +93,17 @@ class AppliedClicks:
         while len(self._looks) > 1 and self._looks[1][0] <= began - OVERLAP_SECONDS:
             self._looks.popleft()
 
-    def _record(self, found: Iterable[Stored]) -> int:
+    def _record(self, new_clicks: Iterable[Stored]) -> int:
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             rows = [
                 {
-                    "app_id": one.click.app_id, "event_id": one.event_id,
-                    "card_key": (card_of(correlation_of(one.click)) or "")[:64],
-                    "open_id": one.click.operator.open_id[:255], "state": "due", "attempts": 0,
+                    "app_id": stored.click.app_id, "event_id": stored.event_id,
+                    "card_key": (card_of(correlation_of(stored.click)) or "")[:64],
+                    "open_id": stored.click.operator.open_id[:255], "state": "due", "attempts": 0,
                     "next_at": now, "created_at": now,
                 }
-                for one in sorted(found, key=lambda one: (one.click.app_id, one.event_id))
+                for stored in sorted(new_clicks, key=lambda entry: (entry.click.app_id, entry.event_id))
             ]  # fmt: skip
             added = insert(connection, applied_clicks).on_conflict_do_nothing()
             return len(connection.execute(added.returning(applied_clicks.c.event_id), rows).scalars().all())
@@ -131,11 +131,11 @@ class AppliedClicks:
                 return []
             names = {(row.app_id, row.event_id): row for row in taken}
             clicks = self._clicks(connection, [row.event_id for row in taken])
-            found = [name for name in names if name in clicks]
+            deliverable = [name for name in names if name in clicks]
             lost = [name for name in names if name not in clicks]
-            if found:
+            if deliverable:
                 next_at = now + timedelta(seconds=seconds)
-                connection.execute(_update(found).values(next_at=next_at, attempts=rows.attempts + 1))
+                connection.execute(_update(deliverable).values(next_at=next_at, attempts=rows.attempts + 1))
             if lost:
                 over = {"state": "given_up", "status": 0, "result": "{}", "done_at": now, "shown_at": now}
                 connection.execute(_update(lost).values(over))
@@ -151,7 +151,7 @@ class AppliedClicks:
                 (now - names[name].created_at).total_seconds(),
                 clicks[name],
             )
-            for name in found
+            for name in deliverable
         ]
 
     def _clicks(self, connection: Connection, event_ids: Iterable[str]) -> dict[tuple[str, str], CardClick]:
@@ -159,7 +159,10 @@ class AppliedClicks:
         query = sa.select(clicks.id, clicks.event_id, clicks.payload).where(
             among(connection, clicks.event_id, event_ids)
         )
-        return {(one.click.app_id, one.event_id): one.click for one in readable(connection.execute(query))}
+        return {
+            (stored.click.app_id, stored.event_id): stored.click
+            for stored in readable(connection.execute(query))
+        }
 
     def find_click(self, app_id: str, event_id: str) -> CardClick | None:
         """Return a click; None if it was purged.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Text
 
-from lark_provider.storage.schema import Moment, metadata, moment
+from lark_provider.storage.schema import UtcTimestamp, metadata, moment
 
 hitl_questions = Table(
     "hitl_questions",
@@ -18,7 +18,7 @@ hitl_questions = Table(
     Column("content", Text, nullable=False, comment="JSON: what is asked, of whom"),
     Column("state", String(16), nullable=False, comment="held, open or over"),
     Column("outcome", Text, comment="JSON: how it ended, and by whom"),
-    Column("deadline", Moment()),
+    Column("deadline", UtcTimestamp()),
     moment("parked_at"),
     moment("created_at"),
     moment("updated_at"),
@@ -41,8 +41,8 @@ hitl_cards = Table(
     Column("chat_id", String(255)),
     Column("shown", String(64), comment="digest of the content that it shows"),
     Column("reason", Text, comment="why it was given up"),
-    Column("next_at", Moment(), comment="when it may be worked on next; null for at once"),
-    Column("sent_at", Moment()),
+    Column("next_at", UtcTimestamp(), comment="when it may be worked on next; null for at once"),
+    Column("sent_at", UtcTimestamp()),
     moment("created_at"),
     moment("updated_at"),
     Index("ix_hitl_cards_ti_id", "ti_id"),
@@ -74,7 +74,7 @@ link_codes = Table(
     Column("tenant_key", String(255), nullable=False),
     Column("open_id", String(255), nullable=False),
     moment("until"),
-    Column("used_at", Moment()),
+    Column("used_at", UtcTimestamp()),
     Index("ix_link_codes_until", "until"),
 )
 
@@ -104,8 +104,8 @@ applied_clicks = Table(
     Column("result", Text, comment="JSON: what became of it"),
     moment("next_at"),
     moment("created_at"),
-    Column("done_at", Moment()),
-    Column("shown_at", Moment()),
+    Column("done_at", UtcTimestamp()),
+    Column("shown_at", UtcTimestamp()),
     Column("plan", Text, comment="JSON: what it clears in Airflow, decided once"),
     Index("ix_applied_clicks_state", "state", "next_at"),
     Index("ix_applied_clicks_card_key", "card_key"),
@@ -180,8 +180,8 @@ escalation_steps = Table(
     Column("content", Text, nullable=False, comment="encrypted; what it does, the rota, and who it was"),
     Column("reason", Text, comment="why it failed, ended or is tried again"),
     moment("due_at"),
-    Column("next_at", Moment(), comment="when it is tried again; null for at once"),
-    Column("started_at", Moment(), comment="committed before the call"),
+    Column("next_at", UtcTimestamp(), comment="when it is tried again; null for at once"),
+    Column("started_at", UtcTimestamp(), comment="committed before the call"),
     moment("created_at"),
     moment("updated_at"),
     Index("ix_escalation_steps_state", "state", "due_at"),
@@ -213,11 +213,11 @@ outbox = Table(
     Column("message_id", String(255)),
     Column("reason", Text, comment="why it was given up, or tried again"),
     moment("next_at"),
-    Column("owned_until", Moment()),
-    Column("first_sent_at", Moment()),
+    Column("owned_until", UtcTimestamp()),
+    Column("first_sent_at", UtcTimestamp()),
     moment("created_at"),
     moment("updated_at"),
-    Column("expires_at", Moment(), comment="after it, it is given up; null for never"),
+    Column("expires_at", UtcTimestamp(), comment="after it, it is given up; null for never"),
     Index("ix_outbox_state", "state", "next_at"),
     Index("ix_outbox_card", "card", "version"),
 )

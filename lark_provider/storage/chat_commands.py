@@ -18,7 +18,7 @@ from lark_provider.storage.bridge_tables import chat_commands
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.statements import insert, read_clock
 
-State: TypeAlias = Literal["due", "decided", "running", "ended", "done"]
+CommandState: TypeAlias = Literal["due", "decided", "running", "ended", "done"]
 """In this order: to be done; done and to be answered; answered and its run goes on; the end is to be
 answered; over."""
 _COLUMNS = chat_commands.c
@@ -40,7 +40,7 @@ class ClaimedCommand:
     """
 
     message: CommandMessage
-    state: State
+    state: CommandState
     attempts: int
     sent_ago: float
     changed_ago: float
@@ -68,22 +68,26 @@ def record(connection: Connection, messages: Collection[CommandMessage]) -> int:
     now = read_clock(connection).now
     rows = [
         {
-            "app_id": one.app_id,
-            "message_id": one.message_id,
-            "tenant_key": one.tenant_key,
-            "open_id": one.open_id,
-            "chat_id": one.chat_id,
-            "is_direct": one.is_direct,
-            "text": one.text.replace("\x00", "\N{REPLACEMENT CHARACTER}"),
-            "mentions": without_zeros(orjson.dumps([asdict(mention) for mention in one.mentions])).decode(),
+            "app_id": message.app_id,
+            "message_id": message.message_id,
+            "tenant_key": message.tenant_key,
+            "open_id": message.open_id,
+            "chat_id": message.chat_id,
+            "is_direct": message.is_direct,
+            "text": message.text.replace("\x00", "\N{REPLACEMENT CHARACTER}"),
+            "mentions": without_zeros(
+                orjson.dumps([asdict(mention) for mention in message.mentions])
+            ).decode(),
             "state": "due",
             "attempts": 0,
-            "sent_at": one.sent_at,
+            "sent_at": message.sent_at,
             "next_at": now,
             "created_at": now,
             "updated_at": now,
         }
-        for one in sorted(messages, key=lambda one: (one.app_id, one.message_id))  # Sorted against deadlocks.
+        for message in sorted(
+            messages, key=lambda command: (command.app_id, command.message_id)
+        )  # Sorted against deadlocks.
     ]
     added = insert(connection, chat_commands).on_conflict_do_nothing().returning(_COLUMNS.message_id)
     return len(connection.execute(added, rows).all())
@@ -99,7 +103,7 @@ class ChatCommands:
     def __init__(self, url: URL) -> None:
         self._url = url
 
-    def claim(self, states: Iterable[State], most: int, seconds: float) -> list[ClaimedCommand]:
+    def claim(self, states: Iterable[CommandState], most: int, seconds: float) -> list[ClaimedCommand]:
         """Take commands that are to be worked on now, oldest first.
 
         Args:
@@ -142,7 +146,7 @@ class ChatCommands:
             dag_id: Of the run that it started, whose end is to be answered as well.
             run_id: Of that run.
         """
-        state: State = "decided" if text else "done"
+        state: CommandState = "decided" if text else "done"
         return self._move(
             claimed, ("due",), state, outcome=outcome, answer=_dump(text), dag_id=dag_id, run_id=run_id
         )
@@ -193,7 +197,9 @@ class ChatCommands:
             )
             return {state: int(count) for state, count in connection.execute(query)}
 
-    def _move(self, claimed: ClaimedCommand, before: tuple[State, ...], after: State, **values: Any) -> bool:
+    def _move(
+        self, claimed: ClaimedCommand, before: tuple[CommandState, ...], after: CommandState, **values: Any
+    ) -> bool:
         message = claimed.message
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
@@ -222,7 +228,7 @@ def _claim_of(row: sa.Row[Any], now: Any) -> ClaimedCommand:
         chat_id=row.chat_id,
         is_direct=row.is_direct,
         text=row.text,
-        mentions=tuple(MentionedPerson(**one) for one in orjson.loads(row.mentions)),
+        mentions=tuple(MentionedPerson(**mention) for mention in orjson.loads(row.mentions)),
         sent_at=row.sent_at,
     )
     return ClaimedCommand(

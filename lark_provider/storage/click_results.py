@@ -49,10 +49,10 @@ class ClickResults:
         """
         rows = applied_clicks.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            found: str | None = connection.execute(
+            recorded: str | None = connection.execute(
                 sa.select(rows.plan).where(rows.app_id == app_id, rows.event_id == event_id)
             ).scalar_one_or_none()
-        return found
+        return recorded
 
     def decide(self, click: DeliveredClick, card_key: str, plan: str) -> str:
         """Record what a click is to change in Airflow, and return what is recorded: the first plan counts.
@@ -83,10 +83,10 @@ class ClickResults:
                     where=rows.plan.is_(None),
                 )
             )
-            found: str = connection.execute(
+            recorded: str = connection.execute(
                 sa.select(rows.plan).where(rows.app_id == click.app_id, rows.event_id == click.event_id)
             ).scalar_one()
-        return found
+        return recorded
 
     def finish(self, click: DeliveredClick, card_key: str, result: ClickResult) -> ClickResult:
         """Record what became of a click, and return what is recorded: the first result counts.

@@ -51,8 +51,8 @@ def is_incident(url: URL, key: str) -> bool:
         StorageError: The database cannot be used.
     """
     with transaction(migrate.ready_engine(url), reading=True) as connection:
-        found = connection.execute(sa.select(incidents.c.key).where(incidents.c.key == key))
-        return found.first() is not None
+        result = connection.execute(sa.select(incidents.c.key).where(incidents.c.key == key))
+        return result.first() is not None
 
 
 def question_card(url: URL, key: str) -> QuestionCard | None:
@@ -79,11 +79,11 @@ def question_cards(url: URL, keys: Iterable[str]) -> dict[str, QuestionCard]:
     Raises:
         StorageError: The database cannot be used.
     """
-    found = {}
+    cards = {}
     for row in _rows(url, keys):
         with suppress(StorageError):  # the plugin says what is wrong with it, to who clicked
-            found[row.key] = _card(row)
-    return found
+            cards[row.key] = _card(row)
+    return cards
 
 
 def _rows(url: URL, keys: Iterable[str]) -> list[Any]:

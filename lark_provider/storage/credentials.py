@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, sealing
-from lark_provider.storage.crypto import Keys
+from lark_provider.storage.crypto import EncryptionKeys
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.registry import exists
 from lark_provider.storage.tables import applications
@@ -51,17 +51,17 @@ def read_registered(url: URL, wanted: Callable[[str], bool] = lambda _: True) ->
         return []
     with transaction(migrate.ready_engine(url), reading=True) as connection:
         rows = connection.execute(sa.select(applications).order_by(applications.c.id)).all()
-    keys: Keys | None = None
-    found: list[RegisteredApp] = []
+    keys: EncryptionKeys | None = None
+    apps: list[RegisteredApp] = []
     for row in rows:
         if not row.active or not wanted(row.app_id):
-            found.append(RegisteredApp(row.app_id, row.active))
+            apps.append(RegisteredApp(row.app_id, row.active))
             continue
-        keys = keys or Keys.from_environment()
+        keys = keys or EncryptionKeys.from_environment()
         try:
             app = App(row.base_url, row.app_id, sealing.open_secrets(row, keys).app_secret)
         except LarkError as error:
-            found.append(RegisteredApp(row.app_id, is_active=True, error=error))
+            apps.append(RegisteredApp(row.app_id, is_active=True, error=error))
         else:
-            found.append(RegisteredApp(row.app_id, is_active=True, app=app))
-    return found
+            apps.append(RegisteredApp(row.app_id, is_active=True, app=app))
+    return apps

@@ -30,7 +30,7 @@ def generate_key() -> str:
     return Fernet.generate_key().decode()
 
 
-class Keys:
+class EncryptionKeys:
     """The operator's keys: the first encrypts, each decrypts.
 
     Args:
@@ -58,7 +58,7 @@ class Keys:
         self._newest = next(iter(self._seals))
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = ENVIRONMENT) -> Keys:
+    def from_environment(cls, environ: Mapping[str, str] = ENVIRONMENT) -> EncryptionKeys:
         """Read the keys from `LARK_CONFIG_ENCRYPTION_KEY`."""
         return cls(environ.get(KEY_VARIABLE, ""))
 
@@ -132,13 +132,13 @@ class Keys:
         Raises:
             DecryptionError: The key is not known; or the text or its place was changed.
         """
-        found = _SEAL.fullmatch(sealed)
-        if found is None:
+        match = _SEAL.fullmatch(sealed)
+        if match is None:
             raise DecryptionError(altered)
-        seal = self._seals.get(found["key"])
+        seal = self._seals.get(match["key"])
         if seal is None:
             raise self._wrong(what, lost)
-        text = seal.open(found["content"], (_VERSION, *place))
+        text = seal.open(match["content"], (_VERSION, *place))
         if text is None:
             raise DecryptionError(altered)
         return text
@@ -157,13 +157,14 @@ def _key(text: str, place: int) -> bytes:
     wanted = min(len(text) - len(bare), -len(bare) % 4)  # Python versions differ with more "=".
     try:
         raw = base64.b64decode(bare + "=" * wanted, validate=True)
-        found = f"{len(raw)} bytes"
+        actual = f"{len(raw)} bytes"
     except (binascii.Error, ValueError):
-        raw, found = b"", "text that is not base64"
+        raw, actual = b"", "text that is not base64"
     if len(raw) != KEY_BYTES:
         which = f"key number {place} in {KEY_VARIABLE}" if place > 1 else KEY_VARIABLE
         raise ConfigurationError(
-            f"{which} must be {KEY_BYTES} random bytes in base64 (44 characters), got {found}. Next: {_MAKE}."
+            f"{which} must be {KEY_BYTES} random bytes in base64 (44 characters), got {actual}. Next: "
+            f"{_MAKE}."
         )
     return raw
 

@@ -132,7 +132,7 @@ class Watchdog:
             time.sleep(_STEP_SECONDS)
             with self._lock:
                 now = time.monotonic()
-                for connection in [one for one, due in self._calls.items() if due <= now]:
+                for connection in [cuttable for cuttable, due in self._calls.items() if due <= now]:
                     del self._calls[connection]
                     connection.cut()
                 idle = 0 if self._calls or self._used else idle + 1
@@ -163,8 +163,8 @@ class Socket:
 
 
 def _identity(descriptor: int) -> tuple[int, int]:
-    found = os.fstat(descriptor)
-    return found.st_dev, found.st_ino
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
 
 
 watchdog = Watchdog()

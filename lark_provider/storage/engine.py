@@ -97,14 +97,14 @@ def pool_settings(environ: Mapping[str, str] = ENVIRONMENT) -> dict[str, int]:
     Raises:
         ConfigurationError: A variable is not a whole number.
     """
-    found = {}
+    settings = {}
     for variable, (name, default) in POOL_SETTINGS.items():
         text = environ.get(variable, "").strip()
         is_number = text.isascii() and text.isdigit()
         if text and not (is_number or (text == "-1" and name in _MAY_BE_UNLIMITED)):
             raise ConfigurationError(f"{variable} must be a whole number, got {text!r}. Next: set it to one.")
-        found[name] = int(text) if text else default
-    return found
+        settings[name] = int(text) if text else default
+    return settings
 
 
 def engine(url: URL) -> Engine:
@@ -114,8 +114,8 @@ def engine(url: URL) -> Engine:
         url: As `urls` makes it.
     """
     key = (os.getpid(), url)
-    if (found := _engines.get(key)) is not None:
-        return found
+    if (cached := _engines.get(key)) is not None:
+        return cached
     with _lock:
         if key not in _engines:
             _engines[key] = create(url, **pool_settings())
@@ -133,33 +133,33 @@ def create(url: URL, **pool: int) -> Engine:
         # Opened for each transaction: a file that was replaced is noticed, and nothing crosses a fork.
         # Transactions begin where SQLAlchemy says, DDL included. The journal stays what SQLite makes it and
         # not a write-ahead log, so that a plain copy of the file is a backup.
-        made = sa.create_engine(
+        db_engine = sa.create_engine(
             url,
             hide_parameters=True,
             poolclass=sa.NullPool,
             connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
         )
-        sa.event.listen(made, "begin", _sqlite_begins)
-        return made
+        sa.event.listen(db_engine, "begin", _sqlite_begins)
+        return db_engine
     arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "lark_provider"} | _KEEPALIVE
     from lark_provider.storage.watched import WatchedConnection  # Needs psycopg2, which SQLite does not.
 
-    given = {name: value for name, value in arguments.items() if name not in url.query}
-    made = sa.create_engine(
+    connect_args = {name: value for name, value in arguments.items() if name not in url.query}
+    db_engine = sa.create_engine(
         url,
         hide_parameters=True,
         pool_pre_ping=True,  # Notices a restarted database before a statement is lost.
-        connect_args={**given, "connection_factory": WatchedConnection},
+        connect_args={**connect_args, "connection_factory": WatchedConnection},
         use_native_hstore=False,  # It would query each new connection for its types, without a deadline.
         **pool,
     )
     # A ping is a round trip, as long as most of our statements take.
-    made.dialect.do_ping = functools.partial(_ping, made.dialect.do_ping)  # type: ignore[method-assign]  # no event replaces a ping
-    sa.event.listen(made, "begin", _postgres_begins)
-    sa.event.listen(made, "checkin", _postgres_returned)
-    sa.event.listen(made, "checkout", _postgres_taken)
-    sa.event.listen(made, "handle_error", _postgres_failed)
-    return made
+    db_engine.dialect.do_ping = functools.partial(_ping, db_engine.dialect.do_ping)  # type: ignore[method-assign]  # no event replaces a ping
+    sa.event.listen(db_engine, "begin", _postgres_begins)
+    sa.event.listen(db_engine, "checkin", _postgres_returned)
+    sa.event.listen(db_engine, "checkout", _postgres_taken)
+    sa.event.listen(db_engine, "handle_error", _postgres_failed)
+    return db_engine
 
 
 def _ping(ping: Callable[[Any], bool], connection: WatchedConnection) -> bool:
@@ -195,7 +195,7 @@ def _postgres_taken(_connection: Any, _record: Any, _proxy: Any) -> None:
 def _count_connections(returning: int = 0) -> None:
     if meters.sinks:
         pid = os.getpid()
-        pools = [one.pool for (owner, _), one in list(_engines.items()) if owner == pid]
+        pools = [db_engine.pool for (owner, _), db_engine in list(_engines.items()) if owner == pid]
         measuring.count_connections(pools, returning)
 
 
@@ -257,9 +257,9 @@ def _connect(on: Engine) -> Connection:
     try:
         return on.connect()
     except SQLAlchemyError as error:
-        for one in (error, error.__cause__, error.__context__):
-            if one is not None:
-                one.__traceback__ = None
+        for chained in (error, error.__cause__, error.__context__):
+            if chained is not None:
+                chained.__traceback__ = None
         raise
 
 
@@ -270,10 +270,16 @@ def explain(error: SQLAlchemyError, url: URL) -> StorageError:
         error: SQLAlchemy's error.
         url: The database.
     """
-    found = _to_storage_error(error, url)
-    kind = "unavailable" if found.retryable else "rejected" if found.permanent else "misconfigured"
+    storage_error = _to_storage_error(error, url)
+    kind = (
+        "unavailable"
+        if storage_error.retryable
+        else "rejected"
+        if storage_error.permanent
+        else "misconfigured"
+    )
     measured.DATABASE_ERRORS.add("pool_exhausted" if isinstance(error, PoolTimeout) else kind)
-    return found
+    return storage_error
 
 
 def _to_storage_error(error: SQLAlchemyError, url: URL) -> StorageError:

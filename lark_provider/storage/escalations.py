@@ -35,7 +35,7 @@ from lark_provider.storage import migrate, statements
 from lark_provider.storage.bridge_tables import escalation_steps, incidents
 from lark_provider.storage.crypto import TokenBox
 from lark_provider.storage.engine import transaction
-from lark_provider.storage.incidents import Incidents, Render
+from lark_provider.storage.incidents import Incidents, RenderIncident
 
 _MAX_REASON = 500
 
@@ -72,7 +72,7 @@ class Escalations:
         render: Builds the cards of incidents.
     """
 
-    def __init__(self, url: URL, app: App, render: Render) -> None:
+    def __init__(self, url: URL, app: App, render: RenderIncident) -> None:
         self._url, self._app, self._render = url, app, render
         self._incidents = Incidents(url, app)
 
@@ -151,10 +151,10 @@ class Escalations:
         Returns:
             The incident as it is now; None if the step is needless by now, or another process took it.
         """
-        found: ShownIncident | None = None
+        current: ShownIncident | None = None
 
         def begin(connection: Connection, shown: ShownIncident) -> None:
-            nonlocal found
+            nonlocal current
             rows, now = _rows(connection, taken.key), statements.read_clock(connection).now
             decision = decide(shown.incident, [_planned_step(row) for row in rows], now)
             if decision.take == taken.number and shown.message_id is not None:
@@ -163,10 +163,10 @@ class Escalations:
                 _set(
                     connection, taken.key, taken.number, now, state="started", started_at=now, content=sealed
                 )
-                found = shown
+                current = shown
 
         self._change(taken.key, begin, [])
-        return found
+        return current
 
     def finish(self, key: str, number: int, state: StepState, reason: str = "") -> bool:
         """Record what became of a step, and show it on the card.
@@ -185,7 +185,9 @@ class Escalations:
 
         def finish(connection: Connection, _: ShownIncident) -> None:
             nonlocal is_recorded
-            row = next((one for one in _rows(connection, key) if one.number == number), None)
+            row = next(
+                (candidate for candidate in _rows(connection, key) if candidate.number == number), None
+            )
             # A process that was frozen may know what another one has recorded as unknown.
             if row is not None and row.state in {"due", "started", "unknown"} and row.state != state:
                 now = statements.read_clock(connection).now
@@ -214,7 +216,7 @@ class Escalations:
     def send_card(self, key: str) -> None:
         """Have the card of an incident sent at once that waits for the end of quiet hours."""
         self._incidents.change(
-            key, lambda one: replace(one, incident=replace(one.incident, not_before="")), self._render
+            key, lambda shown: replace(shown, incident=replace(shown.incident, not_before="")), self._render
         )
 
     def _change(self, key: str, work: Any, urged: list[Urged]) -> None:
@@ -224,8 +226,8 @@ class Escalations:
         def change(before: ShownIncident) -> ShownIncident:
             work(holder[0], before)
             incident = before.incident
-            for one in urged:
-                incident = incident.with_urged(one)
+            for attempt in urged:
+                incident = incident.with_urged(attempt)
             return replace(before, incident=incident)
 
         self._incidents.change(key, change, self._render, within=holder.append)
@@ -233,11 +235,11 @@ class Escalations:
     def _taken_of(
         self, rows: Iterable[sa.Row[Any]], number: int | None, shown: ShownIncident, now: datetime
     ) -> ClaimedStep | None:
-        row = next((one for one in rows if one.number == number), None)
+        row = next((candidate for candidate in rows if candidate.number == number), None)
         if row is None or (row.next_at is not None and row.next_at > now):
             return None
         step, rota = from_json(self._content(row))
-        later = [one.due_at for one in rows if one.state == "due" and one.due_at > now]
+        later = [other.due_at for other in rows if other.state == "due" and other.due_at > now]
         until = min([row.due_at + timedelta(minutes=15), *later])
         return ClaimedStep(row.incident_key, row.number, step, rota, until, shown, now)
 
@@ -249,8 +251,8 @@ class Escalations:
     def _content(self, row: sa.Row[Any]) -> dict[str, Any]:
         text = self._box(row.incident_key, row.number).open(row.content)
         # Its incident could be decrypted, so what cannot be read here was changed in the table itself.
-        found: dict[str, Any] = {} if text is None else orjson.loads(text)
-        return found or {"step": {"after": 0.0, "urgent": row.urgent}, "rota": _NO_ROTA}
+        content: dict[str, Any] = {} if text is None else orjson.loads(text)
+        return content or {"step": {"after": 0.0, "urgent": row.urgent}, "rota": _NO_ROTA}
 
     def _seal(self, key: str, number: int, content: dict[str, Any]) -> str:
         return self._box(key, number).seal(orjson.dumps(content).decode())

@@ -58,11 +58,11 @@ class Inbox:
         """
         rows: list[dict[str, Any]] = []
         commands: list[CommandMessage] = []
-        for one in deliveries:
-            if isinstance(one, CardClick):
-                rows.append(_row(one))
+        for delivery in deliveries:
+            if isinstance(delivery, CardClick):
+                rows.append(_row(delivery))
             else:
-                commands.append(_command(one))
+                commands.append(_command(delivery))
         if not rows and not commands:
             return 0
         # Sorted by time, so that ids follow it, and so that two processes that store the same clicks at once
@@ -179,14 +179,14 @@ def _check(ids: Mapping[str, str]) -> None:
 
 
 def _command(event: Event) -> CommandMessage:
-    found = command_of(event)
-    if found is None:
+    command = command_of(event)
+    if command is None:
         raise StorageError(
             f"An event in the database must be a chat command, got one of type {event.type}. Next: take "
             "events with `lark_provider.callbacks.consume` or LarkEventTrigger.",
             permanent=True,
         )
-    return found
+    return command
 
 
 def _row(click: CardClick) -> dict[str, Any]:

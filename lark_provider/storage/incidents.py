@@ -31,9 +31,9 @@ _MAX_ROUNDS = 100
 """Incidents of one run for one receiver: each begins with a failure after all others have recovered."""
 
 
-Render: TypeAlias = Callable[[ShownIncident], str]
+RenderIncident: TypeAlias = Callable[[ShownIncident], str]
 """Returns the outbox's payload for the card of an incident."""
-Change: TypeAlias = Callable[[ShownIncident], ShownIncident | None]
+IncidentChange: TypeAlias = Callable[[ShownIncident], ShownIncident | None]
 """Returns an incident after a change; None if there is none. It is called in a transaction: no I/O."""
 
 
@@ -125,11 +125,14 @@ class Incidents:
                 incidents.c.receiver == place.receiver,
                 incidents.c.state == "open",
             )
-            found = map(self._open, connection.execute(query).all())
-            return next((one for one in found if one.place.instead_of == place.instead_of), None)
+            candidates = map(self._open, connection.execute(query).all())
+            return next(
+                (candidate for candidate in candidates if candidate.place.instead_of == place.instead_of),
+                None,
+            )
 
     def record(
-        self, place: IncidentPlace, event: RunEvent, change: Change, render: Render
+        self, place: IncidentPlace, event: RunEvent, change: IncidentChange, render: RenderIncident
     ) -> RecordedIncident:
         """Add an event to the incident of its run, and the card's next version to the outbox.
 
@@ -156,7 +159,11 @@ class Incidents:
             return RecordedIncident(None)
 
     def change(
-        self, key: str, change: Change, render: Render, within: Callable[[Connection], object] | None = None
+        self,
+        key: str,
+        change: IncidentChange,
+        render: RenderIncident,
+        within: Callable[[Connection], object] | None = None,
     ) -> RecordedIncident:
         """Change an incident, such as by a claim, and add the card's next version to the outbox.
 
@@ -202,7 +209,7 @@ class Incidents:
         return None if row is None else self._open(row)
 
     def _change(
-        self, connection: Connection, before: ShownIncident, change: Change, render: Render
+        self, connection: Connection, before: ShownIncident, change: IncidentChange, render: RenderIncident
     ) -> RecordedIncident:
         after = change(before)
         if after is None or after.incident == before.incident:
@@ -249,7 +256,7 @@ class Incidents:
             )
         content: Mapping[str, Any] = orjson.loads(text)
         event = content["event"]
-        ids, emails, names = (tuple(one) for one in content["mentions"])
+        ids, emails, names = (tuple(part) for part in content["mentions"])
         return ShownIncident(
             row.key,
             IncidentPlace(

@@ -29,7 +29,7 @@ from lark_provider.protocol.ledger import (
     WrittenChunk,
     superseded_error,
 )
-from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.redact import mask_addresses
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import forgotten, ledger_parts, ledger_rows, ledger_step, migrate, statements
@@ -97,7 +97,7 @@ class LoadLedger:
                 app_id=self._app.app_id,
                 name=mask_addresses(key),
                 target=target,
-                state=State.PENDING,
+                state=LedgerState.PENDING,
                 detail=_detail(chunk_size, restart, record or ""),
                 created_at=now,
                 updated_at=now,
@@ -109,9 +109,13 @@ class LoadLedger:
             detail = orjson.loads(row.detail)
             if restart > detail["restart"]:
                 detail |= {"restart": restart, "is_clearing": True}
-                values = {"state": State.PENDING, "detail": orjson.dumps(detail).decode(), "updated_at": now}
+                values = {
+                    "state": LedgerState.PENDING,
+                    "detail": orjson.dumps(detail).decode(),
+                    "updated_at": now,
+                }
                 connection.execute(ledger.update().where(rows.id == identity).values(**values))
-            state = State.PENDING if detail["is_clearing"] else State(row.state)
+            state = LedgerState.PENDING if detail["is_clearing"] else LedgerState(row.state)
             count, written = ledger_parts.count_written(connection, [identity])[identity]
         return Load(
             identity,
@@ -139,8 +143,8 @@ class LoadLedger:
         """
         identity = ledger_id(self._app.name, "load", target, key)
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            found = connection.scalar(sa.select(ledger.c.detail).where(ledger.c.id == identity))
-        detail = None if found is None else orjson.loads(found)
+            text = connection.scalar(sa.select(ledger.c.detail).where(ledger.c.id == identity))
+        detail = None if text is None else orjson.loads(text)
         if detail is None or detail["is_clearing"] or restart > detail["restart"]:
             return None
         return _days(detail)
@@ -157,10 +161,10 @@ class LoadLedger:
         """
         mine = ledger.c.id == load
         with transaction(migrate.ready_engine(self._url)) as connection:
-            found = connection.scalar(sa.select(ledger.c.detail).where(mine).with_for_update())
-            if found is None:  # forgotten meanwhile
+            text = connection.scalar(sa.select(ledger.c.detail).where(mine).with_for_update())
+            if text is None:  # forgotten meanwhile
                 return zone
-            detail = orjson.loads(found)
+            detail = orjson.loads(text)
             recorded = _days(detail)
             if recorded is None:
                 detail["days"] = recorded = zone
@@ -257,13 +261,13 @@ class LoadLedger:
             lease, now = self._claim(connection, clock, load, claimant), clock.now
             if isinstance(lease, LeaseConflict):
                 return LedgerStep(lease)
-            values: dict[str, Any] = {"state": State.PENDING, "updated_at": now, "reason": None}
+            values: dict[str, Any] = {"state": LedgerState.PENDING, "updated_at": now, "reason": None}
             if chunk.token != token:
                 values |= {**self._values(load, chunk), **_clock(now)}
             changed = connection.execute(
                 ledger_chunks.update()
                 .where(rows.ledger_id == load, rows.number == chunk.number, rows.token == token)
-                .where(rows.state != State.DONE)
+                .where(rows.state != LedgerState.DONE)
                 .values(**values)
             )
             return LedgerStep(lease, self._read(connection, load, chunk.number), changed.rowcount == 1)
@@ -282,9 +286,9 @@ class LoadLedger:
             connection.execute(
                 ledger_chunks.update()
                 .where(rows.ledger_id == load, rows.number == number, rows.token == token)
-                .where(rows.state == State.PENDING)
+                .where(rows.state == LedgerState.PENDING)
                 .values(
-                    state=State.REFUSED,
+                    state=LedgerState.REFUSED,
                     reason=mask_addresses(reason),
                     updated_at=read_clock(connection).now,
                 )
@@ -310,7 +314,7 @@ class LoadLedger:
             clock = read_clock(connection)
             lease = claim(connection, clock, self._key(claimant), claimant)
             if is_current(connection, load, claimant):
-                _touch(connection, load, clock.now, state=State.DONE)
+                _touch(connection, load, clock.now, state=LedgerState.DONE)
             elif isinstance(lease, LeaseConflict) or not lease.is_renewed:
                 raise superseded_error(load)
 
@@ -355,7 +359,7 @@ class LoadLedger:
             changed = connection.execute(
                 ledger_chunks.update()
                 .where(rows.ledger_id == load, rows.number == chunk.number, rows.token == token)
-                .where(rows.state == State.REFUSED)
+                .where(rows.state == LedgerState.REFUSED)
                 .values(**kept, updated_at=clock.now)
             )
             return LedgerStep(lease, self._read(connection, load, chunk.number), changed.rowcount == 1)
@@ -416,13 +420,13 @@ class LoadLedger:
             if not detail or detail["restart"] != restart or not detail["is_clearing"]:
                 return False
             states = connection.scalars(
-                sa.select(rows.state).where(rows.ledger_id == load, rows.state != State.REFUSED)
+                sa.select(rows.state).where(rows.ledger_id == load, rows.state != LedgerState.REFUSED)
             ).all()
-            if State.PENDING in states or len(states) != done:
+            if LedgerState.PENDING in states or len(states) != done:
                 return False
             connection.execute(ledger_chunks.delete().where(rows.ledger_id == load))
             cleared = _detail(detail["chunk_size"], restart, detail.get("record", ""))
-            _touch(connection, load, clock.now, detail=cleared, state=State.PENDING)
+            _touch(connection, load, clock.now, detail=cleared, state=LedgerState.PENDING)
             return True
 
     def _key(self, claimant: Claimant) -> str:
@@ -441,7 +445,7 @@ class LoadLedger:
 
 
 def _added_step(lease: Lease, chunk: LoadChunk, at: datetime) -> LedgerStep:
-    recorded = RecordedChunk(chunk, State.PENDING, None, None, 0.0, 0.0, at.timestamp())
+    recorded = RecordedChunk(chunk, LedgerState.PENDING, None, None, 0.0, 0.0, at.timestamp())
     return LedgerStep(lease, recorded, is_new=True)
 
 
@@ -471,5 +475,5 @@ def _detail(chunk_size: int, restart: int, record: str) -> str:
 
 def _days(detail: Mapping[str, Any]) -> str | None:
     """Return the time zone of a load's days; a load that an earlier version has recorded names none."""
-    found: str | None = detail.get("days", _DAYS_BEFORE)
-    return found
+    zone: str | None = detail.get("days", _DAYS_BEFORE)
+    return zone

@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.errors import ConfigurationError, ConflictError
 from lark_provider.protocol.ledger import chunk_of
-from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.redact import mask_addresses
 from lark_provider.storage import forgotten, ledger_parts, statements
 from lark_provider.storage.engine import transaction
@@ -136,7 +136,7 @@ def entry(url: URL, prefix: str) -> tuple[Summary, list[ChunkSummary]]:
     rows = ledger_chunks.c
     with transaction(existing(url), reading=True) as connection:
         identity = _identity(connection, prefix)
-        (found,) = _summaries(connection, [identity])
+        (summary,) = _summaries(connection, [identity])
         wanted = sa.select(
             rows.number,
             rows.state,
@@ -148,9 +148,9 @@ def entry(url: URL, prefix: str) -> tuple[Summary, list[ChunkSummary]]:
             rows.updated_at,
         ).where(rows.ledger_id == identity)
         chunks = connection.execute(wanted).all()
-    return found, sorted(
+    return summary, sorted(
         (ChunkSummary(*chunk_of(row.number), *row[1:]) for row in chunks),
-        key=lambda one: (one.number, one.first_row, one.part),
+        key=lambda chunk: (chunk.number, chunk.first_row, chunk.part),
     )
 
 
@@ -171,18 +171,18 @@ def forget(url: URL, prefix: str) -> Summary:
     """
     with transaction(existing(url)) as connection:
         identity = _identity(connection, prefix)
-        (found,) = _summaries(connection, [identity])
+        (summary,) = _summaries(connection, [identity])
         _refuse_while_written(connection, identity)
         # A writer whose lease has ended renews it by its name; it must look again whether there is its load.
         leases = table_leases.c
         connection.execute(
             table_leases.update().where(leases.holder.like(_holder(identity))).values(owner="")
         )
-        if found.kind in {"load", "message"}:
+        if summary.kind in {"load", "message"}:
             forgotten.add(connection, identity, statements.read_clock(connection).now)
         connection.execute(ledger_chunks.delete().where(ledger_chunks.c.ledger_id == identity))
         connection.execute(ledger.delete().where(ledger.c.id == identity))
-    return found
+    return summary
 
 
 def _refuse_while_written(connection: Connection, identity: str) -> None:
@@ -202,28 +202,28 @@ def _identity(connection: Connection, prefix: str) -> str:
     starts = ledger.c.id.startswith(prefix, autoescape=True)
     # Ids are hexadecimal; no database takes half a surrogate pair, which an argument of other bytes becomes.
     can_be = prefix.isascii() and prefix.isalnum()
-    found = list(connection.scalars(sa.select(ledger.c.id).where(starts).limit(2))) if can_be else []
-    if len(found) != 1:
-        count = "several of them do" if found else "none does"
+    matches = list(connection.scalars(sa.select(ledger.c.id).where(starts).limit(2))) if can_be else []
+    if len(matches) != 1:
+        count = "several of them do" if matches else "none does"
         raise ConfigurationError(
             f"One id of the ledger must begin with {prefix!r}, but {count}. Next: see `lark-provider ledger "
             "list`."
         )
-    identity: str = found[0]
+    identity: str = matches[0]
     return identity
 
 
 def _summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
     rows, chunks = ledger.c, ledger_chunks.c
 
-    def count_of(state: State, what: Any) -> Any:
+    def count_of(state: LedgerState, what: Any) -> Any:
         return sa.func.coalesce(sa.func.sum(sa.case((chunks.state == state, what), else_=0)), 0)
 
     wanted = (
         sa.select(
             ledger,
-            count_of(State.PENDING, 1).label("uncertain"),
-            count_of(State.REFUSED, sa.case((chunks.number >= 0, 1), else_=0)).label("refused"),
+            count_of(LedgerState.PENDING, 1).label("uncertain"),
+            count_of(LedgerState.REFUSED, sa.case((chunks.number >= 0, 1), else_=0)).label("refused"),
         )
         .outerjoin(ledger_chunks, chunks.ledger_id == rows.id)
         .where(statements.among(connection, rows.id, ids))
@@ -240,8 +240,8 @@ def _summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
             target=row.target,
             state=row.state,
             written=written[row.id][1],
-            uncertain=int(row.uncertain) if row.kind in CHUNKED else int(row.state == State.PENDING),
-            refused=int(row.refused) if row.kind in CHUNKED else int(row.state == State.REFUSED),
+            uncertain=int(row.uncertain) if row.kind in CHUNKED else int(row.state == LedgerState.PENDING),
+            refused=int(row.refused) if row.kind in CHUNKED else int(row.state == LedgerState.REFUSED),
             result={} if row.result is None else orjson.loads(row.result),
             created_at=row.created_at,
             updated_at=row.updated_at,

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from lark_provider.protocol.ledger import PARTS, part_number
-from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.storage import statements
 from lark_provider.storage.tables import ledger_chunks
 
@@ -38,16 +38,16 @@ def count_written(connection: Connection, loads: Sequence[str]) -> dict[str, tup
     """
     rows, chunk = ledger_chunks.c, ledger_chunks.alias("chunk")
     number = sa.cast(-rows.number // PARTS, sa.Integer)
-    is_whole_done = chunk.c.state == State.DONE
-    is_done = rows.state == State.DONE
-    is_reject = sa.and_(rows.state == State.REFUSED, rows.row_count == 1)
+    is_whole_done = chunk.c.state == LedgerState.DONE
+    is_done = rows.state == LedgerState.DONE
+    is_reject = sa.and_(rows.state == LedgerState.REFUSED, rows.row_count == 1)
     written = sa.case(
         (rows.number >= 0, sa.case((is_done, rows.row_count), else_=0)),
         # The rows of a chunk that is done count with it, but for those that were rejected.
         (is_whole_done, sa.case((is_reject, -1), else_=0)),
         else_=sa.case((is_done, rows.row_count), else_=0),
     )
-    found = connection.execute(
+    counts = connection.execute(
         sa.select(
             rows.ledger_id,
             sa.func.sum(sa.case((rows.number >= 0, 1), else_=0)),
@@ -61,4 +61,4 @@ def count_written(connection: Connection, loads: Sequence[str]) -> dict[str, tup
         .group_by(rows.ledger_id)
     ).all()
     none = dict.fromkeys(loads, (0, 0))
-    return none | {identity: (int(chunks), int(count)) for identity, chunks, count in found}
+    return none | {identity: (int(chunks), int(count)) for identity, chunks, count in counts}

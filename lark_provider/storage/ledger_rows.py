@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from lark_provider.protocol.errors import ConflictError
 from lark_provider.protocol.ledger import LoadChunk, RecordedChunk, WrittenChunk
-from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.storage import statements
 from lark_provider.storage.aead import Aead
 from lark_provider.storage.tables import ledger_chunks
@@ -28,7 +28,7 @@ WRITTEN = (
         ledger_chunks.c.number == sa.bindparam("the_number"),
         ledger_chunks.c.token == sa.bindparam("the_token"),
     )
-    .values(state=State.DONE.value, record_ids=sa.bindparam("new_ids"), reason=None, keys=None)
+    .values(state=LedgerState.DONE.value, record_ids=sa.bindparam("new_ids"), reason=None, keys=None)
 )
 """Records a written chunk; `written_values` makes its parameters, and `updated_at` is still to be set."""
 _WRITTEN_NOW = WRITTEN.values(updated_at=sa.bindparam("now"))
@@ -44,7 +44,7 @@ def values(cipher: Aead, load: str, chunk: LoadChunk) -> dict[str, Any]:
     """
     return {
         "number": chunk.number,
-        "state": State.PENDING.value,
+        "state": LedgerState.PENDING.value,
         "first_row": chunk.first_row,
         "row_count": chunk.row_count,
         "content": chunk.content,
@@ -84,8 +84,8 @@ def first(connection: Connection, cipher: Aead, load: str, after: int, count: in
     wanted = sa.select(ledger_chunks, statements.clock(connection)).where(
         rows.ledger_id == load, rows.number > after
     )
-    found = connection.execute(wanted.order_by(rows.number).limit(count))
-    return [_read(cipher, row) for row in found]
+    result = connection.execute(wanted.order_by(rows.number).limit(count))
+    return [_read(cipher, row) for row in result]
 
 
 def one(connection: Connection, cipher: Aead, load: str, number: int) -> RecordedChunk:
@@ -98,8 +98,8 @@ def one(connection: Connection, cipher: Aead, load: str, number: int) -> Recorde
         number: The chunk.
     """
     rows = ledger_chunks.c
-    (found,) = read(connection, cipher, rows.ledger_id == load, rows.number == number)
-    return found
+    (chunk,) = read(connection, cipher, rows.ledger_id == load, rows.number == number)
+    return chunk
 
 
 def written_values(load: str, done: WrittenChunk) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _read(cipher: Aead, row: sa.Row[Any]) -> RecordedChunk:
     )
     return RecordedChunk(
         chunk,
-        State(row.state),
+        LedgerState(row.state),
         None if row.record_ids is None else orjson.loads(row.record_ids),
         row.reason,
         (row.clock - row.sent_at).total_seconds(),

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 
 from lark_provider.protocol.ledger import Claimant, Lease, WrittenChunk
 from lark_provider.storage import ledger_rows
-from lark_provider.storage.schema import Moment
+from lark_provider.storage.schema import UtcTimestamp
 from lark_provider.storage.tables import ledger_chunks, table_leases
 
 _CLOCK = ("sent_at", "updated_at")
@@ -60,19 +60,19 @@ def run(
     Raises:
         ConflictError: The ledger has the chunk that is written under another token; nothing is pending then.
     """
-    given = {f"new_{name}": value for name, value in pending.items()}
-    given |= {"the_load": load, "the_key": key, "the_owner": claimant.owner, "seconds": claimant.seconds}
+    parameters = {f"new_{name}": value for name, value in pending.items()}
+    parameters |= {"the_load": load, "the_key": key, "the_owner": claimant.owner, "seconds": claimant.seconds}
     if done is not None:
-        given |= ledger_rows.written_values(load, done)
+        parameters |= ledger_rows.written_values(load, done)
     # The database reads its clock after this, so that its row of the lease ends no earlier than ours.
     began = time.monotonic()
-    found = connection.execute(_statement(is_done=done is not None), given).one()
-    if done is not None and found.stood is None:
+    row = connection.execute(_statement(is_done=done is not None), parameters).one()
+    if done is not None and row.stood is None:
         raise ledger_rows.conflict_error(load, done)
-    if found.renewed_at is None:
+    if row.renewed_at is None:
         return StepResult(None, None)
     lease = Lease(claimant.key, claimant.owner, began + claimant.seconds)
-    return StepResult(lease, None if found.added is None else found.renewed_at)
+    return StepResult(lease, None if row.added is None else row.renewed_at)
 
 
 @functools.cache
@@ -82,7 +82,7 @@ def _statement(*, is_done: bool) -> sa.Select[Any]:
     The lease does not depend on the written chunk: a part that waits for a locked row is evaluated again by
     PostgreSQL, which then cannot ask another part that writes.
     """
-    clock = sa.func.clock_timestamp(type_=Moment())
+    clock = sa.func.clock_timestamp(type_=UtcTimestamp())
     leases = table_leases.c
     lasts = sa.func.make_interval(0, 0, 0, 0, 0, 0, sa.bindparam("seconds"))
     lease = (
@@ -93,15 +93,15 @@ def _statement(*, is_done: bool) -> sa.Select[Any]:
         .cte("lease")
     )
     stands = ledger_rows.WRITTEN.values(updated_at=clock).returning(ledger_chunks.c.number).cte("stands")
-    rows = [one for one in ledger_chunks.c if one.name not in {"ledger_id", *_CLOCK}]
+    rows = [column for column in ledger_chunks.c if column.name not in {"ledger_id", *_CLOCK}]
     chunk = sa.select(
         sa.bindparam("the_load", type_=ledger_chunks.c.ledger_id.type),
-        *(sa.bindparam(f"new_{one.name}", type_=one.type) for one in rows),
+        *(sa.bindparam(f"new_{column.name}", type_=column.type) for column in rows),
         *(lease.c.now for _ in _CLOCK),
     ).select_from(lease.join(stands, sa.true()) if is_done else lease)
     added = (
         insert(ledger_chunks)
-        .from_select(["ledger_id", *(one.name for one in rows), *_CLOCK], chunk)
+        .from_select(["ledger_id", *(column.name for column in rows), *_CLOCK], chunk)
         .on_conflict_do_nothing(index_elements=ledger_chunks.primary_key.columns)
         .returning(ledger_chunks.c.number)
         .cte("added")

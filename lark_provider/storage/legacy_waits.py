@@ -35,10 +35,10 @@ def answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
     Raises:
         StorageError: The database cannot be used.
     """
-    found: dict[str, list[CardClick]] = {}
+    answered: dict[str, list[CardClick]] = {}
     for start in range(0, len(waits), CHUNK):
-        found |= _answers(url, waits[start : start + CHUNK])
-    return found
+        answered |= _answers(url, waits[start : start + CHUNK])
+    return answered
 
 
 def _answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
@@ -65,7 +65,7 @@ def _answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
 
 
 def _names(answer: Sequence[Stored]) -> str:
-    return orjson.dumps([one.event_id for one in answer]).decode()
+    return orjson.dumps([stored.event_id for stored in answer]).decode()
 
 
 def _look(connection: Connection, waits: Sequence[Wait]) -> tuple[list[Stored], dict[str, list[str]]]:
@@ -91,7 +91,7 @@ def _read(connection: Connection, decided: dict[str, list[str]]) -> dict[str, li
     query = sa.select(card_callbacks.c.id, card_callbacks.c.event_id, card_callbacks.c.payload).where(
         among(connection, card_callbacks.c.event_id, wanted)
     )
-    clicks = {one.event_id: one.click for one in readable(connection.execute(query))}
+    clicks = {stored.event_id: stored.click for stored in readable(connection.execute(query))}
     return {
         key: [clicks[event_id] for event_id in event_ids]
         for key, event_ids in decided.items()

@@ -80,11 +80,11 @@ class Looks:
         self._greatest: deque[tuple[float, int]] = deque()
         """Times on the monotonic clock, and the greatest id of a click that was visible by then."""
 
-    def settle(self, asked: Sequence[TaskQuestion]) -> dict[str, TaskQuestion]:
+    def settle(self, questions: Sequence[TaskQuestion]) -> dict[str, TaskQuestion]:
         """Decide what clicks have answered, and return the questions that are open no longer.
 
         Args:
-            asked: All open questions that are waited for, as they were read.
+            questions: All open questions that are waited for, as they were read.
 
         Returns:
             Decided and closed questions by their ids. A question that is still open is missing.
@@ -94,7 +94,7 @@ class Looks:
                 look.
         """
         self.deleted = set()
-        self._arrange(asked)
+        self._arrange(questions)
         if not self._chunks:
             return {}
         over: dict[str, TaskQuestion] = {}
@@ -115,7 +115,7 @@ class Looks:
 
     def _ask(self) -> list[tuple[QuestionChunk, _Seen]]:
         """Look at all chunks, on one connection."""
-        found: list[tuple[QuestionChunk, _Seen]] = []
+        looks: list[tuple[QuestionChunk, _Seen]] = []
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             self._note_greatest(connection)
             due = set(map(id, self._due(time.monotonic())))
@@ -124,8 +124,8 @@ class Looks:
                 # Before the first look, the questions have just been read.
                 deleted = missing(connection, chunk.waits) if is_due else set[str]()
                 answer = chunk.ask(connection, 0 if is_due else self._bound(chunk))
-                found.append((chunk, _Seen(began, is_due or is_first, deleted, *answer)))
-        return found
+                looks.append((chunk, _Seen(began, is_due or is_first, deleted, *answer)))
+        return looks
 
     def _bound(self, chunk: QuestionChunk) -> int:
         """Return up to which id clicks can be left out; 0 for none. The module's docstring says why."""
@@ -147,25 +147,27 @@ class Looks:
             for chunk in self._chunks:
                 chunk.looked_at = NEVER
         self._greatest.append((now, greatest))
-        oldest = min(one.looked_at for one in self._chunks) - OVERLAP_SECONDS
+        oldest = min(chunk.looked_at for chunk in self._chunks) - OVERLAP_SECONDS
         while len(self._greatest) > 1 and self._greatest[1][0] <= oldest:
             self._greatest.popleft()
 
     def _due(self, now: float) -> list[QuestionChunk]:
         """Return the chunks whose turn it is to be looked at without a bound: few at a time, oldest first."""
         old = [
-            one for one in self._chunks if one.looked_at > NEVER and now - one.complete_at >= COMPLETE_SECONDS
+            chunk
+            for chunk in self._chunks
+            if chunk.looked_at > NEVER and now - chunk.complete_at >= COMPLETE_SECONDS
         ]
         old.sort(key=lambda chunk: chunk.complete_at)
         return old[: math.ceil(len(self._chunks) / (COMPLETE_SECONDS / 2))]
 
     # --- which questions are looked at together ---
 
-    def _arrange(self, asked: Iterable[TaskQuestion]) -> None:
+    def _arrange(self, questions: Iterable[TaskQuestion]) -> None:
         """Put new questions into new chunks, and take out those that are waited for no more."""
-        before, self._asked = self._asked, {one.id: one for one in asked}
+        before, self._asked = self._asked, {question.id: question for question in questions}
         # A retry moves the deadline of its question, which is then looked at as a new one.
-        same = {wait_id for wait_id, one in self._asked.items() if _is_same(before.get(wait_id), one)}
+        same = {wait_id for wait_id, current in self._asked.items() if _is_same(before.get(wait_id), current)}
         for chunk in self._chunks:
             if not same.issuperset(chunk.waits):
                 chunk.retain([wait_id for wait_id in chunk.waits if wait_id in same])
@@ -173,9 +175,9 @@ class Looks:
         if len(same) == len(self._asked):
             return
         new: dict[QuestionKind, list[Wait]] = {}
-        for wait_id, one in self._asked.items():
+        for wait_id, open_question in self._asked.items():
             if wait_id not in same:
-                wait = one.wait()
+                wait = open_question.wait()
                 new.setdefault(QuestionKind.of(wait), []).append(wait)
         for kind, waits in new.items():
             for start in range(0, len(waits), CHUNK):
@@ -185,8 +187,10 @@ class Looks:
     def _merge(self) -> None:
         """Merge small chunks, so that questions that come one by one do not need a statement each."""
         merged: list[QuestionChunk] = []
-        for chunk in sorted(self._chunks, key=lambda one: len(one.waits)):
-            last = next((one for one in reversed(merged) if one.may_join(chunk, CHUNK)), None)
+        for chunk in sorted(self._chunks, key=lambda unmerged: len(unmerged.waits)):
+            last = next(
+                (candidate for candidate in reversed(merged) if candidate.may_join(chunk, CHUNK)), None
+            )
             if last is None:
                 merged.append(chunk)
             else:

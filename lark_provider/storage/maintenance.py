@@ -82,17 +82,17 @@ def check_revision(url: URL) -> str:
     Raises:
         StorageError: It is behind, a newer version has migrated it, or it has none of our tables.
     """
-    found = migrate.version(existing(url))
+    revision = migrate.version(existing(url))
     where = f"Database {urls.display(url)}"
-    if found is None:
+    if revision is None:
         raise StorageError(f"{where} has none of our tables. Next: {UPGRADE}.")
-    if migrate.includes_head(found):
-        return found
-    if migrate.knows(found):
+    if migrate.includes_head(revision):
+        return revision
+    if migrate.knows(revision):
         raise StorageError(
-            f"{where} is behind on migrations: at {found}, not {tables.HEAD}. Next: {UPGRADE}."
+            f"{where} is behind on migrations: at {revision}, not {tables.HEAD}. Next: {UPGRADE}."
         )
-    raise migrate.newer(url, found)
+    raise migrate.newer(url, revision)
 
 
 def backup(url: URL, target: Path) -> None:

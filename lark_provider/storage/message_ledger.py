@@ -13,7 +13,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from lark_provider.protocol.ledger_entry import LedgerEntry, State
+from lark_provider.protocol.ledger_entry import LedgerEntry, LedgerState
 from lark_provider.protocol.redact import mask_addresses
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import forgotten, migrate, statements
@@ -57,7 +57,7 @@ class MessageLedger:
                 app_id=self._app.app_id,
                 name=mask_addresses(key),
                 target="",
-                state=State.PENDING,
+                state=LedgerState.PENDING,
                 token=token,
                 sent_at=now,
                 created_at=now,
@@ -67,13 +67,13 @@ class MessageLedger:
                 added.on_conflict_do_nothing(index_elements=[rows.id]).returning(rows.id)
             ).one_or_none()
             if new is not None:
-                return LedgerEntry(identity, State.PENDING, token, {}, 0.0, is_new=True)
+                return LedgerEntry(identity, LedgerState.PENDING, token, {}, 0.0, is_new=True)
             row = connection.execute(
                 sa.select(rows.state, rows.token, rows.result, rows.sent_at).where(rows.id == identity)
             ).one()
         result = {} if row.result is None else orjson.loads(row.result)
         age = (now - row.sent_at).total_seconds()
-        return LedgerEntry(identity, State(row.state), row.token, result, age, is_new=False)
+        return LedgerEntry(identity, LedgerState(row.state), row.token, result, age, is_new=False)
 
     def resend(self, entry: LedgerEntry, token: str) -> None:
         """Record that a message is sent under another token, or for the first time after a refusal.
@@ -82,7 +82,7 @@ class MessageLedger:
             entry: The message.
             token: The `uuid` that it is sent with.
         """
-        self._change(entry, state=State.PENDING, token=token, is_sent=True)
+        self._change(entry, state=LedgerState.PENDING, token=token, is_sent=True)
 
     def mark_done(self, entry: LedgerEntry, result: Mapping[str, Any]) -> bool:
         """Record that a message is sent, or a file made.
@@ -94,7 +94,7 @@ class MessageLedger:
         Returns:
             Whether this has recorded it, and no other process before.
         """
-        return self._change(entry, state=State.DONE, result=orjson.dumps(dict(result)).decode())
+        return self._change(entry, state=LedgerState.DONE, result=orjson.dumps(dict(result)).decode())
 
     def refuse(self, entry: LedgerEntry) -> None:
         """Record that Lark refused a message, so that nothing was sent.
@@ -102,7 +102,7 @@ class MessageLedger:
         Args:
             entry: The message.
         """
-        self._change(entry, state=State.REFUSED)
+        self._change(entry, state=LedgerState.REFUSED)
 
     def _change(self, entry: LedgerEntry, *, is_sent: bool = False, **values: Any) -> bool:
         rows = ledger.c
@@ -110,6 +110,6 @@ class MessageLedger:
             now = statements.read_clock(connection).now
             values |= {"updated_at": now} | ({"sent_at": now} if is_sent else {})
             changed = connection.execute(
-                ledger.update().where(rows.id == entry.id, rows.state != State.DONE).values(**values)
+                ledger.update().where(rows.id == entry.id, rows.state != LedgerState.DONE).values(**values)
             )
             return changed.rowcount == 1

@@ -71,13 +71,13 @@ def insert_cards(
         return 0
     rows = [
         {
-            "key": one.key, "ti_id": one.ti_id, "app_id": one.app_id, "receiver": one.receiver,
-            "receiver_type": one.receiver_type, "language": one.language, "round": one.round,
-            "mentions": orjson.dumps(one.mentions).decode(), "state": "due", "created_at": now,
-            "updated_at": now, "next_at": one.not_before,
-            "reason": reason if one.not_before is None else QUIET,
+            "key": card.key, "ti_id": card.ti_id, "app_id": card.app_id, "receiver": card.receiver,
+            "receiver_type": card.receiver_type, "language": card.language, "round": card.round,
+            "mentions": orjson.dumps(card.mentions).decode(), "state": "due", "created_at": now,
+            "updated_at": now, "next_at": card.not_before,
+            "reason": reason if card.not_before is None else QUIET,
         }
-        for one in sorted(cards, key=lambda card: card.key)
+        for card in sorted(cards, key=lambda card: card.key)
     ]  # fmt: skip
     added = insert(connection, hitl_cards).on_conflict_do_nothing().returning(hitl_cards.c.key)
     return len(connection.execute(added, rows).scalars().all())

@@ -22,7 +22,7 @@ from lark_provider.storage import migrate, outbox_rows, statements, urls
 from lark_provider.storage.bridge_tables import incidents, outbox
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import StorageError
-from lark_provider.storage.outbox_rows import ClaimedRow, OutboxEntry, State
+from lark_provider.storage.outbox_rows import ClaimedRow, OutboxEntry, OutboxState
 from lark_provider.support import measured
 from lark_provider.support.meters import Gauge
 
@@ -86,19 +86,19 @@ class Outbox:
             until = now + timedelta(seconds=seconds)
             _expire(connection, now)
             while True:
-                found, obsolete = [], []
+                claims, obsolete = [], []
                 for row in connection.execute(_heads(now, without, only).limit(most)).all():
                     claimed = _claim_of(connection, row, now)
                     if claimed is None:
                         obsolete.append(row.id)
                     else:
-                        found.append(claimed)
+                        claims.append(claimed)
                         _own(connection, claimed, owner, until, now)
                 if obsolete:
                     gone = {"state": "superseded", "owner": None, "updated_at": now}
                     connection.execute(outbox.update().where(outbox.c.id.in_(obsolete)).values(gone))
-                if found or not obsolete:
-                    return found  # Else the next versions of these cards can be claimed now.
+                if claims or not obsolete:
+                    return claims  # Else the next versions of these cards can be claimed now.
 
     def _is_any_due(self, without: Collection[str]) -> bool:
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
@@ -187,7 +187,7 @@ class Outbox:
             connection.execute(outbox.update().where(gone).values(message_id=None))
             _change(connection, row, owner, now, owner=None, kind="send", first_sent_at=None, next_at=now)
 
-    def read_state(self, id_: str) -> tuple[State, str | None, str | None] | None:
+    def read_state(self, id_: str) -> tuple[OutboxState, str | None, str | None] | None:
         """Return the state of a row, its message and the reason; None if there is no such row."""
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             rows = outbox.c
@@ -227,8 +227,8 @@ def _expire(connection: Connection, now: datetime) -> None:
 def _is_free(now: datetime, without: Collection[str]) -> sa.ColumnElement[bool]:
     rows = outbox.c
     is_free = sa.or_(rows.owner.is_(None), rows.owned_until < now)
-    found = sa.and_(rows.state == "due", rows.next_at <= now, is_free)
-    return sa.and_(found, rows.app_id.not_in(list(without))) if without else found
+    is_due = sa.and_(rows.state == "due", rows.next_at <= now, is_free)
+    return sa.and_(is_due, rows.app_id.not_in(list(without))) if without else is_due
 
 
 def _heads(now: datetime, without: Collection[str], only: str | None) -> sa.Select[Any]:
@@ -252,11 +252,11 @@ def _claim_of(connection: Connection, row: sa.Row[Any], now: datetime) -> Claime
             rows.card == row.card, rows.state != "superseded"
         )
         others = connection.execute(of_card.order_by(rows.version.desc())).all()
-        message_id = message_id or next((one.message_id for one in others if one.message_id), None)
+        message_id = message_id or next((other.message_id for other in others if other.message_id), None)
         if message_id is None:
             query = sa.select(incidents.c.message_id).where(incidents.c.key == row.card)
             message_id = connection.execute(query).scalar_one_or_none()
-        newer = {one.state for one in others if one.version > row.version}
+        newer = {other.state for other in others if other.version > row.version}
         may_show = was_sent and message_id is None
         if "delivered" in newer or ("due" in newer and not may_show):
             return None

@@ -13,14 +13,14 @@ from sqlalchemy.engine import URL
 from lark_provider.storage import migrate, statements, urls
 from lark_provider.storage.bridge_tables import outbox
 from lark_provider.storage.engine import transaction
-from lark_provider.storage.outbox_rows import State
+from lark_provider.storage.outbox_rows import OutboxState
 
-STATES: tuple[State, ...] = get_args(State)
-UNDELIVERED: tuple[State, ...] = ("due", "given_up")
+STATES: tuple[OutboxState, ...] = get_args(OutboxState)
+UNDELIVERED: tuple[OutboxState, ...] = ("due", "given_up")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class OutboxRow:
     """A row of the outbox, without its payload.
 
     Attributes:
@@ -40,7 +40,7 @@ class Row:
     """
 
     id: str
-    state: State
+    state: OutboxState
     app_id: str
     base_url: str
     card: str | None
@@ -73,7 +73,7 @@ class OutboxAdmin:
         """
         return cls(urls.database())
 
-    def list(self, most: int, states: Collection[State] = UNDELIVERED) -> tuple[list[Row], int]:
+    def list(self, most: int, states: Collection[OutboxState] = UNDELIVERED) -> tuple[list[OutboxRow], int]:
         """Return rows, the oldest first, and how many there are in all.
 
         Args:
@@ -88,7 +88,7 @@ class OutboxAdmin:
             total = connection.execute(sa.select(sa.func.count()).where(wanted)).scalar_one()
         return rows, total
 
-    def show(self, id_: str) -> Row | None:
+    def show(self, id_: str) -> OutboxRow | None:
         """Return a row by its id, or by the beginning of it that no other one has; None if there is none."""
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
@@ -138,8 +138,8 @@ def _with_ids(ids: Collection[str] | None) -> sa.ColumnElement[bool]:
     return sa.true() if ids is None else outbox.c.id.in_(list(ids))
 
 
-def _row(row: sa.Row[Any], now: datetime) -> Row:
-    return Row(
+def _row(row: sa.Row[Any], now: datetime) -> OutboxRow:
+    return OutboxRow(
         id=row.id,
         state=row.state,
         app_id=row.app_id,

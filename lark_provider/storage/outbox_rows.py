@@ -19,7 +19,7 @@ from lark_provider.storage import statements
 from lark_provider.storage.bridge_tables import outbox
 from lark_provider.storage.crypto import TokenBox
 
-State: TypeAlias = Literal["due", "delivered", "given_up", "superseded"]
+OutboxState: TypeAlias = Literal["due", "delivered", "given_up", "superseded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,8 @@ def add(connection: Connection, app: App, entry: OutboxEntry) -> bool:
         updated_at=now,
         expires_at=entry.expires_at,
     )
-    made = added.on_conflict_do_nothing(index_elements=[rows.id]).returning(rows.id)
-    is_new = connection.execute(made).one_or_none() is not None
+    statement = added.on_conflict_do_nothing(index_elements=[rows.id]).returning(rows.id)
+    is_new = connection.execute(statement).one_or_none() is not None
     if is_new and entry.card is not None:
         is_free = sa.or_(rows.owner.is_(None), rows.owned_until < now)
         older = sa.and_(rows.card == entry.card, rows.version < entry.version, rows.state == "due")

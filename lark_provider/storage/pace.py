@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, Connection
 from lark_provider.protocol.pacing import Limit
 from lark_provider.storage import migrate, statements
 from lark_provider.storage.engine import transaction
-from lark_provider.storage.schema import Moment
+from lark_provider.storage.schema import UtcTimestamp
 from lark_provider.storage.tables import pacing
 from lark_provider.storage.urls import SQLITE_DRIVER
 
@@ -71,7 +71,7 @@ class DatabasePace:
 
 def _upsert() -> sa.Executable:
     """Make the statement of PostgreSQL: one round trip and one commit, which holds no row for another one."""
-    clock, lasts = sa.func.clock_timestamp(type_=Moment()), sa.bindparam("lasts", type_=sa.Interval())
+    clock, lasts = sa.func.clock_timestamp(type_=UtcTimestamp()), sa.bindparam("lasts", type_=sa.Interval())
     earliest = clock - sa.bindparam("burst", type_=sa.Interval())
     added: Any = postgresql.insert(pacing).values(key=sa.bindparam("the_key"), next_at=earliest + lasts)
     following = sa.func.greatest(added.excluded.next_at, pacing.c.next_at + lasts)
@@ -97,10 +97,10 @@ def _in_postgres(
     wanted = {"the_key": key, "burst": burst, "lasts": lasts, "most": most}
     row = connection.execute(_UPSERT, wanted).one_or_none()
     if row is None:
-        now = sa.func.clock_timestamp(type_=Moment())
+        now = sa.func.clock_timestamp(type_=UtcTimestamp())
         ahead = sa.select(pacing.c.next_at, now).where(pacing.c.key == key)
-        found = connection.execute(ahead).one_or_none()
-        return max(most, most if found is None else found[0] - found[1]).total_seconds()
+        times = connection.execute(ahead).one_or_none()
+        return max(most, most if times is None else times[0] - times[1]).total_seconds()
     return float((row.next_at - lasts - row.clock).total_seconds())
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, Connection, Row
 
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import link_codes, people
-from lark_provider.storage.crypto import Keys
+from lark_provider.storage.crypto import EncryptionKeys
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.statements import among, insert, read_clock
@@ -90,13 +90,13 @@ class People:
         url: The database.
     """
 
-    def __init__(self, url: URL, keys: Keys | None = None) -> None:
+    def __init__(self, url: URL, keys: EncryptionKeys | None = None) -> None:
         self.url, self._given = url, keys
 
     @property
-    def _keys(self) -> Keys:
+    def _keys(self) -> EncryptionKeys:
         if self._given is None:
-            self._given = Keys.from_environment()
+            self._given = EncryptionKeys.from_environment()
         return self._given
 
     def find(self, app_id: str, tenant_key: str, open_id: str) -> Linked | None:
@@ -129,13 +129,13 @@ class People:
         Returns:
             The links of each user that has any, the newest first.
         """
-        found: dict[str, list[Linked]] = {}
+        links: dict[str, list[Linked]] = {}
         with transaction(migrate.ready_engine(self.url), reading=True) as connection:
             wanted = sa.select(people).where(people.c.app_id == app_id, people.c.state == "linked")
             wanted = wanted.where(among(connection, people.c.user_id, user_ids))
             for row in connection.execute(wanted.order_by(people.c.linked_at.desc(), people.c.open_id)):
-                found.setdefault(row.user_id, []).append(_linked_of(row))
-        return found
+                links.setdefault(row.user_id, []).append(_linked_of(row))
+        return links
 
     def listing(self, *, revoked: bool = False) -> list[Linked]:
         """Return all links without the serialised users, by user name.

@@ -57,13 +57,13 @@ class PostgresStorage:
         if statement_timeout is not None:
             most = float(statement_timeout)
             self._limits = Deadlines(statement=most, lock=most / 2, idle=most, transaction=2 * most)
-        given = {
+        settings = {
             "pool_size": pool_size,
             "max_overflow": max_overflow,
             "pool_timeout": pool_timeout,
             "pool_recycle": pool_recycle,
         }
-        own = {name: value for name, value in given.items() if value is not None}
+        own = {name: value for name, value in settings.items() if value is not None}
         self._pool = {**pool_settings(), **own}
         self._own = (os.getpid(), create(self._url, **self._pool)) if own else None
 

@@ -142,8 +142,8 @@ def _unneeded_clicks(connection: Connection) -> sa.ColumnElement[bool]:
     """
     waits, clicks = tables.waits.c, tables.card_callbacks.c
     correlations, messages = set[str](), set[str]()
-    asked = sa.select(waits.id, waits.message_ids, waits.question).where(waits.state == "open")
-    for row in connection.execute(asked):
+    query = sa.select(waits.id, waits.message_ids, waits.question).where(waits.state == "open")
+    for row in connection.execute(query):
         correlations.add(row.id)
         messages.update(text for text in _parse(row.message_ids, list) if isinstance(text, str))
         carried = _parse(row.question, dict).get("correlation")
@@ -157,10 +157,10 @@ def _unneeded_clicks(connection: Connection) -> sa.ColumnElement[bool]:
 
 def _parse(text: str, kind: type[T]) -> T:
     try:
-        found = orjson.loads(text)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return kind()
-    return found if isinstance(found, kind) else kind()
+    return value if isinstance(value, kind) else kind()
 
 
 def _delete_inputs(on: Engine, end: datetime) -> Iterator[int]:
@@ -183,8 +183,8 @@ def _delete_inputs(on: Engine, end: datetime) -> Iterator[int]:
                 .limit(_CHUNK)
             )
             rows = connection.execute(wanted).all()
-            found = {row.id: _without_inputs(row.payload) for row in rows}
-            changes = [{"click": row, "without": text} for row, text in found.items() if text is not None]
+            payloads = {row.id: _without_inputs(row.payload) for row in rows}
+            changes = [{"click": row, "without": text} for row, text in payloads.items() if text is not None]
             if changes:
                 connection.execute(change, changes)
         yield len(changes)

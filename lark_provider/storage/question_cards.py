@@ -90,16 +90,18 @@ class QuestionCards:
             is_free = sa.or_(cards.next_at.is_(None), cards.next_at <= now)
             query = sa.select(cards.key, cards.next_at, cards.reason).where(is_work, is_free)
             query = query.order_by(cards.created_at).limit(most)
-            found = connection.execute(query.with_for_update(skip_locked=True)).all()
-            if not found:
+            rows = connection.execute(query.with_for_update(skip_locked=True)).all()
+            if not rows:
                 return []
             until = now + timedelta(seconds=LEASE_SECONDS)
-            mine = among(connection, cards.key, [row.key for row in found])
+            mine = among(connection, cards.key, [row.key for row in rows])
             # Once it was taken, a card that has waited may have been sent, as any other.
             reason = sa.case((cards.reason == QUIET, None), else_=cards.reason)
             connection.execute(hitl_cards.update().where(mine).values(next_at=until, reason=reason))
-            tried = {row.key for row in found if row.next_at is not None and row.reason != QUIET}
-            return [replace(one, is_tried=one.key in tried) for one in _read_claimed(connection, mine, now)]
+            tried = {row.key for row in rows if row.next_at is not None and row.reason != QUIET}
+            return [
+                replace(card, is_tried=card.key in tried) for card in _read_claimed(connection, mine, now)
+            ]
 
     def read(self, keys: Iterable[str]) -> list[ClaimedCard]:
         """Return cards with their questions; those that are not recorded are missing."""

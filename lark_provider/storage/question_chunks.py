@@ -129,16 +129,16 @@ class QuestionChunk:
     def _limits(self, connection: Connection) -> list[sa.ColumnElement[bool]]:
         """Return conditions that leave out clicks that count for no question; `Wait` decides the rest."""
         columns, waits = card_callbacks.c, self.waits.values()
-        found: list[sa.ColumnElement[bool]] = []
+        conditions: list[sa.ColumnElement[bool]] = []
         if self.kind.of_apps:
-            found.append(among(connection, columns.app_id, {wait.app_id for wait in waits}))
+            conditions.append(among(connection, columns.app_id, {wait.app_id for wait in waits}))
         if self.kind.of_people:
             people = {name for wait in waits for name in wait.operators}
             # Rows of version 0.1 have no operator, which is read from their payload.
-            found.append(
+            conditions.append(
                 sa.or_(columns.operator_id.is_(None), among(connection, columns.operator_id, people))
             )
-        return found
+        return conditions
 
     def answers(self, stored: Iterable[Stored]) -> dict[str, list[Stored]]:
         """Return the clicks that answer questions, by the question's id.
@@ -151,21 +151,21 @@ class QuestionChunk:
         """
         by_name = self._names()
         concerned: dict[str, list[Stored]] = defaultdict(list)
-        for one in stored:
-            names = {one.click.message_id, correlation_of(one.click)} - {None}
+        for stored_click in stored:
+            names = {stored_click.click.message_id, correlation_of(stored_click.click)} - {None}
             for wait in {wait.key: wait for name in names for wait in by_name.get(str(name), ())}.values():
-                if wait.counts(one.click):
-                    concerned[wait.key].append(one)
-        found: dict[str, list[Stored]] = {}
+                if wait.counts(stored_click.click):
+                    concerned[wait.key].append(stored_click)
+        answered: dict[str, list[Stored]] = {}
         for key, clicks in concerned.items():
             wait = self.waits[key]
             first = self._first_clicks.setdefault(key, {}) if wait.every else {}
-            for one in clicks:
-                name = one.click.message_id
-                if name not in first or one.id < first[name].id:
-                    first[name] = one
-            found |= decisions([wait], list(first.values()))
-        return found
+            for stored_click in clicks:
+                name = stored_click.click.message_id
+                if name not in first or stored_click.id < first[name].id:
+                    first[name] = stored_click
+            answered |= decisions([wait], list(first.values()))
+        return answered
 
     def _names(self) -> Mapping[str, list[Wait]]:
         if self._by_name is None:

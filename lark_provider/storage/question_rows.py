@@ -45,14 +45,14 @@ def readable(rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
         rows: Rows with a `ti_id`.
         read: Reads one.
     """
-    found: list[T] = []
+    contents: list[T] = []
     for row in rows:
         try:
-            found.append(read(row))
+            contents.append(read(row))
         except Exception:  # A row may be damaged in whatever way.
             if _logged.is_first(row.ti_id):
                 logger.exception("Question of Airflow is unreadable; left out", extra={"ti_id": row.ti_id})
-    return found
+    return contents
 
 
 def read_recorded(
@@ -72,15 +72,15 @@ def read_recorded(
     rows = hitl_questions.c
     query = sa.select(rows.ti_id, rows.content, rows.state, rows.outcome).where(condition)
     query = query.order_by(rows.parked_at if by is None else by, rows.ti_id)
-    found: dict[str, RecordedQuestion] = {}
+    questions: dict[str, RecordedQuestion] = {}
     seen = 0
     while True:
-        left = None if most is None else most - len(found)
+        left = None if most is None else most - len(questions)
         some = connection.execute(query.limit(left).offset(seen)).all()
-        found |= readable(some, lambda row: (row.ti_id, _question(row)))
+        questions |= readable(some, lambda row: (row.ti_id, _question(row)))
         seen += len(some)
-        if most is None or len(found) >= most or not some:
-            return found
+        if most is None or len(questions) >= most or not some:
+            return questions
 
 
 def _question(row: sa.Row[Any]) -> RecordedQuestion:

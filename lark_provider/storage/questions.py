@@ -50,19 +50,20 @@ class Questions:
         Returns:
             How many are new.
         """
-        ordered = sorted(questions, key=lambda one: one.task.ti_id)  # Sorted against deadlocks.
+        ordered = sorted(questions, key=lambda question: question.task.ti_id)  # Sorted against deadlocks.
         count = 0
         for start in range(0, len(ordered), _CHUNK):
             with transaction(migrate.ready_engine(self._url)) as connection:
                 now = read_clock(connection).now
                 rows = [
                     {
-                        "ti_id": one.task.ti_id, "dag_id": one.task.dag_id, "run_id": one.task.run_id,
-                        "task_id": one.task.task_id, "map_index": one.task.map_index, "team": team,
-                        "content": dump_question(one), "state": "held", "deadline": one.deadline,
-                        "parked_at": parked[one.task.ti_id], "created_at": now, "updated_at": now,
+                        "ti_id": question.task.ti_id, "dag_id": question.task.dag_id,
+                        "run_id": question.task.run_id, "task_id": question.task.task_id,
+                        "map_index": question.task.map_index, "team": team,
+                        "content": dump_question(question), "state": "held", "deadline": question.deadline,
+                        "parked_at": parked[question.task.ti_id], "created_at": now, "updated_at": now,
                     }
-                    for one in ordered[start : start + _CHUNK]
+                    for question in ordered[start : start + _CHUNK]
                 ]  # fmt: skip
                 added = insert(connection, hitl_questions).on_conflict_do_nothing()
                 count += len(
@@ -86,20 +87,20 @@ class Questions:
         """
         rows, cards = hitl_questions.c, hitl_cards.c
         held = []
-        for one in sorted(questions, key=lambda one: one.task.ti_id):
+        for question in sorted(questions, key=lambda entry: entry.task.ti_id):
             with transaction(migrate.ready_engine(self._url)) as connection:
                 now = read_clock(connection).now
                 is_shown = sa.exists().where(cards.ti_id == rows.ti_id, cards.state.in_(("due", "sent")))
                 changed = connection.execute(
                     hitl_questions.update()
-                    .where(rows.ti_id == one.task.ti_id, rows.state == "over", ~is_shown)
+                    .where(rows.ti_id == question.task.ti_id, rows.state == "over", ~is_shown)
                     .values(
-                        state="held", outcome=None, content=dump_question(one), deadline=one.deadline,
-                        parked_at=parked, created_at=now, updated_at=now,
+                        state="held", outcome=None, content=dump_question(question),
+                        deadline=question.deadline, parked_at=parked, created_at=now, updated_at=now,
                     )
                 )  # fmt: skip
                 if changed.rowcount:
-                    held.append(one.task.ti_id)
+                    held.append(question.task.ti_id)
         return held
 
     def known_states(self, ti_ids: Iterable[str]) -> dict[str, str]:
@@ -131,8 +132,8 @@ class Questions:
         rows = hitl_questions.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = sa.select(rows.ti_id, rows.dag_id, rows.run_id, rows.task_id, rows.map_index)
-            found = connection.execute(query.where(among(connection, rows.ti_id, ti_ids)))
-            return {row.ti_id: TaskInstance(*row) for row in found}
+            result = connection.execute(query.where(among(connection, rows.ti_id, ti_ids)))
+            return {row.ti_id: TaskInstance(*row) for row in result}
 
     def list_held(self, parked_before: datetime, most: int = _CHUNK) -> dict[str, RecordedQuestion]:
         """Return held questions whose task was parked before a time, oldest first.
@@ -250,8 +251,12 @@ class Questions:
         rows = hitl_questions.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             since = read_clock(connection).now - timedelta(seconds=seconds)
-            found = read_recorded(connection, sa.and_(rows.state == "over", rows.updated_at >= since))
-        return {ti_id: one for ti_id, one in found.items() if one.end and one.end.kind == "answered"}
+            questions = read_recorded(connection, sa.and_(rows.state == "over", rows.updated_at >= since))
+        return {
+            ti_id: question
+            for ti_id, question in questions.items()
+            if question.end and question.end.kind == "answered"
+        }
 
     def count_by_state(self) -> dict[str, int]:
         """Return how many questions are held and open."""
@@ -262,8 +267,8 @@ class Questions:
                 .where(rows.state.in_(("held", "open")))
                 .group_by(rows.state)
             )
-            found = {row.state: int(row.amount) for row in connection.execute(query)}
-        return {"held": 0, "open": 0} | found
+            counts = {row.state: int(row.amount) for row in connection.execute(query)}
+        return {"held": 0, "open": 0} | counts
 
 
 def _is_earlier() -> sa.ColumnElement[bool]:

@@ -122,17 +122,19 @@ class RecordCursors:
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             values = [
-                {"cursor_key": self._key, "record_id": record_id, "updated_at": now, **asdict(one)}
-                for record_id, one in sorted(found.items())
+                {"cursor_key": self._key, "record_id": record_id, "updated_at": now, **asdict(record)}
+                for record_id, record in sorted(found.items())
             ]
             for start in range(0, len(values), _ROWS):
                 added = insert(connection, seen_records).values(values[start : start + _ROWS])
-                given = added.excluded
+                excluded = added.excluded
                 largest = {
-                    column.name: sa.case((given[column.name] > column, given[column.name]), else_=column)
+                    column.name: sa.case(
+                        (excluded[column.name] > column, excluded[column.name]), else_=column
+                    )
                     for column in (rows.modified_ms, rows.scanned_ms)
                 }
-                changed = {**largest, "is_deleted": given.is_deleted, "updated_at": given.updated_at}
+                changed = {**largest, "is_deleted": excluded.is_deleted, "updated_at": excluded.updated_at}
                 connection.execute(
                     added.on_conflict_do_update(
                         index_elements=[rows.cursor_key, rows.record_id], set_=changed

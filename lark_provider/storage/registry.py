@@ -80,8 +80,8 @@ def find(url: URL, named: str | None) -> Row[Any]:
 
 def row_of(connection: Connection, app_id: str, *, locked: bool = False) -> Row[Any] | None:
     """Return the row of an app, or None; `locked` keeps others from changing it in this transaction."""
-    found = sa.select(applications).where(applications.c.app_id == app_id)
-    return connection.execute(found.with_for_update() if locked else found).one_or_none()
+    query = sa.select(applications).where(applications.c.app_id == app_id)
+    return connection.execute(query.with_for_update() if locked else query).one_or_none()
 
 
 def unknown(app_id: str | None, url: URL) -> ConfigurationError:
@@ -99,4 +99,4 @@ def application_of(row: Row[Any]) -> Application:
     Args:
         row: A whole row of the table.
     """
-    return Application(**{one.name: getattr(row, one.name) for one in fields(Application)})
+    return Application(**{field.name: getattr(row, field.name) for field in fields(Application)})

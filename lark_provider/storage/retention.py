@@ -84,46 +84,46 @@ class Retention:
     def __post_init__(self) -> None:
         """Reject periods that would break running waits, and bound those that a datetime cannot hold."""
         for name in names():
-            given = getattr(self, name)
-            if given is None:
+            period = getattr(self, name)
+            if period is None:
                 continue
             shortest = _SHORTEST.get(name, timedelta())
-            if given < shortest:
+            if period < shortest:
                 least = periods.format_period(shortest)
                 raise ConfigurationError(
-                    f"The retention of {name} must be at least {least}, got {given}. Next: set "
+                    f"The retention of {name} must be at least {least}, got {period}. Next: set "
                     f"{PREFIX}{name.upper()}, or what was passed instead, to {least} or more."
                 )
-            object.__setattr__(self, name, min(given, _LONGEST))
+            object.__setattr__(self, name, min(period, _LONGEST))
 
     @classmethod
     def from_environment(
-        cls, environ: Mapping[str, str] = ENVIRONMENT, **given: timedelta | None
+        cls, environ: Mapping[str, str] = ENVIRONMENT, **overrides: timedelta | None
     ) -> Retention:
         """Read `LARK_RETENTION_TOKENS` and so on: `90m`, `12h`, `7d`; an empty one counts as not set.
 
         Args:
             environ: The environment.
-            given: Periods that win over it, by the attributes' names; None for those that do not.
+            overrides: Periods that win over it, by the attributes' names; None for those that do not.
 
         Raises:
             ConfigurationError: A variable is not a period, or a period is shorter than is safe.
         """
-        found = {name: period for name, period in given.items() if period is not None}
+        settings = {name: period for name, period in overrides.items() if period is not None}
         for name in names():
             variable = f"{PREFIX}{name.upper()}"
             text = environ.get(variable, "").strip()
-            if not text or name in found:
+            if not text or name in settings:
                 continue
             try:
-                found[name] = periods.parse(text)
+                settings[name] = periods.parse(text)
             except ValueError:
                 raise ConfigurationError(
                     f"{variable} must be a period, got {text!r}. Next: set it to one such as 90m, 12h or 7d."
                 ) from None
-        return cls(**found)
+        return cls(**settings)
 
 
 def names() -> list[str]:
     """Return the names of all periods."""
-    return [one.name for one in fields(Retention)]
+    return [field.name for field in fields(Retention)]

@@ -16,7 +16,7 @@ GUIDE_INDEXES = ("idx_tokens_app_id", "idx_tokens_expires_at")
 """Indexes that the deployment guide tells its readers to create; comparisons of the schema ignore them."""
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcTimestamp(TypeDecorator[datetime]):
     """A point in time, always with its zone: UTC. SQLite, which knows no zones, keeps UTC."""
 
     impl = DateTime(timezone=True)
@@ -47,4 +47,4 @@ metadata = MetaData(
 
 def moment(name: str, **options: Any) -> Column[datetime]:
     """Return a column for a point in time that is always known."""
-    return Column(name, Moment(), nullable=False, **options)
+    return Column(name, UtcTimestamp(), nullable=False, **options)

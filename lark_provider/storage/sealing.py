@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection, Row
 
 from lark_provider import config
 from lark_provider.protocol.errors import ConfigurationError
-from lark_provider.storage.crypto import Keys
+from lark_provider.storage.crypto import EncryptionKeys
 from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.tables import applications
 from lark_provider.support.secret import Secret
@@ -88,7 +88,7 @@ def _previous(
     return tuple(alive[:_MOST_PREVIOUS])
 
 
-def columns(secrets: AppSecrets, app_id: str, base_url: str, keys: Keys) -> dict[str, str | None]:
+def columns(secrets: AppSecrets, app_id: str, base_url: str, keys: EncryptionKeys) -> dict[str, str | None]:
     """Encrypt secrets for a row: the seal, and what version 0.1 reads.
 
     Args:
@@ -114,7 +114,7 @@ def columns(secrets: AppSecrets, app_id: str, base_url: str, keys: Keys) -> dict
     }
 
 
-def open_secrets(row: Row[Any], keys: Keys) -> AppSecrets:
+def open_secrets(row: Row[Any], keys: EncryptionKeys) -> AppSecrets:
     """Decrypt the secrets of a row; only its seal is read.
 
     Args:
@@ -146,7 +146,7 @@ def open_secrets(row: Row[Any], keys: Keys) -> AppSecrets:
 
 
 def seal_all(
-    connection: Connection, keys: Keys | None = None, *, again: bool = False, unmarked: bool = True
+    connection: Connection, keys: EncryptionKeys | None = None, *, again: bool = False, unmarked: bool = True
 ) -> Sequence[Row[Any]]:
     """Seal the rows that have no seal, all in the caller's transaction.
 
@@ -168,7 +168,7 @@ def seal_all(
     rows = connection.execute(wanted if again else wanted.where(applications.c.sealed.is_(None))).all()
     if not rows:
         return rows
-    keys = keys or Keys.from_environment()
+    keys = keys or EncryptionKeys.from_environment()
     for row in rows:
         secrets = open_secrets(row, keys) if row.sealed is not None else _of_version_0_1(row, keys, unmarked)
         connection.execute(
@@ -179,7 +179,7 @@ def seal_all(
     return rows
 
 
-def _of_version_0_1(row: Row[Any], keys: Keys, unmarked: bool) -> AppSecrets:
+def _of_version_0_1(row: Row[Any], keys: EncryptionKeys, unmarked: bool) -> AppSecrets:
     try:
         if row.base_url:
             config.base_url(row.base_url)

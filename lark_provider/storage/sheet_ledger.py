@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict
-from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.redact import mask_addresses
 from lark_provider.protocol.sheet_ledger import RecordedSegment, Reservation, Segment, TableWrite
 from lark_provider.protocol.tokens import App
@@ -64,7 +64,7 @@ class SheetLedger:
                 app_id=self._app.app_id,
                 name=mask_addresses(key),
                 target=target,
-                state=State.PENDING,
+                state=LedgerState.PENDING,
                 detail=text,
                 created_at=now,
                 updated_at=now,
@@ -73,10 +73,10 @@ class SheetLedger:
             row = connection.execute(
                 sa.select(rows.state, rows.detail).where(rows.id == identity).with_for_update()
             ).one()
-            state, recorded = State(row.state), row.detail
-            if state is State.DONE and not keeps:
+            state, recorded = LedgerState(row.state), row.detail
+            if state is LedgerState.DONE and not keeps:
                 connection.execute(ledger_chunks.delete().where(chunks.ledger_id == identity))
-                state, recorded = State.PENDING, text
+                state, recorded = LedgerState.PENDING, text
                 _touch(connection, identity, now, state=state, detail=text)
             count = connection.execute(
                 sa.select(sa.func.count()).select_from(ledger_chunks).where(chunks.ledger_id == identity)
@@ -106,9 +106,9 @@ class SheetLedger:
             lease = self._claim(connection, clock, claimant)
             if isinstance(lease, LeaseConflict):
                 return Reservation(lease)
-            found = _find(connection, write, segment.number)
-            if found is not None:
-                return Reservation(lease, found)
+            recorded = _find(connection, write, segment.number)
+            if recorded is not None:
+                return Reservation(lease, recorded)
             placed = _below_reserved(connection, write, segment) if is_disjoint else segment
             connection.execute(
                 ledger_chunks.insert().values(
@@ -116,7 +116,7 @@ class SheetLedger:
                 )
             )
             _touch(connection, write, clock.now)
-            return Reservation(lease, RecordedSegment(placed, State.PENDING, 0.0), is_new=True)
+            return Reservation(lease, RecordedSegment(placed, LedgerState.PENDING, 0.0), is_new=True)
 
     def move(self, write: str, claimant: Claimant, segment: Segment, *, is_disjoint: bool) -> Reservation:
         """Record a pending segment again: with other rows, other cells, or sent once more.
@@ -136,7 +136,7 @@ class SheetLedger:
             placed = _below_reserved(connection, write, segment) if is_disjoint else segment
             change = ledger_chunks.update().where(rows.ledger_id == write, rows.number == placed.number)
             if is_disjoint:  # else it is written again, whatever is there
-                change = change.where(rows.state != State.DONE)
+                change = change.where(rows.state != LedgerState.DONE)
             changed = connection.execute(
                 change.values(sends=rows.sends + 1, **_values(placed, claimant, clock.now))
             )
@@ -167,9 +167,9 @@ class SheetLedger:
                 _record_done(connection, write, done, now)
             # Those beyond the end of a source that has become shorter were blanked, and reserve nothing.
             connection.execute(
-                ledger_chunks.delete().where(rows.ledger_id == write, rows.state != State.DONE)
+                ledger_chunks.delete().where(rows.ledger_id == write, rows.state != LedgerState.DONE)
             )
-            _touch(connection, write, now, state=State.DONE)
+            _touch(connection, write, now, state=LedgerState.DONE)
 
     def segments(self, write: str, after: int, count: int) -> Sequence[RecordedSegment]:
         """Return segments in the order of their numbers.
@@ -181,13 +181,13 @@ class SheetLedger:
         """
         rows = ledger_chunks.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            found = connection.execute(
+            result_rows = connection.execute(
                 sa.select(ledger_chunks, statements.clock(connection))
                 .where(rows.ledger_id == write, rows.number > after)
                 .order_by(rows.number)
                 .limit(count)
             ).all()
-        return [_read(row) for row in found]
+        return [_read(row) for row in result_rows]
 
     def has_twin(self, write: str, digest: str, first: int, last: int) -> bool:
         """Return whether another table of the same worksheet has a segment of the same content in some rows.
@@ -206,7 +206,7 @@ class SheetLedger:
             .where(rows.kind == KIND, rows.target == target, rows.id != write, chunks.content == digest)
         )
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            places = [(_row_of(one.fields), one.row_count) for one in connection.execute(twins)]
+            places = [(_row_of(twin.fields), twin.row_count) for twin in connection.execute(twins)]
         return any(row <= last and row + count > first for row, count in places)
 
     def _claim(self, connection: Connection, clock: Clock, claimant: Claimant) -> Lease | LeaseConflict:
@@ -221,16 +221,16 @@ def _below_reserved(connection: Connection, write: str, segment: Segment) -> Seg
         sa.select(chunks.fields, chunks.row_count)
         .join(ledger, rows.id == chunks.ledger_id)
         .where(rows.kind == KIND, rows.target == target, rows.id != write)
-        .where(rows.state == State.PENDING, chunks.state == State.PENDING)
+        .where(rows.state == LedgerState.PENDING, chunks.state == LedgerState.PENDING)
     )
-    ends = [_row_of(one.fields) + one.row_count for one in connection.execute(others)]
+    ends = [_row_of(other.fields) + other.row_count for other in connection.execute(others)]
     row = max([segment.row, *ends])
     return Segment(segment.number, segment.first, segment.row_count, segment.digest, segment.sums, row)
 
 
 def _values(segment: Segment, claimant: Claimant, now: datetime) -> dict[str, Any]:
     return {
-        "state": State.PENDING,
+        "state": LedgerState.PENDING,
         "first_row": segment.first,
         "row_count": segment.row_count,
         "content": segment.digest,
@@ -255,7 +255,7 @@ def _read(row: sa.Row[Any]) -> RecordedSegment:
     segment = Segment(
         row.number, row.first_row, row.row_count, row.content, bytes(row.row_sums), _row_of(row.fields)
     )
-    return RecordedSegment(segment, State(row.state), (row.clock - row.updated_at).total_seconds())
+    return RecordedSegment(segment, LedgerState(row.state), (row.clock - row.updated_at).total_seconds())
 
 
 def _row_of(fields: str) -> int:
@@ -267,7 +267,7 @@ def _record_done(connection: Connection, write: str, number: int, now: datetime)
     connection.execute(
         ledger_chunks.update()
         .where(rows.ledger_id == write, rows.number == number)
-        .values(state=State.DONE.value, updated_at=now)
+        .values(state=LedgerState.DONE.value, updated_at=now)
     )
 
 

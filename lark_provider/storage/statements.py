@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from lark_provider.storage.tables import Moment
+from lark_provider.storage.tables import UtcTimestamp
 from lark_provider.storage.urls import SQLITE_DRIVER
 
 _SEPARATOR = "\n"
@@ -41,14 +41,14 @@ def among(connection: Connection, column: sa.Column[Any], values: Iterable[Any])
         column: The column; its type is that of the values.
         values: The values.
     """
-    given = sorted(set(values))
+    distinct = sorted(set(values))
     if connection.dialect.name == SQLITE_DRIVER:
-        each = sa.func.json_each(orjson.dumps(given).decode()).table_valued("value")
-        return column.in_(sa.select(each.c.value))
-    if all(isinstance(one, str) and _SEPARATOR not in one for one in given):
+        elements = sa.func.json_each(orjson.dumps(distinct).decode()).table_valued("value")
+        return column.in_(sa.select(elements.c.value))
+    if all(isinstance(value, str) and _SEPARATOR not in value for value in distinct):
         # The server parses one constant instead of a thousand, and splits it before it plans the query.
-        return column == sa.func.any(sa.func.string_to_array(_SEPARATOR.join(given) or None, _SEPARATOR))
-    return column == sa.func.any(sa.cast(given, sa.ARRAY(column.type)))
+        return column == sa.func.any(sa.func.string_to_array(_SEPARATOR.join(distinct) or None, _SEPARATOR))
+    return column == sa.func.any(sa.cast(distinct, sa.ARRAY(column.type)))
 
 
 def clock(connection: Connection) -> sa.ColumnElement[datetime]:
@@ -58,8 +58,8 @@ def clock(connection: Connection) -> sa.ColumnElement[datetime]:
         connection: Determines the dialect.
     """
     if connection.dialect.name == SQLITE_DRIVER:
-        return sa.literal(datetime.now(UTC), Moment()).label("clock")
-    return sa.func.clock_timestamp(type_=Moment()).label("clock")
+        return sa.literal(datetime.now(UTC), UtcTimestamp()).label("clock")
+    return sa.func.clock_timestamp(type_=UtcTimestamp()).label("clock")
 
 
 class Clock(NamedTuple):
@@ -86,4 +86,4 @@ def read_clock(connection: Connection) -> Clock:
     return Clock(began, connection.execute(_POSTGRES_CLOCK).scalar_one())
 
 
-_POSTGRES_CLOCK = sa.select(sa.func.clock_timestamp(type_=Moment()))
+_POSTGRES_CLOCK = sa.select(sa.func.clock_timestamp(type_=UtcTimestamp()))

@@ -54,7 +54,7 @@ def readable(rows: Iterable[sa.Row[Any]]) -> list[Stored]:
     Args:
         rows: Rows with `id`, `event_id` and `payload`.
     """
-    found: list[Stored] = []
+    stored: list[Stored] = []
     for row in rows:
         try:
             click = click_of(row.payload)
@@ -64,8 +64,8 @@ def readable(rows: Iterable[sa.Row[Any]]) -> list[Stored]:
                 extra = {"row": row.id, "event_id": row.event_id}
                 logger.exception("Stored click is unreadable; left out", extra=extra)
         else:
-            found.append(Stored(row.id, row.event_id, click))
-    return found
+            stored.append(Stored(row.id, row.event_id, click))
+    return stored
 
 
 def concerning(connection: Connection, waits: Collection[Wait]) -> sa.ColumnElement[bool]:
@@ -90,15 +90,17 @@ def decisions(waits: Iterable[Wait], stored: Sequence[Stored]) -> dict[str, list
         stored: Clicks that any of them may count, in any order; they count in that of their rows.
     """
     by_name = defaultdict[str | None, list[Stored]](list)
-    for one in stored:
-        by_name[one.click.message_id].append(one)
-        by_name[correlation_of(one.click)].append(one)
-    found: dict[str, list[Stored]] = {}
+    for stored_click in stored:
+        by_name[stored_click.click.message_id].append(stored_click)
+        by_name[correlation_of(stored_click.click)].append(stored_click)
+    answered: dict[str, list[Stored]] = {}
     for wait in waits:
         names = {*wait.message_ids, wait.correlation} - {None}
-        mine = sorted({one.id: one for name in names for one in by_name.get(name, ())}.items())
-        rows = {id(one.click): one for _, one in mine}
-        answer = wait.answer([one.click for _, one in mine])
+        mine = sorted(
+            {candidate.id: candidate for name in names for candidate in by_name.get(name, ())}.items()
+        )
+        rows = {id(candidate.click): candidate for _, candidate in mine}
+        answer = wait.answer([candidate.click for _, candidate in mine])
         if answer is not None:
-            found[wait.key] = [rows[id(click)] for click in answer]
-    return found
+            answered[wait.key] = [rows[id(click)] for click in answer]
+    return answered

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from lark_provider.protocol.errors import LarkError
-from lark_provider.protocol.sync_index import Difference, Kind, Known, Planned, ScannedRecord, Staged
+from lark_provider.protocol.sync_index import Difference, KnownRow, Planned, ScannedRecord, Staged, WriteKind
 
 _CACHE_KIB = 24 * 1024
 _AT_ONCE = 1000
@@ -120,19 +120,19 @@ class SqliteIndex:
         """Return the values of rows by key, without those that are rejected."""
         return {key: wire for key, wire in self._by_key("key, wire", keys) if wire is not None}
 
-    def look_up(self, keys: Sequence[str | None]) -> list[Known]:
+    def look_up(self, keys: Sequence[str | None]) -> list[KnownRow]:
         """Return what is known about the row of the source that has each key."""
         return self._by_key("row, shape, digest", keys)
 
     def _by_key(self, columns: str, keys: Sequence[str | None]) -> list[Any]:
         """Return columns of the row with each key, in the order of the keys; NULLs where there is none."""
-        found: list[Any] = []
+        rows: list[Any] = []
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             some = keys[start : start + _KEYS_AT_ONCE]
             # One text for nearly all queries, so that the statement is prepared once.
             padded = [*some, *[None] * (_KEYS_AT_ONCE - len(some))]
-            found += self._run(f"SELECT {columns} {_BY_KEY}", padded).fetchall()[: len(some)]
-        return found
+            rows += self._run(f"SELECT {columns} {_BY_KEY}", padded).fetchall()[: len(some)]
+        return rows
 
     def begin_scan(self) -> None:
         """Begin to count records; what was seen before stays until `end_scan`."""
@@ -144,8 +144,8 @@ class SqliteIndex:
     def see(self, records: Sequence[ScannedRecord]) -> None:
         """Add records of the table, or replace what was seen of them before."""
         if self._has_ids:
-            records = list({one[0]: one for one in records}.values())
-            self.forget([one[0] for one in records])
+            records = list({record[0]: record for record in records}.values())
+            self.forget([record[0] for record in records])
         self._run_many(
             f'INSERT INTO seen (record_id, key, row, "values", scan) VALUES (?, ?, ?, ?, {self._scan})',  # noqa: S608
             records,
@@ -184,7 +184,7 @@ class SqliteIndex:
 
     def forget(self, record_ids: Sequence[str]) -> None:
         """Forget records, since they do not exist any more."""
-        self._run_many("DELETE FROM seen WHERE record_id = ?", [(one,) for one in record_ids])
+        self._run_many("DELETE FROM seen WHERE record_id = ?", [(record_id,) for record_id in record_ids])
 
     def without_record(self, after_row: int, count: int) -> list[tuple[int, str]]:
         """Return row and key of the next rows for which no record was seen."""
@@ -207,21 +207,23 @@ class SqliteIndex:
             "SELECT row FROM seen WHERE row IS NOT NULL GROUP BY row HAVING COUNT(*) > 1 ORDER BY row"
         )
         for (row,) in rows:
-            found = self._run("SELECT record_id FROM seen WHERE row = ? ORDER BY record_id", (row,))
-            yield row, [record_id for (record_id,) in found]
+            cursor = self._run("SELECT record_id FROM seen WHERE row = ? ORDER BY record_id", (row,))
+            yield row, [record_id for (record_id,) in cursor]
 
     def leave_alone(self, record_ids: Sequence[str]) -> None:
         """Keep duplicates out of the plan."""
-        self._run_many("UPDATE seen SET duplicate = 1 WHERE record_id = ?", [(one,) for one in record_ids])
+        self._run_many(
+            "UPDATE seen SET duplicate = 1 WHERE record_id = ?", [(record_id,) for record_id in record_ids]
+        )
 
     def differences(self) -> Iterator[Difference]:
         """Return the records that differ from their row by digest."""
-        found = self._run(
+        cursor = self._run(
             'SELECT seen.record_id, seen.row, source.key, source.shape, seen."values", source.wire '  # noqa: S608
             f"FROM seen JOIN source ON source.row = seen.row WHERE {_DIFFERING} "
             "AND source.wire IS NOT NULL AND NOT seen.duplicate ORDER BY seen.row"
         )
-        return map(Difference._make, _fetch(found))
+        return map(Difference._make, _fetch(cursor))
 
     def plan_creates(self) -> int:
         """Plan a create for each row without a record; return how many."""
@@ -234,29 +236,29 @@ class SqliteIndex:
         """Add writes to the plan; their numbers are given by the index."""
         self._run_many(
             "INSERT INTO plan (kind, row, key, record_id, before, after) VALUES (?, ?, ?, ?, ?, ?)",
-            [one[1:] for one in writes],
+            [write[1:] for write in writes],
         )
 
     def missing(self, count: int) -> Iterator[list[tuple[str, str]]]:
         """Return record id and key of the records that are missing in the source, by batches."""
-        found = self._run(
+        cursor = self._run(
             "SELECT record_id, key FROM seen WHERE row IS NULL AND key <> '' AND \"values\" IS NULL"
         )
-        while some := found.fetchmany(count):
+        while some := cursor.fetchmany(count):
             yield some
 
-    def read_plan(self, kind: Kind | None = None) -> Iterator[Planned]:
+    def read_plan(self, kind: WriteKind | None = None) -> Iterator[Planned]:
         """Return the plan, or the writes of one kind, in order."""
         only, values = ("WHERE plan.kind = ? ", (kind,)) if kind else ("", ())
         return map(Planned._make, _fetch(self._run(f"{_PLANNED} {only}ORDER BY plan.number", values)))
 
-    def read_plan_after(self, kind: Kind, number: int, count: int) -> list[Planned]:
+    def read_plan_after(self, kind: WriteKind, number: int, count: int) -> list[Planned]:
         """Return the next writes of one kind."""
-        found = self._run(
+        cursor = self._run(
             f"{_PLANNED} WHERE plan.kind = ? AND plan.number > ? ORDER BY plan.number LIMIT ?",
             (kind, number, count),
         )
-        return [Planned._make(one) for one in found]
+        return [Planned._make(row) for row in cursor]
 
     def counts(self) -> dict[str, int]:
         """Return how many writes of each kind are planned."""
@@ -272,14 +274,14 @@ class SqliteIndex:
 
     def find_linked(self, field: str, keys: Sequence[str]) -> Mapping[str, str | None]:
         """Return ids of another table's records by key; None if several have it."""
-        found: dict[str, str | None] = {}
+        record_ids: dict[str, str | None] = {}
         for key in keys:
             row = self._run(
                 "SELECT record_id FROM linked WHERE field = ? AND key = ?", (field, key)
             ).fetchone()
             if row is not None:
-                found[key] = row[0]
-        return found
+                record_ids[key] = row[0]
+        return record_ids
 
     def close(self) -> None:
         """Delete the file."""

@@ -131,13 +131,13 @@ class TableLeases:
         """
         rows, key = table_leases.c, lease_key(self._base_url, table)
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            found = connection.execute(
+            row = connection.execute(
                 sa.select(rows.intent, rows.intent_at, statements.clock(connection)).where(rows.key == key)
             ).one_or_none()
-        if found is None or found.intent is None:
+        if row is None or row.intent is None:
             return None
-        age = (found.clock - found.intent_at).total_seconds()
-        return Intent(self._cipher.open(found.intent, (key,)), age)
+        age = (row.clock - row.intent_at).total_seconds()
+        return Intent(self._cipher.open(row.intent, (key,)), age)
 
     def clear_intent(self, claimant: Claimant) -> Lease | LeaseConflict:
         """Forget the intent, since it is settled, and renew the lease; nothing if it was lost.

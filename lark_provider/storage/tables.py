@@ -17,9 +17,17 @@ from sqlalchemy import (
 )
 
 from lark_provider.storage import bridge_tables, watch_tables
-from lark_provider.storage.schema import GUIDE_INDEXES, HEAD, VERSION_TABLE, Moment, metadata, moment
+from lark_provider.storage.schema import GUIDE_INDEXES, HEAD, VERSION_TABLE, UtcTimestamp, metadata, moment
 
-__all__ = ["GUIDE_INDEXES", "HEAD", "VERSION_TABLE", "Moment", "bridge_tables", "metadata", "watch_tables"]
+__all__ = [
+    "GUIDE_INDEXES",
+    "HEAD",
+    "VERSION_TABLE",
+    "UtcTimestamp",
+    "bridge_tables",
+    "metadata",
+    "watch_tables",
+]
 
 applications = Table(
     "applications",
@@ -116,7 +124,7 @@ waits = Table(
     Column("reason", String(32), comment="why it was closed"),
     Column("decided_by", Text, comment="JSON list of card_callbacks.id"),
     Column("successor", String(36), comment="the wait that took its place"),
-    Column("deadline", Moment()),
+    Column("deadline", UtcTimestamp()),
     moment("created_at"),
     moment("updated_at"),
     Index("ix_waits_state_deadline", "state", "deadline"),
@@ -151,7 +159,7 @@ ledger = Table(
     Column("content", String(64), comment="digest of what is sent"),
     Column("result", Text, comment="JSON: what was created"),
     Column("detail", Text, comment="JSON: how it is written"),
-    Column("sent_at", Moment()),
+    Column("sent_at", UtcTimestamp()),
     moment("created_at"),
     moment("updated_at", index=True),
 )
@@ -184,7 +192,7 @@ table_leases = Table(
     Column("holder", Text, nullable=False, comment="host, process and load, for people"),
     moment("until"),
     Column("intent", Text, comment="encrypted; what a sync is about to create"),
-    Column("intent_at", Moment()),
+    Column("intent_at", UtcTimestamp()),
 )
 
 pacing = Table(

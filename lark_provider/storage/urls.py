@@ -71,19 +71,19 @@ def parse(text: str, setting: str) -> URL:
     return url.set(database=_absolute(url.database))
 
 
-def database(given: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> URL:
+def database(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> URL:
     """Return the URL of the shared database: the argument, `LARK_DATABASE_URL`, then `POSTGRES_*`.
 
     Args:
-        given: A URL, as passed by the caller.
+        url: A URL, as passed by the caller.
         environ: The environment.
 
     Raises:
         ConfigurationError: Nothing is configured, or a part is invalid.
     """
-    given = Secret.of(given)
-    if given:
-        return parse(given, "database_url")
+    url = Secret.of(url)
+    if url:
+        return parse(url, "database_url")
     if text := Secret(environ.get("LARK_DATABASE_URL", "").strip()):
         return parse(text, "LARK_DATABASE_URL")
     if not config.has_database(None, environ):
@@ -115,28 +115,30 @@ def database(given: str | None = None, environ: Mapping[str, str] = ENVIRONMENT)
     )
 
 
-def registry(given: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> URL:
+def registry(location: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> URL:
     """Return the URL of the registry: the argument, `LARK_REGISTRY_PATH`, then `config/applications.db`.
 
     Args:
-        given: A path or a database URL, as passed by the caller.
+        location: A path or a database URL, as passed by the caller.
         environ: The environment.
 
     Raises:
         ConfigurationError: A URL is invalid.
     """
-    text = given or config.registry(environ)
+    text = location or config.registry(environ)
     if "://" in text:
-        text, setting = Secret(text), "registry" if given else config.REGISTRY_VARIABLE
-        given = None  # It holds the password in clear.
+        text, setting = Secret(text), "registry" if location else config.REGISTRY_VARIABLE
+        location = None  # It holds the password in clear.
         return parse(text, setting)
     return URL.create(SQLITE_DRIVER, database=_absolute(text))
 
 
 def _with_password(url: URL) -> URL:
     """Move a password among the parameters to where `display` hides it."""
-    found = url.query.get("password")
-    return url.set(password=found).difference_update_query(["password"]) if isinstance(found, str) else url
+    password = url.query.get("password")
+    return (
+        url.set(password=password).difference_update_query(["password"]) if isinstance(password, str) else url
+    )
 
 
 def _absolute(path: str) -> str:

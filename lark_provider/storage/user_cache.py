@@ -51,13 +51,13 @@ class UserCache:
         )
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             rows = connection.execute(wanted).all()
-        found: dict[str, CachedUser] = {}
+        users: dict[str, CachedUser] = {}
         for row in rows:
             data = self._cipher.open(row.data, (self._app, kind, row.lookup))
             if data is not None:  # A row that was damaged or moved is fetched from Lark again.
                 fetched_at, expires_at = row.fetched_at.timestamp(), row.expires_at.timestamp()
-                found[hashes[row.lookup]] = CachedUser(data, fetched_at, expires_at)
-        return found
+                users[hashes[row.lookup]] = CachedUser(data, fetched_at, expires_at)
+        return users
 
     def put(self, kind: str, users: Mapping[str, CachedUser]) -> None:
         """Store users, in one statement; entries that exist are replaced.

@@ -17,8 +17,8 @@ from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.questions import (
     Draft,
     Origin,
-    State,
     TaskQuestion,
+    WaitState,
     dump,
     load_origin,
     load_question,
@@ -45,24 +45,24 @@ def get(connection: Connection, wait_id: str) -> TaskQuestion | None:
     return None if row is None else question_of(row)
 
 
-def find_ended(connection: Connection, asked: Iterable[TaskQuestion]) -> dict[str, TaskQuestion]:
+def find_ended(connection: Connection, questions: Iterable[TaskQuestion]) -> dict[str, TaskQuestion]:
     """Return which of some questions are open no longer, as they are now.
 
     Args:
         connection: The database's.
-        asked: The questions, as they were read.
+        questions: The questions, as they were read.
     """
-    by_id = {one.id: one for one in asked}
+    by_id = {question.id: question for question in questions}
     query = sa.select(waits).where(among(connection, waits.c.id, by_id), waits.c.state != "open")
     rows = {row.id: row for row in connection.execute(query)}
-    found = {one.id: one for one in readable_questions(rows.values())}
+    ended = {question.id: question for question in readable_questions(rows.values())}
     # A row that was damaged meanwhile was read before: its waiter still learns that the question is over.
     damaged = {
         wait_id: replace(by_id[wait_id], state=row.state, reason=row.reason, successor=row.successor)
         for wait_id, row in rows.items()
-        if wait_id not in found
+        if wait_id not in ended
     }
-    return found | damaged
+    return ended | damaged
 
 
 def readable_questions(rows: Iterable[sa.Row[Any]]) -> list[TaskQuestion]:
@@ -71,16 +71,16 @@ def readable_questions(rows: Iterable[sa.Row[Any]]) -> list[TaskQuestion]:
     Args:
         rows: Whole rows of the table.
     """
-    found: list[TaskQuestion] = []
+    questions: list[TaskQuestion] = []
     for row in rows:
         try:
-            asked = question_of(row)
-            asked.wait()
+            question = question_of(row)
+            question.wait()
         except Exception:  # A damaged row, in whatever way, must not affect the others.
             logger.exception("Recorded question is unreadable; left out", extra={"wait": row.id})
         else:
-            found.append(asked)
-    return found
+            questions.append(question)
+    return questions
 
 
 def question_of(row: sa.Row[Any]) -> TaskQuestion:
@@ -99,7 +99,7 @@ def question_of(row: sa.Row[Any]) -> TaskQuestion:
             question=load_question(row.question),
             app_id=row.app_id,
             message_ids=tuple(orjson.loads(row.message_ids)),
-            state=cast("State", row.state),
+            state=cast("WaitState", row.state),
             reason=row.reason,
             decided_by=tuple(orjson.loads(row.decided_by or "[]")),
             successor=row.successor,
@@ -137,9 +137,9 @@ def insert(connection: Connection, draft: Draft) -> TaskQuestion:
         "created_at": now,
         "updated_at": now,
     }
-    asked = question_of(connection.execute(sa.insert(waits).values(values).returning(waits)).one())
-    asked.wait()  # Raises for a question that no click can answer.
-    return asked
+    question = question_of(connection.execute(sa.insert(waits).values(values).returning(waits)).one())
+    question.wait()  # Raises for a question that no click can answer.
+    return question
 
 
 def newest(connection: Connection, origin: Origin) -> tuple[TaskQuestion | None, list[str]]:
@@ -155,33 +155,33 @@ def newest(connection: Connection, origin: Origin) -> tuple[TaskQuestion | None,
     query = sa.select(waits).where(waits.c.origin_key == origin.key, waits.c.successor.is_(None))
     rows = connection.execute(query).all()
     readable = readable_questions(rows)
-    found = max(readable, key=lambda one: one.created_at, default=None)
+    latest = max(readable, key=lambda question: question.created_at, default=None)
     if (
-        found is not None
-        and found.origin.try_number > origin.try_number
-        and not origin.continues(found.origin)
+        latest is not None
+        and latest.origin.try_number > origin.try_number
+        and not origin.continues(latest.origin)
     ):
         raise ConfigurationError(
             f"Attempt {origin.try_number} of task {origin.task_id!r} was replaced by attempt "
-            f"{found.origin.try_number}, which has asked again. Next: nothing; the newer attempt goes on."
+            f"{latest.origin.try_number}, which has asked again. Next: nothing; the newer attempt goes on."
         )
-    return found, sorted({row.id for row in rows} - {one.id for one in readable})
+    return latest, sorted({row.id for row in rows} - {question.id for question in readable})
 
 
 def take_over(
-    connection: Connection, asked: TaskQuestion, origin: Origin, deadline: datetime | None
+    connection: Connection, question: TaskQuestion, origin: Origin, deadline: datetime | None
 ) -> TaskQuestion:
     """Record that a later attempt goes on with a question, and return it as it is now.
 
     Args:
         connection: A transaction.
-        asked: The question.
+        question: The question.
         origin: The attempt.
         deadline: Until when it keeps the question open.
     """
-    if origin.try_number > asked.origin.try_number:
-        change(connection, asked.id, origin=dump(origin), deadline=deadline)
-    return get(connection, asked.id) or asked
+    if origin.try_number > question.origin.try_number:
+        change(connection, question.id, origin=dump(origin), deadline=deadline)
+    return get(connection, question.id) or question
 
 
 def decide(connection: Connection, wait_id: str, clicks: Sequence[Stored]) -> bool:
@@ -192,7 +192,7 @@ def decide(connection: Connection, wait_id: str, clicks: Sequence[Stored]) -> bo
         wait_id: The question.
         clicks: What decides it.
     """
-    return change(connection, wait_id, state="decided", decided_by=dump([one.id for one in clicks]))
+    return change(connection, wait_id, state="decided", decided_by=dump([click.id for click in clicks]))
 
 
 def change(connection: Connection, wait_id: str, **values: Any) -> bool:

@@ -83,13 +83,13 @@ class Waits:
                 return QuestionClaim(
                     wait_rows.take_over(connection, newest, origin, draft.deadline), is_new=False
                 )
-            asked = wait_rows.insert(connection, draft)
+            question = wait_rows.insert(connection, draft)
             for wait_id in [*damaged, *([] if newest is None else [newest.id])]:
                 wait_rows.change(connection, wait_id, state="closed", reason="superseded")
-                statement = sa.update(waits).where(waits.c.id == wait_id).values(successor=asked.id)
+                statement = sa.update(waits).where(waits.c.id == wait_id).values(successor=question.id)
                 connection.execute(statement)
         replaced = newest if newest is not None and newest.state != "decided" else None
-        return QuestionClaim(asked, is_new=True, replaced=replaced)
+        return QuestionClaim(question, is_new=True, replaced=replaced)
 
     def record_sent(self, wait_id: str, message_id: str) -> TaskQuestion | None:
         """Add the message of the card, and return the question: it may have been closed meanwhile.
@@ -102,10 +102,10 @@ class Waits:
             StorageError: The row is damaged.
         """
         with transaction(migrate.ready_engine(self._url)) as connection:
-            asked = wait_rows.get(connection, wait_id)
-            if asked is None or message_id in asked.message_ids:
-                return asked
-            ids = dump((*asked.message_ids, message_id))
+            question = wait_rows.get(connection, wait_id)
+            if question is None or message_id in question.message_ids:
+                return question
+            ids = dump((*question.message_ids, message_id))
             statement = sa.update(waits).where(waits.c.id == wait_id)
             connection.execute(statement.values(message_ids=ids, updated_at=datetime.now(UTC)))
             return wait_rows.get(connection, wait_id)
@@ -131,7 +131,9 @@ class Waits:
             query = sa.select(waits).where(among(connection, waits.c.id, wait_ids)).order_by(waits.c.id)
             if after_writers and connection.dialect.name == "postgresql":
                 query = query.with_for_update(read=True)
-            return {one.id: one for one in wait_rows.readable_questions(connection.execute(query))}
+            return {
+                question.id: question for question in wait_rows.readable_questions(connection.execute(query))
+            }
 
     def list_overdue(self, app_id: str, before: datetime, most: int) -> list[TaskQuestion]:
         """Return open questions whose deadline is long over, oldest first.
@@ -150,24 +152,30 @@ class Waits:
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return wait_rows.readable_questions(connection.execute(query))
 
-    def settle(self, asked: Sequence[TaskQuestion]) -> dict[str, TaskQuestion]:
+    def settle(self, questions: Sequence[TaskQuestion]) -> dict[str, TaskQuestion]:
         """Decide what clicks have answered, and return the questions that are open no longer.
 
         Args:
-            asked: Open questions, as they were read. What they ask does not change, so they need not be read
-                again; only whether they are open does.
+            questions: Open questions, as they were read. What they ask does not change, so they need not be
+                read again; only whether they are open does.
 
         Returns:
             Decided and closed questions by their ids. A question that is still open is missing.
         """
-        if not asked:
+        if not questions:
             return {}
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            over = wait_rows.find_ended(connection, asked)
-            still = [one for one in asked if one.id not in over]
-            waiting = [one.wait() for one in still]
-            found = decisions(waiting, _clicks(connection, concerning(connection, waiting))) if still else {}
-        return over | self.decide(found, [one for one in still if one.id in found]) if found else over
+            over = wait_rows.find_ended(connection, questions)
+            still = [question for question in questions if question.id not in over]
+            waiting = [question.wait() for question in still]
+            answers = (
+                decisions(waiting, _clicks(connection, concerning(connection, waiting))) if still else {}
+            )
+        return (
+            over | self.decide(answers, [question for question in still if question.id in answers])
+            if answers
+            else over
+        )
 
     def exists(self, wait_id: str) -> bool:
         """Return whether a question is recorded, even if its row is damaged.
@@ -179,13 +187,13 @@ class Waits:
             return not missing(connection, [wait_id])
 
     def decide(
-        self, answers: Mapping[str, Sequence[Stored]], asked: Iterable[TaskQuestion]
+        self, answers: Mapping[str, Sequence[Stored]], questions: Iterable[TaskQuestion]
     ) -> dict[str, TaskQuestion]:
         """Decide questions that are still open, and return those of some that are open no longer.
 
         Args:
             answers: Clicks by the question's id.
-            asked: The questions to return, as they were read.
+            questions: The questions to return, as they were read.
         """
         decided: list[Sequence[Stored]] = []
         with transaction(migrate.ready_engine(self._url), reading=not answers) as connection:
@@ -193,7 +201,7 @@ class Waits:
             for wait_id, clicks in sorted(answers.items()):
                 if wait_rows.decide(connection, wait_id, clicks):
                     decided.append(clicks)
-            over = wait_rows.find_ended(connection, asked)
+            over = wait_rows.find_ended(connection, questions)
         _measure(decided)
         return over
 
@@ -206,35 +214,38 @@ class Waits:
         is_open = waits.c.state == "open"
         late = sa.func.count().filter(waits.c.deadline < datetime.now(UTC) - overdue)
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            found = connection.execute(
+            counts = connection.execute(
                 sa.select(sa.func.count(), late).select_from(waits).where(is_open)
             ).one()
-        return int(found[0]), int(found[1])
+        return int(counts[0]), int(counts[1])
 
-    def read_clicks(self, asked: TaskQuestion) -> list[CardClick]:
+    def read_clicks(self, question: TaskQuestion) -> list[CardClick]:
         """Return the clicks that decided a question, in the order of its messages.
 
         Args:
-            asked: The question; it is decided.
+            question: The question; it is decided.
 
         Returns:
             The clicks; none of those that were deleted meanwhile.
         """
-        return self.read_decisions([asked])[asked.id]
+        return self.read_decisions([question])[question.id]
 
-    def read_decisions(self, asked: Sequence[TaskQuestion]) -> dict[str, list[CardClick]]:
+    def read_decisions(self, questions: Sequence[TaskQuestion]) -> dict[str, list[CardClick]]:
         """Return the clicks that decided several questions, by the questions' ids; see `clicks`.
 
         Args:
-            asked: The questions.
+            questions: The questions.
         """
-        ids = {row_id for one in asked for row_id in one.decided_by}
+        ids = {row_id for question in questions for row_id in question.decided_by}
         by_id: dict[int, CardClick] = {}
         if ids:
             with transaction(migrate.ready_engine(self._url), reading=True) as connection:
                 stored = _clicks(connection, among(connection, card_callbacks.c.id, ids))
-                by_id = {one.id: one.click for one in stored}
-        return {one.id: [by_id[row_id] for row_id in one.decided_by if row_id in by_id] for one in asked}
+                by_id = {stored_click.id: stored_click.click for stored_click in stored}
+        return {
+            question.id: [by_id[row_id] for row_id in question.decided_by if row_id in by_id]
+            for question in questions
+        }
 
     def close(self, wait_id: str, reason: Reason) -> TaskQuestion | None:
         """Close a question if it is open, and return its state; None if it does not exist or is damaged.
@@ -251,18 +262,18 @@ class Waits:
             row = connection.execute(query).one_or_none()
             if row is None:
                 return None
-            asked = next(iter(wait_rows.readable_questions([row])), None)
+            question = next(iter(wait_rows.readable_questions([row])), None)
             if row.state != "open":
-                return asked
+                return question
             answer: list[Stored] | None = None
-            if asked is not None and reason in {"expired", "failed"}:
-                wait = asked.wait()
+            if question is not None and reason in {"expired", "failed"}:
+                wait = question.wait()
                 answer = decisions([wait], _clicks(connection, concerning(connection, [wait]))).get(wait.key)
             if answer is None:
                 wait_rows.change(connection, wait_id, state="closed", reason=reason)
             else:
                 wait_rows.decide(connection, wait_id, answer)
-            result = None if asked is None else wait_rows.get(connection, wait_id)
+            result = None if question is None else wait_rows.get(connection, wait_id)
         _measure([] if answer is None else [answer])
         return result
 
@@ -285,7 +296,7 @@ def _measure(decided: Iterable[Sequence[Stored]]) -> None:
         return
     now = datetime.now(UTC)
     for clicks in decided:
-        last = max(one.click.created_at for one in clicks)
+        last = max(stored.click.created_at for stored in clicks)
         measured.DECISIONS.add(clicks[0].click.app_id)
         measured.DECISION_SECONDS.observe(max(0.0, (now - last).total_seconds()))
 

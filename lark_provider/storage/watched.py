@@ -127,5 +127,5 @@ class WatchedConnection(connection):
         if self.closed:
             raise psycopg2.InterfaceError("connection already closed")
         if self.get_transaction_status() != TRANSACTION_STATUS_IDLE:
-            with self.cursor() as one:
-                one.execute(statement)
+            with self.cursor() as sql_cursor:
+                sql_cursor.execute(statement)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def known_members(given: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
+def known_members(members: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
     """Return the members that a dataclass has, without those that a newer version added.
 
     Args:
-        given: A JSON object.
+        members: A JSON object.
         kind: The dataclass.
     """
-    return {name: value for name, value in given.items() if name in kind.__dataclass_fields__}
+    return {name: value for name, value in members.items() if name in kind.__dataclass_fields__}

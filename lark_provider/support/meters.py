@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-Kind: TypeAlias = Literal["counter", "gauge", "histogram"]
+MeterKind: TypeAlias = Literal["counter", "gauge", "histogram"]
 
 
 class MetricSink(Protocol):
@@ -43,7 +43,7 @@ def add_sink(sink: MetricSink) -> None:
 def remove_sink(sink: MetricSink) -> None:
     """Send no more values to a sink."""
     global sinks  # noqa: PLW0603 - likewise
-    sinks = tuple(one for one in sinks if one is not sink)
+    sinks = tuple(other for other in sinks if other is not sink)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,13 @@ def parse(text: str) -> timedelta:
         ValueError: The text is not a period.
     """
     text = text.strip()
-    found = _AGE.fullmatch("0s" if text == "0" else text)
-    if found is None:
+    match = _AGE.fullmatch("0s" if text == "0" else text)
+    if match is None:
         raise ValueError(
             f"a period must be a whole number and s, m, h or d, got {text!r}. Next: write it as 90m, 12h or "
             "7d."
         )
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def format_period(age: timedelta) -> str:

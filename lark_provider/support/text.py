@@ -25,8 +25,8 @@ def sendable(value: Any) -> Any:
     if isinstance(value, str):
         return whole(value)
     if isinstance(value, Mapping):
-        return {name: sendable(one) for name, one in value.items()}
-    return [sendable(one) for one in value] if isinstance(value, list | tuple) else value
+        return {name: sendable(part) for name, part in value.items()}
+    return [sendable(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def shorten(text: str, limit: int, left_out: str) -> str:

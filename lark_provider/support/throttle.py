@@ -61,11 +61,11 @@ class Throttle:
                 self._forget(now)
                 if len(self._kinds) >= self._most:
                     kind = ("overflow", overflow)
-            found = self._kinds.get(kind)
-            if found is not None and now < found.due:
-                found.suppressed, found.log = found.suppressed + 1, log
+            state = self._kinds.get(kind)
+            if state is not None and now < state.due:
+                state.suppressed, state.log = state.suppressed + 1, log
                 return
-            suppressed = 0 if found is None else found.suppressed
+            suppressed = 0 if state is None else state.suppressed
             self._kinds[kind] = _Kind(now + self._seconds)
         log(suppressed)
 
@@ -78,10 +78,10 @@ class Throttle:
         now = self._clock()
         with self._lock:
             late = []
-            for found in self._kinds.values():
-                if found.log is not None and (everything or now >= found.due):
-                    late.append((found.log, found.suppressed))
-                    found.due, found.suppressed, found.log = now + self._seconds, 0, None
+            for state in self._kinds.values():
+                if state.log is not None and (everything or now >= state.due):
+                    late.append((state.log, state.suppressed))
+                    state.due, state.suppressed, state.log = now + self._seconds, 0, None
             self._forget(now)
         for log, suppressed in late:
             log(suppressed - 1)
@@ -102,6 +102,6 @@ class Throttle:
 
     def _forget(self, now: float) -> None:
         """Drop kinds that have nothing left to say."""
-        for kind, found in list(self._kinds.items()):
-            if now >= found.due and found.log is None:
+        for kind, state in list(self._kinds.items()):
+            if now >= state.due and state.log is None:
                 del self._kinds[kind]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import lark_errors
 from lark_provider.operators.tables import TableOperator
-from lark_provider.transfers.copying import CopyOperator, Mode, SqlColumn
+from lark_provider.transfers.copying import CopyMode, CopyOperator, SqlColumn
 from lark_provider.transfers.values import to_sql
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
         sql_table: str,
         sql_conn_id: str,
         columns: Mapping[str, str] | Sequence[str] | None = None,
-        mode: Mode = "replace",
+        mode: CopyMode = "replace",
         key_fields: str | Sequence[str] = (),
         batch_id_column: str | None = None,
         batch_id: str = "{{ run_id }}",
@@ -123,8 +123,8 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
 
         from lark_provider.transfers import lineage
 
-        found = lineage.written_table(self.sql_table, self.sql_conn_id, self.hook_params)
-        return OperatorLineage(inputs=[self._dataset()], outputs=found)
+        outputs = lineage.written_table(self.sql_table, self.sql_conn_id, self.hook_params)
+        return OperatorLineage(inputs=[self._dataset()], outputs=outputs)
 
     def _empty_source(self, deleted: int) -> InvalidRequestError:
         return InvalidRequestError(
@@ -167,13 +167,13 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
 
     def _rows(self, columns: Sequence[SqlColumn]) -> Iterator[tuple[Any, ...]]:
         fields = [column.field for column in columns if column.field]
-        found = self.hook.client.clouddoc.bitable.search_records(
+        records = self.hook.client.clouddoc.bitable.search_records(
             self.base,
             self.table_id,
             filter=self.filter,
             field_names=fields,
             view_id=self.view_id,
         )
-        for record in found:
+        for record in records:
             cells = {**record["fields"], "": record["record_id"]}
             yield tuple(column.convert(cells.get(column.field)) for column in columns)

@@ -18,7 +18,7 @@ from lark_provider.transfers.database import sql_hook
 if TYPE_CHECKING:
     from lark_provider.transfers.target import SqlTarget
 
-Mode: TypeAlias = Literal["replace", "merge", "append"]
+CopyMode: TypeAlias = Literal["replace", "merge", "append"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
         sql_table: str,
         sql_conn_id: str,
         columns: Mapping[str, str] | Sequence[str] | None = None,
-        mode: Mode = "replace",
+        mode: CopyMode = "replace",
         key_fields: str | Sequence[str] = (),
         key_column: str | None = None,
         batch_id_column: str | None = None,
@@ -67,8 +67,8 @@ class CopyOperator(ProgressMixin, LarkOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if mode not in get_args(Mode):
-            raise unknown_choice("mode", mode, get_args(Mode))
+        if mode not in get_args(CopyMode):
+            raise unknown_choice("mode", mode, get_args(CopyMode))
         if (mode == "append") != bool(batch_id_column):
             raise InvalidRequestError(
                 f"batch_id_column must be given with mode='append' and only then, got {batch_id_column!r} "
@@ -150,8 +150,8 @@ class CopyOperator(ProgressMixin, LarkOperator):
         rows = self.progress.reading(self._rows(columns))
         while chunk := list(itertools.islice(rows, self.chunk_size)):
             _check_keys(self.row_name, chunk, [names.index(key) for key in keys], keys, count + 1, seen)
-            found = [(*row, *batch.values()) for row in chunk]
-            target.insert([*names, *batch], found, keys=keys)
+            batched_rows = [(*row, *batch.values()) for row in chunk]
+            target.insert([*names, *batch], batched_rows, keys=keys)
             count += len(chunk)
             self.progress.check()
         if self.mode == "replace" and not count and deleted and not self.allow_empty_table:
@@ -170,8 +170,8 @@ class CopyOperator(ProgressMixin, LarkOperator):
         if isinstance(self.columns, Mapping):
             wanted = dict(self.columns)
         else:
-            given = [self.columns] if isinstance(self.columns, str) else self.columns
-            wanted = {name: name for name in (available if given is None else given)}
+            fields = [self.columns] if isinstance(self.columns, str) else self.columns
+            wanted = {name: name for name in (available if fields is None else fields)}
         for name in wanted:
             if name not in available:
                 raise self._unknown(name, ", ".join(map(repr, available)))
@@ -193,8 +193,8 @@ class CopyOperator(ProgressMixin, LarkOperator):
         Raises:
             InvalidRequestError: The SQL table has no such column, or two fields have the same one.
         """
-        found = {field: target.column(name) for field, name in wanted.items()}
-        missing = [repr(wanted[field]) for field, name in found.items() if name is None]
+        column_names = {field: target.column(name) for field, name in wanted.items()}
+        missing = [repr(wanted[field]) for field, name in column_names.items() if name is None]
         if missing:
             raise InvalidRequestError(
                 f"{self.sql_table} has no column {', '.join(missing)}; it has "
@@ -202,9 +202,11 @@ class CopyOperator(ProgressMixin, LarkOperator):
                 "columns in columns=."
             )
         columns = [
-            SqlColumn(field, name, convert(field, name)) for field, name in found.items() if name is not None
+            SqlColumn(field, name, convert(field, name))
+            for field, name in column_names.items()
+            if name is not None
         ]
-        twice = [one.name for one in columns if sum(one.name == other.name for other in columns) > 1]
+        twice = [column.name for column in columns if sum(column.name == other.name for other in columns) > 1]
         if twice:
             raise InvalidRequestError(
                 f"Two fields go into the column {twice[0]!r} of {self.sql_table}. Next: name each column "
@@ -216,15 +218,15 @@ class CopyOperator(ProgressMixin, LarkOperator):
         """Return the SQL columns of the key."""
         if self.mode != "merge":
             return []
-        given = [self.key_fields] if isinstance(self.key_fields, str) else list(self.key_fields)
+        fields = [self.key_fields] if isinstance(self.key_fields, str) else list(self.key_fields)
         names = {column.field: column.name for column in columns}
-        missing = [field for field in given if field not in names]
+        missing = [field for field in fields if field not in names]
         if missing:
             raise InvalidRequestError(
                 f"key_fields names {missing[0]!r}, which is not among the fields copied: "
                 f"{', '.join(map(repr, filter(None, names)))}. Next: correct it, or add it to columns."
             )
-        keys = [names[field] for field in given or [""]]
+        keys = [names[field] for field in fields or [""]]
         if len(keys) == len(columns):
             raise InvalidRequestError(
                 "mode='merge' needs a field besides its key, got key_fields alone. Next: copy another field."
@@ -257,12 +259,14 @@ def _check_keys(
     """Refuse rows without a key, and keys that two rows have, of which either could stay."""
     for number, row in enumerate(rows, first) if places else ():
         key = tuple(row[place] for place in places)
-        if any(one is None or one == "" for one in key):
+        if any(value is None or value == "" for value in key):
             raise InvalidRequestError(
                 f"{what} {number} has no value in its key ({', '.join(names)}), so that it cannot be merged; "
                 "nothing was written. Next: fill it in, or leave it out of the source."
             )
-        mark = hash(repr([int(one) if isinstance(one, float) and one.is_integer() else one for one in key]))
+        mark = hash(
+            repr([int(value) if isinstance(value, float) and value.is_integer() else value for value in key])
+        )
         if mark in seen:
             raise ConflictError(
                 f"{what} {number} has the key {key!r}, as another {what.lower()} has; nothing was written. "

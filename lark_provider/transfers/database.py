@@ -115,9 +115,9 @@ def rows(
         parameters: Its parameters.
         chunk_size: How many rows are fetched at once.
     """
-    with closing(select(hook, sql, parameters, chunk_size=chunk_size)) as found:
-        names = next(found)
-        for row in found:
+    with closing(select(hook, sql, parameters, chunk_size=chunk_size)) as selected:
+        names = next(selected)
+        for row in selected:
             yield dict(zip(names, row, strict=True))
 
 
@@ -142,11 +142,11 @@ def select(
     with closing(hook.get_conn()) as connection, closing(_streaming_cursor(connection, chunk_size)) as cursor:
         cursor.execute(sql, parameters) if parameters else cursor.execute(sql)
         # A cursor on the server knows its columns only after the first fetch.
-        found = cursor.fetchmany(chunk_size) if driver_of(connection) in POSTGRES else None
+        chunk = cursor.fetchmany(chunk_size) if driver_of(connection) in POSTGRES else None
         yield _columns(cursor.description)
-        while found is None or found:
-            yield from found or ()
-            found = cursor.fetchmany(chunk_size)
+        while chunk is None or chunk:
+            yield from chunk or ()
+            chunk = cursor.fetchmany(chunk_size)
 
 
 def _streaming_cursor(connection: Any, chunk_size: int) -> Any:

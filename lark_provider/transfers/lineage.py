@@ -19,10 +19,10 @@ def read_by(sql: str, conn_id: str, hook_params: Mapping[str, Any] | None) -> li
     from airflow.providers.openlineage.sqlparser import get_openlineage_facets_with_sql
 
     hook = sql_hook(conn_id, hook_params)
-    found = get_openlineage_facets_with_sql(
+    lineage = get_openlineage_facets_with_sql(
         hook=hook, sql=sql, conn_id=conn_id, database=None, use_connection=False
     )
-    return [] if found is None else list(found.inputs)
+    return [] if lineage is None else list(lineage.inputs)
 
 
 def written_table(table: str, conn_id: str, hook_params: Mapping[str, Any] | None) -> list[Any]:
@@ -35,11 +35,11 @@ def written_table(table: str, conn_id: str, hook_params: Mapping[str, Any] | Non
     """
     from airflow.providers.openlineage.sqlparser import get_openlineage_facets_with_sql
 
-    found = get_openlineage_facets_with_sql(
+    lineage = get_openlineage_facets_with_sql(
         hook=sql_hook(conn_id, hook_params),
         sql=f"DELETE FROM {table}",  # noqa: S608 - it is parsed and never run
         conn_id=conn_id,
         database=None,
         use_connection=False,
     )
-    return [] if found is None else list(found.outputs)
+    return [] if lineage is None else list(lineage.outputs)

@@ -130,7 +130,7 @@ class LarkReportOperator(SqlToLarkSheetOperator):
             card = self._card(client, context, report)
             key = f"{self.idempotency_key or task_key(context, client, 'report')}\ncard"
             named = [self.receiver_id] if isinstance(self.receiver_id, str) else self.receiver_id
-            receivers = [self.hook.receiver(one) for one in named]
+            receivers = [self.hook.receiver(receiver_id) for receiver_id in named]
             sent = [self._send(client, to, card, to.key(key)) for to in receivers]
         return {**asdict(report), "message_ids": sent}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import lark_errors
 from lark_provider.operators.sheets import SheetOperator
-from lark_provider.transfers.copying import CopyOperator, Mode, SqlColumn
+from lark_provider.transfers.copying import CopyMode, CopyOperator, SqlColumn
 from lark_provider.transfers.values import from_sheet
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
         worksheet: str | int | None = None,
         range: str | None = None,  # noqa: A002 - Lark's name
         columns: Mapping[str, str] | Sequence[str] | None = None,
-        mode: Mode = "replace",
+        mode: CopyMode = "replace",
         key_fields: str | Sequence[str] = (),
         batch_id_column: str | None = None,
         batch_id: str = "{{ run_id }}",
@@ -133,8 +133,8 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
 
         from lark_provider.transfers import lineage
 
-        found = lineage.written_table(self.sql_table, self.sql_conn_id, self.hook_params)
-        return OperatorLineage(inputs=[self._dataset(self.sheet or "")], outputs=found)
+        outputs = lineage.written_table(self.sql_table, self.sql_conn_id, self.hook_params)
+        return OperatorLineage(inputs=[self._dataset(self.sheet or "")], outputs=outputs)
 
     def _empty_source(self, deleted: int) -> InvalidRequestError:
         return InvalidRequestError(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from lark_provider.api.clouddoc.validating import Validate
 
-Mode: TypeAlias = Literal["upsert", "mirror", "insert_missing", "insert"]
+LoadMode: TypeAlias = Literal["upsert", "mirror", "insert_missing", "insert"]
 _INSERT_TAKES = ("user_id_type", "zone", "empty_as_none", "table_wait")
 
 
@@ -93,7 +93,7 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
         parameters: Parameters = None,
         columns: Mapping[str, str] | None = None,
         hook_params: Mapping[str, Any] | None = None,
-        mode: Mode = "upsert",
+        mode: LoadMode = "upsert",
         key_fields: str | Sequence[str] = (),
         chunk_size: int = 1000,
         marker_field: str | None = None,
@@ -102,8 +102,8 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
         validate: Validate = "chunk",
         **kwargs: Any,
     ) -> None:
-        if mode not in get_args(Mode):
-            raise unknown_choice("mode", mode, get_args(Mode))
+        if mode not in get_args(LoadMode):
+            raise unknown_choice("mode", mode, get_args(LoadMode))
         ignored = kwargs.keys() & _SYNC_ONLY
         if mode != "insert" and not key_fields:
             raise InvalidRequestError(
@@ -158,8 +158,8 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
 
         from lark_provider.transfers import lineage
 
-        found = lineage.read_by(self.sql, self.sql_conn_id, self.hook_params)
-        return OperatorLineage(inputs=found, outputs=[self._dataset()])
+        inputs = lineage.read_by(self.sql, self.sql_conn_id, self.hook_params)
+        return OperatorLineage(inputs=inputs, outputs=[self._dataset()])
 
     def _source(self) -> Records:
         check_query(self.sql)
@@ -175,8 +175,8 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
         hook = sql_hook(self.sql_conn_id, self.hook_params)
         for row in rows(hook, self.sql, self.parameters):
             named = row if self.columns is None else _rename(row, self.columns)
-            found = {name: values.to_cell(value, types.get(name)) for name, value in named.items()}
-            yield cells.parse(found, structured)
+            record = {name: values.to_cell(value, types.get(name)) for name, value in named.items()}
+            yield cells.parse(record, structured)
 
 
 _SYNC_ONLY = frozenset(

@@ -176,7 +176,7 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
         # The rest is only counted on the card.
         rows = chain(kept, repeat({}, count - len(kept)))
         card: Any = table_card(self.title, rows, columns=columns, text=self.text, max_rows=self.max_rows)
-        shown = sum(len(one.get("rows", ())) for one in card["body"]["elements"])
+        shown = sum(len(element.get("rows", ())) for element in card["body"]["elements"])
         is_attached = self.attach and shown < count
         if is_attached and (size := file.stat().st_size) > MAX_FILE_BYTES:
             raise InvalidRequestError(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lark_provider.api.clouddoc.sheets.tables.options import Format
     from lark_provider.api.clouddoc.sheets.tables.procedure import TableResult
 
-Mode: TypeAlias = Literal["replace", "append", "update_by_key"]
+SheetMode: TypeAlias = Literal["replace", "append", "update_by_key"]
 
 
 class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
@@ -99,7 +99,7 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
         title: str | None = None,
         folder: str | None = None,
         share_with: Shares = (),
-        mode: Mode = "replace",
+        mode: SheetMode = "replace",
         columns: Sequence[str] | Mapping[str, str] | None = None,
         key_fields: str | Sequence[str] = (),
         header: bool = True,
@@ -114,8 +114,8 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(sheet=sheet, worksheet=worksheet, **kwargs)
-        if mode not in get_args(Mode):
-            raise unknown_choice("mode", mode, get_args(Mode))
+        if mode not in get_args(SheetMode):
+            raise unknown_choice("mode", mode, get_args(SheetMode))
         if bool(sheet) == bool(title):
             raise InvalidRequestError(
                 f"Either sheet or title must be given, got {'both' if sheet else 'neither'}. Next: pass the "
@@ -205,8 +205,8 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
 
         from lark_provider.transfers import lineage
 
-        found = lineage.read_by(self.sql, self.sql_conn_id, self.hook_params)
-        return OperatorLineage(inputs=found, outputs=[self._dataset(self.sheet_link or self.sheet or "")])
+        inputs = lineage.read_by(self.sql, self.sql_conn_id, self.hook_params)
+        return OperatorLineage(inputs=inputs, outputs=[self._dataset(self.sheet_link or self.sheet or "")])
 
     def _key(self, context: Context) -> str:
         parts = ("sheet", self.sheet, self.worksheet) if self.sheet else ("new sheet",)

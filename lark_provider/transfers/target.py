@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lark_provider.errors import InvalidRequestError
 from lark_provider.transfers.database import MYSQL, driver_of
-from lark_provider.transfers.values import Moment, moment_of
+from lark_provider.transfers.values import MomentForm, moment_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -44,9 +44,9 @@ class SqlTarget:
         self.driver = driver_of(connection)
         with closing(connection.cursor()) as cursor:
             cursor.execute(f"SELECT * FROM {table} WHERE 1 = 0")  # noqa: S608 - checked to be a name
-            described: dict[str, object] = {str(one[0]): one[1] for one in cursor.description}
+            described: dict[str, object] = {str(column[0]): column[1] for column in cursor.description}
             declared = self._declared_types(cursor) if self.driver == "sqlite3" else {}
-        self.moments: dict[str, Moment] = {
+        self.moments: dict[str, MomentForm] = {
             name: moment_of(self.driver, code, declared.get(name, "")) for name, code in described.items()
         }
 
@@ -54,7 +54,7 @@ class SqlTarget:
         """Return the column of a name, exactly or else without regard to case; None if there is none."""
         if name in self.moments:
             return name
-        alike = [one for one in self.moments if one.casefold() == name.casefold()]
+        alike = [candidate for candidate in self.moments if candidate.casefold() == name.casefold()]
         return alike[0] if len(alike) == 1 else None
 
     def delete(self, where: Mapping[str, Any] | None = None) -> int:
@@ -88,7 +88,7 @@ class SqlTarget:
     def _merge(self, columns: Sequence[str], rows: Iterable[Row], keys: Sequence[str]) -> None:
         """Update or insert row by row: not every database tells by its row count whether a row exists."""
         others = [name for name in columns if name not in keys]
-        key_places, places = [columns.index(one) for one in keys], [columns.index(one) for one in others]
+        key_places, places = [columns.index(name) for name in keys], [columns.index(name) for name in others]
         which = self._all_equal(keys)
         exists = f"SELECT 1 FROM {self.table} WHERE {which}"  # noqa: S608 - quoted
         update = f"UPDATE {self.table} SET {self._all_equal(others, ', ')} WHERE {which}"  # noqa: S608 - quoted

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from lark_provider.api.clouddoc import field_types as types
 
-Moment: TypeAlias = Literal["aware", "naive", "day", "text"]
+MomentForm: TypeAlias = Literal["aware", "naive", "day", "text"]
 """What a column takes for a point in time."""
 _DAYS: Final = {("psycopg2", 1082), ("psycopg", 1082), ("MySQLdb", 10), ("pymysql", 10)}
 _NAIVE: Final = {
@@ -67,7 +67,7 @@ def to_sheet_cell(value: Any) -> Any:
     return str(value) if isinstance(value, _AS_TEXT) and not isinstance(value, dt.time) else value
 
 
-def moment_of(driver: str, type_code: object, declared: str = "") -> Moment:
+def moment_of(driver: str, type_code: object, declared: str = "") -> MomentForm:
     """Return what a column takes for a point in time.
 
     Args:
@@ -82,7 +82,7 @@ def moment_of(driver: str, type_code: object, declared: str = "") -> Moment:
     return "naive" if (driver, type_code) in _NAIVE else "aware"
 
 
-def to_sql(field_type: int, moment: Moment, zone: dt.tzinfo, *, is_text: bool) -> Callable[[Any], Any]:
+def to_sql(field_type: int, moment: MomentForm, zone: dt.tzinfo, *, is_text: bool) -> Callable[[Any], Any]:
     """Return a function that makes a value for SQL from what the Bitable client read.
 
     Args:
@@ -111,7 +111,7 @@ def to_sql(field_type: int, moment: Moment, zone: dt.tzinfo, *, is_text: bool) -
     return convert
 
 
-def from_sheet(moment: Moment, zone: dt.tzinfo, *, is_text: bool) -> Callable[[Any], Any]:
+def from_sheet(moment: MomentForm, zone: dt.tzinfo, *, is_text: bool) -> Callable[[Any], Any]:
     """Return a function that makes a value for SQL from a cell of a spreadsheet.
 
     Args:

@@ -95,21 +95,23 @@ async def _close(wait_id: str) -> None:
     from lark_provider.callbacks import waiting  # it loads SQLAlchemy and pika
 
     url = await airflow_config.adatabase_url()
-    asked = await asyncio.to_thread(waiting.with_waits, lambda found: found.get(wait_id), url)
-    if asked is None or asked.state != "open":
+    question = await asyncio.to_thread(waiting.with_waits, lambda waits: waits.get(wait_id), url)
+    if question is None or question.state != "open":
         return
-    origin = asked.origin
+    origin = question.origin
     if await task_state.is_deferred(origin.dag_id, origin.run_id, origin.task_id, origin.map_index):
         logger.info("Task still deferred; question %s stays open", wait_id)
         return
-    asked = await asyncio.to_thread(waiting.with_waits, lambda found: found.close(wait_id, "withdrawn"), url)
-    if asked is not None and asked.state == "closed":
-        logger.info("Question %s of task %s withdrawn", wait_id, asked.origin.task_id)
-        await _withdraw(asked)
+    question = await asyncio.to_thread(
+        waiting.with_waits, lambda waits: waits.close(wait_id, "withdrawn"), url
+    )
+    if question is not None and question.state == "closed":
+        logger.info("Question %s of task %s withdrawn", wait_id, question.origin.task_id)
+        await _withdraw(question)
 
 
-async def _withdraw(asked: TaskQuestion) -> None:
-    if not (asked.is_ours and asked.message_ids):
+async def _withdraw(question: TaskQuestion) -> None:
+    if not (question.is_ours and question.message_ids):
         return
     from lark_provider.api.card_life import end_all  # few cards are withdrawn here
     from lark_provider.api.cards.outcome import outcome_card  # few cards are withdrawn here
@@ -117,10 +119,10 @@ async def _withdraw(asked: TaskQuestion) -> None:
 
     refused: Mapping[str, Exception]
     try:
-        async with await LarkHook(asked.origin.conn_id).get_async_conn() as client:
-            refused = await client.perform(end_all(asked.message_ids, outcome_card(asked)))
+        async with await LarkHook(question.origin.conn_id).get_async_conn() as client:
+            refused = await client.perform(end_all(question.message_ids, outcome_card(question)))
     except Exception as error:  # noqa: BLE001 - also Airflow's, such as for a connection that is missing
-        refused = dict.fromkeys(asked.message_ids, error)
+        refused = dict.fromkeys(question.message_ids, error)
     if refused:  # The gateway withdraws them when a user clicks.
         first = task_state.describe(next(iter(refused.values())))
         logger.warning("Failed to update cards %s: %s", ", ".join(refused), first)

@@ -155,18 +155,18 @@ _open: list[EventStream] = []
 """The streams of this process that run: one, or while one ends and another begins, two."""
 
 
-def offer(found: Offer) -> None:
+def offer(offered: Offer) -> None:
     """Offer the triggers of this process what one of them has found out by itself.
 
     Args:
-        found: What was found, without an event.
+        offered: What was found, without an event.
 
     Raises:
         LarkError: No stream runs.
     """
     if not _open:
         raise LarkError("The stream of Lark's events must run, and has ended. Next: see the triggers' logs.")
-    _open[-1].put(found)
+    _open[-1].put(offered)
 
 
 class EventStream(SharedStreamProducer):
@@ -178,9 +178,9 @@ class EventStream(SharedStreamProducer):
         self._offered: dict[str, Offer] = {}
         self._stored: OrderedDict[str, None] = OrderedDict()
 
-    def put(self, found: Offer) -> None:
+    def put(self, offered: Offer) -> None:
         """Offer something that is no event of the queue."""
-        self._arrived.put_nowait(found)
+        self._arrived.put_nowait(offered)
 
     async def open_stream(self) -> AsyncIterator[tuple[Offer, str]]:
         """Connect in a thread, which does not block the loop, and yield each new event."""

@@ -111,7 +111,7 @@ class LarkNativeApprovalTrigger(BaseTrigger):
         while True:
             hinted.clear()
             try:
-                found = await client.approval.get_instance(self.instance_code)
+                instance = await client.approval.get_instance(self.instance_code)
             except LarkError as error:
                 if not (error.retryable or isinstance(error, OutcomeUnknownError)):
                     raise
@@ -119,8 +119,8 @@ class LarkNativeApprovalTrigger(BaseTrigger):
                 warnings.note("not read", partial(self._warn, str(error)))
             else:
                 failures = 0
-                if found.is_final:
-                    return {"status": str(found.status), "reverted": found.is_reverted}
+                if instance.is_final:
+                    return {"status": str(instance.status), "reverted": instance.is_reverted}
             with suppress(TimeoutError):
                 await asyncio.wait_for(hinted.wait(), self._pause(failures))
 
@@ -177,13 +177,15 @@ class LarkNativeApprovalTrigger(BaseTrigger):
 
         try:
             async with await LarkHook(self.lark_conn_id).get_async_conn() as client:
-                found = await client.approval.cancel_instance(self.instance_code)
+                instance = await client.approval.cancel_instance(self.instance_code)
         except Exception as error:  # noqa: BLE001 - also Airflow's, such as for a connection that is missing
             logger.warning(
                 "Failed to withdraw approval %s: %s", self.instance_code, task_state.describe(error)
             )
         else:
-            logger.info("Approval %s of task %s is %s", self.instance_code, origin["task_id"], found.status)
+            logger.info(
+                "Approval %s of task %s is %s", self.instance_code, origin["task_id"], instance.status
+            )
 
 
 _subscribed: set[tuple[str, str]] = set()

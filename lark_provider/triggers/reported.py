@@ -59,7 +59,9 @@ class ReportedChanges:
         """
         # Taken before the database is read: what is recorded during the read leaves `_pending`, and may be
         # missing from what is read.
-        pending = {one: self._pending[one] for one in record_ids if one in self._pending}
+        pending = {
+            record_id: self._pending[record_id] for record_id in record_ids if record_id in self._pending
+        }
         recorded: dict[str, SeenRecord] = await self._ask_store(self.store.read_seen, record_ids, {})
         return {**recorded, **pending}
 
@@ -88,8 +90,8 @@ class ReportedChanges:
                     error,
                 )
             break
-        for record_id, one in seen.items():
-            if self._pending.get(record_id) is one:
+        for record_id, record in seen.items():
+            if self._pending.get(record_id) is record:
                 del self._pending[record_id]
 
     async def _ask_store(self, ask: Callable[[Any], T], about: Any, otherwise: T) -> T:

@@ -42,9 +42,9 @@ class ScanBatch(Offer):
 
     __slots__ = ("done", "found", "scanner")
 
-    def __init__(self, scanner: Scanner, found: Mapping[str, tuple[str, Version | None]]) -> None:
+    def __init__(self, scanner: Scanner, changed: Mapping[str, tuple[str, Version | None]]) -> None:
         super().__init__(f"scan:{uuid.uuid4()}", is_matched=True)
-        self.scanner, self.found = scanner, found
+        self.scanner, self.found = scanner, changed
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def finish(self) -> None:
@@ -77,7 +77,7 @@ class Scanner:
             await asyncio.sleep(min(_SETTLE_SECONDS, self._wanted.scan_every))
             try:
                 await table.client.clouddoc.drive.subscribe(table.base, type="bitable")
-                found = await self.scan()
+                count = await self.scan()
             except LarkError as error:
                 measured.RECORD_SCANS.add(app_id, "failed")
                 logger.warning(
@@ -88,9 +88,9 @@ class Scanner:
                 logger.exception("Scan of a watched table failed unexpectedly; retrying")
             else:
                 measured.RECORD_SCANS.add(app_id, "complete")
-                if found:
+                if count:
                     logger.info(
-                        "Scan of table %s found %d changed records without events", table.table, found
+                        "Scan of table %s found %d changed records without events", table.table, count
                     )
             await asyncio.sleep(max(0.0, self._wanted.scan_every - _SETTLE_SECONDS))
 
@@ -106,8 +106,8 @@ class Scanner:
         keeps_all, store = self._wanted.deletions, self._reported.store
         until_ms = int((time.time() - _SETTLE_SECONDS) * MS)
         known = await asyncio.to_thread(store.read_seen) if keeps_all else {}
-        versions = [version_of(one) async for one in self._search(everything=keeps_all)]
-        recent = [one.record_id for one in versions if one.modified_ms > self._cursor.since_ms]
+        versions = [version_of(record) async for record in self._search(everything=keeps_all)]
+        recent = [version.record_id for version in versions if version.modified_ms > self._cursor.since_ms]
         seen = await asyncio.to_thread(store.read_seen, recent)
         own = frozenset({self._own}) if self._wanted.skip_own else frozenset()
         missed = cursors.find_missed(versions, seen, self._cursor, until_ms=until_ms, own=own)
@@ -115,7 +115,7 @@ class Scanner:
             version.record_id: (kind, version) for version, kind in missed
         }
         if keeps_all:
-            present = {one.record_id for one in versions}
+            present = {version.record_id for version in versions}
             new = sorted(present - known.keys() - changed.keys() - seen.keys())
             for start in range(0, len(new), _NOTED):
                 await asyncio.to_thread(store.note, dict.fromkeys(new[start : start + _NOTED], SeenRecord()))
@@ -155,8 +155,8 @@ class Scanner:
             batch = ScanBatch(self, part)
             waiting.append(batch.done)
             events.offer(batch)
-        for one in waiting:
-            await one
+        for future in waiting:
+            await future
 
     async def payloads(self, batch: ScanBatch) -> AsyncIterator[dict[str, Any]]:
         """Yield what is to be fired for a batch that a scan has found.
@@ -184,7 +184,9 @@ class Scanner:
         measured.RECORD_GAPS.add(self._table.client.app_id, amount=len(records))
         self._reported.record_once_stored(batch, noted, None)
         batch.stored.append(batch.finish)
-        newest = max((one.modified_ms for _, one in batch.found.values() if one is not None), default=None)
+        newest = max(
+            (version.modified_ms for _, version in batch.found.values() if version is not None), default=None
+        )
         about = {
             "source": "scan",
             "event_id": None,

@@ -84,13 +84,13 @@ async def is_deferred(dag_id: str, run_id: str, task_id: str, map_index: int) ->
         map_index: Negative for a task that is not mapped.
     """
     try:
-        found = await _task_states(
+        by_run = await _task_states(
             dag_id, map_index=None if map_index < 0 else map_index, task_ids=[task_id], run_ids=[run_id]
         )
     except Exception:
         logger.warning("Task state unknown; leaving the question open until its deadline", exc_info=True)
         return True
-    states = found.get(run_id, {}) if isinstance(found, dict) else {}
+    states = by_run.get(run_id, {}) if isinstance(by_run, dict) else {}
     return _DEFERRED in {str(getattr(state, "value", state)) for state in states.values()}
 
 

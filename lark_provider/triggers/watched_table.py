@@ -54,15 +54,15 @@ class WatchedTable:
             return {}
         try:
             async with asyncio.timeout(self._seconds):
-                found = await self.client.clouddoc.bitable.get_records(
+                batch = await self.client.clouddoc.bitable.get_records(
                     self.base, self.table, record_ids, automatic_fields=True
                 )
         except (LarkError, TimeoutError) as error:
             self._is_readable = False
             logger.warning("Records of table %s not read; reported without values: %s", self.table, error)
             return {}
-        self._is_readable, self.absent = True, frozenset(found.absent)
-        return {one["record_id"]: one for one in found.records}
+        self._is_readable, self.absent = True, frozenset(batch.absent)
+        return {record["record_id"]: record for record in batch.records}
 
     async def read_fields(self) -> None:
         """Read the fields.
@@ -71,7 +71,7 @@ class WatchedTable:
             LarkError: They cannot be read.
         """
         listed = self.client.clouddoc.bitable.list_fields(self.base, self.table)
-        self.values = EventValues([one async for one in listed])
+        self.values = EventValues([field async for field in listed])
 
     async def try_read_fields(self) -> None:
         """Read the fields; where that fails, values stay as they came."""

@@ -147,8 +147,10 @@ class TableWatcher:
             return
         if table.values.unknown(changed):
             await table.try_read_fields()
-        ids = [one.record_id for one in changed.changes]
-        current = await table.read([one.record_id for one in changed.changes if one.kind != cursors.DELETED])
+        ids = [change.record_id for change in changed.changes]
+        current = await table.read(
+            [change.record_id for change in changed.changes if change.kind != cursors.DELETED]
+        )
         seen = await self._reported.of(ids)
         records = []
         for change in changed.changes:
@@ -167,7 +169,7 @@ class TableWatcher:
                 seen[change.record_id] = cursors.after_unwanted(
                     change.kind, before, at_s=changed.at_s, current_ms=modified
                 )
-        self._reported.record_once_stored(offer, {one: seen[one] for one in ids}, key)
+        self._reported.record_once_stored(offer, {record_id: seen[record_id] for record_id in ids}, key)
         self._count("reported" if records else "filtered")
         about = {
             "source": "event",
@@ -185,7 +187,7 @@ class TableWatcher:
         if not self._wanted.fields or change.kind != cursors.EDITED:
             return True
         known = self._table.values.names
-        names = {known.get(one, one) for one in change.changed_ids()}
+        names = {known.get(field_id, field_id) for field_id in change.changed_ids()}
         return not names or not names.isdisjoint(self._wanted.fields)
 
     def _count(self, outcome: str) -> None:

@@ -32,7 +32,7 @@ def show_fields() -> None:
     """Show the fields of all lines of this package in this process, unless it has handlers of its own."""
     logger = logging.getLogger(_PACKAGE)
     if logger.propagate and all(
-        type(one).__module__ == "lark_provider.utils.logger" for one in logger.handlers
+        type(handler).__module__ == "lark_provider.utils.logger" for handler in logger.handlers
     ):
         logger.addHandler(FieldHandler())
         logger.propagate = False
@@ -53,9 +53,9 @@ def with_fields(message: Any, fields: Iterable[tuple[str, Any]]) -> Any:
         message: The message.
         fields: Names and values.
     """
-    found = list(fields)
-    if not found:
+    pairs = list(fields)
+    if not pairs:
         return message
     from lark_provider.utils.logger import format_field  # A task that does not fail must not pay for it.
 
-    return " ".join([f"{message}:", *(f"{key}={format_field(key, value)}" for key, value in found)])
+    return " ".join([f"{message}:", *(f"{key}={format_field(key, value)}" for key, value in pairs)])

@@ -43,7 +43,7 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = redact(self.formatException(record.exc_info))
         if record.stack_info:
             line["stack"] = redact(self.formatStack(record.stack_info))
-        return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(line, ensure_ascii=False))
+        return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(line, ensure_ascii=False))
 
 
 def _plain(value: Any) -> Any:
@@ -57,7 +57,7 @@ def _plain(value: Any) -> Any:
 def _log_ids(record: logging.LogRecord) -> Iterator[str]:
     """Yield the log ids of the errors that a record holds."""
     held = [*(record.args if isinstance(record.args, tuple) else ()), *(record.exc_info or ())]
-    for one in held:
-        found = getattr(one, "log_id", None) if isinstance(one, Exception) else None
-        if isinstance(found, str) and found:
-            yield found
+    for value in held:
+        log_id = getattr(value, "log_id", None) if isinstance(value, Exception) else None
+        if isinstance(log_id, str) and log_id:
+            yield log_id

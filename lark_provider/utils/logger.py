@@ -66,8 +66,8 @@ def format_field(key: str, value: Any) -> str:
     return _CONTROL.sub(_escape, json.dumps(text, ensure_ascii=False))
 
 
-def _escape(found: re.Match[str]) -> str:
-    return "\\n" if found[0] == "\n" else f"\\u{ord(found[0]):04x}"
+def _escape(match: re.Match[str]) -> str:
+    return "\\n" if match[0] == "\n" else f"\\u{ord(match[0]):04x}"
 
 
 def formatter(text: str = FORMAT) -> logging.Formatter:
@@ -79,11 +79,11 @@ def formatter(text: str = FORMAT) -> logging.Formatter:
     Raises:
         ConfigurationError: There is no such format.
     """
-    given = os.environ.get("LOG_FORMAT", "")
-    name = given.strip().lower() or FORMATS[0]
+    setting = os.environ.get("LOG_FORMAT", "")
+    name = setting.strip().lower() or FORMATS[0]
     if name not in FORMATS:
         raise ConfigurationError(
-            f"LOG_FORMAT must be {' or '.join(FORMATS)}, got {given!r}. Next: set it to one of them."
+            f"LOG_FORMAT must be {' or '.join(FORMATS)}, got {setting!r}. Next: set it to one of them."
         )
     if name == "json":
         from lark_provider.utils.json_lines import JsonFormatter
@@ -170,7 +170,7 @@ def setup_logger(
         ConfigurationError: There is no such level or format, or the file cannot be written; nothing is
             changed.
     """
-    found = _level("LOG_LEVEL", os.environ.get("LOG_LEVEL")) if level is None else _level("level", level)
+    threshold = _level("LOG_LEVEL", os.environ.get("LOG_LEVEL")) if level is None else _level("level", level)
     lines = formatter()
     handlers = [logging.StreamHandler(), *([] if log_file is None else [_file_handler(Path(log_file))])]
     for handler in handlers:
@@ -183,20 +183,20 @@ def setup_logger(
         _ours[:] = handlers
         for handler in handlers:
             logger.addHandler(handler)
-        logger.setLevel(found)
+        logger.setLevel(threshold)
         logger.propagate = logger.disabled = False
     return logger
 
 
-def _level(setting: str, given: int | str | None) -> int:
-    if isinstance(given, int) and not isinstance(given, bool):
-        return given
-    name = "INFO" if given is None else str(given).strip().upper() or "INFO"
+def _level(setting: str, level: int | str | None) -> int:
+    if isinstance(level, int) and not isinstance(level, bool):
+        return level
+    name = "INFO" if level is None else str(level).strip().upper() or "INFO"
     known = logging.getLevelNamesMapping()
     if name not in known:
-        names = ", ".join(sorted(known, key=lambda one: known[one]))
+        names = ", ".join(sorted(known, key=lambda level_name: known[level_name]))
         raise ConfigurationError(
-            f"{setting} must be a log level, got {given!r}. Next: set it to one of {names}."
+            f"{setting} must be a log level, got {level!r}. Next: set it to one of {names}."
         )
     return known[name]
 

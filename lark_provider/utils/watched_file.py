@@ -56,18 +56,18 @@ class WatchedFile(Generic[V]):
 
     def _stat(self) -> tuple[int, int, int]:
         try:
-            found = self._path.stat()
+            stat = self._path.stat()
         except OSError as error:
             self._seen = None
             raise self._unreadable(error) from None
-        return found.st_ino, found.st_size, found.st_mtime_ns
+        return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
     def _read(self) -> V:
         try:
             with self._path.open("rb") as file:
-                found = os.fstat(file.fileno())
+                stat = os.fstat(file.fileno())
                 # Recorded before the read: what is written meanwhile is seen at the next look.
-                self._seen = found.st_ino, found.st_size, found.st_mtime_ns
+                self._seen = stat.st_ino, stat.st_size, stat.st_mtime_ns
                 return self._parse(file.read())
         except OSError as error:
             raise self._unreadable(error) from None

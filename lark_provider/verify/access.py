@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lark_provider.verify.probe import Probe, ProbeTarget, Reply, Request, Steps, UnexpectedError, choose
+from lark_provider.verify.probe import Probe, ProbeSteps, ProbeTarget, Reply, Request, UnexpectedError, choose
 
 _TOKEN = "/auth/v3/tenant_access_token"  # noqa: S105 - a path
 _BAD_FORM, _OTHER_KIND, _UNAUTHORIZED = 10003, 10005, 10014
@@ -13,7 +13,7 @@ def _token_request(target: ProbeTarget, secret: str, **more: str) -> dict[str, s
     return {"app_id": target.app_id, "app_secret": secret, **more}
 
 
-def _wrong_secret_status(target: ProbeTarget) -> Steps:
+def _wrong_secret_status(target: ProbeTarget) -> ProbeSteps:
     body = _token_request(target, "wrong")
     reply = yield Request("POST", f"{_TOKEN}/internal", body, authorized=False, private=True)
     return _refusal_status(reply)
@@ -25,25 +25,25 @@ def _refusal_status(reply: Reply) -> int:
     return reply.status
 
 
-def _form_token_requests(target: ProbeTarget) -> Steps:
+def _form_token_requests(target: ProbeTarget) -> ProbeSteps:
     form = _token_request(target, target.app_secret)
     reply = yield Request("POST", f"{_TOKEN}/internal", form=form, authorized=False, private=True)
     return choose(reply, {0: "accepted", _BAD_FORM: "refused"})
 
 
-def _app_type_mismatch(target: ProbeTarget) -> Steps:
+def _app_type_mismatch(target: ProbeTarget) -> ProbeSteps:
     body = _token_request(target, target.app_secret, app_ticket="none")
     where = "/auth/v3/app_access_token"
     reply = yield Request("POST", where, body, authorized=False, private=True)
     return choose(reply, {_OTHER_KIND: "10005", _UNAUTHORIZED: "10014"})
 
 
-def _unknown_user_ids(_: ProbeTarget) -> Steps:
+def _unknown_user_ids(_: ProbeTarget) -> ProbeSteps:
     reply = yield Request("GET", f"/contact/v3/users/{_NOBODY}", params={"user_id_type": "open_id"})
     return choose(reply, {99992351: "gateway", 41012: "endpoint"})
 
 
-def _card_update_status(_: ProbeTarget) -> Steps:
+def _card_update_status(_: ProbeTarget) -> ProbeSteps:
     card = {"elements": [{"tag": "hr"}]}
     reply = yield Request("POST", "/interactive/v1/card/update", {"token": "c-none", "card": card})
     return str(_refusal_status(reply))

@@ -6,13 +6,13 @@ from typing import Any
 
 from lark_provider.verify.probe import (
     TITLE,
-    Made,
+    MadeObject,
     Probe,
+    ProbeSteps,
     ProbeTarget,
     Reply,
     Request,
     Setting,
-    Steps,
     UnexpectedError,
     choose,
     require,
@@ -27,10 +27,10 @@ def _undo(reply: Reply) -> Request:
     return Request("DELETE", f"/drive/v1/files/{reply.data['app']['app_token']}", params={"type": "bitable"})
 
 
-def _base(target: ProbeTarget) -> Made:
+def _base(target: ProbeTarget) -> MadeObject:
     """Return a new base: its token and the id of the table that it has from the start."""
 
-    def make() -> Made:
+    def make() -> MadeObject:
         body = {"name": TITLE}
         if target.folder is not None:
             body["folder_token"] = target.folder
@@ -40,10 +40,10 @@ def _base(target: ProbeTarget) -> Made:
     return (yield from target.once("base", make))
 
 
-def _table(target: ProbeTarget) -> Made:
+def _table(target: ProbeTarget) -> MadeObject:
     """Return the path of a table with fields `text`, `number` (two decimals) and `option`."""
 
-    def make() -> Made:
+    def make() -> MadeObject:
         base = yield from _base(target)
         fields: list[dict[str, Any]] = [
             {"field_name": "text", "type": 1},
@@ -52,24 +52,24 @@ def _table(target: ProbeTarget) -> Made:
         ]
         table = {"table": {"name": "probes", "fields": fields}}
         tables = f"/bitable/v1/apps/{base['app_token']}/tables"
-        made = yield from require(Request("POST", tables, table))
-        return f"{tables}/{made['table_id']}"
+        data = yield from require(Request("POST", tables, table))
+        return f"{tables}/{data['table_id']}"
 
     return (yield from target.once("table", make))
 
 
-def _new_base(target: ProbeTarget) -> Steps:
+def _new_base(target: ProbeTarget) -> ProbeSteps:
     base = yield from _base(target)
     records = f"/bitable/v1/apps/{base['app_token']}/tables/{base['default_table_id']}/records"
-    found = yield from require(Request("GET", records))
-    return "samples" if found.get("items") else "bare"
+    data = yield from require(Request("GET", records))
+    return "samples" if data.get("items") else "bare"
 
 
 def _create(table: str, fields: dict[str, Any], **params: str) -> Request:
     return Request("POST", f"{table}/records", {"fields": fields}, params=params)
 
 
-def _store(target: ProbeTarget, name: str, value: Any) -> Made:
+def _store(target: ProbeTarget, name: str, value: Any) -> MadeObject:
     """Write a value, and return how it is read."""
     table = yield from _table(target)
     record = (yield from require(_create(table, {name: value})))["record"]
@@ -77,7 +77,7 @@ def _store(target: ProbeTarget, name: str, value: Any) -> Made:
     return read["record"]["fields"].get(name)
 
 
-def _client_token_replay(target: ProbeTarget) -> Steps:
+def _client_token_replay(target: ProbeTarget) -> ProbeSteps:
     table = yield from _table(target)
     token = target.uuid4("record")
     request = _create(table, {"text": "a"}, client_token=token)
@@ -90,20 +90,20 @@ def _client_token_replay(target: ProbeTarget) -> Steps:
     return "same"
 
 
-def _unchanged_write(target: ProbeTarget) -> Steps:
+def _unchanged_write(target: ProbeTarget) -> ProbeSteps:
     table = yield from _table(target)
     record = (yield from require(_create(table, {"text": "a"})))["record"]
     reply = yield Request("PUT", f"{table}/records/{record['record_id']}", {"fields": {"text": "a"}})
     return choose(reply, {0: "ok", 1254606: "1254606"})
 
 
-def _number_precision(target: ProbeTarget) -> Steps:
+def _number_precision(target: ProbeTarget) -> ProbeSteps:
     return _one_of(
         float((yield from _store(target, "number", 1.23456))), {1.23456: "kept", 1.23: "formatter"}
     )
 
 
-def _text_ends(target: ProbeTarget) -> Steps:
+def _text_ends(target: ProbeTarget) -> ProbeSteps:
     read = yield from _store(target, "text", " a ")
     text = "".join(part["text"] for part in read) if isinstance(read, list) else str(read)
     return _one_of(text, {" a ": "kept", "a": "trimmed"})
@@ -115,23 +115,23 @@ def _one_of(read: Any, answers: dict[Any, Setting]) -> Setting:
     raise UnexpectedError(f"it was read as {read!r}")
 
 
-def _unknown_options(target: ProbeTarget) -> Steps:
+def _unknown_options(target: ProbeTarget) -> ProbeSteps:
     table = yield from _table(target)
     reply = yield _create(table, {"option": "b"})
     return choose(reply, {0: "created", _NO_OPTION: "refused"})
 
 
-def _search_total(target: ProbeTarget) -> Steps:
+def _search_total(target: ProbeTarget) -> ProbeSteps:
     table = yield from _table(target)
     search = Request("POST", f"{table}/records/search", {}, params={"page_size": "500"})
     yield from require(_create(table, {"text": "a"}))
-    found = yield from require(search)
-    if found.get("total") is None:
+    data = yield from require(search)
+    if data.get("total") is None:
         return "absent"
-    return "exact" if found["total"] == len(found.get("items") or ()) else "stale"
+    return "exact" if data["total"] == len(data.get("items") or ()) else "stale"
 
 
-def _bitable_error_status(target: ProbeTarget) -> Steps:
+def _bitable_error_status(target: ProbeTarget) -> ProbeSteps:
     table = yield from _table(target)
     malformed = f"{target.nonce}-malformed"  # documented: HTTP 400
     reply = yield _create(table, {"text": "a"}, client_token=malformed)
@@ -140,7 +140,7 @@ def _bitable_error_status(target: ProbeTarget) -> Steps:
     return "200" if reply.status == 200 else "documented"  # noqa: PLR2004 - HTTP
 
 
-def _max_filter_chars(target: ProbeTarget) -> Steps:
+def _max_filter_chars(target: ProbeTarget) -> ProbeSteps:
     table = yield from _table(target)
     condition = {"field_name": "text", "operator": "is", "value": ["x" * _DOCUMENTED_FILTER]}
     body = {"filter": {"conjunction": "and", "conditions": [condition]}}

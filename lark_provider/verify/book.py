@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lark_provider.verify.probe import TITLE, CannotProbeError, Made, ProbeTarget, Reply, Request, require
+from lark_provider.verify.probe import (
+    TITLE,
+    CannotProbeError,
+    MadeObject,
+    ProbeTarget,
+    Reply,
+    Request,
+    require,
+)
 
 RANGE = 90202
 
@@ -19,10 +27,10 @@ def undo_file(kind: str, *path: str) -> Any:
     """
 
     def undo(reply: Reply) -> Request:
-        found: Any = reply.data
+        value: Any = reply.data
         for name in path:
-            found = found[name]
-        return Request("DELETE", f"/drive/v1/files/{found}", params={"type": kind})
+            value = value[name]
+        return Request("DELETE", f"/drive/v1/files/{value}", params={"type": kind})
 
     return undo
 
@@ -72,29 +80,29 @@ class Book:
         where = {"range": self.at(cells), **condition}
         return f"{self.v3}/find", {"find": text, "find_condition": where}
 
-    def read(self, cells: str, **params: str) -> Made:
+    def read(self, cells: str, **params: str) -> MadeObject:
         """Read values."""
         request = Request("GET", f"{self.v2}/values/{self.at(cells)}", params=params)
         return (yield from require(request))["valueRange"]["values"]
 
-    def cell(self, cells: str, **params: str) -> Made:
+    def cell(self, cells: str, **params: str) -> MadeObject:
         """Read the first cell of a range; None if it is empty, and so left out."""
         rows = yield from self.read(cells, **params)
         return rows[0][0] if rows and rows[0] else None
 
-    def worksheets(self) -> Made:
+    def worksheets(self) -> MadeObject:
         """Read the properties of all worksheets."""
         return (yield from require(Request("GET", f"{self.v2}/metainfo")))["sheets"]
 
-    def properties(self) -> Made:
+    def properties(self) -> MadeObject:
         """Read the properties of this worksheet."""
-        found = [one for one in (yield from self.worksheets()) if one["sheetId"] == self.sheet_id]
-        if not found:
+        sheets = [sheet for sheet in (yield from self.worksheets()) if sheet["sheetId"] == self.sheet_id]
+        if not sheets:
             raise CannotProbeError("the worksheet is not listed")
-        return found[0]
+        return sheets[0]
 
 
-def open_book(target: ProbeTarget, *, alone: bool = False) -> Made:
+def open_book(target: ProbeTarget, *, alone: bool = False) -> MadeObject:
     """Make a worksheet.
 
     Args:
@@ -106,17 +114,17 @@ def open_book(target: ProbeTarget, *, alone: bool = False) -> Made:
     book = yield from target.once("spreadsheet", lambda: _spreadsheet(target))
     number = target.shared["worksheets"] = target.shared.get("worksheets", 0) + 1
     body = {"requests": [{"addSheet": {"properties": {"title": f"probe {number}"}}}]}
-    made = yield from require(Request("POST", f"{book.v2}/sheets_batch_update", body))
-    return Book(book.token, made["replies"][0]["addSheet"]["properties"]["sheetId"])
+    data = yield from require(Request("POST", f"{book.v2}/sheets_batch_update", body))
+    return Book(book.token, data["replies"][0]["addSheet"]["properties"]["sheetId"])
 
 
-def _spreadsheet(target: ProbeTarget) -> Made:
+def _spreadsheet(target: ProbeTarget) -> MadeObject:
     body = {"title": TITLE}
     if target.folder is not None:
         body["folder_token"] = target.folder
     undo = undo_file("sheet", "spreadsheet", "spreadsheet_token")
     makes = target.document("spreadsheet")
-    made = yield from require(Request("POST", "/sheets/v3/spreadsheets", body, undo=undo, makes=makes))
-    token = made["spreadsheet"]["spreadsheet_token"]
-    found = yield from require(Request("GET", f"/sheets/v3/spreadsheets/{token}/sheets/query"))
-    return Book(token, found["sheets"][0]["sheet_id"])
+    data = yield from require(Request("POST", "/sheets/v3/spreadsheets", body, undo=undo, makes=makes))
+    token = data["spreadsheet"]["spreadsheet_token"]
+    listing = yield from require(Request("GET", f"/sheets/v3/spreadsheets/{token}/sheets/query"))
+    return Book(token, listing["sheets"][0]["sheet_id"])

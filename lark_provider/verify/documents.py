@@ -7,11 +7,11 @@ from typing import Any
 from lark_provider.verify.book import undo_file
 from lark_provider.verify.probe import (
     TITLE,
-    Made,
+    MadeObject,
     Probe,
+    ProbeSteps,
     ProbeTarget,
     Request,
-    Steps,
     UnexpectedError,
     choose,
     require,
@@ -24,22 +24,22 @@ def _text(content: str) -> dict[str, Any]:
     return {"block_type": 2, "text": {"elements": [{"text_run": {"content": content}}]}}
 
 
-def _document(target: ProbeTarget) -> Made:
+def _document(target: ProbeTarget) -> MadeObject:
     """Return the id of a document that the probes made."""
 
-    def make() -> Made:
+    def make() -> MadeObject:
         body = {"title": TITLE}
         if target.folder is not None:
             body["folder_token"] = target.folder
         undo = undo_file("docx", "document", "document_id")
         makes = target.document("document")
-        made = yield from require(Request("POST", "/docx/v1/documents", body, undo=undo, makes=makes))
-        return made["document"]["document_id"]
+        data = yield from require(Request("POST", "/docx/v1/documents", body, undo=undo, makes=makes))
+        return data["document"]["document_id"]
 
     return (yield from target.once("document", make))
 
 
-def _docx_client_token(target: ProbeTarget) -> Steps:
+def _docx_client_token(target: ProbeTarget) -> ProbeSteps:
     document = yield from _document(target)
     token = target.uuid4("block")
     where = f"/docx/v1/documents/{document}/blocks/{document}/children"
@@ -49,7 +49,7 @@ def _docx_client_token(target: ProbeTarget) -> Steps:
     return "same" if again == first else "performed"
 
 
-def _docx_inserted(target: ProbeTarget) -> Steps:
+def _docx_inserted(target: ProbeTarget) -> ProbeSteps:
     document = yield from _document(target)
     blocks = [
         {"block_id": "outer", "block_type": 12, "bullet": _text("a")["text"], "children": ["inner"]},
@@ -63,26 +63,26 @@ def _docx_inserted(target: ProbeTarget) -> Steps:
     return "first_level" if shown == 1 else "all"
 
 
-def _convert_order(_: ProbeTarget) -> Steps:
+def _convert_order(_: ProbeTarget) -> ProbeSteps:
     body = {"content_type": "markdown", "content": _MARKDOWN}
-    found = yield from require(Request("POST", "/docx/v1/documents/blocks/convert", body))
-    by_id = {block["block_id"]: block for block in found["blocks"]}
+    data = yield from require(Request("POST", "/docx/v1/documents/blocks/convert", body))
+    by_id = {block["block_id"]: block for block in data["blocks"]}
     order: list[str] = []
-    left = list(reversed(found["first_level_block_ids"]))
+    left = list(reversed(data["first_level_block_ids"]))
     while left:
         order.append(left.pop())
         left += reversed(by_id[order[-1]].get("children") or ())
     return "document" if list(by_id) == order else "shuffled"
 
 
-def _owner_listed(target: ProbeTarget) -> Steps:
+def _owner_listed(target: ProbeTarget) -> ProbeSteps:
     document = yield from _document(target)
     where = f"/drive/v1/permissions/{document}/members"
     listed = (yield from require(Request("GET", where, params={"type": "docx"})))["items"]
     return "listed" if listed else "absent"
 
 
-def _member_again(target: ProbeTarget) -> Steps:
+def _member_again(target: ProbeTarget) -> ProbeSteps:
     document = yield from _document(target)
     where = f"/drive/v1/permissions/{document}/members"
     kinds = {"type": "docx", "need_notification": "false"}
@@ -91,9 +91,9 @@ def _member_again(target: ProbeTarget) -> Steps:
         body = {"member_type": "openid", "member_id": target.person, "perm": perm}
         return Request("POST", where, body, params=kinds)
 
-    def perm() -> Made:
+    def perm() -> MadeObject:
         listed = (yield from require(Request("GET", where, params={"type": "docx"})))["items"]
-        return next(one["perm"] for one in listed if one["member_id"] == target.person)
+        return next(member["perm"] for member in listed if member["member_id"] == target.person)
 
     yield from require(add("edit"))
     lower = yield add("view")

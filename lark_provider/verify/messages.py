@@ -9,12 +9,12 @@ from typing import Any
 from lark_provider.verify.probe import (
     TITLE,
     CannotProbeError,
-    Made,
+    MadeObject,
     Probe,
+    ProbeSteps,
     ProbeTarget,
     Reply,
     Request,
-    Steps,
     UnexpectedError,
     require,
 )
@@ -115,19 +115,19 @@ def _undo_message(reply: Reply) -> Request:
     return Request("DELETE", f"/im/v1/messages/{reply.data['message_id']}")
 
 
-def _new_chat() -> Made:
+def _new_chat() -> MadeObject:
     makes = f"a group {TITLE!r} of the app's bot, listed by GET /open-apis/im/v1/chats"
-    made = yield from require(Request("POST", "/im/v1/chats", {"name": TITLE}, undo=_undo_chat, makes=makes))
-    return made["chat_id"]
+    data = yield from require(Request("POST", "/im/v1/chats", {"name": TITLE}, undo=_undo_chat, makes=makes))
+    return data["chat_id"]
 
 
-def _chat(target: ProbeTarget) -> Made:
+def _chat(target: ProbeTarget) -> MadeObject:
     if target.chat_id is not None:
         return target.chat_id
     return (yield from target.once("chat", _new_chat))
 
 
-def _message(target: ProbeTarget, kind: str, content: Card, uuid: str | None = None) -> Made:
+def _message(target: ProbeTarget, kind: str, content: Card, uuid: str | None = None) -> MadeObject:
     """Return the request that sends a message; a chat that the probes made goes with what is in it."""
     chat_id = yield from _chat(target)
     body = {"receive_id": chat_id, "msg_type": kind, "content": json.dumps(content)}
@@ -144,7 +144,7 @@ def _message(target: ProbeTarget, kind: str, content: Card, uuid: str | None = N
     )
 
 
-def _uuid_replay(target: ProbeTarget) -> Steps:
+def _uuid_replay(target: ProbeTarget) -> ProbeSteps:
     uuid = f"{target.nonce}-replay"
     request = yield from _message(target, "text", {"text": TITLE}, uuid)
     first = yield from require(request)
@@ -156,7 +156,7 @@ def _uuid_replay(target: ProbeTarget) -> Steps:
     return "same"
 
 
-def _rule(card: Card, target: ProbeTarget) -> Steps:
+def _rule(card: Card, target: ProbeTarget) -> ProbeSteps:
     request = yield from _message(target, "interactive", card)
     reply = yield request
     if reply.code not in (0, _CARD_REFUSED):
@@ -164,7 +164,7 @@ def _rule(card: Card, target: ProbeTarget) -> Steps:
     return reply.code == _CARD_REFUSED
 
 
-def _largest(target: ProbeTarget, kind: str, cards: dict[int, Card], refusal: int) -> Made:
+def _largest(target: ProbeTarget, kind: str, cards: dict[int, Card], refusal: int) -> MadeObject:
     """Return the largest key whose card is taken, of keys that grow; 0 if none is."""
     largest = 0
     for size, card in cards.items():
@@ -178,7 +178,7 @@ def _largest(target: ProbeTarget, kind: str, cards: dict[int, Card], refusal: in
     return largest
 
 
-def _max_card_tables(target: ProbeTarget) -> Steps:
+def _max_card_tables(target: ProbeTarget) -> ProbeSteps:
     cards = {count: _card(*[_TABLE] * count) for count in range(5, 9)}
     return int((yield from _largest(target, "interactive", cards, _CARD_REFUSED)))
 
@@ -189,12 +189,12 @@ def _padded_card(size: int) -> Card:
     return _card(_markdown("x" * (size - len(json.dumps(card)))))
 
 
-def _max_card_bytes(target: ProbeTarget) -> Steps:
+def _max_card_bytes(target: ProbeTarget) -> ProbeSteps:
     cards = {size * _KIB: _padded_card(size * _KIB) for size in (30, 40, 64, 100)}
     return int((yield from _largest(target, "interactive", cards, _TOO_LONG)))
 
 
-def _update_multi(target: ProbeTarget) -> Steps:
+def _update_multi(target: ProbeTarget) -> ProbeSteps:
     card: Card = {"elements": [_HR]}
     request = yield from _message(target, "interactive", card)
     message_id = (yield from require(request))["message_id"]

@@ -12,7 +12,7 @@ TITLE = "lark-provider verify-live"
 """The name of everything that probes make."""
 
 Setting: TypeAlias = str | int | bool
-Status: TypeAlias = Literal["confirmed", "contradicted", "could not be probed"]
+ProbeStatus: TypeAlias = Literal["confirmed", "contradicted", "could not be probed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ class Reply:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-Steps: TypeAlias = Generator[Request, Reply, Setting]
-Made: TypeAlias = Generator[Request, Reply, Any]
+ProbeSteps: TypeAlias = Generator[Request, Reply, Setting]
+MadeObject: TypeAlias = Generator[Request, Reply, Any]
 
 
 @dataclass(slots=True)
@@ -99,7 +99,7 @@ class ProbeTarget:
         digest = hashlib.sha256(f"{self.nonce} {name}".encode()).digest()
         return str(uuid.UUID(bytes=digest[:16], version=4))
 
-    def once(self, name: str, make: Callable[[], Made]) -> Made:
+    def once(self, name: str, make: Callable[[], MadeObject]) -> MadeObject:
         """Return what was made under this name, making it at the first call."""
         if name not in self.shared:
             self.shared[name] = yield from make()
@@ -128,13 +128,13 @@ class Probe:
     assumed: Setting
     answers: tuple[Setting, ...]
     calls: int
-    run: Callable[[ProbeTarget], Steps] = field(repr=False)
+    run: Callable[[ProbeTarget], ProbeSteps] = field(repr=False)
     rule: str | None = None
     needs_person: bool = False
 
 
 def probe(
-    name: str, fact: str, answers: tuple[Setting, ...], calls: int, run: Callable[[ProbeTarget], Steps]
+    name: str, fact: str, answers: tuple[Setting, ...], calls: int, run: Callable[[ProbeTarget], ProbeSteps]
 ) -> Probe:
     """Return the probe of the setting of its own name, whose default is the first of the answers."""
     return Probe(name, fact, name, answers[0], answers, calls, run)
@@ -165,7 +165,7 @@ class Finding:
 
     name: str
     fact: str
-    status: Status
+    status: ProbeStatus
     assumed: Setting
     setting: str | None = None
     rule: str | None = None

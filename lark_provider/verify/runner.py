@@ -57,18 +57,18 @@ class Runner:
     interrupted: bool = False
     _undos: list[Request] = field(default_factory=list)
 
-    def run(self, probes: Iterable[Probe], told: Callable[[Finding], None]) -> list[Finding]:
+    def run(self, probes: Iterable[Probe], on_finding: Callable[[Finding], None]) -> list[Finding]:
         """Run probes one after another, then delete what they made, also after an error or Ctrl-C.
 
         Args:
             probes: Which.
-            told: Called with each finding at once.
+            on_finding: Called with each finding at once.
         """
         findings: list[Finding] = []
         try:
             for probe in probes:
                 findings.append(self._finding(probe))
-                told(findings[-1])
+                on_finding(findings[-1])
         except KeyboardInterrupt:
             self.interrupted = True
         finally:
@@ -181,13 +181,13 @@ def settings_of(findings: Iterable[Finding], probes: Iterable[Probe]) -> dict[st
     settings: dict[str, Any] = {}
     rules = {probe.rule: bool(probe.assumed) for probe in probes if probe.rule is not None}
     is_ruled = False
-    for found in findings:
-        if found.value is None or found.setting is None:
+    for finding in findings:
+        if finding.value is None or finding.setting is None:
             continue
-        if found.rule is not None:
-            is_ruled, rules[found.rule] = True, bool(found.value)
+        if finding.rule is not None:
+            is_ruled, rules[finding.rule] = True, bool(finding.value)
         else:
-            settings[found.setting] = found.value
+            settings[finding.setting] = finding.value
     if is_ruled:
         settings["card_rules"] = [*(name for name, is_on in rules.items() if is_on), "lock"]
     return settings

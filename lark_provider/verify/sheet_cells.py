@@ -9,10 +9,10 @@ from typing import Any
 
 from lark_provider.verify.book import RANGE, Book, open_book
 from lark_provider.verify.probe import (
+    ProbeSteps,
     ProbeTarget,
     Request,
     Setting,
-    Steps,
     UnexpectedError,
     choose_refused,
     probe,
@@ -26,7 +26,7 @@ _REQUESTS = 5
 """The requests of most probes: a worksheet is made, two writes, a read, and one in reserve."""
 
 
-def _value_write_formats(target: ProbeTarget) -> Steps:
+def _value_write_formats(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(book.put("A1:A1", [[0.5]]))
     yield from require(book.style("A1:A1", {"formatter": "0.00%"}))
@@ -35,7 +35,7 @@ def _value_write_formats(target: ProbeTarget) -> Steps:
     return "kept" if "%" in shown else "reset"
 
 
-def _value_batches(target: ProbeTarget) -> Steps:
+def _value_batches(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     blocks = [(book.at("A1:A1"), [["a"]]), (book.at("B1:B1"), [["b", "too many"]])]
     body = {"valueRanges": [{"range": where, "values": values} for where, values in blocks]}
@@ -45,7 +45,7 @@ def _value_batches(target: ProbeTarget) -> Steps:
     return "one_by_one" if (yield from book.read("A1:B1")) == [["a", None]] else "whole"
 
 
-def _style_batches(target: ProbeTarget) -> Steps:
+def _style_batches(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(book.put("A1:A1", [[0.5]]))
     style = {"formatter": "0.00%"}
@@ -60,18 +60,18 @@ def _style_batches(target: ProbeTarget) -> Steps:
     return "one_by_one" if "%" in shown else "whole"
 
 
-def _trailing_rows(target: ProbeTarget) -> Steps:
+def _trailing_rows(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(book.put("A1:A1", [["a"]]))
     return "kept" if len((yield from book.read("A1:A3"))) == 3 else "cut"  # noqa: PLR2004 - as asked for
 
 
-def _single_cells(target: ProbeTarget) -> Steps:
+def _single_cells(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     return choose_refused((yield book.put("A1", [["a"]])), "refused", "taken", RANGE)
 
 
-def _write_and_judge(value: Any, answer: Callable[[Any], Setting], target: ProbeTarget) -> Steps:
+def _write_and_judge(value: Any, answer: Callable[[Any], Setting], target: ProbeTarget) -> ProbeSteps:
     """Write a value over another one, and judge what is read then; a refusal is judged as None."""
     book = yield from open_book(target)
     yield from require(book.put("A1:A1", [["before"]]))
@@ -102,7 +102,7 @@ def _link(read: Any) -> Setting:
     return "linked" if isinstance(read, list) else "text"
 
 
-def _equals_strings(target: ProbeTarget) -> Steps:
+def _equals_strings(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(book.put("A1:B1", [["=1+1", ""]]))
     read = yield from book.cell("A1:A1", valueRenderOption="ToString")
@@ -113,7 +113,7 @@ def _equals_strings(target: ProbeTarget) -> Steps:
     return "formula" if matched or str(read) == "2" else "text"
 
 
-def _import_range(target: ProbeTarget) -> Steps:
+def _import_range(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     formula = {"type": "formula", "text": '=IMPORTRANGE("none","Sheet1!A1")'}
     return choose_refused((yield book.put("A1:A1", [[formula]])), "refused", "taken", 90204)
@@ -127,31 +127,31 @@ def _dropdown(book: Book, **options: Any) -> Request:
     return Request("POST", f"{book.v2}/dataValidation", body)
 
 
-def _dropdown_writes(target: ProbeTarget) -> Steps:
+def _dropdown_writes(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(_dropdown(book))
     return choose_refused((yield book.put("A1:A1", [["c"]])), "refused", "taken", RANGE)
 
 
-def _dropdown_reads(target: ProbeTarget) -> Steps:
+def _dropdown_reads(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(_dropdown(book, options={"multipleValues": True}))
     yield from require(book.put("A1:A1", [[{"type": "multipleValue", "values": ["a", "b"]}]]))
     return "text" if isinstance((yield from book.cell("A1:A1")), str) else "list"
 
 
-def _image_range_name(target: ProbeTarget) -> Steps:
+def _image_range_name(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     body = {"range": book.at("A1:A1"), "image": list(b64decode(_PICTURE)), "name": "dot.png"}
     data = yield from require(Request("POST", f"{book.v2}/values_image", body))
     return "updatedRange" if "updatedRange" in data else "updateRange"
 
 
-def _match_case(target: ProbeTarget) -> Steps:
+def _match_case(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(book.put("A1:A1", [["Apple"]]))
-    found = yield from require(Request("POST", *book.find("apple", "A1:A1", match_case=True)))
-    return "ignores" if found["find_result"]["matched_cells"] else "matches"
+    data = yield from require(Request("POST", *book.find("apple", "A1:A1", match_case=True)))
+    return "ignores" if data["find_result"]["matched_cells"] else "matches"
 
 
 PROBES = (

@@ -7,9 +7,9 @@ from typing import Any
 from lark_provider.verify.book import RANGE, open_book
 from lark_provider.verify.probe import (
     Probe,
+    ProbeSteps,
     ProbeTarget,
     Request,
-    Steps,
     UnexpectedError,
     choose_refused,
     probe,
@@ -20,7 +20,7 @@ _FILTER_EXISTS = 1310236
 _MANY_ROWS = (2001, 5000)
 
 
-def _grid_growth(target: ProbeTarget) -> Steps:
+def _grid_growth(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     rows = (yield from book.properties())["rowCount"]
     reply = yield book.put(f"A{rows + 1}:A{rows + 9}", [["a"]])
@@ -34,27 +34,27 @@ def _grid_growth(target: ProbeTarget) -> Steps:
     raise UnexpectedError(f"the grid grew by {grown - rows} rows for 1 of data in a range of 9")
 
 
-def _read_outside(target: ProbeTarget) -> Steps:
+def _read_outside(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     rows = (yield from book.properties())["rowCount"]
     reply = yield Request("GET", f"{book.v2}/values/{book.at(f'A{rows + 1}:A{rows + 9}')}")
     return choose_refused(reply, "refused", "empty", RANGE)
 
 
-def _merged_writes(target: ProbeTarget) -> Steps:
+def _merged_writes(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(book.merge("A1:B1"))
     yield from require(book.put("A1:B1", [["a", "b"]]))
     return "stored" if (yield from book.read("A1:B1"))[0][1:] == ["b"] else "dropped"
 
 
-def _remerge(target: ProbeTarget) -> Steps:
+def _remerge(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(book.merge("A1:B1"))
     return choose_refused((yield book.merge("A1:C1")), "refused", "taken", RANGE)
 
 
-def _filter_again(target: ProbeTarget) -> Steps:
+def _filter_again(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(book.put("A1:B2", [["a", "b"], [1, 2]]))
     condition = {"filter_type": "number", "compare_type": "less", "expected": ["9"]}
@@ -64,7 +64,7 @@ def _filter_again(target: ProbeTarget) -> Steps:
     return choose_refused(reply, "refused", "overwrites", _FILTER_EXISTS)
 
 
-def _sheets_batch(target: ProbeTarget) -> Steps:
+def _sheets_batch(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     requests: list[dict[str, Any]] = [
         {"addSheet": {"properties": {"title": f"batch {target.nonce}"[:40]}}},
@@ -77,25 +77,25 @@ def _sheets_batch(target: ProbeTarget) -> Steps:
     return "one_by_one" if len((yield from book.worksheets())) > before else "whole"
 
 
-def _sheets_replies(target: ProbeTarget) -> Steps:
+def _sheets_replies(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     requests: list[dict[str, Any]] = [
         {"updateSheet": {"properties": {"sheetId": book.sheet_id, "frozenRowCount": 1}}},
         {"addSheet": {"properties": {"title": f"reply {target.nonce}"[:40]}}},
     ]
     body = {"requests": requests}
-    made = yield from require(Request("POST", f"{book.v2}/sheets_batch_update", body))
-    return "each" if len(made["replies"]) == len(requests) else "merged"
+    data = yield from require(Request("POST", f"{book.v2}/sheets_batch_update", body))
+    return "each" if len(data["replies"]) == len(requests) else "merged"
 
 
-def _last_worksheet(target: ProbeTarget) -> Steps:
+def _last_worksheet(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target, alone=True)
     body = {"requests": [{"deleteSheet": {"sheetId": book.sheet_id}}]}
     reply = yield Request("POST", f"{book.v2}/sheets_batch_update", body)
     return "refused" if reply.code else "deleted"
 
 
-def _sheet_error_status(target: ProbeTarget) -> Steps:
+def _sheet_error_status(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     reply = yield book.put("A1:A1", [["a", "b"]])
     if not reply.code:
@@ -103,7 +103,7 @@ def _sheet_error_status(target: ProbeTarget) -> Steps:
     return str(reply.status)
 
 
-def _max_style_rows(target: ProbeTarget) -> Steps:
+def _max_style_rows(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     rows = (yield from book.properties())["rowCount"]
     wider = {"sheetId": book.sheet_id, "majorDimension": "ROWS", "length": _MANY_ROWS[-1] - rows}
@@ -117,7 +117,7 @@ def _max_style_rows(target: ProbeTarget) -> Steps:
     return largest
 
 
-def _revision(target: ProbeTarget) -> Steps:
+def _revision(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     first = (yield from require(book.put("A1:A1", [["a"]])))["revision"]
     second = (yield from require(book.put("A1:A1", [["a"]])))["revision"]

@@ -30,7 +30,7 @@ from lark_provider.protocol.hitl.keys import button_value
 from lark_provider.protocol.hitl.model import Assignee, HitlQuestion, TaskInstance
 from lark_provider.protocol.hitl.proof import CLICK_PATH, BridgeSecrets
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.crypto import Keys, generate_key
+from lark_provider.storage.crypto import EncryptionKeys, generate_key
 from lark_provider.storage.people import Account, People, Person
 from lark_provider.storage.question_cards import NewCard, QuestionCards
 from lark_provider.storage.questions import Questions
@@ -196,21 +196,21 @@ class ApiServer:
     def headers(self, user: str) -> dict[str, str]:
         """The credentials of a user."""
         if user not in self._tokens:
-            made = self.http.post("/auth/token", json={"username": user, "password": user})
-            assert made.is_success, made.text
-            self._tokens[user] = made.json()["access_token"]
+            response = self.http.post("/auth/token", json={"username": user, "password": user})
+            assert response.is_success, response.text
+            self._tokens[user] = response.json()["access_token"]
         return {"Authorization": f"Bearer {self._tokens[user]}"}
 
     def call(self, method: str, path: str, body: Any = None, user: str = "admin") -> httpx.Response:
         """Call Airflow's REST API."""
         return self.http.request(method, path, json=body, headers=self.headers(user))
 
-    def run(self, dag_id: str, **given: str) -> str:
+    def run(self, dag_id: str, **fields: str) -> str:
         """Start a run; there is no scheduler to go on with it."""
-        made = self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None, **given})
-        assert made.is_success, made.text
-        found: str = made.json()["dag_run_id"]
-        return found
+        response = self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None, **fields})
+        assert response.is_success, response.text
+        run_id: str = response.json()["dag_run_id"]
+        return run_id
 
     def park(
         self,
@@ -256,9 +256,9 @@ class ApiServer:
             assignees=tuple(Assignee(name, name) for name in assignees),
         )
 
-    def ask(self, **given: Any) -> Asked:
+    def ask(self, **details: Any) -> Asked:
         """Let a task wait, with its question and its card recorded as the bridge does."""
-        return self.card_of(self.park("ask", self.run("ask"), "q", **given))
+        return self.card_of(self.park("ask", self.run("ask"), "q", **details))
 
     def card_of(self, question: HitlQuestion) -> Asked:
         """Record a question and its card, sent."""
@@ -274,23 +274,23 @@ class ApiServer:
         """Link a person to a user, and return the person's open_id."""
         account = Account(SIMPLE, user, user, {"sub": user, "role": ROLES[user].upper()})
         open_id = f"ou_{user}"
-        People(self.database, Keys(self.key)).link(Person(APP, TENANT, open_id), account)
+        People(self.database, EncryptionKeys(self.key)).link(Person(APP, TENANT, open_id), account)
         return open_id
 
-    def click(self, asked: Asked, user: str, option: str = "Approve", **changes: Any) -> DeliveredClick:
+    def click(self, question: Asked, user: str, option: str = "Approve", **changes: Any) -> DeliveredClick:
         """A click of a person on a question's card."""
-        value = button_value(asked.card, "answer", option=option)
-        made = DeliveredClick(
+        value = button_value(question.card, "answer", option=option)
+        click = DeliveredClick(
             event_id=uuid.uuid4().hex,
             app_id=APP,
             tenant_key=TENANT,
             operator=Operator(f"ou_{user}", tenant_key=TENANT),
             action=Action(tag="button", value=value),
-            message_id=asked.message_id,
+            message_id=question.message_id,
             chat_id=CHAT,
             clicked_at=datetime.now(UTC),
         )
-        return replace(made, **changes)
+        return replace(click, **changes)
 
     def deliver(self, click: DeliveredClick) -> httpx.Response:
         """Deliver a click as the bridge does."""
@@ -310,12 +310,12 @@ class ApiServer:
             "WHERE wait_event_type = 'Lock' AND datname = current_database()"
         )
         with self.sql.connect() as connection:
-            found: int = connection.execute(counted).scalar_one()
-            return found
+            count: int = connection.execute(counted).scalar_one()
+            return count
 
-    def answer_of(self, asked: Asked) -> dict[str, Any]:
+    def answer_of(self, question: Asked) -> dict[str, Any]:
         """What Airflow has recorded."""
-        found = self.call("GET", asked.path)
-        assert found.is_success, found.text
-        detail: dict[str, Any] = found.json()
+        response = self.call("GET", question.path)
+        assert response.is_success, response.text
+        detail: dict[str, Any] = response.json()
         return detail

@@ -21,7 +21,7 @@ from urllib.error import HTTPError
 from lark_emulator import Emulator
 
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.crypto import Keys, generate_key
+from lark_provider.storage.crypto import EncryptionKeys, generate_key
 from lark_provider.storage.people import Account, People, Person
 from tests.airflow.conftest import AirflowHome
 from tests.airflow.standalone import Standalone
@@ -114,9 +114,9 @@ class BridgeSetup:
             "LARK_PACING": "0",
             "LOG_FORMAT": "json",
         }
-        self.people = People(self.database, Keys(self.key))
+        self.people = People(self.database, EncryptionKeys(self.key))
         state = lark.state()
-        (user,) = (one for one in state["users"] if one["user_id"] == "bob")
+        (user,) = (user for user in state["users"] if user["user_id"] == "bob")
         self.bob = Person(lark.app_id, state["tenant_key"], user["open_ids"][lark.app_id])
         self._tokens: dict[str, tuple[float, str]] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -144,7 +144,7 @@ class BridgeSetup:
 
     def logs(self) -> str:
         """What the processes have printed."""
-        return "\n".join(one.read_text(errors="replace") for one in sorted(self.home.glob("process-*.log")))
+        return "\n".join(log.read_text(errors="replace") for log in sorted(self.home.glob("process-*.log")))
 
     def stop_all(self) -> None:
         """End the processes of a test."""
@@ -211,27 +211,27 @@ class BridgeSetup:
 
     def run(self, dag_id: str) -> str:
         """Start a run, once the DAG is parsed."""
-        found: list[str] = []
+        run_ids: list[str] = []
 
         def start_run() -> bool:
             with suppress(OSError):
-                made = self.call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None})
-                found.append(made["dag_run_id"])
-            return bool(found)
+                dag_run = self.call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None})
+                run_ids.append(dag_run["dag_run_id"])
+            return bool(run_ids)
 
         wait_until(start_run, SECONDS)
-        return found[0]
+        return run_ids[0]
 
     def task(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """The task instance of a run."""
-        found: dict[str, Any] = self.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/q")
-        return found
+        instance: dict[str, Any] = self.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/q")
+        return instance
 
     def messages(self, text: str = "") -> list[dict[str, Any]]:
         """The messages to bob whose content has a text."""
         chats = self.lark.state()["chats"]
-        found = [one for chat in chats for one in chat["messages"]]
-        return [one for one in found if text in json.dumps(one, ensure_ascii=False)]
+        messages = [message for chat in chats for message in chat["messages"]]
+        return [message for message in messages if text in json.dumps(message, ensure_ascii=False)]
 
     def wait(self, condition: Callable[[], object], seconds: float = SECONDS) -> None:
         """Wait for something, and show the logs if it never comes."""
@@ -244,8 +244,8 @@ class BridgeSetup:
 
 def path(place: BridgeSetup, name: str) -> Path:
     """The DAG file of a name."""
-    found: Path = place.airflow.airflow.dags / f"{name}.py"
-    return found
+    dag_file: Path = place.airflow.airflow.dags / f"{name}.py"
+    return dag_file
 
 
 def find_card(place: BridgeSetup, text: str) -> str:
@@ -266,8 +266,8 @@ def wait_until_applied(place: BridgeSetup, event_id: str) -> dict[str, Any]:
     """What became of a click, once that is shown."""
     statement = "SELECT result FROM applied_clicks WHERE event_id = :e AND shown_at IS NOT NULL"
     place.wait(lambda: execute(place.database, statement, e=event_id))
-    found: dict[str, Any] = json.loads(execute(place.database, statement, e=event_id)[0].result)
-    return found
+    result: dict[str, Any] = json.loads(execute(place.database, statement, e=event_id)[0].result)
+    return result
 
 
 def versions(place: BridgeSetup, name: str) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 from lark_emulator import Emulator
 
-from lark_provider.storage.crypto import Keys
+from lark_provider.storage.crypto import EncryptionKeys
 from lark_provider.storage.people import Account, People, Person
 from tests.airflow.api_server import SECRET, SIMPLE, ApiServer
 from tests.bridge.builders import execute
@@ -71,10 +71,10 @@ class ClickSite:
         (home / "api").mkdir()
         self.server = stack.enter_context(ApiServer(home / "api", metadata, ours, app))
         state = lark.state()
-        (user,) = (one for one in state["users"] if one["user_id"] == "bob")
+        (user,) = (user for user in state["users"] if user["user_id"] == "bob")
         bob = Person(lark.app_id, state["tenant_key"], user["open_ids"][lark.app_id])
         account = Account(SIMPLE, "bob", "bob", {"sub": "bob", "role": "USER"})
-        People(self.server.database, Keys(self.server.key)).link(bob, account)
+        People(self.server.database, EncryptionKeys(self.server.key)).link(bob, account)
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LARK_")},
             **app,
@@ -147,14 +147,14 @@ class ClickSite:
         """Return what `lark-provider airflow check` says, by name."""
         command = [sys.executable, "-m", "lark_provider.cli", "airflow", "check", "--json"]
         done = subprocess.run(command, env=self._environment, capture_output=True, check=False)  # noqa: S603 - ours
-        return {one["name"]: one for one in json.loads(done.stdout)["checks"]}
+        return {check["name"]: check for check in json.loads(done.stdout)["checks"]}
 
     def wait(self, condition: Callable[[], object], seconds: float = SECONDS) -> None:
         """Wait for something, and show the logs if it never comes."""
         try:
             wait_until(condition, seconds)
         except AssertionError:
-            logs = [one.read_text(errors="replace")[-4000:] for one in self.home.glob("*.log")]
+            logs = [log.read_text(errors="replace")[-4000:] for log in self.home.glob("*.log")]
             raise AssertionError("\n".join([*logs, self.server.log()[-4000:]])) from None
 
     def log(self, name: str) -> str:
@@ -163,30 +163,30 @@ class ClickSite:
 
     def ask(self) -> Question:
         """Let a task ask bob, and wait for its card."""
-        asked = self.server.park("ask", self.server.run("ask"), "q", assignees=["bob"])
+        question = self.server.park("ask", self.server.run("ask"), "q", assignees=["bob"])
         sent = "SELECT message_id FROM hitl_cards WHERE ti_id = :ti_id AND state = 'sent'"
-        found: list[Any] = []
+        cards: list[Any] = []
 
         def is_sent() -> bool:
-            found[:] = execute(self.server.database, sent, ti_id=asked.task.ti_id)
-            return bool(found)
+            cards[:] = execute(self.server.database, sent, ti_id=question.task.ti_id)
+            return bool(cards)
 
         self.wait(is_sent)
-        (card,) = found
-        return Question(f"/api/v2{asked.task.path}/hitlDetails", card.message_id)
+        (card,) = cards
+        return Question(f"/api/v2{question.task.path}/hitlDetails", card.message_id)
 
     def click(self, question: Question, option: str = "Approve") -> str:
         """Let bob click, and return what he reads if the click was not taken; else an empty text."""
         clicked = self.lark.click(question.message_id, "bob", option)
         if clicked["code"]:  # Lark's client shows this number.
             return f"code {clicked['code']}"
-        told = clicked["toast"] or {}
-        return str(told["content"]) if told.get("type") == "error" else ""
+        toast = clicked["toast"] or {}
+        return str(toast["content"]) if toast.get("type") == "error" else ""
 
     def shows_answer(self, question: Question) -> bool:
         """Whether Airflow has bob's answer, and the card shows it and takes no more."""
         detail = self.server.call("GET", question.path).json()
-        (card,) = (one for one in self._messages() if one["message_id"] == question.message_id)
+        (card,) = (message for message in self._messages() if message["message_id"] == question.message_id)
         text = json.dumps(card["content"])
         by = detail["responded_by_user"]
         return by is not None and by["name"] == "bob" and "lark_wait" not in text and "bob" in text
@@ -202,7 +202,7 @@ class ClickSite:
         return [json.loads(row.result)["outcome"] if row.state == "done" else row.state for row in rows]
 
     def _messages(self) -> list[dict[str, Any]]:
-        return [one for chat in self.lark.state()["chats"] for one in chat["messages"]]
+        return [message for chat in self.lark.state()["chats"] for message in chat["messages"]]
 
     def _change(self, part: str) -> tuple[Callable[[], object], Callable[[], object]]:
         """Return what takes a part down, and what brings it back."""

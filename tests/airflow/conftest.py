@@ -83,16 +83,16 @@ def api_server(
         lark.add_app(APP, secret=APP_SECRET, scopes=[])  # It cannot see who is frozen or has left.
         home = tmp_path_factory.mktemp("api")
         settings = {"LARK_APP_ID": APP, "LARK_APP_SECRET": APP_SECRET, "LARK_BASE_URL": lark.base_url}
-        with ApiServer(home, databases.make(), databases.make(), settings) as made:
-            made.lark, made.lark_url = lark, lark.base_url
+        with ApiServer(home, databases.make(), databases.make(), settings) as server:
+            server.lark, server.lark_url = lark, lark.base_url
             for user in ("alice", "bob", "eve"):
-                made.link(user)
-            yield made
+                server.link(user)
+            yield server
 
 
 def connection(lark: Emulator, **changes: Any) -> str:
-    given = {"conn_type": "lark", "login": lark.app_id, "password": lark.app_secret, "host": lark.base_url}
-    return json.dumps(given | changes)
+    settings = {"conn_type": "lark", "login": lark.app_id, "password": lark.app_secret, "host": lark.base_url}
+    return json.dumps(settings | changes)
 
 
 @pytest.fixture
@@ -118,11 +118,11 @@ def _postgres(url: URL, driver: str, monkeypatch: pytest.MonkeyPatch) -> Databas
     from airflow.providers.postgres.hooks import postgres as hooks
 
     monkeypatch.setattr(hooks, "USE_PSYCOPG3", driver == "psycopg")  # it depends on what is installed
-    given = {
+    settings = {
         "conn_type": "postgres", "host": url.host, "port": url.port, "login": url.username,
         "password": url.password, "schema": url.database,
     }  # fmt: skip
-    monkeypatch.setenv(f"AIRFLOW_CONN_{POSTGRES.upper()}", json.dumps(given))
+    monkeypatch.setenv(f"AIRFLOW_CONN_{POSTGRES.upper()}", json.dumps(settings))
     return Database(POSTGRES)
 
 
@@ -134,6 +134,6 @@ def postgres(request: pytest.FixtureRequest, database_url: str, monkeypatch: pyt
 @pytest.fixture(params=["sqlite", "psycopg2", "psycopg"])
 def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Database:
     if request.param == "sqlite":
-        found: Database = request.getfixturevalue("sqlite")
-        return found
+        database: Database = request.getfixturevalue("sqlite")
+        return database
     return _postgres(make_url(request.getfixturevalue("database_url")), request.param, monkeypatch)

@@ -17,7 +17,7 @@ import httpx
 from lark_emulator import Emulator
 
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.crypto import Keys, generate_key
+from lark_provider.storage.crypto import EncryptionKeys, generate_key
 from lark_provider.storage.link_codes import LinkCodes
 from lark_provider.storage.people import Account, People, Person
 from tests.airflow.conftest import AirflowHome
@@ -78,7 +78,7 @@ class LinkServer:
         }
         self.database = urls.parse(ours, "ours")
         migrate.upgrade(self.database)
-        self.people = People(self.database, Keys(key))
+        self.people = People(self.database, EncryptionKeys(key))
         self._log = home / "api-server.log"
         self._port = port
         self._sessions: dict[str, str] = {}
@@ -132,8 +132,8 @@ class LinkServer:
     def find_linked(self, name: str) -> Account | None:
         """The user that a person of the emulator is linked to."""
         person = self.person(name)
-        found = self.people.find(person.app_id, person.tenant_key, person.open_id)
-        return None if found is None else found.account
+        linked = self.people.find(person.app_id, person.tenant_key, person.open_id)
+        return None if linked is None else linked.account
 
     @contextmanager
     def visitor(self, user: str | None = None, **headers: str) -> Iterator[httpx.Client]:
@@ -147,7 +147,7 @@ class LinkServer:
         """A user's session, as the cookie holds it."""
         if user not in self._sessions:
             who = {"username": user, "password": user}
-            made = httpx.post(f"{self.url}/auth/token", json=who, timeout=30)
-            assert made.is_success, made.text
-            self._sessions[user] = made.json()["access_token"]
+            response = httpx.post(f"{self.url}/auth/token", json=who, timeout=30)
+            assert response.is_success, response.text
+            self._sessions[user] = response.json()["access_token"]
         return self._sessions[user]

@@ -46,6 +46,6 @@ def table(columns: Sequence[tuple[str, int]]) -> str:
     """Make a Bitable table and return its link."""
     bitable = LarkServiceClient().clouddoc.bitable
     app_token = bitable.create_app("Base").data["app"]["app_token"]
-    made = [Field(field_name=name, type=kind) for name, kind in columns]
-    table_id = bitable.create_table(app_token, "T", made).data["table_id"]
+    fields = [Field(field_name=name, type=kind) for name, kind in columns]
+    table_id = bitable.create_table(app_token, "T", fields).data["table_id"]
     return f"https://x.feishu.cn/base/{app_token}?table={table_id}"

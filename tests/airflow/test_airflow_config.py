@@ -15,7 +15,7 @@ from lark_provider.errors import ConfigurationError
 from lark_provider.hooks.airflow_config import url_of
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.crypto import Keys, generate_key
+from lark_provider.storage.crypto import EncryptionKeys, generate_key
 from tests.airflow.conftest import AirflowHome, connection
 
 WORKER = "from lark_provider.hooks.lark import LarkHook; LarkHook().client.bot.info(); print('told')"
@@ -74,24 +74,24 @@ def test_an_app_of_the_registry_needs_no_password_in_the_connection(
     for name in ("LARK_APP_ID", "LARK_APP_SECRET", "LARK_BASE_URL"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("LARK_CONFIG_ENCRYPTION_KEY", key)
-    ApplicationManager(keys=Keys(key)).create_application(
+    ApplicationManager(keys=EncryptionKeys(key)).create_application(
         lark.app_id, lark.app_secret, base_url=lark.base_url
     )
-    given = connection(lark, password=None, host=None, extra={"registry_app": said})
-    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", given)
+    conn_json = connection(lark, password=None, host=None, extra={"registry_app": said})
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", conn_json)
     assert LarkHook().test_connection()[0]
-    ApplicationManager(keys=Keys(key)).disable_application(lark.app_id)
-    works, told = LarkHook(timeout=1).test_connection()
+    ApplicationManager(keys=EncryptionKeys(key)).disable_application(lark.app_id)
+    works, message = LarkHook(timeout=1).test_connection()
     assert works  # it was looked at a moment ago
     hook = LarkHook()
     hook.client._session.clock = lambda: 4_000_000_000.0
-    works, told = hook.test_connection()
+    works, message = hook.test_connection()
     assert not works
-    assert "disabled" in told
+    assert "disabled" in message
 
 
 def test_a_connection_becomes_a_url_whatever_its_password() -> None:
-    made = url_of(
+    url = url_of(
         Connection(
             conn_id="d",
             conn_type="postgres",
@@ -102,7 +102,7 @@ def test_a_connection_becomes_a_url_whatever_its_password() -> None:
             extra=json.dumps({"sslmode": "require"}),
         )
     )
-    parsed = urls.parse(made, "x")
+    parsed = urls.parse(url, "x")
     assert (parsed.password, parsed.host, parsed.port) == ("p@s/s:w%r#d", "db.example.com", 5432)
     assert parsed.query == {"sslmode": "require"}
 

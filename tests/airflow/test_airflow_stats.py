@@ -34,15 +34,15 @@ def statsd() -> Iterator[socket.socket]:
 
 def read_received(statsd: socket.socket) -> dict[str, str]:
     """What came, by its name; the last value of each."""
-    found: dict[str, str] = {}
+    metrics: dict[str, str] = {}
     while True:
         try:
             text = statsd.recv(65536).decode()
         except BlockingIOError:
-            return found
+            return metrics
         for line in text.splitlines():
             name, _, value = line.partition(":")
-            found[name] = value
+            metrics[name] = value
 
 
 def test_a_task_counts_its_calls_in_airflows_statistics(
@@ -60,16 +60,16 @@ def test_a_task_counts_its_calls_in_airflows_statistics(
         airflow_home.airflow("dags", "test", "stats", lark=lark)
     finally:
         airflow_home.env = before
-    found = {name: value for name, value in read_received(statsd).items() if ".lark." in name}
-    [sent] = [name for name in found if name.startswith("airflow.lark.requests") and "messages" in name]
+    metrics = {name: value for name, value in read_received(statsd).items() if ".lark." in name}
+    [sent] = [name for name in metrics if name.startswith("airflow.lark.requests") and "messages" in name]
     assert f"app={lark.app_id}" in sent
     assert "code=0" in sent
-    assert found[sent] == "1|c"
+    assert metrics[sent] == "1|c"
     [took] = [
-        name for name in found if name.startswith("airflow.lark.request_duration") and "messages" in name
+        name for name in metrics if name.startswith("airflow.lark.request_duration") and "messages" in name
     ]
-    assert re.fullmatch(r"\d+\.\d+\|ms", found[took])
-    assert 0 < float(found[took].removesuffix("|ms")) < 30_000
+    assert re.fullmatch(r"\d+\.\d+\|ms", metrics[took])
+    assert 0 < float(metrics[took].removesuffix("|ms")) < 30_000
 
 
 def test_without_statistics_nothing_is_counted(airflow_home: AirflowHome, lark: Emulator) -> None:

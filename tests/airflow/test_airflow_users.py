@@ -83,8 +83,8 @@ def test_everybody_is_the_anonymous_admin_where_airflow_says_so(
 
 
 class GroupUser(BaseUser):
-    def __init__(self, given: dict[str, Any]) -> None:
-        self.given = given
+    def __init__(self, claims: dict[str, Any]) -> None:
+        self.given = claims
 
     def get_id(self) -> str:
         return str(self.given["sub"])
@@ -104,8 +104,8 @@ def other(**more: Any) -> BaseAuthManager[GroupUser]:
             return GroupUser(token | more)
 
     Other.__abstractmethods__ = frozenset()
-    made: BaseAuthManager[GroupUser] = Other()  # type: ignore[abstract, no-untyped-call]
-    return made
+    manager: BaseAuthManager[GroupUser] = Other()  # type: ignore[abstract, no-untyped-call]
+    return manager
 
 
 def test_another_auth_manager_restores_a_user_for_a_week() -> None:

@@ -60,6 +60,6 @@ def test_a_stranger_is_rejected_and_the_approver_goes_on(
                 assert run.wait(120) == 0, log.read_text()[-4000:]
             finally:
                 run.kill()
-    *_, card, told = messages(lark)
-    assert told["content"]["text"] == "Published. Looks right."
+    *_, card, message = messages(lark)
+    assert message["content"]["text"] == "Published. Looks right."
     assert (list(buttons(card["content"])), "ou_emulator0001_alice" in str(card["content"])) == ([], True)

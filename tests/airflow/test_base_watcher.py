@@ -59,8 +59,8 @@ class Base:
     def delete(self, record_id: str) -> None:
         self.lark.edit_rows(self.token, self.table, [{"do": "delete", "records": [record_id]}], user_id="bob")
 
-    def watcher(self, **given: Any) -> LarkBaseWatcher:
-        return LarkBaseWatcher(self.token, self.table, **{"scan_every": 0, **given})
+    def watcher(self, **options: Any) -> LarkBaseWatcher:
+        return LarkBaseWatcher(self.token, self.table, **{"scan_every": 0, **options})
 
 
 @pytest.fixture
@@ -82,8 +82,8 @@ def url(
 @pytest.fixture
 def base(url: str, lark: Emulator) -> Iterator[Base]:
     with LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url) as client:
-        made = client.clouddoc.bitable.create_app("orders").data["app"]
-        base = Base(lark, client, made["app_token"], made["default_table_id"])
+        app = client.clouddoc.bitable.create_app("orders").data["app"]
+        base = Base(lark, client, app["app_token"], app["default_table_id"])
         yield base
 
 
@@ -116,13 +116,13 @@ def gateway(url: str, lark: Emulator, tmp_path: Path) -> Iterator[Gateway]:
         "RABBITMQ_URL": url,
     }
     command = Command(tmp_path / "log", "serve", "--port", str(port), settings=settings)
-    made = Gateway(
+    gateway = Gateway(
         command, f"http://{HOST}:{port}/lark/callbacks/{lark.app_id}", f"http://{HOST}:{port}/readyz"
     )
-    made.start()
-    lark.set_callback(made.url, encrypt_key=KEY, verification_token=TOKEN)
+    gateway.start()
+    lark.set_callback(gateway.url, encrypt_key=KEY, verification_token=TOKEN)
     try:
-        yield made
+        yield gateway
     finally:
         command.end()
 
@@ -136,7 +136,7 @@ async def triggerer(*triggers: BaseEventTrigger) -> AsyncIterator[Runner]:
         while True:
             fired = [entry.persist_seq for entry in list(runner.events)[stored:]]
             stored += len(fired)
-            runner._shared_streams.confirm_persisted([one for one in fired if one is not None])
+            runner._shared_streams.confirm_persisted([seq for seq in fired if seq is not None])
             await asyncio.sleep(0.02)
 
     async with running(*triggers) as runner:
@@ -165,10 +165,10 @@ def payloads(runner: Runner) -> list[dict[str, Any]]:
 
 def changes(runner: Runner) -> list[tuple[str, str, str]]:
     return [
-        (one["source"], record["record_id"], record["change"])
-        for one in payloads(runner)
-        if "records" in one
-        for record in one["records"]
+        (payload["source"], record["record_id"], record["change"])
+        for payload in payloads(runner)
+        if "records" in payload
+        for record in payload["records"]
     ]
 
 
@@ -200,14 +200,16 @@ def test_events_are_typed_and_read_again_and_own_writes_are_left_out(base: Base,
             await in_thread(base.delete, known)
             await until(runner, lambda: len(payloads(runner)) >= 8)
             assert ours.data["record"]["record_id"] not in json.dumps(
-                [one for one in payloads(runner) if "records" in one]
+                [payload for payload in payloads(runner) if "records" in payload]
             )
             return [{**entry.event.payload, "trigger": entry.trigger_id} for entry in runner.events]
 
     fired = mq.run(work())
     assert json.loads(json.dumps(fired)) == fired
-    mine = sorted((one for one in fired if one["trigger"] == 0), key=lambda one: one["revision"])
-    assert [[record["change"] for record in one["records"]] for one in mine] == [
+    mine = sorted(
+        (payload for payload in fired if payload["trigger"] == 0), key=lambda payload: payload["revision"]
+    )
+    assert [[record["change"] for record in payload["records"]] for payload in mine] == [
         ["edited"],
         ["edited"],
         ["deleted"],
@@ -219,9 +221,9 @@ def test_events_are_typed_and_read_again_and_own_writes_are_left_out(base: Base,
     assert mine[0]["operator"].startswith("ou_")
     assert mine[2]["records"][0]["fields"] is None
     assert mine[2]["records"][0]["before"]["Text"] == "again"
-    assert len([one for one in fired if one["trigger"] == 1]) == 4  # our own write, too
-    sums = [one for one in fired if one["trigger"] == 2]
-    assert [one["revision"] for one in sums] == [mine[0]["revision"]]
+    assert len([payload for payload in fired if payload["trigger"] == 1]) == 4  # our own write, too
+    sums = [payload for payload in fired if payload["trigger"] == 2]
+    assert [payload["revision"] for payload in sums] == [mine[0]["revision"]]
     wait_until(lambda: mq.drain(broker(), EVENTS) == [], 30)
 
 
@@ -261,8 +263,8 @@ def test_what_happened_without_a_triggerer_or_gateway_is_found_once(base: Base, 
     base.edit(late, "soon")
     base.delete(gone)
     base.client.clouddoc.bitable.create_record(base.token, base.table, {"Text": "ours"})
-    found = mq.run(second())
-    assert sorted(found) == sorted(
+    reported = mq.run(second())
+    assert sorted(reported) == sorted(
         [
             ("scan", new, "added"),
             ("scan", kept, "edited"),
@@ -287,19 +289,19 @@ def query(query: str) -> list[str]:
 
 
 def is_delivered(lark: Emulator) -> bool:
-    return {one["state"] for one in lark.state()["events"]} == {"delivered"}
+    return {event["state"] for event in lark.state()["events"]} == {"delivered"}
 
 
 def changed_to(base: Base, record_id: str, event_id: str, *, revision: int) -> dict[str, Any]:
-    made = sender.event()
-    made["header"] |= {
+    body = sender.event()
+    body["header"] |= {
         "event_id": event_id,
         "event_type": "drive.file.bitable_record_changed_v1",
         "app_id": base.lark.app_id,
     }
-    del made["header"]["token"]
+    del body["header"]["token"]
     action = {"record_id": record_id, "action": "record_edited", "before_value": [], "after_value": []}
-    made["event"] = {
+    body["event"] = {
         "file_type": "bitable",
         "file_token": base.token,
         "table_id": base.table,
@@ -308,7 +310,7 @@ def changed_to(base: Base, record_id: str, event_id: str, *, revision: int) -> d
         "operator_id": {"open_id": "ou_1"},
         "action_list": [action],
     }
-    return made
+    return body
 
 
 def test_an_event_under_two_ids_fires_once_also_after_a_restart_and_order_does_not_matter(
@@ -322,10 +324,10 @@ def test_an_event_under_two_ids_fires_once_also_after_a_restart_and_order_does_n
         async with triggerer(base.watcher()) as runner:
             await in_thread(mq.send, url, key, *bodies)
             last = bodies[-1]["header"]["event_id"]
-            await until(runner, lambda: last in [one["event_id"] for one in payloads(runner)])
-            found = [one["event_id"] for one in payloads(runner)]
+            await until(runner, lambda: last in [payload["event_id"] for payload in payloads(runner)])
+            event_ids = [payload["event_id"] for payload in payloads(runner)]
             await until(runner, lambda: len(recorded_events()) >= 2)
-            return found
+            return event_ids
 
     assert mq.run(fire_all(first, again, changed_to(base, known, "e3", revision=8))) == ["e1", "e3"]
     assert mq.run(fire_all(again, first, changed_to(base, known, "e4", revision=7))) == ["e4"]
@@ -355,7 +357,7 @@ def test_two_thousand_events_while_the_gateway_is_killed_are_all_seen_and_none_t
             await in_thread(burst, ids[700:1400])
             await in_thread(gateway.start)
             await in_thread(burst, ids[1400:])
-            await until(runner, lambda: len({one for _, one, _ in changes(runner)}) == 2000, 400)
+            await until(runner, lambda: len({record_id for _, record_id, _ in changes(runner)}) == 2000, 400)
             sources = {source for source, _, _ in changes(runner)}
             assert sources == {"event", "scan"}
             base.lark.advance(AGAIN_SECONDS)  # what the gateway did not take is sent again, late
@@ -366,7 +368,7 @@ def test_two_thousand_events_while_the_gateway_is_killed_are_all_seen_and_none_t
 
     reported = mq.run(work(), 900)
     counts = Counter(record_id for _, record_id, _ in reported)
-    assert [one for one in reported if counts[one[1]] > 1 and one[1] != ids[0]] == []
+    assert [change for change in reported if counts[change[1]] > 1 and change[1] != ids[0]] == []
     assert counts == {**dict.fromkeys(ids, 1), ids[0]: 2}
     assert mq.drain(broker(), DEAD) == []
 
@@ -399,12 +401,12 @@ def test_ten_thousand_edits_during_an_outage_are_found_by_a_scan_and_not_told_ag
         edit = {"do": "edit", "records": ids[start : start + batch], "fields": {"Text": "edited"}}
         base.lark.edit_rows(base.token, base.table, [edit], user_id="alice")
     reported = mq.run(count_events(), 900)
-    expected = {("scan", one, "edited"): 1 for one in ids}
+    expected = {("scan", record_id, "edited"): 1 for record_id in ids}
     assert reported == expected | {("event", ids[0], "edited"): 1}
 
 
 def total(runner: Runner) -> int:
-    return sum(len(one.get("records", ())) for one in payloads(runner))
+    return sum(len(payload.get("records", ())) for payload in payloads(runner))
 
 
 def test_a_base_that_the_app_does_not_manage_is_refused_with_the_next_step(
@@ -425,8 +427,8 @@ def test_a_base_that_the_app_does_not_manage_is_refused_with_the_next_step(
 def test_a_missing_connection_is_not_looked_for_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     async def stream() -> AsyncIterator[Any]:
         nothing: tuple[Any, ...] = ()
-        for one in nothing:
-            yield one
+        for event in nothing:
+            yield event
 
     async def start_watching() -> None:
         watcher = LarkBaseWatcher("bas1", "tbl1", lark_conn_id="none")
@@ -441,16 +443,16 @@ def test_a_missing_connection_is_not_looked_for_without_a_pause(monkeypatch: pyt
 
 
 def test_arguments_are_checked_and_the_same_watcher_is_the_same_trigger() -> None:
-    one = LarkBaseWatcher("bas1", "tbl1", fields=["b", "a"], changes={"edited"})
-    name, kwargs = one.serialize()
+    watcher = LarkBaseWatcher("bas1", "tbl1", fields=["b", "a"], changes={"edited"})
+    name, kwargs = watcher.serialize()
     assert name == "lark_provider.triggers.base_watcher.LarkBaseWatcher"
     again = LarkBaseWatcher(**json.loads(json.dumps(kwargs)))
-    assert again.serialize() == one.serialize()
+    assert again.serialize() == watcher.serialize()
     assert again.shared_stream_key() == LarkEventTrigger().shared_stream_key()
     for wrong in ({"changes": "changed"}, {"scan_every": 1}, {"max_payload_bytes": 10}, {"app_token": ""}):
-        given: dict[str, Any] = {"app_token": "bas1", **wrong}
+        arguments: dict[str, Any] = {"app_token": "bas1", **wrong}
         with pytest.raises(ConfigurationError, match="Next: "):
-            LarkBaseWatcher(**given)
+            LarkBaseWatcher(**arguments)
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "en" / "how-to" / "record-events.md").read_text("utf-8")
@@ -474,4 +476,8 @@ def test_the_documents_examples_run_and_its_table_has_each_argument(
 
 def watcher_defaults() -> dict[str, Any]:
     parameters = inspect.signature(LarkBaseWatcher.__init__).parameters.values()
-    return {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
+    return {
+        parameter.name: parameter.default
+        for parameter in parameters
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }

@@ -38,19 +38,21 @@ def triggerer(
     monkeypatch.setenv("LARK_EXAMPLE_TABLE", link)
     names = ("AIRFLOW__LARK__RABBITMQ_URL", "AIRFLOW__LARK__DATABASE_URL", "AIRFLOW_CONN_LARK_DEFAULT")
     settings = {name: os.environ[name] for name in (*names, "LARK_EXAMPLE_TABLE", "LARK_PACING")}
-    made = Triggerer(airflow_home, tmp_path / "airflow", settings)
+    triggerer = Triggerer(airflow_home, tmp_path / "airflow", settings)
     try:
-        made.parse(EXAMPLE.read_text())
-        made.start()
-        yield made
+        triggerer.parse(EXAMPLE.read_text())
+        triggerer.start()
+        yield triggerer
     finally:
-        made.kill()
+        triggerer.kill()
 
 
 def changes(triggerer: Triggerer) -> Counter[tuple[str, str]]:
     """How often each change of a record was stored as part of an asset event."""
     return Counter(
-        (record["record_id"], record["change"]) for one in triggerer.events() for record in one["records"]
+        (record["record_id"], record["change"])
+        for payload in triggerer.events()
+        for record in payload["records"]
     )
 
 
@@ -62,7 +64,7 @@ def test_edits_queue_a_run_of_the_example_although_gateway_and_triggerer_are_kil
     drive = base.client.clouddoc.drive
     wait_until(lambda: drive.is_subscribed(base.token, type="bitable"), SECONDS)
     ids = base.add(*(f"row {number}" for number in range(COUNT)))
-    wait_until(lambda: set(changes(triggerer)) == {(one, "added") for one in ids}, SECONDS)
+    wait_until(lambda: set(changes(triggerer)) == {(record_id, "added") for record_id in ids}, SECONDS)
     assert triggerer.list_queued() >= {"record_events"}
     for place, record_id in enumerate(ids):
         if place == COUNT // 3:
@@ -72,7 +74,7 @@ def test_edits_queue_a_run_of_the_example_although_gateway_and_triggerer_are_kil
             triggerer.kill()
         base.edit(record_id, f"edited {place}")
     triggerer.start()
-    wanted = {(one, change) for one in ids for change in ("added", "edited")}
+    wanted = {(record_id, change) for record_id in ids for change in ("added", "edited")}
     wait_until(lambda: set(changes(triggerer)) == wanted, SECONDS)
     assert read_handled(triggerer.events()) == dict.fromkeys(ids, "edited")
 
@@ -82,6 +84,6 @@ def read_handled(payloads: list[dict[str, Any]]) -> dict[str, str]:
     names: dict[str, Any] = {}
     exec(compile(EXAMPLE.read_text(), str(EXAMPLE), "exec"), names)  # noqa: S102 - ours
     task = names["dag"].task_dict["handle"]
-    events = [SimpleNamespace(extra={"payload": one}) for one in payloads]
-    found: dict[str, str] = task.python_callable(triggering_asset_events={names["orders"]: events})
-    return found
+    events = [SimpleNamespace(extra={"payload": payload}) for payload in payloads]
+    handled: dict[str, str] = task.python_callable(triggering_asset_events={names["orders"]: events})
+    return handled

@@ -43,9 +43,9 @@ def insert(link: str, *rows: dict[str, Any]) -> None:
 @pytest.fixture
 def link(lark: Emulator) -> str:
     lark.settings(rate_limits=False)
-    made = table(COLUMNS)
-    insert(made, *ROWS)
-    return made
+    link = table(COLUMNS)
+    insert(link, *ROWS)
+    return link
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def copy(orders: Database, link: str, **changes: Any) -> LarkBitableToSqlOperato
 
 
 def own(orders: Database) -> dict[str, tuple[float, str]]:
-    found = orders.read('SELECT no, paid, "own 100%" FROM orders')
-    return {no: (float(paid), one) for no, paid, one in found}
+    rows = orders.read('SELECT no, paid, "own 100%" FROM orders')
+    return {no: (float(paid), own_value) for no, paid, own_value in rows}
 
 
 def test_replace_and_its_types(lark: Emulator, context: Context, orders: Database, link: str) -> None:
@@ -137,11 +137,11 @@ def test_append_deletes_its_own_batch_first(
         operator.render_template_fields({"run_id": run})
         operator.execute(context())
         assert len(database.read("SELECT 1 FROM history")) == count
-    found = database.read("SELECT batch, amount, rec FROM history ORDER BY batch, amount")
-    assert [(batch, float(amount)) for batch, amount, _ in found] == [
+    rows = database.read("SELECT batch, amount, rec FROM history ORDER BY batch, amount")
+    assert [(batch, float(amount)) for batch, amount, _ in rows] == [
         ("one", 12.5), ("one", 100), ("two", 12.5), ("two", 100),
     ]  # fmt: skip
-    assert all(rec.startswith("rec") for _, _, rec in found)
+    assert all(rec.startswith("rec") for _, _, rec in rows)
 
 
 def test_many_records_and_a_filter(lark: Emulator, context: Context, database: Database, link: str) -> None:

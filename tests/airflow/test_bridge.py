@@ -27,11 +27,11 @@ def place(
     home = tmp_path_factory.mktemp("bridge")
     with postgres_server.databases() as databases, Emulator() as lark:
         lark.settings(rate_limits=False)
-        made = BridgeSetup(airflow_home, home, databases.make(), lark)
+        place = BridgeSetup(airflow_home, home, databases.make(), lark)
         try:
-            yield made
+            yield place
         finally:
-            made.close()
+            place.close()
 
 
 @pytest.fixture(autouse=True)
@@ -214,7 +214,7 @@ def test_two_bridges_send_each_card_once_although_one_is_killed(place: BridgeSet
     place.wait(lambda: place.messages("Part "))
     first.kill()
     first.wait()
-    place.wait(lambda: len({json.dumps(one["content"]) for one in place.messages("Part ")}) == MANY)
+    place.wait(lambda: len({json.dumps(message["content"]) for message in place.messages("Part ")}) == MANY)
     place.wait(lambda: execute(place.database, "SELECT 1 FROM hitl_cards WHERE state = 'due'") == [])
     assert len(place.messages("Part ")) == MANY
     for index in range(MANY):
@@ -230,5 +230,7 @@ def test_two_bridges_send_each_card_once_although_one_is_killed(place: BridgeSet
             == []
         )
     )
-    assert not [one for one in place.messages("Part ") if "lark_wait" in json.dumps(one["content"])]
+    assert not [
+        message for message in place.messages("Part ") if "lark_wait" in json.dumps(message["content"])
+    ]
     assert second.poll() is None

@@ -57,21 +57,21 @@ def place(
             "AIRFLOW__DAG_PROCESSOR__PARSING_CLEANUP_INTERVAL": "5",
         }
         lark.settings(rate_limits=False)
-        made = BridgeSetup(airflow_home, home, databases.make(), lark, "", soon)
+        place = BridgeSetup(airflow_home, home, databases.make(), lark, "", soon)
         try:
             for name in NAMES:
-                path(made, name).write_text(dag_file(name))
-            made.link()
-            made.bridge()
-            made.start("callbacks", "listen")
-            made.wait(lark.connections)
-            assert "RABBITMQ_URL" not in made.environment
-            RUNS.update({name: made.run(name) for name in NAMES})
+                path(place, name).write_text(dag_file(name))
+            place.link()
+            place.bridge()
+            place.start("callbacks", "listen")
+            place.wait(lark.connections)
+            assert "RABBITMQ_URL" not in place.environment
+            RUNS.update({name: place.run(name) for name in NAMES})
             for name in NAMES:
-                made.wait(lambda name=name: made.messages(f"Is {name} right?"), 240)  # type: ignore[misc]
-            yield made
+                place.wait(lambda name=name: place.messages(f"Is {name} right?"), 240)  # type: ignore[misc]
+            yield place
         finally:
-            made.close()
+            place.close()
 
 
 def outcome(place: BridgeSetup, name: str) -> dict[str, Any]:
@@ -79,13 +79,13 @@ def outcome(place: BridgeSetup, name: str) -> dict[str, Any]:
     statement = "SELECT outcome FROM hitl_questions WHERE dag_id = :d AND state = 'over'"
     # The bridge learns of a question that is withdrawn by a complete pass, which is late if Airflow is slow.
     place.wait(lambda: execute(place.database, statement, d=name), 400)
-    found: dict[str, Any] = json.loads(execute(place.database, statement, d=name)[0].outcome)
-    return found
+    result: dict[str, Any] = json.loads(execute(place.database, statement, d=name)[0].outcome)
+    return result
 
 
 def task(place: BridgeSetup, name: str, task_id: str = "q") -> dict[str, Any]:
-    found: dict[str, Any] = place.call("GET", f"dags/{name}/dagRuns/{RUNS[name]}/taskInstances/{task_id}")
-    return found
+    instance: dict[str, Any] = place.call("GET", f"dags/{name}/dagRuns/{RUNS[name]}/taskInstances/{task_id}")
+    return instance
 
 
 def test_a_paused_dag_is_answered_and_goes_on_when_it_is_unpaused(place: BridgeSetup) -> None:
@@ -131,7 +131,7 @@ def test_the_question_of_a_removed_task_is_asked_again_when_the_task_returns(pla
 def test_a_question_outlasts_its_file(place: BridgeSetup) -> None:
     path(place, "removed").unlink()
     place.wait(
-        lambda: "removed" not in [one["dag_id"] for one in place.call("GET", "dags?limit=100")["dags"]]
+        lambda: "removed" not in [dag["dag_id"] for dag in place.call("GET", "dags?limit=100")["dags"]]
     )
     ti_id = task(place, "removed")["id"]
     assert task(place, "removed")["state"] == "awaiting_input"

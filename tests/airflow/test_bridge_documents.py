@@ -26,14 +26,14 @@ def test_the_dags_are_made(
 ) -> None:
     from airflow.sdk import DAG
 
-    made: list[DAG] = []
+    dags: list[DAG] = []
     leave: Any = DAG.__exit__
 
     def exit_(self: DAG, *error: Any) -> None:
-        made.append(self)
+        dags.append(self)
         leave(self, *error)
 
     monkeypatch.setattr(DAG, "__exit__", exit_)
     for code in re.findall(where, (DOCS / page).read_text("utf-8"), re.DOTALL | re.MULTILINE):
         exec(compile(code, page, "exec"), {})  # noqa: S102 - the page's own text
-    assert {one.dag_id: list(one.task_ids) for one in made} == wanted
+    assert {dag.dag_id: list(dag.task_ids) for dag in dags} == wanted

@@ -71,13 +71,13 @@ def place(
             "LARK_APP_SECRET": lark.app_secret,
             "LARK_BASE_URL": lark.base_url,
         }
-        made = BridgeSetup(airflow_home, home, databases.make(), lark, DAGS, app)
+        place = BridgeSetup(airflow_home, home, databases.make(), lark, DAGS, app)
         (home / "lark.yaml").write_text(routes())
-        made.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
+        place.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
         try:
-            yield made
+            yield place
         finally:
-            made.close()
+            place.close()
 
 
 def states(place: BridgeSetup, run_id: str) -> list[str]:
@@ -89,8 +89,8 @@ def states(place: BridgeSetup, run_id: str) -> list[str]:
 
 
 def urgents(place: BridgeSetup, message_id: str) -> list[tuple[str, list[str]]]:
-    found = place.lark.state()["urgents"]
-    return [(one["kind"], one["users"]) for one in found if one["message_id"] == message_id]
+    sent = place.lark.state()["urgents"]
+    return [(urgent["kind"], urgent["users"]) for urgent in sent if urgent["message_id"] == message_id]
 
 
 def text(message: dict[str, Any]) -> str:
@@ -161,7 +161,7 @@ def test_one_digest_tells_what_the_day_was_like_and_the_night_is_quiet(place: Br
     (digest,) = place.messages("Digest")
     shown = text(digest)
     assert "payments" in shown
-    runs = [one["dag_id"] for one in place.call("GET", "dags/~/dagRuns?limit=100")["dag_runs"]]
+    runs = [dag_run["dag_id"] for dag_run in place.call("GET", "dags/~/dagRuns?limit=100")["dag_runs"]]
     failed = runs.count("pay_fails")
     assert f"pay_fails: {failed}" in shown
     assert f"**{failed + runs.count('pay_works')}** runs ended, **{failed}** failed" in shown
@@ -202,11 +202,11 @@ def test_the_check_names_what_is_missing(place: BridgeSetup) -> None:
         "now())",
     )
     try:
-        found = run_checks(place, 1, LARK_ROUTES_PATH=str(path))["escalation"]
+        check = run_checks(place, 1, LARK_ROUTES_PATH=str(path))["escalation"]
     finally:
         place.lark.change_app(scopes=None)
-    assert found["status"] == "unhealthy"
-    details = "\n".join(found["details"])
+    assert check["status"] == "unhealthy"
+    details = "\n".join(check["details"])
     for says in (
         "line 2, payments: the app lacks the scope im:message.urgent:sms for urgent SMS",
         "the app lacks the scope im:message.urgent:phone for urgent calls",

@@ -100,19 +100,19 @@ def place(
             "LARK_BASE_URL": lark.base_url,
             **airflow,
         }
-        made = BridgeSetup(model, home, databases.make(), lark, f"USERS = {assigned}\n{_DAGS}", app)
+        place = BridgeSetup(model, home, databases.make(), lark, f"USERS = {assigned}\n{_DAGS}", app)
         try:
             (home / "lark.yaml").write_text(_ROUTES)
-            made.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
-            made.bridge("--failure-seconds", "2")
-            made.start("callbacks", "listen")
-            made.wait(lark.connections)
-            made.wait(lambda: execute(made.database, "SELECT 1 FROM meta WHERE key LIKE 'failures %'"))
+            place.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
+            place.bridge("--failure-seconds", "2")
+            place.start("callbacks", "listen")
+            place.wait(lark.connections)
+            place.wait(lambda: execute(place.database, "SELECT 1 FROM meta WHERE key LIKE 'failures %'"))
             for name in PEOPLE:
-                link(made, name)
-            yield made
+                link(place, name)
+            yield place
         finally:
-            made.close()
+            place.close()
 
 
 def person(place: BridgeSetup, name: str) -> Person:
@@ -125,9 +125,9 @@ def link(place: BridgeSetup, name: str) -> None:
     who = person(place, name)
     code = LinkCodes(place.people).new(who)
     with httpx.Client(base_url=place.airflow.url, timeout=60) as client:
-        made = client.post("/auth/token", json={"username": name, "password": name})
-        assert made.is_success, made.text
-        client.cookies.set("_token", made.json()["access_token"])
+        response = client.post("/auth/token", json={"username": name, "password": name})
+        assert response.is_success, response.text
+        client.cookies.set("_token", response.json()["access_token"])
         client.get("/lark/link", params={"code": code})
         [proof] = re.findall('name="proof" value="([^"]+)"', client.get("/lark/link").text)
         done = client.post("/lark/link", data={"proof": proof}, headers={"Origin": place.airflow.url})
@@ -157,8 +157,8 @@ def click(place: BridgeSetup, message_id: str, name: str, component: str = "Appr
 def owners(place: BridgeSetup, event: str, run_id: str) -> list[str]:
     """Whom Airflow's audit log names."""
     run = quote(run_id, safe="")
-    found = place.call("GET", f"eventLogs?event={event}&run_id={run}&limit=50")["event_logs"]
-    return [one["owner"] for one in found]
+    event_logs = place.call("GET", f"eventLogs?event={event}&run_id={run}&limit=50")["event_logs"]
+    return [entry["owner"] for entry in event_logs]
 
 
 def deactivate(metadata: sa.Engine, name: str) -> None:
@@ -182,14 +182,14 @@ def test_only_an_active_and_assigned_op_answers_and_every_refusal_is_told_and_lo
         "dave": "unlinked",  # and told to link again, which a deactivated user cannot
         "fremd": "foreign_tenant",
     }
-    found = {name: click(place, message_id, name) for name in refusals}
-    assert {name: one["outcome"] for name, one in found.items()} == refusals
+    results = {name: click(place, message_id, name) for name in refusals}
+    assert {name: applied["outcome"] for name, applied in results.items()} == refusals
     place.people.revoke(place.bob.open_id)
-    found["bob"] = click(place, message_id, "bob")
-    assert found["bob"]["outcome"] == "unlinked"
+    results["bob"] = click(place, message_id, "bob")
+    assert results["bob"]["outcome"] == "unlinked"
     assert place.task("asks", run_id)["state"] == "awaiting_input"
-    for name, one in found.items():
-        lines = [line for line in place.airflow.log().splitlines() if one["event_id"] in line]
+    for name, refusal in results.items():
+        lines = [line for line in place.airflow.log().splitlines() if refusal["event_id"] in line]
         assert any("Click refused" in line and person(place, name).open_id in line for line in lines), lines
     link(place, "bob")
     assert click(place, message_id, "bob")["outcome"] == "answered"

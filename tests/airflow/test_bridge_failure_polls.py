@@ -92,7 +92,7 @@ def test_logs_that_one_bridge_had_no_time_for_are_read_by_the_next(
     runs = [api_server.run("etl") for _ in range(COUNT)]
     for run_id in runs:
         write_log(api_server, run_id)
-    logs = [f"/dags/etl/dagRuns/{quote(one, safe='')}/taskInstances/load/logs/1" for one in runs]
+    logs = [f"/dags/etl/dagRuns/{quote(run_id, safe='')}/taskInstances/load/logs/1" for run_id in runs]
 
     monkeypatch.setattr(failure_logs, "SECONDS", 0.0)
     paths = poll(api_server, name, lambda: fail(api_server, "task_instance", runs), str(routes))
@@ -135,10 +135,10 @@ def write_log(server: ApiServer, run_id: str) -> None:
 def quoting(server: ApiServer, runs: list[str]) -> list[str]:
     """Return the runs whose card quotes the error of their task."""
     incidents = Incidents(server.database, App(server.lark_url, APP, Secret(APP_SECRET)))
-    found = []
+    quoted = []
     for run_id in runs:
-        (one,) = incidents.of_run("etl", run_id)
-        if any(f"no rows for {run_id}" in failure.error for failure in one.incident.failures):
-            assert "Traceback" in outgoing.card(one)
-            found.append(run_id)
-    return found
+        (recorded,) = incidents.of_run("etl", run_id)
+        if any(f"no rows for {run_id}" in failure.error for failure in recorded.incident.failures):
+            assert "Traceback" in outgoing.card(recorded)
+            quoted.append(run_id)
+    return quoted

@@ -86,18 +86,18 @@ def place(
             "LARK_BASE_URL": lark.base_url,
             "AIRFLOW_CONN_LARK_DEFAULT": connection(lark),
         }
-        made = BridgeSetup(airflow_home, home, databases.make(), lark, DAGS, app)
+        place = BridgeSetup(airflow_home, home, databases.make(), lark, DAGS, app)
         (home / "lark.yaml").write_text(ROUTES)
-        made.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
-        made.link()
-        made.bridge("--failure-seconds", "2")
-        made.start("callbacks", "listen")
-        made.wait(lambda: execute(made.database, "SELECT 1 FROM meta WHERE key LIKE 'failures %'"))
-        made.wait(lark.connections)
+        place.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
+        place.link()
+        place.bridge("--failure-seconds", "2")
+        place.start("callbacks", "listen")
+        place.wait(lambda: execute(place.database, "SELECT 1 FROM meta WHERE key LIKE 'failures %'"))
+        place.wait(lark.connections)
         try:
-            yield made
+            yield place
         finally:
-            made.close()
+            place.close()
 
 
 def run_failing(place: BridgeSetup, dag_id: str) -> str:
@@ -112,8 +112,8 @@ def text(message: dict[str, Any]) -> str:
 
 
 def card(place: BridgeSetup, run_id: str) -> dict[str, Any]:
-    (found,) = place.messages(run_id)
-    return found
+    (message,) = place.messages(run_id)
+    return message
 
 
 def test_failures_of_a_run_are_one_card_that_turns_green(place: BridgeSetup, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_failures_of_a_run_are_one_card_that_turns_green(place: BridgeSetup, tmp
     (incident,) = execute(place.database, "SELECT state FROM incidents WHERE run_id = :r", r=run_id)
     assert incident.state == "recovered"
     events = place.call("GET", "eventLogs?event=post_clear_task_instances&limit=50")["event_logs"]
-    assert {one["owner"] for one in events} == {"bob"}
+    assert {event["owner"] for event in events} == {"bob"}
 
 
 def test_a_killed_process_is_told(place: BridgeSetup) -> None:
@@ -197,7 +197,9 @@ def test_a_listener_beside_the_bridge_makes_one_card_of_a_run(place: BridgeSetup
     instances = place.call("GET", f"dags/pay_listened/dagRuns/{run_id}/taskInstances")["task_instances"]
     key = App(place.lark.base_url, place.lark.app_id, place.lark.app_secret)
     (recorded,) = Incidents(place.database, key).of_run("pay_listened", run_id)
-    assert {one.ti_id for one in recorded.incident.failures} == {one["id"] for one in instances}
+    assert {failure.ti_id for failure in recorded.incident.failures} == {
+        instance["id"] for instance in instances
+    }
 
 
 def test_a_run_that_times_out_is_told_and_can_be_claimed(place: BridgeSetup) -> None:
@@ -224,8 +226,8 @@ def test_a_dag_without_a_route_is_told_to_nobody(place: BridgeSetup) -> None:
 
 
 def test_what_failed_while_no_bridge_ran_is_told_once(place: BridgeSetup) -> None:
-    told = run_failing(place, "pay_killed")
-    place.wait(lambda: place.messages(told))
+    earlier = run_failing(place, "pay_killed")
+    place.wait(lambda: place.messages(earlier))
     place.stop_all()
     missed = run_failing(place, "pay_killed")
     place.bridge("--failure-seconds", "2")
@@ -234,7 +236,7 @@ def test_what_failed_while_no_bridge_ran_is_told_once(place: BridgeSetup) -> Non
     place.wait(lambda: place.messages(missed))
     later = run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(later))
-    for run_id in (told, missed, later):
+    for run_id in (earlier, missed, later):
         assert len(place.messages(run_id)) == 1
         assert "2 failures" not in text(card(place, run_id))
 
@@ -257,17 +259,17 @@ def run_checks(place: BridgeSetup, code: int, *arguments: str, **changes: str) -
         env=place.environment | changes, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
-    found = json.loads(done.stdout)
-    assert found["status"] == ("healthy" if code == 0 else "unhealthy")
+    report = json.loads(done.stdout)
+    assert report["status"] == ("healthy" if code == 0 else "unhealthy")
     assert SECRET not in done.stdout + done.stderr
-    return {one["name"]: one for one in found["checks"]}
+    return {check["name"]: check for check in report["checks"]}
 
 
 def test_a_working_setup_passes_all_checks(place: BridgeSetup) -> None:
     place.wait(lambda: execute(place.database, "SELECT 1 FROM api_servers"))
     place.wait(lambda: place.call("GET", "dags?limit=100")["total_entries"] >= 4)
     checks = run_checks(place, 0)
-    assert [one["status"] for one in checks.values()] == ["healthy"] * len(checks)
+    assert [check["status"] for check in checks.values()] == ["healthy"] * len(checks)
     assert list(checks)[:8] == [
         "routes", "secret", "settings", "airflow", "account", "routes in Airflow", "plugin", "API servers",
     ]  # fmt: skip
@@ -286,11 +288,11 @@ def test_each_fault_of_the_routes_is_named(place: BridgeSetup, tmp_path: Path) -
     checks = run_checks(place, 1, LARK_ROUTES_PATH=str(path))
     routes = checks["routes in Airflow"]
     assert routes["status"] == "warning"
-    assert [one.split(":")[0] for one in routes["details"]] == [
+    assert [detail.split(":")[0] for detail in routes["details"]] == [
         "line 3, typo", "line 4, late", "line 5, no task",
     ]  # fmt: skip
     assert checks["receivers"]["status"] == "unhealthy"
-    assert [one.split(":")[0] for one in checks["receivers"]["details"]] == [
+    assert [detail.split(":")[0] for detail in checks["receivers"]["details"]] == [
         "oc_nowhere",
         "nobody@example.com",
     ]
@@ -328,7 +330,7 @@ def test_an_api_server_that_is_not_guarded_is_named(place: BridgeSetup) -> None:
         server = run_checks(place, 1)["API servers"]
     finally:
         execute(place.database, "DELETE FROM api_servers WHERE id = 'x'")
-    assert any("api-2: version 0" in one and "the model differs" in one for one in server["details"])
+    assert any("api-2: version 0" in detail and "the model differs" in detail for detail in server["details"])
 
 
 def test_api_servers_that_hold_answers_differently_are_named(place: BridgeSetup, tmp_path: Path) -> None:
@@ -342,8 +344,8 @@ def test_api_servers_that_hold_answers_differently_are_named(place: BridgeSetup,
     finally:
         execute(place.database, "DELETE FROM api_servers WHERE id = 'x'")
     assert server["status"] == "warning"
-    assert any(f"holds answers for {HOLD:g} s" in one for one in server["details"])
-    assert any("api-2" in one and "holds answers for 45 s" in one for one in server["details"])
+    assert any(f"holds answers for {HOLD:g} s" in detail for detail in server["details"])
+    assert any("api-2" in detail and "holds answers for 45 s" in detail for detail in server["details"])
     path = tmp_path / "lark.yaml"
     path.write_text(ROUTES + "hold: 60\n")
     server = run_checks(place, 0, LARK_ROUTES_PATH=str(path))["API servers"]
@@ -362,4 +364,4 @@ def test_an_api_server_of_another_version_is_named(place: BridgeSetup) -> None:
         execute(place.database, "DELETE FROM api_servers WHERE id = 'y'")
     assert server["status"] == "warning"
     assert "finish the upgrade" in server["text"]
-    assert any("api-3: version 0.0.9" in one for one in server["details"])
+    assert any("api-3: version 0.0.9" in detail for detail in server["details"])

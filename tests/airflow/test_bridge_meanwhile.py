@@ -81,18 +81,18 @@ def place(
             "LARK_ROUTES_PATH": str(routes),
         }
         lark.settings(rate_limits=False)
-        made = BridgeSetup(airflow_home, home, databases.make(), lark, _PLAIN, soon)
-        made.environment["LARK_ROUTES_PATH"] = str(routes)
+        place = BridgeSetup(airflow_home, home, databases.make(), lark, _PLAIN, soon)
+        place.environment["LARK_ROUTES_PATH"] = str(routes)
         try:
-            path(made, "shrinks").write_text(_MAPPED.format(dag_id="shrinks", count=3))
-            path(made, "form").write_text(_FORM.format(words="apples", default=1, kind="integer"))
-            made.link()
-            BRIDGES[:] = made.bridge(), made.bridge()
-            made.start("callbacks", "listen")
-            made.wait(lark.connections)
-            yield made
+            path(place, "shrinks").write_text(_MAPPED.format(dag_id="shrinks", count=3))
+            path(place, "form").write_text(_FORM.format(words="apples", default=1, kind="integer"))
+            place.link()
+            BRIDGES[:] = place.bridge(), place.bridge()
+            place.start("callbacks", "listen")
+            place.wait(lark.connections)
+            yield place
         finally:
-            made.close()
+            place.close()
 
 
 def ends(place: BridgeSetup, dag_id: str) -> list[dict[str, Any]]:
@@ -105,8 +105,8 @@ def is_closed(place: BridgeSetup, text: str) -> bool:
 
 
 def states(place: BridgeSetup, dag_id: str, run_id: str) -> dict[int, str]:
-    found = place.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")
-    return {one["map_index"]: one["state"] for one in found["task_instances"]}
+    response = place.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")
+    return {instance["map_index"]: instance["state"] for instance in response["task_instances"]}
 
 
 def test_the_questions_that_a_shorter_mapped_task_has_no_more_are_withdrawn(place: BridgeSetup) -> None:
@@ -126,7 +126,7 @@ def test_the_questions_that_a_shorter_mapped_task_has_no_more_are_withdrawn(plac
     gone = wait_until_applied(place, place.lark.click(last["message_id"], "bob", action=action)["event_id"])
     assert gone["outcome"] in {"over", "superseded"}
     place.wait(lambda: len(ends(place, "shrinks")) == 3, 400)
-    assert [one["kind"] for one in ends(place, "shrinks")] == ["answered", "withdrawn", "withdrawn"]
+    assert [end["kind"] for end in ends(place, "shrinks")] == ["answered", "withdrawn", "withdrawn"]
     for n in range(3):
         place.wait(lambda n=n: is_closed(place, f"shrinks number {n}?"))  # type: ignore[misc]
 
@@ -156,7 +156,7 @@ def test_a_default_counts_and_is_shown(place: BridgeSetup) -> None:
 
 def test_beside_a_frozen_bridge_the_other_one_asks_and_closes(place: BridgeSetup) -> None:
     logs = [place.home / f"process-{number}.log" for number in range(2)]
-    number = next(one for one, log in enumerate(logs) if '"polls": true' in log.read_text())
+    number = next(index for index, log in enumerate(logs) if '"polls": true' in log.read_text())
     polling, other = BRIDGES[number], logs[1 - number]
     polling.send_signal(signal.SIGSTOP)
     try:

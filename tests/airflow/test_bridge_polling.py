@@ -43,7 +43,7 @@ class Run:
         with server.sql.begin() as connection:
             names = sa.inspect(connection).get_columns("task_instance")
             own = {"id", "map_index", "state", "try_number", "updated_at"}
-            columns = ", ".join(f'"{one["name"]}"' for one in names if one["name"] not in own)
+            columns = ", ".join(f'"{column["name"]}"' for column in names if column["name"] not in own)
             copied = sa.text(_COPY.format(columns=columns))
             connection.execute(copied, {"last": COUNT - 1, "run": self.run_id})
             connection.execute(sa.text(_ASK), {"run": self.run_id})
@@ -54,8 +54,8 @@ class Run:
 
     def over(self) -> int:
         query = "SELECT count(*) AS n FROM hitl_questions WHERE run_id = :run AND state = 'over'"
-        found: int = execute(self.server.database, query, run=self.run_id)[0].n
-        return found
+        count: int = execute(self.server.database, query, run=self.run_id)[0].n
+        return count
 
     def poll(self, work: Callable[[QuestionPoller], Awaitable[object]]) -> None:
         credentials = Credentials(self.server.url, "eve", Secret("eve"))
@@ -75,10 +75,10 @@ class Run:
 
 @pytest.fixture
 def run(api_server: ApiServer) -> Iterator[Run]:
-    made = Run(api_server)
-    yield made
-    made.change("DELETE FROM task_instance WHERE run_id = :run")
-    execute(api_server.database, "DELETE FROM hitl_questions WHERE run_id = :run", run=made.run_id)
+    run = Run(api_server)
+    yield run
+    run.change("DELETE FROM task_instance WHERE run_id = :run")
+    execute(api_server.database, "DELETE FROM hitl_questions WHERE run_id = :run", run=run.run_id)
 
 
 def test_many_answers_of_one_moment_are_read_soon(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,8 +61,8 @@ def load(table: dict[str, Any], source: Any, **options: Any) -> LarkBitableBulkI
 
 
 def read_names(table: dict[str, Any]) -> list[str]:
-    found = LarkServiceClient().clouddoc.bitable.search_records(**table)
-    return sorted((one["fields"]["Name"] for one in found), key=lambda name: int(name.split()[-1]))
+    records = LarkServiceClient().clouddoc.bitable.search_records(**table)
+    return sorted((record["fields"]["Name"] for record in records), key=lambda name: int(name.split()[-1]))
 
 
 def test_retries_and_cleared_tasks_go_on_with_their_load(context: Context, table: dict[str, Any]) -> None:
@@ -138,7 +138,8 @@ def test_keys_and_markers_are_passed_on(lark: Emulator, context: Context, table:
     load(table, rows, key_fields=["No"]).execute(context())
     load(table, rows, marker_field="Marker", kwargs={"count": 5}).execute(context(run_id="r2"))
     markers = [
-        one["fields"].get("Marker") for one in LarkServiceClient().clouddoc.bitable.search_records(**table)
+        record["fields"].get("Marker")
+        for record in LarkServiceClient().clouddoc.bitable.search_records(**table)
     ]
     assert sum(marker is not None and marker.endswith("-0") for marker in markers) == 5
 

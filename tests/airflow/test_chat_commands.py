@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from lark_emulator import Emulator
 
 from lark_provider.storage.bridge_tables import chat_commands
-from lark_provider.storage.crypto import Keys
+from lark_provider.storage.crypto import EncryptionKeys
 from lark_provider.storage.engine import engine
 from lark_provider.storage.people import Account, People, Person
 from tests.airflow.api_server import ROLES, SECRET, SIMPLE, ApiServer
@@ -51,7 +51,7 @@ class Place:
         settings: Mapping[str, str] = EMPTY,
     ) -> None:
         self.server, self.lark, self.home, self.app = server, lark, home, app
-        known = {one["user_id"] for one in lark.state()["users"]}
+        known = {user["user_id"] for user in lark.state()["users"]}
         for name in {"alice", "bob", "mallory"} - known:
             lark.add_user(name)
         lark.add_app(app, secret=APP_SECRET)
@@ -94,24 +94,24 @@ class Place:
             process.wait()
 
     def logs(self) -> str:
-        return "\n".join(one.read_text(errors="replace") for one in sorted(self.home.glob("process-*.log")))
+        return "\n".join(log.read_text(errors="replace") for log in sorted(self.home.glob("process-*.log")))
 
     def person(self, user: str) -> Person:
         state = self.lark.state()
-        (found,) = (one for one in state["users"] if one["user_id"] == user)
-        return Person(self.app, state["tenant_key"], found["open_ids"][self.app])
+        (profile,) = (candidate for candidate in state["users"] if candidate["user_id"] == user)
+        return Person(self.app, state["tenant_key"], profile["open_ids"][self.app])
 
     def link(self, user: str, airflow_user: str) -> None:
         account = Account(
             SIMPLE, airflow_user, airflow_user, {"sub": airflow_user, "role": ROLES[airflow_user].upper()}
         )
-        People(self.server.database, Keys(self.server.key)).link(self.person(user), account)
+        People(self.server.database, EncryptionKeys(self.server.key)).link(self.person(user), account)
 
     def say(self, text: str, user: str = "alice", **more: Any) -> dict[str, Any]:
-        given = {"mentions": [self.app]} | more
-        if "app_id" not in given:
-            given["chat_id"] = self.chat
-        return self.lark.say(user, text, **given)
+        options = {"mentions": [self.app]} | more
+        if "app_id" not in options:
+            options["chat_id"] = self.chat
+        return self.lark.say(user, text, **options)
 
     def row(self, message_id: str) -> Any:
         with engine(self.server.database).connect() as connection:
@@ -120,21 +120,21 @@ class Place:
 
     def answers(self, message_id: str) -> list[str]:
         """What the bot has answered to a message, in its thread."""
-        found = [
-            one
+        replies = [
+            message
             for chat in self.lark.state()["chats"]
-            for one in chat["messages"]
-            if one.get("root_id") == message_id
+            for message in chat["messages"]
+            if message.get("root_id") == message_id
         ]
-        return [one["content"]["text"] for one in found]
+        return [reply["content"]["text"] for reply in replies]
 
     def answer(self, said: dict[str, Any], count: int = 1) -> str:
         wait_until(lambda: len(self.answers(said["message_id"])) >= count, SECONDS)
         return self.answers(said["message_id"])[count - 1]
 
     def run(self, message_id: str, dag_id: str = "etl") -> dict[str, Any]:
-        found = self.server.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/lark__{message_id}")
-        return found.json() if found.is_success else {}
+        response = self.server.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/lark__{message_id}")
+        return response.json() if response.is_success else {}
 
     def end(self, message_id: str, state: str = "success") -> None:
         path = f"/api/v2/dags/etl/dagRuns/lark__{message_id}"
@@ -145,16 +145,16 @@ class Place:
 def place(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     lark = api_server.lark
     assert lark is not None
-    made = Place(api_server, lark, tmp_path_factory.mktemp("commands"))
-    made.link("alice", "alice")
-    made.link("bob", "eve")
+    place = Place(api_server, lark, tmp_path_factory.mktemp("commands"))
+    place.link("alice", "alice")
+    place.link("bob", "eve")
     try:
-        made.start("callbacks", "listen")
-        wait_until(lambda: "Long connection opened" in made.logs(), SECONDS)
-        made.bridge()
-        yield made
+        place.start("callbacks", "listen")
+        wait_until(lambda: "Long connection opened" in place.logs(), SECONDS)
+        place.bridge()
+        yield place
     finally:
-        made.close()
+        place.close()
 
 
 def test_a_run_is_started_as_the_person_and_its_end_is_told_in_the_thread(place: Place) -> None:
@@ -220,7 +220,12 @@ def test_who_is_not_linked_gets_the_link_alone(place: Place) -> None:
     direct = [
         chat for chat in place.lark.state()["chats"] if chat["chat_mode"] == "p2p" and chat["bots"] == [APP]
     ]
-    texts = [str(one["content"]) for chat in direct for one in chat["messages"] if "mallory" in chat["users"]]
+    texts = [
+        str(message["content"])
+        for chat in direct
+        for message in chat["messages"]
+        if "mallory" in chat["users"]
+    ]
     assert [text for text in texts if "/lark/link?code=" in text]
     assert place.run(said["message_id"]) == {}
 
@@ -254,30 +259,32 @@ def test_what_is_not_a_command_of_a_person_of_ours_is_left_alone(place: Place) -
     last = place.say("/help")
     place.answer(last)
     wait_until(
-        lambda: all((row := place.row(one["message_id"])) is None or row.state == "done" for one in ignored),
+        lambda: all(
+            (row := place.row(sent["message_id"])) is None or row.state == "done" for sent in ignored
+        ),
         SECONDS,
     )
-    for one in ignored:
-        assert place.answers(one["message_id"]) == []
-        assert place.run(one["message_id"]) == {}
-        row = place.row(one["message_id"])
+    for skipped in ignored:
+        assert place.answers(skipped["message_id"]) == []
+        assert place.run(skipped["message_id"]) == {}
+        row = place.row(skipped["message_id"])
         assert row is None or row.outcome == "ignored"
 
 
 def test_repeats_and_two_bridges_start_one_run_although_one_is_killed(place: Place) -> None:
     second = place.bridge()
     said = [place.say("/run etl 2026-01-02", copies=3) for _ in range(6)]
-    wait_until(lambda: any(place.run(one["message_id"]) for one in said), SECONDS)
+    wait_until(lambda: any(place.run(message["message_id"]) for message in said), SECONDS)
     second.kill()
     second.wait()
-    for one in said:
-        place.answer(one)
-        assert place.run(one["message_id"])["conf"] == {"day": "2026-01-02"}
-        place.end(one["message_id"], "failed")
-    for one in said:
-        assert "etl has failed" in place.answer(one, 2)
-    wait_until(lambda: all(place.row(one["message_id"]).state == "done" for one in said), SECONDS)
-    assert [len(place.answers(one["message_id"])) for one in said] == [2] * 6
+    for command in said:
+        place.answer(command)
+        assert place.run(command["message_id"])["conf"] == {"day": "2026-01-02"}
+        place.end(command["message_id"], "failed")
+    for command in said:
+        assert "etl has failed" in place.answer(command, 2)
+    wait_until(lambda: all(place.row(message["message_id"]).state == "done" for message in said), SECONDS)
+    assert [len(place.answers(message["message_id"])) for message in said] == [2] * 6
 
 
 def test_rules_are_read_again_and_old_commands_are_refused(place: Place) -> None:
@@ -290,9 +297,9 @@ def test_rules_are_read_again_and_old_commands_are_refused(place: Place) -> None
     message_id = f"om_{uuid.uuid4().hex}"
     said = place.say("/help", app_id=APP, mentions=[])
     chat = next(
-        one["chat_id"]
-        for one in place.lark.state()["chats"]
-        if any(each["message_id"] == said["message_id"] for each in one["messages"])
+        chat["chat_id"]
+        for chat in place.lark.state()["chats"]
+        if any(message["message_id"] == said["message_id"] for message in chat["messages"])
     )
     message = {
         "message_id": message_id, "chat_id": chat, "chat_type": "p2p", "message_type": "text",

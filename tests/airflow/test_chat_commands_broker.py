@@ -27,17 +27,17 @@ def place(api_server: ApiServer, rabbitmq: str, tmp_path: Path) -> Iterator[Plac
         "LARK_EVENT_ENCRYPT_KEY": KEY,
         "LARK_EVENT_VERIFICATION_TOKEN": TOKEN,
     }
-    made = Place(api_server, lark, tmp_path, APP, settings)
-    made.link("alice", "alice")
+    place = Place(api_server, lark, tmp_path, APP, settings)
+    place.link("alice", "alice")
     port = free_port()
     try:
-        made.start("callbacks", "serve", "--port", str(port))
+        place.start("callbacks", "serve", "--port", str(port))
         wait_until(lambda: is_ready(f"http://127.0.0.1:{port}/readyz"), SECONDS)
         url = f"http://127.0.0.1:{port}/lark/callbacks/{APP}"
         lark.set_callback(url, encrypt_key=KEY, verification_token=TOKEN, app_id=APP)
-        yield made
+        yield place
     finally:
-        made.close()
+        place.close()
 
 
 def is_ready(url: str) -> bool:
@@ -64,12 +64,15 @@ def test_a_command_goes_through_the_broker_and_is_done_once_whatever_is_down(
     try:
         second, status = place.say("/run etl 2026-02-04", copies=2), place.say("/status etl")
         both = [second["message_id"], status["message_id"]]
-        wait_until(lambda: all((row := place.row(one)) is not None and row.attempts for one in both), SECONDS)
+        wait_until(
+            lambda: all((row := place.row(message_id)) is not None and row.attempts for message_id in both),
+            SECONDS,
+        )
         pump.kill()
         pump.wait()
         place.start("callbacks", "pump")
-        assert [place.row(one).state for one in both] == ["due", "due"]
-        assert [place.answers(one) for one in both] == [[], []]
+        assert [place.row(message_id).state for message_id in both] == ["due", "due"]
+        assert [place.answers(message_id) for message_id in both] == [[], []]
     finally:
         place.server.start()
         place.server.wait()
@@ -80,6 +83,6 @@ def test_a_command_goes_through_the_broker_and_is_done_once_whatever_is_down(
     assert "etl has succeeded" in place.answer(second, 2)
 
     wait_until(lambda: place.row(second["message_id"]).state == "done", SECONDS)
-    assert [len(place.answers(one["message_id"])) for one in (first, second, status)] == [2, 2, 1]
+    assert [len(place.answers(command["message_id"])) for command in (first, second, status)] == [2, 2, 1]
     assert mq.drain(rabbitmq, CARDS) == []
     assert mq.drain(rabbitmq, DEAD) == []

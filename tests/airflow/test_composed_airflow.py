@@ -49,18 +49,22 @@ def test_its_accounts_are_made_and_the_bridge_becomes_ready(
     root.mkdir()
     url = f"http://{HOST}:{port}"
     env |= {"LARK_AIRFLOW_URL": url, "LARK_AIRFLOW_PUBLIC_URL": url}
-    found = services(env)
+    composed = services(env)
     metadata = make_url(databases.make()).set(drivername="postgresql+psycopg2")
 
     def settings(name: str) -> dict[str, str]:
         """The environment of a service, with this machine's paths and its database."""
-        given = {key: value.replace(AIRFLOW, str(home)) for key, value in found[name]["environment"].items()}
+        variables = {
+            key: value.replace(AIRFLOW, str(home)) for key, value in composed[name]["environment"].items()
+        }
         conn = metadata.render_as_string(hide_password=False)
-        return environment(given | {"AIRFLOW_HOME": str(home), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": conn})
+        return environment(
+            variables | {"AIRFLOW_HOME": str(home), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": conn}
+        )
 
-    migrate = found["migrate"]
+    migrate = composed["migrate"]
     run(migrate["command"], migrate["environment"], root)
-    init = found["airflow-init"]
+    init = composed["airflow-init"]
     done = subprocess.run(  # noqa: S603 - ours
         [*init["entrypoint"], *init["command"]],
         env=settings("airflow-init"),
@@ -70,7 +74,7 @@ def test_its_accounts_are_made_and_the_bridge_becomes_ready(
     )
     assert done.returncode == 0, done.stderr[-4000:]
     assert (home / "auth" / "passwords.json").stat().st_mode & 0o777 == 0o600
-    words = [str(port) if word == "8080" else word for word in found["airflow-api-server"]["command"]]
+    words = [str(port) if word == "8080" else word for word in composed["airflow-api-server"]["command"]]
     log = home / "api-server.log"
     with log.open("wb") as out:
         server = subprocess.Popen(  # noqa: S603 - ours
@@ -88,7 +92,7 @@ def test_its_accounts_are_made_and_the_bridge_becomes_ready(
             wrong = httpx.post(f"{url}/auth/token", json=body | {"password": account}, timeout=60)
             assert wrong.status_code == httpx.codes.UNAUTHORIZED
         assert "Lark plugin started" in log.read_text()
-        service = found["bridge"]
+        service = composed["bridge"]
         mounted = {"LARK_ROUTES_PATH": str(Path(__file__).parents[2] / "deploy" / "compose" / "lark.yaml")}
         bridge = Deployed(tuple(service["command"]), service["environment"] | mounted, 8784)
         with start(bridge, root) as answer:

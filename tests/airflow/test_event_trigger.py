@@ -45,11 +45,11 @@ def url(rabbitmq: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def event(event_id: str, kind: str = EDIT, app_id: str = "cli_1", **content: Any) -> dict[str, Any]:
-    made = sender.event()
-    made["header"] |= {"event_id": event_id, "event_type": kind, "app_id": app_id}
-    del made["header"]["token"]
-    made["event"] = content
-    return made
+    body = sender.event()
+    body["header"] |= {"event_id": event_id, "event_type": kind, "app_id": app_id}
+    del body["header"]["token"]
+    body["event"] = content
+    return body
 
 
 def send(url: str, *bodies: object) -> None:
@@ -65,10 +65,10 @@ def test_an_event_is_acknowledged_when_it_is_stored(url: str) -> None:
 
     async def work() -> None:
         async with running(LarkEventTrigger()) as runner:
-            (_, told), _ = await runner.wait_for_events(2)
-            assert json.loads(json.dumps(told)) == told
-            assert told.pop("created_at").startswith("2026-10-0")
-            assert told == {
+            (_, payload), _ = await runner.wait_for_events(2)
+            assert json.loads(json.dumps(payload)) == payload
+            assert payload.pop("created_at").startswith("2026-10-0")
+            assert payload == {
                 "event_id": "e1",
                 "type": EDIT,
                 "app_id": "cli_1",
@@ -108,7 +108,7 @@ def test_each_trigger_gets_what_it_wants_and_the_rest_is_dead_lettered(url: str)
         return fired, dead
 
     fired, dead = mq.run(work())
-    assert [(number, told["event_id"]) for number, told in fired] == [(0, "e1"), (1, "e3"), (1, "e4")]
+    assert [(number, payload["event_id"]) for number, payload in fired] == [(0, "e1"), (1, "e3"), (1, "e4")]
     assert "secret" not in str(fired)
     assert sorted(dead) == ["e2", "e5", sender.card()["header"]["event_id"]]
     assert "matched the event" in dead["e5"]["reason"]
@@ -151,7 +151,7 @@ def test_an_event_that_comes_twice_is_stored_once(url: str) -> None:
             await runner.wait_for_events(1)
             runner.store("e1")
             send(url, event("e1"), event("e2"))
-            assert [told["event_id"] for _, told in await runner.wait_for_events(2)] == ["e1", "e2"]
+            assert [payload["event_id"] for _, payload in await runner.wait_for_events(2)] == ["e1", "e2"]
 
     mq.run(work())
     assert drain_events(url) == ["e2"]
@@ -194,7 +194,7 @@ def test_an_event_that_comes_again_while_the_first_is_recorded_is_stored_once(ur
             await runner.wait_for_events(1)
             runner.store("e1")
             await recorded.wait()
-            assert [told["event_id"] for _, told in await runner.wait_for_events(2)] == ["e1", "e2"]
+            assert [payload["event_id"] for _, payload in await runner.wait_for_events(2)] == ["e1", "e2"]
 
     mq.run(work())
     assert drain_events(url) == ["e2"]
@@ -213,9 +213,9 @@ async def detour(url: str) -> AsyncIterator[tuple[str, Callable[[], None]]]:
         writer.close()
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(broker.hostname, broker.port)
+        from_broker, back = await asyncio.open_connection(broker.hostname, broker.port)
         open_now.update({writer, back})
-        await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+        await asyncio.gather(pass_on(reader, back), pass_on(from_broker, writer))
 
     def cut() -> None:
         while open_now:
@@ -239,7 +239,11 @@ def test_a_connection_that_is_lost_brings_no_event_twice(url: str, monkeypatch: 
                 cut()
                 runner.store("e1")  # while nobody can be told
                 await asyncio.to_thread(send, url, event("e4"))
-                assert [told["event_id"] for _, told in await runner.wait_for_events(3)] == ["e1", "e2", "e4"]
+                assert [payload["event_id"] for _, payload in await runner.wait_for_events(3)] == [
+                    "e1",
+                    "e2",
+                    "e4",
+                ]
                 runner.store("e2")
         return dead
 
@@ -271,13 +275,13 @@ def test_a_missing_broker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_asset_watcher_takes_it_and_the_same_filter_is_the_same_trigger() -> None:
-    one, other = LarkEventTrigger([MESSAGE, EDIT], "cli_1"), LarkEventTrigger({EDIT, MESSAGE}, "cli_1")
-    assert one.serialize() == other.serialize()
-    name, kwargs = one.serialize()
+    trigger, other = LarkEventTrigger([MESSAGE, EDIT], "cli_1"), LarkEventTrigger({EDIT, MESSAGE}, "cli_1")
+    assert trigger.serialize() == other.serialize()
+    name, kwargs = trigger.serialize()
     assert name == "lark_provider.triggers.events.LarkEventTrigger"
-    assert LarkEventTrigger(**json.loads(json.dumps(kwargs))).serialize() == one.serialize()
-    asset = Asset("messages", watchers=[AssetWatcher(name="lark", trigger=one)])
-    assert asset.watchers[0].trigger is one
+    assert LarkEventTrigger(**json.loads(json.dumps(kwargs))).serialize() == trigger.serialize()
+    asset = Asset("messages", watchers=[AssetWatcher(name="lark", trigger=trigger)])
+    assert asset.watchers[0].trigger is trigger
 
 
 def test_it_does_not_run_alone() -> None:

@@ -44,15 +44,15 @@ def used(file: Path) -> set[str]:
 
 
 def test_each_class_has_an_example() -> None:
-    exported = {name for one in (operators, sensors, transfers, notifications) for name in one.__all__}
+    exported = {name for module in (operators, sensors, transfers, notifications) for name in module.__all__}
     assert exported - {name for file in EXAMPLES for name in used(file)} == set()
     assert len(exported) > 15
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 def test_each_example_is_run_by_a_test_and_can_be_quoted(file: Path) -> None:
-    others = [*(one for folder in TESTS for one in folder.rglob("*.py")), *DEMO.glob("*.py")]
-    assert [one for one in others if re.search(rf'"{file.stem}(\.py)?"', one.read_text())]
+    others = [*(path for folder in TESTS for path in folder.rglob("*.py")), *DEMO.glob("*.py")]
+    assert [path for path in others if re.search(rf'"{file.stem}(\.py)?"', path.read_text())]
     text = file.read_text()
     assert f"# [START {file.stem}]" in text
     assert f"# [END {file.stem}]" in text
@@ -75,7 +75,7 @@ def run(lark: Emulator, airflow_home: AirflowHome) -> Iterator[Any]:
 
 
 def read_received(lark: Emulator) -> list[Any]:
-    [chat] = [one for one in lark.state()["chats"] if one["chat_id"] == CHAT]
+    [chat] = [chat for chat in lark.state()["chats"] if chat["chat_id"] == CHAT]
     return [message["content"] for message in chat["messages"]]
 
 
@@ -83,8 +83,8 @@ def test_a_table_is_kept_in_step_read_and_sent_as_a_file(lark: Emulator, run: An
     link = table((("Order", fields.TEXT), ("Amount", fields.NUMBER)))
     for _ in range(2):
         run("table_and_files", chat_id=CHAT, table=link, folder=f"file://{tmp_path}")
-    found = [one["fields"] for one in LarkServiceClient().clouddoc.bitable.search_records(link)]
-    assert [(one["Order"], one["Amount"]) for one in found] == [("A-1", 120.5), ("A-2", 7)]
+    rows = [record["fields"] for record in LarkServiceClient().clouddoc.bitable.search_records(link)]
+    assert [(row["Order"], row["Amount"]) for row in rows] == [("A-1", 120.5), ("A-2", 7)]
     [file] = tmp_path.glob("orders-*.csv")
     assert file.read_text("utf-8-sig").splitlines() == ["Order,Amount", "A-1,120.5", "A-2,7"]
     card, sent, *_ = read_received(lark)
@@ -96,15 +96,15 @@ def test_a_table_is_kept_in_step_read_and_sent_as_a_file(lark: Emulator, run: An
 def test_sheets_and_sql(lark: Emulator, run: Any, tmp_path: Path) -> None:
     path = tmp_path / "orders.db"
     sheets = LarkServiceClient().clouddoc.sheets
-    made = str(sheets.create("Budgets").url)
-    sheets.write_table(made, [{"Team": "Data", "Budget": 100.5}, {"Team": "Ops", "Budget": 7}])
+    sheet_url = str(sheets.create("Budgets").url)
+    sheets.write_table(sheet_url, [{"Team": "Data", "Budget": 100.5}, {"Team": "Ops", "Budget": 7}])
     lines = (FOLDER / "sheets_and_sql.py").read_text().splitlines()
     with closing(sqlite3.connect(path)) as database, database:
         for line in (line for line in lines if "CREATE TABLE" in line):
             database.execute(line.strip())
         database.execute("INSERT INTO orders VALUES ('A-1', 'Ann', 12.5), ('A-2', 'Bo', 7)")
     conn = {"AIRFLOW_CONN_ORDERS_DB": json.dumps({"conn_type": "sqlite", "host": str(path)})}
-    run("sheets_and_sql", conn, chat_id=CHAT, sheet=made)
+    run("sheets_and_sql", conn, chat_id=CHAT, sheet=sheet_url)
     with closing(sqlite3.connect(path)) as database:
         budgets = database.execute("SELECT * FROM budgets ORDER BY team").fetchall()
     assert budgets == [("Data", 100.5), ("Ops", 7)]

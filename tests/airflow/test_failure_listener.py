@@ -126,7 +126,7 @@ def run(airflow_home: AirflowHome, tmp_path: Path) -> Any:
 
 def messages(lark: Emulator) -> list[str]:
     sent = lark.state()["chats"][0]["messages"]
-    return [json.dumps(one["content"], ensure_ascii=False) for one in sent]
+    return [json.dumps(message["content"], ensure_ascii=False) for message in sent]
 
 
 def test_a_task_that_fails_for_good_is_reported_once_with_its_traceback(run: Any, lark: Emulator) -> None:
@@ -212,8 +212,8 @@ def test_a_task_with_a_notifier_is_not_reported_twice(run: Any, lark: Emulator) 
 def test_it_is_off_unless_configured(run: Any, lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LARK_FAILURE_LISTENER", raising=False)
     assert listener.listeners() == []
-    for given, is_on in [("1", True), ("True", True), ("0", False), ("maybe", False)]:
-        monkeypatch.setenv("LARK_FAILURE_LISTENER", given)
+    for setting, is_on in [("1", True), ("True", True), ("0", False), ("maybe", False)]:
+        monkeypatch.setenv("LARK_FAILURE_LISTENER", setting)
         assert bool(listener.listeners()) is is_on
     monkeypatch.delenv("LARK_FAILURE_LISTENER")
     monkeypatch.setenv("AIRFLOW__LARK__FAILURE_LISTENER", "True")

@@ -41,9 +41,9 @@ ROWS: list[dict[str, Any]] = [
 @pytest.fixture
 def link(lark: Emulator) -> str:
     lark.settings(rate_limits=False)
-    made = table(COLUMNS)
-    LarkServiceClient().clouddoc.bitable.bulk_insert(made, None, ROWS)
-    return made
+    link = table(COLUMNS)
+    LarkServiceClient().clouddoc.bitable.bulk_insert(link, None, ROWS)
+    return link
 
 
 @pytest.fixture
@@ -53,10 +53,11 @@ def empty(lark: Emulator) -> str:
 
 def records(link: str) -> list[dict[str, Any]]:
     # A checkbox that was never set is False.
-    found = [
-        {"Done": False, **one["fields"]} for one in LarkServiceClient().clouddoc.bitable.search_records(link)
+    rows = [
+        {"Done": False, **record["fields"]}
+        for record in LarkServiceClient().clouddoc.bitable.search_records(link)
     ]
-    return sorted(found, key=lambda one: one["No"])
+    return sorted(rows, key=lambda row: row["No"])
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "ndjson", "parquet"])
@@ -68,7 +69,7 @@ def test_a_table_goes_into_a_file_and_back(
     place = url if form == "url" else ObjectStoragePath(url)
     export = LarkBitableToFileOperator(task_id="e", table=link, target=place)
     assert export.execute(context()) == {"rows": 2}
-    assert [one.name for one in tmp_path.iterdir()] == [f"orders.{ending}"]
+    assert [path.name for path in tmp_path.iterdir()] == [f"orders.{ending}"]
     sync = LarkBitableSyncOperator(task_id="s", table=empty, source=place, key_fields="No")
     assert sync.execute(context())["created"] == 2
     assert records(empty) == records(link)
@@ -80,7 +81,7 @@ def test_a_load_from_a_file(lark: Emulator, context: Context, empty: str, tmp_pa
     file.write_text("No,Paid\nA-1,\nA-2,3\n", encoding="utf-8")
     load = LarkBitableBulkInsertOperator(task_id="t", table=empty, source=f"file://{file}")
     assert load.execute(context())["written"] == 2
-    assert [(one["No"], one.get("Paid")) for one in records(empty)] == [("A-1", None), ("A-2", 3)]
+    assert [(record["No"], record.get("Paid")) for record in records(empty)] == [("A-1", None), ("A-2", 3)]
     file.write_bytes("No,Paid\nä,1\n".encode("gb18030"))
     other = LarkBitableBulkInsertOperator(
         task_id="o", table=empty, source=f"file://{file}", source_encoding="gb18030"
@@ -135,7 +136,7 @@ def test_rejects_go_to_a_file_and_only_they_are_loaded_again(
         task_id="t", table=empty, source=f"file://{file}", retry_rejects=rejects
     )
     assert again.execute(context())["written"] == 1
-    assert [one["Paid"] for one in records(empty)] == [1, 2, 3]
+    assert [record["Paid"] for record in records(empty)] == [1, 2, 3]
 
 
 def test_a_file_of_a_remote_storage(
@@ -178,11 +179,11 @@ def test_rows_come_from_one_place(given: dict[str, Any]) -> None:
 
 def test_files_are_named_for_openlineage(link: str, tmp_path: Path) -> None:
     load = LarkBitableBulkInsertOperator(task_id="t", table=link, source="s3://aws_default@bucket/a/x.csv")
-    (found,) = load.get_openlineage_facets_on_complete(None).inputs  # type: ignore[attr-defined]
-    assert (found.namespace, found.name) == ("s3://bucket", "a/x.csv")
+    (dataset,) = load.get_openlineage_facets_on_complete(None).inputs  # type: ignore[attr-defined]
+    assert (dataset.namespace, dataset.name) == ("s3://bucket", "a/x.csv")
     export = LarkBitableToFileOperator(task_id="t", table=link, target=f"file://{tmp_path}/x.csv")
-    (found,) = export.get_openlineage_facets_on_complete(None).outputs  # type: ignore[attr-defined]
-    assert (found.namespace, found.name) == ("file", f"{tmp_path}/x.csv")
+    (dataset,) = export.get_openlineage_facets_on_complete(None).outputs  # type: ignore[attr-defined]
+    assert (dataset.namespace, dataset.name) == ("file", f"{tmp_path}/x.csv")
 
 
 _MEASURED = """

@@ -56,13 +56,13 @@ def test_a_misspelled_extra_is_named(
     lark: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(extras, "_logged", Once())
-    given = {"redirect_all": "alice@example.com", "owners": {}}
-    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, extra=given))
+    extra = {"redirect_all": "alice@example.com", "owners": {}}
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, extra=extra))
     LarkHook().get_conn()
     ok, text = LarkHook().test_connection()
     assert ok
     assert text.endswith(" Unknown extras are ignored: redirect_all. Next: correct their names.")
-    [record] = [one for one in caplog.records if one.message == "Connection has unknown extras"]
+    [record] = [record for record in caplog.records if record.message == "Connection has unknown extras"]
     assert vars(record).items() >= {"connection": "lark_default", "extras": "redirect_all"}.items()
 
 
@@ -147,8 +147,8 @@ def test_an_old_airflow_gets_one_clear_sentence() -> None:
     require_airflow("3.2.0")
     require_airflow("3.10.1")
     require_airflow("4.0.0")
-    for found in ("2.11.2", "3.0.6", "3.1.8"):
-        with pytest.raises(ConfigurationError, match=f"need Apache Airflow 3.2 or later, got {found}"):
-            require_airflow(found)
+    for version in ("2.11.2", "3.0.6", "3.1.8"):
+        with pytest.raises(ConfigurationError, match=f"need Apache Airflow 3.2 or later, got {version}"):
+            require_airflow(version)
     with pytest.raises(ConfigurationError, match="not installed"):
         require_airflow(None)

@@ -22,8 +22,8 @@ Context = Callable[..., Any]
 
 @pytest.fixture
 def bot(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {"conn_type": "lark_webhook", "password": lark.add_webhook()}
-    monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(given))
+    settings = {"conn_type": "lark_webhook", "password": lark.add_webhook()}
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(settings))
 
 
 def read_messages(lark: Emulator) -> list[Any]:
@@ -33,13 +33,13 @@ def read_messages(lark: Emulator) -> list[Any]:
 @pytest.mark.usefixtures("bot")
 def test_messages_are_sent_and_changed(lark: Emulator, context: Context) -> None:
     dag, operator, notifier = python("how-to/messages-in-a-dag.md")
-    made = run("messages-in-a-dag.md", dag)
-    message_id = made["begun"].execute(context(task_id="begun"))
-    made["done"].message_id = message_id
-    assert made["done"].execute(context(task_id="done")) == message_id
+    namespace = run("messages-in-a-dag.md", dag)
+    message_id = namespace["begun"].execute(context(task_id="begun"))
+    namespace["done"].message_id = message_id
+    assert namespace["done"].execute(context(task_id="done")) == message_id
     card = LarkServiceClient().messaging.get(message_id).data["items"][0]["body"]["content"]
     assert "Loaded" in card
-    assert made["many"].is_mapped
+    assert namespace["many"].is_mapped
     group = operator.replace("LarkWebhookOperator(task_id", "tell = LarkWebhookOperator(task_id")
     run("messages-in-a-dag.md", group)["tell"].execute(context())
     assert "Loaded" in str(read_messages(lark))
@@ -51,11 +51,11 @@ def test_records_are_read(lark: Emulator, context: Context) -> None:
     rows = [{"No": "A-1", "Paid": 12.5, "Status": "open"}, {"No": "A-2", "Paid": 7, "Status": "paid"}]
     LarkServiceClient().clouddoc.bitable.bulk_insert(link, None, rows)
     search, frame = (code.replace(LINK, link) for code in python("how-to/read-a-table.md"))
-    found = run(
+    namespace = run(
         "read-a-table.md",
         search.replace("LarkBitableSearchOperator(\n", "search = LarkBitableSearchOperator(\n"),
     )
-    [record] = found["search"].execute(context())
+    [record] = namespace["search"].execute(context())
     assert record["fields"] == {"No": "A-1", "Paid": 12.5}
     assert run("read-a-table.md", frame)["analyse"].function() == 2
 
@@ -70,25 +70,27 @@ def test_records_are_read(lark: Emulator, context: Context) -> None:
 def test_waits_are_dags(page: str, dag_id: str, tasks: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow.sdk import DAG
 
-    made: list[DAG] = []
+    dags: list[DAG] = []
     leave: Any = DAG.__exit__
 
     def exit_(self: DAG, *error: Any) -> None:
-        made.append(self)
+        dags.append(self)
         leave(self, *error)
 
     monkeypatch.setattr(DAG, "__exit__", exit_)
     dag, answer = python(f"how-to/{page}")
     run(page, dag)
-    assert [(one.dag_id, sorted(one.task_ids)) for one in made] == [(dag_id, sorted(tasks))]
+    assert [(parsed_dag.dag_id, sorted(parsed_dag.task_ids)) for parsed_dag in dags] == [
+        (dag_id, sorted(tasks))
+    ]
     result = eval(answer)  # noqa: S307 - the page's own text
     assert result["operator"]["open_id"] == "ou_emulator0001_alice"
 
 
 def test_events_start_dags() -> None:
     _, watcher, queue = python("how-to/events.md")
-    made = run("events.md", watcher)
-    assert isinstance(made["messages"].watchers[0].trigger, LarkEventTrigger)
+    namespace = run("events.md", watcher)
+    assert isinstance(namespace["messages"].watchers[0].trigger, LarkEventTrigger)
     trigger = run("events.md", queue)["trigger"]
     assert trigger.serialize()[0] == "lark_provider.triggers.events.LarkEventTrigger"
 

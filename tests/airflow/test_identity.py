@@ -59,20 +59,20 @@ def open_id(lark: Emulator, name: str) -> str:
 
 
 def link(people: People, lark: Emulator, name: str, user: str) -> None:
-    found = users.find_by_name(user)
-    assert found is not None
-    people.link(Person(lark.app_id, TENANT, open_id(lark, name)), users.account(found))
+    airflow_user = users.find_by_name(user)
+    assert airflow_user is not None
+    people.link(Person(lark.app_id, TENANT, open_id(lark, name)), users.account(airflow_user))
 
 
-def who(found: ActingUser | PersonRefusal) -> tuple[str, str]:
-    assert isinstance(found, ActingUser), found
-    return found.user.get_id(), found.source
+def who(resolved: ActingUser | PersonRefusal) -> tuple[str, str]:
+    assert isinstance(resolved, ActingUser), resolved
+    return resolved.user.get_id(), resolved.source
 
 
-def refusal(found: ActingUser | PersonRefusal) -> PersonRefusal:
-    assert isinstance(found, PersonRefusal), found
-    assert set(found.message) == {"zh", "en"}
-    return found
+def refusal(resolved: ActingUser | PersonRefusal) -> PersonRefusal:
+    assert isinstance(resolved, PersonRefusal), resolved
+    assert set(resolved.message) == {"zh", "en"}
+    return resolved
 
 
 def test_a_linked_person_acts_as_their_user(people: People, lark: Emulator, resolve: Resolve) -> None:
@@ -84,22 +84,22 @@ def test_an_unlinked_person_gets_a_link_of_their_own(
     people: People, lark: Emulator, resolve: Resolve, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    found = refusal(resolve())
-    assert found.outcome == "unlinked"
-    assert found.link_url is not None
-    page, _, code = found.link_url.partition("?code=")
+    refused = refusal(resolve())
+    assert refused.outcome == "unlinked"
+    assert refused.link_url is not None
+    page, _, code = refused.link_url.partition("?code=")
     assert page == "https://airflow.example.com/team/lark/link"
     whose = LinkCodes(people).find(code)
     assert whose is not None
     assert (whose.person, whose.state) == (Person(lark.app_id, TENANT, open_id(lark, "alice")), "valid")
     assert code not in caplog.text
-    assert code not in repr(found)
+    assert code not in repr(refused)
 
 
 def test_without_a_base_url_there_is_no_link(resolve: Resolve) -> None:
-    found = refusal(resolve(base=""))
-    assert (found.outcome, found.link_url) == ("unlinked", None)
-    assert "administrator" in found.message["en"]
+    refused = refusal(resolve(base=""))
+    assert (refused.outcome, refused.link_url) == ("unlinked", None)
+    assert "administrator" in refused.message["en"]
 
 
 def test_people_of_other_tenants_are_refused(people: People, lark: Emulator, resolve: Resolve) -> None:
@@ -122,9 +122,9 @@ def test_a_removed_user_is_refused(
 ) -> None:
     link(people, lark, "alice", "bob")
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "eve:admin")
-    found = refusal(resolve())
-    assert found.outcome == "unlinked"
-    assert found.link_url is not None
+    refused = refusal(resolve())
+    assert refused.outcome == "unlinked"
+    assert refused.link_url is not None
 
 
 def test_an_altered_link_is_an_error_and_links_again(
@@ -135,16 +135,16 @@ def test_an_altered_link_is_an_error_and_links_again(
         connection.execute(sa.update(table).values(user_id="alice"))
     assert refusal(resolve()).outcome == "unlinked"
     assert any(
-        one.levelno == logging.ERROR and one.message.startswith("Link not usable: open_id=")
-        for one in caplog.records
+        record.levelno == logging.ERROR and record.message.startswith("Link not usable: open_id=")
+        for record in caplog.records
     )
 
 
 def test_the_table_names_a_user(lark: Emulator, resolve: Resolve) -> None:
     alice = open_id(lark, "alice")
     assert who(resolve(settings=PeopleSettings(users={alice: "bob"}))) == ("bob", "table")
-    found = refusal(resolve(settings=PeopleSettings(users={alice: "gone"})))
-    assert (found.outcome, found.link_url) == ("inactive", None)
+    refused = refusal(resolve(settings=PeopleSettings(users={alice: "gone"})))
+    assert (refused.outcome, refused.link_url) == ("inactive", None)
     assert refusal(resolve("bob", settings=PeopleSettings(users={alice: "bob"}))).outcome == "unlinked"
 
 
@@ -183,8 +183,8 @@ def test_a_link_counts_where_the_app_may_not_see_the_status(
 def test_an_unreachable_lark_is_tried_again(people: People, lark: Emulator, resolve: Resolve) -> None:
     link(people, lark, "alice", "bob")
     lark.fault(path="/open-apis/contact/v3/users/batch", status=500, times=50)
-    found = refusal(resolve())
-    assert found.outcome == "unavailable"
+    refused = refusal(resolve())
+    assert refused.outcome == "unavailable"
 
 
 def test_an_unreachable_database_is_tried_again(lark: Emulator) -> None:

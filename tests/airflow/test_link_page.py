@@ -32,12 +32,12 @@ def server(airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory) 
     home = tmp_path_factory.mktemp("link") / "airflow"
     with Emulator() as lark:
         lark.settings(rate_limits=False)
-        made = LinkServer(airflow_home, home, lark, prefix=PREFIX)
+        link_server = LinkServer(airflow_home, home, lark, prefix=PREFIX)
         try:
-            made.start()
-            yield made
+            link_server.start()
+            yield link_server
         finally:
-            made.close()
+            link_server.close()
 
 
 @pytest.fixture(autouse=True)
@@ -54,13 +54,13 @@ def open_link(client: httpx.Client, code: str) -> httpx.Response:
 
 
 def proof(page: httpx.Response) -> str:
-    [found] = re.findall('name="proof" value="([^"]+)"', page.text)
-    return str(found)
+    [value] = re.findall('name="proof" value="([^"]+)"', page.text)
+    return str(value)
 
 
-def confirm(server: LinkServer, client: httpx.Client, given: str, **headers: str) -> httpx.Response:
+def confirm(server: LinkServer, client: httpx.Client, proof_value: str, **headers: str) -> httpx.Response:
     sent = {"Origin": server.origin} | headers
-    return client.post("/lark/link", data={"proof": given}, headers=sent)
+    return client.post("/lark/link", data={"proof": proof_value}, headers=sent)
 
 
 def test_a_person_links_themselves_once(server: LinkServer) -> None:
@@ -71,16 +71,16 @@ def test_a_person_links_themselves_once(server: LinkServer) -> None:
         assert "<dd>bob" in page.text
         assert "李雷" in page.text
         assert server.find_linked("alice") is None
-        given = proof(page)
-        done = confirm(server, client, given)
+        proof_value = proof(page)
+        done = confirm(server, client, proof_value)
         assert done.status_code == 200, done.text
         assert "Go back to Lark" in done.text
-        found = server.find_linked("alice")
-        assert found is not None
-        assert (found.user_id, found.user_name, found.user["role"]) == ("bob", "bob", "user")
-        assert confirm(server, client, given).status_code == 400  # its cookie is gone
+        account = server.find_linked("alice")
+        assert account is not None
+        assert (account.user_id, account.user_name, account.user["role"]) == ("bob", "bob", "user")
+        assert confirm(server, client, proof_value).status_code == 400  # its cookie is gone
         client.cookies.set("lark_link", code, domain=HOST)
-        replayed = confirm(server, client, given)
+        replayed = confirm(server, client, proof_value)
         assert replayed.status_code == 410
         assert USED in replayed.text
         assert USED in open_link(client, code).text
@@ -171,18 +171,18 @@ def test_the_form_of_another_session_links_nobody(server: LinkServer) -> None:
 )
 def test_a_form_of_another_site_is_refused(server: LinkServer, headers: dict[str, str]) -> None:
     with server.visitor("bob") as client:
-        given = proof(open_link(client, server.code("alice")))
-        answer = confirm(server, client, given, **headers)
+        proof_value = proof(open_link(client, server.code("alice")))
+        answer = confirm(server, client, proof_value, **headers)
         assert answer.status_code == 403, answer.text
         assert "another site" in answer.text
         assert server.find_linked("alice") is None
-        assert confirm(server, client, given).status_code == 200
+        assert confirm(server, client, proof_value).status_code == 200
 
 
 def test_a_form_without_an_origin_is_refused(server: LinkServer) -> None:
     with server.visitor("bob") as client:
-        given = proof(open_link(client, server.code("alice")))
-        assert client.post("/lark/link", data={"proof": given}).status_code == 403
+        proof_value = proof(open_link(client, server.code("alice")))
+        assert client.post("/lark/link", data={"proof": proof_value}).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -225,12 +225,12 @@ def test_what_is_no_code_is_a_readable_page(server: LinkServer, code: str) -> No
 def test_of_confirmations_at_once_one_counts(server: LinkServer) -> None:
     code = server.code("alice")
     with server.visitor("bob") as client:
-        given = proof(open_link(client, code))
+        proof_value = proof(open_link(client, code))
 
     def confirm_link(_: int) -> int:
         with server.visitor("bob") as client:
             client.cookies.set("lark_link", code, domain=HOST)
-            return confirm(server, client, given).status_code
+            return confirm(server, client, proof_value).status_code
 
     with ThreadPoolExecutor(6) as pool:
         assert sorted(pool.map(confirm_link, range(6))) == [200, *[410] * 5]
@@ -254,11 +254,11 @@ def test_nothing_is_linked_while_lark_cannot_be_asked(server: LinkServer) -> Non
 def test_an_expired_code_is_a_readable_page(server: LinkServer) -> None:
     code = server.code("alice")
     with server.visitor("bob", **{"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}) as client:
-        given = proof(open_link(client, code))
+        proof_value = proof(open_link(client, code))
         with transaction(migrate.ready_engine(server.database)) as connection:
             past = datetime.now(UTC) - timedelta(seconds=1)
             connection.execute(sa.update(link_codes).values(until=past))
-        answer = confirm(server, client, given)
+        answer = confirm(server, client, proof_value)
         assert answer.status_code == 410
         assert "此链接已过期" in answer.text
         assert '<html lang="zh">' in answer.text
@@ -303,9 +303,9 @@ def test_a_link_to_another_user_is_announced_and_replaced(server: LinkServer) ->
         assert "It replaces" in page.text
         assert "bob" in page.text
         confirm(server, client, proof(page))
-    found = server.find_linked("alice")
-    assert found is not None
-    assert found.user_id == "eve"
+    account = server.find_linked("alice")
+    assert account is not None
+    assert account.user_id == "eve"
 
 
 @pytest.mark.parametrize("status", ["frozen", "resigned", "exited"])
@@ -355,6 +355,6 @@ def test_a_browser_logs_in_and_links(server: LinkServer, tmp_path: Path) -> None
         browser.click("document.querySelector('form button')")
         browser.wait("document.querySelector('h1')?.innerText === 'Linked'")
         browser.picture(tmp_path / "linked.png")
-    found = server.find_linked("carol")
-    assert found is not None
-    assert found.user_id == "alice"
+    account = server.find_linked("carol")
+    assert account is not None
+    assert account.user_id == "alice"

@@ -66,20 +66,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinkServer]:
     home = tmp_path_factory.mktemp("fab")
     with Emulator() as lark:
         lark.settings(rate_limits=False)
-        made = LinkServer(None, home, lark, settings={"AIRFLOW__CORE__AUTH_MANAGER": FAB})
-        made.airflow.airflow("db", "migrate")
+        link_server = LinkServer(None, home, lark, settings={"AIRFLOW__CORE__AUTH_MANAGER": FAB})
+        link_server.airflow.airflow("db", "migrate")
         for name, role in (("bob", "User"), ("alice", "Viewer")):
-            add_user(made.airflow, name, role)
+            add_user(link_server.airflow, name, role)
         try:
-            made.start()
-            yield made
+            link_server.start()
+            yield link_server
         finally:
-            made.close()
+            link_server.close()
 
 
 def add_user(airflow: AirflowHome, name: str, role: str) -> None:
     email = f"{name.capitalize()}@Corp.example.com"  # FAB keeps addresses as they were typed
-    given = {
+    options = {
         "username": name,
         "password": name,
         "firstname": name,
@@ -88,7 +88,7 @@ def add_user(airflow: AirflowHome, name: str, role: str) -> None:
         "role": role,
     }
     airflow.airflow(
-        "users", "create", *(part for key, value in given.items() for part in (f"--{key}", value))
+        "users", "create", *(part for key, value in options.items() for part in (f"--{key}", value))
     )
 
 
@@ -105,14 +105,14 @@ def test_a_browser_logs_in_to_fab_and_links(server: LinkServer, tmp_path: Path) 
         browser.picture(tmp_path / "confirm.png")
         browser.click("document.querySelector('form button')")
         browser.wait("document.querySelector('h1')?.innerText === 'Linked'")
-    found = server.find_linked("carol")
-    assert found is not None
-    assert found.auth_manager == FAB
-    assert found.user_name == "bob"
-    assert re.fullmatch("[0-9]+", found.user_id)  # as `assigned_users` has it
-    assert dict(found.user) == {"sub": found.user_id}
+    account = server.find_linked("carol")
+    assert account is not None
+    assert account.auth_manager == FAB
+    assert account.user_name == "bob"
+    assert re.fullmatch("[0-9]+", account.user_id)  # as `assigned_users` has it
+    assert dict(account.user) == {"sub": account.user_id}
     assert (
-        server.people.by_user(server.lark.app_id, [found.user_id])[found.user_id][0].account.user_name
+        server.people.by_user(server.lark.app_id, [account.user_id])[account.user_id][0].account.user_name
         == "bob"
     )
 
@@ -126,16 +126,16 @@ def test_users_of_fab_are_restored_while_they_are_active(server: LinkServer) -> 
         done = client.post("/lark/link", data={"proof": proof}, headers={"Origin": server.origin})
         assert done.status_code == 200, done.text
     printed = server.airflow.python("-c", _LOOK)
-    found = json.loads(next(line for line in printed.splitlines() if line.startswith("FOUND "))[6:])
+    results = json.loads(next(line for line in printed.splitlines() if line.startswith("FOUND "))[6:])
     account = server.find_linked("alice")
     assert account is not None
     bob = [account.user_id, "bob"]
-    assert found["restored"] == bob
-    assert found["named"][:2] == [bob, None]
-    assert found["named"][2][1] == "alice"
-    assert found["named"][3] is None
-    assert found["with_email"] == [bob, bob, None, None]
-    assert found["deactivated"] == ["inactive", None, None]
-    assert found["renamed"] == "inactive"
-    assert found["unknown"] == "inactive"
-    assert found["again"] == bob
+    assert results["restored"] == bob
+    assert results["named"][:2] == [bob, None]
+    assert results["named"][2][1] == "alice"
+    assert results["named"][3] is None
+    assert results["with_email"] == [bob, bob, None, None]
+    assert results["deactivated"] == ["inactive", None, None]
+    assert results["renamed"] == "inactive"
+    assert results["unknown"] == "inactive"
+    assert results["again"] == bob

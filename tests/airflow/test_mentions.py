@@ -22,14 +22,14 @@ LOOKUP = "POST /open-apis/contact/v3/users/batch_get_id"
 
 
 def open_id(email: str = ALICE) -> str:
-    found = LarkServiceClient().contact.get_id(email)
-    assert found is not None
-    return found
+    person_id = LarkServiceClient().contact.get_id(email)
+    assert person_id is not None
+    return person_id
 
 
 def last(lark: Emulator) -> dict[str, Any]:
-    found: dict[str, Any] = lark.state()["chats"][0]["messages"][-1]
-    return found
+    message: dict[str, Any] = lark.state()["chats"][0]["messages"][-1]
+    return message
 
 
 def tell(**changes: Any) -> LarkSendMessageOperator:
@@ -39,7 +39,7 @@ def tell(**changes: Any) -> LarkSendMessageOperator:
 @pytest.mark.parametrize("mentions", [[ALICE], ALICE, [ALICE, ALICE]])
 def test_a_text_mentions_people_by_e_mail(lark: Emulator, context: Context, mentions: Any) -> None:
     tell(mentions=mentions).execute(context())
-    assert [one["id"] for one in last(lark)["mentions"]] == [open_id()]
+    assert [mention["id"] for mention in last(lark)["mentions"]] == [open_id()]
 
 
 @pytest.mark.parametrize("mentions", [[], "", None, ["all"]])
@@ -53,21 +53,21 @@ def test_posts_and_cards_mention_people_by_e_mail(
     lark: Emulator, context: Context, msg_type: Any, content: Any
 ) -> None:
     tell(msg_type=msg_type, content=content, mentions=[ALICE, "all"]).execute(context())
-    found = json.dumps(last(lark)["content"])
-    assert open_id() in found
-    assert "all" in found
-    assert ALICE not in found
+    text = json.dumps(last(lark)["content"])
+    assert open_id() in text
+    assert "all" in text
+    assert ALICE not in text
 
 
 def test_a_reply_and_a_changed_text_mention_too(lark: Emulator, context: Context) -> None:
     first = tell().execute(context())
     answer = tell(reply_to=first, receiver_id=None, mentions=[ALICE]).execute(context(task_id="b"))
-    assert [one["id"] for one in last(lark)["mentions"]] == [open_id()]
+    assert [mention["id"] for mention in last(lark)["mentions"]] == [open_id()]
     bob = "bob@example.com"
     LarkUpdateMessageOperator(
         task_id="c", message_id=answer, content="new", msg_type="text", mentions=[bob]
     ).execute(context())
-    assert [one["id"] for one in last(lark)["mentions"]] == [open_id(bob)]
+    assert [mention["id"] for mention in last(lark)["mentions"]] == [open_id(bob)]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def notify(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dic
 
 def test_a_notifiers_text_mentions_by_e_mail(lark: Emulator, notify: Callable[..., dict[str, Any]]) -> None:
     message = notify(msg_type="text", mentions=["alice", "left"])
-    assert [one["id"] for one in message["mentions"]] == [open_id()]
+    assert [mention["id"] for mention in message["mentions"]] == [open_id()]
     assert message["content"]["text"].count("@x@y.z") == 1
     assert ALICE not in message["content"]["text"]
 

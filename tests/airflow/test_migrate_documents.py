@@ -17,9 +17,11 @@ from tests.tutorials.following import PAGES, Block, blocks, pattern
 
 def page(name: str) -> tuple[str, list[Block]]:
     """What the scan is shown to print, and the blocks of code."""
-    found = list(blocks(PAGES / "how-to" / f"migrate-from-{name}.md"))
-    [shown] = [one.code for one in found if one.language == "console"]
-    return shown.partition("\n")[2].rstrip("\n"), [one for one in found if one.language in {"python", "py"}]
+    code_blocks = list(blocks(PAGES / "how-to" / f"migrate-from-{name}.md"))
+    [shown] = [block.code for block in code_blocks if block.language == "console"]
+    return shown.partition("\n")[2].rstrip("\n"), [
+        block for block in code_blocks if block.language in {"python", "py"}
+    ]
 
 
 @pytest.mark.parametrize("name", ["lark-oapi", "webhooks", "slack"])
@@ -40,18 +42,18 @@ def test_the_scan_finds_what_the_page_shows_before_and_nothing_after(
 
 @pytest.mark.parametrize("name", ["lark-oapi", "webhooks", "slack"])
 def test_the_dags_of_the_page_do_the_same(name: str, lark: Emulator, airflow_home: AirflowHome) -> None:
-    _, found = page(name)
+    _, code_blocks = page(name)
     bot = lark.add_webhook("Reports")
     keys = ("LARK_BASE_URL", "LARK_APP_ID", "LARK_APP_SECRET")
-    given = dict(zip(keys, (lark.base_url, lark.app_id, lark.app_secret), strict=True))
+    variables = dict(zip(keys, (lark.base_url, lark.app_id, lark.app_secret), strict=True))
     webhook = json.dumps({"conn_type": "lark_webhook", "password": bot})
     # On a busy machine the SDK takes longer to import than Airflow allows a file.
     airflow_home.env |= {"AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "180"}
-    airflow_home.env |= {**given, "BOT_URL": bot, "AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT": webhook}
+    airflow_home.env |= {**variables, "BOT_URL": bot, "AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT": webhook}
     dags = [
-        one.code.replace("oc_…", CHAT)
-        for one in found
-        if "with DAG(" in one.code and one.language == "python"
+        block.code.replace("oc_…", CHAT)
+        for block in code_blocks
+        if "with DAG(" in block.code and block.language == "python"
     ]
     for number, code in enumerate(dags):
         (airflow_home.dags / f"{name}_{number}.py").write_text(code)
@@ -59,12 +61,12 @@ def test_the_dags_of_the_page_do_the_same(name: str, lark: Emulator, airflow_hom
         airflow_home.airflow("dags", "test", dag_id, lark=lark)
     state = lark.state()
     arrived = [*state["chats"][0]["messages"], *state["webhooks"][0]["messages"]]
-    assert [one["content"] for one in arrived] == [{"text": "orders loaded"}] * len(dags)
+    assert [message["content"] for message in arrived] == [{"text": "orders loaded"}] * len(dags)
 
 
 def test_what_has_no_operator_runs_with_the_hook(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, found = page("lark-oapi")
+    _, code_blocks = page("lark-oapi")
     monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark))
     names: dict[str, Any] = {}
-    exec(found[2].code.replace("oc_…", CHAT), names)  # noqa: S102 - the page's
-    assert [one["chat_id"] for one in names["chats"]] == [CHAT]
+    exec(code_blocks[2].code.replace("oc_…", CHAT), names)  # noqa: S102 - the page's
+    assert [chat["chat_id"] for chat in names["chats"]] == [CHAT]

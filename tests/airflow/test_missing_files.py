@@ -52,19 +52,19 @@ RESCHEDULED = {"deferrable": False, "mode": "reschedule", "poke_interval": 20}
 
 def approval(name: str, **changes: Any) -> str:
     """A DAG file whose task asks on a card."""
-    given = {"task_id": "q", "receiver_id": CHAT, "title": f"Is {name} right?"} | changes
-    return _DAG.format(name=name, body=f"LarkApprovalOperator(**{given!r})")
+    arguments = {"task_id": "q", "receiver_id": CHAT, "title": f"Is {name} right?"} | changes
+    return _DAG.format(name=name, body=f"LarkApprovalOperator(**{arguments!r})")
 
 
 def native(name: str, **changes: Any) -> str:
     """A DAG file whose task asks for a native approval."""
-    given: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "approval_code": CODES["first"],
         "form": {"Version": name},
         "submitter": "alice@example.com",
     }
-    given |= {"task_id": "q", "poll_interval": 1} | changes
-    return _DAG.format(name=name, body=f"LarkNativeApprovalOperator(**{given!r})")
+    arguments |= {"task_id": "q", "poll_interval": 1} | changes
+    return _DAG.format(name=name, body=f"LarkNativeApprovalOperator(**{arguments!r})")
 
 
 def card_and_sensor(name: str) -> str:
@@ -72,8 +72,8 @@ def card_and_sensor(name: str) -> str:
     go = {"tag": "button", "text": {"tag": "plain_text", "content": "Go"}, "value": {"action": "go"}}
     title = {"tag": "plain_text", "content": f"Is {name} right?"}
     card = {"header": {"title": title}, "elements": [{"tag": "action", "actions": [go]}]}
-    given = {"task_id": "s", "receiver_id": CHAT, "content": card, "msg_type": "interactive"}
-    sends = f"LarkSendMessageOperator(**{given!r})"
+    arguments = {"task_id": "s", "receiver_id": CHAT, "content": card, "msg_type": "interactive"}
+    sends = f"LarkSendMessageOperator(**{arguments!r})"
     waits = "LarkCardCallbackSensor(task_id='q', message_id=sent.output, deferrable=True)"
     return _DAG.format(name=name, body=f"sent = {sends}; sent >> {waits}")
 
@@ -119,20 +119,20 @@ def place(
         lark.settings(rate_limits=False)
         form = [{"id": "w1", "type": "input", "name": "Version"}]
         CODES["first"] = lark.add_approval("Deploy", form=form, nodes=[{"approvers": ["bob"]}])
-        made = BridgeSetup(airflow_home, home, databases.make(), lark, "", settings)
+        setup = BridgeSetup(airflow_home, home, databases.make(), lark, "", settings)
         try:
             (home / "lark.yaml").write_text(ROUTES)
-            made.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
-            made.link()
-            made.bridge("--failure-seconds", "2")
-            made.start("callbacks", "listen")
-            made.wait(lark.connections)
-            made.wait(lambda: execute(made.database, "SELECT 1 FROM meta WHERE key LIKE 'failures %'"))
+            setup.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
+            setup.link()
+            setup.bridge("--failure-seconds", "2")
+            setup.start("callbacks", "listen")
+            setup.wait(lark.connections)
+            setup.wait(lambda: execute(setup.database, "SELECT 1 FROM meta WHERE key LIKE 'failures %'"))
             for name, text in dag_files().items():
-                path(made, name).write_text(text)
-            yield made
+                path(setup, name).write_text(text)
+            yield setup
         finally:
-            made.close()
+            setup.close()
 
 
 def start(place: BridgeSetup, name: str, *states: str) -> None:
@@ -143,8 +143,8 @@ def start(place: BridgeSetup, name: str, *states: str) -> None:
 
 
 def path(place: BridgeSetup, name: str) -> Path:
-    found: Path = place.airflow.airflow.dags / f"{name}.py"
-    return found
+    dag_file: Path = place.airflow.airflow.dags / f"{name}.py"
+    return dag_file
 
 
 def hide(place: BridgeSetup, name: str) -> None:
@@ -159,37 +159,40 @@ def restore(place: BridgeSetup, name: str, text: str | None = None) -> None:
 
 def card(place: BridgeSetup, name: str) -> dict[str, Any]:
     """The one card of a DAG."""
-    (found,) = place.messages(f"Is {name} right?")
-    return found
+    (message,) = place.messages(f"Is {name} right?")
+    return message
 
 
 def task(place: BridgeSetup, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = place.call("GET", f"dags/{name}/dagRuns/{RUNS[name]}/taskInstances/q")
-    return found
+    task_instance: dict[str, Any] = place.call("GET", f"dags/{name}/dagRuns/{RUNS[name]}/taskInstances/q")
+    return task_instance
 
 
 def wait_for_state(place: BridgeSetup, name: str, *states: str) -> str:
     """Wait until a task is in one of some states, and return it."""
-    found: list[str] = []
+    seen_states: list[str] = []
 
     def look() -> bool:
-        found.append(task(place, name)["state"])
-        return found[-1] in states
+        seen_states.append(task(place, name)["state"])
+        return seen_states[-1] in states
 
     place.wait(look)
-    return found[-1]
+    return seen_states[-1]
 
 
 def count_logged(place: BridgeSetup, name: str, text: str = "Dag not found during start up") -> int:
     """How often a text is in the logs of a task."""
     logs = place.airflow.airflow.home.glob(f"logs/dag_id={name}/**/task_id=q/attempt=*.log")
-    return sum(one.read_text().count(text) for one in logs)
+    return sum(log.read_text().count(text) for log in logs)
 
 
 def xcoms(place: BridgeSetup, name: str) -> dict[str, Any]:
     path = f"dags/{name}/dagRuns/{RUNS[name]}/taskInstances/q/xcomEntries"
-    found = place.call("GET", path)["xcom_entries"]
-    return {one["key"]: place.call("GET", f"{path}/{one['key']}?deserialize=true")["value"] for one in found}
+    entries = place.call("GET", path)["xcom_entries"]
+    return {
+        entry["key"]: place.call("GET", f"{path}/{entry['key']}?deserialize=true")["value"]
+        for entry in entries
+    }
 
 
 def click(place: BridgeSetup, name: str, component: str = "Approve") -> str:
@@ -203,9 +206,9 @@ def assert_decided(place: BridgeSetup, name: str, decision: str) -> None:
     """Its first try has ended with the decision, on the only card that it sent."""
     assert wait_for_state(place, name, "success", "failed") == "success"
     assert task(place, name)["try_number"] == 1
-    found, shown = xcoms(place, name), card(place, name)
-    assert found["return_value"]["decision"] == decision
-    assert found["return_value"]["message_id"] == found["lark_message_id"] == shown["message_id"]
+    values, shown = xcoms(place, name), card(place, name)
+    assert values["return_value"]["decision"] == decision
+    assert values["return_value"]["message_id"] == values["lark_message_id"] == shown["message_id"]
     assert not list(buttons(shown["content"]))
 
 
@@ -233,11 +236,11 @@ def test_a_click_while_the_file_is_missing_counts(place: BridgeSetup) -> None:
 
 def test_a_click_after_the_task_was_started_again_counts(place: BridgeSetup) -> None:
     start(place, "afterwards", "up_for_reschedule")
-    asked = count_logged(place, "afterwards", "Worker startup parse complete")
+    startups = count_logged(place, "afterwards", "Worker startup parse complete")
     hide(place, "afterwards")
     place.wait(lambda: count_logged(place, "afterwards"))
     restore(place, "afterwards")
-    place.wait(lambda: count_logged(place, "afterwards", "Worker startup parse complete") > asked)
+    place.wait(lambda: count_logged(place, "afterwards", "Worker startup parse complete") > startups)
     wait_for_state(place, "afterwards", "up_for_reschedule")
     click(place, "afterwards")
     assert_decided(place, "afterwards", "approve")
@@ -257,13 +260,13 @@ def test_a_sensor_finds_the_click_on_another_tasks_card(place: BridgeSetup) -> N
 def test_a_native_approval_is_asked_for_once_although_retries_are_edited(place: BridgeSetup) -> None:
     start(place, "instance", "deferred")
     hide(place, "instance")
-    (asked,) = place.lark.approvals()["instances"]
-    place.lark.decide_approval(asked["code"], "approve")
+    (instance,) = place.lark.approvals()["instances"]
+    place.lark.decide_approval(instance["code"], "approve")
     place.wait(lambda: count_logged(place, "instance"))
     wait_for_state(place, "instance", "up_for_reschedule")
     restore(place, "instance", native("instance", retries=3))
     assert wait_for_state(place, "instance", "success", "failed", "up_for_retry") == "success"
-    assert xcoms(place, "instance")["return_value"]["instance_code"] == asked["code"]
+    assert xcoms(place, "instance")["return_value"]["instance_code"] == instance["code"]
     assert len(place.lark.approvals()["instances"]) == 1
 
 

@@ -49,7 +49,7 @@ def test_messages_are_changed(lark: Emulator, context: Context) -> None:
     LarkUpdateMessageOperator(task_id="d", message_id=ids[1], content="new", msg_type="text").execute(
         context()
     )
-    assert [one["content"] for one in lark.state()["chats"][0]["messages"]] == [new, {"text": "new"}]
+    assert [message["content"] for message in lark.state()["chats"][0]["messages"]] == [new, {"text": "new"}]
     with pytest.raises(AirflowFailException):
         LarkUpdateMessageOperator(task_id="e", message_id="om_unknown", content=new).execute(context())
     with pytest.raises(AirflowFailException, match="mentions must be empty when a card"):
@@ -107,7 +107,7 @@ def test_lookups_and_formulas_in_a_data_frame(
         {"Names": {"type": 1, "value": []}, "Sum": {"type": 2, "value": [1.5]}},
         {},
     ]
-    plan("records/search", [{"record_id": f"rec{n}", "fields": one} for n, one in enumerate(cells)])
+    plan("records/search", [{"record_id": f"rec{n}", "fields": values} for n, values in enumerate(cells)])
     frame = LarkHook().get_df(**table, df_type=df_type)
     if df_type == "polars":
         assert frame.schema == {"Names": pl.List(pl.String), "Sum": pl.Float64}
@@ -241,7 +241,7 @@ def test_the_load_names_its_output_for_openlineage(
     pasted = f"https://x.feishu.cn/base/{table['app_token']}?table={table['table_id']}"
     same = LarkBitableBulkInsertOperator(task_id="t", records=[{"No": 9}], app_token=pasted)
     lineage = same.get_openlineage_facets_on_complete(None)
-    assert [one.name for one in lineage.outputs] == [output.name]
+    assert [dataset.name for dataset in lineage.outputs] == [output.name]
 
 
 def test_an_answer_goes_below_its_message(lark: Emulator, context: Context) -> None:
@@ -250,7 +250,7 @@ def test_an_answer_goes_below_its_message(lark: Emulator, context: Context) -> N
     for attempt in (1, 2):
         answer.execute(context(task_id="b", try_number=attempt))
     texts = lark.state()["chats"][0]["messages"]
-    assert [one["parent_id"] for one in texts] == ["", first]
+    assert [message["parent_id"] for message in texts] == ["", first]
     (link,) = answer.operator_extra_links
     answer.chat_link = chat_url("https://open.feishu.cn", CHAT)
     assert CHAT in link.get_link(answer, ti_key=None)

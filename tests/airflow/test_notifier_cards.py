@@ -65,9 +65,9 @@ DEADLINE = {
     ],
 )
 def test_the_event_is_told_from_the_context(context: dict[str, Any], event: str) -> None:
-    found = read(context, base_url="http://airflow/")
-    assert (found.kind, found.dag_id, found.run_id) == (event, "d", "r+1")
-    assert found.run_url == "http://airflow/dags/d/runs/r%2B1"
+    run_event = read(context, base_url="http://airflow/")
+    assert (run_event.kind, run_event.dag_id, run_event.run_id) == (event, "d", "r+1")
+    assert run_event.run_url == "http://airflow/dags/d/runs/r%2B1"
     assert read(context, event="notice").kind == "notice"
 
 
@@ -99,8 +99,8 @@ class Broken:
 
 
 def test_what_cannot_be_read_is_left_out() -> None:
-    found = read({"ti": Broken(), "exception": Unprintable()})
-    assert (found.dag_id, found.log_url, found.error_type) == ("d", "", "Unprintable")
+    run_event = read({"ti": Broken(), "exception": Unprintable()})
+    assert (run_event.dag_id, run_event.log_url, run_event.error_type) == ("d", "", "Unprintable")
     assert read({}).dag_id == ""
     assert cards.card(read({}), "en")["schema"] == "2.0"
 
@@ -122,17 +122,17 @@ def test_the_traceback_begins_where_the_task_runner_calls_other_code() -> None:
     "event", ["failure", "retry", "success", "dag_failure", "dag_success", "deadline", "notice"]
 )
 def test_every_event_has_a_card_and_lines_in_each_language(language: Any, event: Any) -> None:
-    found = RunEvent(
+    run_event = RunEvent(
         event, "d", "r+1", "t", owners=("alice",), try_number=2, tries=3, log_url=LOG, run_url="http://run"
     )
-    card = cards.card(found, language)
+    card = cards.card(run_event, language)
     assert texts.translate(language, event) in card["header"]["title"]["content"]
     assert "alice" in render(card)
     assert "(http://run)" in render(card)
     assert ("[Log]" in render(card) or "[查看日志]" in render(card)) == (
         event not in {"deadline", "dag_success"}
     )
-    assert cards.lines(found, language).startswith(texts.translate(language, event))
+    assert cards.lines(run_event, language).startswith(texts.translate(language, event))
 
 
 def test_a_failure_card_says_what_one_needs() -> None:
@@ -158,9 +158,9 @@ def test_a_failure_card_says_what_one_needs() -> None:
 )
 def test_a_long_traceback_keeps_head_and_tail_and_fits(text: str) -> None:
     context = {"ti": ti(state="failed", task_id="t" * 250), "exception": make_raised(f"HEAD{text}TAIL")}
-    found = read(context)
+    run_event = read(context)
     many = tuple(Failure(f"task_{n}" * 12, 1, "e" * 160, LOG + "x" * 500) for n in range(MAX_FAILURES))
-    card = cards.card(found, "zh", Incident(count=99, failures=many))
+    card = cards.card(run_event, "zh", Incident(count=99, failures=many))
     size = len(json.dumps(card, ensure_ascii=False).encode())
     assert 3_000 < size <= MAX_BYTES < MAX_CARD_BYTES
     assert "Traceback" in render(card)
@@ -172,7 +172,7 @@ def test_what_is_not_looked_at_is_counted_all_the_same() -> None:
     error = make_raised("\n".join(f"line {number}" for number in range(10_000)))
     trace = read({"ti": ti(state="failed"), "exception": error}).traceback
     text = shorten(trace, 4_000, "{lines} lines left out")
-    kept = [one for one in text.splitlines() if one.startswith(("line ", "ValueError: line "))]
+    kept = [line for line in text.splitlines() if line.startswith(("line ", "ValueError: line "))]
     assert f"{10_000 - len(kept)} lines left out" in text
 
 
@@ -181,7 +181,7 @@ def test_shortening() -> None:
     short = shorten(text, 100, "{lines} left out")
     assert short.startswith("line 0\n")
     assert short.endswith("line 99")
-    kept = [one for one in short.splitlines() if one.startswith("line")]
+    kept = [line for line in short.splitlines() if line.startswith("line")]
     assert f"{100 - len(kept)} left out" in short
     assert shorten("short", 100, "") == "short"
     assert clip("a\n b", 10) == "a b"
@@ -191,8 +191,10 @@ def test_shortening() -> None:
 def test_foreign_words_are_no_markup() -> None:
     evil = "</font> <at id=all></at> [x](http://evil) ``` ![y](img_1)"
     card = cards.card(read({"ti": ti(state="failed", task_id=evil), "exception": make_raised(evil)}), "en")
-    contents = [one["content"] for one in card["body"]["elements"]]
-    assert not any("<at" in one or "](http://evil)" in one.replace("&#", "") for one in contents[:1])
+    contents = [element["content"] for element in card["body"]["elements"]]
+    assert not any(
+        "<at" in content or "](http://evil)" in content.replace("&#", "") for content in contents[:1]
+    )
     assert "<at" not in contents[1]
     assert contents[1].count("```") == 2
     assert fence("a <module> b") == "```\na <\u200bmodule> b\n```"
@@ -210,20 +212,30 @@ def failure(label: str = "t", number: int = 1, event: Any = "failure") -> RunEve
 
 
 def test_failures_add_up_and_recover() -> None:
-    one = after(None, failure("a", event="retry"), {})
-    assert one is not None
-    one = after(one.with_cards("om_1"), failure("a", 2), {})
-    assert one is not None
-    assert after(one, failure("a", 2), {}) == one  # called twice for one try
-    two = after(one, failure("b"), {"a": "failed", "c": "failed", "d": "running", "e": "upstream_failed"})
+    incident = after(None, failure("a", event="retry"), {})
+    assert incident is not None
+    incident = after(incident.with_cards("om_1"), failure("a", 2), {})
+    assert incident is not None
+    assert after(incident, failure("a", 2), {}) == incident  # called twice for one try
+    two = after(
+        incident, failure("b"), {"a": "failed", "c": "failed", "d": "running", "e": "upstream_failed"}
+    )
     assert two is not None
-    assert (two.count, [one.label for one in two.failures], two.cards) == (3, ["a", "c", "b"], ("om_1",))
+    assert (two.count, [task_failure.label for task_failure in two.failures], two.cards) == (
+        3,
+        ["a", "c", "b"],
+        ("om_1",),
+    )
     failed = after(two, failure("", event="dag_failure"), {})
     assert failed is not None
     assert (failed.count, failed.run_failed) == (3, True)
     partly = after(failed, failure("a", 3, "success"), {"c": "success", "b": "failed"})
     assert partly is not None
-    assert [(one.label, one.recovered) for one in partly.failures] == [("a", True), ("c", True), ("b", False)]
+    assert [(task_failure.label, task_failure.recovered) for task_failure in partly.failures] == [
+        ("a", True),
+        ("c", True),
+        ("b", False),
+    ]
     assert (partly.over, partly.run_failed) == (False, False)
     assert after(partly, failure("stranger", event="success"), {}) is None
     whole = after(partly, failure("b", 2, "success"), {})
@@ -232,7 +244,7 @@ def test_failures_add_up_and_recover() -> None:
     run = after(two, failure("", event="dag_success"), {})
     assert run is not None
     assert run.over
-    assert all(one.recovered for one in run.failures)
+    assert all(task_failure.recovered for task_failure in run.failures)
 
 
 def test_a_success_without_a_failure_is_none_of_its_business() -> None:

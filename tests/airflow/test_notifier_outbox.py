@@ -70,7 +70,7 @@ def test_a_repeated_callback_changes_nothing(lark: Emulator) -> None:
     plain = make_notifier(content="{{ ti.task_id }} broke", msg_type="text")
     plain(context())
     plain(context())
-    assert [one.get("text") for one in read_messages(lark)] == [None, "t broke"]
+    assert [content.get("text") for content in read_messages(lark)] == [None, "t broke"]
 
 
 def test_tasks_that_fail_in_the_same_moment_share_one_card(lark: Emulator) -> None:
@@ -144,8 +144,8 @@ def test_an_unavailable_lark_is_no_lost_notification(lark: Emulator, output: Cal
 def test_a_refusal_is_an_error_and_tried_over_the_fallback(
     lark: Emulator, output: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = lark.add_app(scopes=None)
-    fallback = connection(lark, login=made["app_id"], password=made["app_secret"])
+    app = lark.add_app(scopes=None)
+    fallback = connection(lark, login=app["app_id"], password=app["app_secret"])
     monkeypatch.setenv("AIRFLOW_CONN_LARK_OTHER", fallback)
     lark.fault("POST", "*/messages", status=400, code=230002, msg="Bot is out of the chat")
     make_notifier(receiver_id="alice@example.com", fallback_conn_id="lark_other")(context())

@@ -32,7 +32,7 @@ def context_of(operator: HITLOperator, state: str = "running") -> Any:
 
 
 def cards(lark: Emulator) -> list[Any]:
-    return [one["content"] for one in lark.state()["chats"][0]["messages"]]
+    return [message["content"] for message in lark.state()["chats"][0]["messages"]]
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ Context = Callable[..., Any]
 
 def read_messages(lark: Emulator) -> list[Any]:
     """The contents of the test chat's messages."""
-    return [one["content"] for one in lark.state()["chats"][0]["messages"]]
+    return [message["content"] for message in lark.state()["chats"][0]["messages"]]
 
 
 @pytest.fixture
@@ -93,11 +93,11 @@ def test_a_redirected_message_says_for_whom_and_mentions_nobody(
     LarkSendMessageOperator(
         task_id="t", receiver_id="oc_customers", content=content, msg_type=msg_type, mentions=["ou_boss"]
     ).execute(context())
-    (found,) = [json.dumps(one, ensure_ascii=False) for one in read_messages(lark)]
-    assert "[→ oc_customers @ou_boss]" in found
-    assert found.index("[→ oc_customers") < found.index("hi")
-    assert "<at" not in found
-    assert '"at"' not in found
+    (text,) = [json.dumps(message, ensure_ascii=False) for message in read_messages(lark)]
+    assert "[→ oc_customers @ou_boss]" in text
+    assert text.index("[→ oc_customers") < text.index("hi")
+    assert "<at" not in text
+    assert '"at"' not in text
 
 
 def test_two_receivers_stay_two_messages_in_one_place(

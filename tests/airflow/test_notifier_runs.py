@@ -116,7 +116,9 @@ def run(home: AirflowHome, dag_id: str, database_url: str | None = None, **conne
     """Run a DAG as `airflow dags test` does, whose exit code says whether the run succeeded."""
     database = {} if database_url is None else {"LARK_DATABASE_URL": database_url}
     env = (
-        home.env | database | {f"AIRFLOW_CONN_LARK_{name.upper()}": one for name, one in connections.items()}
+        home.env
+        | database
+        | {f"AIRFLOW_CONN_LARK_{name.upper()}": value for name, value in connections.items()}
     )
     command = [sys.executable, "-m", "airflow", "dags", "test", dag_id]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=300)  # noqa: S603 - ours
@@ -124,7 +126,7 @@ def run(home: AirflowHome, dag_id: str, database_url: str | None = None, **conne
 
 
 def read_states(home: AirflowHome) -> dict[str, list[str]]:
-    (line,) = [one for one in home.python("-c", STATES).splitlines() if one.startswith("FOUND ")]
+    (line,) = [line for line in home.python("-c", STATES).splitlines() if line.startswith("FOUND ")]
     read: dict[str, list[str]] = json.loads(line.removeprefix("FOUND "))
     return read
 
@@ -134,7 +136,7 @@ def cards_recorded(home: AirflowHome) -> set[str]:
 
 
 def when(printed: str, text: str) -> dt.datetime:
-    (line,) = [one for one in printed.splitlines() if text in one]
+    (line,) = [line for line in printed.splitlines() if text in line]
     return dt.datetime.fromisoformat(line.split()[0])
 
 
@@ -167,13 +169,15 @@ def test_a_lark_that_is_down_slow_or_refusing_changes_nothing(
     printed = run(airflow_home, "harmless", default=connection(lark), **bad)
 
     states = {
-        one.partition("harmless.")[2] for one in read_states(airflow_home)["states"] if "harmless." in one
+        state.partition("harmless.")[2]
+        for state in read_states(airflow_home)["states"]
+        if "harmless." in state
     }
     failed = ["down", "slow", "refusing", "wrong_secret", "missing", "with_fallback", "bad_template"]
     assert states == {f"{name}=failed" for name in failed} | {"succeeds=success", "second_time=success"}
 
     lost = re.findall(r"Failed to notify \S+ of ([^\[]*)", printed)
-    why = {one.split(" ", 1)[0].rstrip("."): one for one in lost}
+    why = {line.split(" ", 1)[0].rstrip("."): line for line in lost}
     assert len(lost) == 8  # one line for each that could not be told, the DAG and the retry among them
     assert "ConnectError" in why["harmless.down"]
     assert "no answer within 2.0 s" in why["harmless.slow"]
@@ -191,7 +195,7 @@ def test_a_lark_that_is_down_slow_or_refusing_changes_nothing(
     assert (when(printed, "of harmless.slow.") - began).total_seconds() < HANGS
 
     messages = lark.state()["chats"][0]["messages"]
-    texts = [one["content"].get("text") or json.dumps(one["content"]) for one in messages]
+    texts = [message["content"].get("text") or json.dumps(message["content"]) for message in messages]
     assert len(texts) == 3
     assert "second_time took 2" in texts
     assert {name for name in ("with_fallback", "bad_template") for text in texts if name in text} == {
@@ -207,9 +211,9 @@ def test_the_failures_of_a_run_share_one_card_that_recovers(
     (airflow_home.dags / "recovering.py").write_text(HEAD + RECOVERING)
     before = cards_recorded(airflow_home)  # of other tests' runs, which have not recovered
     owners = {"alice": "alice@example.com"}
-    given = {"default": connection(lark, extra={"owners": owners})}
+    connections = {"default": connection(lark, extra={"owners": owners})}
     url = str(request.getfixturevalue("outbox_url")) if has_database else None
-    printed = run(airflow_home, "recovering", url, **given)
+    printed = run(airflow_home, "recovering", url, **connections)
     direct = "No database is configured for Lark"
     assert (direct in printed) is not has_database
     assert "Failed to notify" not in printed

@@ -23,9 +23,9 @@ from tests.failures.waiting import wait_until
 
 @pytest.fixture
 def url(database_url: str) -> URL:
-    found = urls.parse(database_url, "test")
-    migrate.upgrade(found)
-    return found
+    parsed_url = urls.parse(database_url, "test")
+    migrate.upgrade(parsed_url)
+    return parsed_url
 
 
 @pytest.fixture
@@ -37,9 +37,9 @@ def triggerer(
         "AIRFLOW__LARK__RABBITMQ_URL": rabbitmq,
         "AIRFLOW_CONN_LARK_DEFAULT": connection(lark),
     }
-    made = Triggerer(airflow_home, tmp_path / "airflow", settings)
-    yield made
-    made.kill()
+    own_triggerer = Triggerer(airflow_home, tmp_path / "airflow", settings)
+    yield own_triggerer
+    own_triggerer.kill()
 
 
 def count_started(triggerer: Triggerer, number: int) -> int:
@@ -54,52 +54,58 @@ def count_logged(triggerer: Triggerer, text: str) -> int:
 
 def ask(lark: Emulator, url: URL, count: int) -> list[TaskQuestion]:
     """Ask questions as operators do, for the tasks of the triggerer's DAG."""
-    asked = []
+    questions = []
     with LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url) as client:
         for number in range(count):
             origin = Origin("asks", "r", f"wait_{number}", -1, "approval", 1, 0, "lark_default")
             question = Question(receiver=CHAT, title=f"Question {number}", options={"yes": "Yes"})
-            one = Waits(url).claim(Draft(origin, question, lark.app_id)).asked
-            sent = client.messaging.send_card(CHAT, question_card(question, one.id), idempotency_key=one.id)
-            asked.append(Waits(url).record_sent(one.id, sent.data["message_id"]) or one)
-    return asked
+            task_question = Waits(url).claim(Draft(origin, question, lark.app_id)).asked
+            sent = client.messaging.send_card(
+                CHAT, question_card(question, task_question.id), idempotency_key=task_question.id
+            )
+            questions.append(
+                Waits(url).record_sent(task_question.id, sent.data["message_id"]) or task_question
+            )
+    return questions
 
 
-def state(url: URL, asked: TaskQuestion) -> tuple[str, str | None]:
-    found = Waits(url).get(asked.id)
-    assert found is not None
-    return found.state, found.reason
+def state(url: URL, question: TaskQuestion) -> tuple[str, str | None]:
+    stored = Waits(url).get(question.id)
+    assert stored is not None
+    return stored.state, stored.reason
 
 
 def test_a_task_that_is_cleared_or_marked_withdraws_its_question(
     lark: Emulator, url: URL, triggerer: Triggerer
 ) -> None:
-    asked = ask(lark, url, 4)
-    triggerer.defer([one.id for one in asked], Inbox(url).database_id())
+    questions = ask(lark, url, 4)
+    triggerer.defer([question.id for question in questions], Inbox(url).database_id())
     triggerer.start()
     wait_until(lambda: all(count_started(triggerer, number) for number in range(4)), 120)
     # Before a task is cleared: Airflow builds its API at the first query, and does nothing else meanwhile.
     wait_until(lambda: count_logged(triggerer, "Airflow's API ready") == 1, 120)
     for number, change in enumerate(["cleared", "failed", "success"]):
         triggerer.change(number, change)
-    wait_until(lambda: all(state(url, one) == ("closed", "withdrawn") for one in asked[:3]), 120)
-    wait_until(lambda: not any(list(buttons(one["content"])) for one in messages(lark)[:3]), 120)
-    assert state(url, asked[3]) == ("open", None)
+    wait_until(
+        lambda: all(state(url, question) == ("closed", "withdrawn") for question in questions[:3]), 120
+    )
+    wait_until(lambda: not any(list(buttons(message["content"])) for message in messages(lark)[:3]), 120)
+    assert state(url, questions[3]) == ("open", None)
     assert (
         count_logged(triggerer, "on_kill() timed out")
         == count_logged(triggerer, "Airflow's API ready") - 1
         == 0
     )
     triggerer.stop()  # that is no person's doing
-    assert state(url, asked[3]) == ("open", None)
+    assert state(url, questions[3]) == ("open", None)
     assert list(buttons(messages(lark)[3]["content"]))
 
 
 def test_a_triggerer_whose_waits_another_one_took_over_leaves_their_questions_open(
     lark: Emulator, url: URL, triggerer: Triggerer
 ) -> None:
-    asked = ask(lark, url, 1)
-    triggerer.defer([asked[0].id], Inbox(url).database_id())
+    questions = ask(lark, url, 1)
+    triggerer.defer([questions[0].id], Inbox(url).database_id())
     triggerer.start()
     wait_until(lambda: count_started(triggerer, 0) == 1, 300)
     triggerer.freeze()
@@ -110,7 +116,7 @@ def test_a_triggerer_whose_waits_another_one_took_over_leaves_their_questions_op
         triggerer.thaw()
         wait_until(lambda: "invoking on_kill" in triggerer.task_log(0), 300)
         wait_until(lambda: "Task still deferred" in triggerer.task_log(0) + triggerer.log(), 300)
-        assert state(url, asked[0]) == ("open", None)
+        assert state(url, questions[0]) == ("open", None)
         assert list(buttons(messages(lark)[0]["content"]))
     finally:
         other.kill()

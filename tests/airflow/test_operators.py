@@ -18,8 +18,8 @@ Context = Callable[..., Any]
 
 
 def read_messages(lark: Emulator) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = lark.state()["chats"][0]["messages"]
-    return found
+    messages: list[dict[str, Any]] = lark.state()["chats"][0]["messages"]
+    return messages
 
 
 def tell(**changes: Any) -> LarkSendMessageOperator:
@@ -37,7 +37,9 @@ def tell(**changes: Any) -> LarkSendMessageOperator:
 )
 def test_messages_of_each_type(lark: Emulator, context: Context, msg_type: Any, content: Any) -> None:
     message_id = tell(msg_type=msg_type, content=content).execute(context())
-    assert [(one["message_id"], one["msg_type"]) for one in read_messages(lark)] == [(message_id, msg_type)]
+    assert [(message["message_id"], message["msg_type"]) for message in read_messages(lark)] == [
+        (message_id, msg_type)
+    ]
 
 
 def test_a_retry_is_the_same_message_and_a_cleared_task_another(lark: Emulator, context: Context) -> None:
@@ -66,10 +68,10 @@ def test_another_run_task_or_map_index_is_another_message(
 
 
 def test_the_key_names_app_and_lark(context: Context) -> None:
-    one = attempt_key(context(), LarkServiceClient("cli_1", "s"), "message")
+    key = attempt_key(context(), LarkServiceClient("cli_1", "s"), "message")
     other = attempt_key(context(), LarkServiceClient("cli_2", "s"), "message")
     elsewhere = attempt_key(context(), LarkServiceClient("cli_1", "s", base_url="lark"), "message")
-    assert len({one, other, elsewhere}) == 3
+    assert len({key, other, elsewhere}) == 3
 
 
 @pytest.mark.parametrize(
@@ -122,9 +124,11 @@ def numbers(first: int = 0, last: int = 3) -> Iterator[dict[str, Any]]:
 
 
 def records(lark: Emulator, table: dict[str, Any]) -> list[int]:
-    (base,) = [one for one in lark.state()["bitables"] if one["app_token"] == table["app_token"]]
-    (found,) = [one for one in base["tables"] if one["table_id"] == table["table_id"]]
-    return [record["fields"]["No"] for record in found["records"]]
+    (base,) = [bitable for bitable in lark.state()["bitables"] if bitable["app_token"] == table["app_token"]]
+    (stored_table,) = [
+        candidate for candidate in base["tables"] if candidate["table_id"] == table["table_id"]
+    ]
+    return [record["fields"]["No"] for record in stored_table["records"]]
 
 
 @pytest.mark.parametrize(

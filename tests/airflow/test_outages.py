@@ -22,8 +22,8 @@ _REFUSED = [("gateway",), ("broker", "database")]
 
 @pytest.fixture
 def site(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[ClickSite]:
-    with click_site(tmp_path, postgres_server) as made:
-        yield made
+    with click_site(tmp_path, postgres_server) as running_site:
+        yield running_site
 
 
 def test_a_click_during_an_outage_is_applied_once_after_it_or_refused_with_a_reason(site: ClickSite) -> None:
@@ -39,9 +39,9 @@ def test_a_click_during_an_outage_is_applied_once_after_it_or_refused_with_a_rea
     for parts in _REFUSED:
         question = site.ask()
         with site.down(*parts):
-            told = site.click(question)
+            reply = site.click(question)
             # Without a gateway Lark's own client tells that the click did not arrive.
-            assert told.startswith("code ") if parts == ("gateway",) else "again" in told
+            assert reply.startswith("code ") if parts == ("gateway",) else "again" in reply
         site.wait(lambda: not site.click(question))  # noqa: B023 - called now
         site.wait(lambda: site.shows_answer(question))  # noqa: B023 - called now
         assert site.outcomes(question) == ["answered"], parts

@@ -26,7 +26,7 @@ from lark_provider.protocol.hitl.proof import (
     BridgeSecrets,
 )
 from lark_provider.storage.bridge_tables import applied_clicks, link_codes
-from lark_provider.storage.crypto import Keys
+from lark_provider.storage.crypto import EncryptionKeys
 from lark_provider.storage.engine import engine
 from lark_provider.storage.people import Account, People, Person
 from tests.airflow.api_server import APP, SIMPLE, TENANT, ApiServer, Asked
@@ -42,10 +42,10 @@ def server(api_server: ApiServer) -> ApiServer:
     return api_server
 
 
-def outcome(server: ApiServer, asked: Asked, user: str = "bob", **changes: Any) -> tuple[int, str]:
-    done = server.deliver(server.click(asked, user, **changes))
-    found: str = done.json()["outcome"]
-    return done.status_code, found
+def outcome(server: ApiServer, pending: Asked, user: str = "bob", **changes: Any) -> tuple[int, str]:
+    done = server.deliver(server.click(pending, user, **changes))
+    result: str = done.json()["outcome"]
+    return done.status_code, result
 
 
 def read_recorded(server: ApiServer, event_id: str) -> list[sa.Row[Any]]:
@@ -55,26 +55,26 @@ def read_recorded(server: ApiServer, event_id: str) -> list[sa.Row[Any]]:
 
 
 def test_a_click_answers_as_the_person(server: ApiServer) -> None:
-    asked = server.ask()
-    click = server.click(asked, "bob", "Reject")
+    pending = server.ask()
+    click = server.click(pending, "bob", "Reject")
     done = server.deliver(click)
     assert (done.status_code, done.json()["outcome"]) == (200, "answered"), server.log()[-6000:]
     assert done.json()["message"]["en"] == "Your answer is recorded: Reject."
     assert (done.json()["end"]["person"], done.json()["end"]["options"]) == ("bob", ["Reject"])
-    found = server.answer_of(asked)
-    assert found["responded_by_user"] == {"id": "bob", "name": "bob"}
-    assert found["chosen_options"] == ["Reject"]
+    detail = server.answer_of(pending)
+    assert detail["responded_by_user"] == {"id": "bob", "name": "bob"}
+    assert detail["chosen_options"] == ["Reject"]
     (row,) = read_recorded(server, click.event_id)
-    assert (row.state, row.status, row.open_id, row.card_key) == ("done", 200, "ou_bob", asked.card)
+    assert (row.state, row.status, row.open_id, row.card_key) == ("done", 200, "ou_bob", pending.card)
     with server.sql.connect() as connection:
         wanted = sa.text("SELECT owner FROM log WHERE event = 'update_hitl_detail' AND run_id = :run")
-        owners = connection.execute(wanted, {"run": asked.question.task.run_id}).scalars().all()
+        owners = connection.execute(wanted, {"run": pending.question.task.run_id}).scalars().all()
     assert owners == ["bob"]
 
 
 def test_a_click_delivered_again_has_the_same_result(server: ApiServer) -> None:
-    asked = server.ask()
-    click = server.click(asked, "bob")
+    pending = server.ask()
+    click = server.click(pending, "bob")
     first = server.deliver(click)
     assert first.json()["outcome"] == "answered"
     assert server.deliver(click).json() == first.json()
@@ -83,15 +83,15 @@ def test_a_click_delivered_again_has_the_same_result(server: ApiServer) -> None:
         connection.execute(sa.delete(applied_clicks).where(applied_clicks.c.event_id == click.event_id))
     again = server.deliver(click)
     assert (again.status_code, again.json()["outcome"]) == (200, "answered")
-    other = server.deliver(server.click(asked, "alice", "Approve"))
+    other = server.deliver(server.click(pending, "alice", "Approve"))
     assert (other.status_code, other.json()["outcome"]) == (409, "already_answered")
     assert other.json()["end"]["person"] == "bob"
     assert other.json()["message"]["en"].startswith("bob has answered first: Approve.")
 
 
 def test_what_is_not_proven_is_refused_without_a_reason(server: ApiServer) -> None:
-    asked = server.ask()
-    click = server.click(asked, "bob")
+    pending = server.ask()
+    click = server.click(pending, "bob")
     body, now = click.body(), int(time.time())
     good = server.secrets.headers("POST", CLICK_PATH, now, click.event_id, body)
     forged = BridgeSecrets("another-secret-of-at-least-32-bytes-for-sure")
@@ -109,18 +109,18 @@ def test_what_is_not_proven_is_refused_without_a_reason(server: ApiServer) -> No
     for content, headers in tried:
         refused = server.post(content, headers)
         assert (refused.status_code, refused.json()) == (401, {})
-    assert not server.answer_of(asked)["response_received"]
+    assert not server.answer_of(pending)["response_received"]
     assert read_recorded(server, click.event_id) == []
 
 
 def test_the_delivery_of_a_check_is_not_an_error_and_answers_nothing(server: ApiServer) -> None:
-    asked, unreadable = server.ask(), server.log().count("Delivered click is unreadable")
-    for body in (b"{}", server.click(asked, "bob").body()):
+    pending, unreadable = server.ask(), server.log().count("Delivered click is unreadable")
+    for body in (b"{}", server.click(pending, "bob").body()):
         headers = server.secrets.headers("POST", CLICK_PATH, int(time.time()), CHECK_EVENT, body)
         assert server.post(body, headers).json()["outcome"] == "invalid"
     wait_until(lambda: server.log().count("Delivery of clicks checked") >= 2)
     assert server.log().count("Delivered click is unreadable") == unreadable
-    assert not server.answer_of(asked)["response_received"]
+    assert not server.answer_of(pending)["response_received"]
 
 
 def test_a_large_body_and_another_method_are_refused(server: ApiServer) -> None:
@@ -136,12 +136,12 @@ def test_a_large_body_and_another_method_are_refused(server: ApiServer) -> None:
 
 
 def test_only_those_who_may_can_answer(server: ApiServer) -> None:
-    asked = server.ask(assignees=["alice"])
-    assert outcome(server, asked, "eve") == (403, "not_assigned")
-    done = server.deliver(server.click(asked, "bob"))
+    pending = server.ask(assignees=["alice"])
+    assert outcome(server, pending, "eve") == (403, "not_assigned")
+    done = server.deliver(server.click(pending, "bob"))
     assert (done.status_code, done.json()["outcome"]) == (403, "not_assigned")
     assert "alice can answer it" in done.json()["message"]["en"]
-    assert outcome(server, asked, "alice") == (200, "answered")
+    assert outcome(server, pending, "alice") == (200, "answered")
     assert outcome(server, server.ask(), "eve") == (403, "forbidden")
     assert outcome(server, server.ask(), operator=Operator("ou_bob", tenant_key="tenant-other")) == (
         403,
@@ -167,7 +167,7 @@ def test_who_is_not_linked_gets_a_link_that_is_not_recorded(server: ApiServer) -
 
 
 def test_only_recorded_cards_can_be_clicked(server: ApiServer) -> None:
-    asked = server.ask()
+    pending = server.ask()
     value = button_value("0" * 64, "answer", option="Approve")
     for changes in (
         {"app_id": "cli_other"},
@@ -175,66 +175,68 @@ def test_only_recorded_cards_can_be_clicked(server: ApiServer) -> None:
         {"action": Action(value=value)},
         {"action": Action(value={"action": "answer", "option": "Approve"})},
     ):
-        assert outcome(server, asked, **changes) == (404, "unknown_card")
-    assert not server.answer_of(asked)["response_received"]
+        assert outcome(server, pending, **changes) == (404, "unknown_card")
+    assert not server.answer_of(pending)["response_received"]
 
 
 def test_an_answer_that_does_not_fit_is_refused_before_it_is_sent(server: ApiServer) -> None:
-    asked = server.ask()
-    assert outcome(server, asked, option="Maybe") == (400, "invalid")
-    value = button_value(asked.card, "answer")
-    assert outcome(server, asked, action=Action(value=value)) == (400, "invalid")
-    assert not server.answer_of(asked)["response_received"]
+    pending = server.ask()
+    assert outcome(server, pending, option="Maybe") == (400, "invalid")
+    value = button_value(pending.card, "answer")
+    assert outcome(server, pending, action=Action(value=value)) == (400, "invalid")
+    assert not server.answer_of(pending)["response_received"]
 
 
 def test_a_form_is_checked_against_its_schema(server: ApiServer) -> None:
-    asked = server.ask(params=PARAMS, options=["OK"])
+    pending = server.ask(params=PARAMS, options=["OK"])
     (field,) = form_fields(PARAMS)
 
     def submit(text: str) -> Action:
-        return Action(value=button_value(asked.card, "answer", option="OK"), form_value={field.key: text})
+        return Action(value=button_value(pending.card, "answer", option="OK"), form_value={field.key: text})
 
     for wrong in ("many", "10", "0"):
-        done = server.deliver(server.click(asked, "bob", action=submit(wrong)))
+        done = server.deliver(server.click(pending, "bob", action=submit(wrong)))
         assert (done.status_code, done.json()["outcome"]) == (400, "invalid")
         assert list(done.json()["errors"]) == ["count"]
-    assert not server.answer_of(asked)["response_received"]
-    assert outcome(server, asked, action=submit("7")) == (200, "answered")
-    assert server.answer_of(asked)["params_input"] == {"count": 7}
+    assert not server.answer_of(pending)["response_received"]
+    assert outcome(server, pending, action=submit("7")) == (200, "answered")
+    assert server.answer_of(pending)["params_input"] == {"count": 7}
 
 
 def test_what_only_jsonschema_knows_is_checked_too(server: ApiServer) -> None:
     schema = {"type": "object", "dependentRequired": {"a": ["b"]}}
     params = {"more": {"value": {}, "description": None, "schema": schema}}
-    asked = server.ask(params=params, options=["OK"])
+    pending = server.ask(params=params, options=["OK"])
     (field,) = form_fields(params)
-    action = Action(value=button_value(asked.card, "answer", option="OK"), form_value={field.key: '{"a": 1}'})
-    done = server.deliver(server.click(asked, "bob", action=action))
+    action = Action(
+        value=button_value(pending.card, "answer", option="OK"), form_value={field.key: '{"a": 1}'}
+    )
+    done = server.deliver(server.click(pending, "bob", action=action))
     assert (done.status_code, done.json()["outcome"]) == (400, "invalid")
     assert "dependency" in done.json()["errors"]["more"]
-    assert not server.answer_of(asked)["response_received"]
+    assert not server.answer_of(pending)["response_received"]
 
 
 def test_a_card_of_an_earlier_try_answers_nothing(server: ApiServer) -> None:
-    asked = server.ask()
-    task = asked.question.task
+    pending = server.ask()
+    task = pending.question.task
     body = {"dry_run": False, "dag_run_id": task.run_id, "task_ids": ["q"], "only_failed": False}
     assert server.call("POST", "/api/v2/dags/ask/clearTaskInstances", body).is_success
-    assert outcome(server, asked) == (410, "superseded")
-    assert not server.answer_of(asked)["response_received"]
+    assert outcome(server, pending) == (410, "superseded")
+    assert not server.answer_of(pending)["response_received"]
 
 
 @pytest.mark.parametrize("state", ["success", "failed", "removed"])
 def test_a_task_that_does_not_wait_any_more_takes_no_answer(server: ApiServer, state: str) -> None:
-    asked = server.ask(state=state)
-    assert outcome(server, asked) == (410, "over")
-    assert not server.answer_of(asked)["response_received"]
+    pending = server.ask(state=state)
+    assert outcome(server, pending) == (410, "over")
+    assert not server.answer_of(pending)["response_received"]
 
 
 def test_a_run_that_was_deleted_is_over(server: ApiServer) -> None:
-    asked = server.ask()
-    assert server.call("DELETE", f"/api/v2/dags/ask/dagRuns/{asked.question.task.run_id}").is_success
-    assert outcome(server, asked) == (410, "over")
+    pending = server.ask()
+    assert server.call("DELETE", f"/api/v2/dags/ask/dagRuns/{pending.question.task.run_id}").is_success
+    assert outcome(server, pending) == (410, "over")
 
 
 def test_a_click_before_the_time_is_delivered_again(server: ApiServer) -> None:
@@ -250,35 +252,35 @@ def test_a_click_before_the_time_is_delivered_again(server: ApiServer) -> None:
 
 
 def test_a_task_that_failed_after_its_answer_is_asked_again(server: ApiServer) -> None:
-    asked = server.ask(state="failed")
-    action = Action(value=button_value(asked.card, "ask_again"))
-    assert outcome(server, asked, "eve", action=action) == (403, "forbidden")
-    done = server.deliver(server.click(asked, "bob", action=action))
+    pending = server.ask(state="failed")
+    action = Action(value=button_value(pending.card, "ask_again"))
+    assert outcome(server, pending, "eve", action=action) == (403, "forbidden")
+    done = server.deliver(server.click(pending, "bob", action=action))
     assert (done.status_code, done.json()["outcome"]) == (200, "retried"), done.text
-    task = server.call("GET", f"/api/v2{asked.question.task.path}").json()
-    assert task["id"] != asked.question.task.ti_id
-    assert outcome(server, asked, "alice", action=action) == (410, "superseded")
+    task = server.call("GET", f"/api/v2{pending.question.task.path}").json()
+    assert task["id"] != pending.question.task.ti_id
+    assert outcome(server, pending, "alice", action=action) == (410, "superseded")
 
 
 def test_a_deactivated_user_is_refused(server: ApiServer) -> None:
     account = Account(SIMPLE, "gone", "gone", {"sub": "gone", "role": "ADMIN"})
-    People(server.database, Keys(server.key)).link(Person(APP, TENANT, "ou_gone"), account)
+    People(server.database, EncryptionKeys(server.key)).link(Person(APP, TENANT, "ou_gone"), account)
     assert outcome(server, server.ask(), "gone") == (403, "unlinked")
 
 
 def test_at_most_four_clicks_are_worked_on_at_once(server: ApiServer) -> None:
-    asked, last = [server.ask() for _ in range(MOST_AT_ONCE)], server.ask()
-    ids = [one.question.task.ti_id for one in asked]
+    questions, last = [server.ask() for _ in range(MOST_AT_ONCE)], server.ask()
+    ids = [pending.question.task.ti_id for pending in questions]
     with ThreadPoolExecutor(MOST_AT_ONCE) as pool, server.sql.connect() as connection:
         # Each answer waits for the row of its task.
         locked = sa.text("SELECT id FROM task_instance WHERE id::text = ANY(:ids) FOR UPDATE")
         assert len(connection.execute(locked, {"ids": ids}).all()) == MOST_AT_ONCE
-        running = [pool.submit(outcome, server, one) for one in asked]
+        running = [pool.submit(outcome, server, pending) for pending in questions]
         wait_until(lambda: server.waiting() == MOST_AT_ONCE)
         assert outcome(server, last) == (503, "busy")
         assert server.http.get("/api/v2/version").is_success
         connection.rollback()
-        assert [one.result() for one in running] == [(200, "answered")] * MOST_AT_ONCE
+        assert [future.result() for future in running] == [(200, "answered")] * MOST_AT_ONCE
     assert outcome(server, last) == (200, "answered")
 
 
@@ -293,21 +295,21 @@ def command(server: ApiServer, user: str = "bob") -> tuple[int, str]:
 
 def test_clicks_and_commands_together_are_at_most_four_at_once(server: ApiServer) -> None:
     half = MOST_AT_ONCE // 2
-    asked, last = [server.ask() for _ in range(half)], server.ask()
-    ids = [one.question.task.ti_id for one in asked]
+    questions, last = [server.ask() for _ in range(half)], server.ask()
+    ids = [pending.question.task.ti_id for pending in questions]
     with ThreadPoolExecutor(MOST_AT_ONCE) as pool, server.sql.connect() as connection:
         # Each answer waits for the row of its task, and each command for the table of runs.
         locked = sa.text("SELECT id FROM task_instance WHERE id::text = ANY(:ids) FOR UPDATE")
         assert len(connection.execute(locked, {"ids": ids}).all()) == half
         connection.execute(sa.text("LOCK TABLE dag_run IN SHARE MODE"))
-        running = [pool.submit(outcome, server, one) for one in asked]
+        running = [pool.submit(outcome, server, pending) for pending in questions]
         started = [pool.submit(command, server) for _ in range(half)]
         wait_until(lambda: server.waiting() == MOST_AT_ONCE)
         assert command(server) == (503, "busy")
         assert outcome(server, last) == (503, "busy")
         connection.rollback()
-        assert [one.result() for one in running] == [(200, "answered")] * half
-        assert [one.result() for one in started] == [(200, "started")] * half
+        assert [future.result() for future in running] == [(200, "answered")] * half
+        assert [future.result() for future in started] == [(200, "started")] * half
     assert command(server) == (200, "started")
 
 
@@ -316,12 +318,12 @@ def test_lines_that_the_plugin_causes_in_other_modules_show_their_fields(server:
     server.link("admin")  # nobody has asked Lark for them yet
     server.lark.fault(path="/open-apis/contact/v3/users/batch", status=500, times=1)
     assert outcome(server, server.ask(), "admin") == (200, "answered")
-    (line,) = [one for one in server.log().splitlines() if "Retrying after a failed attempt" in one]
+    (line,) = [line for line in server.log().splitlines() if "Retrying after a failed attempt" in line]
     assert "Retrying after a failed attempt: call=" in line
     assert "attempt=1" in line
     # Those of the plugin itself have them once.
-    applied = [one for one in server.log().splitlines() if "Click applied" in one]
-    assert {one.count("open_id=") for one in applied} == {1}
+    applied = [line for line in server.log().splitlines() if "Click applied" in line]
+    assert {line.count("open_id=") for line in applied} == {1}
 
 
 def test_the_rest_of_airflow_is_as_it_was(server: ApiServer) -> None:

@@ -24,8 +24,8 @@ from tests.airflow.api_server import APP, APP_SECRET, CHAT, ApiServer, Asked
 class Failed:
     """A run with failed tasks, recorded with its card."""
 
-    def __init__(self, server: ApiServer, tasks: int, **given: str) -> None:
-        self.server, self.run_id = server, server.run("many", **given)
+    def __init__(self, server: ApiServer, tasks: int, **run_fields: str) -> None:
+        self.server, self.run_id = server, server.run("many", **run_fields)
         with server.sql.begin() as connection:
             failed = sa.text(
                 "UPDATE task_instance SET state = 'failed' WHERE run_id = :run AND task_id = ANY(:tasks) "
@@ -65,8 +65,8 @@ class Failed:
             return {row.task_id: (str(row.id), row.state) for row in rows}
 
     def note(self) -> str | None:
-        found = self.server.call("GET", f"/api/v2/dags/many/dagRuns/{self.run_id}").json()
-        note: str | None = found["note"]
+        dag_run = self.server.call("GET", f"/api/v2/dags/many/dagRuns/{self.run_id}").json()
+        note: str | None = dag_run["note"]
         return note
 
 
@@ -114,7 +114,7 @@ def test_claim_and_mute_leave_a_note_on_the_run(api_server: ApiServer, failed: F
     assert api_server.deliver(click).json()["outcome"] == "noted"
     assert api_server.deliver(replace(click, event_id="again")).json()["outcome"] == "noted"
     lines = (failed.note() or "").splitlines()
-    assert [one.partition(" in Lark by bob")[0] for one in lines] == [
+    assert [line.partition(" in Lark by bob")[0] for line in lines] == [
         "written before",
         "Claimed",
         "Task q0 muted",

@@ -44,9 +44,9 @@ asyncio.run(main())
 def server(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator[ApiServer]:
     with postgres_server.databases() as databases:
         home = tmp_path_factory.mktemp("api")
-        with ApiServer(home, databases.make(), databases.make(), workers=WORKERS) as made:
-            made.link("bob")
-            yield made
+        with ApiServer(home, databases.make(), databases.make(), workers=WORKERS) as own_server:
+            own_server.link("bob")
+            yield own_server
 
 
 def on_page(server: ApiServer, path: str, user: str, option: str, timeout: float = 60) -> int:
@@ -55,9 +55,9 @@ def on_page(server: ApiServer, path: str, user: str, option: str, timeout: float
         return http.patch(path, json={"chosen_options": [option], "params_input": {}}).status_code
 
 
-def on_card(server: ApiServer, asked: Asked) -> int:
+def on_card(server: ApiServer, pending: Asked) -> int:
     """Answer by a click, which the bridge delivers again while the API server is busy."""
-    click = server.click(asked, "bob", "Reject")
+    click = server.click(pending, "bob", "Reject")
     while (status := server.deliver(click).status_code) == 503:
         pass
     return status
@@ -79,8 +79,10 @@ def test_each_process_records_that_it_is_guarded(server: ApiServer) -> None:
     servers = ApiServers(server.database)
     wait_until(lambda: len(servers.list()) == WORKERS, 60)
     assert servers.all_guarded()
-    assert len({one.id for one in servers.list()}) == WORKERS
-    assert {one.airflow_version for one in servers.list()} <= {server.airflow.airflow("version").split()[-1]}
+    assert len({process.id for process in servers.list()}) == WORKERS
+    assert {process.airflow_version for process in servers.list()} <= {
+        server.airflow.airflow("version").split()[-1]
+    }
 
 
 def test_of_two_people_on_the_page_one_answers(server: ApiServer) -> None:
@@ -104,31 +106,31 @@ def test_of_two_people_on_the_page_one_answers(server: ApiServer) -> None:
 def test_of_page_and_card_one_answers(server: ApiServer) -> None:
     run = server.run("many")
     for place in range(MANY):
-        asked = server.card_of(server.park("many", run, f"q{place}"))
+        pending = server.card_of(server.park("many", run, f"q{place}"))
         statuses = together(
-            lambda asked=asked: on_page(server, asked.path, "alice", "Approve"),  # type: ignore[misc]
-            lambda asked=asked: on_card(server, asked),  # type: ignore[misc]
+            lambda question=pending: on_page(server, question.path, "alice", "Approve"),  # type: ignore[misc]
+            lambda question=pending: on_card(server, question),  # type: ignore[misc]
         )
         assert sorted(statuses) == [200, 409]
         won = "alice" if statuses[0] == 200 else "bob"
-        assert server.answer_of(asked)["responded_by_user"]["name"] == won
+        assert server.answer_of(pending)["responded_by_user"]["name"] == won
 
 
 def test_an_answer_for_another_try_is_not_written(server: ApiServer) -> None:
-    asked = server.ask()
+    pending = server.ask()
     script = server.home / "other_try.py"
     script.write_text(_OTHER_TRY)
     token = server.headers("bob")["Authorization"]
-    assert "STATUS 410" in server.airflow.python(str(script), asked.path, token)
-    assert not server.answer_of(asked)["response_received"]
+    assert "STATUS 410" in server.airflow.python(str(script), pending.path, token)
+    assert not server.answer_of(pending)["response_received"]
 
 
 def test_a_clear_while_an_answer_waits_wins(server: ApiServer) -> None:
-    asked = server.ask()
-    old, new = asked.question.task.ti_id, "11111111-1111-7111-8111-111111111111"
+    pending = server.ask()
+    old, new = pending.question.task.ti_id, "11111111-1111-7111-8111-111111111111"
     with ThreadPoolExecutor(1) as pool, server.sql.connect() as connection:
         connection.execute(sa.text("SELECT id FROM task_instance WHERE id = :id FOR UPDATE"), {"id": old})
-        running = pool.submit(lambda: server.deliver(server.click(asked, "bob")))
+        running = pool.submit(lambda: server.deliver(server.click(pending, "bob")))
         wait_until(lambda: server.waiting() > 0)
         # What a clear does: the task instance gets another id, and the question goes with it.
         changed = sa.text("UPDATE task_instance SET id = :new, state = NULL WHERE id = :old")
@@ -136,24 +138,24 @@ def test_a_clear_while_an_answer_waits_wins(server: ApiServer) -> None:
         connection.commit()
         done = running.result()
     assert (done.status_code, done.json()["outcome"]) == (410, "superseded"), done.text
-    detail = server.answer_of(asked)
+    detail = server.answer_of(pending)
     assert (detail["task_instance"]["id"], detail["response_received"]) == (new, False)
 
 
 def test_a_click_refused_because_of_a_clear_has_written_nothing(server: ApiServer) -> None:
     for _ in range(20):
-        asked = server.ask()
-        task = asked.question.task
+        pending = server.ask()
+        task = pending.question.task
         body = {"dry_run": False, "dag_run_id": task.run_id, "task_ids": ["q"], "only_failed": False}
         clicked, cleared = together(
-            lambda asked=asked: on_card(server, asked),  # type: ignore[misc]
+            lambda question=pending: on_card(server, question),  # type: ignore[misc]
             lambda body=body: (  # type: ignore[misc]
                 server.call("POST", "/api/v2/dags/ask/clearTaskInstances", body).status_code
             ),
         )
         assert cleared == 200
         assert clicked in {200, 410}
-        detail = server.answer_of(asked)
+        detail = server.answer_of(pending)
         assert detail["task_instance"]["id"] != task.ti_id
         # An answer that came first may go along with the question; the next try wipes it when it asks.
         assert clicked == 200 or not detail["response_received"]
@@ -169,9 +171,9 @@ def test_answers_are_held_without_holding_threads(server: ApiServer) -> None:
     with ThreadPoolExecutor(len(paths)) as pool:
         began = time.monotonic()
         running = [pool.submit(on_page, server, path, "alice", "Approve") for path in paths]
-        while not any(one.done() for one in running):
+        while not any(future.done() for future in running):
             assert server.http.get("/api/v2/version", timeout=HOLD).is_success
-        assert [one.result() for one in running] == [200] * len(paths)
+        assert [future.result() for future in running] == [200] * len(paths)
     assert time.monotonic() - began > HOLD / 2
     with server.sql.connect() as connection:
         since = sa.text(
@@ -213,11 +215,11 @@ def test_without_our_database_airflow_works_and_is_guarded(
     gone = f"postgresql://lark:hidden-word@127.0.0.1:{free_port()}/lark"
     home = tmp_path_factory.mktemp("alone")
     with ApiServer(home, server.metadata, server.ours, {"LARK_DATABASE_URL": gone}, beside=server) as alone:
-        asked = server.ask()
-        assert alone.deliver(alone.click(asked, "bob")).json()["outcome"] == "unavailable"
+        pending = server.ask()
+        assert alone.deliver(alone.click(pending, "bob")).json()["outcome"] == "unavailable"
         statuses = together(
-            lambda: on_page(alone, asked.path, "alice", "Approve"),
-            lambda: on_page(server, asked.path, "bob", "Reject"),
+            lambda: on_page(alone, pending.path, "alice", "Approve"),
+            lambda: on_page(server, pending.path, "bob", "Reject"),
         )
         assert sorted(statuses) == [200, 409]
         wait_until(lambda: "API server not recorded in Lark's database" in alone.log())

@@ -44,11 +44,11 @@ class Servers:
 
     @contextmanager
     def _ours(self) -> Iterator[sa.Engine]:
-        made = sa.create_engine(self.now.database.set(drivername="postgresql+psycopg2"))
+        engine = sa.create_engine(self.now.database.set(drivername="postgresql+psycopg2"))
         try:
-            yield made
+            yield engine
         finally:
-            made.dispose()
+            engine.dispose()
 
     def kill_before_the_result(self, click: DeliveredClick) -> httpx.Response:
         """Deliver a click, kill the server when it is about to record the result, and deliver it again."""
@@ -87,17 +87,17 @@ def servers(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresS
 
         def make(beside: ApiServer | None) -> ApiServer:
             home: Path = tmp_path_factory.mktemp("api")
-            made = ApiServer(home, metadata, ours, settings, beside=beside)
-            made.lark_url = lark.base_url
-            return made
+            server = ApiServer(home, metadata, ours, settings, beside=beside)
+            server.lark_url = lark.base_url
+            return server
 
-        found = Servers(make)
+        own_servers = Servers(make)
         try:
             for user in ("alice", "bob"):
-                found.now.link(user)
-            yield found
+                own_servers.now.link(user)
+            yield own_servers
         finally:
-            found.now.close()
+            own_servers.now.close()
 
 
 def test_what_was_cleared_before_the_end_is_told_as_cleared_and_nothing_else_is(servers: Servers) -> None:
@@ -111,9 +111,9 @@ def test_what_was_cleared_before_the_end_is_told_as_cleared_and_nothing_else_is(
     assert done.json()["message"]["en"] == (
         "Cleared, to run again: q0, q2; not run again, since they have changed: q1."
     )
-    ids = {name: found[0] for name, found in failed.tasks().items()}
+    ids = {name: task[0] for name, task in failed.tasks().items()}
     assert servers.now.deliver(click).json()["message"] == done.json()["message"]
-    assert {name: found[0] for name, found in failed.tasks().items()} == ids
+    assert {name: task[0] for name, task in failed.tasks().items()} == ids
 
 
 def test_what_another_person_cleared_meanwhile_is_not_told_as_ones_own(servers: Servers) -> None:
@@ -139,29 +139,29 @@ def test_what_another_person_cleared_meanwhile_is_not_told_as_ones_own(servers: 
 
 
 def test_a_question_that_is_asked_again_is_told_as_cleared(servers: Servers) -> None:
-    asked = servers.now.ask(state="failed")
-    action = Action(value=button_value(asked.card, "ask_again"))
-    done = servers.kill_before_the_result(servers.now.click(asked, "bob", action=action))
+    pending = servers.now.ask(state="failed")
+    action = Action(value=button_value(pending.card, "ask_again"))
+    done = servers.kill_before_the_result(servers.now.click(pending, "bob", action=action))
     assert (done.status_code, done.json()["outcome"]) == (200, "retried"), done.text
-    task = servers.now.call("GET", f"/api/v2{asked.question.task.path}").json()
-    assert task["id"] != asked.question.task.ti_id
+    task = servers.now.call("GET", f"/api/v2{pending.question.task.path}").json()
+    assert task["id"] != pending.question.task.ti_id
 
 
 def test_an_answer_counts_although_its_task_went_on_to_the_next_try(servers: Servers) -> None:
-    asked = servers.now.ask()
-    click = servers.now.click(asked, "bob", "Reject")
-    path = f"/api/v2{asked.question.task.path}/hitlDetails"
+    pending = servers.now.ask()
+    click = servers.now.click(pending, "bob", "Reject")
+    path = f"/api/v2{pending.question.task.path}/hitlDetails"
     answer = {"chosen_options": ["Reject"], "params_input": {}}
     # The answer was written, and the process died before it recorded the result.
     assert servers.now.call("PATCH", path, answer, user="bob").is_success
     body = {
         "dry_run": False,
-        "dag_run_id": asked.question.task.run_id,
+        "dag_run_id": pending.question.task.run_id,
         "task_ids": ["q"],
         "only_failed": False,
     }
     assert servers.now.call("POST", "/api/v2/dags/ask/clearTaskInstances", body).is_success
-    other = servers.now.deliver(servers.now.click(asked, "alice", "Reject"))
+    other = servers.now.deliver(servers.now.click(pending, "alice", "Reject"))
     assert (other.status_code, other.json()["outcome"]) == (410, "superseded")
     done = servers.now.deliver(click)
     assert (done.status_code, done.json()["outcome"]) == (200, "answered"), done.text

@@ -38,8 +38,10 @@ async def airflow(scope: Any, receive: Any, send: Any) -> None:
 
 
 def test_airflow_finds_it() -> None:
-    (found,) = [one for one in entry_points(group="airflow.plugins") if one.name == "lark"]
-    assert found.load() is LarkPlugin
+    (entry_point,) = [
+        candidate for candidate in entry_points(group="airflow.plugins") if candidate.name == "lark"
+    ]
+    assert entry_point.load() is LarkPlugin
 
 
 def test_every_component_loads_almost_nothing_of_it() -> None:
@@ -83,14 +85,14 @@ def test_a_wrong_setting_turns_it_off_with_an_error(
     wrong: dict[str, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(settings, "_PROBLEM", settings._Problem())
-    given = {"LARK_BRIDGE_SECRET": SECRET, "LARK_DATABASE_URL": "sqlite:////tmp/none.db"} | wrong
-    for name, value in given.items():
+    environment = {"LARK_BRIDGE_SECRET": SECRET, "LARK_DATABASE_URL": "sqlite:////tmp/none.db"} | wrong
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with caplog.at_level(logging.ERROR):
         assert one_answer(airflow) is airflow
         assert statuses() == [404, 404]
     assert caplog.text.count("Lark plugin is off: its settings are invalid") == 1
-    assert "short-secret" not in caplog.text + str([vars(one) for one in caplog.records])
+    assert "short-secret" not in caplog.text + str([vars(record) for record in caplog.records])
 
 
 def test_a_wrong_setting_is_logged_once_until_it_changes(

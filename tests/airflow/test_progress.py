@@ -40,11 +40,11 @@ def test_it_stops_between_rows_and_between_batches() -> None:
         finally:
             closed.append(True)
 
-    found = progress.reading(rows())
-    assert next(found) == 0
+    reader = progress.reading(rows())
+    assert next(reader) == 0
     progress.stop()
     with pytest.raises(AirflowException, match="stopped by Airflow"):
-        next(found)
+        next(reader)
     assert closed == [True]
     with pytest.raises(AirflowException, match="stopped by Airflow"):
         progress.wrote(0, 10)

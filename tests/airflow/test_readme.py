@@ -19,23 +19,23 @@ TABLE = "https://….feishu.cn/base/bascn…?table=tbl…"
 
 def examples(page: Path, lark: Emulator) -> list[str]:
     """The blocks of Python of a page, with an app and a chat that exist."""
-    given = {"cli_…": lark.app_id, "the app's secret": lark.app_secret, "oc_…": CHAT}
-    found: list[str] = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-    for name, value in given.items():
-        found = [block.replace(name, value) for block in found]
-    return found
+    replacements = {"cli_…": lark.app_id, "the app's secret": lark.app_secret, "oc_…": CHAT}
+    code_blocks: list[str] = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    for name, value in replacements.items():
+        code_blocks = [block.replace(name, value) for block in code_blocks]
+    return code_blocks
 
 
 def table(*columns: tuple[str, int]) -> tuple[str, str]:
     """Make a table; return the ids of its base and its own."""
     bitable = LarkServiceClient().clouddoc.bitable
     base = bitable.create_app("Orders").data["app"]["app_token"]
-    made = [fields.Field(field_name=name, type=kind) for name, kind in columns]
-    return base, bitable.create_table(base, "Orders", made).data["table_id"]
+    table_fields = [fields.Field(field_name=name, type=kind) for name, kind in columns]
+    return base, bitable.create_table(base, "Orders", table_fields).data["table_id"]
 
 
 def texts(lark: Emulator) -> list[str]:
-    return [one["content"]["text"] for one in lark.state()["chats"][0]["messages"]]
+    return [message["content"]["text"] for message in lark.state()["chats"][0]["messages"]]
 
 
 def test_the_dags_of_readme_and_of_the_page_on_templates_run(

@@ -25,11 +25,11 @@ def test_payloads_stay_within_their_bound_and_hold_every_record(sizes: list[int]
         for n, size in enumerate(sizes)
     ]
     payloads = list(divide({"app_token": "b", "table_id": "t"}, records, most))
-    assert [one["record_id"] for part in payloads for one in part["records"]] == [
-        one["record_id"] for one in records
+    assert [record["record_id"] for part in payloads for record in part["records"]] == [
+        record["record_id"] for record in records
     ]
     for part in payloads:
         assert len(json.dumps(part, separators=(",", ":"))) <= most
         assert 1 <= len(part["records"]) <= 100
-    whole = [one for part in payloads for one in part["records"] if not one.get("truncated")]
-    assert all(one in records for one in whole)
+    whole = [record for part in payloads for record in part["records"] if not record.get("truncated")]
+    assert all(record in records for record in whole)

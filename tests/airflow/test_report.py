@@ -43,8 +43,8 @@ def report(orders: Database, **changes: Any) -> LarkReportOperator:
 
 
 def cards(lark: Emulator, chat: str = CHAT) -> list[dict[str, Any]]:
-    [found] = [one for one in lark.state()["chats"] if one["chat_id"] == chat]
-    return [one for one in found["messages"] if one["msg_type"] == "interactive"]
+    [chat_state] = [candidate for candidate in lark.state()["chats"] if candidate["chat_id"] == chat]
+    return [message for message in chat_state["messages"] if message["msg_type"] == "interactive"]
 
 
 def test_one_card_a_key_is_updated_and_its_readers_may_open_the_sheet(
@@ -59,7 +59,7 @@ def test_one_card_a_key_is_updated_and_its_readers_may_open_the_sheet(
     assert "2 orders in A1:B3" in str(card["content"])
     assert first["url"] in str(card["content"])
     grants = LarkServiceClient().clouddoc.drive.permissions.list(first["url"])
-    assert {one.id: one.role for one in grants}[CHAT] == "view"
+    assert {grant.id: grant.role for grant in grants}[CHAT] == "view"
 
     orders.run("INSERT INTO orders VALUES ('A-3', 3)")
     again = daily.execute(context(run_id="next", try_number=2))

@@ -40,8 +40,8 @@ def attempts(lark: Emulator, sqlite: Database, databases: Databases) -> Iterator
         "LARK_DATABASE_URL": url,
         "LARK_PACING": "0",
     }
-    with Attempts(environ, preload="tests.airflow.report_attempt") as made:
-        yield made
+    with Attempts(environ, preload="tests.airflow.report_attempt") as runner:
+        yield runner
 
 
 def test_a_report_that_is_killed_is_one_spreadsheet_and_one_card(
@@ -72,13 +72,17 @@ def test_a_report_that_is_killed_is_one_spreadsheet_and_one_card(
             if "rows_written" in said:
                 break
         assert said["rows_written"] == ROWS, said
-        files = [one for one in lark.documents() if one["type"] == "sheet" and str(seed) in one["title"]]
-        assert [one["title"] for one in files] == [f"Orders {seed}"], seed
+        files = [
+            document
+            for document in lark.documents()
+            if document["type"] == "sheet" and str(seed) in document["title"]
+        ]
+        assert [file["title"] for file in files] == [f"Orders {seed}"], seed
         values = [row for row in lark.sheet(files[0]["token"])["values"] if any(cell for cell in row)]
         wanted = [[f"{n:05}", f"customer {n}", n / 4] for n in range(1, ROWS + 1)]
         assert [row[:3] for row in values] == [["no", "customer", "amount"], *wanted], seed
-    [chat] = [one for one in lark.state()["chats"] if one["chat_id"] == CHAT]
-    cards = [str(one["content"]) for one in chat["messages"]]
+    [chat] = [chat for chat in lark.state()["chats"] if chat["chat_id"] == CHAT]
+    cards = [str(message["content"]) for message in chat["messages"]]
     for seed in range(SEEDS):
         assert sum(f"Orders {seed}" in card for card in cards) == 1, seed
     assert killed > 0

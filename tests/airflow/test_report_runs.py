@@ -26,8 +26,8 @@ def query(path: Path, sql: str) -> None:
 
 
 def cells(lark: Emulator, token: str) -> list[list[Any]]:
-    found = [["" if one is None else one for one in row][:4] for row in lark.sheet(token)["values"]]
-    return [row for row in found if any(one != "" for one in row)]
+    rows = [["" if cell is None else cell for cell in row][:4] for row in lark.sheet(token)["values"]]
+    return [row for row in rows if any(cell != "" for cell in row)]
 
 
 def test_the_daily_report_is_one_spreadsheet_and_one_card(
@@ -35,7 +35,7 @@ def test_the_daily_report_is_one_spreadsheet_and_one_card(
 ) -> None:
     text = EXAMPLE.read_text("utf-8")
     operators = re.findall(r"^    \w+Operator\(.*?^    \)$", text, re.DOTALL | re.MULTILINE)
-    assert 0 < sum(one.count("\n") + 1 for one in operators) <= MOST_LINES
+    assert 0 < sum(operator.count("\n") + 1 for operator in operators) <= MOST_LINES
     orders, ledger = tmp_path / "orders.db", f"sqlite:///{tmp_path}/ledger.db"
     [create] = [line.strip() for line in text.splitlines() if "CREATE TABLE" in line]
     query(orders, create)
@@ -56,13 +56,13 @@ def test_the_daily_report_is_one_spreadsheet_and_one_card(
         for name in added:
             del airflow_home.env[name]
     drive = LarkServiceClient().clouddoc.drive
-    [made] = drive.list_files("Reports/2026-11")
-    assert made["name"] == "Orders 2026-11-26"
-    [header, *rows] = cells(lark, made["token"])
+    [spreadsheet] = drive.list_files("Reports/2026-11")
+    assert spreadsheet["name"] == "Orders 2026-11-26"
+    [header, *rows] = cells(lark, spreadsheet["token"])
     assert header == ["no", "customer", "amount", "day"]
     assert [row[:3] for row in rows] == [["007", "Bo", 70], ["A-1", "Ann", 12.5], ["A-3", "Cy", 1]]
-    assert {one.id: one.role for one in drive.permissions.list(made["url"])}[CHAT] == "view"
-    [chat] = [one for one in lark.state()["chats"] if one["chat_id"] == CHAT]
+    assert {grant.id: grant.role for grant in drive.permissions.list(spreadsheet["url"])}[CHAT] == "view"
+    [chat] = [chat for chat in lark.state()["chats"] if chat["chat_id"] == CHAT]
     [card] = chat["messages"]
     assert "**3** orders on 2026-11-26" in str(card["content"])
-    assert made["url"] in str(card["content"])
+    assert spreadsheet["url"] in str(card["content"])

@@ -96,7 +96,10 @@ def test_a_retry_sends_nothing_twice_and_clearing_moves_the_key_on(
     (airflow_home.dags / "retrying.py").write_text(DAG_FILE)
     airflow_home.airflow("dags", "test", "retrying", lark=lark)
     state = lark.state()
-    texts = {chat["chat_id"]: [one["content"]["text"] for one in chat["messages"]] for chat in state["chats"]}
+    texts = {
+        chat["chat_id"]: [message["content"]["text"] for message in chat["messages"]]
+        for chat in state["chats"]
+    }
     assert texts.pop(CHAT) == ["once manual"]
     assert list(texts.values()) == [["each"], ["each"]]
     assert state["by_endpoint"]["POST /open-apis/im/v1/messages"] == 4
@@ -118,7 +121,7 @@ def test_posts_and_cards_come_from_files_beside_the_dag(lark: Emulator, airflow_
     printed = airflow_home.airflow("dags", "test", "from_files", lark=lark)
     (retrying,) = [line for line in printed.splitlines() if "Retrying after a failed attempt" in line]
     assert "attempt=1 retry_in_s=" in retrying, "a task's log shows the fields of a line, too"
-    post, changed = (one["content"] for one in lark.state()["chats"][0]["messages"])
+    post, changed = (message["content"] for message in lark.state()["chats"][0]["messages"])
     assert post["zh_cn"]["content"] == [[{"tag": "md", "text": "**post** of from_files"}]]
     assert changed["body"]["elements"] == [{"tag": "markdown", "content": "after"}]
 
@@ -139,8 +142,8 @@ def test_a_load_leaves_a_link_and_an_asset(
 
 def test_airflow_finds_the_provider_and_its_connection(airflow_home: AirflowHome) -> None:
     providers = json.loads(airflow_home.airflow("providers", "list", "-o", "json").splitlines()[-1])
-    assert "airflow-provider-lark" in {one["package_name"] for one in providers}
+    assert "airflow-provider-lark" in {provider["package_name"] for provider in providers}
     hooks = json.loads(airflow_home.airflow("providers", "hooks", "-o", "json").splitlines()[-1])
-    (ours,) = [one for one in hooks if one["connection_type"] == "lark"]
+    (ours,) = [hook for hook in hooks if hook["connection_type"] == "lark"]
     assert (ours["hook_name"], ours["conn_id_attribute_name"]) == ("Lark / Feishu", "lark_conn_id")
     assert ours["class"] == "lark_provider.hooks.lark.LarkHook"

@@ -26,12 +26,12 @@ def test_a_record_that_cannot_be_read_now_or_is_hidden_is_not_reported_as_delete
 ) -> None:
     secrets = (lark.app_id, lark.app_secret)
     with LarkServiceClient(*secrets, base_url=lark.base_url) as client:
-        made = client.clouddoc.bitable.create_app("orders").data["app"]
-    base, table = made["app_token"], made["default_table_id"]
-    there, gone = lark.add_rows(base, table, [{"Text": "there"}, {"Text": "gone"}], user_id="alice")
+        app = client.clouddoc.bitable.create_app("orders").data["app"]
+    base, table = app["app_token"], app["default_table_id"]
+    existing, gone = lark.add_rows(base, table, [{"Text": "there"}, {"Text": "gone"}], user_id="alice")
     lark.edit_rows(base, table, [{"do": "delete", "records": [gone]}], user_id="alice")
     store = RecordCursors(urls.parse(f"sqlite:///{tmp_path / 'lark.db'}", "test"), "key")
-    store.note({there: SeenRecord(1), gone: SeenRecord(1)})
+    store.note({existing: SeenRecord(1), gone: SeenRecord(1)})
 
     async def work() -> list[list[Any]]:
         async with AsyncLarkServiceClient(*secrets, base_url=lark.base_url, max_retries=0) as client:
@@ -41,9 +41,11 @@ def test_a_record_that_cannot_be_read_now_or_is_hidden_is_not_reported_as_delete
 
             async def scan_all() -> list[Any]:
                 # As if both were missing in the pages of a search, while others wrote.
-                batch = ScanBatch(scanner, dict.fromkeys((there, gone), (DELETED, None)))
-                payloads = [one async for one in scanner.payloads(batch)]
-                return [(one["record_id"], one["change"]) for part in payloads for one in part["records"]]
+                batch = ScanBatch(scanner, dict.fromkeys((existing, gone), (DELETED, None)))
+                payloads = [payload async for payload in scanner.payloads(batch)]
+                return [
+                    (record["record_id"], record["change"]) for part in payloads for record in part["records"]
+                ]
 
             lark.fault("POST", "*/records/batch_get", status=503, times=1)
             while_unavailable = await scan_all()
@@ -59,8 +61,8 @@ def test_all_records_of_a_large_table_are_noted_in_several_transactions(
     monkeypatch.setattr(scanning, "_NOTED", 10)
     secrets = (lark.app_id, lark.app_secret)
     with LarkServiceClient(*secrets, base_url=lark.base_url) as client:
-        made = client.clouddoc.bitable.create_app("orders").data["app"]
-    base, table = made["app_token"], made["default_table_id"]
+        app = client.clouddoc.bitable.create_app("orders").data["app"]
+    base, table = app["app_token"], app["default_table_id"]
     ids = lark.add_rows(base, table, [{"Text": str(number)} for number in range(25)], user_id="alice")
     store = RecordCursors(urls.parse(f"sqlite:///{tmp_path / 'lark.db'}", "test"), "key")
 

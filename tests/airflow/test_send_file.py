@@ -20,8 +20,8 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
 
 
 def read_messages(lark: Emulator) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = lark.state()["chats"][0]["messages"]
-    return found
+    messages: list[dict[str, Any]] = lark.state()["chats"][0]["messages"]
+    return messages
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])
@@ -47,7 +47,7 @@ def test_an_image_is_shown(lark: Emulator, context: Context, tmp_path: Path) -> 
     LarkSendFileOperator(task_id="t", receiver_id=CHAT, file=file.as_uri(), msg_type="image").execute(
         context()
     )
-    assert [one["msg_type"] for one in read_messages(lark)] == ["image"]
+    assert [message["msg_type"] for message in read_messages(lark)] == ["image"]
 
 
 def test_what_no_retry_can_mend_fails_at_once(

@@ -159,59 +159,61 @@ def test_bad_input(
     migrate.upgrade(urls.parse(f"sqlite:///{tmp_path}/ledger.db", "test"))
     token = LarkServiceClient().clouddoc.sheets.create("Report").token
     more = case.setup(lark, token)
-    given = {**({} if case.worksheet else {"title": "Daily"}), **case.options, **more}
+    options = {**({} if case.worksheet else {"title": "Daily"}), **case.options, **more}
     before = len(lark.requests())
     if way in ("sync", "async"):
         with pytest.raises(case.kind) as raised:
-            _client(way, SheetRef(token, case.worksheet) if case.worksheet else None, case.rows, given)
+            _client(way, SheetRef(token, case.worksheet) if case.worksheet else None, case.rows, options)
         said = str(raised.value)
         assert type(raised.value) is case.kind
     elif way == "command line":
-        done = run("sheet", "import", _file(tmp_path, case.rows), *_arguments(case, token, given))
+        done = run("sheet", "import", _file(tmp_path, case.rows), *_arguments(case, token, options))
         assert (done.code, done.out) == (1, "")
         said = done.err.splitlines()[-1]
         assert said.startswith("lark-provider: ")
     else:
         _table(sqlite, case.rows)
         if case.worksheet:
-            given |= {"sheet": token, "worksheet": case.worksheet}
+            options |= {"sheet": token, "worksheet": case.worksheet}
         with pytest.raises((AirflowFailException, InvalidRequestError)) as failure:
             SqlToLarkSheetOperator(
-                task_id="t", sql="SELECT * FROM source", sql_conn_id=sqlite.conn_id, **given
+                task_id="t", sql="SELECT * FROM source", sql_conn_id=sqlite.conn_id, **options
             ).execute(context())
         said = str(failure.value)
     assert case.said in said
     assert " Next: " in said
     assert case.asked or len(lark.requests()) == before
     if name != "chat without the bot":  # where the text says that the table is there
-        assert [one["title"] for one in lark.documents() if one["type"] == "sheet"] == ["Report"]
+        assert [document["title"] for document in lark.documents() if document["type"] == "sheet"] == [
+            "Report"
+        ]
         assert lark.sheet(token)["values"] == []
 
 
-def _client(way: str, target: SheetRef | None, rows: list[dict[str, Any]], given: dict[str, Any]) -> None:
+def _client(way: str, target: SheetRef | None, rows: list[dict[str, Any]], options: dict[str, Any]) -> None:
     if way == "sync":
-        LarkServiceClient().clouddoc.sheets.write_table(target, rows, **given)
+        LarkServiceClient().clouddoc.sheets.write_table(target, rows, **options)
         return
 
     async def write() -> None:
         async with AsyncLarkServiceClient() as client:
-            await client.clouddoc.sheets.write_table(target, rows, **given)
+            await client.clouddoc.sheets.write_table(target, rows, **options)
 
     asyncio.run(write())
 
 
 def _file(folder: Path, rows: list[dict[str, Any]]) -> str:
-    found = folder / "source.jsonl"
-    found.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return str(found)
+    path = folder / "source.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
 
 
-def _arguments(case: Case, token: str, given: dict[str, Any]) -> list[str]:
-    found = [token, "--worksheet", case.worksheet] if case.worksheet else []
+def _arguments(case: Case, token: str, options: dict[str, Any]) -> list[str]:
+    arguments = [token, "--worksheet", case.worksheet] if case.worksheet else []
     for name in ("title", "folder", "start"):
-        if name in given:
-            found += [f"--{name}", given[name]]
-    return found + [f"--share={one.who}:{one.role}" for one in given.get("share_with", ())]
+        if name in options:
+            arguments += [f"--{name}", options[name]]
+    return arguments + [f"--share={share.who}:{share.role}" for share in options.get("share_with", ())]
 
 
 def _table(database: Database, rows: list[dict[str, Any]]) -> None:

@@ -26,9 +26,11 @@ FIRST = ["A-1", 12.5, True, AT, AT, AT.date(), Link("page", "https://example.com
 @pytest.fixture
 def link(lark: Emulator) -> str:
     sheets = LarkServiceClient().clouddoc.sheets
-    made = sheets.create("Orders")
-    sheets.write(made.token, "A1", [HEADER, FIRST, [None] * 7, ["A-2", 7, False, None, None, None, None]])
-    return str(made.url)
+    spreadsheet = sheets.create("Orders")
+    sheets.write(
+        spreadsheet.token, "A1", [HEADER, FIRST, [None] * 7, ["A-2", 7, False, None, None, None, None]]
+    )
+    return str(spreadsheet.url)
 
 
 @pytest.fixture
@@ -69,8 +71,8 @@ def test_replace_and_its_types(lark: Emulator, context: Context, orders: Databas
 def test_merge_and_append(lark: Emulator, context: Context, orders: Database, link: str) -> None:
     merge = copy(orders, link, mode="merge", key_fields="no", columns=["no", "paid"])
     assert merge.execute(context()) == {"rows": 2, "deleted": 0}
-    found = {no: (float(paid), page) for no, paid, page in orders.read("SELECT no, paid, page FROM orders")}
-    assert found == {"A-1": (12.5, None), "A-2": (7, "x"), "old": (1, "kept")}
+    rows = {no: (float(paid), page) for no, paid, page in orders.read("SELECT no, paid, page FROM orders")}
+    assert rows == {"A-1": (12.5, None), "A-2": (7, "x"), "old": (1, "kept")}
     orders.run("DELETE FROM orders")
     append = copy(orders, link, mode="append", batch_id_column="run", batch_id="r1", columns={"no": "no"})
     assert append.execute(context()) == {"rows": 2, "deleted": 0}
@@ -118,7 +120,7 @@ def test_a_spreadsheet_that_changes_is_read_again(
 ) -> None:
     sqlite.run("CREATE TABLE orders (no TEXT, paid INTEGER)")
     sheets = LarkServiceClient().clouddoc.sheets
-    sheets.write(link, "A1", [["no", "paid"], *([f"A-{one}", one] for one in range(15_000))])
+    sheets.write(link, "A1", [["no", "paid"], *([f"A-{number}", number] for number in range(15_000))])
     operator = copy(sqlite, link, range="A1:B15001")
     read, changes = operator._rows, iter([True])
 
@@ -135,9 +137,9 @@ def test_a_spreadsheet_that_changes_is_read_again(
 
 @pytest.mark.parametrize("df_type", ["pandas", "polars"])
 def test_a_worksheet_as_a_data_frame(lark: Emulator, link: str, df_type: Any) -> None:
-    found = LarkHook().get_sheet_df(link, range="A1:C4", df_type=df_type)
-    assert list(found.columns) == ["no", "paid", "done"]
-    assert ([found["no"][0], found["no"][2], found["paid"][2]], len(found)) == (["A-1", "A-2", 7], 3)
+    frame = LarkHook().get_sheet_df(link, range="A1:C4", df_type=df_type)
+    assert list(frame.columns) == ["no", "paid", "done"]
+    assert ([frame["no"][0], frame["no"][2], frame["paid"][2]], len(frame)) == (["A-1", "A-2", 7], 3)
     with pytest.raises(InvalidRequestError, match="must have titles"):
         LarkHook().get_sheet_df(link, range="A10:C12")
 

@@ -36,7 +36,7 @@ def test_the_examples_of_sheets_run(
     orders, budget = sheets.create("Orders"), sheets.create("Budgets")
     sheets.add_sheet(budget.token, "Budget")
     sheets.open(budget.token)["Budget"].write("A1", [["Team", "Budget"], ["Data", 7]])
-    made, names = [], dict[str, Any]()
+    operators, names = [], dict[str, Any]()
     for example in examples("sheets.md"):
         own = (
             example.replace(LINKS[0], orders.url)
@@ -46,24 +46,24 @@ def test_the_examples_of_sheets_run(
         for part in ast.parse(own.replace("orders_db", sqlite.conn_id)).body:
             code = ast.unparse(part)
             if isinstance(part, ast.Expr):
-                made.append(eval(code, names))  # noqa: S307 - the page's
+                operators.append(eval(code, names))  # noqa: S307 - the page's
             else:
                 exec(code, names)  # noqa: S102 - the page's
-    [report, from_template, into, back, rows, file] = made
-    given = {**context(), "ds": "2026-11-26"}
+    [report, from_template, into, back, rows, file] = operators
+    task_context = {**context(), "ds": "2026-11-26"}
     for operator in (report, from_template, rows, file):
         operator.render_template_fields({"ds": "2026-11-26"})
-        operator.execute(given)
-    assert [one["name"] for one in LarkServiceClient().clouddoc.drive.list_files("Reports/2026-11")] == [
-        "Orders 2026-11-26"
-    ]
+        operator.execute(task_context)
+    assert [
+        document["name"] for document in LarkServiceClient().clouddoc.drive.list_files("Reports/2026-11")
+    ] == ["Orders 2026-11-26"]
     messages = lark.state()["chats"][0]["messages"]
-    cards = [str(one["content"]) for one in messages]
+    cards = [str(message["content"]) for message in messages]
     assert ["**1** orders on 2026-11-26" in cards[0], "AAqkExample1" in cards[1]] == [True, True]
     assert ("The largest orders of 2026-11-26" in cards[2], messages[3]["msg_type"]) == (True, "image")
-    into.execute(given)
+    into.execute(task_context)
     assert lark.sheet(orders.token)["values"][1][:3] == ["00123", "Ann", 12.5]
-    assert back.execute(given) == {"rows": 1, "deleted": 0}
+    assert back.execute(task_context) == {"rows": 1, "deleted": 0}
     assert sqlite.read("SELECT * FROM budgets") == [("Data", 7)]
 
 
@@ -71,5 +71,7 @@ def test_the_examples_of_sharing_run(lark: Emulator) -> None:
     names: dict[str, Any] = {}
     for example in examples("sharing.md"):
         exec(example, names)  # noqa: S102 - the page's
-    grants = {one.id: one.role for one in names["client"].clouddoc.drive.permissions.list(names["made"].url)}
+    grants = {
+        grant.id: grant.role for grant in names["client"].clouddoc.drive.permissions.list(names["made"].url)
+    }
     assert (grants["oc_emulator_data_team"], grants[ALICE]) == ("view", "edit")

@@ -40,8 +40,8 @@ FROM orders"""
 
 
 def records(link: str) -> dict[str, Any]:
-    found = LarkServiceClient().clouddoc.bitable.search_records(link)
-    return {one["fields"]["No"]: one["fields"] for one in found}
+    stored = LarkServiceClient().clouddoc.bitable.search_records(link)
+    return {record["fields"]["No"]: record["fields"] for record in stored}
 
 
 @pytest.fixture
@@ -68,13 +68,13 @@ def test_types_and_a_second_run(lark: Emulator, context: Context, orders: Databa
     )
     assert sync.execute(context())["created"] == 2
     assert sync.bitable_link == link
-    found = records(link)
+    stored = records(link)
     at = dt.datetime(2026, 1, 31, 1, tzinfo=dt.UTC)
-    first = found["A-1"]
+    first = stored["A-1"]
     assert (first["Paid"], first["Done"], first["At"]) == (12.5, True, at)
     assert first["Day"].astimezone(dt.timezone(dt.timedelta(hours=8))).date() == dt.date(2026, 1, 31)
     assert first["Meta"] == '{"a": [1, "ü"]}'
-    assert [found["A-2"].get(name) for name in ("Paid", "At", "Day", "Meta")] == [None] * 4
+    assert [stored["A-2"].get(name) for name in ("Paid", "At", "Day", "Meta")] == [None] * 4
     orders.run("UPDATE orders SET paid = 13 WHERE no = 'A-1'", "INSERT INTO orders (no) VALUES ('A-3')")
     again = sync.execute(context())
     assert (again["created"], again["updated"], again["unchanged"]) == (1, 1, 1)
@@ -99,8 +99,8 @@ def test_lists_that_a_database_holds_as_text_come_back_as_lists(
         key_fields="No",
     )
     sync.execute(context())
-    [found] = records(link).values()
-    assert (found["Tags"], found["Meta"]) == (["x", "y"], '["z"]')
+    [record] = records(link).values()
+    assert (record["Tags"], record["Meta"]) == (["x", "y"], '["z"]')
 
 
 def test_arrays_uuids_and_intervals_of_postgres(
@@ -112,8 +112,8 @@ def test_arrays_uuids_and_intervals_of_postgres(
         task_id="t", sql=sql, sql_conn_id=postgres.conn_id, table=link, key_fields="No"
     )
     sync.execute(context())
-    [found] = records(link).values()
-    assert (found["No"], found["Tags"], found["Meta"]) == (
+    [record] = records(link).values()
+    assert (record["No"], record["Tags"], record["Meta"]) == (
         "6f1c2a9e-0000-4000-8000-000000000001",
         ["x", "y"],
         "1:30:00",
@@ -135,8 +135,8 @@ def test_parameters_columns_and_templates(
     )
     sync.render_template_fields({"params": {"table": "orders", "no": "A-1", "link": link}})
     sync.execute(context())
-    [found] = records(link).values()
-    assert (found["No"], found["Paid"], found.get("Done")) == ("A-1", 12.5, None)
+    [record] = records(link).values()
+    assert (record["No"], record["Paid"], record.get("Done")) == ("A-1", 12.5, None)
     sync.columns = {"No": "nope"}
     with pytest.raises(AirflowFailException, match="columns names 'nope', which the query does not return"):
         sync.execute(context())
@@ -239,9 +239,9 @@ def test_the_order_of_a_query() -> None:
 
 
 def test_a_cursor_is_closed_when_the_reader_stops(sqlite: Database) -> None:
-    found = rows(sql_hook(sqlite.conn_id), "SELECT 1 AS a")
-    assert next(found) == {"a": 1}
-    found.close()
+    reader = rows(sql_hook(sqlite.conn_id), "SELECT 1 AS a")
+    assert next(reader) == {"a": 1}
+    reader.close()
     with sqlite3.connect(sqlite.path) as connection:
         connection.execute("CREATE TABLE free (a)")
     connection.close()
@@ -255,11 +255,11 @@ def test_openlineage_names_both_sides(
             task_id="t", sql="SELECT * FROM orders", sql_conn_id=conn_id, table=link, key_fields="No"
         )
         facets: Any = into.get_openlineage_facets_on_complete(None)
-        assert [one.name.partition(".")[2] for one in facets.inputs] == names
+        assert [dataset.name.partition(".")[2] for dataset in facets.inputs] == names
         back = LarkBitableToSqlOperator(task_id="t", sql_table="orders", sql_conn_id=conn_id, table=link)
         reverse: Any = back.get_openlineage_facets_on_complete(None)
-        assert [one.name.partition(".")[2] for one in reverse.outputs] == names
-        assert [one.name for one in facets.outputs] == [one.name for one in reverse.inputs]
+        assert [dataset.name.partition(".")[2] for dataset in reverse.outputs] == names
+        assert [dataset.name for dataset in facets.outputs] == [dataset.name for dataset in reverse.inputs]
         assert link.endswith(facets.outputs[0].name.partition("/")[2])
 
 

@@ -24,12 +24,12 @@ SELECT i AS "no", '00' || i AS "code" FROM n ORDER BY i"""
 
 
 def read_messages(lark: Emulator) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = lark.state()["chats"][0]["messages"]
-    return found
+    messages: list[dict[str, Any]] = lark.state()["chats"][0]["messages"]
+    return messages
 
 
 def read_rows(message: dict[str, Any]) -> list[dict[str, Any]]:
-    return [row for one in message["content"]["body"]["elements"] for row in one.get("rows", ())]
+    return [row for element in message["content"]["body"]["elements"] for row in element.get("rows", ())]
 
 
 def tell(database: Database, count: int = 2, **changes: Any) -> SqlToLarkMessageOperator:
@@ -61,7 +61,7 @@ def test_many_rows_are_a_file_as_well_and_arrive_once(
     lines = back.read_text("utf-8-sig").splitlines()
     assert (lines[:2], lines[-1], len(lines)) == (["no,code", "1,001"], "2000,002000", 2_001)
     tell(sqlite, 2_000, attach=False).execute(context(task_id="other"))
-    assert [one["msg_type"] for one in read_messages(lark)] == ["interactive", "file", "interactive"]
+    assert [message["msg_type"] for message in read_messages(lark)] == ["interactive", "file", "interactive"]
 
 
 def test_a_workbook_has_types_and_text_stays_text(

@@ -47,14 +47,14 @@ def to_sheet(orders: Database, **changes: Any) -> SqlToLarkSheetOperator:
 
 
 def cells(lark: Emulator, token: str) -> list[list[Any]]:
-    found = [["" if one is None else one for one in row] for row in lark.sheet(token)["values"]]
-    while found and not any(one != "" for one in found[-1]):
-        found.pop()
-    return found
+    rows = [["" if cell is None else cell for cell in row] for row in lark.sheet(token)["values"]]
+    while rows and not any(cell != "" for cell in rows[-1]):
+        rows.pop()
+    return rows
 
 
 def spreadsheets() -> list[Any]:
-    return [one for one in LarkServiceClient().clouddoc.drive.list_files() if one.get("type") == "sheet"]
+    return [file for file in LarkServiceClient().clouddoc.drive.list_files() if file.get("type") == "sheet"]
 
 
 @pytest.mark.usefixtures("ledger")
@@ -62,16 +62,16 @@ def test_a_new_spreadsheet_is_typed_shared_and_made_once(
     lark: Emulator, context: Context, orders: Database
 ) -> None:
     report = to_sheet(orders, title="Orders", share_with=[(ALICE, "edit")], filter=True)
-    made = report.execute(context())
-    token = made["spreadsheet_token"]
-    assert (made["rows_written"], made["range"], report.sheet_link) == (2, "A1:E3", made["url"])
+    result = report.execute(context())
+    token = result["spreadsheet_token"]
+    assert (result["rows_written"], result["range"], report.sheet_link) == (2, "A1:E3", result["url"])
     [header, first, second] = cells(lark, token)
     assert header[:5] == ["No", "Paid", "Done", "Day", "Meta"]
     assert (first[0], first[1], first[4]) == ("00123", 12.5, '{"a": "ü"}')
     if not orders.path:  # SQLite has neither booleans nor dates
         assert (first[2], first[3], second[2]) == (True, 46053, False)
-    grants = LarkServiceClient().clouddoc.drive.permissions.list(made["url"])
-    assert {one.id: one.role for one in grants}[ALICE] == "edit"
+    grants = LarkServiceClient().clouddoc.drive.permissions.list(result["url"])
+    assert {grant.id: grant.role for grant in grants}[ALICE] == "edit"
 
     # A retry, and the task after it was cleared, write the same spreadsheet; another run has its own.
     orders.run("UPDATE orders SET paid = 13 WHERE no = 'A-2'")
@@ -176,17 +176,19 @@ def test_shares_name_the_connections_receivers(
     sqlite.run("CREATE TABLE orders (no TEXT)")
     operator = to_sheet(sqlite, sql="SELECT no FROM orders", title="x", share_with="boss")
     grants = LarkServiceClient().clouddoc.drive.permissions.list(operator.execute(context())["url"])
-    assert {one.id: one.role for one in grants}[ALICE] == "view"
+    assert {grant.id: grant.role for grant in grants}[ALICE] == "view"
 
 
 def test_lineage(lark: Emulator, context: Context, postgres: Database) -> None:
     postgres.run("CREATE TABLE orders (no TEXT)")
     operator = to_sheet(postgres, sql="SELECT no FROM orders", title="x")
     token = operator.execute(context())["spreadsheet_token"]
-    found: Any = operator.get_openlineage_facets_on_complete(None)
+    facets: Any = operator.get_openlineage_facets_on_complete(None)
     back = LarkSheetToSqlOperator(
         task_id="t", sql_table="orders", sql_conn_id=postgres.conn_id, sheet=operator.sheet_link
     )
     reverse: Any = back.get_openlineage_facets_on_complete(None)
-    assert [one.name.partition(".")[2] for one in (*found.inputs, *reverse.outputs)] == ["public.orders"] * 2
-    assert [one.name for one in (*found.outputs, *reverse.inputs)] == [token] * 2
+    assert [dataset.name.partition(".")[2] for dataset in (*facets.inputs, *reverse.outputs)] == [
+        "public.orders"
+    ] * 2
+    assert [dataset.name for dataset in (*facets.outputs, *reverse.inputs)] == [token] * 2

@@ -148,10 +148,12 @@ def standalone(
 
 def card_of(chat: Emulator, dag_id: str) -> str:
     """The text of the one card about a DAG; empty as long as there is none."""
-    contents = [one["content"] for one in chat.state()["chats"][0]["messages"]]
-    found = [one for one in (json.dumps(one, ensure_ascii=False) for one in contents) if dag_id in one]
-    assert len(found) <= 1
-    return "".join(found)
+    contents = [message["content"] for message in chat.state()["chats"][0]["messages"]]
+    cards = [
+        text for text in (json.dumps(content, ensure_ascii=False) for content in contents) if dag_id in text
+    ]
+    assert len(cards) <= 1
+    return "".join(cards)
 
 
 def test_the_dags_card_names_the_task_that_was_killed_and_the_others_exception(
@@ -177,16 +179,16 @@ def test_the_listener_reports_a_task_without_a_callback_from_its_own_process(
 
 
 def read_listened(chat: Emulator) -> list[str]:
-    [found] = [one for one in chat.state()["chats"] if one["chat_id"] == LISTENED]
-    contents = [json.dumps(one["content"], ensure_ascii=False) for one in found["messages"]]
-    return [one for one in contents if "of_the_dag" in one]
+    [lark_chat] = [candidate for candidate in chat.state()["chats"] if candidate["chat_id"] == LISTENED]
+    contents = [json.dumps(message["content"], ensure_ascii=False) for message in lark_chat["messages"]]
+    return [content for content in contents if "of_the_dag" in content]
 
 
 def test_the_listener_costs_a_task_that_succeeds_one_small_module(standalone: Standalone) -> None:
     wait_until(lambda: standalone.runs("quiet"), 60)
-    told = standalone.airflow.home / "loaded_well"
-    wait_until(lambda: told.exists() and told.read_text(), 120)
-    assert set(json.loads(told.read_text())) <= {
+    modules_file = standalone.airflow.home / "loaded_well"
+    wait_until(lambda: modules_file.exists() and modules_file.read_text(), 120)
+    assert set(json.loads(modules_file.read_text())) <= {
         "lark_provider",
         "lark_provider.get_provider_info",
         "lark_provider.plugins",
@@ -292,10 +294,10 @@ def test_the_form_asks_for_what_is_read_and_offers_no_null(
     assert labels <= set(lines)
     assert not {"null", "*"} & set(lines)  # nothing preset to null, and nothing that has to be filled in
     labelled = browser.ask(f"[...({extra}).querySelectorAll('label')].map(one=>one.innerText.trim())")
-    assert labels == {one for one in labelled if one}
+    assert labels == {label for label in labelled if label}
     assert browser.ask(f"({extra}).querySelectorAll('[role=combobox]').length") == 0
     places = browser.ask(f"[...{DIALOG}.querySelectorAll('input')].map(one=>one.placeholder).filter(Boolean)")
-    assert any("feishu" in one for one in places)
+    assert any("feishu" in placeholder for placeholder in places)
 
 
 def test_a_connection_made_in_the_form_works(
@@ -324,7 +326,9 @@ def test_a_connection_made_in_the_form_works(
     def is_stored() -> bool:
         nonlocal stored
         everything = standalone.call("GET", "connections")["connections"]
-        stored = next((one for one in everything if one["connection_id"] == "by_hand"), None)
+        stored = next(
+            (candidate for candidate in everything if candidate["connection_id"] == "by_hand"), None
+        )
         return stored is not None
 
     wait_until(is_stored)

@@ -26,8 +26,8 @@ def link(lark: Emulator) -> str:
 
 
 def read_paid(link: str) -> dict[str, Any]:
-    found = LarkServiceClient().clouddoc.bitable.search_records(link)
-    return {one["fields"]["No"]: one["fields"].get("Paid") for one in found}
+    records = LarkServiceClient().clouddoc.bitable.search_records(link)
+    return {record["fields"]["No"]: record["fields"].get("Paid") for record in records}
 
 
 def orders(count: int = 50, amount: float = 1) -> Iterator[dict[str, Any]]:

@@ -55,7 +55,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Log:
         folder = tmp_path / "dag_id=d" / "run_id=r" / f"task_id={task_id}"
         folder = folder if map_index < 0 else folder / f"map_index={map_index}"
         folder.mkdir(parents=True, exist_ok=True)
-        texts = [one if isinstance(one, str) else json.dumps(one) for one in lines]
+        texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
         (folder / f"attempt={number}.log").write_text("\n".join(texts))
 
     return write
@@ -116,7 +116,7 @@ def told(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
         tasks = {
             name: SimpleNamespace(on_failure_callback=list(callbacks)) for name in ("killed", "raises", "m")
         }
-        found = dict.fromkeys(failed, "failed") | {"fine": "success"}
+        task_states = dict.fromkeys(failed, "failed") | {"fine": "success"}
         ti = SimpleNamespace(
             dag_id="d",
             run_id="r",
@@ -125,7 +125,7 @@ def told(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
             try_number=1,
             max_tries=0,
             log_url="http://a/dags/d/runs/r/tasks/t?try_number=1",
-            get_task_states=lambda **_: {"r": found} if states else {},
+            get_task_states=lambda **_: {"r": task_states} if states else {},
         )
         dag = SimpleNamespace(dag_id="d", owner="alice", task_dict=tasks, get_task=tasks.__getitem__)
         notifier = LarkNotifier(**({"receiver_id": CHAT, "language": "en"} | options))

@@ -40,7 +40,7 @@ class Xcoms:
     ) -> Any:
         """Pull as Airflow 3.3.2 does: the default counts only where `map_indexes` is passed."""
         if isinstance(task_ids, list):
-            return [self.values.get(one) for one in task_ids]
+            return [self.values.get(task_id) for task_id in task_ids]
         return self.values.get(task_ids, None if map_indexes == -1 else default)
 
 
@@ -236,8 +236,8 @@ def test_a_none_within_a_field_is_an_error(render: Callable[..., Any], made: Cal
 
 def test_a_none_that_the_author_wrote_in_a_card_is_sent(render: Callable[..., Any]) -> None:
     card = {"elements": [{"content": "{{ word }}", "icon": None}]}
-    made = render(tell(content=card, msg_type="interactive"))
-    assert made.content == {"elements": [{"content": "it", "icon": None}]}
+    operator = render(tell(content=card, msg_type="interactive"))
+    assert operator.content == {"elements": [{"content": "it", "icon": None}]}
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ def test_messages_that_end_like_files_are_sent_and_no_log_complains(
     (airflow_home.dags / "endings.py").write_text(ENDINGS)
     (airflow_home.dags / "beside.md").write_text("from a file, index {{ ti.map_index }}")
     printed = _test(airflow_home, "endings", lark)
-    texts = [one["content"]["text"] for one in lark.state()["chats"][0]["messages"]]
+    texts = [message["content"]["text"] for message in lark.state()["chats"][0]["messages"]]
     wanted = ["Wrote README.md", "x.json", "Mapped x.md", "from a file, index 1", "Sent CHANGES.md"]
     assert sorted(texts) == sorted(wanted), printed
     assert "Failed to resolve template" not in printed

@@ -31,9 +31,9 @@ COLUMNS = (
 
 @pytest.fixture
 def path(tmp_path: Path, airflow_home: AirflowHome) -> Iterator[Path]:
-    found = tmp_path / "orders.db"
-    airflow_home.env["AIRFLOW_CONN_ORDERS_DB"] = json.dumps({"conn_type": "sqlite", "host": str(found)})
-    yield found
+    db_path = tmp_path / "orders.db"
+    airflow_home.env["AIRFLOW_CONN_ORDERS_DB"] = json.dumps({"conn_type": "sqlite", "host": str(db_path)})
+    yield db_path
     del airflow_home.env["AIRFLOW_CONN_ORDERS_DB"]
 
 
@@ -55,11 +55,11 @@ def test_the_example_goes_both_ways_and_runs_again(
     logged = airflow_home.airflow("dags", "test", "sql_and_lark", "--conf", conf, lark=lark)
     assert "2 created" in logged
     bitable = LarkServiceClient().clouddoc.bitable
-    found = {one["fields"]["Order"]: one for one in bitable.search_records(link)}
-    assert (found["A-1"]["fields"]["Customer"], found["A-1"]["fields"]["Amount"]) == ("Ann", 12.5)
+    records = {record["fields"]["Order"]: record for record in bitable.search_records(link)}
+    assert (records["A-1"]["fields"]["Customer"], records["A-1"]["fields"]["Amount"]) == ("Ann", 12.5)
     assert query(path, "SELECT * FROM remarks") == []
     remark = {"Remark": "call them", "Approved": True}
-    bitable.update_record(link, None, found["A-1"]["record_id"], remark)
+    bitable.update_record(link, None, records["A-1"]["record_id"], remark)
     query(path, "UPDATE orders SET amount = 8 WHERE no = 'A-2'")
     logged = airflow_home.airflow("dags", "test", "sql_and_lark", "--conf", conf, lark=lark)
     assert "1 updated, 1 unchanged" in logged
@@ -107,5 +107,5 @@ def test_a_task_that_airflow_terminates_stops_after_the_chunk_in_flight(
     assert "The task was stopped by Airflow" in log.read_text()
     sent = count_written()
     app_token, _, table_id = link.rpartition("/")[2].partition("?table=")
-    found = sum(1 for _ in LarkServiceClient().clouddoc.bitable.search_records(app_token, table_id))
-    assert 2_000 <= found == 1_000 * sent < 100_000
+    stored_count = sum(1 for _ in LarkServiceClient().clouddoc.bitable.search_records(app_token, table_id))
+    assert 2_000 <= stored_count == 1_000 * sent < 100_000

@@ -40,7 +40,7 @@ def test_the_examples_run(
         "CREATE TABLE remarks (no TEXT PRIMARY KEY, remark TEXT, approved BOOLEAN)",
     )
     link = table(COLUMNS)
-    made, names = [], dict[str, Any]()
+    operators, names = [], dict[str, Any]()
     for example in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         own = example.replace(LINK, link).replace("orders_db", sqlite.conn_id).replace("crm.", "main.")
         own = own.replace("/data/orders/{{ ds }}", f"{tmp_path}/orders")
@@ -49,13 +49,13 @@ def test_the_examples_run(
         for part in ast.parse(own).body:
             code = ast.unparse(part)
             if isinstance(part, ast.Expr):
-                made.append(eval(code, names))  # noqa: S307 - the page's
+                operators.append(eval(code, names))  # noqa: S307 - the page's
             else:
                 exec(code, names)  # noqa: S102 - the page's
-    [into, back, read, written] = made
+    [into, back, read, written] = operators
     into.execute(context())
-    [found] = LarkServiceClient().clouddoc.bitable.search_records(link)
-    assert (found["fields"]["Order"], found["fields"]["Amount"]) == ("A-1", 12.5)
+    [record] = LarkServiceClient().clouddoc.bitable.search_records(link)
+    assert (record["fields"]["Order"], record["fields"]["Amount"]) == ("A-1", 12.5)
     back.execute(context())
     assert sqlite.read("SELECT * FROM remarks") == [("A-1", None, 0)]
     (tmp_path / "orders.csv").write_text("Order,Amount,Paid at\nA-2,7,2026-01-31 09:00\n", encoding="utf-8")
@@ -67,11 +67,11 @@ def test_the_examples_run(
 def test_the_page_names_what_exists() -> None:
     known = {
         name
-        for one in (
+        for operator_class in (
             LarkBitableBulkInsertOperator, LarkBitableSyncOperator, LarkBitableToFileOperator,
             LarkBitableToSqlOperator, SqlToLarkBitableOperator, TableOperator, WritingOperator,
         )
-        for name in inspect.signature(one.__init__).parameters
+        for name in inspect.signature(operator_class.__init__).parameters
     }  # fmt: skip
     assert set(re.findall(r"`(\w+)=", PAGE)) <= known
     options = set(re.findall(r"--[a-z][a-z-]+", PAGE))
@@ -80,4 +80,4 @@ def test_the_page_names_what_exists() -> None:
         for group in parser(["bitable"])._actions[-1].choices.values()  # type: ignore[union-attr]  # of argparse
         for action in group._actions[-1].choices.values()
     )
-    assert {one for one in options if one not in shown} == set()
+    assert {option for option in options if option not in shown} == set()

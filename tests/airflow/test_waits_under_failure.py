@@ -65,7 +65,9 @@ def server(own_postgres: OwnPostgres, monkeypatch: pytest.MonkeyPatch) -> OwnPos
 
 def threads() -> list[str]:
     """The threads of waits; there is one of each, however many wait."""
-    return sorted(one.name for one in threading.enumerate() if one.name in {"lark-waits", "lark-pump"})
+    return sorted(
+        thread.name for thread in threading.enumerate() if thread.name in {"lark-waits", "lark-pump"}
+    )
 
 
 def wait(number: int) -> Wait:
@@ -147,9 +149,9 @@ def test_a_database_that_becomes_unavailable_is_waited_for(
     wait_until(lambda: hub._database_id is not None)
     looks, look = [], hub._look
 
-    def count_look(asked: Any) -> None:
-        looks.append(len(asked))
-        look(asked)
+    def count_look(waits: Any) -> None:
+        looks.append(len(waits))
+        look(waits)
 
     monkeypatch.setattr(hub, "_look", count_look)
     server.stop()
@@ -162,10 +164,10 @@ def test_a_database_that_becomes_unavailable_is_waited_for(
         futures[1].result(30)
     inbox.store([mq.click("e1", message_id="om_1")])
     assert read_answers(futures[0]) == ["e1"]
-    [told] = [one for one in caplog.records if one.name == hubs.__name__]
-    assert told.getMessage() == "Database unavailable; waits continue"
-    assert (vars(told)["waits"], vars(told)["failures"]) == (1, 1)
-    assert "Next: check that it runs" in vars(told)["error"]
+    [warning] = [record for record in caplog.records if record.name == hubs.__name__]
+    assert warning.getMessage() == "Database unavailable; waits continue"
+    assert (vars(warning)["waits"], vars(warning)["failures"]) == (1, 1)
+    assert "Next: check that it runs" in vars(warning)["error"]
 
 
 def test_a_database_that_was_replaced_is_another(server: OwnPostgres) -> None:
@@ -236,12 +238,12 @@ def test_a_database_that_is_frozen_holds_no_task(
     monkeypatch.setenv("LARK_DATABASE_URL", server.url)
     monkeypatch.setattr(waiting, "ASK_SECONDS", 0.5)
     sensor = LarkCardCallbackSensor(task_id="t", message_id="om_1", app_id=sender.APP, deferrable=deferrable)
-    given = context()
-    given["ti"].get_first_reschedule_date = lambda _: None
+    task_context = context()
+    task_context["ti"].get_first_reschedule_date = lambda _: None
     server.pause()
     thaw = threading.Timer(30, server.resume)  # else a task that is held would be held indefinitely
     thaw.start()
-    for ask in (lambda: sensor.execute(given), lambda: waiting.database_id(server.url)):
+    for ask in (lambda: sensor.execute(task_context), lambda: waiting.database_id(server.url)):
         with pytest.raises(StorageError, match=r"did not answer within 0.5 s. Next: check") as raised:
             ask()
         assert raised.value.retryable
@@ -251,7 +253,7 @@ def test_a_database_that_is_frozen_holds_no_task(
     monkeypatch.undo()
     monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", server.url)
     Inbox(urls.parse(server.url, "test")).store([mq.click("e1", message_id="om_1")])
-    assert sensor.execute(given)["event_id"] == "e1"
+    assert sensor.execute(task_context)["event_id"] == "e1"
 
 
 def test_what_nobody_expects_ends_the_waits_and_is_told(
@@ -283,9 +285,9 @@ def test_ten_thousand_triggers_wait_in_one_process(
 
     def time_look(waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
         began = time.monotonic()
-        found = ask(waits)
+        answers = ask(waits)
         looks.append(time.monotonic() - began)
-        return found
+        return answers
 
     monkeypatch.setattr(hub._inbox, "answers", time_look)
 
@@ -328,9 +330,9 @@ def triggerer(
     airflow_home: AirflowHome, tmp_path: Path, database_url: str, rabbitmq: str
 ) -> Iterator[Triggerer]:
     settings = {"AIRFLOW__LARK__DATABASE_URL": database_url, "AIRFLOW__LARK__RABBITMQ_URL": rabbitmq}
-    made = Triggerer(airflow_home, tmp_path / "airflow", settings)
-    yield made
-    made.kill()
+    own_triggerer = Triggerer(airflow_home, tmp_path / "airflow", settings)
+    yield own_triggerer
+    own_triggerer.kill()
 
 
 def ready(url: str) -> int:
@@ -343,7 +345,7 @@ def test_a_triggerer_that_is_killed_loses_no_event_and_no_wait(
     triggerer: Triggerer, inbox: Inbox, rabbitmq: str
 ) -> None:
     def list_fired() -> list[str]:
-        return [told["event_id"] for told in triggerer.events()]
+        return [payload["event_id"] for payload in triggerer.events()]
 
     def happens(event_id: str, **content: Any) -> None:
         mq.send(rabbitmq, "event.cli_1", event(event_id, **content))

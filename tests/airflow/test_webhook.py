@@ -27,8 +27,8 @@ def connect(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
     url = lark.add_webhook(token=TOKEN)
 
     def set_to(**changes: Any) -> None:
-        given = {"conn_type": "lark_webhook", "password": url} | changes
-        monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(given))
+        connection = {"conn_type": "lark_webhook", "password": url} | changes
+        monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(connection))
 
     set_to()
     return set_to
@@ -170,9 +170,9 @@ with DAG("webhook", start_date=pendulum.datetime(2026, 1, 1), schedule=None) as 
 def test_a_dag_sends_and_its_log_keeps_the_secret(
     lark: Emulator, airflow_home: AirflowHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = {"conn_type": "lark_webhook", "password": TOKEN, "host": lark.base_url}
+    connection = {"conn_type": "lark_webhook", "password": TOKEN, "host": lark.base_url}
     lark.add_webhook(token=TOKEN)
-    monkeypatch.setitem(airflow_home.env, "AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(given))
+    monkeypatch.setitem(airflow_home.env, "AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(connection))
     (airflow_home.dags / "webhook.py").write_text(DAG_FILE)
     printed = airflow_home.airflow("dags", "test", "webhook")
     assert read_received(lark) == [{"text": "run manual"}]

@@ -37,8 +37,8 @@ def fail(text: str) -> None:
 @pytest.fixture(params=["notify", "async_notify"])
 def tell(request: pytest.FixtureRequest, lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Tell:
     """Notifies as Airflow does, by either of its two ways in."""
-    given = {"conn_type": "lark_webhook", "password": lark.add_webhook(token=TOKEN)}
-    monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(given))
+    connection = {"conn_type": "lark_webhook", "password": lark.add_webhook(token=TOKEN)}
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(connection))
     monkeypatch.setattr("lark_provider.engine.interpreter.random.random", lambda: 0.01)
 
     def run(about: Any = None, **settings: Any) -> None:
@@ -56,7 +56,11 @@ def tell(request: pytest.FixtureRequest, lark: Emulator, monkeypatch: pytest.Mon
 
 
 def read_received(lark: Emulator) -> list[tuple[str, Any]]:
-    return [(one["msg_type"], one["content"]) for bot in lark.state()["webhooks"] for one in bot["messages"]]
+    return [
+        (message["msg_type"], message["content"])
+        for bot in lark.state()["webhooks"]
+        for message in bot["messages"]
+    ]
 
 
 def test_a_failure_is_a_card_that_names_it(lark: Emulator, tell: Tell) -> None:
@@ -84,8 +88,8 @@ def test_the_default_holds_the_bots_keyword(
     lark: Emulator, tell: Tell, monkeypatch: pytest.MonkeyPatch, msg_type: str
 ) -> None:
     url = lark.add_webhook(keywords=["ops-alert"])
-    given = {"conn_type": "lark_webhook", "password": url, "extra": {"keyword": "ops-alert"}}
-    monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(given))
+    connection = {"conn_type": "lark_webhook", "password": url, "extra": {"keyword": "ops-alert"}}
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(connection))
     tell(msg_type=msg_type)
     ((_, content),) = read_received(lark)
     assert "ops-alert" in json.dumps(content)
@@ -148,10 +152,10 @@ def test_another_bot_steps_in_for_one_whose_connection_hangs(
 ) -> None:
     other = {"conn_type": "lark_webhook", "password": lark.add_webhook()}
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(other))
-    hangs, asked = threading.Event(), LarkHook.get_connection
+    hangs, original = threading.Event(), LarkHook.get_connection
 
     def get(conn_id: str) -> Any:
-        return asked(conn_id) if conn_id == "other" else hangs.wait(20)
+        return original(conn_id) if conn_id == "other" else hangs.wait(20)
 
     monkeypatch.setattr(LarkHook, "get_connection", staticmethod(get))
     LarkWebhookNotifier(fallback_conn_id="other", deadline=1)(context())
@@ -167,14 +171,14 @@ def test_what_cannot_be_is_said_when_it_is_made() -> None:
 def test_owners_are_mentioned_if_the_connection_knows_them(
     lark: Emulator, tell: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = {
+    connection = {
         "conn_type": "lark_webhook",
         "password": lark.add_webhook(),
         "extra": {"owners": {"alice": "ou_emulator0001_alice"}},
     }
-    monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(given))
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(connection))
     tell({**context(), "task": SimpleNamespace(owner="alice, carol")}, mentions=["owner", "bob"])
-    ((_, card),) = [one for one in read_received(lark) if one]
+    ((_, card),) = [message for message in read_received(lark) if message]
     lines = [element["content"] for element in card["body"]["elements"]]
     assert lines[-2:] == ["@carol", "<at id=ou_emulator0001_alice></at> <at id=bob></at>"]
 
@@ -189,8 +193,8 @@ def test_a_lark_that_is_unreachable_is_named(
     tell: Tell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.undo()
-    given = {"conn_type": "lark_webhook", "password": TOKEN, "host": "http://127.0.0.1:9"}
-    monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(given))
+    connection = {"conn_type": "lark_webhook", "password": TOKEN, "host": "http://127.0.0.1:9"}
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(connection))
     monkeypatch.setattr("lark_provider.engine.interpreter.random.random", lambda: 0.99)
     tell(deadline=4)
     assert "ConnectError" in "".join(capsys.readouterr())

@@ -128,9 +128,11 @@ class Triggerer:
 
     def defer(self, waits: Sequence[Wait | str], database_id: str) -> None:
         """Let a task of the DAG wait in the triggerer for each: a question's id, or a wait of version 0.1."""
-        waited_for = [{"wait_id": one} if isinstance(one, str) else {"wait": asdict(one)} for one in waits]
+        waited_for = [
+            {"wait_id": wait} if isinstance(wait, str) else {"wait": asdict(wait)} for wait in waits
+        ]
         path = "lark_provider.triggers.LarkCardCallbackTrigger"
-        self.defer_triggers([(path, {**one, "database_id": database_id}) for one in waited_for])
+        self.defer_triggers([(path, {**arguments, "database_id": database_id}) for arguments in waited_for])
 
     def defer_triggers(self, triggers: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         """Let a task of the DAG wait in the triggerer for each trigger: its class, and its arguments."""
@@ -215,13 +217,13 @@ class Triggerer:
     def task(self, number: int = 0) -> tuple[str, Any]:
         """The state of a task, and what the trigger's event said."""
         query = f"SELECT state, next_kwargs FROM task_instance WHERE task_id = 'wait_{number:d}'"  # noqa: S608
-        [(state, told)] = self._ask(query)
-        return state, told
+        [(state, next_kwargs)] = self._ask(query)
+        return state, next_kwargs
 
     def task_log(self, number: int) -> str:
         """What its triggers have printed for a task."""
         logs = sorted((self.airflow.home / "logs").glob(f"**/task_id=wait_{number}/*.trigger.*"))
-        return "".join(one.read_text() for one in logs)
+        return "".join(log.read_text() for log in logs)
 
     def log(self) -> str:
         """What it has printed."""

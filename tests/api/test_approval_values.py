@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lark_provider.api.approval.model import Status, instance_of
+from lark_provider.api.approval.model import InstanceStatus, instance_of
 from lark_provider.api.approval.values import encode_form, read_value
 from lark_provider.api.approval.widgets import Widget, parse_form
 from lark_provider.errors import InvalidRequestError, LarkAPIError
@@ -37,23 +37,23 @@ def widget(kind: str, **more: Any) -> Widget:
     return Widget("w1", "", "Field", kind, **more)
 
 
-def encode(one: Widget, value: Any) -> dict[str, Any]:
-    (found,) = encode_form([one], {"Field": value}, None, "the form")
-    return found
+def encode(control: Widget, value: Any) -> dict[str, Any]:
+    (encoded,) = encode_form([control], {"Field": value}, None, "the form")
+    return encoded
 
 
 @given(MOMENTS)
 def test_a_moment_comes_back_to_the_second(moment: dt.datetime) -> None:
-    found = encode(widget("date"), moment)
-    assert read_value("date", found) == moment.replace(microsecond=0)
+    encoded = encode(widget("date"), moment)
+    assert read_value("date", encoded) == moment.replace(microsecond=0)
 
 
 @given(MOMENTS, MOMENTS)
 def test_an_interval_comes_back(one: dt.datetime, other: dt.datetime) -> None:
     start, end = sorted((one.replace(microsecond=0), other.replace(microsecond=0)))
-    found = encode(widget("dateInterval"), (start, end))
-    assert read_value("dateInterval", found) == (start, end)
-    assert found["value"]["interval"] == (end - start).total_seconds() / 86_400
+    encoded = encode(widget("dateInterval"), (start, end))
+    assert read_value("dateInterval", encoded) == (start, end)
+    assert encoded["value"]["interval"] == (end - start).total_seconds() / 86_400
 
 
 @given(
@@ -79,16 +79,16 @@ def test_an_option_is_given_by_its_value_before_its_text(option: tuple[str, str]
 @given(KINDS, ANYTHING)
 def test_whatever_is_given_is_written_or_refused_with_the_fields_name(kind: str, value: Any) -> None:
     options = OPTIONS if kind != "amount" else ()
-    one = widget(kind, options=options, children=(widget("input"),))
+    control = widget(kind, options=options, children=(widget("input"),))
     try:
-        found: Any = encode_form([one], {"Field": value}, dt.UTC, "the form")
+        outcome: Any = encode_form([control], {"Field": value}, dt.UTC, "the form")
     except InvalidRequestError as error:
-        found = str(error)
-    if isinstance(found, str):
-        assert "the form" in found
-        assert " Next: " in found
+        outcome = str(error)
+    if isinstance(outcome, str):
+        assert "the form" in outcome
+        assert " Next: " in outcome
     else:
-        orjson.dumps(found)  # it can be sent
+        orjson.dumps(outcome)  # it can be sent
 
 
 @given(st.sampled_from(["date", "dateInterval", "amount", "telephone", "contact", "fieldList"]), ANYTHING)
@@ -110,8 +110,12 @@ def test_two_fields_of_a_name_are_told_apart_by_their_ids() -> None:
 
 
 def test_words_that_this_version_does_not_know() -> None:
-    given = {"instance_code": "I", "approval_code": "A", "status": "OVERTIME_CLOSE"}
-    found = instance_of(given | {"task_list": [{"id": "1", "status": "NEW"}], "end_time": "0"})
-    assert (found.status, found.is_final, found.tasks[0].status) == (Status.UNKNOWN, False, Status.UNKNOWN)
+    payload = {"instance_code": "I", "approval_code": "A", "status": "OVERTIME_CLOSE"}
+    instance = instance_of(payload | {"task_list": [{"id": "1", "status": "NEW"}], "end_time": "0"})
+    assert (instance.status, instance.is_final, instance.tasks[0].status) == (
+        InstanceStatus.UNKNOWN,
+        False,
+        InstanceStatus.UNKNOWN,
+    )
     with pytest.raises(LarkAPIError, match="cannot be read"):
         instance_of({"status": "PENDING"})

@@ -10,17 +10,17 @@ from lark_provider.errors import ConfigurationError
 
 
 def test_commands_are_read() -> None:
-    found = read_routes(
+    rules = read_routes(
         "commands:\n"
         "  - dag: [etl_*, load]\n    tag: chat\n    chat: [oc_a, direct]\n    person: ou_ann\n"
         "    app: cli_a\n    arguments: [day, full]\n    what: run\n"
         "  - tag: '*'\n    chat: oc_b\n"
     ).commands
-    assert found[0] == CommandRule(
+    assert rules[0] == CommandRule(
         2, ("oc_a", "direct"), ("etl_*", "load"), ("chat",), ("ou_ann",), "cli_a", ("day", "full"),
         frozenset({"run"}),
     )  # fmt: skip
-    assert found[1].acts == {"run", "status", "runs"}
+    assert rules[1].acts == {"run", "status", "runs"}
     assert read_routes("routes: []").commands == ()
 
 
@@ -66,7 +66,7 @@ def test_what_a_rule_opens() -> None:
 def test_mistakes_name_their_lines(text: str, line: int, wanted: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_routes(text)
-    found = [one for one in str(caught.value).splitlines() if wanted in one]
-    assert found
-    assert found[0].startswith(f"Line {line}: ")
-    assert "Next: " in found[0]
+    mistakes = [mistake for mistake in str(caught.value).splitlines() if wanted in mistake]
+    assert mistakes
+    assert mistakes[0].startswith(f"Line {line}: ")
+    assert "Next: " in mistakes[0]

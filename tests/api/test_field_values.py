@@ -70,7 +70,9 @@ def convert(field_type: int, value: Any, count: int = 1) -> tuple[Any, str]:
     converter = Converter([Field(field_name="X", type=field_type)], dt.UTC)
     wire, bad = converter.all_to_wire([{"X": value}] * count, {"X"}, 7)
     orjson.dumps(wire)
-    assert [(one.row, one.field) for one in bad] == [(7 + at, "X") for at in range(count)][: len(bad)]
+    assert [(bad_value.row, bad_value.field) for bad_value in bad] == [(7 + at, "X") for at in range(count)][
+        : len(bad)
+    ]
     assert not bad or wire == [{}] * count
     return wire[0].get("X"), bad[0].reason if bad else ""
 

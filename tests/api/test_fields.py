@@ -40,9 +40,9 @@ def convert(field_type: int, value: Any, zone: dt.tzinfo | None = None) -> Any:
 def refuse(field_type: int, value: Any) -> str:
     wire, bad = Converter([Field(field_name="X", type=field_type)]).to_wire({"X": value}, row=7)
     assert "X" not in wire
-    (one,) = bad
-    assert (one.row, one.field) == (7, "X")
-    return str(one)
+    (bad_value,) = bad
+    assert (bad_value.row, bad_value.field) == (7, "X")
+    return str(bad_value)
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def refuse(field_type: int, value: Any) -> str:
     ],
 )
 def test_values_become_what_their_field_takes(field_type: int, value: Any, wire: Any) -> None:
-    found = convert(field_type, value)
-    assert found == wire
-    assert type(found) is type(wire)
+    converted = convert(field_type, value)
+    assert converted == wire
+    assert type(converted) is type(wire)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_missing_is_empty_whatever_the_type(field_type: int) -> None:
     assert converter.to_wire({"X": None}, clear=True) == ({"X": None}, [])
 
 
-TYPED = [one for one in WRITABLE if one != f.TEXT]
+TYPED = [field_type for field_type in WRITABLE if field_type != f.TEXT]
 
 
 @pytest.mark.parametrize("field_type", TYPED)
@@ -293,7 +293,7 @@ def test_a_column_at_once_is_what_its_cells_are_one_by_one(
     apart, bad_apart = converter.all_to_wire([*records, {"X": object()}], {"X"}, 3, clear=clear)
     together, bad = converter.all_to_wire(records, {"X"}, 3, clear=clear)
     assert together == apart[:-1]
-    assert [type(one.get("X")) for one in together] == [type(one.get("X")) for one in apart[:-1]]
+    assert [type(record.get("X")) for record in together] == [type(record.get("X")) for record in apart[:-1]]
     assert bad == bad_apart[:-1]
     assert [repr(record) for record in records] == [repr(record) for record in before]
 
@@ -303,7 +303,7 @@ def test_a_long_text_among_others_is_named() -> None:
     records = [{"X": "x" * 60_000}, {"X": "y" * 60_000}, {"X": "z" * 100_001}]
     wire, bad = converter.all_to_wire(records, {"X"})
     assert wire == [*records[:2], {}]
-    assert [str(one).split(", got ")[0] for one in bad] == [
+    assert [str(bad_value).split(", got ")[0] for bad_value in bad] == [
         "row 3, field 'X': must have at most 100000 characters and has 100001"
     ]
 
@@ -312,7 +312,7 @@ def test_what_does_not_fit_is_told_row_by_row() -> None:
     converter = Converter([Field(field_name="B", type=f.NUMBER), Field(field_name="A", type=f.CHECKBOX)])
     records: list[Any] = [{"A": 1, "C": 1, "B": "b"}, "x", {"B": 1}, {"B": [], 5: 1}]
     wire, bad = converter.all_to_wire(records, {"A", "B", "C", 5}, 10)
-    assert [(one.row, one.field) for one in bad] == [
+    assert [(bad_value.row, bad_value.field) for bad_value in bad] == [
         (10, "C"), (10, "B"), (10, "A"), (11, ""), (13, "5"), (13, "B"),
     ]  # fmt: skip
     assert wire == [{}, {}, {"B": 1}, {}]

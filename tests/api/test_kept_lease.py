@@ -78,9 +78,9 @@ def database() -> Database:
 
 @pytest.fixture
 def held(database: Database) -> Held:
-    made = Held(database)
-    assert database.play(made.take()) is True
-    return made
+    lease = Held(database)
+    assert database.play(lease.take()) is True
+    return lease
 
 
 @pytest.mark.parametrize(("later", "is_due"), [(0, False), (9.9, False), (10, True), (25, True), (-1, True)])

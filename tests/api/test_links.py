@@ -58,9 +58,9 @@ def test_any_text_is_a_link_or_is_named(text: str) -> None:
 def resolve(procedure: Any, node: dict[str, str]) -> Any:
     """Run a procedure that asks for a wiki page's node."""
     try:
-        asked = next(procedure)
-        assert isinstance(asked, Memoize)
-        making = asked.make()
+        effect = next(procedure)
+        assert isinstance(effect, Memoize)
+        making = effect.make()
         next(making)
         try:
             making.send(LarkResponse(0, "success", {"node": node}))
@@ -73,8 +73,8 @@ def resolve(procedure: Any, node: dict[str, str]) -> Any:
 @pytest.mark.parametrize("kind", ["sheet", "docx", "bitable"])
 def test_a_wiki_page_is_what_it_holds(kind: Any) -> None:
     page = "https://x.feishu.cn/wiki/wikcn1?table=tbl1"
-    found = resolve(links.document(page, kind), {"obj_type": kind, "obj_token": "tok1"})
-    assert (found.kind, found.token) == (kind, "tok1")
+    document = resolve(links.document(page, kind), {"obj_type": kind, "obj_token": "tok1"})
+    assert (document.kind, document.token) == (kind, "tok1")
     with pytest.raises(InvalidRequestError, match="got a slides"):
         resolve(links.document(page, kind), {"obj_type": "slides", "obj_token": "tok1"})
 

@@ -29,11 +29,11 @@ rows = st.lists(st.dictionaries(st.text(max_size=8), values, max_size=5), min_si
 @settings(deadline=None)
 @given(rows)
 def test_a_body_holds_its_rows_whatever_the_order_of_their_columns(given_rows: Rows) -> None:
-    one = content(given_rows, 1, frozenset(), None)
+    chunk = content(given_rows, 1, frozenset(), None)
     turned = content([dict(reversed(row.items())) for row in given_rows], 1, frozenset(), None)
-    assert rows_of(one.body) == given_rows
-    assert (one.body, one.digest, one.row_sums) == (turned.body, turned.digest, turned.row_sums)
-    assert orjson.loads(one.body) == {"records": [{"fields": row} for row in given_rows]}
+    assert rows_of(chunk.body) == given_rows
+    assert (chunk.body, chunk.digest, chunk.row_sums) == (turned.body, turned.digest, turned.row_sums)
+    assert orjson.loads(chunk.body) == {"records": [{"fields": row} for row in given_rows]}
 
 
 @settings(deadline=None)
@@ -52,16 +52,16 @@ def test_the_first_row_that_differs_is_found(given_rows: Rows, data: st.DataObje
 @settings(deadline=None)
 @given(st.lists(st.lists(st.text(max_size=60), min_size=1, max_size=3), max_size=120))
 def test_filters_stay_within_larks_limits_and_leave_no_row_out(keys: list[list[str]]) -> None:
-    asked = [[[f"Field {n}", [text]] for n, text in enumerate(row)] for row in keys]
-    filters = alternatives(asked)
-    found = []
-    for one in filters:
-        assert len(orjson.dumps(one)) <= 2000
-        nested = [child["conditions"] for child in one.get("children", [])]
-        single = [[condition] for condition in one.get("conditions", [])]
+    conditions = [[[f"Field {n}", [text]] for n, text in enumerate(row)] for row in keys]
+    filters = alternatives(conditions)
+    collected = []
+    for filter_info in filters:
+        assert len(orjson.dumps(filter_info)) <= 2000
+        nested = [child["conditions"] for child in filter_info.get("children", [])]
+        single = [[condition] for condition in filter_info.get("conditions", [])]
         assert sum(map(len, nested + single)) <= 50
-        found += [[[c["field_name"], c["value"]] for c in part] for part in nested + single]
-    assert found == asked
+        collected += [[[c["field_name"], c["value"]] for c in part] for part in nested + single]
+    assert collected == conditions
 
 
 TYPES = {
@@ -144,9 +144,9 @@ cells = st.recursive(
 @example([{"a": [{"fields": {"b": {}}}, {"fields": {}}]}, {}])
 def test_a_chunk_is_encoded_as_its_rows_are_one_by_one(given_rows: Rows) -> None:
     """Loads that an earlier version began are recognized by the digests of their rows."""
-    made = content(given_rows, 1, frozenset(), None)
-    each = [orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in given_rows]
-    joined = b'},{"fields":'.join(each)
-    assert made.body == b'{"records":[{"fields":' + joined + b"}]}"
-    assert made.digest == hashlib.blake2b(joined, digest_size=32).hexdigest()
-    assert made.row_sums == b"".join(zlib.crc32(row).to_bytes(4, "big") for row in each)
+    chunk = content(given_rows, 1, frozenset(), None)
+    encoded_rows = [orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in given_rows]
+    joined = b'},{"fields":'.join(encoded_rows)
+    assert chunk.body == b'{"records":[{"fields":' + joined + b"}]}"
+    assert chunk.digest == hashlib.blake2b(joined, digest_size=32).hexdigest()
+    assert chunk.row_sums == b"".join(zlib.crc32(row).to_bytes(4, "big") for row in encoded_rows)

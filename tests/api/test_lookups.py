@@ -17,14 +17,14 @@ from lark_provider.protocol.effects import CachedAnswer, CacheGet, CachePut
 from lark_provider.protocol.operations import Procedure
 
 COLLEAGUES = [f"user{number}@example.com" for number in range(120)]
-ASKED = st.sampled_from([*COLLEAGUES, *(one.upper() for one in COLLEAGUES), "who@example.com", "a@b"])
+ASKED = st.sampled_from([*COLLEAGUES, *(email.upper() for email in COLLEAGUES), "who@example.com", "a@b"])
 
 
 class Office:
     """Answers what procedures yield: Lark, and what is remembered."""
 
     def __init__(self) -> None:
-        self.people: dict[str, str] = {one: f"ou_{one}" for one in COLLEAGUES}
+        self.people: dict[str, str] = {email: f"ou_{email}" for email in COLLEAGUES}
         self.remembered: dict[str, tuple[Any, float]] = {}
         self.now = 0.0
         self.batches: list[int] = []
@@ -51,13 +51,13 @@ class Office:
             case CacheGet():
                 self.statements += 1
                 return {
-                    one: CachedAnswer(self.remembered[one][0], self.now - self.remembered[one][1])
-                    for one in effect.lookups
-                    if one in self.remembered
+                    lookup: CachedAnswer(self.remembered[lookup][0], self.now - self.remembered[lookup][1])
+                    for lookup in effect.lookups
+                    if lookup in self.remembered
                 }
             case CachePut():
                 self.statements += 1
-                self.remembered |= {one: (value, self.now) for one, (value, _) in effect.people.items()}
+                self.remembered |= {lookup: (value, self.now) for lookup, (value, _) in effect.people.items()}
                 return None
             case Call():
                 return self._answer_lookup(effect)
@@ -71,8 +71,9 @@ class Office:
         if error := self.failure.get(len(self.batches)):
             raise error
         users = [
-            {"email": one} | ({"user_id": self.people[one.lower()]} if one.lower() in self.people else {})
-            for one in emails
+            {"email": email}
+            | ({"user_id": self.people[email.lower()]} if email.lower() in self.people else {})
+            for email in emails
         ]
         return LarkResponse(0, "ok", {"user_list": users})
 
@@ -80,10 +81,12 @@ class Office:
 @given(st.lists(ASKED, max_size=130))
 def test_each_is_asked_for_once_and_answered_as_they_were_named(asked: list[str]) -> None:
     office = Office()
-    people = {one.lower() for one in asked}
+    people = {email.lower() for email in asked}
     for _ in range(2):
-        found = office.perform(contact.find_by_email(asked))
-        assert list(found.items()) == [(one, office.people.get(one.lower())) for one in dict.fromkeys(asked)]
+        open_ids = office.perform(contact.find_by_email(asked))
+        assert list(open_ids.items()) == [
+            (email, office.people.get(email.lower())) for email in dict.fromkeys(asked)
+        ]
         assert sum(office.batches) == len(people)
         assert len(office.batches) == -(-len(people) // BATCH)
         assert all(size <= BATCH for size in office.batches)

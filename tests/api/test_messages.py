@@ -31,8 +31,8 @@ def one(operation: CallOrProcedure[Any]) -> Call[Any]:
 
 
 def body(operation: CallOrProcedure[Any]) -> dict[str, Any]:
-    found: dict[str, Any] = orjson.loads(one(operation).body or b"")
-    return found
+    payload: dict[str, Any] = orjson.loads(one(operation).body or b"")
+    return payload
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ def test_card_text_is_sent_as_it_was_written() -> None:
 
 @pytest.mark.parametrize("card", [{"schema": "2.0", "body": {"elements": []}}, {"elements": []}])
 def test_mentions_join_a_cards_elements(card: dict[str, Any]) -> None:
-    made = orjson.loads(card_content(card, mentions=["ou_1"]))
-    elements = made["body"]["elements"] if "body" in made else made["elements"]
+    content = orjson.loads(card_content(card, mentions=["ou_1"]))
+    elements = content["body"]["elements"] if "body" in content else content["elements"]
     assert elements == [{"tag": "markdown", "content": "<at id=ou_1></at>"}]
     with pytest.raises(InvalidRequestError, match="template"):
         card_content({"type": "template", "data": {}}, mentions=["ou_1"])

@@ -38,8 +38,8 @@ routes:
 
 
 def find_receivers(routes: Routes, dag: str, task: str = "t", **more: object) -> list[str]:
-    given = {"tags": (), "owners": (), **more}
-    return [one.receiver for one in routes.for_failure(dag, task_id=task, **given)]  # type: ignore[arg-type]
+    arguments = {"tags": (), "owners": (), **more}
+    return [receiver.receiver for receiver in routes.for_failure(dag, task_id=task, **arguments)]  # type: ignore[arg-type]
 
 
 def question(dag: str, owners: tuple[str, ...] = (), tags: tuple[str, ...] = ()) -> HitlQuestion:
@@ -60,8 +60,8 @@ def test_a_question_without_a_route_goes_to_no_chat() -> None:
     routes = read_routes(FILE)
     assert routes.for_question(question("other")) == []
     assert routes.for_question(question("other", owners=("data",))) == []
-    found = routes.for_question(question("other", owners=("data",)), team="blue")
-    assert found == [RouteReceiver("cli_a", "ou_7", "open_id", "en", (), "Asia/Shanghai")]
+    receivers = routes.for_question(question("other", owners=("data",)), team="blue")
+    assert receivers == [RouteReceiver("cli_a", "ou_7", "open_id", "en", (), "Asia/Shanghai")]
     assert Routes().for_question(question("any")) == []
 
 
@@ -88,7 +88,7 @@ routes:
   - {dag: a*, to: oc_1, language: en, continue: true}
   - {dag: "*", to: [oc_1, {id: oc_1, app: cli_b}], language: zh}
 """)
-    assert [(one.app_id, one.language) for one in routes.for_failure("a", (), (), "t")] == [
+    assert [(receiver.app_id, receiver.language) for receiver in routes.for_failure("a", (), (), "t")] == [
         (None, "en"),
         ("cli_b", "zh"),
     ]

@@ -31,8 +31,8 @@ def make_call(operation: Procedure[Any], bot: Webhook = BOT, now: float = 1_700_
 
 
 def body(call: Call[Any]) -> dict[str, Any]:
-    found: dict[str, Any] = orjson.loads(call.body or b"")
-    return found
+    payload: dict[str, Any] = orjson.loads(call.body or b"")
+    return payload
 
 
 def test_the_signature_has_larks_check_value() -> None:

@@ -24,8 +24,8 @@ NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 def question(ti_id: str | None = None, **changes: Any) -> HitlQuestion:
     task = TaskInstance(ti_id or str(uuid.uuid4()), "d", "r", "t")
-    given = {"options": ("Approve", "Reject"), "assignees": (Assignee("bob", "Bob"),)} | changes
-    return HitlQuestion(task, "Deploy?", **given)
+    content = {"options": ("Approve", "Reject"), "assignees": (Assignee("bob", "Bob"),)} | changes
+    return HitlQuestion(task, "Deploy?", **content)
 
 
 def card(ti_id: str, receiver: str = "ou_bob", app_id: str = "cli_a", **changes: Any) -> NewCard:
@@ -36,7 +36,7 @@ def click(key: str, event_id: str, app_id: str = "cli_a", open_id: str = "ou_bob
     action: dict[str, Any] = {"tag": "button", "value": button_value(key, "answer", option="Approve")}
     if form:
         action["form_value"] = form
-    made = read(
+    card_click = read(
         {
             "schema": "2.0",
             "header": {
@@ -54,8 +54,8 @@ def click(key: str, event_id: str, app_id: str = "cli_a", open_id: str = "ou_bob
             },
         }
     )
-    assert isinstance(made, CardClick)
-    return made
+    assert isinstance(card_click, CardClick)
+    return card_click
 
 
 def execute(url: URL, statement: str, **parameters: Any) -> list[Any]:

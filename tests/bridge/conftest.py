@@ -14,24 +14,24 @@ from tests.storage.conftest import _closed_engines, key  # noqa: F401 - fixtures
 @pytest.fixture
 def postgres(database_url: str) -> URL:
     """A PostgreSQL database that is up to date."""
-    found = urls.parse(database_url, "test")
-    migrate.upgrade(found)
-    return found
+    parsed_url = urls.parse(database_url, "test")
+    migrate.upgrade(parsed_url)
+    return parsed_url
 
 
 @pytest.fixture
 def sqlite(tmp_path: Path) -> URL:
     """A SQLite database that is up to date."""
-    found = urls.parse(f"sqlite:///{tmp_path}/lark.db", "test")
-    migrate.upgrade(found)
-    return found
+    parsed_url = urls.parse(f"sqlite:///{tmp_path}/lark.db", "test")
+    migrate.upgrade(parsed_url)
+    return parsed_url
 
 
 @pytest.fixture(params=["postgres", "sqlite"])
 def url(request: pytest.FixtureRequest) -> URL:
     """A database of either kind."""
-    found: URL = request.getfixturevalue(request.param)
-    return found
+    chosen_url: URL = request.getfixturevalue(request.param)
+    return chosen_url
 
 
 @pytest.fixture

@@ -50,13 +50,13 @@ class Front:
 
 @pytest.fixture
 def front() -> Iterator[Front]:
-    made = Front()
+    proxy = Front()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = urlsplit(self.path).path
-            made.paths.append(path)
-            status, kind, text = made.answers.get(path, made.otherwise)
+            proxy.paths.append(path)
+            status, kind, text = proxy.answers.get(path, proxy.otherwise)
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(text)))
@@ -73,10 +73,10 @@ def front() -> Iterator[Front]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        made.url = f"http://127.0.0.1:{server.server_port}"
+        proxy.url = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield made
+            yield proxy
         finally:
             server.shutdown()
 
@@ -106,11 +106,11 @@ def work(
         api, errors = AirflowApi(credentials), list[LarkError | None]()
         log = AuditLog(api, store := Questions(url))
         ends = QuestionEnds(api, store, log)
-        made = Work(QuestionPoller(api, store, ends, settings), ends, log)
+        parts = Work(QuestionPoller(api, store, ends, settings), ends, log)
         try:
             for step in steps:
                 try:
-                    await step(made)
+                    await step(parts)
                     errors.append(None)
                 except LarkError as error:
                     errors.append(error)
@@ -122,9 +122,9 @@ def work(
 
 
 def ask(url: URL) -> str:
-    made = question()
-    ti_id = made.task.ti_id
-    Questions(url).record({ti_id: NOW}, [made], None)
+    hitl_question = question()
+    ti_id = hitl_question.task.ti_id
+    Questions(url).record({ti_id: NOW}, [hitl_question], None)
     Questions(url).open({ti_id: [card(ti_id)]})
     return ti_id
 
@@ -149,28 +149,28 @@ def test_what_answers_in_place_of_airflow_ends_no_question(
 ) -> None:
     ti_id = ask(url)
     front.otherwise = other
-    errors = work(front, url, lambda one: one.ends.settle([ti_id]), lambda one: one.poller.poll())
+    errors = work(front, url, lambda parts: parts.ends.settle([ti_id]), lambda parts: parts.poller.poll())
     # The list may be read while a proxy has lost the way to single questions.
     front.answers[f"/api/v2{QUESTIONS}"] = answer(200, hitl_details=[], total_entries=0)
     front.answers[f"/api/v2{INSTANCES}"] = answer(200, task_instances=[], total_entries=0)
     front.answers["/api/v2/version"] = answer(200, version="3.3.2")
-    errors += work(front, url, lambda one: one.poller.complete())
-    assert [type(one) for one in errors] == [AirflowRefusedError] * 3
+    errors += work(front, url, lambda parts: parts.poller.complete())
+    assert [type(error) for error in errors] == [AirflowRefusedError] * 3
     reason = f"with status {other[0]}, and not by Airflow's REST API. Next: check LARK"
-    assert all(reason in str(one) for one in errors)
+    assert all(reason in str(error) for error in errors)
     assert Questions(url).known_states([ti_id]) == {ti_id: "open"}
     front.otherwise = answer(404, detail="The Task Instance with dag_id: `d` was not found")
-    assert work(front, url, lambda one: one.poller.complete()) == [None]
+    assert work(front, url, lambda parts: parts.poller.complete()) == [None]
     assert Questions(url).known_states([ti_id]) == {ti_id: "over"}
 
 
 def test_a_refused_token_is_named_and_stops_no_later_look_at_the_audit_log(front: Front, url: URL) -> None:
     log = "/api/v2/eventLogs"
     front.answers[log] = answer(401, detail="Token has been revoked")
-    look = [lambda one: one.log.watch_answered(60.0)] * 2
+    look = [lambda parts: parts.log.watch_answered(60.0)] * 2
     errors = work(front, url, *look)
-    assert [type(one) for one in errors] == [AirflowRefusedError] * 2
-    assert all("renew LARK_AIRFLOW_TOKEN" in str(one) for one in errors)
+    assert [type(error) for error in errors] == [AirflowRefusedError] * 2
+    assert all("renew LARK_AIRFLOW_TOKEN" in str(error) for error in errors)
     assert front.paths == [log, log]
     # An account without the right is not asked again and again.
     front.answers[log], front.paths = answer(403, detail="Forbidden"), []
@@ -180,7 +180,7 @@ def test_a_refused_token_is_named_and_stops_no_later_look_at_the_audit_log(front
 
 def test_a_login_that_fails_as_its_server_is_unavailable_is_no_refusal(front: Front, url: URL) -> None:
     front.otherwise = (503, HTML, "no healthy upstream")
-    (error,) = work(front, url, lambda one: one.poller.poll(), account=True)
+    (error,) = work(front, url, lambda parts: parts.poller.poll(), account=True)
     assert isinstance(error, AirflowUnavailableError)
     assert "/auth/token" in str(error)
 
@@ -192,10 +192,10 @@ def test_a_question_that_may_not_be_read_any_more_keeps_no_other_open(
     rename(url, some[0], dag_id="secret")
     front.answers[f"/api/v2/dags/secret/{_REST}"] = answer(403, detail="Forbidden")
     front.otherwise = answer(404, detail="The Task Instance with dag_id: `d` was not found")
-    settle = [lambda one: one.ends.settle(some)] * 2
+    settle = [lambda parts: parts.ends.settle(some)] * 2
     assert work(front, url, *settle) == [None, None]
     assert Questions(url).list_live() == {some[0]: "open"}
-    (record,) = [one for one in caplog.records if "may not be read" in one.getMessage()]
+    (record,) = [record for record in caplog.records if "may not be read" in record.getMessage()]
     assert (vars(record)["dag_id"], vars(record)["ti_id"]) == ("secret", some[0])
 
 
@@ -208,10 +208,10 @@ def test_a_run_that_no_url_names_stops_nothing(front: Front, url: URL) -> None:
     ]
     details = [
         {
-            "task_instance": one, "options": ["OK"], "subject": "Go?", "response_received": False,
+            "task_instance": task_instance, "options": ["OK"], "subject": "Go?", "response_received": False,
             "created_at": "2026-11-29T10:00:00Z",
         }
-        for one in waiting
+        for task_instance in waiting
     ]  # fmt: skip
     front.otherwise = answer(404, detail="It was not found")
     front.answers |= {
@@ -220,10 +220,16 @@ def test_a_run_that_no_url_names_stops_nothing(front: Front, url: URL) -> None:
         f"/api/v2{INSTANCES}": answer(200, task_instances=waiting, total_entries=2),
         f"/api/v2/dags/d/{_REST}": (200, "application/json", json.dumps(details[1])),
     }
-    assert work(front, url, lambda one: one.poller.poll(), lambda one: one.poller.poll()) == [None, None]
+    assert work(front, url, lambda parts: parts.poller.poll(), lambda parts: parts.poller.poll()) == [
+        None,
+        None,
+    ]
     assert Questions(url).list_live() == {"2": "held"}
     front.answers[f"/api/v2{QUESTIONS}"] = answer(200, hitl_details=details, total_entries=2)
-    assert work(front, url, lambda one: one.poller.poll(), lambda one: one.poller.complete()) == [None, None]
+    assert work(front, url, lambda parts: parts.poller.poll(), lambda parts: parts.poller.complete()) == [
+        None,
+        None,
+    ]
     assert Questions(url).list_live() == {"2": "held"}
 
     async def read() -> object:
@@ -267,11 +273,11 @@ def complete_and_poll(front: Front, url: URL) -> list[LarkError | None]:
     async def show(_work: Work) -> None:
         front.answers[f"/api/v2{QUESTIONS}"] = listed
 
-    return work(front, url, hide, lambda one: one.poller.poll(), show, lambda one: one.poller.poll())
+    return work(front, url, hide, lambda parts: parts.poller.poll(), show, lambda parts: parts.poller.poll())
 
 
 def complete(front: Front, url: URL) -> list[LarkError | None]:
-    return work(front, url, lambda one: one.poller.complete())
+    return work(front, url, lambda parts: parts.poller.complete())
 
 
 @pytest.mark.parametrize("look", [complete_and_poll, complete])
@@ -296,7 +302,7 @@ def test_a_question_that_its_task_asks_once_more_is_held_again(
     assert set(look(front, url)) == {None}
     held = store.get([ti_id])[ti_id]
     assert (held.state, held.end, held.question.subject) == ("held", None, "Again?")
-    (record,) = [one for one in caplog.records if "asked again" in one.getMessage()]
+    (record,) = [record for record in caplog.records if "asked again" in record.getMessage()]
     assert vars(record)["ti_id"] == ti_id
     assert set(look(front, url)) == {None}
     assert store.open({ti_id: [card(ti_id)]}) == 1
@@ -309,17 +315,17 @@ def test_a_damaged_question_ends_as_any_other(front: Front, url: URL) -> None:
     ti_id = ask(url)
     execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=ti_id)
     front.otherwise = answer(404, detail="The Task Instance with dag_id: `d` was not found")
-    assert work(front, url, lambda one: one.ends.settle([ti_id])) == [None]
+    assert work(front, url, lambda parts: parts.ends.settle([ti_id])) == [None]
     assert Questions(url).list_live() == {}
 
 
 def test_damaged_questions_do_not_count(url: URL) -> None:
     store, some = Questions(url), [question() for _ in range(7)]
-    moments = {one.task.ti_id: NOW + timedelta(seconds=n) for n, one in enumerate(some)}
+    moments = {hitl_question.task.ti_id: NOW + timedelta(seconds=n) for n, hitl_question in enumerate(some)}
     store.record(moments, some, None)
-    for one in some[:5]:
-        execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=one.task.ti_id)
-    whole = [one.task.ti_id for one in some[5:]]
+    for damaged in some[:5]:
+        execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=damaged.task.ti_id)
+    whole = [hitl_question.task.ti_id for hitl_question in some[5:]]
     assert list(store.list_held(NOW + timedelta(minutes=1), most=2)) == whole
     assert list(store.list_held(NOW + timedelta(minutes=1), most=3)) == whole
     assert list(store.list_held(NOW + timedelta(minutes=1), most=1)) == whole[:1]

@@ -41,7 +41,7 @@ class Bench:
     def __init__(self, url: URL, lark: Emulator) -> None:
         self.url, self.lark = url, lark
         self.questions, self.cards, self.people = Questions(url), QuestionCards(url), People(url)
-        (user,) = (one for one in lark.state()["users"] if one["user_id"] == "bob")
+        (user,) = (user for user in lark.state()["users"] if user["user_id"] == "bob")
         self.bob = user["open_ids"][lark.app_id]
         self.replaces = False
 
@@ -50,9 +50,9 @@ class Bench:
         self.people.link(person, Account("simple", "bob", "bob", {"sub": "bob"}))
 
     def ask(self) -> str:
-        asked = question()
-        self.questions.record({asked.task.ti_id: NOW}, [asked], None)
-        return asked.task.ti_id
+        hitl_question = question()
+        self.questions.record({hitl_question.task.ti_id: NOW}, [hitl_question], None)
+        return hitl_question.task.ti_id
 
     def work(self, do: Callable[[QuestionCardSender], Any]) -> Any:
         """Let a sender do something, in a loop of its own, as a new process would."""
@@ -74,7 +74,7 @@ class Bench:
         return asyncio.run(run())
 
     def messages(self) -> list[dict[str, Any]]:
-        return [one for chat in self.lark.state()["chats"] for one in chat["messages"]]
+        return [message for chat in self.lark.state()["chats"] for message in chat["messages"]]
 
     def states(self) -> list[tuple[str, str | None]]:
         rows = execute(self.url, "SELECT state, reason FROM hitl_cards ORDER BY round, key")
@@ -88,9 +88,9 @@ class Bench:
 @pytest.fixture
 def bench(sqlite: URL, lark: Emulator, key: str, monkeypatch: pytest.MonkeyPatch) -> Bench:
     lark.settings(rate_limits=False)
-    made = Bench(sqlite, lark)
-    made.link()
-    return made
+    workbench = Bench(sqlite, lark)
+    workbench.link()
+    return workbench
 
 
 def test_a_card_is_sent_after_the_hold_and_shows_the_end(bench: Bench) -> None:
@@ -115,12 +115,12 @@ def test_a_question_that_is_asked_again_gets_a_new_card_that_says_so(bench: Benc
     bench.work(lambda sender: sender.release(NOW + timedelta(seconds=15)))
     bench.work(QuestionCardSender.work)
     bench.questions.end({ti_id: ANSWERED})
-    asked = question(ti_id)
-    assert bench.questions.ask_again(NOW, [asked]) == []  # Its card does not show the end yet.
+    hitl_question = question(ti_id)
+    assert bench.questions.ask_again(NOW, [hitl_question]) == []  # Its card does not show the end yet.
     bench.work(QuestionCardSender.work)
     (ended,) = bench.messages()
-    assert bench.questions.ask_again(NOW, [asked]) == [ti_id]
-    assert bench.questions.ask_again(NOW, [asked]) == []
+    assert bench.questions.ask_again(NOW, [hitl_question]) == [ti_id]
+    assert bench.questions.ask_again(NOW, [hitl_question]) == []
     assert bench.work(lambda sender: sender.release(NOW + timedelta(seconds=15))) == 1
     bench.work(QuestionCardSender.work)
     first, again = bench.messages()
@@ -128,7 +128,7 @@ def test_a_question_that_is_asked_again_gets_a_new_card_that_says_so(bench: Benc
     assert "An earlier answer does not count any more" in json.dumps(again)
     assert "lark_wait" in json.dumps(again)
     old, new = execute(bench.url, "SELECT key, round FROM hitl_cards ORDER BY round")
-    assert [question_cards(bench.url, [one.key])[one.key].is_earlier for one in (old, new)] == [True, False]
+    assert [question_cards(bench.url, [row.key])[row.key].is_earlier for row in (old, new)] == [True, False]
     assert bench.work(lambda sender: sender.look_for_receivers()) == 0
     bench.questions.end({ti_id: ANSWERED})
     bench.work(QuestionCardSender.work)
@@ -264,7 +264,11 @@ def test_a_lost_card_has_one_new_card_by_setting(bench: Bench) -> None:
     bench.questions.end({ti_id: ANSWERED})
     bench.work(QuestionCardSender.work)
     bench.work(QuestionCardSender.work)
-    shown = [one for one in bench.messages() if one["message_id"] != message["message_id"]]
+    shown = [
+        sent_message
+        for sent_message in bench.messages()
+        if sent_message["message_id"] != message["message_id"]
+    ]
     assert len(shown) == 1
     assert "lark_wait" not in json.dumps(shown)
     assert "Approve" in json.dumps(shown)
@@ -285,9 +289,9 @@ def test_where_no_card_can_be_sent_the_old_one_is_given_up_with_the_reason(
     bench: Bench, change: dict[str, Any], code: str
 ) -> None:
     bench.replaces = True
-    asked = question()
-    ti_id = asked.task.ti_id
-    bench.questions.record({ti_id: NOW}, [asked], None)
+    hitl_question = question()
+    ti_id = hitl_question.task.ti_id
+    bench.questions.record({ti_id: NOW}, [hitl_question], None)
     bench.questions.open({ti_id: [NewCard(ti_id, bench.lark.app_id, CHAT, "chat_id", "en")]})
     bench.work(QuestionCardSender.work)
     assert bench.states() == [("sent", None)]

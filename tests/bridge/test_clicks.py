@@ -66,15 +66,15 @@ class Bench:
     def __init__(self, url: URL, lark: Emulator, credentials: Credentials) -> None:
         self.url, self.lark, self._credentials = url, lark, credentials
         self.questions, self.cards, self._clicks = Questions(url), QuestionCards(url), AppliedClicks(url)
-        self.bob, asked = self.open_id("bob"), question()
-        self.card = card(asked.task.ti_id, self.bob, lark.app_id)
-        self.questions.record({self.card.ti_id: NOW}, [asked], None)
+        self.bob, hitl_question = self.open_id("bob"), question()
+        self.card = card(hitl_question.task.ti_id, self.bob, lark.app_id)
+        self.questions.record({self.card.ti_id: NOW}, [hitl_question], None)
         self.questions.open({self.card.ti_id: [self.card]})
 
     def open_id(self, name: str) -> str:
-        (user,) = (one for one in self.lark.state()["users"] if one["user_id"] == name)
-        found: str = user["open_ids"][self.lark.app_id]
-        return found
+        (user,) = (user for user in self.lark.state()["users"] if user["user_id"] == name)
+        open_id: str = user["open_ids"][self.lark.app_id]
+        return open_id
 
     def store(self, open_id: str, *, card: str = "", **form: str) -> None:
         Inbox(self.url).store([click(card or self.card.key, "e1", self.lark.app_id, open_id, **form)])
@@ -107,7 +107,7 @@ class Bench:
         return row
 
     def messages(self) -> list[dict[str, Any]]:
-        return [one for chat in self.lark.state()["chats"] for one in chat["messages"]]
+        return [message for chat in self.lark.state()["chats"] for message in chat["messages"]]
 
 
 @pytest.fixture
@@ -131,8 +131,8 @@ def test_a_click_waits_for_airflow_and_its_person_is_told_after_a_day(bench: Ben
     assert bench.work() == 1
     assert bench.work() == 0
     assert (bench.read_applied().state, bool(bench.read_applied().shown_at)) == ("given_up", True)
-    (told,) = bench.messages()
-    assert "could not process this click" in str(told["content"])
+    (message,) = bench.messages()
+    assert "could not process this click" in str(message["content"])
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_who_clicked_on_a_card_without_a_language_is_told_in_that_of_the_bridge(
         old="2020-01-01 00:00:00.000000",
     )
     assert bench.work(language=language) == 1
-    (told,) = bench.messages()
-    assert words in str(told["content"])
+    (message,) = bench.messages()
+    assert words in str(message["content"])
 
 
 def test_a_click_whose_row_is_damaged_or_missing_is_given_up_and_holds_up_no_other(
@@ -158,27 +158,29 @@ def test_a_click_whose_row_is_damaged_or_missing_is_given_up_and_holds_up_no_oth
 ) -> None:
     clicks = [click(bench.card.key, f"e{number}", bench.lark.app_id, bench.bob) for number in (1, 2, 3)]
     Inbox(bench.url).store(clicks)
-    found = AppliedClicks(bench.url)
-    assert found.find() == 3
+    applied = AppliedClicks(bench.url)
+    assert applied.find() == 3
     execute(bench.url, "DELETE FROM card_callbacks WHERE event_id = 'e1'")
     execute(bench.url, "UPDATE card_callbacks SET payload = '{' WHERE event_id = 'e2'")
-    assert [one.event_id for one in found.claim(10, 60.0)] == ["e3"]
+    assert [claimed.event_id for claimed in applied.claim(10, 60.0)] == ["e3"]
     rows = execute(bench.url, "SELECT event_id, state, attempts FROM applied_clicks ORDER BY event_id")
     assert list(rows) == [("e1", "given_up", 0), ("e2", "given_up", 0), ("e3", "due", 1)]
-    assert found.count_due() == 1
-    assert found.claim_unshown(10, 60.0) == []
-    given_up = [one for one in caplog.records if one.message.startswith("Click given up; its stored row")]
-    assert {vars(one)["event_id"] for one in given_up} == {"e1", "e2"}
+    assert applied.count_due() == 1
+    assert applied.claim_unshown(10, 60.0) == []
+    given_up = [
+        record for record in caplog.records if record.message.startswith("Click given up; its stored row")
+    ]
+    assert {vars(record)["event_id"] for record in given_up} == {"e1", "e2"}
 
 
 def test_the_clicks_of_two_apps_with_one_id_are_apart(bench: Bench) -> None:
     """Event ids are unique within an app only."""
-    found = AppliedClicks(bench.url)
+    applied = AppliedClicks(bench.url)
     for app_id in (bench.lark.app_id, "cli_other"):
         Inbox(bench.url).store([click(bench.card.key, "e1", app_id, bench.bob)])
-        assert found.find() == 1
-    assert len(found.claim(1, 60.0)) == 1
-    assert len(found.claim(1, 60.0)) == 1, "the other one is not taken with it"
+        assert applied.find() == 1
+    assert len(applied.claim(1, 60.0)) == 1
+    assert len(applied.claim(1, 60.0)) == 1, "the other one is not taken with it"
 
 
 def test_a_click_that_is_too_large_is_refused_and_told(bench: Bench) -> None:
@@ -219,6 +221,6 @@ def test_what_a_plugin_of_a_newer_version_answered_is_told(bench: Bench) -> None
         result=json.dumps(newer),
     )
     bench.work(language="en")
-    (told,) = bench.messages()
-    assert told["content"] == {"text": "carol decides now"}
+    (message,) = bench.messages()
+    assert message["content"] == {"text": "carol decides now"}
     assert bench.read_applied().shown_at is not None

@@ -46,7 +46,7 @@ MESSAGE = CommandMessage(
 def store_commands(url: URL, *messages: CommandMessage) -> int:
     # Not when this module was imported, which may be an hour ago.
     sent_at = datetime.now(UTC) - timedelta(seconds=90)
-    recent = [replace(one, sent_at=min(one.sent_at, sent_at)) for one in messages]
+    recent = [replace(message, sent_at=min(message.sent_at, sent_at)) for message in messages]
     with transaction(migrate.ready_engine(url)) as connection:
         return record(connection, recent)
 
@@ -56,13 +56,13 @@ def test_a_command_goes_through_its_states_once(url: URL) -> None:
     assert store_commands(url, MESSAGE, replace(MESSAGE, app_id="cli_b")) == 2
     assert store_commands(url, MESSAGE) == 0
     taken = store.claim(("due",), 10, 60)
-    assert [one.message.app_id for one in taken] == ["cli_a", "cli_b"]
+    assert [command.message.app_id for command in taken] == ["cli_a", "cli_b"]
     assert store.claim(("due",), 10, 60) == []
     first, second = taken
     assert (first.attempts, first.message.text) == (1, "@_user_1 /run \N{REPLACEMENT CHARACTER}")
     assert 90 <= first.sent_ago < 3600
     store.postpone(second, 0)
-    assert [one.attempts for one in store.claim(("due",), 10, 60)] == [2]
+    assert [command.attempts for command in store.claim(("due",), 10, 60)] == [2]
     assert store.decide(first, "started", "yes", dag_id="etl", run_id="lark__om_1")
     assert not store.decide(first, "invalid", "no")
     assert store.decide(second, "ignored", "")
@@ -101,7 +101,7 @@ def work(url: URL, name: str, airflow: str = "", routes: Path | None = None) -> 
     async def work() -> None:
         bridge.api, bridge.apps = AirflowApi(credentials), BridgeClients()
         try:
-            steps = {one.name: one for one in ChatCommandWork(bridge, file).steps()}
+            steps = {step.name: step for step in ChatCommandWork(bridge, file).steps()}
             await steps[name].work()
         finally:
             await bridge.api.close()
@@ -151,10 +151,10 @@ def test_what_a_plugin_of_a_newer_version_answered_is_told(
 def test_a_run_that_cannot_be_read_is_not_watched_indefinitely(sqlite: URL) -> None:
     store = ChatCommands(sqlite)
     store_commands(sqlite, MESSAGE, replace(MESSAGE, message_id="om_2"))
-    for one in store.claim(("due",), 2, 0):
-        store.decide(one, "started", "yes", dag_id="etl", run_id="r")
-    for one in store.claim(("decided",), 2, 0):
-        store.record_answered(one)
+    for command in store.claim(("due",), 2, 0):
+        store.decide(command, "started", "yes", dag_id="etl", run_id="r")
+    for command in store.claim(("decided",), 2, 0):
+        store.record_answered(command)
     with transaction(migrate.ready_engine(sqlite)) as connection:
         old = datetime.now(UTC) - timedelta(seconds=WATCH_SECONDS + 60)
         is_second = chat_commands.c.message_id == "om_2"
@@ -168,9 +168,9 @@ def test_an_answer_of_an_app_that_is_gone_is_not_tried_indefinitely(
 ) -> None:
     store = ChatCommands(sqlite)
     store_commands(sqlite, *(replace(MESSAGE, message_id=f"om_{number}") for number in (1, 2, 3)))
-    for one in store.claim(("due",), 3, 0):
-        run_id = "r" if one.message.message_id == "om_3" else None
-        store.decide(one, "started" if run_id else "helped", "yes", dag_id="etl", run_id=run_id)
+    for command in store.claim(("due",), 3, 0):
+        run_id = "r" if command.message.message_id == "om_3" else None
+        store.decide(command, "started" if run_id else "helped", "yes", dag_id="etl", run_id=run_id)
     with transaction(migrate.ready_engine(sqlite)) as connection:
         old = datetime.now(UTC) - timedelta(seconds=3660)
         is_old = chat_commands.c.message_id != "om_1"
@@ -181,8 +181,8 @@ def test_an_answer_of_an_app_that_is_gone_is_not_tried_indefinitely(
         "om_2": ("done", "helped"),
         "om_3": ("running", "started"),
     }
-    found = [one.getMessage() for one in caplog.records]
-    assert sorted(found) == [
+    logged = [entry.getMessage() for entry in caplog.records]
+    assert sorted(logged) == [
         *["Chat command cannot be answered"] * 2,
         "Chat command not answered; will retry",
     ]
@@ -214,7 +214,7 @@ def test_the_check_names_scopes_and_the_subscription(
     lark: Emulator, scopes: list[str], lacks: list[str]
 ) -> None:
     lark.change_app(scopes=scopes)
-    found = check_commands(LarkServiceClient(), [CommandRule(1, ("oc_a", "direct"), ("*",))])
-    assert found.status == ("unhealthy" if lacks else "healthy")
-    assert [scope for scope in lacks if scope in found.text] == lacks
-    assert SUBSCRIPTION in f"{found.text} {found.details}"
+    check = check_commands(LarkServiceClient(), [CommandRule(1, ("oc_a", "direct"), ("*",))])
+    assert check.status == ("unhealthy" if lacks else "healthy")
+    assert [scope for scope in lacks if scope in check.text] == lacks
+    assert SUBSCRIPTION in f"{check.text} {check.details}"

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.api.cards.airflow.digest import Digest, card
 from lark_provider.api.routes.reading import read_routes
-from lark_provider.bridge.digest_reading import Run, digest, is_of, latest, parse_run
+from lark_provider.bridge.digest_reading import FinishedRun, digest, is_of, latest, parse_run
 from lark_provider.bridge.reading import Dag
 from lark_provider.outbox.apps import OutboxApps as Senders
 from lark_provider.outbox.delivering import Deliverer
@@ -28,30 +28,30 @@ from tests.bridge.builders import execute
 
 CHAT = "oc_emulator_data_team"
 ZONES = ("UTC", "Asia/Shanghai", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe")
-moments = st.integers(1767312000, 1830000000).map(lambda one: datetime.fromtimestamp(one, UTC))
+moments = st.integers(1767312000, 1830000000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 
 
 @given(st.times(), st.sampled_from(ZONES), moments)
 def test_days_follow_each_other_without_gap_or_overlap(at: time, zone: str, now: datetime) -> None:
     at = at.replace(second=0, microsecond=0, tzinfo=None, fold=0)
-    found = latest(at, zone, now)
-    assert found.begin < found.end <= now
-    before = latest(at, zone, found.end - timedelta(microseconds=1))
-    assert (before.end, before.day) == (found.begin, found.day - timedelta(days=1))
+    period = latest(at, zone, now)
+    assert period.begin < period.end <= now
+    before = latest(at, zone, period.end - timedelta(microseconds=1))
+    assert (before.end, before.day) == (period.begin, period.day - timedelta(days=1))
     after = latest(at, zone, now + timedelta(days=2))
     assert after.end > now
 
 
 def test_the_day_on_which_the_clocks_are_changed_is_shorter() -> None:
-    found = latest(time(9), "Europe/Berlin", datetime(2026, 3, 29, 12, tzinfo=UTC))
-    assert (found.day, found.end - found.begin) == (date(2026, 3, 29), timedelta(hours=23))
+    period = latest(time(9), "Europe/Berlin", datetime(2026, 3, 29, 12, tzinfo=UTC))
+    assert (period.day, period.end - period.begin) == (date(2026, 3, 29), timedelta(hours=23))
 
 
 END = datetime(2026, 11, 26, 1, tzinfo=UTC)
 PERIOD = latest(time(9), "Asia/Shanghai", END)
 
 
-def run(dag_id: str, run_id: str, state: str, minutes: float, seconds: float = 60) -> Run:
+def run(dag_id: str, run_id: str, state: str, minutes: float, seconds: float = 60) -> FinishedRun:
     end = END - timedelta(minutes=minutes)
     return parse_run(
         {
@@ -72,11 +72,11 @@ def test_a_digest_counts_the_runs_of_its_period() -> None:
         run("c", "1", "failed", 24 * 60 + 1),  # the day before
         run("c", "2", "failed", 0),  # the day after
     ]
-    found = digest("r", PERIOD, runs, {"a", "old"}, "http://airflow", "Asia/Shanghai")
-    assert (found.runs, list(found.failed)) == (5, [("a", 2), ("b", 1)])
-    assert list(found.broken) == ["b", "old"]  # a's last run went well
-    assert (found.slowest[0].dag_id, found.slowest[0].run_id) == ("a", "3")
-    shown = json.dumps(card(found, "en"), ensure_ascii=False)
+    summary = digest("r", PERIOD, runs, {"a", "old"}, "http://airflow", "Asia/Shanghai")
+    assert (summary.runs, list(summary.failed)) == (5, [("a", 2), ("b", 1)])
+    assert list(summary.broken) == ["b", "old"]  # a's last run went well
+    assert (summary.slowest[0].dag_id, summary.slowest[0].run_id) == ("a", "3")
+    shown = json.dumps(card(summary, "en"), ensure_ascii=False)
     for text in ("**5** runs ended, **3** failed", "a: 2", "2 h 0 min", "🔴 old", "/dags/a/runs/3", "CST"):
         assert text in shown
 
@@ -106,8 +106,8 @@ def test_a_digest_has_the_dags_whose_failures_the_route_is_told() -> None:
     )
     own, _, _, all_ = routes.routes
     of_data, of_test, other = Dag(("data",), ()), Dag(("x",), ("test",)), Dag(("x",), ())
-    assert [is_of(routes, own, "d", one, None) for one in (of_data, of_test, other)] == [True, False, False]
-    assert [is_of(routes, all_, "d", one, None) for one in (of_data, of_test, other)] == [True, False, True]
+    assert [is_of(routes, own, "d", dag, None) for dag in (of_data, of_test, other)] == [True, False, False]
+    assert [is_of(routes, all_, "d", dag, None) for dag in (of_data, of_test, other)] == [True, False, True]
 
 
 def entry(text: str, **more: Any) -> OutboxEntry:
@@ -138,7 +138,7 @@ def test_what_is_too_late_is_given_up(url: URL, lark: Emulator, late: bool) -> N
     outbox.add(app, entry("digest", expires_at=expires))
     outbox.add(app, entry("waits", not_before=datetime.now(UTC) + timedelta(hours=1)))
     asyncio.run(Deliverer(outbox, Senders(url.render_as_string(hide_password=False))).deliver_due())
-    chats = {one["chat_id"]: one for one in lark.state()["chats"]}
+    chats = {chat["chat_id"]: chat for chat in lark.state()["chats"]}
     assert len(chats[CHAT]["messages"]) == (0 if late else 1)
     state = outbox.read_state(entry("digest").id)
     assert state is not None

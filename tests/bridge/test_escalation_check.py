@@ -29,8 +29,8 @@ def check_rota(rota: str) -> list[str]:
     route = read_routes(ROUTES.format(chat=CHAT, rota=rota)).routes[0]
     with LarkServiceClient() as client:
         texts = faults(client, [(route, route.receivers)], {})
-    assert all(one.startswith("line 4, calendar: ") for one in texts)
-    return [one.removeprefix("line 4, calendar: ") for one in texts]
+    assert all(text.startswith("line 4, calendar: ") for text in texts)
+    return [text.removeprefix("line 4, calendar: ") for text in texts]
 
 
 def test_a_calendar_that_works(lark: Emulator) -> None:

@@ -67,12 +67,12 @@ class Site:
 
     def of(self, run_id: str) -> ShownIncident:
         app = App(self.lark.base_url, self.lark.app_id, Secret(self.lark.app_secret))
-        (found,) = Incidents(self.url, app).of_run("etl", run_id)
-        return found
+        (shown,) = Incidents(self.url, app).of_run("etl", run_id)
+        return shown
 
     def quoting(self) -> list[str]:
         """The runs whose card quotes an error."""
-        runs = [str(one["dag_run_id"]) for one in self.airflow.failed]
+        runs = [str(instance["dag_run_id"]) for instance in self.airflow.failed]
         return [run for run in runs if f"no rows for {run}" in outgoing.card(self.of(run))]
 
 
@@ -81,9 +81,9 @@ def site(lark: Emulator, url: URL, tmp_path: Path) -> Iterator[Site]:
     routes = tmp_path / "lark.yaml"
     routes.write_text("routes: [{dag: '*', what: failures, to: oc_team}]\n")
     with serving() as airflow:
-        made = Site(airflow, url, lark, routes)
-        made.poll()  # Failures are reported from then on.
-        yield made
+        bridge_site = Site(airflow, url, lark, routes)
+        bridge_site.poll()  # Failures are reported from then on.
+        yield bridge_site
 
 
 def no_time(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.0) -> None:
@@ -108,7 +108,7 @@ def test_slow_logs_are_read_in_later_polls_of_whichever_bridge(
     site.airflow.failed = listed
     assert len(site.quoting()) == COUNT
     assert len(site.airflow.logs) == len(set(site.airflow.logs)) == COUNT
-    later = [one for one in site.airflow.logs if one not in read]
+    later = [log for log in site.airflow.logs if log not in read]
     assert later == sorted(later), "the oldest first"
     rows = execute(site.url, "SELECT run_id, version FROM incidents")
     assert {row.version for row in rows if row.run_id in first} == {1}
@@ -129,11 +129,11 @@ def test_every_card_quotes_an_error_before_one_quotes_two(
     site.airflow.failed = []
     site.poll(2)
     assert site.airflow.logs == [("r1", "c"), ("r2", "a"), ("r1", "a"), ("r1", "b")]
-    found = site.of("r1")
-    assert [one.error for one in found.incident.failures] == ["ValueError: no rows for r1"] * 3
-    assert (found.event.error, found.event.task_id) == ("no rows for r1", "c")
-    assert found.incident.count == 3
-    assert found.incident.version == 2
+    shown = site.of("r1")
+    assert [failure.error for failure in shown.incident.failures] == ["ValueError: no rows for r1"] * 3
+    assert (shown.event.error, shown.event.task_id) == ("no rows for r1", "c")
+    assert shown.incident.count == 3
+    assert shown.incident.version == 2
 
 
 def test_failures_that_are_listed_again_after_a_restart_are_read_once(
@@ -146,7 +146,7 @@ def test_failures_that_are_listed_again_after_a_restart_are_read_once(
     monkeypatch.setattr(failure_logs, "SECONDS", 60.0)
     site.poll()
     assert sorted(site.airflow.logs) == [("r1", "a"), ("r1", "b")]
-    assert all(one.error for one in site.of("r1").incident.failures)
+    assert all(failure.error for failure in site.of("r1").incident.failures)
     site.poll(2)
     assert len(site.airflow.logs) == 2
     assert site.of("r1").incident.version == 2
@@ -181,11 +181,13 @@ def test_a_log_that_cannot_be_read_is_given_up_and_its_failure_reported(
     site.poll(8)
     assert site.of("r1").incident.count == 1
     assert len(site.airflow.logs) == reads
-    (given_up,) = (one for one in caplog.records if one.getMessage() == GIVEN_UP)
+    (given_up,) = (record for record in caplog.records if record.getMessage() == GIVEN_UP)
     fields = vars(given_up)
     assert (fields["dag_id"], fields["run_id"], fields["task"]) == ("etl", "r1", "load")
     assert fields["reason"]
-    refused = [one for one in caplog.records if one.getMessage().startswith("Task logs not readable")]
+    refused = [
+        record for record in caplog.records if record.getMessage().startswith("Task logs not readable")
+    ]
     assert len(refused) == (status == 403)
     site.airflow.log_status = 200
     site.poll()

@@ -37,24 +37,29 @@ def instance(task: str = "load", index: int = -1, state: str = "failed", **chang
     } | changes
 
 
-def event(*given: Any, **changes: Any) -> RunEvent:
-    return reading.failure(instance(*given, **changes), Dag(("data",), ("prod",)), URL)
+def event(*args: Any, **changes: Any) -> RunEvent:
+    return reading.failure(instance(*args, **changes), Dag(("data",), ("prod",)), URL)
 
 
 def test_a_failed_task_instance_is_an_event_with_links() -> None:
-    found = event("load/x", 3)
-    assert (found.kind, found.label, found.tries, found.owners) == ("failure", "load/x_3", 3, ("data",))
+    failure = event("load/x", 3)
+    assert (failure.kind, failure.label, failure.tries, failure.owners) == (
+        "failure",
+        "load/x_3",
+        3,
+        ("data",),
+    )
     run = f"{URL}/dags/d/runs/manual__2026-11-26T10%3A00%3A00%2B00%3A00"
-    assert found.run_url == run
-    assert found.log_url == f"{run}/tasks/load%2Fx/mapped/3?try_number=1"
-    assert errors.log_path(found).endswith("/taskInstances/load%2Fx/logs/1")
+    assert failure.run_url == run
+    assert failure.log_url == f"{run}/tasks/load%2Fx/mapped/3?try_number=1"
+    assert errors.log_path(failure).endswith("/taskInstances/load%2Fx/logs/1")
 
 
 def test_the_log_of_the_newest_failure_of_each_run_is_read_first() -> None:
     events = [
         event(task, dag_run_id=run) for run, task in (("r1", "a"), ("r2", "b"), ("r1", "c"), ("r1", "d"))
     ]
-    assert [one.task_id for one in errors.by_run(events)] == ["b", "d", "c", "a"]
+    assert [failure.task_id for failure in errors.by_run(events)] == ["b", "d", "c", "a"]
 
 
 def test_the_error_is_the_last_one_of_the_log_with_secrets_masked() -> None:
@@ -69,11 +74,11 @@ def test_the_error_is_the_last_one_of_the_log_with_secrets_masked() -> None:
     log = {
         "content": [{"event": "x", "error_detail": [{"exc_type": "Other"}]}, {"error_detail": [detail]}, {}]
     }
-    found = errors.with_error(event(), log)
-    assert (found.error_type, found.error) == ("ValueError", "password=*** is wrong")
-    assert 'File "/dags/d.py", line 7, in load' in found.traceback
-    assert "task_runner" not in found.traceback
-    assert "hunter2" not in repr(found)
+    failure = errors.with_error(event(), log)
+    assert (failure.error_type, failure.error) == ("ValueError", "password=*** is wrong")
+    assert 'File "/dags/d.py", line 7, in load' in failure.traceback
+    assert "task_runner" not in failure.traceback
+    assert "hunter2" not in repr(failure)
 
 
 @pytest.mark.parametrize(
@@ -90,25 +95,27 @@ def make_incident(*events: RunEvent) -> ShownIncident:
 
 def test_the_errors_that_a_card_would_show_are_read_and_of_its_traceback_first() -> None:
     many = [event("part", index) for index in range(MAX_LISTED + 5)]
-    found = errors.unread(make_incident(*many), URL)
-    assert [one.map_index for one in found] == [MAX_LISTED + 4, *range(MAX_LISTED)]
-    assert errors.log_path(found[0]) == errors.log_path(replace(many[-1], run_id="r"))
+    unread = errors.unread(make_incident(*many), URL)
+    assert [failure.map_index for failure in unread] == [MAX_LISTED + 4, *range(MAX_LISTED)]
+    assert errors.log_path(unread[0]) == errors.log_path(replace(many[-1], run_id="r"))
     assert errors.unread(make_incident(*many), "https://other.example.com") == ()
-    told = make_incident(many[0], replace(many[1], error="known"), many[2])
-    (first, *others) = told.incident.failures
-    partly = replace(told.incident, failures=(replace(first, recovered=True), *others))
-    assert [one.map_index for one in errors.unread(replace(told, incident=partly), URL)] == [2]
+    shown = make_incident(many[0], replace(many[1], error="known"), many[2])
+    (first, *others) = shown.incident.failures
+    partly = replace(shown.incident, failures=(replace(first, recovered=True), *others))
+    assert [failure.map_index for failure in errors.unread(replace(shown, incident=partly), URL)] == [2]
 
 
 def test_an_error_is_added_where_there_is_none_unless_the_run_has_recovered() -> None:
     before = make_incident(event("a"), replace(event("b"), error_type="KeyError", error="old"), event("c"))
     read = {
-        one.ti_id: replace(one, error_type="ValueError", error=f"of {one.task_id}", traceback="Traceback")
-        for one in (event("a"), event("b"), event("c"))
+        failure.ti_id: replace(
+            failure, error_type="ValueError", error=f"of {failure.task_id}", traceback="Traceback"
+        )
+        for failure in (event("a"), event("b"), event("c"))
     }
     after_reading = errors.quoting(before, read)
     assert after_reading is not None
-    assert [one.error for one in after_reading.incident.failures] == [
+    assert [failure.error for failure in after_reading.incident.failures] == [
         "ValueError: of a",
         "KeyError: old",
         "ValueError: of c",
@@ -121,32 +128,32 @@ def test_an_error_is_added_where_there_is_none_unless_the_run_has_recovered() ->
 
 def test_a_failure_is_counted_once_whoever_has_recorded_it() -> None:
     first, second = event("load"), event("part", 0)
-    told = after(None, first, {})
-    assert told is not None
-    found = reading.with_failures(replace(told, version=1), [first, second], "Asia/Shanghai")
-    assert (found.count, [one.label for one in found.failures]) == (2, ["load", "part_0"])
-    assert (found.has_actions, found.timezone) == (True, "Asia/Shanghai")
-    assert reading.with_failures(found, [first, second], "UTC") == found
+    before = after(None, first, {})
+    assert before is not None
+    incident = reading.with_failures(replace(before, version=1), [first, second], "Asia/Shanghai")
+    assert (incident.count, [failure.label for failure in incident.failures]) == (2, ["load", "part_0"])
+    assert (incident.has_actions, incident.timezone) == (True, "Asia/Shanghai")
+    assert reading.with_failures(incident, [first, second], "UTC") == incident
 
 
 def test_what_a_dags_callback_took_from_the_table_of_states_is_not_counted_twice() -> None:
     of_dag = RunEvent("dag_failure", "d", "r")
     before = after(None, of_dag, {"load": "failed", "part_0": "failed"})
     assert before is not None
-    found = reading.with_failures(before, [event("load"), event("part", 0)], "UTC")
-    assert found.count == 2
-    assert [one.ti_id for one in found.failures] == ["load--1-1", "part-0-1"]
+    incident = reading.with_failures(before, [event("load"), event("part", 0)], "UTC")
+    assert incident.count == 2
+    assert [failure.ti_id for failure in incident.failures] == ["load--1-1", "part-0-1"]
 
 
 def test_a_second_failure_of_a_cleared_task_is_one_more() -> None:
-    found = reading.with_failures(Incident(), [event()], "UTC")
-    again = reading.with_failures(found, [event(id="u2", try_number=2)], "UTC")
+    incident = reading.with_failures(Incident(), [event()], "UTC")
+    again = reading.with_failures(incident, [event(id="u2", try_number=2)], "UTC")
     assert (again.count, len(again.failures), again.failures[0].ti_id) == (2, 1, "u2")
 
 
 def recover(incident: Incident, state: str, *instances: dict[str, Any]) -> Incident | None:
-    found = reading.apply_run_end(replace(incident, version=1), "d", "r", state, instances, URL)
-    return None if found is None else found[0]
+    recovery = reading.apply_run_end(replace(incident, version=1), "d", "r", state, instances, URL)
+    return None if recovery is None else recovery[0]
 
 
 def test_a_run_recovers_when_all_of_its_failures_have() -> None:
@@ -158,7 +165,7 @@ def test_a_run_recovers_when_all_of_its_failures_have() -> None:
     assert recover(incident, "failed", instance("load"), instance("part", 0)) is None
     partly = recover(incident, "failed", green[0], instance("part", 0))
     assert partly is not None
-    assert [one.recovered for one in partly.failures] == [True, False]
+    assert [failure.recovered for failure in partly.failures] == [True, False]
     assert not partly.over
 
 
@@ -185,7 +192,7 @@ def result(outcome: Any = "noted", text: str = "") -> ClickResult:
 
 def test_the_card_shows_what_became_of_clicks_and_once() -> None:
     incident = reading.with_failures(Incident(), [event("load")], "Asia/Shanghai")
-    for given, what in (
+    for card_click, what in (
         (make_click("claim"), result()),
         (make_click("mute", "8 load", "e2"), result()),
         (
@@ -193,8 +200,8 @@ def test_the_card_shows_what_became_of_clicks_and_once() -> None:
             result("retried", "load is cleared; part_0 was not: it has changed"),
         ),
     ):
-        incident = after_click(incident, given, what, "en")
-        assert after_click(incident, given, what, "en") == incident
+        incident = after_click(incident, card_click, what, "en")
+        assert after_click(incident, card_click, what, "en") == incident
     shown = lines(incident, "en", STEPS[0]).replace("&#95;", "_").splitlines()
     assert "Claimed by bob at 2026-11-26 18:00" in shown[0]
     assert "bob: load is cleared; part_0 was not" in shown[1]

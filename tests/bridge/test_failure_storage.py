@@ -25,8 +25,8 @@ def record(url: URL, run_id: str, task: str = "t", kind: str = "failure", app: A
     event = RunEvent(kind, "d", run_id, task, try_number=1, ti_id=f"{run_id}-{task}")  # type: ignore[arg-type]  # a kind
 
     def change(before: ShownIncident) -> ShownIncident | None:
-        found = after(before.incident if before.incident.version else Incident(), event, {})
-        return None if found is None else replace(before, incident=found)
+        incident = after(before.incident if before.incident.version else Incident(), event, {})
+        return None if incident is None else replace(before, incident=incident)
 
     place = IncidentPlace("d", run_id, "oc_1", "chat_id", "en")
     return Incidents(url, app).record(place, event, change, outgoing.card)
@@ -39,12 +39,12 @@ def change_run(url: URL, run_id: str, days_ago: int) -> None:
 
 
 def test_the_cursor_of_each_airflow_is_its_own(url: URL) -> None:
-    one, other = FailureCursor(url, "http://a"), FailureCursor(url, "http://b")
-    assert one.read() is None
+    cursor, other = FailureCursor(url, "http://a"), FailureCursor(url, "http://b")
+    assert cursor.read() is None
     at = datetime(2026, 11, 26, 10, 0, 0, 123456, tzinfo=UTC)
-    one.write(at)
-    one.write(at + timedelta(seconds=15))
-    assert (one.read(), other.read()) == (at + timedelta(seconds=15), None)
+    cursor.write(at)
+    cursor.write(at + timedelta(seconds=15))
+    assert (cursor.read(), other.read()) == (at + timedelta(seconds=15), None)
 
 
 def test_open_incidents_are_followed_until_they_recover(url: URL) -> None:
@@ -55,9 +55,9 @@ def test_open_incidents_are_followed_until_they_recover(url: URL) -> None:
     assert (first.key, first.run, first.version) == (keys["r1"], OpenRun("cli_a", "d", "r1"), 1)
     assert (second.key, second.run, second.version) == (keys["r2"], OpenRun("cli_a", "d", "r2"), 2)
     change_run(url, "r2", days_ago=1)
-    assert [one.changed_ago > 3600 for one in cursor.open_incidents()] == [False, True]
+    assert [incident.changed_ago > 3600 for incident in cursor.open_incidents()] == [False, True]
     record(url, "r1", kind="dag_success")
-    assert [one.key for one in cursor.open_incidents()] == [keys["r2"]]
+    assert [incident.key for incident in cursor.open_incidents()] == [keys["r2"]]
     change_run(url, "r2", days_ago=15)
     assert cursor.open_incidents() == []
 
@@ -67,9 +67,9 @@ def test_the_incidents_of_a_run_are_those_of_all_rounds_and_of_one_app(url: URL)
         record(url, "r1", kind=kind)
     record(url, "r2")
     record(url, "r1", app=replace(APP, app_id="cli_b"))
-    found = Incidents(url, APP).of_run("d", "r1")
-    assert [one.incident.over for one in found] == [True, False]
-    assert {failure.ti_id for one in found for failure in one.incident.failures} == {"r1-t"}
+    rounds = Incidents(url, APP).of_run("d", "r1")
+    assert [incident.incident.over for incident in rounds] == [True, False]
+    assert {failure.ti_id for incident in rounds for failure in incident.incident.failures} == {"r1-t"}
 
 
 def test_a_muted_task_is_not_recorded_until_the_mute_ends(url: URL) -> None:

@@ -47,11 +47,11 @@ def test_a_question_that_ends_has_its_own_card_closed(
     cards.show(due.key, "noticed")
     questions.end({ti_id: ANSWERED})
     assert not cards.take(due.key)
-    assert [one.key for one in cards.claim(10)] == [due.key]
+    assert [claimed.key for claimed in cards.claim(10)] == [due.key]
     cards.record_closed(due.key, "answered", ANSWERED)
     failed = End("failed", detail="state mismatch")
     assert questions.record_failed(ti_id, failed)
-    assert [(one.key, one.end) for one in cards.claim(10)] == [(due.key, failed)]
+    assert [(claimed.key, claimed.end) for claimed in cards.claim(10)] == [(due.key, failed)]
     cards.record_closed(due.key, "failed", failed)
     assert cards.claim(10) == []
     assert list(questions.answered_since(60)) == []
@@ -76,7 +76,7 @@ def test_a_card_that_is_lost_is_replaced_or_given_up_alone(
     else:
         cards.give_up(due.key, "recalled")
         assert cards.claim(10) == []
-    states = {one.key: one.state for one in cards.read([due.key, bystander])}
+    states = {card.key: card.state for card in cards.read([due.key, bystander])}
     assert states == {due.key: "given_up", bystander: "sent"}
 
 
@@ -94,7 +94,7 @@ def test_only_cards_of_open_questions_that_are_old_are_sent_again(
         old = str(datetime.now(UTC) - timedelta(days=14))
         execute(url, "UPDATE hitl_cards SET sent_at = :old WHERE ti_id = :ti_id", old=old, ti_id=ti_id)
     assert [cards.send_again(timedelta(days=13)) for _ in range(2)] == [2, 0]
-    assert {one.card.ti_id for one in cards.claim(10) if one.state == "due"} == set(left)
+    assert {claimed.card.ti_id for claimed in cards.claim(10) if claimed.state == "due"} == set(left)
 
 
 def test_the_oldest_cards_are_claimed_first(
@@ -111,9 +111,9 @@ def test_the_oldest_cards_are_claimed_first(
                 hitl_cards.update().where(mine).values(created_at=now - timedelta(hours=hours))
             )
     first = cards.claim(2)
-    assert [one.card.ti_id for one in first] == [some[1], some[2]]
+    assert [claimed.card.ti_id for claimed in first] == [some[1], some[2]]
     assert 3 * 3600 <= first[0].age < 3 * 3600 + 1000
-    assert [one.card.ti_id for one in cards.claim(9)] == [some[0]]
+    assert [claimed.card.ti_id for claimed in cards.claim(9)] == [some[0]]
 
 
 def test_a_card_that_another_process_has_locked_is_not_waited_for(postgres: URL) -> None:
@@ -121,4 +121,4 @@ def test_a_card_that_another_process_has_locked_is_not_waited_for(postgres: URL)
     locked, free = open_question(questions), open_question(questions)
     with transaction(migrate.ready_engine(postgres)) as connection:
         connection.execute(sa.select(hitl_cards).where(hitl_cards.c.ti_id == locked).with_for_update())
-        assert [one.card.ti_id for one in cards.claim(10)] == [free]
+        assert [claimed.card.ti_id for claimed in cards.claim(10)] == [free]

@@ -21,21 +21,21 @@ def detail(*, ti: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any
         "state": "awaiting_input", "operator": "ApprovalOperator", "end_date": AT, "trigger": None,
         "rendered_fields": {"subject": "Now?", "body": None},
     }  # fmt: skip
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "options": ["Approve", "Reject"], "subject": "Before?", "body": "Text", "defaults": None,
         "multiple": False, "params": {}, "assigned_users": [{"id": 3, "name": "bob"}],
         "responded_by_user": None, "responded_at": None, "chosen_options": None, "params_input": {},
         "response_received": False,
     }  # fmt: skip
-    return given | changes | {"task_instance": task | (ti or {})}
+    return fields | changes | {"task_instance": task | (ti or {})}
 
 
 def test_the_text_is_that_of_this_try_and_not_that_of_the_first() -> None:
-    found = reading.question(detail(), Dag(("data",), ("t1",)), "https://airflow.example.com")
-    assert (found.subject, found.body) == ("Now?", "Text")
-    assert found.assignees == (Assignee("3", "bob"),)
-    assert (found.owners, found.tags, found.defaults) == (("data",), ("t1",), None)
-    assert found.url == "https://airflow.example.com/dags/d%2Fx/runs/r/tasks/t/required_actions"
+    question = reading.question(detail(), Dag(("data",), ("t1",)), "https://airflow.example.com")
+    assert (question.subject, question.body) == ("Now?", "Text")
+    assert question.assignees == (Assignee("3", "bob"),)
+    assert (question.owners, question.tags, question.defaults) == (("data",), ("t1",), None)
+    assert question.url == "https://airflow.example.com/dags/d%2Fx/runs/r/tasks/t/required_actions"
 
 
 def test_a_text_that_airflow_cut_is_taken_from_the_question() -> None:
@@ -46,9 +46,9 @@ def test_a_text_that_airflow_cut_is_taken_from_the_question() -> None:
 def test_a_mapped_task_and_the_deadline_of_a_trigger() -> None:
     trigger = {"classpath": "airflow.x.HITLTrigger", "kwargs": {"timeout_datetime": AT}}
     ti = {"state": "deferred", "map_index": 4, "trigger": trigger}
-    found = reading.question(detail(ti=ti), Dag(), "u")
-    assert found.url.endswith("/tasks/t/mapped/4/required_actions")
-    assert found.deadline == datetime(2026, 11, 26, 12, tzinfo=UTC)
+    question = reading.question(detail(ti=ti), Dag(), "u")
+    assert question.url.endswith("/tasks/t/mapped/4/required_actions")
+    assert question.deadline == datetime(2026, 11, 26, 12, tzinfo=UTC)
     assert reading.is_asking(detail(ti=ti)["task_instance"])
     other = {**ti, "trigger": {"classpath": "x.FileTrigger"}}
     assert not reading.is_asking(detail(ti=other)["task_instance"])

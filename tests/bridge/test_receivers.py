@@ -23,9 +23,9 @@ def ask(sqlite: URL, folder: Path, text: str, *assignees: Assignee) -> list[tupl
     (folder / "lark.yaml").write_text(text)
     people = People(sqlite)
     people.link(Person("cli_a", "tenant", "ou_bob"), Account("Simple", "bob", "bob", {"sub": "bob"}))
-    made = question(assignees=assignees)
-    found = Recipients(RoutesFile(str(folder / "lark.yaml")), people, "cli_a").cards([made])
-    return [(one.receiver, tuple(one.mentions)) for one in found[made.task.ti_id]]
+    hitl_question = question(assignees=assignees)
+    cards = Recipients(RoutesFile(str(folder / "lark.yaml")), people, "cli_a").cards([hitl_question])
+    return [(card.receiver, tuple(card.mentions)) for card in cards[hitl_question.task.ti_id]]
 
 
 def test_assignees_are_asked_who_are_linked_or_in_the_table(sqlite: URL, tmp_path: Path, key: str) -> None:
@@ -63,15 +63,15 @@ def test_a_question_waits_for_the_morning_unless_it_ends_before(
 
 def test_a_card_knows_until_when_it_waits(sqlite: URL, tmp_path: Path, key: str) -> None:
     now = datetime.now(UTC)
-    hours = "-".join((now + timedelta(hours=one)).strftime("%H:%M") for one in (-1, 2))
+    hours = "-".join((now + timedelta(hours=offset)).strftime("%H:%M") for offset in (-1, 2))
     (tmp_path / "lark.yaml").write_text(
         f"routes: [{{dag: d, to: oc_1, timezone: UTC, quiet_hours: '{hours}', continue: true}}, {{to: oc_2}}]"
     )
     recipients = Recipients(RoutesFile(str(tmp_path / "lark.yaml")), People(sqlite), "cli_a")
-    made, soon = question(), question(deadline=now + timedelta(hours=1))
-    found = recipients.cards([made, soon])
-    quiet, loud = found[made.task.ti_id]
+    open_ended, soon = question(), question(deadline=now + timedelta(hours=1))
+    cards = recipients.cards([open_ended, soon])
+    quiet, loud = cards[open_ended.task.ti_id]
     assert quiet.not_before is not None
     assert timedelta(hours=1) < quiet.not_before - now <= timedelta(hours=2)
     assert loud.not_before is None
-    assert [one.not_before for one in found[soon.task.ti_id]] == [None, None]
+    assert [card.not_before for card in cards[soon.task.ti_id]] == [None, None]

@@ -13,7 +13,7 @@ GOOD, BETTER = "routes: [{dag: '*', to: oc_1}]", "routes: [{dag: '*', to: oc_2}]
 
 
 def receivers(file: RoutesFile) -> list[str]:
-    return [one.receiver for one in file.current().for_failure("d", (), (), "t")]
+    return [recipient.receiver for recipient in file.current().for_failure("d", (), (), "t")]
 
 
 def test_a_change_is_seen_without_a_restart(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_broken_file_keeps_the_old_routes_and_is_logged_once(
             path.write_text(broken)
         for _ in range(3):
             assert receivers(file) == ["oc_1"]
-        errors = [one for one in caplog.records if one.levelno == logging.ERROR]
+        errors = [record for record in caplog.records if record.levelno == logging.ERROR]
         assert len(errors) == 1
         assert ". Next: " in vars(errors[0])["reason"]
         path.write_text(GOOD)

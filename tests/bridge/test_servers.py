@@ -30,7 +30,7 @@ def test_each_change_is_told_once(url: URL, caplog: pytest.LogCaptureFixture) ->
         caplog.clear()
         for _ in range(times):
             asyncio.run(watch.look())
-        return [one.message for one in caplog.records]
+        return [record.message for record in caplog.records]
 
     assert look_and_read_log() == []
     store.record(GOOD)

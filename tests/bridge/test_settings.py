@@ -27,11 +27,15 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def test_settings_come_from_the_environment_and_show_no_secret() -> None:
-    found = settings.load(environ=environment(), team="blue")
-    assert found.airflow == Credentials("https://airflow.example.com", "watcher", PASSWORD)  # type: ignore[arg-type]
-    assert (found.public_url, found.team, found.hold_seconds) == ("https://airflow.example.com", "blue", 15.0)
-    assert PASSWORD not in repr(found)
-    assert SECRET not in repr(found)
+    loaded = settings.load(environ=environment(), team="blue")
+    assert loaded.airflow == Credentials("https://airflow.example.com", "watcher", PASSWORD)  # type: ignore[arg-type]
+    assert (loaded.public_url, loaded.team, loaded.hold_seconds) == (
+        "https://airflow.example.com",
+        "blue",
+        15.0,
+    )
+    assert PASSWORD not in repr(loaded)
+    assert SECRET not in repr(loaded)
 
 
 @pytest.mark.parametrize(
@@ -47,8 +51,8 @@ def test_settings_come_from_the_environment_and_show_no_secret() -> None:
 def test_an_airflow_connection_has_the_account(text: str | dict[str, Any], url: str) -> None:
     if isinstance(text, dict):
         text = json.dumps(text | {"login": "watcher", "password": PASSWORD})
-    found = settings.load("air", environ={"AIRFLOW_CONN_AIR": text, "LARK_BRIDGE_SECRET": SECRET})
-    assert found.airflow == Credentials(url, "watcher", PASSWORD)  # type: ignore[arg-type]
+    loaded = settings.load("air", environ={"AIRFLOW_CONN_AIR": text, "LARK_BRIDGE_SECRET": SECRET})
+    assert loaded.airflow == Credentials(url, "watcher", PASSWORD)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -25,19 +25,23 @@ ANSWERED = End("answered", ("Approve",), person="bob", at=NOW)
 
 
 def open_question(questions: Questions, receivers: tuple[str, ...] = ("ou_bob",)) -> str:
-    asked = question()
-    questions.record({asked.task.ti_id: NOW}, [asked], None)
-    questions.open({asked.task.ti_id: [card(asked.task.ti_id, one) for one in receivers]})
-    return asked.task.ti_id
+    hitl_question = question()
+    questions.record({hitl_question.task.ti_id: NOW}, [hitl_question], None)
+    questions.open(
+        {hitl_question.task.ti_id: [card(hitl_question.task.ti_id, receiver) for receiver in receivers]}
+    )
+    return hitl_question.task.ti_id
 
 
 def test_a_question_is_recorded_once(questions: Questions) -> None:
     some = [question() for _ in range(5)]
-    parked = {one.task.ti_id: NOW for one in some}
+    parked = {hitl_question.task.ti_id: NOW for hitl_question in some}
     assert questions.record(parked, some, "blue") == 5
     assert questions.record(parked, [question(some[0].task.ti_id, body="changed")], None) == 0
     recorded = questions.get(parked)
-    assert {ti_id: one.question for ti_id, one in recorded.items()} == {one.task.ti_id: one for one in some}
+    assert {ti_id: held.question for ti_id, held in recorded.items()} == {
+        hitl_question.task.ti_id: hitl_question for hitl_question in some
+    }
     assert (
         questions.list_live() == dict.fromkeys(parked, "held") == questions.known_states([*parked, "other"])
     )
@@ -80,7 +84,7 @@ def test_many_ends_are_recorded_with_one_statement(questions: Questions, url: UR
 
 def test_ends_that_were_recorded_stay_although_the_database_fails(questions: Questions, url: URL) -> None:
     some = [question() for _ in range(_CHUNK + 1)]
-    questions.record({one.task.ti_id: NOW for one in some}, some, None)
+    questions.record({hitl_question.task.ti_id: NOW for hitl_question in some}, some, None)
     updates = []
 
     def fail(_c: object, _cursor: object, statement: str, _p: object, _x: object, _many: bool) -> None:
@@ -88,7 +92,7 @@ def test_ends_that_were_recorded_stay_although_the_database_fails(questions: Que
         if sum(updates) > 1:
             raise OperationalError(statement, {}, TimeoutError("no answer"))
 
-    engine, ends = migrate.ready_engine(url), {one.task.ti_id: ANSWERED for one in some}
+    engine, ends = migrate.ready_engine(url), {hitl_question.task.ti_id: ANSWERED for hitl_question in some}
     sa.event.listen(engine, "before_cursor_execute", fail)
     try:
         with pytest.raises(StorageError):
@@ -120,8 +124,8 @@ def test_a_damaged_question_stops_no_other(
     questions.open({ti_id: [] for ti_id in parked})
     assert list(questions.list_without_cards()) == [whole.task.ti_id]
     questions.open({ti_id: [card(ti_id)] for ti_id in parked})
-    assert [one.card.ti_id for one in cards.claim(10)] == [whole.task.ti_id]
-    (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert [claimed.card.ti_id for claimed in cards.claim(10)] == [whole.task.ti_id]
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert record.__dict__["ti_id"] == damaged.task.ti_id
 
 
@@ -133,7 +137,7 @@ def test_a_damaged_end_stops_no_other(url: URL, questions: Questions, cards: Que
     execute(url, "UPDATE hitl_questions SET outcome = '[]' WHERE ti_id = :id", id=damaged)
     assert questions.end({damaged: ANSWERED, whole: ANSWERED}) == {whole: ANSWERED}
     assert list(questions.answered_since(60)) == [whole]
-    assert [one.card.ti_id for one in cards.claim(10)] == [whole]
+    assert [claimed.card.ti_id for claimed in cards.claim(10)] == [whole]
 
 
 def test_a_damaged_card_stops_no_other_from_being_sent_again(
@@ -144,15 +148,18 @@ def test_a_damaged_card_stops_no_other_from_being_sent_again(
         cards.record_sent(due.key, f"om_{due.card.ti_id}", None, "asked")
     execute(url, "UPDATE hitl_cards SET mentions = '[' WHERE ti_id = :id", id=damaged)
     assert cards.send_again(timedelta(0)) == 1
-    assert {(one.card.ti_id, one.card.round) for one in cards.claim(10)} == {(whole, 0), (whole, 1)}
+    assert {(claimed.card.ti_id, claimed.card.round) for claimed in cards.claim(10)} == {
+        (whole, 0),
+        (whole, 1),
+    }
 
 
 def test_a_card_is_claimed_by_one_of_many(questions: Questions, cards: QuestionCards) -> None:
     for _ in range(30):
         open_question(questions, ("ou_bob", "ou_eve"))
     with ThreadPoolExecutor(4) as threads:
-        taken = [one for some in threads.map(lambda _: cards.claim(10), range(12)) for one in some]
-    assert len(taken) == len({one.key for one in taken}) == 60
+        taken = [claimed for some in threads.map(lambda _: cards.claim(10), range(12)) for claimed in some]
+    assert len(taken) == len({claimed.key for claimed in taken}) == 60
     assert cards.claim(10) == []
     assert cards.count_due() == 60
 
@@ -196,7 +203,7 @@ def test_a_closed_card_is_updated_when_the_task_fails_later(
     cards.record_closed(due.key, "answered", ANSWERED)
     failed = End("failed", detail="state mismatch")
     assert questions.record_failed(ti_id, failed)
-    assert [one.end for one in cards.claim(10)] == [failed]
+    assert [claimed.end for claimed in cards.claim(10)] == [failed]
 
 
 def test_a_card_is_not_closed_while_something_else_is_shown_on_it(
@@ -211,7 +218,7 @@ def test_a_card_is_not_closed_while_something_else_is_shown_on_it(
     questions.end({ti_id: ANSWERED})
     assert cards.claim(10) == []
     cards.show(due.key, "noticed")
-    assert [one.shown for one in cards.claim(10)] == ["noticed"]
+    assert [claimed.shown for claimed in cards.claim(10)] == ["noticed"]
     assert not cards.take(due.key)
     cards.record_closed(due.key, "answered", ANSWERED)
     assert cards.claim(10) == []
@@ -226,13 +233,13 @@ def test_what_a_frozen_process_shows_late_is_replaced_by_the_end(
     questions.end({ti_id: ANSWERED})
     cards.record_closed(due.key, "answered", ANSWERED)
     cards.show(due.key, "noticed")  # It had taken the card before.
-    assert [one.shown for one in cards.claim(10)] == ["noticed"]
+    assert [claimed.shown for claimed in cards.claim(10)] == ["noticed"]
     cards.record_closed(due.key, "answered", ANSWERED)
     failed = End("failed", detail="state mismatch")
     assert questions.record_failed(ti_id, failed)
     cards.record_closed(due.key, "failed", failed)
     cards.record_closed(due.key, "answered", ANSWERED)  # It had read the earlier end.
-    assert [(one.shown, one.end) for one in cards.claim(10)] == [("answered", failed)]
+    assert [(claimed.shown, claimed.end) for claimed in cards.claim(10)] == [("answered", failed)]
 
 
 def test_an_attempt_that_failed_is_put_off(url: URL, questions: Questions, cards: QuestionCards) -> None:
@@ -244,7 +251,7 @@ def test_an_attempt_that_failed_is_put_off(url: URL, questions: Questions, cards
     cards.give_up(due.key, "recalled")
     execute(url, "UPDATE hitl_cards SET next_at = NULL")
     assert cards.claim(10) == []
-    assert [one.reason for one in cards.read([due.key])] == ["recalled"]
+    assert [stored.reason for stored in cards.read([due.key])] == ["recalled"]
 
 
 def test_a_card_of_thirteen_days_is_sent_again(url: URL, questions: Questions, cards: QuestionCards) -> None:
@@ -256,11 +263,11 @@ def test_a_card_of_thirteen_days_is_sent_again(url: URL, questions: Questions, c
     execute(url, "UPDATE hitl_cards SET sent_at = :old", old=str(old))
     assert cards.send_again(timedelta(days=13)) == 1
     assert cards.send_again(timedelta(days=13)) == 0
-    closing, again = sorted(cards.claim(10), key=lambda one: one.card.round)
+    closing, again = sorted(cards.claim(10), key=lambda claimed: claimed.card.round)
     assert (closing.key, closing.state, closing.reason) == (due.key, "sent", RESENT)
     assert (again.key, again.state) == (card(ti_id, round=1).key, "due")
     cards.record_closed(closing.key, "closed", None)
-    assert [one.key for one in cards.claim(10)] == []
+    assert [claimed.key for claimed in cards.claim(10)] == []
 
 
 def test_clicks_are_found_once_and_only_those_on_our_cards(url: URL) -> None:
@@ -273,7 +280,10 @@ def test_clicks_are_found_once_and_only_those_on_our_cards(url: URL) -> None:
     inbox.store([other])
     assert (clicks.find(), clicks.find(), AppliedClicks(url).find()) == (2, 0, 0)
     taken = clicks.claim(10, 60)
-    assert [(one.event_id, one.card, one.attempts) for one in taken] == [("e1", key, 1), ("e2", key, 1)]
+    assert [(claimed.event_id, claimed.card, claimed.attempts) for claimed in taken] == [
+        ("e1", key, 1),
+        ("e2", key, 1),
+    ]
     assert clicks.claim(10, 60) == []
     assert clicks.count_due() == 2
 
@@ -332,17 +342,17 @@ def test_a_card_that_waits_for_the_morning_is_sent_then_or_never(
 ) -> None:
     ids = []
     for _ in range(2):
-        made = question()
-        questions.record({made.task.ti_id: NOW}, [made], None)
+        hitl_question = question()
+        questions.record({hitl_question.task.ti_id: NOW}, [hitl_question], None)
         later = datetime.now(UTC) + timedelta(hours=8)
-        questions.open({made.task.ti_id: [card(made.task.ti_id, not_before=later)]})
-        ids.append(made.task.ti_id)
+        questions.open({hitl_question.task.ti_id: [card(hitl_question.task.ti_id, not_before=later)]})
+        ids.append(hitl_question.task.ti_id)
     assert cards.claim(10) == []
     questions.end({ids[0]: End("withdrawn")})
     execute(url, "UPDATE hitl_cards SET next_at = :past", past="2020-01-01 00:00:00+00:00")
-    found = {one.question.task.ti_id: one for one in cards.claim(10)}
-    assert not found[ids[0]].is_tried  # so that no card is sent for a question that is over
-    assert found[ids[0]].end is not None
-    assert found[ids[1]].end is None
+    claimed = {due.question.task.ti_id: due for due in cards.claim(10)}
+    assert not claimed[ids[0]].is_tried  # so that no card is sent for a question that is over
+    assert claimed[ids[0]].end is not None
+    assert claimed[ids[1]].end is None
     execute(url, "UPDATE hitl_cards SET next_at = :past", past="2020-01-01 00:00:00+00:00")
-    assert all(one.is_tried for one in cards.claim(10))  # the process that took them was killed
+    assert all(due.is_tried for due in cards.claim(10))  # the process that took them was killed

@@ -34,10 +34,10 @@ def database(database_url: str) -> URL:
 def one_node() -> Iterator[OwnRabbit]:
     """The node, with queues that are not new."""
     with _starting(OwnRabbit) as start:
-        made = start()
-        mq.declare(made.url)
+        rabbit = start()
+        mq.declare(rabbit.url)
         time.sleep(_PERSISTED_SECONDS)
-        yield made
+        yield rabbit
 
 
 @pytest.fixture

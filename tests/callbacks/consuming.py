@@ -14,11 +14,11 @@ from tests.protocol.callbacks import sender
 
 
 def event(event_id: str, kind: str = "drive.file.edit_v1", **content: Any) -> dict[str, Any]:
-    made = sender.event()
-    made["header"] |= {"event_id": event_id, "event_type": kind}
-    del made["header"]["token"]
-    made["event"] = content
-    return made
+    payload = sender.event()
+    payload["header"] |= {"event_id": event_id, "event_type": kind}
+    del payload["header"]["token"]
+    payload["event"] = content
+    return payload
 
 
 def send(url: str, *events: object) -> None:

@@ -25,29 +25,29 @@ LIMIT = 15.0
 
 def at(url: str, *, heartbeat: int | None = None) -> Broker:
     """Return the broker at a URL, whatever the environment says."""
-    found = broker(url, {})
+    parsed = broker(url, {})
     if heartbeat is not None:
-        found.parameters.heartbeat = heartbeat
-    return found
+        parsed.parameters.heartbeat = heartbeat
+    return parsed
 
 
 def card(
     event_id: str, *, message_id: str = "om_1", value: Any = None, open_id: str = "ou_1"
 ) -> dict[str, Any]:
     """Make a click on a card, as the gateway publishes it."""
-    made = sender.card({"value": value or {}, "tag": "button", "name": "approve"})
-    made["header"] |= {"event_id": event_id}
-    made["header"].pop("token")
-    made["event"]["context"]["open_message_id"] = message_id
-    made["event"]["operator"]["open_id"] = open_id
-    return made
+    content = sender.card({"value": value or {}, "tag": "button", "name": "approve"})
+    content["header"] |= {"event_id": event_id}
+    content["header"].pop("token")
+    content["event"]["context"]["open_message_id"] = message_id
+    content["event"]["operator"]["open_id"] = open_id
+    return content
 
 
 def click(event_id: str, **parts: Any) -> CardClick:
     """A click."""
-    made = read(card(event_id, **parts))
-    assert isinstance(made, CardClick)
-    return made
+    delivery = read(card(event_id, **parts))
+    assert isinstance(delivery, CardClick)
+    return delivery
 
 
 def declare(url: str) -> None:
@@ -75,7 +75,7 @@ def send(url: str, routing_key: str, *bodies: object) -> None:
             confirms = Confirms(channel, url)
             raw = [body if isinstance(body, bytes) else orjson.dumps(body) for body in bodies]
             await asyncio.gather(
-                *(confirms.publish(EXCHANGE, routing_key, one, f"m{n}") for n, one in enumerate(raw))
+                *(confirms.publish(EXCHANGE, routing_key, body, f"m{n}") for n, body in enumerate(raw))
             )
 
     threads.start(lambda: asyncio.run(work())).result()  # This thread may have a running loop.
@@ -83,7 +83,7 @@ def send(url: str, routing_key: str, *bodies: object) -> None:
 
 def drain(url: str, queue: Queue) -> list[tuple[BasicProperties, Any]]:
     """Take all messages of a queue: properties, and the JSON content, or the raw bytes."""
-    found: list[tuple[BasicProperties, Any]] = []
+    messages: list[tuple[BasicProperties, Any]] = []
     with connect(url) as connection:
         channel = connection.channel()
         for method, properties, body in channel.consume(queue.name, inactivity_timeout=0.3):
@@ -93,23 +93,23 @@ def drain(url: str, queue: Queue) -> list[tuple[BasicProperties, Any]]:
             assert properties is not None
             channel.basic_ack(method.delivery_tag or 0)
             try:
-                found.append((properties, orjson.loads(body)))
+                messages.append((properties, orjson.loads(body)))
             except orjson.JSONDecodeError:
-                found.append((properties, body))
-    return found
+                messages.append((properties, body))
+    return messages
 
 
 def peek(url: str, queue: Queue) -> list[tuple[BasicProperties, Any]]:
     """Return the messages that no consumer holds, and leave them in the queue."""
-    found: list[tuple[BasicProperties, Any]] = []
+    messages: list[tuple[BasicProperties, Any]] = []
     with connect(url) as connection:
         channel = connection.channel()  # When it closes, its messages return.
         while (got := channel.basic_get(queue.name))[0] is not None:
             _, properties, body = got
             assert properties is not None
             assert body is not None
-            found.append((properties, orjson.loads(body)))
-    return found
+            messages.append((properties, orjson.loads(body)))
+    return messages
 
 
 def ids(drained: list[tuple[BasicProperties, Any]]) -> list[str]:

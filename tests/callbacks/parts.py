@@ -9,7 +9,7 @@ from typing import Any
 from lark_provider.callbacks.http.answers import Answer
 from lark_provider.callbacks.http.endpoint import RECEIVED, Endpoint
 from lark_provider.callbacks.http.gateway import Gateway
-from lark_provider.callbacks.http.keys import KeyRing, Keys, by_app
+from lark_provider.callbacks.http.keys import KeyRing, KeysByApp, by_app
 from lark_provider.protocol.callbacks import CallbackKeys, Delivery
 from tests.callbacks.virtual import never, run_to_end
 from tests.protocol.callbacks import sender
@@ -62,7 +62,7 @@ class KnownKeys(KeyRing):
     """Keys that need no thread."""
 
     def __init__(self, *keys: CallbackKeys) -> None:
-        self.known: Keys = by_app(*keys)
+        self.known: KeysByApp = by_app(*keys)
         super().__init__(lambda: self.known)
 
     async def get(self, app_id: str) -> CallbackKeys | None:

@@ -49,7 +49,7 @@ class Watched(Inbox):
 
     def store(self, deliveries: Iterable[Delivery]) -> int:
         batch = list(deliveries)
-        self._before([one for one in batch if isinstance(one, CardClick)])
+        self._before([delivery for delivery in batch if isinstance(delivery, CardClick)])
         return super().store(batch)
 
 

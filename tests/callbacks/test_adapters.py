@@ -115,8 +115,8 @@ def in_async_fastapi(handler: Handler) -> Post:
 
 @pytest.fixture(params=[in_django, in_async_django, in_flask, in_fastapi, in_async_fastapi])
 def framework(request: pytest.FixtureRequest) -> Framework:
-    found: Framework = request.param
-    return found
+    adapter: Framework = request.param
+    return adapter
 
 
 def test_a_click_reaches_the_handler_and_its_answer_the_person(framework: Framework) -> None:
@@ -130,7 +130,7 @@ def test_a_click_reaches_the_handler_and_its_answer_the_person(framework: Framew
     for content, answer in ((sender.card(), HELD), (sender.event(), b"{}"), (sender.event_1(), b"{}")):
         body = seal_body(content)
         assert post(body, sender.headers(body)) == (200, answer)
-    assert [type(one) for one in seen] == [CardClick, Event, Event]
+    assert [type(delivery) for delivery in seen] == [CardClick, Event, Event]
 
 
 def test_a_challenge_is_answered_without_the_handler(framework: Framework) -> None:
@@ -156,7 +156,7 @@ def test_a_body_that_is_too_large_is_refused_and_logged(
     post = framework(lambda _: pytest.fail("called"))
     assert post(b"x" * 10_000, {})[0] == 400
     assert post(b"x" * 10_001, {})[0] == 413
-    assert [vars(one)["status"] for one in caplog.records if "status" in vars(one)] == [400, 413]
+    assert [vars(record)["status"] for record in caplog.records if "status" in vars(record)] == [400, 413]
 
 
 def test_header_names_may_have_any_case(framework: Framework) -> None:
@@ -191,7 +191,9 @@ def test_a_handler_that_returns_something_else(
 ) -> None:
     body = seal_body(sender.card())
     assert framework(lambda _: returned)(body, sender.headers(body)) == (200, RECEIVED)
-    [record] = [one for one in caplog.records if one.getMessage().startswith("Handler returned an unusable")]
+    [record] = [
+        logged for logged in caplog.records if logged.getMessage().startswith("Handler returned an unusable")
+    ]
     assert vars(record)["type"] == type(returned).__name__
 
 

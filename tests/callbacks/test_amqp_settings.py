@@ -18,9 +18,9 @@ QUOTED = "s3cr%3At%2Fp%40ss%231"
 
 
 def login(url: str | None, environ: dict[str, str]) -> pika.PlainCredentials:
-    found = broker(url, environ).parameters.credentials
-    assert isinstance(found, pika.PlainCredentials)
-    return found
+    credentials = broker(url, environ).parameters.credentials
+    assert isinstance(credentials, pika.PlainCredentials)
+    return credentials
 
 
 def test_nothing_configured_is_said() -> None:
@@ -42,13 +42,13 @@ def test_the_parts() -> None:
         "RABBITMQ_VHOST": "/lark",
     }
     assert has_broker(environ=environ)
-    found = broker(None, environ)
-    where = found.parameters
+    parsed = broker(None, environ)
+    where = parsed.parameters
     assert (where.host, where.port, where.virtual_host) == ("mq.example.com", 5673, "/lark")
     assert (login(None, environ).username, login(None, environ).password) == ("lark", SECRET)
     assert where.ssl_options is None
-    assert str(found) == "RabbitMQ at mq.example.com:5673, virtual host '/lark'"
-    assert SECRET not in repr(found)
+    assert str(parsed) == "RabbitMQ at mq.example.com:5673, virtual host '/lark'"
+    assert SECRET not in repr(parsed)
 
 
 def test_the_defaults() -> None:

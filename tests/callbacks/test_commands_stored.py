@@ -40,9 +40,9 @@ def make_event(
         "event_id": event_id, "event_type": kind, "app_id": app_id, "tenant_key": "own",
         "create_time": "1795694400123",
     }  # fmt: skip
-    made = read({"schema": "2.0", "header": header, "event": {"sender": sender, "message": message}})
-    assert isinstance(made, Event)
-    return made
+    delivery = read({"schema": "2.0", "header": header, "event": {"sender": sender, "message": message}})
+    assert isinstance(delivery, Event)
+    return delivery
 
 
 @pytest.fixture
@@ -114,8 +114,8 @@ def test_without_commands_nothing_changes(
 ) -> None:
     file = tmp_path / "lark.yaml"
     broken = CommandFilter(file)
-    for one in (CommandFilter(None), broken):
-        assert not one.is_message(make_event("/run etl"))
+    for command_filter in (CommandFilter(None), broken):
+        assert not command_filter.is_message(make_event("/run etl"))
     assert not broken.is_command(make_event("/run etl"))
     assert caplog.text.count("Chat commands are off") == 1
     file.write_text(RULES)

@@ -236,7 +236,7 @@ def test_an_outage_is_logged_once_a_minute_and_so_is_its_end(
 
     def list_suppressed() -> list[int]:
         text = "Database unavailable; holding events"
-        return [vars(one)["suppressed"] for one in caplog.records if one.message == text]
+        return [vars(record)["suppressed"] for record in caplog.records if record.message == text]
 
     with caplog.at_level("INFO", "lark_provider"), consuming(rabbitmq, seen, database_url=url):
         wait_until(lambda: "Connected to RabbitMQ" in caplog.text)

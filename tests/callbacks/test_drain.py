@@ -90,9 +90,9 @@ def test_the_second_signal_ends_a_pump_at_once_and_loses_nothing(
 def click(url: str, client: httpx.Client) -> str | None:
     """Click once; return the event id if the answer says that it is stored, None if nothing answers."""
     name = f"{random.getrandbits(64):016x}"
-    made = sender.card(now=time.time())
-    made["header"]["event_id"] = name
-    body = sender.seal_body(made)
+    content = sender.card(now=time.time())
+    content["header"]["event_id"] = name
+    body = sender.seal_body(content)
     try:
         answer = client.post(url, content=body, headers=sender.headers(body, timestamp=str(int(time.time()))))
     except httpx.TransportError:

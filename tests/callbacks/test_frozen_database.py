@@ -111,7 +111,7 @@ def test_a_hub_whose_server_freezes_says_so_once_a_minute_with_a_count(
     wait_until(lambda: ask(own_database, OURS))
 
     def find_records(message: str) -> list[logging.LogRecord]:
-        return [one for one in caplog.records if one.getMessage() == message]
+        return [record for record in caplog.records if record.getMessage() == message]
 
     server.pause()
     wait_until(lambda: find_records("Database unavailable; waits continue"))

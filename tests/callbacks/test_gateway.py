@@ -166,10 +166,10 @@ def test_two_apps_may_use_the_same_ids() -> None:
     queue = FakeSink()
     keys = [KEYS, CallbackKeys("cli_other", KEY, TOKEN)]
     over = Gateway(KnownKeys(*keys), [queue], endpoint=Endpoint(clock=lambda: NOW))
-    for one in keys:
-        body = seal_body(sender.card(app_id=one.app_id))
+    for app_keys in keys:
+        body = seal_body(sender.card(app_id=app_keys.app_id))
 
-        async def work(app_id: str = one.app_id, body: bytes = body) -> Answer:
+        async def work(app_id: str = app_keys.app_id, body: bytes = body) -> Answer:
             return await over.answer(app_id, sender.headers(body), body)
 
         assert run_to_end(work) == (OK, 0)
@@ -196,8 +196,8 @@ def test_nothing_that_is_refused_is_stored_or_explained(caplog: pytest.LogCaptur
         ("\n../%s" * 100, sender.headers(body), body, 404),
     ]:
 
-        async def work(one: tuple[Any, ...] = (app_id, headers, content)) -> Answer:
-            return await over.answer(*one)
+        async def work(args: tuple[Any, ...] = (app_id, headers, content)) -> Answer:
+            return await over.answer(*args)
 
         answer, _ = run_to_end(work)
         assert answer.status == status

@@ -143,8 +143,8 @@ def test_hanging_handlers_do_not_pile_up(caplog: pytest.LogCaptureFixture) -> No
         assert asyncio.run(many()) == [OK] * 40
         assert sum(began.acquire(blocking=False) for _ in range(40)) == 32
         said = "32 calls of the handler are still running"
-        busy = [one for one in caplog.records if said in caplog.handler.format(one)]
-        assert sum(1 + one.suppressed for one in busy) == 8  # type: ignore[attr-defined]  # a field of `extra`
+        busy = [record for record in caplog.records if said in caplog.handler.format(record)]
+        assert sum(1 + record.suppressed for record in busy) == 8  # type: ignore[attr-defined]  # a field of `extra`
     finally:
         free.set()
 

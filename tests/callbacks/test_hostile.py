@@ -59,8 +59,8 @@ class Site:
             with suppress(ConnectionError):  # it may have heard enough before the end
                 line.sendall(request)
             with suppress(ConnectionError):
-                if found := STATUS.match(line.recv(65536)):
-                    return int(found[1])
+                if match := STATUS.match(line.recv(65536)):
+                    return int(match[1])
         return 0
 
     def post(self, content: Any) -> httpx.Response:
@@ -92,16 +92,16 @@ def site(
 
 def card(**changes: Any) -> dict[str, Any]:
     """A click of now; `header__token=5` changes a part of it, and `...` takes one out."""
-    made = sender.card({"value": {"x": INSIDE}, "tag": "button"}, now=time.time())
+    content = sender.card({"value": {"x": INSIDE}, "tag": "button"}, now=time.time())
     for path, value in changes.items():
         *parents, last = path.split("__")
-        part = made
+        part = content
         for parent in parents:
             part = part[parent]
         part[last] = value
         if value is ...:
             del part[last]
-    return made
+    return content
 
 
 def fresh(body: bytes, **signing: Any) -> dict[str, str]:
@@ -264,11 +264,11 @@ def test_what_is_odd_but_genuine_is_stored_once_and_can_be_told(site: Site) -> N
         pass
     assert mq.drain(site.broker, DEAD) == []
     with engine(site.database).connect() as connection:
-        told = connection.execute(
+        rows = connection.execute(
             sa.text("SELECT event_id, payload::jsonb AS parsed FROM card_callbacks")
         ).all()
-    assert len(told) == len(ODD) + 1
-    [entered] = [row.parsed["event"]["action"] for row in told if row.event_id == "odd-0"]
+    assert len(rows) == len(ODD) + 1
+    [entered] = [row.parsed["event"]["action"] for row in rows if row.event_id == "odd-0"]
     assert entered["form_value"] == {"a\ufffd": "\ufffd", "b": "\\u0000", "": None}
 
 
@@ -287,8 +287,8 @@ def test_chunks_and_headers_in_any_case_are_taken(site: Site) -> None:
 def url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(http_limits, "IDLE_SECONDS", 0.2)
     app: Starlette = application(standing(deadline=1.5))
-    with serve(app, http=http_limits.strict(request.param), ws="none") as found:
-        yield found
+    with serve(app, http=http_limits.strict(request.param), ws="none") as base_url:
+        yield base_url
 
 
 @pytest.mark.parametrize("begun", [b"", b"POST / HT", b"POST / HTTP/1.1\r\nHost: x\r\n"])
@@ -300,9 +300,9 @@ def test_who_asks_nothing_is_hung_up_on(url: str, begun: bytes) -> None:
 
 
 def test_who_has_asked_once_and_asks_no_more_is_hung_up_on(url: str) -> None:
-    where, asked = urlsplit(url), b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+    where, head = urlsplit(url), b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
     with socket.create_connection((where.hostname, where.port), timeout=mq.LIMIT) as line:
-        line.sendall(asked + b"\r\n" + asked)
+        line.sendall(head + b"\r\n" + head)
         answered = b"".join(iter(lambda: line.recv(4096), b""))
         assert answered.startswith(b"HTTP/1.1 200 ")
         assert answered.count(b"HTTP/1.1") == 1

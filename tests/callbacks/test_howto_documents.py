@@ -90,7 +90,7 @@ def test_stored_clicks_are_read_until_they_are_handled(databases: Databases) -> 
         assert [row[0] for row in connection.execute(open_clicks)] == ["e2"]
 
 
-def in_django(made: dict[str, Any]) -> bytes:
+def in_django(namespace: dict[str, Any]) -> bytes:
     import django
     from django.conf import settings
     from django.test import Client, override_settings
@@ -99,7 +99,7 @@ def in_django(made: dict[str, Any]) -> bytes:
         settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="k")
         django.setup()
     module = ModuleType("urls")
-    module.urlpatterns = made["urlpatterns"]  # type: ignore[attr-defined]
+    module.urlpatterns = namespace["urlpatterns"]  # type: ignore[attr-defined]
     body, headers = click()
     with override_settings(ROOT_URLCONF=module):
         client = Client(enforce_csrf_checks=True)
@@ -107,15 +107,15 @@ def in_django(made: dict[str, Any]) -> bytes:
     return answer
 
 
-def in_flask(made: dict[str, Any]) -> bytes:
+def in_flask(namespace: dict[str, Any]) -> bytes:
     body, headers = click()
-    answer: bytes = made["app"].test_client().post(PATH, data=body, headers=headers).data
+    answer: bytes = namespace["app"].test_client().post(PATH, data=body, headers=headers).data
     return answer
 
 
-def in_fastapi(made: dict[str, Any]) -> bytes:
+def in_fastapi(namespace: dict[str, Any]) -> bytes:
     body, headers = click()
-    return TestClient(made["app"]).post(PATH, content=body, headers=headers).content
+    return TestClient(namespace["app"]).post(PATH, content=body, headers=headers).content
 
 
 @pytest.mark.usefixtures("keys")
@@ -125,19 +125,19 @@ def in_fastapi(made: dict[str, Any]) -> bytes:
 def test_a_click_reaches_each_framework(
     page: str, ask: Callable[[dict[str, Any]], bytes], onclick: ModuleType
 ) -> None:
-    made = run(page, python(f"how-to/{page}.md")[0])
-    assert json.loads(ask(made))["toast"]["content"] == "Thank you for 'publish'."
+    namespace = run(page, python(f"how-to/{page}.md")[0])
+    assert json.loads(ask(namespace))["toast"]["content"] == "Thank you for 'publish'."
     assert list(onclick.seen.values()) == [sender.card()["event"]["operator"]["open_id"]]
 
 
 def test_messages_of_web_applications(lark: Emulator) -> None:
     for page in ("django", "flask"):
         run(page, python(f"how-to/{page}.md")[1])
-    made = run("fastapi", python("how-to/fastapi.md")[1])
+    namespace = run("fastapi", python("how-to/fastapi.md")[1])
 
     async def tell() -> None:
-        await made["shipped"]("alice@example.com")
-        await made["lark"].aclose()
+        await namespace["shipped"]("alice@example.com")
+        await namespace["lark"].aclose()
 
     asyncio.run(tell())
     assert lark.state(summary=True)["by_endpoint"]["POST /open-apis/im/v1/messages"] == 3
@@ -150,9 +150,9 @@ def test_a_click_is_answered_by_the_handler() -> None:
     def make_click(name: str) -> CardClick:
         from lark_provider.protocol.callbacks import read
 
-        found = read(sender.card({"value": {}, "tag": "button", "name": name}))
-        assert isinstance(found, CardClick)
-        return found
+        delivery = read(sender.card({"value": {}, "tag": "button", "name": name}))
+        assert isinstance(delivery, CardClick)
+        return delivery
 
     assert json.loads(handler(make_click("help")))["toast"]["content"] == "Ask the data team."
     assert b"Dropped." in handler(make_click("drop"))
@@ -167,8 +167,8 @@ def test_the_gateway_of_the_page_answers(
     run("gateway.md", card)
     message_id = capsys.readouterr().out.strip()
     monkeypatch.setenv("LARK_EVENT_ENCRYPT_KEY", "key-from-the-console")
-    made = run("gateway.md", app)
-    with serve(made["app"]) as url:
+    namespace = run("gateway.md", app)
+    with serve(namespace["app"]) as url:
         lark.set_callback(f"{url}/lark/callbacks/{lark.app_id}", encrypt_key="key-from-the-console")
         answer = lark.click(message_id, "alice", component="publish")
     assert "Received" in str(answer)

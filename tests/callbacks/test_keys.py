@@ -15,7 +15,7 @@ from lark_provider.callbacks.http import key_ring
 from lark_provider.callbacks.http.answers import Answer
 from lark_provider.callbacks.http.endpoint import UNKNOWN, Endpoint
 from lark_provider.callbacks.http.gateway import Gateway
-from lark_provider.callbacks.http.keys import KeyRing, Keys, KeysUnknownError, by_app, from_environment
+from lark_provider.callbacks.http.keys import KeyRing, KeysByApp, KeysUnknownError, by_app, from_environment
 from lark_provider.protocol.callbacks import CallbackKeys
 from tests.callbacks.parts import KEYS, OK, FakeSink, request
 from tests.failures.waiting import wait_until
@@ -145,7 +145,7 @@ def test_old_keys_serve_while_new_ones_cannot_be_loaded(caplog: pytest.LogCaptur
         assert await get(ring, APP) is None
 
     asyncio.run(work())
-    (record,) = [one for one in caplog.records if one.message == "Failed to load callback keys"]
+    (record,) = [logged for logged in caplog.records if logged.message == "Failed to load callback keys"]
     assert (record.error, record.suppressed) == ("no database", 0)  # type: ignore[attr-defined]
 
 
@@ -161,8 +161,8 @@ def test_failed_loads_are_logged_once_a_minute_with_a_count(
             assert await get(ring, APP) == KEYS
 
     asyncio.run(work())
-    records = [one for one in caplog.records if one.message == "Failed to load callback keys"]
-    assert [one.suppressed for one in records] == [0, 2]  # type: ignore[attr-defined]
+    records = [record for record in caplog.records if record.message == "Failed to load callback keys"]
+    assert [record.suppressed for record in records] == [0, 2]  # type: ignore[attr-defined]
 
 
 def test_while_no_keys_are_known_requests_are_rejected(caplog: pytest.LogCaptureFixture) -> None:
@@ -181,7 +181,7 @@ def test_while_no_keys_are_known_requests_are_rejected(caplog: pytest.LogCapture
         assert await over.answer("cli_other", {}, b"") == UNKNOWN
 
     asyncio.run(work())
-    (failed,) = [one for one in caplog.records if one.message == "Failed to load callback keys"]
+    (failed,) = [record for record in caplog.records if record.message == "Failed to load callback keys"]
     assert failed.error == "no database"  # type: ignore[attr-defined]
 
 
@@ -253,7 +253,7 @@ def test_who_doubts_waits_for_a_load_that_begins_after_the_question(monkeypatch:
     monkeypatch.setattr(key_ring, "_APART_SECONDS", 0.0)
     free, running = threading.Event(), threading.Event()
 
-    def late() -> Keys:
+    def late() -> KeysByApp:
         running.set()
         free.wait()
         return by_app(KEYS)
@@ -288,8 +288,8 @@ def test_any_number_of_refused_requests_makes_one_load() -> None:
     async def work() -> None:
         ring = loading.ring()
         assert await ring.get(APP) == KEYS
-        found = await asyncio.gather(*(ring.newer(f"cli_{n}", None, 5.0) for n in range(500)))
-        assert found == [None] * 500
+        newer_keys = await asyncio.gather(*(ring.newer(f"cli_{n}", None, 5.0) for n in range(500)))
+        assert newer_keys == [None] * 500
         assert loading.calls == 2
 
     asyncio.run(work())
@@ -302,8 +302,8 @@ def test_the_number_of_those_who_wait_is_bounded(monkeypatch: pytest.MonkeyPatch
     async def work() -> None:
         ring = loading.ring()
         assert await ring.get(APP) == KEYS
-        found = await asyncio.gather(*(ring.newer(APP, KEYS, 5.0) for _ in range(5)))
-        assert found == [NEW, NEW, NEW, KEYS, KEYS]
+        newer_keys = await asyncio.gather(*(ring.newer(APP, KEYS, 5.0) for _ in range(5)))
+        assert newer_keys == [NEW, NEW, NEW, KEYS, KEYS]
         assert await ring.newer(APP, KEYS, 5.0) == NEW, "and again later"
 
     asyncio.run(work())
@@ -351,12 +351,12 @@ def test_a_thread_waits_for_one_load_and_not_for_the_next_second() -> None:
 
 
 def test_the_environment_may_name_several_keys() -> None:
-    found = from_environment(
+    keys = from_environment(
         {
             "LARK_APP_ID": APP,
             "LARK_EVENT_ENCRYPT_KEY": f" {KEY} , old ,",
             "LARK_EVENT_VERIFICATION_TOKEN": "t-3,t-2,t-1",
         }
     )[APP]
-    assert found.encrypt_keys(NOW) == (KEY, "old")
-    assert found.verification_tokens(NOW * 100) == ("t-3", "t-2", "t-1")
+    assert keys.encrypt_keys(NOW) == (KEY, "old")
+    assert keys.verification_tokens(NOW * 100) == ("t-3", "t-2", "t-1")

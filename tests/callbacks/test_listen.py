@@ -38,9 +38,9 @@ CARD = {
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    found = f"sqlite:///{tmp_path}/lark.db"
-    migrate.upgrade(urls.parse(found, "test"))
-    return found
+    database_url = f"sqlite:///{tmp_path}/lark.db"
+    migrate.upgrade(urls.parse(database_url, "test"))
+    return database_url
 
 
 @pytest.fixture
@@ -68,10 +68,10 @@ def listening(lark: Emulator, url: str, tmp_path: Path) -> Iterator[tuple[subpro
 def answer(url: str) -> tuple[int, Mapping[str, Any]]:
     """What `/readyz` says; nothing while the process starts."""
     try:
-        found = httpx.get(f"{url}/readyz")
+        response = httpx.get(f"{url}/readyz")
     except httpx.TransportError:
         return 0, {}
-    return found.status_code, found.json()
+    return response.status_code, response.json()
 
 
 def count_stored(url: str) -> int:

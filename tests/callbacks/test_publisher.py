@@ -61,10 +61,10 @@ def test_what_is_confirmed_stands_in_the_queue(rabbitmq: str) -> None:
             assert await asyncio.gather(*(outcome(publisher, f"e{n}") for n in range(2000))) == [True] * 2000
 
     mq.run(work())
-    found = mq.drain(rabbitmq, CARDS)
-    assert sorted(mq.ids(found)) == sorted(f"e{n}" for n in range(2000))
-    properties = found[0][0]
-    assert properties.message_id == found[0][1]["header"]["event_id"]
+    drained = mq.drain(rabbitmq, CARDS)
+    assert sorted(mq.ids(drained)) == sorted(f"e{n}" for n in range(2000))
+    properties = drained[0][0]
+    assert properties.message_id == drained[0][1]["header"]["event_id"]
     assert (properties.delivery_mode, properties.content_type) == (2, "application/json")
 
 
@@ -222,9 +222,9 @@ def test_a_broker_short_of_disk_is_known_to_be_no_place_now(start_rabbitmq: Star
 def test_the_dead_carry_the_reason_and_what_they_had(rabbitmq: str) -> None:
     async def work() -> None:
         async with open_channel(mq.at(rabbitmq)) as channel:
-            made = confirms.Confirms(channel, "here")
+            confirmer = confirms.Confirms(channel, "here")
             message = Delivered(1, persistent("e1", {"from": "there"}), b"[1]", queue=CARDS.name)
-            await made.dead_letter(message, "w" * 2000)
+            await confirmer.dead_letter(message, "w" * 2000)
 
     mq.run(work())
     [(properties, content)] = mq.drain(rabbitmq, DEAD)
@@ -238,19 +238,23 @@ def test_a_message_counts_and_is_logged_as_dead_lettered_once_it_is(
     rabbitmq: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     def list_dead_lettered() -> list[str]:
-        return [one.__dict__["event_id"] for one in caplog.records if one.message == "Message dead-lettered"]
+        return [
+            record.__dict__["event_id"]
+            for record in caplog.records
+            if record.message == "Message dead-lettered"
+        ]
 
     async def work() -> None:
         async with open_channel(mq.at(rabbitmq)) as channel:
-            made = confirms.Confirms(channel, "here")
+            confirmer = confirms.Confirms(channel, "here")
             with connect(rabbitmq) as connection:
                 connection.channel().queue_delete(DEAD.name)
             with pytest.raises(confirms.UnroutableError):
-                await made.dead_letter(Delivered(1, persistent("e1"), b"[1]", queue=CARDS.name), "why")
+                await confirmer.dead_letter(Delivered(1, persistent("e1"), b"[1]", queue=CARDS.name), "why")
         assert list_dead_lettered() == []
         async with open_channel(mq.at(rabbitmq)) as channel:
-            made = confirms.Confirms(channel, "here")
-            await made.dead_letter(Delivered(1, persistent("e2"), b"[1]", queue=CARDS.name), "why")
+            confirmer = confirms.Confirms(channel, "here")
+            await confirmer.dead_letter(Delivered(1, persistent("e2"), b"[1]", queue=CARDS.name), "why")
         assert list_dead_lettered() == ["e2"]
 
     mq.run(work())

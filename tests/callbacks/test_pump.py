@@ -117,17 +117,17 @@ def test_a_pump_that_waits_ends_when_told_to(rabbitmq: str, inbox: Inbox) -> Non
 def test_a_frozen_name_server_does_not_hold_a_pump_that_is_to_end(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, answers = threading.Event(), threading.Event()
+    lookup_began, answers = threading.Event(), threading.Event()
 
     def block(*_: object) -> list[Any]:
-        asked.set()
+        lookup_began.set()
         answers.wait()
         return []
 
     monkeypatch.setattr("socket.getaddrinfo", block)
     try:
         with pumping("amqp://broker.example", inbox):
-            assert asked.wait(mq.LIMIT)
+            assert lookup_began.wait(mq.LIMIT)
     finally:
         answers.set()
 

@@ -34,11 +34,11 @@ TABLES = "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public"
 @pytest.fixture
 def role(databases: Databases, database: URL) -> URL:
     """The database, as a role that may do all but insert clicks."""
-    made = databases.make_role()
+    login = databases.make_role()
     with engines.engine(database).begin() as connection:
-        connection.execute(sa.text(f'GRANT {TABLES} TO "{made.name}"'))
-        connection.execute(sa.text(f'REVOKE INSERT ON card_callbacks FROM "{made.name}"'))
-    return database.set(username=made.name, password=made.password)
+        connection.execute(sa.text(f'GRANT {TABLES} TO "{login.name}"'))
+        connection.execute(sa.text(f'REVOKE INSERT ON card_callbacks FROM "{login.name}"'))
+    return database.set(username=login.name, password=login.password)
 
 
 def allow(database: URL, role: URL, *, do: str = "GRANT") -> None:
@@ -78,11 +78,11 @@ class Running:
 @contextlib.contextmanager
 def running(url: str, inbox: Inbox) -> Iterator[Running]:
     """A pump that is expected to fail."""
-    made = Running(url, inbox)
+    pump = Running(url, inbox)
     try:
-        yield made
+        yield pump
     finally:
-        made.close()
+        pump.close()
 
 
 def all_arrive(rabbitmq: str, database: URL) -> None:

@@ -79,8 +79,10 @@ def test_what_the_database_itself_refuses_is_found_by_bisection(
         no_bad = "ALTER TABLE card_callbacks ADD CONSTRAINT no_bad CHECK (message_id <> 'om_bad')"
         connection.execute(sa.text(no_bad))
     bad = {100, 101, 377}
-    made = [mq.card(name, message_id="om_bad" if n in bad else "om_1") for n, name in enumerate(NAMES[:400])]
-    mq.send(rabbitmq, "card.cli_1", *made)
+    clicks = [
+        mq.card(name, message_id="om_bad" if n in bad else "om_1") for n, name in enumerate(NAMES[:400])
+    ]
+    mq.send(rabbitmq, "card.cli_1", *clicks)
     pump, done = Pump(mq.at(rabbitmq), inbox), 0
     while done < 400:  # on a busy machine they do not all arrive without a pause
         done += (more := pump.once(seconds=mq.LIMIT))
@@ -96,8 +98,8 @@ def test_odd_values_are_no_poison(rabbitmq: str, inbox: Inbox, database: URL) ->
     deep: Any = "bottom"
     for _ in range(200):
         deep = [deep]
-    made = [mq.card(NAMES[n], value=value) for n, value in enumerate([*values, deep])]
-    mq.send(rabbitmq, "card.cli_1", *made)
+    clicks = [mq.card(NAMES[n], value=value) for n, value in enumerate([*values, deep])]
+    mq.send(rabbitmq, "card.cli_1", *clicks)
     assert Pump(mq.at(rabbitmq), inbox).once() == 5
     assert read_stored(database) == NAMES[:5]
     assert mq.drain(rabbitmq, DEAD) == []
@@ -122,7 +124,7 @@ def test_suppressed_failures_are_counted_before_the_line_that_says_it_is_over(
     monkeypatch.setattr(link, "open_channel", connect_or_fail)
     with caplog.at_level("INFO", "lark_provider"):
         asyncio.run(link.keep_connected(mq.at(rabbitmq), use, role="pump"))
-    said = [(one.levelname, getattr(one, "suppressed", None)) for one in caplog.records]
+    said = [(record.levelname, getattr(record, "suppressed", None)) for record in caplog.records]
     assert said == [("WARNING", 0), ("WARNING", 1), ("INFO", None)], "two are logged, and one is not"
 
 

@@ -73,8 +73,8 @@ def send(client: LarkServiceClient, card: Any) -> str:
     return str(client.messaging.send_card(CHAT, card).data["message_id"])
 
 
-def perform_click(lark: Emulator, place: FakeSink, message_id: str, button: str, **given: Any) -> CardClick:
-    result = lark.click(message_id, "alice", button, **given)
+def perform_click(lark: Emulator, place: FakeSink, message_id: str, button: str, **options: Any) -> CardClick:
+    result = lark.click(message_id, "alice", button, **options)
     assert (result["status"], result["code"]) == (200, 0), result["error"]
     click = place.stored[-1]
     assert isinstance(click, CardClick)

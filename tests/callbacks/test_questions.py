@@ -52,12 +52,12 @@ def answer(looks: QuestionLookup | None, *wait_ids: str, deadline: float = 30.0)
 
     async def work() -> list[bytes]:
         over = gateway(FakeSink(), questions=looks, deadline=deadline)
-        made = []
+        pending = []
         for number, wait_id in enumerate(wait_ids):
-            given = content(wait_id)
-            given["header"]["event_id"] = f"e{number}"
-            made.append(over.answer(*request(given)))
-        return [one.body for one in await asyncio.gather(*made)]
+            payload = content(wait_id)
+            payload["header"]["event_id"] = f"e{number}"
+            pending.append(over.answer(*request(payload)))
+        return [reply.body for reply in await asyncio.gather(*pending)]
 
     return mq.run(work())
 
@@ -152,21 +152,21 @@ def test_a_question_of_airflows_that_is_over_says_who_answered(
 
 
 def event(app_id: str, event_id: str = "e1", message_id: str | None = None) -> Event:
-    made = sender.event()
-    made["header"] |= {"app_id": app_id, "event_id": event_id}
+    payload = sender.event()
+    payload["header"] |= {"app_id": app_id, "event_id": event_id}
     if message_id is not None:
-        made["event"]["message"] = {"message_id": message_id}
-    found = read(made)
-    assert isinstance(found, Event)
-    return found
+        payload["event"]["message"] = {"message_id": message_id}
+    delivery = read(payload)
+    assert isinstance(delivery, Event)
+    return delivery
 
 
 def test_what_a_consumer_has_handled_of_one_app_is_new_of_another() -> None:
     handled = HandledEvents("mine")
     for message_id in (None, "om_1"):
-        one, other = (event(app_id, message_id=message_id) for app_id in ("cli_a", "cli_b"))
-        handled.note(identity(one))
-        assert handled.has(identity(one))
+        first, other = (event(app_id, message_id=message_id) for app_id in ("cli_a", "cli_b"))
+        handled.note(identity(first))
+        assert handled.has(identity(first))
         assert not handled.has(identity(other))
     assert len(identity(event("a" * 200, "e" * 255))) <= 255
 
@@ -175,11 +175,11 @@ def test_a_user_id_counts_in_its_own_tenant_alone() -> None:
     from lark_provider.protocol.waits import may_answer
 
     def click(operators_tenant: str | None) -> CardClick:
-        made = sender.card()
-        made["event"]["operator"]["tenant_key"] = operators_tenant
-        found = read(made)
-        assert isinstance(found, CardClick)
-        return found
+        payload = sender.card()
+        payload["event"]["operator"]["tenant_key"] = operators_tenant
+        delivery = read(payload)
+        assert isinstance(delivery, CardClick)
+        return delivery
 
     same, foreign, unknown = click("2df73991750a0001"), click("another tenant"), click(None)
     assert may_answer(same, ["867b0001"])

@@ -57,9 +57,9 @@ async def publishing(url: str, **limits: int) -> AsyncIterator[Publisher]:
 
 
 async def is_accepted(publisher: Publisher, key: str, name: str) -> bool:
-    made = mq.card(name) if key.startswith("card.") else event(name)
+    content = mq.card(name) if key.startswith("card.") else event(name)
     try:
-        await publisher.publish(key, name, orjson.dumps(made))
+        await publisher.publish(key, name, orjson.dumps(content))
     except QueueFullError as error:
         assert not error.retryable  # noqa: PT017 - the other outcome is none
         return False
@@ -148,13 +148,13 @@ def test_the_settings() -> None:
 
 
 def click(url: str, event_id: str) -> bytes:
-    made = sender.card(now=time.time())
-    made["header"]["event_id"] = event_id
-    return post(url, made).content
+    content = sender.card(now=time.time())
+    content["header"]["event_id"] = event_id
+    return post(url, content).content
 
 
-def post(url: str, made: dict[str, Any]) -> httpx.Response:
-    body = sender.seal_body(made)
+def post(url: str, content: dict[str, Any]) -> httpx.Response:
+    body = sender.seal_body(content)
     return httpx.post(url, content=body, headers=sender.headers(body, timestamp=str(int(time.time()))))
 
 
@@ -214,8 +214,8 @@ def test_queues_are_declared_as_they_always_were(rabbitmq: str, older_first: boo
     def older() -> None:
         with connect(rabbitmq) as connection:
             for name, arguments in VERSION_0_1:
-                made = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000, **arguments}
-                connection.channel().queue_declare(name, durable=True, arguments=made)
+                queue_args = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000, **arguments}
+                connection.channel().queue_declare(name, durable=True, arguments=queue_args)
 
     if older_first:
         older()
@@ -271,9 +271,9 @@ def test_a_full_queue_rejects_and_drops_nothing(
 
     confirmed, refused = mq.run(work())
     assert read_stored(database) == ["last"]
-    found = mq.ids(mq.drain(rabbitmq, CARDS))
-    assert found[: len(confirmed)] == confirmed
-    assert set(found) <= {*confirmed, *refused, "last"}
+    queued = mq.ids(mq.drain(rabbitmq, CARDS))
+    assert queued[: len(confirmed)] == confirmed
+    assert set(queued) <= {*confirmed, *refused, "last"}
     assert mq.drain(rabbitmq, DEAD) == []
 
 

@@ -58,8 +58,8 @@ def status(url: str) -> int:
 
 
 def sinks(url: str) -> dict[str, bool]:
-    found: dict[str, bool] = httpx.get(url + "/readyz").json()["sinks"]
-    return found
+    readiness: dict[str, bool] = httpx.get(url + "/readyz").json()["sinks"]
+    return readiness
 
 
 def click(url: str) -> bytes:
@@ -90,15 +90,15 @@ def over_time(place: FakeSink, at: Sequence[float]) -> list[bool]:
     """Whether a sink is ready at some moments, while it is probed."""
 
     async def work() -> list[bool]:
-        readiness, found = Readiness([place]), []
+        readiness, states = Readiness([place]), []
         running = asyncio.ensure_future(readiness.run())
         loop = asyncio.get_running_loop()
         for moment in at:
             await asyncio.sleep(moment - loop.time())
-            found.append(readiness.ready()["queue"])
+            states.append(readiness.ready()["queue"])
         running.cancel()
         await asyncio.wait({running})
-        return found
+        return states
 
     return run_to_end(work)[0]
 
@@ -135,12 +135,12 @@ def test_a_stored_click_is_a_proof_for_fifteen_seconds() -> None:
     over = Gateway(KnownKeys(KEYS), [place], endpoint=Endpoint(clock=lambda: NOW))
 
     async def work() -> list[bool]:
-        found = [over.ready()["queue"]]
+        states = [over.ready()["queue"]]
         await over.answer(*request())
         for seconds in (0, 14.9, 0.2):
             await asyncio.sleep(seconds)
-            found.append(over.ready()["queue"])
-        return found
+            states.append(over.ready()["queue"])
+        return states
 
     assert run_to_end(work)[0] == [False, True, True, False]
 
@@ -239,7 +239,7 @@ def test_probes_leave_neither_row_nor_message(rabbitmq: str, database: URL) -> N
         channel = connection.channel()
         channel.queue_declare("tap", durable=True, arguments={"x-queue-type": "quorum"})
         channel.queue_bind("tap", EXCHANGE, "#")
-    found, _ = configured_sinks(rabbitmq, text(database))
+    configured, _ = configured_sinks(rabbitmq, text(database))
 
     async def work() -> None:
         sinks, background = configured_sinks(rabbitmq, text(database))
@@ -253,7 +253,7 @@ def test_probes_leave_neither_row_nor_message(rabbitmq: str, database: URL) -> N
         await asyncio.wait(running)
 
     mq.run(work())
-    assert [sink.name for sink in found] == ["rabbitmq", "database"]
+    assert [sink.name for sink in configured] == ["rabbitmq", "database"]
     for queue in (CARDS, EVENTS, DEAD):
         assert mq.drain(rabbitmq, queue) == []
     with connect(rabbitmq) as connection:

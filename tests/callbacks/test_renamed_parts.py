@@ -38,15 +38,15 @@ def copy_renamed(folder: Path, package: str, *names: str) -> str:
     assert spec.origin is not None
     copy = folder / package
     shutil.copytree(Path(spec.origin).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    found = set()
+    renamed = set()
     for file in copy.rglob("*.py"):
         text = file.read_text()
         for name in names:
             text, count = re.subn(rf"(?<![A-Za-z0-9_]){name}\b", f"{name}_renamed", text)
             if count:
-                found.add(name)
+                renamed.add(name)
         file.write_text(text)
-    assert found == set(names)
+    assert renamed == set(names)
     return os.pathsep.join([str(folder), ROOT])
 
 

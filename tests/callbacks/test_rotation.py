@@ -19,7 +19,7 @@ from lark_provider.callbacks.http import keys
 from lark_provider.callbacks.http.app import application
 from lark_provider.callbacks.http.endpoint import RECEIVED
 from lark_provider.callbacks.http.gateway import Gateway
-from lark_provider.callbacks.http.keys import KeyRing, Keys
+from lark_provider.callbacks.http.keys import KeyRing, KeysByApp
 from lark_provider.errors import ConfigurationError, DecryptionError
 from lark_provider.storage import engine, migrate, tables, urls
 from lark_provider.storage.applications import ApplicationManager
@@ -43,9 +43,9 @@ def apps(database_url: str, monkeypatch: pytest.MonkeyPatch) -> ApplicationManag
     monkeypatch.setenv(KEY_VARIABLE, generate_key())
     monkeypatch.setenv("LARK_REGISTRY_PATH", database_url)
     migrate.upgrade(urls.registry())
-    made = ApplicationManager()
-    made.create_application(APP, "s", encrypt_key=KEY, verification_token=TOKEN)
-    return made
+    manager = ApplicationManager()
+    manager.create_application(APP, "s", encrypt_key=KEY, verification_token=TOKEN)
+    return manager
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_untrusted_clients_are_rejected_within_the_deadline_and_cost_one_load_a_
 ) -> None:
     loads = list[float]()
 
-    def load() -> Keys:
+    def load() -> KeysByApp:
         loads.append(time.monotonic())
         return keys.from_registry()
 
@@ -146,9 +146,9 @@ def test_untrusted_clients_are_rejected_within_the_deadline_and_cost_one_load_a_
 def test_an_app_that_was_disabled_while_nothing_came_is_refused_at_its_first_click(
     apps: ApplicationManager,
 ) -> None:
-    loads: list[Keys] = []
+    loads: list[KeysByApp] = []
 
-    def load() -> Keys:
+    def load() -> KeysByApp:
         loads.append(keys.load_configured())  # which are none then, and that is no failure
         return loads[-1]
 

@@ -48,9 +48,9 @@ def lite(tmp_path: Path) -> dict[str, str]:
 
 def read_log(command: Command) -> list[tuple[str, str, str]]:
     """Level, name and message of each line; each has a time."""
-    found = [LINE.fullmatch(line) for line in command.log.read_text().splitlines()]
-    assert all(found), command.log.read_text()
-    return [(match[1], match[2], match[3]) for match in found if match]
+    matches = [LINE.fullmatch(line) for line in command.log.read_text().splitlines()]
+    assert all(matches), command.log.read_text()
+    return [(match[1], match[2], match[3]) for match in matches if match]
 
 
 def click(url: str) -> httpx.Response:
@@ -245,7 +245,7 @@ def test_a_flood_of_forged_requests_writes_a_handful_of_lines(caplog: pytest.Log
     refused = [line for line in lines(caplog) if "Request refused" in line]
     assert len(refused) <= 30
     assert all("\n" not in line for line in refused)
-    suppressed = [int(found) for line in refused for found in re.findall(r" suppressed=(\d+) ", line)]
+    suppressed = [int(count) for line in refused for count in re.findall(r" suppressed=(\d+) ", line)]
     assert len(refused) + sum(suppressed) == 10_000
     assert any("status=404" in line and "The app is unknown or disabled" in line for line in refused)
 
@@ -262,9 +262,9 @@ def test_each_minute_has_a_line_with_the_count(caplog: pytest.LogCaptureFixture)
         await asyncio.wait({running})
 
     run_to_end(work)
-    found = [vars(record)["suppressed"] for record in caplog.records]
-    assert len(found) + sum(found) == 150
-    assert 3 <= len(found) <= 5
+    suppressed = [vars(record)["suppressed"] for record in caplog.records]
+    assert len(suppressed) + sum(suppressed) == 150
+    assert 3 <= len(suppressed) <= 5
     assert {vars(record)["app_id"] for record in caplog.records} == {"cli_a"}
 
 

@@ -45,9 +45,9 @@ def read_stored(url: URL) -> list[str]:
 def event(**content: Any) -> Event:
     raw = sender.event_1(**content)
     del raw["token"]
-    made = read(raw)
-    assert isinstance(made, Event)
-    return made
+    delivery = read(raw)
+    assert isinstance(delivery, Event)
+    return delivery
 
 
 async def keep(sinks: list[Sink], delivery: Delivery) -> str:
@@ -87,17 +87,17 @@ class Counting(Inbox):
 
 
 def test_clicks_and_events_go_to_their_queues_as_lark_sent_them(rabbitmq: str) -> None:
-    click, told = mq.click("c1", value={"text": "你好 \0"}), event()
+    click, sent_event = mq.click("c1", value={"text": "你好 \0"}), event()
 
     async def work() -> None:
         async with connect_sink(rabbitmq) as sink:
             assert sink.is_up
             assert await keep([sink], click) == "rabbitmq"
-            assert await keep([sink], told) == "rabbitmq"
+            assert await keep([sink], sent_event) == "rabbitmq"
 
     mq.run(work())
     assert [read(content) for _, content in mq.drain(rabbitmq, CARDS)] == [click]
-    assert [read(content) for _, content in mq.drain(rabbitmq, EVENTS)] == [told]
+    assert [read(content) for _, content in mq.drain(rabbitmq, EVENTS)] == [sent_event]
 
 
 def test_a_broker_that_is_unavailable_costs_no_time(database: URL) -> None:

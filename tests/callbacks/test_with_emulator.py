@@ -80,7 +80,9 @@ def test_a_click_that_is_delivered_three_times_is_kept_once_if_it_has_an_id(
     lark: Emulator, callback: dict[str, Any], place: FakeSink, kind: str
 ) -> None:
     result = lark.click(ask(lark), "alice", "yes", copies=3)
-    assert [one["status"] for one in (result, *result["repeats"])] == [200] * (1 + len(result["repeats"]))
+    assert [delivery["status"] for delivery in (result, *result["repeats"])] == [200] * (
+        1 + len(result["repeats"])
+    )
     assert len(place.stored) == (3 if kind.startswith("old") else 1)
 
 

@@ -64,9 +64,9 @@ def read_failure(done: Done, code: int = 1) -> str:
 @pytest.fixture
 def key(monkeypatch: pytest.MonkeyPatch) -> str:
     """A key in the environment."""
-    made = generate_key()
-    monkeypatch.setenv(KEY_VARIABLE, made)
-    return made
+    new_key = generate_key()
+    monkeypatch.setenv(KEY_VARIABLE, new_key)
+    return new_key
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from lark_provider.cli import airflow_people
 from lark_provider.cli.arguments import WrongUseError
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.crypto import Keys, generate_key
+from lark_provider.storage.crypto import EncryptionKeys, generate_key
 from lark_provider.storage.people import Account, People, Person
 
 
@@ -22,11 +22,11 @@ def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> People:
     monkeypatch.setenv("LARK_DATABASE_URL", text)
     url = urls.parse(text, "ours")
     migrate.upgrade(url)
-    made = People(url, Keys(generate_key()))
-    made.link(Person("cli_a", "t", "ou_alice"), Account("m.Fab", "2", "alice", {"sub": "2"}))
-    made.link(Person("cli_a", "t", "ou_bob"), Account("m.Fab", "3", "bob", {"sub": "3"}))
-    made.link(Person("cli_b", "t", "ou_bob_b"), Account("m.Fab", "3", "bob", {"sub": "3"}))
-    return made
+    store = People(url, EncryptionKeys(generate_key()))
+    store.link(Person("cli_a", "t", "ou_alice"), Account("m.Fab", "2", "alice", {"sub": "2"}))
+    store.link(Person("cli_a", "t", "ou_bob"), Account("m.Fab", "3", "bob", {"sub": "3"}))
+    store.link(Person("cli_b", "t", "ou_bob_b"), Account("m.Fab", "3", "bob", {"sub": "3"}))
+    return store
 
 
 def run(*arguments: str) -> int:
@@ -47,7 +47,7 @@ def test_links_are_listed(people: People, capsys: pytest.CaptureFixture[str]) ->
     ]
     people.revoke("ou_alice")
     run("list", "--json")
-    assert [one["open_id"] for one in json.loads(capsys.readouterr().out)] == ["ou_bob", "ou_bob_b"]
+    assert [link["open_id"] for link in json.loads(capsys.readouterr().out)] == ["ou_bob", "ou_bob_b"]
     run("list", "--revoked", "--json")
     listed = json.loads(capsys.readouterr().out)
     assert (listed[0]["open_id"], listed[0]["state"]) == ("ou_alice", "revoked")
@@ -66,7 +66,7 @@ def test_a_person_is_revoked(people: People, capsys: pytest.CaptureFixture[str])
 )
 def test_a_user_is_revoked(people: People, more: tuple[str, ...], left: set[str]) -> None:
     assert run("revoke", "--user", "bob", *more) == 0
-    assert {one.person.open_id for one in people.listing()} == left
+    assert {link.person.open_id for link in people.listing()} == left
 
 
 @pytest.mark.parametrize(

@@ -199,13 +199,13 @@ def test_show_says_which_secrets_are_set(run: Run, apps: ApplicationManager) -> 
 def test_update_changes_what_is_given_and_nothing_else(run: Run, apps: ApplicationManager) -> None:
     assert "At least one setting must be given" in read_failure(run("app", "update", "cli_a"), code=2)
     assert run("app", "update", "cli_a", "--name", "B", "--encrypt-key", "", "--app-secret", "new").code == 0
-    found = apps.get_application("cli_a")
-    assert (found.name, found.description) == ("B", "用于生产环境")
+    app = apps.get_application("cli_a")
+    assert (app.name, app.description) == ("B", "用于生产环境")
     secrets = apps.secrets("cli_a")
     assert (secrets.app_secret, secrets.encrypt_key) == ("new", None)
     assert run("app", "update", "cli_a", "--name", "", "--description", "").code == 0
-    found = apps.get_application("cli_a")
-    assert (found.name, found.description) == ("cli_a", "")
+    app = apps.get_application("cli_a")
+    assert (app.name, app.description) == ("cli_a", "")
 
 
 def test_disable_and_enable(run: Run, apps: ApplicationManager) -> None:

@@ -28,7 +28,10 @@ def link(lark: Emulator) -> str:
 
 def read_records(link: str) -> dict[str, Any]:
     records = LarkServiceClient().clouddoc.bitable.search_records(link)
-    return {one["fields"]["No"]: (one["fields"].get("Paid"), one["fields"].get("Note")) for one in records}
+    return {
+        record["fields"]["No"]: (record["fields"].get("Paid"), record["fields"].get("Note"))
+        for record in records
+    }
 
 
 def test_a_csv_file(run: Run, link: str, tmp_path: Path) -> None:
@@ -131,14 +134,14 @@ def test_broken_files_are_named_and_nothing_is_written(
 
 def test_a_list_of_rejects_is_that_of_the_last_import(run: Run, link: str, tmp_path: Path) -> None:
     file, rejects = tmp_path / "orders.csv", tmp_path / "rejects.csv"
-    given = ("bitable", "import", str(file), link, "--key", "No", "--skip-bad-rows", "--rejects")
+    command = ("bitable", "import", str(file), link, "--key", "No", "--skip-bad-rows", "--rejects")
     file.write_text("No,Paid\na,5\nb,x\n")
-    assert run(*given, str(rejects)).code == 0
+    assert run(*command, str(rejects)).code == 0
     assert len(rejects.read_text().splitlines()) == 2
     file.write_text("No,Paid\na,5\nb,6\n")
-    assert run(*given, str(rejects)).code == 0
+    assert run(*command, str(rejects)).code == 0
     assert len(rejects.read_text().splitlines()) == 1
-    refused = run(*given, str(file))
+    refused = run(*command, str(file))
     assert (refused.code, "must name another file" in refused.err) == (2, True)
     rejects.write_text("row,field,key,code,reason\n900,,,,\n")
     refused = run("bitable", "import", str(file), link, "--key", "No", "--retry-rejects", str(rejects))

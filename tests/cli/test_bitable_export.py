@@ -41,8 +41,8 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def records(link: str, table_id: str | None = None) -> dict[str, dict[str, Any]]:
-    found = LarkServiceClient().clouddoc.bitable.search_records(link, table_id)
-    return {str(one["fields"]["No"]): one["fields"] for one in found}
+    matches = LarkServiceClient().clouddoc.bitable.search_records(link, table_id)
+    return {str(record["fields"]["No"]): record["fields"] for record in matches}
 
 
 @pytest.fixture
@@ -99,18 +99,18 @@ def test_a_new_table_holds_what_is_in_the_file(run: Run, lark: Emulator, link: s
     zone = ("--zone", "Asia/Shanghai")
     command = ("bitable", "import", str(file), base, "--key", "No", "--create-table", "Orders", *zone)
     shown = run(*command, "--dry-run", "--json")
-    found = [(one["field_name"], one["type"]) for one in json.loads(shown.out)["fields"]]
+    planned = [(field["field_name"], field["type"]) for field in json.loads(shown.out)["fields"]]
     kinds = [
         ("No", fields.TEXT), ("Code", fields.TEXT), ("Paid", fields.NUMBER), ("Done", fields.CHECKBOX),
         ("Day", fields.DATE), ("At", fields.DATE), ("Empty", fields.TEXT), ("Mixed", fields.TEXT),
     ]  # fmt: skip
-    assert found == kinds
+    assert planned == kinds
     assert "│ Paid  │ number" in run(*command, "--dry-run").out
     done = run(*command)
     assert (done.code, done.out) == (0, "2 created\n")
     table_id = done.err.partition("(")[2].partition(")")[0]
     listed = LarkServiceClient().clouddoc.bitable.list_fields(base, table_id)
-    assert [(one["field_name"], one["type"]) for one in listed] == kinds
+    assert [(field["field_name"], field["type"]) for field in listed] == kinds
     assert records(base, table_id)["a"]["Code"] == "007"
     again = run(*command)
     assert again.code == 1
@@ -218,7 +218,7 @@ def test_all_that_does_not_fit_is_in_one_report(run: Run, link: str, tmp_path: P
     done = run("bitable", "import", str(file), link, *options)
     assert (done.code, json.loads(done.out)["created"], json.loads(done.out)["rejected"]) == (0, 1, 10)
     with rejects.open(newline="") as listed:
-        assert [(int(one["row"]), one["field"]) for one in csv.DictReader(listed)] == [
+        assert [(int(row["row"]), row["field"]) for row in csv.DictReader(listed)] == [
             (number, field) for number, (field, _) in enumerate(bad, 1)
         ]
 
@@ -234,4 +234,4 @@ def test_an_empty_source_and_a_read_only_field(run: Run, link: str, tmp_path: Pa
     assert run("bitable", "import", str(file), link, "--key", "No").out == "nothing to do\n"
     done = run("bitable", "import", str(file), link, "--key", "No", "--mode", "mirror")
     assert done.code == 1, done.out
-    assert {no: one["No"] for no, one in records(link).items()} == {no: no for no in before}
+    assert {no: record["No"] for no, record in records(link).items()} == {no: no for no in before}

@@ -27,7 +27,7 @@ def link(lark: Emulator) -> str:
 
 def read_records(link: str) -> dict[str, dict[str, Any]]:
     records = LarkServiceClient().clouddoc.bitable.search_records(link)
-    return {one["fields"]["No"]: one["fields"] for one in records}
+    return {record["fields"]["No"]: record["fields"] for record in records}
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])

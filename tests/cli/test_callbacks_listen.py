@@ -35,10 +35,10 @@ def test_it_listens_until_it_is_interrupted(tmp_path: Path) -> None:
     with lark_side() as lark:
         listening = Listening(lark, tmp_path, (*COMMAND, "callbacks", "listen"))
         try:
-            made = click()
+            payload = click()
             link = listening.link()
-            assert link.ask(made).said == json.loads(RECEIVED)
-            assert listening.count_stored() == {event_id(made): 1}
+            assert link.ask(payload).said == json.loads(RECEIVED)
+            assert listening.count_stored() == {event_id(payload): 1}
             os.killpg(listening.process.pid, signal.SIGINT)  # as Ctrl-C on a terminal does
             assert listening.process.wait(SECONDS) == 0
             assert link.closed.wait(SECONDS)

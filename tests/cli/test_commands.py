@@ -21,8 +21,8 @@ CHAT = "oc_emulator_data_team"
 
 
 def read_messages(lark: Emulator) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = lark.state()["chats"][0]["messages"]
-    return found
+    messages: list[dict[str, Any]] = lark.state()["chats"][0]["messages"]
+    return messages
 
 
 def test_a_message_from_the_command_line(lark: Emulator, capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,9 +108,9 @@ def test_check_finds_a_database_that_is_fit_for_use(run: Run, database: str) -> 
         ["✓", "tables"],
         ["✓", "neighbours"],
     ]
-    found = json.loads(run("db", "check", "--json").out)
-    assert found["status"] == "healthy"
-    assert found["checks"][0]["text"].startswith("PostgreSQL 1")
+    report = json.loads(run("db", "check", "--json").out)
+    assert report["status"] == "healthy"
+    assert report["checks"][0]["text"].startswith("PostgreSQL 1")
 
 
 def test_check_is_not_disturbed_by_the_guides_indexes(run: Run, ask: psycopg2.extensions.cursor) -> None:
@@ -129,9 +129,9 @@ def test_check_says_what_is_wrong_and_stops_there(run: Run, ask: psycopg2.extens
     assert "neighbours" not in done.out
     run("db", "upgrade")
     ask.execute("ALTER TABLE tokens ALTER COLUMN app_id TYPE varchar(20), ADD COLUMN mine int")
-    found = json.loads(run("db", "check", "--json").out)
-    assert (found["status"], found["checks"][-1]["name"]) == ("unhealthy", "tables")
-    assert "The tables are not as this version made them" in found["checks"][-1]["text"]
+    report = json.loads(run("db", "check", "--json").out)
+    assert (report["status"], report["checks"][-1]["name"]) == ("unhealthy", "tables")
+    assert "The tables are not as this version made them" in report["checks"][-1]["text"]
     ask.execute("UPDATE lark_alembic_version SET version_num = '9999'")
     done = run("db", "check")
     assert done.code == 1

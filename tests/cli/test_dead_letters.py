@@ -85,8 +85,8 @@ def run(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> tuple
 
 
 def list_dead(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = orjson.loads(run(capsys, "list", "--json", *words)[0])["dead_letters"]
-    return found
+    letters: list[dict[str, Any]] = orjson.loads(run(capsys, "list", "--json", *words)[0])["dead_letters"]
+    return letters
 
 
 # --- list and show ---
@@ -131,8 +131,8 @@ def test_what_version_0_1_dead_lettered_is_listed_with_its_age(
             connection.channel().basic_publish("", DEAD.name, body)
     wait_until(lambda: len(list_dead(capsys)) == 2)
     click, poison = list_dead(capsys)
-    found = click["kind"], click["queue"], click["app_id"], click["reason"]
-    assert found == ("click", None, mq.click("any").app_id, "unknown")
+    summary = click["kind"], click["queue"], click["app_id"], click["reason"]
+    assert summary == ("click", None, mq.click("any").app_id, "unknown")
     assert click["age_s"] > 0  # since the click
     assert (poison["kind"], poison["age_s"]) == ("unreadable", None)
     assert click["id"].startswith("sha256:")  # neither has a message id
@@ -140,16 +140,16 @@ def test_what_version_0_1_dead_lettered_is_listed_with_its_age(
     _, err = run(capsys, "requeue", "--all", code=1)
     assert f"must tell where it came from, got 1 that do not: '{poison['id']}'. Next: " in err
     assert mq.ids(mq.drain(rabbitmq, CARDS)) == ["old"]
-    assert [one["id"] for one in list_dead(capsys)] == [poison["id"]]
+    assert [letter["id"] for letter in list_dead(capsys)] == [poison["id"]]
 
 
 def test_a_payload_is_masked_unless_it_is_asked_for(
     rabbitmq: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = mq.card("e1", message_id="om_7", value={"salary": 4711}, open_id="ou_secret")
-    made["event"]["token"] = "c-secret-token"
-    made["event"]["action"]["form_value"] = {"reason": "private words"}
-    dead(rabbitmq, made, b"\xffhunter2")
+    card = mq.card("e1", message_id="om_7", value={"salary": 4711}, open_id="ou_secret")
+    card["event"]["token"] = "c-secret-token"
+    card["event"]["action"]["form_value"] = {"reason": "private words"}
+    dead(rabbitmq, card, b"\xffhunter2")
     for words in (["show", "e1"], ["show", "e1", "--json"]):
         out, _ = run(capsys, *words)
         assert '"event_id": "e1"' in out
@@ -158,7 +158,7 @@ def test_a_payload_is_masked_unless_it_is_asked_for(
         for secret in ("4711", "ou_secret", "c-secret-token", "private words"):
             assert secret not in out
     revealed = orjson.loads(run(capsys, "show", "e1", "--json", "--reveal")[0])
-    assert revealed["payload"] == made
+    assert revealed["payload"] == card
     assert revealed["id"] == "e1"
     assert "hunter2" not in run(capsys, "show", "poison")[0]
     assert "hunter2" in run(capsys, "show", "poison", "--reveal")[0]
@@ -208,7 +208,7 @@ def test_requeued_clicks_and_events_go_where_they_came_from_and_are_processed_on
     dead(rabbitmq, event("ev1"), event("ev2"), queue=EVENTS)
     out, _ = run(capsys, "requeue", "e00001", "e00003", "ev1")
     assert out == "Requeued: 4.\n"
-    assert [one["id"] for one in list_dead(capsys)] == ["e00000", "e00002", "e00004", "ev2"]
+    assert [letter["id"] for letter in list_dead(capsys)] == ["e00000", "e00002", "e00004", "ev2"]
     assert orjson.loads(run(capsys, "requeue", "--all", "--json")[0])["requeued"] == [
         "e00000",
         "e00002",
@@ -229,10 +229,10 @@ def test_what_fails_again_says_how_often_and_requeue_ends(
     with pumping(rabbitmq, Inbox(database)):  # it dead-letters it again while `requeue` runs
         for number in (1, 2):
             assert run(capsys, "requeue", "--all") == ("Requeued: 1.\n", "")
-            wait_until(lambda n=number: [one["requeued"] for one in list_dead(capsys)] == [n])  # type: ignore[misc]
-    [one] = list_dead(capsys)
-    assert (one["id"], one["queue"]) == ("poison", CARDS.name)
-    assert one["reason"].startswith("The message must be JSON")
+            wait_until(lambda n=number: [letter["requeued"] for letter in list_dead(capsys)] == [n])  # type: ignore[misc]
+    [poison] = list_dead(capsys)
+    assert (poison["id"], poison["queue"]) == ("poison", CARDS.name)
+    assert poison["reason"].startswith("The message must be JSON")
 
 
 def test_purge_by_id_by_age_and_all(
@@ -250,7 +250,7 @@ def test_purge_by_id_by_age_and_all(
         "purged": ["today"],
         "missing": [],
     }
-    assert [one["id"] for one in list_dead(capsys)] == ["new", "poison"]
+    assert [letter["id"] for letter in list_dead(capsys)] == ["new", "poison"]
     assert run(capsys, "purge", "--all", "--yes") == ("Purged: 2.\n", "")
     assert list_dead(capsys) == []
 
@@ -310,7 +310,7 @@ def test_killed_while_it_looks_all_are_back_in_their_order(
 ) -> None:
     dead(rabbitmq, *cards(50))
     run_killed(rabbitmq, "30", "read", *words)
-    wait_until(lambda: [one["id"] for one in list_dead(capsys)] == NAMES[:50])
+    wait_until(lambda: [letter["id"] for letter in list_dead(capsys)] == NAMES[:50])
 
 
 @pytest.mark.parametrize(
@@ -322,9 +322,9 @@ def test_killed_while_it_requeues_nothing_is_lost_and_nothing_is_stored_twice(
     """Before a copy, between two copies, between confirmation and acknowledgement, between two of these."""
     dead(rabbitmq, *cards(250))
     run_killed(rabbitmq, str(count), method, "requeue", "--all")
-    there = wait_for_all(rabbitmq, 250)
-    assert max(there.values()) <= 2
-    assert sum(there.values()) - 250 <= 100
+    counts = wait_for_all(rabbitmq, 250)
+    assert max(counts.values()) <= 2
+    assert sum(counts.values()) - 250 <= 100
     run(capsys, "requeue", "--all")
     with pumping(rabbitmq, Inbox(database)):
         wait_until(lambda: len(read_stored(database)) == 250)
@@ -335,15 +335,15 @@ def test_killed_while_it_requeues_nothing_is_lost_and_nothing_is_stored_twice(
 
 def wait_for_all(url: str, count: int) -> Counter[str]:
     """Return how often each is there; RabbitMQ needs a moment to notice that a process is gone."""
-    found = Counter[str]()
+    counts = Counter[str]()
 
     def are_there() -> bool:
-        nonlocal found
-        found = Counter([*mq.ids(mq.peek(url, DEAD)), *mq.ids(mq.peek(url, CARDS))])
-        return len(found) == count
+        nonlocal counts
+        counts = Counter([*mq.ids(mq.peek(url, DEAD)), *mq.ids(mq.peek(url, CARDS))])
+        return len(counts) == count
 
     wait_until(are_there)
-    return found
+    return counts
 
 
 def test_killed_from_outside_at_any_moment(
@@ -380,7 +380,7 @@ def test_what_the_queue_refuses_stays_a_dead_letter(
     done = orjson.loads(out)["requeued"]
     assert done == mq.ids(mq.drain(rabbitmq, CARDS))
     assert 120 <= len(done) < 300
-    assert sorted([*done, *(one["id"] for one in list_dead(capsys, "--limit", "300"))]) == NAMES[:300]
+    assert sorted([*done, *(letter["id"] for letter in list_dead(capsys, "--limit", "300"))]) == NAMES[:300]
 
 
 def test_a_broker_that_is_killed_in_the_middle(
@@ -403,8 +403,8 @@ def test_a_broker_that_is_killed_in_the_middle(
     assert out == "Requeued: 100.\n"
     assert "RabbitMQ at 127.0.0.1" in err
     own_rabbitmq.start()
-    there = wait_for_all(url, 250)
-    assert sum(there.values()) - 250 <= 100
+    counts = wait_for_all(url, 250)
+    assert sum(counts.values()) - 250 <= 100
 
 
 def test_two_commands_at_once(rabbitmq: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -424,7 +424,7 @@ def test_two_commands_at_once(rabbitmq: str, capsys: pytest.CaptureFixture[str])
     finally:
         release.set()
     assert len(first.result(mq.LIMIT)[0]) == 3
-    assert [one["id"] for one in list_dead(capsys)] == NAMES[:3]
+    assert [letter["id"] for letter in list_dead(capsys)] == NAMES[:3]
 
 
 def test_ctrl_c_returns_them_in_their_order(rabbitmq: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -440,7 +440,7 @@ def test_ctrl_c_returns_them_in_their_order(rabbitmq: str, capsys: pytest.Captur
         timeout=60,
     )
     assert (done.returncode, done.stdout) == (130, b""), done.stderr
-    assert [one["id"] for one in list_dead(capsys)] == NAMES[:50]
+    assert [letter["id"] for letter in list_dead(capsys)] == NAMES[:50]
 
 
 # --- what is logged ---
@@ -449,11 +449,11 @@ def test_ctrl_c_returns_them_in_their_order(rabbitmq: str, capsys: pytest.Captur
 def test_the_app_of_one_that_was_requeued_is_logged_when_it_dies_again(
     rabbitmq: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made = event("e1")
+    payload = event("e1")
 
     async def work() -> None:
         async with open_channel(mq.at(rabbitmq)) as channel:
-            confirms, body = Confirms(channel, "here"), orjson.dumps(made)
+            confirms, body = Confirms(channel, "here"), orjson.dumps(payload)
             requeued = Delivered(1, BasicProperties(message_id="e1"), body, EVENTS.name, EVENTS.name)
             await confirms.dead_letter(requeued, "again")
             await confirms.dead_letter(replace(requeued, body=b"no JSON"), "again")
@@ -462,7 +462,7 @@ def test_the_app_of_one_that_was_requeued_is_logged_when_it_dies_again(
 
     threads.start(lambda: asyncio.run(work())).result()
     logged = [record.__dict__["app_id"] for record in caplog.records if "dead-lettered" in record.message]
-    assert logged == [made["header"]["app_id"], "", "cli_first"]
+    assert logged == [payload["header"]["app_id"], "", "cli_first"]
 
 
 def test_the_error_that_ends_a_command_is_json_if_its_log_is(

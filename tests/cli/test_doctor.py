@@ -24,23 +24,23 @@ def run_doctor(run: Run, code: int, *options: str) -> dict[str, dict[str, Any]]:
     assert (done.code, done.err) == (code, "")
     answer = json.loads(done.out)
     assert answer["status"] == ("healthy" if code == 0 else "unhealthy")
-    for one in answer["checks"]:
-        assert one["status"] == "healthy" or "Next: " in one["text"]
-    return {one["name"]: one for one in answer["checks"]}
+    for result in answer["checks"]:
+        assert result["status"] == "healthy" or "Next: " in result["text"]
+    return {check["name"]: check for check in answer["checks"]}
 
 
 @pytest.fixture
 def base(lark: Emulator) -> dict[str, str]:
     """A base that the app may use: its `app_token` and `default_table_id`."""
-    made: dict[str, str] = dict(LarkServiceClient().clouddoc.bitable.create_app("订单").data["app"])  # type: ignore[arg-type] # texts only
-    return made
+    app: dict[str, str] = dict(LarkServiceClient().clouddoc.bitable.create_app("订单").data["app"])  # type: ignore[arg-type] # texts only
+    return app
 
 
 def test_all_is_well_and_the_chats_are_listed(run: Run, lark: Emulator, base: dict[str, str]) -> None:
     link = f"https://x.feishu.cn/base/{base['app_token']}?table={base['default_table_id']}"
     checks = run_doctor(run, 0, "--bitable", link)
     assert list(checks) == ["http", "app", "token", "bot", "chats", "scopes", "bitable"]
-    assert {one["status"] for one in checks.values()} == {"healthy"}
+    assert {check["status"] for check in checks.values()} == {"healthy"}
     assert checks["app"]["text"] == f"{lark.app_id} at {lark.base_url}"
     assert checks["chats"]["details"] == [CHAT]
     assert checks["bitable"]["details"] == [f"{base['default_table_id']}  Table 1"]
@@ -101,19 +101,19 @@ def test_granted_what_was_pasted_all_is_well(run: Run, lark: Emulator) -> None:
 def test_record_events_want_a_subscription_and_a_right(
     run: Run, lark: Emulator, base: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = ("--uses", "record_events", "--bitable", f"https://x.feishu.cn/base/{base['app_token']}")
-    events = run_doctor(run, 0, *asked)["record_events"]
+    options = ("--uses", "record_events", "--bitable", f"https://x.feishu.cn/base/{base['app_token']}")
+    events = run_doctor(run, 0, *options)["record_events"]
     assert (events["status"], "subscribe" in events["text"]) == ("warning", True)
     with LarkServiceClient() as client:
         client.clouddoc.drive.subscribe(base["app_token"], type="bitable")
-    events = run_doctor(run, 0, *asked)["record_events"]
+    events = run_doctor(run, 0, *options)["record_events"]
     assert "acting as a user" in events["text"]
     assert json.loads(events["details"][0])["scopes"] == {"tenant": [], "user": ["drive:drive"]}
     other = lark.add_app("cli_other")
     lark.share_document(base["app_token"], "app:cli_other", "edit")
     monkeypatch.setenv("LARK_APP_ID", "cli_other")
     monkeypatch.setenv("LARK_APP_SECRET", other["app_secret"])
-    assert "right to manage it" in run_doctor(run, 1, *asked)["record_events"]["text"]
+    assert "right to manage it" in run_doctor(run, 1, *options)["record_events"]["text"]
 
 
 def test_an_app_without_a_bot(run: Run, lark: Emulator) -> None:

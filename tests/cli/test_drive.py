@@ -17,9 +17,9 @@ def names(lark: Emulator) -> dict[str, str]:
     """What stands for a word in capitals: the link and the token of a spreadsheet, a folder of a person."""
     lark.settings(rate_limits=False)
     lark.add_chat("No bot", chat_id="oc_no_bot", users=["alice"])
-    made = LarkServiceClient().clouddoc.sheets.create("Orders")
+    spreadsheet = LarkServiceClient().clouddoc.sheets.create("Orders")
     theirs = lark.add_document("Private", type="folder", owner="user:alice")
-    return {"LINK": made.url, "TOKEN": made.token, "THEIRS": theirs, "LONG": "x" * 257}
+    return {"LINK": spreadsheet.url, "TOKEN": spreadsheet.token, "THEIRS": theirs, "LONG": "x" * 257}
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,9 @@ def check_health(run: Run, code: int) -> dict[str, dict[str, Any]]:
     assert (done.code, done.err) == (code, "")
     answer = json.loads(done.out)
     assert answer["status"] == ("healthy" if code == 0 else "unhealthy")
-    assert [one["name"] for one in answer["checks"]] == NAMES
-    assert all(one["ms"] >= 0 for one in answer["checks"])
-    return {one["name"]: one for one in answer["checks"]}
+    assert [check["name"] for check in answer["checks"]] == NAMES
+    assert all(check["ms"] >= 0 for check in answer["checks"])
+    return {check["name"]: check for check in answer["checks"]}
 
 
 def test_everything_is_there(
@@ -43,7 +43,7 @@ def test_everything_is_there(
     monkeypatch.setenv("RABBITMQ_URL", rabbitmq)
     run("db", "upgrade")
     checks = check_health(run, 0)
-    assert {one["status"] for one in checks.values()} == {"healthy"}
+    assert {check["status"] for check in checks.values()} == {"healthy"}
     assert checks["key"]["text"] == "fits the 1 app(s) of the registry"
     assert checks["token endpoint"]["text"] == f"app {lark.app_id} at {lark.base_url} has a token for 120 min"
     done = run("health")
@@ -55,7 +55,7 @@ def test_everything_is_there(
 
 def test_nothing_is_configured_and_that_is_no_failure(run: Run, tmp_path: Path) -> None:
     checks = check_health(run, 0)
-    assert {one["status"] for one in checks.values()} == {"not configured"}
+    assert {check["status"] for check in checks.values()} == {"not configured"}
     assert list(tmp_path.iterdir()) == []
     for answer in (check_postgres(), check_rabbitmq()):
         assert answer["status"] == "not configured"

@@ -11,7 +11,7 @@ import pytest
 
 from lark_provider.storage import engine
 from lark_provider.storage.applications import ApplicationManager
-from lark_provider.storage.crypto import KEY_VARIABLE, Keys, generate_key
+from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_key
 from lark_provider.storage.errors import DecryptionError
 from tests.cli.conftest import Run, read_failure
 
@@ -35,15 +35,15 @@ def test_a_key_is_printed_and_nothing_else(run: Run) -> None:
     done = run("key", "generate")
     assert (done.code, done.err) == (0, "")
     key = done.out.removesuffix("\n")
-    assert Keys(key).decrypt(Keys(key).encrypt_for_0_1("x"), "x") == "x"
+    assert EncryptionKeys(key).decrypt(EncryptionKeys(key).encrypt_for_0_1("x"), "x") == "x"
     assert run("key", "generate").out != done.out
 
 
 def test_openssls_key_is_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     openssl = ["openssl", "rand", "-base64", "32"]
     for _ in range(20):  # with + and / among them
-        made = subprocess.run(openssl, capture_output=True, text=True, check=True)  # noqa: S603 - the guide's
-        monkeypatch.setenv(KEY_VARIABLE, made.stdout.strip())
+        process = subprocess.run(openssl, capture_output=True, text=True, check=True)  # noqa: S603 - the guide's
+        monkeypatch.setenv(KEY_VARIABLE, process.stdout.strip())
         assert run("app", "list").code == 0
 
 
@@ -58,9 +58,9 @@ def test_keys_change_without_losing_an_app(
     assert done.out.startswith("2 app(s) in registry ")
     assert "Next: leave only that key there" in done.out
     for app_id, secret in (("cli_a", "secret-of-a"), ("cli_b", "secret-of-b")):
-        assert ApplicationManager(keys=Keys(new)).secrets(app_id).app_secret == secret
+        assert ApplicationManager(keys=EncryptionKeys(new)).secrets(app_id).app_secret == secret
         with pytest.raises(DecryptionError):
-            ApplicationManager(keys=Keys(key)).secrets(app_id)
+            ApplicationManager(keys=EncryptionKeys(key)).secrets(app_id)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -84,7 +84,7 @@ def test_killed_half_way_both_keys_still_work_and_a_second_run_finishes(
     ]
     assert before.secrets("cli_a").app_secret == "secret-of-a"
     assert run("key", "rotate").out.startswith("6 app(s)")
-    only_new = ApplicationManager(keys=Keys(new))
+    only_new = ApplicationManager(keys=EncryptionKeys(new))
     assert only_new.secrets("cli_4").app_secret == "secret-4"
     assert only_new.secrets("cli_a").encrypt_key == "encrypt-a"
 

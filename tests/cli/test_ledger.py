@@ -53,9 +53,9 @@ def test_what_was_recorded_is_listed(run: Run, loaded: dict[str, Any]) -> None:
         ["load", "pending", "4", "0", "1", "nightly load"],
         ["message", "done", "", "0", "0", "greeting of ***@example.com"],
     ]
-    assert [one["kind"] for one in json.loads(run("ledger", "list", "--state", "done", "--json").out)] == [
-        "message"
-    ]
+    assert [
+        entry["kind"] for entry in json.loads(run("ledger", "list", "--state", "done", "--json").out)
+    ] == ["message"]
     assert len(json.loads(run("ledger", "list", "--kind", "load", "--limit", "1", "--json").out)) == 1
     assert run("ledger", "list", "--state", "refused").out == "Nothing is recorded.\n"
 
@@ -70,8 +70,8 @@ def test_one_is_shown_with_its_chunks(run: Run, loaded: dict[str, Any]) -> None:
         "refused",
     ]
     assert "1254060" in shown.out
-    found = json.loads(run("ledger", "show", load["id"], "--json").out)
-    assert [one["row_count"] for one in found["chunks"]] == [2, 2, 2]
+    details = json.loads(run("ledger", "show", load["id"], "--json").out)
+    assert [chunk["row_count"] for chunk in details["chunks"]] == [2, 2, 2]
 
 
 def test_one_is_forgotten_and_writes_again(run: Run, loaded: dict[str, Any]) -> None:

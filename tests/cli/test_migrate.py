@@ -55,7 +55,9 @@ SlackHook()
 
 def list_findings(source: str) -> list[tuple[int, str, str]]:
     """The findings, with the first word of what each becomes."""
-    return [(one.line, one.found, re.split(r"[(:, ]", one.becomes)[0]) for one in scan(source)]
+    return [
+        (finding.line, finding.found, re.split(r"[(:, ]", finding.becomes)[0]) for finding in scan(source)
+    ]
 
 
 def test_calls_of_the_official_sdk() -> None:
@@ -110,7 +112,7 @@ def test_the_command_prints_places_and_counts(run: Run, tmp_path: Path) -> None:
     )
     assert done.out.endswith("4 place(s) in 1 of 2 file(s)\n")
     listed = json.loads(run("migrate", "--json", "--scan", str(dags / "a.py")).out)
-    assert [one["line"] for one in listed] == [6, 8, 9, 10]
+    assert [finding["line"] for finding in listed] == [6, 8, 9, 10]
 
 
 @pytest.mark.parametrize(
@@ -149,14 +151,14 @@ def test_a_path_that_is_not_there_is_wrong_use(run: Run, tmp_path: Path) -> None
 def home(name: str) -> Any:
     """The class of a name, wherever Airflow's users import it from."""
     for module in ("operators", "transfers", "notifications", "hooks.lark", "hooks.webhook"):
-        if found := getattr(importlib.import_module(f"lark_provider.{module}"), name, None):
-            return found
+        if candidate := getattr(importlib.import_module(f"lark_provider.{module}"), name, None):
+            return candidate
     raise AssertionError(name)
 
 
 def test_what_is_named_exists_with_its_arguments() -> None:
-    told = {*migration.SDK_CALLS.values(), *(what for _, what in migration.PATHS), *migration.SLACK.values()}
-    named = [one for text in told for one in re.findall(r"(\w*Lark\w*)(\(([^)]*)\))?", text)]
+    texts = {*migration.SDK_CALLS.values(), *(what for _, what in migration.PATHS), *migration.SLACK.values()}
+    named = [match for text in texts for match in re.findall(r"(\w*Lark\w*)(\(([^)]*)\))?", text)]
     assert len(named) > 15
     for name, _, arguments in named:
         known = parameters(home(name))
@@ -167,6 +169,6 @@ def test_what_is_named_exists_with_its_arguments() -> None:
             assert set(re.findall(r"→ ([a-z_]+)", rest)) <= parameters(home(name)), text
 
 
-def parameters(made: Any) -> set[str]:
+def parameters(class_: Any) -> set[str]:
     """The arguments of a class and of what it derives from."""
-    return {name for one in made.__mro__ for name in inspect.signature(one.__init__).parameters}
+    return {name for base in class_.__mro__ for name in inspect.signature(base.__init__).parameters}

@@ -29,7 +29,7 @@ def waiting(lark: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def messages(lark: Emulator) -> list[Any]:
-    return [one for chat in lark.state()["chats"] for one in chat["messages"]]
+    return [message for chat in lark.state()["chats"] for message in chat["messages"]]
 
 
 def test_what_is_not_delivered_is_listed_and_shown_without_its_content(run: Run, waiting: str) -> None:

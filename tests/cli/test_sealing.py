@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.applications import ApplicationManager
-from lark_provider.storage.crypto import KEY_VARIABLE, Keys, generate_key
+from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_key
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.errors import DecryptionError
 from tests.cli.conftest import Run, read_failure
@@ -147,7 +147,7 @@ def test_version_0_1_reads_what_is_written(
         columns = "app_secret, encrypt_key, verification_token"
         row = connection.execute(f"SELECT {columns} FROM applications").fetchone()  # noqa: S608 - fixed
     connection.close()
-    assert [value and Keys(key).decrypt(value, "it") for value in row] == ["new", "encrypt-2", None]
+    assert [value and EncryptionKeys(key).decrypt(value, "it") for value in row] == ["new", "encrypt-2", None]
 
 
 def test_a_base_url_in_clear_needs_the_setting(run: Run, key: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,14 +25,14 @@ A-1,12.50,true,2026-01-31,00123,123456789012345678
 @pytest.fixture
 def file(lark: Emulator, tmp_path: Path) -> Path:
     lark.settings(rate_limits=False)
-    found = tmp_path / "orders.csv"
-    found.write_text(LINES, "utf-8")
-    return found
+    path = tmp_path / "orders.csv"
+    path.write_text(LINES, "utf-8")
+    return path
 
 
 def cells(lark: Emulator, token: str) -> list[list[Any]]:
-    found = [["" if one is None else one for one in row] for row in lark.sheet(token)["values"]]
-    return [row[:6] for row in found if any(one != "" for one in row)]
+    rows = [["" if cell is None else cell for cell in row] for row in lark.sheet(token)["values"]]
+    return [row[:6] for row in rows if any(cell != "" for cell in row)]
 
 
 def test_a_file_becomes_a_shared_spreadsheet_and_comes_back(
@@ -40,18 +40,18 @@ def test_a_file_becomes_a_shared_spreadsheet_and_comes_back(
 ) -> None:
     done = run("sheet", "import", str(file), "--title", "Orders", "--share", f"{ALICE}:edit", "--json")
     assert done.code == 0, done.err
-    made = json.loads(done.out)
-    assert (made["rows_written"], made["range"]) == (2, "A1:F3")
-    assert cells(lark, made["spreadsheet_token"]) == [
+    result = json.loads(done.out)
+    assert (result["rows_written"], result["range"]) == (2, "A1:F3")
+    assert cells(lark, result["spreadsheet_token"]) == [
         ["no", "paid", "done", "day", "code", "id"],
         ["A-1", 12.5, True, 46053, "00123", "123456789012345678"],
         ["a, ü", 7, False, "", "9", "1"],
     ]
-    done = run("drive", "share", made["url"], "--json")
-    assert {one["id"]: one["role"] for one in json.loads(done.out)}[ALICE] == "edit"
+    done = run("drive", "share", result["url"], "--json")
+    assert {member["id"]: member["role"] for member in json.loads(done.out)}[ALICE] == "edit"
 
     back = tmp_path / "back.csv"
-    assert run("sheet", "export", made["url"], str(back)).out == f"Wrote 2 rows to {back}.\n"
+    assert run("sheet", "export", result["url"], str(back)).out == f"Wrote 2 rows to {back}.\n"
     with back.open(encoding="utf-8-sig", newline="") as opened:
         assert list(csv.reader(opened)) == [
             ["no", "paid", "done", "day", "code", "id"],
@@ -59,19 +59,19 @@ def test_a_file_becomes_a_shared_spreadsheet_and_comes_back(
             ["a, ü", "7", "false", "", "9", "1"],
         ]
     lines = tmp_path / "back.jsonl"
-    assert json.loads(run("sheet", "export", made["url"], str(lines), "--range", "A1:B", "--json").out) == {
+    assert json.loads(run("sheet", "export", result["url"], str(lines), "--range", "A1:B", "--json").out) == {
         "rows": 2
     }
     assert [json.loads(line) for line in lines.read_text("utf-8").splitlines()] == [
         {"no": "A-1", "paid": 12.5}, {"no": "a, ü", "paid": 7},
     ]  # fmt: skip
 
-    shown = run("sheet", "show", made["url"])
+    shown = run("sheet", "show", result["url"])
     assert shown.code == 0
-    assert [text in shown.out for text in ("Orders", made["url"], "worksheet", "00123", "2026-01-31")] == [
+    assert [text in shown.out for text in ("Orders", result["url"], "worksheet", "00123", "2026-01-31")] == [
         True
     ] * 5
-    shown = run("sheet", "show", made["url"], "--rows", "1", "--json")
+    shown = run("sheet", "show", result["url"], "--rows", "1", "--json")
     assert json.loads(shown.out)["rows"] == [["no", "paid", "done", "day", "code", "id"]]
 
 
@@ -81,41 +81,50 @@ def test_modes_and_a_resumed_import(
     url = f"sqlite:///{tmp_path}/lark.db"
     migrate.upgrade(urls.parse(url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", url)
-    made = LarkServiceClient().clouddoc.sheets.create("Orders")
-    first = run("sheet", "import", str(file), made.url, "--mode", "append", "--text")
+    spreadsheet = LarkServiceClient().clouddoc.sheets.create("Orders")
+    first = run("sheet", "import", str(file), spreadsheet.url, "--mode", "append", "--text")
     assert first.code == 0, first.err
     name = first.err.partition("This is import ")[2].partition(".")[0]
     again = run(
-        "sheet", "import", str(file), made.url, "--mode", "append", "--text", "--resume", name, "--json"
+        "sheet",
+        "import",
+        str(file),
+        spreadsheet.url,
+        "--mode",
+        "append",
+        "--text",
+        "--resume",
+        name,
+        "--json",
     )
     assert json.loads(again.out)["replayed"] == 2
-    assert [row[1] for row in cells(lark, made.token)] == ["paid", "12.50", "7"]
+    assert [row[1] for row in cells(lark, spreadsheet.token)] == ["paid", "12.50", "7"]
     file.write_text(LINES.replace("12.50", "99"), "utf-8")
-    done = run("sheet", "import", str(file), made.url, "--mode", "update_by_key", "--key", "no")
+    done = run("sheet", "import", str(file), spreadsheet.url, "--mode", "update_by_key", "--key", "no")
     assert done.code == 0, done.err
-    assert [row[1] for row in cells(lark, made.token)] == ["paid", 99, 7]
+    assert [row[1] for row in cells(lark, spreadsheet.token)] == ["paid", 99, 7]
 
 
 def test_sharing_listing_and_taking_back(run: Run, lark: Emulator, file: Path) -> None:
     client = LarkServiceClient()
     folder = client.clouddoc.drive.ensure_folder("Reports/2026-11")
-    made = client.clouddoc.sheets.create("Orders", folder=folder)
+    spreadsheet = client.clouddoc.sheets.create("Orders", folder=folder)
     listed = run("drive", "ls", "Reports/2026-11", "--json")
-    assert [one["token"] for one in json.loads(listed.out)] == [made.token]
+    assert [document["token"] for document in json.loads(listed.out)] == [spreadsheet.token]
     assert "Orders" in run("drive", "ls", "Reports/2026-11").out
     assert "Reports" in run("drive", "ls").out
 
     def roles(*argv: str) -> dict[str, str]:
-        done = run("drive", "share", made.url, *argv, "--json")
+        done = run("drive", "share", spreadsheet.url, *argv, "--json")
         assert done.code == 0, done.err
-        return {one["id"]: one["role"] for one in json.loads(done.out)}
+        return {member["id"]: member["role"] for member in json.loads(done.out)}
 
     assert ALICE not in roles()
     assert roles(ALICE)[ALICE] == "view"
     assert roles(f"{ALICE}:edit")[ALICE] == "edit"
     assert roles(f"{ALICE}:view")[ALICE] == "edit"  # never lowered
     assert ALICE not in roles("--remove", ALICE)
-    shown = run("drive", "share", made.token, f"{ALICE}:full_access", "--type", "sheet")
+    shown = run("drive", "share", spreadsheet.token, f"{ALICE}:full_access", "--type", "sheet")
     assert [text in shown.out for text in ("role", ALICE, "full_access")] == [True] * 3
 
 
@@ -132,7 +141,7 @@ def test_sharing_listing_and_taking_back(run: Run, lark: Emulator, file: Path) -
     ],
 )
 def test_wrong_use(run: Run, file: Path, argv: tuple[str, ...], text: str) -> None:
-    done = run("sheet", *(str(file) if one == "FILE" else one for one in argv))
+    done = run("sheet", *(str(file) if word == "FILE" else word for word in argv))
     assert text in read_failure(done, 2)
 
 
@@ -156,8 +165,8 @@ def test_what_the_parser_refuses(run: Run, file: Path) -> None:
 
 def test_what_lark_refuses(run: Run, lark: Emulator, file: Path) -> None:
     assert "Next:" in read_failure(run("sheet", "show", "shtcnNone"))
-    made = LarkServiceClient().clouddoc.sheets.create("Orders")
-    assert "Next:" in read_failure(run("drive", "share", made.url, "nobody@example.com"))
+    spreadsheet = LarkServiceClient().clouddoc.sheets.create("Orders")
+    assert "Next:" in read_failure(run("drive", "share", spreadsheet.url, "nobody@example.com"))
     assert "must have titles" in read_failure(
-        run("sheet", "export", made.url, str(file.with_suffix(".jsonl")))
+        run("sheet", "export", spreadsheet.url, str(file.with_suffix(".jsonl")))
     )

@@ -18,10 +18,10 @@ def test_ascii_tells_what_is_well_from_what_is_not(database_url: str) -> None:
         return {line[5:].split("  ")[0].strip(): line[:4].strip() for line in done.stdout.splitlines()}
 
     down = marks(LARK_DATABASE_URL="postgresql://u@127.0.0.1:1/none")
-    there = marks(LARK_DATABASE_URL=database_url)
-    assert (down["database"], there["database"]) == ("FAIL", "ok")
-    assert there["broker"] == "-"
-    assert there["migrations"] == "FAIL"
+    reachable = marks(LARK_DATABASE_URL=database_url)
+    assert (down["database"], reachable["database"]) == ("FAIL", "ok")
+    assert reachable["broker"] == "-"
+    assert reachable["migrations"] == "FAIL"
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])

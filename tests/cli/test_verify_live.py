@@ -15,7 +15,7 @@ from lark_emulator.settings import CARD_RULES, CHOICES, Settings
 
 from lark_provider.verify import catalogue
 from lark_provider.verify.corpus import Corpus
-from lark_provider.verify.probe import Probe, ProbeTarget, Reply, Request, Steps
+from lark_provider.verify.probe import Probe, ProbeSteps, ProbeTarget, Reply, Request
 from lark_provider.verify.runner import Runner
 from tests.cli.conftest import Done, Run, read_failure
 
@@ -38,8 +38,8 @@ def _quick(lark: Emulator) -> None:
 def verify(run: Run, *argv: str) -> dict[str, Any]:
     done = run("verify-live", "--yes", "--json", *argv)
     assert done.code == 0, done
-    found: dict[str, Any] = json.loads(done.out)
-    return found
+    report: dict[str, Any] = json.loads(done.out)
+    return report
 
 
 @pytest.mark.parametrize("position", range(4))
@@ -55,16 +55,16 @@ def test_the_probes_find_out_how_lark_behaves(run: Run, lark: Emulator, position
         if probe.rule is None and probe.setting is not None
     }
     lark.settings(**others, card_rules=rules)
-    found = verify(run, "--person", ALICE)
-    findings = {one["name"]: one for one in found["findings"] if one["setting"] is not None}
-    assert {name: one["value"] for name, one in findings.items()} == wanted, findings
+    report = verify(run, "--person", ALICE)
+    findings = {finding["name"]: finding for finding in report["findings"] if finding["setting"] is not None}
+    assert {name: finding["value"] for name, finding in findings.items()} == wanted, findings
     for probe in catalogue.PROBES:
         if probe.name in findings:
             is_assumed = wanted[probe.name] == probe.assumed
             assert findings[probe.name]["status"] == ("confirmed" if is_assumed else "contradicted")
-    assert sorted(found["settings"].pop("card_rules")) == sorted([*rules, "lock"])
-    assert found["settings"] == others
-    assert found["left_behind"] == []
+    assert sorted(report["settings"].pop("card_rules")) == sorted([*rules, "lock"])
+    assert report["settings"] == others
+    assert report["left_behind"] == []
 
 
 def test_the_probes_assume_what_the_emulator_does() -> None:
@@ -79,13 +79,13 @@ def test_the_probes_assume_what_the_emulator_does() -> None:
 
 
 def test_each_setting_is_probed_or_the_reason_is_said() -> None:
-    told = {probe.setting for probe in catalogue.PROBES} | {
+    covered = {probe.setting for probe in catalogue.PROBES} | {
         name for lot in catalogue.UNPROBED for name in lot.settings
     }
-    assert CHOICES.keys() <= told
+    assert CHOICES.keys() <= covered
     rules = {probe.rule for probe in catalogue.PROBES} | {"lock"}
     assert rules - {None} == CARD_RULES.keys()
-    assert {name.partition(".")[0] for name in told if name} <= set(Settings().as_dict())
+    assert {name.partition(".")[0] for name in covered if name} <= set(Settings().as_dict())
 
 
 def test_a_whole_run(run: Run, lark: Emulator, tmp_path: Path) -> None:
@@ -96,9 +96,16 @@ def test_a_whole_run(run: Run, lark: Emulator, tmp_path: Path) -> None:
     assert done.code == 0, done
     assert " 0 contradicted, 0 could not be probed; " in done.out.replace("confirmed,", "")
     assert len(done.out.splitlines()) == len(catalogue.PROBES) + 1
-    made = [one for one in lark.documents() if one["title"] == "lark-provider verify-live"]
-    assert sorted(one["type"] for one in made if one["deleted"]) == ["bitable", "docx", "sheet", "sheet"]
-    assert all(one["deleted"] for one in made)
+    documents = [
+        document for document in lark.documents() if document["title"] == "lark-provider verify-live"
+    ]
+    assert sorted(document["type"] for document in documents if document["deleted"]) == [
+        "bitable",
+        "docx",
+        "sheet",
+        "sheet",
+    ]
+    assert all(document["deleted"] for document in documents)
     mine = [chat for chat in lark.state()["chats"] if chat["name"] == "lark-provider verify-live"]
     assert [chat["dissolved"] for chat in mine] == [True]
     # The corpus holds nothing by which anybody is known, and all that was asked.
@@ -120,16 +127,16 @@ def test_a_named_chat_is_written_to_and_left_as_it_was(run: Run, lark: Emulator)
     chat = lark.add_chat("Ops", bots=[lark.app_id])["chat_id"]
     verify(run, "--only", "uuid_replay", "--chat", chat)
     deleted = lark.requests("DELETE", "/open-apis/im/v1/messages/:message_id")
-    assert [one["code"] for one in deleted] == [0]
+    assert [request["code"] for request in deleted] == [0]
     assert not lark.requests("POST", "/open-apis/im/v1/chats")
 
 
 def test_no_more_requests_than_allowed(run: Run, lark: Emulator) -> None:
-    found = verify(run, "--max-calls", "8", "--only", "client_token_replay", "--only", "grid_growth")
-    assert found["requests"] <= 8
-    assert found["findings"][1]["status"] == "could not be probed"
-    assert "8 requests of --max-calls" in found["findings"][1]["reason"]
-    assert found["left_behind"] == []
+    report = verify(run, "--max-calls", "8", "--only", "client_token_replay", "--only", "grid_growth")
+    assert report["requests"] <= 8
+    assert report["findings"][1]["status"] == "could not be probed"
+    assert "8 requests of --max-calls" in report["findings"][1]["reason"]
+    assert report["left_behind"] == []
     assert lark.requests("DELETE", "/open-apis/drive/v1/files/:file_token")
 
 
@@ -183,8 +190,8 @@ def test_a_busy_tenant_is_asked_again(run: Run, lark: Emulator, monkeypatch: pyt
     assert finding["value"] == "ok"
 
 
-def _make_probe(then: Callable[[], None]) -> Callable[[ProbeTarget], Steps]:
-    def run(_: ProbeTarget) -> Steps:
+def _make_probe(then: Callable[[], None]) -> Callable[[ProbeTarget], ProbeSteps]:
+    def run(_: ProbeTarget) -> ProbeSteps:
         yield Request(
             "POST", "/things", {}, undo=lambda reply: Request("DELETE", f"/things/{reply.data['n']}")
         )
@@ -263,7 +270,7 @@ def test_the_list_sends_nothing(run: Run, lark: Emulator) -> None:
     assert "grid_growth" in done.out
     assert "Not probed, as a person has to click a card: card_rules.lock" in done.out
     listed = json.loads(run("verify-live", "--list", "--json", "--only", "card_rules").out)
-    assert {one["setting"] for one in listed} == {"card_rules"}
+    assert {probe["setting"] for probe in listed} == {"card_rules"}
     assert lark.requests() == []
 
 

@@ -80,20 +80,20 @@ def test_which_app(run: Run, link: str, tmp_path: Path, monkeypatch: pytest.Monk
 @cache
 def texts() -> str:
     """All texts of the package, with None for what is put into them."""
-    found = []
+    strings = []
     for path in Path(lark_provider.__file__).parent.rglob("*.py"):
         if path.name == "wording.py":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
-                found.append(
+                strings.append(
                     "".join(
-                        str(one.value) if isinstance(one, ast.Constant) else "None" for one in node.values
+                        str(part.value) if isinstance(part, ast.Constant) else "None" for part in node.values
                     )
                 )
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.append(node.value)
-    return "\n".join(found)
+                strings.append(node.value)
+    return "\n".join(strings)
 
 
 @pytest.mark.parametrize("python", sorted({python for table in TABLES for python in table}))

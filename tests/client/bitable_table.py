@@ -48,20 +48,20 @@ def rows(number: int) -> list[dict[str, Any]]:
 
 
 def read_stored(table: Table) -> list[dict[str, Any]]:
-    client, found, token = LarkServiceClient(), [], None
+    client, records, token = LarkServiceClient(), [], None
     url = f"/bitable/v1/apps/{table.app_token}/tables/{table.table_id}/records/search"
     while True:
         params = {"page_size": "500"} | ({"page_token": token} if token else {})
         data = client.call("POST", url, params=params, json={}, idempotent=True).data
-        found += data["items"]
+        records += data["items"]
         if not data["has_more"]:
-            return found
+            return records
         token = data["page_token"]
 
 
 def list_fields(client: Any, table: Table) -> Any:
-    found = client.clouddoc.bitable.list_fields(*table)
-    return list(found) if isinstance(found, Iterator) else found
+    fields = client.clouddoc.bitable.list_fields(*table)
+    return list(fields) if isinstance(fields, Iterator) else fields
 
 
 def search(client: Any, table: Table, **options: Any) -> Any:

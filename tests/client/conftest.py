@@ -55,5 +55,5 @@ def count(lark: Emulator, endpoint: str) -> int:
 def messages(lark: Emulator, chat_id: str = CHAT) -> list[dict[str, Any]]:
     """What stands in a chat."""
     chats = {chat["chat_id"]: chat for chat in lark.state()["chats"]}
-    found: list[dict[str, Any]] = chats[chat_id]["messages"]
-    return found
+    chat_messages: list[dict[str, Any]] = chats[chat_id]["messages"]
+    return chat_messages

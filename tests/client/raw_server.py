@@ -57,7 +57,7 @@ class RawServer:
 
     @property
     def requests(self) -> list[Seen]:
-        return [one for one in self.everything if _TOKENS not in one.line]
+        return [seen for seen in self.everything if _TOKENS not in seen.line]
 
 
 @contextmanager

@@ -37,13 +37,13 @@ def rows(number: int, first: int = 0) -> list[dict[str, Any]]:
 
 
 def records(table: Table) -> list[dict[str, Any]]:
-    return [dict(one) for one in LarkServiceClient().clouddoc.bitable.search_records(*table)]
+    return [dict(record) for record in LarkServiceClient().clouddoc.bitable.search_records(*table)]
 
 
 def by_key(table: Table) -> dict[str, dict[str, Any]]:
-    found = {one["fields"]["No"]: one["fields"] for one in records(table)}
-    assert len(found) == len(records(table)), "no key is doubled"
-    return found
+    fields_by_key = {record["fields"]["No"]: record["fields"] for record in records(table)}
+    assert len(fields_by_key) == len(records(table)), "no key is doubled"
+    return fields_by_key
 
 
 def writes(lark: Emulator) -> int:

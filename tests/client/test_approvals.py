@@ -12,7 +12,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
-from lark_provider.api.approval import Instance, Status
+from lark_provider.api.approval import Instance, InstanceStatus
 from lark_provider.errors import (
     ConflictError,
     InvalidRequestError,
@@ -91,24 +91,24 @@ def code(lark: Emulator) -> str:
 )
 def test_values_both_ways(code: str, name: str, value: Any, read: Any) -> None:
     with LarkServiceClient() as client:
-        asked = client.approval.create_instance(code, {name: value}, submitter=ALICE, zone="Asia/Shanghai")
-    assert asked.form == {name: read}
+        instance = client.approval.create_instance(code, {name: value}, submitter=ALICE, zone="Asia/Shanghai")
+    assert instance.form == {name: read}
 
 
 def test_an_approval_from_its_definition_to_its_end(lark: Emulator, do: Do, code: str) -> None:
     definition = do(lambda c: c.approval.get_definition(code))
     assert (definition.name, definition.status, definition.nodes[0].name) == ("Deploy", "ACTIVE", "Lead")
-    asked = do(lambda c: c.approval.create_instance(code, {"my_input": "because"}, submitter="alice"))
-    assert (asked.status, asked.is_final, asked.open_id) == (Status.PENDING, False, ALICE)
-    assert [(one.open_id, one.status, one.ended_at) for one in asked.tasks] == [(BOB, "PENDING", None)]
-    lark.decide_approval(asked.code, comment="fine")
-    ended = do(lambda c: c.approval.get_instance(asked.uuid.upper()))
-    assert (ended.code, ended.status, ended.is_final) == (asked.code, Status.APPROVED, True)
+    instance = do(lambda c: c.approval.create_instance(code, {"my_input": "because"}, submitter="alice"))
+    assert (instance.status, instance.is_final, instance.open_id) == (InstanceStatus.PENDING, False, ALICE)
+    assert [(task.open_id, task.status, task.ended_at) for task in instance.tasks] == [(BOB, "PENDING", None)]
+    lark.decide_approval(instance.code, comment="fine")
+    ended = do(lambda c: c.approval.get_instance(instance.uuid.upper()))
+    assert (ended.code, ended.status, ended.is_final) == (instance.code, InstanceStatus.APPROVED, True)
     assert ended.value("my_input") == ended.value("Reason") == "because"
     assert ended.started_at <= ended.ended_at <= dt.datetime.now(dt.UTC)
-    lark.decide_approval(asked.code, "revert")
-    reverted = do(lambda c: c.approval.get_instance(asked.code))
-    assert (reverted.status, reverted.is_reverted) == (Status.CANCELED, True)
+    lark.decide_approval(instance.code, "revert")
+    reverted = do(lambda c: c.approval.get_instance(instance.code))
+    assert (reverted.status, reverted.is_reverted) == (InstanceStatus.CANCELED, True)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_people_of_steps_are_named_by_any_id_and_steps_by_their_names(lark: Emul
     ]
     code = lark.add_approval("Deploy", form=FORM, nodes=nodes)
     people = {"Peers": ["bob", "carol@example.com"], "lead": "alice"}
-    asked = do(lambda c: c.approval.create_instance(code, {}, submitter="alice", approvers=people))
-    assert [one.open_id for one in asked.tasks] == [BOB, CAROL]
+    instance = do(lambda c: c.approval.create_instance(code, {}, submitter="alice", approvers=people))
+    assert [task.open_id for task in instance.tasks] == [BOB, CAROL]
     with pytest.raises(InvalidRequestError, match=r"no step 'Boss'.*Next: use one of .*\(Peers\)"):
         do(lambda c: c.approval.create_instance(code, {}, submitter="alice", approvers={"Boss": ["bob"]}))
 
@@ -141,15 +141,15 @@ def test_a_key_gives_the_same_instance(lark: Emulator, do: Do, code: str, status
     lark.settings(approval_uuid_status=status)
 
     def ask() -> Instance:
-        found: Instance = do(
+        instance: Instance = do(
             lambda c: c.approval.create_instance(code, {}, submitter=ALICE, idempotency_key="run 1")
         )
-        return found
+        return instance
 
     first = ask()
     lark.decide_approval(first.code)
     again = ask()
-    assert (again.code, again.status) == (first.code, Status.APPROVED)
+    assert (again.code, again.status) == (first.code, InstanceStatus.APPROVED)
     assert len(read_instances(lark)) == 1
 
 
@@ -170,8 +170,8 @@ def test_a_key_names_one_request(lark: Emulator, do: Do, code: str) -> None:
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_lost_answer_creates_one_instance(lark: Emulator, do: Do, code: str, drop: str, times: int) -> None:
     lark.fault("POST", "/open-apis/approval/v4/instances", drop=drop, times=times)
-    asked = do(lambda c: c.approval.create_instance(code, {}, submitter=ALICE))
-    assert [one["code"] for one in read_instances(lark)] == [asked.code]
+    instance = do(lambda c: c.approval.create_instance(code, {}, submitter=ALICE))
+    assert [stored["code"] for stored in read_instances(lark)] == [instance.code]
 
 
 def test_an_overload_is_read_before_it_is_asked_again(lark: Emulator, do: Do, code: str) -> None:
@@ -182,19 +182,19 @@ def test_an_overload_is_read_before_it_is_asked_again(lark: Emulator, do: Do, co
         code=1395001,
         msg="There have been some errors",
     )
-    asked = do(lambda c: c.approval.create_instance(code, {}, submitter=ALICE))
-    assert [one["code"] for one in read_instances(lark)] == [asked.code]
+    instance = do(lambda c: c.approval.create_instance(code, {}, submitter=ALICE))
+    assert [stored["code"] for stored in read_instances(lark)] == [instance.code]
 
 
 def test_two_at_once_create_one_instance(lark: Emulator, code: str) -> None:
     def ask(_: int) -> str:
         with LarkServiceClient() as client:
-            asked = client.approval.create_instance(code, {}, submitter=ALICE, idempotency_key="run 1")
-            return asked.code
+            instance = client.approval.create_instance(code, {}, submitter=ALICE, idempotency_key="run 1")
+            return instance.code
 
     with ThreadPoolExecutor(4) as pool:
         codes = set(pool.map(ask, range(4)))
-    assert codes == {one["code"] for one in read_instances(lark)}
+    assert codes == {stored["code"] for stored in read_instances(lark)}
     assert len(codes) == 1
 
 
@@ -266,19 +266,19 @@ def _all(listing: Any) -> Any:
 
 def test_withdrawing(lark: Emulator, do: Do, code: str) -> None:
     def ask() -> Instance:
-        found: Instance = do(lambda c: c.approval.create_instance(code, {}, submitter="alice"))
-        return found
+        instance: Instance = do(lambda c: c.approval.create_instance(code, {}, submitter="alice"))
+        return instance
 
     running = ask()
-    assert do(lambda c: c.approval.cancel_instance(running.code)).status == Status.CANCELED
-    assert do(lambda c: c.approval.cancel_instance(running.code)).status == Status.CANCELED
+    assert do(lambda c: c.approval.cancel_instance(running.code)).status == InstanceStatus.CANCELED
+    assert do(lambda c: c.approval.cancel_instance(running.code)).status == InstanceStatus.CANCELED
     approved = ask()
     lark.decide_approval(approved.code)
     # An approved one would be reverted: that is not what withdrawing means.
-    assert do(lambda c: c.approval.cancel_instance(approved.code)).status == Status.APPROVED
+    assert do(lambda c: c.approval.cancel_instance(approved.code)).status == InstanceStatus.APPROVED
     lost = ask()
     lark.fault("POST", "*/instances/cancel", drop="after")
-    assert do(lambda c: c.approval.cancel_instance(lost.uuid)).status == Status.CANCELED
+    assert do(lambda c: c.approval.cancel_instance(lost.uuid)).status == InstanceStatus.CANCELED
     lark.change_approval(code, may_withdraw=False)
     kept = ask()
     with pytest.raises(PermissionDeniedError):
@@ -286,21 +286,21 @@ def test_withdrawing(lark: Emulator, do: Do, code: str) -> None:
 
 
 def test_comments(do: Do, code: str) -> None:
-    asked = do(lambda c: c.approval.create_instance(code, {}, submitter="alice"))
+    instance = do(lambda c: c.approval.create_instance(code, {}, submitter="alice"))
 
     def comment(text: str, c: Any) -> Any:
-        return c.approval.add_comment(asked.code, text, author="alice@example.com")
+        return c.approval.add_comment(instance.code, text, author="alice@example.com")
 
     ids = [do(partial(comment, text)) for text in ("why?", "why now?")]
-    do(lambda c: c.approval.remove_comment(asked.code, ids[0], author="alice"))
-    found = do(lambda c: _all(c.approval.list_comments(asked.code, reader="alice")))
-    assert [(one.id, one.text, one.is_deleted) for one in found] == [
+    do(lambda c: c.approval.remove_comment(instance.code, ids[0], author="alice"))
+    comments = do(lambda c: _all(c.approval.list_comments(instance.code, reader="alice")))
+    assert [(posted.id, posted.text, posted.is_deleted) for posted in comments] == [
         (ids[0], "why?", True),
         (ids[1], "why now?", False),
     ]
-    assert found[0].author in (ALICE, "alice")
+    assert comments[0].author in (ALICE, "alice")
     with pytest.raises(InvalidRequestError, match="non-empty string"):
-        do(lambda c: c.approval.add_comment(asked.code, " ", author="alice"))
+        do(lambda c: c.approval.add_comment(instance.code, " ", author="alice"))
 
 
 def test_an_outcome_that_stays_unknown_says_so(lark: Emulator, code: str) -> None:

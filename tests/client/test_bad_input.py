@@ -115,12 +115,12 @@ def test_nothing_is_asked(lark: Emulator, do: Do, name: str) -> None:
 def test_no_record_is_asked_for(lark: Emulator, do: Do, name: str) -> None:
     bitable = LarkServiceClient().clouddoc.bitable
     app = bitable.create_app("B").data["app"]
-    made = bitable.create_table(app["app_token"], "T", [fields.Field(field_name="No", type=fields.TEXT)])
-    where = (app["app_token"], made.data["table_id"])
+    response = bitable.create_table(app["app_token"], "T", [fields.Field(field_name="No", type=fields.TEXT)])
+    where = (app["app_token"], response.data["table_id"])
     list(bitable.list_fields(*where))
     before = lark.state(summary=True)["by_endpoint"]
     with pytest.raises(InvalidRequestError, match=r"Next: "):
         list(do(lambda c: RECORDS[name](c.clouddoc.bitable, *where)))
     after = lark.state(summary=True)["by_endpoint"]
-    asked = {endpoint for endpoint in after if after[endpoint] != before.get(endpoint)}
-    assert asked <= {"GET /open-apis/bitable/v1/apps/:app_token/tables/:table_id/fields"}
+    endpoints = {endpoint for endpoint in after if after[endpoint] != before.get(endpoint)}
+    assert endpoints <= {"GET /open-apis/bitable/v1/apps/:app_token/tables/:table_id/fields"}

@@ -19,8 +19,8 @@ __all__ = ["table"]  # a fixture
 
 
 def test_bases_tables_and_fields(lark: Emulator, do: Do, table: Table) -> None:
-    made = do(lambda c: c.clouddoc.bitable.create_field(*table, "Note", f.TEXT, idempotency_key="note"))
-    assert made.data["field"]["field_id"].startswith("fld")
+    response = do(lambda c: c.clouddoc.bitable.create_field(*table, "Note", f.TEXT, idempotency_key="note"))
+    assert response.data["field"]["field_id"].startswith("fld")
     for number in range(104):
         LarkServiceClient().clouddoc.bitable.create_field(*table, f"F{number}", f.TEXT)
     names = [field["field_name"] for field in do(lambda c: list_fields(c, table))]
@@ -80,9 +80,9 @@ def test_records_are_changed_and_cells_cleared(lark: Emulator, do: Do, table: Ta
     pairs = [(ident, {"At": None, "Paid": 5}) for ident in ids[1:]]
     assert do(lambda c: c.clouddoc.bitable.bulk_update(*table, iter(pairs), chunk_size=1)).written == 2
     fields = [record["fields"] for record in read_stored(table)]
-    assert [one["Paid"] for one in fields] == [9, 5, 5]
-    assert ["At" in one for one in fields] == [True, False, False]
-    assert ["Kind" in one for one in fields] == [False, True, True]
+    assert [cells["Paid"] for cells in fields] == [9, 5, 5]
+    assert ["At" in cells for cells in fields] == [True, False, False]
+    assert ["Kind" in cells for cells in fields] == [False, True, True]
     with pytest.raises(NotFoundError):
         do(lambda c: c.clouddoc.bitable.update_record(*table, "recnothere", {"Paid": 1}))
     with pytest.raises(InvalidRequestError, match="must be a number"):

@@ -31,9 +31,9 @@ CREATE = "POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/ba
 def test_a_load_goes_in_chunks_and_keeps_its_order(lark: Emulator, do: Do, table: Table) -> None:
     done = do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(2500)))
     assert (done.written, done.chunks, done.replayed, len(done.record_ids)) == (2500, 3, 0, 2500)
-    found = read_stored(table)
-    assert [record["record_id"] for record in found] == done.record_ids
-    assert [record["fields"]["Paid"] for record in found] == list(range(2500))
+    records = read_stored(table)
+    assert [record["record_id"] for record in records] == done.record_ids
+    assert [record["fields"]["Paid"] for record in records] == list(range(2500))
 
 
 def test_the_answer_to_a_chunk_is_not_parsed(table: Table, do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,12 +239,12 @@ def test_rows_of_a_csv_file_have_empty_cells_if_that_is_said(lark: Emulator, do:
         ):
             do(load(source))
     assert read_stored(table) == []
-    given: dict[str, Any] = {"empty_as_none": True}
+    cell_options: dict[str, Any] = {"empty_as_none": True}
     for source in ([row] * 3, iter([row] * 3)):
-        assert do(load(source, **given)).written == 3
-    made = do(lambda c: c.clouddoc.bitable.create_record(*table, row | {"Paid": 5}, **given))
-    ident = made.data["record"]["record_id"]
-    do(lambda c: c.clouddoc.bitable.update_record(*table, ident, {"Paid": ""}, **given))
+        assert do(load(source, **cell_options)).written == 3
+    response = do(lambda c: c.clouddoc.bitable.create_record(*table, row | {"Paid": 5}, **cell_options))
+    ident = response.data["record"]["record_id"]
+    do(lambda c: c.clouddoc.bitable.update_record(*table, ident, {"Paid": ""}, **cell_options))
     do(lambda c: c.clouddoc.bitable.update_record(*table, ident, {"Paid": 6}))
-    do(lambda c: c.clouddoc.bitable.bulk_update(*table, [(ident, {"Paid": ""})], **given))
+    do(lambda c: c.clouddoc.bitable.bulk_update(*table, [(ident, {"Paid": ""})], **cell_options))
     assert not any({"Paid", "At", "Kind"} & set(record["fields"]) for record in read_stored(table))

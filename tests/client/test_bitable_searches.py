@@ -52,10 +52,12 @@ def days(lark: Emulator) -> Table:
     app = {"name": "Days", "time_zone": NEW_YORK}
     app_token = client.call("POST", "/bitable/v1/apps", json=app).data["app"]["app_token"]
     fields = [f.Field(field_name="Day", type=f.DATE)]
-    made = Table(app_token, client.clouddoc.bitable.create_table(app_token, "Days", fields).data["table_id"])
+    created = Table(
+        app_token, client.clouddoc.bitable.create_table(app_token, "Days", fields).data["table_id"]
+    )
     rows = [{"Day": dt.date(2026, 3, day)} for day in (7, 8, 9)]
-    client.clouddoc.bitable.bulk_insert(*made, rows, zone=NEW_YORK)  # so that the base is not asked for it
-    return made
+    client.clouddoc.bitable.bulk_insert(*created, rows, zone=NEW_YORK)  # so that the base is not asked for it
+    return created
 
 
 def local_days(records: Iterable[Mapping[str, Any]]) -> list[int]:
@@ -75,23 +77,23 @@ def local_days(records: Iterable[Mapping[str, Any]]) -> list[int]:
 def test_a_day_in_a_filter_is_one_of_the_base(
     lark: Emulator, do: Do, days: Table, operator: str, zone: str | None, expected: list[int]
 ) -> None:
-    asked = count(lark, GET_APP)
+    calls_before = count(lark, GET_APP)
     day = dt.date(2026, 3, 8)
     some = do(lambda c: search(c, days, filter=[("Day", operator, day)], zone=zone))
     assert local_days(some) == expected
-    assert count(lark, GET_APP) - asked == (zone is None)
+    assert count(lark, GET_APP) - calls_before == (zone is None)
 
 
 def test_the_zone_of_days_in_filters_is_read_once(lark: Emulator, do: Do, days: Table) -> None:
-    asked = count(lark, GET_APP)
+    calls_before = count(lark, GET_APP)
     since = [("Day", "isGreater", dt.date(2026, 3, 6))]
     assert local_days(do(lambda c: search(c, days, filter=since, page_size=1))) == [7, 8, 9]
-    assert count(lark, GET_APP) - asked == 1
+    assert count(lark, GET_APP) - calls_before == 1
     moment = dt.datetime(2026, 3, 8, 12, tzinfo=dt.UTC)
     own: dict[str, Any] = {"conjunction": "and", "conditions": []}
     for filtered in ([("Day", "is", moment)], own, [], None):
         do(partial(search, table=days, filter=filtered))
-    assert count(lark, GET_APP) - asked == 1
+    assert count(lark, GET_APP) - calls_before == 1
 
 
 def test_a_filter_is_what_it_was_when_the_search_was_made(days: Table) -> None:
@@ -134,7 +136,7 @@ def test_formulas_and_lookups_read_as_what_they_are(lark: Emulator, do: Do, tabl
     kinds = {"Names": f.LOOKUP, "Sum": f.FORMULA, "Label": f.FORMULA, "Due": f.FORMULA}
     plan("fields", *({"field_name": name, "type": kind} for name, kind in kinds.items()))
     fields = {
-        "Names": {"type": 1, "value": [{"type": "text", "text": one} for one in ("Ann", "Bob")]},
+        "Names": {"type": 1, "value": [{"type": "text", "text": name} for name in ("Ann", "Bob")]},
         "Sum": {"type": 2, "value": [42]},
         "Label": {"type": 1, "value": [{"type": "text", "text": "A-1"}]},
         "Due": {"type": 5, "value": [1767268800000]},

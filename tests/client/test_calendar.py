@@ -29,7 +29,7 @@ class Duty:
         self.id: str = self.client.call("POST", CALENDARS, json=body).data["calendar"]["calendar_id"]
 
     def add(self, title: str, begins: dt.datetime, ends: dt.datetime, *people: str, rule: str = "") -> str:
-        times = [{"timestamp": str(int(one.timestamp())), "timezone": "UTC"} for one in (begins, ends)]
+        times = [{"timestamp": str(int(moment.timestamp())), "timezone": "UTC"} for moment in (begins, ends)]
         return self._add(title, times, people, rule)
 
     def add_days(self, title: str, first: str, last: str, *people: str, rule: str = "") -> str:
@@ -38,7 +38,7 @@ class Duty:
     def _add(self, title: str, times: list[dict[str, str]], people: tuple[str, ...], rule: str) -> str:
         body = {"summary": title, "start_time": times[0], "end_time": times[1], "recurrence": rule}
         event = self.client.call("POST", f"{CALENDARS}/{self.id}/events", json=body).data["event"]
-        self.invite(event["event_id"], *({"type": "user", "user_id": one} for one in people))
+        self.invite(event["event_id"], *({"type": "user", "user_id": user_id} for user_id in people))
         return str(event["event_id"])
 
     def invite(self, event_id: str, *who: dict[str, str]) -> None:
@@ -54,8 +54,8 @@ def duty(lark: Emulator) -> Duty:
 
 
 def titles(do: Do, duty: Duty, at: dt.datetime, timezone: str = "UTC") -> list[str]:
-    found = do(lambda c: c.calendar.happening(duty.id, at=at, timezone=timezone, attendees=False))
-    return [one.title for one in found]
+    events = do(lambda c: c.calendar.happening(duty.id, at=at, timezone=timezone, attendees=False))
+    return [event.title for event in events]
 
 
 def test_times_that_no_clock_shows_are_left_out(lark: Emulator, do: Do, duty: Duty) -> None:
@@ -79,7 +79,7 @@ def test_what_is_going_on_comes_in_the_order_in_which_it_began(lark: Emulator, d
     duty.client.call("DELETE", f"{CALENDARS}/{duty.id}/events/{duty.add('off', NOON, NOON + HOUR)}")
     assert titles(do, duty, NOON) == ["for weeks", "late", "from now on"]
     weeks, late, _ = do(lambda c: c.calendar.happening(duty.id, at=NOON, timezone="UTC"))
-    assert [(one.type, one.id, one.answer) for one in weeks.attendees] == [
+    assert [(attendee.type, attendee.id, attendee.answer) for attendee in weeks.attendees] == [
         ("user", "ou_emulator0001_alice", "needs_action"),
         ("user", "ou_emulator0001_carol", "needs_action"),
     ]
@@ -129,18 +129,18 @@ def test_a_recurring_event_counts_each_time_also_if_its_occurrences_have_no_entr
             path = ATTENDEES.replace("events/*", f"events/{occurrence}")
             body = '{"code": 193001, "msg": "event not found"}'
             lark.fault("GET", path, status=404, body=body, times=1)
-        (found,) = do(lambda c: c.calendar.happening(duty.id, at=NOON + HOUR, timezone="UTC"))
-        assert [one.id for one in found.attendees] == ["ou_emulator0001_carol"]
-        assert (found.begins, found.ends) == (NOON, NOON + 2 * HOUR)
+        (event,) = do(lambda c: c.calendar.happening(duty.id, at=NOON + HOUR, timezone="UTC"))
+        assert [attendee.id for attendee in event.attendees] == ["ou_emulator0001_carol"]
+        assert (event.begins, event.ends) == (NOON, NOON + 2 * HOUR)
     assert titles(do, duty, NOON + 2 * HOUR) == []
 
 
 def test_many_guests_come_in_pages(do: Do, duty: Duty) -> None:
     event = duty.add("all hands", NOON, NOON + HOUR)
     mails = [f"guest{n}@example.org" for n in range(250)]
-    duty.invite(event, *({"type": "third_party", "third_party_email": one} for one in mails))
-    (found,) = do(lambda c: c.calendar.happening(duty.id, at=NOON, timezone="UTC"))
-    assert [one.id for one in found.attendees] == mails
+    duty.invite(event, *({"type": "third_party", "third_party_email": mail} for mail in mails))
+    (listed,) = do(lambda c: c.calendar.happening(duty.id, at=NOON, timezone="UTC"))
+    assert [attendee.id for attendee in listed.attendees] == mails
 
 
 def test_each_refusal_says_the_next_step(lark: Emulator, do: Do, duty: Duty) -> None:
@@ -156,9 +156,9 @@ def test_each_refusal_says_the_next_step(lark: Emulator, do: Do, duty: Duty) -> 
         {"calendar_id": "../x"},
     )
     for changes in wrong:
-        given = {"calendar_id": duty.id, "at": NOON, "timezone": "UTC"} | changes
+        arguments = {"calendar_id": duty.id, "at": NOON, "timezone": "UTC"} | changes
         with pytest.raises(InvalidRequestError, match="Next: "):
-            do(lambda c: c.calendar.happening(**given))  # noqa: B023 - called now
+            do(lambda c: c.calendar.happening(**arguments))  # noqa: B023 - called now
     with pytest.raises(NotFoundError, match="its settings"):
         do(lambda c: c.calendar.happening("feishu.cn_x@group.calendar.feishu.cn", at=NOON, timezone="UTC"))
     other = lark.add_app()
@@ -170,7 +170,7 @@ def test_each_refusal_says_the_next_step(lark: Emulator, do: Do, duty: Duty) -> 
     with pytest.raises(PermissionDeniedError, match="the titles of events need neither"):
         do(lambda c: c.calendar.happening(duty.id, at=NOON, timezone="UTC"), **theirs)
     read = do(lambda c: c.calendar.happening(duty.id, at=NOON, timezone="UTC", attendees=False), **theirs)
-    assert [one.title for one in read] == ["now"]
+    assert [event.title for event in read] == ["now"]
     lark.change_app(scopes=["im:message"])
     with pytest.raises(PermissionDeniedError, match=r"calendar:calendar\.event:read"):
         do(lambda c: c.calendar.happening(duty.id, at=NOON, timezone="UTC"))

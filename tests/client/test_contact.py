@@ -80,25 +80,25 @@ def in_a_process_of_its_own(code: str) -> str:
 def test_many_are_found_fifty_at_a_time_and_remembered(
     lark: Emulator, do: Do, colleagues: dict[str, str]
 ) -> None:
-    asked = [*list(colleagues)[:119], "who@example.com"]
+    emails = [*list(colleagues)[:119], "who@example.com"]
     for _ in range(2):
-        found = do(lambda c: c.contact.find_by_email(asked))
-        assert list(found.items()) == [(one, colleagues.get(one)) for one in asked]
+        ids = do(lambda c: c.contact.find_by_email(emails))
+        assert list(ids.items()) == [(email, colleagues.get(email)) for email in emails]
         assert count(lark, GET_ID) == 3
-    do(lambda c: c.contact.find_by_email(asked, max_age=0))
+    do(lambda c: c.contact.find_by_email(emails, max_age=0))
     assert count(lark, GET_ID) == 6
 
 
 def test_a_second_process_asks_nobody(
     lark: Emulator, do: Do, colleagues: dict[str, str], database: sa.Engine
 ) -> None:
-    asked = [*list(colleagues)[:119], "who@example.com"]
-    do(lambda c: c.contact.find_by_email(asked))
+    emails = [*list(colleagues)[:119], "who@example.com"]
+    do(lambda c: c.contact.find_by_email(emails))
     assert (count(lark, GET_ID), count_cached(database)) == (3, 120)
-    code = f"from lark_provider import LarkServiceClient as C; print(C().contact.find_by_email({asked}))"
-    assert in_a_process_of_its_own(code) == str({one: colleagues.get(one) for one in asked})
+    code = f"from lark_provider import LarkServiceClient as C; print(C().contact.find_by_email({emails}))"
+    assert in_a_process_of_its_own(code) == str({email: colleagues.get(email) for email in emails})
     PROCESS.users.clear()
-    do(lambda c: c.contact.find_by_email(asked))
+    do(lambda c: c.contact.find_by_email(emails))
     assert count(lark, GET_ID) == 3
 
 
@@ -114,20 +114,20 @@ def test_a_second_process_asks_nobody(
 def test_old_answers_serve_while_lark_cannot_be_asked(
     lark: Emulator, do: Do, database: sa.Engine, caplog: pytest.LogCaptureFixture, failure: dict[str, Any]
 ) -> None:
-    asked = ["alice@example.com", "bob@example.com"]
-    do(lambda c: c.contact.find_by_email(asked))
+    emails = ["alice@example.com", "bob@example.com"]
+    do(lambda c: c.contact.find_by_email(emails))
     outdate(database)
     lark.fault(path="*/batch_get_id", times=99, **failure)
-    found = do(lambda c: c.contact.find_by_email(asked), max_retries=0)
-    assert found == dict(zip(asked, (ALICE, BOB), strict=True))
-    (warning,) = [one for one in caplog.records if one.levelname == "WARNING"]
+    ids = do(lambda c: c.contact.find_by_email(emails), max_retries=0)
+    assert ids == dict(zip(emails, (ALICE, BOB), strict=True))
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
     assert "using expired cache entries" in warning.getMessage()
     assert vars(warning)["entries"] == 2
     with pytest.raises(LarkError, match="Next: "):
-        do(lambda c: c.contact.find_by_email([*asked, "carol@example.com"]), max_retries=0)
+        do(lambda c: c.contact.find_by_email([*emails, "carol@example.com"]), max_retries=0)
     lark.clear_faults()
     for _ in range(2):
-        do(lambda c: c.contact.find_by_email(asked))
+        do(lambda c: c.contact.find_by_email(emails))
     assert count(lark, GET_ID) == 4  # the first, two in vain, and one when Lark was back
 
 
@@ -160,7 +160,7 @@ def test_a_database_that_is_unavailable_stops_nobody(
     }
     assert look("bob@example.com") == {"bob@example.com": BOB}
     assert count(lark, GET_ID) == 2  # one for each, whom this process has seen since
-    assert sum("Shared database unavailable" in one.getMessage() for one in caplog.records) == 1
+    assert sum("Shared database unavailable" in record.getMessage() for record in caplog.records) == 1
 
 
 @pytest.mark.parametrize("state", ["never there", "not migrated"])
@@ -191,8 +191,8 @@ def test_each_app_has_its_own_people(
     for _ in range(2):
         assert do(lambda c: c.contact.get_id("alice@example.com"), **settings) == ALICE
         credentials = {"app_id": other["app_id"], "app_secret": "other-secret"}
-        found = do(lambda c: c.contact.get_id("alice@example.com"), **credentials, **settings)
-        assert found == "ou_other_alice"
+        open_id = do(lambda c: c.contact.get_id("alice@example.com"), **credentials, **settings)
+        assert open_id == "ou_other_alice"
     assert count(lark, GET_ID) == 2
 
 
@@ -203,8 +203,8 @@ def test_each_tenant_of_a_store_app_has_its_own_people(lark: Emulator, do: Do) -
     ticket = lark.state(summary=True)["apps"][-1]["app_ticket"]
     do(lambda c: c.store_app.keep_ticket(ticket), **credentials)
     for tenant in "aabb":
-        found = do(lambda c: c.contact.get_id("alice@example.com"), tenant_key=tenant, **credentials)
-        assert found == "ou_store_alice"
+        open_id = do(lambda c: c.contact.get_id("alice@example.com"), tenant_key=tenant, **credentials)
+        assert open_id == "ou_store_alice"
     assert count(lark, GET_ID) == 2
 
 
@@ -232,8 +232,8 @@ def test_a_number_is_the_same_however_it_is_written(lark: Emulator, do: Do) -> N
 )
 def test_ids_of_each_kind(lark: Emulator, do: Do, user_id_type: str, expected: str) -> None:
     for _ in range(2):
-        found = do(lambda c: c.contact.get_id("alice@example.com", user_id_type=user_id_type))
-        assert found == expected
+        user_id = do(lambda c: c.contact.get_id("alice@example.com", user_id_type=user_id_type))
+        assert user_id == expected
         user = do(lambda c: c.contact.get_user(expected, user_id_type=user_id_type))
         assert (user["name"], user["open_id"]) == ("李雷", ALICE)
     assert (count(lark, GET_ID), count(lark, READ)) == (1, 1)
@@ -242,11 +242,11 @@ def test_ids_of_each_kind(lark: Emulator, do: Do, user_id_type: str, expected: s
 def test_users_are_read_fifty_at_a_time_and_remembered(
     lark: Emulator, do: Do, colleagues: dict[str, str], database: sa.Engine
 ) -> None:
-    asked = [*colleagues.values(), ALICE]
+    user_ids = [*colleagues.values(), ALICE]
     for _ in range(2):
-        found = do(lambda c: c.contact.get_users(asked))
-        assert list(found) == asked
-        assert [user["open_id"] for user in found.values()] == asked
+        users = do(lambda c: c.contact.get_users(user_ids))
+        assert list(users) == user_ids
+        assert [user["open_id"] for user in users.values()] == user_ids
         PROCESS.users.clear()
     assert (count(lark, READ), count_cached(database)) == (3, 121)
 
@@ -264,10 +264,10 @@ def test_ids_that_do_not_exist_are_nobody(
     lark: Emulator, do: Do, colleagues: dict[str, str], mode: str, requests: int
 ) -> None:
     lark.settings(unknown_user_ids=mode)
-    asked = [*list(colleagues.values())[:58], "ou_emulator0001_gone", "ou_emulator0001_away"]
+    user_ids = [*list(colleagues.values())[:58], "ou_emulator0001_gone", "ou_emulator0001_away"]
     for _ in range(2):
-        found = do(lambda c: c.contact.get_users(asked))
-        assert [one for one, user in found.items() if user is None] == asked[-2:]
+        users = do(lambda c: c.contact.get_users(user_ids))
+        assert [user_id for user_id, user in users.items() if user is None] == user_ids[-2:]
         assert count(lark, READ) == requests
     assert do(lambda c: c.contact.get_user("ou_emulator0001_nobody")) is None
 
@@ -275,7 +275,7 @@ def test_ids_that_do_not_exist_are_nobody(
 def test_ids_that_do_not_exist_are_found_without_their_names(
     lark: Emulator, do: Do, colleagues: dict[str, str]
 ) -> None:
-    asked = [*list(colleagues.values())[:7], "ou_emulator0001_gone"]
+    user_ids = [*list(colleagues.values())[:7], "ou_emulator0001_gone"]
 
     def hide(times: int) -> None:
         lark.fault(
@@ -283,8 +283,8 @@ def test_ids_that_do_not_exist_are_found_without_their_names(
         )
 
     hide(1)  # once for all eight: 4 + 4, of which the emulator itself refuses the second and names whom
-    found = do(lambda c: c.contact.get_users(asked))
-    assert [one for one, user in found.items() if user is None] == asked[-1:]
+    users = do(lambda c: c.contact.get_users(user_ids))
+    assert [user_id for user_id, user in users.items() if user is None] == user_ids[-1:]
     assert count(lark, READ) == 4
     hide(99)
     assert do(lambda c: c.contact.get_users(["ou_x", "ou_y", "ou_z"])) == dict.fromkeys(

@@ -55,12 +55,12 @@ def do(request: pytest.FixtureRequest, library: str) -> Callable[..., Any]:
     """Do something with a client of either kind, and say how long it took."""
 
     def run(work: Callable[[Any], Any], server: RawServer, **settings: Any) -> Any:
-        given = {"base_url": server.url, "deadline": DEADLINE, **settings}
+        options = {"base_url": server.url, "deadline": DEADLINE, **settings}
         if request.param == "sync":
-            return work(LarkServiceClient("cli_a", "s", **given))
+            return work(LarkServiceClient("cli_a", "s", **options))
 
         async def work_async() -> Any:
-            return await work(AsyncLarkServiceClient("cli_a", "s", **given))
+            return await work(AsyncLarkServiceClient("cli_a", "s", **options))
 
         return asyncio.run(work_async())
 
@@ -268,7 +268,7 @@ def test_ones_own_client_of_either_library_serves(module: Any) -> None:
         asyncio.run(work_async())
         assert len(server.requests) == 2
         assert len(server.everything) == 4, "tokens come the same way"
-        assert [one.headers.get("x-own") for one in server.everything] == ["yes"] * 4
+        assert [seen.headers.get("x-own") for seen in server.everything] == ["yes"] * 4
 
 
 @pytest.mark.parametrize("what", ["an answer", "a file"])

@@ -62,9 +62,13 @@ def test_people_are_named_by_any_id(lark: Emulator, do: Do, token: str, who: str
 def test_a_spreadsheet_is_shared_when_it_is_created(lark: Emulator, do: Do) -> None:
     lark.settings(rate_limits=False)
     shares = [Share(BOB, "full_access"), Share("bob@example.com"), Share(CHAT, "edit")]
-    made = do(lambda c: c.clouddoc.sheets.create("Daily", folder="Reports", share_with=shares))
-    assert [(one.id, one.role) for one in made.shared] == [(BOB, "full_access"), (CHAT, "edit")]
-    assert others(lark, made.token) == {"user:alice": "edit", "user:bob": "full_access", "user:carol": "edit"}
+    spreadsheet = do(lambda c: c.clouddoc.sheets.create("Daily", folder="Reports", share_with=shares))
+    assert [(share.id, share.role) for share in spreadsheet.shared] == [(BOB, "full_access"), (CHAT, "edit")]
+    assert others(lark, spreadsheet.token) == {
+        "user:alice": "edit",
+        "user:bob": "full_access",
+        "user:carol": "edit",
+    }
 
 
 @pytest.mark.parametrize("again", ["upsert", "kept", "raised", "1063003"])
@@ -77,7 +81,7 @@ def test_a_role_is_raised_and_never_lowered(
     lark.share_document(token, "user:bob", "full_access")
     wanted = [Share(ALICE, "edit"), Share(BOB, "view"), Share("carol@example.com", "view")]
     granted = do(lambda c: c.clouddoc.sheets.open(token).share(wanted))
-    assert [one.role for one in granted] == ["edit", "full_access", "view"]
+    assert [share.role for share in granted] == ["edit", "full_access", "view"]
     expected = {"user:alice": "edit", "user:bob": "full_access", "user:carol": "view"}
     assert others(lark, token) == expected
     changes = count(lark, f"POST {MEMBERS}") + count(lark, f"PUT {MEMBERS}/:member_id")
@@ -85,7 +89,7 @@ def test_a_role_is_raised_and_never_lowered(
     do(lambda c: c.clouddoc.drive.permissions.share(token, wanted))
     assert count(lark, f"POST {MEMBERS}") + count(lark, f"PUT {MEMBERS}/:member_id") == changes
     listed = do(lambda c: c.clouddoc.drive.permissions.list(token))
-    assert {one.id: one.role for one in listed if one.name != "emulator bot"}.items() >= {
+    assert {member.id: member.role for member in listed if member.name != "emulator bot"}.items() >= {
         ALICE: "edit"
     }.items()
 
@@ -125,7 +129,7 @@ def test_a_spreadsheet_that_cannot_be_shared_is_still_named(lark: Emulator, do: 
 def test_people_are_looked_up_before_anything_is_created(lark: Emulator, do: Do) -> None:
     with pytest.raises(NotFoundError, match=r"got nobody@example\.com, whom it does not see"):
         do(lambda c: c.clouddoc.sheets.create("Daily", share_with=[Share("nobody@example.com")]))
-    assert [one for one in lark.documents() if one["type"] == "sheet"] == []
+    assert [document for document in lark.documents() if document["type"] == "sheet"] == []
 
 
 @pytest.mark.parametrize(
@@ -247,8 +251,8 @@ def test_wrong_paths_are_named(lark: Emulator, do: Do, path: Any) -> None:
 def test_files_are_listed_copied_and_deleted(lark: Emulator, do: Do, token: str) -> None:
     copied = do(lambda c: c.clouddoc.drive.copy(token, "Copy", folder="Reports")).data["file"]
     files = do(lambda c: _list_files(c, "Reports"))
-    assert [(one["name"], one["type"]) for one in files] == [("Copy", "sheet")]
-    names = {one["name"] for one in do(lambda c: _list_files(c, None))}
+    assert [(file["name"], file["type"]) for file in files] == [("Copy", "sheet")]
+    names = {file["name"] for file in do(lambda c: _list_files(c, None))}
     assert names == {"Daily", "Reports"}
     do(lambda c: c.clouddoc.drive.delete(copied["url"]))
     assert do(lambda c: _list_files(c, "Reports")) == []
@@ -262,12 +266,12 @@ def test_files_are_listed_copied_and_deleted(lark: Emulator, do: Do, token: str)
 
 
 def _list_files(client: Any, folder: str | None) -> Any:
-    found = client.clouddoc.drive.list_files(folder)
-    return found if hasattr(found, "__aiter__") else list(found)
+    files = client.clouddoc.drive.list_files(folder)
+    return files if hasattr(files, "__aiter__") else list(files)
 
 
 def _folder(lark: Emulator) -> str:
-    return str(next(one["token"] for one in lark.documents() if one["title"] == "Reports"))
+    return str(next(document["token"] for document in lark.documents() if document["title"] == "Reports"))
 
 
 @pytest.mark.parametrize(
@@ -298,14 +302,14 @@ def test_a_folder_is_looked_for_before_it_is_made_again(
     monkeypatch.setattr(making, "LOOK_SECONDS", 0.01)
     lark.fault("POST", "*/create_folder", drop=drop)
     token = do(lambda c: c.clouddoc.drive.ensure_folder("Reports"))
-    assert [one["token"] for one in lark.documents() if one["title"] == "Reports"] == [token]
+    assert [document["token"] for document in lark.documents() if document["title"] == "Reports"] == [token]
 
 
 def test_a_spreadsheet_whose_answer_is_lost_is_not_made_again(lark: Emulator, do: Do) -> None:
     lark.fault("POST", "*/spreadsheets", drop="after")
     with pytest.raises(OutcomeUnknownError, match="may or may not have happened"):
         do(lambda c: c.clouddoc.sheets.create("Daily"))
-    assert len([one for one in lark.documents() if one["title"] == "Daily"]) == 1
+    assert len([document for document in lark.documents() if document["title"] == "Daily"]) == 1
 
 
 def test_a_folder_that_is_not_deleted_is_named(lark: Emulator, do: Do) -> None:

@@ -32,8 +32,8 @@ MOST = 8
 
 def frames(error: BaseException) -> list[str]:
     """The functions of ours in a traceback, counted without any cut."""
-    found = traceback.walk_tb(error.__traceback__)
-    return [frame.f_code.co_qualname for frame, _ in found if frame.f_code.co_filename.startswith(OURS)]
+    stack = traceback.walk_tb(error.__traceback__)
+    return [frame.f_code.co_qualname for frame, _ in stack if frame.f_code.co_filename.startswith(OURS)]
 
 
 REFUSED: dict[str, Callable[[Any], Any]] = {

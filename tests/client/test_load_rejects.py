@@ -43,10 +43,10 @@ def test_rows_that_do_not_fit_are_left_out_and_retried_alone(lark: Emulator, do:
         )
 
     result = load(BAD, "load", on_bad_row="skip")
-    assert (result.written, [one.row for one in result.rejects]) == (2497, [8, 1501, 2500])
+    assert (result.written, [reject.row for reject in result.rejects]) == (2497, [8, 1501, 2500])
     again = load(BAD, "load", on_bad_row="skip")
     assert (again.written, len(by_key(table))) == (2497, 2497), "the same rows are left out again"
-    retried = load({}, "load, rejects", retry_rows={one.row for one in result.rejects})
+    retried = load({}, "load, rejects", retry_rows={reject.row for reject in result.rejects})
     assert (retried.written, len(by_key(table))) == (3, 2500)
     assert by_key(table)["A-1500"]["Paid"] == 1500
 

@@ -48,8 +48,8 @@ def test_replies(lark: Emulator, do: Do, first: str) -> None:
     do(lambda c: c.messaging.reply(first, CARD, msg_type="interactive", in_thread=True))
     do(lambda c: c.messaging.reply(first, "**third**", msg_type="post"))
     texts = messages(lark)[1:]
-    assert [one["parent_id"] for one in texts] == [first] * 3
-    assert [one["msg_type"] for one in texts] == ["text", "interactive", "post"]
+    assert [reply["parent_id"] for reply in texts] == [first] * 3
+    assert [reply["msg_type"] for reply in texts] == ["text", "interactive", "post"]
     assert texts[1]["thread_id"]
     with pytest.raises(LarkAPIError, match="Next: "):
         do(lambda c: c.messaging.reply("om_unknown", "x"))
@@ -107,8 +107,8 @@ def test_reading(lark: Emulator, do: Do, first: str) -> None:
         LarkServiceClient().messaging.send_text(CHAT, str(number))
 
     def list_messages(client: Any) -> Any:
-        found = client.messaging.list(CHAT, newest_first=True)
-        return list(found) if isinstance(found, Iterator) else found
+        listing = client.messaging.list(CHAT, newest_first=True)
+        return list(listing) if isinstance(listing, Iterator) else listing
 
     everything = do(list_messages)
     assert len(everything) == 121
@@ -131,7 +131,7 @@ def test_files_and_images_go_up_and_come_down(lark: Emulator, do: Do, tmp_path: 
     name = None if kind == "path" else "日报.csv"
     sent = do(lambda c: c.messaging.send_file(CHAT, file, file_name=name, idempotency_key="f"))
     shown = do(lambda c: c.messaging.send_image(CHAT, picture))
-    file_key, image_key = (one["content"] for one in messages(lark))
+    file_key, image_key = (message["content"] for message in messages(lark))
     target = tmp_path / "down.csv"
     answer = do(lambda c: c.messaging.download(sent.data["message_id"], file_key["file_key"], target))
     assert target.read_bytes() == report.read_bytes()
@@ -148,7 +148,7 @@ def test_a_download_that_breaks_leaves_nothing(lark: Emulator, do: Do, tmp_path:
     assert list(tmp_path.iterdir()) == []
     lark.fault(path="*/resources/*", drop="before")
     do(lambda c: c.messaging.download(sent, key, tmp_path / "x"))
-    assert [one.name for one in tmp_path.iterdir()] == ["x"]
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
@@ -205,5 +205,5 @@ def test_wiki_links_are_resolved_once(lark: Emulator, do: Do) -> None:
     link = f"https://x.feishu.cn/wiki/{token}?table={base['default_table_id']}"
     for _ in range(2):
         do(lambda c: c.clouddoc.bitable.create_record(link, None, {}))
-    asked = lark.state(summary=True)["by_endpoint"]["GET /open-apis/wiki/v2/spaces/get_node"]
-    assert asked == 1
+    calls = lark.state(summary=True)["by_endpoint"]["GET /open-apis/wiki/v2/spaces/get_node"]
+    assert calls == 1

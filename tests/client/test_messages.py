@@ -55,8 +55,8 @@ def test_whoever_has_a_mobile_number_is_reached_by_it(lark: Emulator, do: Do, wa
     PROCESS.users.clear()
     for number in ("+8613800000002", "+86 138-0000-0002"):
         answer = do(lambda c: WAYS[way](c.messaging, number))  # noqa: B023 - performed at once
-        found = do(lambda c: c.messaging.get(answer.data["message_id"]))  # noqa: B023 - same reason as the line before
-        assert found.data["items"][0]["chat_id"] == answer.data["chat_id"]
+        message = do(lambda c: c.messaging.get(answer.data["message_id"]))  # noqa: B023 - same reason as the line before
+        assert message.data["items"][0]["chat_id"] == answer.data["chat_id"]
     bob = do(lambda c: c.messaging.send_text("bob", "hi")).data["chat_id"]
     assert (answer.data["chat_id"], len(messages(lark, bob))) == (bob, 3)
     assert count(lark, GET_ID) == 1

@@ -90,14 +90,14 @@ def areas(kind: type, prefix: str = "") -> Iterator[tuple[str, type[Namespace[An
     for name in dir(kind):
         if name.startswith("_") or name in {"sdk", "app_id", "base_url"}:
             continue
-        made = getattr(kind, name)
-        if probe is not None and not inspect.isfunction(made):
-            made = getattr(probe, name)
-        elif hasattr(made, "func"):
-            made = made.func(kind(None))
-        if isinstance(made, Namespace):
-            yield f"{prefix}{name}", type(made)
-            yield from areas(type(made), f"{prefix}{name}.")
+        attribute = getattr(kind, name)
+        if probe is not None and not inspect.isfunction(attribute):
+            attribute = getattr(probe, name)
+        elif hasattr(attribute, "func"):
+            attribute = attribute.func(kind(None))
+        if isinstance(attribute, Namespace):
+            yield f"{prefix}{name}", type(attribute)
+            yield from areas(type(attribute), f"{prefix}{name}.")
 
 
 def operations() -> Iterator[tuple[str, str, Callable[..., Any]]]:
@@ -113,16 +113,16 @@ def is_id(name: str) -> bool:
 
 def arguments(name: str, build: Callable[..., Any], ident: str) -> dict[str, Any]:
     """What an operation can be called with; ids are told apart by their argument's name."""
-    given: dict[str, Any] = {}
+    kwargs: dict[str, Any] = {}
     for parameter in inspect.signature(build).parameters.values():
         if (name, parameter.name) in BY_OPERATION:
-            given[parameter.name] = BY_OPERATION[name, parameter.name]
+            kwargs[parameter.name] = BY_OPERATION[name, parameter.name]
         elif is_id(parameter.name):
-            given[parameter.name] = f"{ident}-{parameter.name}".replace("_", "")
+            kwargs[parameter.name] = f"{ident}-{parameter.name}".replace("_", "")
         elif parameter.default is parameter.empty:
             assert parameter.name in VALUES, f"{name}: write a value for {parameter.name!r} into VALUES"
-            given[parameter.name] = VALUES[parameter.name]
-    return given
+            kwargs[parameter.name] = VALUES[parameter.name]
+    return kwargs
 
 
 OPERATIONS = {f"{area}.{name}": build for area, name, build in operations()}
@@ -187,12 +187,12 @@ def play(request: pytest.FixtureRequest, server: RawServer, loop: asyncio.Runner
     return run
 
 
-def make_call(case: Case, given: dict[str, Any]) -> Callable[[Any], Any]:
+def make_call(case: Case, kwargs: dict[str, Any]) -> Callable[[Any], Any]:
     def work(client: Any) -> Any:
         holder = client
         for part in case.area.split("."):
             holder = getattr(holder, part)
-        return getattr(holder, case.operation)(**given)
+        return getattr(holder, case.operation)(**kwargs)
 
     return work
 
@@ -214,27 +214,27 @@ def test_an_id_stays_in_its_place(case: Case, play: Play) -> None:
     @settings(max_examples=20, deadline=None)
     @given(ident=IDS)
     def holds(ident: str) -> None:
-        asked, error = play(make_call(case, plain | {case.argument: ident}))
+        requests, error = play(make_call(case, plain | {case.argument: ident}))
         placed = [
             (method, path.replace(plain[case.argument], quote(ident.strip(), safe="", errors="replace")))
             for method, path in usual
         ]
-        assert asked == placed[: len(asked)]
-        assert not any(climbs(path) for _, path in asked)
-        if len(asked) < len(usual):
+        assert requests == placed[: len(requests)]
+        assert not any(climbs(path) for _, path in requests)
+        if len(requests) < len(usual):
             assert error is not None
             assert "Next: " in str(error)
-        if in_path and len(asked) < len(usual):
+        if in_path and len(requests) < len(usual):
             assert isinstance(error, (InvalidRequestError, ConfigurationError))
             assert case.argument in str(error)
 
     holds()
     if in_path:
         for ident in ("..", ".", "%2e%2e"):
-            asked, error = play(make_call(case, plain | {case.argument: ident}))
+            sent, error = play(make_call(case, plain | {case.argument: ident}))
             assert isinstance(error, InvalidRequestError), ident
             assert case.argument in str(error)
-            assert not any(method != "GET" for method, _ in asked)
+            assert not any(method != "GET" for method, _ in sent)
 
 
 def climbs(path: str) -> bool:
@@ -242,7 +242,7 @@ def climbs(path: str) -> bool:
     decoded, encoded = unquote(path), path
     while decoded != encoded:
         decoded, encoded = unquote(decoded), decoded
-    return any(one.partition(";")[0] in {".", ".."} for one in decoded.replace("\\", "/").split("/"))
+    return any(segment.partition(";")[0] in {".", ".."} for segment in decoded.replace("\\", "/").split("/"))
 
 
 @pytest.mark.parametrize("operation", ["delete_record", "update_record", "search_records", "bulk_delete"])
@@ -260,9 +260,9 @@ def climbs(path: str) -> bool:
 def test_links_lead_to_no_other_path(operation: str, link: str, play: Play) -> None:
     case = Case("clouddoc.bitable", operation, "app_token")
     given_ = arguments(operation, OPERATIONS[f"clouddoc.bitable.{operation}"], "id")
-    asked, error = play(make_call(case, given_ | {"app_token": link, "table_id": None}))
+    requests, error = play(make_call(case, given_ | {"app_token": link, "table_id": None}))
     assert isinstance(error, InvalidRequestError)
-    assert {path for _, path in asked} <= {"/open-apis/wiki/v2/spaces/get_node"}
+    assert {path for _, path in requests} <= {"/open-apis/wiki/v2/spaces/get_node"}
 
 
 PATHS = [
@@ -275,8 +275,8 @@ PATHS = [
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_path_that_could_lead_elsewhere_is_not_called(path: str, play: Play) -> None:
-    asked, error = play(lambda client: client.call("DELETE", path))
-    assert asked == []
+    requests, error = play(lambda client: client.call("DELETE", path))
+    assert requests == []
     assert isinstance(error, InvalidRequestError)
     assert "path must " in str(error)
 
@@ -285,11 +285,11 @@ def test_a_path_that_is_called_is_the_one_that_was_written(play: Play) -> None:
     @settings(max_examples=150, deadline=None)
     @given(path=st.text("/.%2eEfF;?#\\aZ5c-_", max_size=14) | st.text(max_size=8))
     def holds(path: str) -> None:
-        asked, error = play(lambda client: client.call("GET", f"/{path}"))
+        requests, error = play(lambda client: client.call("GET", f"/{path}"))
         if error is not None:
-            assert asked == []
+            assert requests == []
         else:
-            ((_, sent),) = asked
+            ((_, sent),) = requests
             assert unquote(sent) == unquote(f"/open-apis/{path}")
             assert not climbs(sent)
 

@@ -113,7 +113,7 @@ def test_a_message_is_recalled_although_the_answer_is_lost(lark: Emulator, do: D
     sent = LarkServiceClient().messaging.send_text(CHAT, "x").data["message_id"]
     lark.fault(method="DELETE", path=MESSAGE, drop=drop)
     assert do(lambda c: c.messaging.recall(sent)).code == 0
-    assert [one["deleted"] for one in messages(lark)] == [True]
+    assert [message["deleted"] for message in messages(lark)] == [True]
     with pytest.raises(ConflictError):
         do(lambda c: c.messaging.recall(sent))
 

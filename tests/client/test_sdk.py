@@ -49,20 +49,20 @@ def test_two_tenants_of_a_store_app_do_not_share_tokens(lark: Emulator) -> None:
     LarkServiceClient("cli_store", "store-secret", tenant_key="a").store_app.keep_ticket(
         lark.state(summary=True)["apps"][-1]["app_ticket"]
     )
-    of_a, of_b = (LarkServiceClient("cli_store", "store-secret", tenant_key=one) for one in ("a", "b"))
+    of_a, of_b = (LarkServiceClient("cli_store", "store-secret", tenant_key=tenant) for tenant in ("a", "b"))
     official = of_a.sdk, of_b.sdk
-    for one, tenant_key in zip((*official, *official), ("a", "b", "a", "b"), strict=True):
-        members(one, CHAT)
+    for sdk, tenant_key in zip((*official, *official), ("a", "b", "a", "b"), strict=True):
+        members(sdk, CHAT)
         assert lark.requests()[-1]["tenant_key"] == tenant_key
 
 
 @pytest.mark.filterwarnings("default::DeprecationWarning")
 def test_the_same_app_at_two_larks(lark: Emulator) -> None:
     with Emulator() as other:
-        there = LarkServiceClient(other.app_id, other.app_secret, base_url=other.base_url)
+        other_client = LarkServiceClient(other.app_id, other.app_secret, base_url=other.base_url)
         here = LarkServiceClient()
         assert members(here.sdk, CHAT).success()
-        assert members(there.sdk, CHAT).success()
+        assert members(other_client.sdk, CHAT).success()
         assert members(here.sdk, CHAT).success()
 
 

@@ -58,10 +58,10 @@ def test_conditions_come_back_as_they_were_set(sheet: Sheet[Any]) -> None:
         ),
         ConditionalFormat(["A1:A9"], "timePeriod", Style(background="#abcdef"), values=["last7Days"]),
     ]
-    found = sheet.add_conditional_formats(wanted)
-    assert [list(one.values) for one in found] == [list(one.values) for one in wanted]
-    assert [one.operator for one in found] == [one.operator for one in wanted]
-    assert sheet.add_conditional_formats(found) == found
+    rules = sheet.add_conditional_formats(wanted)
+    assert [list(rule.values) for rule in rules] == [list(rule.values) for rule in wanted]
+    assert [rule.operator for rule in rules] == [rule.operator for rule in wanted]
+    assert sheet.add_conditional_formats(rules) == rules
 
 
 @pytest.mark.parametrize(

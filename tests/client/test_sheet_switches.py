@@ -64,7 +64,7 @@ def test_cells_come_back(lark: Emulator, book: Spreadsheet[Any], switch: str, an
     assert sheet.read() == []
     book.add_sheet("More")
     book.rename_sheet("More", "Other")
-    assert [one.title for one in book.list_sheets()] == ["Sheet1", "Other"]
+    assert [worksheet.title for worksheet in book.list_sheets()] == ["Sheet1", "Other"]
     sheet.style("A1:T3000" if switch == "max_style_rows" else "A1:B2", Style(bold=True))
 
 

@@ -114,9 +114,9 @@ def test_tables_come_back_as_they_were_written(sheet: Sheet[Any], table: list[li
     sheet.write("A1", table)
     expected = [[None if value == "" else value for value in row] for row in table]
     height, width = len(table), len(table[0])
-    found = sheet.read((1, 1, height, width))
-    assert found == expected
-    assert [list(map(kind, row)) for row in found] == [list(map(kind, row)) for row in expected]
+    rows = sheet.read((1, 1, height, width))
+    assert rows == expected
+    assert [list(map(kind, row)) for row in rows] == [list(map(kind, row)) for row in expected]
 
 
 def kind(value: Any) -> type:
@@ -135,15 +135,15 @@ def test_what_is_not_known_of_lark_makes_no_difference(
 
 
 def test_files(lark: Emulator, do: Do, token: str) -> None:
-    made = do(lambda c: c.clouddoc.sheets.create("Weekly", folder="Reports/2026-11"))
-    assert made.url
-    described = lark.document(made.token)
-    assert do(lambda c: c.clouddoc.sheets.get(made.url)).title == "Weekly"
-    assert do(lambda c: c.clouddoc.sheets.open(made.url).rename("Weekly 2")).title == "Weekly 2"
-    assert described["folder_token"] == made.folder_token
+    spreadsheet = do(lambda c: c.clouddoc.sheets.create("Weekly", folder="Reports/2026-11"))
+    assert spreadsheet.url
+    described = lark.document(spreadsheet.token)
+    assert do(lambda c: c.clouddoc.sheets.get(spreadsheet.url)).title == "Weekly"
+    assert do(lambda c: c.clouddoc.sheets.open(spreadsheet.url).rename("Weekly 2")).title == "Weekly 2"
+    assert described["folder_token"] == spreadsheet.folder_token
     assert (
-        do(lambda c: c.clouddoc.sheets.create("Other", folder=made.folder_token)).folder_token
-        == made.folder_token
+        do(lambda c: c.clouddoc.sheets.create("Other", folder=spreadsheet.folder_token)).folder_token
+        == spreadsheet.folder_token
     )
     before = do(lambda c: c.clouddoc.sheets.revision(token))
     do(lambda c: c.clouddoc.sheets.write(token, "A1", [[1]]))
@@ -155,7 +155,7 @@ def test_worksheets(do: Do, token: str) -> None:
     assert (added.title, added.index, added.rows, added.columns) == ("More", 1, 200, 20)
     assert do(lambda c: c.clouddoc.sheets.rename_sheet(token, "More", "Other")).sheet_id == added.sheet_id
     copied = do(lambda c: c.clouddoc.sheets.copy_sheet(token, added.sheet_id, "Copy"))
-    assert [one.title for one in do(lambda c: c.clouddoc.sheets.list_sheets(token))] == [
+    assert [worksheet.title for worksheet in do(lambda c: c.clouddoc.sheets.list_sheets(token))] == [
         "Sheet1",
         "Other",
         "Copy",
@@ -194,7 +194,7 @@ def test_a_lost_answer_to_a_change_of_worksheets_is_settled(
         work()
     titles = {"add": ["Sheet1", "One", "Two"], "copy": ["Sheet1", "One", "Two"], "rename": ["Sheet1", "Two"]}
     after = titles.get(operation, ["Sheet1"]) if work_done else ["Sheet1", "One"]
-    assert [one.title for one in book.list_sheets()] == after
+    assert [worksheet.title for worksheet in book.list_sheets()] == after
 
 
 @pytest.mark.parametrize("growth", ["data", "range", "refused"])
@@ -257,7 +257,7 @@ def test_append_and_clear(lark: Emulator, do: Do, token: str) -> None:
     assert added.range == "A3:B4"
     assert do(lambda c: c.clouddoc.sheets.read(token)) == [
         ["Day", "No"],
-        *([DAY, f"0{one}"] for one in (1, 2, 3)),
+        *([DAY, f"0{number}"] for number in (1, 2, 3)),
     ]
     cleared = do(lambda c: c.clouddoc.sheets.clear(token, "A2:B"))
     assert cleared.rows == 201
@@ -343,7 +343,7 @@ def test_a_filter_is_made_once(lark: Emulator, sheet: Sheet[Any], again: str) ->
         lark, "POST /open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/:sheet_id/filter"
     )
     shown = sheet.set_filter("A1:B3", {"B": condition})
-    assert [dict(one.to_lark()) for one in shown.conditions["B"]] == [condition.to_lark()]
+    assert [dict(criterion.to_lark()) for criterion in shown.conditions["B"]] == [condition.to_lark()]
     assert sheet.set_filter("A1:B3").conditions == shown.conditions  # what was chosen stays
     assert sheet.set_filter("A1:B2", {1: condition, 2: condition}).conditions.keys() == {"A", "B"}
     assert sheet.clear_filter() is True
@@ -358,13 +358,13 @@ def test_conditional_formats_are_made_once(sheet: Sheet[Any]) -> None:
         ),
         ConditionalFormat(["A:A"], "duplicateValues", Style(underline=True)),
     ]
-    made = sheet.add_conditional_formats(wanted)
-    assert [one.rule_type for one in made] == ["cellIs", "containsText", "duplicateValues"]
-    assert sheet.add_conditional_formats(wanted + wanted) == made
-    assert sheet.add_conditional_formats(made) == made
+    rules = sheet.add_conditional_formats(wanted)
+    assert [rule.rule_type for rule in rules] == ["cellIs", "containsText", "duplicateValues"]
+    assert sheet.add_conditional_formats(wanted + wanted) == rules
+    assert sheet.add_conditional_formats(rules) == rules
     with pytest.raises(InvalidRequestError, match="at most 20 conditional formats, got 3 and 18 more"):
-        sheet.add_conditional_formats(ConditionalFormat([f"A{one}"], "uniqueValues") for one in range(1, 19))
-    assert sheet.delete_conditional_formats([made[0].id or ""]) == 1
+        sheet.add_conditional_formats(ConditionalFormat([f"A{row}"], "uniqueValues") for row in range(1, 19))
+    assert sheet.delete_conditional_formats([rules[0].id or ""]) == 1
     assert sheet.delete_conditional_formats() == 2
     assert sheet.list_conditional_formats() == []
 

@@ -54,11 +54,11 @@ def test_answers_to_creates_and_updates_are_not_parsed(
     monkeypatch.setattr(answers, "read", note_parsing)
     bitable = LarkServiceClient().clouddoc.bitable
     assert bitable.sync(*table, rows(3), key_fields="No").created == 3
-    changed = [{**one, "Paid": 7} for one in rows(3)]
+    changed = [{**row, "Paid": 7} for row in rows(3)]
     assert bitable.sync(*table, changed, key_fields="No").updated == 3
-    found = records(table)
-    assert bitable.bulk_update(*table, [(one["record_id"], {"Paid": 8}) for one in found]).written == 3
-    assert {one["fields"]["Paid"] for one in records(table)} == {8}
+    stored = records(table)
+    assert bitable.bulk_update(*table, [(record["record_id"], {"Paid": 8}) for record in stored]).written == 3
+    assert {record["fields"]["Paid"] for record in records(table)} == {8}
     assert (count(lark, f"{RECORDS}/batch_create"), count(lark, f"{RECORDS}/batch_update")) == (1, 2)
     assert "search" in parsed
     assert not {"batch_create", "batch_update"} & {*parsed}
@@ -93,7 +93,7 @@ def test_mirror_deletes_what_is_missing_but_no_record_without_a_key(
     lark.add_rows(*table, [{"Note": "no key"}])
     result = do(lambda c: c.clouddoc.bitable.sync(*table, rows(37), key_fields="No", mode="mirror"))
     assert (result.deleted, result.counts.without_key, result.written) == (3, 1, 3)
-    assert sorted(one["fields"].get("No", "") for one in records(table)) == sorted(
+    assert sorted(record["fields"].get("No", "") for record in records(table)) == sorted(
         ["", *(f"A-{n}" for n in range(37))]
     )
 
@@ -146,7 +146,7 @@ def test_the_oldest_duplicate_is_kept_in_step_and_the_others_are_left_alone(
         bitable.sync(*table, [{"No": "A-0", "Paid": 9}], key_fields="No", on_duplicate="error")
     result = bitable.sync(*table, [{"No": "A-0", "Paid": 9}], key_fields="No", mode="mirror")
     assert (result.counts.duplicates, result.updated, result.deleted) == (2, 1, 0)
-    paid = {one["record_id"]: one["fields"]["Paid"] for one in records(table)}
+    paid = {record["record_id"]: record["fields"]["Paid"] for record in records(table)}
     assert paid == {oldest: 9, others[0]: 2, others[1]: 3}
 
 
@@ -190,7 +190,7 @@ def test_rejects_are_counted_by_rows_and_all_are_listed(table: Table) -> None:
     bad = [{"No": f"B-{number}", "Paid": "x", "Gone": "y"} for number in range(12)]
     skip: dict[str, Any] = {"key_fields": "No", "on_bad_row": "skip"}
     done = bitable.sync(*table, rows(3) + bad, max_rejects=12, **skip)
-    assert (done.created, len({one.row for one in done.rejects}), len(done.rejects)) == (3, 12, 24)
+    assert (done.created, len({reject.row for reject in done.rejects}), len(done.rejects)) == (3, 12, 24)
     with pytest.raises(InvalidRequestError, match="More than max_rejects=11 rows"):
         bitable.sync(*table, rows(4) + bad, max_rejects=11, **skip)
     assert len(by_key(table)) == 3

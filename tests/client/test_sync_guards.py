@@ -110,7 +110,7 @@ def test_records_that_slip_in_two_scans_are_not_doubled(lark: Emulator, do: Do, 
         lark.plan_page(2, app_token=table.app_token, table_id=table.table_id, edits=edits, seed=seed)
     source = number_rows(1801)
     do(lambda c: c.clouddoc.bitable.sync(*table, source, key_fields="No", key_form="trim"))
-    keys = [one["fields"]["No"] for one in records(table) if one["fields"]["No"].startswith("A-")]
+    keys = [record["fields"]["No"] for record in records(table) if record["fields"]["No"].startswith("A-")]
     assert len(keys) == len(set(keys))
 
 
@@ -129,7 +129,7 @@ def test_a_record_that_vanishes_before_its_update_leaves_the_chunk(
 def test_a_record_that_vanishes_before_its_delete_is_done(lark: Emulator, table: Table) -> None:
     bitable = LarkServiceClient().clouddoc.bitable
     lark.make_rows(*table, 1200, {"No": "A-{n}", "Paid": 1})
-    ids = [one["record_id"] for one in records(table) if one["fields"]["No"] in ("A-1197", "A-1198")]
+    ids = [record["record_id"] for record in records(table) if record["fields"]["No"] in ("A-1197", "A-1198")]
     lark.plan_page(
         3, app_token=table.app_token, table_id=table.table_id, edits=[{"do": "delete", "records": ids}]
     )
@@ -141,7 +141,7 @@ def test_a_record_that_vanishes_before_its_delete_is_done(lark: Emulator, table:
 def test_a_record_that_got_another_key_is_not_deleted(lark: Emulator, table: Table) -> None:
     bitable = LarkServiceClient().clouddoc.bitable
     lark.make_rows(*table, 1200, {"No": "A-{n}", "Paid": 1, "Note": "a person's"})
-    (record,) = [one["record_id"] for one in records(table) if one["fields"]["No"] == "A-1199"]
+    (record,) = [stored["record_id"] for stored in records(table) if stored["fields"]["No"] == "A-1199"]
     edits = [{"do": "edit", "records": [record], "fields": {"No": "renamed"}}]
     lark.plan_page(3, app_token=table.app_token, table_id=table.table_id, edits=edits)
     result = bitable.sync(*table, number_rows(1190), key_fields="No", mode="mirror")
@@ -181,7 +181,7 @@ def test_a_field_that_does_not_keep_what_is_written_is_reported(
 def test_a_field_that_changes_its_type_blames_no_row(lark: Emulator, table: Table) -> None:
     bitable = LarkServiceClient().clouddoc.bitable
     lark.fault("POST", "*/records/batch_create", code=1254061, msg="NumberFieldConvFail")
-    field = next(one for one in bitable.list_fields(*table) if one["field_name"] == "Note")
+    field = next(candidate for candidate in bitable.list_fields(*table) if candidate["field_name"] == "Note")
     source = iter([{"No": "1", "Note": "x"}])
 
     def changing() -> Any:
@@ -216,8 +216,8 @@ def test_a_page_that_was_damaged_on_the_way_is_read_again(lark: Emulator, do: Do
 
 def test_a_page_that_is_written_otherwise_is_read_all_the_same(lark: Emulator, table: Table) -> None:
     lark.make_rows(*table, 2, {"No": "A-{n}", "Paid": 1})
-    found = [dict(one, further=["unknown"]) for one in records(table)]
-    answer = {"code": 0, "data": {"items": found, "total": 2, "has_more": False, "further": [[]]}}
+    items = [dict(record, further=["unknown"]) for record in records(table)]
+    answer = {"code": 0, "data": {"items": items, "total": 2, "has_more": False, "further": [[]]}}
     for indent in (None, 2):
         body = json.dumps(answer, indent=indent)
         lark.fault(path="*/records/search", status=200, body=body)

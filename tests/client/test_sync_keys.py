@@ -95,7 +95,7 @@ def test_links_are_given_by_the_key_of_the_other_table(lark: Emulator, table: Ta
     assert set(by_key(table)["2"]["Customer"]) == set(ids[:2])
     bad = [*source, {"No": "4", "Customer": "Zoe"}, {"No": "5", "Customer": "Twin"}]
     result = bitable.sync(*table, bad, key_fields="No", links=links, on_bad_row="skip")
-    assert [one.row for one in result.rejects] == [4, 5]
+    assert [reject.row for reject in result.rejects] == [4, 5]
     assert "several records" in result.rejects[1].reason
 
 

@@ -28,7 +28,7 @@ def test_a_rejected_row_keeps_its_record_and_a_keyless_one_keeps_all(lark: Emula
     with pytest.raises(InvalidRequestError, match="row 6, field 'Paid'"):
         bitable.sync(*table, source, key_fields="No", mode="mirror")
     result = bitable.sync(*table, source, key_fields="No", mode="mirror", on_bad_row="skip")
-    assert (result.deleted, [(one.row, one.key) for one in result.rejects]) == (2, [(6, "A-5")])
+    assert (result.deleted, [(reject.row, reject.key) for reject in result.rejects]) == (2, [(6, "A-5")])
     assert "A-5" in by_key(table)
 
     source = [*rows(26), {"No": None, "Paid": 3}]
@@ -113,8 +113,8 @@ def test_values_that_lark_refuses_are_rejected_alone(lark: Emulator, do: Do, tab
     for bad in (3, 77, 599):
         source[bad]["Who"] = "ou_nobody"
     result = do(lambda c: c.clouddoc.bitable.sync(*table, iter(source), key_fields="No", on_bad_row="skip"))
-    assert (result.created, [one.row for one in result.rejects]) == (597, [4, 78, 600])
-    assert {one.code for one in result.rejects} == {1254066}
+    assert (result.created, [reject.row for reject in result.rejects]) == (597, [4, 78, 600])
+    assert {reject.code for reject in result.rejects} == {1254066}
     assert len(by_key(table)) == 597
     changed = [{**row, "Paid": -1} for row in source]
     result = do(
@@ -137,7 +137,7 @@ def test_only_the_rows_of_an_earlier_run_are_retried(lark: Emulator, table: Tabl
     source[4]["Paid"] = source[9]["Paid"] = "bad"
     rejects = bitable.sync(*table, source, key_fields="No", on_bad_row="skip").rejects
     fixed = rows(20)
-    result = bitable.sync(*table, fixed, key_fields="No", retry_rows={one.row for one in rejects})
+    result = bitable.sync(*table, fixed, key_fields="No", retry_rows={reject.row for reject in rejects})
     assert (result.created, result.counts.unchanged, len(by_key(table))) == (2, 0, 20)
     with pytest.raises(InvalidRequestError, match="whole source"):
         bitable.sync(*table, fixed, key_fields="No", mode="mirror", retry_rows={1})

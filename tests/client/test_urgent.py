@@ -29,11 +29,11 @@ def message(lark: Emulator) -> str:
 
 
 def urgents(lark: Emulator) -> list[tuple[str, list[str]]]:
-    return [(one["kind"], one["users"]) for one in lark.state()["urgents"]]
+    return [(urgent["kind"], urgent["users"]) for urgent in lark.state()["urgents"]]
 
 
 def open_id(lark: Emulator, user_id: str) -> str:
-    (user,) = (one for one in lark.state()["users"] if one["user_id"] == user_id)
+    (user,) = (person for person in lark.state()["users"] if person["user_id"] == user_id)
     return str(user["open_ids"][lark.app_id])
 
 
@@ -87,6 +87,6 @@ def test_each_refusal_says_the_next_step(lark: Emulator, do: Do, message: str) -
 def test_scopes_and_pace_are_known() -> None:
     for kind in ("app", "sms", "phone"):
         assert f"PATCH {URGENT}_{kind}" in scopes.AREAS["urgent"]
-        found = {one.key for one in limits("PATCH", f"/open-apis/im/v1/messages/om_1/urgent_{kind}")}
-        assert found == {f"PATCH /open-apis/im/v1/messages/*/urgent_{kind} {seconds}" for seconds in (1, 60)}
+        keys = {limit.key for limit in limits("PATCH", f"/open-apis/im/v1/messages/om_1/urgent_{kind}")}
+        assert keys == {f"PATCH /open-apis/im/v1/messages/*/urgent_{kind} {seconds}" for seconds in (1, 60)}
     assert "urgent" not in scopes.USUAL

@@ -106,10 +106,10 @@ def test_keywords(lark: Emulator, do: Do) -> None:
     lark.add_webhook(token=TOKEN, keywords=["alert"])
     do(lambda c: c.send_text("an alert"), keyword="alert")
     do(lambda c: c.send_text("an alert"), keyword=["deploy", "alert"])
-    asked = count(lark, ENDPOINT)
+    calls_before = count(lark, ENDPOINT)
     with pytest.raises(InvalidRequestError, match="must contain the bot's keyword 'alert'") as known:
         do(lambda c: c.send_text("hello"), keyword="alert")
-    assert count(lark, ENDPOINT) == asked
+    assert count(lark, ENDPOINT) == calls_before
     with pytest.raises(InvalidRequestError, match="put one of the bot's keywords") as refused:
         do(lambda c: c.send_text("hello"))
     assert known.value.code == refused.value.code == 19024

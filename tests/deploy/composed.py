@@ -41,21 +41,21 @@ def services(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     Raises:
         UnsetError: A variable without a default is not set, or empty.
     """
-    found: dict[str, dict[str, Any]] = fill(yaml.safe_load(FILE.read_text()), environ)["services"]
-    return found
+    by_name: dict[str, dict[str, Any]] = fill(yaml.safe_load(FILE.read_text()), environ)["services"]
+    return by_name
 
 
 def fill(value: Any, environ: Mapping[str, str]) -> Any:
     """Return a value with variables in their places, in all of its strings."""
     if isinstance(value, dict):
-        return {key: fill(one, environ) for key, one in value.items()}
+        return {key: fill(nested, environ) for key, nested in value.items()}
     if isinstance(value, list):
-        return [fill(one, environ) for one in value]
+        return [fill(nested, environ) for nested in value]
     if not isinstance(value, str):
         return value
 
-    def variable(found: re.Match[str]) -> str:
-        name, operator, rest = found.groups()
+    def variable(match: re.Match[str]) -> str:
+        name, operator, rest = match.groups()
         if name is None:
             return "$"
         if environ.get(name) or operator is None:

@@ -41,8 +41,8 @@ class Deployed:
     @property
     def ports(self) -> dict[str, int]:
         """The ports of its command line, by option."""
-        given = zip(self.words, self.words[1:], strict=False)
-        return {word: int(after) for word, after in given if word in PORTS}
+        pairs = zip(self.words, self.words[1:], strict=False)
+        return {word: int(after) for word, after in pairs if word in PORTS}
 
     @property
     def elsewhere(self) -> Deployed:
@@ -79,8 +79,8 @@ def run(words: Sequence[str], environ: Mapping[str, str], folder: Path) -> str:
 def readiness(port: int) -> dict[str, Any]:
     """Return what `/readyz` answers; empty if it answers nothing yet."""
     with suppress(httpx.TransportError):
-        found: dict[str, Any] = httpx.get(f"http://{HOST}:{port}/readyz").json()
-        return found
+        answer: dict[str, Any] = httpx.get(f"http://{HOST}:{port}/readyz").json()
+        return answer
     return {}
 
 
@@ -104,8 +104,8 @@ def start(
 
     def is_ready() -> bool:
         assert process.poll() is None, log.read_text()[-4000:]
-        found = readiness(here.probe)  # ready as soon as one of the sinks is
-        return found.get("status") == "ready" and all(found.get("sinks", {}).values())
+        answer = readiness(here.probe)  # ready as soon as one of the sinks is
+        return answer.get("status") == "ready" and all(answer.get("sinks", {}).values())
 
     try:
         wait_until(is_ready, READY_SECONDS)

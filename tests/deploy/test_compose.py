@@ -14,7 +14,7 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
 from lark_provider.cli.__main__ import parser
-from lark_provider.storage.crypto import Keys
+from lark_provider.storage.crypto import EncryptionKeys
 from tests.deploy.composed import FILE, FOLDER, IMAGE, UnsetError, secrets, services, settings
 from tests.deploy.running import Deployed, run, start
 from tests.services import compose
@@ -47,13 +47,15 @@ def read_service(name: str, env: dict[str, str]) -> Deployed:
 
 
 def test_each_part_is_a_profile(env: dict[str, str]) -> None:
-    found = services(env)
-    assert {profile for one in found.values() for profile in one["profiles"]} == PROFILES | {"purge"}
-    assert all(one["profiles"] for one in found.values())  # one without would always run
+    by_name = services(env)
+    assert {profile for part in by_name.values() for profile in part["profiles"]} == PROFILES | {"purge"}
+    assert all(part["profiles"] for part in by_name.values())  # one without would always run
     assert set(env["COMPOSE_PROFILES"].split(",")) <= PROFILES
-    for one in found.values():  # what is needed runs in each profile of what needs it, or is not required
-        for name, need in one.get("depends_on", {}).items():
-            assert set(one["profiles"]) <= {*found[name]["profiles"]} | {"purge"} or not need.get(
+    for (
+        service
+    ) in by_name.values():  # what is needed runs in each profile of what needs it, or is not required
+        for name, need in service.get("depends_on", {}).items():
+            assert set(service["profiles"]) <= {*by_name[name]["profiles"]} | {"purge"} or not need.get(
                 "required", True
             )
 
@@ -67,18 +69,18 @@ def test_no_password_has_a_default(name: str, env: dict[str, str]) -> None:
 
 
 def test_what_is_secret_is_required_and_what_is_required_is_generated(env: dict[str, str]) -> None:
-    given = settings(FOLDER / ".env.example")
-    assert [name for name, value in given.items() if value == "" and name not in REQUIRED] == [
+    example = settings(FOLDER / ".env.example")
+    assert [name for name, value in example.items() if value == "" and name not in REQUIRED] == [
         "LARK_APP_ID", "LARK_APP_SECRET", "LARK_EVENT_ENCRYPT_KEY", "LARK_EVENT_VERIFICATION_TOKEN",
     ]  # fmt: skip
-    made = [env[name] for name in REQUIRED]
-    assert len(set(made)) == len(made)
-    assert all(len(value) >= 44 and re.fullmatch(r"[\w=-]+", value) for value in made)
-    Keys(env["LARK_CONFIG_ENCRYPTION_KEY"])
-    Keys(env["AIRFLOW_FERNET_KEY"])
+    generated = [env[name] for name in REQUIRED]
+    assert len(set(generated)) == len(generated)
+    assert all(len(value) >= 44 and re.fullmatch(r"[\w=-]+", value) for value in generated)
+    EncryptionKeys(env["LARK_CONFIG_ENCRYPTION_KEY"])
+    EncryptionKeys(env["AIRFLOW_FERNET_KEY"])
     known = set(re.findall(r"\$\{(\w+)", FILE.read_text())) | {"COMPOSE_PROFILES"}
-    assert given.keys() <= known
-    assert known - given.keys() == {"LARK_IMAGE", "AIRFLOW_IMAGE", "EMULATOR_IMAGE"}
+    assert example.keys() <= known
+    assert known - example.keys() == {"LARK_IMAGE", "AIRFLOW_IMAGE", "EMULATOR_IMAGE"}
 
 
 def test_secrets_are_written_once_and_for_nobody_else(tmp_path: Path) -> None:
@@ -92,37 +94,44 @@ def test_secrets_are_written_once_and_for_nobody_else(tmp_path: Path) -> None:
 
 
 def test_ports_are_on_loopback_and_containers_have_few_rights(env: dict[str, str]) -> None:
-    found = services(env)
+    by_name = services(env)
     assert [
-        port for one in found.values() for port in one.get("ports", []) if not port.startswith("127.0.0.1:")
+        port
+        for part in by_name.values()
+        for port in part.get("ports", [])
+        if not port.startswith("127.0.0.1:")
     ] == []
-    for name, one in found.items():
-        assert "no-new-privileges:true" in one.get("security_opt", []) or name == "airflow-volumes"
-        assert re.search(r":(?!latest$).+$", one["image"])
-        if one["image"] == IMAGE:
-            assert (one["user"], one["read_only"], one["cap_drop"]) == ("10001:10001", True, ["ALL"])
+    for name, service in by_name.items():
+        assert "no-new-privileges:true" in service.get("security_opt", []) or name == "airflow-volumes"
+        assert re.search(r":(?!latest$).+$", service["image"])
+        if service["image"] == IMAGE:
+            assert (service["user"], service["read_only"], service["cap_drop"]) == (
+                "10001:10001",
+                True,
+                ["ALL"],
+            )
     assert [
-        name for name, one in found.items() if one["environment" if "environment" in one else "image"]
-    ] == list(found)
+        name for name, part in by_name.items() if part["environment" if "environment" in part else "image"]
+    ] == list(by_name)
 
 
 def test_the_bridges_secret_goes_to_the_bridge_and_to_airflows_api_server_alone(env: dict[str, str]) -> None:
     secret = env["LARK_BRIDGE_SECRET"]
-    assert {name for name, one in services(env).items() if secret in str(one)} == {
+    assert {name for name, service in services(env).items() if secret in str(service)} == {
         "bridge",
         "airflow-api-server",
     }
-    assert {name for name, one in services(env).items() if env["AIRFLOW_ADMIN_PASSWORD"] in str(one)} == {
-        "airflow-init"
-    }
+    assert {
+        name for name, service in services(env).items() if env["AIRFLOW_ADMIN_PASSWORD"] in str(service)
+    } == {"airflow-init"}
 
 
 def test_the_triggerer_takes_events_from_the_same_rabbitmq_as_the_services(env: dict[str, str]) -> None:
-    found = services(env)
-    mine, other = found["airflow-triggerer"]["environment"], found["pump"]["environment"]
+    by_name = services(env)
+    mine, other = by_name["airflow-triggerer"]["environment"], by_name["pump"]["environment"]
     names = {name for name in other if name.startswith("RABBITMQ_")}
     assert {name: mine[name] for name in names} == {name: other[name] for name in names}
-    assert mine.keys() >= found["airflow-scheduler"]["environment"].keys()
+    assert mine.keys() >= by_name["airflow-scheduler"]["environment"].keys()
 
 
 def test_its_servers_are_those_of_the_file_at_the_top(env: dict[str, str]) -> None:
@@ -138,11 +147,11 @@ def test_its_servers_are_those_of_the_file_at_the_top(env: dict[str, str]) -> No
 
 
 def test_each_file_that_it_mounts_or_builds_from_is_there(env: dict[str, str]) -> None:
-    for one in services(env).values():
-        if "build" in one:
-            context = FOLDER / one["build"]["context"]
-            assert (context / one["build"]["dockerfile"]).is_file()
-        for volume in one.get("volumes", []):
+    for service in services(env).values():
+        if "build" in service:
+            context = FOLDER / service["build"]["context"]
+            assert (context / service["build"]["dockerfile"]).is_file()
+        for volume in service.get("volumes", []):
             source = volume.split(":")[0]
             assert "/" not in source or (FOLDER / source).exists(), source
 
@@ -151,7 +160,7 @@ def test_prometheus_and_grafana_find_what_runs(env: dict[str, str]) -> None:
     scraped = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
     jobs = {job["job_name"]: job["dns_sd_configs"] for job in scraped["scrape_configs"]}
     ports = {f"lark-{name}": read_service(name, env).ports["--metrics-port"] for name in SERVICES}
-    assert {job: [(one["names"], one["port"])] for job, [one] in jobs.items()} == {
+    assert {job: [(discovery["names"], discovery["port"])] for job, [discovery] in jobs.items()} == {
         job: [([job.removeprefix("lark-")], port)] for job, port in ports.items()
     }
     plain = (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text()
@@ -167,8 +176,8 @@ def test_the_command_lines_are_understood_and_health_is_asked_where_it_is_answer
     service = services(env)[name]
     assert callable(parser().parse_args(service["command"]).run)
     if name in SERVICES:
-        made = read_service(name, env)
-        assert made.probe in {made.ports.get("--probe-port"), made.ports.get("--port")}
+        deployed = read_service(name, env)
+        assert deployed.probe in {deployed.ports.get("--probe-port"), deployed.ports.get("--port")}
 
 
 def test_docker_compose_reads_the_same(env: dict[str, str], say: Callable[[str], None]) -> None:
@@ -182,17 +191,17 @@ def test_docker_compose_reads_the_same(env: dict[str, str], say: Callable[[str],
     read = json.loads(compose.run(config, {**env, "COMPOSE_PROFILES": every}))["services"]
     mine = services(env)
     assert read.keys() == mine.keys()
-    for name, one in mine.items():
+    for name, service in mine.items():
         for part in ("environment", "command", "healthcheck"):
             theirs = json.loads(json.dumps(read[name].get(part)).replace("$$", "$"))
             if part == "healthcheck":
-                theirs, given = (theirs or {}).get("test"), one.get(part, {}).get("test")
+                theirs, own = (theirs or {}).get("test"), service.get(part, {}).get("test")
             else:
-                given = one.get(part)
-            assert theirs == given, (name, part)
+                own = service.get(part)
+            assert theirs == own, (name, part)
     for profile in sorted(PROFILES):
         alone = json.loads(compose.run(config, {**env, "COMPOSE_PROFILES": profile}))["services"]
-        assert {name for name, one in mine.items() if profile in one["profiles"]} == alone.keys()
+        assert {name for name, candidate in mine.items() if profile in candidate["profiles"]} == alone.keys()
     with pytest.raises(
         UnavailableError, match="POSTGRES_PASSWORD is missing a value: Run deploy/compose/secrets"
     ):
@@ -229,10 +238,12 @@ def empty(tmp_path: Path) -> Path:
 
 
 def test_the_tables_are_migrated_and_purged(here: dict[str, str], empty: Path) -> None:
-    found = services(here)
-    run(found["migrate"]["command"], found["migrate"]["environment"], empty)
-    assert "(head)" in run(["db", "check"], found["migrate"]["environment"], empty)
-    assert "Deleted: 0 from tokens" in run(found["purge"]["command"], found["purge"]["environment"], empty)
+    by_name = services(here)
+    run(by_name["migrate"]["command"], by_name["migrate"]["environment"], empty)
+    assert "(head)" in run(["db", "check"], by_name["migrate"]["environment"], empty)
+    assert "Deleted: 0 from tokens" in run(
+        by_name["purge"]["command"], by_name["purge"]["environment"], empty
+    )
     assert list(empty.iterdir()) == []
 
 

@@ -83,23 +83,27 @@ def test_the_deployment_page_is_true(
     assert len(ran) > 15
     assert "生产应用" in printed
     assert "(head)" in printed
-    assert [one["content"]["text"] for one in lark.state()["chats"][-1]["messages"]] == ["您有新的订单通知!"]
+    assert [message["content"]["text"] for message in lark.state()["chats"][-1]["messages"]] == [
+        "您有新的订单通知!"
+    ]
     assert "INFO" in (tmp_path / "log" / "lark.log").read_text() or (tmp_path / "log").is_dir()
 
 
 def test_the_page_about_kubernetes_names_what_is_there() -> None:
     page = (PAGES / "deploy-kubernetes.md").read_text("utf-8")
-    objects = {f"{one['kind'].lower()}/{one['metadata']['name']}" for one in OBJECTS}
+    objects = {f"{manifest['kind'].lower()}/{manifest['metadata']['name']}" for manifest in OBJECTS}
     for line in (line for _, block in blocks(page, "sh") for line in lines(block)):
         check(line)
         assert set(re.findall(r"\b(?:job|deployment)/[\w-]+", line)) <= objects
-        assert {f"secret/{one}" for one in re.findall(r"secret generic (\S+)", line)} <= objects
+        assert {f"secret/{secret}" for secret in re.findall(r"secret generic (\S+)", line)} <= objects
     [(_, ingress)] = blocks(page, "yml")
     kubernetes_validate.validate(yaml.safe_load(ingress), "1.37", strict=True)
     service = yaml.safe_load(ingress)["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
     assert f"service/{service['name']}" in objects
-    for name, one in [(one["metadata"]["name"], one) for one in OBJECTS if one["kind"] == "Deployment"]:
-        seconds = str(one["spec"]["template"]["spec"]["terminationGracePeriodSeconds"])
+    for name, deployment in [
+        (manifest["metadata"]["name"], manifest) for manifest in OBJECTS if manifest["kind"] == "Deployment"
+    ]:
+        seconds = str(deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"])
         assert re.search(rf"\b{seconds}\b", page), name
 
 

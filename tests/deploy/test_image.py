@@ -22,14 +22,14 @@ FILES = (IMAGE, FOLDER / "airflow.Dockerfile", ROOT / "packages" / "lark-emulato
 def stages(file: Path) -> list[list[tuple[str, str]]]:
     """Return the instructions of each stage, with their arguments."""
     text = re.sub(r"^\s*#.*\n", "", file.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
-    found: list[list[tuple[str, str]]] = []
+    build_stages: list[list[tuple[str, str]]] = []
     for line in filter(None, text.splitlines()):
         name, _, rest = line.partition(" ")
         if name == "FROM":
-            found.append([])
-        if found:
-            found[-1].append((name, rest.strip()))
-    return found
+            build_stages.append([])
+        if build_stages:
+            build_stages[-1].append((name, rest.strip()))
+    return build_stages
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
@@ -47,8 +47,8 @@ def test_the_last_stage_builds_nothing_and_is_nobody() -> None:
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     copied = [rest.split()[0] for name, rest in stages(IMAGE)[0] if name == "COPY"]
     copied += [word for name, rest in stages(IMAGE)[0] if name == "COPY" for word in rest.split()[1:-1]]
-    assert {f"!{one}" for one in copied} <= set(ignored)
-    assert all((ROOT / one).exists() for one in copied)
+    assert {f"!{path}" for path in copied} <= set(ignored)
+    assert all((ROOT / path).exists() for path in copied)
 
 
 def test_what_the_build_does_makes_an_environment_that_runs_alone(tmp_path: Path) -> None:
@@ -67,16 +67,16 @@ def test_what_the_build_does_makes_an_environment_that_runs_alone(tmp_path: Path
             env = os.environ | {"PATH": f"{here}:{os.environ['PATH']}"}
             done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=False)  # noqa: S603
             assert done.returncode == 0, done.stdout + done.stderr
-    made = tmp_path / "lark" / "bin"
-    run = subprocess.check_output([made / "lark-provider", "--version"], env=environment({}), text=True)  # noqa: S603
+    bin_folder = tmp_path / "lark" / "bin"
+    run = subprocess.check_output([bin_folder / "lark-provider", "--version"], env=environment({}), text=True)  # noqa: S603
     assert run.strip() == f"airflow-provider-lark {__version__}"
-    assert not [one.name for one in made.iterdir() if one.name.startswith("pip")]
+    assert not [program.name for program in bin_folder.iterdir() if program.name.startswith("pip")]
     script = """
 import prometheus_client, uvicorn, uvloop, websockets, yaml
 from importlib.util import find_spec
 print(find_spec("airflow"))
 """
-    assert subprocess.check_output([made / "python", "-c", script], text=True).strip() == "None"  # noqa: S603
+    assert subprocess.check_output([bin_folder / "python", "-c", script], text=True).strip() == "None"  # noqa: S603
     locked = (tmp_path / "constraints").read_text().splitlines()
     lock = (ROOT / "requirements-dev.lock").read_text()
     assert len(locked) == len(re.findall(r"^[\w.-]+==", lock, re.MULTILINE))

@@ -22,53 +22,55 @@ from tests.deploy.running import Deployed, as_text, run, start
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 CODE = FOLDER.parents[1] / "lark_provider"
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
-FILES = sorted(one for one in FOLDER.glob("*.yaml") if one.name not in {"kustomization.yaml", "lark.yaml"})
-OBJECTS: list[dict[str, Any]] = [one for file in FILES for one in yaml.safe_load_all(file.read_text())]
+FILES = sorted(path for path in FOLDER.glob("*.yaml") if path.name not in {"kustomization.yaml", "lark.yaml"})
+OBJECTS: list[dict[str, Any]] = [
+    manifest for file in FILES for manifest in yaml.safe_load_all(file.read_text())
+]
 PODS = {"Deployment", "Job", "CronJob"}
 DRAINS = {"gateway": 5 + 5, "listen": 6, "pump": 10, "bridge": 20}
 """Seconds until each has drained, at most: running.md#stopping; the gateway's after its preStop."""
 
 
 def objects(kind: str) -> dict[str, dict[str, Any]]:
-    return {one["metadata"]["name"]: one for one in OBJECTS if one["kind"] == kind}
+    return {manifest["metadata"]["name"]: manifest for manifest in OBJECTS if manifest["kind"] == kind}
 
 
-def pod(one: dict[str, Any]) -> dict[str, Any]:
+def pod(manifest: dict[str, Any]) -> dict[str, Any]:
     """Return the specification of the pods that an object makes."""
-    spec = one["spec"]["jobTemplate"]["spec"] if one["kind"] == "CronJob" else one["spec"]
-    found: dict[str, Any] = spec["template"]["spec"]
-    return found
+    spec = manifest["spec"]["jobTemplate"]["spec"] if manifest["kind"] == "CronJob" else manifest["spec"]
+    pod_spec: dict[str, Any] = spec["template"]["spec"]
+    return pod_spec
 
 
 def containers() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Yield each pod's specification with its container."""
-    for one in OBJECTS:
-        if one["kind"] in PODS:
-            [container] = pod(one)["containers"]
-            yield pod(one), container
+    for manifest in OBJECTS:
+        if manifest["kind"] in PODS:
+            [container] = pod(manifest)["containers"]
+            yield pod(manifest), container
 
 
 def settings(container: dict[str, Any]) -> dict[str, str]:
     """Return the environment of a container, with the secrets of the example."""
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for source in container["envFrom"]:
         [(kind, of)] = source.items()
-        one = objects({"configMapRef": "ConfigMap", "secretRef": "Secret"}[kind])[of["name"]]
-        found |= one["data"] if kind == "configMapRef" else one["stringData"]
-    return found | {one["name"]: one["value"] for one in container.get("env", [])}
+        env_source = objects({"configMapRef": "ConfigMap", "secretRef": "Secret"}[kind])[of["name"]]
+        variables |= env_source["data"] if kind == "configMapRef" else env_source["stringData"]
+    return variables | {variable["name"]: variable["value"] for variable in container.get("env", [])}
 
 
 def port(container: dict[str, Any], name: str) -> int:
-    [found] = [one["containerPort"] for one in container["ports"] if one["name"] == name]
-    assert isinstance(found, int)
-    return found
+    [number] = [exposed["containerPort"] for exposed in container["ports"] if exposed["name"] == name]
+    assert isinstance(number, int)
+    return number
 
 
 @pytest.mark.parametrize("version", ["1.33", "1.37"])
 def test_kubernetes_accepts_them(version: str) -> None:
     assert len(OBJECTS) > len(FILES)
-    for one in OBJECTS:
-        kubernetes_validate.validate(one, version, strict=True)
+    for manifest in OBJECTS:
+        kubernetes_validate.validate(manifest, version, strict=True)
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate({**OBJECTS[0], "speck": {}}, version, strict=True)
 
@@ -78,14 +80,16 @@ def test_everything_has_its_place_in_the_kustomization() -> None:
     commented = set(re.findall(r"# - (\S+)", (FOLDER / "kustomization.yaml").read_text()))
     assert listed | commented | {"secrets.example.yaml"} == {file.name for file in FILES}
     assert not listed & commented
-    generated = {one["name"]: one["files"] for one in KUSTOMIZATION["configMapGenerator"]}
+    generated = {generator["name"]: generator["files"] for generator in KUSTOMIZATION["configMapGenerator"]}
     assert all((FOLDER / file).is_file() for files in generated.values() for file in files)
     volumes = [volume for spec, _ in containers() for volume in spec["volumes"]]
-    assert {one["configMap"]["name"] for one in volumes if "configMap" in one} == generated.keys()
+    assert {volume["configMap"]["name"] for volume in volumes if "configMap" in volume} == generated.keys()
     [image] = KUSTOMIZATION["images"]
     assert {container["image"] for _, container in containers()} == {image["name"]}
     assert image["newTag"] == __version__
-    assert {one["metadata"].get("namespace", "lark") for one in OBJECTS} == {KUSTOMIZATION["namespace"]}
+    assert {manifest["metadata"].get("namespace", "lark") for manifest in OBJECTS} == {
+        KUSTOMIZATION["namespace"]
+    }
 
 
 def test_pods_have_few_rights_and_bounds() -> None:
@@ -107,19 +111,19 @@ def test_pods_have_few_rights_and_bounds() -> None:
 
 def test_a_drained_node_takes_one_at_a_time_and_no_pod_is_killed_while_it_drains() -> None:
     budgets = objects("PodDisruptionBudget")
-    for name, one in objects("Deployment").items():
-        spec, [container] = pod(one), pod(one)["containers"]
+    for name, deployment in objects("Deployment").items():
+        spec, [container] = pod(deployment), pod(deployment)["containers"]
         [budget] = [
             other["spec"]
             for other in budgets.values()
-            if other["spec"]["selector"] == one["spec"]["selector"]
+            if other["spec"]["selector"] == deployment["spec"]["selector"]
         ]
-        assert one["spec"]["replicas"] > budget["maxUnavailable"] == 1
+        assert deployment["spec"]["replicas"] > budget["maxUnavailable"] == 1
         grace = spec["terminationGracePeriodSeconds"]
         assert grace > DRAINS.get(name.removeprefix("lark-"), 60)
         assert ("preStop" in container.get("lifecycle", {})) == (name == "lark-gateway")
-        labels = one["spec"]["template"]["metadata"]["labels"]
-        assert one["spec"]["selector"]["matchLabels"] == labels
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert deployment["spec"]["selector"]["matchLabels"] == labels
         assert spec["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"] == labels
     units = (FOLDER.parent / "systemd").glob("lark-*.service")
     stops = {
@@ -130,17 +134,17 @@ def test_a_drained_node_takes_one_at_a_time_and_no_pod_is_killed_while_it_drains
 
 
 def test_probes_ask_where_the_commands_answer() -> None:
-    for one in objects("Deployment").values():
-        [container] = pod(one)["containers"]
+    for deployment in objects("Deployment").values():
+        [container] = pod(deployment)["containers"]
         live, ready = container["livenessProbe"], container["readinessProbe"]
         assert (live["httpGet"]["path"], ready["httpGet"]["path"]) == ("/healthz", "/readyz")
-        asked = {port(container, probe["httpGet"]["port"]) for probe in (live, ready)}
+        probed = {port(container, probe["httpGet"]["port"]) for probe in (live, ready)}
         if "args" not in container:
-            assert asked == {8782}  # its program's default
+            assert probed == {8782}  # its program's default
             continue
         ports = read_container(container).ports
-        assert asked == {ports.get("--probe-port") or ports["--port"]}
-        assert {one["containerPort"] for one in container["ports"]} == set(ports.values())
+        assert probed == {ports.get("--probe-port") or ports["--port"]}
+        assert {exposed["containerPort"] for exposed in container["ports"]} == set(ports.values())
         assert port(container, "metrics") == ports["--metrics-port"]
         hosts = [
             after
@@ -151,16 +155,18 @@ def test_probes_ask_where_the_commands_answer() -> None:
 
 
 def test_policies_name_ports_and_components_that_are_there() -> None:
-    labels = [one["spec"]["template"]["metadata"]["labels"] for one in objects("Deployment").values()]
-    ports = {one["name"] for _, container in containers() for one in container.get("ports", [])}
+    labels = [
+        deployment["spec"]["template"]["metadata"]["labels"] for deployment in objects("Deployment").values()
+    ]
+    ports = {exposed["name"] for _, container in containers() for exposed in container.get("ports", [])}
     for policy in objects("NetworkPolicy").values():
         wanted = policy["spec"]["podSelector"]["matchLabels"].items()
-        assert any(wanted <= one.items() for one in labels)
-        opened = [one["port"] for rule in policy["spec"].get("ingress", []) for one in rule["ports"]]
+        assert any(wanted <= label_set.items() for label_set in labels)
+        opened = [allowed["port"] for rule in policy["spec"].get("ingress", []) for allowed in rule["ports"]]
         assert set(opened) <= ports
     [service] = objects("Service").values()
     assert service["spec"]["selector"] in labels
-    assert {one["targetPort"] for one in service["spec"]["ports"]} <= ports
+    assert {service_port["targetPort"] for service_port in service["spec"]["ports"]} <= ports
 
 
 def test_settings_are_read_and_the_command_lines_understood() -> None:
@@ -178,11 +184,11 @@ def test_settings_are_read_and_the_command_lines_understood() -> None:
 
 def test_secrets_stand_in_no_manifest_and_each_goes_where_it_is_needed() -> None:
     assert "secrets.example.yaml" not in KUSTOMIZATION["resources"]
-    for one in OBJECTS:
-        if one["kind"] != "Secret":
-            assert not re.search(r"PASSWORD|SECRET|_KEY|://\S+:\S+@", yaml.safe_dump(one)), one["metadata"][
-                "name"
-            ]
+    for manifest in OBJECTS:
+        if manifest["kind"] != "Secret":
+            assert not re.search(r"PASSWORD|SECRET|_KEY|://\S+:\S+@", yaml.safe_dump(manifest)), manifest[
+                "metadata"
+            ]["name"]
     having = {container["name"] for _, container in containers() if SECRET_VARIABLE in settings(container)}
     assert having == {"bridge"}
     owner = objects("Secret")["lark-owner"]["stringData"]["LARK_DATABASE_URL"]
@@ -246,7 +252,7 @@ def test_the_consumer_becomes_ready_writes_nowhere_and_drains(
     [container] = pod(objects("Deployment")["lark-answering-machine"])["containers"]
     program, file = container["command"]
     assert program == "python"
-    [mount] = [one for one in container["volumeMounts"] if one["name"] == "consumers"]
+    [mount] = [candidate for candidate in container["volumeMounts"] if candidate["name"] == "consumers"]
     here = FOLDER / "consumers" / Path(file).relative_to(mount["mountPath"])
     service = read_container(container, **environ)
     moved = service.elsewhere if service.words else service

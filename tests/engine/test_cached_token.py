@@ -40,6 +40,6 @@ def test_those_who_wait_for_the_first_token_use_it(lark: Emulator) -> None:
     own_tokens(client)
     lark.fault(path="*/tenant_access_token/internal", delay_ms=1000)
     with ThreadPoolExecutor(8) as threads:
-        for one in [threads.submit(client.call, "GET", "/im/v1/chats") for _ in range(8)]:
-            one.result()
+        for future in [threads.submit(client.call, "GET", "/im/v1/chats") for _ in range(8)]:
+            future.result()
     assert (count(lark, TOKENS), count(lark, CHATS)) == (1, 8)

@@ -80,21 +80,21 @@ def test_whether_http_is_allowed_is_said_clearly() -> None:
 
 def test_arguments_win_over_the_environment() -> None:
     env = {"LARK_APP_ID": "cli_env", "LARK_APP_SECRET": "env-secret", "LARK_BASE_URL": "lark"}
-    given = config.app("cli_arg", "arg-secret", "feishu", env)
-    assert given is not None
-    assert (given.app_id, given.app_secret, given.base_url) == (
+    from_args = config.app("cli_arg", "arg-secret", "feishu", env)
+    assert from_args is not None
+    assert (from_args.app_id, from_args.app_secret, from_args.base_url) == (
         "cli_arg",
         "arg-secret",
         "https://open.feishu.cn",
     )
-    found = config.app(None, None, None, env)
-    assert found is not None
-    assert (found.app_id, found.app_secret, found.base_url) == (
+    from_env = config.app(None, None, None, env)
+    assert from_env is not None
+    assert (from_env.app_id, from_env.app_secret, from_env.base_url) == (
         "cli_env",
         "env-secret",
         "https://open.larksuite.com",
     )
-    assert config.app("cli_env", None, None, env) == found
+    assert config.app("cli_env", None, None, env) == from_env
 
 
 def test_the_environments_secret_is_not_lent_to_another_app() -> None:

@@ -24,7 +24,7 @@ READERS = [
     config.has_registry,
     config.find_app_id,
     config.registry,
-    crypto.Keys.from_environment,
+    crypto.EncryptionKeys.from_environment,
     engine.pool_settings,
     keys.from_environment,
     retention.Retention.from_environment,

@@ -73,8 +73,8 @@ def _paced(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_endpoint_has_its_documented_limits(
     method: str, path: str, rates: set[tuple[int, float]]
 ) -> None:
-    found = limits(method, path)
-    assert {(round(each_minute(one) / SHARE), one.key.rpartition(" ")[2]) for one in found} == {
+    applied = limits(method, path)
+    assert {(round(each_minute(limit) / SHARE), limit.key.rpartition(" ")[2]) for limit in applied} == {
         (round(count / seconds * 60), f"{seconds:g}") for count, seconds in rates
     }
 
@@ -101,10 +101,10 @@ def test_spreadsheets_share_a_limit_and_endpoints_do_not() -> None:
 
 
 def test_tables_share_a_limit_and_endpoints_do_not() -> None:
-    [one] = limits("POST", f"{TABLE}/records/search")
+    [search] = limits("POST", f"{TABLE}/records/search")
     [other] = limits("POST", "/open-apis/bitable/v1/apps/bascn2/tables/tbl2/records/search")
     [write] = limits("POST", f"{TABLE}/records/batch_create")
-    assert one.key == other.key != write.key
+    assert search.key == other.key != write.key
     assert (
         limits("GET", "/open-apis/im/v1/messages/om_1")[0].key
         == limits("GET", "/open-apis/im/v1/messages/om_2")[0].key
@@ -127,7 +127,9 @@ def test_no_window_ever_has_more_than_lark_takes(count: int, seconds: float, pau
 
 
 def count_refused(lark: Emulator) -> int:
-    return sum(one["status"] == 429 or one["code"] in {99991400, 230020} for one in lark.requests())
+    return sum(
+        request["status"] == 429 or request["code"] in {99991400, 230020} for request in lark.requests()
+    )
 
 
 def test_many_calls_at_once_run_into_no_limit(lark: Emulator) -> None:
@@ -161,7 +163,7 @@ def test_processes_that_share_a_database_share_the_pace(
     monkeypatch.setenv("LARK_DATABASE_URL", database_url)
     with Crowd(8) as crowd:
         outcomes = crowd.all(ask, 10)
-    assert Counter(one.error for one in outcomes) == {"": 8}
+    assert Counter(outcome.error for outcome in outcomes) == {"": 8}
     assert count_refused(lark) == 0
 
 
@@ -172,7 +174,7 @@ def test_it_can_be_turned_off(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -
     for number in range(20):
         client.messaging.send_text(CHAT, f"{number}")
     [first, *_, last] = [
-        one["time"] for one in lark.requests() if one["route"] == "POST /open-apis/im/v1/messages"
+        request["time"] for request in lark.requests() if request["route"] == "POST /open-apis/im/v1/messages"
     ]
     assert last - first < 4  # the pace would take five
 

@@ -39,10 +39,10 @@ def fetch(
 
 def renewal(cache: TokenCache, clock: Clock) -> Flight:
     """The flight of the caller that renews the token, which goes on using it."""
-    one = cache.acquire("k", None, clock())
-    assert isinstance(one, UseToken)
-    assert one.renewal is not None
-    return one.renewal
+    step = cache.acquire("k", None, clock())
+    assert isinstance(step, UseToken)
+    assert step.renewal is not None
+    return step.renewal
 
 
 def token(clock: Clock, value: str, expires_in: float) -> Token:
@@ -63,12 +63,12 @@ def test_the_first_fetches_and_the_others_wait(cache: TokenCache, clock: Clock) 
 def test_a_stale_token_is_renewed_by_one_and_used_by_the_others(cache: TokenCache, clock: Clock) -> None:
     fetch(cache, clock)
     clock.now += 7200 - 19 * 60
-    one = cache.acquire("k", None, clock())
-    assert isinstance(one, UseToken)
-    assert one.token == "t-1"
-    assert one.renewal is not None
+    step = cache.acquire("k", None, clock())
+    assert isinstance(step, UseToken)
+    assert step.token == "t-1"
+    assert step.renewal is not None
     assert cache.acquire("k", None, clock()) == UseToken("t-1")
-    cache.resolve(one.renewal, token(clock, "t-2", 7200))
+    cache.resolve(step.renewal, token(clock, "t-2", 7200))
     assert cache.acquire("k", None, clock()) == UseToken("t-2")
 
 
@@ -221,12 +221,12 @@ def test_who_was_refused_for_what_has_arrived_since_asks_again(cache: TokenCache
 
 def test_a_token_is_renewed_20_minutes_before_its_end_and_used_until_10_seconds_before() -> None:
     for life, stale, invalid in ((7200.0, 1200.0, 10.0), (60.0, 10.0, 3.0)):
-        one = Token("t-1", 1000.0, 1000.0 + life)
+        issued = Token("t-1", 1000.0, 1000.0 + life)
         left = {Freshness.FRESH: stale + 0.1, Freshness.STALE: stale, Freshness.INVALID: invalid}
-        assert {state: one.freshness(one.expires_at - seconds) for state, seconds in left.items()} == {
+        assert {state: issued.freshness(issued.expires_at - seconds) for state, seconds in left.items()} == {
             state: state for state in left
         }
-        assert one.freshness(one.expires_at - invalid - 0.1) is Freshness.STALE
+        assert issued.freshness(issued.expires_at - invalid - 0.1) is Freshness.STALE
 
 
 def test_secrets_and_tokens_are_masked_wherever_they_are_held() -> None:

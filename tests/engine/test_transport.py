@@ -42,10 +42,10 @@ def asend(base_url: str | None = None, *, params: dict[str, str] | None = None, 
     return asyncio.run(call_async())
 
 
-each = pytest.mark.parametrize("do", [send, asend])
+sync_and_async = pytest.mark.parametrize("do", [send, asend])
 
 
-@each
+@sync_and_async
 @pytest.mark.parametrize("host", ["a..example", f"{'a' * 64}.example", "xn--a.example", "a\udcff.example"])
 def test_a_host_that_cannot_be(do: Send, host: str, lark: Emulator) -> None:
     """Some names are refused by httpx, some by what looks them up, of which asyncio only says "not known"."""
@@ -53,7 +53,7 @@ def test_a_host_that_cannot_be(do: Send, host: str, lark: Emulator) -> None:
         do(f"http://{host}")
 
 
-@each
+@sync_and_async
 @pytest.mark.parametrize("proxy", ["foo://u:hunter2@proxy:1", "socks5://u:hunter2@proxy:1", "http://h:port"])
 def test_a_proxy_of_the_environment_that_cannot_be(
     do: Send, proxy: str, lark: Emulator, monkeypatch: pytest.MonkeyPatch
@@ -63,9 +63,11 @@ def test_a_proxy_of_the_environment_that_cannot_be(
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.setenv(name, proxy)
     monkeypatch.setattr(PROCESS, "pools", Pools())  # as a new process has none
-    with pytest.raises(ConfigurationError, match=r"The proxy cannot be used: .*Next: set HTTP_PROXY") as told:
+    with pytest.raises(
+        ConfigurationError, match=r"The proxy cannot be used: .*Next: set HTTP_PROXY"
+    ) as raised:
         do(None)
-    assert "hunter2" not in str(told.value)
+    assert "hunter2" not in str(raised.value)
 
 
 @contextmanager
@@ -92,7 +94,7 @@ def replying(reply: bytes) -> Iterator[tuple[int, list[bytes]]]:
         thread.join()
 
 
-@each
+@sync_and_async
 def test_a_tls_connection_that_ends_early_is_tried_again(do: Send, lark: Emulator) -> None:
     with replying(b"") as (port, received), pytest.raises(TransportError, match="EOF") as lost:
         do(f"https://127.0.0.1:{port}", max_retries=2)
@@ -100,7 +102,7 @@ def test_a_tls_connection_that_ends_early_is_tried_again(do: Send, lark: Emulato
     assert lost.value.retryable
 
 
-@each
+@sync_and_async
 def test_a_server_without_tls_is_not_tried_again(do: Send, lark: Emulator) -> None:
     page = b"HTTP/1.1 400 Bad Request\r\n\r\n"
     with replying(page) as (port, received), pytest.raises(TransportError, match="SSL") as lost:
@@ -109,7 +111,7 @@ def test_a_server_without_tls_is_not_tried_again(do: Send, lark: Emulator) -> No
     assert not lost.value.retryable
 
 
-@each
+@sync_and_async
 @pytest.mark.parametrize(
     ("status", "tries"),
     [("407 Proxy Authentication Required", 1), ("403 Forbidden", 1), ("502 Bad Gateway", 3)],
@@ -148,7 +150,7 @@ def test_a_pool_performs_a_request_without_the_library_s_own_client(
     caplog.set_level(logging.INFO)
     send()
     asend()
-    assert not [one for one in caplog.records if one.name in {"httpx", "httpx2"}]
+    assert not [record for record in caplog.records if record.name in {"httpx", "httpx2"}]
 
 
 def test_a_name_that_is_looked_up_forever_ends_with_the_deadline(
@@ -175,7 +177,7 @@ def test_a_name_that_is_looked_up_forever_ends_with_the_deadline(
     assert looked_up.wait(30)
 
 
-@each
+@sync_and_async
 def test_what_a_call_adds_to_a_url_is_not_blamed_on_the_host(do: Send, lark: Emulator) -> None:
     with pytest.raises(InvalidRequestError, match=r"GET /open-apis/im/v1/chats: .* Next: pass shorter"):
         do(None, params={"page_token": "a" * 70_000})
@@ -192,7 +194,7 @@ def test_certificates_may_be_a_path(lark: Emulator, tmp_path: Path) -> None:
         send(verify=tmp_path / "no.pem")
 
 
-@each
+@sync_and_async
 def test_times_without_an_end(do: Send, lark: Emulator) -> None:
     endless = float("inf")
     do(None, timeout=endless, deadline=endless)

@@ -19,12 +19,12 @@ Ask = Callable[[str], list[tuple[object, ...]]]
 @pytest.fixture
 def server(start_postgres: StartServer[OwnPostgres], monkeypatch: pytest.MonkeyPatch) -> OwnPostgres:
     """A PostgreSQL of the test's own with room for a crowd, up to date and in the environment."""
-    made = start_postgres({"max_connections": "200"})
-    url = urls.parse(made.url, "test")
+    postgres = start_postgres({"max_connections": "200"})
+    url = urls.parse(postgres.url, "test")
     migrate.upgrade(url)
     engine(url).dispose()  # so that only those that a test is about are connected
-    monkeypatch.setenv("LARK_DATABASE_URL", made.url)
-    return made
+    monkeypatch.setenv("LARK_DATABASE_URL", postgres.url)
+    return postgres
 
 
 @pytest.fixture

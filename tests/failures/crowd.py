@@ -153,8 +153,8 @@ def _name(work: Work) -> str:
 
 def _import_work(name: str) -> Work:
     module, _, attribute = name.partition(":")
-    found: Work = getattr(importlib.import_module(module), attribute)
-    return found
+    work: Work = getattr(importlib.import_module(module), attribute)
+    return work
 
 
 def _reap() -> None:

@@ -76,8 +76,8 @@ class Stream:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        each = [self.send_once, self.send_once_async] * (THREADS // 2)
-        threads = [threading.Thread(target=self._run, args=(once,)) for once in each]
+        senders = [self.send_once, self.send_once_async] * (THREADS // 2)
+        threads = [threading.Thread(target=self._run, args=(once,)) for once in senders]
         for thread in threads:
             thread.start()
         try:

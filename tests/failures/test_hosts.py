@@ -25,8 +25,8 @@ def registry(lark: Emulator, server: OwnPostgres, monkeypatch: pytest.MonkeyPatc
 def test_hosts_with_different_keys(
     lark: Emulator, fetched: Callable[[], int], registry: None, ask: Ask
 ) -> None:
-    one, other = ({KEY_VARIABLE: generate_key()} for _ in range(2))
-    with Crowd(1, environ=one) as first, Crowd(1, environ=other) as second:
+    environ, other = ({KEY_VARIABLE: generate_key()} for _ in range(2))
+    with Crowd(1, environ=environ) as first, Crowd(1, environ=other) as second:
         [added] = first.all(work.add_app, lark.app_id, lark.app_secret)
         [called] = first.all(work.call)
         assert (added.error, called.error) == ("", "")
@@ -57,11 +57,11 @@ def test_hosts_with_different_secrets(lark: Emulator, fetched: Callable[[], int]
 
 
 def test_hosts_whose_clocks_differ(lark: Emulator, fetched: Callable[[], int], ask: Ask) -> None:
-    with Crowd(1) as one, Crowd(1) as other:
-        for crowd, ahead in ((one, 86400.0), (other, -86400.0)):
+    with Crowd(1) as first, Crowd(1) as other:
+        for crowd, ahead in ((first, 86400.0), (other, -86400.0)):
             assert crowd.all(work.call_later, ahead)[0].error == ""
         lark.revoke_tokens()
-        for crowd, ahead in ((other, -86400.0), (one, 86400.0)):
+        for crowd, ahead in ((other, -86400.0), (first, 86400.0)):
             assert crowd.all(work.call_later, ahead)[0].error == ""
     assert fetched() == 2
 

@@ -51,11 +51,13 @@ def test_every_keyed_message_arrives_once(lark: Emulator, seed: int) -> None:
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(send, range(COUNT)))
-    arrived = Counter(one["content"]["text"] for chat in lark.state()["chats"] for one in chat["messages"])
+    arrived = Counter(
+        message["content"]["text"] for chat in lark.state()["chats"] for message in chat["messages"]
+    )
     assert len(arrived) == COUNT
     assert set(arrived.values()) == {1}
     assert (
-        len([one for one in lark.requests() if one["path"].endswith("/messages")]) > COUNT
+        len([request for request in lark.requests() if request["path"].endswith("/messages")]) > COUNT
     )  # there were repeats
 
 

@@ -19,7 +19,7 @@ from lark_provider.engine.runtime import PROCESS
 from lark_provider.protocol.tokens import Token
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.applications import ApplicationManager
-from lark_provider.storage.crypto import Keys
+from lark_provider.storage.crypto import EncryptionKeys
 from lark_provider.storage.engine import engine
 from lark_provider.storage.token_store import TokenStore
 from tests.runtimes import own_tokens
@@ -67,7 +67,7 @@ def freeze_inside_a_claim() -> bool:
     return store.claim(app.token_key, now=time.time(), owner="frozen", lease_seconds=10).won
 
 
-class _Stopping(Keys):
+class _Stopping(EncryptionKeys):
     """Keys of a process that is stopped when it has sealed some apps again."""
 
     left = 0
@@ -81,7 +81,7 @@ class _Stopping(Keys):
 
 def rotate(keys: str) -> int:
     """Rotate the keys of the registry."""
-    return len(ApplicationManager(keys=Keys(keys)).reseal())
+    return len(ApplicationManager(keys=EncryptionKeys(keys)).reseal())
 
 
 def rotate_and_stop(keys: str, after: int) -> int:

@@ -16,8 +16,8 @@ def open_id(lark: Emulator, app_id: str = "cli_your_app_id", user_id: str = "ali
 
 def messages(lark: Emulator) -> list[dict[str, Any]]:
     """All messages, the oldest first."""
-    found = [message for chat in lark.state()["chats"] for message in chat["messages"]]
-    return sorted(found, key=lambda message: int(message["create_time"]))
+    unsorted = [message for chat in lark.state()["chats"] for message in chat["messages"]]
+    return sorted(unsorted, key=lambda message: int(message["create_time"]))
 
 
 def texts(lark: Emulator) -> list[str]:

@@ -66,24 +66,24 @@ def guide_server(certificate: tuple[Path, Path]) -> Iterator[PostgresServer]:
 
 @contextmanager
 def _in_use(server: PostgresServer, template: str) -> Iterator[Database]:
-    with database(server, template) as made, pytest.MonkeyPatch.context() as patch:
-        for name, value in made.environment().items():
+    with database(server, template) as guide_db, pytest.MonkeyPatch.context() as patch:
+        for name, value in guide_db.environment().items():
             patch.setenv(name, value)
-        yield made
+        yield guide_db
 
 
 @pytest.fixture
 def empty_database(guide_server: PostgresServer) -> Iterator[Database]:
     """The guide's database as section 2.1 leaves it; the environment says where."""
-    with _in_use(guide_server, "template0") as made:
-        yield made
+    with _in_use(guide_server, "template0") as guide_db:
+        yield guide_db
 
 
 @pytest.fixture
 def upgraded(guide_server: PostgresServer) -> Iterator[Database]:
     """The guide's database after section 6.2; the environment says where."""
-    with _in_use(guide_server, TEMPLATE) as made:
-        yield made
+    with _in_use(guide_server, TEMPLATE) as guide_db:
+        yield guide_db
 
 
 @pytest.fixture

@@ -49,9 +49,9 @@ with LarkServiceClient(app_id="cli_your_app_id") as client:
 
 def click(base: str, event_id: str) -> bytes:
     """Click on a card, as Lark posts it."""
-    made = sender.card(now=time.time())
-    made["header"]["event_id"] = event_id
-    body = sender.seal_body(made)
+    card = sender.card(now=time.time())
+    card["header"]["event_id"] = event_id
+    body = sender.seal_body(card)
     headers = sender.headers(body, timestamp=str(int(time.time())))
     return httpx.post(f"{base}/lark/callbacks/{sender.APP}", content=body, headers=headers).content
 
@@ -96,16 +96,16 @@ def test_guide_11_everything_else_needs_no_broker(
 def parts(rabbitmq: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The environment of section 4.1, for a broker that is there."""
     url = urlsplit(rabbitmq)
-    found = {
+    environ = {
         "RABBITMQ_HOST": url.hostname or "",
         "RABBITMQ_PORT": str(url.port),
         "RABBITMQ_USER": unquote(url.username or ""),
         "RABBITMQ_PASSWORD": unquote(url.password or ""),
         "RABBITMQ_VHOST": unquote(url.path[1:]),
     }
-    for name, value in found.items():
+    for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    return found
+    return environ
 
 
 WRONG = {
@@ -132,10 +132,10 @@ def test_guide_13_each_part_counts(name: str, parts: dict[str, str], monkeypatch
     assert check_rabbitmq() == {"status": "healthy", "rabbitmq": "connected"}
     value, why = WRONG[name]
     monkeypatch.setenv(name, value)
-    found = check_rabbitmq()
-    assert found["status"] == "unhealthy"
-    assert why in found["error"]
-    assert "another-password" not in found["error"]
+    report = check_rabbitmq()
+    assert report["status"] == "unhealthy"
+    assert why in report["error"]
+    assert "another-password" not in report["error"]
     with pytest.raises(BrokerError, match=r"Next: check "):
         amqp.ping(amqp.broker())
 

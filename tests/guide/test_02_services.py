@@ -48,17 +48,17 @@ AWKWARD = "p@ss/w%rd:#1 +&?"
 
 def read_service(service: str) -> dict[str, Any]:
     """A service of docker-compose.yml."""
-    found: dict[str, Any] = yaml.safe_load(compose.FILE.read_text())["services"][service]
-    return found
+    definition: dict[str, Any] = yaml.safe_load(compose.FILE.read_text())["services"][service]
+    return definition
 
 
 def options(command: str) -> dict[str, list[str]]:
     """The options of a `docker run`, by name, and the image."""
     words = shlex.split(command.replace("\\\n", " "))[3:]
-    found: dict[str, list[str]] = {"image": [words.pop()]}
+    by_name: dict[str, list[str]] = {"image": [words.pop()]}
     for name, value in zip(words[::2], words[1::2], strict=True):
-        found.setdefault(name, []).append(value)
-    return found
+        by_name.setdefault(name, []).append(value)
+    return by_name
 
 
 def assert_same(service: dict[str, Any], command: str) -> None:
@@ -123,9 +123,9 @@ def test_guide_08_tokens_and_people_live_in_postgresql(
 ) -> None:
     with LarkServiceClient(app_id="cli_your_app_id") as client:
         client.messaging.send_text(receiver_id=open_id(lark), content="Hello")
-        found = client.contact.get_user(open_id(lark))
-    assert found is not None
-    assert found["name"]
+        user = client.contact.get_user(open_id(lark))
+    assert user is not None
+    assert user["name"]
     assert upgraded.ask("SELECT app_id, expires_at > now() FROM tokens") == [("cli_your_app_id", True)]
     assert upgraded.ask("SELECT count(*), min(expires_at) > now() FROM user_cache") == [(1, True)]
 
@@ -136,8 +136,8 @@ def test_guide_09_the_environment_steers_the_connection(
     """Also with a password that a URL would have to quote, for the library and for alembic."""
     monkeypatch.setenv("POSTGRES_PASSWORD", AWKWARD)
     with upgraded.password(AWKWARD):
-        found = PostgresStorage().execute("SELECT current_user, current_database()")
-        assert found == [(LARK.name, DATABASE)]
+        rows = PostgresStorage().execute("SELECT current_user, current_database()")
+        assert rows == [(LARK.name, DATABASE)]
         assert "(head)" in reader.run("alembic current", folder=CHECKOUT).stdout
 
 

@@ -92,13 +92,13 @@ def test_guide_25_the_dag_etl_to_lark(
     table_id = str(table.data["table_id"])
     leader = open_id(lark, "cli_airflow_app")
     (tmp_path / "dags").mkdir()
-    made = DAG.replace("bascnxxxxxx", base).replace("tblxxxxxx", table_id).replace("ou_team_leader", leader)
-    (tmp_path / "dags" / "etl_to_lark.py").write_text(made)
+    source = DAG.replace("bascnxxxxxx", base).replace("tblxxxxxx", table_id).replace("ou_team_leader", leader)
+    (tmp_path / "dags" / "etl_to_lark.py").write_text(source)
     airflow(tmp_path, "db", "migrate")
     airflow(tmp_path, "dags", "test", "etl_to_lark", "2026-01-02")
     assert texts(lark) == ["✅ ETL 完成! 数据量: 2"]
     assert [message["sender"] for message in messages(lark)] == ["cli_airflow_app"]
-    tables = {one["table_id"]: one for one in lark.state()["bitables"][-1]["tables"]}
+    tables = {stored["table_id"]: stored for stored in lark.state()["bitables"][-1]["tables"]}
     rows = [record["fields"]["Name"] for record in tables[table_id]["records"]]
     assert rows == ["甲", "🚀"]
     assert upgraded.ask("SELECT app_id FROM tokens") == [("cli_airflow_app",)]  # one token, shared by all

@@ -73,7 +73,7 @@ def test_guide_20_records_in_a_loop(lark: Emulator, apps: object, reader: Reader
     script = LOAD_TO_LARK.replace("bascnxxxxxx", base).replace("tblxxxxxx", table.data["table_id"])
     reader.python(script.replace("ou_team_leader", open_id(lark, "cli_airflow_app")))
     assert texts(lark) == ["✅ ETL 完成! 数据量: 2"]
-    tables = {one["table_id"]: one for one in lark.state()["bitables"][-1]["tables"]}
+    tables = {stored["table_id"]: stored for stored in lark.state()["bitables"][-1]["tables"]}
     rows = [record["fields"]["Name"] for record in tables[table.data["table_id"]]["records"]]
     assert rows == ["甲", "🚀"]
 

@@ -40,13 +40,13 @@ def read_script(folder: Path, message: str) -> Path:
 
 def body(script: Path, function: str) -> list[str]:
     """The statements of a function in a script, without its docstring."""
-    (found,) = (
+    (definition,) = (
         node
         for node in ast.parse(script.read_text()).body
         if isinstance(node, ast.FunctionDef) and node.name == function
     )
-    texts = (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in found.body)
-    return [ast.unparse(node) for node, is_text in zip(found.body, texts, strict=True) if not is_text]
+    texts = (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in definition.body)
+    return [ast.unparse(node) for node, is_text in zip(definition.body, texts, strict=True) if not is_text]
 
 
 def test_guide_40_scripts_are_there_and_nothing_is_to_be_initialised(reader: Reader) -> None:

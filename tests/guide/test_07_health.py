@@ -42,7 +42,7 @@ def check_postgres_health() -> dict[str, str]:
 def broker(rabbitmq: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of section 4.1, for a broker that is there."""
     parts = urlsplit(rabbitmq)
-    told = {
+    settings = {
         "HOST": parts.hostname,
         "PORT": parts.port,
         "USER": unquote(parts.username or ""),
@@ -50,7 +50,7 @@ def broker(rabbitmq: str, monkeypatch: pytest.MonkeyPatch) -> None:
         "VHOST": unquote(parts.path[1:]),
         "TLS": parts.scheme == "amqps",
     }
-    for name, value in told.items():
+    for name, value in settings.items():
         monkeypatch.setenv(f"RABBITMQ_{name}", str(value))
 
 
@@ -64,10 +64,10 @@ def test_guide_49_a_plain_string_is_executed(upgraded: Database) -> None:
 
 def test_guide_50_a_database_that_is_down(upgraded: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSTGRES_PORT", str(free_port()))
-    found = check_postgres_health()
-    assert found["status"] == "unhealthy"
-    assert "Connection refused" in found["error"]
-    assert LARK.password not in found["error"]
+    report = check_postgres_health()
+    assert report["status"] == "unhealthy"
+    assert "Connection refused" in report["error"]
+    assert LARK.password not in report["error"]
 
 
 def test_guide_51_rabbitmq_as_the_environment_names_it(broker: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,11 +78,11 @@ def test_guide_51_rabbitmq_as_the_environment_names_it(broker: None, monkeypatch
     for port, why in ((None, "Login was refused"), (free_port(), "refused")):
         if port is not None:
             monkeypatch.setenv("RABBITMQ_PORT", str(port))
-        found = check_rabbitmq()
-        assert set(found) == {"status", "error"}
-        assert found["status"] == "unhealthy"
-        assert why in found["error"]
-        assert "rabbitmq_password_123" not in found["error"]
+        report = check_rabbitmq()
+        assert set(report) == {"status", "error"}
+        assert report["status"] == "unhealthy"
+        assert why in report["error"]
+        assert "rabbitmq_password_123" not in report["error"]
 
 
 def test_guide_51_all_checks_at_once(
@@ -90,10 +90,10 @@ def test_guide_51_all_checks_at_once(
 ) -> None:
     """By the command: 0 if all is well, 1 if not."""
     health = "python -m lark_provider.cli health --json"
-    found = json.loads(reader.run(health).stdout)
-    assert found["status"] == "healthy"
-    checks = {one["name"]: one["status"] for one in found["checks"]}
+    report = json.loads(reader.run(health).stdout)
+    assert report["status"] == "healthy"
+    checks = {check["name"]: check["status"] for check in report["checks"]}
     names = ("database", "migrations", "broker", "registry", "key", "token endpoint")
     assert checks == dict.fromkeys(names, "healthy")
     away = json.loads(reader.run(f"RABBITMQ_PORT={free_port()} {health}", code=1).stdout)
-    assert [one["name"] for one in away["checks"] if one["status"] == "unhealthy"] == ["broker"]
+    assert [check["name"] for check in away["checks"] if check["status"] == "unhealthy"] == ["broker"]

@@ -115,7 +115,9 @@ def test_guide_55_secrets_do_not_reach_get_connections(kind: str) -> None:
     """What Airflow's API answers, with every secret that our connections can have."""
     from airflow.api_fastapi.core_api.datamodels.connections import ConnectionResponse
 
-    (fields,) = (one["conn-fields"] for one in CONNECTIONS if one["connection-type"] == kind)
+    (fields,) = (
+        connection["conn-fields"] for connection in CONNECTIONS if connection["connection-type"] == kind
+    )
     secret = [name for name, field in fields.items() if field["schema"].get("format") == "password"]
     kept = dict.fromkeys(ConnectionResponse.model_fields) | {
         "conn_id": "lark_default",

@@ -37,15 +37,15 @@ def port(lark: Emulator, database_url: str, rabbitmq: str) -> Iterator[int]:
     migrate.upgrade(url)
     mq.declare(rabbitmq)
     mq.send(rabbitmq, "card.cli_1", mq.card("e1"), mq.card("e2"))
-    found = metrics.start(0)
-    assert found is not None
+    metrics_port = metrics.start(0)
+    assert metrics_port is not None
     metrics.collect(Depths(mq.at(rabbitmq), Waits(url)))
     account = lark.app_id, lark.app_secret
     with LarkServiceClient(*account, base_url=lark.base_url, database_url=database_url) as client:
         client.messaging.send_text("oc_emulator_data_team", "hello")
         with pytest.raises(LarkError):
             client.messaging.send_text("oc_nothing", "no")
-    yield found
+    yield metrics_port
     metrics.stop()
 
 

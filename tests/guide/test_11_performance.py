@@ -43,9 +43,9 @@ with LarkServiceClient(app_id="cli_your_app_id") as client:
 LOOK_UP = "POST /open-apis/contact/v3/users/batch_get_id"
 
 
-def pool_of(made: sa.Engine) -> tuple[int, int, float, int]:
+def pool_of(db_engine: sa.Engine) -> tuple[int, int, float, int]:
     """Size, overflow, timeout and recycling of an engine's pool."""
-    pool = made.pool
+    pool = db_engine.pool
     assert isinstance(pool, QueuePool)
     return pool.size(), pool._max_overflow, pool._timeout, pool._recycle
 

@@ -23,6 +23,6 @@ def test_the_checklist_is_whole() -> None:
 
 
 def test_every_row_has_a_test_and_every_test_a_row() -> None:
-    found = rows_with_a_test()
-    assert found - ROWS.keys() == set()
-    assert {number: ROWS[number] for number in ROWS.keys() - found} == {}
+    tested = rows_with_a_test()
+    assert tested - ROWS.keys() == set()
+    assert {number: ROWS[number] for number in ROWS.keys() - tested} == {}

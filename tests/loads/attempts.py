@@ -105,7 +105,7 @@ def attempt(spec: dict[str, Any]) -> dict[str, Any]:
             "replayed": result.replayed,
             "chunks": result.chunks,
             "ids": result.record_ids,
-            "rejected": [one.row - 1 for one in fitting.rejected],
+            "rejected": [reject.row - 1 for reject in fitting.rejected],
         }
 
     return perform(steps, spec, describe_result)
@@ -211,16 +211,16 @@ class Attempts:
     def wait_until_ended(self, pid: int, seconds: float = SECONDS) -> dict[str, Any] | None:
         """Wait until an attempt has ended; None if it has not."""
         try:
-            found: dict[str, Any] = self._end(pid).get(timeout=seconds)
+            outcome: dict[str, Any] = self._end(pid).get(timeout=seconds)
         except queue.Empty:
             return None
-        return found
+        return outcome
 
     def run(self, spec: dict[str, Any]) -> dict[str, Any]:
         """Make an attempt, and return what it said, which is nothing if it was killed."""
-        found = self.wait_until_ended(self.start(spec))
-        assert found is not None, "the attempt has not ended in time"
-        return found["said"] or {}
+        outcome = self.wait_until_ended(self.start(spec))
+        assert outcome is not None, "the attempt has not ended in time"
+        return outcome["said"] or {}
 
     def __enter__(self) -> Self:
         return self

@@ -35,18 +35,20 @@ class LoadTable:
 
     def load(self, source: Iterable[dict[str, Any]], key: str = "load", **options: Any) -> BulkResult:
         """Load, in chunks of ten."""
-        given = {"chunk_size": 10, "idempotency_key": key, **options}
-        result: BulkResult = self.bitable.bulk_insert(self.app_token, self.table_id, source, **given)
+        arguments = {"chunk_size": 10, "idempotency_key": key, **options}
+        result: BulkResult = self.bitable.bulk_insert(self.app_token, self.table_id, source, **arguments)
         return result
 
     def read_stored(self) -> list[dict[str, Any]]:
         """Return the values of all records, in the order of `No`."""
-        found = self.bitable.search_records(self.app_token, self.table_id)
-        return sorted((one["fields"] for one in found), key=lambda one: float(one.get("No", -1)))
+        records = self.bitable.search_records(self.app_token, self.table_id)
+        return sorted(
+            (record["fields"] for record in records), key=lambda fields: float(fields.get("No", -1))
+        )
 
     def ids(self) -> list[str]:
         """Return the ids of all records."""
-        return [one["record_id"] for one in self.bitable.search_records(self.app_token, self.table_id)]
+        return [record["record_id"] for record in self.bitable.search_records(self.app_token, self.table_id)]
 
     def requests(self, endpoint: str = "batch_create") -> int:
         """Return how often an endpoint of records was called."""

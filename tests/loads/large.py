@@ -63,8 +63,8 @@ def measure(lark: Emulator, what: str, count: int, database_url: str) -> dict[st
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)  # noqa: S603 - ours
     if done.returncode:
         raise AssertionError(f"{what} of {count} rows failed: {done.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {**found, "requests": sum(lark.state(summary=True)["by_endpoint"].values()) - before}
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {**figures, "requests": sum(lark.state(summary=True)["by_endpoint"].values()) - before}
 
 
 def main(count: int) -> int:
@@ -75,13 +75,13 @@ def main(count: int) -> int:
         for what in ("sync", "load"):
             url = f"sqlite:///{folder}/{what}.db"
             empty = measure(lark, what, FEW, url)
-            found = measure(lark, what, count, url)
-            over = found["peak"] - empty["peak"]
+            full = measure(lark, what, count, url)
+            over = full["peak"] - empty["peak"]
             is_over = is_over or over > MAX_MB
             sys.stdout.write(
                 f"{what} of {count:,} rows: {over:.0f} MB over {FEW:,} rows (at most {MAX_MB}), "
-                f"{found['requests']:,} requests, {found['wall']:.0f} s, "
-                f"{1e6 * found['cpu'] / count:.0f} µs of CPU a row\n"
+                f"{full['requests']:,} requests, {full['wall']:.0f} s, "
+                f"{1e6 * full['cpu'] / count:.0f} µs of CPU a row\n"
             )
             sys.stdout.flush()
     return int(is_over)

@@ -29,16 +29,16 @@ def main(count: int, first: int = 0, rows: int = 0) -> int:
             is_exact = True
             for kind, work in (("load", _load), ("sync", _sync)):
                 try:
-                    one, lost = work(seed, places[seed], rows)
+                    outcome, lost = work(seed, places[seed], rows)
                 except AssertionError as error:
                     say(f"seed {seed}, {kind}: FAILED: {error}")
                     is_exact = False
                     continue
-                is_same = not (one.missing or one.doubled or one.wrong or lost)
+                is_same = not (outcome.missing or outcome.doubled or outcome.wrong or lost)
                 say(
-                    f"seed {seed}, {kind}: {'exact' if is_same else 'WRONG'}, {one.kills} kills, "
-                    f"{one.freezes} freezes; missing {one.missing}, doubled {one.doubled}, wrong "
-                    f"{one.wrong}, lost of people {lost}"
+                    f"seed {seed}, {kind}: {'exact' if is_same else 'WRONG'}, {outcome.kills} kills, "
+                    f"{outcome.freezes} freezes; missing {outcome.missing}, doubled {outcome.doubled}, wrong "
+                    f"{outcome.wrong}, lost of people {lost}"
                 )
                 is_exact = is_exact and is_same
             return is_exact
@@ -55,8 +55,8 @@ def _load(seed: int, place: str, rows: int) -> tuple[schedules.Run, int]:
 
 
 def _sync(seed: int, place: str, rows: int) -> tuple[syncs.Run, int]:
-    one = syncs.run(seed, place, **({"count": rows} if rows else {}))
-    return one, one.lost
+    outcome = syncs.run(seed, place, **({"count": rows} if rows else {}))
+    return outcome, outcome.lost
 
 
 if __name__ == "__main__":

@@ -153,13 +153,13 @@ def _finish(lark: Emulator, attempts: Attempts, spec: dict[str, Any], outcome: R
 
 def _compare(lark: Emulator, app_token: str, table_id: str, spec: dict[str, Any], outcome: Run) -> None:
     client = LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url)
-    found = [one["fields"] for one in client.clouddoc.bitable.search_records(app_token, table_id)]
-    ours = [one for one in found if one.get("No", -1) >= 0]
-    numbers = Counter(one["No"] for one in ours)
-    outcome.doubled = sum(each - 1 for each in numbers.values())
+    rows = [record["fields"] for record in client.clouddoc.bitable.search_records(app_token, table_id)]
+    ours = [row for row in rows if row.get("No", -1) >= 0]
+    numbers = Counter(row["No"] for row in ours)
+    outcome.doubled = sum(count - 1 for count in numbers.values())
     outcome.missing = spec["rows"] - len(spec["bad"]) - len(numbers)
     outcome.wrong = sum(numbers[bad] for bad in spec["bad"])
-    outcome.wrong += sum(one["Name"] != f"row {one['No']:g}" for one in ours)
+    outcome.wrong += sum(row["Name"] != f"row {row['No']:g}" for row in ours)
 
 
 class _Neighbours:
@@ -180,8 +180,8 @@ class _Neighbours:
             if mine and self._draw.random() < 0.5:
                 bitable.delete_record(*self._place, mine.pop())
             else:
-                made = bitable.create_record(*self._place, {"No": -1, "Name": "a neighbour's"})
-                mine.append(made.data["record"]["record_id"])
+                response = bitable.create_record(*self._place, {"No": -1, "Name": "a neighbour's"})
+                mine.append(response.data["record"]["record_id"])
 
     def __enter__(self) -> None:
         self._thread.start()

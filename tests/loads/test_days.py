@@ -54,10 +54,10 @@ def count_settings_reads(place: LoadTable) -> int:
 
 def days(count: int, start: int = 0) -> list[dict[str, Any]]:
     """Return rows, every other day as text."""
-    made = [FIRST + dt.timedelta(number) for number in range(count)]
+    dates = [FIRST + dt.timedelta(number) for number in range(count)]
     return [
         {"No": number, "Day": day.isoformat() if number % 2 else day}
-        for number, day in enumerate(made)
+        for number, day in enumerate(dates)
         if number >= start
     ]
 
@@ -225,7 +225,7 @@ def test_naive_datetimes_still_need_a_zone(dated: LoadTable, validate: Validate)
     ):
         dated.load(rows, validate=validate)
     done = dated.load(rows, "skipped", on_bad_row="skip", validate=validate)
-    assert ([one.row for one in done.rejects], len(dated.ids())) == ([2], 2)
+    assert ([reject.row for reject in done.rejects], len(dated.ids())) == ([2], 2)
     assert standing(dated, SHANGHAI)[0] == midnights(1)[0]
 
 
@@ -249,7 +249,7 @@ def test_a_load_that_is_killed_anywhere_has_days_of_one_zone(dated: LoadTable, d
             assert attempts.run(spec).get("written") == rows, at
             assert [row["No"] for row in place.read_stored()] == list(range(rows)), at
             zones = [
-                zone for zone in (SHANGHAI, NEW_YORK) if {one.hour for one in standing(place, zone)} == {0}
+                zone for zone in (SHANGHAI, NEW_YORK) if {day.hour for day in standing(place, zone)} == {0}
             ]
             assert zones, f"killed before effect {at}: days of two zones"
             assert zones == [SHANGHAI] or not begun, at

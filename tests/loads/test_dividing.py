@@ -39,7 +39,7 @@ def skip(place: LoadTable, source: Any, **options: Any) -> BulkResult:
 
 
 def numbers(place: LoadTable) -> list[float]:
-    return [one["No"] for one in place.read_stored()]
+    return [row["No"] for row in place.read_stored()]
 
 
 def stop_after(place: LoadTable, requests: int) -> None:
@@ -52,7 +52,7 @@ def test_refused_rows_are_listed_and_the_others_stand_once(place: LoadTable, do:
     bad = {3, 17, 18, 34}
 
     def load(**options: Any) -> BulkResult:
-        found: BulkResult = do(
+        loaded: BulkResult = do(
             lambda c: c.clouddoc.bitable.bulk_insert(
                 place.app_token,
                 place.table_id,
@@ -63,11 +63,11 @@ def test_refused_rows_are_listed_and_the_others_stand_once(place: LoadTable, do:
                 **options,
             )
         )
-        return found
+        return loaded
 
     result = load()
     assert (result.written, result.replayed, result.chunks) == (31, 0, 4)
-    assert [(one.row, one.field, one.code) for one in result.rejects] == [
+    assert [(reject.row, reject.field, reject.code) for reject in result.rejects] == [
         (number + 1, "Who", 1254066) for number in sorted(bad)
     ]
     assert numbers(place) == [number for number in range(35) if number not in bad]
@@ -81,7 +81,7 @@ def test_refused_rows_are_listed_and_the_others_stand_once(place: LoadTable, do:
 @pytest.mark.usefixtures("database")
 def test_one_bad_row_of_a_thousand_takes_some_twenty_requests(place: LoadTable) -> None:
     result = skip(place, rows(1000, {777}), chunk_size=1000)
-    assert (result.written, [one.row for one in result.rejects]) == (999, [778])
+    assert (result.written, [reject.row for reject in result.rejects]) == (999, [778])
     assert place.requests() <= 1 + 2 * 10
 
 
@@ -91,12 +91,12 @@ def test_row_numbers_are_those_of_the_source(place: LoadTable) -> None:
     source = rows(30, {4, 25})
     source[0]["No"] = source[12]["No"] = "no number"
     result = skip(place, source, key_fields=["Name"])
-    assert sorted((one.row, one.key) for one in result.rejects if one.field == "Who") == [
+    assert sorted((reject.row, reject.key) for reject in result.rejects if reject.field == "Who") == [
         (5, "row 4"), (26, "row 25"),
     ]  # fmt: skip
-    assert sorted(one.row for one in result.rejects) == [1, 5, 13, 26]
+    assert sorted(reject.row for reject in result.rejects) == [1, 5, 13, 26]
     again = skip(place, rows(30, {25}), key="load, again", retry_rows={1, 5, 13, 26})
-    assert (again.written, [one.row for one in again.rejects]) == (3, [26])
+    assert (again.written, [reject.row for reject in again.rejects]) == (3, [26])
     assert sorted(numbers(place)) == [number for number in range(30) if number != 25]
 
 
@@ -106,7 +106,7 @@ def test_without_skip_nothing_is_divided(place: LoadTable) -> None:
         place.load(rows(20, {13}))
     assert (place.requests(), len(place.ids())) == (2, 10)
     result = skip(place, rows(20, {13}))
-    assert (result.written, result.replayed, [one.row for one in result.rejects]) == (19, 10, [14])
+    assert (result.written, result.replayed, [reject.row for reject in result.rejects]) == (19, 10, [14])
 
 
 @pytest.mark.usefixtures("database")
@@ -120,7 +120,7 @@ def test_what_stopped_half_way_goes_on_from_there(place: LoadTable) -> None:
     place.lark.clear_faults()
     before = place.requests()
     result = skip(place, source)
-    assert (result.written, result.replayed, [one.row for one in result.rejects]) == (8, 4, [3, 8])
+    assert (result.written, result.replayed, [reject.row for reject in result.rejects]) == (8, 4, [3, 8])
     # 5-9 and 5-7 are refused; 5-6 stands; 7 is refused, 8-9 stands.
     assert place.requests() - before == 5
     assert numbers(place) == [0, 1, 3, 4, 5, 6, 8, 9]
@@ -133,8 +133,8 @@ def test_a_refused_row_may_be_corrected_while_its_chunk_is_partly_written(place:
         skip(place, rows(10, {2, 7}))
     place.lark.clear_faults()
     result = skip(place, rows(10, {7}, r2="corrected"))
-    assert (result.written, result.replayed, [one.row for one in result.rejects]) == (9, 4, [8])
-    assert [one["Name"] for one in place.read_stored()][2] == "corrected"
+    assert (result.written, result.replayed, [reject.row for reject in result.rejects]) == (9, 4, [8])
+    assert [row["Name"] for row in place.read_stored()][2] == "corrected"
     assert numbers(place) == [0, 1, 2, 3, 4, 5, 6, 8, 9]
     assert skip(place, rows(10, {7}, r2="corrected")).replayed == 9
 
@@ -170,7 +170,7 @@ def test_rows_of_parts_that_stand_may_not_change(place: LoadTable) -> None:
         skip(place, [])
     assert numbers(place) == [0, 1, 3, 4]
     result = skip(place, rows(12, {2}, r3="other"), restart=1)
-    assert (result.written, [one.row for one in result.rejects]) == (11, [3])
+    assert (result.written, [reject.row for reject in result.rejects]) == (11, [3])
     assert len(place.ids()) == 11, "the restart deletes what parts have written"
 
 
@@ -182,7 +182,7 @@ def test_a_row_that_was_refused_for_another_reason_is_no_reject(place: LoadTable
         skip(place, rows(3, {0}))  # 0-2 and 0-1 and 0 are refused; then 1
     place.lark.clear_faults()
     result = skip(place, rows(3, {0}))
-    assert (result.written, [one.row for one in result.rejects], numbers(place)) == (2, [1], [1, 2])
+    assert (result.written, [reject.row for reject in result.rejects], numbers(place)) == (2, [1], [1, 2])
 
 
 @pytest.mark.usefixtures("database")
@@ -217,7 +217,7 @@ def test_a_part_whose_answer_was_lost_is_looked_for(
             )
         except LarkAPIError as error:
             raise AssertionError from error
-        assert (result.written, [one.row for one in result.rejects]) == (18, [3, 18])
+        assert (result.written, [reject.row for reject in result.rejects]) == (18, [3, 18])
     assert numbers(place) == [number for number in range(20) if number not in {2, 17}]
 
 
@@ -235,7 +235,7 @@ def test_too_many_refused_rows_stop_the_load(place: LoadTable) -> None:
     with pytest.raises(BulkWriteError, match=r"8 records are written; .* max_rejects=1"):
         skip(place, rows(20, {2, 7}), max_rejects=1)
     result = skip(place, rows(20, {2, 7}), max_rejects=2)
-    assert (result.written, result.replayed, [one.row for one in result.rejects]) == (18, 8, [3, 8])
+    assert (result.written, result.replayed, [reject.row for reject in result.rejects]) == (18, 8, [3, 8])
 
 
 @pytest.mark.usefixtures("database")
@@ -249,9 +249,9 @@ def test_a_chunk_of_bad_rows_stops_after_200_requests(place: LoadTable) -> None:
 def test_fields_that_have_changed_blame_no_row(place: LoadTable) -> None:
     bitable = place.bitable
     who = next(
-        one["field_id"]
-        for one in bitable.list_fields(place.app_token, place.table_id)
-        if one["field_name"] == "Who"
+        field["field_id"]
+        for field in bitable.list_fields(place.app_token, place.table_id)
+        if field["field_name"] == "Who"
     )
 
     def source() -> Iterator[dict[str, Any]]:
@@ -272,7 +272,7 @@ def test_the_ledger_shows_parts(place: LoadTable, database: str) -> None:
     url = urls.parse(database, "test")
     summary, chunks = ledger_admin.entry(url, ledger_admin.entries(url)[0].id)
     assert (summary.written, summary.uncertain, summary.refused) == (9, 0, 0)
-    assert [(one.number, one.part, one.state, one.row_count) for one in chunks] == [
+    assert [(chunk.number, chunk.part, chunk.state, chunk.row_count) for chunk in chunks] == [
         (0, 0, "done", 10), (0, 2, "refused", 5), (0, 4, "refused", 3), (0, 8, "done", 2),
         (0, 9, "refused", 1), (0, 5, "done", 2), (0, 3, "done", 5),
     ]  # fmt: skip
@@ -284,7 +284,11 @@ def test_without_a_database_refused_rows_are_found_as_well(place: LoadTable, do:
             place.app_token, place.table_id, iter(rows(25, {3, 24})), chunk_size=10, on_bad_row="skip"
         )
     )
-    assert (result.written, [one.row for one in result.rejects], len(result.record_ids)) == (23, [4, 25], 23)
+    assert (result.written, [reject.row for reject in result.rejects], len(result.record_ids)) == (
+        23,
+        [4, 25],
+        23,
+    )
     assert numbers(place) == [number for number in range(25) if number not in {3, 24}]
     with pytest.raises(BulkWriteError, match=r"9 records are written.*max_rejects=0"):
         skip(place, rows(20, {3}), max_rejects=0)
@@ -294,7 +298,7 @@ def test_without_a_database_refused_rows_are_found_as_well(place: LoadTable, do:
 @pytest.mark.usefixtures("database")
 def test_all_rows_are_checked_before_the_first_is_sent(place: LoadTable, do: Do, on_bad_row: str) -> None:
     def load(source: Any, **options: Any) -> BulkResult:
-        found: BulkResult = do(
+        loaded: BulkResult = do(
             lambda c: c.clouddoc.bitable.bulk_insert(
                 place.app_token,
                 place.table_id,
@@ -306,7 +310,7 @@ def test_all_rows_are_checked_before_the_first_is_sent(place: LoadTable, do: Do,
                 **options,
             )
         )
-        return found
+        return loaded
 
     source = rows(2500, set())
     source[5]["No"] = source[2400]["No"] = "no number"
@@ -315,7 +319,7 @@ def test_all_rows_are_checked_before_the_first_is_sent(place: LoadTable, do: Do,
     assert (place.requests(), place.ids()) == (0, [])
     if on_bad_row == "skip":
         result = load(iter(source), max_rejects=2)
-        assert (result.written, [one.row for one in result.rejects]) == (2498, [6, 2401])
+        assert (result.written, [reject.row for reject in result.rejects]) == (2498, [6, 2401])
     else:
         source[5]["No"], source[2400]["No"] = 5, 2400
         assert load(iter(source)).written == 2500
@@ -338,7 +342,7 @@ def test_a_checked_source_may_be_asynchronous(place: LoadTable) -> None:
             )
 
     result = asyncio.run(load())
-    assert (result.written, [one.row for one in result.rejects]) == (24, [8])
+    assert (result.written, [reject.row for reject in result.rejects]) == (24, [8])
 
 
 def test_a_row_without_a_key_is_found_before_the_first_is_sent(place: LoadTable) -> None:

@@ -49,8 +49,8 @@ def test_killed_at_any_point_each_row_is_written_once(lark: Emulator, database: 
         killed = attempts.wait_until_ended(begun)
         assert killed is not None
         said = attempts.run(spec)
-        found = bitable.search_records(app_token, table_id)
-        numbers = sorted(int(one["fields"]["No"]) for one in found)
+        records = bitable.search_records(app_token, table_id)
+        numbers = sorted(int(record["fields"]["No"]) for record in records)
         assert said.get("written") == ROWS - len(BAD), (at, said)
         return killed["status"], said["rejected"], numbers
 

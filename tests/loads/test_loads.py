@@ -142,7 +142,9 @@ def test_a_request_that_lark_had_no_time_for_may_change(place: LoadTable) -> Non
 def test_a_column_that_was_renamed_is_an_error(place: LoadTable) -> None:
     with pytest.raises(BulkWriteError):
         place.load(failing(15, OSError()))
-    fields = {one["field_name"]: one for one in place.bitable.list_fields(place.app_token, place.table_id)}
+    fields = {
+        field["field_name"]: field for field in place.bitable.list_fields(place.app_token, place.table_id)
+    }
     url = f"/bitable/v1/apps/{place.app_token}/tables/{place.table_id}/fields"
     client = LarkServiceClient()
     for name, new in (("Name", "Old name"), ("Mark", "Name")):
@@ -207,8 +209,8 @@ def test_a_restart_deletes_what_an_earlier_attempt_writes_while_it_waits(
         place.load(earlier(), key="two")
         assert restarts[0].result().written == 45
     stored = place.read_stored()
-    assert [one["No"] for one in stored] == sorted([*range(10), *range(45)])
-    assert [one["Name"] for one in stored if one["No"] == 7] in (["row 7", "other"], ["other", "row 7"])
+    assert [row["No"] for row in stored] == sorted([*range(10), *range(45)])
+    assert [row["Name"] for row in stored if row["No"] == 7] in (["row 7", "other"], ["other", "row 7"])
 
 
 def test_a_restart_that_two_attempts_make_at_once_deletes_once(place: LoadTable) -> None:
@@ -216,7 +218,7 @@ def test_a_restart_that_two_attempts_make_at_once_deletes_once(place: LoadTable)
     place.load(rows(25))
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(place.load, rows(25, r7="other"), restart=1) for _ in range(2)]
-        assert sorted(one.result().replayed for one in both) == [0, 25]
+        assert sorted(future.result().replayed for future in both) == [0, 25]
     assert place.load(rows(25, r7="other"), restart=1).replayed == 25
     assert place.read_stored() == rows(25, r7="other")
 
@@ -305,4 +307,4 @@ def test_a_load_is_resumed_with_one_line_in_the_log(
         place.load(failing(25, OSError()))
     with caplog.at_level(logging.INFO):
         place.load(rows(25))
-    assert [one.message for one in caplog.records if "load" in one.message] == ["Resuming a load"]
+    assert [record.message for record in caplog.records if "load" in record.message] == ["Resuming a load"]

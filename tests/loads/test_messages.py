@@ -93,7 +93,7 @@ def test_within_the_hour_an_uncertain_message_is_sent_again_under_its_uuid(lark:
 @pytest.mark.parametrize("drop", ["before", "after"])
 def test_after_the_hour_the_policy_decides(lark: Emulator, database: str, drop: str) -> None:
     lose(lark, drop)
-    there = int(drop == "after")
+    arrived = int(drop == "after")
     pass_hours(lark, database)
     with pytest.raises(
         OutcomeUnknownError, match=r"an attempt 2\.0 h ago had no answer.* on_unknown="
@@ -101,9 +101,9 @@ def test_after_the_hour_the_policy_decides(lark: Emulator, database: str, drop: 
         say()
     assert "ledger forget" in str(error.value)
     assert say(on_unknown="skip")["message_id"] == ""
-    assert len(messages(lark)) == there
+    assert len(messages(lark)) == arrived
     sent = say(on_unknown="resend")["message_id"]
-    assert len(messages(lark)) == there + 1
+    assert len(messages(lark)) == arrived + 1
     assert say()["message_id"] == sent
 
 
@@ -123,7 +123,7 @@ def test_a_message_that_was_refused_may_be_sent_again(lark: Emulator, database: 
         say("bad words")
     pass_hours(lark, database)
     assert say("good words")["message_id"]
-    assert [one["content"] for one in messages(lark)] == [{"text": "good words"}]
+    assert [message["content"] for message in messages(lark)] == [{"text": "good words"}]
 
 
 def test_a_refusal_after_an_uncertain_attempt_decides_nothing(lark: Emulator, database: str) -> None:
@@ -163,7 +163,7 @@ def test_a_database_that_is_unavailable_never_stops_a_message(
         first = say()["message_id"]
         assert say()["message_id"] == first  # Lark knows the key for an hour
     assert len(messages(lark)) == 1
-    assert sum("Shared database unavailable" in one.message for one in caplog.records) == 1
+    assert sum("Shared database unavailable" in record.message for record in caplog.records) == 1
 
 
 def test_a_message_without_a_key_leaves_no_row(lark: Emulator, database: str) -> None:

@@ -33,20 +33,20 @@ def test_the_load_of_the_page_happens_once(capsys: pytest.CaptureFixture[str], p
 
 
 def test_the_operator_of_the_page_is_made() -> None:
-    found: dict[str, Any] = {}
-    exec(compile(BLOCKS[1], "loads.md", "exec"), found)  # noqa: S102 - the page's own program
-    assert found["load"].on_clear == "resume"
+    namespace: dict[str, Any] = {}
+    exec(compile(BLOCKS[1], "loads.md", "exec"), namespace)  # noqa: S102 - the page's own program
+    assert namespace["load"].on_clear == "resume"
 
 
 def test_the_dag_that_loads_rejected_rows_again_is_made() -> None:
     code = BLOCKS[2].replace(
         "    LarkBitableBulkInsertOperator(", "    load = LarkBitableBulkInsertOperator("
     )
-    found: dict[str, Any] = {}
-    exec(compile(code, "loads.md", "exec"), found)  # noqa: S102 - the page's own program
-    assert "retry_rejects" in found["load"].template_fields
-    assert "params.rejects" in found["load"].retry_rejects
-    assert found["load"].dag.params["rejects"] == ""
+    namespace: dict[str, Any] = {}
+    exec(compile(code, "loads.md", "exec"), namespace)  # noqa: S102 - the page's own program
+    assert "retry_rejects" in namespace["load"].template_fields
+    assert "params.rejects" in namespace["load"].retry_rejects
+    assert namespace["load"].dag.params["rejects"] == ""
 
 
 def test_the_commands_of_the_page_exist(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,7 @@ def test_after_any_schedule_the_table_equals_its_source(
         migrate.upgrade(urls.parse(places[seed], "test"))
     with ThreadPoolExecutor(TOGETHER) as pool:
         runs = list(pool.map(lambda seed: schedules.run(seed, places[seed]), seeds))
-    assert [(one.seed, one.missing, one.doubled, one.wrong) for one in runs] == [
+    assert [(run.seed, run.missing, run.doubled, run.wrong) for run in runs] == [
         (seed, 0, 0, 0) for seed in seeds
     ]
-    assert sum(one.kills + one.freezes for one in runs) > 0
+    assert sum(run.kills + run.freezes for run in runs) > 0

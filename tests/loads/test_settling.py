@@ -40,7 +40,7 @@ def database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
 
 
 def without_marks(place: LoadTable) -> list[dict[str, Any]]:
-    return [{name: one[name] for name in ("No", "Name")} for one in place.read_stored()]
+    return [{name: row[name] for name in ("No", "Name")} for row in place.read_stored()]
 
 
 def lose(place: LoadTable, drop: str, skip: int = 1, **options: Any) -> None:
@@ -131,7 +131,7 @@ def test_one_row_seen_means_that_the_chunk_was_written(place: LoadTable) -> None
     for record_id in ids[10:19]:  # people delete nine of its ten rows, and change the last one's name
         place.bitable.delete_record(place.app_token, place.table_id, record_id)
     assert place.load(rows(25), **QUICK).replayed == 20
-    assert [one["No"] for one in place.read_stored()] == [*range(10), 19, *range(20, 25)]
+    assert [row["No"] for row in place.read_stored()] == [*range(10), 19, *range(20, 25)]
 
 
 @pytest.mark.parametrize("mode", MODES[:2], ids=["scan", "keys"])
@@ -142,7 +142,7 @@ def test_the_number_of_records_decides_nothing(
     bitable = neighbour.clouddoc.bitable
     bitable.bulk_insert(place.app_token, place.table_id, [{"Name": "a neighbour's"}] * 10)
     assert place.load(rows(25), **QUICK, **mode).replayed == 10
-    assert [one for one in place.read_stored() if "No" in one] == rows(25)
+    assert [row for row in place.read_stored() if "No" in row] == rows(25)
 
 
 def test_the_same_rows_of_another_load_are_not_taken_for_the_chunk(place: LoadTable) -> None:
@@ -154,13 +154,13 @@ def test_the_same_rows_of_another_load_are_not_taken_for_the_chunk(place: LoadTa
 
 def test_records_of_ours_that_match_nothing_are_named(place: LoadTable) -> None:
     lose(place, "before")
-    made = place.bitable.create_record(place.app_token, place.table_id, {"Name": "of another job"})
-    with pytest.raises(BulkWriteError, match=made.data["record"]["record_id"]) as error:
+    response = place.bitable.create_record(place.app_token, place.table_id, {"Name": "of another job"})
+    with pytest.raises(BulkWriteError, match=response.data["record"]["record_id"]) as error:
         place.load(rows(25), **QUICK)
     assert isinstance(error.value.__cause__, ConflictError)
     assert "match none of its rows" in str(error.value)
     assert len(place.read_stored()) == 11
-    place.bitable.delete_record(place.app_token, place.table_id, made.data["record"]["record_id"])
+    place.bitable.delete_record(place.app_token, place.table_id, response.data["record"]["record_id"])
     place.load(rows(25), **QUICK)
     assert place.read_stored() == rows(25)
 

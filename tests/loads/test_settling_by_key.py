@@ -56,8 +56,8 @@ def test_a_chunk_is_found_though_others_have_deleted_its_first_records(place: Lo
     source = [{"Name": f"{'long ' * 20}{number}", "No": number} for number in range(100)]
     lose_an_answer(place, source, chunk_size=100, key_fields=["Name"])
     by_number = {
-        one["fields"]["No"]: one["record_id"]
-        for one in place.bitable.search_records(place.app_token, place.table_id)
+        record["fields"]["No"]: record["record_id"]
+        for record in place.bitable.search_records(place.app_token, place.table_id)
     }
     first = [by_number[number] for number in range(60)]
     place.bitable.bulk_delete(place.app_token, place.table_id, first)

@@ -16,14 +16,14 @@ def test_one_line_says_what_is_not_guaranteed(place: LoadTable, caplog: pytest.L
     assert place.load(rows(15)).written == 15
     assert place.load(rows(15)).replayed == 0  # Lark still knows the key
     assert place.read_stored() == rows(15)
-    warned = [one.message for one in caplog.records if "ledger" in one.message]
+    warned = [record.message for record in caplog.records if "ledger" in record.message]
     assert len(warned) == 2
     assert "writes its rows twice" in warned[0]
 
 
 def test_a_load_without_a_key_says_nothing(place: LoadTable, caplog: pytest.LogCaptureFixture) -> None:
     place.bitable.bulk_insert(place.app_token, place.table_id, rows(15))
-    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize(("count", "says"), [(15, True), (1, False)])
@@ -40,9 +40,9 @@ def test_days_are_those_of_the_base_which_is_asked_once(place: LoadTable, valida
     bitable.create_field(place.app_token, place.table_id, "Day", 5)
     days = [{"No": number, "Day": f"2026-03-0{number + 1}"} for number in range(5)]
     place.load(days, chunk_size=2, validate=validate)
-    asked = place.lark.state(summary=True)["by_endpoint"]["GET /open-apis/bitable/v1/apps/:app_token"]
+    requests = place.lark.state(summary=True)["by_endpoint"]["GET /open-apis/bitable/v1/apps/:app_token"]
     shanghai = dt.timezone(dt.timedelta(hours=8))
-    assert asked == 1
+    assert requests == 1
     assert [row["Day"] for row in place.read_stored()] == [
         dt.datetime(2026, 3, number + 1, tzinfo=shanghai) for number in range(5)
     ]
@@ -51,8 +51,8 @@ def test_days_are_those_of_the_base_which_is_asked_once(place: LoadTable, valida
 def test_single_records_and_updates_have_the_same_days(place: LoadTable) -> None:
     bitable, day = place.bitable, dt.date(2026, 3, 1)
     bitable.create_field(place.app_token, place.table_id, "Day", 5)
-    made = bitable.create_record(place.app_token, place.table_id, {"No": 1, "Day": day})
-    record = made.data["record"]["record_id"]
+    response = bitable.create_record(place.app_token, place.table_id, {"No": 1, "Day": day})
+    record = response.data["record"]["record_id"]
     shanghai, tokyo = (dt.timezone(dt.timedelta(hours=hours)) for hours in (8, 9))
     assert place.read_stored()[0]["Day"] == dt.datetime(2026, 3, 1, tzinfo=shanghai)
     bitable.update_record(place.app_token, place.table_id, record, {"Day": dt.date(2026, 3, 2)})

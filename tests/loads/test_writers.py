@@ -37,13 +37,13 @@ def test_another_writer_is_waited_for(
     assert isinstance(store.take(other), Lease)
     with ThreadPoolExecutor(1) as pool, caplog.at_level(logging.INFO):
         load = pool.submit(place.load, rows(15))
-        while not any("Waiting for another writer" in one.message for one in caplog.records):
+        while not any("Waiting for another writer" in record.message for record in caplog.records):
             time.sleep(0.01)
             assert not load.done()
         assert place.requests() == 0
         store.release(other)
         assert load.result(60).written == 15
-    said = next(one for one in caplog.records if "Waiting for another writer" in one.message)
+    said = next(record for record in caplog.records if "Waiting for another writer" in record.message)
     assert "load of another (process " in vars(said)["writer"]
     assert place.read_stored() == rows(15)
 
@@ -141,12 +141,16 @@ def test_eight_processes_write_one_table(place: LoadTable, database: str) -> Non
             for number in range(8)
         ]
         ended = [attempts.wait_until_ended(pid) for pid in pids]
-    assert [one and one["said"].get("written") for one in ended] == [300] * 8
-    found = place.read_stored()
-    assert len(found) == 2400
-    assert {one["No"] for one in found} == set(range(300))
+    assert [outcome and outcome["said"].get("written") for outcome in ended] == [300] * 8
+    stored = place.read_stored()
+    assert len(stored) == 2400
+    assert {row["No"] for row in stored} == set(range(300))
     # Lark refuses a write while another one is in progress; here none ever met another one.
-    codes = {one["code"] for one in place.lark.requests() if one["route"] and "batch_create" in one["route"]}
+    codes = {
+        request["code"]
+        for request in place.lark.requests()
+        if request["route"] and "batch_create" in request["route"]
+    }
     assert codes == {0}
 
 
@@ -198,6 +202,6 @@ def test_a_wait_that_outlasts_the_lease_is_waited_for_and_not_shortened(
     result = client.perform(load(place.app_token, place.table_id, rows(10), "load", options))
     assert result is not None
     assert result.written == 10
-    times = [one["time"] for one in place.lark.requests() if "batch_create" in one["path"]]
+    times = [request["time"] for request in place.lark.requests() if "batch_create" in request["path"]]
     assert len(times) == 3
     assert min(times[1] - times[0], times[2] - times[1]) > 0.25

@@ -41,10 +41,14 @@ def test_counts_by_operation_and_code_are_those_of_the_request_log(lark: Emulato
         client.messaging.send_text(CHAT, "slower")
         lark.revoke_tokens()
         client.messaging.send_text(CHAT, "with a new token")
-    seen = Counter("http_5xx" if one["status"] == 502 else str(one["code"]) for one in lark.requests())
+    seen = Counter(
+        "http_5xx" if request["status"] == 502 else str(request["code"]) for request in lark.requests()
+    )
     assert {code: counted(REQUESTS, code=code) for code in seen} == seen
     assert counted(REQUESTS) == len(lark.requests())
-    by_operation = Counter(str(one["route"]).partition(" ")[2].replace(":", "") for one in lark.requests())
+    by_operation = Counter(
+        str(request["route"]).partition(" ")[2].replace(":", "") for request in lark.requests()
+    )
     ours = Counter[str]()
     for labels in counted.series(REQUESTS):
         operation = labels["operation"].replace("{", "").replace("}", "")

@@ -12,7 +12,7 @@ from lark_provider import metrics
 from lark_provider.callbacks.broker.amqp import Broker
 from lark_provider.callbacks.broker.depths import Depths
 from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, card_key, event_key
-from lark_provider.metrics.exporter import Reading
+from lark_provider.metrics.exporter import GaugeReading
 from lark_provider.protocol.questions import Draft, Origin, Question
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.waits import Waits
@@ -105,10 +105,10 @@ def test_a_scrape_every_moment_asks_the_servers_once_in_a_while(
     from lark_provider.callbacks.broker import depths
 
     mq.declare(rabbitmq)
-    asked, read = list[Broker](), depths._queues
+    calls, read = list[Broker](), depths._queues
 
-    def counting(broker: Broker) -> list[Reading]:
-        asked.append(broker)
+    def counting(broker: Broker) -> list[GaugeReading]:
+        calls.append(broker)
         return read(broker)
 
     monkeypatch.setattr(depths, "_queues", counting)
@@ -116,7 +116,7 @@ def test_a_scrape_every_moment_asks_the_servers_once_in_a_while(
     metrics.collect(Depths(mq.at(rabbitmq), Waits(database), seconds=5.0, clock=lambda: now[0]))
     for _ in range(20):
         metrics.render()
-    assert len(asked) == 1
+    assert len(calls) == 1
     now[0] = 5.0
     metrics.render()
-    assert len(asked) == 2
+    assert len(calls) == 2

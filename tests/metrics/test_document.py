@@ -24,9 +24,9 @@ KINDS = {meters.Counter: "counter", meters.Gauge: "gauge", meters.Histogram: "hi
 @BOTH
 def test_the_page_lists_every_metric_as_it_is(page: str) -> None:
     rows = re.findall(r"^\| `(lark_\w+)` \| (\w+) \| ([^|]*) \| [^|]+ \|$", page, re.MULTILINE)
-    found = [(name, kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows]
+    documented = [(name, kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows]
     wanted = [(metric.name, KINDS[type(metric)], metric.labels) for metric in measured.ALL]
-    assert sorted(found) == sorted(wanted)
+    assert sorted(documented) == sorted(wanted)
 
 
 @BOTH

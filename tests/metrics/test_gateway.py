@@ -34,9 +34,9 @@ def post(url: str, content: object, *, key: str = sender.KEY, app: str = sender.
 
 
 def click(event_id: str) -> dict[str, object]:
-    made = sender.card(now=time.time())
-    made["header"]["event_id"] = event_id
-    return made
+    content = sender.card(now=time.time())
+    content["header"]["event_id"] = event_id
+    return content
 
 
 def test_the_gateway_counts_what_it_stores_and_what_it_refuses(
@@ -61,8 +61,8 @@ def test_the_gateway_counts_what_it_stores_and_what_it_refuses(
         for _ in range(3):
             assert post(url, click("x"), key="wrong").status_code == 401
         with ThreadPoolExecutor(50) as pool:  # One alone waits a second for a reload of the keys.
-            asked = pool.map(lambda n: post(url, click("x"), app=f"cli_made_up_{n}"), range(200))
-            assert {answer.status_code for answer in asked} == {404}
+            answers = pool.map(lambda n: post(url, click("x"), app=f"cli_made_up_{n}"), range(200))
+            assert {answer.status_code for answer in answers} == {404}
         assert httpx.post(url.replace("{app_id}", sender.APP), content=b"x" * 2_000_000).status_code == 413
         assert httpx.post(url.replace("{app_id}", sender.APP), content=b"[]").status_code == 400
         text = httpx.get(f"http://127.0.0.1:{metrics}/metrics").text

@@ -42,14 +42,14 @@ def test_a_listener_counts_its_clicks_and_its_connections(tmp_path: Path) -> Non
                 return httpx.get(f"http://127.0.0.1:{port}/metrics").text
 
             wait_until(lambda: 'lark_delivery_answer_seconds_count{kind="click"} 3.0' in text())
-            found = text()
+            metrics_text = text()
         finally:
             listening.close()
-    app = 'app="' + found.partition('lark_long_connection_up{app="')[2].partition('"')[0] + '"'
-    assert f"lark_long_connection_up{{{app}}} 1.0" in found
-    assert f'lark_deliveries_received_total{{{app},kind="click"}} 3.0' in found
-    assert f'lark_deliveries_stored_total{{{app},kind="click",sink="database"}} 3.0' in found
-    assert 'lark_database_clicks_total{outcome="new"} 3.0' in found
+    app = 'app="' + metrics_text.partition('lark_long_connection_up{app="')[2].partition('"')[0] + '"'
+    assert f"lark_long_connection_up{{{app}}} 1.0" in metrics_text
+    assert f'lark_deliveries_received_total{{{app},kind="click"}} 3.0' in metrics_text
+    assert f'lark_deliveries_stored_total{{{app},kind="click",sink="database"}} 3.0' in metrics_text
+    assert 'lark_database_clicks_total{outcome="new"} 3.0' in metrics_text
 
 
 @pytest.fixture
@@ -90,9 +90,9 @@ def scraped(lark: LarkSide, apps: ApplicationManager, tmp_path: Path) -> Iterato
     for name in ("cli_a", "cli_b"):
         apps.create_application(name, SECRET)
     lark.secrets["cli_b"] = SECRET
-    found = Scraped(lark, tmp_path)
-    yield found
-    found.listening.close()
+    listener = Scraped(lark, tmp_path)
+    yield listener
+    listener.listening.close()
 
 
 def test_an_app_that_is_disabled_or_removed_is_not_shown_as_down_or_up(
@@ -125,10 +125,10 @@ def test_unreadable_and_foreign_deliveries_are_counted_as_rejected(lark: LarkSid
     link = lark.links_of("cli_a", "cli_b")["cli_a"]
     link.ask(["no", "object"])
     link.ask(click("cli_b"))
-    found = scraped.lines("lark_deliveries_rejected_total")
-    assert 'lark_deliveries_rejected_total{app="cli_a",reason="unreadable"} 1.0' in found
-    assert 'lark_deliveries_rejected_total{app="cli_a",reason="other_app"} 1.0' in found
-    assert not any("cli_b" in line and line.endswith(" 1.0") for line in found)
+    lines = scraped.lines("lark_deliveries_rejected_total")
+    assert 'lark_deliveries_rejected_total{app="cli_a",reason="unreadable"} 1.0' in lines
+    assert 'lark_deliveries_rejected_total{app="cli_a",reason="other_app"} 1.0' in lines
+    assert not any("cli_b" in line and line.endswith(" 1.0") for line in lines)
 
 
 @pytest.mark.parametrize("kind", ["click", "event"])
@@ -136,13 +136,13 @@ def test_what_is_rejected_at_the_end_is_counted_as_not_stored(
     kind: str, counted: Counted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LARK_DATABASE_URL", f"sqlite:///{tmp_path}/lark.db")
-    made = click() if kind == "click" else sender.event()
+    content = click() if kind == "click" else sender.event()
 
     async def work() -> bytes:
         sinks, _ = stores.configured_sinks()
         intake = Intake(Gateway(KeyRing(dict), sinks), StoredEvents.from_config(), Throttle())
         began = asyncio.get_running_loop().time()
-        return (await intake.take(sender.APP, json.dumps(made).encode(), began, is_leaving=True)).body
+        return (await intake.take(sender.APP, json.dumps(content).encode(), began, is_leaving=True)).body
 
     asyncio.run(work())
     assert counted("lark_deliveries_received_total", app=sender.APP, kind=kind) == 1

@@ -72,9 +72,9 @@ def site(
 ) -> Iterator[Site]:
     lark.settings(rate_limits=False)
     with ExitStack() as started:
-        made = Site(started, lark, node, database, tmp_path)
-        wait_until(lambda: ready(made.url))
-        yield made
+        running_site = Site(started, lark, node, database, tmp_path)
+        wait_until(lambda: ready(running_site.url))
+        yield running_site
 
 
 def test_promtool_finds_the_rules_and_the_configuration_in_order(tmp_path: Path) -> None:
@@ -136,9 +136,9 @@ def test_prometheus_scrapes_alerts_and_answers_the_dashboard(
         time.sleep(0.5)
     assert len(list(queries())) > 40
     for panel, unit, legend, expression in queries():
-        for one in finite(prometheus.query(expression)):
-            name = re.sub(r"{{(\w+)}}", lambda found: one["metric"].get(found[1], ""), legend)  # noqa: B023 - used at once
-            say(f"{panel} | {name} | {float(one['value'][1]):.4g} {unit}")
+        for series in finite(prometheus.query(expression)):
+            name = re.sub(r"{{(\w+)}}", lambda match: series["metric"].get(match[1], ""), legend)  # noqa: B023 - used at once
+            say(f"{panel} | {name} | {float(series['value'][1]):.4g} {unit}")
     assert (
         prometheus.number(
             "histogram_quantile(0.5, sum by (le) (rate(lark_delivery_answer_seconds_bucket[5m])))"
@@ -160,9 +160,9 @@ def test_prometheus_scrapes_alerts_and_answers_the_dashboard(
     wait_until(lambda: not down & prometheus.firing(), 90)
 
 
-def finite(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def finite(vector: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The series that have a number."""
-    return [one for one in found if math.isfinite(float(one["value"][1]))]
+    return [series for series in vector if math.isfinite(float(series["value"][1]))]
 
 
 def wait_firing(prometheus: OwnPrometheus, *alerts: str) -> set[str]:

@@ -16,9 +16,9 @@ from tests.metrics.conftest import Counted
 
 @pytest.fixture
 def port(counted: Counted) -> int:
-    found = metrics.start(0)
-    assert found is not None
-    return found
+    bound_port = metrics.start(0)
+    assert bound_port is not None
+    return bound_port
 
 
 def test_it_serves_metrics_and_nothing_else(port: int) -> None:
@@ -86,7 +86,7 @@ def test_a_port_that_is_taken_or_none_is_an_error_with_a_next_step(port: int) ->
 def test_several_ports_show_the_same(port: int) -> None:
     other = metrics.start(0)
     assert other != port
-    texts = [httpx.get(f"http://127.0.0.1:{one}/metrics").text for one in (port, other)]
+    texts = [httpx.get(f"http://127.0.0.1:{metrics_port}/metrics").text for metrics_port in (port, other)]
     assert all("lark_token_wait_seconds_count 0.0" in text for text in texts)
 
 

@@ -21,10 +21,10 @@ from tests.metrics.conftest import Counted
 
 @pytest.fixture
 def sink() -> Iterator[PrometheusSink]:
-    made = PrometheusSink(prometheus_client.CollectorRegistry())
-    meters.add_sink(made)
-    yield made
-    meters.remove_sink(made)
+    new_sink = PrometheusSink(prometheus_client.CollectorRegistry())
+    meters.add_sink(new_sink)
+    yield new_sink
+    meters.remove_sink(new_sink)
 
 
 def series(sink: PrometheusSink, metric: Counter) -> dict[tuple[str, ...], float]:
@@ -53,26 +53,28 @@ def test_nothing_is_counted_before_a_sink_is_added() -> None:
 def test_apps_are_bounded_and_no_count_is_lost(sink: PrometheusSink) -> None:
     for n in range(5000):
         measured.CALLS.add(f"cli_{n}", "ok")
-    found = series(sink, measured.CALLS)
-    assert len(found) == MOST["app"] + 1
-    assert found["other", "ok"] == 5000 - MOST["app"]
+    counts = series(sink, measured.CALLS)
+    assert len(counts) == MOST["app"] + 1
+    assert counts["other", "ok"] == 5000 - MOST["app"]
     assert len([name for name, _ in sink._children if name == measured.CALLS.name]) == MOST["app"]
 
 
 def test_the_combinations_of_labels_are_bounded_as_well(sink: PrometheusSink) -> None:
     for n in range(3 * MOST_SERIES):
         measured.REQUESTS.add(f"cli_{n % 90}", f"/open-apis/{n % 290}", "0")
-    found = series(sink, measured.REQUESTS)
-    assert len(found) <= MOST_SERIES + 1
-    assert sum(found.values()) == 3 * MOST_SERIES
-    assert found[OTHER, OTHER, OTHER] > 0
+    counts = series(sink, measured.REQUESTS)
+    assert len(counts) <= MOST_SERIES + 1
+    assert sum(counts.values()) == 3 * MOST_SERIES
+    assert counts[OTHER, OTHER, OTHER] > 0
 
 
 def test_a_gauge_whose_app_is_gone_is_shown_no_more_and_may_come_back(sink: PrometheusSink) -> None:
     def read_samples() -> dict[str, float]:
         families = sink._registry.collect()
-        found = [sample for family in families for sample in family.samples]
-        return {one.labels["app"]: one.value for one in found if one.name == measured.LISTENING.name}
+        samples = [sample for family in families for sample in family.samples]
+        return {
+            sample.labels["app"]: sample.value for sample in samples if sample.name == measured.LISTENING.name
+        }
 
     measured.LISTENING.remove("cli_never")
     for n in range(MOST["app"] + 2):
@@ -122,7 +124,7 @@ def test_a_sink_that_fails_stops_no_call_and_says_so_once(
 ) -> None:
     for _ in range(100):
         measured.CALLS.add("one label too few")
-    assert [one.message for one in caplog.records] == ["Failed to record a metric"]
+    assert [record.message for record in caplog.records] == ["Failed to record a metric"]
     measured.CALLS.add("cli_1", "ok")
     assert series(sink, measured.CALLS) == {("cli_1", "ok"): 1}
 

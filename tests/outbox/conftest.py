@@ -18,10 +18,10 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
         text = str(request.getfixturevalue("database_url"))
     else:
         text = f"sqlite:///{tmp_path}/lark.db"
-    made = urls.parse(text, "test")
-    migrate.upgrade(made)
+    parsed = urls.parse(text, "test")
+    migrate.upgrade(parsed)
     monkeypatch.setenv("LARK_DATABASE_URL", text)
-    yield made
+    yield parsed
     while engines._engines:
         engines._engines.popitem()[1].dispose()
 

@@ -21,8 +21,8 @@ def count_on(url: URL) -> int:
 
 
 def cards(lark: Emulator) -> list[dict[str, Any]]:
-    messages = [one for chat in lark.state()["chats"] for one in chat["messages"]]
-    return [one["content"] for one in messages]
+    messages = [message for chat in lark.state()["chats"] for message in chat["messages"]]
+    return [message["content"] for message in messages]
 
 
 def test_what_many_processes_record_at_once_is_all_in_the_card(app: Emulator, url: URL) -> None:
@@ -31,13 +31,13 @@ def test_what_many_processes_record_at_once_is_all_in_the_card(app: Emulator, ur
         values(crowd.all(work.warm))
         for number, pid in enumerate(crowd.pids):
             crowd.begin(work.fail, number, who=pid)
-        found = values(crowd.outcomes())
-    assert sorted(found) == list(range(1, count + 1))
+        versions = values(crowd.outcomes())
+    assert sorted(versions) == list(range(1, count + 1))
     incident = work.recorder().open(work.place())
     assert incident is not None
     assert incident.incident.count == count
-    assert {one.label for one in incident.incident.failures} == {f"mapped_{n}" for n in range(count)}
-    assert {one.ti_id for one in incident.incident.failures} == {f"ti-{n}" for n in range(count)}
+    assert {failure.label for failure in incident.incident.failures} == {f"mapped_{n}" for n in range(count)}
+    assert {failure.ti_id for failure in incident.incident.failures} == {f"ti-{n}" for n in range(count)}
     assert Outbox(url).measure_backlog()[0] == 1  # the last version makes the others obsolete
 
     assert work.deliver() == 1

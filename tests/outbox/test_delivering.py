@@ -29,16 +29,18 @@ MESSAGES = "/open-apis/im/v1/messages"
 
 
 def messages(lark: Emulator) -> list[dict[str, Any]]:
-    return [one for chat in lark.state()["chats"] for one in chat["messages"]]
+    return [message for chat in lark.state()["chats"] for message in chat["messages"]]
 
 
 def read_cards(lark: Emulator) -> list[str]:
     """The cards as text."""
-    return [json.dumps(one["content"], ensure_ascii=False) for one in messages(lark)]
+    return [json.dumps(message["content"], ensure_ascii=False) for message in messages(lark)]
 
 
 def requests(lark: Emulator, method: str) -> list[dict[str, Any]]:
-    return [one for one in lark.requests() if one["method"] == method and MESSAGES in one["path"]]
+    return [
+        request for request in lark.requests() if request["method"] == method and MESSAGES in request["path"]
+    ]
 
 
 def change(url: URL, **values: Any) -> None:
@@ -103,7 +105,7 @@ def test_a_killed_update_is_repeated_with_the_newest_version(app: Emulator, url:
 def test_two_deliverers_show_versions_in_their_order(app: Emulator, url: URL) -> None:
     app.settings(rate_limits=False)
     stop, runners = threading.Event(), [OutboxRunner(idle_seconds=0.01) for _ in range(2)]
-    threads = [threading.Thread(target=one.run, args=(stop,), daemon=True) for one in runners]
+    threads = [threading.Thread(target=runner.run, args=(stop,), daemon=True) for runner in runners]
     for thread in threads:
         thread.start()
     for number in range(25):
@@ -171,9 +173,9 @@ def test_one_new_card_replaces_a_recalled_one_if_it_is_set(
     work.deliver()
     assert len(messages(app)) == 2
     assert "3 failures" in read_cards(app)[1]
-    found = work.recorder().open(work.place())
-    assert found is not None
-    assert found.message_id == messages(app)[1]["message_id"]
+    incident = work.recorder().open(work.place())
+    assert incident is not None
+    assert incident.message_id == messages(app)[1]["message_id"]
 
 
 def test_a_chat_without_the_bot_is_given_up(app: Emulator, url: URL) -> None:
@@ -193,7 +195,7 @@ def test_an_app_that_is_not_known_here_is_left_to_others(
     work.deliver()
     work.deliver()
     assert (Outbox(url).read_state(row) or ("",))[0] == "due"
-    assert len([one for one in caplog.records if "App unknown here" in one.message]) <= 2
+    assert len([record for record in caplog.records if "App unknown here" in record.message]) <= 2
     monkeypatch.setenv("LARK_APP_ID", app.app_id)
     assert work.deliver() == 1
     assert len(messages(app)) == 1
@@ -229,7 +231,7 @@ def test_a_chat_gets_five_messages_a_second_and_a_card_five_updates(
         work.fail(number)
         work.deliver()
     for method, count in (("POST", 13), ("PATCH", 8)):
-        times = [one["time"] - began[method] for one in requests(app, method)]
+        times = [request["time"] - began[method] for request in requests(app, method)]
         assert len(times) >= count
         # None is early. A busy machine may be late with some, and so send them close to the next ones.
         assert all(at >= (number - 1) / 4 - 0.01 for number, at in enumerate(times)), times

@@ -43,9 +43,9 @@ def record(task_id: str = "t", kind: EventKind = "failure", **changes: Any) -> R
 
 def fail(number: int) -> int:
     """Record that a mapped task failed, and return the version of the incident."""
-    found = record("mapped", map_index=number, ti_id=f"ti-{number}")
-    assert found.shown is not None
-    return found.shown.incident.version
+    recorded = record("mapped", map_index=number, ti_id=f"ti-{number}")
+    assert recorded.shown is not None
+    return recorded.shown.incident.version
 
 
 def warm() -> None:
@@ -74,9 +74,9 @@ def deliver(only: str | None = None, seconds: float = 10.0) -> int:
 
 def fail_and_deliver(number: int) -> int:
     """Record that a mapped task failed, and deliver until its version is shown."""
-    found = record("mapped", map_index=number, ti_id=f"ti-{number}")
-    assert found.row is not None
-    row = found.row
+    recorded = record("mapped", map_index=number, ti_id=f"ti-{number}")
+    assert recorded.row is not None
+    row = recorded.row
 
     async def deliver() -> int:
         client = await AsyncLarkServiceClient().resolve()

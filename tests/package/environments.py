@@ -32,12 +32,12 @@ def build_wheel(project: Path, folder: Path) -> Path:
 def read_locked() -> dict[str, str]:
     """The lines of the development lock without hashes, by the packages' names as pip compares them."""
     lines = re.findall(r"^([^\s=]+)(==[^\\\n]+)", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE)
-    found: dict[str, str] = {}
+    pins: dict[str, str] = {}
     for name, rest in lines:  # one that depends on the Python stands there twice
-        found[normalise_name(name)] = "\n".join(
-            filter(None, (found.get(normalise_name(name)), f"{name}{rest}".strip()))
+        pins[normalise_name(name)] = "\n".join(
+            filter(None, (pins.get(normalise_name(name)), f"{name}{rest}".strip()))
         )
-    return found
+    return pins
 
 
 def normalise_name(name: str) -> str:

@@ -31,14 +31,14 @@ LOOKED_FOR = (
 
 
 def test_an_environment_has_what_its_row_speaks_of_and_no_more(tmp_path: Path) -> None:
-    made = Environments(tmp_path)
-    for name, there in {
+    environments = Environments(tmp_path)
+    for name, packages in {
         "hand": "httpx2 orjson",
         "ours": "httpx2 orjson sqlalchemy pika",
         "gateway": "httpx2 orjson sqlalchemy pika httptools uvicorn",
     }.items():
-        assert run(made.python(name), "-I", "-c", _LOOK, *LOOKED_FOR).split() == there.split()
-    assert made.python("hand") == made.python("hand")
+        assert run(environments.python(name), "-I", "-c", _LOOK, *LOOKED_FOR).split() == packages.split()
+    assert environments.python("hand") == environments.python("hand")
     assert len(list(tmp_path.glob("environment-*"))) == 3
 
 
@@ -62,5 +62,5 @@ def test_the_chinese_page_has_the_figures_of_the_english_one() -> None:
 
 def test_what_is_measured_is_installed_and_does_not_lie_beside_what_measures(tmp_path: Path) -> None:
     code = "import sys, benchmarks; found = {'path': sys.path}"
-    found = cold(environment(str(tmp_path)), code, Path(sys.base_prefix) / "bin" / "python3")
-    assert not {"", str(ROOT)} & set(found["path"])
+    result = cold(environment(str(tmp_path)), code, Path(sys.base_prefix) / "bin" / "python3")
+    assert not {"", str(ROOT)} & set(result["path"])

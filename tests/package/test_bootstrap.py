@@ -37,18 +37,18 @@ BACKEND = '''
 
 def wheel(folder: Path, name: str) -> Path:
     """Make a wheel with one module."""
-    made, info = folder / f"{name}-1.0-py3-none-any.whl", f"{name}-1.0.dist-info"
+    wheel_path, info = folder / f"{name}-1.0-py3-none-any.whl", f"{name}-1.0.dist-info"
     files = {
         f"{name}.py": f"NAME = {name!r}\n",
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = [f"{path},sha256={_digest(text)},{len(text)}" for path, text in files.items()]
-    with zipfile.ZipFile(made, "w") as archive:
+    with zipfile.ZipFile(wheel_path, "w") as archive:
         for path, text in files.items():
             archive.writestr(path, text)
         archive.writestr(f"{info}/RECORD", "\n".join([*record, f"{info}/RECORD,,", ""]))
-    return made
+    return wheel_path
 
 
 def _digest(text: str) -> str:
@@ -60,11 +60,11 @@ def index(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
     """An index of one package behind TLS: its URL, the file of its certificate, and what was asked of it."""
     folder = tmp_path / "index"
     folder.mkdir()
-    file, asked = wheel(folder, "pinned"), list[str]()
+    file, requested = wheel(folder, "pinned"), list[str]()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            requested.append(self.path)
             page = f'<a href="/{file.name}">{file.name}</a>'.encode()
             content = {"/simple/pinned/": page, f"/{file.name}": file.read_bytes()}.get(self.path)
             self.send_response(404 if content is None else 200)
@@ -84,7 +84,7 @@ def index(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"https://127.0.0.1:{server.server_port}/simple", certificate, asked
+        yield f"https://127.0.0.1:{server.server_port}/simple", certificate, requested
         server.shutdown()
         thread.join()
 
@@ -117,7 +117,7 @@ def test_everything_is_installed_as_pip_is_configured_by_hash_and_compiled(
     bootstrap: Callable[..., subprocess.CompletedProcess[str]],
     tmp_path: Path,
 ) -> None:
-    url, certificate, asked = index
+    url, certificate, requested = index
     configuration = tmp_path / "pip.conf"
     configuration.write_text(
         f"[global]\nindex-url = {url}\ncert = {certificate}\ncache-dir = {tmp_path / 'cache'}\n"
@@ -128,10 +128,10 @@ def test_everything_is_installed_as_pip_is_configured_by_hash_and_compiled(
     wrong = bootstrap("0" * 64, **settings)
     assert wrong.returncode != 0
     assert "DO NOT MATCH THE HASHES" in wrong.stderr
-    asked.clear()
+    requested.clear()
     done = bootstrap(digest, **settings)
     assert done.returncode == 0, done.stderr
-    assert asked == ["/simple/pinned/", "/pinned-1.0-py3-none-any.whl"]
+    assert requested == ["/simple/pinned/", "/pinned-1.0-py3-none-any.whl"]
     (packages,) = (tmp_path / ".venv" / "lib").glob("python*/site-packages")
     assert list(packages.glob("__pycache__/pinned.*.pyc"))
     assert list((tmp_path / "lark_provider").glob("__pycache__/__init__.*.pyc"))

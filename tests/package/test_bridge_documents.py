@@ -25,8 +25,8 @@ _HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 
 def blocks(page: str, language: str = "") -> list[tuple[str, str]]:
     """Return the language and code of each block, without comments; of one language, if it is given."""
-    found = [(name, re.sub(r"\s+# .*", "", code)) for name, code in _FENCE.findall(page)]
-    return [one for one in found if language in {"", one[0]}]
+    code_blocks = [(name, re.sub(r"\s+# .*", "", code)) for name, code in _FENCE.findall(page)]
+    return [block for block in code_blocks if language in {"", block[0]}]
 
 
 def prose(page: str) -> str:
@@ -83,8 +83,8 @@ def test_routes_are_valid(page: Path) -> None:
     for _, code in blocks(page.read_text("utf-8"), "yaml"):
         if "Probe:" in code:  # of Kubernetes
             continue
-        found = read_routes(code)
-        assert found.routes or found.people.users or found.commands
+        routes = read_routes(code)
+        assert routes.routes or routes.people.users or routes.commands
 
 
 @pytest.mark.parametrize("page", OF_THE_BRIDGE, ids=lambda page: page.relative_to(DOCS).as_posix())

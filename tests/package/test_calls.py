@@ -23,13 +23,13 @@ def long_calls(text: str) -> Iterator[tuple[int, str]]:
 
 def test_ten_arguments_have_names() -> None:
     folders = (ROOT / "lark_provider", ROOT / "packages/lark-emulator/src")
-    found = [
+    calls = [
         (str(path.relative_to(ROOT)), *call)
         for folder in folders
         for path in folder.rglob("*.py")
         for call in long_calls(path.read_text("utf-8"))
     ]
-    assert found == []
+    assert calls == []
 
 
 def test_the_rule_sees_such_a_call() -> None:

@@ -26,13 +26,13 @@ def test_the_page_has_the_table_as_it_is_calculated(language: str) -> None:
 def test_what_the_page_says_of_one_of_each_is_reached() -> None:
     page = (DOCS / "en" / "explanation" / "capacity.md").read_text("utf-8")
     over = [float(number.replace(",", "")) for number in re.findall(r"over ([\d,]+)", page)]
-    found = read_figures()
+    figures = read_figures()
     assert over == [2000, 3000, 2000, PUMP_A_SECOND]
-    assert over[0] < found.messages
-    assert over[1] < found.gateway
-    assert over[2] < found.gateway_database
-    assert found.queries <= 11
-    assert found.wait_kb <= 7
+    assert over[0] < figures.messages
+    assert over[1] < figures.gateway
+    assert over[2] < figures.gateway_database
+    assert figures.queries <= 11
+    assert figures.wait_kb <= 7
 
 
 def test_needs_grow_with_the_load() -> None:
@@ -44,10 +44,10 @@ def test_needs_grow_with_the_load() -> None:
             for what, value in needs(load, ROUND)
         }
 
-    one, two = results(Load()), results(replace(Load(), messages=200_000, waits=20_000))
-    assert one["apps that the messages need at least"] == 3
+    single, two = results(Load()), results(replace(Load(), messages=200_000, waits=20_000))
+    assert single["apps that the messages need at least"] == 3
     assert two["apps that the messages need at least"] == 5
-    assert one["processor time of clients for the messages of an hour"] == 50
+    assert single["processor time of clients for the messages of an hour"] == 50
     assert two["processor time of clients for the messages of an hour"] == 100
     assert two["memory of one triggerer for the open questions"] == 140
     assert two["queries a second of that triggerer"] == 20

@@ -18,9 +18,9 @@ PASSWORDS = {"POSTGRES_PASSWORD": "p$1", "RABBITMQ_PASSWORD": "p#2"}
 
 @pytest.fixture(scope="module")
 def parsed() -> dict[str, Any]:
-    found = yaml.safe_load(compose.FILE.read_text())
-    assert isinstance(found, dict)
-    return found
+    document = yaml.safe_load(compose.FILE.read_text())
+    assert isinstance(document, dict)
+    return document
 
 
 def test_postgres_is_as_the_guide_has_it(parsed: dict[str, Any]) -> None:
@@ -57,16 +57,18 @@ def test_volumes_have_the_guides_names_whatever_the_folder_is_called(parsed: dic
 
 
 def test_passwords_come_from_the_environment_and_have_no_default(parsed: dict[str, Any]) -> None:
-    found = {
+    passwords = {
         name: value
         for service in parsed["services"].values()
         for name, value in service["environment"].items()
         if "PASS" in name
     }
     wanted = {"POSTGRES_PASSWORD": "POSTGRES_PASSWORD", "RABBITMQ_DEFAULT_PASS": "RABBITMQ_PASSWORD"}
-    assert found.keys() == wanted.keys()
+    assert passwords.keys() == wanted.keys()
     for name, variable in wanted.items():
-        assert re.fullmatch(rf"\$\{{{variable}:\?Set it in the environment or in \.env[^}}]*\}}", found[name])
+        assert re.fullmatch(
+            rf"\$\{{{variable}:\?Set it in the environment or in \.env[^}}]*\}}", passwords[name]
+        )
 
 
 def test_docker_compose_reads_it_and_asks_for_passwords(say: Callable[[str], None]) -> None:

@@ -33,11 +33,11 @@ def blocks(page: str) -> Iterator[str]:
 def commands(page: str) -> Iterator[list[str]]:
     """Yield the words of each command of ours on a page."""
     for block in blocks(page):
-        for found in _COMMAND.findall(block):
+        for command in _COMMAND.findall(block):
             try:
-                words = shlex.split(found, comments=True)
+                words = shlex.split(command, comments=True)
             except ValueError:  # a quotation that goes on in the next line
-                words = found.split()
+                words = command.split()
             end = next((n for n, word in enumerate(words) if word in _END), len(words))
             yield words[:end]
 
@@ -60,8 +60,8 @@ def wrong(words: Sequence[str]) -> str | None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_commands_exist(page: Path) -> None:
-    found = [(words, wrong(words)) for words in commands(page.read_text("utf-8"))]
-    assert [(words, word) for words, word in found if word is not None] == []
+    results = [(words, wrong(words)) for words in commands(page.read_text("utf-8"))]
+    assert [(words, word) for words, word in results if word is not None] == []
 
 
 def test_commands_are_found_and_wrong_ones_told() -> None:
@@ -74,14 +74,14 @@ prints lark-provider made up
 $ /opt/venv/bin/lark-provider callbacks dead purge --all > file
 ```
 """
-    found = list(commands(page))
-    assert found == [
+    parsed = list(commands(page))
+    assert parsed == [
         ["app", "add", "--name", "a b"],
         ["callbacks", "dead", "purge", "--all"],
         ["db", "upgrade"],
         ["nothing"],
     ]
-    assert [wrong(words) for words in found] == [None, None, None, "nothing"]
+    assert [wrong(words) for words in parsed] == [None, None, None, "nothing"]
     assert wrong(["app", "show", "--jason"]) == "--jason"
     assert wrong(["callbacks", "dead", "burn"]) == "burn"
     assert sum(len(list(commands(page.read_text("utf-8")))) for page in PAGES) > 100

@@ -30,7 +30,7 @@ def instructions() -> list[tuple[str, str]]:
 
 def the(name: str) -> list[str]:
     """Return the words of all instructions of a name."""
-    return [words for each, words in instructions() if each == name]
+    return [words for instruction, words in instructions() if instruction == name]
 
 
 def pip(python: Path, words: str, wheels: Path, cwd: Path) -> None:
@@ -47,9 +47,9 @@ def test_the_steps_of_the_image_make_a_command_that_is_healthy(tmp_path: Path) -
         *names, _ = words.split()
         for name in names:
             assert f"!{name}" in IGNORED  # else Docker would not see it
-            there = EMULATOR / name
-            copy = shutil.copytree if there.is_dir() else shutil.copy
-            copy(there, source / name)
+            path = EMULATOR / name
+            copy = shutil.copytree if path.is_dir() else shutil.copy
+            copy(path, source / name)
     build, install = the("RUN")
     environments = [tmp_path / "build", tmp_path / "image"]
     for folder in environments:
@@ -98,7 +98,7 @@ def test_the_compose_file_fits_the_image() -> None:
     assert names <= options._OPTIONS.keys()
     port = options.DEFAULT_PORT
     assert service["ports"] == [f"127.0.0.1:{port}:{port}"]  # loopback alone
-    ((volume, _, folder),) = [one.partition(":") for one in service["volumes"]]
+    ((volume, _, folder),) = [mount.partition(":") for mount in service["volumes"]]
     assert volume in compose["volumes"]
     assert [folder] == the("VOLUME") == [service["environment"]["LARK_EMULATOR_DATA"]]
     assert service["read_only"] is True

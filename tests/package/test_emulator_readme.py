@@ -36,12 +36,12 @@ def test_the_readme_is_all_that_a_node_developer_needs(emulator_wheel: Path, tmp
     with subprocess.Popen(command, env=clean, stdout=subprocess.PIPE, text=True) as emulator:  # noqa: S603 - ours
         try:
             assert emulator.stdout is not None
-            found = re.search(r"http://\S+", emulator.stdout.readline())
-            assert found is not None
+            match = re.search(r"http://\S+", emulator.stdout.readline())
+            assert match is not None
             done = subprocess.run(  # noqa: S603 - the README's own program
                 [node, "hello.mjs"],
                 cwd=tmp_path,
-                env={**clean, "LARK_BASE_URL": found.group()},
+                env={**clean, "LARK_BASE_URL": match.group()},
                 capture_output=True,
                 text=True,
                 timeout=SECONDS,

@@ -44,23 +44,25 @@ def floors() -> dict[str, str]:
         wanted += project["dependencies"]
         for extra in EXTRAS:
             wanted += project.get("optional-dependencies", {}).get(extra, [])
-    found: dict[str, tuple[int, ...]] = {}
-    for one in wanted:
-        if one.startswith("lark-emulator"):
+    versions: dict[str, tuple[int, ...]] = {}
+    for requirement in wanted:
+        if requirement.startswith("lark-emulator"):
             continue  # its wheel is built here
-        parts = re.fullmatch(r"([A-Za-z0-9_.-]+)>=([0-9.]+)(?:;.*)?", one)
-        assert parts is not None, f"{one} has no floor"
+        parts = re.fullmatch(r"([A-Za-z0-9_.-]+)>=([0-9.]+)(?:;.*)?", requirement)
+        assert parts is not None, f"{requirement} has no floor"
         name, floor = normalise_name(parts[1]), tuple(map(int, parts[2].split(".")))
-        found[name] = max(floor, found.get(name, floor))
-    return {name: f"{name}=={'.'.join(map(str, floor))}" for name, floor in found.items()}
+        versions[name] = max(floor, versions.get(name, floor))
+    return {name: f"{name}=={'.'.join(map(str, floor))}" for name, floor in versions.items()}
 
 
 def pythons() -> list[str]:
     """This interpreter, and the newest one on this machine that the package is made for."""
     text = (ROOT / "pyproject.toml").read_text()
     minors = sorted(map(int, re.findall(r"Python :: 3\.(\d+)", text)), reverse=True)
-    there = (shutil.which(f"python3.{minor}") for minor in minors)
-    newest = next((found for found in there if found is not None and _runs(found)), sys.executable)
+    candidates = (shutil.which(f"python3.{minor}") for minor in minors)
+    newest = next(
+        (candidate for candidate in candidates if candidate is not None and _runs(candidate)), sys.executable
+    )
     mine = f"python3.{sys.version_info.minor}"
     return [sys.executable] if Path(newest).name == mine else [sys.executable, newest]
 

@@ -70,16 +70,18 @@ def files() -> list[Path]:
 
 def hits() -> list[str]:
     """Return the lines with a banned phrase: file, number, phrase."""
-    found, paths = [], files()
+    problems, paths = [], files()
     for path in paths:
         for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
             words = line.replace("_", " ") if _DEFINITION.match(line) else line
-            found += [
+            problems += [
                 f"{path.relative_to(ROOT)}:{number}: {match[0]!r} in: {line.strip()[:100]}"
                 for match in _PATTERN.finditer(words)
             ]
-    found += [str(path.relative_to(ROOT)) for path in paths if _PATTERN.search(path.stem.replace("_", " "))]
-    return found
+    problems += [
+        str(path.relative_to(ROOT)) for path in paths if _PATTERN.search(path.stem.replace("_", " "))
+    ]
+    return problems
 
 
 def test_code_and_documents_use_the_words_of_the_field() -> None:
@@ -121,7 +123,7 @@ def test_functions_are_named_by_verbs() -> None:
         for node in ast.walk(tree):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
-            decorators = " ".join(ast.unparse(one) for one in node.decorator_list)
+            decorators = " ".join(ast.unparse(decorator) for decorator in node.decorator_list)
             is_thing = "property" in decorators or "fixture" in decorators
             if not is_thing and node.name not in _ALLOWED and _PARTICIPLE.fullmatch(node.name):
                 wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}")

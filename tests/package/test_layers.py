@@ -80,9 +80,9 @@ def lint(root: Path) -> dict[str, str]:
         "--no-cache",
     ]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)  # noqa: S603 - ours
-    found = re.findall(r"^(.+) (KEPT|BROKEN)", done.stdout, flags=re.MULTILINE)
-    assert found, done.stdout + done.stderr
-    return dict(found)
+    contracts = re.findall(r"^(.+) (KEPT|BROKEN)", done.stdout, flags=re.MULTILINE)
+    assert contracts, done.stdout + done.stderr
+    return dict(contracts)
 
 
 @pytest.fixture

@@ -39,13 +39,13 @@ def find_log_calls(code: str) -> Iterator[tuple[int, str, str | None]]:
 
 def in_code() -> set[tuple[str, str, str]]:
     """Return the message, level and logger of every event in the package."""
-    found = set()
+    events = set()
     for path in sorted((ROOT / "lark_provider").rglob("*.py")):
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for line, level, message in find_log_calls(path.read_text()):
             assert message is not None, f"{path}:{line}: a log message must be a constant"
-            found.add((message, level, module))
-    return found
+            events.add((message, level, module))
+    return events
 
 
 def in_page(page: Path) -> set[tuple[str, str, str]]:

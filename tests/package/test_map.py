@@ -19,6 +19,6 @@ def test_the_map_is_complete() -> None:
     named |= set(re.findall(r"^  (?:\w+/, )(\w+)/", block, re.MULTILINE))  # two folders in one line
     named |= set(re.findall(r"(\w+)\.py(?=,|$)", block.strip().splitlines()[-1]))
     package = ROOT / "lark_provider"
-    found = {one.name for one in package.iterdir() if one.is_dir() and (one / "__init__.py").exists()}
-    found |= {one.stem for one in package.glob("*.py")}
-    assert named == found
+    modules = {path.name for path in package.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
+    modules |= {path.stem for path in package.glob("*.py")}
+    assert named == modules

@@ -99,17 +99,18 @@ def test_everything_it_names_exists() -> None:
 
 def test_each_integration_has_a_logo_and_guides_that_are_there() -> None:
     info: Any = get_provider_info()
-    names = {one["integration-name"] for one in info["integrations"]}
-    guides = [guide for one in info["integrations"] for guide in one["how-to-guide"]]
-    guides += [one["how-to-guide"] for one in info["transfers"]]
+    names = {integration["integration-name"] for integration in info["integrations"]}
+    guides = [guide for integration in info["integrations"] for guide in integration["how-to-guide"]]
+    guides += [entry["how-to-guide"] for entry in info["transfers"]]
     assert [guide for guide in guides if not (ROOT / guide.removeprefix("/")).is_file()] == []
-    assert {(ROOT / "docs" / one["logo"].removeprefix("/")).is_file() for one in info["integrations"]} == {
-        True
-    }
+    assert {
+        (ROOT / "docs" / integration["logo"].removeprefix("/")).is_file()
+        for integration in info["integrations"]
+    } == {True}
     for part in ("hooks", "operators", "sensors", "triggers"):
-        assert {one["integration-name"] for one in info[part]} <= names, part
-    for one in info["transfers"]:
-        sides = {one["source-integration-name"], one["target-integration-name"]}
+        assert {entry["integration-name"] for entry in info[part]} <= names, part
+    for transfer in info["transfers"]:
+        sides = {transfer["source-integration-name"], transfer["target-integration-name"]}
         assert len(sides & names) == len(sides - names) == 1
         assert sides - names <= {"Common SQL", "Common IO"}  # integrations of Airflow's own providers
 
@@ -117,9 +118,9 @@ def test_each_integration_has_a_logo_and_guides_that_are_there() -> None:
 def test_every_class_is_in_a_module_that_it_names() -> None:
     info: Any = get_provider_info()
     listed = {
-        name for part in ("operators", "sensors") for one in info[part] for name in one["python-modules"]
+        name for part in ("operators", "sensors") for entry in info[part] for name in entry["python-modules"]
     }
-    listed |= {one["python-module"] for one in info["transfers"]}
+    listed |= {transfer["python-module"] for transfer in info["transfers"]}
     for package in (operators, sensors, transfers):
         for name in package.__all__:
             assert getattr(package, name).__module__ in listed, name
@@ -140,23 +141,23 @@ class Read(dict[str, Any]):
 
 @pytest.mark.parametrize("hook", [LarkHook, LarkWebhookHook])
 def test_the_form_has_exactly_the_fields_that_are_read(hook: Any) -> None:
-    extra, made = Read(), hook()
-    made.connection = SimpleNamespace(
+    extra, instance = Read(), hook()
+    instance.connection = SimpleNamespace(
         login="cli_1", password="s", host="feishu", port=None, conn_type=hook.conn_type, extra_dejson=extra
     )
-    made.client  # noqa: B018 - making it reads the connection
-    made.owners  # noqa: B018 - same reason as the line before
+    instance.client  # noqa: B018 - making it reads the connection
+    instance.owners  # noqa: B018 - same reason as the line before
     if hook is LarkHook:
-        made.receiver("oc_1")
-        made.web_domain  # noqa: B018 - same reason as the line before
+        instance.receiver("oc_1")
+        instance.web_domain  # noqa: B018 - same reason as the line before
     types: Any = get_provider_info()["connection-types"]
-    [form] = [one for one in types if one["connection-type"] == hook.conn_type]
+    [form] = [candidate for candidate in types if candidate["connection-type"] == hook.conn_type]
     assert set(form["conn-fields"]) == extra.names
 
 
 def test_the_form_offers_no_null_and_explains_what_it_asks_for() -> None:
     types: Any = get_provider_info()["connection-types"]
-    for field in (field for one in types for field in one["conn-fields"].values()):
+    for field in (field for form in types for field in form["conn-fields"].values()):
         schema = field["schema"]
         assert None not in schema.get("enum", ())
         assert "null" in schema["type"]  # else the form demands it

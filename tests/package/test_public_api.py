@@ -41,12 +41,12 @@ ROOT = Path(__file__).parents[2]
 def parameters(function: Any) -> str:
     """The parameters of a function, `=` behind those that may be left out."""
     shown, named = [], False
-    for name, one in inspect.signature(function).parameters.items():
-        if one.kind is one.KEYWORD_ONLY and not named:
+    for name, param in inspect.signature(function).parameters.items():
+        if param.kind is param.KEYWORD_ONLY and not named:
             shown.append("*")
             named = True
-        stars = "**" if one.kind is one.VAR_KEYWORD else "*" if one.kind is one.VAR_POSITIONAL else ""
-        shown.append(f"{stars}{name}{'' if one.default is one.empty else '='}")
+        stars = "**" if param.kind is param.VAR_KEYWORD else "*" if param.kind is param.VAR_POSITIONAL else ""
+        shown.append(f"{stars}{name}{'' if param.default is param.empty else '='}")
     return f"({', '.join(shown)})"
 
 
@@ -58,39 +58,41 @@ def of_packages() -> Iterator[str]:
     for package in PACKAGES:
         module = importlib.import_module(package)
         for name in getattr(module, "__all__", ["bitable_asset"]):
-            found = getattr(module, name)
-            callable_ = callable(found) and not (isinstance(found, type) and issubclass(found, BaseException))
-            yield f"{package}.{name}{parameters(found) if callable_ else ''}"
+            member = getattr(module, name)
+            callable_ = callable(member) and not (
+                isinstance(member, type) and issubclass(member, BaseException)
+            )
+            yield f"{package}.{name}{parameters(member) if callable_ else ''}"
 
 
 def of_namespace(namespace: Any, path: str) -> Iterator[str]:
     for name in public(namespace):
-        found = getattr(namespace, name)
-        if isinstance(found, Namespace):
-            yield from of_namespace(found, f"{path}.{name}")
+        member = getattr(namespace, name)
+        if isinstance(member, Namespace):
+            yield from of_namespace(member, f"{path}.{name}")
         elif name != "runner":
-            yield f"{path}.{name}{parameters(found)}"
+            yield f"{path}.{name}{parameters(member)}"
 
 
 def of_client(client: LarkServiceClient | AsyncLarkServiceClient) -> Iterator[str]:
     for name in public(type(client)):
         is_property = isinstance(inspect.getattr_static(client, name), cached_property)
-        found = getattr(client, name) if is_property and name != "sdk" else None
+        member = getattr(client, name) if is_property and name != "sdk" else None
         yield f"client.{name}"
-        if isinstance(found, Namespace):
-            yield from of_namespace(found, f"client.{name}")
+        if isinstance(member, Namespace):
+            yield from of_namespace(member, f"client.{name}")
 
 
 def everything() -> list[str]:
-    found = [*of_packages(), *of_client(LarkServiceClient("cli_1", "s"))]
+    lines = [*of_packages(), *of_client(LarkServiceClient("cli_1", "s"))]
     custom_bot = LarkWebhookClient("token")
-    found += (
-        f"custom_bot.{one}{parameters(getattr(custom_bot, one))}"
-        for one in public(custom_bot)
-        if "send" in one
+    lines += (
+        f"custom_bot.{name}{parameters(getattr(custom_bot, name))}"
+        for name in public(custom_bot)
+        if "send" in name
     )
-    found += (f"hook.{one}" for one in {**vars(LarkBaseHook), **vars(LarkHook)} if not one.startswith("_"))
-    return sorted(found)
+    lines += (f"hook.{name}" for name in {**vars(LarkBaseHook), **vars(LarkHook)} if not name.startswith("_"))
+    return sorted(lines)
 
 
 def test_nothing_is_added_or_taken_away_by_accident() -> None:
@@ -101,7 +103,7 @@ def test_nothing_is_added_or_taken_away_by_accident() -> None:
 def read(line: str) -> tuple[str, set[str]]:
     """Return the name that a line of a list has, and its parameters."""
     name, _, rest = line.partition("(")
-    return name, {one.strip(" *)").removesuffix("=") for one in rest.split(",")} - {"", "args", "kwargs"}
+    return name, {param.strip(" *)").removesuffix("=") for param in rest.split(",")} - {"", "args", "kwargs"}
 
 
 def missing(released: list[str], now: list[str]) -> list[str]:
@@ -109,7 +111,7 @@ def missing(released: list[str], now: list[str]) -> list[str]:
     later = dict(map(read, now))
     gone = [name for name, _ in map(read, released) if name not in later]
     for name, names in map(read, released):
-        gone += [f"{name}: {one}" for one in sorted(names - later.get(name, names))]
+        gone += [f"{name}: {param}" for param in sorted(names - later.get(name, names))]
     return gone
 
 

@@ -36,19 +36,19 @@ def change_wheel(wheel: Path, folder: Path, name: str, old: str, new: str) -> Pa
     """Return a copy of a wheel in which a text of a file is another one."""
     copy = folder / wheel.name
     with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(copy, "w") as target:
-        for one in source.namelist():
-            text = source.read(one)
-            if one.endswith(name):
+        for path in source.namelist():
+            text = source.read(path)
+            if path.endswith(name):
                 assert old.encode() in text
                 text = text.replace(old.encode(), new.encode())
-            target.writestr(one, text)
+            target.writestr(path, text)
     return copy
 
 
 def test_both_wheels_may_be_released(wheel: Path, emulator_wheel: Path) -> None:
-    for one, name in ((wheel, "airflow-provider-lark"), (emulator_wheel, "lark-emulator")):
-        check.check_metadata(one, name)
-        check.check_contents(one)
+    for path, name in ((wheel, "airflow-provider-lark"), (emulator_wheel, "lark-emulator")):
+        check.check_metadata(path, name)
+        check.check_contents(path)
 
 
 def test_all_distributions_are_built_into_one_folder_also_a_relative_one(
@@ -62,7 +62,7 @@ def test_all_distributions_are_built_into_one_folder_also_a_relative_one(
     wheel, sdist = check.build(project, Path("dist"))
     assert wheel.is_file()
     assert sdist.is_file()
-    assert {one.name for one in (tmp_path / "dist").iterdir()} == {wheel.name, sdist.name}
+    assert {path.name for path in (tmp_path / "dist").iterdir()} == {wheel.name, sdist.name}
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_what_must_stay_here_is_found(wheel: Path, tmp_path: Path, name: str) ->
 
 
 def test_vendored_files_have_their_licences(tmp_path: Path) -> None:
-    found = check.list_vendored(EMULATOR)
-    assert {(one.name, one.licence) for one in found} == {
+    vendored = check.list_vendored(EMULATOR)
+    assert {(part.name, part.licence) for part in vendored} == {
         ("Preact", "MIT"), ("Preact hooks", "MIT"), ("htm", "Apache-2.0"),
     }  # fmt: skip
     vendor = tmp_path / "src" / "vendor"
@@ -111,7 +111,7 @@ def test_vendored_files_have_their_licences(tmp_path: Path) -> None:
 
 def test_the_bill_of_materials_is_valid_and_names_vendored_parts() -> None:
     bill: dict[str, Any] = check.bill_of_materials(Path(sys.executable), check.list_vendored(EMULATOR))
-    components = {one["name"]: one for one in bill["components"]}
+    components = {component["name"]: component for component in bill["components"]}
     assert {"pika", "SQLAlchemy", "Preact", "htm"} <= components.keys()
     assert components["Preact"]["licenses"] == [{"license": {"id": "MIT"}}]
     assert bill["metadata"]["component"]["version"] == lark_provider.__version__
@@ -124,7 +124,7 @@ def test_both_have_the_version_of_the_newest_section_of_the_changelog() -> None:
     release = script("release")
     assert lark_provider.__version__ == lark_emulator.__version__
     headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
-    assert next(one for one in headings if one != "Unreleased") == lark_provider.__version__
+    assert next(heading for heading in headings if heading != "Unreleased") == lark_provider.__version__
     assert release.notes(lark_provider.__version__)
     with pytest.raises(SystemExit, match="no dated section 9"):
         release.notes("9.0.0")

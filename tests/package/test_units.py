@@ -97,16 +97,16 @@ def settings(name: str = "lark.env") -> dict[str, str]:
 
 
 def test_the_settings_of_the_bridge_are_read_and_its_secret_must_be_replaced() -> None:
-    given = settings("bridge.env")
+    variables = settings("bridge.env")
     known = {
         bridge_settings.URL, bridge_settings.USERNAME, bridge_settings.PASSWORD, SECRET_VARIABLE,
         "LARK_APP_ID", config.ROUTES_VARIABLE,
     }  # fmt: skip
-    assert given.keys() == known
+    assert variables.keys() == known
     with pytest.raises(ConfigurationError, match="openssl rand -hex 32"):
-        bridge_settings.load(environ=given)
-    found = bridge_settings.load(environ=given | {SECRET_VARIABLE: "ab" * 32})
-    assert (found.airflow.url, found.airflow.username) == ("https://airflow.example.com", "lark-bridge")
+        bridge_settings.load(environ=variables)
+    loaded = bridge_settings.load(environ=variables | {SECRET_VARIABLE: "ab" * 32})
+    assert (loaded.airflow.url, loaded.airflow.username) == ("https://airflow.example.com", "lark-bridge")
 
 
 def test_only_the_bridge_reads_its_secret() -> None:

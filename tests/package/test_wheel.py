@@ -27,10 +27,10 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sdist")
     build = "from hatchling.build import build_sdist; import sys; build_sdist(sys.argv[1])"
     run(sys.executable, "-c", build, folder, cwd=ROOT)
-    (found,) = folder.glob("*.tar.gz")
-    with tarfile.open(found) as archive:
+    (tarball,) = folder.glob("*.tar.gz")
+    with tarfile.open(tarball) as archive:
         archive.extractall(folder, filter="data")
-    return folder / found.name.removesuffix(".tar.gz")
+    return folder / tarball.name.removesuffix(".tar.gz")
 
 
 def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
@@ -61,18 +61,18 @@ def test_the_source_distribution_is_whole(sdist: Path, wheel: Path, tmp_path: Pa
         "README.md",
         "README.zh.md",
         "CONTRIBUTING.md",
-        *(one.relative_to(sdist).as_posix() for one in sdist.glob("docs/**/*.md")),
+        *(path.relative_to(sdist).as_posix() for path in sdist.glob("docs/**/*.md")),
     ):
         prose = re.sub(r"`[^`\n]*`", "", (sdist / page).read_text())
         links = re.findall(r"\]\((?!https?:|#)([^)#]+)", prose)
-        assert [one for one in links if not (sdist / page).parent.joinpath(one).exists()] == []
+        assert [link for link in links if not (sdist / page).parent.joinpath(link).exists()] == []
     # README is also the page of an index, where only whole addresses lead anywhere.
     readme = (sdist / "README.md").read_text() + (sdist / "README.zh.md").read_text()
     assert re.findall(r"\]\((?!https?:|#)", readme) == []
     targets = set(re.findall(r"airflow-provider-lark/blob/main/([^)#]+)", readme))
-    assert [one for one in targets if not (sdist / one).exists()] == []
+    assert [target for target in targets if not (sdist / target).exists()] == []
     assert {"Makefile", "requirements-dev.lock", "docker-compose.yml"} <= {
-        one.name for one in sdist.iterdir()
+        path.name for path in sdist.iterdir()
     }
     assert (sdist / "scripts" / "bootstrap.sh").exists()
     build = "from hatchling.build import build_wheel; import sys; build_wheel(sys.argv[1])"

@@ -11,18 +11,18 @@ from lark_provider.protocol.hitl.people import PeopleSettings, people_settings
 
 
 def test_a_table_and_domains_are_read() -> None:
-    found = people_settings(
+    settings = people_settings(
         {"people": {"ou_a": "alice", "ou_b": "alice", "ou_c": "3"}, "email_domains": ["Example.COM"], "x": 1}
     )
-    assert found.users == {"ou_a": "alice", "ou_b": "alice", "ou_c": "3"}
-    assert found.email_domains == ("example.com",)
-    assert found.open_ids(["alice", "nobody"]) == {"alice": ("ou_a", "ou_b")}
+    assert settings.users == {"ou_a": "alice", "ou_b": "alice", "ou_c": "3"}
+    assert settings.email_domains == ("example.com",)
+    assert settings.open_ids(["alice", "nobody"]) == {"alice": ("ou_a", "ou_b")}
 
 
 def test_nothing_is_mapped_unless_it_is_written() -> None:
-    found = people_settings({})
-    assert found == PeopleSettings()
-    assert not found.accepts("alice@example.com")
+    settings = people_settings({})
+    assert settings == PeopleSettings()
+    assert not settings.accepts("alice@example.com")
 
 
 @pytest.mark.parametrize("address", ["alice@example.com", "Alice.B@EXAMPLE.com", "a+b@example.com"])

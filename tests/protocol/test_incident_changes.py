@@ -22,10 +22,10 @@ def event(place: int, number: int = 1, kind: str = "failure") -> RunEvent:
 
 
 def report(events: Sequence[RunEvent], before: Incident | None = None) -> Incident:
-    found = before or Incident()
-    for one in events:
-        found = replace(after(found, one, {}) or found, version=1)
-    return found
+    incident = before or Incident()
+    for run_event in events:
+        incident = replace(after(incident, run_event, {}) or incident, version=1)
+    return incident
 
 
 def store(incident: Incident) -> Incident:
@@ -37,58 +37,62 @@ def store(incident: Incident) -> Incident:
 @given(st.randoms(use_true_random=False))
 def test_each_try_counts_once_however_many_there_are(chance: random.Random) -> None:
     first, second = (chance.sample(range(MANY), MANY) for _ in range(2))
-    found = store(report([event(one) for one in first]))
-    assert (found.count, len(found.failures), found.total) == (MANY, MAX_FAILURES, MANY)
-    assert report([event(one) for one in second], found).count == MANY
+    incident = store(report([event(number) for number in first]))
+    assert (incident.count, len(incident.failures), incident.total) == (MANY, MAX_FAILURES, MANY)
+    assert report([event(number) for number in second], incident).count == MANY
     again = chance.sample(range(MANY), 20)
-    tried = report([event(one, 2) for one in again], found)
+    tried = report([event(number, 2) for number in again], incident)
     assert tried.count == MANY + len(again)
-    assert report([event(one, 2) for one in again], store(tried)) == tried
+    assert report([event(number, 2) for number in again], store(tried)) == tried
 
 
 def test_what_a_dags_callback_took_from_the_states_counts_once_beyond_a_hundred() -> None:
-    states = {event(one).label: "failed" for one in range(MANY)}
+    states = {event(number).label: "failed" for number in range(MANY)}
     before = after(None, RunEvent("dag_failure", "d", "r"), states)
     assert before is not None
     assert before.count == MANY
-    found = report([event(one) for one in range(MANY)], store(before))
-    assert (found.count, found.total) == (MANY, MANY)
+    incident = report([event(number) for number in range(MANY)], store(before))
+    assert (incident.count, incident.total) == (MANY, MANY)
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.sets(st.integers(0, MANY - 1), min_size=1))
 def test_a_run_is_over_when_all_have_recovered_also_those_not_listed(green: set[int]) -> None:
-    found = report([event(one) for one in range(MANY)])
-    states = {event(one).label: "success" if one in green else "failed" for one in range(MANY)}
-    now = after_run(found, states, succeeded=False)
+    incident = report([event(number) for number in range(MANY)])
+    states = {event(number).label: "success" if number in green else "failed" for number in range(MANY)}
+    now = after_run(incident, states, succeeded=False)
     assert now.over == (len(green) == MANY)
-    assert sum(not one.recovered for one in now.failures) + now.unlisted == MANY - len(green)
-    failed = [Failure(event(one).label, 1, ti_id=f"{one}-1") for one in range(MANY) if one not in green]
+    assert sum(not failure.recovered for failure in now.failures) + now.unlisted == MANY - len(green)
+    failed = [
+        Failure(event(number).label, 1, ti_id=f"{number}-1") for number in range(MANY) if number not in green
+    ]
     listed = list_again(now, failed)
-    left = [one for one in listed.failures if not one.recovered]
+    left = [failure for failure in listed.failures if not failure.recovered]
     # What is left can be run again from the card, as far as it lists them.
     assert len(left) == min(MAX_FAILURES, len(failed))
-    assert all(one.ti_id for one in left)
+    assert all(failure.ti_id for failure in left)
     assert (listed.total, listed.count) == (MANY, MANY)
     assert after_run(listed, {}, succeeded=True).over
 
 
 def test_a_success_of_a_task_not_listed_counts() -> None:
-    found = report([event(one) for one in range(MAX_FAILURES + 1)])
-    (rest,) = {event(one).label for one in range(MAX_FAILURES + 1)} - {one.label for one in found.failures}
-    done = found
-    for one in found.failures:
-        done = after(done, event(int(one.label.removeprefix("t_")), 2, "success"), {}) or done
+    incident = report([event(number) for number in range(MAX_FAILURES + 1)])
+    (rest,) = {event(number).label for number in range(MAX_FAILURES + 1)} - {
+        listed.label for listed in incident.failures
+    }
+    done = incident
+    for failure in incident.failures:
+        done = after(done, event(int(failure.label.removeprefix("t_")), 2, "success"), {}) or done
     assert not done.over
     done = after(done, event(int(rest.removeprefix("t_")), 2, "success"), {}) or done
     assert done.over
 
 
 def test_a_run_that_failed_without_a_failed_task_recovers_with_its_run() -> None:
-    found = after(None, RunEvent("dag_failure", "d", "r"), {})
-    assert found is not None
-    found = replace(found, version=1)
-    assert (found.count, found.run_failed) == (0, True)
-    assert after_run(found, {"t": "success"}, succeeded=False) == found
-    done = after_run(found, {"t": "success"}, succeeded=True)
+    incident = after(None, RunEvent("dag_failure", "d", "r"), {})
+    assert incident is not None
+    incident = replace(incident, version=1)
+    assert (incident.count, incident.run_failed) == (0, True)
+    assert after_run(incident, {"t": "success"}, succeeded=False) == incident
+    done = after_run(incident, {"t": "success"}, succeeded=True)
     assert (done.over, done.run_failed) == (True, False)

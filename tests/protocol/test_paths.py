@@ -55,8 +55,8 @@ def test_what_is_not_an_id_becomes_no_segment(ident: object) -> None:
 
 
 def test_an_id_is_one_segment_and_the_operation_is_named_without_it() -> None:
-    made = path("/bitable/v1/apps/{app_token}/tables", app_token=" bas:表 ")
-    assert made == "/open-apis/bitable/v1/apps/bas%3A%E8%A1%A8/tables"
-    assert operation_of(made) == "/open-apis/bitable/v1/apps/{app_token}/tables"
+    url_path = path("/bitable/v1/apps/{app_token}/tables", app_token=" bas:表 ")
+    assert url_path == "/open-apis/bitable/v1/apps/bas%3A%E8%A1%A8/tables"
+    assert operation_of(url_path) == "/open-apis/bitable/v1/apps/{app_token}/tables"
     assert operation_of("/open-apis/im/v1/chats/oc_1/members") == "/open-apis/im/v1/chats/{}/members"
     assert operation_of("/open-apis/im/v1/messages/om_abc") == "/open-apis/im/v1/messages/{}"

@@ -40,12 +40,12 @@ class Table:
     shown: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     """By record: from where it was reported, and which modification its values were of."""
 
-    def edit(self, record_id: str, pause: int, *, told: bool, lag: int) -> None:
+    def edit(self, record_id: str, pause: int, *, notified: bool, lag: int) -> None:
         self.now += pause
         known = self.versions.get(record_id)
         created = known.created_ms if known else self.now
         self.versions[record_id] = Version(record_id, created, self.now, "ou_1", "ou_1")
-        if told:
+        if notified:
             self.events.append((EDITED if known else ADDED, record_id, (self.now + lag) // 1000))
 
     def receive(self, number: int) -> None:
@@ -61,8 +61,8 @@ class Table:
 
     def scan(self, settle: int) -> None:
         until = self.now - settle
-        found = find_missed(self.versions.values(), self.seen, self.cursor, until_ms=until)
-        for version, _ in found:
+        missed = find_missed(self.versions.values(), self.seen, self.cursor, until_ms=until)
+        for version, _ in missed:
             self.shown.setdefault(version.record_id, []).append(("scan", version.modified_ms))
             self.seen[version.record_id] = after_scan(self.seen.get(version.record_id), version.modified_ms)
         self.cursor = after_complete_scan(self.cursor, until)
@@ -92,7 +92,7 @@ def test_the_last_state_of_each_record_is_reported_and_no_scan_repeats_one(
     table = Table()
     for name, *arguments in steps:
         if name == "edit":
-            table.edit(str(arguments[0]), arguments[1], told=bool(arguments[2]), lag=arguments[3])
+            table.edit(str(arguments[0]), arguments[1], notified=bool(arguments[2]), lag=arguments[3])
         elif name == "receive":
             table.receive(arguments[0])
         else:
@@ -103,7 +103,7 @@ def test_the_last_state_of_each_record_is_reported_and_no_scan_repeats_one(
     for reports in table.shown.values():
         for place, (source, ms) in enumerate(reports):
             if source == "scan":  # nothing has shown this state before, and no late event shows it again
-                assert ms not in {one for _, one in reports[:place]}
+                assert ms not in {earlier for _, earlier in reports[:place]}
                 assert ("event", ms) not in reports[place:]
     scans = sum(source == "scan" for reports in table.shown.values() for source, _ in reports)
     while table.events:
@@ -127,8 +127,8 @@ def test_own_writes_and_what_was_there_before_are_no_gaps() -> None:
         Version("new", BEGAN + 1, BEGAN + 5, "ou_1", "ou_1"),
         Version("too young", BEGAN + 1, BEGAN + 50, "ou_1", "ou_1"),
     ]
-    found = find_missed(versions, {}, Cursor(BEGAN, BEGAN), until_ms=BEGAN + 10, own=frozenset({OWN}))
-    assert [(one.record_id, kind) for one, kind in found] == [("made by us", EDITED), ("new", ADDED)]
+    missed = find_missed(versions, {}, Cursor(BEGAN, BEGAN), until_ms=BEGAN + 10, own=frozenset({OWN}))
+    assert [(version.record_id, kind) for version, kind in missed] == [("made by us", EDITED), ("new", ADDED)]
 
 
 def test_a_deletion_is_found_once_by_event_or_by_scan() -> None:
@@ -143,5 +143,5 @@ def test_a_deletion_is_found_once_by_event_or_by_scan() -> None:
 def test_ten_thousand_edits_of_two_hours_are_found_whatever_the_pages() -> None:
     cursor = Cursor(BEGAN, BEGAN)
     edits = [Version(f"rec{n}", 1, BEGAN + 1 + n * 720, "ou_1", "ou_1") for n in range(10_000)]
-    found = find_missed([*edits[5000:], *edits[:6000]], {}, cursor, until_ms=BEGAN + 7_200_000)
-    assert sorted(one.record_id for one, _ in found) == sorted(one.record_id for one in edits)
+    missed = find_missed([*edits[5000:], *edits[:6000]], {}, cursor, until_ms=BEGAN + 7_200_000)
+    assert sorted(version.record_id for version, _ in missed) == sorted(edit.record_id for edit in edits)

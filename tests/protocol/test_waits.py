@@ -26,9 +26,9 @@ from tests.protocol.callbacks import sender
 
 MESSAGES, PEOPLE, WAITS, ACTIONS = ["om_1", "om_2", "om_3"], ["ou_1", "ou_2"], ["w1", "w2"], ["yes", "no"]
 
-one = read(sender.card())
-assert isinstance(one, CardClick)
-CLICK = one
+card_click = read(sender.card())
+assert isinstance(card_click, CardClick)
+CLICK = card_click
 
 
 def click(
@@ -79,8 +79,8 @@ parts: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "operators": some(PEOPLE),
     }
 )
-waits = parts.filter(lambda made: made["message_ids"] or made["correlation"]).map(
-    lambda made: Wait("k", **made)
+waits = parts.filter(lambda fields: fields["message_ids"] or fields["correlation"]).map(
+    lambda fields: Wait("k", **fields)
 )
 anything = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.floats()),
@@ -239,9 +239,9 @@ def test_what_a_task_is_told_about_a_click() -> None:
         "options": ["a", "b"],
         "timezone": "Asia/Shanghai",
     }
-    made = read(sender.card(action))
-    assert isinstance(made, CardClick)
-    assert to_xcom(made) == {
+    form_click = read(sender.card(action))
+    assert isinstance(form_click, CardClick)
+    assert to_xcom(form_click) == {
         "event_id": "f7984f25108f8137722bb63c00000001",
         "operator": {
             "open_id": "ou_3c14f3a59eaf2825dbe25359f15768aa",
@@ -284,11 +284,11 @@ def test_a_user_id_counts_within_the_apps_own_tenant_alone(
 
 
 def test_a_click_of_another_app_or_too_late_or_with_another_option_does_not_count() -> None:
-    made = click(value={"action": "yes"})
-    at = made.created_at.timestamp()
-    wait = Wait("k", message_ids=("om_1",), app_id=made.app_id, until=at, options=("yes",))
-    assert wait.counts(made)
-    assert not replace(wait, app_id="cli_another").counts(made)
-    assert not replace(wait, until=at - 1).counts(made)
-    assert not replace(wait, options=("no",)).counts(made)
+    yes_click = click(value={"action": "yes"})
+    at = yes_click.created_at.timestamp()
+    wait = Wait("k", message_ids=("om_1",), app_id=yes_click.app_id, until=at, options=("yes",))
+    assert wait.counts(yes_click)
+    assert not replace(wait, app_id="cli_another").counts(yes_click)
+    assert not replace(wait, until=at - 1).counts(yes_click)
+    assert not replace(wait, options=("no",)).counts(yes_click)
     assert replace(wait, app_id=None, until=None, options=()).counts(click(value={"action": "no"}))

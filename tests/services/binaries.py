@@ -31,13 +31,13 @@ def program(name: str, *, package: str, folders: str = "/usr/sbin") -> Path:
     Raises:
         UnavailableError: It is not there and cannot be installed.
     """
-    found = _look(name, folders)
-    if found is None and may_install():
+    path = _look(name, folders)
+    if path is None and may_install():
         install(package)
-        found = _look(name, folders)
-    if found is None:
+        path = _look(name, folders)
+    if path is None:
         raise UnavailableError(f"{name} is not installed (Debian, Ubuntu: apt-get install {package})")
-    return found
+    return path
 
 
 def may_install() -> bool:
@@ -53,9 +53,9 @@ def missing() -> dict[str, str]:
 
 
 def _look(name: str, folders: str) -> Path | None:
-    there = [path for path in sorted(Path("/").glob(f"{folders[1:]}/{name}")) if path.is_file()]
-    if there:
-        return there[-1]
+    paths = [path for path in sorted(Path("/").glob(f"{folders[1:]}/{name}")) if path.is_file()]
+    if paths:
+        return paths[-1]
     on_path = shutil.which(name)
     return None if on_path is None else Path(on_path)
 

@@ -60,8 +60,8 @@ def command() -> tuple[str, ...]:
 
 def _recent(*words: str) -> tuple[str, ...]:
     version = run([*words, "version", "--short"], {})
-    found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", version)
-    if found is None or tuple(map(int, found.groups())) < OLDEST:
+    match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", version)
+    if match is None or tuple(map(int, match.groups())) < OLDEST:
         raise UnavailableError(f"{' '.join(words)} {version.strip()} is too old")
     return words
 

@@ -66,11 +66,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _take(find: Callable[[Mapping[str, str]], Found[Shared]]) -> Shared:
     try:
-        found = find(ENVIRONMENT)
+        service = find(ENVIRONMENT)
     except ServiceMissingError as missing:
         _refuse(missing)
-    _said.append(str(found))
-    return found.server
+    _said.append(str(service))
+    return service.server
 
 
 def _refuse(missing: Exception) -> NoReturn:
@@ -95,8 +95,8 @@ def postgres_server() -> PostgresServer:
 @pytest.fixture
 def databases(postgres_server: PostgresServer) -> Iterator[Databases]:
     """Makes databases and roles for one test (`make`, `make_role`) and drops them after it."""
-    with postgres_server.databases() as made:
-        yield made
+    with postgres_server.databases() as factory:
+        yield factory
 
 
 @pytest.fixture

@@ -94,11 +94,11 @@ class PostgresServer:
     @contextmanager
     def databases(self) -> Iterator[Databases]:
         """Make databases and roles for one test, and drop them afterwards."""
-        made = Databases(self)
+        databases = Databases(self)
         try:
-            yield made
+            yield databases
         finally:
-            made.drop()
+            databases.drop()
 
 
 class Databases:
@@ -194,10 +194,10 @@ def candidates(environ: Mapping[str, str], port: int) -> list[Candidate[Postgres
 
 def servers_named_by(environ: Mapping[str, str]) -> dict[str, PostgresServer]:
     """Return the servers that the environment names, by the variable that does."""
-    found = {}
+    servers = {}
     if url := environ.get("LARK_TEST_DATABASE_URL"):
         parts = urlsplit(url)
-        found["LARK_TEST_DATABASE_URL"] = PostgresServer(
+        servers["LARK_TEST_DATABASE_URL"] = PostgresServer(
             parts.hostname or HOST,
             parts.port or DEFAULT_PORT,
             unquote(parts.username or _own_name()),
@@ -206,15 +206,15 @@ def servers_named_by(environ: Mapping[str, str]) -> dict[str, PostgresServer]:
         )
     names = [name for name in ("HOST", "PORT", "DB", "USER", "PASSWORD") if environ.get(f"POSTGRES_{name}")]
     if names:
-        given = {name: environ[f"POSTGRES_{name}"] for name in names}
-        found[f"POSTGRES_{names[0]}"] = PostgresServer(
-            given.get("HOST", "localhost"),
-            int(given.get("PORT", DEFAULT_PORT)),
-            given.get("USER", "lark"),
-            given.get("PASSWORD", ""),
-            given.get("DB", "lark_service"),
+        settings = {name: environ[f"POSTGRES_{name}"] for name in names}
+        servers[f"POSTGRES_{names[0]}"] = PostgresServer(
+            settings.get("HOST", "localhost"),
+            int(settings.get("PORT", DEFAULT_PORT)),
+            settings.get("USER", "lark"),
+            settings.get("PASSWORD", ""),
+            settings.get("DB", "lark_service"),
         )
-    return found
+    return servers
 
 
 def _on_default_port(port: int) -> PostgresServer:

@@ -142,10 +142,10 @@ def tree(pid: int) -> list[int]:
         state, parent = _state(int(folder.name))
         if state not in _ENDED:
             children[parent].append(int(folder.name))
-    found = [pid]
-    for process in found:
-        found += children[process]
-    return found
+    pids = [pid]
+    for process in pids:
+        pids += children[process]
+    return pids
 
 
 def alive(pid: int) -> bool:

@@ -64,25 +64,25 @@ class OwnPrometheus(OwnServer):
         """Return the series that an expression yields now, each with `metric` and `value`."""
         answer = httpx.get(f"{self.url}/api/v1/query", params={"query": expression}, timeout=30).json()
         assert answer["status"] == "success", f"{expression}: {answer}"
-        found = answer["data"]["result"]
-        return found if answer["data"]["resultType"] == "vector" else [{"metric": {}, "value": found}]
+        result = answer["data"]["result"]
+        return result if answer["data"]["resultType"] == "vector" else [{"metric": {}, "value": result}]
 
     def number(self, expression: str) -> float | None:
         """Return the one number that an expression yields; None if it yields none."""
-        found = self.query(expression)
-        assert len(found) <= 1, f"{expression}: {found}"
-        return float(found[0]["value"][1]) if found else None
+        series = self.query(expression)
+        assert len(series) <= 1, f"{expression}: {series}"
+        return float(series[0]["value"][1]) if series else None
 
     def firing(self) -> set[str]:
         """Return the names of the alerts that fire."""
         alerts = httpx.get(f"{self.url}/api/v1/alerts", timeout=30).json()["data"]["alerts"]
-        return {one["labels"]["alertname"] for one in alerts if one["state"] == "firing"}
+        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
     def wait(self, expression: str, wanted: float, seconds: float = 60.0) -> None:
         """Wait until an expression yields a number."""
         end = time.monotonic() + seconds
-        while (found := self.number(expression)) != wanted:
-            assert time.monotonic() < end, f"{expression} stays {found}"
+        while (value := self.number(expression)) != wanted:
+            assert time.monotonic() < end, f"{expression} stays {value}"
             time.sleep(0.2)
 
 

@@ -168,22 +168,24 @@ def candidates(environ: Mapping[str, str], port: int) -> list[Candidate[RabbitSe
 
 def urls_named_by(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the brokers that the environment names, by the variable that does."""
-    found = {}
+    urls = {}
     if url := environ.get("RABBITMQ_URL"):
-        found["RABBITMQ_URL"] = url
+        urls["RABBITMQ_URL"] = url
     names = [
         name
         for name in ("HOST", "PORT", "USER", "PASSWORD", "VHOST", "TLS")
         if environ.get(f"RABBITMQ_{name}")
     ]
     if names:
-        given = {name: environ[f"RABBITMQ_{name}"] for name in names}
-        tls = given.get("TLS", "").lower() in _TRUE
-        login = ":".join(quote(given.get(name, "guest"), safe="") for name in ("USER", "PASSWORD"))
-        address = f"{given.get('HOST', 'localhost')}:{given.get('PORT', '5671' if tls else DEFAULT_PORT)}"
-        vhost = quote(given.get("VHOST", "/"), safe="")
-        found[f"RABBITMQ_{names[0]}"] = f"{'amqps' if tls else 'amqp'}://{login}@{address}/{vhost}"
-    return found
+        settings = {name: environ[f"RABBITMQ_{name}"] for name in names}
+        tls = settings.get("TLS", "").lower() in _TRUE
+        login = ":".join(quote(settings.get(name, "guest"), safe="") for name in ("USER", "PASSWORD"))
+        address = (
+            f"{settings.get('HOST', 'localhost')}:{settings.get('PORT', '5671' if tls else DEFAULT_PORT)}"
+        )
+        vhost = quote(settings.get("VHOST", "/"), safe="")
+        urls[f"RABBITMQ_{names[0]}"] = f"{'amqps' if tls else 'amqp'}://{login}@{address}/{vhost}"
+    return urls
 
 
 def _usable(url: str) -> RabbitServer:

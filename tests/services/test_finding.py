@@ -36,9 +36,9 @@ def test_the_first_candidate_that_can_be_had_is_taken_and_later_ones_are_not_tou
 
         return Candidate(name, take)
 
-    found = first("Service", [take("a", refuse=True), take("b"), take("c")], "install it.")
-    assert (found.server, found.how, found.refused) == ("B", "b", ("a: no a",))
-    assert str(found) == "B (b; a: no a)"
+    service = first("Service", [take("a", refuse=True), take("b"), take("c")], "install it.")
+    assert (service.server, service.how, service.refused) == ("B", "b", ("a: no a",))
+    assert str(service) == "B (b; a: no a)"
     assert touched == ["a", "b"]
     with pytest.raises(ServiceMissingError) as missing:
         first("Service", [take("a", refuse=True), take("b", refuse=True)], "install it.")

@@ -36,9 +36,9 @@ def test_a_lock_of_a_session_outlives_its_transaction_on_a_shared_connection(
 ) -> None:
     """What makes transaction mode worth testing with: a session is not a client's own."""
     url = pgbouncer(database_url, pool_size=1)
-    with closing(psycopg2.connect(url)) as one, closing(psycopg2.connect(url)) as other:
+    with closing(psycopg2.connect(url)) as first, closing(psycopg2.connect(url)) as other:
         locked = []
-        for client in (one, other):
+        for client in (first, other):
             with client, client.cursor() as cursor:
                 cursor.execute("SELECT pg_try_advisory_lock(1)")
                 locked += cursor.fetchall()

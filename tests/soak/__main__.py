@@ -21,15 +21,15 @@ def main() -> int:
     parser.add_argument("--no-rotate", action="store_true", help="leave callback keys as they are")
     parser.add_argument("--no-cut", action="store_true", help="cut no pump off from its database")
     parser.add_argument("--no-airflow", action="store_true", help="leave out the phase that edits DAG files")
-    given = parser.parse_args()
+    args = parser.parse_args()
     settings = Settings(
-        seconds=given.seconds,
-        seed=secrets.randbelow(10**6) if given.seed is None else given.seed,
-        rate=given.rate,
-        limit=given.p99,
-        rotate=not given.no_rotate,
-        cut=not given.no_cut,
-        airflow=not given.no_airflow,
+        seconds=args.seconds,
+        seed=secrets.randbelow(10**6) if args.seed is None else args.seed,
+        rate=args.rate,
+        limit=args.p99,
+        rotate=not args.no_rotate,
+        cut=not args.no_cut,
+        airflow=not args.no_airflow,
     )
 
     def say(line: str) -> None:

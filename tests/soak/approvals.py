@@ -198,18 +198,18 @@ class Approvals:
 
     def _until(self, what: str, look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Look until something is known of every DAG, and return that."""
-        found: dict[str, Any] = {}
+        known: dict[str, Any] = {}
 
         def is_known() -> bool:
-            found.update(look())
-            return found.keys() >= EDITS.keys()
+            known.update(look())
+            return known.keys() >= EDITS.keys()
 
         try:
             self._wait("", is_known)
         except TimeoutError:
-            missing = ", ".join(sorted(EDITS.keys() - found.keys()))
+            missing = ", ".join(sorted(EDITS.keys() - known.keys()))
             raise TimeoutError(f"approvals that are not {what} in time: {missing}") from None
-        return found
+        return known
 
     def _wait(self, otherwise: str, condition: Callable[[], object]) -> None:
         by = time.monotonic() + _STEP_SECONDS
@@ -222,7 +222,7 @@ class Approvals:
         """The cards of those that wait in the triggerer."""
         query = "SELECT dag_id FROM task_instance WHERE state = 'deferred'"
         deferred = {dag_id for (dag_id,) in self._ask(query)}
-        return {title: one["message_id"] for title, one in self._cards() if title in deferred}
+        return {title: message["message_id"] for title, message in self._cards() if title in deferred}
 
     def _find_parsed(self) -> dict[str, bool]:
         """Those whose new file Airflow knows; one that is as before is not written again."""
@@ -245,7 +245,7 @@ class Approvals:
             returned = json.loads(returned)
         decided = returned if isinstance(returned, dict) else {}
         who = decided.get("operator", {}).get("open_id")
-        card = {one["message_id"]: one["content"] for _, one in self._cards()}.get(message_id)
+        card = {message["message_id"]: message["content"] for _, message in self._cards()}.get(message_id)
         shown = json.dumps(card)
         is_closed = card is not None and '"button"' not in shown
         is_right = is_closed and APPROVER_ID in shown and _ASKED["options"]["approve"] in shown

@@ -83,13 +83,13 @@ class Soak:
         while not self.done.wait(rng.uniform(2, 6)):
             self._supervise()
             place = rng.randrange(2)
-            one = self.bridges[place]
+            process = self.bridges[place]
             fault = rng.choice(["kill", "kill", "freeze", "terminate", "listener", "api", "database"])
             self.faults[fault] += 1
             if fault == "freeze":  # Past its lease, so that another one takes over what it was doing.
-                one.send_signal(signal.SIGSTOP)
+                process.send_signal(signal.SIGSTOP)
                 self.done.wait(rng.choice([5, 40]))
-                one.send_signal(signal.SIGCONT)
+                process.send_signal(signal.SIGCONT)
             elif fault == "listener":
                 self.listener.kill()
                 self.listener.wait()
@@ -108,14 +108,14 @@ class Soak:
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGCONT)
             else:
-                one.send_signal(signal.SIGKILL if fault == "kill" else signal.SIGTERM)
-                one.wait()
+                process.send_signal(signal.SIGKILL if fault == "kill" else signal.SIGTERM)
+                process.wait()
                 self.bridges[place] = self.place.bridge()
 
     def _supervise(self) -> None:
         """Start again what has ended by itself, as a process does that starts without a database."""
-        for place, one in enumerate(self.bridges):
-            if one.poll() is not None:
+        for place, process in enumerate(self.bridges):
+            if process.poll() is not None:
                 self.bridges[place] = self.place.bridge()
         if self.listener.poll() is not None:
             self.listener = self.place.start("callbacks", "listen")
@@ -135,8 +135,8 @@ class Soak:
                     if way in {"card", "race"}:
                         pool.submit(self._click, some[0].message_id, option)
                     if way == "cards":
-                        for one in some:
-                            pool.submit(self._click, one.message_id, self.rng.choice(["Approve", "Reject"]))
+                        for card in some:
+                            pool.submit(self._click, card.message_id, self.rng.choice(["Approve", "Reject"]))
                     if way in {"page", "race"}:
                         pool.submit(self._page, some[0])
                 time.sleep(0.5)
@@ -168,10 +168,10 @@ class Soak:
             "SELECT c.message_id, q.ti_id, q.run_id, q.map_index FROM hitl_cards c "
             "JOIN hitl_questions q ON q.ti_id = c.ti_id WHERE c.state = 'sent' ORDER BY q.map_index"
         )
-        found: dict[str, list[Any]] = {}
+        cards: dict[str, list[Any]] = {}
         for row in rows:
-            found.setdefault(row.ti_id, []).append(row)
-        return found
+            cards.setdefault(row.ti_id, []).append(row)
+        return cards
 
     def read(self, statement: str) -> list[Any]:
         """Query our database, once it is there."""
@@ -227,46 +227,50 @@ class Soak:
 
     def problems(self, run_id: str) -> list[str]:
         """Return what is wrong at the end."""
-        found: list[str] = []
+        problems: list[str] = []
         messages = [
-            (chat["chat_id"], json.dumps(one["content"], ensure_ascii=False))
+            (chat["chat_id"], json.dumps(message["content"], ensure_ascii=False))
             for chat in self.place.lark.state()["chats"]
-            for one in chat["messages"]
+            for message in chat["messages"]
         ]
         details: dict[int, Any] = {}
         for offset in range(0, self.count, 100):
             page = self.place.call(
                 "GET", f"dags/soak/dagRuns/{run_id}/hitlDetails?limit=100&offset={offset}&order_by=ti_id"
             )
-            details |= {one["task_instance"]["map_index"]: one for one in page["hitl_details"]}
+            details |= {
+                hitl_detail["task_instance"]["map_index"]: hitl_detail for hitl_detail in page["hitl_details"]
+            }
         for number in range(self.count):
             of_it = [(chat, text) for chat, text in messages if f"Question number {number:05}?" in text]
             chats = Counter(chat for chat, _ in of_it)
             if len(chats) != 2 or set(chats.values()) != {1}:
-                found.append(f"question {number}: cards {dict(chats)}")
+                problems.append(f"question {number}: cards {dict(chats)}")
             detail = details[number]
             if not detail["response_received"]:
-                found.append(f"question {number}: unanswered")
+                problems.append(f"question {number}: unanswered")
                 continue
             (option,) = detail["chosen_options"]
             for _, text in of_it:
                 if "lark_wait" in text or option not in text or "bob" not in text:
-                    found.append(f"question {number}: {option} in Airflow, and the card shows {text[:600]}")
+                    problems.append(
+                        f"question {number}: {option} in Airflow, and the card shows {text[:600]}"
+                    )
         recorded = execute(self.place.database, "SELECT count(*) AS n FROM applied_clicks")[0].n
         if recorded < self.clicks:
             stored = execute(self.place.database, "SELECT count(*) AS n FROM card_callbacks")[0].n
-            found.append(f"{self.clicks} clicks, {stored} stored, {recorded} recorded")
-        return found
+            problems.append(f"{self.clicks} clicks, {stored} stored, {recorded} recorded")
+        return problems
 
 
 def _api_servers(place: BridgeSetup) -> list[int]:
-    found = []
+    pids = []
     for pid in tree(place.airflow._process.pid):
         with suppress(OSError):
             line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
             if b"api-server" in line or b"api_server" in line or b"uvicorn" in line:
-                found.append(pid)
-    return found
+                pids.append(pid)
+    return pids
 
 
 def main() -> int:
@@ -275,9 +279,9 @@ def main() -> int:
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--measured", type=int, default=50, help="questions answered after the faults")
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    given = parser.parse_args()
-    rng = random.Random(given.seed)  # noqa: S311 - not for secrets
-    say(f"seed {given.seed}")
+    args = parser.parse_args()
+    rng = random.Random(args.seed)  # noqa: S311 - not for secrets
+    say(f"seed {args.seed}")
     home = Path(tempfile.mkdtemp(prefix="bridge-soak-"))
     with (
         closing(postgres.OwnPostgres().start()) as own,
@@ -295,7 +299,7 @@ def main() -> int:
         }
         (home / "model").mkdir()
         model = AirflowHome(home / "model")
-        place = BridgeSetup(model, home, ours.make(), lark, _DAGS.format(count=given.questions), settings)
+        place = BridgeSetup(model, home, ours.make(), lark, _DAGS.format(count=args.questions), settings)
         with closing(place):
             place.link()
             routes = home / "lark.yaml"
@@ -304,12 +308,12 @@ def main() -> int:
                 f"routes:\n  - {{dag: soak, to: [{CHAT}, {place.bob.open_id}], what: questions}}\n"
             )
             place.environment["LARK_ROUTES_PATH"] = str(routes)
-            soak = Soak(place, given.questions, rng, own)
+            soak = Soak(place, args.questions, rng, own)
             run_id = place.run("soak")
             chaos = threading.Thread(target=soak.chaos)
             chaos.start()
             try:
-                answered = soak.answer(given.questions - given.measured)
+                answered = soak.answer(args.questions - args.measured)
             finally:
                 soak.done.set()
                 chaos.join()
@@ -327,7 +331,7 @@ def main() -> int:
             )
             say(
                 f"{dict(soak.faults)}; {soak.clicks} clicks, {soak.pages} answers on the page; results "
-                f"{[tuple(one) for one in outcomes]}"
+                f"{[tuple(row) for row in outcomes]}"
             )
             took = soak.latencies(metadata)
             if took:

@@ -136,10 +136,10 @@ class Early:
                     task = TaskInstance(ti_id, "early", run_id, "q", map_index)
                     card = self._card(task)
                     way = self.rng.choice(WAYS)
-                    for one in ("page", "click") if way == "both" else (way,):
-                        answer = Answer(ti_id, one, self.rng.choice(OPTIONS), self.rng.uniform(0, LATEST))
+                    for channel in ("page", "click") if way == "both" else (way,):
+                        answer = Answer(ti_id, channel, self.rng.choice(OPTIONS), self.rng.uniform(0, LATEST))
                         self.answers.append(answer)
-                        send = self._on_page(task) if one == "page" else self._by_click(card, answer)
+                        send = self._on_page(task) if channel == "page" else self._by_click(card, answer)
                         pending.append(pool.submit(self._answer, answer, send))
                 time.sleep(_LOOK_SECONDS)
             for one_more in pending:
@@ -148,35 +148,35 @@ class Early:
     def problems(self) -> list[str]:
         """Return what is wrong at the end."""
         rows = {row.id: row for row in self._read(_ENDED)}
-        found = [
+        problems = [
             f"task {row.map_index}: {row.state}, {'asked' if row.asked else 'never asked'}"
             for row in rows.values()
             if row.state != "success"
         ]
         accepted: dict[str, list[str]] = {}
-        for one in self.answers:
-            if one.said == "accepted":
-                accepted.setdefault(one.ti_id, []).append(one.option)
-            elif one.said not in {"409", "already_answered"}:
-                found.append(f"answer lost: {one}")
-        for ti_id in {one.ti_id for one in self.answers}:
+        for answer in self.answers:
+            if answer.said == "accepted":
+                accepted.setdefault(answer.ti_id, []).append(answer.option)
+            elif answer.said not in {"409", "already_answered"}:
+                problems.append(f"answer lost: {answer}")
+        for ti_id in {sent.ti_id for sent in self.answers}:
             row, options = rows.get(ti_id), accepted.get(ti_id, [])
             chosen = None if row is None else row.chosen_options
             # The second one of a person who answers twice alike is told the same as the first.
             if chosen is None or set(options) != set(chosen):
-                found.append(f"question {ti_id}: accepted {options}, Airflow has {chosen}")
+                problems.append(f"question {ti_id}: accepted {options}, Airflow has {chosen}")
         if len(rows) != self.tasks:
-            found.append(f"{len(rows)} of {self.tasks} tasks")
+            problems.append(f"{len(rows)} of {self.tasks} tasks")
         (mismatches,) = (row[0] for row in self._read(_MISMATCHES))
-        return [*found, f"{mismatches} state mismatches"] if mismatches else found
+        return [*problems, f"{mismatches} state mismatches"] if mismatches else problems
 
     def report(self) -> str:
         """Return the figures."""
         states = Counter(row.state for row in self._read(_ENDED))
-        said = Counter((one.way, one.said) for one in self.answers)
-        early = [one for one in self.answers if one.delay < HOLD]
-        waited = sorted(one.seconds for one in self.answers if one.said == "accepted")
-        tries = max(one.tries for one in self.answers)
+        said = Counter((answer.way, answer.said) for answer in self.answers)
+        early = [answer for answer in self.answers if answer.delay < HOLD]
+        waited = sorted(answer.seconds for answer in self.answers if answer.said == "accepted")
+        tries = max(answer.tries for answer in self.answers)
         return (
             f"{len(self.answers)} answers, {len(early)} of them within {HOLD:g} s, at most "
             f"{self.most_at_once} on their way at once, each sent up to {tries} times; {dict(said)}; taken "
@@ -274,8 +274,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=3600, help="until all must have asked")
     parser.add_argument("--hold", type=float, default=HOLD, help="of the plugin; 0 shows what it is for")
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    given = parser.parse_args()
-    say(f"seed {given.seed}")
+    args = parser.parse_args()
+    say(f"seed {args.seed}")
     home = Path(tempfile.mkdtemp(prefix="early-soak-"))
     with postgres.find(os.environ).server.databases() as databases, Emulator() as lark:
         metadata = make_url(databases.make()).set(drivername="postgresql+psycopg2")
@@ -286,24 +286,24 @@ def main() -> int:
             "AIRFLOW__API_AUTH__JWT_SECRET": "shared-by-all-workers-of-this-test-0123456789abcdef",
             "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME": "3600",
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "5",
-            "LARK_ANSWER_HOLD": str(given.hold),
+            "LARK_ANSWER_HOLD": str(args.hold),
         }
         (home / "model").mkdir()
-        dags = _DAGS.format(tasks=given.tasks, width=given.width)
+        dags = _DAGS.format(tasks=args.tasks, width=args.width)
         place = BridgeSetup(AirflowHome(home / "model"), home, databases.make(), lark, dags, settings)
         with closing(place):
             place.link()
-            return _measure(place, metadata, given, home)
+            return _measure(place, metadata, args, home)
 
 
-def _measure(place: BridgeSetup, metadata: URL, given: argparse.Namespace, home: Path) -> int:
+def _measure(place: BridgeSetup, metadata: URL, args: argparse.Namespace, home: Path) -> int:
     engine = sa.create_engine(metadata)
-    soak = Early(place, engine, given.tasks, random.Random(given.seed))  # noqa: S311 - not for secrets
+    soak = Early(place, engine, args.tasks, random.Random(args.seed))  # noqa: S311 - not for secrets
     with closing(soak):
         began, load = time.monotonic(), os.getloadavg()[0]
-        soak.answer_all(place.run("early"), given.seconds)
+        soak.answer_all(place.run("early"), args.seconds)
         seconds, now = time.monotonic() - began, os.getloadavg()[1]
-        say(f"{given.tasks} tasks in {seconds:.0f} s, load {load:.1f} to {now:.1f}; {soak.report()}")
+        say(f"{args.tasks} tasks in {seconds:.0f} s, load {load:.1f} to {now:.1f}; {soak.report()}")
         problems = soak.problems()
     engine.dispose()
     say("\n".join([*problems, f"{len(problems)} problems; logs in {home}"]))

@@ -75,8 +75,8 @@ class Failures:
 
     def count_failed(self) -> int:
         """Return how many tasks have failed."""
-        found = self.place.call("GET", "dags/~/dagRuns/~/taskInstances?state=failed&limit=1")
-        return int(found["total_entries"])
+        response = self.place.call("GET", "dags/~/dagRuns/~/taskInstances?state=failed&limit=1")
+        return int(response["total_entries"])
 
     def repair(self) -> list[str]:
         """Repair some runs, and return their DAGs."""
@@ -90,17 +90,17 @@ class Failures:
 
     def wrong(self, repaired: list[str]) -> list[str]:
         """Return what is wrong with the cards."""
-        found = []
+        problems = []
         for dag_id, some in self._cards().items():
             if len(some) != 1:
-                found.append(f"{dag_id}: {len(some)} cards")
+                problems.append(f"{dag_id}: {len(some)} cards")
                 continue
             colour = "green" if dag_id in repaired else "red"
             if f'"template": "{colour}"' not in some[0]:
-                found.append(f"{dag_id}: not {colour}: {some[0][:400]}")
+                problems.append(f"{dag_id}: not {colour}: {some[0][:400]}")
             elif colour == "red" and _read_shown_count(self.tasks[dag_id]) not in some[0]:
-                found.append(f"{dag_id}: not {self.tasks[dag_id]} failures: {some[0][:400]}")
-        return found
+                problems.append(f"{dag_id}: not {self.tasks[dag_id]} failures: {some[0][:400]}")
+        return problems
 
     def silent(self) -> list[str]:
         """Return the DAGs whose cards quote no error of a task."""
@@ -112,8 +112,8 @@ class Failures:
 
     def _cards(self) -> dict[str, list[str]]:
         cards: dict[str, list[str]] = {dag_id: [] for dag_id in self.tasks}
-        for one in self.place.messages():
-            text = json.dumps(one["content"], ensure_ascii=False)
+        for message in self.place.messages():
+            text = json.dumps(message["content"], ensure_ascii=False)
             if named := re.search(r"team_[0-9]{3}", text):
                 cards[named[0]].append(text)
         return cards
@@ -131,7 +131,7 @@ def main() -> int:
     parser.add_argument("--wide", type=int, default=50, help="how many of them have several tasks")
     parser.add_argument("--tasks", type=int, default=2, help="how many these have")
     parser.add_argument("--down", type=float, default=60.0, help="seconds without Lark")
-    given = parser.parse_args()
+    args = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="bridge-failures-"))
     with postgres.find(os.environ).server.databases() as databases, Emulator() as lark:
         lark.settings(rate_limits=False)
@@ -153,8 +153,8 @@ def main() -> int:
                 f"defaults: {{language: en}}\nroutes:\n  - {{dag: 'team_*', to: {CHAT}, what: failures}}\n"
             )
             place.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
-            tasks = {f"team_{n:03}": given.tasks if n < given.wide else 1 for n in range(given.dags)}
-            problems = _measure(Failures(place, tasks), given.down)
+            tasks = {f"team_{n:03}": args.tasks if n < args.wide else 1 for n in range(args.dags)}
+            problems = _measure(Failures(place, tasks), args.down)
             say("\n".join([*problems, f"{len(problems)} problems; logs in {home}"]))
             return min(len(problems), 1)
 

@@ -123,24 +123,28 @@ class Ledger:
     def answerable(self) -> list[Question]:
         """The questions that a click which was accepted answers."""
         right = {(click.message_id, click.operator) for click in self.list_accepted()}
-        return [one for one in self.questions.values() if (one.message_id, one.operator) in right]
+        return [
+            question
+            for question in self.questions.values()
+            if (question.message_id, question.operator) in right
+        ]
 
     def count_unsettled(self) -> int:
         """How much of what was accepted is not stored, or not delivered, yet."""
         not_stored = sum(click.stored is None for click in self.list_accepted())
-        return not_stored + sum(one.decided is None for one in self.answerable())
+        return not_stored + sum(question.decided is None for question in self.answerable())
 
     def to_stored(self, outside: Collection[Action] = FREEZES) -> Latency:
         """From a click to its row, of those that were accepted and met none of some faults on the way."""
-        ways = [(one.sent, one.stored) for one in self.list_accepted() if one.stored is not None]
+        ways = [(click.sent, click.stored) for click in self.list_accepted() if click.stored is not None]
         return self._latency(ways, outside)
 
     def to_delivered(self, outside: Collection[Action] = FREEZES) -> Latency:
         """From the click that decided to its delivery, of those that met none of some faults on the way."""
         ways = [
-            (self.clicks[one.answers[0][0]].sent, one.decided)
-            for one in self.questions.values()
-            if one.decided is not None and one.answers[0] and one.answers[0][0] in self.clicks
+            (self.clicks[question.answers[0][0]].sent, question.decided)
+            for question in self.questions.values()
+            if question.decided is not None and question.answers[0] and question.answers[0][0] in self.clicks
         ]
         return self._latency(ways, outside)
 
@@ -172,17 +176,21 @@ class Ledger:
         yield from _if_any("rejected and stored all the same", forged & self.rows.keys())
 
     def _of_questions(self) -> Iterable[Violation]:
-        undecided = (one.key for one in self.answerable() if one.decided is None)
+        undecided = (answered.key for answered in self.answerable() if answered.decided is None)
         yield from _if_any("answered and not delivered", undecided)
-        for one in self.questions.values():
-            if len(set(one.answers)) > 1:
-                yield Violation(f"{one.key} was decided in different ways", sum(set(one.answers), ()))
-            for answer in set(one.answers):
+        for question in self.questions.values():
+            if len(set(question.answers)) > 1:
+                yield Violation(
+                    f"{question.key} was decided in different ways", sum(set(question.answers), ())
+                )
+            for answer in set(question.answers):
                 clicks = [self.clicks.get(event_id) for event_id in answer]
-                if [c and (c.message_id, c.operator) for c in clicks] != [(one.message_id, one.operator)]:
-                    yield Violation(f"{one.key} was decided by what does not count", answer)
+                if [c and (c.message_id, c.operator) for c in clicks] != [
+                    (question.message_id, question.operator)
+                ]:
+                    yield Violation(f"{question.key} was decided by what does not count", answer)
                 elif not self.rows.keys() >= set(answer):
-                    yield Violation(f"{one.key} was decided by what is not stored", answer)
+                    yield Violation(f"{question.key} was decided by what is not stored", answer)
 
     def _too_slow(self) -> Iterable[Violation]:
         for what, latency in (("stored", self.to_stored()), ("delivered", self.to_delivered())):
@@ -207,5 +215,5 @@ class Ledger:
 
 
 def _if_any(what: str, ids: Iterable[str]) -> Iterable[Violation]:
-    found = tuple(sorted(ids))
-    return [Violation(what, found)] if found else []
+    ordered = tuple(sorted(ids))
+    return [Violation(what, ordered)] if ordered else []

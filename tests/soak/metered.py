@@ -28,15 +28,15 @@ def folder_of(site: Path, name: str) -> Path:
 
 def total(site: Path, names: tuple[str, ...], metric: str, **labels: str) -> int:
     """Return the sum of a counter over processes, and over their labels that are not given."""
-    found = 0.0
+    counted = 0.0
     for name in names:
         registry = CollectorRegistry()
         MultiProcessCollector(registry, str(folder_of(site, name)))  # type: ignore[no-untyped-call]
         for family in registry.collect():
             for sample in family.samples:
                 if sample.name == metric and labels.items() <= sample.labels.items():
-                    found += sample.value
-    return int(found)
+                    counted += sample.value
+    return int(counted)
 
 
 def compare(site: Path, ledger: Ledger, kills: Mapping[str, int]) -> Iterator[str | Violation]:

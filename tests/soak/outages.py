@@ -42,8 +42,8 @@ def outage(site: ClickSite, parts: tuple[str, ...], seconds: float) -> list[str]
         began = time.monotonic()
         for number, question in enumerate(questions):
             time.sleep(max(0.0, began + seconds * number / (_CLICKS - 1) - time.monotonic()))
-            if told := site.click(question):
-                refused.append((question, told))
+            if refusal := site.click(question):
+                refused.append((question, refusal))
     began = time.monotonic()
     for question, _ in refused:
         site.wait(lambda: not site.click(question), _SECONDS)  # noqa: B023 - called now
@@ -55,7 +55,7 @@ def outage(site: ClickSite, parts: tuple[str, ...], seconds: float) -> list[str]
     say(
         f"{' and '.join(parts)} down for {seconds:.0f} s: "
         f"{_CLICKS - len(refused)} of {_CLICKS} clicks taken, all shown "
-        f"{time.monotonic() - began:.1f} s after it; {[told for _, told in refused]}"
+        f"{time.monotonic() - began:.1f} s after it; {[reason for _, reason in refused]}"
     )
     return problems
 
@@ -64,10 +64,10 @@ def main() -> int:
     """Run it, and return 1 if something is wrong."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=60.0, help="how long each outage lasts")
-    given = parser.parse_args()
+    args = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="bridge-outages-"))
     with click_site(home, postgres.find(os.environ).server) as site:
-        problems = [one for parts in _OUTAGES for one in outage(site, parts, given.seconds)]
+        problems = [problem for parts in _OUTAGES for problem in outage(site, parts, args.seconds)]
         say("\n".join([*problems, f"{len(problems)} problems; logs in {home}"]))
         return min(len(problems), 1)
 

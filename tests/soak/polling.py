@@ -74,9 +74,9 @@ def fill(server: ApiServer, instances: int, questions: int, people: Sequence[str
     runs = instances // _TASKS
     with server.sql.begin() as connection:
         connection.execute(sa.text("SET session_replication_role = replica"))  # The rows fit together.
-        given = {"run": model, "runs": runs}
+        params = {"run": model, "runs": runs}
         of_run = _columns(connection, "dag_run", {"id", "run_id", "logical_date", "state", "updated_at"})
-        connection.execute(sa.text(_RUNS.format(columns=of_run)), given)
+        connection.execute(sa.text(_RUNS.format(columns=of_run)), params)
     own = {"id", "run_id", "state", "try_number", "updated_at", "end_date"}
     for first in range(1, runs + 1, 2000):
         with server.sql.begin() as connection:
@@ -97,16 +97,16 @@ def fill(server: ApiServer, instances: int, questions: int, people: Sequence[str
 
 
 def _columns(connection: sa.Connection, table: str, own: set[str]) -> str:
-    names = [one["name"] for one in sa.inspect(connection).get_columns(table)]
+    names = [column["name"] for column in sa.inspect(connection).get_columns(table)]
     return ", ".join(f'"{name}"' for name in names if name not in own)
 
 
 def cpu(pid: int) -> float:
     """Return the seconds of CPU that a process and its children have used; of ended ones, too."""
     ticks = 0
-    for one in tree(pid):
+    for tree_pid in tree(pid):
         try:
-            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            fields = Path(f"/proc/{tree_pid}/stat").read_text().rpartition(")")[2].split()
         except FileNotFoundError:
             continue
         ticks += sum(map(int, fields[11:15]))
@@ -148,7 +148,7 @@ def main() -> int:
     parser.add_argument("--instances", type=int, default=3_000_000)
     parser.add_argument("--questions", type=int, default=10_000)
     parser.add_argument("--minutes", type=float, default=6.5)
-    given = parser.parse_args()
+    args = parser.parse_args()
     assert ROLES["eve"] == "viewer"
     home = Path(tempfile.mkdtemp(prefix="bridge-polling-"))
     # No fsync: what is measured is read.
@@ -158,23 +158,23 @@ def main() -> int:
         metadata = make_url(databases.make()).render_as_string(hide_password=False)
         with ApiServer(home / "api", metadata, databases.make()) as server:
             began = time.monotonic()
-            fill(server, given.instances, given.questions)
+            fill(server, args.instances, args.questions)
             say(f"filled in {time.monotonic() - began:.0f} s")
             idle = _measure(server, own.pid, 0.5)
             say(f"without a bridge: API server {idle[0]:.2f} s, PostgreSQL {idle[1]:.2f} s of CPU a minute")
             began, process = time.monotonic(), bridge(server, home)
             try:
                 counted = "SELECT count(*) AS n FROM hitl_questions"
-                wait_until(lambda: execute(server.database, counted)[0].n >= given.questions, 600)
-                say(f"{given.questions} questions recorded after {time.monotonic() - began:.0f} s")
+                wait_until(lambda: execute(server.database, counted)[0].n >= args.questions, 600)
+                say(f"{args.questions} questions recorded after {time.monotonic() - began:.0f} s")
                 wait_until(lambda: execute(server.database, "SELECT 1 FROM meta WHERE key LIKE 'fail%'"), 60)
-                spent = _measure(server, own.pid, given.minutes)
+                spent = _measure(server, own.pid, args.minutes)
                 assert process.poll() is None, (home / "bridge.log").read_text()[-4000:]
             finally:
                 process.terminate()
                 process.wait(60)
             say(
-                f"{given.instances} task instances, {given.questions} open questions: "
+                f"{args.instances} task instances, {args.questions} open questions: "
                 f"API server {spent[0]:.2f} s, PostgreSQL {spent[1]:.2f} s of CPU a minute (goal {GOAL:g} s "
                 f"for the API server); most of it:"
             )
@@ -195,7 +195,7 @@ def _slowest(server: ApiServer) -> list[str]:
     """Return what the bridge's requests took, by path and query, as the access log has it."""
     taken: dict[str, list[int]] = {}
     for line in server.log().splitlines():
-        parts = dict(one.split("=", 1) for one in line.split() if "=" in one)
+        parts = dict(part.split("=", 1) for part in line.split() if "=" in part)
         if "duration_us" in parts and "path" in parts:
             key = f"{parts['path']} {parts.get('query', '').split('updated_at_gte')[0][:60]}"
             taken.setdefault(key, []).append(int(parts["duration_us"]))

@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
-from lark_provider.storage.crypto import Keys
+from lark_provider.storage.crypto import EncryptionKeys
 from lark_provider.storage.people import Account, People, Person
 from tests.airflow.api_server import SIMPLE, ApiServer
 from tests.bridge.builders import execute
@@ -78,15 +78,15 @@ class Bridges:
         """End them."""
         self._over.set()
         self._killer.join()
-        for one in self._running:
-            one.terminate()
-        for one in self._running:
-            one.wait(60)
+        for process in self._running:
+            process.terminate()
+        for process in self._running:
+            process.wait(60)
 
 
 def link_users(server: ApiServer, lark: Emulator) -> list[str]:
     """Make people in Lark, link them to users of Airflow's, and return the users."""
-    people, tenant = People(server.database, Keys(server.key)), lark.state()["tenant_key"]
+    people, tenant = People(server.database, EncryptionKeys(server.key)), lark.state()["tenant_key"]
     names = [f"p{number}" for number in range(_PEOPLE)]
     for name in names:
         who = lark.add_user(name)
@@ -97,24 +97,24 @@ def link_users(server: ApiServer, lark: Emulator) -> list[str]:
 
 def count(server: ApiServer, condition: str) -> int:
     """Return how many cards fulfil a condition."""
-    found = execute(server.database, f"SELECT count(*) AS n FROM hitl_cards WHERE {condition}")  # noqa: S608 - ours
-    return int(found[0].n)
+    rows = execute(server.database, f"SELECT count(*) AS n FROM hitl_cards WHERE {condition}")  # noqa: S608 - ours
+    return int(rows[0].n)
 
 
 def problems(lark: Emulator, questions: int) -> list[str]:
     """Return what is wrong with the cards at the end."""
     shown: dict[str, list[str]] = {}
     for chat in lark.state()["chats"]:
-        for one in chat["messages"]:
-            text = json.dumps(one["content"], ensure_ascii=False)
+        for message in chat["messages"]:
+            text = json.dumps(message["content"], ensure_ascii=False)
             if "Deploy number " in text:
                 shown.setdefault(text.split("Deploy number ")[1].split("?")[0], []).append(text)
-    found = [f"{len(shown)} questions have cards"] if len(shown) != questions else []
+    wrong = [f"{len(shown)} questions have cards"] if len(shown) != questions else []
     for number, texts in shown.items():
         said = "Approve" if int(number) % 2 == 0 else ""
         if len(texts) != 1 or "lark_wait" in texts[0] or said not in texts[0]:
-            found.append(f"question {number}: {len(texts)} cards, the first {texts[0][:400]}")
-    return found
+            wrong.append(f"question {number}: {len(texts)} cards, the first {texts[0][:400]}")
+    return wrong
 
 
 def main() -> int:
@@ -122,9 +122,9 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--questions", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    given = parser.parse_args()
-    rng = random.Random(given.seed)  # noqa: S311 - not for secrets
-    say(f"seed {given.seed}")
+    args = parser.parse_args()
+    rng = random.Random(args.seed)  # noqa: S311 - not for secrets
+    say(f"seed {args.seed}")
     home = Path(tempfile.mkdtemp(prefix="bridge-questions-"))
     own = postgres.OwnPostgres().start()
     with closing(own), own.server.databases() as databases, Emulator() as lark:
@@ -132,18 +132,18 @@ def main() -> int:
         (home / "api").mkdir()
         metadata = make_url(databases.make()).render_as_string(hide_password=False)
         with ApiServer(home / "api", metadata, databases.make()) as server:
-            fill(server, 0, given.questions, link_users(server, lark))
+            fill(server, 0, args.questions, link_users(server, lark))
             began, bridges = time.monotonic(), Bridges(server, home, lark, rng)
             with closing(bridges):
-                wait_until(lambda: count(server, "state = 'sent'") == given.questions, _SECONDS)
+                wait_until(lambda: count(server, "state = 'sent'") == args.questions, _SECONDS)
                 took = time.monotonic() - began
-                say(f"{given.questions} cards sent after {took:.0f} s, {bridges.kills} kills")
+                say(f"{args.questions} cards sent after {took:.0f} s, {bridges.kills} kills")
                 _end(server)
                 began = time.monotonic()
                 wait_until(lambda: count(server, "state <> 'over'") == 0, _SECONDS)
                 say(f"all over after {time.monotonic() - began:.0f} s, {bridges.kills} kills in all")
-            wrong = problems(lark, given.questions)
-            cards = Counter(one.state for one in execute(server.database, "SELECT state FROM hitl_cards"))
+            wrong = problems(lark, args.questions)
+            cards = Counter(row.state for row in execute(server.database, "SELECT state FROM hitl_cards"))
             say("\n".join([*wrong[:20], f"{dict(cards)}; {len(wrong)} problems; logs in {home}"]))
             return min(len(wrong), 1)
 

@@ -42,18 +42,18 @@ class Relay:
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            back, there = await asyncio.open_connection(HOST, self._to)
+            back, upstream = await asyncio.open_connection(HOST, self._to)
         except OSError:
             writer.transport.abort()
             return
         if self._server is None:  # closed meanwhile
             writer.transport.abort()
-            there.transport.abort()
+            upstream.transport.abort()
             return
-        both = {writer, there}
+        both = {writer, upstream}
         self._open |= both
         try:
-            await asyncio.gather(_carry(reader, there), _carry(back, writer))
+            await asyncio.gather(_carry(reader, upstream), _carry(back, writer))
         finally:
             self._open -= both
 

@@ -45,7 +45,7 @@ def _counts(ledger: Ledger) -> Iterator[str]:
     )
     unsure = sum(click.event_id in ledger.rows for click in ledger.clicks.values() if not click.is_accepted)
     answerable = ledger.answerable()
-    delivered = sum(one.decided is not None for one in answerable)
+    delivered = sum(question.decided is not None for question in answerable)
     actions = Counter(fault.step.action for fault in ledger.faults)
     done = ", ".join(f"{count} {action}" for action, count in sorted(actions.items()))
     twice = sum(len(click.outcomes) > 1 for click in ledger.clicks.values())
@@ -86,8 +86,8 @@ def _verdict(violations: Sequence[Violation], limit: float) -> Iterator[str]:
         yield f"OK: accepted = stored = delivered, and p99 is below {limit:g} s outside the freezes."
         return
     yield f"FAILED: {len(violations)} violations"
-    for one in violations:
-        yield f"  {one.what}" + (f": {_some(one.ids)}" if one.ids else "")
+    for violation in violations:
+        yield f"  {violation.what}" + (f": {_some(violation.ids)}" if violation.ids else "")
 
 
 def _some(ids: Sequence[str]) -> str:

@@ -146,13 +146,17 @@ class Run:
         """See what is left behind, and whether each answer is the same for whoever asks again."""
         ledger = self._ledger
         await asyncio.to_thread(Watcher(site.server, site.database, ledger).read)
-        decided = [one for one in ledger.questions.values() if one.answers]
-        told_before = {one.key: len(one.answers) for one in decided}
+        decided = [question for question in ledger.questions.values() if question.answers]
+        told_before = {question.key: len(question.answers) for question in decided}
         await site.processes[WAITER].kill()
         for question in decided:
             site.waiter.ask(question)
-        await self._until(lambda: all(len(one.answers) > told_before[one.key] for one in decided))
-        silent = tuple(one.key for one in decided if len(one.answers) == told_before[one.key])
+        await self._until(
+            lambda: all(len(question.answers) > told_before[question.key] for question in decided)
+        )
+        silent = tuple(
+            question.key for question in decided if len(question.answers) == told_before[question.key]
+        )
         if silent:
             ledger.found.append(Violation("decided, and not told to who asks again", silent))
         queued, dead = await asyncio.to_thread(site.list_left)
@@ -165,17 +169,17 @@ class Run:
         for process in site.processes.values():
             if process.ended:
                 ledger.found.append(Violation(f"{process.name} ended by itself {process.ended} times"))
-        if fails := {one.name: one.fails for one in site.processes.values() if one.fails}:
+        if fails := {process.name: process.fails for process in site.processes.values() if process.fails}:
             self._more.append(f"Starts that failed, and were tried again: {fails}")
 
     def _compare(self, folder: Path) -> None:
         """Compare what the services counted with what was seen from outside."""
         killed = [fault.step.target for fault in self._ledger.faults if fault.step.action == "kill"]
-        for one in metered.compare(folder, self._ledger, Counter(killed)):
-            if isinstance(one, str):
-                self._more.append(one)
+        for finding in metered.compare(folder, self._ledger, Counter(killed)):
+            if isinstance(finding, str):
+                self._more.append(finding)
             else:
-                self._ledger.found.append(one)
+                self._ledger.found.append(finding)
 
     async def _approvals(self, site: Site, folder: Path) -> None:
         """Edit DAG files while their approvals are open."""

@@ -43,7 +43,7 @@ class Site:
     Args:
         folder: For logs and the registry.
         note: Takes what happens, in words.
-        told: See `Waiter`.
+        on_answer: See `Waiter`.
 
     Attributes:
         server: PostgreSQL.
@@ -56,7 +56,7 @@ class Site:
     """
 
     def __init__(
-        self, folder: Path, note: Callable[[str], None], told: Callable[[str, tuple[str, ...]], None]
+        self, folder: Path, note: Callable[[str], None], on_answer: Callable[[str, tuple[str, ...]], None]
     ) -> None:
         self._folder, self._note = folder, note
         self.server, self.node = OwnPostgres(), OwnRabbit()
@@ -71,7 +71,7 @@ class Site:
         self.database = ""
         self.env: dict[str, str] = {}
         self.processes: dict[str, Supervised] = {}
-        self._told = told
+        self._told = on_answer
         self.waiter: Waiter
 
     @property
@@ -148,8 +148,8 @@ class Site:
 
     def add_app(self, app_id: str, secret: str, keys: Keys) -> None:
         """Give the registry an app."""
-        given = dict(zip(SECRETS, (keys.encrypt_key, keys.verification_token), strict=True))
-        self._app({"app-secret": secret, **given}, "add", "--app-id", app_id)
+        callback_keys = dict(zip(SECRETS, (keys.encrypt_key, keys.verification_token), strict=True))
+        self._app({"app-secret": secret, **callback_keys}, "add", "--app-id", app_id)
 
     def trim(self) -> None:
         """Begin logs again that have become too long."""
@@ -185,10 +185,12 @@ class Site:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
         return {**kept, "PYTHONPATH": _ROOT, **self._ours(database)}
 
-    def _app(self, given: Mapping[str, str], *words: str) -> None:
+    def _app(self, app_secrets: Mapping[str, str], *words: str) -> None:
         """Run `lark-provider app …` with secrets, which the list of processes does not show."""
-        env = self._environment(self.database) | {f"SOAK-{name}": value for name, value in given.items()}
-        options = [word for name in given for word in (f"--{name}", f"env:SOAK-{name}")]
+        env = self._environment(self.database) | {
+            f"SOAK-{name}": value for name, value in app_secrets.items()
+        }
+        options = [word for name in app_secrets for word in (f"--{name}", f"env:SOAK-{name}")]
         command = [sys.executable, "-m", "lark_provider.cli", "app", *words, *options]
         subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - ours
 

@@ -48,14 +48,14 @@ def test_what_is_broken_is_whole_again_before_the_end(seed: int, seconds: float)
 @given(seeds, lengths)
 def test_no_process_is_broken_twice_at_a_time(seed: int, seconds: float) -> None:
     faults = [step for step in draw(seed, seconds) if step.action in {"kill", "freeze"}]
-    for one, other in combinations(faults, 2):
-        assert one.target != other.target or one.end < other.at
+    for earlier, other in combinations(faults, 2):
+        assert earlier.target != other.target or earlier.end < other.at
 
 
 @given(seeds, lengths)
 def test_keys_are_rotated_one_after_the_other(seed: int, seconds: float) -> None:
     rotations = [step for step in draw(seed, seconds) if step.action == "rotate"]
-    assert all(one.end < other.at for one, other in pairwise(rotations))
+    assert all(earlier.end < other.at for earlier, other in pairwise(rotations))
 
 
 def test_what_is_switched_off_is_not_done() -> None:

@@ -140,15 +140,17 @@ class Upgrade:
 
     def _detail(self, run_id: str, number: int) -> dict[str, Any]:
         path = f"dags/open/dagRuns/{run_id}/taskInstances/q/{number}/hitlDetails"
-        found: dict[str, Any] = self.place.call("GET", path)
-        return found
+        detail: dict[str, Any] = self.place.call("GET", path)
+        return detail
 
     def _waiting(self, run_id: str) -> list[str]:
-        found = self.place.call("GET", f"dags/open/dagRuns/{run_id}/taskInstances")["task_instances"]
-        return [one["state"] for one in found if one["state"] not in {"success", "skipped"}]
+        instances = self.place.call("GET", f"dags/open/dagRuns/{run_id}/taskInstances")["task_instances"]
+        return [
+            instance["state"] for instance in instances if instance["state"] not in {"success", "skipped"}
+        ]
 
     def _read_messages(self, text: str) -> list[str]:
-        return [json.dumps(one["content"], ensure_ascii=False) for one in self.place.messages(text)]
+        return [json.dumps(message["content"], ensure_ascii=False) for message in self.place.messages(text)]
 
 
 def main() -> int:
@@ -156,10 +158,10 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--environment", type=Path, help="one with Airflow 3.2, made before")
     parser.add_argument("--keep", action="store_true", help="leave the folder with all logs")
-    given = parser.parse_args()
+    args = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="bridge-upgrade-"))
     began = time.monotonic()
-    old = given.environment or _environment(home / "environment")
+    old = args.environment or _environment(home / "environment")
     say(f"environment with Airflow {OLD}: {time.monotonic() - began:.0f} s")
     with postgres.find(os.environ).server.databases() as databases, Emulator() as lark:
         lark.settings(rate_limits=False)
@@ -196,7 +198,7 @@ def main() -> int:
             say(f"3.3: click to success {upgrade.answer():.1f} s")
             upgrade.fail()
     say(f"done in {time.monotonic() - began:.0f} s")
-    if not given.keep:
+    if not args.keep:
         shutil.rmtree(home)
     return 0
 

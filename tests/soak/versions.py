@@ -61,47 +61,47 @@ class Versions:
         """Answer a question by two clicks, of which one counts."""
         question = self.site.ask()
         for option in ("Approve", "Reject"):
-            if told := self.site.click(question, option):
-                self.problems.append(f"{name}: refused: {told}")
+            if refusal := self.site.click(question, option):
+                self.problems.append(f"{name}: refused: {refusal}")
         self._compare(name, question, ["answered", "already_answered"])
 
     def upgrade_bridge(self, name: str) -> None:
         """Click while the bridge is replaced."""
-        asked, clicked = self.site.ask(), self.site.ask()
+        pending, clicked = self.site.ask(), self.site.ask()
         with self.site.down("bridge"):
             self.site.click(clicked)
         self.site.restart_bridge({})
-        self._finish(name, asked, clicked)
+        self._finish(name, pending, clicked)
 
     def upgrade_server(self, name: str) -> None:
         """Click while the API server is replaced."""
-        asked, clicked = self.site.ask(), self.site.ask()
+        pending, clicked = self.site.ask(), self.site.ask()
         self.site.server.kill()
         self.site.click(clicked)
         self.site.restart_server({})
-        self._finish(name, asked, clicked)
+        self._finish(name, pending, clicked)
 
-    def _finish(self, name: str, asked: Question, clicked: Question) -> None:
+    def _finish(self, name: str, pending: Question, clicked: Question) -> None:
         self._compare(f"{name}, clicked before", clicked, ["answered"])
-        self.site.click(asked)
-        self._compare(f"{name}, asked before", asked, ["answered"])
+        self.site.click(pending)
+        self._compare(f"{name}, asked before", pending, ["answered"])
 
     def _compare(self, name: str, question: Question, wanted: list[str]) -> None:
         self.site.wait(lambda: self.site.shows_answer(question), 300)
         self.site.wait(lambda: len(self.site.outcomes(question)) == len(wanted), 300)
-        if (found := self.site.outcomes(question)) != wanted:
-            self.problems.append(f"{name}: {found}")
-        say(f"{name}: {found}")
+        if (outcomes := self.site.outcomes(question)) != wanted:
+            self.problems.append(f"{name}: {outcomes}")
+        say(f"{name}: {outcomes}")
 
 
 def main() -> int:
     """Run it, and return 1 if something is wrong."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--old", default=_OLD, help="a commit of this repository")
-    given = parser.parse_args()
+    args = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="bridge-versions-"))
-    version, old = older(home / "older", given.old)
-    say(f"older: {version} of {given.old}; this: {__version__}")
+    version, old = older(home / "older", args.old)
+    say(f"older: {version} of {args.old}; this: {__version__}")
     with click_site(home, postgres.find(os.environ).server, of_bridge=old) as site:
         run = Versions(site)
         run.work(f"bridge {version}, plugin {__version__}")

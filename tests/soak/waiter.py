@@ -31,14 +31,14 @@ class Waiter:
     Args:
         env: Its environment; the database and the broker are those that it names.
         log: Takes what it logs.
-        told: Called in a thread with a question's key and the event ids of its answer.
+        on_answer: Called in a thread with a question's key and the event ids of its answer.
     """
 
     def __init__(
-        self, env: Mapping[str, str], log: Path, told: Callable[[str, tuple[str, ...]], None]
+        self, env: Mapping[str, str], log: Path, on_answer: Callable[[str, tuple[str, ...]], None]
     ) -> None:
         self.process: subprocess.Popen[str] | None = None
-        self._env, self._log, self._told = env, log, told
+        self._env, self._log, self._told = env, log, on_answer
         self._open: dict[str, Question] = {}
         self._lock = threading.Lock()
 

@@ -22,9 +22,9 @@ def _closed_engines() -> Iterator[None]:
 @pytest.fixture
 def key(monkeypatch: pytest.MonkeyPatch) -> str:
     """The operator's key, in the environment."""
-    made = generate_key()
-    monkeypatch.setenv(KEY_VARIABLE, made)
-    return made
+    fernet_key = generate_key()
+    monkeypatch.setenv(KEY_VARIABLE, fernet_key)
+    return fernet_key
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def sqlite(tmp_path: Path) -> URL:
 @pytest.fixture(params=["postgres", "sqlite"])
 def empty(request: pytest.FixtureRequest) -> URL:
     """A database with nothing in it, of either kind."""
-    found: URL = request.getfixturevalue(request.param)
-    return found
+    empty_url: URL = request.getfixturevalue(request.param)
+    return empty_url
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.errors import ConfigurationError, DecryptionError, StorageError
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.applications import ApplicationManager
-from lark_provider.storage.crypto import KEY_VARIABLE, Keys, generate_key
+from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_key
 from tests.client.conftest import TOKENS, count
 from tests.clock import Clock
 from tests.services.postgres import OwnPostgres
@@ -45,9 +45,9 @@ def registered(
 
 
 def client_of(clock: Clock, app_id: str | None = None, secret: str | None = None) -> LarkServiceClient:
-    made = LarkServiceClient(app_id, secret)
-    made._session.clock = clock
-    return made
+    client = LarkServiceClient(app_id, secret)
+    client._session.clock = clock
+    return client
 
 
 def call(client: LarkServiceClient) -> None:
@@ -88,22 +88,22 @@ def test_a_disabled_app_is_refused_with_a_token_in_hand(
     if source != "environment":
         monkeypatch.delenv("LARK_APP_ID")
         monkeypatch.delenv("LARK_APP_SECRET")
-    given = (lark.app_id, lark.app_secret) if source == "arguments" else (None, None)
-    client, other = client_of(clock, *given), client_of(clock, *given)
+    credentials = (lark.app_id, lark.app_secret) if source == "arguments" else (None, None)
+    client, other = client_of(clock, *credentials), client_of(clock, *credentials)
     do(client)
     apps.disable_application(lark.app_id)
     clock.now += HOLDS / 3
     do(other)  # what this process heard of the registry still holds
     clock.now += HOLDS - HOLDS / 3
-    for one in (client, other, client_of(clock, *given)):
+    for caller in (client, other, client_of(clock, *credentials)):
         with pytest.raises(
             ConfigurationError, match=rf"'{lark.app_id}' is disabled .*app enable {lark.app_id}"
         ):
-            do(one)
+            do(caller)
     assert count(lark, TOKENS) == 1
     apps.enable_application(lark.app_id)
-    for one in (client, other):  # and at once, for who was refused asks again
-        do(one)
+    for caller in (client, other):  # and at once, for who was refused asks again
+        do(caller)
 
 
 def test_an_app_that_was_missing_is_found_as_soon_as_it_is_added(
@@ -189,19 +189,19 @@ def test_who_is_known_goes_on_while_the_registry_is_away(
     lark.add_app("cli_off", "off-secret")
     apps.create_application("cli_off", "off-secret", base_url=lark.base_url)
     apps.disable_application("cli_off")
-    given, looked_up, disabled = (
+    configured, looked_up, disabled = (
         client_of(clock),
         client_of(clock, "cli_b"),
         client_of(clock, "cli_off", "off-secret"),
     )
-    call(given)
+    call(configured)
     call(looked_up)
     with pytest.raises(ConfigurationError, match="is disabled"):
         call(disabled)
     own_postgres.stop()
     for _ in range(3):
         clock.now += HOLDS
-        call(given)
+        call(configured)
         call(looked_up)
         with pytest.raises(ConfigurationError, match="is disabled"):
             call(disabled)  # as it was when the registry was last reached
@@ -214,7 +214,7 @@ def test_who_is_known_goes_on_while_the_registry_is_away(
     clock.now += HOLDS
     with pytest.raises(ConfigurationError, match="is disabled"):
         call(looked_up)
-    call(given)
+    call(configured)
 
 
 def test_a_registry_file_that_is_broken_stops_nobody_who_has_a_secret(
@@ -244,16 +244,16 @@ def test_a_crowd_of_clients_asks_the_registry_once(
 ) -> None:
     """One looks again while the others go on with what was heard before."""
     lark.settings(rate_limits=False)
-    asked: list[str] = []
-    unseal = Keys.unseal
+    unsealed: list[str] = []
+    unseal = EncryptionKeys.unseal
 
-    def count_unseal(self: Keys, sealed: str, place: Sequence[str], what: str, altered: str) -> str:
-        asked.append(what)
+    def count_unseal(self: EncryptionKeys, sealed: str, place: Sequence[str], what: str, altered: str) -> str:
+        unsealed.append(what)
         return unseal(self, sealed, place, what, altered)
 
-    monkeypatch.setattr(Keys, "unseal", count_unseal)
+    monkeypatch.setattr(EncryptionKeys, "unseal", count_unseal)
     call(client_of(clock))
-    assert len(asked) == 1
+    assert len(unsealed) == 1
     clock.now += HOLDS
 
     async def crowd() -> None:
@@ -263,7 +263,7 @@ def test_a_crowd_of_clients_asks_the_registry_once(
         await asyncio.gather(*(call_async(client) for client in clients))
 
     asyncio.run(crowd())
-    assert len(asked) == 2
+    assert len(unsealed) == 2
 
 
 def test_the_app_of_an_async_client_is_looked_up_without_blocking_the_loop(

@@ -13,16 +13,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lark_provider.errors import ConfigurationError
-from lark_provider.storage.crypto import KEY_VARIABLE, Keys, TokenBox, generate_key
+from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, TokenBox, generate_key
 from lark_provider.storage.errors import DecryptionError
 
 raw_keys = st.binary(min_size=32, max_size=32)
 texts = st.text(min_size=1, max_size=300)
 PLACE = ("registry", "cli_a", "https://open.feishu.cn")
-SEALS = Keys(generate_key())
+SEALS = EncryptionKeys(generate_key())
 
 
-def unseal(keys: Keys, sealed: str, place: Sequence[str] = PLACE) -> str:
+def unseal(keys: EncryptionKeys, sealed: str, place: Sequence[str] = PLACE) -> str:
     return keys.unseal(sealed, place, "it", "altered")
 
 
@@ -36,28 +36,28 @@ def urlsafe(raw: bytes) -> str:
 
 @given(raw=raw_keys, text=texts)
 def test_a_key_is_good_in_either_alphabet(raw: bytes, text: str) -> None:
-    for one, other in ((standard, urlsafe), (urlsafe, standard)):
-        sealed = Keys(one(raw)).encrypt_for_0_1(text)
+    for encode, other in ((standard, urlsafe), (urlsafe, standard)):
+        sealed = EncryptionKeys(encode(raw)).encrypt_for_0_1(text)
         assert text not in sealed or len(text) < 4
-        assert Keys(f" {other(raw)}\n").decrypt(sealed, "it") == text
+        assert EncryptionKeys(f" {other(raw)}\n").decrypt(sealed, "it") == text
 
 
 def test_a_key_of_openssl() -> None:
     for _ in range(5):
         command = ["openssl", "rand", "-base64", "32"]  # as the guide has it
-        made = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - fixed
-        keys = Keys(made.stdout)
+        process = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - fixed
+        keys = EncryptionKeys(process.stdout)
         assert keys.decrypt(keys.encrypt_for_0_1("secret"), "it") == "secret"
     assert {"+", "/"} & set(standard(b"\xfb\xff" * 16))
-    keys = Keys(standard(b"\xfb\xff" * 16))
+    keys = EncryptionKeys(standard(b"\xfb\xff" * 16))
     assert keys.decrypt(keys.encrypt_for_0_1("密"), "it") == "密"
 
 
 def test_a_key_of_ours_is_a_fernet_key() -> None:
-    made = generate_key()
-    Fernet(made)
-    assert Keys(made).encrypt_for_0_1("x")
-    assert generate_key() != made
+    key = generate_key()
+    Fernet(key)
+    assert EncryptionKeys(key).encrypt_for_0_1("x")
+    assert generate_key() != key
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_key_of_ours_is_a_fernet_key() -> None:
 )
 def test_a_wrong_key_is_named_and_not_shown(text: str, complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=complaint) as caught:
-        Keys.from_environment({KEY_VARIABLE: text})
+        EncryptionKeys.from_environment({KEY_VARIABLE: text})
     said = str(caught.value)
     assert KEY_VARIABLE in said
     assert "openssl rand -base64 32" in said.partition("Next: ")[2]
@@ -92,20 +92,20 @@ def test_no_other_size_passes(raw: bytes) -> None:
     assume(len(raw) != 32)
     for write in (standard, urlsafe):
         with pytest.raises(ConfigurationError):
-            Keys(write(raw))
+            EncryptionKeys(write(raw))
 
 
 def test_what_is_not_text_when_decrypted_is_a_clear_error() -> None:
     """As with another key that has the half in common which signs."""
     key = generate_key()
     with pytest.raises(DecryptionError):
-        Keys(key).decrypt(Fernet(key).encrypt(b"\xff").decode(), "it")
+        EncryptionKeys(key).decrypt(Fernet(key).encrypt(b"\xff").decode(), "it")
 
 
 @given(text=st.text(max_size=60))
 def test_any_text_is_a_key_or_a_clear_error(text: str) -> None:
     try:
-        Keys(text)
+        EncryptionKeys(text)
     except ConfigurationError as error:
         assert KEY_VARIABLE in str(error)  # noqa: PT017 - either way is right
 
@@ -114,7 +114,11 @@ def test_any_text_is_a_key_or_a_clear_error(text: str) -> None:
 @given(keys=st.lists(raw_keys, min_size=2, max_size=4, unique_by=lambda raw: raw[:16]), text=texts)
 def test_the_first_encrypts_and_each_decrypts(keys: list[bytes], text: str) -> None:
     names = [standard(raw) for raw in keys]
-    every, newest, oldest = Keys(",".join(names)), Keys(names[0]), Keys(names[-1])
+    every, newest, oldest = (
+        EncryptionKeys(",".join(names)),
+        EncryptionKeys(names[0]),
+        EncryptionKeys(names[-1]),
+    )
     old = oldest.encrypt_for_0_1(text)
     assert every.decrypt(old, "it") == text
     assert newest.decrypt(every.encrypt_for_0_1(text), "it") == text
@@ -138,7 +142,7 @@ def test_the_first_encrypts_and_each_decrypts(keys: list[bytes], text: str) -> N
 
 def test_a_registry_that_was_written_before_an_upgrade_opens_after_it() -> None:
     """What is stored is derived from the key in a certain way, which no version may change."""
-    keys = Keys(standard(bytes(range(32))))
+    keys = EncryptionKeys(standard(bytes(range(32))))
     sealed = "v1.7627f11e.hY_AL-wOTxw09rg5PeOcvVKP-po-h-NRrNK_sBJs62wsXg"
     assert unseal(keys, sealed) == "secret"
     for_0_1 = (
@@ -173,7 +177,7 @@ def test_a_seal_that_was_changed_anywhere_opens_no_more(data: st.DataObject) -> 
 
 @pytest.mark.parametrize("damaged", ["", "x", "gAAAAA", "密", "gAAAAABm" + "A" * 80])
 def test_what_cannot_be_read_says_what_it_is_and_what_to_do(damaged: str) -> None:
-    keys = Keys(generate_key())
+    keys = EncryptionKeys(generate_key())
     with pytest.raises(InvalidToken, match=rf"^The app_secret of app 'x' .*{KEY_VARIABLE}.*Next: ") as caught:
         keys.decrypt(damaged, "The app_secret of app 'x'")
     assert isinstance(caught.value, DecryptionError)
@@ -182,8 +186,8 @@ def test_what_cannot_be_read_says_what_it_is_and_what_to_do(damaged: str) -> Non
 
 
 def test_keys_show_nothing() -> None:
-    made = generate_key()
-    assert made not in repr(Keys(made)) + str(Keys(made)) + str(vars(Keys(made)))
+    key = generate_key()
+    assert key not in repr(EncryptionKeys(key)) + str(EncryptionKeys(key)) + str(vars(EncryptionKeys(key)))
 
 
 @given(secret=texts, token=texts, context=texts)

@@ -68,9 +68,9 @@ def server(request: pytest.FixtureRequest, start_postgres: StartServer[OwnPostgr
 
 @pytest.fixture
 def on(postgres: URL) -> Iterator[Engine]:
-    made = create(postgres)
-    yield made
-    made.dispose()
+    own_engine = create(postgres)
+    yield own_engine
+    own_engine.dispose()
 
 
 @pytest.fixture
@@ -195,9 +195,9 @@ def test_a_locked_table_keeps_no_thread_and_no_backend(postgres: URL) -> None:
     with closing(psycopg2.connect(plain(postgres))) as other, other.cursor() as cursor:
         cursor.execute("LOCK TABLE tokens")
         store = TokenStore(postgres, "cli_1", "secret")
-        asked = [threads.start(lambda: store.get("k", now=0.0)) for _ in range(20)]
-        for one in asked:
-            assert isinstance(one.exception(30), StorageError)
+        futures = [threads.start(lambda: store.get("k", now=0.0)) for _ in range(20)]
+        for future in futures:
+            assert isinstance(future.exception(30), StorageError)
         assert waiting(postgres) == 0
     assert store.get("k", now=0.0) is None
 
@@ -430,9 +430,9 @@ def test_without_room_for_a_thread_statements_go_on(on: Engine, monkeypatch: pyt
 
 
 def test_a_descriptor_that_is_another_file_by_now_is_left_alone(tmp_path: Path) -> None:
-    (one, other), (again, peer) = socket.socketpair(), socket.socketpair()
-    watched_socket, number = Socket(one.fileno()), one.fileno()
-    one.close()
+    (first, other), (again, peer) = socket.socketpair(), socket.socketpair()
+    watched_socket, number = Socket(first.fileno()), first.fileno()
+    first.close()
     watched_socket.shut_down()  # it is nothing now
     os.dup2(again.fileno(), number)  # as if another thread had opened it
     watched_socket.shut_down()
@@ -442,8 +442,8 @@ def test_a_descriptor_that_is_another_file_by_now_is_left_alone(tmp_path: Path) 
         os.dup2(file.fileno(), number)
         watched_socket.shut_down()
     os.close(number)
-    for each in (other, again, peer):
-        each.close()
+    for sock in (other, again, peer):
+        sock.close()
 
 
 def test_a_forked_child_has_a_watchdog_of_its_own(postgres: URL, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,8 +81,8 @@ def test_a_database_that_is_read_only_no_longer_takes_writes_at_once(database_ur
     operator, on = create(url), create(url, pool_size=2)
 
     def write() -> None:
-        with transaction(on) as one, transaction(on) as other:
-            one.exec_driver_sql("CREATE TABLE by_one (id int)")
+        with transaction(on) as connection, transaction(on) as other:
+            connection.exec_driver_sql("CREATE TABLE by_one (id int)")
             other.exec_driver_sql("CREATE TABLE by_other (id int)")
 
     def change(setting: str) -> None:
@@ -91,13 +91,13 @@ def test_a_database_that_is_read_only_no_longer_takes_writes_at_once(database_ur
             connection.exec_driver_sql(f'ALTER DATABASE "{url.database}" {setting}')
 
     change("SET default_transaction_read_only = on")
-    with transaction(on, reading=True) as one, transaction(on, reading=True) as other:
-        assert [each.exec_driver_sql("SELECT 1").scalar() for each in (one, other)] == [1, 1]
+    with transaction(on, reading=True) as first, transaction(on, reading=True) as other:
+        assert [connection.exec_driver_sql("SELECT 1").scalar() for connection in (first, other)] == [1, 1]
     with pytest.raises(StorageError, match="is read-only: cannot execute CREATE TABLE") as raised:
         write()
     assert raised.value.retryable
-    with transaction(on, reading=True) as one, transaction(on, reading=True) as other:
-        assert [each.exec_driver_sql("SELECT 1").scalar() for each in (one, other)] == [1, 1]
+    with transaction(on, reading=True) as first, transaction(on, reading=True) as other:
+        assert [connection.exec_driver_sql("SELECT 1").scalar() for connection in (first, other)] == [1, 1]
     change("RESET default_transaction_read_only")
     with pytest.raises(StorageError, match="is read-only"):
         write()

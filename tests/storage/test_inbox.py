@@ -35,7 +35,7 @@ def count(url: URL, table: sa.Table) -> int:
 
 
 def ids(answer: list[CardClick] | None) -> list[str] | None:
-    return None if answer is None else [one.event_id for one in answer]
+    return None if answer is None else [click.event_id for click in answer]
 
 
 def statements(url: URL, work: Callable[[], object]) -> list[tuple[str, Any]]:
@@ -81,15 +81,15 @@ def test_that_a_click_can_be_stored_is_proven_without_a_row(url: URL) -> None:
 
 
 def test_what_could_change_the_card_is_not_in_the_database(url: URL) -> None:
-    made = click("e1")
-    assert made.token == "c-295ee57216a5dc9de90fefd0aadb4b1d7d0001"
-    Inbox(url).store([made])
-    assert made.raw["event"]["token"] == made.token  # what was handed over stays as it was
+    card_click = click("e1")
+    assert card_click.token == "c-295ee57216a5dc9de90fefd0aadb4b1d7d0001"
+    Inbox(url).store([card_click])
+    assert card_click.raw["event"]["token"] == card_click.token  # what was handed over stays as it was
     with engine(url).connect() as connection:
         row = connection.execute(sa.select(tables.card_callbacks)).one()
-    assert made.token not in str(tuple(row))
+    assert card_click.token not in str(tuple(row))
     assert (row.event_id, row.message_id, row.correlation) == ("e1", "om_1", None)
-    assert row.clicked_at == made.created_at
+    assert row.clicked_at == card_click.created_at
 
 
 def test_earlier_clicks_of_a_batch_come_first(url: URL) -> None:
@@ -129,31 +129,31 @@ def test_what_no_database_can_store_is_refused_and_nothing_of_the_batch_is_store
 
 def test_ids_as_long_as_they_may_be(url: URL) -> None:
     longest = "é" * LONGEST_ID
-    made = click(longest, message_id=longest, value=mark({}, longest))
-    Inbox(url).store([replace(made, app_id=longest)])
+    card_click = click(longest, message_id=longest, value=mark({}, longest))
+    Inbox(url).store([replace(card_click, app_id=longest)])
     wait = Wait(longest, (longest,), correlation=longest)
     assert ids(Inbox(url).answers([wait])[longest]) == [longest]
 
 
 def test_a_click_without_a_message_or_with_an_odd_correlation_is_kept(url: URL) -> None:
     odd = [None, 5, "", "w\0", "w" * 256]
-    made = [click(f"e{n}", value={"lark_wait": value}) for n, value in enumerate(odd)]
-    assert Inbox(url).store([replace(made[0], message_id=None), *made[1:]]) == 5
+    clicks = [click(f"e{n}", value={"lark_wait": value}) for n, value in enumerate(odd)]
+    assert Inbox(url).store([replace(clicks[0], message_id=None), *clicks[1:]]) == 5
 
 
 # --- event ids are unique in an app ---
 
 
 def of(app_id: str, event_id: str, **parts: Any) -> CardClick:
-    made = click(event_id, **parts)
-    raw = made.raw | {"header": made.raw["header"] | {"app_id": app_id}}
-    return replace(made, app_id=app_id, raw=raw)
+    card_click = click(event_id, **parts)
+    raw = card_click.raw | {"header": card_click.raw["header"] | {"app_id": app_id}}
+    return replace(card_click, app_id=app_id, raw=raw)
 
 
 def read_stored(url: URL) -> list[tuple[str, str]]:
     with engine(url).connect() as connection:
         rows = connection.execute(sa.select(tables.card_callbacks.c.payload)).scalars()
-        return sorted((one.app_id, one.event_id) for one in map(stored_clicks.click_of, rows))
+        return sorted((click.app_id, click.event_id) for click in map(stored_clicks.click_of, rows))
 
 
 def test_apps_may_have_events_of_the_same_id(url: URL) -> None:
@@ -189,8 +189,8 @@ def test_whatever_the_batches_each_event_of_each_app_is_stored_once(
 ) -> None:
     with engine(url).begin() as connection:
         connection.execute(sa.delete(tables.card_callbacks))
-    new = sum(Inbox(url).store([of(*one) for one in batch]) for batch in batches)
-    expected = sorted({one for batch in batches for one in batch})
+    new = sum(Inbox(url).store([of(*pair) for pair in batch]) for batch in batches)
+    expected = sorted({pair for batch in batches for pair in batch})
     assert read_stored(url) == expected
     assert new == len(expected)
 
@@ -300,9 +300,9 @@ class Overtaken(Wait):
 
     def answer(self, clicks: Sequence[CardClick]) -> list[CardClick] | None:
         """Be overtaken."""
-        found = super().answer(clicks)
+        answered = super().answer(clicks)
         self.overtake()
-        return found
+        return answered
 
 
 def test_who_is_overtaken_says_what_the_other_has_decided(url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -384,7 +384,7 @@ def test_whatever_the_order_an_answer_once_given_stays(url: URL, steps: list[str
         Wait(f"{run}-3", (f"{run}om_3",), operators=("ou_1",)),
     ]
     inbox = Inbox(url)
-    told: dict[int, list[str]] = {}
+    answers: dict[int, list[str]] = {}
     stored: list[CardClick] = []
     for n, step in enumerate(steps):
         if isinstance(step, str):
@@ -393,9 +393,9 @@ def test_whatever_the_order_an_answer_once_given_stays(url: URL, steps: list[str
             continue
         answer = ids(inbox.answers([waits[step]]).get(waits[step].key))
         expected = ids(waits[step].answer(stored))
-        assert answer == told.get(step, expected)
+        assert answer == answers.get(step, expected)
         if answer is not None:
-            told[step] = answer
+            answers[step] = answer
 
 
 # --- events ---

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.protocol.errors import ConflictError
 from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict, LoadChunk, WrittenChunk
-from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.engine import engine, transaction
@@ -39,9 +39,9 @@ def make_done(number: int, token: str = "") -> WrittenChunk:
 
 @pytest.fixture
 def url(database_url: str) -> URL:
-    made = urls.parse(database_url, "test")
-    migrate.upgrade(made)
-    return made
+    parsed = urls.parse(database_url, "test")
+    migrate.upgrade(parsed)
+    return parsed
 
 
 def test_a_chunk_is_one_statement(url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,12 +61,14 @@ def test_a_chunk_is_one_statement(url: URL, monkeypatch: pytest.MonkeyPatch) -> 
         assert step.is_new
         assert isinstance(step.lease, Lease)
         assert len(calls) == 1, number
-    found = ledger.chunks(load, -1, 10)
-    assert [one.state for one in found] == [State.DONE] * 3 + [State.PENDING]
-    assert [one.record_ids for one in found] == [["rec0"], ["rec1"], ["rec2"], None]
-    assert [one.chunk for one in found[3:]] == [chunk(3)]  # the keys of the others are no longer needed
+    chunks = ledger.chunks(load, -1, 10)
+    assert [recorded.state for recorded in chunks] == [LedgerState.DONE] * 3 + [LedgerState.PENDING]
+    assert [recorded.record_ids for recorded in chunks] == [["rec0"], ["rec1"], ["rec2"], None]
+    assert [recorded.chunk for recorded in chunks[3:]] == [
+        chunk(3)
+    ]  # the keys of the others are no longer needed
     assert step.recorded is not None
-    assert step.recorded.sent_at == pytest.approx(found[3].sent_at, abs=1e-6)
+    assert step.recorded.sent_at == pytest.approx(chunks[3].sent_at, abs=1e-6)
 
 
 def test_a_step_renews_the_lease_of_its_writer_and_table_alone(url: URL) -> None:
@@ -79,10 +81,10 @@ def test_a_step_renews_the_lease_of_its_writer_and_table_alone(url: URL) -> None
     step = ledger.step(load, ME, make_done(0), chunk(1))
     assert isinstance(step.lease, Lease)
     assert began <= step.lease.ends - ME.seconds <= time.monotonic()
-    ends = [leases.take(replace(OTHER, key=one.key)) for one in (ME, second)]
+    ends = [leases.take(replace(OTHER, key=claimant.key)) for claimant in (ME, second)]
     assert [
-        isinstance(one, LeaseConflict) and one.seconds <= most
-        for one, most in zip(ends, (30, 5), strict=True)
+        isinstance(conflict, LeaseConflict) and conflict.seconds <= most
+        for conflict, most in zip(ends, (30, 5), strict=True)
     ] == [
         True,
         True,
@@ -90,7 +92,7 @@ def test_a_step_renews_the_lease_of_its_writer_and_table_alone(url: URL) -> None
     assert isinstance(ends[0], LeaseConflict)
     assert ends[0].seconds > 5
     assert isinstance(ledger.step(load, OTHER, None, chunk(2)).lease, LeaseConflict)
-    assert [one.chunk.number for one in ledger.chunks(load, -1, 10)] == [0, 1]
+    assert [recorded.chunk.number for recorded in ledger.chunks(load, -1, 10)] == [0, 1]
 
 
 def test_a_lost_lease_records_what_stands_and_nothing_else(url: URL) -> None:
@@ -102,7 +104,7 @@ def test_a_lost_lease_records_what_stands_and_nothing_else(url: URL) -> None:
     assert isinstance(leases.take(OTHER), Lease)
     step = ledger.step(load, ME, make_done(0), chunk(1))
     assert isinstance(step.lease, LeaseConflict)
-    assert [one.state for one in ledger.chunks(load, -1, 10)] == [State.DONE]
+    assert [recorded.state for recorded in ledger.chunks(load, -1, 10)] == [LedgerState.DONE]
 
 
 def test_a_chunk_recorded_otherwise_stops_the_load(url: URL) -> None:
@@ -111,7 +113,9 @@ def test_a_chunk_recorded_otherwise_stops_the_load(url: URL) -> None:
     ledger.step(load, ME, None, chunk(0))
     with pytest.raises(ConflictError, match="recorded it otherwise"):
         ledger.step(load, ME, make_done(0, "another token"), chunk(1))
-    assert [(one.state, one.chunk.number) for one in ledger.chunks(load, -1, 10)] == [(State.PENDING, 0)]
+    assert [(recorded.state, recorded.chunk.number) for recorded in ledger.chunks(load, -1, 10)] == [
+        (LedgerState.PENDING, 0)
+    ]
 
 
 def test_a_chunk_that_the_ledger_has_is_returned(url: URL) -> None:
@@ -124,7 +128,7 @@ def test_a_chunk_that_the_ledger_has_is_returned(url: URL) -> None:
     step = ledger.step(load, ME, None, chunk(0))
     assert not step.is_new
     assert step.recorded is not None
-    assert (step.recorded.state, step.recorded.record_ids) == (State.DONE, ["rec0"])
+    assert (step.recorded.state, step.recorded.record_ids) == (LedgerState.DONE, ["rec0"])
 
 
 def test_of_two_processes_that_record_a_zone_at_once_the_first_one_counts(url: URL) -> None:

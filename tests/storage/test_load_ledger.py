@@ -21,7 +21,7 @@ from lark_provider.protocol.ledger import (
     WrittenChunk,
     part_number,
 )
-from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.ledger import LoadLedger
@@ -55,15 +55,15 @@ def load(ledger: LoadLedger) -> str:
     return ledger.open(TABLE, "key", 500, 0).id
 
 
-def states(ledger: LoadLedger, load: str) -> dict[int, State]:
-    return {one.chunk.number: one.state for one in ledger.chunks(load, -(2**40), 100)}
+def states(ledger: LoadLedger, load: str) -> dict[int, LedgerState]:
+    return {recorded.chunk.number: recorded.state for recorded in ledger.chunks(load, -(2**40), 100)}
 
 
 def age(url: URL, table: sa.Table, *columns: str) -> None:
     """Let an hour pass."""
     with transaction(engine(url)) as connection:
         for row in connection.execute(sa.select(table)).mappings().all():
-            mine = sa.and_(*(one == row[one.name] for one in table.primary_key.columns))
+            mine = sa.and_(*(column == row[column.name] for column in table.primary_key.columns))
             moved = {name: row[name] - timedelta(hours=1) for name in columns}
             connection.execute(table.update().where(mine).values(**moved))
 
@@ -75,10 +75,12 @@ def bystander(ledger: LoadLedger, load: str) -> Iterator[str]:
     assert other != load
     for number in (0, 1):
         ledger.step(other, ME, None, chunk(number))
-    before = [one.chunk for one in ledger.chunks(other, -1, 10)]
+    before = [recorded.chunk for recorded in ledger.chunks(other, -1, 10)]
     yield other
     after = ledger.chunks(other, -1, 10)
-    assert [(one.chunk, one.state) for one in after] == [(one, State.PENDING) for one in before]
+    assert [(recorded.chunk, recorded.state) for recorded in after] == [
+        (expected, LedgerState.PENDING) for expected in before
+    ]
 
 
 def lose(url: URL) -> None:
@@ -90,33 +92,42 @@ def lose(url: URL) -> None:
 
 def test_a_load_is_recorded_once_for_each_app_table_and_key(url: URL, ledger: LoadLedger, load: str) -> None:
     again = ledger.open(TABLE, "key", 7, 0)
-    assert (again.id, again.state, again.chunk_size, again.restart) == (load, State.PENDING, 500, 0)
+    assert (again.id, again.state, again.chunk_size, again.restart) == (load, LedgerState.PENDING, 500, 0)
     assert (again.is_clearing, again.chunks, again.written, again.days) == (False, 0, 0, None)
     of_another = LoadLedger(url, replace(APP, app_id="cli_other")).open(TABLE, "key", 1, 0)
     others = [ledger.open(TABLE, "key2", 1, 0), ledger.open("base/tbl2", "key", 1, 0), of_another]
-    assert len({load, *(one.id for one in others)}) == 4
+    assert len({load, *(other.id for other in others)}) == 4
     ledger.step(load, ME, None, chunk(0, rows=3))
     ledger.step(load, ME, make_done(0), chunk(1, rows=2))
     counted = ledger.open(TABLE, "key", 500, 0)
     assert (counted.chunks, counted.written) == (2, 3)
-    assert [(one.chunks, one.written) for one in (ledger.open(TABLE, "key2", 1, 0),)] == [(0, 0)]
+    assert [(opened.chunks, opened.written) for opened in (ledger.open(TABLE, "key2", 1, 0),)] == [(0, 0)]
 
 
 def test_what_was_recorded_is_read_back_with_its_age(url: URL, ledger: LoadLedger, load: str) -> None:
     step = ledger.step(load, ME, None, chunk(0))
     assert (step.is_new, step.recorded and step.recorded.chunk) == (True, chunk(0))
     age(url, ledger_chunks, "sent_at", "updated_at")
-    [found] = ledger.chunks(load, -1, 10)
-    assert (found.chunk, found.state, found.record_ids, found.reason) == (chunk(0), State.PENDING, None, None)
-    assert 3600 <= found.age == found.quiet < 4000
-    assert found.sent_at == pytest.approx(time.time() - 3600, abs=100)
+    [pending] = ledger.chunks(load, -1, 10)
+    assert (pending.chunk, pending.state, pending.record_ids, pending.reason) == (
+        chunk(0),
+        LedgerState.PENDING,
+        None,
+        None,
+    )
+    assert 3600 <= pending.age == pending.quiet < 4000
+    assert pending.sent_at == pytest.approx(time.time() - 3600, abs=100)
     with transaction(engine(url), reading=True) as connection:
         assert '["k"]' not in str(connection.execute(sa.select(ledger_chunks)).all())
     for number in (1, 2, 3):
         ledger.step(load, ME, make_done(number - 1), chunk(number))
-    assert [one.chunk.number for one in ledger.chunks(load, 0, 2)] == [1, 2]
+    assert [recorded.chunk.number for recorded in ledger.chunks(load, 0, 2)] == [1, 2]
     [first] = ledger.chunks(load, -1, 1)
-    assert (first.state, first.record_ids, first.quiet < 3600 <= first.age) == (State.DONE, ["rec0"], True)
+    assert (first.state, first.record_ids, first.quiet < 3600 <= first.age) == (
+        LedgerState.DONE,
+        ["rec0"],
+        True,
+    )
 
 
 @pytest.mark.parametrize("pending", [chunk(1), None])
@@ -128,10 +139,10 @@ def test_a_written_chunk_is_recorded_though_the_lease_is_lost(
     step = ledger.step(load, ME, make_done(0), pending)
     assert isinstance(step.lease, LeaseConflict)
     assert (step.recorded, step.is_new) == (None, False)
-    assert states(ledger, load) == {0: State.DONE}
+    assert states(ledger, load) == {0: LedgerState.DONE}
     with pytest.raises(ConflictError, match="recorded it otherwise"):
         ledger.step(load, OTHER, make_done(0, "another token"), pending)
-    assert states(ledger, load) == {0: State.DONE}
+    assert states(ledger, load) == {0: LedgerState.DONE}
 
 
 def test_what_the_ledger_has_is_returned_and_not_replaced(ledger: LoadLedger, load: str) -> None:
@@ -153,7 +164,7 @@ def test_a_chunk_is_sent_again_by_who_has_the_table_and_knows_its_token(
     same = ledger.resend(load, ME, "t0", chunk(0))
     assert same.is_new
     assert same.recorded is not None
-    assert (same.recorded.state, same.recorded.reason) == (State.PENDING, None)
+    assert (same.recorded.state, same.recorded.reason) == (LedgerState.PENDING, None)
     assert same.recorded.quiet < 3600 <= same.recorded.age  # its token was first sent an hour ago
     other = ledger.resend(load, ME, "t0", chunk(0, "new", rows=2))
     assert other.recorded is not None
@@ -162,11 +173,11 @@ def test_a_chunk_is_sent_again_by_who_has_the_table_and_knows_its_token(
     assert (late.is_new, late.recorded and late.recorded.chunk.token) == (False, "new")
     ledger.step(load, ME, make_done(0, "new"), None)
     after = ledger.resend(load, ME, "new", chunk(0, "new"))
-    assert (after.is_new, after.recorded and after.recorded.state) == (False, State.DONE)
+    assert (after.is_new, after.recorded and after.recorded.state) == (False, LedgerState.DONE)
     lose(url)
     lost = ledger.resend(load, ME, "t1", chunk(1))
     assert isinstance(lost.lease, LeaseConflict)
-    assert [one.quiet >= 3600 for one in ledger.chunks(load, 0, 10)] == [True, True]
+    assert [recorded.quiet >= 3600 for recorded in ledger.chunks(load, 0, 10)] == [True, True]
 
 
 @pytest.mark.usefixtures("bystander")
@@ -177,16 +188,16 @@ def test_what_lark_refuses_is_recorded_of_a_pending_chunk_with_that_token(
         ledger.step(load, ME, None, chunk(number, token))
     age(url, ledger_chunks, "sent_at", "updated_at")
     ledger.refuse(load, 0, "another", "said no")
-    assert states(ledger, load) == dict.fromkeys(range(3), State.PENDING)
+    assert states(ledger, load) == dict.fromkeys(range(3), LedgerState.PENDING)
     ledger.refuse(load, 0, "t0", "someone@example.com is no user")
-    assert states(ledger, load) == {0: State.REFUSED, 1: State.PENDING, 2: State.PENDING}
-    [found] = ledger.chunks(load, -1, 1)
-    assert found.quiet < 3600 <= found.age
-    assert found.reason is not None
-    assert "someone" not in found.reason
+    assert states(ledger, load) == {0: LedgerState.REFUSED, 1: LedgerState.PENDING, 2: LedgerState.PENDING}
+    [refused] = ledger.chunks(load, -1, 1)
+    assert refused.quiet < 3600 <= refused.age
+    assert refused.reason is not None
+    assert "someone" not in refused.reason
     ledger.step(load, ME, make_done(1), None)
     ledger.refuse(load, 1, "t1", "said no")
-    assert states(ledger, load)[1] is State.DONE
+    assert states(ledger, load)[1] is LedgerState.DONE
 
 
 def test_parts_count_until_their_chunk_is_done(url: URL, ledger: LoadLedger, load: str) -> None:
@@ -204,14 +215,14 @@ def test_parts_count_until_their_chunk_is_done(url: URL, ledger: LoadLedger, loa
     ledger.step(load, ME, make_done(one), None)
     assert [part.chunk.number for part in ledger.read_parts(load, 0)] == sorted([one, two, three])
     assert list(ledger.read_parts(load, 1)) == list(ledger.read_parts(other, 0)) == []
-    found = ledger.open(TABLE, "key", 500, 0)
-    assert (found.chunks, found.written) == (3, 2)
+    opened = ledger.open(TABLE, "key", 500, 0)
+    assert (opened.chunks, opened.written) == (3, 2)
     age(url, ledger_chunks, "updated_at")
     revised = ledger.revise(load, ME, "t0", chunk(0, "unsent", rows=3))
     assert revised.is_new
     assert revised.recorded is not None
     kept = revised.recorded
-    assert (kept.state, kept.chunk.row_count, kept.chunk.token) == (State.REFUSED, 3, "t0")
+    assert (kept.state, kept.chunk.row_count, kept.chunk.token) == (LedgerState.REFUSED, 3, "t0")
     assert kept.quiet < 3600
     for untouched in (*ledger.chunks(load, 1, 1), *ledger.chunks(other, -1, 1)):
         assert untouched.chunk.row_count in {4, 8}
@@ -221,7 +232,7 @@ def test_parts_count_until_their_chunk_is_done(url: URL, ledger: LoadLedger, loa
     ledger.step(load, ME, WrittenChunk(0, "t0", ["rec"]), None)
     assert ledger.open(TABLE, "key", 500, 0).written == 3 - 1  # but for the row that was rejected
     ledger.forget_parts(load, 0)
-    assert states(ledger, load) == {0: State.DONE, 1: State.PENDING, 2: State.REFUSED}
+    assert states(ledger, load) == {0: LedgerState.DONE, 1: LedgerState.PENDING, 2: LedgerState.REFUSED}
 
 
 def test_a_load_is_done_when_its_source_has_ended(url: URL, ledger: LoadLedger, load: str) -> None:
@@ -236,11 +247,11 @@ def test_a_load_is_done_when_its_source_has_ended(url: URL, ledger: LoadLedger, 
     # Every sixteenth chunk says that a load goes on, so that it is not deleted as an old one.
     assert moved[load] - moved[second] > timedelta(minutes=30)
     ledger.finish(load, ME, make_done(16))
-    assert ledger.open(TABLE, "key", 500, 0).state is State.DONE
-    assert ledger.open(TABLE, "key2", 500, 0).state is State.PENDING
-    assert states(ledger, load)[16] is State.DONE
+    assert ledger.open(TABLE, "key", 500, 0).state is LedgerState.DONE
+    assert ledger.open(TABLE, "key2", 500, 0).state is LedgerState.PENDING
+    assert states(ledger, load)[16] is LedgerState.DONE
     ledger.finish(second, ME, None)
-    assert ledger.open(TABLE, "key2", 500, 0).state is State.DONE
+    assert ledger.open(TABLE, "key2", 500, 0).state is LedgerState.DONE
 
 
 def test_a_restart_forgets_what_was_written_once_it_is_deleted(
@@ -254,8 +265,13 @@ def test_a_restart_forgets_what_was_written_once_it_is_deleted(
     assert ledger.record_days(load, "Asia/Shanghai") == "Asia/Shanghai"
     assert False is ledger.clear(load, ME, 0, 1)  # a chunk is pending
     ledger.finish(load, ME, make_done(0))
-    asked = ledger.open(TABLE, "key", 500, 1)
-    assert (asked.state, asked.restart, asked.is_clearing, asked.chunks) == (State.PENDING, 1, True, 2)
+    restarted = ledger.open(TABLE, "key", 500, 1)
+    assert (restarted.state, restarted.restart, restarted.is_clearing, restarted.chunks) == (
+        LedgerState.PENDING,
+        1,
+        True,
+        2,
+    )
     for restart in (0, 1):  # it stays so, whoever asks again, until it is cleared
         again = ledger.open(TABLE, "key", 500, restart)
         assert (again.restart, again.is_clearing) == (1, True)
@@ -267,12 +283,12 @@ def test_a_restart_forgets_what_was_written_once_it_is_deleted(
     assert ledger.clear(load, ME, 1, 1)
     cleared = ledger.open(TABLE, "key", 500, 1)
     assert (cleared.state, cleared.restart, cleared.is_clearing, cleared.chunks) == (
-        State.PENDING,
+        LedgerState.PENDING,
         1,
         False,
         0,
     )
-    assert states(ledger, second) == {0: State.PENDING}
+    assert states(ledger, second) == {0: LedgerState.PENDING}
     assert False is ledger.clear(load, ME, 1, 0)  # another attempt has done it
     ledger.open(TABLE, "key", 500, 3)
     assert False is ledger.clear(load, ME, 1, 0)
@@ -287,7 +303,7 @@ def test_who_lost_the_lease_of_a_load_that_was_cleared_may_do_nothing_with_it(
     leases = TableLeases(url, APP.base_url, "secret")
     leases.release(ME)
     edition = ledger.open(TABLE, "key", 500, 1).edition
-    me, other = (replace(one, edition=edition, clears=True) for one in (ME, OTHER))
+    me, other = (replace(claimant, edition=edition, clears=True) for claimant in (ME, OTHER))
     assert isinstance(ledger.take(load, me).lease, Lease)
     leases.release(me)  # as if it had ended
     assert isinstance(ledger.take(load, other).lease, Lease)
@@ -304,9 +320,9 @@ def test_who_lost_the_lease_of_a_load_that_was_cleared_may_do_nothing_with_it(
     assert ledger.step(load, replace(me, clears=False), None, chunk(0)).is_new
     with pytest.raises(SupersededError):
         ledger.finish(load, older, None)
-    assert ledger.open(TABLE, "key", 500, 1).state is State.PENDING
+    assert ledger.open(TABLE, "key", 500, 1).state is LedgerState.PENDING
     ledger.finish(load, replace(me, clears=False), None)
-    assert ledger.open(TABLE, "key", 500, 1).state is State.DONE
+    assert ledger.open(TABLE, "key", 500, 1).state is LedgerState.DONE
 
 
 def test_the_first_zone_of_a_loads_days_counts(ledger: LoadLedger, load: str) -> None:
@@ -333,7 +349,7 @@ def test_records_of_any_load_of_a_table_are_known(url: URL, ledger: LoadLedger, 
     place = replace(ME, key="base/tbl2")
     ledger.step(elsewhere, place, None, chunk(5))
     ledger.step(elsewhere, place, make_done(5), None)
-    asked = ["rec0", "rec1", "rec5", "of a person"]
-    assert ledger.known_records(TABLE, time.time() - 1800, asked) == {"rec1"}
-    assert ledger.known_records(TABLE, time.time() - 7200, asked) == {"rec0", "rec1"}
-    assert ledger.known_records("base/tbl2", 0, asked) == {"rec5"}
+    record_ids = ["rec0", "rec1", "rec5", "of a person"]
+    assert ledger.known_records(TABLE, time.time() - 1800, record_ids) == {"rec1"}
+    assert ledger.known_records(TABLE, time.time() - 7200, record_ids) == {"rec0", "rec1"}
+    assert ledger.known_records("base/tbl2", 0, record_ids) == {"rec5"}

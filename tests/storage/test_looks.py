@@ -45,10 +45,10 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Time as the test says; and ids are few, so that the first looks of a process have no margin."""
-    made = Clock()
-    monkeypatch.setattr(module, "time", made)
+    fake_clock = Clock()
+    monkeypatch.setattr(module, "time", fake_clock)
     monkeypatch.setattr(module, "MARGIN", 0)
-    return made
+    return fake_clock
 
 
 def ask(url: URL, name: str = "t", **parts: Any) -> TaskQuestion:
@@ -57,16 +57,21 @@ def ask(url: URL, name: str = "t", **parts: Any) -> TaskQuestion:
     return Waits(url).claim(draft).asked
 
 
-def answer(asked: TaskQuestion, event_id: str = "e1", **parts: Any) -> Any:
-    return click(event_id, value=mark({"action": "approve"}, asked.id), **parts)
+def answer(question: TaskQuestion, event_id: str = "e1", **parts: Any) -> Any:
+    return click(event_id, value=mark({"action": "approve"}, question.id), **parts)
 
 
 def fill(url: URL, rows: int, **columns: str) -> None:
     """Clicks that have nothing to do with anything, or what `columns` says (SQL of `n`)."""
-    given = {"correlation": "'x' || n", "operator_id": "'ou_' || n", "event_id": "'fill' || n"} | columns
+    expressions = {
+        "correlation": "'x' || n",
+        "operator_id": "'ou_' || n",
+        "event_id": "'fill' || n",
+    } | columns
     statement = f"""
-        INSERT INTO card_callbacks (app_id, message_id, payload, clicked_at, stored_at, {", ".join(given)})
-        SELECT '{sender.APP}', 'om_' || n, repeat('x', 800), now(), now(), {", ".join(given.values())}
+        INSERT INTO card_callbacks (app_id, message_id, payload, clicked_at, stored_at,
+            {", ".join(expressions)})
+        SELECT '{sender.APP}', 'om_' || n, repeat('x', 800), now(), now(), {", ".join(expressions.values())}
         FROM generate_series(1, {rows}) n
     """  # noqa: S608 - constants
     with engine(url).begin() as connection:
@@ -87,14 +92,14 @@ def many(url: URL, count: int, **question: Any) -> list[TaskQuestion]:
 
 def bounds(url: URL, work: Callable[[], object]) -> list[int]:
     """Above which ids the statements of a look asked for clicks."""
-    return [found["above"] for _, found in statements(url, work) if "above" in found]
+    return [parameters["above"] for _, parameters in statements(url, work) if "above" in parameters]
 
 
 @contextmanager
 def open_transaction(url: URL, *clicks: Any) -> Iterator[None]:
     """Clicks that are inserted, and committed at the end: their ids are given out at the beginning."""
     with transaction(engine(url), limits=MAINTENANCE) as connection:
-        connection.execute(sa.insert(tables.card_callbacks), [inboxes._row(one) for one in clicks])
+        connection.execute(sa.insert(tables.card_callbacks), [inboxes._row(click) for click in clicks])
         yield
 
 
@@ -108,40 +113,40 @@ def test_the_overlap_is_longer_than_a_writing_transaction() -> None:
 
 def test_a_transaction_that_is_open_across_three_looks(postgres: URL, clock: Clock) -> None:
     migrate.upgrade(postgres)
-    asked, looks = ask(postgres), Looks(postgres)
+    question, looks = ask(postgres), Looks(postgres)
     fill(postgres, 10)
     for _ in range(int(OVERLAP_SECONDS) + 2):  # so that there is a bound
-        assert looks.settle([asked]) == {}
+        assert looks.settle([question]) == {}
         clock.now += 1
-    with open_transaction(postgres, answer(asked, "early")):
+    with open_transaction(postgres, answer(question, "early")):
         for event_id in ("late", "later", "latest"):
             Inbox(postgres).store([click(event_id, message_id="om_other")])
-            [bound] = bounds(postgres, lambda: looks.settle([asked]))
+            [bound] = bounds(postgres, lambda: looks.settle([question]))
             assert bound == 10
             clock.now += 4.0
-    [over] = looks.settle([asked]).values()
+    [over] = looks.settle([question]).values()
     assert over.state == "decided"
-    assert [one.event_id for one in Waits(postgres).read_clicks(over)] == ["early"]
+    assert [click.event_id for click in Waits(postgres).read_clicks(over)] == ["early"]
 
 
 def test_the_bound_is_counted_from_the_last_look_that_succeeded(
     postgres: URL, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     migrate.upgrade(postgres)
-    asked, looks = ask(postgres), Looks(postgres)
+    question, looks = ask(postgres), Looks(postgres)
     for _ in range(60):
-        looks.settle([asked])
+        looks.settle([question])
         clock.now += 1
-    with open_transaction(postgres, answer(asked, "early")):
+    with open_transaction(postgres, answer(question, "early")):
         fill(postgres, 10)
         with monkeypatch.context() as failing:
             failing.setattr(module, "transaction", lambda *_, **__: 1 / 0)
             for _ in range(30):  # the database cannot be used for longer than the overlap
                 with pytest.raises(ZeroDivisionError):
-                    looks.settle([asked])
+                    looks.settle([question])
                 clock.now += 2
     monkeypatch.setattr(module, "COMPLETE_SECONDS", 10_000.0)
-    assert [one.state for one in looks.settle([asked]).values()] == ["decided"]
+    assert [settled.state for settled in looks.settle([question]).values()] == ["decided"]
 
 
 def test_the_first_look_has_no_bound_and_so_has_one_a_minute(postgres: URL, clock: Clock) -> None:
@@ -163,31 +168,31 @@ def test_the_first_look_has_no_bound_and_so_has_one_a_minute(postgres: URL, cloc
 def test_what_was_left_out_is_found_within_a_minute(postgres: URL, clock: Clock) -> None:
     """A commit that waited for a standby, for example: nothing limits how long."""
     migrate.upgrade(postgres)
-    asked, looks = ask(postgres), Looks(postgres)
-    with open_transaction(postgres, answer(asked, "early")):
+    question, looks = ask(postgres), Looks(postgres)
+    with open_transaction(postgres, answer(question, "early")):
         fill(postgres, 10)
         for _ in range(100):
-            assert looks.settle([asked]) == {}
+            assert looks.settle([question]) == {}
             clock.now += 1
     for _ in range(int(COMPLETE_SECONDS) + 1):
-        if over := looks.settle([asked]):
+        if over := looks.settle([question]):
             break
         clock.now += 1
-    assert [one.state for one in over.values()] == ["decided"]
+    assert [settled.state for settled in over.values()] == ["decided"]
 
 
 def test_a_database_that_was_restored_gives_out_smaller_ids(postgres: URL, clock: Clock) -> None:
     migrate.upgrade(postgres)
-    asked, looks = ask(postgres), Looks(postgres)
+    question, looks = ask(postgres), Looks(postgres)
     fill(postgres, 1000)
     for _ in range(50):
-        looks.settle([asked])
+        looks.settle([question])
         clock.now += 1
     with engine(postgres).begin() as connection:
         connection.execute(sa.text("DELETE FROM card_callbacks"))
         connection.execute(sa.text("ALTER TABLE card_callbacks ALTER COLUMN id RESTART WITH 1"))
-    Inbox(postgres).store([answer(asked)])
-    assert [one.state for one in looks.settle([asked]).values()] == ["decided"]
+    Inbox(postgres).store([answer(question)])
+    assert [settled.state for settled in looks.settle([question]).values()] == ["decided"]
 
 
 @pytest.mark.parametrize("rows", [0, 10])
@@ -207,22 +212,26 @@ def test_a_question_that_was_deleted_is_noticed_within_a_minute(
         assert looks.settle([kept, lost]) == {}
         noticed.append(looks.deleted)
         clock.now += 1
-    assert [one for one in noticed if one] == [{lost.id}]
+    assert [deleted for deleted in noticed if deleted] == [{lost.id}]
     assert (looks.settle([kept]), looks.deleted) == ({}, set())
 
 
 def test_questions_that_need_several_clicks_keep_those_that_they_have(url: URL, clock: Clock) -> None:
     question = Question(every=True)
-    asked, inbox, looks = ask(url, question=question, message_ids=("om_1", "om_2")), Inbox(url), Looks(url)
+    task_question, inbox, looks = (
+        ask(url, question=question, message_ids=("om_1", "om_2")),
+        Inbox(url),
+        Looks(url),
+    )
     inbox.store([click("a", message_id="om_1"), click("a2", message_id="om_1")])
     for _ in range(100):
-        assert looks.settle([asked]) == {}
+        assert looks.settle([task_question]) == {}
         clock.now += 1
         inbox.store([click(f"n{clock.now}", message_id="om_other")])
     inbox.store([click("b", message_id="om_2")])
     other = ask(url, "another", question=question, message_ids=("om_3",))
-    over = looks.settle([asked, other])
-    assert [one.event_id for one in Waits(url).read_clicks(over[asked.id])] == ["a", "b"]
+    over = looks.settle([task_question, other])
+    assert [click.event_id for click in Waits(url).read_clicks(over[task_question.id])] == ["a", "b"]
 
 
 def test_who_may_answer_is_decided_by_the_whole_click(url: URL, clock: Clock) -> None:
@@ -237,8 +246,11 @@ def test_who_may_answer_is_decided_by_the_whole_click(url: URL, clock: Clock) ->
         old = sa.update(tables.card_callbacks).where(tables.card_callbacks.c.event_id == "early")
         connection.execute(old.values(operator_id=None))
     over = looks.settle([plain, by_union])
-    told = {one.id: [each.event_id for each in Waits(url).read_clicks(one)] for one in over.values()}
-    assert told == {plain.id: ["early"], by_union.id: ["union"]}
+    event_ids = {
+        question.id: [click.event_id for click in Waits(url).read_clicks(question)]
+        for question in over.values()
+    }
+    assert event_ids == {plain.id: ["early"], by_union.id: ["union"]}
 
 
 def test_what_others_decided_or_closed_is_told(url: URL, clock: Clock) -> None:
@@ -248,21 +260,21 @@ def test_what_others_decided_or_closed_is_told(url: URL, clock: Clock) -> None:
     Inbox(url).store([answer(two)])
     Waits(url).settle([two])
     over = looks.settle([one, two, three])
-    assert {key: (found.state, found.reason) for key, found in over.items()} == {
+    assert {key: (question.state, question.reason) for key, question in over.items()} == {
         one.id: ("closed", "withdrawn"),
         two.id: ("decided", None),
     }
 
 
 def test_a_deadline_that_was_moved_counts(url: URL, clock: Clock) -> None:
-    made = answer(ask(url))
-    asked = ask(url, "late", deadline=made.created_at.replace(year=2001))
+    card_click = answer(ask(url))
+    question = ask(url, "late", deadline=card_click.created_at.replace(year=2001))
     looks = Looks(url)
-    Inbox(url).store([answer(asked)])
-    assert looks.settle([asked]) == {}
+    Inbox(url).store([answer(question)])
+    assert looks.settle([question]) == {}
     clock.now += 1
-    moved = replace(asked, deadline=made.created_at.replace(year=2199))
-    assert set(looks.settle([moved])) == {asked.id}
+    moved = replace(question, deadline=card_click.created_at.replace(year=2199))
+    assert set(looks.settle([moved])) == {question.id}
 
 
 # --- what cannot be read ---
@@ -288,11 +300,12 @@ def test_a_click_that_cannot_be_read_is_left_out(
     monkeypatch.setattr(stored_clicks, "_logged", Once())
     for _ in range(2):
         over = Looks(url).settle([one, two]) | looks.settle([one, two])
-        told = {
-            found.id: [each.event_id for each in Waits(url).read_clicks(found)] for found in over.values()
+        event_ids = {
+            question.id: [click.event_id for click in Waits(url).read_clicks(question)]
+            for question in over.values()
         }
-        assert told == {one.id: ["good"], two.id: ["other"]}
-    [record] = [found for found in caplog.records if "unreadable" in found.getMessage()]
+        assert event_ids == {one.id: ["good"], two.id: ["other"]}
+    [record] = [logged for logged in caplog.records if "unreadable" in logged.getMessage()]
     assert vars(record)["event_id"] == "damaged"
 
 
@@ -310,7 +323,7 @@ def test_a_question_that_cannot_be_read_ends_no_other(
     assert vars(record)["wait"] == one.id
     Inbox(url).store([answer(one, "a"), answer(two, "b")])
     over = looks.settle([one, two])
-    assert {key: found.state for key, found in over.items()} == {one.id: "decided", two.id: "decided"}
+    assert {key: question.state for key, question in over.items()} == {one.id: "decided", two.id: "decided"}
 
 
 def test_a_look_that_fails_is_told(own_postgres: Any, clock: Clock) -> None:
@@ -318,14 +331,14 @@ def test_a_look_that_fails_is_told(own_postgres: Any, clock: Clock) -> None:
 
     url = urls.parse(own_postgres.url, "test")
     migrate.upgrade(url)
-    asked, looks = ask(url), Looks(url)
-    assert looks.settle([asked]) == {}
+    question, looks = ask(url), Looks(url)
+    assert looks.settle([question]) == {}
     own_postgres.stop()
     with pytest.raises(StorageError):
-        looks.settle([asked])
+        looks.settle([question])
     own_postgres.start()
-    Inbox(url).store([answer(asked)])
-    assert set(looks.settle([asked])) == {asked.id}
+    Inbox(url).store([answer(question)])
+    assert set(looks.settle([question])) == {question.id}
 
 
 # --- how much is asked ---
@@ -333,45 +346,45 @@ def test_a_look_that_fails_is_told(own_postgres: Any, clock: Clock) -> None:
 
 def test_ten_thousand_questions_cost_ten_statements_and_the_greatest_id(postgres: URL, clock: Clock) -> None:
     migrate.upgrade(postgres)
-    asked, looks = many(postgres, 10 * CHUNK), Looks(postgres)
+    questions, looks = many(postgres, 10 * CHUNK), Looks(postgres)
     for _ in range(3):
-        sent = statements(postgres, lambda: looks.settle(asked))
+        sent = statements(postgres, lambda: looks.settle(questions))
         assert len(sent) == 10 + 1
-        assert max(str(found).count("w") for _, found in sent) <= 3 * CHUNK
+        assert max(str(parameters).count("w") for _, parameters in sent) <= 3 * CHUNK
         clock.now += 1
     assert looks.settle([]) == {}
     assert statements(postgres, lambda: looks.settle([])) == []
 
 
 def test_questions_that_come_one_by_one_share_statements(url: URL, clock: Clock) -> None:
-    asked, looks = many(url, 30), Looks(url)
-    for count in range(1, len(asked) + 1):
-        looks.settle(asked[:count])
+    questions, looks = many(url, 30), Looks(url)
+    for count in range(1, len(questions) + 1):
+        looks.settle(questions[:count])
         clock.now += 1
-    assert len(statements(url, lambda: looks.settle(asked))) == 2
-    assert len(statements(url, lambda: looks.settle(asked[20:]))) == 2
+    assert len(statements(url, lambda: looks.settle(questions))) == 2
+    assert len(statements(url, lambda: looks.settle(questions[20:]))) == 2
 
 
 def test_few_chunks_are_read_without_a_bound_at_a_time(postgres: URL, clock: Clock) -> None:
     migrate.upgrade(postgres)
     fill(postgres, 10)
-    asked, looks = many(postgres, 5 * CHUNK), Looks(postgres)
-    looks.settle(asked)
+    questions, looks = many(postgres, 5 * CHUNK), Looks(postgres)
+    looks.settle(questions)
     clock.now += COMPLETE_SECONDS
     for _ in range(5):
-        assert sorted(bounds(postgres, lambda: looks.settle(asked))) == [0, 10, 10, 10, 10]
+        assert sorted(bounds(postgres, lambda: looks.settle(questions))) == [0, 10, 10, 10, 10]
         clock.now += 1
-    assert bounds(postgres, lambda: looks.settle(asked)) == [10] * 5
+    assert bounds(postgres, lambda: looks.settle(questions)) == [10] * 5
 
 
 @pytest.mark.parametrize("people", [("ou_1",), ()])
 def test_a_look_reads_no_table_from_end_to_end(postgres: URL, clock: Clock, people: tuple[str, ...]) -> None:
     migrate.upgrade(postgres)
     fill(postgres, 100_000, correlation="'w' || n % 20000")
-    asked, looks = many(postgres, 2 * CHUNK, operators=people), Looks(postgres)
+    questions, looks = many(postgres, 2 * CHUNK, operators=people), Looks(postgres)
     sent = []
     for _ in range(2):
-        sent += statements(postgres, lambda: looks.settle(asked))
+        sent += statements(postgres, lambda: looks.settle(questions))
         clock.now += 1
     with engine(postgres).connect() as connection:
         for query, parameters in sent:
@@ -383,9 +396,9 @@ def test_clicks_of_people_who_may_not_answer_are_not_read(
     postgres: URL, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     migrate.upgrade(postgres)
-    asked, looks = many(postgres, 100), Looks(postgres)
+    questions, looks = many(postgres, 100), Looks(postgres)
     fill(postgres, 500, correlation="'w' || n % 100", operator_id="'ou_stranger'")
     read: list[object] = []
     monkeypatch.setattr(stored_clicks, "click_of", read.append)
-    looks.settle(asked)
+    looks.settle(questions)
     assert read == []

@@ -18,7 +18,7 @@ from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.tokens import Token
 from lark_provider.storage import maintenance, migrate, purging, tables, urls
 from lark_provider.storage.applications import ApplicationManager
-from lark_provider.storage.crypto import Keys, generate_key
+from lark_provider.storage.crypto import EncryptionKeys, generate_key
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.token_store import TokenStore
@@ -77,7 +77,7 @@ def test_a_postgres_that_is_too_old_is_refused(database_url: str, monkeypatch: p
 
 
 def test_a_copy_of_a_live_file_is_whole_and_private(tmp_path: Path) -> None:
-    registry, copy, keys = tmp_path / "applications.db", tmp_path / "copy.db", Keys(generate_key())
+    registry, copy, keys = tmp_path / "applications.db", tmp_path / "copy.db", EncryptionKeys(generate_key())
     apps = ApplicationManager(str(registry), keys=keys)
     apps.create_application("cli_a", "secret-a", "生产应用")
     writer = sqlite3.connect(registry, isolation_level=None)
@@ -97,7 +97,7 @@ def test_a_copy_of_a_live_file_is_whole_and_private(tmp_path: Path) -> None:
 def test_a_dump_restored_elsewhere_has_everything(databases: Databases, tmp_path: Path) -> None:
     source, target = (urls.parse(databases.make(), "test") for _ in range(2))
     migrate.upgrade(source)
-    keys, dump = Keys(generate_key()), tmp_path / "backup.sql"
+    keys, dump = EncryptionKeys(generate_key()), tmp_path / "backup.sql"
     ApplicationManager(source.render_as_string(hide_password=False), keys=keys).create_application(
         "cli_a", "secret-a"
     )

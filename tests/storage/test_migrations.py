@@ -37,8 +37,8 @@ def names(url: URL) -> set[str]:
 
 def database_id(url: URL) -> str:
     with transaction(engine(url), reading=True) as connection:
-        found: str = connection.scalars(sa.select(tables.meta.c.value)).one()
-        return found
+        value: str = connection.scalars(sa.select(tables.meta.c.value)).one()
+        return value
 
 
 def test_the_tables_are_what_the_migrations_make(url: URL) -> None:
@@ -134,11 +134,11 @@ def test_ids_are_identities_and_times_have_zones(postgres: URL) -> None:
 def test_record_ids_are_not_compressed(postgres: URL) -> None:
     def storage() -> str:
         with transaction(engine(postgres), reading=True) as connection:
-            found: str = connection.exec_driver_sql(
+            storage_code: str = connection.exec_driver_sql(
                 "SELECT attstorage FROM pg_attribute "
                 "WHERE attrelid = 'ledger_chunks'::regclass AND attname = 'record_ids'"
             ).scalar_one()
-            return found
+            return storage_code
 
     external, extended = "e", "x"
     migrate.upgrade(postgres)
@@ -153,9 +153,9 @@ def test_a_token_of_4_kb_fits(url: URL) -> None:
     store = TokenStore(url, "cli_a", "secret")
     long = Token("t-" + "x" * 4096, 1000.0, 8200.0)
     store.put("k" * 600, long, clock=lambda: 1000.0, owner="o")
-    found = store.get("k" * 600, now=1000.0)
-    assert found is not None
-    assert found.value == long.value
+    token = store.get("k" * 600, now=1000.0)
+    assert token is not None
+    assert token.value == long.value
 
 
 def test_postgresql_is_never_migrated_by_use(postgres: URL) -> None:
@@ -192,13 +192,13 @@ def test_a_file_that_was_replaced_is_read_again(sqlite: URL, tmp_path: Path) -> 
     backup.write_bytes(Path(str(sqlite.database)).read_bytes())
     store.put("k", Token("t-2", 0.0, 7300.0), clock=lambda: 0.0, owner="o")
     backup.replace(str(sqlite.database))
-    found = store.get("k", now=0.0)
-    assert found is not None
-    assert found.value == "t-1"
+    token = store.get("k", now=0.0)
+    assert token is not None
+    assert token.value == "t-1"
 
 
 def test_the_history_names_every_revision() -> None:
     scripts = sorted(path.name for path in (migrate.scripts() / "versions").glob("*.py"))
     revisions = [re.match(r"\d+", name) for name in scripts]
-    assert all(found is not None and found[0] in migrate.history() for found in revisions)
+    assert all(match is not None and match[0] in migrate.history() for match in revisions)
     assert scripts[-1].startswith(tables.HEAD)

@@ -26,8 +26,8 @@ def record(url: URL, task_id: str) -> str:
     event = RunEvent("failure", "d", "r", task_id, try_number=1, error="private reason")
 
     def change(before: ShownIncident) -> ShownIncident | None:
-        found = after(before.incident, event, {})
-        return None if found is None else replace(before, incident=found, event=event)
+        incident = after(before.incident, event, {})
+        return None if incident is None else replace(before, incident=incident, event=event)
 
     recorded = Incidents(url, APP).record(PLACE, event, change, lambda shown: f"v{shown.incident.version}")
     assert recorded.shown is not None
@@ -102,9 +102,9 @@ def test_a_change_by_a_person_is_a_version_of_the_card(url: URL) -> None:
 
     changed = Incidents(url, APP).change(key, change, lambda _: "card")
     assert changed.row is not None
-    found = Incidents(url, APP).find(key)
-    assert found is not None
-    assert (found.incident.claim, found.incident.version) == (claim, 2)
+    shown = Incidents(url, APP).find(key)
+    assert shown is not None
+    assert (shown.incident.claim, shown.incident.version) == (claim, 2)
     assert Incidents(url, APP).change(key, change, lambda _: "card").row is None
     assert Incidents(url, replace(APP, app_id="cli_b")).find(key) is None
 

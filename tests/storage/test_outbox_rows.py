@@ -31,8 +31,8 @@ def move(url: URL, name: str, **columns: timedelta) -> None:
         connection.execute(outbox.update().where(outbox.c.id == name).values(**values))
 
 
-def ids(found: list[ClaimedRow]) -> list[str]:
-    return [row.id for row in found]
+def ids(rows: list[ClaimedRow]) -> list[str]:
+    return [row.id for row in rows]
 
 
 def test_a_row_is_recorded_once(url: URL) -> None:
@@ -114,10 +114,10 @@ def test_a_row_is_tried_again_later(url: URL, may_be_sent: bool) -> None:
     [row] = rows.claim("one", 60, most=1, only="a")
     rows.postpone(row, "one", "busy " * 200, 3600, may_be_sent=may_be_sent)
     assert ids(rows.claim("two", 60, most=9)) == ["b"]
-    found = rows.read_state("a")
-    assert found is not None
-    assert found[2] is not None
-    assert found[2].startswith("busy busy")
+    state = rows.read_state("a")
+    assert state is not None
+    assert state[2] is not None
+    assert state[2].startswith("busy busy")
     move(url, "a", next_at=-HOUR)
     [again] = rows.claim("two", 60, most=9)
     assert (again.attempts, again.was_sent) == (1, may_be_sent)

@@ -27,9 +27,9 @@ def test_times_follow_one_another(url: URL) -> None:
 
 
 def test_after_a_pause_a_burst_is_allowed(url: URL) -> None:
-    found = DatabasePace(url, "app").reserve({FAST: 1, SLOW: 1}, NEVER)
-    assert set(found) == {FAST, SLOW}
-    assert found[FAST] == pytest.approx(-FAST.burst, abs=1)
+    delays = DatabasePace(url, "app").reserve({FAST: 1, SLOW: 1}, NEVER)
+    assert set(delays) == {FAST, SLOW}
+    assert delays[FAST] == pytest.approx(-FAST.burst, abs=1)
 
 
 def test_a_time_that_is_too_far_ahead_is_not_reserved(url: URL) -> None:
@@ -45,8 +45,8 @@ def test_a_time_that_is_too_far_ahead_is_not_reserved(url: URL) -> None:
 def test_no_time_is_reserved_twice(url: URL) -> None:
     pace = DatabasePace(url, "app")
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: pace.reserve({SLOW: 1}, NEVER)[SLOW], range(40)))
-    assert sorted(round(one / SLOW.interval) for one in found) == list(range(40))
+        delays = list(pool.map(lambda _: pace.reserve({SLOW: 1}, NEVER)[SLOW], range(40)))
+    assert sorted(round(delay / SLOW.interval) for delay in delays) == list(range(40))
 
 
 def test_a_limit_is_one_statement(postgres: URL, monkeypatch: pytest.MonkeyPatch) -> None:

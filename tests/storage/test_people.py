@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 from lark_provider.errors import ConfigurationError
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import link_codes, people
-from lark_provider.storage.crypto import KEY_VARIABLE, Keys, generate_key
+from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_key
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.link_codes import LinkCodes
@@ -40,8 +40,8 @@ def rows(url: URL, table: sa.Table) -> list[dict[str, object]]:
 
 
 def get(store: People, person: Person) -> Account | None:
-    found = store.find(person.app_id, person.tenant_key, person.open_id)
-    return None if found is None else found.account
+    link = store.find(person.app_id, person.tenant_key, person.open_id)
+    return None if link is None else link.account
 
 
 def test_a_link_returns_the_serialised_user(store: People, url: URL) -> None:
@@ -62,7 +62,7 @@ def test_a_new_link_replaces_the_old_one(store: People) -> None:
     store.link(BOB, ACCOUNT)
     store.link(BOB, ADMIN)
     assert get(store, BOB) == ADMIN
-    assert [one.account.user_id for one in store.listing()] == ["admin"]
+    assert [link.account.user_id for link in store.listing()] == ["admin"]
 
 
 def test_links_are_found_by_user(store: People) -> None:
@@ -70,8 +70,8 @@ def test_links_are_found_by_user(store: People) -> None:
     store.link(EVE, ADMIN)
     store.link(Person("cli_other", "tenant", "ou_other"), ACCOUNT)
     store.link(Person("cli_a", "tenant", "ou_bobs_second"), ACCOUNT)
-    found = store.by_user("cli_a", ["bob", "admin", "nobody", "3"])
-    people_by_user = {user: {one.person.open_id for one in links} for user, links in found.items()}
+    links_by_user = store.by_user("cli_a", ["bob", "admin", "nobody", "3"])
+    people_by_user = {user: {link.person.open_id for link in links} for user, links in links_by_user.items()}
     assert people_by_user == {"bob": {"ou_bob", "ou_bobs_second"}, "admin": {"ou_eve"}}
     assert store.by_user("cli_a", []) == {}
 
@@ -85,7 +85,7 @@ def test_a_revoked_link_is_gone_and_cannot_be_set_back(store: People, url: URL) 
     assert store.by_user("cli_a", ["bob"]) == {}
     assert LinkCodes(store).link(code, ACCOUNT) is None
     assert store.listing() == []
-    assert [one.is_revoked for one in store.listing(revoked=True)] == [True]
+    assert [link.is_revoked for link in store.listing(revoked=True)] == [True]
     assert store.revoke("ou_bob") == []
     execute(url, sa.update(people).values(state="linked"))
     with pytest.raises(DecryptionError, match="not as it was recorded"):
@@ -96,7 +96,7 @@ def test_only_the_links_of_one_app_are_revoked(store: People) -> None:
     other = Person("cli_other", "tenant", "ou_bob")
     store.link(BOB, ACCOUNT)
     store.link(other, ACCOUNT)
-    assert [one.person for one in store.revoke("ou_bob", app_id="cli_other")] == [other]
+    assert [link.person for link in store.revoke("ou_bob", app_id="cli_other")] == [other]
     assert get(store, BOB) == ACCOUNT
 
 
@@ -137,8 +137,8 @@ def test_another_key_is_reported_and_an_older_one_is_enough(
     store.link(BOB, ACCOUNT)
     newer = generate_key()
     with pytest.raises(DecryptionError, match="let the person link again"):
-        get(People(url, Keys(newer)), BOB)
-    assert get(People(url, Keys(f"{newer},{key}")), BOB) == ACCOUNT
+        get(People(url, EncryptionKeys(newer)), BOB)
+    assert get(People(url, EncryptionKeys(f"{newer},{key}")), BOB) == ACCOUNT
     monkeypatch.delenv(KEY_VARIABLE)
     with pytest.raises(ConfigurationError, match=KEY_VARIABLE):
         get(People(url), BOB)
@@ -147,9 +147,9 @@ def test_another_key_is_reported_and_an_older_one_is_enough(
 
 def test_a_code_is_used_once(store: People, url: URL) -> None:
     code = LinkCodes(store).new(BOB)
-    found = LinkCodes(store).find(code)
-    assert found is not None
-    assert (found.person, found.state) == (BOB, "valid")
+    link_code = LinkCodes(store).find(code)
+    assert link_code is not None
+    assert (link_code.person, link_code.state) == (BOB, "valid")
     linked = LinkCodes(store).link(code, ACCOUNT)
     assert linked is not None
     assert linked.person == BOB
@@ -173,9 +173,9 @@ def test_a_code_ends_after_ten_minutes(store: People, url: URL) -> None:
     assert isinstance(until, datetime)
     assert timedelta(minutes=9) < until - datetime.now(UTC) <= timedelta(minutes=10, seconds=5)
     execute(url, sa.update(link_codes).values(until=datetime.now(UTC) - timedelta(seconds=1)))
-    found = LinkCodes(store).find(code)
-    assert found is not None
-    assert found.state == "expired"
+    link_code = LinkCodes(store).find(code)
+    assert link_code is not None
+    assert link_code.state == "expired"
     assert LinkCodes(store).link(code, ACCOUNT) is None
     assert store.listing() == []
 
@@ -199,7 +199,9 @@ def test_of_uses_at_once_one_succeeds(store: People) -> None:
     code = LinkCodes(store).new(BOB)
     accounts = [Account("m", str(number), str(number), {"sub": number}) for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        done = [one for one in pool.map(lambda one: LinkCodes(store).link(code, one), accounts) if one]
+        done = [
+            link for link in pool.map(lambda account: LinkCodes(store).link(code, account), accounts) if link
+        ]
     assert len(done) == 1
     assert get(store, BOB) == done[0].account
 

@@ -110,16 +110,16 @@ def test_the_pool_is_the_guides_by_default_shared_and_can_be_set(
         "pool_recycle": 3600,
     }
     shared = [PostgresStorage()._engine() for _ in range(1000)]
-    assert len({id(one) for one in shared}) == 1
+    assert len({id(engine) for engine in shared}) == 1
     monkeypatch.setenv("LARK_DB_MAX_OVERFLOW", "0")
     with PostgresStorage(pool_size=2, pool_timeout=20) as storage:
         with ThreadPoolExecutor(8) as threads:
-            found = list(
+            backend_pids = list(
                 threads.map(
                     lambda _: storage.execute("SELECT pg_backend_pid(), pg_sleep(0.01)")[0][0], range(40)
                 )
             )
-        assert len(set(found)) == 2
+        assert len(set(backend_pids)) == 2
     assert storage._own is not None
     assert storage._own[1].pool.checkedin() == 0  # type: ignore[attr-defined] # a QueuePool
     assert storage.execute("SELECT 1") == [(1,)]

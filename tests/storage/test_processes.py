@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.storage import migrate, tables
 from lark_provider.storage.applications import ApplicationManager
-from lark_provider.storage.crypto import KEY_VARIABLE, Keys, generate_key
+from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_key
 from lark_provider.storage.engine import engine
 from lark_provider.storage.token_store import TokenStore
 from tests.failures import work
@@ -79,8 +79,8 @@ def test_a_rotation_that_is_killed_half_way(place: URL, key: str, monkeypatch: p
     if place.drivername == "sqlite":
         assert Path(f"{place.database}-journal").exists()
     for text in (key, f"{new},{key}", f"{key},{new}"):
-        some = ApplicationManager(keys=Keys(text))
+        some = ApplicationManager(keys=EncryptionKeys(text))
         assert [some.secrets(app_id).app_secret for app_id in ids] == ids
-    assert len(ApplicationManager(keys=Keys(f"{new},{key}")).reseal()) == len(ids)
+    assert len(ApplicationManager(keys=EncryptionKeys(f"{new},{key}")).reseal()) == len(ids)
     monkeypatch.setenv(KEY_VARIABLE, new)
     assert [ApplicationManager().secrets(app_id).app_secret for app_id in ids] == ids

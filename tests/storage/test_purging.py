@@ -286,9 +286,9 @@ def click(name: str, action: dict[str, Any], correlation: str | None = None) -> 
     content["header"]["event_id"] = name
     if correlation is not None:
         content["event"]["action"]["value"] = {"correlation": correlation}
-    made = read(content)
-    assert isinstance(made, CardClick)
-    return made
+    card_click = read(content)
+    assert isinstance(card_click, CardClick)
+    return card_click
 
 
 FORM = {"form_value": {"reason": "my mother is ill", "days": "3"}, "name": "send"}
@@ -298,7 +298,7 @@ def store(url: URL, age: timedelta, *clicks: CardClick) -> None:
     Inbox(url).store(clicks)
     with transaction(engine(url)) as connection:
         rows = tables.card_callbacks
-        names = [one.event_id for one in clicks]
+        names = [click.event_id for click in clicks]
         connection.execute(rows.update().where(rows.c.event_id.in_(names)).values(stored_at=NOW - age))
 
 
@@ -307,8 +307,8 @@ def payloads(url: URL) -> dict[str, CardClick]:
         rows = connection.execute(
             sa.select(tables.card_callbacks.c.event_id, tables.card_callbacks.c.payload)
         )
-        found = {row.event_id: read(orjson.loads(row.payload)) for row in rows}
-    return {name: one for name, one in found.items() if isinstance(one, CardClick)}
+        events = {row.event_id: read(orjson.loads(row.payload)) for row in rows}
+    return {name: event for name, event in events.items() if isinstance(event, CardClick)}
 
 
 def test_what_was_entered_goes_and_the_click_stays(url: URL) -> None:
@@ -318,12 +318,12 @@ def test_what_was_entered_goes_and_the_click_stays(url: URL) -> None:
     assert purge(url)["form_inputs"] == 0, "by default it stays as long as the click"
     keep = Retention(form_inputs=2 * DAY)
     assert purge(url, keep) == NONE | {"form_inputs": 1204}
-    found = payloads(url)
-    assert len(found) == 1206
-    assert found["new"].action.form_value == FORM["form_value"]
-    assert found["form-0000"].action.form_value == {}
-    assert (found["form-0000"].action.name, found["form-0000"].operator) == ("send", forms[0].operator)
-    assert found["text"].action.input_value == ""
+    clicks = payloads(url)
+    assert len(clicks) == 1206
+    assert clicks["new"].action.form_value == FORM["form_value"]
+    assert clicks["form-0000"].action.form_value == {}
+    assert (clicks["form-0000"].action.name, clicks["form-0000"].operator) == ("send", forms[0].operator)
+    assert clicks["text"].action.input_value == ""
     with transaction(engine(url), reading=True) as connection:
         content = repr([tuple(row) for row in connection.execute(sa.select(tables.card_callbacks))])
     assert content.count("my mother is ill") == 1
@@ -364,8 +364,8 @@ def test_settings_are_read_and_checked() -> None:
         "LARK_RETENTION_FORM_INPUTS": "1d",
         "LARK_RETENTION_WAITS": "",
     }
-    found = Retention.from_environment(environ, leases=HOUR, user_cache=None)
-    assert found == Retention(tokens=36 * HOUR, form_inputs=DAY, leases=HOUR)
+    retention = Retention.from_environment(environ, leases=HOUR, user_cache=None)
+    assert retention == Retention(tokens=36 * HOUR, form_inputs=DAY, leases=HOUR)
     assert Retention.from_environment(environ, tokens=DAY).tokens == DAY
     assert Retention(tokens=timedelta(days=999_999)).tokens == timedelta(days=36_525)
 

@@ -18,7 +18,7 @@ from lark_provider.errors import ConfigurationError, LarkError
 from lark_provider.protocol.tokens import Token
 from lark_provider.storage import migrate, registry, tables
 from lark_provider.storage.applications import ApplicationManager
-from lark_provider.storage.crypto import KEY_VARIABLE, Keys, generate_key
+from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_key
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.errors import DecryptionError, StorageError
 from lark_provider.storage.token_store import TokenStore
@@ -45,22 +45,26 @@ def rows(url: URL) -> list[tuple[object, ...]]:
 
 def test_an_app_comes_changes_and_goes(apps: ApplicationManager) -> None:
     before = datetime.now(UTC)
-    made = apps.create_application("cli_a", **SECRETS, name="生产应用", description="用于生产环境")
-    assert (made.app_id, made.name, made.description) == ("cli_a", "生产应用", "用于生产环境")
-    assert (made.active, made.base_url) == (True, "")
-    assert before <= made.created_at == made.updated_at <= datetime.now(UTC)
-    assert made.created_at.utcoffset() == timedelta()
-    assert apps.get_application("cli_a") == made
-    found = apps.secrets("cli_a")
-    assert {name: getattr(found, name) for name in SECRETS} == SECRETS
+    created = apps.create_application("cli_a", **SECRETS, name="生产应用", description="用于生产环境")
+    assert (created.app_id, created.name, created.description) == ("cli_a", "生产应用", "用于生产环境")
+    assert (created.active, created.base_url) == (True, "")
+    assert before <= created.created_at == created.updated_at <= datetime.now(UTC)
+    assert created.created_at.utcoffset() == timedelta()
+    assert apps.get_application("cli_a") == created
+    secrets = apps.secrets("cli_a")
+    assert {name: getattr(secrets, name) for name in SECRETS} == SECRETS
 
     changed = apps.update_application("cli_a", app_secret="new", name="B", base_url="lark", encrypt_key="")
     assert (changed.name, changed.description) == ("B", "用于生产环境")
     assert changed.base_url == "https://open.larksuite.com"
-    assert changed.updated_at > made.updated_at
-    assert changed.created_at == made.created_at
-    found = apps.secrets("cli_a")
-    assert (found.app_secret, found.encrypt_key, found.verification_token) == ("new", None, "verify-CCC")
+    assert changed.updated_at > created.updated_at
+    assert changed.created_at == created.created_at
+    secrets = apps.secrets("cli_a")
+    assert (secrets.app_secret, secrets.encrypt_key, secrets.verification_token) == (
+        "new",
+        None,
+        "verify-CCC",
+    )
 
     assert not apps.disable_application("cli_a").active
     assert not apps.get_application("cli_a").active
@@ -143,7 +147,7 @@ def test_secrets_are_in_no_row_repr_error_or_log(
     for wrong in (
         lambda: apps.create_application("cli_a", **SECRETS),
         lambda: ApplicationManager(
-            apps._url.render_as_string(hide_password=False), keys=Keys(generate_key())
+            apps._url.render_as_string(hide_password=False), keys=EncryptionKeys(generate_key())
         ).secrets("cli_a"),
     ):
         with pytest.raises(LarkError) as caught:
@@ -191,7 +195,7 @@ def test_another_key_reads_nothing_and_overwrites_nothing(
 ) -> None:
     apps.create_application("cli_a", **SECRETS)
     before = rows(url)
-    other = ApplicationManager(place, keys=Keys(generate_key()))
+    other = ApplicationManager(place, keys=EncryptionKeys(generate_key()))
     for attempt in (
         lambda: other.secrets("cli_a"),
         lambda: other.update_application("cli_a", app_secret="x"),
@@ -221,12 +225,12 @@ def test_keys_are_rotated(apps: ApplicationManager, url: URL, place: str, key: s
     apps.create_application("cli_a", **SECRETS)
     apps.create_application("cli_b", "b")
     new = generate_key()
-    both, only = (ApplicationManager(place, keys=Keys(text)) for text in (f"{new},{key}", new))
+    both, only = (ApplicationManager(place, keys=EncryptionKeys(text)) for text in (f"{new},{key}", new))
     assert both.secrets("cli_a").app_secret == SECRETS["app_secret"]
     with pytest.raises(DecryptionError):
         only.secrets("cli_a")
     updated = [app.updated_at for app in both.list_applications()]
-    assert [len(one.reseal()) for one in (both, both, only)] == [2, 2, 2]
+    assert [len(manager.reseal()) for manager in (both, both, only)] == [2, 2, 2]
     assert vars_of(only, "cli_a") == SECRETS
     assert only.secrets("cli_b").app_secret == "b"
     assert [app.updated_at for app in both.list_applications()] == updated
@@ -235,8 +239,8 @@ def test_keys_are_rotated(apps: ApplicationManager, url: URL, place: str, key: s
 
 
 def vars_of(apps: ApplicationManager, app_id: str) -> dict[str, str]:
-    found = apps.secrets(app_id)
-    return {name: getattr(found, name) for name in SECRETS}
+    secrets = apps.secrets(app_id)
+    return {name: getattr(secrets, name) for name in SECRETS}
 
 
 def test_an_app_removed_while_it_is_changed(postgres: URL, key: str) -> None:
@@ -256,8 +260,8 @@ def has_waiting_sessions(url: URL, least: int = 1) -> bool:
     """Whether connections wait for locks; asked again, for a transaction sees but one state."""
     waiting = "datname = current_database() AND wait_event_type = 'Lock'"
     with transaction(engine(url), reading=True) as connection:
-        found = connection.scalar(sa.text(f"SELECT count(*) FROM pg_stat_activity WHERE {waiting}"))  # noqa: S608 - fixed
-    return int(found or 0) >= least
+        count = connection.scalar(sa.text(f"SELECT count(*) FROM pg_stat_activity WHERE {waiting}"))  # noqa: S608 - fixed
+    return int(count or 0) >= least
 
 
 def test_without_a_key_there_is_no_manager(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,9 +274,9 @@ def test_the_file_is_the_owners_alone(key: str, tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LARK_REGISTRY_PATH")
     GuideManager().create_application(app_id="cli_a", app_secret="s", name="n", description="d")
-    made = tmp_path / "config" / "applications.db"
-    assert made.stat().st_mode & 0o777 == 0o600
-    assert [path.name for path in made.parent.iterdir()] == ["applications.db"]
+    registry_file = tmp_path / "config" / "applications.db"
+    assert registry_file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in registry_file.parent.iterdir()] == ["applications.db"]
 
 
 def test_a_file_that_is_no_database(key: str, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from lark_provider import LarkServiceClient
 from lark_provider.errors import ConfigurationError
 from lark_provider.storage import migrate, sealing, tables
 from lark_provider.storage.applications import ApplicationManager
-from lark_provider.storage.crypto import KEY_VARIABLE, Keys, generate_key
+from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_key
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.sealing import AppSecrets
@@ -115,21 +115,28 @@ def test_only_the_seal_is_read(apps: ApplicationManager, url: URL, key: str) -> 
     apps.create_application("cli_a", **SECRETS)
     apps.update_application("cli_a", app_secret="new", encrypt_key="encrypt-2", verification_token="")
     left = row(url, "cli_a")
-    assert Keys(key).decrypt(left.app_secret, "it") == "new"
-    assert Keys(key).decrypt(left.encrypt_key, "it") == "encrypt-2"
+    assert EncryptionKeys(key).decrypt(left.app_secret, "it") == "new"
+    assert EncryptionKeys(key).decrypt(left.encrypt_key, "it") == "encrypt-2"
     assert left.verification_token is None
     write(
         url,
         "cli_a",
-        app_secret=Keys(key).encrypt_for_0_1("theirs"),
+        app_secret=EncryptionKeys(key).encrypt_for_0_1("theirs"),
         encrypt_key="rubbish",
         verification_token="x",
     )
-    found = apps.secrets("cli_a")
-    assert (found.app_secret, found.encrypt_key, found.verification_token) == ("new", "encrypt-2", None)
+    secrets = apps.secrets("cli_a")
+    assert (secrets.app_secret, secrets.encrypt_key, secrets.verification_token) == ("new", "encrypt-2", None)
     new = generate_key()
-    assert len(ApplicationManager(apps._url.render_as_string(False), keys=Keys(f"{new},{key}")).reseal()) == 1
-    assert Keys(new).decrypt(row(url, "cli_a").app_secret, "it") == "new"
+    assert (
+        len(
+            ApplicationManager(
+                apps._url.render_as_string(False), keys=EncryptionKeys(f"{new},{key}")
+            ).reseal()
+        )
+        == 1
+    )
+    assert EncryptionKeys(new).decrypt(row(url, "cli_a").app_secret, "it") == "new"
 
 
 def test_a_row_without_a_seal_is_refused_until_it_is_sealed(apps: ApplicationManager, url: URL) -> None:
@@ -147,9 +154,9 @@ def test_a_row_without_a_seal_is_refused_until_it_is_sealed(apps: ApplicationMan
     assert isinstance(apps.active_secrets()["cli_a"], DecryptionError)
     assert not apps.disable_application("cli_a").active, "which sends no secret anywhere"
     assert apps.enable_application("cli_a").active
-    assert [one.app_id for one in apps.reseal()] == ["cli_a"]
-    found = apps.secrets("cli_a")
-    assert {name: getattr(found, name) for name in SECRETS} == SECRETS
+    assert [app.app_id for app in apps.reseal()] == ["cli_a"]
+    secrets = apps.secrets("cli_a")
+    assert {name: getattr(secrets, name) for name in SECRETS} == SECRETS
 
 
 def test_a_seal_that_was_taken_off_is_not_made_for_another_place(
@@ -173,7 +180,7 @@ def test_a_seal_that_was_taken_off_is_not_made_for_another_place(
             apps.reseal()
     write(url, "cli_a", sealed=None, **taken)
     place, new = url.render_as_string(hide_password=False), generate_key()
-    assert len(ApplicationManager(place, keys=Keys(f"{new},{key}")).reseal()) == 2
+    assert len(ApplicationManager(place, keys=EncryptionKeys(f"{new},{key}")).reseal()) == 2
     assert apps.active_secrets().keys() == {"cli_a", "cli_b"}
 
 
@@ -188,7 +195,7 @@ def test_all_rows_are_sealed_or_none(
         kept = connection.scalar(sa.text("SELECT app_secret FROM applications WHERE app_id = 'cli_b'"))
         connection.execute(write_old)
 
-    def upgrade(keys: Keys | None = None) -> None:
+    def upgrade(keys: EncryptionKeys | None = None) -> None:
         def seal(connection: sa.Connection) -> None:
             sealing.seal_all(connection, keys)
 
@@ -253,30 +260,30 @@ def test_a_base_url_in_clear_is_not_bound(
 def test_values_that_are_replaced_are_kept_for_a_while(apps: ApplicationManager, url: URL) -> None:
     apps.create_application("cli_a", **SECRETS)
     apps.update_application("cli_a", encrypt_key="encrypt-2")
-    found = apps.secrets("cli_a")
-    ((value, end),) = found.previous_encrypt_keys
-    assert (found.encrypt_key, value) == ("encrypt-2", "encrypt-BBB")
+    secrets = apps.secrets("cli_a")
+    ((value, end),) = secrets.previous_encrypt_keys
+    assert (secrets.encrypt_key, value) == ("encrypt-2", "encrypt-BBB")
     kept = end - row(url, "cli_a").updated_at.timestamp()
     assert kept == pytest.approx(timedelta(hours=24).total_seconds(), abs=60)
-    assert found.previous_verification_tokens == ()
+    assert secrets.previous_verification_tokens == ()
     apps.update_application("cli_a", verification_token="verify-2", keep_previous=timedelta(minutes=5))
-    found = apps.secrets("cli_a")
-    assert [value for value, _ in found.previous_verification_tokens] == ["verify-CCC"]
-    assert [value for value, _ in found.previous_encrypt_keys] == ["encrypt-BBB"], "it is left alone"
+    secrets = apps.secrets("cli_a")
+    assert [value for value, _ in secrets.previous_verification_tokens] == ["verify-CCC"]
+    assert [value for value, _ in secrets.previous_encrypt_keys] == ["encrypt-BBB"], "it is left alone"
     assert len(ApplicationManager(apps._url.render_as_string(False)).reseal()) == 1
-    assert apps.secrets("cli_a") == found
+    assert apps.secrets("cli_a") == secrets
     apps.update_application("cli_a", encrypt_key="encrypt-3", keep_previous=timedelta())
     assert apps.secrets("cli_a").previous_encrypt_keys == ()
     with pytest.raises(ConfigurationError, match="keep_previous must be 0 or more"):
         apps.update_application("cli_a", encrypt_key="x", keep_previous=timedelta(seconds=-1))
-    assert not any(secret in repr(found) for secret in ("encrypt", "verify-", "secret-AAA"))
+    assert not any(secret in repr(secrets) for secret in ("encrypt", "verify-", "secret-AAA"))
 
 
 def test_secrets_are_masked_wherever_they_are_held() -> None:
     """Error reporters print the local variables and the attributes of what is in them."""
     old = (("an-old-key", 1.0),)
     held = AppSecrets("secret-AAA", "encrypt-BBB", "verify-CCC", old, old)
-    shown = repr([held, *(getattr(held, one.name) for one in dataclasses.fields(held))])
+    shown = repr([held, *(getattr(held, field.name) for field in dataclasses.fields(held))])
     assert not any(secret in shown for secret in (*SECRETS.values(), "an-old-key"))
 
 

@@ -176,7 +176,7 @@ def test_a_database_without_our_tables_stops_no_message(
     monkeypatch.setenv("LARK_DATABASE_URL", postgres.render_as_string(hide_password=False))
     for _ in range(3):
         Process().call()
-    [warning] = [vars(one)["error"] for one in caplog.records if one.levelno == logging.WARNING]
+    [warning] = [vars(record)["error"] for record in caplog.records if record.levelno == logging.WARNING]
     assert "is behind on migrations" in warning
     assert "Next: run `lark-provider db upgrade`" in warning
 

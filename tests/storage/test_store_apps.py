@@ -30,8 +30,8 @@ class StoreApp:
 
     def __init__(self, lark: Emulator) -> None:
         self.lark = lark
-        made = lark.add_app("cli_store", store=True, tenant_keys=["a", "b"])
-        self.credentials = made["app_id"], made["app_secret"]
+        store_app = lark.add_app("cli_store", store=True, tenant_keys=["a", "b"])
+        self.credentials = store_app["app_id"], store_app["app_secret"]
 
     def process(self, tenant_key: str | None = None, timeout: float = 30.0) -> LarkServiceClient:
         """A client with a memory of its own."""
@@ -45,8 +45,8 @@ class StoreApp:
 
     @property
     def ticket(self) -> str | None:
-        found: str | None = self.lark.state(summary=True)["apps"][-1]["app_ticket"]
-        return found
+        app_ticket: str | None = self.lark.state(summary=True)["apps"][-1]["app_ticket"]
+        return app_ticket
 
     def hand_over(self) -> None:
         """What a gateway does with the newest ticket."""
@@ -74,8 +74,8 @@ class StoreApp:
 
     def counts(self) -> tuple[int, int, int]:
         """How often Lark was asked for a ticket, an app token and a tenant's token."""
-        asked = [count(self.lark, endpoint) for endpoint in (RESENDS, APP_TOKENS, TENANT_TOKENS)]
-        return asked[0], asked[1], asked[2]
+        requests = [count(self.lark, endpoint) for endpoint in (RESENDS, APP_TOKENS, TENANT_TOKENS)]
+        return requests[0], requests[1], requests[2]
 
 
 @pytest.fixture
@@ -137,11 +137,11 @@ def test_without_a_ticket_there_is_no_token(app: StoreApp, monkeypatch: pytest.M
 def test_all_tokens_revoked_under_it(app: StoreApp) -> None:
     app.push()
     app.hand_over()
-    one, other = app.process("a"), app.process("a")
-    bot(one)
+    first, other = app.process("a"), app.process("a")
+    bot(first)
     bot(other)
     app.lark.revoke_tokens("cli_store")
-    bot(one)
+    bot(first)
     bot(other)
     assert app.counts() == (0, 2, 3)  # the app's token is rejected first
 

@@ -80,12 +80,15 @@ def test_the_plan_leaves_out_rejected_rows_duplicates_and_records_without_a_key(
     index.end_scan(keep=False)
     assert list(index.duplicates()) == [(4, ["r6", "r7"])]
     index.leave_alone(["r7"])
-    assert [(one.record_id, one.wire) for one in index.differences()] == [("r1", b'{"A":1}'), ("r6", b"{}")]
+    assert [(difference.record_id, difference.wire) for difference in index.differences()] == [
+        ("r1", b'{"A":1}'),
+        ("r6", b"{}"),
+    ]
     assert index.plan_creates() == 1
     assert list(index.missing(9)) == [[("r3", "gone")]]
     assert (index.unreadable(), index.without_key(), index.records()) == (1, 1, 7)
     index.plan([Planned(0, "delete", 0, "gone", "r3", None, None)])
-    assert [(one.kind, one.key, one.after) for one in index.read_plan()] == [
+    assert [(planned.kind, planned.key, planned.after) for planned in index.read_plan()] == [
         ("create", "new", b'{"A":3}'), ("delete", "gone", None),
     ]  # fmt: skip
     assert index.counts() == {"create": 1, "delete": 1}
@@ -135,10 +138,10 @@ def test_what_was_seen_last_of_a_record_counts(steps: list[list[ScannedRecord] |
                 seen = {name: (row, last) for name, (row, last) in seen.items() if last == scan}
         else:
             index.see(step)
-            seen |= {one.record_id: (one.row, scan) for one in step}
+            seen |= {record.record_id: (record.row, scan) for record in step}
     assert index.records() == len(seen)
-    found = sorted((one.record_id, one.row) for one in index.differences())
-    assert found == sorted((name, row) for name, (row, _) in seen.items() if row is not None)
+    differences = sorted((difference.record_id, difference.row) for difference in index.differences())
+    assert differences == sorted((name, row) for name, (row, _) in seen.items() if row is not None)
     assert [row for row, _ in index.without_record(0, 9)] == sorted(
         {1, 2, 3} - {row for row, _ in seen.values()}
     )

@@ -45,10 +45,10 @@ def test_one_writer_has_a_table(url: URL, leases: TableLeases) -> None:
     assert isinstance(taken, Lease)
     assert (taken.key, taken.owner, taken.is_renewed) == (ME.key, ME.owner, False)
     assert began <= taken.ends - ME.seconds <= time.monotonic()
-    found = leases.take(OTHER)
-    assert isinstance(found, LeaseConflict)
-    assert found.holder.startswith("sync of me (process ")
-    assert 0 < found.seconds <= ME.seconds
+    conflict = leases.take(OTHER)
+    assert isinstance(conflict, LeaseConflict)
+    assert conflict.holder.startswith("sync of me (process ")
+    assert 0 < conflict.seconds <= ME.seconds
     age(url, 50)
     renewed = leases.take(ME)
     assert isinstance(renewed, Lease)
@@ -63,9 +63,9 @@ def test_a_lease_that_lapsed_goes_to_whoever_comes_first(url: URL, leases: Table
     taken = leases.take(OTHER)
     assert isinstance(taken, Lease)
     assert not taken.is_renewed
-    found = leases.take(ME)
-    assert isinstance(found, LeaseConflict)
-    assert found.holder.startswith("load of other (process ")
+    conflict = leases.take(ME)
+    assert isinstance(conflict, LeaseConflict)
+    assert conflict.holder.startswith("load of other (process ")
     leases.release(ME)  # not its own any more
     assert isinstance(leases.take(ME), LeaseConflict)
     age(url, 61)
@@ -108,10 +108,10 @@ def test_an_intent_stays_until_it_is_settled(url: URL, leases: TableLeases) -> N
     assert recorded.is_renewed
     age(url, 40)  # the first lease would be over
     assert isinstance(leases.take(OTHER), LeaseConflict)
-    found = leases.intent(ME.key)
-    assert found is not None
-    assert found.text == "second"
-    assert 40 <= found.age < 70
+    intent = leases.intent(ME.key)
+    assert intent is not None
+    assert intent.text == "second"
+    assert 40 <= intent.age < 70
     assert leases.intent("base/tbl2") is None
     leases.release(ME)
     leases.take(OTHER)
@@ -127,14 +127,14 @@ def test_who_has_lost_the_table_records_and_settles_nothing(url: URL, leases: Ta
     age(url, 61)
     # Another writer takes the table by what it records: what it finds has to be settled first.
     assert not getattr(leases.record_intent(OTHER, "theirs"), "is_renewed", True)
-    found = leases.intent(ME.key)
-    assert found is not None
-    assert found.text == "mine"
+    intent = leases.intent(ME.key)
+    assert intent is not None
+    assert intent.text == "mine"
     for lost in (leases.record_intent(ME, "late"), leases.clear_intent(ME)):
         assert isinstance(lost, LeaseConflict)
-    found = leases.intent(ME.key)
-    assert found is not None
-    assert found.text == "mine"
+    intent = leases.intent(ME.key)
+    assert intent is not None
+    assert intent.text == "mine"
 
 
 def test_an_intent_is_readable_with_the_secret_of_the_app_alone(url: URL, leases: TableLeases) -> None:
@@ -142,6 +142,6 @@ def test_an_intent_is_readable_with_the_secret_of_the_app_alone(url: URL, leases
     with transaction(engine(url), reading=True) as connection:
         row = connection.execute(sa.select(table_leases)).one()
     assert "values of records" not in str(row)
-    found = TableLeases(url, LARK, "another secret").intent(ME.key)
-    assert found is not None
-    assert found.text is None
+    intent = TableLeases(url, LARK, "another secret").intent(ME.key)
+    assert intent is not None
+    assert intent.text is None

@@ -70,9 +70,9 @@ def test_a_token_that_replaces_a_rejected_one_meanwhile_stays(postgres: URL) -> 
         connection.execute(tokens.delete())
     holder.keep("t-1", left=600)
     assert claimed_during(postgres, late, tokens.update().values(**newer), rejected="t-1").won
-    found = late.look()
-    assert found is not None
-    assert found.value == "t-2"
+    token = late.look()
+    assert token is not None
+    assert token.value == "t-2"
 
 
 def test_a_fresh_token_needs_no_lock(url: URL) -> None:

@@ -45,9 +45,9 @@ class Host:
         return self.store.get(key, now=self.now)
 
     def seconds_left(self, key: str = "k") -> float:
-        found = self.look(key)
-        assert found is not None
-        return found.expires_at - self.now
+        token = self.look(key)
+        assert token is not None
+        return token.expires_at - self.now
 
 
 @pytest.fixture
@@ -131,9 +131,9 @@ def test_a_stale_token_is_renewed_by_one(url: URL, one: Host, other: Host) -> No
     assert [claim.token.value for claim in claims if claim.token is not None] == ["t-1"] * 3
     assert [claim.won for claim in claims] == [True, False, False]
     one.keep("t-2")
-    found = other.claim()
-    assert found.token is not None
-    assert (found.token.value, found.won) == ("t-2", False)
+    renewed = other.claim()
+    assert renewed.token is not None
+    assert (renewed.token.value, renewed.won) == ("t-2", False)
 
 
 def test_a_rejected_token_is_dropped_if_it_is_the_one(url: URL, one: Host, other: Host) -> None:
@@ -142,9 +142,9 @@ def test_a_rejected_token_is_dropped_if_it_is_the_one(url: URL, one: Host, other
     assert read_tokens(url) == []
     assert other.claim(rejected="t-1") == token_store.TokenClaim(None, won=False)
     one.keep("t-2")
-    found = other.claim(rejected="t-1")
-    assert found.token is not None
-    assert (found.token.value, found.won) == ("t-2", False)
+    claim = other.claim(rejected="t-1")
+    assert claim.token is not None
+    assert (claim.token.value, claim.won) == ("t-2", False)
 
 
 def test_of_many_who_were_rejected_one_fetches(url: URL, one: Host) -> None:
@@ -156,9 +156,9 @@ def test_of_many_who_were_rejected_one_fetches(url: URL, one: Host) -> None:
 def test_a_longer_lived_token_is_not_overwritten(one: Host, other: Host, left: float) -> None:
     one.keep("t-long")
     other.keep("t-short", left=left)
-    found = one.look()
-    assert found is not None
-    assert found.value == "t-long"
+    token = one.look()
+    assert token is not None
+    assert token.value == "t-long"
 
 
 def test_who_was_too_late_takes_no_lease_from_others(url: URL, one: Host, other: Host) -> None:
@@ -167,9 +167,9 @@ def test_who_was_too_late_takes_no_lease_from_others(url: URL, one: Host, other:
     other.claim()
     one.keep("t-late")
     assert list_holders(url) == [other.owner]
-    found = other.claim()
-    assert found.token is not None
-    assert (found.token.value, found.won) == ("t-late", False)
+    claim = other.claim()
+    assert claim.token is not None
+    assert (claim.token.value, claim.won) == ("t-late", False)
 
 
 def test_the_time_for_which_a_process_was_frozen_does_not_lengthen_a_token(url: URL, one: Host) -> None:
@@ -187,9 +187,9 @@ def test_a_damaged_row_counts_as_absent(url: URL, one: Host, other: Host, damage
     assert one.look() is None
     assert other.claim() == token_store.TokenClaim(None, won=True)
     other.keep("t-2", left=600)  # shorter-lived than what was damaged
-    found = one.look()
-    assert found is not None
-    assert found.value == "t-2"
+    token = one.look()
+    assert token is not None
+    assert token.value == "t-2"
 
 
 def test_a_row_moved_to_another_key_is_not_believed(url: URL, one: Host) -> None:
@@ -207,9 +207,9 @@ def test_hosts_with_another_secret_have_rows_of_their_own(url: URL) -> None:
     second.keep("t-new", key=new.token_key)
     assert [row.app_id for row in read_tokens(url)] == ["cli_a", "cli_a"]
     for host, app, value in ((first, old, "t-old"), (second, new, "t-new")):
-        found = host.look(app.token_key)
-        assert found is not None
-        assert found.value == value
+        token = host.look(app.token_key)
+        assert token is not None
+        assert token.value == value
     assert token_store.forget(url, "cli_b") == 0
     assert token_store.forget(url, "cli_a") == 2
 
@@ -225,9 +225,9 @@ def test_hosts_whose_clocks_differ_agree_on_what_is_left(url: URL) -> None:
     hosts[3].keep("t-2", left=7000)
     hosts[1].keep("t-3", left=6000)
     for host in hosts:
-        found = host.look()
-        assert found is not None
-        assert found.value == "t-2"
+        token = host.look()
+        assert token is not None
+        assert token.value == "t-2"
 
 
 def test_nothing_readable_is_stored_and_nothing_shown(url: URL, one: Host) -> None:
@@ -249,11 +249,11 @@ def test_what_stays_is_what_lives_longest(a_file: URL, kept: list[tuple[int, flo
     key = f"k-{next(Host.names)}"
     for quarters, ahead in kept:
         Host(a_file, ahead).keep(str(quarters), left=900 * quarters, key=key)
-    found = Host(a_file).look(key)
-    assert found is not None
+    token = Host(a_file).look(key)
+    assert token is not None
     longest = max(quarters for quarters, _ in kept)
-    assert found.value == str(longest)
-    assert found.expires_at - NOW == pytest.approx(900 * longest, abs=100)
+    assert token.value == str(longest)
+    assert token.expires_at - NOW == pytest.approx(900 * longest, abs=100)
 
 
 def test_sqlites_clock_is_ours(sqlite: URL) -> None:

@@ -29,8 +29,8 @@ def environ(**parts: str) -> dict[str, str]:
 
 
 def test_the_defaults_hold_once_anything_is_set() -> None:
-    found = urls.database(environ={"POSTGRES_PASSWORD": "pw"})
-    assert found.render_as_string(hide_password=False) == (
+    url = urls.database(environ={"POSTGRES_PASSWORD": "pw"})
+    assert url.render_as_string(hide_password=False) == (
         "postgresql+psycopg2://lark:pw@localhost:5432/lark_service"
     )
     assert urls.database(environ=environ(HOST="db", PORT=" 6000 ", DB="d", USER="u")) == URL.create(
@@ -100,9 +100,9 @@ def test_any_text_is_a_url_or_a_clear_error(text: str) -> None:
 def test_a_password_arrives_as_it_was_written_and_is_not_shown(password: str) -> None:
     quoted = urls.parse(f"postgresql://u:{quote(password, safe='')}@h/d", "it")
     given_apart = urls.database(environ=environ(HOST="h", PASSWORD=password))
-    for found in (quoted, given_apart):
-        assert found.password == password
-        assert urls.display(found).partition("://")[2] in {"u:***@h/d", "lark:***@h:5432/lark_service"}
+    for url in (quoted, given_apart):
+        assert url.password == password
+        assert urls.display(url).partition("://")[2] in {"u:***@h/d", "lark:***@h:5432/lark_service"}
 
 
 def test_a_password_among_the_parameters_is_the_password() -> None:
@@ -179,8 +179,11 @@ def test_any_password_opens_the_door(own_postgres: OwnPostgres, monkeypatch: pyt
     ],
 )
 def test_a_database_that_is_not_there(url: str) -> None:
-    there = engine(urls.parse(url, "it"))
-    with pytest.raises(StorageError, match=r"^Database postgresql.* Next: ") as caught, transaction(there):
+    unreachable = engine(urls.parse(url, "it"))
+    with (
+        pytest.raises(StorageError, match=r"^Database postgresql.* Next: ") as caught,
+        transaction(unreachable),
+    ):
         pass
     assert "secret" not in "".join(traceback.format_exception(caught.value))
 

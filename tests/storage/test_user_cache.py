@@ -36,16 +36,16 @@ def cache(url: URL, app_id: str = "cli_a", app_secret: str = "s") -> UserCache: 
 
 def test_what_is_kept_is_found_until_it_is_replaced(url: URL) -> None:
     users = cache(url, "cli_a")
-    asked = {
+    entries = {
         "a@example.com": entry('"ou_a"'),
         "b@example.com": entry("null"),
         "王@例子": entry('{"n":"李雷"}'),
     }
-    users.put(KIND, asked)
-    assert users.get(KIND, [*asked, "c@example.com"]) == asked
+    users.put(KIND, entries)
+    assert users.get(KIND, [*entries, "c@example.com"]) == entries
     users.put(KIND, {"b@example.com": entry('"ou_b"', 2_000_000.5)})
     assert users.get(KIND, ["b@example.com"]) == {"b@example.com": entry('"ou_b"', 2_000_000.5)}
-    assert users.get(KIND, ["a@example.com"]) == {"a@example.com": asked["a@example.com"]}
+    assert users.get(KIND, ["a@example.com"]) == {"a@example.com": entries["a@example.com"]}
 
 
 def test_neither_apps_nor_kinds_see_each_other(url: URL) -> None:
@@ -131,7 +131,10 @@ def test_many_take_one_statement_each_way(url: URL, count: int) -> None:
     users.put(KIND, many)
     assert users.get(KIND, list(many)) == many
     sa.event.remove(engine(url), "before_cursor_execute", note)
-    assert [one for one in statements if one not in {"BEGIN", "SET"}] == ["INSERT", "SELECT"]
+    assert [statement for statement in statements if statement not in {"BEGIN", "SET"}] == [
+        "INSERT",
+        "SELECT",
+    ]
 
 
 def test_who_keep_the_same_people_do_not_lock_each_other_out(url: URL) -> None:
@@ -139,7 +142,7 @@ def test_who_keep_the_same_people_do_not_lock_each_other_out(url: URL) -> None:
 
     def keep(turn: int) -> None:
         order = names if turn % 2 else names[::-1]
-        cache(url, "cli_a").put(KIND, {one: entry(f'"{turn}"') for one in order})
+        cache(url, "cli_a").put(KIND, {name: entry(f'"{turn}"') for name in order})
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(keep, range(24)))
@@ -178,4 +181,4 @@ def test_another_secret_is_the_same_app_and_another_tenant_is_not() -> None:
         App("https://a.example", "cli_b", "s"),
         App("https://a.example", "cli_a", "s", "tenant"),
     ]
-    assert len({one.name for one in (apps[0], *others)}) == 4
+    assert len({app.name for app in (apps[0], *others)}) == 4

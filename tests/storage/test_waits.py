@@ -37,14 +37,16 @@ def draft(origin: Origin = FIRST, **parts: Any) -> Draft:
     return Draft(**{"origin": origin, "question": ASK, "app_id": APP, **parts})
 
 
-def answering(asked: TaskQuestion, event_id: str = "e1", action: str = "approve", **parts: Any) -> CardClick:
-    return click(event_id, value=mark({"action": action}, asked.id), **parts)
+def answering(
+    question: TaskQuestion, event_id: str = "e1", action: str = "approve", **parts: Any
+) -> CardClick:
+    return click(event_id, value=mark({"action": action}, question.id), **parts)
 
 
-def change(url: URL, asked: TaskQuestion, **values: str) -> None:
+def change(url: URL, damaged: TaskQuestion, **values: str) -> None:
     """Change a row as only a damage does."""
     with engine(url).begin() as connection:
-        connection.execute(sa.update(tables.waits).where(tables.waits.c.id == asked.id).values(values))
+        connection.execute(sa.update(tables.waits).where(tables.waits.c.id == damaged.id).values(values))
 
 
 def count(url: URL) -> int:
@@ -58,14 +60,14 @@ def test_a_question_is_read_back_as_it_was_asked(url: URL) -> None:
     question = replace(ASK, title="发布?", fields=fields, instead_of="boss", timezone="Asia/Shanghai")
     claim = waits.claim(draft(question=question, deadline=deadline))
     assert (claim.is_new, claim.replaced) == (True, None)
-    asked = waits.get(claim.asked.id)
-    assert asked == claim.asked
-    assert (asked.question, asked.origin, asked.app_id, asked.message_ids) == (question, FIRST, APP, ())
-    assert (asked.state, asked.deadline, asked.decided_by) == ("open", deadline, ())
-    sent = waits.record_sent(asked.id, "om_1")
+    stored = waits.get(claim.asked.id)
+    assert stored == claim.asked
+    assert (stored.question, stored.origin, stored.app_id, stored.message_ids) == (question, FIRST, APP, ())
+    assert (stored.state, stored.deadline, stored.decided_by) == ("open", deadline, ())
+    sent = waits.record_sent(stored.id, "om_1")
     assert sent is not None
     assert sent.message_ids == ("om_1",)
-    assert waits.record_sent(asked.id, "om_1") == sent
+    assert waits.record_sent(stored.id, "om_1") == sent
     assert (
         waits.get("no such id")
         is waits.record_sent("no such id", "om_1")
@@ -175,37 +177,41 @@ def test_a_damaged_question_is_asked_again_by_whichever_attempt(
 @pytest.mark.parametrize("reason", ["withdrawn", "expired", "failed"])
 def test_a_damaged_question_is_closed_without_being_read(reason: Any, url: URL) -> None:
     waits = Waits(url)
-    asked = waits.claim(draft()).asked
-    change(url, asked, question='{"title"')
-    with pytest.raises(StorageError, match=rf"^Row '{asked.id}' of the table waits .* Next: clear the task"):
-        waits.record_sent(asked.id, "om_1")
-    assert waits.close(asked.id, reason) is None
-    over = waits.settle([asked])[asked.id]
+    question = waits.claim(draft()).asked
+    change(url, question, question='{"title"')
+    with pytest.raises(
+        StorageError, match=rf"^Row '{question.id}' of the table waits .* Next: clear the task"
+    ):
+        waits.record_sent(question.id, "om_1")
+    assert waits.close(question.id, reason) is None
+    over = waits.settle([question])[question.id]
     assert (over.state, over.reason) == ("closed", reason)
-    assert waits.close(asked.id, "withdrawn") is None
+    assert waits.close(question.id, "withdrawn") is None
 
 
 def test_the_first_click_that_counts_decides_once(url: URL) -> None:
     waits, inbox = Waits(url), Inbox(url)
-    asked = waits.claim(draft()).asked
-    forged = answering(asked, "e3", open_id="ou_1")
+    question = waits.claim(draft()).asked
+    forged = answering(question, "e3", open_id="ou_1")
     forged = replace(forged, raw=forged.raw | {"header": forged.raw["header"] | {"app_id": "cli_other"}})
     inbox.store(
         [
-            answering(asked, "e1", open_id="ou_stranger"),
-            answering(asked, "e2", "delete everything", open_id="ou_1"),
+            answering(question, "e1", open_id="ou_stranger"),
+            answering(question, "e2", "delete everything", open_id="ou_1"),
             replace(forged, app_id="cli_other"),
             click("e4", open_id="ou_1", value={"action": "approve"}, message_id="om_1"),
         ]
     )
-    waits.record_sent(asked.id, "om_1")
-    assert waits.settle([asked]) == {}
-    inbox.store([answering(asked, "e5", open_id="ou_1"), answering(asked, "e6", "reject", open_id="ou_1")])
-    decided = waits.settle([asked])[asked.id]
+    waits.record_sent(question.id, "om_1")
+    assert waits.settle([question]) == {}
+    inbox.store(
+        [answering(question, "e5", open_id="ou_1"), answering(question, "e6", "reject", open_id="ou_1")]
+    )
+    decided = waits.settle([question])[question.id]
     assert (decided.state, decided.reason) == ("decided", None)
-    assert [one.event_id for one in waits.read_clicks(decided)] == ["e5"]
-    assert waits.close(asked.id, "withdrawn") == decided
-    assert waits.settle([asked]) == {asked.id: decided}
+    assert [click.event_id for click in waits.read_clicks(decided)] == ["e5"]
+    assert waits.close(question.id, "withdrawn") == decided
+    assert waits.settle([question]) == {question.id: decided}
 
 
 def test_a_click_after_the_deadline_does_not_count_whoever_looks_when(url: URL) -> None:
@@ -216,30 +222,30 @@ def test_a_click_after_the_deadline_does_not_count_whoever_looks_when(url: URL) 
     late = waits.claim(draft(replace(RETRY, task_id="b"), deadline=at + timedelta(seconds=1))).asked
     inbox.store([answering(early, "e1", open_id="ou_1"), answering(late, "e2", open_id="ou_1")])
     assert set(waits.settle([early, late])) == {late.id}
-    assert [one.id for one in waits.list_overdue(APP, at + timedelta(days=1), 5)] == [early.id]
+    assert [question.id for question in waits.list_overdue(APP, at + timedelta(days=1), 5)] == [early.id]
     assert waits.list_overdue("cli_other", at + timedelta(days=1), 5) == []
     assert waits.list_overdue(APP, at - timedelta(seconds=1), 5) == []
 
 
 def test_a_decision_whose_click_was_deleted_is_still_one(url: URL) -> None:
     waits = Waits(url)
-    asked = waits.claim(draft()).asked
-    Inbox(url).store([answering(asked)])
-    decided = waits.settle([asked])[asked.id]
+    question = waits.claim(draft()).asked
+    Inbox(url).store([answering(question)])
+    decided = waits.settle([question])[question.id]
     with engine(url).begin() as connection:
         connection.execute(sa.delete(tables.card_callbacks))
-    assert waits.get(asked.id) == decided
+    assert waits.get(question.id) == decided
     assert waits.read_clicks(decided) == []
 
 
 def test_any_number_of_questions_cost_two_queries(url: URL) -> None:
     waits = Waits(url)
-    asked = [waits.claim(draft(replace(FIRST, task_id=f"t{n}"))).asked for n in range(50)]
+    questions = [waits.claim(draft(replace(FIRST, task_id=f"t{n}"))).asked for n in range(50)]
     sent: list[str] = []
     on = engine(url)
     sa.event.listen(on, "before_cursor_execute", lambda _c, _u, statement, *_: sent.append(statement))
-    assert waits.settle(asked) == {}
-    assert len([one for one in sent if not one.startswith("BEGIN")]) == 2
+    assert waits.settle(questions) == {}
+    assert len([statement for statement in sent if not statement.startswith("BEGIN")]) == 2
     sent.clear()
     assert waits.settle([]) == {}
     assert sent == []
@@ -262,19 +268,23 @@ def test_attempts_that_ask_at_once_ask_one_question(url: URL) -> None:
 
 def test_of_a_decision_and_a_withdrawal_at_once_one_stands(url: URL) -> None:
     for n in range(10):
-        asked = Waits(url).claim(draft(replace(FIRST, task_id=f"t{n}"))).asked
-        Inbox(url).store([answering(asked, f"e{n}")])
+        question = Waits(url).claim(draft(replace(FIRST, task_id=f"t{n}"))).asked
+        Inbox(url).store([answering(question, f"e{n}")])
         barrier = threading.Barrier(4)
 
         def work(
-            close: bool, asked: TaskQuestion = asked, barrier: threading.Barrier = barrier
+            close: bool, task_question: TaskQuestion = question, barrier: threading.Barrier = barrier
         ) -> TaskQuestion | None:
             barrier.wait()
-            return Waits(url).close(asked.id, "withdrawn") if close else Waits(url).settle([asked])[asked.id]
+            return (
+                Waits(url).close(task_question.id, "withdrawn")
+                if close
+                else Waits(url).settle([task_question])[task_question.id]
+            )
 
         with ThreadPoolExecutor(4) as pool:
             seen = list(pool.map(work, [True, False, True, False]))
-        assert len({one.state for one in seen if one is not None}) == 1
+        assert len({ended.state for ended in seen if ended is not None}) == 1
 
 
 steps = st.lists(

@@ -39,34 +39,37 @@ def test_what_becomes_of_one_question_changes_no_other(url: URL) -> None:
     assert closed.updated_at > sent.updated_at
     Inbox(url).store([answering(second, open_id="ou_1")])
     over = waits.settle([first, second, third])
-    assert {wait_id: one.state for wait_id, one in over.items()} == {first.id: "closed", second.id: "decided"}
+    assert {wait_id: question.state for wait_id, question in over.items()} == {
+        first.id: "closed",
+        second.id: "decided",
+    }
     assert waits.get(third.id) == third
 
 
 def test_whether_a_question_is_recorded_does_not_depend_on_what_its_row_holds(url: URL) -> None:
-    waits, [asked] = Waits(url), ask(url, "a")
-    change(url, asked, question="[]")
-    assert waits.get(asked.id) is None
-    assert waits.exists(asked.id) is True
+    waits, [question] = Waits(url), ask(url, "a")
+    change(url, question, question="[]")
+    assert waits.get(question.id) is None
+    assert waits.exists(question.id) is True
     assert waits.exists("no such id") is False
 
 
 def test_a_retry_that_finds_the_question_takes_it_over(url: URL) -> None:
     waits, late = Waits(url), datetime.now(UTC) + timedelta(hours=1)
-    asked = waits.claim(draft()).asked
-    assert waits.find(FIRST, late) == asked
-    found = waits.find(RETRY, late)
-    assert found is not None
-    assert (found.id, found.deadline, found.origin.try_number) == (asked.id, late, 2)
-    assert waits.find(FIRST) == found  # an attempt that was replaced, and still runs
+    question = waits.claim(draft()).asked
+    assert waits.find(FIRST, late) == question
+    taken_over = waits.find(RETRY, late)
+    assert taken_over is not None
+    assert (taken_over.id, taken_over.deadline, taken_over.origin.try_number) == (question.id, late, 2)
+    assert waits.find(FIRST) == taken_over  # an attempt that was replaced, and still runs
     assert waits.find(replace(RETRY, max_tries=5)) is None  # the number of retries was changed
 
 
 @pytest.mark.parametrize("reason", ["expired", "failed", "withdrawn"])
 def test_a_click_that_is_stored_when_a_question_ends_by_itself_decides_it(url: URL, reason: Reason) -> None:
-    waits, [asked, other] = Waits(url), ask(url, "a", "b")
-    Inbox(url).store([answering(asked, open_id="ou_1"), answering(other, "e2", open_id="ou_stranger")])
-    ended, without = waits.close(asked.id, reason), waits.close(other.id, reason)
+    waits, [question, other] = Waits(url), ask(url, "a", "b")
+    Inbox(url).store([answering(question, open_id="ou_1"), answering(other, "e2", open_id="ou_stranger")])
+    ended, without = waits.close(question.id, reason), waits.close(other.id, reason)
     assert ended is not None
     assert without is not None
     assert (without.state, without.reason) == ("closed", reason)
@@ -74,7 +77,7 @@ def test_a_click_that_is_stored_when_a_question_ends_by_itself_decides_it(url: U
         assert (ended.state, ended.reason) == ("closed", reason)
     else:
         assert (ended.state, ended.reason) == ("decided", None)
-        assert [one.event_id for one in waits.read_clicks(ended)] == ["e1"]
+        assert [click.event_id for click in waits.read_clicks(ended)] == ["e1"]
 
 
 def test_a_question_that_no_click_can_answer_is_not_recorded(url: URL) -> None:
@@ -82,34 +85,37 @@ def test_a_question_that_no_click_can_answer_is_not_recorded(url: URL) -> None:
     with pytest.raises(ConfigurationError):
         Waits(url).claim(draft(sensor))
     assert Waits(url).find(sensor) is None
-    asked = Waits(url).claim(draft(sensor, message_ids=("om_1",))).asked
-    change(url, asked, message_ids="[]")
+    question = Waits(url).claim(draft(sensor, message_ids=("om_1",))).asked
+    change(url, question, message_ids="[]")
     assert Waits(url).find(sensor) is None
 
 
 def test_a_damaged_question_that_was_replaced_is_not_replaced_again(url: URL) -> None:
-    waits, asked = Waits(url), Waits(url).claim(draft()).asked
-    change(url, asked, question="[]")
+    waits, question = Waits(url), Waits(url).claim(draft()).asked
+    change(url, question, question="[]")
     second = waits.claim(draft(CLEARED)).asked
-    assert waits.settle([asked])[asked.id].successor == second.id
+    assert waits.settle([question])[question.id].successor == second.id
     third = waits.claim(draft(replace(CLEARED, try_number=3, max_tries=4))).asked
     with transaction(engine(url), reading=True) as connection:
         query = sa.select(tables.waits.c.id, tables.waits.c.successor)
         followed = {row.id: row.successor for row in connection.execute(query)}
-    assert followed == {asked.id: second.id, second.id: third.id, third.id: None}
+    assert followed == {question.id: second.id, second.id: third.id, third.id: None}
 
 
 def test_each_decision_is_counted_once(url: URL) -> None:
-    waits, asked, counted = Waits(url), ask(url, "a", "b", "c"), Counted()
+    waits, questions, counted = Waits(url), ask(url, "a", "b", "c"), Counted()
     made_at = datetime.now(UTC) - timedelta(hours=1)
     Inbox(url).store(
-        [replace(answering(one, one.id, open_id="ou_1"), created_at=made_at) for one in asked[:2]]
+        [
+            replace(answering(answered, answered.id, open_id="ou_1"), created_at=made_at)
+            for answered in questions[:2]
+        ]
     )
     metrics.start()
     try:
-        assert len(waits.settle(asked[:1])) == len(waits.settle(asked[:1])) == 1
-        for one in asked[1:]:
-            waits.close(one.id, "expired")
+        assert len(waits.settle(questions[:1])) == len(waits.settle(questions[:1])) == 1
+        for question in questions[1:]:
+            waits.close(question.id, "expired")
         assert counted("lark_questions_decided_total", app=APP) == 2
         assert counted("lark_click_to_decision_seconds_sum") >= 2 * 3600
     finally:
@@ -119,28 +125,32 @@ def test_each_decision_is_counted_once(url: URL) -> None:
 def test_those_that_are_overdue_come_oldest_first_and_are_counted(url: URL) -> None:
     waits, now = Waits(url), datetime.now(UTC)
     hours = {"b": 2, "a": 3, "c": 1, "later": -1, "closed": 5}
-    asked = {name: ask(url, name, deadline=now - timedelta(hours=ago))[0] for name, ago in hours.items()}
-    waits.close(asked["closed"].id, "withdrawn")
-    assert [one.id for one in waits.list_overdue(APP, now, 5)] == [asked[name].id for name in ("a", "b", "c")]
-    assert [one.id for one in waits.list_overdue(APP, now, 2)] == [asked[name].id for name in ("a", "b")]
+    questions = {name: ask(url, name, deadline=now - timedelta(hours=ago))[0] for name, ago in hours.items()}
+    waits.close(questions["closed"].id, "withdrawn")
+    assert [question.id for question in waits.list_overdue(APP, now, 5)] == [
+        questions[name].id for name in ("a", "b", "c")
+    ]
+    assert [question.id for question in waits.list_overdue(APP, now, 2)] == [
+        questions[name].id for name in ("a", "b")
+    ]
     assert waits.count_open(timedelta(0)) == (4, 3)
     assert waits.count_open(timedelta(minutes=150)) == (4, 1)
 
 
 def test_who_reads_after_writers_sees_the_end_that_is_being_recorded(postgres: URL) -> None:
     migrate.upgrade(postgres)
-    waits, [asked] = Waits(postgres), ask(postgres, "a")
-    row = tables.waits.c.id == asked.id
+    waits, [question] = Waits(postgres), ask(postgres, "a")
+    row = tables.waits.c.id == question.id
     with ThreadPoolExecutor(1) as threads:
         with transaction(engine(postgres)) as connection:
             connection.execute(sa.update(tables.waits).where(row).values(state="closed", reason="failed"))
-            assert waits.read([asked.id])[asked.id].state == "open"
-            reading = threads.submit(waits.read, [asked.id], after_writers=True)
+            assert waits.read([question.id])[question.id].state == "open"
+            reading = threads.submit(waits.read, [question.id], after_writers=True)
             wait_until(lambda: has_waiting_sessions(postgres))
-        assert reading.result()[asked.id].state == "closed"
+        assert reading.result()[question.id].state == "closed"
     with transaction(engine(postgres)) as connection:  # who reads holds up no other reader
         connection.execute(sa.select(tables.waits).where(row).with_for_update(read=True))
-        assert waits.read([asked.id], after_writers=True)[asked.id].state == "closed"
+        assert waits.read([question.id], after_writers=True)[question.id].state == "closed"
 
 
 def test_of_two_attempts_that_ask_at_once_the_later_one_finds_the_question(postgres: URL) -> None:
@@ -151,23 +161,23 @@ def test_of_two_attempts_that_ask_at_once_the_later_one_finds_the_question(postg
             connection.execute(sa.text("LOCK TABLE waits IN SHARE MODE"))  # whoever reads goes on
             asking = [threads.submit(waits.claim, draft(origin)) for origin in (FIRST, RETRY)]
             wait_until(lambda: has_waiting_sessions(postgres, 2))
-        claims = [one.result() for one in asking]
-    assert len({one.asked.id for one in claims}) == 1
-    assert sorted(one.is_new for one in claims) == [False, True]
+        claims = [future.result() for future in asking]
+    assert len({claim.asked.id for claim in claims}) == 1
+    assert sorted(claim.is_new for claim in claims) == [False, True]
 
 
 def test_a_click_is_not_received_for_a_question_that_expires_without_it(postgres: URL) -> None:
     """Who closes a question has it locked before looking for clicks, as those who store one may read it."""
     migrate.upgrade(postgres)
-    waits, [asked] = Waits(postgres), ask(postgres, "a")
+    waits, [question] = Waits(postgres), ask(postgres, "a")
     with ThreadPoolExecutor(2) as threads:
         with transaction(engine(postgres)) as connection:
             connection.execute(sa.text("LOCK TABLE card_callbacks IN ACCESS EXCLUSIVE MODE"))
-            closing = threads.submit(waits.close, asked.id, "expired")
+            closing = threads.submit(waits.close, question.id, "expired")
             wait_until(lambda: has_waiting_sessions(postgres))
-            reading = threads.submit(waits.read, [asked.id], after_writers=True)
+            reading = threads.submit(waits.read, [question.id], after_writers=True)
             wait_until(lambda: reading.done() or has_waiting_sessions(postgres, 2))
         closed = closing.result()
         assert closed is not None
         assert closed.reason == "expired"
-        assert reading.result() == {asked.id: closed}
+        assert reading.result() == {question.id: closed}

@@ -161,31 +161,35 @@ def _sync_undisturbed(attempts: Attempts, spec: dict[str, Any], outcome: Run) ->
 
 def _compare(lark: Emulator, place: tuple[str, str], spec: dict[str, Any], outcome: Run) -> None:
     client = LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url)
-    found = [(one["record_id"], one["fields"]) for one in client.clouddoc.bitable.search_records(*place)]
-    numbers = Counter(row["No"] for _, row in found if row.get("No", "").startswith("N"))
-    outcome.doubled = sum(each - 1 for each in numbers.values())
+    records = [
+        (record["record_id"], record["fields"]) for record in client.clouddoc.bitable.search_records(*place)
+    ]
+    numbers = Counter(row["No"] for _, row in records if row.get("No", "").startswith("N"))
+    outcome.doubled = sum(count - 1 for count in numbers.values())
     wanted = {f"N{number}" for number in range(spec["rows"])}
     rejected = {f"N{number}" for number in spec["bad"]}
     outcome.missing = len(wanted - rejected - numbers.keys())
-    for _, row in found:
+    for _, row in records:
         if (key := row.get("No", "")) in wanted - rejected:
             number = int(key[1:])
             outcome.wrong += (row.get("Name"), row.get("Size")) != (name_of(number, 0), number)
     if spec["options"]["mode"] == "mirror":
-        outcome.wrong += sum(row.get("No", "").startswith("old-") for _, row in found)
-    _compare_people(lark, found, outcome)
+        outcome.wrong += sum(row.get("No", "").startswith("old-") for _, row in records)
+    _compare_people(lark, records, outcome)
 
 
-def _compare_people(lark: Emulator, found: list[tuple[str, dict[str, Any]]], outcome: Run) -> None:
+def _compare_people(lark: Emulator, records: list[tuple[str, dict[str, Any]]], outcome: Run) -> None:
     """Count what people have written and the syncs have lost."""
-    rows = dict(found)
+    rows = dict(records)
     edits = lark.people_edits()
-    deleted = {one for edit in edits if edit["do"] == "delete" for one in edit["record_ids"]}
+    deleted = {record_id for edit in edits if edit["do"] == "delete" for record_id in edit["record_ids"]}
     for edit in edits:
         if edit["do"] == "add":
-            outcome.lost += sum(one not in rows for one in edit["record_ids"] if one not in deleted)
+            outcome.lost += sum(
+                record_id not in rows for record_id in edit["record_ids"] if record_id not in deleted
+            )
         elif edit["do"] == "edit":
             outcome.lost += sum(
-                one in rows and not rows[one].get("Note", "").startswith("edited")
-                for one in edit["record_ids"]
+                record_id in rows and not rows[record_id].get("Note", "").startswith("edited")
+                for record_id in edit["record_ids"]
             )

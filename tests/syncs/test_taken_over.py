@@ -20,7 +20,7 @@ from tests.syncs.test_together import TOKEN, database, keys_of, leave_interrupte
 __all__ = ["database", "place"]
 
 
-def options(**given: Any) -> SyncOptions:
+def options(**overrides: Any) -> SyncOptions:
     usual: dict[str, Any] = {
         "key_fields": ["No"], "mode": "upsert", "scope": None, "on_missing": "delete", "mark": None,
         "max_deletes": 1.0, "on_duplicate": "keep_oldest", "on_null": "clear", "key_form": "exact",
@@ -28,7 +28,7 @@ def options(**given: Any) -> SyncOptions:
         "empty_as_none": False, "allow_empty_table": False, "user_id_type": "open_id", "zone": None,
         "lease_seconds": 1.0,
     }  # fmt: skip
-    return SyncOptions(**{**usual, **given})
+    return SyncOptions(**{**usual, **overrides})
 
 
 def age(database: str) -> None:
@@ -49,7 +49,7 @@ def test_a_plan_from_before_another_writer_is_not_carried_out(
     with pytest.raises(ConflictError, match="taken over") as raised:
         LarkServiceClient().perform(run(*place, rows(60, 0), options(on_progress=stand_still)))
     assert raised.value.retryable
-    assert [one.created for one in others] == [60]
+    assert [result.created for result in others] == [60]
     assert keys_of(place) == sorted(f"N{number}" for number in range(60))
 
 
@@ -99,5 +99,7 @@ def test_a_token_is_repeated_for_no_longer_than_its_window(
     age(database)
     result = LarkServiceClient().perform(run(*place, rows(60, 0), options()))
     assert (result.settled, result.created) == ("unknown", 60)
-    sent = [dict(one["query"]) for one in lark.requests() if one["path"].endswith("batch_create")]
-    assert [one["client_token"] for one in sent].count(TOKEN) == 1, "400 s after the first request it is new"
+    sent = [dict(request["query"]) for request in lark.requests() if request["path"].endswith("batch_create")]
+    assert [query["client_token"] for query in sent].count(TOKEN) == 1, (
+        "400 s after the first request it is new"
+    )

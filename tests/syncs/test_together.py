@@ -52,12 +52,14 @@ def attempts(lark: Emulator, database: str) -> Iterator[Attempts]:
         "LARK_BASE_URL": lark.base_url,
         "LARK_DATABASE_URL": database,
     }
-    with Attempts(environ) as made:
-        yield made
+    with Attempts(environ) as running:
+        yield running
 
 
 def keys_of(place: tuple[str, str]) -> list[str]:
-    return sorted(one["fields"]["No"] for one in LarkServiceClient().clouddoc.bitable.search_records(*place))
+    return sorted(
+        record["fields"]["No"] for record in LarkServiceClient().clouddoc.bitable.search_records(*place)
+    )
 
 
 def spec(place: tuple[str, str], number: int, **options: Any) -> dict[str, Any]:
@@ -71,7 +73,7 @@ def test_syncs_of_one_table_at_once_take_turns(
     lark.settings(write_ms=20.0)
     pids = [attempts.start(spec(place, 2500)) for _ in range(4)]
     said = [attempts.wait_until_ended(pid) for pid in pids]
-    created = [one["said"]["created"] for one in said if one is not None]
+    created = [outcome["said"]["created"] for outcome in said if outcome is not None]
     assert sorted(created) == [0, 0, 0, 2500]
     assert keys_of(place) == sorted(f"N{number}" for number in range(2500))
 
@@ -103,8 +105,8 @@ def test_an_interrupted_create_is_settled_before_the_table_is_read(
     said = attempts.run(spec(place, 60))
     assert said["settled"] == "written"
     assert said["created"] == 10
-    sent = [dict(one["query"]) for one in lark.requests() if one["path"].endswith("batch_create")]
-    assert [one["client_token"] for one in sent].count(TOKEN) == (2 if outcome == "late" else 1)
+    sent = [dict(request["query"]) for request in lark.requests() if request["path"].endswith("batch_create")]
+    assert [query["client_token"] for query in sent].count(TOKEN) == (2 if outcome == "late" else 1)
     lark.advance(700)
     assert all(late["performed"] for late in lark.late_requests())
     assert keys_of(place) == sorted(f"N{number}" for number in range(60))

@@ -19,14 +19,14 @@ FORMATS: dict[str | type, Any] = {"Amount": "#,##0.00"}
 def row(number: int, version: int = 0, columns: int = 10) -> dict[str, Any]:
     """Return a row; every seventh one changes with each version of the source."""
     mark = version if number % 7 == 0 else 0
-    found: dict[str, Any] = {
+    cells: dict[str, Any] = {
         "No": number,
         "Name": f"row {number}, version {mark}",
         "Day": DAY + dt.timedelta(days=number % 300),
         "Amount": number / 4,
         "Phone": f"0{number:08}",
     }
-    return found | {f"C{column}": f"{number}:{column}" for column in range(len(found), columns)}
+    return cells | {f"C{column}": f"{number}:{column}" for column in range(len(cells), columns)}
 
 
 def rows(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -38,9 +38,9 @@ def rows(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def attempt(spec: dict[str, Any]) -> dict[str, Any]:
     """Write, in this process."""
-    given = spec["options"]
-    given["freeze"] = tuple(given["freeze"])
-    options = TableOptions(formats=FORMATS, header_style={"font": {"bold": True}}, **given)
+    raw_options = spec["options"]
+    raw_options["freeze"] = tuple(raw_options["freeze"])
+    options = TableOptions(formats=FORMATS, header_style={"font": {"bold": True}}, **raw_options)
     names = {name: spec[name] for name in ("title", "key") if name in spec}
     steps: Procedure[Any] = write_with_options(spec.get("target"), rows(spec), options, (1, 1), **names)
     return perform(steps, spec, asdict)

@@ -34,12 +34,12 @@ class SheetTable:
 
     def values(self) -> list[list[Any]]:
         """Return all values, blank cells as ""."""
-        found: list[list[Any]] = self.lark.sheet(self.token)["values"]
-        return [["" if cell is None else cell for cell in row] for row in found]
+        sheet_rows: list[list[Any]] = self.lark.sheet(self.token)["values"]
+        return [["" if cell is None else cell for cell in row] for row in sheet_rows]
 
     def look(self) -> dict[str, Any]:
         """Return everything but the revision."""
-        return {name: one for name, one in self.lark.sheet(self.token).items() if name != "revision"}
+        return {name: value for name, value in self.lark.sheet(self.token).items() if name != "revision"}
 
     def type(self, cell: str, *rows: list[Any]) -> None:
         """Let a person type."""
@@ -68,8 +68,8 @@ HEADER = ["No", "Name"]
 
 @pytest.fixture
 def place(lark: Emulator) -> SheetTable:
-    made = LarkServiceClient().clouddoc.sheets.create("Report")
-    return SheetTable(lark, made.token)
+    spreadsheet = LarkServiceClient().clouddoc.sheets.create("Report")
+    return SheetTable(lark, spreadsheet.token)
 
 
 @pytest.fixture

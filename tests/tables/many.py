@@ -24,16 +24,16 @@ def main(count: int, first: int = 0, rows: int = ROWS) -> int:
 
         def run(seed: int) -> bool:
             try:
-                one = schedules.run(seed, places[seed], rows, COLUMNS, max(10, rows * CHUNK // ROWS))
+                outcome = schedules.run(seed, places[seed], rows, COLUMNS, max(10, rows * CHUNK // ROWS))
             except AssertionError as error:
                 say(f"seed {seed}: FAILED: {error}")
                 return False
             say(
-                f"seed {seed} ({one.kind}): {'WRONG' if any(one.faults) else 'exact'}, {one.attempts} "
-                f"attempts, {one.kills} kills, {one.freezes} freezes; files, missing, doubled, wrong, "
-                f"theirs: {one.faults}"
+                f"seed {seed} ({outcome.kind}): {'WRONG' if any(outcome.faults) else 'exact'}, "
+                f"{outcome.attempts} attempts, {outcome.kills} kills, {outcome.freezes} freezes; "
+                f"files, missing, doubled, wrong, theirs: {outcome.faults}"
             )
-            return not any(one.faults)
+            return not any(outcome.faults)
 
         with ThreadPoolExecutor(TOGETHER) as pool:
             exact = list(pool.map(run, places))

@@ -113,8 +113,8 @@ def _specs(kind: str, token: str | None, base: dict[str, Any], seed: int) -> lis
         half = base["rows"] // 2
         both = [{"first": 0, "rows": half}, {"first": half, "rows": base["rows"] - half}]
         return [
-            {**base, **each, "key": f"{key}, {number}", "target": token, "options": options}
-            for number, each in enumerate(both)
+            {**base, **part, "key": f"{key}, {number}", "target": token, "options": options}
+            for number, part in enumerate(both)
         ]
     options = {**base["options"], "mode": "update_by_key", "key_fields": ["No"]}
     return [{**base, "key": key, "version": 2, "target": token, "options": options}]
@@ -122,8 +122,8 @@ def _specs(kind: str, token: str | None, base: dict[str, Any], seed: int) -> lis
 
 def _spreadsheet(lark: Emulator) -> str:
     client = LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url)
-    made = client.call("POST", "/sheets/v3/spreadsheets", json={"title": TITLE}).data["spreadsheet"]
-    token: str = made["spreadsheet_token"]
+    spreadsheet = client.call("POST", "/sheets/v3/spreadsheets", json={"title": TITLE}).data["spreadsheet"]
+    token: str = spreadsheet["spreadsheet_token"]
     return token
 
 
@@ -199,14 +199,16 @@ def _compare(
         is_right = line == wanted.get(number) and formats == ["yyyy-MM-dd", FORMATS["Amount"], "@"]
         outcome.wrong += not is_right
     outcome.missing = len(wanted.keys() - counts.keys())
-    outcome.doubled = sum(each - 1 for each in counts.values())
+    outcome.doubled = sum(count - 1 for count in counts.values())
     if outcome.kind != "append":
         outcome.wrong += [line[0] for line in values[1:] if line[0] not in (None, "")] != sorted(wanted)
     outcome.wrong += sheet["frozen_rows"] != 1
     outcome.wrong += sheet["filter"] is None
     outcome.wrong += not sheet["formats"].get("A1", {}).get("font", {}).get("bold")
-    made = [one for one in lark.documents() if one["type"] == "sheet" and not one["deleted"]]
-    outcome.files = len(made) - 1 + sum(one["title"] != TITLE for one in made)
+    spreadsheets = [
+        document for document in lark.documents() if document["type"] == "sheet" and not document["deleted"]
+    ]
+    outcome.files = len(spreadsheets) - 1 + sum(spreadsheet["title"] != TITLE for spreadsheet in spreadsheets)
     outcome.theirs = person.count_lost(sheet["values"])
 
 

@@ -19,20 +19,24 @@ pytestmark = pytest.mark.usefixtures("database", "lark")
 CREATE = "/open-apis/sheets/v3/spreadsheets"
 
 
-def write(key: str = "report", **given: Any) -> TableResult:
+def write(key: str = "report", **arguments: Any) -> TableResult:
     options = TableOptions(look_after=0.2, lease_seconds=1.0, settle_after=0.3)
     client = LarkServiceClient(max_retries=2)
-    result: TableResult = client.perform(write_with_options(None, rows(3), options, (1, 1), key=key, **given))
+    result: TableResult = client.perform(
+        write_with_options(None, rows(3), options, (1, 1), key=key, **arguments)
+    )
     return result
 
 
 def count(lark: Emulator) -> int:
     """How many spreadsheets were ever made."""
-    return len([one for one in lark.documents() if one["type"] == "sheet"])
+    return len([document for document in lark.documents() if document["type"] == "sheet"])
 
 
 def spreadsheets(lark: Emulator) -> list[dict[str, Any]]:
-    return [one for one in lark.documents() if one["type"] == "sheet" and not one["deleted"]]
+    return [
+        document for document in lark.documents() if document["type"] == "sheet" and not document["deleted"]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -55,10 +59,10 @@ def test_there_is_one_spreadsheet_whatever_became_of_the_request(
     first = write(title="Daily")
     again = write(title="Daily")
     assert first.spreadsheet_token == again.spreadsheet_token
-    (one,) = spreadsheets(lark)
-    assert one["title"] == "Daily"
-    assert lark.sheet(one["token"])["values"] == [HEADER, *table(3)]
-    assert first.url == one["url"]
+    (spreadsheet,) = spreadsheets(lark)
+    assert spreadsheet["title"] == "Daily"
+    assert lark.sheet(spreadsheet["token"])["values"] == [HEADER, *table(3)]
+    assert first.url == spreadsheet["url"]
 
 
 def test_a_late_request_leaves_no_second_spreadsheet(lark: Emulator) -> None:
@@ -67,18 +71,18 @@ def test_a_late_request_leaves_no_second_spreadsheet(lark: Emulator) -> None:
         before = count(lark)
         lark.fault("POST", CREATE, drop="late", late_s=late_s)
         result = write(title=f"Daily {late_s}")
-        wait_until(lambda: all(one["performed"] for one in lark.late_requests()))
-        made = count(lark) - before
-        if made > 1:
+        wait_until(lambda: all(request["performed"] for request in lark.late_requests()))
+        added = count(lark) - before
+        if added > 1:
             break  # else a look has found it: on a busy machine they take longer
-    assert made == 2, "it was not late enough"
-    assert [one["token"] for one in spreadsheets(lark)][-1] == result.spreadsheet_token
-    assert len({one["title"] for one in spreadsheets(lark)}) == len(spreadsheets(lark))
+    assert added == 2, "it was not late enough"
+    assert [spreadsheet["token"] for spreadsheet in spreadsheets(lark)][-1] == result.spreadsheet_token
+    assert len({spreadsheet["title"] for spreadsheet in spreadsheets(lark)}) == len(spreadsheets(lark))
 
 
 def test_each_key_has_its_own(lark: Emulator) -> None:
     assert write("monday").spreadsheet_token != write("tuesday").spreadsheet_token
-    assert sorted(one["title"] for one in spreadsheets(lark)) == ["monday", "tuesday"]
+    assert sorted(spreadsheet["title"] for spreadsheet in spreadsheets(lark)) == ["monday", "tuesday"]
 
 
 def test_a_refusal_creates_nothing_and_may_be_repeated(lark: Emulator) -> None:
@@ -104,8 +108,10 @@ def test_it_is_made_in_a_folder_and_shared_with_people(lark: Emulator) -> None:
     assert spreadsheets(lark) == []
     result = write(folder="Reports/2026-11", share_with=[share])
     write(folder="Reports/2026-11", share_with=[share])
-    (one,) = spreadsheets(lark)
-    folder = next(each for each in lark.documents() if each["token"] == one["folder_token"])
+    (spreadsheet,) = spreadsheets(lark)
+    folder = next(
+        document for document in lark.documents() if document["token"] == spreadsheet["folder_token"]
+    )
     assert folder["title"] == "2026-11"
     assert lark.openers(result.spreadsheet_token)["user:alice"] == "view"
 
@@ -114,9 +120,11 @@ def test_a_spreadsheet_that_was_deleted_is_made_again(lark: Emulator) -> None:
     sheets = LarkServiceClient().clouddoc.sheets
     tokens = []
     for _ in range(3):
-        made = [sheets.write_table(None, [{"a": 1}], key="daily", title="Report") for _ in range(2)]
-        assert made[0].spreadsheet_token == made[1].spreadsheet_token
-        tokens.append(made[0].spreadsheet_token)
-        LarkServiceClient().clouddoc.drive.delete(made[0].url)
+        results = [sheets.write_table(None, [{"a": 1}], key="daily", title="Report") for _ in range(2)]
+        assert results[0].spreadsheet_token == results[1].spreadsheet_token
+        tokens.append(results[0].spreadsheet_token)
+        LarkServiceClient().clouddoc.drive.delete(results[0].url)
     assert len(set(tokens)) == 3
-    assert [one["title"] for one in lark.documents() if one["type"] == "sheet"] == ["Report"] * 3
+    assert [document["title"] for document in lark.documents() if document["type"] == "sheet"] == [
+        "Report"
+    ] * 3

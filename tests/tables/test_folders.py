@@ -34,20 +34,24 @@ def test_processes_make_one_folder(lark: Emulator, database: str) -> None:
         for _ in range(PROCESSES)
     ]
     try:
-        for one in started:
-            assert one.stdout is not None
-            assert one.stdout.readline().strip() == "ready"
-        for one in started:
-            assert one.stdin is not None
-            one.stdin.write("\n")
-            one.stdin.flush()
-        found = [json.loads(one.communicate(timeout=300)[0]) for one in started]
+        for process in started:
+            assert process.stdout is not None
+            assert process.stdout.readline().strip() == "ready"
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        tokens = [json.loads(worker.communicate(timeout=300)[0]) for worker in started]
     finally:
-        for one in started:
-            one.kill()
-            one.wait()
-    assert len(set(found)) == 1
-    assert sorted(one["title"] for one in lark.documents() if one["type"] == "folder" and one["title"]) == [
+        for process in started:
+            process.kill()
+            process.wait()
+    assert len(set(tokens)) == 1
+    assert sorted(
+        document["title"]
+        for document in lark.documents()
+        if document["type"] == "folder" and document["title"]
+    ) == [
         "2026-11",
         "Reports",
     ]

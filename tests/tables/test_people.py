@@ -18,8 +18,10 @@ pytestmark = pytest.mark.usefixtures("database")
 
 def in_parts(place: SheetTable, source: list[dict[str, Any]], key: str = "k", **options: Any) -> Any:
     """Write a table, ten rows in a request."""
-    given = TableOptions(max_rows=10, settle_after=0.3, **options)
-    return LarkServiceClient().perform(write_with_options(place.token, source, given, (1, 1), key=key))
+    table_options = TableOptions(max_rows=10, settle_after=0.3, **options)
+    return LarkServiceClient().perform(
+        write_with_options(place.token, source, table_options, (1, 1), key=key)
+    )
 
 
 def typing(cell: str, *lines: list[Any]) -> dict[str, Any]:
@@ -105,9 +107,9 @@ def test_a_spreadsheet_that_was_renamed_and_moved_is_found_again(lark: Emulator,
     )
     again = place.sheets.write_table(None, rows(2), key="report", title="Report")
     assert again.spreadsheet_token == first.spreadsheet_token
-    found = lark.spreadsheet(first.spreadsheet_token)
-    assert (found["title"], found["folder_token"]) == ("Mine", folder)
-    assert found["sheets"][0]["values"] == [HEADER, *table(2)]
+    spreadsheet = lark.spreadsheet(first.spreadsheet_token)
+    assert (spreadsheet["title"], spreadsheet["folder_token"]) == ("Mine", folder)
+    assert spreadsheet["sheets"][0]["values"] == [HEADER, *table(2)]
 
 
 def test_an_uncertain_part_that_a_person_has_edited_is_not_written_again(
@@ -116,9 +118,9 @@ def test_an_uncertain_part_that_a_person_has_edited_is_not_written_again(
     """The write stands, its answer is lost, and a person corrects a cell before the retry."""
     lark.fault("PUT", "*/values", skip=1, times=9, drop="after")
     client = LarkServiceClient(max_retries=0)
-    given = TableOptions(max_rows=10, lease_seconds=0.5, settle_after=0.1, mode="append")
+    options = TableOptions(max_rows=10, lease_seconds=0.5, settle_after=0.1, mode="append")
     with pytest.raises(Exception, match="may or may not"):
-        client.perform(write_with_options(place.token, rows(10), given, (1, 1), key="k"))
+        client.perform(write_with_options(place.token, rows(10), options, (1, 1), key="k"))
     lark.clear_faults()
     place.type("B4", ["corrected"])
     result = in_parts(place, rows(10), mode="append")
@@ -131,9 +133,9 @@ def test_an_uncertain_part_above_which_a_person_inserts_a_row_is_found(
 ) -> None:
     lark.fault("PUT", "*/values", skip=1, times=9, drop="after")
     client = LarkServiceClient(max_retries=0)
-    given = TableOptions(max_rows=10, lease_seconds=0.5, settle_after=0.1, mode="append")
+    options = TableOptions(max_rows=10, lease_seconds=0.5, settle_after=0.1, mode="append")
     with pytest.raises(Exception, match="may or may not"):
-        client.perform(write_with_options(place.token, rows(10), given, (1, 1), key="k"))
+        client.perform(write_with_options(place.token, rows(10), options, (1, 1), key="k"))
     lark.clear_faults()
     lark.edit_sheet(place.token, [{"do": "insert_rows", "at": 2, "count": 2}])
     assert in_parts(place, rows(10), mode="append").replayed == 10
@@ -143,9 +145,9 @@ def test_an_uncertain_part_above_which_a_person_inserts_a_row_is_found(
 def test_an_abandoned_part_stays_blank(lark: Emulator, place: SheetTable) -> None:
     lark.fault("PUT", "*/values", skip=1, times=9, drop="before")
     client = LarkServiceClient(max_retries=0)
-    given = TableOptions(max_rows=10, lease_seconds=0.5, mode="append")
+    options = TableOptions(max_rows=10, lease_seconds=0.5, mode="append")
     with pytest.raises(Exception, match="may or may not"):
-        client.perform(write_with_options(place.token, rows(10), given, (1, 1), key="abandoned"))
+        client.perform(write_with_options(place.token, rows(10), options, (1, 1), key="abandoned"))
     lark.clear_faults()
     in_parts(place, rows(10, 50), "other", mode="append")
     values = place.values()
@@ -180,7 +182,7 @@ def test_what_others_write_during_an_append_is_logged(
     place.lark.plan_sheet_edit(place.token, [typing(cell, ["a person's"])], before="write", skip=0)
     with caplog.at_level("WARNING"):
         in_parts(place, rows(10, 1), "second", mode="append")
-    (said,) = [one for one in caplog.records if "Others have written" in one.getMessage()]
+    (said,) = [record for record in caplog.records if "Others have written" in record.getMessage()]
     assert said.getMessage().endswith("it was overwritten")
     assert (said.worksheet, said.row, said.rows) == ("Sheet1", 3, 10)  # type: ignore[attr-defined]
     values = place.values()

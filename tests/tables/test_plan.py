@@ -27,7 +27,7 @@ from lark_provider.api.clouddoc.sheets.tables.updating import arrange
 from lark_provider.errors import InvalidRequestError
 
 CELLS = st.one_of(
-    st.text(max_size=12).filter(lambda one: one != ""),
+    st.text(max_size=12).filter(lambda text: text != ""),
     st.integers(-(2**53), 2**53),
     st.floats(allow_nan=False, allow_infinity=False),
 )
@@ -46,8 +46,8 @@ def make_chunk(cells: list[list[Any]], number: int = 0) -> TableChunk:
 
 def cut(cells: list[list[Any]], max_rows: int, max_bytes: int) -> list[TableChunk]:
     cutter = Cutter(blocks_of(len(cells[0])), max_rows, max_bytes)
-    found = list(cutter.add(list(zip(*cells, strict=True)), [None] * len(cells[0])))
-    return [*found, *([last] if (last := cutter.rest()) is not None else [])]
+    chunks = list(cutter.add(list(zip(*cells, strict=True)), [None] * len(cells[0])))
+    return [*chunks, *([last] if (last := cutter.rest()) is not None else [])]
 
 
 @given(tables(), st.integers(1, 7), st.integers(250, 500))
@@ -55,17 +55,17 @@ def test_chunks_hold_all_rows_within_the_limits(
     cells: list[list[Any]], max_rows: int, max_bytes: int
 ) -> None:
     chunks = cut(cells, max_rows, max_bytes)
-    assert [row for one in chunks for row in one.rows] == cells
-    assert [one.number for one in chunks] == list(range(len(chunks)))
+    assert [row for part in chunks for row in part.rows] == cells
+    assert [part.number for part in chunks] == list(range(len(chunks)))
     first = 1
-    for one in chunks:
-        assert one.first == first
-        first += one.count
-        assert one.count <= max_rows
-        body = one.body(0, 0, one.count, "Q7PlXT!A1:D20")
-        assert len(body) <= max_bytes or one.count == 1
-        assert orjson.loads(body) == {"valueRange": {"range": "Q7PlXT!A1:D20", "values": one.rows}}
-    assert [one.digest for one in cut(cells, max_rows, max_bytes)] == [one.digest for one in chunks]
+    for table_chunk in chunks:
+        assert table_chunk.first == first
+        first += table_chunk.count
+        assert table_chunk.count <= max_rows
+        body = table_chunk.body(0, 0, table_chunk.count, "Q7PlXT!A1:D20")
+        assert len(body) <= max_bytes or table_chunk.count == 1
+        assert orjson.loads(body) == {"valueRange": {"range": "Q7PlXT!A1:D20", "values": table_chunk.rows}}
+    assert [part.digest for part in cut(cells, max_rows, max_bytes)] == [part.digest for part in chunks]
 
 
 @given(tables(least=3), st.integers(10, 300))
@@ -90,21 +90,21 @@ def answer_row(row: list[Any]) -> list[Any]:
 
 @given(tables())
 def test_rows_are_recognized_as_lark_answers_them(cells: list[list[Any]]) -> None:
-    one = make_chunk(cells)
+    table_chunk = make_chunk(cells)
     now = [answer_row(row) for row in cells]
-    assert changed_rows(now, one.sums, one.wild) == []
-    assert judge(now, one).verdict is SegmentVerdict.OURS
-    assert offset_of(now, one.sums, one.wild) == 0
+    assert changed_rows(now, table_chunk.sums, table_chunk.wild) == []
+    assert judge(now, table_chunk).verdict is SegmentVerdict.OURS
+    assert offset_of(now, table_chunk.sums, table_chunk.wild) == 0
 
 
 @given(tables(), st.data())
 def test_a_changed_row_is_named(cells: list[list[Any]], data: st.DataObject) -> None:
-    one = make_chunk(cells)
+    table_chunk = make_chunk(cells)
     place = data.draw(st.integers(0, len(cells) - 1))
     now = [list(row) for row in cells]
     now[place][0] = "someone's\x7f"
-    assert changed_rows(now, one.sums, one.wild) == [place]
-    judgement = judge(now, one)
+    assert changed_rows(now, table_chunk.sums, table_chunk.wild) == [place]
+    judgement = judge(now, table_chunk)
     assert judgement.foreign == (place,)
     assert judgement.verdict is (SegmentVerdict.MIXED if len(cells) > 1 else SegmentVerdict.FOREIGN)
 
@@ -120,17 +120,17 @@ def test_blank_rows_are_no_reason_to_move(cells: list[list[Any]], blank: set[int
 
 @given(tables(), st.integers(1, 5))
 def test_rows_that_moved_down_together_are_found(cells: list[list[Any]], inserted: int) -> None:
-    one = make_chunk(cells)
+    table_chunk = make_chunk(cells)
     now = [["someone's\x7f"] * len(cells[0])] * inserted + cells + [[None] * len(cells[0])] * 3
-    assert offset_of(now, one.sums, one.wild) == inserted
-    assert offset_of(now[: inserted + len(cells) - 1], one.sums, one.wild) is None
+    assert offset_of(now, table_chunk.sums, table_chunk.wild) == inserted
+    assert offset_of(now[: inserted + len(cells) - 1], table_chunk.sums, table_chunk.wild) is None
 
 
 def test_of_a_wide_row_a_block_may_stand_alone() -> None:
     row = [f"c{place}" for place in range(150)]
-    one = make_chunk([row])
-    assert judge([[*row[:100], *[None] * 50]], one).verdict is SegmentVerdict.OURS
-    assert judge([[*row[:99], *[None] * 51]], one).verdict is SegmentVerdict.FOREIGN
+    table_chunk = make_chunk([row])
+    assert judge([[*row[:100], *[None] * 50]], table_chunk).verdict is SegmentVerdict.OURS
+    assert judge([[*row[:99], *[None] * 51]], table_chunk).verdict is SegmentVerdict.FOREIGN
 
 
 def test_what_lark_computes_is_not_compared() -> None:
@@ -141,25 +141,25 @@ def test_what_lark_computes_is_not_compared() -> None:
         True,
         "",
     ]
-    one = make_chunk([sent])
-    assert one.wild == {2, 3}
+    table_chunk = make_chunk([sent])
+    assert table_chunk.wild == {2, 3}
     link = [{"type": "url", "text": "page", "link": "https://example.com", "cellPosition": None}]
-    assert changed_rows([["a", link, 2.0, "TRUE", None]], one.sums, one.wild) == []
-    assert changed_rows([["b", link, 2.0, "TRUE", None]], one.sums, one.wild) == [0]
-    assert check_sum(sent, one.wild) == check_sum(["a", link, 7, None, None], one.wild)
+    assert changed_rows([["a", link, 2.0, "TRUE", None]], table_chunk.sums, table_chunk.wild) == []
+    assert changed_rows([["b", link, 2.0, "TRUE", None]], table_chunk.sums, table_chunk.wild) == [0]
+    assert check_sum(sent, table_chunk.wild) == check_sum(["a", link, 7, None, None], table_chunk.wild)
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 250), st.integers(1, 250))
 def test_styled_pieces_cover_a_range(row: int, rows: int, column: int, columns: int) -> None:
     whole = Range(row, column, row + rows - 1, column + columns - 1)
-    found = list(pieces(whole))
+    ranges = list(pieces(whole))
     cells = 0
-    for one in found:
-        assert one.last_row is not None
-        assert one.last_column is not None
-        cells += (one.last_row - one.first_row + 1) * (one.last_column - one.first_column + 1)
+    for piece in ranges:
+        assert piece.last_row is not None
+        assert piece.last_column is not None
+        cells += (piece.last_row - piece.first_row + 1) * (piece.last_column - piece.first_column + 1)
     assert cells == rows * columns
-    assert not any(one.meets(other) for at, one in enumerate(found) for other in found[:at])
+    assert not any(later.meets(other) for at, later in enumerate(ranges) for other in ranges[:at])
 
 
 @given(st.permutations(["A", "B", "C", "D"]), st.lists(st.sampled_from(["x", "y"]), max_size=4), st.data())
@@ -169,11 +169,11 @@ def test_columns_are_found_by_their_titles(titles: list[str], others: list[str],
         header.insert(data.draw(st.integers(0, len(header))), other)
     columns = layout(["A", "B", "C", "D"], None)
     blocks, lefts, order = arrange(header, columns, 3)
-    found = {}
+    positions = {}
     for (first, end), left in zip(blocks, lefts, strict=True):
         for place in range(first, end):
-            found[columns.titles[order[place]]] = left + place - first
-    assert found == {title: 3 + header.index(title) for title in "ABCD"}
+            positions[columns.titles[order[place]]] = left + place - first
+    assert positions == {title: 3 + header.index(title) for title in "ABCD"}
 
 
 def test_rows_are_named_as_people_name_them() -> None:

@@ -33,8 +33,8 @@ def test_after_any_schedule_the_worksheet_equals_its_source(
         migrate.upgrade(urls.parse(places[seed], "test"))
     with ThreadPoolExecutor(TOGETHER) as pool:
         runs = list(pool.map(lambda seed: schedules.run(seed, places[seed]), seeds))
-    assert [(one.seed, one.faults) for one in runs] == [(seed, (0, 0, 0, 0, 0)) for seed in seeds]
-    assert sum(one.kills + one.freezes for one in runs) > 0
+    assert [(run.seed, run.faults) for run in runs] == [(seed, (0, 0, 0, 0, 0)) for seed in seeds]
+    assert sum(run.kills + run.freezes for run in runs) > 0
 
 
 @pytest.mark.parametrize("effect", [14, 24, 31])
@@ -74,5 +74,5 @@ def test_the_rows_of_an_appender_that_freezes_past_its_lease_stand_beside_those_
     assert place.requests(PUT) >= 10
     values = [line for line in place.values()[1:] if any(cell != "" for cell in line)]
     wanted = [row(number, 0, 6) for number in [*range(50), *range(1000, 1050)]]
-    assert sorted(line[0] for line in values) == [one["No"] for one in wanted]
-    assert {line[0]: line[5] for line in values} == {one["No"]: one["C5"] for one in wanted}
+    assert sorted(line[0] for line in values) == [record["No"] for record in wanted]
+    assert {line[0]: line[5] for line in values} == {record["No"]: record["C5"] for record in wanted}

@@ -34,10 +34,12 @@ KINDS = [
     st.builds(Link, st.just("page"), st.just("https://example.com")),
 ]
 COLUMNS = st.sampled_from(KINDS).flatmap(
-    lambda kind: st.sampled_from([kind, st.none() | kind, st.sampled_from(KINDS).flatmap(lambda one: one)])
+    lambda kind: st.sampled_from(
+        [kind, st.none() | kind, st.sampled_from(KINDS).flatmap(lambda strategy: strategy)]
+    )
 )
 TABLES = st.lists(COLUMNS, min_size=1, max_size=5).flatmap(
-    lambda each: st.lists(st.tuples(*each), min_size=1, max_size=30)
+    lambda columns: st.lists(st.tuples(*columns), min_size=1, max_size=30)
 )
 
 
@@ -47,7 +49,7 @@ def chunks_of(rows: Sequence[Sequence[Any]], options: TableOptions, order: Seque
     stream, source = iter(rows), None
     blocks = blocks_of(len(rows[0]))
     source = TableSource(Stream(()), (), columns, blocks, order, options, with_header=True)
-    found: list[TableChunk] = []
+    chunks: list[TableChunk] = []
     while True:
         steps = source.chunk()
         try:
@@ -57,8 +59,8 @@ def chunks_of(rows: Sequence[Sequence[Any]], options: TableOptions, order: Seque
                 effect = steps.send([row for _, row in zip(range(7), stream, strict=False)])
         except StopIteration as end:
             if end.value is None:
-                return found
-            found.append(end.value)
+                return chunks
+            chunks.append(end.value)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -69,23 +71,26 @@ def test_a_table_is_its_cells(table: list[Any], max_rows: int, max_bytes: int, i
     options = TableOptions(max_rows=max_rows, max_bytes=max_bytes, widths="content")
     chunks = chunks_of(table, options, order)
     assert chunks[0].header_rows == 1
-    assert sum(one.count - one.header_rows for one in chunks) == len(table)
+    assert sum(part.count - part.header_rows for part in chunks) == len(table)
     expected = [encode_row([row[place] for place in order], 1) for row in table]
     number = 0
-    for one in chunks:
-        assert one.count <= max_rows
-        assert len(one.body(0, 0, one.count, "Q7PlXT!A1:D20")) <= max_bytes or one.count == 1
-        assert one.first == number + 1
-        for at, row in enumerate(one.rows):
-            assert one.sums[4 * at : 4 * at + 4] == check_sum(row, one.wild)
-            if at < one.header_rows:
+    for table_chunk in chunks:
+        assert table_chunk.count <= max_rows
+        assert (
+            len(table_chunk.body(0, 0, table_chunk.count, "Q7PlXT!A1:D20")) <= max_bytes
+            or table_chunk.count == 1
+        )
+        assert table_chunk.first == number + 1
+        for at, row in enumerate(table_chunk.rows):
+            assert table_chunk.sums[4 * at : 4 * at + 4] == check_sum(row, table_chunk.wild)
+            if at < table_chunk.header_rows:
                 continue
             assert row == orjson.loads(orjson.dumps([cell for cell, _ in expected[number]]))
             for place, (wire, needed) in enumerate(expected[number]):
-                formats = one.formats[place]
-                found = formats[at - one.header_rows] if isinstance(formats, list) else formats
-                assert found == needed or wire == "" or (found == TEXT and type(wire) is str)
-                assert (comparable(wire) is not None) or place in one.wild
+                formats = table_chunk.formats[place]
+                formatter = formats[at - table_chunk.header_rows] if isinstance(formats, list) else formats
+                assert formatter == needed or wire == "" or (formatter == TEXT and type(wire) is str)
+                assert (comparable(wire) is not None) or place in table_chunk.wild
             number += 1
 
 
@@ -96,11 +101,11 @@ def test_checksums_do_not_depend_on_how_rows_were_encoded(table: list[Any]) -> N
     every = frozenset(range(len(rows[0])))
     columns = list(zip(*rows, strict=True))
     wide = encode(columns * 60, blocks_of(60 * len(rows[0])), frozenset(range(60 * len(every))))
-    found = encode(columns, blocks_of(len(rows[0])), every)
-    assert [orjson.loads(line) for line in found.lines[0]] == orjson.loads(orjson.dumps(rows))
-    assert found.sums == b"".join(check_sum(row, found.wild) for row in rows)
+    encoded = encode(columns, blocks_of(len(rows[0])), every)
+    assert [orjson.loads(line) for line in encoded.lines[0]] == orjson.loads(orjson.dumps(rows))
+    assert encoded.sums == b"".join(check_sum(row, encoded.wild) for row in rows)
     assert wide.sums == b"".join(check_sum(row * 60, wide.wild) for row in rows)
-    assert found.sums == chunk(0, 1, rows, [None] * len(rows[0]), blocks_of(len(rows[0]))).sums
+    assert encoded.sums == chunk(0, 1, rows, [None] * len(rows[0]), blocks_of(len(rows[0]))).sums
 
 
 @pytest.mark.parametrize(
@@ -117,6 +122,6 @@ def test_what_1_0_0rc1_has_recorded_is_recognized(width: int, digest: str, sums:
     for n in range(20):
         dates = day + dt.timedelta(days=n), moment + dt.timedelta(seconds=n)
         rows.append((n, f"row {n}", n / 4, n % 2 == 0, None if n % 3 else "=1", *dates, link))
-    (found,) = chunks_of([(row * 20)[:width] for row in rows], TableOptions(), range(width))
-    assert found.digest == digest
-    assert zlib.crc32(found.sums) == sums
+    (table_chunk,) = chunks_of([(row * 20)[:width] for row in rows], TableOptions(), range(width))
+    assert table_chunk.digest == digest
+    assert zlib.crc32(table_chunk.sums) == sums

@@ -41,16 +41,16 @@ def test_replace_leaves_no_old_row_and_nothing_else_changes(place: SheetTable) -
 
 
 def test_a_daily_rerun_changes_nothing(place: SheetTable) -> None:
-    given: dict[str, Any] = {
+    options: dict[str, Any] = {
         "key": "daily",
         "freeze": True,
         "filter": True,
         "formats": {"No": "#,##0"},
         "widths": {"Name": 180},
     }
-    place.write(rows(30), **given)
+    place.write(rows(30), **options)
     once = place.look()
-    place.write(rows(30), **given)
+    place.write(rows(30), **options)
     assert place.look() == once
     assert once["filter"] == {"range": "A1:B31", "conditions": {}}
     assert once["frozen_rows"] == 1
@@ -61,7 +61,7 @@ def test_a_daily_rerun_changes_nothing(place: SheetTable) -> None:
 
 def test_conditional_formats_are_made_once_and_grow_with_the_table(place: SheetTable) -> None:
     red = {"rule_type": "cellIs", "operator": "lessThan", "values": [3], "style": {"color": "#d83931"}}
-    given: dict[str, Any] = {
+    options: dict[str, Any] = {
         "key": "daily",
         "conditional_formats": {
             "No": red,
@@ -70,16 +70,16 @@ def test_conditional_formats_are_made_once_and_grow_with_the_table(place: SheetT
     }
     theirs = ConditionalFormat(["A1:A9"], "cellIs", Style(color="#d83931"), "lessThan", (3,))
     place.sheets.add_conditional_formats(place.token, [theirs])
-    place.write(rows(30), **given)
+    place.write(rows(30), **options)
     once = place.sheets.list_conditional_formats(place.token)
-    assert [one.ranges for one in once] == [["A1:A9"], ["A2:A31"], ["B2:B31"]]
-    place.write(rows(30), **given)
-    place.write(rows(7), **given | {"key": "shorter"})
+    assert [rule.ranges for rule in once] == [["A1:A9"], ["A2:A31"], ["B2:B31"]]
+    place.write(rows(30), **options)
+    place.write(rows(7), **options | {"key": "shorter"})
     assert place.sheets.list_conditional_formats(place.token) == once
-    place.write(rows(40), **given | {"key": "longer"})
+    place.write(rows(40), **options | {"key": "longer"})
     grown = place.sheets.list_conditional_formats(place.token)
-    assert [one.ranges for one in grown] == [["A1:A9"], ["A2:A41"], ["B2:B41"]]
-    assert [one.id for one in grown] == [one.id for one in once]
+    assert [rule.ranges for rule in grown] == [["A1:A9"], ["A2:A41"], ["B2:B41"]]
+    assert [rule.id for rule in grown] == [rule.id for rule in once]
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ def test_values_have_their_types_and_formats(place: SheetTable) -> None:
     }
     styled = {"backColor": "#ff0000"}
     place.write([row], formats={"sum": "#,##0.00", str: styled})
-    found = place.look()
-    values, formats = found["values"][1], found["formats"]
+    sheet = place.look()
+    values, formats = sheet["values"][1], sheet["formats"]
     assert values[:5] == [45306, 45306.5, 12.5, "00123", "123456789012345678"]
     assert values[6]["formula"] == "=1+1"
     assert [formats[f"{letter}2"]["formatter"] for letter in "ABC"] == [
@@ -229,7 +229,7 @@ def test_bad_rows_are_named_before_anything_is_sent(place: SheetTable) -> None:
         place.write(bad)
     assert place.values() == []
     assert place.requests(PUT) == 0
-    for given, said in (
+    for options, said in (
         ({"mode": "other"}, "mode must be one of"),
         ({"mode": "update_by_key"}, "key_fields must be given"),
         ({"formats": {"Nope": "0"}}, "formats must name columns"),
@@ -239,7 +239,7 @@ def test_bad_rows_are_named_before_anything_is_sent(place: SheetTable) -> None:
         ({"key": " "}, "non-empty"),
     ):
         with pytest.raises(InvalidRequestError, match=said):
-            place.write(rows(2), **given)
+            place.write(rows(2), **options)
     assert place.values() == []
 
 
@@ -264,8 +264,8 @@ def test_numbers_in_place_of_dates_are_shown_as_numbers(place: SheetTable) -> No
     place.write([{"a": dt.date(2026, 1, 1), "b": 1, "c": 1}] * 500)
     place.sheets.style(place.token, "C2:C501", Style(formatter="#,##0.00"))
     place.write([{"a": 5, "b": dt.date(2026, 1, 1), "c": 2}] * 500)
-    found = place.sheets.read(place.token, "A1:C501")
-    assert found == [["a", "b", "c"], *[[5, dt.date(2026, 1, 1), 2]] * 500]
+    values = place.sheets.read(place.token, "A1:C501")
+    assert values == [["a", "b", "c"], *[[5, dt.date(2026, 1, 1), 2]] * 500]
     formats = place.look()["formats"]
     assert {formats[f"C{row}"]["formatter"] for row in (2, 30)} == {"#,##0.00"}  # a person's
 

@@ -51,18 +51,18 @@ class Block:
 def state(port: int) -> dict[str, Any]:
     """Return what a local Lark on a port holds."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/_emulator/state", timeout=30) as answer:
-        found: dict[str, Any] = json.load(answer)
-    return found
+        content: dict[str, Any] = json.load(answer)
+    return content
 
 
 def blocks(page: Path) -> Iterator[Block]:
     """Yield the blocks of code of a page, in their order."""
     section = ""
-    for found in _BLOCK.finditer(page.read_text("utf-8")):
-        if found[1]:
-            section = found[2]
+    for match in _BLOCK.finditer(page.read_text("utf-8")):
+        if match[1]:
+            section = match[2]
         else:
-            yield Block(section, found[3], found[4])
+            yield Block(section, match[3], match[4])
 
 
 class Terminal:
@@ -158,10 +158,10 @@ class Reader:
 
     def sections(self) -> Iterator[tuple[str, list[Block]]]:
         """Yield the sections with blocks; the caller does what their text says."""
-        found: dict[str, list[Block]] = {}
+        by_section: dict[str, list[Block]] = {}
         for block in blocks(self._page):
-            found.setdefault(block.section, []).append(block)
-        yield from found.items()
+            by_section.setdefault(block.section, []).append(block)
+        yield from by_section.items()
 
     def follow(self, block: Block) -> None:
         """Type what a block shows, and compare what it shows to be printed."""
@@ -186,7 +186,7 @@ class Reader:
         assert ended == 0, f"{self._page.name}, {code}\n{printed[-6000:]}"
 
     def _compare(self, block: Block) -> None:
-        typed = [found.replace("\n> ", "\n") for found in _TYPED.findall(block.code)]
+        typed = [text.replace("\n> ", "\n") for text in _TYPED.findall(block.code)]
         shown = [text.strip("\n") for text in _TYPED.split(block.code)[2::2]]
         for command, wanted in zip(typed, shown, strict=True):
             _, printed = self._terminals[0].type(self._own(command))

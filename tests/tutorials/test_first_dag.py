@@ -44,7 +44,7 @@ def test_a_reader_comes_from_an_empty_machine_to_an_answered_question(
     reader = opened("tutorials/first-dag.md", machine, {"8765": str(port)})
 
     def read_messages() -> list[str]:
-        return [str(one["content"]) for one in state(port)["chats"][0]["messages"]]
+        return [str(message["content"]) for message in state(port)["chats"][0]["messages"]]
 
     def answer() -> None:
         browser.open(f"http://127.0.0.1:{port}")
@@ -62,10 +62,10 @@ def test_a_reader_comes_from_an_empty_machine_to_an_answered_question(
             answer()
         for block in blocks:
             reader.follow(block)
-    told, card, published = read_messages()
-    assert "3 orders loaded" in told
+    notice, card, published = read_messages()
+    assert "3 orders loaded" in notice
     assert ("Approve" in card, "'button'" in card) == (True, False)
     assert "Published, said bob" in published
     [base] = state(port)["bitables"]
-    [orders] = [one for one in base["tables"] if one["name"] == "Orders"]
+    [orders] = [table for table in base["tables"] if table["name"] == "Orders"]
     assert [record["fields"].get("Paid") for record in orders["records"]] == [19.9, 7, None]

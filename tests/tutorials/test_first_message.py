@@ -47,8 +47,8 @@ def test_a_reader_who_does_what_the_page_says_sends_a_message(lark: Emulator, op
         "6. Add the bot to a chat",
         "7. Send",
     ]
-    [chat] = [one for one in lark.state()["chats"] if one["chat_id"] == CHAT]
-    text, card = [one["content"] for one in chat["messages"]]
+    [chat] = [candidate for candidate in lark.state()["chats"] if candidate["chat_id"] == CHAT]
+    text, card = [message["content"] for message in chat["messages"]]
     assert text == {"text": "Hello from the command line"}
     assert "Orders loaded" in str(card)
 

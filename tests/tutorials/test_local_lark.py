@@ -11,8 +11,8 @@ def test_a_reader_without_a_tenant_sees_messages_faults_and_a_test(opened: Open,
     for _, blocks in reader.sections():
         for block in blocks:
             reader.follow(block)
-    private = [one for one in state(port)["chats"] if one["chat_id"] != "oc_emulator_data_team"]
-    assert [one["messages"][0]["content"] for one in private] == [{"text": "Good morning, Alice"}]
+    private = [chat for chat in state(port)["chats"] if chat["chat_id"] != "oc_emulator_data_team"]
+    assert [chat["messages"][0]["content"] for chat in private] == [{"text": "Good morning, Alice"}]
     shown = [block.code for _, blocks in reader.sections() for block in blocks if not block.language]
     greeting = shown[0].replace("8765", str(port))
     assert greeting.startswith("Lark emulator at ")

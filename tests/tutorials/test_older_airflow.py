@@ -15,7 +15,7 @@ def test_what_is_said_for_an_older_airflow_runs_without_any(lark: Emulator, open
         "LARK_APP_SECRET": lark.app_secret,
     }
     reader = opened("how-to/older-airflow.md", machine, {})
-    blocks = [block for _, found in reader.sections() for block in found]
+    blocks = [block for _, section in reader.sections() for block in section]
     alone, client = [block.code for block in blocks if block.language == "python"]
     reader.type(f"cat > alone.py <<'END'\n{alone}END\npython3 alone.py\n")
     for block in blocks:
@@ -24,6 +24,6 @@ def test_what_is_said_for_an_older_airflow_runs_without_any(lark: Emulator, open
     reader.type("! lark/bin/python -c 'import airflow' 2> none.txt\n")
     state = lark.state()
     [bot] = state["webhooks"]
-    assert [one["content"] for one in bot["messages"]] == [{"text": "✅ orders loaded"}] * 2
+    assert [sent["content"] for sent in bot["messages"]] == [{"text": "✅ orders loaded"}] * 2
     [message] = state["chats"][0]["messages"]
     assert message["content"] == {"text": "✅ orders loaded"}

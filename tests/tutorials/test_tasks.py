@@ -36,8 +36,8 @@ def machine(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def texts(lark: Emulator) -> list[str]:
-    [chat] = [one for one in lark.state()["chats"] if one["chat_id"] == CHAT]
-    return [one["content"].get("text", "a card") for one in chat["messages"]]
+    [chat] = [candidate for candidate in lark.state()["chats"] if candidate["chat_id"] == CHAT]
+    return [message["content"].get("text", "a card") for message in chat["messages"]]
 
 
 def test_load_this_csv_every_night_and_tell_the_group(
@@ -51,7 +51,7 @@ def test_load_this_csv_every_night_and_tell_the_group(
     table_id = bitable.create_table(base["app_token"], "Orders", columns).data["table_id"]
     link = f"{base['url']}?table={table_id}"
     reader = opened("how-to/csv-every-night.md", machine, {TABLE: link}, installed)
-    blocks = [block for _, found in reader.sections() for block in found]
+    blocks = [block for _, section in reader.sections() for block in section]
     for block in blocks:
         reader.follow(block)
     assert texts(lark) == ["Orders: 2 unchanged"]
@@ -106,7 +106,7 @@ def test_the_bot_says_230002(lark: Emulator, machine: dict[str, str], opened: Op
 
 
 def test_each_page_has_its_test() -> None:
-    here = "".join(one.read_text("utf-8") for one in Path(__file__).parent.glob("test_*.py"))
-    pages = [one.relative_to(PAGES).as_posix() for one in (PAGES / "tutorials").glob("*.md")]
+    here = "".join(file.read_text("utf-8") for file in Path(__file__).parent.glob("test_*.py"))
+    pages = [page.relative_to(PAGES).as_posix() for page in (PAGES / "tutorials").glob("*.md")]
     unfollowed: list[Any] = [name for name in pages if name not in here and not name.endswith("/index.md")]
     assert unfollowed == []

@@ -82,9 +82,9 @@ assert_type(book[0].write("A1", [[1, Formula("=A1"), Link("x", "https://x.exampl
 assert_type(book[0].read_rows("A:C"), Iterator[list[Any]])
 assert_type(book.list_sheets(), list[Worksheet])
 assert_type(book.share([Share("oc_1")]), list[Grant])
-there = a.clouddoc.sheets.open("t")["Sheet1"]
-_there = assert_type(there.read("A1"), Coroutine[Any, Any, list[list[Any]]])
-assert_type(there.read_rows(), AsyncIterator[list[Any]])
+sheet = a.clouddoc.sheets.open("t")["Sheet1"]
+_there = assert_type(sheet.read("A1"), Coroutine[Any, Any, list[list[Any]]])
+assert_type(sheet.read_rows(), AsyncIterator[list[Any]])
 assert_type(c.clouddoc.drive.permissions.add("t", "ou_1", "view", type="sheet"), Grant)
 assert_type(c.clouddoc.drive.ensure_folder("Reports/2026-11"), str)
 assert_type(c.clouddoc.drive.list_files(), Iterator[DriveFile])

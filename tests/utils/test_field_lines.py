@@ -10,8 +10,8 @@ from lark_provider.utils.field_lines import FieldHandler
 
 
 def line(text: str, *values: object, **fields: object) -> logging.LogRecord:
-    given = {"name": "lark_provider.x", "levelno": logging.WARNING, "levelname": "WARNING"}
-    return logging.makeLogRecord({**given, "msg": text, "args": values, **fields})
+    defaults = {"name": "lark_provider.x", "levelno": logging.WARNING, "levelname": "WARNING"}
+    return logging.makeLogRecord({**defaults, "msg": text, "args": values, **fields})
 
 
 def test_fields_are_shown_and_secrets_are_not(caplog: pytest.LogCaptureFixture) -> None:

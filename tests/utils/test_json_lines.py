@@ -38,14 +38,14 @@ def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def line(message: str, *args: Any, **record: Any) -> dict[str, Any]:
     """What a record is written as; it must be one line of UTF-8."""
-    made = logging.LogRecord(
+    log_record = logging.LogRecord(
         "lark_provider.x", logging.WARNING, "f", 1, message, args, record.pop("exc_info", None)
     )
-    vars(made).update(record)
-    text = JsonFormatter().format(made)
+    vars(log_record).update(record)
+    text = JsonFormatter().format(log_record)
     assert len(text.splitlines()) == 1
-    found: dict[str, Any] = json.loads(text.encode())
-    return found
+    parsed: dict[str, Any] = json.loads(text.encode())
+    return parsed
 
 
 def test_a_line_has_time_level_logger_message_and_the_fields(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,7 +67,7 @@ def test_a_line_has_time_level_logger_message_and_the_fields(capsys: pytest.Capt
 
 def test_secrets_are_masked_as_in_text() -> None:
     error = ValueError("postgresql://lark:pa55word@db/x with app_secret=s3cret0")
-    found = line(
+    logged = line(
         "Authorization: Bearer %s",
         "t-g104abcdefghijkl",
         exc_info=(ValueError, error, None),
@@ -76,11 +76,11 @@ def test_secrets_are_masked_as_in_text() -> None:
         url="postgresql://lark:s3cret-3@db/x",
         nested={"password": "x", "error": "access_token=s3cret-4"},
     )
-    text = json.dumps(found)
+    text = json.dumps(logged)
     for secret in ("pa55word", "s3cret", "g104abcdefghijkl"):
         assert secret not in text
-    assert found["app_secret"] == found["token"] == "***"
-    assert "ValueError" in found["exception"]
+    assert logged["app_secret"] == logged["token"] == "***"
+    assert "ValueError" in logged["exception"]
 
 
 def test_the_log_id_of_larks_errors_is_a_field() -> None:
@@ -92,9 +92,14 @@ def test_the_log_id_of_larks_errors_is_a_field() -> None:
 
 
 def test_a_field_does_not_replace_what_every_line_has() -> None:
-    found = line("m", level="x", time="y", logger="z", exception="w")
-    assert found["level"] == "WARNING"
-    assert (found["level_"], found["time_"], found["logger_"], found["exception_"]) == ("x", "y", "z", "w")
+    logged = line("m", level="x", time="y", logger="z", exception="w")
+    assert logged["level"] == "WARNING"
+    assert (logged["level_"], logged["time_"], logged["logger_"], logged["exception_"]) == (
+        "x",
+        "y",
+        "z",
+        "w",
+    )
 
 
 @given(
@@ -105,8 +110,8 @@ def test_a_field_does_not_replace_what_every_line_has() -> None:
     ),
 )
 def test_whatever_is_logged_is_one_line_of_json(message: str, fields: dict[str, Any]) -> None:
-    found = line(message.replace("%", "%%"), **fields)
-    assert fields.keys() <= found.keys()
+    logged = line(message.replace("%", "%%"), **fields)
+    assert fields.keys() <= logged.keys()
 
 
 def test_a_lone_surrogate_can_be_written() -> None:
@@ -135,5 +140,5 @@ def test_commands_print_their_warnings_as_json_too() -> None:
         logging.getLogger("lark_provider.x").warning("Degraded", extra={"app_id": "cli_a"})
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - ours
-    found = json.loads(done.stderr)
-    assert (found["message"], found["app_id"]) == ("Degraded", "cli_a")
+    logged = json.loads(done.stderr)
+    assert (logged["message"], logged["app_id"]) == ("Degraded", "cli_a")

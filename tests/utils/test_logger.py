@@ -82,7 +82,7 @@ def test_called_twice_no_line_appears_twice(tmp_path: Path, capsys: pytest.Captu
 
 def test_another_file_is_followed_and_the_old_one_closed(tmp_path: Path) -> None:
     setup_logger(log_file=tmp_path / "first.log")
-    (handler,) = (one for one in module._ours if isinstance(one, logging.FileHandler))
+    (handler,) = (candidate for candidate in module._ours if isinstance(candidate, logging.FileHandler))
     setup_logger(log_file=tmp_path / "second.log")
     CHILD.info("later")
     assert handler.stream is None

@@ -37,8 +37,8 @@ def address(site: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    found = find_chromium() or str(binaries.program("chromium", package="chromium", folders="/usr/bin"))
-    one = Browser(tmp_path_factory.mktemp("profile"), found)
-    one.listen()
-    yield one
-    one.close()
+    executable = find_chromium() or str(binaries.program("chromium", package="chromium", folders="/usr/bin"))
+    chromium = Browser(tmp_path_factory.mktemp("profile"), executable)
+    chromium.listen()
+    yield chromium
+    chromium.close()

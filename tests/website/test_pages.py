@@ -48,10 +48,8 @@ def pages() -> dict[str, str]:
 
 
 def test_the_menu_is_what_the_index_pages_list() -> None:
-    found = navigation.menu(ENGLISH, pages())
-    assert found[2] == {
-        "How-to": ["how-to/index.md", {"A": "how-to/a.md"}, {"Group": [{"B": "how-to/b.md"}]}]
-    }
+    menu = navigation.menu(ENGLISH, pages())
+    assert menu[2] == {"How-to": ["how-to/index.md", {"A": "how-to/a.md"}, {"Group": [{"B": "how-to/b.md"}]}]}
 
 
 @pytest.mark.parametrize(
@@ -70,10 +68,10 @@ def test_a_page_that_is_in_no_list_or_in_two_is_an_error(changed: dict[str, str]
 
 
 def test_a_kind_without_its_index_page_is_an_error() -> None:
-    given = pages()
-    del given["explanation/index.md"]
+    site_pages = pages()
+    del site_pages["explanation/index.md"]
     with pytest.raises(SiteError, match=r"docs/en/explanation/index\.md is missing"):
-        navigation.menu(ENGLISH, given)
+        navigation.menu(ENGLISH, site_pages)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +171,7 @@ def test_a_site_is_checked_in_a_relative_folder_too(tmp_path: Path, monkeypatch:
 
 def test_lists_and_tables_have_a_blank_line_before_them() -> None:
     """GitHub does without, Python-Markdown does not."""
-    found = []
+    problems = []
     for code in ("en", "zh"):
         for path in sources(code).values():
             before = ""
@@ -181,9 +179,9 @@ def test_lists_and_tables_have_a_blank_line_before_them() -> None:
                 begins = re.match(r"(?:[-*]|\d+\.) |\|", line)
                 goes_on = re.match(r"\s|(?:[-*]|\d+\.) |\||#", before)
                 if not is_code and begins and before.strip() and not goes_on:
-                    found.append(f"{path.relative_to(ROOT)}: {line[:60]}")
+                    problems.append(f"{path.relative_to(ROOT)}: {line[:60]}")
                 before = "" if is_code else line
-    assert found == []
+    assert problems == []
 
 
 def test_settings_lists_what_the_code_reads() -> None:

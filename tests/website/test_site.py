@@ -59,13 +59,13 @@ def test_every_page_loads_nothing_foreign_and_fits_a_phone(
     browser.events.clear()
     browser.resize(*PHONE, phone=True)
     wrong: dict[str, list[str]] = {}
-    asked: set[str] = set()
+    requested: set[str] = set()
     complaints: list[str] = []
     for name in pages:
         read(browser, address, f"{code}/{name}")
-        if found := browser.ask(WRONG):
-            wrong[name] = found
-        asked |= {
+        if problems := browser.ask(WRONG):
+            wrong[name] = problems
+        requested |= {
             event["params"]["request"]["url"]
             for event in browser.events
             if event["method"] == "Network.requestWillBeSent"
@@ -73,8 +73,8 @@ def test_every_page_loads_nothing_foreign_and_fits_a_phone(
         complaints += browser.complaints()
     assert wrong == {}
     assert complaints == []
-    assert len(asked) > len(pages)
-    foreign = {url for url in asked if urlsplit(url).scheme != "data" and not url.startswith(address)}
+    assert len(requested) > len(pages)
+    foreign = {url for url in requested if urlsplit(url).scheme != "data" and not url.startswith(address)}
     assert foreign == set()
 
 
@@ -98,8 +98,8 @@ def test_what_does_not_fit_is_noticed(address: str, browser: Browser, body: str,
         f"document.querySelector('.md-content h1').insertAdjacentHTML('afterend', {json.dumps(body)})"
     )
     browser.wait("[...document.images].every(one => one.complete)")
-    found = browser.ask(WRONG)
-    assert any(one.startswith(wrong) for one in found) if wrong else found == []
+    problems = browser.ask(WRONG)
+    assert any(problem.startswith(wrong) for problem in problems) if wrong else problems == []
 
 
 @pytest.mark.parametrize(("code", "words"), [("en", "mirror"), ("zh", "幂等键")])
@@ -154,8 +154,8 @@ def test_the_search_finds_what_stands_inside_sentences(
     browser.type(f"{SEARCH}.querySelector('input')", words)
     links = f"[...{SEARCH}.querySelectorAll('ol a')].map(one => one.href)"
     browser.wait(f"{links}.length")
-    found = {unquote(urlsplit(link).path).removeprefix(f"/{code}/") for link in browser.ask(links)}
-    assert found & holding
+    hits = {unquote(urlsplit(link).path).removeprefix(f"/{code}/") for link in browser.ask(links)}
+    assert hits & holding
     results = browser.ask(f"{SEARCH}.querySelector('ol').innerText")
     assert words.lower() in results.lower()
 

@@ -52,23 +52,23 @@ def _names(package: str) -> list[str]:
 
 
 def _describe(language: Language, package: str, name: str, summaries: Translation) -> str:
-    found = code.thing(f"{package}.{name}")
-    names = code.list_documented(found) if isinstance(found, griffe.Class) else None
-    templates = _templates(found)
+    symbol = code.thing(f"{package}.{name}")
+    names = code.list_documented(symbol) if isinstance(symbol, griffe.Class) else None
+    templates = _templates(symbol)
     return writing.page(
         f"### `{name}`",
         f"```python\nfrom lark_provider.{package} import {name}\n```",
-        code.signature(name, code.parameters(found, names)),
-        code.body(found, language, summaries),
+        code.signature(name, code.parameters(symbol, names)),
+        code.body(symbol, language, summaries),
         f"**{_TEXTS[language.code][2]}** {templates}" if templates else "",
     )
 
 
-def _templates(found: griffe.Object) -> str:
-    if not isinstance(found, griffe.Class):
+def _templates(symbol: griffe.Object) -> str:
+    if not isinstance(symbol, griffe.Class):
         return ""
-    for one in (found, *found.mro()):
-        fields = one.members.get("template_fields")
+    for base in (symbol, *symbol.mro()):
+        fields = base.members.get("template_fields")
         if isinstance(fields, griffe.Attribute) and isinstance(
             fields.value, griffe.ExprTuple | griffe.ExprList
         ):

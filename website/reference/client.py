@@ -37,57 +37,59 @@ _WRAPPING = {"Call", "CallOrProcedure", "Procedure", "Listing"}
 
 def page(language: Language) -> str:
     """Return the page of the clients."""
-    title, intro, made, values = _TEXTS[language.code]
+    title, intro, making, values = _TEXTS[language.code]
     client = LarkServiceClient(app_id="cli_reference", app_secret="none")  # noqa: S106 - it calls nobody
-    parts = [f"# {title}", intro, f"## {made}", *(_class(language, name) for name in _CLASSES)]
+    parts = [f"# {title}", intro, f"## {making}", *(_class(language, name) for name in _CLASSES)]
     for path, namespace in _namespaces(client, "client"):
         about = inspect.getdoc(type(namespace)) or ""
         parts.append(f"## `{path}`\n\n{about.split(': ', 1)[-1][:1].upper()}{about.split(': ', 1)[-1][1:]}")
         parts += [_operation(language, path, name, method) for name, method in _operations(namespace)]
     parts.append(f"## {values}")
-    parts += [_value(language, found) for found in _values(client)]
+    parts += [_value(language, value) for value in _values(client)]
     client.close()
     return writing.page(*parts)
 
 
 def _class(language: Language, name: str) -> str:
-    found = code.thing(name)
-    names = code.list_documented(found)
+    symbol = code.thing(name)
+    names = code.list_documented(symbol)
     return writing.page(
         f"### `{name}`",
-        code.signature(name, code.parameters(found, names)) if names else "",
-        code.body(found, language),
+        code.signature(name, code.parameters(symbol, names)) if names else "",
+        code.body(symbol, language),
     )
 
 
 def _values(client: LarkServiceClient) -> list[griffe.Class]:
     """Return the classes that signatures name, by name."""
-    found: dict[str, griffe.Class] = {}
+    classes: dict[str, griffe.Class] = {}
     for _, namespace in _namespaces(client, "client"):
         for _, method in _operations(namespace):
             build = _find_function(method)
-            for one in code.classes(build.returns, *(each.annotation for each in build.parameters)):
-                if one.name not in _WRAPPING and one.docstring is not None:
-                    found[one.name] = one
-    return [found[name] for name in sorted(found)]
+            for candidate in code.classes(
+                build.returns, *(parameter.annotation for parameter in build.parameters)
+            ):
+                if candidate.name not in _WRAPPING and candidate.docstring is not None:
+                    classes[candidate.name] = candidate
+    return [classes[name] for name in sorted(classes)]
 
 
-def _value(language: Language, found: griffe.Class) -> str:
-    names = code.list_documented(found)
+def _value(language: Language, symbol: griffe.Class) -> str:
+    names = code.list_documented(symbol)
     return writing.page(
-        f"### `{found.name}`",
-        f"```python\nfrom {found.module.path} import {found.name}\n```",
-        code.signature(found.name, code.parameters(found, names)) if names else "",
-        code.body(found, language),
+        f"### `{symbol.name}`",
+        f"```python\nfrom {symbol.module.path} import {symbol.name}\n```",
+        code.signature(symbol.name, code.parameters(symbol, names)) if names else "",
+        code.body(symbol, language),
     )
 
 
 def _find_function(method: Any) -> griffe.Function:
     """Return the function that describes an operation."""
     build = inspect.unwrap(method)
-    found = code.thing(f"{build.__module__}.{build.__qualname__}")
-    assert isinstance(found, griffe.Function)  # noqa: S101 - nothing else is bound
-    return found
+    function = code.thing(f"{build.__module__}.{build.__qualname__}")
+    assert isinstance(function, griffe.Function)  # noqa: S101 - nothing else is bound
+    return function
 
 
 def _public(holder: object) -> Iterator[tuple[str, Any]]:
@@ -97,24 +99,26 @@ def _public(holder: object) -> Iterator[tuple[str, Any]]:
 
 
 def _namespaces(holder: object, path: str) -> Iterator[tuple[str, Namespace[Any]]]:
-    for name, one in _public(holder):
-        if isinstance(one, Namespace):
-            yield f"{path}.{name}", one
-            yield from _namespaces(one, f"{path}.{name}")
+    for name, member in _public(holder):
+        if isinstance(member, Namespace):
+            yield f"{path}.{name}", member
+            yield from _namespaces(member, f"{path}.{name}")
 
 
 def _operations(namespace: Namespace[Any]) -> Iterator[tuple[str, Any]]:
     return (
-        (name, one) for name, one in _public(namespace) if callable(one) and not isinstance(one, Namespace)
+        (name, member)
+        for name, member in _public(namespace)
+        if callable(member) and not isinstance(member, Namespace)
     )
 
 
 def _operation(language: Language, path: str, name: str, method: Any) -> str:
-    found = _find_function(method)
+    function = _find_function(method)
     returned = str(inspect.signature(method).return_annotation)
-    written = code.parameters(found)
+    written = code.parameters(function)
     return writing.page(
         f"### `{path.removeprefix('client.')}.{name}`",
         code.signature(f"{path}.{name}", written, re.sub(r"^<.*>$|\[R_co\]", "", returned)),
-        code.body(found, language),
+        code.body(function, language),
     )

@@ -39,15 +39,15 @@ _HEADS = {
 def package() -> griffe.Module:
     """Return the package as griffe sees it."""
     logging.getLogger("griffe").setLevel(logging.CRITICAL)  # It misses types in Args, which signatures have.
-    found = griffe.load("lark_provider", search_paths=[str(ROOT)], docstring_parser="google")
-    assert isinstance(found, griffe.Module)  # noqa: S101 - a package is a module
-    return found
+    module = griffe.load("lark_provider", search_paths=[str(ROOT)], docstring_parser="google")
+    assert isinstance(module, griffe.Module)  # noqa: S101 - a package is a module
+    return module
 
 
 def thing(path: str) -> griffe.Object:
     """Return what a dotted path names, such as `lark_provider.operators.LarkWebhookOperator`."""
-    found = package()[path.removeprefix("lark_provider.")]
-    return found.final_target if isinstance(found, griffe.Alias) else found
+    symbol = package()[path.removeprefix("lark_provider.")]
+    return symbol.final_target if isinstance(symbol, griffe.Alias) else symbol
 
 
 def render_annotation(annotation: str | griffe.Expr | None) -> str:
@@ -56,11 +56,11 @@ def render_annotation(annotation: str | griffe.Expr | None) -> str:
         return ""
     if isinstance(annotation, str):
         return annotation
-    names = [one for one in annotation.iterate(flat=True) if isinstance(one, griffe.ExprName)]
+    names = [name for name in annotation.iterate(flat=True) if isinstance(name, griffe.ExprName)]
     if any(map(_is_variable, names)):
         return ""
     text = "".join(_pieces(annotation))
-    text = re.sub(r"Literal\[([^\]]*)\]", lambda found: found.group(1).replace(", ", " | "), text)
+    text = re.sub(r"Literal\[([^\]]*)\]", lambda match: match.group(1).replace(", ", " | "), text)
     return text.replace("'", '"')
 
 
@@ -68,13 +68,13 @@ def _value(default: str | griffe.Expr) -> str:
     """Return a default as it is written, but constants as what they are."""
     if isinstance(default, griffe.ExprName | griffe.ExprAttribute):
         try:
-            found = thing(default.canonical_path)
+            symbol = thing(default.canonical_path)
         except KeyError:
-            found = None
-        if isinstance(found, griffe.Attribute) and isinstance(found.value, str):
-            default = found.value
-        elif isinstance(found, griffe.Attribute):  # computed, such as 30 * 1024
-            default = repr(getattr(import_module(found.module.path), found.name))
+            symbol = None
+        if isinstance(symbol, griffe.Attribute) and isinstance(symbol.value, str):
+            default = symbol.value
+        elif isinstance(symbol, griffe.Attribute):  # computed, such as 30 * 1024
+            default = repr(getattr(import_module(symbol.module.path), symbol.name))
     return str(default).replace("'", '"')
 
 
@@ -89,13 +89,13 @@ def classes(*annotations: str | griffe.Expr | None) -> Iterator[griffe.Class]:
             ):
                 continue
             try:
-                found = thing(piece.canonical_path)
+                symbol = thing(piece.canonical_path)
             except KeyError:
                 continue
-            if isinstance(found, griffe.Class):
-                yield found
-            elif isinstance(found, griffe.Attribute):
-                yield from classes(found.value)
+            if isinstance(symbol, griffe.Class):
+                yield symbol
+            elif isinstance(symbol, griffe.Attribute):
+                yield from classes(symbol.value)
 
 
 def _pieces(annotation: griffe.Expr) -> Iterator[str]:
@@ -110,10 +110,10 @@ def _pieces(annotation: griffe.Expr) -> Iterator[str]:
 def _is_variable(name: griffe.ExprName) -> bool:
     """Return whether a name is a type variable, which tells a reader nothing."""
     try:
-        found = thing(name.canonical_path) if name.canonical_path.startswith("lark_provider.") else None
+        symbol = thing(name.canonical_path) if name.canonical_path.startswith("lark_provider.") else None
     except KeyError:
         return False
-    return isinstance(found, griffe.Attribute) and str(found.value).startswith("TypeVar(")
+    return isinstance(symbol, griffe.Attribute) and str(symbol.value).startswith("TypeVar(")
 
 
 def _alias(name: griffe.ExprName) -> griffe.Expr | None:
@@ -121,53 +121,54 @@ def _alias(name: griffe.ExprName) -> griffe.Expr | None:
     if not path.startswith("lark_provider."):
         return None
     try:
-        found = thing(path)
+        symbol = thing(path)
     except KeyError:
         return None
-    if not isinstance(found, griffe.Attribute) or str(found.annotation) != "TypeAlias":
+    if not isinstance(symbol, griffe.Attribute) or str(symbol.annotation) != "TypeAlias":
         return None
-    return found.value if isinstance(found.value, griffe.Expr) else None
+    return symbol.value if isinstance(symbol.value, griffe.Expr) else None
 
 
-def parameters(found: griffe.Object, names: Iterable[str] | None = None) -> list[str]:
+def parameters(symbol: griffe.Object, names: Iterable[str] | None = None) -> list[str]:
     """Return the parameters of a function or class as they are written, those of base classes too.
 
     Args:
-        found: It.
+        symbol: It.
         names: The parameters to show; all of its own if None.
     """
-    if isinstance(found, griffe.Function):
+    if isinstance(symbol, griffe.Function):
         return _render_arguments(
-            found.parameters, {one.name for one in found.parameters} if names is None else set(names)
+            symbol.parameters,
+            {parameter.name for parameter in symbol.parameters} if names is None else set(names),
         )
-    assert isinstance(found, griffe.Class)  # noqa: S101 - nothing else is called
+    assert isinstance(symbol, griffe.Class)  # noqa: S101 - nothing else is called
     wanted = list(names or ())
     known: dict[str, griffe.Parameter] = {}
-    for one in (found, *found.mro()):
-        init = one.members.get("__init__")
+    for base in (symbol, *symbol.mro()):
+        init = base.members.get("__init__")
         if isinstance(init, griffe.Function):
-            known = {**{each.name: each for each in init.parameters}, **known}
+            known = {**{parameter.name: parameter for parameter in init.parameters}, **known}
     return _render_arguments(
         griffe.Parameters(*(known[name] for name in wanted if name in known)), set(wanted)
     )
 
 
-def _render_arguments(given: griffe.Parameters, wanted: set[str]) -> list[str]:
+def _render_arguments(params: griffe.Parameters, wanted: set[str]) -> list[str]:
     written, by_name = [], False
-    order = sorted(given, key=lambda one: one.kind is griffe.ParameterKind.keyword_only)
-    for one in order:
-        if one.name in {"self", "cls"} or one.name not in wanted:
+    order = sorted(params, key=lambda param: param.kind is griffe.ParameterKind.keyword_only)
+    for parameter in order:
+        if parameter.name in {"self", "cls"} or parameter.name not in wanted:
             continue
-        if one.kind is griffe.ParameterKind.keyword_only and not by_name:
+        if parameter.kind is griffe.ParameterKind.keyword_only and not by_name:
             written.append("*")
             by_name = True
         stars = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}.get(
-            one.kind, ""
+            parameter.kind, ""
         )
         by_name = by_name or stars == "*"
-        annotation = render_annotation(one.annotation)
-        default = _value(one.default) if one.default is not None and not stars else None
-        text = f"{stars}{one.name}" + (f": {annotation}" if annotation else "")
+        annotation = render_annotation(parameter.annotation)
+        default = _value(parameter.default) if parameter.default is not None and not stars else None
+        text = f"{stars}{parameter.name}" + (f": {annotation}" if annotation else "")
         if default is not None:
             text += f" = {default}" if annotation else f"={default}"
         written.append(text)
@@ -179,39 +180,39 @@ def signature(name: str, written: list[str], returned: str = "") -> str:
     tail = f") -> {returned}" if returned and returned != "None" else ")"
     line = f"{name}({', '.join(written)}{tail}"
     if len(line) > _WIDTH:
-        line = "\n".join([f"{name}(", *(f"    {one}," for one in written), tail])
+        line = "\n".join([f"{name}(", *(f"    {argument}," for argument in written), tail])
     return f"```python\n{line}\n```"
 
 
-def list_documented(found: griffe.Object) -> list[str]:
+def list_documented(symbol: griffe.Object) -> list[str]:
     """Return the names of the parameters that a docstring explains."""
     return [
         item.name.lstrip("*")
-        for section in sections(found)
+        for section in sections(symbol)
         if isinstance(section, griffe.DocstringSectionParameters)
         for item in section.value
     ]
 
 
-def sections(found: griffe.Object) -> list[griffe.DocstringSection]:
+def sections(symbol: griffe.Object) -> list[griffe.DocstringSection]:
     """Return the parts of a docstring."""
-    if found.docstring is None:
+    if symbol.docstring is None:
         return []
-    found.docstring.parent = None  # Types are in the signature; the docstring is only text.
-    return found.docstring.parse("google", warnings=False)
+    symbol.docstring.parent = None  # Types are in the signature; the docstring is only text.
+    return symbol.docstring.parse("google", warnings=False)
 
 
-def body(found: griffe.Object, language: Language, summaries: Translation | None = None) -> str:
+def body(symbol: griffe.Object, language: Language, summaries: Translation | None = None) -> str:
     """Return a docstring as Markdown.
 
     Args:
-        found: What has it.
+        symbol: What has it.
         language: Of the page.
         summaries: Chinese for its first paragraph; without them all of it is English.
     """
     heads = _HEADS[language.code]
     parts: list[str] = []
-    for section in sections(found):
+    for section in sections(symbol):
         if isinstance(section, griffe.DocstringSectionText):
             summary, blank, more = section.value.partition("\n\n")
             if summaries is not None and not parts:

@@ -54,7 +54,7 @@ def _commands(
     for action in command._actions:
         if not isinstance(action, argparse._SubParsersAction):
             continue
-        helps = {one.dest: one.help for one in action._choices_actions}
+        helps = {choice.dest: choice.help for choice in action._choices_actions}
         for name, child in action.choices.items():
             about = described.say(language, child.description or _sentence(helps.get(name) or ""))
             yield f"{'#' * level} `{child.prog}`\n\n{_escape(writing.text(about.replace('%%', '%')))}"
@@ -66,9 +66,9 @@ def _commands(
 
 def _usage(command: argparse.ArgumentParser) -> str:
     names = [
-        one.metavar if isinstance(one.metavar, str) else one.dest
-        for one in command._actions
-        if not one.option_strings
+        action.metavar if isinstance(action.metavar, str) else action.dest
+        for action in command._actions
+        if not action.option_strings
     ]
     return " ".join([command.prog, *names, "[OPTIONS]"])
 
@@ -76,18 +76,18 @@ def _usage(command: argparse.ArgumentParser) -> str:
 def _arguments(
     command: argparse.ArgumentParser, language: Language, options: Translation
 ) -> Iterator[tuple[str, str, str]]:
-    for one in command._actions:
+    for action in command._actions:
         if (
-            isinstance(one, argparse._HelpAction | argparse._SubParsersAction)
-            or one.help == argparse.SUPPRESS
+            isinstance(action, argparse._HelpAction | argparse._SubParsersAction)
+            or action.help == argparse.SUPPRESS
         ):
             continue
-        value = "" if one.nargs == 0 else f" {one.metavar or one.dest.upper()}"
-        names = ", ".join(f"`{option}{value}`" for option in one.option_strings)
-        choices = f" ({', '.join(map(str, one.choices))})" if one.choices else ""
-        default = "" if one.default in (None, False, argparse.SUPPRESS) else f"`{one.default}`"
-        about = options.say(language, one.help or "") % {**vars(one), "prog": command.prog}
-        yield names or f"`{one.metavar or one.dest}`", default, _escape(about + choices)
+        value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
+        names = ", ".join(f"`{option}{value}`" for option in action.option_strings)
+        choices = f" ({', '.join(map(str, action.choices))})" if action.choices else ""
+        default = "" if action.default in (None, False, argparse.SUPPRESS) else f"`{action.default}`"
+        about = options.say(language, action.help or "") % {**vars(action), "prog": command.prog}
+        yield names or f"`{action.metavar or action.dest}`", default, _escape(about + choices)
 
 
 def _sentence(text: str) -> str:

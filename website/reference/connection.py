@@ -85,9 +85,9 @@ def page(language: Language) -> str:
         f"# {title}",
         intro,
         *(
-            f"## {one['hook-name']} (`{one['connection-type']}`)\n\n"
-            + writing.table(heads, _fields(language, one))
-            for one in info["connection-types"]
+            f"## {connection['hook-name']} (`{connection['connection-type']}`)\n\n"
+            + writing.table(heads, _fields(language, connection))
+            for connection in info["connection-types"]
         ),
         f"## {options_title}",
         options_intro,
@@ -96,11 +96,11 @@ def page(language: Language) -> str:
             [
                 (
                     f"`{name}`",
-                    one["type"],
-                    "" if one["default"] is None else f"`{one['default']}`",
-                    _translate(language, name, one["description"]),
+                    option["type"],
+                    "" if option["default"] is None else f"`{option['default']}`",
+                    _translate(language, name, option["description"]),
                 )
-                for name, one in options.items()
+                for name, option in options.items()
             ],
         ),
     )
@@ -114,13 +114,13 @@ def _fields(language: Language, connection: dict[str, Any]) -> list[tuple[str, s
             hint = behaviour["placeholders"].get(name, "")
             hint = _HINTS.get(hint, hint) if language.code == "zh" else hint
             rows.append((f"`{name}`", behaviour["relabeling"].get(name, name.capitalize()), hint))
-    for name, one in connection["conn-fields"].items():
-        meaning = _translate(language, f"{connection['connection-type']}.{name}", one["description"])
-        default = one["schema"].get("default")
+    for name, field in connection["conn-fields"].items():
+        meaning = _translate(language, f"{connection['connection-type']}.{name}", field["description"])
+        default = field["schema"].get("default")
         if default is not None:
             said = "默认值：" if language.code == "zh" else " Default: "
             meaning += f"{said}`{json.dumps(default).strip(chr(34))}`"
-        rows.append((f"`{name}`", one["label"], meaning))
+        rows.append((f"`{name}`", field["label"], meaning))
     return rows
 
 

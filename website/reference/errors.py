@@ -129,28 +129,28 @@ def page(language: Language) -> str:
 def _cards(language: Language) -> list[tuple[str, str, str, str]]:
     return [
         (
-            f'<span id="{one.number}">{one.number}</span>',
-            one.says,
-            getattr(one.cause, language.code),
-            getattr(one.cure, language.code),
+            f'<span id="{refusal.number}">{refusal.number}</span>',
+            refusal.says,
+            getattr(refusal.cause, language.code),
+            getattr(refusal.cure, language.code),
         )
-        for one in CARDS
+        for refusal in CARDS
     ]
 
 
 def _exceptions(language: Language) -> list[tuple[str, str, str]]:
-    found = [getattr(errors, name) for name in errors.__all__]
-    if missing := {one.__name__ for one in found} ^ EXCEPTIONS.keys():
+    exceptions = [getattr(errors, name) for name in errors.__all__]
+    if missing := {exception.__name__ for exception in exceptions} ^ EXCEPTIONS.keys():
         raise SiteError(f"Exceptions differ: {sorted(missing)}. Next: change website/reference/causes.py.")
     return [
         (
-            f"`{one.__name__}`",
-            ", ".join(f"`{base.__name__}`" for base in one.__bases__),
-            EXCEPTIONS[one.__name__]
+            f"`{exception.__name__}`",
+            ", ".join(f"`{base.__name__}`" for base in exception.__bases__),
+            EXCEPTIONS[exception.__name__]
             if language.code == "zh"
-            else (inspect.getdoc(one) or "").partition("\n\n")[0],
+            else (inspect.getdoc(exception) or "").partition("\n\n")[0],
         )
-        for one in sorted(found, key=lambda one: (len(one.__mro__), one.__name__))
+        for exception in sorted(exceptions, key=lambda error: (len(error.__mro__), error.__name__))
     ]
 
 
@@ -158,9 +158,9 @@ def _words() -> dict[int, str]:
     """Return what Lark says with a code, as the local Lark knows it."""
     modules = (lark_emulator.codes, lark_emulator.codes_im, lark_emulator.codes_office)
     words: dict[int, str] = {}
-    for one in (one for module in modules for one in vars(module).values()):
-        if isinstance(one, lark_emulator.codes.Code):
-            words.setdefault(one.number, one.msg)
+    for code in (value for module in modules for value in vars(module).values()):
+        if isinstance(code, lark_emulator.codes.Code):
+            words.setdefault(code.number, code.msg)
     return words
 
 

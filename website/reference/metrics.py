@@ -41,12 +41,12 @@ def page(language: Language) -> str:
     end = "。" if language.code == "zh" else "."
     rows = [
         (
-            f"`{one.name}`",
-            type(one).__name__.lower(),
-            ", ".join(f"`{label}`" for label in one.labels),
-            words.say(language, one.help) + end,
+            f"`{metric.name}`",
+            type(metric).__name__.lower(),
+            ", ".join(f"`{label}`" for label in metric.labels),
+            words.say(language, metric.help) + end,
         )
-        for one in measured.ALL
+        for metric in measured.ALL
     ]
     words.check()
     title, intro, heads, values_title, values_intro, value_heads = _TEXTS[language.code]
@@ -59,9 +59,12 @@ def page(language: Language) -> str:
         writing.table(
             value_heads,
             [
-                (f"`{one.name}`", ", ".join(dict.fromkeys(f"`{'`, `'.join(value)}`" for value in one.values)))
-                for one in measured.ALL
-                if isinstance(one, Counter) and one.values
+                (
+                    f"`{counter.name}`",
+                    ", ".join(dict.fromkeys(f"`{'`, `'.join(value)}`" for value in counter.values)),
+                )
+                for counter in measured.ALL
+                if isinstance(counter, Counter) and counter.values
             ],
         ),
     )

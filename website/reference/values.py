@@ -42,21 +42,21 @@ def page(language: Language) -> str:
 
 
 def _describe(language: Language, package: str, name: str, summaries: Translation) -> str:
-    found = code.thing(f"{package}.{name}")
-    made = ""
-    if isinstance(found, griffe.Function):
-        made = code.signature(name, code.parameters(found), code.render_annotation(found.returns))
-    elif isinstance(found, griffe.Class) and (names := code.list_documented(found)):
-        made = code.signature(name, code.parameters(found, names))
-    elif isinstance(found, griffe.Attribute):
-        made = (
-            f"```python\n{name} = {code.render_annotation(found.value)}\n```"
-            if found.value is not None
+    symbol = code.thing(f"{package}.{name}")
+    definition = ""
+    if isinstance(symbol, griffe.Function):
+        definition = code.signature(name, code.parameters(symbol), code.render_annotation(symbol.returns))
+    elif isinstance(symbol, griffe.Class) and (names := code.list_documented(symbol)):
+        definition = code.signature(name, code.parameters(symbol, names))
+    elif isinstance(symbol, griffe.Attribute):
+        definition = (
+            f"```python\n{name} = {code.render_annotation(symbol.value)}\n```"
+            if symbol.value is not None
             else ""
         )
     return writing.page(
         f"### `{name}`",
         f"```python\nfrom lark_provider.{package} import {name}\n```",
-        made,
-        code.body(found, language, summaries),
+        definition,
+        code.body(symbol, language, summaries),
     )

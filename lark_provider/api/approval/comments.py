@@ -99,24 +99,24 @@ def list_comments(instance: str, *, reader: str) -> Listing[Comment]:
             "page_token": token,
         }
         data = (yield from perform(request("GET", url, params=params))).data
-        found: Page[Any] = Page.of({**data, "items": data.get("comments")})
-        return Page([_comment(one) for one in found.items], found.next_token)
+        comment_page: Page[Any] = Page.of({**data, "items": data.get("comments")})
+        return Page([_comment(comment) for comment in comment_page.items], comment_page.next_token)
 
     return Listing(page)
 
 
-def _comment(given: dict[str, Any]) -> Comment:
-    content = given.get("content") or ""
+def _comment(comment: dict[str, Any]) -> Comment:
+    content = comment.get("content") or ""
     try:
         parsed = orjson.loads(content)
     except ValueError:
         parsed = content
     text = parsed.get("text") if isinstance(parsed, dict) else content
     return Comment(
-        str(given.get("id") or ""),
-        str(given.get("commentator") or ""),
+        str(comment.get("id") or ""),
+        str(comment.get("commentator") or ""),
         str(text or ""),
-        bool(given.get("is_delete")),
+        bool(comment.get("is_delete")),
     )
 
 

@@ -122,13 +122,13 @@ def _definition(code: str, data: Mapping[str, Any]) -> Definition:
         parse_form(data.get("form") or "[]"),
         tuple(
             Node(
-                str(one.get("node_id") or ""),
-                str(one.get("custom_node_id") or ""),
-                str(one.get("name") or ""),
-                str(one.get("node_type") or ""),
-                bool(one.get("need_approver")),
+                str(node.get("node_id") or ""),
+                str(node.get("custom_node_id") or ""),
+                str(node.get("name") or ""),
+                str(node.get("node_type") or ""),
+                bool(node.get("need_approver")),
             )
-            for one in nodes
+            for node in nodes
         ),
         data,
     )

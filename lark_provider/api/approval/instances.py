@@ -108,10 +108,10 @@ def create_instance(
         **_person(who),
         **({} if department_id is None else {"department_id": department_id}),
     }
-    for name, given in (("node_approver_open_id_list", approvers), ("node_cc_open_id_list", copies)):
-        if given:
+    for name, by_step in (("node_approver_open_id_list", approvers), ("node_cc_open_id_list", copies)):
+        if by_step:
             assert definition is not None  # noqa: S101 - likewise
-            body[name] = yield from _people_of_steps(definition.nodes, given)
+            body[name] = yield from _people_of_steps(definition.nodes, by_step)
     call: Call[Any] = request(
         "POST", path(_INSTANCES), json=body, idempotent=True, subject=f"approval {code}"
     )
@@ -150,37 +150,37 @@ def _recover(
 ) -> Procedure[Instance]:
     """Return the instance that an earlier request created under a uuid."""
     try:
-        found = yield from get_instance(uuid)
+        instance = yield from get_instance(uuid)
     except NotFoundError:
         raise error from None
-    mine = found.open_id if who.id_type == "open_id" else found.user_id
-    if found.approval_code.upper() != code.upper() or (mine and mine != who.id):
+    mine = instance.open_id if who.id_type == "open_id" else instance.user_id
+    if instance.approval_code.upper() != code.upper() or (mine and mine != who.id):
         raise ConflictError(
-            f"idempotency_key must name one approval, and instance {found.code} has it, of another "
+            f"idempotency_key must name one approval, and instance {instance.code} has it, of another "
             "definition or another person. Next: pass a key of its own for each request.",
             code=_USED,
         ) from None
-    return found
+    return instance
 
 
 def _person(who: receivers.Receiver) -> dict[str, str]:
     return {"open_id" if who.id_type == "open_id" else "user_id": who.id}
 
 
-def _people_of_steps(nodes: Sequence[Any], given: Mapping[str, Iterable[str]]) -> Procedure[list[Any]]:
-    found = []
-    for name, people in given.items():
-        node = next((one for one in nodes if name in (one.id, one.custom_id, one.name) and name), None)
+def _people_of_steps(nodes: Sequence[Any], by_step: Mapping[str, Iterable[str]]) -> Procedure[list[Any]]:
+    assignments = []
+    for name, people in by_step.items():
+        node = next((step for step in nodes if name in (step.id, step.custom_id, step.name) and name), None)
         if node is None:
-            known = ", ".join(f"{one.id} ({one.name})" for one in nodes)
+            known = ", ".join(f"{step.id} ({step.name})" for step in nodes)
             raise InvalidRequestError(
                 f"The approval has no step {name!r}. Next: use one of {known}.", code=_INVALID
             )
         ids: list[str] = []
-        for one in [people] if isinstance(people, str) else people:
-            ids += [(yield from receivers.open_id_of(one, f"an approver of step {name!r}"))]
-        found.append({"key": node.id or node.custom_id, "value": ids})
-    return found
+        for person in [people] if isinstance(people, str) else people:
+            ids += [(yield from receivers.open_id_of(person, f"an approver of step {name!r}"))]
+        assignments.append({"key": node.id or node.custom_id, "value": ids})
+    return assignments
 
 
 def get_instance(instance: str) -> Procedure[Instance]:
@@ -249,10 +249,10 @@ def list_instances(approval_code: str, start: dt.datetime, end: dt.datetime | No
             "page_token": mark or None,
         }
         data = (yield from perform(request("GET", path(_INSTANCES), params=params))).data
-        found: Page[str] = Page.of({**data, "items": data.get("instance_code_list")})
-        if found.next_token:
-            return Page(found.items, f"{number}:{found.next_token}")
-        return Page(found.items, f"{int(number) + 1}:" if ends < last else None)
+        code_page: Page[str] = Page.of({**data, "items": data.get("instance_code_list")})
+        if code_page.next_token:
+            return Page(code_page.items, f"{number}:{code_page.next_token}")
+        return Page(code_page.items, f"{int(number) + 1}:" if ends < last else None)
 
     return Listing(page)
 
@@ -280,20 +280,20 @@ def cancel_instance(instance: str) -> Procedure[Instance]:
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    found = yield from get_instance(instance)
-    body = {"approval_code": found.approval_code, "instance_code": found.code}
+    approval = yield from get_instance(instance)
+    body = {"approval_code": approval.approval_code, "instance_code": approval.code}
     call: Call[Any] = request(
         "POST",
         path(_INSTANCES + "/cancel"),
-        params={"user_id_type": "open_id" if found.open_id else "user_id"},
-        json=body | {"user_id": found.open_id or found.user_id},
-        subject=f"approval instance {found.code}",
+        params={"user_id_type": "open_id" if approval.open_id else "user_id"},
+        json=body | {"user_id": approval.open_id or approval.user_id},
+        subject=f"approval instance {approval.code}",
     )
     lost: OutcomeUnknownError | None = None
     for _ in range(_CANCEL_TRIES):
         # Read before each try: once an instance is approved, the same request reverts it.
-        if found.is_final:
-            return found
+        if approval.is_final:
+            return approval
         refused: LarkAPIError | None = None
         try:
             yield from perform(call)
@@ -301,11 +301,11 @@ def cancel_instance(instance: str) -> Procedure[Instance]:
             lost = error
         except LarkAPIError as error:
             refused = error
-        found = yield from get_instance(found.code)
-        if refused is not None and not found.is_final:
+        approval = yield from get_instance(approval.code)
+        if refused is not None and not approval.is_final:
             raise refused
         if refused is None and lost is None:
-            return found
-    if lost is not None and not found.is_final:
+            return approval
+    if lost is not None and not approval.is_final:
         raise lost
-    return found
+    return approval

@@ -14,7 +14,7 @@ from lark_provider.api.approval.values import read_value
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 
 
-class Status(enum.StrEnum):
+class InstanceStatus(enum.StrEnum):
     """Of an instance or a task, as the API has it; events add words of their own."""
 
     PENDING = "PENDING"
@@ -30,7 +30,9 @@ class Status(enum.StrEnum):
     """A word that this version does not know."""
 
 
-FINAL = frozenset({Status.APPROVED, Status.REJECTED, Status.CANCELED, Status.DELETED})
+FINAL = frozenset(
+    {InstanceStatus.APPROVED, InstanceStatus.REJECTED, InstanceStatus.CANCELED, InstanceStatus.DELETED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Task:
 
     id: str
     open_id: str
-    status: Status
+    status: InstanceStatus
     node: str
     ended_at: datetime | None
 
@@ -97,7 +99,7 @@ class Instance:
     name: str
     serial_number: str
     uuid: str
-    status: Status
+    status: InstanceStatus
     is_reverted: bool
     open_id: str
     user_id: str
@@ -115,9 +117,12 @@ class Instance:
     @property
     def form(self) -> dict[str, Any]:
         """The form's values by visible name, or by id where a name is missing or used twice."""
-        names = [one.name for one in self.fields]
+        names = [form_field.name for form_field in self.fields]
         return {
-            one.name if one.name and names.count(one.name) == 1 else one.id: one.value for one in self.fields
+            form_field.name
+            if form_field.name and names.count(form_field.name) == 1
+            else form_field.id: form_field.value
+            for form_field in self.fields
         }
 
     def value(self, name: str) -> Any:
@@ -130,14 +135,14 @@ class Instance:
             InvalidRequestError: Several fields have that name.
         """
         for kind in ("id", "custom_id", "name"):
-            found = [one for one in self.fields if getattr(one, kind) == name]
-            if len(found) > 1:
+            matches = [form_field for form_field in self.fields if getattr(form_field, kind) == name]
+            if len(matches) > 1:
                 raise InvalidRequestError(
-                    f"The name {name!r} must tell one field from the others, and {len(found)} have it. Next: "
-                    f"use an id: {', '.join(one.id for one in found)}."
+                    f"The name {name!r} must tell one field from the others, and {len(matches)} have it. "
+                    f"Next: use an id: {', '.join(form_field.id for form_field in matches)}."
                 )
-            if found:
-                return found[0].value
+            if matches:
+                return matches[0].value
         return None
 
 
@@ -163,8 +168,8 @@ def instance_of(data: Mapping[str, Any]) -> Instance:
             user_id=str(data.get("user_id") or ""),
             started_at=_time(data.get("start_time")),
             ended_at=_time(data.get("end_time")),
-            fields=tuple(_field(one) for one in orjson.loads(data.get("form") or "[]")),
-            tasks=tuple(_task(one) for one in _list(data.get("task_list"))),
+            fields=tuple(_field(widget) for widget in orjson.loads(data.get("form") or "[]")),
+            tasks=tuple(_task(task) for task in _list(data.get("task_list"))),
             raw=data,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -174,36 +179,36 @@ def instance_of(data: Mapping[str, Any]) -> Instance:
         ) from error
 
 
-def _status(word: Any) -> Status:
-    return Status(word) if word in Status.__members__ else Status.UNKNOWN
+def _status(word: Any) -> InstanceStatus:
+    return InstanceStatus(word) if word in InstanceStatus.__members__ else InstanceStatus.UNKNOWN
 
 
-def _time(given: Any) -> datetime | None:
+def _time(timestamp: Any) -> datetime | None:
     """Read milliseconds, as text; an end that has not come is `0`."""
-    milliseconds = int(given or 0)
+    milliseconds = int(timestamp or 0)
     return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
 
 
-def _field(given: Mapping[str, Any]) -> FilledField:
-    kind = str(given.get("type") or "")
+def _field(widget: Mapping[str, Any]) -> FilledField:
+    kind = str(widget.get("type") or "")
     return FilledField(
-        str(given["id"]),
-        str(given.get("custom_id") or ""),
-        str(given.get("name") or ""),
+        str(widget["id"]),
+        str(widget.get("custom_id") or ""),
+        str(widget.get("name") or ""),
         kind,
-        read_value(kind, given),
+        read_value(kind, widget),
     )
 
 
-def _task(given: Mapping[str, Any]) -> Task:
+def _task(task: Mapping[str, Any]) -> Task:
     return Task(
-        str(given["id"]),
-        str(given.get("open_id") or ""),
-        _status(given.get("status")),
-        str(given.get("node_name") or ""),
-        _time(given.get("end_time")),
+        str(task["id"]),
+        str(task.get("open_id") or ""),
+        _status(task.get("status")),
+        str(task.get("node_name") or ""),
+        _time(task.get("end_time")),
     )
 
 
-def _list(given: Any) -> Sequence[Mapping[str, Any]]:
-    return given if isinstance(given, list) else ()
+def _list(value: Any) -> Sequence[Mapping[str, Any]]:
+    return value if isinstance(value, list) else ()

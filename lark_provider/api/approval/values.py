@@ -46,18 +46,18 @@ def encode_form(
         InvalidRequestError: A field is unknown, named twice or cannot be filled in by a request, or a value
             does not fit.
     """
-    found: dict[str, dict[str, Any]] = {}
+    encoded: dict[str, dict[str, Any]] = {}
     for name, value in form.items():
         widget = find_widget(widgets, name, where)
-        if widget.id in found:
+        if widget.id in encoded:
             raise InvalidRequestError(
                 f"A field of {where} must be named once, got {widget.id!r} again as {name!r}. Next: remove "
                 "one of them.",
                 code=_INVALID,
             )
         if value is not None:
-            found[widget.id] = _encode(widget, value, zone, f"Field {name!r} of {where}")
-    return list(found.values())
+            encoded[widget.id] = _encode(widget, value, zone, f"Field {name!r} of {where}")
+    return list(encoded.values())
 
 
 def _encode(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def _encode(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) -> di
 
 
 def _rows(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) -> list[list[dict[str, Any]]]:
-    if not isinstance(value, list | tuple) or not all(isinstance(one, Mapping) for one in value):
+    if not isinstance(value, list | tuple) or not all(isinstance(row, Mapping) for row in value):
         raise WidgetMisfitError("must be a list of dicts, one for each row")
     return [
         encode_form(widget.children, row, zone, f"{what}, row {number}")
@@ -168,16 +168,16 @@ def _option(widget: Widget, value: Any) -> str:
     """Return the value of an option, which may be given by its text."""
     if not isinstance(value, str):
         raise WidgetMisfitError("must be the text or value of an option")
-    if not widget.options or any(value == one for one, _ in widget.options):
+    if not widget.options or any(value == option for option, _ in widget.options):
         return value  # options of an outside source are not in the definition
-    found = [one for one, text in widget.options if text == value]
-    if len(found) == 1:
-        return found[0]
-    if found:
+    matches = [option for option, text in widget.options if text == value]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
         raise WidgetMisfitError(
-            f"must be the value of an option ({', '.join(found)}), since several have that text"
+            f"must be the value of an option ({', '.join(matches)}), since several have that text"
         )
-    raise WidgetMisfitError(f"must be one of {', '.join(text or one for one, text in widget.options)}")
+    raise WidgetMisfitError(f"must be one of {', '.join(text or option for option, text in widget.options)}")
 
 
 def _radio(widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
@@ -185,31 +185,31 @@ def _radio(widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any
 
 
 def _checkbox(widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
-    return {"value": [_option(widget, one) for one in _several(value)]}
+    return {"value": [_option(widget, option) for option in _several(value)]}
 
 
 def _several(value: Any) -> list[Any]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, list | tuple | set | frozenset):
         raise WidgetMisfitError("must be a list")
-    found = list(value)
-    return [one for number, one in enumerate(found) if one not in found[:number]]
+    items = list(value)
+    return [item for number, item in enumerate(items) if item not in items[:number]]
 
 
 def _texts(value: Any, what: str) -> list[str]:
-    given = [value] if isinstance(value, str) else _several(value)
-    if not all(isinstance(one, str) and one for one in given):
+    texts = [value] if isinstance(value, str) else _several(value)
+    if not all(isinstance(text, str) and text for text in texts):
         raise WidgetMisfitError(f"must be a list of {what}")
-    return given
+    return texts
 
 
 def _contact(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
     ids = _texts(value, "open_ids or user_ids")
-    open_ids = [one for one in ids if one.startswith(_OPEN_ID)]
-    return {"value": [one for one in ids if not one.startswith(_OPEN_ID)], "open_ids": open_ids}
+    open_ids = [person for person in ids if person.startswith(_OPEN_ID)]
+    return {"value": [person for person in ids if not person.startswith(_OPEN_ID)], "open_ids": open_ids}
 
 
 def _department(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
-    return {"value": [{"open_id": one} for one in _texts(value, "department ids (od-…)")]}
+    return {"value": [{"open_id": department_id} for department_id in _texts(value, "department ids (od-…)")]}
 
 
 def _codes(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def _telephone(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str
     if isinstance(value, Mapping):
         value = (value.get("countryCode"), value.get("nationalNumber"))
     if not (isinstance(value, list | tuple) and len(value) == _PAIR) or not all(
-        isinstance(one, str) and one for one in value
+        isinstance(part, str) and part for part in value
     ):
         raise WidgetMisfitError('must be a country code and a number, such as ("+86", "13800000000")')
     return {"value": {"countryCode": value[0], "nationalNumber": value[1]}}
@@ -261,19 +261,19 @@ _WRITERS: dict[str, _Writer] = {
 }
 
 
-def read_value(kind: str, given: Mapping[str, Any]) -> Any:
+def read_value(kind: str, widget: Mapping[str, Any]) -> Any:
     """Return the value of a widget of an instance as Python has it.
 
     Args:
         kind: The widget's type.
-        given: The widget, as Lark shows it.
+        widget: The widget, as Lark shows it.
 
     Returns:
         A datetime for a date, a pair of them for an interval, `(number, currency)` for an amount, the texts
         of chosen options, open_ids of people, `(country code, number)` for a telephone, a list of dicts for
         rows; anything else as Lark has it.
     """
-    value = given.get("value")
+    value = widget.get("value")
     try:
         match kind:
             case "date" if isinstance(value, str):
@@ -283,16 +283,19 @@ def read_value(kind: str, given: Mapping[str, Any]) -> Any:
             case "amount":
                 return (
                     value,
-                    given.get("currency")
-                    or (given.get("ext") if isinstance(given.get("ext"), str) else None),
+                    widget.get("currency")
+                    or (widget.get("ext") if isinstance(widget.get("ext"), str) else None),
                 )
             case "telephone" if isinstance(value, Mapping):
                 return (value["country_code"], value["national_number"])
             case "contact":
-                return list(given.get("open_ids") or value or ())
+                return list(widget.get("open_ids") or value or ())
             case "fieldList" if isinstance(value, list):
                 return [
-                    {str(one.get("name") or one["id"]): read_value(str(one.get("type")), one) for one in row}
+                    {
+                        str(cell.get("name") or cell["id"]): read_value(str(cell.get("type")), cell)
+                        for cell in row
+                    }
                     for row in value
                 ]
     except (ValueError, KeyError, TypeError, AttributeError):

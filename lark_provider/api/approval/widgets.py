@@ -47,7 +47,7 @@ class Widget:
     @property
     def names(self) -> tuple[str, ...]:
         """What it can be called by: ids before the name."""
-        return tuple(one for one in (self.id, self.custom_id, self.name) if one)
+        return tuple(name for name in (self.id, self.custom_id, self.name) if name)
 
 
 def parse_form(form: str) -> tuple[Widget, ...]:
@@ -60,7 +60,7 @@ def parse_form(form: str) -> tuple[Widget, ...]:
         LarkAPIError: It is not a list of widgets.
     """
     try:
-        return tuple(_widget(one) for one in orjson.loads(form))
+        return tuple(_widget(widget) for widget in orjson.loads(form))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise LarkAPIError(
             f"Lark's definition of the approval has a form that cannot be read ({type(error).__name__}: "
@@ -68,26 +68,26 @@ def parse_form(form: str) -> tuple[Widget, ...]:
         ) from error
 
 
-def _widget(given: Mapping[str, Any]) -> Widget:
-    kind = str(given["type"])
-    options = given.get("option") or ()
-    rows = given.get("children") or (given.get("value") if kind == "fieldList" else None) or ()
+def _widget(widget: Mapping[str, Any]) -> Widget:
+    kind = str(widget["type"])
+    options = widget.get("option") or ()
+    rows = widget.get("children") or (widget.get("value") if kind == "fieldList" else None) or ()
     return Widget(
-        id=str(given["id"]),
-        custom_id=str(given.get("custom_id") or ""),
-        name=str(given.get("name") or ""),
+        id=str(widget["id"]),
+        custom_id=str(widget.get("custom_id") or ""),
+        name=str(widget.get("name") or ""),
         type=kind,
-        is_required=bool(given.get("required")),
-        options=tuple((str(one["value"]), str(one.get("text") or "")) for one in _dicts(options)),
-        children=tuple(_widget(one) for one in _dicts(rows)),
-        currencies=tuple(str(one.get("value") or one.get("key")) for one in _dicts(options))
+        is_required=bool(widget.get("required")),
+        options=tuple((str(option["value"]), str(option.get("text") or "")) for option in _dicts(options)),
+        children=tuple(_widget(child) for child in _dicts(rows)),
+        currencies=tuple(str(option.get("value") or option.get("key")) for option in _dicts(options))
         if kind == "amount"
         else (),
     )
 
 
 def _dicts(values: Any) -> list[Mapping[str, Any]]:
-    return [one for one in values if isinstance(one, Mapping)] if isinstance(values, Sequence) else []
+    return [value for value in values if isinstance(value, Mapping)] if isinstance(values, Sequence) else []
 
 
 def find_widget(widgets: Sequence[Widget], name: str, where: str) -> Widget:
@@ -102,16 +102,16 @@ def find_widget(widgets: Sequence[Widget], name: str, where: str) -> Widget:
         InvalidRequestError: There is none, or several with that name.
     """
     for kind in ("id", "custom_id", "name"):
-        found = [one for one in widgets if getattr(one, kind) == name]
-        if len(found) == 1:
-            return found[0]
-        if found:
+        matches = [widget for widget in widgets if getattr(widget, kind) == name]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
             raise InvalidRequestError(
-                f"The name {name!r} must tell one field of {where} from the others, and {len(found)} have "
-                f"it. Next: use the field's id: {', '.join(one.id for one in found)}.",
+                f"The name {name!r} must tell one field of {where} from the others, and {len(matches)} have "
+                f"it. Next: use the field's id: {', '.join(widget.id for widget in matches)}.",
                 code=1390001,
             )
-    known = ", ".join(f"{one.id} ({one.name})" for one in widgets if one.can_be_written)
+    known = ", ".join(f"{widget.id} ({widget.name})" for widget in widgets if widget.can_be_written)
     raise InvalidRequestError(
         f"{where} has no field {name!r}. Next: use one of {known or 'none: it has no field to fill in'}.",
         code=1390001,

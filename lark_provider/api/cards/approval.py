@@ -12,8 +12,8 @@ from lark_provider.api.cards.element import Markdown
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.waits import mark
 
-Outcome = Literal["approved", "rejected", "expired"]
-_COLORS: dict[Outcome, Template] = {"approved": "green", "rejected": "red", "expired": "grey"}
+ApprovalOutcome = Literal["approved", "rejected", "expired"]
+_COLORS: dict[ApprovalOutcome, Template] = {"approved": "green", "rejected": "red", "expired": "grey"}
 _FORM = "approval"
 
 
@@ -60,8 +60,8 @@ def approval_card(
 
 
 def decided_card(
-    title: str, text: str, outcome: Outcome, *, label: str, open_id: str | None = None, when: str = "",
-    answers: Mapping[str, Any] | None = None,
+    title: str, text: str, outcome: ApprovalOutcome, *, label: str, open_id: str | None = None,
+    when: str = "", answers: Mapping[str, Any] | None = None,
 ) -> Card2:  # fmt: skip
     """Build the card that replaces the question: no buttons, but the decision, by whom and when.
 

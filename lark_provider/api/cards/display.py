@@ -121,7 +121,7 @@ class Table(Element):
     ) -> None:
         super().__init__(
             "table",
-            columns=[TableColumn(one) if isinstance(one, str) else one for one in columns],
+            columns=[TableColumn(column) if isinstance(column, str) else column for column in columns],
             rows=list(rows),
             page_size=within("page_size", page_size, 1, MOST_ROWS_A_PAGE),
             **properties,

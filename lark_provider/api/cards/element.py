@@ -94,7 +94,7 @@ def mention(*who: str) -> str:
     Raises:
         InvalidRequestError: One is not an id.
     """
-    return " ".join(f"<at id={mention_id(one)}></at>" for one in who)
+    return " ".join(f"<at id={mention_id(person)}></at>" for person in who)
 
 
 def escape_markdown(text: object) -> str:

@@ -139,11 +139,11 @@ class SelectStatic(Element):
         value: Mapping[str, Any] | None = None,
         **properties: Any,
     ) -> None:
-        texts = options if isinstance(options, Mapping) else {one: one for one in options}
+        texts = options if isinstance(options, Mapping) else {option: option for option in options}
         super().__init__(
             "select_static",
             name=name,
-            options=[{"text": text_object(text), "value": one} for one, text in texts.items()],
+            options=[{"text": text_object(text), "value": option} for option, text in texts.items()],
             placeholder=text_object(placeholder),
             required=required,
             initial_option=initial_option,

@@ -78,7 +78,7 @@ class Reader1(Counted):
 
 
 def _is_among(node: Mapping[str, Any], direct: Any) -> bool:
-    return isinstance(direct, (list, tuple)) and any(node is one for one in direct)
+    return isinstance(direct, (list, tuple)) and any(node is element for element in direct)
 
 
 def _submits(node: Mapping[str, Any]) -> bool:

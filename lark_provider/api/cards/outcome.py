@@ -17,35 +17,38 @@ from lark_provider.protocol.questions import TaskQuestion
 from lark_provider.protocol.waits import decision_of
 
 
-def outcome_card(asked: TaskQuestion, click: CardClick | None = None, *, newer: str = "") -> Card2:
+def outcome_card(task_question: TaskQuestion, click: CardClick | None = None, *, newer: str = "") -> Card2:
     """Build the card that shows how a question ended: no buttons, but what happened, when, and what to do.
 
     Args:
-        asked: The question, decided or closed; one that is open and whose deadline is over counts as expired.
+        task_question: The question, decided or closed; one that is open and whose deadline is over counts as
+            expired.
         click: The click that decided it.
         newer: A link to the chat of the question that replaced it.
 
     Raises:
         InvalidRequestError: Lark would refuse the card.
     """
-    question = asked.question
-    if asked.state == "decided" and click is not None:
-        return _build_decided(asked, click)
-    closing = CLOSINGS.get(reason_of(asked), CLOSINGS["failed"])
+    question = task_question.question
+    if task_question.state == "decided" and click is not None:
+        return _build_decided(task_question, click)
+    closing = CLOSINGS.get(reason_of(task_question), CLOSINGS["failed"])
     when = (
-        asked.deadline if asked.deadline is not None and reason_of(asked) == "expired" else asked.updated_at
+        task_question.deadline
+        if task_question.deadline is not None and reason_of(task_question) == "expired"
+        else task_question.updated_at
     )
     lines = [
         f"**{closing.in_both}** · {format_moment(when, question.timezone)}",
         f"{closing.why['en']} {closing.step['en']}",
-        *links_line([("新卡片 / New card", newer), ("Airflow", asked.origin.url)]),
+        *links_line([("新卡片 / New card", newer), ("Airflow", task_question.origin.url)]),
     ]
     text = [Markdown(question.text)] if question.text else []
     return Card2([*text, Markdown("\n".join(lines))], header=Header(question.title, template="grey"))
 
 
-def _build_decided(asked: TaskQuestion, click: CardClick) -> Card2:
-    question, decision = asked.question, decision_of(click) or ""
+def _build_decided(task_question: TaskQuestion, click: CardClick) -> Card2:
+    question, decision = task_question.question, decision_of(click) or ""
 
     def card(answers: Mapping[str, Any] | None) -> Card2:
         return decided_card(
@@ -59,36 +62,36 @@ def _build_decided(asked: TaskQuestion, click: CardClick) -> Card2:
         )
 
     try:
-        made = card(click.action.form_value)
-        card_content(made)
+        full_card = card(click.action.form_value)
+        card_content(full_card)
     except InvalidRequestError:
         # Most likely too large. Without the answers, the card still shows the decision and has no buttons.
         return card(None)
-    return made
+    return full_card
 
 
-def reason_of(asked: TaskQuestion) -> str:
+def reason_of(task_question: TaskQuestion) -> str:
     """Return why a question that is not decided is over."""
-    return "expired" if asked.state == "open" else asked.reason or "failed"
+    return "expired" if task_question.state == "open" else task_question.reason or "failed"
 
 
-def over_words(asked: TaskQuestion, click: CardClick | None = None) -> dict[str, str]:
+def over_words(task_question: TaskQuestion, click: CardClick | None = None) -> dict[str, str]:
     """Return the text for a user who clicks on a question that is over, by locale.
 
     Args:
-        asked: The question, decided or closed.
+        task_question: The question, decided or closed.
         click: The click that decided it.
     """
-    zone = asked.question.timezone
-    if asked.state == "decided" and click is not None:
-        label = asked.question.options.get(decision_of(click) or "", "")
+    zone = task_question.question.timezone
+    if task_question.state == "decided" and click is not None:
+        label = task_question.question.options.get(decision_of(click) or "", "")
         when = format_moment(click.created_at, zone)
         return {"zh_cn": f"此问题已于 {when} 处理：{label}", "en_us": f"Already answered at {when}: {label}"}
-    if asked.state == "decided":
+    if task_question.state == "decided":
         return {"zh_cn": "此问题已处理", "en_us": "Already answered"}
     chinese = {"expired": "已过期", "withdrawn": "已撤回", "superseded": "已有新卡片"}
     english = {"expired": "it has expired", "withdrawn": "it was withdrawn", "superseded": "see the new card"}
-    reason = reason_of(asked)
+    reason = reason_of(task_question)
     return {
         "zh_cn": f"此问题已结束：{chinese.get(reason, '任务已失败')}",
         "en_us": f"This question is over: {english.get(reason, 'its task has failed')}",

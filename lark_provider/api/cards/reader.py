@@ -95,11 +95,11 @@ class Reader2(Counted):
     def member(self, kind: str, value: Any, path: str) -> None:
         """Check what a property holds: one object or a list of them."""
         for item, place in items(value, path) if kind.endswith("[]") else ((value, path),):
-            one = kind.removesuffix("[]")
-            if one in {"element", "column"}:
-                self.element(item, place, only="column" if one == "column" else None)
+            item_kind = kind.removesuffix("[]")
+            if item_kind in {"element", "column"}:
+                self.element(item, place, only="column" if item_kind == "column" else None)
             else:
-                self.read(one, item, place)
+                self.read(item_kind, item, place)
 
     def element(self, value: Any, path: str, *, only: str | None = None) -> None:
         """Check a component, whatever its tag."""

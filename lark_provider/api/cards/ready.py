@@ -118,7 +118,9 @@ def table_card(
     source = iter(rows)
     first = list(islice(source, 1))
     names = columns if columns is not None else list(_row(first[0], 0)) if first else ()
-    shown = [one if isinstance(one, TableColumn) else str(one) for one in names[:MAX_TABLE_COLUMNS]]
+    shown = [
+        column if isinstance(column, TableColumn) else str(column) for column in names[:MAX_TABLE_COLUMNS]
+    ]
 
     def build(kept: Sequence[Mapping[str, Any]], dropped: int) -> Card2:
         elements: list[Mapping[str, Any]] = [Markdown(text)] if text else []
@@ -181,16 +183,18 @@ def _type_columns(
     columns: Sequence[str | TableColumn], rows: Sequence[Mapping[str, Any]]
 ) -> tuple[list[TableColumn], list[dict[str, Any]]]:
     """Decide which columns hold numbers only, and turn the cells of the others into text."""
-    found: dict[str, set[bool]] = {column: set() for column in columns if isinstance(column, str)}
+    cell_kinds: dict[str, set[bool]] = {column: set() for column in columns if isinstance(column, str)}
     for row in rows:
         for name, cell in row.items():
-            if name in found:
-                found[name].add(isinstance(cell, str))
-    numbers = {name for name, kinds in found.items() if kinds == {False}}
-    texts = found.keys() - numbers
+            if name in cell_kinds:
+                cell_kinds[name].add(isinstance(cell, str))
+    numbers = {name for name, kinds in cell_kinds.items() if kinds == {False}}
+    texts = cell_kinds.keys() - numbers
     typed = [
-        TableColumn(one, data_type="number" if one in numbers else "text") if isinstance(one, str) else one
-        for one in columns
+        TableColumn(column, data_type="number" if column in numbers else "text")
+        if isinstance(column, str)
+        else column
+        for column in columns
     ]
     return typed, [{name: str(cell) if name in texts else cell for name, cell in row.items()} for row in rows]
 

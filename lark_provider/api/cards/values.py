@@ -67,16 +67,16 @@ def check_content(text: Mapping[str, Any], path: str) -> None:
     ):
         return
     bare = _CODE.sub("", _FENCED.sub("", content))
-    if found := _UNION_ID.search(bare):
+    if match := _UNION_ID.search(bare):
         raise refusal_error(
             join(path, "content"),
-            f"mentions {found[1]!r}, a union_id, which cards do not take",
+            f"mentions {match[1]!r}, a union_id, which cards do not take",
             "use the person's open_id",
         )
-    if tag == "markdown" and (found := _PICTURE.search(bare)):
+    if tag == "markdown" and (match := _PICTURE.search(bare)):
         raise refusal_error(
             join(path, "content"),
-            f"shows a picture by its address {found[1][:80]!r}",
+            f"shows a picture by its address {match[1][:80]!r}",
             "upload the picture and use its image_key",
         )
 

@@ -182,8 +182,8 @@ def list_fields(app_token: str, table_id: str | None = None) -> Listing[Field]:
     """
 
     def page(token: str | None) -> Procedure[Page[Field]]:
-        base, found = yield from table(app_token, table_id)
-        url = path(FIELDS, app_token=base, table_id=found)
+        base, resolved_id = yield from table(app_token, table_id)
+        url = path(FIELDS, app_token=base, table_id=resolved_id)
         call: Call[Any] = request("GET", url, params={"page_size": str(FIELDS_PAGE), "page_token": token})
         return Page.of((yield from perform(call)).data)
 

@@ -78,7 +78,9 @@ def bulk_update(
             fields = yield from convert_records(
                 app_token, table_id, zone, fields, first, days=days, clear=True, empty_as_none=empty_as_none
             )
-        changed = [{"record_id": ident, "fields": one} for (ident, _), one in zip(chunk, fields, strict=True)]
+        changed = [
+            {"record_id": ident, "fields": values} for (ident, _), values in zip(chunk, fields, strict=True)
+        ]
         params = {"user_id_type": user_id_type}
         call: Call[Any] = request("POST", url, params=params, json={"records": changed}, idempotent=True)
         skimmed = replace(call, skim=skim(len(changed)))

@@ -141,7 +141,7 @@ def plain(value: Any) -> Any:
 
 def _of_numpy(value: Any) -> Any:
     if type(value).__name__ == "ndarray":
-        return [plain(one) for one in value] if value.ndim else plain(value[()])
+        return [plain(element) for element in value] if value.ndim else plain(value[()])
     if type(value).__name__ not in {"datetime64", "timedelta64"}:
         return value.item()
     shown = str(value)
@@ -277,11 +277,11 @@ def objects(key: str, what: str, most: int) -> Callable[[Any], list[dict[str, st
         items = value if isinstance(value, list | tuple) else [value]
         _require_at_most(most, items, "values")
         ids = [item.get(key) if isinstance(item, Mapping) else item for item in items]
-        if not all(isinstance(one, str) and one for one in ids):
+        if not all(isinstance(ident, str) and ident for ident in ids):
             raise MisfitError(f"must name a {what}")
-        if key == "id" and any("@" in str(one) for one in ids):
+        if key == "id" and any("@" in str(ident) for ident in ids):
             raise MisfitError("must be an open_id, not an e-mail address: look it up first")
-        return [{key: _encodable(str(one))} for one in ids]
+        return [{key: _encodable(str(ident))} for ident in ids]
 
     return write
 
@@ -291,10 +291,12 @@ def record_ids(value: Any) -> list[str]:
     if isinstance(value, Mapping):
         value = value.get("link_record_ids")
     items = [value] if isinstance(value, str) else value
-    if not isinstance(items, list | tuple) or not all(isinstance(one, str) and one for one in items):
+    if not isinstance(items, list | tuple) or not all(
+        isinstance(record_id, str) and record_id for record_id in items
+    ):
         raise MisfitError("must be a list of record ids (rec…)")
     _require_at_most(MAX_LINKS, items, "links")
-    return [_encodable(one) for one in items]
+    return [_encodable(record_id) for record_id in items]
 
 
 def location(value: Any) -> str:
@@ -302,7 +304,7 @@ def location(value: Any) -> str:
     if isinstance(value, Mapping):
         value = value.get("location")
     elif isinstance(value, list | tuple) and len(value) == PAIR:
-        value = ",".join(_coordinate(plain(one)) for one in value)
+        value = ",".join(_coordinate(plain(coordinate)) for coordinate in value)
     if not (isinstance(value, str) and _LOCATION.fullmatch(value)):
         raise MisfitError("must be (longitude, latitude)")
     longitude, latitude = map(float, value.split(","))

@@ -34,8 +34,8 @@ class FieldCheck:
             ConflictError: One that is in use has another name, type or id.
         """
         now = yield from read_fields(self.app_token, self.table_id)
-        before = {one["field_name"]: (one["type"], one.get("field_id")) for one in self.fields}
-        after = {one["field_name"]: (one["type"], one.get("field_id")) for one in now}
+        before = {field["field_name"]: (field["type"], field.get("field_id")) for field in self.fields}
+        after = {field["field_name"]: (field["type"], field.get("field_id")) for field in now}
         changed = sorted(name for name in self.names if before.get(name) != after.get(name))
         if changed:
             raise ConflictError(

@@ -73,4 +73,6 @@ def moments(values: list[dt.datetime]) -> list[int] | None:
         return None
     passed = [value - EPOCH for value in values]
     # A division by a millisecond would take twice as long.
-    return [(one.days * _DAY_SECONDS + one.seconds) * 1000 + one.microseconds // 1000 for one in passed]
+    return [
+        (delta.days * _DAY_SECONDS + delta.seconds) * 1000 + delta.microseconds // 1000 for delta in passed
+    ]

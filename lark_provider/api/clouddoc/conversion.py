@@ -135,13 +135,14 @@ def misfits(bad: list[BadValue]) -> InvalidRequestError:
     Args:
         bad: The first of them.
     """
-    shown = "; ".join(str(one) for one in bad[:_SHOWN_BAD_VALUES])
+    shown = "; ".join(str(misfit) for misfit in bad[:_SHOWN_BAD_VALUES])
     more = f"; and {len(bad) - _SHOWN_BAD_VALUES} more" if len(bad) > _SHOWN_BAD_VALUES else ""
     return InvalidRequestError(
         f"{len(bad)} value(s) do not fit the table: {shown}{more}. Nothing of these was sent. Next: correct "
         "the records or the table's fields.",
         code=1254015,
         field_violations=[
-            {"field": one.field, "value": f"row {one.row}", "description": one.reason} for one in bad
+            {"field": misfit.field, "value": f"row {misfit.row}", "description": misfit.reason}
+            for misfit in bad
         ],
     )

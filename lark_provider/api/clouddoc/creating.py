@@ -80,7 +80,11 @@ def created_ids(
     """
     # Removed, since the answer lives longer than its thousand records are needed.
     records = answer.data.pop("records", None) if isinstance(answer.data, dict) else None
-    ids = [str(one["record_id"]) for one in records or () if isinstance(one, dict) and one.get("record_id")]
+    ids = [
+        str(record["record_id"])
+        for record in records or ()
+        if isinstance(record, dict) and record.get("record_id")
+    ]
     if len(ids) != count:
         raise OutcomeUnknownError(
             f"{call.name}: {count} records were sent, and the answer names {len(ids)}. Next: {step}."
@@ -105,6 +109,6 @@ def skim(count: int) -> Callable[[bytes], CreatedAnswer | None]:
         ids = _ID.findall(content)
         if _ESCAPED_ID in content or not len(ids) == content.count(_FIELDS) == count:
             return None
-        return {"records": [{"record_id": one.decode()} for one in ids]}
+        return {"records": [{"record_id": record_id.decode()} for record_id in ids]}
 
     return parse_ids

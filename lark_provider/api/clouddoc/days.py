@@ -14,7 +14,7 @@ from lark_provider.api.clouddoc.fields import BadValue, Converter, names_of
 from lark_provider.protocol.errors import PermissionDeniedError
 from lark_provider.protocol.operations import Procedure
 
-Converted: TypeAlias = tuple[list[dict[str, Any]], list[BadValue]]
+ConvertedRecords: TypeAlias = tuple[list[dict[str, Any]], list[BadValue]]
 UTC_NAME = "UTC"
 
 
@@ -59,7 +59,7 @@ class DayZone:
         first_row: int = 1,
         *,
         clear: bool = False,
-    ) -> Procedure[Converted]:
+    ) -> Procedure[ConvertedRecords]:
         """Convert records for writing, and find out where days begin if there are any.
 
         Args:

@@ -53,9 +53,9 @@ def delete_and_check(
 def _all_gone(app_token: str, table_id: str, record_ids: Sequence[str]) -> Procedure[bool]:
     url = path(RECORDS + "/batch_get", app_token=app_token, table_id=table_id)
     for start in range(0, len(record_ids), MAX_LOOKED_UP):
-        asked = list(record_ids[start : start + MAX_LOOKED_UP])
-        call: Call[Any] = request("POST", url, json={"record_ids": asked}, safe=True)
+        batch = list(record_ids[start : start + MAX_LOOKED_UP])
+        call: Call[Any] = request("POST", url, json={"record_ids": batch}, safe=True)
         absent = (yield from perform(call)).data.get("absent_record_ids") or ()
-        if not set(asked) <= set(absent):
+        if not set(batch) <= set(absent):
             return False
     return True

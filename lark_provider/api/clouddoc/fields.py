@@ -148,9 +148,9 @@ class Converter:
         Args:
             days: As for the class.
         """
-        made = copy.copy(self)
-        made.days = days
-        return made
+        converter = copy.copy(self)
+        converter.days = days
+        return converter
 
     def to_wire(
         self, record: Mapping[str, Any], row: int = 1, *, clear: bool = False
@@ -207,7 +207,7 @@ class Converter:
         for name in self.types:
             if name in names:
                 bad += self._column(name, wire, first_row, clear=clear)
-        bad.sort(key=lambda one: one.row)
+        bad.sort(key=lambda misfit: misfit.row)
         return wire, bad
 
     def _column(
@@ -288,7 +288,7 @@ class Converter:
 
     def _unknown(self, name: str) -> str:
         folded = {known.casefold().strip(): known for known in self.types}
-        close = [folded[one] for one in difflib.get_close_matches(name.casefold().strip(), folded, n=1)]
+        close = [folded[match] for match in difflib.get_close_matches(name.casefold().strip(), folded, n=1)]
         hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(map(repr, self.types))}"
         return f"the table has no such field; {hint}"
 

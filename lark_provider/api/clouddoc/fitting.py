@@ -62,16 +62,16 @@ class Fitting:
             row += left_out <= row
         return row
 
-    def add(self, found: Iterable[Reject]) -> None:
+    def add(self, new_rejects: Iterable[Reject]) -> None:
         """Add rows that were left out.
 
         Args:
-            found: Why.
+            new_rejects: Why.
 
         Raises:
             InvalidRequestError: They are too many.
         """
-        self.rejected += found
+        self.rejected += new_rejects
         if rejects.row_count(self.rejected) > self.max_rejects:
             raise rejects.too_many(self.rejected, self.max_rejects)
 
@@ -92,12 +92,12 @@ class Fitting:
         async for row in source:
             some.append(row)
             if len(some) == _AT_ONCE:
-                for one in self._fitting(some, number):
-                    yield one
+                for fitting_row in self._fitting(some, number):
+                    yield fitting_row
                 number += len(some)
                 some = []
-        for one in self._fitting(some, number):
-            yield one
+        for fitting_row in self._fitting(some, number):
+            yield fitting_row
         rejects.check_within(self.only, number + len(some) - 1)
 
     def _fitting(self, rows: list[Row], first: int) -> list[Row]:
@@ -108,8 +108,8 @@ class Fitting:
             return [row for _, row in numbered]
         kept = [row for _, row in numbered]
         _, bad = self.converter.all_to_wire(kept, names_of(kept))
-        found = [Reject(numbered[one.row - 1][0], one.field, one.reason) for one in bad]
-        rejected = {one.row for one in found}
+        new_rejects = [Reject(numbered[misfit.row - 1][0], misfit.field, misfit.reason) for misfit in bad]
+        rejected = {reject.row for reject in new_rejects}
         self._left_out += sorted(rejected)
-        self.add(found)
+        self.add(new_rejects)
         return [row for number, row in numbered if number not in rejected]

@@ -90,14 +90,16 @@ def get_records(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    if isinstance(record_ids, str) or not all(isinstance(one, str) and one for one in record_ids):
+    if isinstance(record_ids, str) or not all(
+        isinstance(record_id, str) and record_id for record_id in record_ids
+    ):
         raise InvalidRequestError(
             f"record_ids must be a list of record ids, got {str(record_ids)[:80]!r}. Next: pass a list of "
             "rec… ids."
         )
     wanted = list(dict.fromkeys(record_ids))
-    base, found = yield from table(app_token, table_id)
-    url = path(RECORDS + "/batch_get", app_token=base, table_id=found)
+    base, resolved_id = yield from table(app_token, table_id)
+    url = path(RECORDS + "/batch_get", app_token=base, table_id=resolved_id)
     records: list[Record] = []
     absent: list[str] = []
     forbidden: list[str] = []
@@ -113,9 +115,9 @@ def get_records(
         absent += data.get("absent_record_ids") or ()
         forbidden += data.get("forbidden_record_ids") or ()
     if convert and records:
-        names = names_of(one["fields"] for one in records)
-        converter = yield from converter_for(base, found, zone, names)
-        records = [{**one, "fields": converter.from_wire(one["fields"])} for one in records]
+        names = names_of(record["fields"] for record in records)
+        converter = yield from converter_for(base, resolved_id, zone, names)
+        records = [{**record, "fields": converter.from_wire(record["fields"])} for record in records]
     place = {record_id: number for number, record_id in enumerate(wanted)}
-    records.sort(key=lambda one: place.get(one["record_id"], len(place)))
+    records.sort(key=lambda record: place.get(record["record_id"], len(place)))
     return RecordsRead(records, absent, forbidden)

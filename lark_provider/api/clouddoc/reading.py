@@ -50,10 +50,10 @@ def _type_and_values(value: Any) -> tuple[object, Any]:
     return None, value
 
 
-def _lookup(inner: object, found: Any, zone: dt.tzinfo | None) -> list[Any]:
+def _lookup(inner: object, raw: Any, zone: dt.tzinfo | None) -> list[Any]:
     """Return one value for each record found; record ids of links are one list."""
     values: list[Any] = []
-    for item in found if isinstance(found, list) else [] if found is None else [found]:
+    for item in raw if isinstance(raw, list) else [] if raw is None else [raw]:
         value = read(inner, item, zone)
         if inner in types.LINKS and isinstance(value, list):
             values += value
@@ -62,13 +62,13 @@ def _lookup(inner: object, found: Any, zone: dt.tzinfo | None) -> list[Any]:
     return values
 
 
-def _formula(inner: object, found: Any, zone: dt.tzinfo | None) -> Any:
+def _formula(inner: object, raw: Any, zone: dt.tzinfo | None) -> Any:
     """Return the one result; a list if Lark sends several, since none may be dropped."""
-    if not isinstance(found, list):
-        return read(inner, found, zone)
-    if inner == types.TEXT and found and all(isinstance(part, Mapping) for part in found):
-        return _text(found)  # the parts of one text, such as a mention between words
-    values = _lookup(inner, found, zone)
+    if not isinstance(raw, list):
+        return read(inner, raw, zone)
+    if inner == types.TEXT and raw and all(isinstance(part, Mapping) for part in raw):
+        return _text(raw)  # the parts of one text, such as a mention between words
+    values = _lookup(inner, raw, zone)
     if inner in types.SEVERAL:
         return values
     return values if len(values) > 1 else next(iter(values), None)

@@ -45,7 +45,11 @@ class RecordChange:
     def changed_ids(self) -> set[str]:
         """Return the ids of the fields whose values differ; Lark may list others beside them."""
         before, after = _by_field(self.before), _by_field(self.after)
-        return {one for one in before.keys() | after.keys() if before.get(one) != after.get(one)}
+        return {
+            field_id
+            for field_id in before.keys() | after.keys()
+            if before.get(field_id) != after.get(field_id)
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class RecordsChanged:
         """
         if self.revision is None:
             return event_id
-        parts = [(one.record_id, one.kind, one.before, one.after) for one in self.changes]
+        parts = [(change.record_id, change.kind, change.before, change.after) for change in self.changes]
         content = json.dumps([self.table_id, self.at_s, parts], sort_keys=True, default=str)
         return f"{self.revision}:{hashlib.sha256(content.encode()).hexdigest()[:40]}"
 
@@ -100,7 +104,7 @@ def parse_change(event: Mapping[str, Any]) -> RecordsChanged | None:
         revision,
         _whole(event.get("update_time")) or 0,
         open_id if isinstance(open_id, str) else "",
-        tuple(one for one in map(_change, actions) if one is not None),
+        tuple(change for change in map(_change, actions) if change is not None),
     )
 
 
@@ -117,11 +121,13 @@ def _change(action: Any) -> RecordChange | None:
 
 def _items(values: Any) -> tuple[Mapping[str, Any], ...]:
     listed = values if isinstance(values, list) else []
-    return tuple(one for one in listed if isinstance(one, Mapping) and isinstance(one.get("field_id"), str))
+    return tuple(
+        value for value in listed if isinstance(value, Mapping) and isinstance(value.get("field_id"), str)
+    )
 
 
 def _by_field(values: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    return {one["field_id"]: one.get("field_value") for one in values}
+    return {value["field_id"]: value.get("field_value") for value in values}
 
 
 def _whole(value: Any) -> int | None:
@@ -142,9 +148,9 @@ class EventValues:
 
     def __init__(self, fields: Iterable[Field]) -> None:
         known = list(fields)
-        self.names = {one.get("field_id", ""): one["field_name"] for one in known}
-        self._types = {one.get("field_id", ""): one["type"] for one in known}
-        self._options = {one.get("field_id", ""): _options(one) for one in known}
+        self.names = {known_field.get("field_id", ""): known_field["field_name"] for known_field in known}
+        self._types = {known_field.get("field_id", ""): known_field["type"] for known_field in known}
+        self._options = {known_field.get("field_id", ""): _options(known_field) for known_field in known}
 
     def unknown(self, change: RecordsChanged) -> bool:
         """Return whether an event has fields, or options, that are newer than the fields known here.
@@ -152,7 +158,11 @@ class EventValues:
         Args:
             change: The event.
         """
-        values = [value for one in change.changes for value in (*one.before, *one.after)]
+        values = [
+            value
+            for record_change in change.changes
+            for value in (*record_change.before, *record_change.after)
+        ]
         return any(
             value["field_id"] not in self.names
             or (
@@ -175,27 +185,27 @@ class EventValues:
             form stays the text that Lark sent.
         """
         return {
-            self.names.get(one["field_id"], one["field_id"]): self._value(one["field_id"], one)
-            for one in values
+            self.names.get(value["field_id"], value["field_id"]): self._value(value["field_id"], value)
+            for value in values
         }
 
     def _value(self, field_id: str, item: Mapping[str, Any]) -> Any:
-        given = item.get("field_value")
-        if given is None or given == "":
+        raw = item.get("field_value")
+        if raw is None or raw == "":
             return None
         kind, options = self._types.get(field_id), self._options.get(field_id, {})
-        if not isinstance(given, str):
-            return given
+        if not isinstance(raw, str):
+            return raw
         if kind == types.SINGLE_SELECT:
-            return options.get(given, given)  # an id, and not JSON
+            return options.get(raw, raw)  # an id, and not JSON
         try:
-            parsed = orjson.loads(given)  # nothing that could not be written as JSON again
+            parsed = orjson.loads(raw)  # nothing that could not be written as JSON again
         except orjson.JSONDecodeError:
-            return given
+            return raw
         if kind == types.TEXT:
-            return _text(parsed, given)
+            return _text(parsed, raw)
         if kind == types.MULTI_SELECT and isinstance(parsed, list):
-            return [options.get(one, one) if isinstance(one, str) else one for one in parsed]
+            return [options.get(option, option) if isinstance(option, str) else option for option in parsed]
         if kind in _MOMENTS:
             return _moment(parsed)
         if kind in _PEOPLE:
@@ -204,20 +214,22 @@ class EventValues:
             return {name: parsed[0][name] for name in ("text", "link") if name in parsed[0]}
         if kind == types.AUTO_NUMBER and isinstance(parsed, list) and parsed:
             first = parsed[0]
-            return first.get("number", given) if isinstance(first, Mapping) else given
+            return first.get("number", raw) if isinstance(first, Mapping) else raw
         if kind in {types.PHONE, types.LOCATION}:
-            return given  # digits are not a number here
+            return raw  # digits are not a number here
         return parsed
 
 
 def _options(known: Field) -> dict[str, str]:
     listed = (known.get("property") or {}).get("options") or ()
-    return {str(one.get("id")): str(one.get("name")) for one in listed if isinstance(one, Mapping)}
+    return {
+        str(option.get("id")): str(option.get("name")) for option in listed if isinstance(option, Mapping)
+    }
 
 
-def _text(parsed: Any, given: str) -> str:
+def _text(parsed: Any, raw: str) -> str:
     if not isinstance(parsed, list) or not all(isinstance(part, Mapping) for part in parsed):
-        return given
+        return raw
     return "".join(str(part.get("text", "")) for part in parsed)
 
 

@@ -85,8 +85,8 @@ def create_record(
         OutcomeUnknownError: It may have been performed, and no attempt got an answer.
     """
     app_token, table_id = yield from table(app_token, table_id)
-    made = convert_records(app_token, table_id, zone, [fields], empty_as_none=empty_as_none)
-    wire = (yield from made)[0] if convert else _check_unconverted(fields)
+    conversion = convert_records(app_token, table_id, zone, [fields], empty_as_none=empty_as_none)
+    wire = (yield from conversion)[0] if convert else _check_unconverted(fields)
     token = None if idempotency_key is None else client_token(idempotency_key, app_token, table_id, "record")
     call: Call[RecordAnswer] = request(
         "POST",
@@ -135,8 +135,8 @@ def update_record(
         OutcomeUnknownError: The answer is lost.
     """
     app_token, table_id = yield from table(app_token, table_id)
-    made = convert_records(app_token, table_id, zone, [fields], clear=True, empty_as_none=empty_as_none)
-    wire = (yield from made)[0] if convert else _check_unconverted(fields)
+    conversion = convert_records(app_token, table_id, zone, [fields], clear=True, empty_as_none=empty_as_none)
+    wire = (yield from conversion)[0] if convert else _check_unconverted(fields)
     call: Call[RecordAnswer] = request(
         "PUT",
         path(RECORDS + "/{record_id}", app_token=app_token, table_id=table_id, record_id=record_id),
@@ -241,17 +241,17 @@ def search_records(
 
     def page(token: str | None) -> Procedure[Page[Record]]:
         nonlocal dated
-        base, found = yield from table(app_token, table_id)
+        base, resolved_id = yield from table(app_token, table_id)
         if dated is not None:
             days = yield from DayZone(base, MAX_AGE).decide()
             body.update(searches.body(dated, sort, field_names, tz, days)[0])
             dated = None
-        converter = (yield from converter_for(base, found, tz, names)) if convert else None
+        converter = (yield from converter_for(base, resolved_id, tz, names)) if convert else None
         if converter is not None:
             searches.check_names(names, converter)
         call: Call[Any] = request(
             "POST",
-            path(RECORDS + "/search", app_token=base, table_id=found),
+            path(RECORDS + "/search", app_token=base, table_id=resolved_id),
             params={"user_id_type": user_id_type, "page_size": str(page_size), "page_token": token},
             json=body,
             safe=True,
@@ -261,7 +261,7 @@ def search_records(
             return answered
         read = names_of(item["fields"] for item in answered.items)
         if converter.unknown(read):  # fields that are newer than the cached list
-            converter = yield from converter_for(base, found, tz, read)
+            converter = yield from converter_for(base, resolved_id, tz, read)
         items: list[Record] = [
             {**item, "fields": converter.from_wire(item["fields"])} for item in answered.items
         ]

@@ -54,8 +54,8 @@ def reject_of(row: int, key: str, error: LarkAPIError) -> Reject:
         error: Lark's answer.
     """
     named = [violation.get("field", "") for violation in error.field_violations]
-    found = _NAMED_FIELD.search(str(error))
-    field = named[0] if named else found[1] if found else ""
+    match = _NAMED_FIELD.search(str(error))
+    field = named[0] if named else match[1] if match else ""
     return Reject(row, field.removeprefix("fields."), f"Lark refused it: {error.msg}", key, error.code)
 
 
@@ -88,7 +88,7 @@ def row_count(rejects: Iterable[Reject]) -> int:
     Args:
         rejects: The rejects.
     """
-    return len({one.row for one in rejects})
+    return len({reject.row for reject in rejects})
 
 
 def to_csv(rejects: Iterable[Reject]) -> str:
@@ -102,8 +102,10 @@ def to_csv(rejects: Iterable[Reject]) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(HEADER)
-    for one in sorted(rejects, key=lambda one: one.row):
-        writer.writerow([one.row, _escape(one.field), _escape(one.key), one.code, _escape(one.reason)])
+    for reject in sorted(rejects, key=lambda rejected: rejected.row):
+        writer.writerow(
+            [reject.row, _escape(reject.field), _escape(reject.key), reject.code, _escape(reject.reason)]
+        )
     return file.getvalue()
 
 
@@ -147,13 +149,13 @@ def check_rows(rows: object) -> frozenset[int] | None:
     """
     if rows is None:
         return None
-    given: list[Any] = list(rows) if isinstance(rows, Iterable) else [rows]
-    if not isinstance(rows, Iterable) or not all(type(one) is int and one >= 1 for one in given):
+    numbers: list[Any] = list(rows) if isinstance(rows, Iterable) else [rows]
+    if not isinstance(rows, Iterable) or not all(type(number) is int and number >= 1 for number in numbers):
         raise InvalidRequestError(
-            f"retry_rows must be numbers of rows, from 1, got {given!r:.200}. Next: pass those of the "
+            f"retry_rows must be numbers of rows, from 1, got {numbers!r:.200}. Next: pass those of the "
             "rejects."
         )
-    return frozenset(given)
+    return frozenset(numbers)
 
 
 def check_within(rows: frozenset[int] | None, total: int) -> None:
@@ -195,14 +197,15 @@ def failure(rejects: list[Reject], total: int) -> InvalidRequestError:
         rejects: The first of them.
         total: How many there are.
     """
-    shown = "; ".join(str(one) for one in rejects[:_SHOWN])
+    shown = "; ".join(str(reject) for reject in rejects[:_SHOWN])
     more = f"; and {total - _SHOWN} more" if total > _SHOWN else ""
     return InvalidRequestError(
         f"{total} row(s) do not fit the table: {shown}{more}. Nothing was written. Next: correct the source "
         "or the table's fields, or skip such rows with on_bad_row='skip'.",
         code=rejects[0].code,
         field_violations=[
-            {"field": one.field, "value": f"row {one.row}", "description": one.reason} for one in rejects
+            {"field": reject.field, "value": f"row {reject.row}", "description": reject.reason}
+            for reject in rejects
         ],
     )
 
@@ -214,13 +217,14 @@ def too_many(rejects: list[Reject], max_rejects: int) -> InvalidRequestError:
         rejects: The first of them.
         max_rejects: How many are allowed.
     """
-    shown = "; ".join(str(one) for one in rejects[:_SHOWN])
+    shown = "; ".join(str(reject) for reject in rejects[:_SHOWN])
     return InvalidRequestError(
         f"More than max_rejects={max_rejects} rows were rejected, the first of them: {shown}. Next: correct "
         "the source, or allow more.",
         code=rejects[0].code,
         field_violations=[
-            {"field": one.field, "value": f"row {one.row}", "description": one.reason} for one in rejects
+            {"field": reject.field, "value": f"row {reject.row}", "description": reject.reason}
+            for reject in rejects
         ],
     )
 

@@ -46,25 +46,25 @@ def body(
     Raises:
         InvalidRequestError: Something in it is invalid.
     """
-    asked: dict[str, Any] = {}
+    payload: dict[str, Any] = {}
     names: list[str] = []
     if isinstance(conditions, Mapping):
-        asked |= {"filter": conditions} if conditions else {}
+        payload |= {"filter": conditions} if conditions else {}
     elif conditions:
-        given = _check_list(conditions, "filter", MAX_CONDITIONS)
-        converted = [_condition(one, zone or dt.UTC, zone or days) for one in given]
-        asked["filter"] = {"conjunction": "and", "conditions": converted}
-        names += (one["field_name"] for one in converted)
+        checked = _check_list(conditions, "filter", MAX_CONDITIONS)
+        converted = [_condition(condition, zone or dt.UTC, zone or days) for condition in checked]
+        payload["filter"] = {"conjunction": "and", "conditions": converted}
+        names += (condition["field_name"] for condition in converted)
     if sort:
         order = _texts(sort, "sort", MAX_SORTS)
-        asked["sort"] = [
+        payload["sort"] = [
             {"field_name": name.removeprefix("-"), "desc": name.startswith("-")} for name in order
         ]
-        names += (one["field_name"] for one in asked["sort"])
+        names += (sort_field["field_name"] for sort_field in payload["sort"])
     if field_names:
-        asked["field_names"] = _texts(field_names, "field_names", MAX_NAMES)
-        names += asked["field_names"]
-    return asked, names
+        payload["field_names"] = _texts(field_names, "field_names", MAX_NAMES)
+        names += payload["field_names"]
+    return payload, names
 
 
 def has_day(conditions: Filter | None) -> bool:
@@ -95,13 +95,13 @@ def check_names(names: Collection[str], converter: Converter) -> None:
         )
 
 
-def _condition(given: object, zone: dt.tzinfo, days: dt.tzinfo) -> dict[str, Any]:
-    if not (isinstance(given, tuple | list) and len(given) == _PARTS):
+def _condition(condition: object, zone: dt.tzinfo, days: dt.tzinfo) -> dict[str, Any]:
+    if not (isinstance(condition, tuple | list) and len(condition) == _PARTS):
         raise InvalidRequestError(
-            f"filter must be a list of (field, operator, value), got the condition {str(given)[:80]!r}. "
+            f"filter must be a list of (field, operator, value), got the condition {str(condition)[:80]!r}. "
             "Next: write it as ('Delay', 'isGreater', 30)."
         )
-    name, operator, value = given
+    name, operator, value = condition
     if not (isinstance(name, str) and name):
         raise InvalidRequestError(
             f"filter must name each field by a non-empty string, got {name!r}. Next: correct it."
@@ -139,21 +139,21 @@ def _operand(value: object, zone: dt.tzinfo) -> list[str]:
         return ["ExactDate", str(milliseconds(value, zone))]
     if isinstance(value, bool):
         return ["true" if value else "false"]
-    return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
+    return [str(part) for part in value] if isinstance(value, list | tuple) else [str(value)]
 
 
-def _check_list(given: Any, what: str, most: int) -> list[Any]:
-    if isinstance(given, str | bytes) or not isinstance(given, Sequence):
-        raise InvalidRequestError(f"{what} must be a list, got {str(given)[:80]!r}. Next: pass a list.")
-    if len(given) > most:
+def _check_list(value: Any, what: str, most: int) -> list[Any]:
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        raise InvalidRequestError(f"{what} must be a list, got {str(value)[:80]!r}. Next: pass a list.")
+    if len(value) > most:
         raise InvalidRequestError(
-            f"{what} must have at most {most} entries, got {len(given)}. Next: pass fewer."
+            f"{what} must have at most {most} entries, got {len(value)}. Next: pass fewer."
         )
-    return list(given)
+    return list(value)
 
 
-def _texts(given: Any, what: str, most: int) -> list[str]:
-    names = _check_list(given, what, most)
+def _texts(value: Any, what: str, most: int) -> list[str]:
+    names = _check_list(value, what, most)
     if wrong := [name for name in names if not (isinstance(name, str) and name)]:
         raise InvalidRequestError(
             f"{what} must hold field names, got {wrong[0]!r}. Next: pass non-empty strings."

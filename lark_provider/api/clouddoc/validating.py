@@ -38,12 +38,12 @@ def spool_source(
     count = 0
     while len(bad) < MAX_BAD_VALUES and (rows := (yield from take(Take(stream, _ROWS)))):
         work = _convert(converter.with_days(days.known), options, rows, count + 1, spool)
-        found = yield from local(work, _WORK_SECONDS)
-        if found is None:
+        bad_values = yield from local(work, _WORK_SECONDS)
+        if bad_values is None:
             zone = yield from days.decide()
             work = _convert(converter.with_days(zone), options, rows, count + 1, spool)
-            found = yield from local(work, _WORK_SECONDS)
-        bad += found or []
+            bad_values = yield from local(work, _WORK_SECONDS)
+        bad += bad_values or []
         count += len(rows)
     if bad:
         raise misfits(bad)

@@ -29,10 +29,10 @@ def mark_redirected(content: Any, msg_type: str, instead_of: str, mentions: Sequ
             return f"{_escape(mark)} {content}"
         line = [{"tag": "text", "text": mark}]
         return {
-            language: {**one, "content": [line, *one["content"]]}
-            if isinstance(one, Mapping) and isinstance(one.get("content"), list)
-            else one
-            for language, one in content.items()
+            language: {**post, "content": [line, *post["content"]]}
+            if isinstance(post, Mapping) and isinstance(post.get("content"), list)
+            else post
+            for language, post in content.items()
         }
     return content
 
@@ -48,23 +48,23 @@ def with_element(card: Any, text: str, *, first: bool = False) -> Any:
     Returns:
         The new card; the old one if it has no elements of its own, or is not a card.
     """
-    found = card
-    if isinstance(found, str):
+    parsed = card
+    if isinstance(parsed, str):
         try:
-            found = json.loads(found)
+            parsed = json.loads(parsed)
         except ValueError:
             return card  # the client's own check gives the better error
-    if not isinstance(found, Mapping):
+    if not isinstance(parsed, Mapping):
         return card
     element = {"tag": "markdown", "content": text}
-    body = found.get("body")
-    holder = body if isinstance(body, Mapping) else found
+    body = parsed.get("body")
+    holder = body if isinstance(body, Mapping) else parsed
     elements = holder.get("elements", [] if holder is body else None)
     if not isinstance(elements, list):
         return card
     longer = {**holder, "elements": [element, *elements] if first else [*elements, element]}
-    return {**found, "body": longer} if holder is body else longer
+    return {**parsed, "body": longer} if holder is body else longer
 
 
 def _escape(text: str) -> str:
-    return "".join(f"&#{ord(one)};" if one in "<>*`&~" else one for one in text)
+    return "".join(f"&#{ord(char)};" if char in "<>*`&~" else char for char in text)

@@ -59,8 +59,8 @@ def reply(
     url = path("/im/v1/messages/{message_id}/reply", message_id=message_id)
 
     def answer(uuid: str | None) -> Call[Message]:
-        given = {} if uuid is None else {"uuid": uuid}
-        return request("POST", url, json=body | given, idempotent=uuid is not None)
+        uuid_field = {} if uuid is None else {"uuid": uuid}
+        return request("POST", url, json=body | uuid_field, idempotent=uuid is not None)
 
     def send(uuid: str) -> Procedure[LarkResponse[Message]]:
         return (yield from perform(answer(uuid)))

@@ -82,7 +82,7 @@ def post_content(
             f"The post must be a string or a dict by language, got {type(content).__name__}. Next: pass one.",
             code=230001,
         )
-    if not content or not all(_is_localised(one) for one in content.values()):
+    if not content or not all(_is_localised(post) for post in content.values()):
         raise InvalidRequestError(
             f"The post must map languages to title and lines, got the keys {list(content)}. Next: write "
             '{"zh_cn": {"title": …, "content": [[…]]}}, without an outer "post".',
@@ -90,7 +90,7 @@ def post_content(
         )
     if mentions:
         line = [{"tag": "at", "user_id": who} for who in mention_ids(mentions)]
-        content = {lang: {**one, "content": [*one["content"], line]} for lang, one in content.items()}
+        content = {lang: {**post, "content": [*post["content"], line]} for lang, post in content.items()}
     return content
 
 

@@ -18,7 +18,7 @@ from lark_provider.protocol.errors import (
     unknown_choice,
 )
 from lark_provider.protocol.keys import check_key, key_uuid
-from lark_provider.protocol.ledger_entry import LedgerEntry, State
+from lark_provider.protocol.ledger_entry import LedgerEntry, LedgerState
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.store import with_store
 
@@ -69,16 +69,16 @@ def once(
         LarkError: As for any message.
     """
     uuid = key_uuid(receiver, check_key(key))
-    found = yield from with_store(
+    entries = yield from with_store(
         lambda store: store.messages.begin(receiver, key, uuid), wait_for_database=False
     )
-    if found is None:
+    if entries is None:
         return (yield from send(uuid))
-    (entry,) = found
-    if entry.state is State.DONE:
+    (entry,) = entries
+    if entry.state is LedgerState.DONE:
         return LarkResponse(0, "sent before", dict(entry.result))
     uuid, is_fresh = entry.token, entry.is_new
-    if entry.state is State.REFUSED:
+    if entry.state is LedgerState.REFUSED:
         # Nothing was sent under the old token, but Lark does not say how it treats one that was refused.
         uuid, is_fresh = _next(receiver, key, entry), True
     elif entry.age >= UUID_SECONDS:

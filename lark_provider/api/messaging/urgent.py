@@ -47,14 +47,15 @@ def urgent(
     """
     if kind not in get_args(UrgentKind):
         raise unknown_choice("kind", kind, get_args(UrgentKind), _INVALID)
-    given = [people] if isinstance(people, str) else list(people)
-    found = [receiver(one) for one in dict.fromkeys(given)]
-    if not 0 < len(found) <= MAX_PEOPLE:
+    ids = [people] if isinstance(people, str) else list(people)
+    receivers = [receiver(person_id) for person_id in dict.fromkeys(ids)]
+    if not 0 < len(receivers) <= MAX_PEOPLE:
         raise InvalidRequestError(
-            f"people must be 1 to {MAX_PEOPLE} ids, got {len(found)}. Next: name them, or divide the list.",
+            f"people must be 1 to {MAX_PEOPLE} ids, got {len(receivers)}. Next: name them, or divide "
+            "the list.",
             code=_INVALID,
         )
-    kinds = {"open_id" if one.id_type in {"email", "mobile"} else one.id_type for one in found}
+    kinds = {"open_id" if person.id_type in {"email", "mobile"} else person.id_type for person in receivers}
     if len(kinds) > 1 or not kinds <= _PEOPLE:
         raise InvalidRequestError(
             f"people must be ids of people, all of one kind, got {', '.join(sorted(kinds))}. Next: pass "
@@ -62,27 +63,27 @@ def urgent(
             code=_INVALID,
         )
     url = path("/im/v1/messages/{message_id}/" + f"urgent_{kind}", message_id=message_id)
-    return _urge(url, [(one.id, one.id_type) for one in found], kinds.pop())
+    return _urge(url, [(person.id, person.id_type) for person in receivers], kinds.pop())
 
 
 def _urge(
     url: str, people: Sequence[tuple[str, str]], id_type: str
 ) -> Procedure[LarkResponse[dict[str, Any]]]:
-    emails = [one for one, kind in people if kind == "email"]
-    mobiles = [one for one, kind in people if kind == "mobile"]
+    emails = [email for email, kind in people if kind == "email"]
+    mobiles = [mobile for mobile, kind in people if kind == "mobile"]
     known: dict[str, str | None] = {}
     if emails:
         known |= yield from contact.find_by_email(emails)
     if mobiles:
         known |= yield from contact.find_by_mobile(mobiles)
-    missing = [one for one, found in known.items() if found is None]
+    missing = [address for address, open_id in known.items() if open_id is None]
     if missing:
         raise NotFoundError(
             f"No user visible to this app has {', '.join(missing[:5])}. Next: check the address or number, "
             "and that the app is available to the person.",
             code=_NO_RECEIVER,
         )
-    ids = list(dict.fromkeys(known.get(one) or one for one, _ in people))
+    ids = list(dict.fromkeys(known.get(person_id) or person_id for person_id, _ in people))
     # Each repeat would ring, and cost, again: so only what Lark has certainly not performed is retried.
     call: Call[dict[str, Any]] = request(
         "PATCH", url, params={"user_id_type": id_type}, json={"user_id_list": ids}, idempotent=False

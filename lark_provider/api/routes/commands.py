@@ -70,56 +70,59 @@ class CommandRule:
         """
         return (
             act in self.acts
-            and (not self.dags or any(fnmatchcase(dag_id, one) for one in self.dags))
-            and (not self.tags or any(fnmatchcase(tag, one) for tag in tags for one in self.tags))
+            and (not self.dags or any(fnmatchcase(dag_id, pattern) for pattern in self.dags))
+            and (not self.tags or any(fnmatchcase(tag, pattern) for tag in tags for pattern in self.tags))
         )
 
 
-def read_rules(given: Value | None, mistakes: Mistakes) -> tuple[CommandRule, ...]:
+def read_rules(value: Value | None, mistakes: Mistakes) -> tuple[CommandRule, ...]:
     """Read `commands`; each mistake is collected with its line.
 
     Args:
-        given: The value; None if there is none.
+        value: The value; None if there is none.
         mistakes: Where mistakes go.
     """
-    if given is None:
+    if value is None:
         return ()
-    if not isinstance(given.plain, list):
-        mistakes.add(given.line, "commands must be a list, got something else. Next: begin each with `- `.")
+    if not isinstance(value.plain, list):
+        mistakes.add(value.line, "commands must be a list, got something else. Next: begin each with `- `.")
         return ()
-    return tuple(_rule(MemberReader(one, "a command", _MEMBERS, mistakes)) for one in given.plain)
+    return tuple(_rule(MemberReader(command, "a command", _MEMBERS, mistakes)) for command in value.plain)
 
 
-def _rule(given: MemberReader) -> CommandRule:
-    dags, tags, chats = given.texts("dag"), given.texts("tag"), given.texts("chat")
+def _rule(command: MemberReader) -> CommandRule:
+    dags, tags, chats = command.texts("dag"), command.texts("tag"), command.texts("chat")
     if not (dags or tags):
-        given.mistakes.add(
-            given.line, "a command must name DAGs, got none. Next: add `dag: etl_*`, or `tag: chat`."
+        command.mistakes.add(
+            command.line, "a command must name DAGs, got none. Next: add `dag: etl_*`, or `tag: chat`."
         )
     if not chats:
-        given.mistakes.add(
-            given.line, f"a command must name chats, got none. Next: add `chat: [oc_…]`, or `chat: {DIRECT}`."
+        command.mistakes.add(
+            command.line,
+            f"a command must name chats, got none. Next: add `chat: [oc_…]`, or `chat: {DIRECT}`.",
         )
-    arguments, people = given.texts("arguments"), given.texts("person")
-    _check(given, "chat", chats, _CHAT, f"chats (oc_…) or {DIRECT}")
-    _check(given, "person", people, _PERSON, "open_ids (ou_…)")
+    arguments, people = command.texts("arguments"), command.texts("person")
+    _check(command, "chat", chats, _CHAT, f"chats (oc_…) or {DIRECT}")
+    _check(command, "person", people, _PERSON, "open_ids (ou_…)")
     wanted = "names of params, without spaces, quotes, backslashes and ="
-    _check(given, "arguments", arguments, _ARGUMENT, wanted)
+    _check(command, "arguments", arguments, _ARGUMENT, wanted)
     return CommandRule(
-        line=given.line,
+        line=command.line,
         chats=chats,
         dags=dags,
         tags=tags,
         people=people,
-        app_id=given.text("app", None),
+        app_id=command.text("app", None),
         arguments=arguments,
-        acts=_WHAT[given.choice("what", _WHAT, "both")],
+        acts=_WHAT[command.choice("what", _WHAT, "both")],
     )
 
 
-def _check(given: MemberReader, name: str, found: Iterable[str], form: re.Pattern[str], wanted: str) -> None:
-    for one in found:
-        if not form.fullmatch(one):
-            value = given.get(name)
-            line = given.line if value is None else value.line
-            given.mistakes.add(line, f"{name} must be {wanted}, got {one[:80]!r}. Next: correct it.")
+def _check(
+    command: MemberReader, name: str, texts: Iterable[str], form: re.Pattern[str], wanted: str
+) -> None:
+    for text in texts:
+        if not form.fullmatch(text):
+            value = command.get(name)
+            line = command.line if value is None else value.line
+            command.mistakes.add(line, f"{name} must be {wanted}, got {text[:80]!r}. Next: correct it.")

@@ -49,10 +49,10 @@ def quiet_hours(route: MemberReader, timezone: str | None) -> QuietHours | None:
     text = route.check(
         "quiet_hours", None, HOURS.fullmatch, "hours such as 22:00-07:00", "write two times of day, in quotes"
     )
-    found = None if text is None else HOURS.fullmatch(text)
-    if found is None or _lacks_zone(route, "quiet_hours", value, timezone):
+    match = None if text is None else HOURS.fullmatch(text)
+    if match is None or _lacks_zone(route, "quiet_hours", value, timezone):
         return None
-    begin, end = time(int(found[1]), int(found[2])), time(int(found[3]), int(found[4]))
+    begin, end = time(int(match[1]), int(match[2])), time(int(match[3]), int(match[4]))
     if begin == end:
         route.wrong("quiet_hours", "two different times", value, "write another one, or remove it")
         return None
@@ -71,10 +71,10 @@ def digest(route: MemberReader, timezone: str | None, quiet: QuietHours | None) 
     if value is None:
         return None
     text = route.check("digest", None, _TIME.fullmatch, "a time such as 09:00", "write one, in quotes")
-    found = None if text is None else _TIME.fullmatch(text)
-    if found is None or _lacks_zone(route, "digest", value, timezone):
+    match = None if text is None else _TIME.fullmatch(text)
+    if match is None or _lacks_zone(route, "digest", value, timezone):
         return None
-    at = time(int(found[1]), int(found[2]))
+    at = time(int(match[1]), int(match[2]))
     if quiet is not None and _is_in(quiet, at):
         route.wrong("digest", "outside of quiet_hours", value, "name a time at which the route is not quiet")
         return None
@@ -91,8 +91,8 @@ def escalation(route: MemberReader, timezone: str | None) -> Escalation | None:
     value = route.get("escalation")
     if value is None:
         return None
-    given = MemberReader(value, "an escalation", _ESCALATION, route.mistakes)
-    rota, steps = _rota(given, timezone), _steps(given)
+    reader = MemberReader(value, "an escalation", _ESCALATION, route.mistakes)
+    rota, steps = _rota(reader, timezone), _steps(reader)
     return None if rota is None or not steps else Escalation(steps, rota)
 
 
@@ -112,24 +112,25 @@ def _is_in(quiet: QuietHours, at: time) -> bool:
     return at >= quiet.begin or at < quiet.end
 
 
-def _rota(given: MemberReader, timezone: str | None) -> Rota | None:
-    value = given.get("rota")
+def _rota(reader: MemberReader, timezone: str | None) -> Rota | None:
+    value = reader.get("rota")
     if value is None:
-        given.mistakes.add(
-            given.line, "an escalation must have a rota, got none. Next: add `rota: [ou_…, ann@example.com]`."
+        reader.mistakes.add(
+            reader.line,
+            "an escalation must have a rota, got none. Next: add `rota: [ou_…, ann@example.com]`.",
         )
         return None
-    begin = _day(given, timezone)
+    begin = _day(reader, timezone)
     members = value.plain if isinstance(value.plain, dict) else None
     if members is None:
-        people = _people(given, "rota", value)
+        people = _people(reader, "rota", value)
         return Rota(people, begin, None, timezone or "UTC") if people else None
     table, calendar = None, None
     if "calendar" in members:
-        source = MemberReader(value, "a rota in a calendar", _CALENDAR, given.mistakes)
+        source = MemberReader(value, "a rota in a calendar", _CALENDAR, reader.mistakes)
         calendar = _calendar(source, value, timezone)
     else:
-        source = MemberReader(value, "a rota in a Bitable", _TABLE, given.mistakes)
+        source = MemberReader(value, "a rota in a Bitable", _TABLE, reader.mistakes)
         table = _table(source)
     otherwise = source.get("otherwise")
     people = () if otherwise is None else _people(source, "otherwise", otherwise)
@@ -138,105 +139,109 @@ def _rota(given: MemberReader, timezone: str | None) -> Rota | None:
     return Rota(people, begin, table, timezone or "UTC", calendar)
 
 
-def _calendar(given: MemberReader, value: Value, timezone: str | None) -> RotaCalendar | None:
-    found = given.check(
+def _calendar(source: MemberReader, value: Value, timezone: str | None) -> RotaCalendar | None:
+    calendar_id = source.check(
         "calendar",
         "",
         _CALENDAR_ID.fullmatch,
         "a calendar's id such as feishu.cn_…@group.calendar.feishu.cn",
         "take it from the calendar's settings",
     )
-    if given.get("calendar") is None:
-        given.mistakes.add(
+    if source.get("calendar") is None:
+        source.mistakes.add(
             value.line,
             "a rota in a calendar must have its id, got none. Next: write `rota: {calendar: "
             "feishu.cn_…@group.calendar.feishu.cn}`.",
         )
-    person = given.choice("person", SOURCES, "attendees")
+    person = source.choice("person", SOURCES, "attendees")
     # The days of events of whole days begin somewhere.
-    if _lacks_zone(given, "a rota in a calendar", value, timezone) or not found:
+    if _lacks_zone(source, "a rota in a calendar", value, timezone) or not calendar_id:
         return None
-    return RotaCalendar(found, cast("DutySource", person))
+    return RotaCalendar(calendar_id, cast("DutySource", person))
 
 
-def _people(given: MemberReader, name: str, value: Value) -> tuple[str, ...]:
+def _people(reader: MemberReader, name: str, value: Value) -> tuple[str, ...]:
     listed = value.plain if isinstance(value.plain, list) else [value]
     if not 0 < len(listed) <= _MAX_PEOPLE:
-        given.wrong(name, f"a list of 1 to {_MAX_PEOPLE} people", value, _PEOPLE_STEP)
-    found = []
-    for one in listed:
-        text = given.as_text(name, one)
+        reader.wrong(name, f"a list of 1 to {_MAX_PEOPLE} people", value, _PEOPLE_STEP)
+    people = []
+    for person in listed:
+        text = reader.as_text(name, person)
         if text is None:
             continue
         try:
             to = receiver_of(text)
         except InvalidRequestError as error:
-            given.mistakes.add(one.line, str(error))
+            reader.mistakes.add(person.line, str(error))
             continue
         if to.id_type not in {"open_id", "email", "mobile"}:
-            given.wrong(name, "a list of people", one, _PEOPLE_STEP)
-        found.append(text)
-    return tuple(found)
+            reader.wrong(name, "a list of people", person, _PEOPLE_STEP)
+        people.append(text)
+    return tuple(people)
 
 
-def _table(given: MemberReader) -> RotaTable | None:
+def _table(source: MemberReader) -> RotaTable | None:
     def id_(name: str) -> str:
         wanted = f"the {name}'s id, as the address bar shows it"
-        return given.check(name, "", _ID.fullmatch, wanted, "write the id alone, without the URL")
+        return source.check(name, "", _ID.fullmatch, wanted, "write the id alone, without the URL")
 
-    found = RotaTable(
-        id_("base"), id_("table"), given.text("person", ""), given.text("from", ""), given.text("until", "")
+    rota_table = RotaTable(
+        id_("base"),
+        id_("table"),
+        source.text("person", ""),
+        source.text("from", ""),
+        source.text("until", ""),
     )
-    for name, text in (("base", found.base), ("table", found.table), ("person", found.person)):
-        if not text and given.get(name) is None:
-            given.mistakes.add(
-                given.line,
+    for name, text in (("base", rota_table.base), ("table", rota_table.table), ("person", rota_table.person)):
+        if not text and source.get(name) is None:
+            source.mistakes.add(
+                source.line,
                 f"a rota in a Bitable must have {name}, got none. Next: write `rota: {{base: bascn…, table: "
                 "tbl…, person: On duty, from: Begin, until: End}`.",
             )
-    return found if found.base and found.table and found.person else None
+    return rota_table if rota_table.base and rota_table.table and rota_table.person else None
 
 
-def _day(given: MemberReader, timezone: str | None) -> date | None:
-    value = given.get("weekly_from")
-    if value is None or _lacks_zone(given, "weekly_from", value, timezone):
+def _day(reader: MemberReader, timezone: str | None) -> date | None:
+    value = reader.get("weekly_from")
+    if value is None or _lacks_zone(reader, "weekly_from", value, timezone):
         return None
     try:
         return date.fromisoformat(value.text.strip())
     except ValueError:
-        given.wrong("weekly_from", "a day such as 2026-11-30", value, "write the day of the first change")
+        reader.wrong("weekly_from", "a day such as 2026-11-30", value, "write the day of the first change")
         return None
 
 
-def _steps(given: MemberReader) -> tuple[EscalationStep, ...]:
-    value = given.get("steps")
+def _steps(reader: MemberReader) -> tuple[EscalationStep, ...]:
+    value = reader.get("steps")
     listed = value.plain if value is not None and isinstance(value.plain, list) else []
     if not 0 < len(listed) <= _MAX_STEPS:
-        given.mistakes.add(
-            given.line if value is None else value.line,
+        reader.mistakes.add(
+            reader.line if value is None else value.line,
             f"an escalation must have 1 to {_MAX_STEPS} steps, got {len(listed)}. Next: add `steps: "
             "[{after: 10, urgent: app}]`, in minutes.",
         )
         return ()
-    found = [(one, _step(MemberReader(one, "a step", _STEP, given.mistakes))) for one in listed]
-    for (_, before), (one, after) in pairwise(found):
+    pairs = [(raw, _step(MemberReader(raw, "a step", _STEP, reader.mistakes))) for raw in listed]
+    for (_, before), (later, after) in pairwise(pairs):
         if before is not None and after is not None and after.after <= before.after:
-            given.wrong(
-                "after", f"more than the {before.after:g} minutes of the step before", one,
+            reader.wrong(
+                "after", f"more than the {before.after:g} minutes of the step before", later,
                 "put the steps in the order of their times",
             )  # fmt: skip
-    return tuple(step for _, step in found if step is not None)
+    return tuple(step for _, step in pairs if step is not None)
 
 
-def _step(given: MemberReader) -> EscalationStep | None:
-    value = given.get("after")
+def _step(step: MemberReader) -> EscalationStep | None:
+    value = step.get("after")
     plain = None if value is None else value.plain
     minutes = float(plain) if isinstance(plain, int | float) and not isinstance(plain, bool) else 0.0
-    kind = given.choice("urgent", KINDS, "app")
-    always = given.flag("always")
+    kind = step.choice("urgent", KINDS, "app")
+    always = step.flag("always")
     if not 0 < minutes <= _MAX_MINUTES:
-        given.mistakes.add(
-            given.line if value is None else value.line,
+        step.mistakes.add(
+            step.line if value is None else value.line,
             f"after must be a number of minutes above 0 and at most {_MAX_MINUTES:,}, got "
             f"{'nothing' if value is None else repr(value.text[:40])}. Next: write one such as 10.",
         )

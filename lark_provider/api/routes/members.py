@@ -50,10 +50,10 @@ class Mistakes:
         """
         if not self._found:
             return
-        found = sorted(dict.fromkeys(self._found))
-        lines = [f"Line {line}: {text}" for line, text in found[:_MAX_SHOWN]]
-        if len(found) > _MAX_SHOWN:
-            lines.append(f"… and {len(found) - _MAX_SHOWN} more mistakes. Next: correct these first.")
+        mistakes = sorted(dict.fromkeys(self._found))
+        lines = [f"Line {line}: {text}" for line, text in mistakes[:_MAX_SHOWN]]
+        if len(mistakes) > _MAX_SHOWN:
+            lines.append(f"… and {len(mistakes) - _MAX_SHOWN} more mistakes. Next: correct these first.")
         raise ConfigurationError("\n".join(lines))
 
     def refuse_secrets(self, value: Value) -> None:
@@ -62,12 +62,12 @@ class Mistakes:
         Args:
             value: Of the whole file.
         """
-        for name, one in _walk(value):
+        for name, member in _walk(value):
             by_name = bool(_SECRET_NAME.search(name)) and not name.startswith("ou_")
-            if by_name or _is_secret(one.text):
+            if by_name or _is_secret(member.text):
                 what = f"{name[:80]!r}" if by_name else "a secret or a URL"
                 self.add(
-                    one.line,
+                    member.line,
                     f"{what} must not be in this file, which many can read. Next: remove it; set it in the "
                     "environment, the registry of apps or an Airflow connection; and replace the secret if "
                     "others could read it here.",
@@ -76,16 +76,16 @@ class Mistakes:
 
 def _walk(value: Value, name: str = "") -> Iterator[tuple[str, Value]]:
     if isinstance(value.plain, dict):
-        for key, one in value.plain.items():
-            if not isinstance(one.plain, dict | list) or _SECRET_NAME.search(key):
-                yield key, one
-            yield from _walk(one, key) if isinstance(one.plain, dict | list) else ()
+        for key, child in value.plain.items():
+            if not isinstance(child.plain, dict | list) or _SECRET_NAME.search(key):
+                yield key, child
+            yield from _walk(child, key) if isinstance(child.plain, dict | list) else ()
     elif isinstance(value.plain, list):
-        for one in value.plain:
-            if isinstance(one.plain, dict | list):
-                yield from _walk(one)
+        for child in value.plain:
+            if isinstance(child.plain, dict | list):
+                yield from _walk(child)
             else:
-                yield "", one
+                yield "", child
     elif not name:
         yield "", value
 
@@ -109,18 +109,18 @@ class MemberReader:
                 f"{where} must be members, got {format_value(value)}. Next: write `name: value`, with names "
                 f"of: {', '.join(known)}.",
             )
-        for name, one in self._members.items():
+        for name, member in self._members.items():
             if name not in known and not _SECRET_NAME.search(name):
                 mistakes.add(
-                    one.line,
+                    member.line,
                     f"{name[:80]!r} must be a member of {where}, and is not. Next: use one of: "
                     f"{', '.join(known)}.",
                 )
 
     def get(self, name: str) -> Value | None:
         """Return a member; None if it is missing or null."""
-        found = self._members.get(name)
-        return None if found is None or found.plain is None else found
+        member = self._members.get(name)
+        return None if member is None or member.plain is None else member
 
     def wrong(self, name: str, wanted: str, value: Value, step: str) -> None:
         """Add a mistake about a member."""
@@ -134,21 +134,21 @@ class MemberReader:
     def as_text(self, name: str, value: Value) -> str | None:
         """Return a value as a text; None, and a mistake, if it is not one."""
         is_text = isinstance(value.plain, str | int | float) and not isinstance(value.plain, bool)
-        found = value.text.strip() if is_text else ""
-        if not found or len(found) > _MAX_CHARACTERS or not found.isprintable():
+        text = value.text.strip() if is_text else ""
+        if not text or len(text) > _MAX_CHARACTERS or not text.isprintable():
             self.wrong(name, f"a text of 1 to {_MAX_CHARACTERS} characters", value, "write one, in quotes")
             return None
-        return found
+        return text
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a text, or a list of them, each once; empty if the member is missing."""
         value = self.get(name)
         if value is None:
             return ()
-        given = value.plain if isinstance(value.plain, list) else [value]
-        if not given:
+        values = value.plain if isinstance(value.plain, list) else [value]
+        if not values:
             self.wrong(name, "a text or a list of them", value, "name at least one, or remove it")
-        return tuple(dict.fromkeys(filter(None, (self.as_text(name, one) for one in given))))
+        return tuple(dict.fromkeys(filter(None, (self.as_text(name, entry) for entry in values))))
 
     def flag(self, name: str) -> bool:
         """Return a boolean, by default false."""
@@ -183,13 +183,13 @@ class MemberReader:
 
     def check(self, name: str, default: V, fits: Callable[[str], object], wanted: str, step: str) -> str | V:
         """Return a text that fits a condition."""
-        found = self.text(name, None)
-        if found is None:
+        text = self.text(name, None)
+        if text is None:
             return default
-        if not fits(found):
+        if not fits(text):
             self.wrong(name, wanted, self._members[name], step)
             return default
-        return found
+        return text
 
 
 def is_zone(name: str) -> bool:

@@ -136,8 +136,8 @@ class Routes:
             at: The moment, for quiet hours; None if they do not count.
         """
         task = question.task
-        found = self.matching("questions", task.dag_id, task.task_id, question.tags, question.owners, team)
-        return _receivers(found, at)
+        routes = self.matching("questions", task.dag_id, task.task_id, question.tags, question.owners, team)
+        return _receivers(routes, at)
 
     def for_failure(
         self,
@@ -172,13 +172,13 @@ class Routes:
     ) -> list[Route]:
         """Return the routes that are used for a task: the first that matches, and more after `continue`."""
         tags, owners = tuple(tags), tuple(owners)
-        found = []
+        matched = []
         for route in self.routes:
             if what in route.what and route.matches(dag_id, task_id, tags, owners, team):
-                found.append(route)
+                matched.append(route)
                 if route.is_final or route.mute:
                     break
-        return found
+        return matched
 
 
 def _fits(patterns: tuple[str, ...], names: Iterable[str]) -> bool:
@@ -186,10 +186,10 @@ def _fits(patterns: tuple[str, ...], names: Iterable[str]) -> bool:
 
 
 def _receivers(routes: Iterable[Route], at: datetime | None) -> list[RouteReceiver]:
-    found: dict[tuple[str | None, str], RouteReceiver] = {}
+    receivers: dict[tuple[str | None, str], RouteReceiver] = {}
     for receiver in _of(routes, at):
-        found.setdefault((receiver.app_id, receiver.receiver), receiver)
-    return list(found.values())
+        receivers.setdefault((receiver.app_id, receiver.receiver), receiver)
+    return list(receivers.values())
 
 
 def _of(routes: Iterable[Route], at: datetime | None) -> Iterator[RouteReceiver]:

@@ -63,11 +63,11 @@ def read_routes(text: str | bytes) -> Routes:
     Raises:
         ConfigurationError: Names every mistake with its line and what to do, or that PyYAML is missing.
     """
-    found = _read(text)
-    if isinstance(found, ConfigurationError):
+    outcome = _read(text)
+    if isinstance(outcome, ConfigurationError):
         del text  # Error reporters print the arguments of this function, and it may hold a secret by mistake.
-        raise found
-    return found
+        raise outcome
+    return outcome
 
 
 def _read(text: str | bytes) -> Routes | ConfigurationError:
@@ -96,13 +96,13 @@ def _file(root: Value, mistakes: Mistakes) -> Routes:
     if routes is not None and not isinstance(routes.plain, list):
         file.wrong("routes", "a list", routes, "begin each route with `- `")
         routes = None
-    found = tuple(
-        _route(MemberReader(one, "a route", _ROUTE, mistakes), number, how)
-        for number, one in enumerate(routes.plain if routes else (), start=1)
+    parsed = tuple(
+        _route(MemberReader(route, "a route", _ROUTE, mistakes), number, how)
+        for number, route in enumerate(routes.plain if routes else (), start=1)
     )
-    _check_names(found, mistakes)
+    _check_names(parsed, mistakes)
     return Routes(
-        routes=found,
+        routes=parsed,
         people=_people(file),
         hold=file.number("hold", _MAX_HOLD),
         new_card_when_lost=file.flag("new_card_when_lost"),
@@ -128,43 +128,45 @@ def _check_names(routes: tuple[Route, ...], mistakes: Mistakes) -> None:
         known.setdefault(route.name, route.line)
 
 
-def _route(given: MemberReader, number: int, defaults: _How) -> Route:
-    how = _how(given, defaults)
-    mute = given.flag("mute")
+def _route(route: MemberReader, number: int, defaults: _How) -> Route:
+    how = _how(route, defaults)
+    mute = route.flag("mute")
     receivers = tuple(
         dict.fromkeys(
-            found for one in _list(given.get("to")) if (found := _receiver(given, one, how)) is not None
+            receiver
+            for target in _list(route.get("to"))
+            if (receiver := _receiver(route, target, how)) is not None
         )
     )
-    to = given.get("to")
+    to = route.get("to")
     if mute and to is not None:
-        given.wrong("to", "left out of a route that mutes", to, "remove `to`, or `mute`")
+        route.wrong("to", "left out of a route that mutes", to, "remove `to`, or `mute`")
     elif not mute and (to is None or to.plain == []):
-        given.mistakes.add(
-            given.line, "a route must have receivers, got none. Next: add `to: [oc_…]`, or `mute: true`."
+        route.mistakes.add(
+            route.line, "a route must have receivers, got none. Next: add `to: [oc_…]`, or `mute: true`."
         )
     quiet = timed.HOURS.fullmatch(how.quiet)
-    what = _WHAT[given.choice("what", _WHAT, "both")]
-    quiet_hours = timed.quiet_hours(given, how.named_zone)
-    digest = timed.digest(given, how.named_zone, quiet_hours)
-    escalation = timed.escalation(given, how.named_zone)
+    what = _WHAT[route.choice("what", _WHAT, "both")]
+    quiet_hours = timed.quiet_hours(route, how.named_zone)
+    digest = timed.digest(route, how.named_zone, quiet_hours)
+    escalation = timed.escalation(route, how.named_zone)
     for member in _TIMED:
-        if (value := given.get(member)) is not None and (
+        if (value := route.get(member)) is not None and (
             mute or (member != "quiet_hours" and "failures" not in what)
         ):
-            given.wrong(member, "left out of such a route", value, f"remove {member}, or `mute` and `what`")
+            route.wrong(member, "left out of such a route", value, f"remove {member}, or `mute` and `what`")
     return Route(
-        name=given.text("name", f"route {number}"),
-        line=given.line,
+        name=route.text("name", f"route {number}"),
+        line=route.line,
         receivers=receivers,
         what=what,
-        dags=given.texts("dag"),
-        tags=given.texts("tag"),
-        owners=given.texts("owner"),
-        tasks=given.texts("task"),
-        teams=given.texts("team"),
+        dags=route.texts("dag"),
+        tags=route.texts("tag"),
+        owners=route.texts("owner"),
+        tasks=route.texts("task"),
+        teams=route.texts("team"),
         mute=mute,
-        is_final=not given.flag("continue"),
+        is_final=not route.flag("continue"),
         quiet=None
         if quiet is None
         else QuietHours(time(int(quiet[1]), int(quiet[2])), time(int(quiet[3]), int(quiet[4])), how.timezone),
@@ -181,32 +183,32 @@ def _list(value: Value | None) -> list[Value]:
     return value.plain if isinstance(value.plain, list) else [value]
 
 
-def _how(given: MemberReader, defaults: _How) -> _How:
+def _how(reader: MemberReader, defaults: _How) -> _How:
     """Return how a card looks. Members that a mapping may not have are mistakes already, and are ignored."""
-    mentions = given.texts("mentions")
-    for one in mentions:
-        if not _MENTION.fullmatch(one):
-            given.mistakes.add(
-                given.line,
-                f"mentions must be open_ids (ou_…), e-mail addresses or all, got {one[:80]!r}. Next: name "
-                "people in one of these ways.",
+    mentions = reader.texts("mentions")
+    for mention in mentions:
+        if not _MENTION.fullmatch(mention):
+            reader.mistakes.add(
+                reader.line,
+                f"mentions must be open_ids (ou_…), e-mail addresses or all, got {mention[:80]!r}. Next: "
+                "name people in one of these ways.",
             )
-    language = given.choice("language", _LANGUAGES, defaults.language)
-    quiet = given.check(
+    language = reader.choice("language", _LANGUAGES, defaults.language)
+    quiet = reader.check(
         "quiet",
         defaults.quiet,
         timed.HOURS.fullmatch,
         "hours such as 22:00-07:00",
         "write two times of day with a hyphen, in quotes",
     )
-    zone = given.check("timezone", None, is_zone, "an IANA time zone", _ZONE_STEP)
-    if zone is None and given.get("timezone") is not None:
+    zone = reader.check("timezone", None, is_zone, "an IANA time zone", _ZONE_STEP)
+    if zone is None and reader.get("timezone") is not None:
         zone = "UTC"  # The mistake is recorded; what needs a time zone has none to add.
     return _How(
-        app_id=given.text("app", defaults.app_id),
+        app_id=reader.text("app", defaults.app_id),
         language=cast("Language", language),
         timezone=zone or defaults.timezone,
-        mentions=mentions if given.get("mentions") is not None else defaults.mentions,
+        mentions=mentions if reader.get("mentions") is not None else defaults.mentions,
         quiet=quiet,
         named_zone=defaults.named_zone if zone is None else zone,
     )
@@ -214,11 +216,11 @@ def _how(given: MemberReader, defaults: _How) -> _How:
 
 def _receiver(route: MemberReader, value: Value, how: _How) -> RouteReceiver | None:
     if isinstance(value.plain, dict):
-        given = MemberReader(value, "a receiver", _RECEIVER, route.mistakes)
-        how = _how(given, how)
-        name = given.get("id")
+        reader = MemberReader(value, "a receiver", _RECEIVER, route.mistakes)
+        how = _how(reader, how)
+        name = reader.get("id")
         if name is None:
-            given.mistakes.add(
+            reader.mistakes.add(
                 value.line,
                 "a receiver must have an id, got none. Next: add `id: oc_…`, ou_… or an e-mail address.",
             )
@@ -228,11 +230,11 @@ def _receiver(route: MemberReader, value: Value, how: _How) -> RouteReceiver | N
     if text is None:
         return None
     try:
-        found = receiver_of(text)
+        receiver = receiver_of(text)
     except InvalidRequestError as error:
         route.mistakes.add(value.line, str(error))
         return None
-    if found.id_type == "mobile" or not _ID.fullmatch(text):
+    if receiver.id_type == "mobile" or not _ID.fullmatch(text):
         route.wrong(
             "to",
             "ids of chats (oc_…), of people (ou_…) or e-mail addresses",
@@ -240,7 +242,7 @@ def _receiver(route: MemberReader, value: Value, how: _How) -> RouteReceiver | N
             "write one of these; `lark-provider doctor` lists the chats of the bot",
         )
         return None
-    return RouteReceiver(how.app_id, found.id, found.id_type, how.language, how.mentions, how.timezone)
+    return RouteReceiver(how.app_id, receiver.id, receiver.id_type, how.language, how.mentions, how.timezone)
 
 
 def _people(file: MemberReader) -> PeopleSettings:
@@ -248,20 +250,20 @@ def _people(file: MemberReader) -> PeopleSettings:
     users: dict[str, str] = {}
     value = file.get("people")
     if value is not None and isinstance(value.plain, dict):
-        for open_id, one in value.plain.items():
-            users |= _check_people(file, "people", {open_id: plain(one)}, one).users
+        for open_id, user in value.plain.items():
+            users |= _check_people(file, "people", {open_id: plain(user)}, user).users
     elif value is not None:
         _check_people(file, "people", plain(value), value)
     domains = file.get("email_domains")
-    found = (
+    settings = (
         PeopleSettings() if domains is None else _check_people(file, "email_domains", plain(domains), domains)
     )
-    return PeopleSettings(users, found.email_domains)
+    return PeopleSettings(users, settings.email_domains)
 
 
-def _check_people(file: MemberReader, name: str, given: object, value: Value) -> PeopleSettings:
+def _check_people(file: MemberReader, name: str, entries: object, value: Value) -> PeopleSettings:
     try:
-        return people_settings({name: given})
+        return people_settings({name: entries})
     except ConfigurationError as error:
         file.mistakes.add(value.line, str(error))
         return PeopleSettings()

@@ -49,11 +49,11 @@ def read_yaml(text: str) -> Value:
         ConfigurationError: It is not YAML, is too large, or has a tag, a key that is not a string, or a key
             twice. The line is named.
     """
-    found = _read(_library(), text)
-    if isinstance(found, ConfigurationError):
+    outcome = _read(_library(), text)
+    if isinstance(outcome, ConfigurationError):
         del text  # Error reporters print the arguments of this function, and it may hold a secret by mistake.
-        raise found
-    return found
+        raise outcome
+    return outcome
 
 
 def _read(yaml: Any, text: str) -> Value | ConfigurationError:
@@ -89,9 +89,9 @@ def _read(yaml: Any, text: str) -> Value | ConfigurationError:
 def plain(value: Value) -> Any:
     """Return a value without its lines, as `yaml.safe_load` would; dates and times stay text."""
     if isinstance(value.plain, dict):
-        return {name: plain(one) for name, one in value.plain.items()}
+        return {name: plain(member) for name, member in value.plain.items()}
     if isinstance(value.plain, list):
-        return [plain(one) for one in value.plain]
+        return [plain(item) for item in value.plain]
     return value.plain
 
 
@@ -121,7 +121,7 @@ class _Reader:
                 f"{MAX_CHARACTERS:,} characters, aliases included. Next: use fewer aliases."
             )
         if node.tag == f"{_TAG}seq" and isinstance(node.value, list):
-            return Value([self.value(one) for one in node.value], line)
+            return Value([self.value(child) for child in node.value], line)
         if node.tag == f"{_TAG}map" and isinstance(node.value, list):
             return Value(self._members(node.value), line)
         if isinstance(node.value, str):
@@ -129,7 +129,7 @@ class _Reader:
         raise _unknown_tag(node.tag, line)
 
     def _members(self, pairs: list[Any]) -> Members:
-        found: Members = {}
+        members: Members = {}
         for key, value in pairs:
             line = key.start_mark.line + 1
             if key.tag == f"{_TAG}merge":
@@ -138,13 +138,13 @@ class _Reader:
                 )
             if not isinstance(key.value, str):
                 raise ConfigurationError(f"Line {line}: a key must be a word. Next: write `name: value`.")
-            if key.value in found:
+            if key.value in members:
                 raise ConfigurationError(
-                    f"Line {line}: {key.value[:80]!r} must be there once, and line {found[key.value].line} "
+                    f"Line {line}: {key.value[:80]!r} must be there once, and line {members[key.value].line} "
                     "has it too. Next: remove one of them."
                 )
-            found[key.value] = self.value(value)
-        return found
+            members[key.value] = self.value(value)
+        return members
 
 
 def _scalar(tag: str, text: str, line: int) -> Any:

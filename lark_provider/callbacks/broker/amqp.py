@@ -82,7 +82,7 @@ def broker(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> 
     url = Secret.of(url)  # Error reporters print the arguments of a function.
     _adapter()
     kind = environ.get("RABBITMQ_QUEUE_TYPE", "").strip().lower() or QUEUE_TYPES[0]
-    known: QueueType | None = next((one for one in QUEUE_TYPES if one == kind), None)
+    known: QueueType | None = next((queue_type for queue_type in QUEUE_TYPES if queue_type == kind), None)
     if known is None:
         raise ConfigurationError(
             f"RABBITMQ_QUEUE_TYPE must be quorum or classic, got {kind!r}. Next: correct it."
@@ -142,19 +142,21 @@ def _adapter() -> type[LoopServices]:
 
 def _from_url(text: str, setting: str, environ: Mapping[str, str]) -> pika.ConnectionParameters:
     # An "@" behind the host is the end of a password that was not encoded: most of it would be shown.
-    found: pika.ConnectionParameters | None = None
+    parameters: pika.ConnectionParameters | None = None
     if re.fullmatch(r"amqps?://[^/?#]+(?:[/?#][^@]*)?", text):
         with suppress(ValueError, TypeError):
-            found = cast("pika.ConnectionParameters", pika.URLParameters(text))  # the stubs keep them apart
-    if found is None:
+            parameters = cast(
+                "pika.ConnectionParameters", pika.URLParameters(text)
+            )  # the stubs keep them apart
+    if parameters is None:
         raise ConfigurationError(
             f"{setting} must be an AMQP URL, got another text. Next: write it as "
             "amqp://user:password@host:5672/vhost, or amqps://… for TLS, with special characters "
             "percent-encoded."
         )
-    if found.ssl_options is not None and "ssl_options=" not in text:
-        found.ssl_options = _tls(found.host, environ)
-    return found
+    if parameters.ssl_options is not None and "ssl_options=" not in text:
+        parameters.ssl_options = _tls(parameters.host, environ)
+    return parameters
 
 
 def _from_parts(environ: Mapping[str, str]) -> pika.ConnectionParameters:
@@ -182,7 +184,7 @@ def _from_parts(environ: Mapping[str, str]) -> pika.ConnectionParameters:
 
 
 def _limits(environ: Mapping[str, str]) -> QueueLimits:
-    found = {}
+    limits = {}
     for name in ("clicks", "events", "dead_letters"):
         variable = f"RABBITMQ_MAX_{name.upper()}"
         if text := environ.get(variable, "").strip():
@@ -191,8 +193,8 @@ def _limits(environ: Mapping[str, str]) -> QueueLimits:
                     f"{variable} must be a number of messages, or 0 for no limit, got {text!r}. Next: "
                     "correct it."
                 )
-            found[name] = int(text)
-    return QueueLimits(**found)
+            limits[name] = int(text)
+    return QueueLimits(**limits)
 
 
 def _tls(host: str, environ: Mapping[str, str]) -> pika.SSLOptions:
@@ -223,9 +225,9 @@ def ping(on: Broker) -> None:
 def failure(on: Broker, error: BaseException) -> BrokerError:
     """Return what an error of pika's means to an operator, with the next step."""
     if isinstance(error, ChannelClosedByBroker) and error.reply_code == _PRECONDITION_FAILED:
-        found = _MISMATCH.search(error.reply_text)
-        if found:
-            what, kind, name, ours, theirs = found.groups()
+        match = _MISMATCH.search(error.reply_text)
+        if match:
+            what, kind, name, ours, theirs = match.groups()
             return BrokerError(
                 f"{on}: {kind} {name!r} must have {what} = {ours}, got {theirs.strip()}. "
                 "Next: delete it when it is empty, or set RABBITMQ_QUEUE_TYPE to what it is."
@@ -243,7 +245,7 @@ def _innermost(error: BaseException) -> BaseException:
     """Return the error that pika has wrapped, often several times and without a text of its own."""
     while True:
         held = (*getattr(error, "exceptions", ()), getattr(error, "exception", None), *error.args)
-        inner = [one for one in held if isinstance(one, BaseException)]
+        inner = [candidate for candidate in held if isinstance(candidate, BaseException)]
         if not inner:
             return error
         error = inner[0]

@@ -270,14 +270,14 @@ class _Work:
         """
         if not self._handled.may_block:
             return ask()
-        asked = threads.start(ask)
-        asked.add_done_callback(lambda _: self._woken.put(None))
+        future = threads.start(ask)
+        future.add_done_callback(lambda _: self._woken.put(None))
         self._woken.get()
-        if not asked.done():
-            wait([asked], timeout=_LEAVE_SECONDS)  # An event that was handled is still noted, if possible.
-            if not asked.done():
+        if not future.done():
+            wait([future], timeout=_LEAVE_SECONDS)  # An event that was handled is still noted, if possible.
+            if not future.done():
                 raise _EndedError
-        return asked.result()
+        return future.result()
 
     def _warn(self, error: LarkError) -> None:
         self._failures += 1

@@ -15,7 +15,7 @@ from lark_provider.callbacks.broker.topology import CARDS, DEAD_AT, EVENTS, QUEU
 from lark_provider.protocol.callbacks import CallbackRefusedError, CardClick, Event
 from lark_provider.protocol.redact import MASK, redact
 
-Kind: TypeAlias = Literal["click", "event", "unreadable"]
+DeadLetterKind: TypeAlias = Literal["click", "event", "unreadable"]
 
 _REQUEUED = "requeued"
 _OURS = frozenset({REASON, DEAD_AT, QUEUE})
@@ -49,7 +49,7 @@ class DeadLetter:
     """
 
     id: str
-    kind: Kind
+    kind: DeadLetterKind
     app_id: str | None
     type: str | None
     reason: str
@@ -63,7 +63,7 @@ class DeadLetter:
         """Read a message of the dead-letter queue; whatever is in it, something is returned."""
         headers = delivered.properties.headers or {}
         death = _death(headers)
-        kind, app_id, type_, made = _content(delivered)
+        kind, app_id, type_, created_at = _content(delivered)
         name = delivered.properties.message_id
         reason = str(headers.get(REASON) or "") or _broker_reason(death)
         return cls(
@@ -73,7 +73,7 @@ class DeadLetter:
             type=type_,
             reason=redact(reason),
             queue=str(headers.get(QUEUE) or death.get("queue") or "") or None,
-            at=_time(headers.get(DEAD_AT)) or _time(death.get("time")) or made,
+            at=_time(headers.get(DEAD_AT)) or _time(death.get("time")) or created_at,
             requeued=_count(headers),
             delivered=delivered,
         )
@@ -113,16 +113,16 @@ def _mask(value: Any, path: tuple[str, ...]) -> Any:
     return value if value is None or path in _SHOWN else MASK
 
 
-def _content(delivered: Delivered) -> tuple[Kind, str | None, str | None, datetime | None]:
+def _content(delivered: Delivered) -> tuple[DeadLetterKind, str | None, str | None, datetime | None]:
     """Return the kind, the app, the type and the time of what is in a message."""
     try:
-        found = delivered.read()
+        callback = delivered.read()
     except CallbackRefusedError:
         return "unreadable", None, None, None
-    if isinstance(found, CardClick):
-        return "click", found.app_id, None, found.created_at
-    assert isinstance(found, Event)  # noqa: S101 - there are only these two
-    return "event", found.app_id, found.type, found.created_at
+    if isinstance(callback, CardClick):
+        return "click", callback.app_id, None, callback.created_at
+    assert isinstance(callback, Event)  # noqa: S101 - there are only these two
+    return "event", callback.app_id, callback.type, callback.created_at
 
 
 def _death(headers: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -154,14 +154,14 @@ def find(
     """
 
     async def work() -> tuple[list[DeadLetter], int]:
-        found: list[DeadLetter] = []
+        letters: list[DeadLetter] = []
         async with _visiting(broker, most if wanted is _all else _MOST) as visit:
             async for letter in visit.letters():
                 if wanted(letter):
-                    found.append(letter)
-                if len(found) >= most:
+                    letters.append(letter)
+                if len(letters) >= most:
                     break
-            return found, visit.total
+            return letters, visit.total
 
     return asyncio.run(work())
 

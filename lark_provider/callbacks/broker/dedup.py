@@ -25,8 +25,8 @@ def identity(event: Event) -> str:
     """
     message = event.event.get("message") if event.type == _MESSAGE else None
     message_id = message.get("message_id") if isinstance(message, dict) else None
-    found = f"{event.app_id or ''}:{message_id if is_id(message_id) else event.event_id}"
-    return found if len(found) <= LONGEST_ID else hashlib.sha256(found.encode()).hexdigest()
+    key = f"{event.app_id or ''}:{message_id if is_id(message_id) else event.event_id}"
+    return key if len(key) <= LONGEST_ID else hashlib.sha256(key.encode()).hexdigest()
 
 
 class HandledEvents:

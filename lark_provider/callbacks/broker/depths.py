@@ -24,7 +24,7 @@ from lark_provider.storage.waits import Waits
 from lark_provider.support import measured, threads
 
 if TYPE_CHECKING:
-    from lark_provider.metrics.exporter import Reading
+    from lark_provider.metrics.exporter import GaugeReading
 
 CACHE_SECONDS = 5.0
 """How long what was read is used: several Prometheus servers may scrape one pump."""
@@ -61,7 +61,7 @@ class Depths:
             _Source("database", lambda: _rows(waits, outbox), seconds, clock),
         )
 
-    def __call__(self) -> Iterator[Reading]:
+    def __call__(self) -> Iterator[GaugeReading]:
         """Return what was read recently, and whether each source could be read.
 
         A source that could not be read has no values: none is better than an old one.
@@ -70,9 +70,9 @@ class Depths:
         for source in self._sources:
             source.begin()
         for source in self._sources:
-            found = source.end(max(0.0, deadline - time.monotonic()))
-            yield measured.COLLECTED, (source.name,), float(found is not None)
-            yield from found or ()
+            readings = source.end(max(0.0, deadline - time.monotonic()))
+            yield measured.COLLECTED, (source.name,), float(readings is not None)
+            yield from readings or ()
 
 
 class _Source:
@@ -88,13 +88,13 @@ class _Source:
     def __init__(
         self,
         name: str,
-        read: Callable[[], Sequence[Reading]],
+        read: Callable[[], Sequence[GaugeReading]],
         seconds: float,
         clock: Callable[[], float],
     ) -> None:
         self.name = name
         self._read, self._seconds, self._clock = read, seconds, clock
-        self._reading: Future[Sequence[Reading]] | None = None
+        self._reading: Future[Sequence[GaugeReading]] | None = None
         self._began = 0.0
         self._lock = threading.Lock()
 
@@ -108,7 +108,7 @@ class _Source:
             self._began = self._clock()
             self._reading = threads.start(self._read)
 
-    def end(self, seconds: float) -> Sequence[Reading] | None:
+    def end(self, seconds: float) -> Sequence[GaugeReading] | None:
         """Return what was read; None if that failed, or takes longer than some seconds."""
         with self._lock:
             reading = self._reading
@@ -118,30 +118,30 @@ class _Source:
         return None
 
 
-def _queues(broker: Broker) -> list[Reading]:
+def _queues(broker: Broker) -> list[GaugeReading]:
     parameters = copy.copy(broker.parameters)
     parameters.blocked_connection_timeout = _SOCKET_SECONDS
     connection = BlockingConnection(parameters)
-    found: list[Reading] = []
+    readings: list[GaugeReading] = []
     try:
         channel = connection.channel()
         for queue in (CARDS, EVENTS, DEAD):
             method = channel.queue_declare(queue.name, passive=True).method
-            found.append((measured.QUEUE_MESSAGES, (queue.name,), float(method.message_count)))
-            found.append((measured.QUEUE_CONSUMERS, (queue.name,), float(method.consumer_count)))
+            readings.append((measured.QUEUE_MESSAGES, (queue.name,), float(method.message_count)))
+            readings.append((measured.QUEUE_CONSUMERS, (queue.name,), float(method.consumer_count)))
     finally:
         if connection.is_open:
             connection.close()
-    return found
+    return readings
 
 
-def _rows(waits: Waits, outbox: Outbox | None) -> list[Reading]:
+def _rows(waits: Waits, outbox: Outbox | None) -> list[GaugeReading]:
     is_open, overdue = waits.count_open(_OVERDUE)
-    found: list[Reading] = [
+    readings: list[GaugeReading] = [
         (measured.WAITS_OPEN, (), float(is_open)),
         (measured.WAITS_OVERDUE, (), float(overdue)),
     ]
     if outbox is None:
-        return found
+        return readings
     due, age = outbox.measure_backlog()
-    return [*found, (measured.OUTBOX_DUE, (), float(due)), (measured.OUTBOX_AGE, (), age)]
+    return [*readings, (measured.OUTBOX_DUE, (), float(due)), (measured.OUTBOX_AGE, (), age)]

@@ -99,11 +99,11 @@ class LoopServices(
 
     def close(self) -> None:
         """Close the sockets that are still open; the event loop stays."""
-        for one in self._sockets:
-            if (number := one.fileno()) >= 0:
+        for sock in self._sockets:
+            if (number := sock.fileno()) >= 0:
                 self._loop.remove_reader(number)
                 self._loop.remove_writer(number)
-                one.close()
+                sock.close()
 
     def connect_socket(self, sock: socket.socket, resolved_addr: Any, on_done: Any) -> Any:
         """Connect a socket, and remember it for `close`."""
@@ -145,8 +145,8 @@ class LoopServices(
 
         Not in the loop's executor: `asyncio.run` would wait at its end for a name server that is frozen.
         """
-        found = threads.start(lambda: socket.getaddrinfo(host, port, family, socktype, proto, flags))
-        return Pending(asyncio.wrap_future(found), on_done)
+        lookup = threads.start(lambda: socket.getaddrinfo(host, port, family, socktype, proto, flags))
+        return Pending(asyncio.wrap_future(lookup), on_done)
 
     def call_later(self, delay: float, callback: Callable[..., None]) -> AbstractTimerReference:
         """Call back after a delay, in seconds."""

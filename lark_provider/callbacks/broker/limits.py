@@ -68,13 +68,13 @@ class QueueDepths:
         Raises:
             QueueFullError: It is full.
         """
-        for one in (EVENTS, DEAD) if queue == EVENTS else (queue,):
-            most, held = self._limits[one], self._held[one.name]
+        for affected in (EVENTS, DEAD) if queue == EVENTS else (queue,):
+            most, held = self._limits[affected], self._held[affected.name]
             if most and held >= most:
-                self._warn(one, held, most)
+                self._warn(affected, held, most)
                 raise QueueFullError(
-                    f"{self._where}: queue {one.name!r} is full: {held} messages, the limit is {most}. Next: "
-                    f"{_NEXT[one]}."
+                    f"{self._where}: queue {affected.name!r} is full: {held} messages, the limit is {most}. "
+                    f"Next: {_NEXT[affected]}."
                 )
 
     def _warn(self, queue: Queue, held: int, most: int) -> None:

@@ -90,8 +90,8 @@ def declarations(kind: QueueType) -> list[tuple[str, dict[str, Any]]]:
         ("exchange_declare", {"exchange": EXCHANGE, "exchange_type": "topic", "durable": True})
     ]
     for queue in (DEAD, CARDS, EVENTS):
-        made = {"queue": queue.name, "durable": True, "arguments": queue.arguments(kind)}
-        steps.append(("queue_declare", made))
+        declared = {"queue": queue.name, "durable": True, "arguments": queue.arguments(kind)}
+        steps.append(("queue_declare", declared))
         if queue.binding is not None:
             bound = {"queue": queue.name, "exchange": EXCHANGE, "routing_key": queue.binding}
             steps.append(("queue_bind", bound))

@@ -33,8 +33,8 @@ class CommandFilter:
     @classmethod
     def from_config(cls) -> CommandFilter:
         """Return the filter of the file that `LARK_ROUTES_PATH` names."""
-        found = config.routes()
-        return cls(None if found is None else config.path(found))
+        routes_path = config.routes()
+        return cls(None if routes_path is None else config.path(routes_path))
 
     def is_message(self, delivery: Delivery) -> bool:
         """Return whether a delivery is a message to an app that takes commands."""

@@ -21,12 +21,12 @@ from django.views.decorators.http import require_POST
 
 from lark_provider.callbacks.http.answers import Answer
 from lark_provider.callbacks.http.endpoint import Endpoint
-from lark_provider.callbacks.http.key_ring import KeyRing, Keys
+from lark_provider.callbacks.http.key_ring import KeyRing, KeysByApp
 from lark_provider.callbacks.http.responding import Handler, arespond, respond
 
 
 def callback_view(
-    keys: Keys | KeyRing, handler: Handler, endpoint: Endpoint | None = None
+    keys: KeysByApp | KeyRing, handler: Handler, endpoint: Endpoint | None = None
 ) -> Callable[..., Any]:
     """Make a view: an async one if the handler is a coroutine function.
 

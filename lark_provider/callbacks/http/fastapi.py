@@ -21,12 +21,12 @@ from starlette.responses import Response
 from lark_provider.callbacks.http.app import TooLargeError, read_body
 from lark_provider.callbacks.http.endpoint import Endpoint
 from lark_provider.callbacks.http.gateway import DEADLINE
-from lark_provider.callbacks.http.key_ring import KeyRing, Keys
+from lark_provider.callbacks.http.key_ring import KeyRing, KeysByApp
 from lark_provider.callbacks.http.responding import Handler, arespond, respond
 
 
 def callback_router(
-    keys: Keys | KeyRing,
+    keys: KeysByApp | KeyRing,
     handler: Handler,
     endpoint: Endpoint | None = None,
     *,

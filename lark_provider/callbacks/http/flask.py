@@ -16,13 +16,13 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from lark_provider.callbacks.http.endpoint import Endpoint
-from lark_provider.callbacks.http.key_ring import KeyRing, Keys
+from lark_provider.callbacks.http.key_ring import KeyRing, KeysByApp
 from lark_provider.callbacks.http.responding import Handler, respond
 from lark_provider.protocol.errors import ConfigurationError
 
 
 def callback_blueprint(
-    keys: Keys | KeyRing,
+    keys: KeysByApp | KeyRing,
     handler: Handler,
     endpoint: Endpoint | None = None,
     *,

@@ -33,21 +33,21 @@ def load(handler: str | ClickHandler) -> ClickHandler:
     Raises:
         ConfigurationError: It cannot be imported, or called.
     """
-    found: Any = handler
+    function: Any = handler
     if isinstance(handler, str):
         module, _, name = handler.rpartition(".")
         try:
-            found = getattr(import_module(module), name)
+            function = getattr(import_module(module), name)
         except (ImportError, AttributeError, ValueError) as error:
             raise ConfigurationError(
                 f"The handler must be importable, got {handler!r}: {error}. Next: write "
                 "package.module.function."
             ) from error
-    if not callable(found):
+    if not callable(function):
         raise ConfigurationError(
-            f"The handler must be callable, got {found!r}. Next: name a function that takes a click."
+            f"The handler must be callable, got {function!r}. Next: name a function that takes a click."
         )
-    return found  # type: ignore[no-any-return]  # what it returns is checked with each answer
+    return function  # type: ignore[no-any-return]  # what it returns is checked with each answer
 
 
 async def run(handler: ClickHandler, click: CardClick, seconds: float) -> object:

@@ -59,7 +59,7 @@ def strict(base: Any, files: int = _UNLIMITED) -> Any:
             logger.warning("Too many connections; closing idle ones", extra=fields)
 
         warnings.note("connections", log)
-        idle = next((one for one in opened if one.is_idle()), None)
+        idle = next((connection for connection in opened if connection.is_idle()), None)
         if idle is not None:
             del opened[idle]
             idle.transport.close()
@@ -113,8 +113,8 @@ def check(protocol: Any, settings: Any, state: Any) -> None:
         return protocol(config=settings, server_state=state, app_state={})
 
     try:
-        one = asyncio.run(make_protocol())
-        lost = [name for name in _RELIED_ON if not hasattr(one, name)]
+        instance = asyncio.run(make_protocol())
+        lost = [name for name in _RELIED_ON if not hasattr(instance, name)]
     except (TypeError, AttributeError) as error:
         lost = [str(error)]
     if lost:

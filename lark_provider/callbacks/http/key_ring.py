@@ -16,7 +16,7 @@ from lark_provider.support import threads
 from lark_provider.support.throttle import Throttle
 
 logger = logging.getLogger(__name__)
-Keys: TypeAlias = Mapping[str, CallbackKeys]
+KeysByApp: TypeAlias = Mapping[str, CallbackKeys]
 """The keys of each app, by its id."""
 
 _GRACE_SECONDS = 5.0
@@ -49,21 +49,21 @@ class KeyRing:
 
     def __init__(
         self,
-        load: Callable[[], Keys],
+        load: Callable[[], KeysByApp],
         *,
         seconds: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load, self._seconds, self._clock = load, seconds, clock
-        self._keys: Keys | None = None
+        self._keys: KeysByApp | None = None
         self._began = self._stale_at = self._retry_at = float("-inf")
         self._after_fork()
 
     def _after_fork(self) -> None:
         """Forget threads that only the parent process has, and locks that they may hold."""
         self._pid, self._lock, self._warnings = os.getpid(), threading.Lock(), Throttle(clock=self._clock)
-        self._loading: Future[Keys] | None = None
-        self._next: Future[Keys] | None = None
+        self._loading: Future[KeysByApp] | None = None
+        self._next: Future[KeysByApp] | None = None
         self._waiting = 0
 
     async def run(self) -> None:
@@ -133,7 +133,7 @@ class KeyRing:
             wait([loading], self._load_timeout())
         return known if self._keys is None else self._keys.get(app_id)
 
-    def _known_keys(self, loading: Future[Keys] | None, app_id: str) -> CallbackKeys | None:
+    def _known_keys(self, loading: Future[KeysByApp] | None, app_id: str) -> CallbackKeys | None:
         if self._keys is not None:
             return self._keys.get(app_id)
         if loading is not None and loading.done():
@@ -152,7 +152,7 @@ class KeyRing:
         # A load that hangs holds up only the requests that come at its beginning.
         return max(0.0, self._began + _RELOAD_SECONDS - self._clock())
 
-    def _due_load(self) -> Future[Keys] | None:
+    def _due_load(self) -> Future[KeysByApp] | None:
         """Return a load to wait for; None if the keys are fresh, or loading has just failed."""
         if self._clock() < self._stale_at or self._has_failed():
             return None
@@ -162,7 +162,7 @@ class KeyRing:
                 return None
             return self._join_load()
 
-    def _newer_load(self) -> Future[Keys] | None:
+    def _newer_load(self) -> Future[KeysByApp] | None:
         """Return a load that has not begun yet, shared by all that need one; None if it cannot help.
 
         Requests that wait are held in memory, and so their number is bounded.
@@ -180,7 +180,7 @@ class KeyRing:
         with self._lock:
             self._waiting -= 1
 
-    def _load_next(self) -> Keys:
+    def _load_next(self) -> KeysByApp:
         """Load as soon as the load that is running has ended and the one before was long enough ago."""
         while True:
             time.sleep(max(0.0, self._began + _APART_SECONDS - self._clock()))
@@ -193,19 +193,19 @@ class KeyRing:
             wait([running])
         return loading.result()
 
-    def _begin(self) -> Future[Keys]:
+    def _begin(self) -> Future[KeysByApp]:
         """Begin to load, or join the load that is running."""
         self._check_fork()
         with self._lock:
             return self._join_load()
 
-    def _join_load(self) -> Future[Keys]:
+    def _join_load(self) -> Future[KeysByApp]:
         if self._loading is None:
             self._began = self._clock()
             self._loading = threads.start(self._run_load)
         return self._loading
 
-    def _run_load(self) -> Keys:
+    def _run_load(self) -> KeysByApp:
         try:
             keys = self._load()
         except BaseException as error:
@@ -233,14 +233,14 @@ class KeyRing:
             self._after_fork()
 
 
-async def _wait_for(load: Future[Keys], seconds: float | None) -> None:
+async def _wait_for(load: Future[KeysByApp], seconds: float | None) -> None:
     """Wait until a load has ended in whatever way, or the time is over."""
     waiting = asyncio.wrap_future(load)
     waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # It was logged already.
     await asyncio.wait({waiting}, timeout=seconds)
 
 
-def _result(load: Future[Keys], app_id: str, known: CallbackKeys | None) -> CallbackKeys | None:
+def _result(load: Future[KeysByApp], app_id: str, known: CallbackKeys | None) -> CallbackKeys | None:
     if not load.done() or load.exception() is not None:
         return known
     return load.result().get(app_id)

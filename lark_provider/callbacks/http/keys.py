@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 
 from lark_provider import config
-from lark_provider.callbacks.http.key_ring import KeyRing, Keys, KeysUnknownError
+from lark_provider.callbacks.http.key_ring import KeyRing, KeysByApp, KeysUnknownError
 from lark_provider.protocol.callbacks import CallbackKeys
 from lark_provider.protocol.errors import ConfigurationError, LarkError
 from lark_provider.support.environment import ENVIRONMENT
@@ -17,7 +17,7 @@ from lark_provider.support.secret import Secret
 
 __all__ = [
     "KeyRing",
-    "Keys",
+    "KeysByApp",
     "KeysUnknownError",
     "by_app",
     "check",
@@ -30,16 +30,16 @@ _WARN_SECONDS = 60.0
 _warned_at: dict[tuple[str, str], float] = {}
 
 
-def by_app(*keys: CallbackKeys) -> Keys:
+def by_app(*keys: CallbackKeys) -> KeysByApp:
     """Return the keys of apps that are known from the start.
 
     Args:
         keys: One for each app.
     """
-    return {one.app_id: one for one in keys}
+    return {app_keys.app_id: app_keys for app_keys in keys}
 
 
-def from_environment(environ: Mapping[str, str] = ENVIRONMENT) -> Keys:
+def from_environment(environ: Mapping[str, str] = ENVIRONMENT) -> KeysByApp:
     """Read the keys of one app: `LARK_APP_ID`, `LARK_EVENT_ENCRYPT_KEY`, `LARK_EVENT_VERIFICATION_TOKEN`.
 
     Each key can be several, separated by commas, newest first: all of them are accepted.
@@ -73,30 +73,30 @@ def from_environment(environ: Mapping[str, str] = ENVIRONMENT) -> Keys:
     )
 
 
-def from_registry() -> Keys:
+def from_registry() -> KeysByApp:
     """Return the keys of all active apps of the registry that have any.
 
     Raises:
         ConfigurationError: `LARK_CONFIG_ENCRYPTION_KEY` is missing or invalid.
         StorageError: The registry cannot be used.
     """
-    found, unreadable = _registry()
+    keys, unreadable = _registry()
     for app_id, error in unreadable.items():
         _warn(app_id, str(error))
-    return found
+    return keys
 
 
-def _registry() -> tuple[Keys, dict[str, LarkError]]:
+def _registry() -> tuple[KeysByApp, dict[str, LarkError]]:
     """Return the keys of the registry's active apps, and the errors of those that cannot be read."""
     from lark_provider.storage.applications import ApplicationManager
     from lark_provider.storage.errors import DecryptionError
 
-    found, unreadable = list[CallbackKeys](), dict[str, LarkError]()
+    keys, unreadable = list[CallbackKeys](), dict[str, LarkError]()
     for app_id, secrets in ApplicationManager().active_secrets().items():
         if isinstance(secrets, DecryptionError):
             unreadable[app_id] = secrets
         elif secrets.encrypt_key or secrets.verification_token:
-            found.append(
+            keys.append(
                 CallbackKeys(
                     app_id,
                     secrets.encrypt_key,
@@ -105,7 +105,7 @@ def _registry() -> tuple[Keys, dict[str, LarkError]]:
                     secrets.previous_verification_tokens,
                 )
             )
-    return by_app(*found), unreadable
+    return by_app(*keys), unreadable
 
 
 def _warn(app_id: str, error: str) -> None:
@@ -119,7 +119,7 @@ def _warn(app_id: str, error: str) -> None:
         )
 
 
-def load_configured() -> Keys:
+def load_configured() -> KeysByApp:
     """Return the keys of the registry's apps; those of the environment win.
 
     There may be none where there is a registry: its only app may have been disabled, and is then refused.
@@ -129,11 +129,11 @@ def load_configured() -> Keys:
         StorageError: The registry cannot be used.
     """
     has_registry = config.has_registry()
-    found = dict(from_registry()) if has_registry else {}
+    keys = dict(from_registry()) if has_registry else {}
     named = ("LARK_EVENT_ENCRYPT_KEY", "LARK_EVENT_VERIFICATION_TOKEN")
     if not has_registry or any(os.environ.get(name) for name in named):
-        found |= from_environment()
-    return found
+        keys |= from_environment()
+    return keys
 
 
 def check() -> None:

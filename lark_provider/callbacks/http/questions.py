@@ -89,13 +89,13 @@ class QuestionLookup:
         looked = asyncio.shield(self._look(key))
         try:
             async with asyncio.timeout_at(min(deadline, loop.time() + self._seconds)):
-                found = (await looked).get(key)
+                result = (await looked).get(key)
         except Exception as error:  # noqa: BLE001 - the click is stored; its answer must not depend on this
             self._unavailable(error, loop.time())
             return None
-        if found is None:
+        if result is None:
             return None
-        return _answer(click, *found) if isinstance(found, tuple) else _airflow_answer(click, found)
+        return _answer(click, *result) if isinstance(result, tuple) else _airflow_answer(click, result)
 
     def _look(self, key: str) -> asyncio.Future[Found]:
         """Join the next look. One runs at a time, so that a frozen database holds one thread."""
@@ -111,22 +111,26 @@ class QuestionLookup:
         while self._next is not None:
             (keys, future), self._next = self._next, None
             try:
-                found = await asyncio.wrap_future(threads.start(partial(self._read, keys)))
+                results = await asyncio.wrap_future(threads.start(partial(self._read, keys)))
             except Exception as error:  # noqa: BLE001 - the waiters get it
                 future.set_exception(error)
                 future.exception()  # Its waiters may have been cancelled.
             else:
-                future.set_result(found)
+                future.set_result(results)
 
     def _read(self, keys: Iterable[str]) -> Found:
         of_cards = {key: card for key in keys if (card := card_of(key)) is not None}
         cards = self._cards(of_cards.values()) if of_cards else {}
-        found: Found = {key: cards[card] for key, card in of_cards.items() if card in cards}
+        results: Found = {key: cards[card] for key, card in of_cards.items() if card in cards}
         if wait_ids := [key for key in keys if key not in of_cards]:
-            asked = self._waits.read(wait_ids, after_writers=True)
-            clicks = self._waits.read_decisions([one for one in asked.values() if one.state == "decided"])
-            found |= {one.id: (one, clicks.get(one.id, [])) for one in asked.values()}
-        return found
+            questions = self._waits.read(wait_ids, after_writers=True)
+            clicks = self._waits.read_decisions(
+                [question for question in questions.values() if question.state == "decided"]
+            )
+            results |= {
+                question.id: (question, clicks.get(question.id, [])) for question in questions.values()
+            }
+        return results
 
     def _unavailable(self, error: Exception, now: float) -> None:
         self._unavailable_until = now + _UNAVAILABLE_SECONDS
@@ -155,20 +159,20 @@ def _airflow_answer(click: CardClick, card: AirflowCard) -> bytes | None:
     return toast("info", f"{words['zh_cn']} / {words['en_us']}", words)
 
 
-def _answer(click: CardClick, asked: TaskQuestion, deciding: list[CardClick]) -> bytes | None:
-    if asked.app_id != click.app_id or not asked.is_ours:
+def _answer(click: CardClick, question: TaskQuestion, deciding: list[CardClick]) -> bytes | None:
+    if question.app_id != click.app_id or not question.is_ours:
         return None  # The operator of another app must not see the question of this one.
-    if asked.state == "open":
-        if asked.deadline is None or click.created_at <= asked.deadline:
+    if question.state == "open":
+        if question.deadline is None or click.created_at <= question.deadline:
             return None
-    elif asked.state == "decided" and click.event_id in {one.event_id for one in deciding}:
+    elif question.state == "decided" and click.event_id in {decision.event_id for decision in deciding}:
         return None
     decided = deciding[0] if deciding else None
-    words = over_words(asked, decided)
+    words = over_words(question, decided)
     said = f"{words['zh_cn']} / {words['en_us']}"
-    if asked.state == "decided" and decided is None:
+    if question.state == "decided" and decided is None:
         return toast("info", said, words)  # The click is deleted, and with it what the card would show.
     try:
-        return toast("info", said, words, card=outcome_card(asked, decided))
+        return toast("info", said, words, card=outcome_card(question, decided))
     except InvalidRequestError:
         return toast("info", said, words)

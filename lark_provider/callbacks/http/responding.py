@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 
 from lark_provider.callbacks.http.answers import Answer
 from lark_provider.callbacks.http.endpoint import Endpoint
-from lark_provider.callbacks.http.key_ring import KeyRing, Keys
+from lark_provider.callbacks.http.key_ring import KeyRing, KeysByApp
 from lark_provider.protocol.callbacks import CallbackKeys, CallbackRefusedError, Delivery, kind_of
 from lark_provider.support import measured
 
@@ -37,7 +37,7 @@ class _FixedKeys:
         keys: The keys of each app, by its id.
     """
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: KeysByApp) -> None:
         self._keys = keys
 
     async def get(self, app_id: str) -> CallbackKeys | None:
@@ -101,7 +101,7 @@ async def admit(
 
 def respond(
     endpoint: Endpoint,
-    keys: Keys | KeyRing,
+    keys: KeysByApp | KeyRing,
     handler: Handler,
     app_id: str,
     headers: Mapping[str, str],
@@ -134,7 +134,7 @@ def respond(
 
 async def arespond(
     endpoint: Endpoint,
-    keys: Keys | KeyRing,
+    keys: KeysByApp | KeyRing,
     handler: Handler,
     app_id: str,
     headers: Mapping[str, str],

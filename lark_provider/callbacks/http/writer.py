@@ -85,8 +85,8 @@ class InboxWriter:
             error = raised
         if isinstance(error, LarkError) and getattr(error, "permanent", False):
             if len(deliveries) > 1:
-                for one in batch:  # One of them cannot be stored; the others can.
-                    await self._store([one])
+                for write in batch:  # One of them cannot be stored; the others can.
+                    await self._store([write])
                 return
         elif error is not None:
             self._unavailable_until = asyncio.get_running_loop().time() + _UNAVAILABLE_SECONDS

@@ -27,9 +27,9 @@ def bind(host: str, port: int, option: str = "--port", host_option: str = "--hos
         )
     listener: socket.socket | None = None
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addrinfos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         # `localhost` may be both ::1 and 127.0.0.1; by name, IPv4 is what proxies are pointed at.
-        family, _, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
+        family, _, _, _, address = min(addrinfos, key=lambda addrinfo: addrinfo[0] != socket.AF_INET)
         listener = socket.socket(family)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

@@ -19,7 +19,7 @@ from lark_provider.support.throttle import Throttle
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
-Take: TypeAlias = Callable[[bytes, float], Awaitable[Answer]]
+StoreFrame: TypeAlias = Callable[[bytes, float], Awaitable[Answer]]
 """Store and answer the JSON of a click or an event, given when it came by the loop's clock."""
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Connection:
         socket: ClientConnection,
         service: int,
         config: ClientConfig,
-        take: Take,
+        take: StoreFrame,
         in_flight: set[asyncio.Task[None]],
         warnings: Throttle,
     ) -> None:

@@ -49,7 +49,7 @@ class Fleet:
 
     def state(self) -> tuple[AppState, ...]:
         """Return the state of each app, by id."""
-        return tuple(sorted((one.state for one in self._runs), key=lambda state: state.app_id))
+        return tuple(sorted((listener.state for listener in self._runs), key=lambda state: state.app_id))
 
     def start(self, roster: Roster) -> None:
         """Listen for the apps of a roster; those that are not in it are left.
@@ -100,11 +100,11 @@ class Fleet:
 
     def _of(self, app_id: str) -> list[AppListener]:
         """Return the listeners of an app: several while its credentials are being replaced."""
-        return [one for one in self._runs if one.app.app_id == app_id]
+        return [listener for listener in self._runs if listener.app.app_id == app_id]
 
     def _show(self, app_id: str) -> None:
         """Set the gauge of an app, which several listeners may share; without one it is gone."""
-        phases = [one.state.phase for one in self._of(app_id)]
+        phases = [listener.state.phase for listener in self._of(app_id)]
         if phases:
             measured.LISTENING.set(Phase.CONNECTED in phases, app_id)
         else:
@@ -141,9 +141,13 @@ class Fleet:
     def _check_all_refused(self) -> None:
         """Give up if Lark refuses every app and none was ever connected: the settings are wrong."""
         states = self.state()
-        if self._was_up or self.all_refused.done() or any(one.phase is not Phase.REFUSED for one in states):
+        if (
+            self._was_up
+            or self.all_refused.done()
+            or any(state.phase is not Phase.REFUSED for state in states)
+        ):
             return
-        first = next(one.error for one in states if one.error)
+        first = next(state.error for state in states if state.error)
         count = "" if len(states) == 1 else f"None of {len(states)} apps can be listened for. "
         self.all_refused.set_exception(ConfigurationError(count + first))
 

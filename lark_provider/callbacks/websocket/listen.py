@@ -117,7 +117,7 @@ class Listener:
             self._warnings.run,
             fleet.run,
         )
-        running: list[asyncio.Future[None]] = [asyncio.ensure_future(one()) for one in work]
+        running: list[asyncio.Future[None]] = [asyncio.ensure_future(job()) for job in work]
         stopped = asyncio.create_task(stop.wait())
         logger.info(
             "Listening", extra={"apps": len(self._first.apps), "sinks": ",".join(self._gateway.ready())}

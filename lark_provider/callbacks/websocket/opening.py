@@ -123,7 +123,9 @@ class Opener:
 
 def _failure(app: App, address: Address, error: Exception) -> LarkError:
     """Return the error for a connection that did not come about; the library's texts may quote the URL."""
-    causes = [one for one in (error, error.__cause__, error.__context__) if one is not None and str(one)]
+    causes = [
+        cause for cause in (error, error.__cause__, error.__context__) if cause is not None and str(cause)
+    ]
     said = f"{type(error).__name__}: {causes[0]}" if causes else type(error).__name__
     shown = without_query(redact(said, app.app_secret, address.url)).rstrip(".")
     return TransportError(
@@ -155,7 +157,7 @@ _NO_QUERIES = _NoQueries()
 
 def _logger() -> logging.Logger:
     """Return the library's logger, above DEBUG: there it would log the handshake, with the ticket in it."""
-    found = logging.getLogger("lark_provider.callbacks.websocket.library")
-    found.setLevel(logging.WARNING)
-    found.addFilter(_NO_QUERIES)  # Added once: a filter that is there already is not added again.
-    return found
+    library_logger = logging.getLogger("lark_provider.callbacks.websocket.library")
+    library_logger.setLevel(logging.WARNING)
+    library_logger.addFilter(_NO_QUERIES)  # Added once: a filter that is there already is not added again.
+    return library_logger

@@ -54,11 +54,11 @@ def load(named: Collection[str] = (), *, needs_registry: bool = False) -> Roster
         ConfigurationError: A setting is invalid, or the registry is missing.
         StorageError: The registry cannot be used.
     """
-    given = config.app(None, None, None)
+    own_app = config.app(None, None, None)
     apps: dict[str, App] = {}
     problems: dict[str, LarkError] = {}
     disabled: set[str] = set()
-    own = None if given is None else given.app_id
+    own = None if own_app is None else own_app.app_id
 
     def is_wanted(app_id: str) -> bool:
         return not named or app_id in named
@@ -66,22 +66,24 @@ def load(named: Collection[str] = (), *, needs_registry: bool = False) -> Roster
     if config.has_registry():
         from lark_provider.storage import credentials, urls
 
-        for one in credentials.read_registered(
+        for registered in credentials.read_registered(
             urls.registry(), lambda app_id: is_wanted(app_id) and app_id != own
         ):
-            if not one.is_active:
-                disabled.add(one.app_id)
-            elif one.error is not None:
-                problems[one.app_id] = one.error
-            elif one.app is not None:
-                apps[one.app_id] = replace(one.app, base_url=config.base_url(one.app.base_url))
+            if not registered.is_active:
+                disabled.add(registered.app_id)
+            elif registered.error is not None:
+                problems[registered.app_id] = registered.error
+            elif registered.app is not None:
+                apps[registered.app_id] = replace(
+                    registered.app, base_url=config.base_url(registered.app.base_url)
+                )
     elif needs_registry:
         raise ConfigurationError(
             f"The registry at {config.path(config.registry()).absolute()} must stay while a process listens, "
             "got no file. Next: put it back."
         )
-    if given is not None and is_wanted(given.app_id) and given.app_id not in disabled:
-        apps[given.app_id] = given
+    if own_app is not None and is_wanted(own_app.app_id) and own_app.app_id not in disabled:
+        apps[own_app.app_id] = own_app
     for app_id in named:
         if app_id in disabled:
             problems[app_id] = _NamedError(

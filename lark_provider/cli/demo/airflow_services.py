@@ -133,9 +133,9 @@ def services(env: Mapping[str, str], home: Path, settings: Mapping[str, str]) ->
             )
             processes.append(process)
         try:
-            found = AirflowServices(url, passwords)
-            found.wait()
-            yield found
+            airflow = AirflowServices(url, passwords)
+            airflow.wait()
+            yield airflow
         except LarkError:
             for part in _PARTS:
                 print(

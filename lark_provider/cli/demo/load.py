@@ -37,9 +37,9 @@ def make_table(lark: LocalLark) -> tuple[str, str]:
 
 def report(state: dict[str, Any], app_token: str, table_id: str) -> bool:
     """Print what a local Lark holds, and return whether it matches the source."""
-    (chat,) = [one for one in state["chats"] if one["chat_id"] == CHAT_ID]
-    (base,) = [one for one in state["bitables"] if one["app_token"] == app_token]
-    (table,) = [one for one in base["tables"] if one["table_id"] == table_id]
+    (chat,) = [chat for chat in state["chats"] if chat["chat_id"] == CHAT_ID]
+    (base,) = [base for base in state["bitables"] if base["app_token"] == app_token]
+    (table,) = [table for table in base["tables"] if table["table_id"] == table_id]
     records = [record["fields"] for record in table["records"]]
     with (example_dags() / "data" / "flights_2013-01-01.csv").open() as file:
         source = sum(1 for _ in file) - 1

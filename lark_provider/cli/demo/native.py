@@ -44,7 +44,9 @@ class DemoClicker:
 
     def _click(self) -> None:
         while not self._over.wait(0.2):
-            asking = [one for one in messages(self._lark.state()) if _BUTTON in labels(one["content"])]
+            asking = [
+                message for message in messages(self._lark.state()) if _BUTTON in labels(message["content"])
+            ]
             if asking:
                 break
         else:
@@ -81,9 +83,9 @@ def run(airflow: AirflowServices) -> dict[str, Any]:
 
 def messages(state: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the messages of a chat."""
-    (chat,) = [one for one in state["chats"] if one["chat_id"] == CHAT_ID]
-    found: list[dict[str, Any]] = chat["messages"]
-    return found
+    (chat,) = [chat for chat in state["chats"] if chat["chat_id"] == CHAT_ID]
+    chat_messages: list[dict[str, Any]] = chat["messages"]
+    return chat_messages
 
 
 def report(state: dict[str, Any], clicker: DemoClicker, answered: dict[str, Any]) -> bool:
@@ -91,21 +93,21 @@ def report(state: dict[str, Any], clicker: DemoClicker, answered: dict[str, Any]
     print("\nAsked by Airflow's ApprovalOperator, on a card:")
     for user, toast in clicker.toasts.items():
         print(f"  {user} clicked {_BUTTON!r} {_SHOWN[user]} and read {toast!r}")
-    told = [
-        one
+    notices = [
+        message
         for chat in state["chats"]
         if chat["chat_id"] != CHAT_ID
-        for one in chat["messages"]
-        if "Airflow" in str(one["content"])
+        for message in chat["messages"]
+        if "Airflow" in str(message["content"])
     ]
-    for one in told:
-        words = str(one["content"].get("text") or texts(one["content"]))
+    for notice in notices:
+        words = str(notice["content"].get("text") or texts(notice["content"]))
         print(f"  {STRANGER} was told alone: {words.splitlines()[0]}")
     person = (answered["responded_by_user"] or {}).get("name")
     print(f"  Airflow recorded: {', '.join(answered['chosen_options'])}, by {person}")
     card, confirmation = messages(state)[-2:]
     print(f"{state['click_count']} clicks · {len(labels(card['content']))} buttons left on the card")
-    is_answered = person == APPROVER and answered["chosen_options"] == [_BUTTON] and bool(told)
+    is_answered = person == APPROVER and answered["chosen_options"] == [_BUTTON] and bool(notices)
     is_closed = not labels(card["content"]) and APPROVER in str(card["content"])
     return (
         is_answered and is_closed and confirmation["content"].get("text") == f"Deployed {_VERSION}. {_NOTE}"
@@ -114,14 +116,14 @@ def report(state: dict[str, Any], clicker: DemoClicker, answered: dict[str, Any]
 
 def labels(part: Any) -> list[str]:
     """Return the labels of a card's buttons."""
-    found: list[str] = []
+    button_labels: list[str] = []
     if isinstance(part, dict):
         if part.get("tag") == "button":
-            found.append(str(part.get("text", {}).get("content")))
+            button_labels.append(str(part.get("text", {}).get("content")))
         part = list(part.values())
-    for one in part if isinstance(part, list) else ():
-        found += labels(one)
-    return found
+    for child in part if isinstance(part, list) else ():
+        button_labels += labels(child)
+    return button_labels
 
 
 def texts(part: Any) -> str:

@@ -37,17 +37,17 @@ class LocalLark(NamedTuple):
 
     def state(self) -> dict[str, Any]:
         """Return what it holds."""
-        found: dict[str, Any] = orjson.loads(
+        snapshot: dict[str, Any] = orjson.loads(
             http.library().get(f"{self.base_url}/_emulator/state", timeout=30).content
         )
-        return found
+        return snapshot
 
     def control(self, path: str, **body: Any) -> dict[str, Any]:
         """Send a request to its control plane."""
         answer = http.library().post(f"{self.base_url}/_emulator/{path}", json=body, timeout=30)
         answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
+        result: dict[str, Any] = answer.json()
+        return result
 
     def stop(self) -> None:
         """Stop it."""

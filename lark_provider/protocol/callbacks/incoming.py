@@ -105,8 +105,10 @@ class Incoming:
 
     def signature_headers(self) -> SignatureHeaders:
         """Return the headers that Lark signs with. One that occurs twice counts as missing."""
-        found: dict[str, str] = {}
+        headers: dict[str, str] = {}
         for name, value in self.headers.items():
             lower = name.lower()
-            found[lower] = "" if lower in found else value
-        return SignatureHeaders(found.get(_TIMESTAMP, ""), found.get(_NONCE, ""), found.get(_SIGNATURE, ""))
+            headers[lower] = "" if lower in headers else value
+        return SignatureHeaders(
+            headers.get(_TIMESTAMP, ""), headers.get(_NONCE, ""), headers.get(_SIGNATURE, "")
+        )

@@ -42,14 +42,14 @@ def old_card_signature(signed: SignatureHeaders, verification_token: str, body: 
     return signature(signed, verification_token, body, hashlib.sha1)
 
 
-def same(given: object, expected: str) -> bool:
+def same(received: object, expected: str) -> bool:
     """Compare with a secret in constant time.
 
     Args:
-        given: What was received, of any type.
+        received: What was received, of any type.
         expected: The secret; never empty.
     """
-    return isinstance(given, str) and hmac.compare_digest(given.encode(*_UTF8), expected.encode(*_UTF8))
+    return isinstance(received, str) and hmac.compare_digest(received.encode(*_UTF8), expected.encode(*_UTF8))
 
 
 def decrypt(sealed: str, encrypt_key: str) -> bytes:

@@ -189,7 +189,7 @@ def _check(parent: Mapping[str, Any], path: str, members: Mapping[str, _Kind]) -
         elif kind is _ID or (kind is _OPTIONAL_ID and value):
             fits = is_id(value)
         elif kind is _TEXTS and value:
-            fits = fits and all(isinstance(one, str) for one in value)
+            fits = fits and all(isinstance(text, str) for text in value)
         if not fits:
             raise _invalid(path, name, kind.wanted, value)
 

@@ -193,8 +193,8 @@ def _decrypt(body: dict[str, Any], encrypt_keys: Sequence[str]) -> dict[str, Any
         return None
     for key in encrypt_keys:
         with suppress(ValueError):
-            found = _object(decrypt(sealed, key))
-            content = found if content is None else content
+            decrypted = _object(decrypt(sealed, key))
+            content = decrypted if content is None else content
     return content
 
 
@@ -204,8 +204,8 @@ def _token_is_valid(content: dict[str, Any], keys: CallbackKeys, now: float) -> 
     token = holder.pop("token", None) if isinstance(holder, dict) else None
     known = keys.verification_tokens(now)
     is_valid = not known
-    for one in known:  # All of them are compared, in constant time.
-        is_valid |= same(token, one)
+    for expected in known:  # All of them are compared, in constant time.
+        is_valid |= same(token, expected)
     return is_valid
 
 

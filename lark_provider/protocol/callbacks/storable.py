@@ -19,4 +19,4 @@ def without_zeros(content: bytes) -> bytes:
     """Replace each NUL in JSON by U+FFFD: PostgreSQL's `jsonb`, as of XComs, does not store it."""
     if rb"\u0000" not in content:
         return content
-    return _ESCAPED.sub(lambda found: _MARK if found[1] == b"u0000" else found[0], content)
+    return _ESCAPED.sub(lambda match: _MARK if match[1] == b"u0000" else match[0], content)

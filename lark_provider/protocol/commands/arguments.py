@@ -20,14 +20,14 @@ def match_names(words: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     Raises:
         InvalidRequestError: There are too many values, or a param is given twice.
     """
-    found: dict[str, str] = {}
+    arguments: dict[str, str] = {}
     free = iter(names)
     for word in words:
         name, mark, value = word.partition("=")
         if not mark or name not in names:
             value = word
-            name = next((one for one in free if one not in found), "")
-        elif name in found:
+            name = next((param for param in free if param not in arguments), "")
+        elif name in arguments:
             raise InvalidRequestError(
                 f"The argument {name} must be given once, got it twice. Next: remove one."
             )
@@ -37,27 +37,27 @@ def match_names(words: Sequence[str], names: Sequence[str]) -> dict[str, str]:
                 f"The arguments must be {shown}, got {value[:60]!r} as well. Next: remove it, or quote texts "
                 "with spaces."
             )
-        found[name] = value
-    return found
+        arguments[name] = value
+    return arguments
 
 
-def convert(given: Mapping[str, str], params: Mapping[str, Any]) -> dict[str, Any]:
+def convert(arguments: Mapping[str, str], params: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments as the types that a DAG's params want.
 
     Args:
-        given: Texts by param.
+        arguments: Texts by param.
         params: Of the DAG, as Airflow's REST API shows them: each with its `schema`.
 
     Raises:
         InvalidRequestError: The DAG has no such param, or a text is not of its type.
     """
-    unknown = [name for name in given if name not in params]
+    unknown = [name for name in arguments if name not in params]
     if unknown:
         raise InvalidRequestError(
             f"The DAG must have the param {unknown[0]}, and has {', '.join(params) or 'none'}. Next: correct "
             "`arguments` in lark.yaml, or the DAG."
         )
-    return {name: _value(name, text, _types(params[name])) for name, text in given.items()}
+    return {name: _value(name, text, _types(params[name])) for name, text in arguments.items()}
 
 
 def _types(param: Any) -> frozenset[str]:

@@ -17,7 +17,7 @@ from lark_provider.support.members import known_members
 COMMAND_PATH = "/lark/command"
 """The path as it is signed, whatever prefix a reverse proxy adds."""
 Act: TypeAlias = Literal["run", "status", "runs"]
-Outcome: TypeAlias = Literal[
+CommandOutcome: TypeAlias = Literal[
     "started",
     "shown",
     "invalid",
@@ -30,7 +30,7 @@ Outcome: TypeAlias = Literal[
     "busy",
     "unavailable",
 ]
-STATUS: Mapping[Outcome, int] = MappingProxyType(
+STATUS: Mapping[CommandOutcome, int] = MappingProxyType(
     {
         "started": 200,
         "shown": 200,
@@ -46,7 +46,7 @@ STATUS: Mapping[Outcome, int] = MappingProxyType(
     }
 )
 """The HTTP status of each outcome."""
-TRANSIENT: frozenset[Outcome] = frozenset({"unproven", "busy", "unavailable"})
+TRANSIENT: frozenset[CommandOutcome] = frozenset({"unproven", "busy", "unavailable"})
 """The same command, delivered again, can have another outcome."""
 TRANSIENT_STATUS: frozenset[int] = frozenset(STATUS[outcome] for outcome in TRANSIENT)
 _DAG_ID = re.compile(r"[\w.-]{1,250}")
@@ -99,18 +99,22 @@ def read_delivered(body: bytes) -> DeliveredCommand:
         InvalidRequestError: It is not such a body.
     """
     try:
-        given = orjson.loads(body)
-        found = DeliveredCommand(**known_members(given, DeliveredCommand))
+        payload = orjson.loads(body)
+        command = DeliveredCommand(**known_members(payload, DeliveredCommand))
     except (ValueError, TypeError, AttributeError) as error:
         raise _unreadable(type(error).__name__) from None
-    ids = (found.app_id, found.tenant_key, found.open_id, found.message_id)
-    texts = isinstance(found.arguments, dict) and all(
-        isinstance(one, str) for one in found.arguments.values()
+    ids = (command.app_id, command.tenant_key, command.open_id, command.message_id)
+    texts = isinstance(command.arguments, dict) and all(
+        isinstance(value, str) for value in command.arguments.values()
     )
-    is_named = all(is_id(one) for one in ids) and isinstance(found.dag_id, str) and is_dag_id(found.dag_id)
-    if not is_named or found.act not in {"run", "status", "runs"} or not texts:
+    is_named = (
+        all(is_id(identifier) for identifier in ids)
+        and isinstance(command.dag_id, str)
+        and is_dag_id(command.dag_id)
+    )
+    if not is_named or command.act not in {"run", "status", "runs"} or not texts:
         raise _unreadable("a member of it is not usable")
-    return found
+    return command
 
 
 def _unreadable(reason: str) -> InvalidRequestError:
@@ -131,7 +135,7 @@ class CommandResult:
         link_url: Where the person links themselves to their user of Airflow. Not recorded: it holds a code.
     """
 
-    outcome: Outcome
+    outcome: CommandOutcome
     message: Mapping[str, str]
     run_id: str | None = None
     link_url: str | None = field(default=None, repr=False)
@@ -151,21 +155,21 @@ class CommandResult:
         return orjson.dumps(asdict(self)).decode()
 
 
-def read_result(given: Mapping[str, Any]) -> CommandResult:
+def read_result(payload: Mapping[str, Any]) -> CommandResult:
     """Read what `CommandResult.dump` returned; members that a newer version added are left out.
 
     An outcome that a newer version added is read as `shown`: its message is shown.
 
     Args:
-        given: The parsed body of the plugin's answer.
+        payload: The parsed body of the plugin's answer.
 
     Raises:
         ValueError: It is not a result.
     """
     try:
-        outcome = given["outcome"]
+        outcome = payload["outcome"]
         return CommandResult(
-            **known_members(given, CommandResult) | {"outcome": outcome if outcome in STATUS else "shown"}
+            **known_members(payload, CommandResult) | {"outcome": outcome if outcome in STATUS else "shown"}
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"The result of a command must be complete, got {error!r}.") from None

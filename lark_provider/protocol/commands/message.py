@@ -66,7 +66,7 @@ class CommandMessage:
 
     def mentions_person(self, open_id: str) -> bool:
         """Return whether a person or bot is mentioned by name, not with everybody."""
-        return any(one.open_id == open_id and one.key != "@_all" for one in self.mentions)
+        return any(mention.open_id == open_id and mention.key != "@_all" for mention in self.mentions)
 
     def typed_text(self, own_open_id: str) -> str:
         """Return the command as it was typed: without the bot's mention, other people by their names.
@@ -74,10 +74,13 @@ class CommandMessage:
         Args:
             own_open_id: The bot.
         """
-        names = {one.key: "" if one.open_id == own_open_id else f"@{one.name}" for one in self.mentions}
+        names = {
+            mention.key: "" if mention.open_id == own_open_id else f"@{mention.name}"
+            for mention in self.mentions
+        }
         names["@_all"] = ""
         rest = _LEADING.sub("", self.text, count=1)
-        return _KEY.sub(lambda found: names.get(found[0], found[0]), rest).strip()
+        return _KEY.sub(lambda match: names.get(match[0], match[0]), rest).strip()
 
 
 def command_of(event: Event) -> CommandMessage | None:
@@ -110,9 +113,9 @@ def _command(event: Event) -> CommandMessage | None:
         return None
     mentions = tuple(_mentions(message.get("mentions") or ()))
     is_direct = message["chat_type"] == "p2p"
-    if not (is_direct or any(one.open_id for one in mentions)):
+    if not (is_direct or any(mention.open_id for mention in mentions)):
         return None
-    found = CommandMessage(
+    command = CommandMessage(
         app_id=event.app_id or "",
         message_id=message["message_id"],
         tenant_key=own,
@@ -123,9 +126,9 @@ def _command(event: Event) -> CommandMessage | None:
         mentions=mentions,
         sent_at=datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(message["create_time"])),
     )
-    ids = (found.app_id, found.tenant_key, found.open_id, found.chat_id)
+    ids = (command.app_id, command.tenant_key, command.open_id, command.chat_id)
     # The id becomes part of a run's id.
-    return found if all(map(is_id, ids)) and _MESSAGE_ID.fullmatch(found.message_id) else None
+    return command if all(map(is_id, ids)) and _MESSAGE_ID.fullmatch(command.message_id) else None
 
 
 def is_command(text: str) -> bool:
@@ -143,10 +146,12 @@ def _is_edited(message: Mapping[str, Any]) -> bool:
     return changed not in {None, "", "0", 0} and int(changed) != int(message["create_time"])
 
 
-def _mentions(given: Sequence[Mapping[str, Any]]) -> list[MentionedPerson]:
+def _mentions(mentions: Sequence[Mapping[str, Any]]) -> list[MentionedPerson]:
     return [
         MentionedPerson(
-            str(one["key"]), str((one.get("id") or {}).get("open_id") or ""), str(one.get("name") or "")
+            str(mention["key"]),
+            str((mention.get("id") or {}).get("open_id") or ""),
+            str(mention.get("name") or ""),
         )
-        for one in given
+        for mention in mentions
     ]

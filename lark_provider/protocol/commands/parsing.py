@@ -45,7 +45,7 @@ def read_command(text: str) -> Typed:
     verb = words[0].removeprefix("/").lower() if words and words[0].startswith("/") else ""
     if verb not in VERBS:
         raise InvalidRequestError(
-            f"A command must be one of {', '.join('/' + one for one in VERBS)}, got "
+            f"A command must be one of {', '.join('/' + known_verb for known_verb in VERBS)}, got "
             f"{words[0][:40] if words else 'nothing'!r}. Next: send /help."
         )
     if len(words) > _MOST_WORDS:

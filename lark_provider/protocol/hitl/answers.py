@@ -74,10 +74,10 @@ def read_answer(question: HitlQuestion, action: Action) -> HitlAnswer:
             "没有收到表单，请重新打开卡片填写", "was not received; open the card again and fill it in"
         )
         raise InvalidAnswerError({**errors, **{field.name: missing for field in fields}})
-    given = action.form_value or {}
+    form_value = action.form_value or {}
     for field in fields:
         try:
-            value = parse(field, given.get(field.key), timezone=_timezone(action), zone=action.timezone)
+            value = parse(field, form_value.get(field.key), timezone=_timezone(action), zone=action.timezone)
         except UnreadableValueError as error:
             errors[field.name] = error.words
             continue
@@ -95,7 +95,7 @@ def _options(question: HitlQuestion, action: Action) -> tuple[str, ...]:
     if isinstance(chosen, str) and chosen:
         return (_option(question, chosen),)
     if isinstance(chosen, list | tuple) and chosen:
-        return tuple(dict.fromkeys(_option(question, str(one)) for one in chosen))
+        return tuple(dict.fromkeys(_option(question, str(key)) for key in chosen))
     value = action.value if isinstance(action.value, Mapping) else {}
     if isinstance(value.get("option"), str):
         return (value["option"],)
@@ -104,11 +104,11 @@ def _options(question: HitlQuestion, action: Action) -> tuple[str, ...]:
 
 
 def _option(question: HitlQuestion, key: str) -> str:
-    return {option_key(place): one for place, one in enumerate(question.options)}.get(key, key)
+    return {option_key(place): option for place, option in enumerate(question.options)}.get(key, key)
 
 
 def _fault_of_options(question: HitlQuestion, options: tuple[str, ...]) -> Words | None:
-    unknown = [one for one in options if one not in question.options]
+    unknown = [option for option in options if option not in question.options]
     if not options:
         return words("请至少选择一项", "at least one must be chosen")
     if unknown:
@@ -119,5 +119,5 @@ def _fault_of_options(question: HitlQuestion, options: tuple[str, ...]) -> Words
 
 
 def _timezone(action: Action) -> str:
-    found = action.value.get(TIMEZONE) if isinstance(action.value, Mapping) else None
-    return found if isinstance(found, str) else ""
+    timezone = action.value.get(TIMEZONE) if isinstance(action.value, Mapping) else None
+    return timezone if isinstance(timezone, str) else ""

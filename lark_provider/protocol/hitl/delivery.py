@@ -17,7 +17,7 @@ from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.hitl.records import dump_end, load_end
 from lark_provider.support.members import known_members
 
-Outcome: TypeAlias = Literal[
+AnswerOutcome: TypeAlias = Literal[
     "answered",
     "retried",
     "noted",
@@ -36,7 +36,7 @@ Outcome: TypeAlias = Literal[
     "busy",
     "unavailable",
 ]
-STATUS: Mapping[Outcome, int] = MappingProxyType(
+STATUS: Mapping[AnswerOutcome, int] = MappingProxyType(
     {
         "answered": 200,
         "retried": 200,
@@ -58,7 +58,7 @@ STATUS: Mapping[Outcome, int] = MappingProxyType(
     }
 )
 """The HTTP status of each outcome."""
-TRANSIENT: frozenset[Outcome] = frozenset({"unproven", "too_early", "busy", "unavailable"})
+TRANSIENT: frozenset[AnswerOutcome] = frozenset({"unproven", "too_early", "busy", "unavailable"})
 """Outcomes that are not recorded: the same click, delivered again, can have another one."""
 
 
@@ -115,20 +115,20 @@ def read_click(body: bytes) -> DeliveredClick:
         InvalidRequestError: It is not such a body.
     """
     try:
-        given = orjson.loads(body)
-        action = known_members(given["action"], Action)
+        payload = orjson.loads(body)
+        action = known_members(payload["action"], Action)
         click = DeliveredClick(
-            **known_members(given, DeliveredClick)
+            **known_members(payload, DeliveredClick)
             | {
-                "operator": Operator(**known_members(given["operator"], Operator)),
+                "operator": Operator(**known_members(payload["operator"], Operator)),
                 "action": Action(**action | {"options": tuple(action.get("options") or ())}),
-                "clicked_at": datetime.fromisoformat(given["clicked_at"]),
+                "clicked_at": datetime.fromisoformat(payload["clicked_at"]),
             }
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable(type(error).__name__) from None
     ids = (click.event_id, click.app_id, click.operator.open_id)
-    if not all(is_id(one) for one in ids):
+    if not all(is_id(identifier) for identifier in ids):
         raise _unreadable("an id of it is not a usable id")
     return click
 
@@ -154,7 +154,7 @@ class ClickResult:
         end: How the question ended, if that is known.
     """
 
-    outcome: Outcome
+    outcome: AnswerOutcome
     message: Mapping[str, str]
     open_id: str | None = None
     person: str | None = None
@@ -203,10 +203,10 @@ def read_result(text: str) -> ClickResult:
         ValueError: It is not a result.
     """
     try:
-        given = orjson.loads(text)
-        end, outcome = given.get("end"), given["outcome"]
+        payload = orjson.loads(text)
+        end, outcome = payload.get("end"), payload["outcome"]
         return ClickResult(
-            **known_members(given, ClickResult)
+            **known_members(payload, ClickResult)
             | {
                 "outcome": outcome if outcome in STATUS else "over",
                 "end": None if end is None else load_end(orjson.dumps(end).decode()),

@@ -33,43 +33,43 @@ class UnreadableValueError(ValueError):
         self.words = reason
 
 
-def parse(field: FormField, given: Any, *, timezone: str = "", zone: str | None = None) -> Any:
+def parse(field: FormField, raw: Any, *, timezone: str = "", zone: str | None = None) -> Any:
     """Return the JSON value of what was entered; the default if the field was left empty.
 
     Args:
         field: The field.
-        given: From `form_value`: a text, an option's value, a list of them; None if it is missing.
+        raw: From `form_value`: a text, an option's value, a list of them; None if it is missing.
         timezone: In which the card showed date and time.
         zone: Of the reader, as Lark names it.
 
     Raises:
         UnreadableValueError: It is no value of the field's type, or nothing was entered where something must.
     """
-    if is_empty(given):
+    if is_empty(raw):
         if field.required:
             raise UnreadableValueError(words("必填", "must be filled in"))
         return field.default
     if field.kind == "choices":
-        return [_choose(field, one) for one in (given if isinstance(given, list | tuple) else [given])]
-    if isinstance(given, bool) and field.kind == "boolean":
-        return given
-    if not isinstance(given, str):
+        return [_choose(field, key) for key in (raw if isinstance(raw, list | tuple) else [raw])]
+    if isinstance(raw, bool) and field.kind == "boolean":
+        return raw
+    if not isinstance(raw, str):
         raise UnreadableValueError(words("无法识别输入的内容", "is not readable; enter it again"))
     if field.kind == "choice":
-        return _choose(field, given)
+        return _choose(field, raw)
     if field.kind in {"text", "lines"}:
-        return given
+        return raw
     if field.kind == "list":
-        return [line.strip() for line in given.splitlines() if line.strip()]
+        return [line.strip() for line in raw.splitlines() if line.strip()]
     if field.kind in {"date", "time", "datetime"}:
-        return _moment(field, given, timezone, zone)
-    plain = unicodedata.normalize("NFKC", given).strip()  # digits of a Chinese keyboard may be full-width
+        return _moment(field, raw, timezone, zone)
+    plain = unicodedata.normalize("NFKC", raw).strip()  # digits of a Chinese keyboard may be full-width
     if field.kind == "boolean":
         if plain not in {"true", "false"}:
             raise UnreadableValueError(words("必须是或否", "must be yes or no"))
         return plain == "true"
     if field.kind == "json":
-        return _json(field, given)
+        return _json(field, raw)
     return _number(plain, whole=field.kind == "integer")
 
 
@@ -88,10 +88,10 @@ def entry(field: FormField, value: Any, timezone: str = "UTC") -> str | list[str
         A text, the key of an option, or several keys; empty if the field cannot show the value.
     """
     if field.kind == "choice":
-        return next((one.key for one in field.choices if equals(one.value, value)), "")
+        return next((choice.key for choice in field.choices if equals(choice.value, value)), "")
     if field.kind == "choices":
-        given = value if isinstance(value, list | tuple) else []
-        return [one.key for item in given for one in field.choices if equals(one.value, item)]
+        values = value if isinstance(value, list | tuple) else []
+        return [choice.key for item in values for choice in field.choices if equals(choice.value, item)]
     if value is None:
         return ""
     if field.kind == "boolean":
@@ -107,9 +107,9 @@ def entry(field: FormField, value: Any, timezone: str = "UTC") -> str | list[str
     return value if isinstance(value, str) and field.kind != "json" else to_json(value)
 
 
-def is_empty(given: Any) -> bool:
+def is_empty(raw: Any) -> bool:
     """Return whether a field was left empty: Lark leaves it out, or sends an empty text or list."""
-    return given is None or given == [] or (isinstance(given, str) and not given.strip())
+    return raw is None or raw == [] or (isinstance(raw, str) and not raw.strip())
 
 
 def _choose(field: FormField, key: Any) -> Any:
@@ -119,17 +119,19 @@ def _choose(field: FormField, key: Any) -> Any:
     raise UnreadableValueError(words("没有这个选项", "is not one of the options"))
 
 
-def _moment(field: FormField, given: str, timezone: str, zone: str | None) -> Any:
+def _moment(field: FormField, raw: str, timezone: str, zone: str | None) -> Any:
     # A picker knows minutes only. If it still shows the default, the default itself counts.
     default = field.default if isinstance(field.default, str) else ""
-    bare = moments.bare(given)
-    if default and any(bare == entry(field, default, one) for one in (timezone, zone) if one):
+    bare = moments.bare(raw)
+    if default and any(
+        bare == entry(field, default, zone_name) for zone_name in (timezone, zone) if zone_name
+    ):
         return default
     read = {"date": moments.read_date, "time": moments.read_time}.get(field.kind)
-    found = read(given) if read is not None else moments.read_moment(given, zone or timezone)
-    if found is None:
+    moment = read(raw) if read is not None else moments.read_moment(raw, zone or timezone)
+    if moment is None:
         raise UnreadableValueError(words("无法识别日期或时间", "is not a readable date or time"))
-    return found
+    return moment
 
 
 def _number(text: str, *, whole: bool) -> int | float:
@@ -157,12 +159,12 @@ def _integer(text: str) -> int:
     return int(number)
 
 
-def _json(field: FormField, given: str) -> Any:
+def _json(field: FormField, raw: str) -> Any:
     try:
-        return json.loads(given, parse_constant=_refuse)
+        return json.loads(raw, parse_constant=_refuse)
     except (ValueError, RecursionError):
         if "string" in types_of(field.schema):
-            return given
+            return raw
         raise UnreadableValueError(
             words('必须是 JSON，例如 {"a": 1} 或 ["x", "y"]', 'must be JSON such as {"a": 1} or ["x", "y"]')
         ) from None

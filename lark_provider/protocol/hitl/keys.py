@@ -12,7 +12,7 @@ from lark_provider.protocol.waits import mark
 PREFIX = "airflow:"
 """Begins the correlation of a click on a card of Airflow's; the key of the card follows."""
 
-Action: TypeAlias = Literal["answer", "ask_again", "retry", "claim", "mute"]
+ButtonAction: TypeAlias = Literal["answer", "ask_again", "retry", "claim", "mute"]
 
 
 def card_key(ti_id: str, app_id: str, receiver: str, round_: int = 0) -> str:
@@ -50,7 +50,7 @@ def idempotency_key(card: str, *parts: object) -> str:
     return _digest(card, *parts)[:32]
 
 
-def button_value(card: str, action: Action, **more: Any) -> dict[str, Any]:
+def button_value(card: str, action: ButtonAction, **more: Any) -> dict[str, Any]:
     """Return the value of a button, which carries the card's key.
 
     Args:
@@ -70,8 +70,8 @@ def card_of(correlation: str | None) -> str | None:
 
 def action_of(value: Any) -> str | None:
     """Return what a click means, from its value."""
-    found = value.get("action") if isinstance(value, Mapping) else None
-    return found if isinstance(found, str) else None
+    action = value.get("action") if isinstance(value, Mapping) else None
+    return action if isinstance(action, str) else None
 
 
 def _digest(*parts: object) -> str:

@@ -95,7 +95,7 @@ def has_secrets(params: Mapping[str, Mapping[str, Any]]) -> bool:
         params: As for `form_fields`.
     """
     schemas = [_schema(param) for param in params.values()]
-    return any(one.get("format") == "password" or one.get("writeOnly") is True for one in schemas)
+    return any(schema.get("format") == "password" or schema.get("writeOnly") is True for schema in schemas)
 
 
 def key_of(value: Any) -> str:
@@ -129,12 +129,12 @@ def _field(name: str, param: Mapping[str, Any]) -> FormField:
 
 
 def _schema(param: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = param.get("schema")
-    return found if isinstance(found, Mapping) else {}
+    schema = param.get("schema")
+    return schema if isinstance(schema, Mapping) else {}
 
 
 def _kind(schema: Mapping[str, Any], default: Any) -> tuple[FieldKind, tuple[Choice, ...]]:
-    types = [one for one in types_of(schema) if one != "null"]
+    types = [type_name for type_name in types_of(schema) if type_name != "null"]
     if isinstance(schema.get("enum"), list | tuple):
         return "choice", _choices(schema["enum"], schema)
     if not types and not _UNLIKE & schema.keys():
@@ -167,7 +167,8 @@ def _array(schema: Mapping[str, Any], default: Any) -> tuple[FieldKind, tuple[Ch
         return "choices", _choices([*examples, *values], schema)
     # A line is one text; texts that do not survive that are written as JSON.
     plain = all(
-        isinstance(one, str) and one and one == one.strip() and len(one.splitlines()) == 1 for one in values
+        isinstance(value, str) and value and value == value.strip() and len(value.splitlines()) == 1
+        for value in values
     )
     is_texts = types_of(items) == ("string",) or (not items and bool(values))
     return "list" if is_texts and plain else "json", ()
@@ -178,16 +179,16 @@ def _types_like(default: Any) -> list[str]:
         return ["string"]
     kinds = ((bool, "boolean"), (int, "integer"), (float, "number"), (list | tuple, "array"))
     # Airflow takes any value where there is no schema, also a fraction instead of the whole number.
-    found = next((name for kind, name in kinds if isinstance(default, kind)), "object")
-    return ["number" if found == "integer" else found]
+    type_name = next((name for kind, name in kinds if isinstance(default, kind)), "object")
+    return ["number" if type_name == "integer" else type_name]
 
 
 def _choices(values: Iterable[Any], schema: Mapping[str, Any]) -> tuple[Choice, ...]:
     labels = schema.get("values_display")
     named: Mapping[str, Any] = labels if isinstance(labels, Mapping) else {}
-    found: list[Choice] = []
+    choices: list[Choice] = []
     for value in values:
-        if not any(equals(value, one.value) for one in found):
+        if not any(equals(value, choice.value) for choice in choices):
             plain = value if isinstance(value, str) else to_json(value)
-            found.append(Choice(value, str(named.get(plain, plain))))
-    return tuple(found)
+            choices.append(Choice(value, str(named.get(plain, plain))))
+    return tuple(choices)

@@ -43,11 +43,11 @@ class PeopleSettings:
             names: Names of users of Airflow.
         """
         wanted = set(names)
-        found: dict[str, tuple[str, ...]] = {}
+        ids_by_name: dict[str, tuple[str, ...]] = {}
         for open_id, name in self.users.items():
             if name in wanted:
-                found[name] = (*found.get(name, ()), open_id)
-        return found
+                ids_by_name[name] = (*ids_by_name.get(name, ()), open_id)
+        return ids_by_name
 
     def accepts(self, address: str) -> bool:
         """Return whether an e-mail address may name a user: one of exactly these domains.
@@ -75,15 +75,15 @@ def people_settings(document: Mapping[str, Any]) -> PeopleSettings:
     return PeopleSettings(_users(document.get("people")), _domains(document.get("email_domains")))
 
 
-def _users(given: Any) -> dict[str, str]:
-    if given is None:
+def _users(users: Any) -> dict[str, str]:
+    if users is None:
         return {}
-    if not isinstance(given, Mapping):
+    if not isinstance(users, Mapping):
         raise ConfigurationError(
-            f"people must map open_ids to names of Airflow users, got {type(given).__name__}. Next: write "
+            f"people must map open_ids to names of Airflow users, got {type(users).__name__}. Next: write "
             "one line `ou_…: name` for each person."
         )
-    for open_id, name in given.items():
+    for open_id, name in users.items():
         if not (isinstance(open_id, str) and _OPEN_ID.fullmatch(open_id)):
             raise ConfigurationError(
                 f"people must name each person by an open_id such as ou_7d8a6e6d, got {open_id!r}. Next: "
@@ -94,22 +94,22 @@ def _users(given: Any) -> dict[str, str]:
                 f"people[{open_id!r}] must be the name of an Airflow user as text, got {name!r}. Next: write "
                 "the user name, in quotes if it is a number."
             )
-    return dict(given)
+    return dict(users)
 
 
-def _domains(given: Any) -> tuple[str, ...]:
-    if given is None:
+def _domains(domains: Any) -> tuple[str, ...]:
+    if domains is None:
         return ()
-    if isinstance(given, str) or not isinstance(given, Iterable):
+    if isinstance(domains, str) or not isinstance(domains, Iterable):
         raise ConfigurationError(
-            f"email_domains must be a list of domains, got {given!r}. Next: write [example.com]."
+            f"email_domains must be a list of domains, got {domains!r}. Next: write [example.com]."
         )
-    found = []
-    for domain in given:
+    normalized = []
+    for domain in domains:
         if not (isinstance(domain, str) and _DOMAIN.fullmatch(domain.lower())):
             raise ConfigurationError(
                 f"email_domains must be domains such as example.com, got {domain!r}. Next: write what "
                 "comes after the @, without wildcards."
             )
-        found.append(domain.lower())
-    return tuple(found)
+        normalized.append(domain.lower())
+    return tuple(normalized)

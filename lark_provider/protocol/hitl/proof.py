@@ -37,15 +37,15 @@ class BridgeSecrets:
     __slots__ = ("_secrets",)
 
     def __init__(self, text: str) -> None:
-        found = [one.strip().encode() for one in text.split(",") if one.strip()]
-        if not found or any(len(one) < _SHORTEST for one in found):
-            lengths = ", ".join(str(len(one)) for one in found) or "none"
+        secrets = [part.strip().encode() for part in text.split(",") if part.strip()]
+        if not secrets or any(len(secret) < _SHORTEST for secret in secrets):
+            lengths = ", ".join(str(len(secret)) for secret in secrets) or "none"
             raise ConfigurationError(
                 f"{SECRET_VARIABLE} must be one or more secrets of at least {_SHORTEST} bytes, got lengths: "
                 f"{lengths}. Next: set it to the output of `openssl rand -hex 32` in the bridge and in "
                 "Airflow's API servers."
             )
-        self._secrets = tuple(found)
+        self._secrets = tuple(secrets)
 
     def __repr__(self) -> str:
         """Return how many there are; they are secret."""
@@ -65,7 +65,7 @@ class BridgeSecrets:
         return {TIME_HEADER: str(at), EVENT_HEADER: event_id, SIGNATURE_HEADER: proof}
 
     def prove(
-        self, method: str, path: str, at: str, event_id: str, body: bytes, given: str, *, now: float
+        self, method: str, path: str, at: str, event_id: str, body: bytes, signature: str, *, now: float
     ) -> bool:
         """Return whether a request is proven, and not older or newer than a minute.
 
@@ -75,7 +75,7 @@ class BridgeSecrets:
             at: The header of the time.
             event_id: The header of the event.
             body: The body, whole.
-            given: The header of the signature.
+            signature: The header of the signature.
             now: Seconds since 1970.
         """
         if not (at.isascii() and at.isdigit() and len(at) < _SHORTEST):
@@ -84,10 +84,10 @@ class BridgeSecrets:
         # All secrets are compared, so that the time does not tell which one fits.
         fitting = (
             [
-                hmac.compare_digest(_proof(secret, method, path, at, event_id, body), given)
+                hmac.compare_digest(_proof(secret, method, path, at, event_id, body), signature)
                 for secret in self._secrets
             ]
-            if given.isascii()
+            if signature.isascii()
             else []
         )
         return is_recent and any(fitting)

@@ -23,21 +23,21 @@ def load_question(text: str) -> HitlQuestion:
     Raises:
         ValueError: It is damaged.
     """
-    given = _members(text, HitlQuestion)
+    members = _members(text, HitlQuestion)
     try:
-        defaults = given.get("defaults")
+        defaults = members.get("defaults")
         return HitlQuestion(
-            **given
+            **members
             | {
-                "task": TaskInstance(**known_members(given["task"], TaskInstance)),
-                "options": tuple(given.get("options", ())),
+                "task": TaskInstance(**known_members(members["task"], TaskInstance)),
+                "options": tuple(members.get("options", ())),
                 "defaults": None if defaults is None else tuple(defaults),
                 "assignees": tuple(
-                    Assignee(**known_members(one, Assignee)) for one in given.get("assignees", ())
+                    Assignee(**known_members(assignee, Assignee)) for assignee in members.get("assignees", ())
                 ),
-                "deadline": _moment(given.get("deadline")),
-                "owners": tuple(given.get("owners", ())),
-                "tags": tuple(given.get("tags", ())),
+                "deadline": _moment(members.get("deadline")),
+                "owners": tuple(members.get("owners", ())),
+                "tags": tuple(members.get("tags", ())),
             }
         )
     except (KeyError, TypeError, AttributeError) as error:
@@ -55,18 +55,20 @@ def load_end(text: str) -> End:
     Raises:
         ValueError: It is damaged.
     """
-    given = _members(text, End)
+    members = _members(text, End)
     try:
-        return End(**given | {"options": tuple(given.get("options", ())), "at": _moment(given.get("at"))})
+        return End(
+            **members | {"options": tuple(members.get("options", ())), "at": _moment(members.get("at"))}
+        )
     except (KeyError, TypeError) as error:
         raise ValueError(f"The recorded end of a question must be complete, got {error!r}.") from None
 
 
 def _members(text: str, kind: type[Any]) -> dict[str, Any]:
-    found = orjson.loads(text)
-    if not isinstance(found, dict):
-        raise ValueError(f"A record must be a JSON object, got {type(found).__name__}.")  # noqa: TRY004 - as other damage
-    return known_members(found, kind)
+    record = orjson.loads(text)
+    if not isinstance(record, dict):
+        raise ValueError(f"A record must be a JSON object, got {type(record).__name__}.")  # noqa: TRY004 - as other damage
+    return known_members(record, kind)
 
 
 def _moment(text: Any) -> datetime | None:

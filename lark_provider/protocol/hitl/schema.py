@@ -37,9 +37,11 @@ def words(chinese: str, english: str) -> Words:
 
 def types_of(schema: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the types that a schema allows; empty for any."""
-    given = schema.get("type")
-    named = [given] if isinstance(given, str) else given if isinstance(given, list | tuple) else []
-    return tuple(one for one in named if isinstance(one, str))
+    declared = schema.get("type")
+    named = (
+        [declared] if isinstance(declared, str) else declared if isinstance(declared, list | tuple) else []
+    )
+    return tuple(name for name in named if isinstance(name, str))
 
 
 def fault(value: Any, schema: Mapping[str, Any]) -> Words | None:
@@ -52,27 +54,27 @@ def fault(value: Any, schema: Mapping[str, Any]) -> Words | None:
     return next(_faults(value, schema), None)
 
 
-def equals(one: Any, other: Any) -> bool:
+def equals(value: Any, other: Any) -> bool:
     """Return whether two JSON values are equal: `1` and `1.0` are, `1` and `true` are not."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(equals, one, other))
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(equals(one[name], other[name]) for name in one)
-    return bool(one == other)
+    if isinstance(value, bool) or isinstance(other, bool):
+        return value is other
+    if isinstance(value, list | tuple) and isinstance(other, list | tuple):
+        return len(value) == len(other) and all(map(equals, value, other))
+    if isinstance(value, Mapping) and isinstance(other, Mapping):
+        return value.keys() == other.keys() and all(equals(value[name], other[name]) for name in value)
+    return bool(value == other)
 
 
 def _faults(value: Any, schema: Mapping[str, Any]) -> Iterator[Words]:
     types = types_of(schema)
-    if types and not any(_is_a(value, one) for one in types):
-        known = [_TYPES.get(one, (one, one)) for one in types]
+    if types and not any(_is_a(value, type_name) for type_name in types):
+        known = [_TYPES.get(type_name, (type_name, type_name)) for type_name in types]
         yield words(
             f"必须是{'或'.join(zh for zh, _ in known)}", f"must be {' or '.join(en for _, en in known)}"
         )
     allowed = schema.get("enum")
-    if isinstance(allowed, list | tuple) and not any(equals(value, one) for one in allowed):
-        shown = ", ".join(_short(one) for one in allowed[:_MOST_SHOWN])
+    if isinstance(allowed, list | tuple) and not any(equals(value, member) for member in allowed):
+        shown = ", ".join(_short(member) for member in allowed[:_MOST_SHOWN])
         yield words(f"必须是以下之一：{shown}", f"must be one of: {shown}")
     if "const" in schema and not equals(value, schema["const"]):
         shown = _short(schema["const"])
@@ -165,13 +167,13 @@ def _of_list(value: list[Any] | tuple[Any, ...], schema: Mapping[str, Any]) -> I
             f"最多 {most} 项，现在是 {len(value)} 项", f"must have at most {most} items, got {len(value)}"
         )
     if schema.get("uniqueItems") is True and any(
-        equals(one, other) for place, one in enumerate(value) for other in value[:place]
+        equals(entry, other) for place, entry in enumerate(value) for other in value[:place]
     ):
         yield words("不能有重复项", "must not have an item twice")
     if isinstance(inner, Mapping):
         for place, item in enumerate(value, 1):
-            for found in _faults(item, inner):
-                yield words(f"第 {place} 项{found['zh']}", f"item {place} {found['en']}")
+            for reason in _faults(item, inner):
+                yield words(f"第 {place} 项{reason['zh']}", f"item {place} {reason['en']}")
 
 
 def _of_object(value: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Words]:
@@ -182,8 +184,8 @@ def _of_object(value: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[
             yield words(f"缺少 {name}", f"must have {name}")
     for name, item in value.items():
         if isinstance(properties.get(name), Mapping):
-            for found in _faults(item, properties[name]):
-                yield words(f"{name}: {found['zh']}", f"{name}: {found['en']}")
+            for reason in _faults(item, properties[name]):
+                yield words(f"{name}: {reason['zh']}", f"{name}: {reason['en']}")
         elif (
             name not in properties
             and schema.get("additionalProperties") is False
@@ -193,22 +195,22 @@ def _of_object(value: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[
 
 
 def _check_combined(value: Any, schema: Mapping[str, Any]) -> Iterator[Words]:
-    for one in _schemas(schema.get("allOf")):
-        yield from _faults(value, one)
+    for subschema in _schemas(schema.get("allOf")):
+        yield from _faults(value, subschema)
     for name in ("anyOf", "oneOf"):
         choices = _schemas(schema.get(name))
-        wrong = [found for found in (fault(value, one) for one in choices) if found is not None]
+        wrong = [reason for reason in (fault(value, choice) for choice in choices) if reason is not None]
         if choices and len(wrong) == len(choices):
             yield words(
-                " 或 ".join(dict.fromkeys(one["zh"] for one in wrong)),
-                " or ".join(dict.fromkeys(one["en"] for one in wrong)),
+                " 或 ".join(dict.fromkeys(reason["zh"] for reason in wrong)),
+                " or ".join(dict.fromkeys(reason["en"] for reason in wrong)),
             )
 
 
-def _schemas(given: Any) -> list[Mapping[str, Any]]:
-    found = given if isinstance(given, list | tuple) else []
+def _schemas(raw: Any) -> list[Mapping[str, Any]]:
+    schemas = raw if isinstance(raw, list | tuple) else []
     # `true`, which allows everything, is a schema, too.
-    return [one if isinstance(one, Mapping) else {} for one in found]
+    return [schema if isinstance(schema, Mapping) else {} for schema in schemas]
 
 
 def _matches(pattern: str, value: str) -> bool:

@@ -29,7 +29,7 @@ def after(
         The incident now; None if the event belongs to none.
     """
     before = before or Incident()
-    known = {one.label: one for one in before.failures}
+    known = {failure.label: failure for failure in before.failures}
     if event.kind in FAILURES:
         known = _with_states(known, states, before.more)
         new = False
@@ -44,11 +44,11 @@ def after(
             if not (old.error or old.recovered):
                 known[label] = replace(old, error=clip(error, 160))
         run_failed = before.run_failed or event.kind == "dag_failure"
-        found = _bound(replace(before, run_failed=run_failed, over=False), known, states)
-        return replace(found, count=max(before.count + new, found.total))
+        incident = _bound(replace(before, run_failed=run_failed, over=False), known, states)
+        return replace(incident, count=max(before.count + new, incident.total))
     is_recorded = bool(before.cards or before.version)
     if event.kind == "dag_success" and is_recorded:
-        recovered = tuple(replace(one, recovered=True) for one in known.values())
+        recovered = tuple(replace(failure, recovered=True) for failure in known.values())
         rest = tuple(sorted(before.more))
         return replace(before, failures=recovered, more_recovered=rest, run_failed=False, over=True)
     is_known = event.label in known or digest_of(event.label) in before.more
@@ -56,9 +56,9 @@ def after(
         known = _with_states(known, states, before.more)
         if event.label in known:
             known[event.label] = replace(known[event.label], recovered=True)
-        found = _bound(before, known, {**states, event.label: "success"})
-        over = all(one.recovered for one in found.failures) and not found.unlisted
-        return replace(found, run_failed=False, over=over)
+        incident = _bound(before, known, {**states, event.label: "success"})
+        over = all(failure.recovered for failure in incident.failures) and not incident.unlisted
+        return replace(incident, run_failed=False, over=over)
     return None
 
 
@@ -72,22 +72,24 @@ def after_run(before: Incident, states: Mapping[str, str], *, succeeded: bool) -
     """
     otherwise = "success" if succeeded else ""
     known = {
-        one.label: replace(one, recovered=True) if states.get(one.label, otherwise) == "success" else one
-        for one in before.failures
+        failure.label: replace(failure, recovered=True)
+        if states.get(failure.label, otherwise) == "success"
+        else failure
+        for failure in before.failures
     }
-    found = _bound(before, known, states)
+    incident = _bound(before, known, states)
     if succeeded:
         failed = {digest_of(label) for label, state in states.items() if state == "failed"}
-        rest = tuple(sorted(name for name in found.more if name not in failed))
-        found = replace(found, more_recovered=rest)
-    if before.total and _count_recovered(found) <= _count_recovered(before):
+        rest = tuple(sorted(name for name in incident.more if name not in failed))
+        incident = replace(incident, more_recovered=rest)
+    if before.total and _count_recovered(incident) <= _count_recovered(before):
         return before
-    over = all(one.recovered for one in found.failures) and not found.unlisted
-    return replace(found, run_failed=False, over=over) if before.total or succeeded else before
+    over = all(failure.recovered for failure in incident.failures) and not incident.unlisted
+    return replace(incident, run_failed=False, over=over) if before.total or succeeded else before
 
 
 def _count_recovered(incident: Incident) -> int:
-    return sum(one.recovered for one in incident.failures) + len(incident.more_recovered)
+    return sum(failure.recovered for failure in incident.failures) + len(incident.more_recovered)
 
 
 def merge(mine: Incident, other: Incident, before: Incident) -> Incident:
@@ -98,21 +100,21 @@ def merge(mine: Incident, other: Incident, before: Incident) -> Incident:
         other: Another process's, recorded meanwhile.
         before: What `mine` was made from.
     """
-    old = {one.label: one for one in before.failures}
-    known = {one.label: one for one in mine.failures}
-    for one in other.failures:
-        mine_too = known.get(one.label)
+    old = {failure.label: failure for failure in before.failures}
+    known = {failure.label: failure for failure in mine.failures}
+    for theirs in other.failures:
+        mine_too = known.get(theirs.label)
         # A failure with try 0 is only derived from Airflow's table; a task's own report has more details.
-        newer = mine_too is None or mine_too == old.get(one.label) or mine_too.try_number == 0
-        if one != old.get(one.label) and newer:
-            known[one.label] = one
+        newer = mine_too is None or mine_too == old.get(theirs.label) or mine_too.try_number == 0
+        if theirs != old.get(theirs.label) and newer:
+            known[theirs.label] = theirs
     recovered = {*mine.more_recovered, *other.more_recovered}
     both = replace(mine, more={**other.more, **mine.more}, more_recovered=tuple(sorted(recovered)))
-    found = _bound(both, known, {})
-    count = max(mine.count + max(0, other.count - before.count), found.total)
+    merged = _bound(both, known, {})
+    count = max(mine.count + max(0, other.count - before.count), merged.total)
     run_failed = mine.run_failed or (other.run_failed and not before.run_failed)
     new = (card for card in other.cards if card not in before.cards)
-    return replace(found, count=count, run_failed=run_failed).with_cards(*mine.cards, *new)
+    return replace(merged, count=count, run_failed=run_failed).with_cards(*mine.cards, *new)
 
 
 def error_line(event: RunEvent) -> str:
@@ -135,13 +137,13 @@ def _failure(event: RunEvent) -> Failure:
 def _with_states(
     known: Mapping[str, Failure], states: Mapping[str, str], more: Mapping[str, int]
 ) -> dict[str, Failure]:
-    found = dict(known)
+    failures = dict(known)
     for label, state in states.items():
-        if state == "failed" and (label in found or digest_of(label) not in more):
-            found[label] = replace(found.get(label) or Failure(label), recovered=False)
-        elif state == "success" and label in found:
-            found[label] = replace(found[label], recovered=True)
-    return found
+        if state == "failed" and (label in failures or digest_of(label) not in more):
+            failures[label] = replace(failures.get(label) or Failure(label), recovered=False)
+        elif state == "success" and label in failures:
+            failures[label] = replace(failures[label], recovered=True)
+    return failures
 
 
 def _bound(before: Incident, known: Mapping[str, Failure], states: Mapping[str, str]) -> Incident:
@@ -154,7 +156,9 @@ def _bound(before: Incident, known: Mapping[str, Failure], states: Mapping[str, 
     """
     # If there are more than can be recorded, those that have not recovered stay.
     is_full = len(known) > MAX_FAILURES
-    ranked = sorted(known.values(), key=lambda one: one.recovered) if is_full else list(known.values())
+    ranked = (
+        sorted(known.values(), key=lambda failure: failure.recovered) if is_full else list(known.values())
+    )
     listed, rest = ranked[:MAX_FAILURES], ranked[MAX_FAILURES:]
     here = {digest_of(label) for label in known} if before.more or rest else set()
     more = {name: number for name, number in before.more.items() if name not in here}
@@ -163,8 +167,8 @@ def _bound(before: Incident, known: Mapping[str, Failure], states: Mapping[str, 
         by_name = {digest_of(label): state for label, state in states.items()}
         recovered |= {name for name in more if by_name.get(name) == "success"}
         recovered -= {name for name in more if by_name.get(name) == "failed"}
-    more |= {digest_of(one.label): one.try_number for one in rest}
-    recovered |= {digest_of(one.label) for one in rest if one.recovered}
+    more |= {digest_of(failure.label): failure.try_number for failure in rest}
+    recovered |= {digest_of(failure.label) for failure in rest if failure.recovered}
     return replace(before, failures=tuple(listed), more=more, more_recovered=tuple(sorted(recovered)))
 
 
@@ -175,9 +179,11 @@ def list_again(before: Incident, failed: Collection[Failure]) -> Incident:
         before: The incident.
         failed: What has failed in the run, as Airflow has it now.
     """
-    more = [one for one in failed if digest_of(one.label) in before.more]
-    free = MAX_FAILURES - sum(not one.recovered for one in before.failures)
+    more = [failure for failure in failed if digest_of(failure.label) in before.more]
+    free = MAX_FAILURES - sum(not failure.recovered for failure in before.failures)
     if not more or free <= 0:
         return before
-    known = {one.label: one for one in before.failures} | {one.label: one for one in more[:free]}
+    known = {failure.label: failure for failure in before.failures} | {
+        failure.label: failure for failure in more[:free]
+    }
     return _bound(before, known, {})

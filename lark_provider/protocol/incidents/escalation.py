@@ -17,7 +17,7 @@ SOURCES: tuple[DutySource, ...] = get_args(DutySource)
 KINDS: tuple[UrgentKind, ...] = get_args(UrgentKind)
 StepState: TypeAlias = Literal["due", "started", "done", "failed", "unknown", "skipped", "ended"]
 """`started` is committed before the call; `unknown` is what it becomes if its outcome was never recorded."""
-End: TypeAlias = Literal["claimed", "recovered", "muted"]
+EscalationEnd: TypeAlias = Literal["claimed", "recovered", "muted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class RotaTable:
     @property
     def columns(self) -> list[str]:
         """The columns that are read."""
-        return [one for one in (self.person, self.begin, self.end) if one]
+        return [column for column in (self.person, self.begin, self.end) if column]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Decision(NamedTuple):
 
     take: int | None = None
     skip: tuple[int, ...] = ()
-    end: End | None = None
+    end: EscalationEnd | None = None
 
 
 def due_at(opened: datetime, step: EscalationStep, quiet: QuietHours | None) -> datetime:
@@ -164,11 +164,11 @@ def due_at(opened: datetime, step: EscalationStep, quiet: QuietHours | None) -> 
 def plan(opened: datetime, steps: Sequence[EscalationStep], quiet: QuietHours | None) -> list[PlannedStep]:
     """Return the steps of an incident with their times, all of them due. Arguments are those of `due_at`."""
     return [
-        PlannedStep(number, due_at(opened, one, quiet), "due") for number, one in enumerate(steps, start=1)
+        PlannedStep(number, due_at(opened, step, quiet), "due") for number, step in enumerate(steps, start=1)
     ]
 
 
-def end_of(incident: Incident) -> End | None:
+def end_of(incident: Incident) -> EscalationEnd | None:
     """Return why an incident needs no further step; None if it does."""
     if incident.over:
         return "recovered"
@@ -185,33 +185,33 @@ def decide(incident: Incident, steps: Sequence[PlannedStep], now: datetime) -> D
         steps: All of its steps.
         now: By the clock that `due_at` was taken from.
     """
-    open_ = [one for one in steps if one.state == "due"]
+    open_ = [step for step in steps if step.state == "due"]
     end = end_of(incident)
     if end is not None:
         return Decision(skip=(), end=end if open_ else None)
     # After an outage only the last one that is due is taken: it is the one that matters now.
-    due = sorted(one.number for one in open_ if one.due_at <= now)
+    due = sorted(step.number for step in open_ if step.due_at <= now)
     return Decision(due[-1], tuple(due[:-1])) if due else Decision()
 
 
 def to_json(step: EscalationStep, rota: Rota) -> dict[str, Any]:
     """Return a step with its rota as plain values."""
-    found = asdict(rota)
-    found["weekly_from"] = None if rota.weekly_from is None else rota.weekly_from.isoformat()
-    return {"step": asdict(step), "rota": found}
+    rota_fields = asdict(rota)
+    rota_fields["weekly_from"] = None if rota.weekly_from is None else rota.weekly_from.isoformat()
+    return {"step": asdict(step), "rota": rota_fields}
 
 
-def from_json(found: Mapping[str, Any]) -> tuple[EscalationStep, Rota]:
+def from_json(content: Mapping[str, Any]) -> tuple[EscalationStep, Rota]:
     """Return what `to_json` wrote.
 
     Raises:
         KeyError: A value is missing.
         TypeError: A value is unknown.
     """
-    rota = found["rota"]
+    rota = content["rota"]
     day, table = rota["weekly_from"], rota["table"]
     calendar = rota.get("calendar")  # what an earlier version recorded has none
-    return EscalationStep(**found["step"]), Rota(
+    return EscalationStep(**content["step"]), Rota(
         tuple(rota["people"]),
         None if day is None else date.fromisoformat(day),
         None if table is None else RotaTable(**table),

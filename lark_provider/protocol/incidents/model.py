@@ -170,7 +170,7 @@ class Incident:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> Incident:
+    def from_json(cls, content: Mapping[str, Any]) -> Incident:
         """Return the incident that `to_json` wrote, also that of an earlier version.
 
         Raises:
@@ -178,42 +178,44 @@ class Incident:
             KeyError: A value is missing.
         """
         return cls(
-            cards=tuple(found["cards"]),
-            count=int(found["count"]),
+            cards=tuple(content["cards"]),
+            count=int(content["count"]),
             failures=tuple(
-                Failure(**{"recovered" if name == "mended" else name: value for name, value in one.items()})
-                for one in found["failures"]
+                Failure(
+                    **{"recovered" if name == "mended" else name: value for name, value in failure.items()}
+                )
+                for failure in content["failures"]
             ),
-            run_failed=bool(found["run_failed"]),
-            over=bool(found.get("over")),
-            claim=Claim(**found["claim"]) if found.get("claim") else None,
-            mutes=tuple(Mute(**one) for one in found.get("mutes", ())),
-            version=int(found.get("version", 0)),
-            has_actions=bool(found.get("has_actions")),
-            timezone=str(found.get("timezone", "UTC")),
-            deeds=tuple(Deed(**one) for one in found.get("deeds", ())),
-            more={str(name): int(number) for name, number in found.get("more", {}).items()},
-            more_recovered=tuple(found.get("more_recovered", ())),
-            run_ended=str(found.get("run_ended", "")),
-            not_before=str(found.get("not_before", "")),
-            urged=tuple(Urged(**one) for one in found.get("urged", ())),
+            run_failed=bool(content["run_failed"]),
+            over=bool(content.get("over")),
+            claim=Claim(**content["claim"]) if content.get("claim") else None,
+            mutes=tuple(Mute(**mute) for mute in content.get("mutes", ())),
+            version=int(content.get("version", 0)),
+            has_actions=bool(content.get("has_actions")),
+            timezone=str(content.get("timezone", "UTC")),
+            deeds=tuple(Deed(**deed) for deed in content.get("deeds", ())),
+            more={str(name): int(number) for name, number in content.get("more", {}).items()},
+            more_recovered=tuple(content.get("more_recovered", ())),
+            run_ended=str(content.get("run_ended", "")),
+            not_before=str(content.get("not_before", "")),
+            urged=tuple(Urged(**step) for step in content.get("urged", ())),
         )
 
     def with_deed(self, deed: Deed) -> Incident:
         """Return the same incident after a click, which is recorded once."""
-        if any(one.event_id == deed.event_id for one in self.deeds):
+        if any(earlier.event_id == deed.event_id for earlier in self.deeds):
             return self
         return replace(self, deeds=(*self.deeds, deed)[-_MAX_DEEDS:])
 
     def with_mute(self, mute: Mute) -> Incident:
         """Return the same incident with a task muted, instead of what was said of the task before."""
-        others = tuple(one for one in self.mutes if one.task_id != mute.task_id)
+        others = tuple(other for other in self.mutes if other.task_id != mute.task_id)
         return replace(self, mutes=(*others, mute)[-_MAX_MUTES:])
 
     def with_urged(self, urged: Urged) -> Incident:
         """Return the same incident with a step of its escalation, instead of what was said of it before."""
-        others = [one for one in self.urged if one.number != urged.number]
-        return replace(self, urged=tuple(sorted([*others, urged], key=lambda one: one.number)))
+        others = [other for other in self.urged if other.number != urged.number]
+        return replace(self, urged=tuple(sorted([*others, urged], key=lambda step: step.number)))
 
     def with_cards(self, *cards: str) -> Incident:
         """Return the same incident, shown by these cards."""

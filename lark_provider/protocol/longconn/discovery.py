@@ -82,8 +82,8 @@ def read(data: object, *, is_encrypted: bool) -> Address:
     Raises:
         LarkAPIError: It has no URL for a WebSocket.
     """
-    found = data if isinstance(data, Mapping) else {}
-    url, config = found.get("URL"), found.get("ClientConfig")
+    content = data if isinstance(data, Mapping) else {}
+    url, config = content.get("URL"), content.get("ClientConfig")
     schemes = {"wss"} if is_encrypted else {"wss", "ws"}
     if not isinstance(url, str) or not _is_address(url, schemes):
         raise LarkAPIError(

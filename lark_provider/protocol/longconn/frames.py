@@ -163,10 +163,10 @@ def _fields(data: bytes) -> Iterator[_Field]:
 
 
 def _header(data: bytes) -> tuple[str, str]:
-    found = {read.number: read.value for read in _fields(data) if isinstance(read.value, bytes)}
-    if _KEY not in found or _VALUE not in found:
+    fields = {read.number: read.value for read in _fields(data) if isinstance(read.value, bytes)}
+    if _KEY not in fields or _VALUE not in fields:
         raise FrameError("A header of a frame must have a key and a value, got one without.")
-    return _text(found[_KEY]), _text(found[_VALUE])
+    return _text(fields[_KEY]), _text(fields[_VALUE])
 
 
 def _text(data: bytes) -> str:

@@ -124,7 +124,7 @@ def _number(frame: Frame, name: str, absent: int) -> int:
 def _config(payload: bytes | None) -> dict[str, Any]:
     """Return the configuration in a pong; what is not a JSON object changes nothing."""
     try:
-        found = orjson.loads(payload or b"{}")
+        config = orjson.loads(payload or b"{}")
     except orjson.JSONDecodeError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return config if isinstance(config, dict) else {}

@@ -89,29 +89,29 @@ def _curl(method: str, path: str) -> str:
 
 
 def _settings() -> list[tuple[str, ...]]:
-    told = explain()
+    descriptions = explain()
     rows = []
     for name, value in Settings().as_dict().items():
-        choices = ", ".join(f"`{one}`" for one in CHOICES.get(name, ()))
-        rows.append((f"`{name}`", f"`{value}`", choices or type(value).__name__, told[name]))
+        choices = ", ".join(f"`{choice}`" for choice in CHOICES.get(name, ()))
+        rows.append((f"`{name}`", f"`{value}`", choices or type(value).__name__, descriptions[name]))
     return sorted(rows)
 
 
 def _arguments(kind: type) -> dict[str, str]:
     args = (inspect.getdoc(kind) or "").partition("\n\nArgs:\n")[2].partition("\n\n")[0]
-    found = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |^\w|\Z)", args, re.MULTILINE | re.DOTALL)
-    told = {name: " ".join(words.split()) for name, words in found}
-    assert told.keys() == {one.name for one in dataclasses.fields(kind) if one.init}, kind
-    return told
+    matches = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |^\w|\Z)", args, re.MULTILINE | re.DOTALL)
+    descriptions = {name: " ".join(words.split()) for name, words in matches}
+    assert descriptions.keys() == {field.name for field in dataclasses.fields(kind) if field.init}, kind
+    return descriptions
 
 
-def _render_list(told: dict[str, str]) -> str:
-    return "\n".join(f"- `{name}`: {words}" for name, words in told.items())
+def _render_list(descriptions: dict[str, str]) -> str:
+    return "\n".join(f"- `{name}`: {words}" for name, words in descriptions.items())
 
 
 def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [columns, ("---",) * len(columns), *rows]
-    return "\n".join("| " + " | ".join(one.replace("|", "\\|") for one in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 if __name__ == "__main__":

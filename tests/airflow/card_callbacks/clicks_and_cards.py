@@ -33,7 +33,7 @@ def click(
     app_id: str = APP,
     form: dict[str, Any] | None = None,
 ) -> CardClick:
-    made = read(
+    card_click = read(
         {
             "schema": "2.0",
             "header": {
@@ -50,8 +50,8 @@ def click(
             },
         }
     )
-    assert isinstance(made, CardClick)
-    return made
+    assert isinstance(card_click, CardClick)
+    return card_click
 
 
 class Start(Protocol):
@@ -67,8 +67,8 @@ def poke(sensor: LarkCardCallbackSensor, context: Any) -> PokeReturnValue:
 
 def messages(lark: Emulator) -> list[dict[str, Any]]:
     chats = {chat["chat_id"]: chat for chat in lark.state()["chats"]}
-    found: list[dict[str, Any]] = chats[CHAT]["messages"]
-    return found
+    chat_messages: list[dict[str, Any]] = chats[CHAT]["messages"]
+    return chat_messages
 
 
 def elements(part: Any, tag: str) -> Iterator[dict[str, Any]]:
@@ -76,23 +76,25 @@ def elements(part: Any, tag: str) -> Iterator[dict[str, Any]]:
         if part.get("tag") == tag:
             yield part
         part = list(part.values())
-    for one in part if isinstance(part, list) else ():
-        yield from elements(one, tag)
+    for child in part if isinstance(part, list) else ():
+        yield from elements(child, tag)
 
 
 def buttons(card: Any) -> Iterator[dict[str, Any]]:
     for button in elements(card, "button"):
-        yield from (one["value"] for one in button.get("behaviors", ()) if one["type"] == "callback")
+        yield from (
+            behavior["value"] for behavior in button.get("behaviors", ()) if behavior["type"] == "callback"
+        )
 
 
 def approval(**options: Any) -> LarkApprovalOperator:
     return LarkApprovalOperator(task_id="t", title="Publish?", **{"receiver_id": CHAT, **options})
 
 
-def defer(sensor: LarkCardCallbackSensor, given: Any) -> TaskDeferred:
-    with pytest.raises(TaskDeferred) as found:
-        sensor.execute(given)
-    return found.value
+def defer(sensor: LarkCardCallbackSensor, context: Any) -> TaskDeferred:
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor.execute(context)
+    return deferred.value
 
 
 def sensor(**options: Any) -> LarkCardCallbackSensor:

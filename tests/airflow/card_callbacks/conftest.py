@@ -41,15 +41,15 @@ def start(context: Context) -> Start:
     def begin(*, resumed: bool = False, **changes: Any) -> Any:
         if not resumed:
             xcoms.clear()
-        given = context(**changes)
+        task_context = context(**changes)
 
         def push(key: str, value: Any) -> None:
             xcoms[key] = value
 
         known = {"start_date": datetime.now(UTC), "get_first_reschedule_date": lambda _: None}
         reached = {"xcom_pull": lambda key, **_: xcoms.get(key), "xcom_push": push}
-        given["ti"] = SimpleNamespace(**(known | reached | vars(given["ti"])))
-        return given | {"task_state_store": SimpleNamespace(get=kept.get, set=kept.__setitem__)}
+        task_context["ti"] = SimpleNamespace(**(known | reached | vars(task_context["ti"])))
+        return task_context | {"task_state_store": SimpleNamespace(get=kept.get, set=kept.__setitem__)}
 
     return begin
 
@@ -87,12 +87,12 @@ class Clicker(threading.Thread):
             cards = messages(self.lark)
             if cards:
                 self.inbox.store(
-                    [self.make_click(cards[0], number, *one) for number, one in enumerate(self.clicks)]
+                    [self.make_click(cards[0], number, *answer) for number, answer in enumerate(self.clicks)]
                 )
                 return
 
     def make_click(self, card: dict[str, Any], number: int, decision: str, open_id: str) -> CardClick:
-        button = next(one for one in buttons(card["content"]) if one["action"] == decision)
+        button = next(value for value in buttons(card["content"]) if value["action"] == decision)
         return click(f"e{number}-{card['message_id']}", card["message_id"], button, open_id)
 
 

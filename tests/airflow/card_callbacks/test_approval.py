@@ -112,7 +112,7 @@ def test_another_card_does_not_answer_for_the_one_that_asks(
         {"value": wait | {"action": "delete everything"}, "open_id": BOSS},
         {"value": wait, "open_id": BOSS},
     ]
-    inbox.store([click(f"e{n}", f"om_forged_{n}", **one) for n, one in enumerate(forged)])
+    inbox.store([click(f"e{n}", f"om_forged_{n}", **changes) for n, changes in enumerate(forged)])
     with pytest.raises(TaskDeferred):
         approval(approvers=BOSS).execute(start())
     inbox.store([click("e-genuine", card["message_id"], genuine, BOSS)])
@@ -182,7 +182,7 @@ def test_a_rejection_is_for_on_reject_to_judge(
         approval(**options).resume_execution("execute_complete", resumed, start(resumed=True))
     with pytest.raises(AirflowSkipException):
         approval(on_reject="skip").resume_execution("execute_complete", resumed, start(resumed=True))
-    told = approval(on_reject="return").resume_execution("execute_complete", resumed, start(resumed=True))
-    assert told["decision"] == "reject"
+    decided = approval(on_reject="return").resume_execution("execute_complete", resumed, start(resumed=True))
+    assert decided["decision"] == "reject"
     updates = {name: count for name, count in lark.state()["by_endpoint"].items() if name.startswith("PATCH")}
     assert list(updates.values()) == [3]  # the card was changed once for each

@@ -52,7 +52,7 @@ def test_all_of_several_messages(inbox: Inbox, context: Context) -> None:
     inbox.store([click("e2", "om_2")])
     assert not poke(sensor, context()).is_done
     inbox.store([click("e1", "om_1"), click("e3", "om_2")])
-    assert [one["event_id"] for one in poke(sensor, context()).xcom_value or ()] == ["e1", "e2"]
+    assert [answer["event_id"] for answer in poke(sensor, context()).xcom_value or ()] == ["e1", "e2"]
 
 
 def test_a_correlation_instead_of_a_message(inbox: Inbox, context: Context) -> None:
@@ -60,9 +60,9 @@ def test_a_correlation_instead_of_a_message(inbox: Inbox, context: Context) -> N
     inbox.store([click("e1", None, {"lark_wait": "w-1", "lark_allowed": ["ou_2"], "x": 1})])
     assert not poke(sensor, context()).is_done  # clicked by a stranger
     inbox.store([click("e2", None, {"lark_wait": "w-1", "lark_allowed": ["ou_2"], "x": 1}, "ou_2")])
-    told = poke(sensor, context()).xcom_value
-    assert isinstance(told, dict)
-    assert told["action"]["value"] == {"x": 1}
+    answer = poke(sensor, context()).xcom_value
+    assert isinstance(answer, dict)
+    assert answer["action"]["value"] == {"x": 1}
 
 
 def test_no_database_is_an_error_at_once(context: Context) -> None:
@@ -77,10 +77,10 @@ def test_nothing_to_wait_for_is_an_error_at_once(inbox: Inbox, context: Context)
 
 def test_it_looks_before_it_defers_and_keeps_the_sensors_timeout(inbox: Inbox, context: Context) -> None:
     sensor = LarkCardCallbackSensor(task_id="t", message_id="om_1", deferrable=True, timeout=90)
-    given = context()
-    given["ti"].get_first_reschedule_date = lambda _: None
+    task_context = context()
+    task_context["ti"].get_first_reschedule_date = lambda _: None
     with pytest.raises(TaskDeferred) as deferred:
-        sensor.execute(given)
+        sensor.execute(task_context)
     assert deferred.value.timeout is not None
     assert 60 < deferred.value.timeout.total_seconds() <= 90
     assert deferred.value.method_name == "execute_complete"
@@ -88,7 +88,7 @@ def test_it_looks_before_it_defers_and_keeps_the_sensors_timeout(inbox: Inbox, c
     assert path == "lark_provider.triggers.card_callback.LarkCardCallbackTrigger"
     assert json.loads(json.dumps(kwargs)) == kwargs
     inbox.store([click("e1")])
-    assert sensor.execute(given)["event_id"] == "e1"
+    assert sensor.execute(task_context)["event_id"] == "e1"
 
 
 def first_event(trigger: LarkCardCallbackTrigger) -> Any:
@@ -101,17 +101,17 @@ def first_event(trigger: LarkCardCallbackTrigger) -> Any:
 
 
 def test_many_triggers_fire_for_their_own_clicks(inbox: Inbox, context: Context) -> None:
-    made = []
+    triggers = []
     for number in range(40):
-        given = context(task_id=f"t{number}")
-        given["ti"].get_first_reschedule_date = lambda _: None
+        task_context = context(task_id=f"t{number}")
+        task_context["ti"].get_first_reschedule_date = lambda _: None
         sensor = LarkCardCallbackSensor(task_id="t", message_id=f"om_{number}", deferrable=True)
         with pytest.raises(TaskDeferred) as deferred:
-            sensor.execute(given)
-        made.append(LarkCardCallbackTrigger(**deferred.value.trigger.serialize()[1]))
+            sensor.execute(task_context)
+        triggers.append(LarkCardCallbackTrigger(**deferred.value.trigger.serialize()[1]))
 
     async def all_of_them() -> list[Any]:
-        waiting = [asyncio.create_task(first_event(trigger)) for trigger in made]
+        waiting = [asyncio.create_task(first_event(trigger)) for trigger in triggers]
         await asyncio.sleep(0)
         inbox.store([click(f"e{number}", f"om_{number}") for number in range(40)])
         done = await asyncio.gather(*waiting)
@@ -119,7 +119,7 @@ def test_many_triggers_fire_for_their_own_clicks(inbox: Inbox, context: Context)
         assert len(looking) <= 1
         return done
 
-    assert [one["status"] for one in asyncio.run(all_of_them())] == ["answered"] * 40
+    assert [event["status"] for event in asyncio.run(all_of_them())] == ["answered"] * 40
 
 
 def test_another_database_is_told_at_once(inbox: Inbox, context: Context) -> None:
@@ -144,8 +144,8 @@ def test_each_mapped_task_and_each_clearing_is_a_wait_of_its_own(inbox: Inbox, s
     starts: list[dict[str, Any]] = [{"map_index": 0}, {"map_index": 1}, cleared]
     retried = {"map_index": 1, "try_number": 2}
     ids = [
-        defer(sensor(), start(**one)).trigger.serialize()[1]["wait_id"]
-        for one in (*starts[:2], retried, cleared)
+        defer(sensor(), start(**changes)).trigger.serialize()[1]["wait_id"]
+        for changes in (*starts[:2], retried, cleared)
     ]
     assert len(set(ids)) == 3
     assert ids[1] == ids[2]

@@ -23,18 +23,18 @@ FORM = [
 
 
 def approval(code: str, **changes: Any) -> LarkNativeApprovalOperator:
-    given: dict[str, Any] = {
+    options: dict[str, Any] = {
         "form": {"Version": "1.2", "Day": "2026-01-31T00:00:00+08:00"},
         "submitter": "alice",
     }
-    given |= {"poll_interval": 0.1, **changes}
-    return LarkNativeApprovalOperator(task_id="t", approval_code=code, **given)
+    options |= {"poll_interval": 0.1, **changes}
+    return LarkNativeApprovalOperator(task_id="t", approval_code=code, **options)
 
 
-def defer(operator: LarkNativeApprovalOperator, given: Any) -> LarkNativeApprovalTrigger:
+def defer(operator: LarkNativeApprovalOperator, context: Any) -> LarkNativeApprovalTrigger:
     """Start a task until it waits in the triggerer; return the trigger as it is made again there."""
     with pytest.raises(TaskDeferred) as deferred:
-        operator.execute(given)
+        operator.execute(context)
     return rebuild_trigger(deferred.value.trigger)
 
 
@@ -44,8 +44,8 @@ def rebuild_trigger(trigger: Any) -> LarkNativeApprovalTrigger:
 
 async def first_event(trigger: LarkNativeApprovalTrigger) -> dict[str, Any]:
     event = await asyncio.wait_for(anext(aiter(trigger.run())), 60)
-    found: dict[str, Any] = json.loads(json.dumps(event.payload))  # as Airflow stores it
-    return found
+    payload: dict[str, Any] = json.loads(json.dumps(event.payload))  # as Airflow stores it
+    return payload
 
 
 def instances(lark: Emulator) -> list[dict[str, Any]]:

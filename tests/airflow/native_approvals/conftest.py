@@ -49,8 +49,8 @@ def code(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def start(context: Callable[..., Any]) -> Callable[..., Any]:
     def begin(**changes: Any) -> Any:
-        given = context(**changes)
-        given["xcoms"] = xcoms = dict[str, Any]()
+        task_context = context(**changes)
+        task_context["xcoms"] = xcoms = dict[str, Any]()
 
         def push(key: str, value: Any) -> None:
             xcoms[key] = value
@@ -58,7 +58,9 @@ def start(context: Callable[..., Any]) -> Callable[..., Any]:
         def pull(task_ids: str, key: str, map_indexes: int) -> Any:
             return xcoms.get(key)
 
-        given["ti"] = SimpleNamespace(**({"xcom_push": push, "xcom_pull": pull} | vars(given["ti"])))
-        return given
+        task_context["ti"] = SimpleNamespace(
+            **({"xcom_push": push, "xcom_pull": pull} | vars(task_context["ti"]))
+        )
+        return task_context
 
     return begin

@@ -14,12 +14,12 @@ from tests.airflow.native_approvals.approval_tasks import FORM, approval, decide
 def test_the_end_of_the_time_looks_at_the_instance_that_was_asked_for(
     lark: Emulator, code: str, start: Any
 ) -> None:
-    given, timeout = start(), ("__fail__", {"error": "Trigger timeout"})
+    context, timeout = start(), ("__fail__", {"error": "Trigger timeout"})
     with pytest.raises(TaskDeferred):
-        approval(code).execute(given)
+        approval(code).execute(context)
     decide(lark, "approve", "approve")
     edited = approval(lark.add_approval("Another", form=FORM), form={"Version": "2"})
-    assert edited.resume_execution(*timeout, given)["status"] == "APPROVED"
+    assert edited.resume_execution(*timeout, context)["status"] == "APPROVED"
     assert len(instances(lark)) == 1
 
 
@@ -31,7 +31,7 @@ def test_a_task_that_is_resumed_without_its_approval_asks(
 ) -> None:
     with pytest.raises(TaskDeferred):
         approval(code).resume_execution("execute_complete", kwargs, start())
-    assert [one["status"] for one in instances(lark)] == ["PENDING"]
+    assert [instance["status"] for instance in instances(lark)] == ["PENDING"]
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,4 @@ def test_a_file_with_other_retries_asks_for_nothing_more(
     """As in a task that is started again after its DAG file was missing, and was edited meanwhile."""
     defer(approval(code), start(retries=before))
     defer(approval(code), start(retries=after, max_tries=before, try_number=try_number))
-    assert [one["status"] for one in instances(lark)] == ["PENDING"]
+    assert [instance["status"] for instance in instances(lark)] == ["PENDING"]

@@ -86,19 +86,19 @@ def test_an_event_makes_all_triggers_look_at_once(
         await asyncio.to_thread(wait_until, lambda: lark.approvals()["subscriptions"], 60)
         # Its queue is bound: only then is an event for it.
         await asyncio.to_thread(wait_until, is_connected, 60)
-        for one in instances(lark):
+        for instance in instances(lark):
             for _ in range(2):
-                await asyncio.to_thread(lark.decide_approval, one["code"])
+                await asyncio.to_thread(lark.decide_approval, instance["code"])
         return list(await asyncio.gather(*running))
 
-    assert {one["status"] for one in asyncio.run(work())} == {"APPROVED"}
+    assert {payload["status"] for payload in asyncio.run(work())} == {"APPROVED"}
     assert len(lark.approvals()["subscriptions"]) == 1
 
 
 def is_connected() -> bool:
     from lark_provider.callbacks import approvals
 
-    return any(one.is_connected for one in approvals._broadcasts.values())
+    return any(broadcast.is_connected for broadcast in approvals._broadcasts.values())
 
 
 def test_events_that_are_lost_are_found_by_polling(
@@ -122,17 +122,17 @@ def test_a_broker_that_is_unavailable_stops_no_wait(
 @pytest.fixture
 def triggerer(lark: Emulator, airflow_home: AirflowHome, tmp_path: Path) -> Iterator[Triggerer]:
     settings = {"AIRFLOW_CONN_LARK_DEFAULT": connection(lark)}
-    made = Triggerer(airflow_home, tmp_path / "airflow", settings)
-    yield made
-    made.kill()
+    triggerer = Triggerer(airflow_home, tmp_path / "airflow", settings)
+    yield triggerer
+    triggerer.kill()
 
 
 @pytest.mark.parametrize("seen", [True, False], ids=["seen, and not stored", "decided without a triggerer"])
 def test_a_triggerer_that_is_killed_lets_the_task_go_on_once(
     lark: Emulator, code: str, start: Any, triggerer: Triggerer, outcomes: list[str], *, seen: bool
 ) -> None:
-    given = start()
-    trigger = defer(approval(code, poll_interval=0.5), given)
+    context = start()
+    trigger = defer(approval(code, poll_interval=0.5), context)
     triggerer.defer_triggers([trigger.serialize()])
     triggerer.start()
     wait_until(lambda: count_reads(lark) > 2, START_SECONDS)
@@ -150,16 +150,16 @@ def test_a_triggerer_that_is_killed_lets_the_task_go_on_once(
     wait_until(lambda: triggerer.task()[0] == "scheduled", START_SECONDS)
     # What has fired goes with its trigger: then nothing can let the task go on again.
     wait_until(lambda: triggerer.waiting() == 0, START_SECONDS)
-    state, told = triggerer.task()
+    state, next_kwargs = triggerer.task()
     triggerer.kill()
     shown = triggerer.heartbeats()  # those that were killed at once have shown none
     triggerer.start()
     wait_until(lambda: triggerer.heartbeats() == shown + 1, START_SECONDS)
-    assert triggerer.task() == (state, told)
-    (asked,) = instances(lark)
-    event = {"instance_code": asked["code"], "status": "APPROVED", "reverted": False}
+    assert triggerer.task() == (state, next_kwargs)
+    (instance,) = instances(lark)
+    event = {"instance_code": instance["code"], "status": "APPROVED", "reverted": False}
     for part in event.values():
-        assert json.dumps(part) in told
-    assert approval(code).execute_complete(given, event)["status"] == "APPROVED"
-    assert (asked["status"], asked["reverted"]) == ("APPROVED", False)
+        assert json.dumps(part) in next_kwargs
+    assert approval(code).execute_complete(context, event)["status"] == "APPROVED"
+    assert (instance["status"], instance["reverted"]) == ("APPROVED", False)
     assert outcomes == ["approved"]

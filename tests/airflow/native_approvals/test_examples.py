@@ -57,10 +57,10 @@ def test_the_example_runs(lark: Emulator, airflow_home: AirflowHome, tmp_path: P
             assert run.wait(120) == 0, log.read_text()[-4000:]
         finally:
             run.kill()
-    (asked,) = instances(lark)
+    (instance,) = instances(lark)
     (said,) = messages(lark)
-    assert said["content"]["text"] == f"Approval {asked['serial_number']} granted: releasing 1.2."
-    assert [one["value"] for one in asked["form"]][:2] == ["1.2", "Production"]
+    assert said["content"]["text"] == f"Approval {instance['serial_number']} granted: releasing 1.2."
+    assert [field["value"] for field in instance["form"]][:2] == ["1.2", "Production"]
 
 
 def test_the_snippets_of_the_document_run(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,6 +73,6 @@ def test_the_snippets_of_the_document_run(lark: Emulator, monkeypatch: pytest.Mo
     dag, program = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     exec(compile(dag, "the DAG", "exec"), {})  # noqa: S102 - ours
     exec(compile(program, "the program", "exec"), {})  # noqa: S102 - ours
-    (asked,) = instances(lark)
-    assert (asked["status"], asked["submitter"]) == ("CANCELED", "alice")
-    assert [json.loads(one)["text"] for one in asked["comments"]] == ["Tests passed."]
+    (instance,) = instances(lark)
+    assert (instance["status"], instance["submitter"]) == ("CANCELED", "alice")
+    assert [json.loads(comment)["text"] for comment in instance["comments"]] == ["Tests passed."]

@@ -31,17 +31,17 @@ from tests.failures.waiting import wait_until
 
 
 def test_the_outcome_is_returned(lark: Emulator, code: str, start: Any) -> None:
-    given = start()
-    trigger = defer(approval(code), given)
-    (asked,) = instances(lark)
-    assert given["xcoms"] == {"lark_approval_instance": asked["code"]}
+    context = start()
+    trigger = defer(approval(code), context)
+    (instance,) = instances(lark)
+    assert context["xcoms"] == {"lark_approval_instance": instance["code"]}
     decide(lark, "approve", "approve")
     event = asyncio.run(first_event(trigger))
-    assert event == {"instance_code": asked["code"], "status": "APPROVED", "reverted": False}
-    returned = approval(code).execute_complete(given, event)
+    assert event == {"instance_code": instance["code"], "status": "APPROVED", "reverted": False}
+    returned = approval(code).execute_complete(context, event)
     assert returned == {
-        "instance_code": asked["code"],
-        "serial_number": asked["serial_number"],
+        "instance_code": instance["code"],
+        "serial_number": instance["serial_number"],
         "status": "APPROVED",
         "reverted": False,
         "form": {"Version": "1.2", "Day": "2026-01-31T00:00:00+08:00"},
@@ -78,10 +78,10 @@ def test_a_retry_waits_for_the_same_instance_and_a_cleared_task_asks_again(
         defer(approval(code), start(try_number=try_number))
     assert len(instances(lark)) == 1
     defer(approval(code), start(try_number=3, max_tries=4))
-    assert [one["status"] for one in instances(lark)] == ["CANCELED", "PENDING"]
+    assert [instance["status"] for instance in instances(lark)] == ["CANCELED", "PENDING"]
     lark.change_approval(code, may_withdraw=False)
     defer(approval(code), start(try_number=4, max_tries=5))  # what cannot be withdrawn is left
-    assert [one["status"] for one in instances(lark)] == ["CANCELED", "PENDING", "PENDING"]
+    assert [instance["status"] for instance in instances(lark)] == ["CANCELED", "PENDING", "PENDING"]
 
 
 def test_a_decision_that_came_in_time_counts(
@@ -124,7 +124,7 @@ def test_waiting_on_the_worker(lark: Emulator, code: str, start: Any) -> None:
     lark.fault("GET", "/open-apis/approval/v4/instances/*", status=503, times=10)
     decide(lark, "approve", "approve")
     waiting.join(60)
-    assert [one["status"] for one in done] == ["APPROVED"]
+    assert [result["status"] for result in done] == ["APPROVED"]
     operator.on_kill()
     assert not instances(lark)[0]["reverted"]
     with pytest.raises(TaskDeferralTimeout, match=r"must be decided within 0\.3 s"):

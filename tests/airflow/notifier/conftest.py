@@ -16,10 +16,10 @@ from tests.airflow.notifier.contexts import Shelf
 
 @pytest.fixture(autouse=True)
 def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
-    made = Shelf()
-    monkeypatch.setattr("airflow.sdk.Variable", made)
+    shelf = Shelf()
+    monkeypatch.setattr("airflow.sdk.Variable", shelf)
     monkeypatch.setattr(sending, "warned", Once())
-    return made
+    return shelf
 
 
 @pytest.fixture

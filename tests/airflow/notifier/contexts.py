@@ -52,8 +52,8 @@ def context(state: str = "failed", *, task_id: str = "t", error: str = "boom", *
         "max_tries": 1,
     }
     ti = SimpleNamespace(**(known | {"state": state, "log_url": LOG.format(task_id)} | changes))
-    found = {"ti": ti, "task": SimpleNamespace(owner="alice"), "run_id": "r"}
-    return found if state == "success" else found | {"exception": ValueError(error)}
+    task_context = {"ti": ti, "task": SimpleNamespace(owner="alice"), "run_id": "r"}
+    return task_context if state == "success" else task_context | {"exception": ValueError(error)}
 
 
 def make_dag_context(reason: str) -> Any:
@@ -66,11 +66,11 @@ def make_notifier(**changes: Any) -> LarkNotifier:
 
 
 def read_messages(lark: Emulator) -> list[Any]:
-    return [one["content"] for one in lark.state()["chats"][0]["messages"]]
+    return [message["content"] for message in lark.state()["chats"][0]["messages"]]
 
 
 def titles(lark: Emulator) -> list[str]:
-    return [one["header"]["title"]["content"] for one in read_messages(lark)]
+    return [card["header"]["title"]["content"] for card in read_messages(lark)]
 
 
 def read_logged(capsys: pytest.CaptureFixture[str], text: str) -> list[str]:

@@ -37,7 +37,7 @@ def test_whatever_is_wrong_is_one_line_without_secrets(
     connect("secretless", password="wrong-secret-1")
     make_notifier(**changes)(context())
     printed = capsys.readouterr().out
-    (line,) = [one for one in printed.splitlines() if "Failed to notify" in one]
+    (line,) = [line for line in printed.splitlines() if "Failed to notify" in line]
     assert text in line
     assert "wrong-secret-1" not in printed
     assert read_messages(lark) == []
@@ -60,8 +60,8 @@ def test_a_password_that_is_a_part_of_a_name_hides_no_name() -> None:
 
 
 def test_a_context_that_makes_no_sense_raises_nothing(lark: Emulator) -> None:
-    for given in ({}, {"ti": object()}, {"ti": None, "exception": 5}):
-        make_notifier()(given)
+    for bad_context in ({}, {"ti": object()}, {"ti": None, "exception": 5}):
+        make_notifier()(bad_context)
     asyncio.run(make_notifier().async_notify({}))
     make_notifier()()
     assert len(read_messages(lark)) >= 1
@@ -107,7 +107,7 @@ def test_bytes_that_are_not_text_are_told_as_well(lark: Emulator) -> None:
     make_notifier(
         content={"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "{{ exception }}"}]}}
     )(context(error="caf\udce9.csv", task_id="c"))
-    assert [json.dumps(one).count(r"caf\\udce9.csv") > 0 for one in read_messages(lark)] == [True] * 3
+    assert [json.dumps(content).count(r"caf\\udce9.csv") > 0 for content in read_messages(lark)] == [True] * 3
 
 
 @pytest.mark.parametrize("msg_type", ["text", "post", "interactive"])

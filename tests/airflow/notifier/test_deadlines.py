@@ -45,10 +45,10 @@ def test_a_slow_lark_is_left_at_the_deadline(
 def test_a_secrets_backend_that_hangs_is_left_and_another_connection_helps(
     lark: Emulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hangs, asked = threading.Event(), LarkHook.get_connection
+    hangs, get_connection = threading.Event(), LarkHook.get_connection
 
     def get(conn_id: str) -> Any:
-        return hangs.wait(HANGS) if conn_id == "lark_hangs" else asked(conn_id)
+        return hangs.wait(HANGS) if conn_id == "lark_hangs" else get_connection(conn_id)
 
     monkeypatch.setattr(LarkHook, "get_connection", staticmethod(get))
     for changes, arrived in (({}, 0), ({"fallback_conn_id": "lark_default"}, 1)):
@@ -143,13 +143,13 @@ def test_a_template_that_hangs_is_left_at_the_deadline(
     lark: Emulator, capsys: pytest.CaptureFixture[str], how: str
 ) -> None:
     hangs, options = threading.Event(), {"deadline": 0.4, "content": "{{ ask() }}", "msg_type": "text"}
-    given, started = {**context(), "ask": lambda: hangs.wait(HANGS)}, time.perf_counter()
+    task_context, started = {**context(), "ask": lambda: hangs.wait(HANGS)}, time.perf_counter()
     if how == "sync":
-        make_notifier(**options)(given)
+        make_notifier(**options)(task_context)
     else:
 
         async def notify_async() -> None:
-            await make_notifier(context=given, **options)
+            await make_notifier(context=task_context, **options)
 
         asyncio.run(notify_async())
     assert 0.3 < time.perf_counter() - started < HANGS

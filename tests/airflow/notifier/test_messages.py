@@ -46,8 +46,14 @@ def test_every_kind_of_context_is_told(lark: Emulator, given: Any, title: str) -
 
 def test_a_repeated_callback_is_one_message_and_another_try_is_another(lark: Emulator) -> None:
     notify = make_notifier(one_card_per_run=False)
-    for given in (context(), context(), context(try_number=2), context(map_index=1), context("success")):
-        notify(given)
+    for task_context in (
+        context(),
+        context(),
+        context(try_number=2),
+        context(map_index=1),
+        context("success"),
+    ):
+        notify(task_context)
     assert len(read_messages(lark)) == 4
 
 
@@ -61,13 +67,13 @@ def test_airflow_runs_it_for_deadlines_in_both_ways(lark: Emulator) -> None:
     late = AsyncCallback(LarkNotifier, options)
 
     async def trigger() -> list[Any]:
-        made = CallbackTrigger(late.path, {**late.kwargs, "context": DEADLINE})
-        return [event.payload async for event in made.run()]
+        callback_trigger = CallbackTrigger(late.path, {**late.kwargs, "context": DEADLINE})
+        return [event.payload async for event in callback_trigger.run()]
 
     assert asyncio.run(trigger())[-1]["state"] == "success"
     # An executor makes the class that is named, and calls what it has made with the context.
-    made = pkgutil.resolve_name(SyncCallback(LarkNotifier, options).path)(**options)
-    made({**DEADLINE, "deadline": {"id": "8"}})
+    notifier = pkgutil.resolve_name(SyncCallback(LarkNotifier, options).path)(**options)
+    notifier({**DEADLINE, "deadline": {"id": "8"}})
     assert read_messages(lark) == [{"text": "late: d"}] * 2
 
 
@@ -81,9 +87,9 @@ def test_one_notifier_renders_again_for_each_task(lark: Emulator) -> None:
 @pytest.mark.parametrize(("msg_type", "tag"), [("text", "text"), ("post", "zh_cn")])
 def test_texts_and_posts_have_a_default_too(lark: Emulator, msg_type: Any, tag: str) -> None:
     make_notifier(msg_type=msg_type)(context())
-    (found,) = read_messages(lark)
-    assert tag in found
-    assert "Task failed · d.t" in json.dumps(found, ensure_ascii=False)
+    (content,) = read_messages(lark)
+    assert tag in content
+    assert "Task failed · d.t" in json.dumps(content, ensure_ascii=False)
 
 
 def test_owners_are_mentioned_if_the_connection_knows_them(
@@ -137,7 +143,7 @@ def test_a_custom_bot_can_be_the_fallback(
     bot["extra"] = json.dumps({"keyword": "ops", "owners": {"alice": "ou_emulator0001_alice"}})
     monkeypatch.setenv("AIRFLOW_CONN_BOT", json.dumps(bot))
     make_notifier(fallback_conn_id="bot", mentions=["owner", "bob@example.com"], msg_type=msg_type)(context())
-    ((message,),) = [one["messages"] for one in lark.state()["webhooks"]]
+    ((message,),) = [webhook["messages"] for webhook in lark.state()["webhooks"]]
     text = json.dumps(message["content"])
     for part in (
         "Task failed",

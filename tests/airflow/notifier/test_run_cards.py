@@ -77,14 +77,14 @@ def test_runs_are_kept_apart_and_old_ones_forgotten(
 def test_tasks_that_fail_in_the_same_moment_share_one_card(lark: Emulator, shelf: Shelf) -> None:
     names = ["a", "b", "c", "d"]
     together = threading.Barrier(len(names))
-    asked = shelf.get
+    original_get = shelf.get
 
     def get(key: str, default: str | None = None) -> str | None:
-        found = asked(key, default)
-        if found is None:  # nobody goes on before all have seen that no card exists
+        value = original_get(key, default)
+        if value is None:  # nobody goes on before all have seen that no card exists
             with contextlib.suppress(threading.BrokenBarrierError):
                 together.wait(1)
-        return found
+        return value
 
     shelf.get = get  # type: ignore[method-assign]  # as said
     notify = make_notifier(quiet_success=True)
@@ -117,9 +117,9 @@ def test_two_cards_that_were_sent_in_spite_of_it_are_both_remembered(shelf: Shel
     cards = RunCards("c", CHAT, "d")
     cards.save("r", Incident(("om_1",), 1, (Failure("a", 1, "E"),)), None)
     cards.save("r", Incident(("om_2",), 1, (Failure("b", 1, "F"),)), None)
-    found = cards.load("r")
-    assert found is not None
-    assert (found.cards, found.count, [one.label for one in found.failures]) == (
+    incident = cards.load("r")
+    assert incident is not None
+    assert (incident.cards, incident.count, [failure.label for failure in incident.failures]) == (
         ("om_2", "om_1"),
         2,
         ["b", "a"],

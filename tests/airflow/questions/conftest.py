@@ -22,10 +22,10 @@ from tests.callbacks.serving import serve
 
 @pytest.fixture
 def url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> URL:
-    found = urls.parse(database_url, "test")
-    migrate.upgrade(found)
+    url = urls.parse(database_url, "test")
+    migrate.upgrade(url)
     monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", database_url)
-    return found
+    return url
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def gateway(lark: Emulator, url: URL, database_url: str) -> Iterator[None]:
     """A gateway that takes the emulator's clicks into the database."""
     keys = KnownKeys(CallbackKeys(lark.app_id, KEY, TOKEN))
     sinks, _ = configured_sinks(database_url=database_url)
-    made = Gateway(keys, sinks, endpoint=Endpoint(), questions=questions(database_url))
-    with serve(application(made)) as address:
+    gateway = Gateway(keys, sinks, endpoint=Endpoint(), questions=questions(database_url))
+    with serve(application(gateway)) as address:
         lark.set_callback(
             f"{address}/lark/callbacks/{lark.app_id}", encrypt_key=KEY, verification_token=TOKEN
         )
@@ -46,14 +46,14 @@ def start(context: Callable[..., Any]) -> Start:
     xcoms: dict[str, Any] = {}
 
     def begin(**changes: Any) -> Any:
-        given = context(**changes)
+        task_context = context(**changes)
         known = {"start_date": datetime.now(UTC), "get_first_reschedule_date": lambda _: None}
 
         def push(key: str, value: Any) -> None:
             xcoms[key] = value
 
         reached = {"xcom_pull": lambda key, **_: xcoms.get(key), "xcom_push": push}
-        given["ti"] = SimpleNamespace(**(known | reached | vars(given["ti"])))
-        return given
+        task_context["ti"] = SimpleNamespace(**(known | reached | vars(task_context["ti"])))
+        return task_context
 
     return begin

@@ -31,14 +31,14 @@ Start = Callable[..., Any]
 
 
 def approval(**options: Any) -> LarkApprovalOperator:
-    given = {"receiver_id": CHAT, "title": "Publish?", "approvers": [BOSS], **options}
-    return LarkApprovalOperator(task_id="t", **given)
+    arguments = {"receiver_id": CHAT, "title": "Publish?", "approvers": [BOSS], **options}
+    return LarkApprovalOperator(task_id="t", **arguments)
 
 
-def defer(operator: LarkCardCallbackSensor, given: Any) -> LarkCardCallbackTrigger:
+def defer(operator: LarkCardCallbackSensor, context: Any) -> LarkCardCallbackTrigger:
     """Start a task until it waits in the triggerer; return the trigger as it is made again there."""
     with pytest.raises(TaskDeferred) as deferred:
-        operator.execute(given)
+        operator.execute(context)
     return LarkCardCallbackTrigger(**json.loads(json.dumps(deferred.value.trigger.serialize()[1])))
 
 
@@ -55,9 +55,9 @@ def run_until_fired(trigger: LarkCardCallbackTrigger) -> dict[str, Any]:
 def read_question(url: URL) -> TaskQuestion:
     with engine(url).connect() as connection:
         (wait_id,) = connection.execute(sa.select(tables.waits.c.id)).scalars()
-    found = Waits(url).get(wait_id)
-    assert found is not None
-    return found
+    question = Waits(url).get(wait_id)
+    assert question is not None
+    return question
 
 
 def read_card(lark: Emulator, place: int = 0) -> str:
@@ -65,6 +65,6 @@ def read_card(lark: Emulator, place: int = 0) -> str:
 
 
 def close(url: URL, reason: Any) -> TaskQuestion:
-    found = Waits(url).close(read_question(url).id, reason)
-    assert found is not None
-    return found
+    question = Waits(url).close(read_question(url).id, reason)
+    assert question is not None
+    return question

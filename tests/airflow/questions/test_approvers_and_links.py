@@ -28,8 +28,8 @@ def test_approvers_are_resolved_before_anybody_is_asked(
 ) -> None:
     extra = {"receivers": {"boss": "alice@example.com"}}
     monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, extra=extra))
-    users = {one["name"]: one for one in lark.state()["users"]}
-    alice = next(one for one in users.values() if one["user_id"] == "alice")
+    users = {user["name"]: user for user in lark.state()["users"]}
+    alice = next(user for user in users.values() if user["user_id"] == "alice")
     name = {"alice@example.com": alice["email"], "+8613800000001": alice["mobile"]}.get(name, name)
     extra["receivers"]["boss"] = alice["email"]
     monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, extra=extra))
@@ -51,8 +51,8 @@ def test_approvers_who_can_never_answer_are_refused_before_anybody_is_asked(
     with pytest.raises(AirflowFailException, match=r"operators must .* Next: "):
         LarkCardCallbackSensor(task_id="t", message_id="om_1", operators=name).execute(start())
     assert messages(lark) == []
-    with engine(url).connect() as found:
-        assert found.scalar(sa.select(sa.func.count()).select_from(tables.waits)) == 0
+    with engine(url).connect() as conn:
+        assert conn.scalar(sa.select(sa.func.count()).select_from(tables.waits)) == 0
 
 
 def test_a_sensor_takes_the_word_of_its_connections_app_alone(lark: Emulator, url: URL, start: Start) -> None:
@@ -95,6 +95,6 @@ def test_links_of_a_private_deployment_lead_to_its_pages(
     (card,) = messages(lark)
     Inbox(url).store([click("e1", card["message_id"], next(buttons(card["content"])), BOSS)])
     sensor = LarkCardCallbackSensor(task_id="s", message_id=card["message_id"])
-    for task, given in ((approval(), start()), (sensor, start(task_id="s"))):
-        task.execute(given)
+    for task, context in ((approval(), start()), (sensor, start(task_id="s"))):
+        task.execute(context)
         assert task.chat_link == page

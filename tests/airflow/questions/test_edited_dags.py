@@ -48,8 +48,8 @@ def test_a_click_counts_by_what_was_asked(
     edited = EDITS[edit].copy()
     retries = edited.pop("retries", 2)
     event = run_until_fired(trigger)
-    given = start(retries=retries, max_tries=2)
-    decided = approval(**edited).resume_execution("execute_complete", {"event": event}, given)
+    context = start(retries=retries, max_tries=2)
+    decided = approval(**edited).resume_execution("execute_complete", {"event": event}, context)
     assert (decided["decision"], decided["operator"]["open_id"]) == ("approve", BOSS)
     assert len(messages(lark)) == 1
     assert "**Approve**" in read_card(lark)
@@ -65,7 +65,7 @@ def test_a_retry_after_an_edit_asks_nobody_again(edit: str, lark: Emulator, url:
     retry = start(try_number=2, retries=edited.pop("retries", 2), max_tries=2)
     if edit != "timeout":
         defer(approval(**edited), retry)
-    value = next(one for one in buttons(card["content"]) if one["action"] == "approve")
+    value = next(value for value in buttons(card["content"]) if value["action"] == "approve")
     Inbox(url).store([click("e1", card["message_id"], value, BOSS)])
     assert approval(**edited).execute(retry)["decision"] == "approve"
     assert len(messages(lark)) == 1

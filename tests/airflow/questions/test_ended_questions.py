@@ -47,9 +47,9 @@ def test_who_clicks_on_a_question_that_is_over_is_told_so_and_the_card_says_what
     defer(approval(), start())
     (card,) = messages(lark)
     closed = close(url, reason)
-    told = lark.click(card["message_id"], "alice", "Approve")
-    assert words in told["toast"]["content"]
-    assert told["card_updated"]
+    response = lark.click(card["message_id"], "alice", "Approve")
+    assert words in response["toast"]["content"]
+    assert response["card_updated"]
     assert not list(buttons(messages(lark)[0]["content"]))
     assert step in read_card(lark)
     assert f"{closed.updated_at if reason != 'expired' else closed.deadline:%Y-%m-%d %H:%M}" in read_card(
@@ -68,9 +68,9 @@ def test_who_clicks_after_the_decision_reads_who_was_first_and_a_repeated_delive
     (card,) = messages(lark)
     assert lark.click(card["message_id"], "alice", "Approve")["toast"]["type"] == "success"
     assert Waits(url).settle([read_question(url)])
-    told = lark.click(card["message_id"], "bob", "Reject")
-    assert "Already answered at" in told["toast"]["content"]
-    assert "Approve" in told["toast"]["content"]
+    response = lark.click(card["message_id"], "bob", "Reject")
+    assert "Already answered at" in response["toast"]["content"]
+    assert "Approve" in response["toast"]["content"]
     assert f"<at id={BOSS}></at>" in read_card(lark)
     assert not list(buttons(messages(lark)[0]["content"]))
 
@@ -142,7 +142,7 @@ def test_another_apps_click_is_not_shown_what_this_one_asked(
 
 
 def test_the_card_of_a_question_that_is_over_is_one_that_lark_takes() -> None:
-    asked = TaskQuestion(
+    question = TaskQuestion(
         "w",
         replace(ORIGIN, url="https://airflow/dags/d"),
         Question(title="T", timezone="+08:00", options={"a": "A"}),
@@ -157,7 +157,7 @@ def test_the_card_of_a_question_that_is_over_is_one_that_lark_takes() -> None:
         datetime(2026, 1, 1, tzinfo=UTC),
     )
     for reason in (None, "withdrawn", "expired", "superseded", "failed"):
-        text = json.dumps(outcome_card(replace(asked, reason=reason), newer="https://applink/x"))
+        text = json.dumps(outcome_card(replace(question, reason=reason), newer="https://applink/x"))
         assert "2026-01-01 08:00" in text
         assert "https://airflow/dags/d" in text
         assert "https://applink/x" in text

@@ -36,11 +36,11 @@ def test_a_worker_killed_before_the_card_was_sent_leaves_no_second_question(
     lark: Emulator, url: URL, start: Start
 ) -> None:
     question = Question(operators=(BOSS,), receiver=CHAT, title="Publish?", options={"approve": "Approve"})
-    asked = Waits(url).claim(Draft(ORIGIN, question, lark.app_id)).asked  # as far as it had come
+    claimed = Waits(url).claim(Draft(ORIGIN, question, lark.app_id)).asked  # as far as it had come
     for attempt in (1, 2):
         defer(approval(receiver_id=BOB, approvers=[BOB]), start(try_number=attempt))
     (card,) = messages(lark)
-    assert {one["lark_wait"] for one in buttons(card["content"])} == {asked.id}
+    assert {value["lark_wait"] for value in buttons(card["content"])} == {claimed.id}
     assert read_question(url).message_ids == (card["message_id"],)
 
 
@@ -55,25 +55,25 @@ def sent_but_not_noted(lark: Emulator, url: URL, start: Start) -> TaskQuestion:
 def test_a_worker_killed_after_the_card_was_sent_leaves_no_second_card(
     lark: Emulator, url: URL, start: Start
 ) -> None:
-    asked = sent_but_not_noted(lark, url, start)
+    question = sent_but_not_noted(lark, url, start)
     (card,) = messages(lark)
-    value = next(one for one in buttons(card["content"]) if one["action"] == "approve")
+    value = next(value for value in buttons(card["content"]) if value["action"] == "approve")
     Inbox(url).store([click("e1", card["message_id"], value, BOSS)])  # it comes before the note
     assert approval().execute(start(try_number=2))["decision"] == "approve"
     assert len(messages(lark)) == 1
-    assert Waits(url).get(asked.id).message_ids == (card["message_id"],)  # type: ignore[union-attr]  # it is there
+    assert Waits(url).get(question.id).message_ids == (card["message_id"],)  # type: ignore[union-attr]  # it is there
 
 
 def test_a_card_that_was_not_noted_is_withdrawn_by_the_next_question(
     lark: Emulator, url: URL, start: Start
 ) -> None:
-    asked = sent_but_not_noted(lark, url, start)
+    question = sent_but_not_noted(lark, url, start)
     defer(approval(), start(try_number=2, max_tries=3))
     assert len(messages(lark)) == 2
     assert not list(buttons(messages(lark)[0]["content"]))
     assert "已被取代 / Superseded" in read_card(lark)
     assert list(buttons(messages(lark)[1]["content"]))
-    old = Waits(url).get(asked.id)
+    old = Waits(url).get(question.id)
     assert old is not None
     assert (old.state, old.message_ids) == ("closed", (messages(lark)[0]["message_id"],))
 
@@ -94,9 +94,11 @@ def test_a_card_whose_question_was_closed_while_it_was_sent_is_withdrawn(
     operator = approval()
     send = OperatorCards.send
 
-    def cleared_meanwhile(cards: OperatorCards, asked: TaskQuestion, card: Any) -> tuple[TaskQuestion, str]:
-        Waits(url).close(asked.id, "withdrawn")
-        return send(cards, asked, card)
+    def cleared_meanwhile(
+        cards: OperatorCards, question: TaskQuestion, card: Any
+    ) -> tuple[TaskQuestion, str]:
+        Waits(url).close(question.id, "withdrawn")
+        return send(cards, question, card)
 
     monkeypatch.setattr(OperatorCards, "send", cleared_meanwhile)
     with pytest.raises(AirflowFailException, match=r"was closed: withdrawn\. Next: clear the task"):
@@ -150,19 +152,19 @@ def test_a_question_that_was_deleted_ends_its_wait(
     deferrable: bool, lark: Emulator, url: URL, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(looks, "COMPLETE_SECONDS", 1.0)
-    operator, given = approval(deferrable=deferrable, mode="reschedule"), start()
+    operator, context = approval(deferrable=deferrable, mode="reschedule"), start()
 
     def delete() -> None:
         with engine(url).begin() as connection:
             connection.execute(sa.delete(tables.waits))
 
     if not deferrable:
-        operator._ensure_card_sent(given)
+        operator._ensure_card_sent(context)
         delete()
         with pytest.raises(AirflowFailException, match="it was deleted or damaged"):
-            operator.poke(given)
+            operator.poke(context)
         return
-    trigger = defer(operator, given)
+    trigger = defer(operator, context)
     hub = waiting.hub(airflow_config.database_url(), airflow_config.rabbitmq_url())
     waits = hub.settle(trigger.wait_id or "", trigger.database_id)
     pending = next(iter(hub._pending.values()))

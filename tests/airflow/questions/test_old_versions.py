@@ -49,8 +49,8 @@ def test_a_wait_that_version_0_1_began_still_ends(
     start: Start,
 ) -> None:
     message_id, wait = legacy_card(lark)
-    given = start()
-    given["ti"].xcom_push("lark_message_id", message_id)
+    context = start()
+    context["ti"].xcom_push("lark_message_id", message_id)
     trigger = LarkCardCallbackTrigger(wait=wait, database_id=Inbox(url).database_id())
     assert lark.click(message_id, "bob", "Approve")["toast"]["type"] == "warning"
     assert lark.click(message_id, "alice", "Approve")["toast"]["type"] == "success"
@@ -58,7 +58,7 @@ def test_a_wait_that_version_0_1_began_still_ends(
     if is_old_event:
         event = {"status": "answered"}
     operator = approval(approvers=["alice"])
-    decided = operator.resume_execution("execute_complete", {"event": event}, given)
+    decided = operator.resume_execution("execute_complete", {"event": event}, context)
     assert (decided["decision"], decided["operator"]["open_id"]) == ("approve", BOSS)
     assert len(messages(lark)) == 1
     assert "**Approve**" in read_card(lark)
@@ -66,9 +66,9 @@ def test_a_wait_that_version_0_1_began_still_ends(
 
 def test_a_wait_that_version_0_1_began_still_times_out(lark: Emulator, url: URL, start: Start) -> None:
     message_id, _ = legacy_card(lark)
-    given = start()
-    given["ti"].xcom_push("lark_message_id", message_id)
+    context = start()
+    context["ti"].xcom_push("lark_message_id", message_id)
     with pytest.raises(AirflowSensorTimeout):
-        approval().resume_execution("__fail__", {"error": "Trigger timeout"}, given)
+        approval().resume_execution("__fail__", {"error": "Trigger timeout"}, context)
     assert "⌛" in read_card(lark)
     assert Wait.from_dict(legacy_card(lark)[1]).until is None

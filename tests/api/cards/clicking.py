@@ -23,14 +23,14 @@ def read_untouched(card: Any) -> dict[str, Any]:
     Args:
         card: The card.
     """
-    found: dict[str, Any] = {}
+    form_value: dict[str, Any] = {}
     for node in card.values() if isinstance(card, Mapping) else card if isinstance(card, list) else ():
-        found |= read_untouched(node)
+        form_value |= read_untouched(node)
     if isinstance(card, Mapping) and card.get("tag") in _INITIAL:
         shown = card.get(_INITIAL[card["tag"]], [] if card["tag"].startswith("multi") else "")
         is_picked = isinstance(shown, str) and shown and "picker" in card["tag"]
-        found[card["name"]] = f"{shown} +0800" if is_picked else shown
-    return found
+        form_value[card["name"]] = f"{shown} +0800" if is_picked else shown
+    return form_value
 
 
 def action_on(card: Any, name: str, form: Mapping[str, Any]) -> Action:

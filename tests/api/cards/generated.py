@@ -85,7 +85,7 @@ def tables(draw: st.DrawFn) -> Table:
     """A table whose rows have cells of its columns only."""
     names = draw(st.lists(TEXT.filter(bool), min_size=1, max_size=3, unique=True))
     rows = draw(st.lists(st.dictionaries(st.sampled_from(names), TEXT, max_size=3), max_size=3))
-    return Table([TableColumn(one) for one in names], rows, page_size=draw(st.none() | st.integers(1, 10)))
+    return Table([TableColumn(name) for name in names], rows, page_size=draw(st.none() | st.integers(1, 10)))
 
 
 @st.composite

@@ -95,7 +95,7 @@ def test_what_lark_has_refused_the_product_refuses(content: Any, _code: int, _te
         card_content(content)
 
 
-@pytest.mark.parametrize("content", [one for one in ACCEPTED if one])
+@pytest.mark.parametrize("content", [content for content in ACCEPTED if content])
 def test_what_lark_has_taken_the_product_sends(content: Any) -> None:
     assert orjson.loads(card_content(content)) == content
 
@@ -188,9 +188,11 @@ def whole(kind: str, depth: int = 0) -> Any:
     """An object with every property of the product's table; those of objects are filled in as well."""
     if kind.endswith("[]"):
         return [] if kind in ("element[]", "column[]") else [whole(kind.removesuffix("[]"), depth)]
-    made = {name: whole(inner, depth + 1) if inner else None for name, inner in shapes.OBJECTS[kind].items()}
+    properties = {
+        name: whole(inner, depth + 1) if inner else None for name, inner in shapes.OBJECTS[kind].items()
+    }
     tags = {"text": "plain_text", "text_tag": "text_tag", "icon": "standard_icon"}
-    return {**made, "tag": tags[kind]} if kind in tags else made
+    return {**properties, "tag": tags[kind]} if kind in tags else properties
 
 
 def place(tag: str, properties: Mapping[str, Any]) -> dict[str, Any]:

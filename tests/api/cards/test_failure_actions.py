@@ -24,23 +24,23 @@ INCIDENT = Incident(count=2, failures=(LOAD, PART), has_actions=True, timezone="
 
 def parts(incident: Incident, **more: Any) -> dict[str, Any]:
     """The interactive components of a card, by name."""
-    found = {}
+    components = {}
     card = failure.card(EVENT, "en", incident, more.get("key", "k" * 64))
     asdict(replace(INCIDENT, cards=(card,)))  # type: ignore[arg-type]  # plain dicts can be copied
     for row in card["body"]["elements"]:
         for column in row.get("columns", ()):
-            for one in column["elements"]:
-                found[one["name"]] = one
-    return found
+            for component in column["elements"]:
+                components[component["name"]] = component
+    return components
 
 
 def test_each_button_carries_the_key_and_what_it_means() -> None:
-    found = parts(INCIDENT)
-    assert list(found) == ["retry", "claim", "mute"]
-    for name, one in found.items():
-        value = one["behaviors"][0]["value"]
+    components = parts(INCIDENT)
+    assert list(components) == ["retry", "claim", "mute"]
+    for name, component in components.items():
+        value = component["behaviors"][0]["value"]
         assert (value["action"], card_of(value[CORRELATION])) == (name, "k" * 64)
-    options = {one["value"]: one["text"]["content"] for one in found["mute"]["options"]}
+    options = {option["value"]: option["text"]["content"] for option in components["mute"]["options"]}
     assert options["8 load"] == "load · 8 hours"
     assert options["168 p"] == "p · 7 days"
     assert len(options) == 8
@@ -51,8 +51,8 @@ def test_buttons_are_there_only_where_they_can_do_something() -> None:
     assert parts(replace(INCIDENT, has_actions=False)) == {}
     assert parts(replace(INCIDENT, over=True)) == {}
     assert "claim" not in parts(replace(INCIDENT, claim=Claim("ou_1", "bob", "2026-11-26T10:00:00+00:00")))
-    one = parts(replace(INCIDENT, failures=(LOAD, replace(PART, recovered=True))))
-    assert [option["text"]["content"] for option in one["mute"]["options"]] == [
+    components = parts(replace(INCIDENT, failures=(LOAD, replace(PART, recovered=True))))
+    assert [option["text"]["content"] for option in components["mute"]["options"]] == [
         "1 hour", "8 hours", "24 hours", "7 days",
     ]  # fmt: skip
     assert list(parts(replace(INCIDENT, failures=(Failure("load"),)))) == ["claim"]
@@ -92,7 +92,7 @@ def test_a_click_is_recorded_once_and_a_bounded_number_of_them() -> None:
     incident = INCIDENT
     for number in (1, 1, *range(2, 20)):
         incident = incident.with_deed(Deed("x", "2026-11-26T10:00:00+00:00", f"e{number}"))
-    assert [one.event_id for one in incident.deeds] == ["e15", "e16", "e17", "e18", "e19"]
+    assert [deed.event_id for deed in incident.deeds] == ["e15", "e16", "e17", "e18", "e19"]
     assert Incident.from_json(json.loads(json.dumps(incident.to_json()))) == incident
 
 
@@ -108,9 +108,9 @@ def test_a_card_of_a_hundred_failures_is_small_enough() -> None:
         )
         for n in range(100)
     )
-    made = failure.card(EVENT, "en", replace(INCIDENT, failures=many), "k" * 64)
-    assert len(json.dumps(made, ensure_ascii=False).encode()) <= MAX_BYTES
-    options = [one["value"] for one in parts(replace(INCIDENT, failures=many))["mute"]["options"]]
-    assert {read_mute(one, replace(INCIDENT, failures=many)) for one in options} == {
+    card = failure.card(EVENT, "en", replace(INCIDENT, failures=many), "k" * 64)
+    assert len(json.dumps(card, ensure_ascii=False).encode()) <= MAX_BYTES
+    options = [option["value"] for option in parts(replace(INCIDENT, failures=many))["mute"]["options"]]
+    assert {read_mute(value, replace(INCIDENT, failures=many)) for value in options} == {
         ("x" * 250 + str(number), hours) for number in range(10) for hours in (1, 8, 24, 168)
     }

@@ -66,7 +66,7 @@ INCIDENTS = st.builds(
     # Several alike: what is too large is a list of what is long.
     failures=st.builds(
         lambda some, times: tuple(
-            replace(one, task_id=f"{place}{one.task_id}") for place, one in enumerate(some * times)
+            replace(failed, task_id=f"{place}{failed.task_id}") for place, failed in enumerate(some * times)
         ),
         st.lists(FAILURES, max_size=4),
         st.integers(1, 25),
@@ -136,7 +136,9 @@ def test_a_list_that_is_too_long_is_shortened_and_the_rest_is_counted(count: int
     card = failure.card(event, "en", Incident(count=count, failures=long_failures(count)), "k" * 64)
     assert size(card) <= MAX_BYTES
     (listed,) = [
-        one["content"] for one in card["body"]["elements"] if "Failed tasks" in one.get("content", "")
+        element["content"]
+        for element in card["body"]["elements"]
+        if "Failed tasks" in element.get("content", "")
     ]
     shown = len(re.findall("❌", listed))
     assert 5 <= shown <= most
@@ -147,7 +149,7 @@ def test_a_list_that_is_too_long_is_shortened_and_the_rest_is_counted(count: int
 
 def test_what_fits_is_not_shortened() -> None:
     event = RunEvent("failure", "d", "r", "t", try_number=1, traceback="出错\n" * 100)
-    incident = Incident(count=20, failures=tuple(replace(one, log_url="") for one in long_failures(12)))
+    incident = Incident(count=20, failures=tuple(replace(failed, log_url="") for failed in long_failures(12)))
     shown = json.dumps(failure.card(event, "zh", incident, "k" * 64), ensure_ascii=False)
     assert shown.count("❌") == 12
     assert "出错\\n" * 100 in shown

@@ -158,7 +158,7 @@ def test_a_question_is_shown() -> None:
     assert "⏰ Until 2026-11-27 16:00 CST · if nobody answers by then: **Reject**" in shown
     assert "Run manual__2026 · try 2" in shown
     approve, reject, page = find_tagged(card, "button")
-    assert [one["type"] for one in (approve, reject, page)] == ["primary", "danger", "text"]
+    assert [button["type"] for button in (approve, reject, page)] == ["primary", "danger", "text"]
     assert page["behaviors"] == [{"type": "open_url", "default_url": QUESTION.url}]
     assert approve["behaviors"][0]["value"] == {
         "action": "answer",
@@ -189,14 +189,14 @@ def test_what_is_entered_stays_on_the_card_with_what_is_wrong() -> None:
 def test_several_options_are_a_menu_and_so_are_many() -> None:
     several = question_card(replace(QUESTION, multiple=True), key="k", language="en")
     (menu,) = find_tagged(several, "multi_select_static")
-    assert [one["value"] for one in menu["options"]] == ["option:0", "option:1"]
+    assert [option["value"] for option in menu["options"]] == ["option:0", "option:1"]
     crowd = replace(QUESTION, options=tuple(f"Option {number}" for number in range(30)))
     (menu,) = find_tagged(question_card(crowd, key="k", language="en"), "select_static")
     assert len(menu["options"]) == 30
     long = replace(QUESTION, options=("a" * 150 + "1", "a" * 150 + "2"))
     card = question_card(long, key="k", language="en")
     assert "2. " + "a" * 150 + "2" in texts(card)
-    assert [one["text"]["content"][:3] for one in find_tagged(card, "button")[:2]] == ["1. ", "2. "]
+    assert [button["text"]["content"][:3] for button in find_tagged(card, "button")[:2]] == ["1. ", "2. "]
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_long_body_is_shortened_and_long_values_are_left_out() -> None:
     card = question_card(question, key="k", language="zh")
     fits(card)
     answer = read_answer(question, action_on(card, "option:0", read_untouched(card)))
-    assert answer.params == {name: one["value"] for name, one in long.items()}
+    assert answer.params == {name: param["value"] for name, param in long.items()}
 
 
 @pytest.mark.parametrize(

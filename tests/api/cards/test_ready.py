@@ -15,8 +15,8 @@ from lark_provider.errors import InvalidRequestError
 
 
 def elements(card: Card2) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = card["body"]["elements"]
-    return found
+    components: list[dict[str, Any]] = card["body"]["elements"]
+    return components
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_rows_become_a_table() -> None:
         {"city": None, "qty": 4.5, "odd": 1},
     ]
     (table,) = elements(table_card("T", rows))
-    assert [(one["name"], one["data_type"]) for one in table["columns"]] == [
+    assert [(column["name"], column["data_type"]) for column in table["columns"]] == [
         ("city", "text"), ("qty", "number"), ("rate", "number"), ("big", "text"), ("gone", "text"),
     ]  # fmt: skip
     assert table["rows"] == [{"city": "北京", "qty": 3, "rate": 0.5, "big": str(2**60)}, {"qty": 4.5}]
@@ -82,13 +82,13 @@ def test_mixed_and_missing_cells() -> None:
     ]
     (table,) = elements(table_card("T", rows))
     assert table["rows"] == [{"a": "1"}, {"a": "x", "b": "inf"}, {"a": "True"}]
-    assert {one["data_type"] for one in table["columns"]} == {"text"}
+    assert {column["data_type"] for column in table["columns"]} == {"text"}
 
 
 def test_columns_can_be_chosen_and_typed() -> None:
     people = TableColumn("who", "Owner", data_type="persons")
     (table,) = elements(table_card("T", [{"a": 1, "b": 2, "who": ["ou_1"]}], columns=[people, "b"]))
-    assert [one["name"] for one in table["columns"]] == ["who", "b"]
+    assert [column["name"] for column in table["columns"]] == ["who", "b"]
     assert table["rows"] == [{"who": ["ou_1"], "b": 2}]
 
 
@@ -161,11 +161,11 @@ def test_any_rows_fit(rows: list[dict[str, Any]], times: int, max_bytes: int) ->
     card = table_card("T", rows * times, max_rows=10_000, max_bytes=max_bytes)
     # The promised margin: with a kilobyte of mentions it can still be sent.
     assert len(card_content(card, max_bytes=max_bytes).encode()) <= max_bytes - 1024
-    kept = sum(len(one["rows"]) for one in elements(card) if one["tag"] == "table")
+    kept = sum(len(element["rows"]) for element in elements(card) if element["tag"] == "table")
     counted = sum(
-        int(one["text"]["content"].split()[2].replace(",", ""))
-        for one in elements(card)
-        if one["tag"] == "div"
+        int(element["text"]["content"].split()[2].replace(",", ""))
+        for element in elements(card)
+        if element["tag"] == "div"
     )
     assert kept + counted == len(rows) * times
 

@@ -29,8 +29,8 @@ ALICE = "ou_emulator0001_alice"
 
 
 def messages(lark: Emulator) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = lark.state()["chats"][0]["messages"]
-    return found
+    sent: list[dict[str, Any]] = lark.state()["chats"][0]["messages"]
+    return sent
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
-IDS = st.sampled_from([str(one.get("field_id")) for one in FIELDS] + ["other"])
+IDS = st.sampled_from([str(field.get("field_id")) for field in FIELDS] + ["other"])
 
 
 @given(IDS, JSON | JSON.map(json.dumps) | st.text(), JSON)
@@ -102,16 +102,16 @@ def test_no_value_is_lost_or_raises(field_id: str, value: Any, identity: Any) ->
 def test_what_no_asset_event_could_hold_stays_text_or_becomes_a_float(
     field_id: str, value: str, decoded: Any
 ) -> None:
-    found = VALUES.decode([item(field_id, value)])
-    assert list(found.values()) == [decoded]
-    assert orjson.loads(orjson.dumps(found)) == found
+    fields = VALUES.decode([item(field_id, value)])
+    assert list(fields.values()) == [decoded]
+    assert orjson.loads(orjson.dumps(fields)) == fields
 
 
 @given(JSON)
 def test_an_event_of_another_form_is_not_read(body: Any) -> None:
     event = {"file_token": "b", "table_id": "t", "action_list": body}
-    found = parse_change(event)
-    assert (found is None) is not isinstance(body, list)
+    change = parse_change(event)
+    assert (change is None) is not isinstance(body, list)
     assert parse_change(body if isinstance(body, dict) else {}) is None
     parse_change({**event, "revision": body, "update_time": body, "operator_id": body, "action_list": [body]})
 
@@ -123,7 +123,7 @@ def read(*, revision: Any = 7, before: str = "1", subscribers: Any = ()) -> Reco
         "before_value": [item("f2", before), item("f1", "same")],
         "after_value": [item("f2", "2"), item("f1", "same")],
     }
-    found = parse_change(
+    change = parse_change(
         {
             "file_token": "b",
             "table_id": "t",
@@ -133,8 +133,8 @@ def read(*, revision: Any = 7, before: str = "1", subscribers: Any = ()) -> Reco
             "action_list": [action],
         }
     )
-    assert found is not None
-    return found
+    assert change is not None
+    return change
 
 
 def test_one_write_is_known_under_two_event_ids_and_another_one_is_not() -> None:

@@ -27,7 +27,7 @@ def test_columns_have_letters(number: int) -> None:
 
 
 def test_letters_are_those_of_people() -> None:
-    assert [column_name(one) for one in (1, 26, 27, 52, 53, 702, 703)] == [
+    assert [column_name(number) for number in (1, 26, 27, 52, 53, 702, 703)] == [
         "A",
         "Z",
         "AA",
@@ -138,10 +138,10 @@ def test_ranges_meet_where_they_share_a_cell(one: Range, other: Range) -> None:
 @given(st.text(max_size=12))
 def test_any_text_is_a_range_or_is_named(text: str) -> None:
     try:
-        found = range_of(text)
+        area = range_of(text)
     except InvalidRequestError as error:
         text_of_error = str(error)
     else:
         text_of_error = "Next: "
-        assert range_of(found) == found
+        assert range_of(area) == area
     assert "Next: " in text_of_error

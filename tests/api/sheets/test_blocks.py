@@ -38,7 +38,7 @@ columns = st.sampled_from(kinds) | st.sampled_from(kinds).flatmap(
     lambda kind: st.just(st.none() | kind) | st.sampled_from(kinds).map(lambda other: other | kind)
 )
 tables = st.lists(columns, min_size=1, max_size=4).flatmap(
-    lambda each: st.lists(st.tuples(*each), min_size=1, max_size=12)
+    lambda strategies: st.lists(st.tuples(*strategies), min_size=1, max_size=12)
 )
 
 
@@ -54,10 +54,10 @@ def test_a_block_is_its_rows(table: list[tuple[Any, ...]]) -> None:
     assert block.rows == [tuple(cell for cell, _ in row) for row in expected]
     for place, formats in enumerate(block.formats):
         for number, row in enumerate(expected):
-            found = formats[number] if isinstance(formats, list) else formats
+            cell_format = formats[number] if isinstance(formats, list) else formats
             wire, formatter = row[place]
             # Other text beside text that needs it may have the format of text, and empty cells any.
-            assert found == formatter or wire == "" or (found == TEXT and type(wire) is str)
+            assert cell_format == formatter or wire == "" or (cell_format == TEXT and type(wire) is str)
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_a_block_is_its_rows(table: list[tuple[Any, ...]]) -> None:
     ],
 )
 def test_what_a_column_at_once_could_get_wrong(values: tuple[Any, ...]) -> None:
-    table = [(one,) for one in values]
+    table = [(value,) for value in values]
     expected = [encode_row(row, 1)[0] for row in table]
     block = encode_block(table, 1)
     assert [repr(row[0]) for row in block.rows] == [repr(wire) for wire, _ in expected]
     formats = block.formats[0] if isinstance(block.formats[0], list) else [block.formats[0]] * len(table)
-    needed = [one for _, one in expected]
+    needed = [formatter for _, formatter in expected]
     assert formats == needed or formats == [TEXT] * len(table)
 
 

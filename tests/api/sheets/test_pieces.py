@@ -18,8 +18,8 @@ from lark_provider.api.clouddoc.sheets.writing import blank, tiles
 
 def split(rows: list[list[Any]], first: Cell = Cell(1, 1), max_bytes: int = 2_000_000) -> list[Piece]:  # noqa: B008
     splitter = Splitter(first, len(rows[0]), max_bytes)
-    found = [piece for start in range(0, len(rows), 7) for piece in splitter.add(rows[start : start + 7])]
-    return found + splitter.rest()
+    pieces = [piece for start in range(0, len(rows), 7) for piece in splitter.add(rows[start : start + 7])]
+    return pieces + splitter.rest()
 
 
 def put_together(pieces: list[Piece]) -> dict[Cell, Any]:
@@ -107,4 +107,4 @@ def test_a_range_is_emptied_in_pieces() -> None:
     cells = put_together(pieces)
     assert len(cells) == 5001 * 150
     assert set(cells.values()) == {""}
-    assert [one.a1 for one in tiles(Range(1, 1, 3, 3), 2, 2)] == ["A1:B2", "C1:C2", "A3:B3", "C3"]
+    assert [tile.a1 for tile in tiles(Range(1, 1, 3, 3), 2, 2)] == ["A1:B2", "C1:C2", "A3:B3", "C3"]

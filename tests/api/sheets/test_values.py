@@ -96,13 +96,13 @@ class Kind(enum.Enum):
     ],
 )
 def test_what_python_has_and_what_lark_takes(value: Any, wire: Any, formatter: str | None) -> None:
-    found = to_cell(value)
-    assert found == (wire, formatter)
-    assert type(found[0]) is type(wire)
+    cell = to_cell(value)
+    assert cell == (wire, formatter)
+    assert type(cell[0]) is type(wire)
 
 
 def test_a_mention_names_the_kind_of_its_id() -> None:
-    kinds = [to_cell(Mention(one))[0]["textType"] for one in ("ou_1", "on_1", "a@b.example")]
+    kinds = [to_cell(Mention(person_id))[0]["textType"] for person_id in ("ou_1", "on_1", "a@b.example")]
     assert kinds == ["openId", "unionId", "email"]
     assert to_cell(Mention("ou_1"))[0]["notify"] is False
 
@@ -198,9 +198,9 @@ moments = st.datetimes(min_value=dt.datetime(1899, 12, 30), max_value=dt.datetim
 
 @given(moments)
 def test_serial_numbers_keep_milliseconds(value: dt.datetime) -> None:
-    found = moment(serial(value))
-    assert found.microsecond % 1000 == 0
-    assert abs(found - value) <= dt.timedelta(microseconds=600)
+    restored = moment(serial(value))
+    assert restored.microsecond % 1000 == 0
+    assert abs(restored - value) <= dt.timedelta(microseconds=600)
     exact = value.replace(microsecond=value.microsecond // 1000 * 1000)
     assert moment(serial(exact)) == exact
 
@@ -249,9 +249,9 @@ def test_times_stay_within_their_day(value: dt.time) -> None:
     ],
 )
 def test_what_lark_answers_and_what_python_has(cell: Any, shown: Any, read: Any) -> None:
-    found = decode(cell, shown)
-    assert found == read
-    assert type(found) is type(read)
+    value = decode(cell, shown)
+    assert value == read
+    assert type(value) is type(read)
 
 
 def test_rows_and_cells_that_are_cut_off_do_no_harm() -> None:

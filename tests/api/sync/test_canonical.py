@@ -41,14 +41,19 @@ def lark_reads(kind: int, wire: Any, chance: random.Random) -> Any:
     if kind == t.CHECKBOX:
         return wire or chance.choice([None, False])
     if kind in (t.PERSON, t.GROUP):
-        return [{**one, "name": "N", "avatar_url": "https://x"} for one in chance.sample(wire, len(wire))]
+        return [
+            {**member, "name": "N", "avatar_url": "https://x"} for member in chance.sample(wire, len(wire))
+        ]
     if kind in t.LINKS:
         return {"link_record_ids": chance.sample(wire, len(wire))}
     if kind == t.LOCATION:
         longitude, latitude = map(float, wire.split(","))
         return {"location": f"{longitude:.14g},{latitude:.14g}", "name": "", "pname": "x"}
     if kind == t.ATTACHMENT:
-        return [{**one, "name": "a", "size": 1, "url": "https://x"} for one in chance.sample(wire, len(wire))]
+        return [
+            {**attachment, "name": "a", "size": 1, "url": "https://x"}
+            for attachment in chance.sample(wire, len(wire))
+        ]
     return wire
 
 
@@ -96,9 +101,9 @@ def test_a_value_that_was_written_reads_back_as_equal(kind: int, data: st.DataOb
 @BUSY
 @given(data=st.data())
 def test_another_value_is_different(kind: int, data: st.DataObject) -> None:
-    one, other = data.draw(VALUES[kind]), data.draw(VALUES[kind])
+    value, other = data.draw(VALUES[kind]), data.draw(VALUES[kind])
     converter = Converter([Field(field_name="F", type=kind)])
-    (a, b), _ = converter.all_to_wire([{"F": one}, {"F": other}], {"F"})
+    (a, b), _ = converter.all_to_wire([{"F": value}, {"F": other}], {"F"})
     form = canonical.of_source(kind, EXACT, [a["F"], b["F"]], ZONE)
     same = _plain(kind, a["F"]) == _plain(kind, b["F"])
     assert (form[0] == form[1]) == same
@@ -110,9 +115,9 @@ def _plain(kind: int, wire: Any) -> Any:
         t.NUMBER: float,
         t.MULTI_SELECT: frozenset,
         t.CHECKBOX: bool,
-        t.PERSON: lambda cell: frozenset(one["id"] for one in cell),
-        t.GROUP: lambda cell: frozenset(one["id"] for one in cell),
-        t.ATTACHMENT: lambda cell: frozenset(one["file_token"] for one in cell),
+        t.PERSON: lambda cell: frozenset(person["id"] for person in cell),
+        t.GROUP: lambda cell: frozenset(group["id"] for group in cell),
+        t.ATTACHMENT: lambda cell: frozenset(attachment["file_token"] for attachment in cell),
         t.LINK: frozenset,
         t.LOCATION: lambda cell: tuple(map(float, cell.split(","))),
         t.URL: lambda cell: (cell["text"], cell["link"]),

@@ -54,8 +54,10 @@ def test_text_keys_are_exact(text: str) -> None:
     ],
 )
 def test_forms(form: KeyForm, source: str, table: str, equal: bool) -> None:
-    made = keys("No", form=form)
-    assert (made.of_row([source]) == made.of_table([{"No": [{"text": table, "type": "text"}]}])[0]) is equal
+    builder = keys("No", form=form)
+    assert (
+        builder.of_row([source]) == builder.of_table([{"No": [{"text": table, "type": "text"}]}])[0]
+    ) is equal
 
 
 @BUSY
@@ -68,8 +70,8 @@ def test_a_number_is_one_key_in_each_spelling(number: int) -> None:
 @BUSY
 @given(st.lists(PAIRS, min_size=2, max_size=2, unique=True))
 def test_keys_of_several_fields_do_not_run_together(pair: list[tuple[str, int]]) -> None:
-    made = keys("No", "Nr")
-    assert made.of_row(pair[0]) != made.of_row(pair[1])
+    builder = keys("No", "Nr")
+    assert builder.of_row(pair[0]) != builder.of_row(pair[1])
 
 
 @pytest.mark.parametrize("value", [None, "", True, [{"file_token": "x"}], {"a": 1}, float("nan")])
@@ -91,11 +93,11 @@ def test_a_record_without_a_key_is_empty_and_one_that_cannot_be_read_is_none() -
 
 
 def test_days_are_found_at_any_moment_of_them() -> None:
-    made = keys("Day")
+    builder = keys("Day")
     midnight = int(dt.datetime(2026, 1, 31, tzinfo=ZONE).timestamp() * 1000)
-    assert made.of_table([{"Day": midnight + 5}]) != [made.of_row([midnight])]
-    made.by_day = {"Day"}
-    assert made.of_table([{"Day": midnight + 5}]) == [made.of_row([midnight])]
+    assert builder.of_table([{"Day": midnight + 5}]) != [builder.of_row([midnight])]
+    builder.by_day = {"Day"}
+    assert builder.of_table([{"Day": midnight + 5}]) == [builder.of_row([midnight])]
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_fields_that_have_changed_blame_no_row() -> None:
 )
 def test_the_file_of_rejects_names_their_rows_and_holds_no_formula(found: list[Reject]) -> None:
     text = rejects.to_csv(found)
-    assert rejects.rows_of(text) == {one.row for one in found}
+    assert rejects.rows_of(text) == {reject.row for reject in found}
     lines = list(csv.reader(io.StringIO(text, newline="")))
     assert len(lines) == len(found) + 1
     for cells in lines[1:]:

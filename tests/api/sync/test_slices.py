@@ -55,8 +55,8 @@ def together(data: dict[str, Any]) -> dict[str, Any]:
 @given(answers(), WAYS, SIZES)
 def test_slices_are_what_the_whole_answer_is(answer: dict[str, Any], way: str, size: int) -> None:
     content = encode(answer, way)
-    found = slice_page(content, size)
-    assert found is None or together(found) == orjson.loads(content)["data"]
+    page_data = slice_page(content, size)
+    assert page_data is None or together(page_data) == orjson.loads(content)["data"]
 
 
 @given(answers(), SIZES, st.data())
@@ -68,16 +68,16 @@ def test_what_is_changed_on_the_way_is_never_taken_for_a_page(
     content[place : place + data.draw(st.integers(0, 9))] = data.draw(
         st.sampled_from([b"", b'"', b"\\", b"{", b"}", b"[", b"]", b",", b"},{", b"0", b"\xff"])
     )
-    found = slice_page(bytes(content), size)
-    if found is None:
+    page_data = slice_page(bytes(content), size)
+    if page_data is None:
         return
     try:
         whole = orjson.loads(bytes(content))["data"]
     except orjson.JSONDecodeError:
         with pytest.raises(orjson.JSONDecodeError):
-            together(found)
+            together(page_data)
     else:
-        assert together(found) == whole
+        assert together(page_data) == whole
 
 
 def page(records: list[Any], **further: Any) -> bytes:
@@ -89,9 +89,9 @@ RECORD = {"fields": {"Name": [{"text": 'a "},{"fields":{" \\', "type": "text"}]}
 
 
 def sizes(content: bytes, size: int) -> list[int]:
-    found = slice_page(content, size)
-    assert found is not None
-    return [len(some) for some in found["items"]]
+    page_data = slice_page(content, size)
+    assert page_data is not None
+    return [len(some) for some in page_data["items"]]
 
 
 def test_a_page_of_lark_is_cut_between_its_records() -> None:
@@ -111,9 +111,9 @@ def test_a_cut_within_a_cell_and_a_further_array_leave_it_to_the_whole_answer() 
     ):
         with pytest.raises(orjson.JSONDecodeError):
             sizes(content, 0)
-        found = slice_page(content)
-        assert found is not None
-        assert together(found) == orjson.loads(content)["data"]
+        page_data = slice_page(content)
+        assert page_data is not None
+        assert together(page_data) == orjson.loads(content)["data"]
 
 
 def test_cells_that_are_lists_of_dicts_are_not_cut() -> None:

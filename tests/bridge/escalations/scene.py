@@ -78,7 +78,7 @@ class Scene:
 
     def change(self, **changes: Any) -> None:
         self.incidents.change(
-            self.key, lambda one: replace(one, incident=replace(one.incident, **changes)), outgoing.card
+            self.key, lambda shown: replace(shown, incident=replace(shown.incident, **changes)), outgoing.card
         )
 
     def deliver(self) -> None:
@@ -114,7 +114,7 @@ class Scene:
 
     @property
     def urgents(self) -> list[tuple[str, list[str]]]:
-        return [(one["kind"], one["users"]) for one in self.lark.state()["urgents"]]
+        return [(urgent["kind"], urgent["users"]) for urgent in self.lark.state()["urgents"]]
 
     @property
     def states(self) -> list[str]:
@@ -122,7 +122,7 @@ class Scene:
 
     @property
     def card(self) -> str:
-        chats = {one["chat_id"]: one for one in self.lark.state()["chats"]}
+        chats = {chat["chat_id"]: chat for chat in self.lark.state()["chats"]}
         (message,) = chats[CHAT]["messages"]
         return str(message["content"])
 
@@ -131,8 +131,8 @@ def calendar_of(lark: Emulator, *events: tuple[str, str], hours: int = 1) -> str
     """A calendar of the app's with events that are going on: a title, and a person who is invited."""
     now = int(datetime.now(UTC).timestamp())
     with LarkServiceClient() as client:
-        made = client.call("POST", "/calendar/v4/calendars", json={"summary": "On call"})
-        calendar = str(made.data["calendar"]["calendar_id"])
+        response = client.call("POST", "/calendar/v4/calendars", json={"summary": "On call"})
+        calendar = str(response.data["calendar"]["calendar_id"])
         where = f"/calendar/v4/calendars/{calendar}/events"
         for number, (title, person) in enumerate(events):
             times = {"start_time": now - 3600 * (number + 1), "end_time": now + 3600 * hours}

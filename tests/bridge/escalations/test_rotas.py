@@ -49,7 +49,7 @@ def test_who_is_on_duty_is_read_from_a_bitable(sqlite: URL, lark: Emulator) -> N
         async with AsyncLarkServiceClient() as client:
             return await on_duty(client, Rota(table=RotaTable(base, table, "Who", "From", "Until")), now)
 
-    assert [one.id for one in asyncio.run(read())] == ["early@example.com", "late@example.com"]
+    assert [duty.id for duty in asyncio.run(read())] == ["early@example.com", "late@example.com"]
 
 
 def test_people_of_a_cell() -> None:
@@ -62,8 +62,8 @@ def test_people_of_a_cell() -> None:
         {},
         {"Who": [person]},
     ]
-    found = of_records(records, table, datetime(2026, 11, 26, tzinfo=UTC))
-    assert [one.id for one in found] == ["ou_1", "+8613800000001", "ou_2"]
+    duties = of_records(records, table, datetime(2026, 11, 26, tzinfo=UTC))
+    assert [duty.id for duty in duties] == ["ou_1", "+8613800000001", "ou_2"]
 
 
 def test_who_is_invited_to_the_events_of_a_calendar_is_on_duty(scene: Scene) -> None:
@@ -148,6 +148,6 @@ def test_people_of_events() -> None:
         event("On call <+8613800000001>; ann@example.com."),
         event("Holiday on 2026-11-26 + 1"),
     ]
-    assert [one.id for one in of_events(titles, RotaCalendar("c", "title"))] == [
+    assert [duty.id for duty in of_events(titles, RotaCalendar("c", "title"))] == [
         "ann@example.com", "ou_2", "+8613800000001",
     ]  # fmt: skip

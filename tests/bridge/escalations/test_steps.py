@@ -24,13 +24,13 @@ def test_each_step_rings_for_the_next_of_the_rota(scene: Scene) -> None:
     scene.fail()
     scene.work()
     assert scene.urgents == []
-    told = []
+    expected = []
     for kind, person in (("app", "alice"), ("sms", "bob"), ("phone", "alice")):
         scene.pass_minutes(10)
         scene.work()
         scene.work()
-        told.append((kind, [person]))
-        assert scene.urgents == told
+        expected.append((kind, [person]))
+        assert scene.urgents == expected
     assert scene.states == ["done"] * 3
     assert "phone call to alice@example.com" in scene.card
     with_who = execute(scene.url, "SELECT content FROM escalation_steps")
@@ -94,8 +94,8 @@ def test_an_exhausted_quota_is_recorded_for_the_check(scene: Scene) -> None:
     scene.work()
     assert scene.states == ["failed"]
     assert "quota is used up" in scene.card
-    found = WaitingEscalations(scene.url).quota_used_up(timedelta(days=31), "quota")
-    assert list(found) == ["sms"]
+    exhausted = WaitingEscalations(scene.url).quota_used_up(timedelta(days=31), "quota")
+    assert list(exhausted) == ["sms"]
 
 
 def test_nobody_on_duty_and_people_who_are_not_in_the_chat_are_shown(scene: Scene) -> None:
@@ -133,6 +133,6 @@ def test_a_step_that_is_always_taken_sends_the_card_that_waits_for_the_morning(s
 
 
 def _messages(scene: Scene) -> list[Any]:
-    chats = {one["chat_id"]: one for one in scene.lark.state()["chats"]}
-    found: list[Any] = chats[CHAT]["messages"]
-    return found
+    chats = {chat["chat_id"]: chat for chat in scene.lark.state()["chats"]}
+    messages: list[Any] = chats[CHAT]["messages"]
+    return messages

@@ -30,9 +30,9 @@ def site(
         url = urls.parse(databases.make(), "test")
         migrate.upgrade(url)
         waiting = [wait for breakdown in BREAKDOWNS for wait in waits(breakdown)]
-        made = Site(one_node, one_server, url, airflow_home, waiting, tmp_path_factory.mktemp("site"))
-        made.start()
-        yield made
+        running_site = Site(one_node, one_server, url, airflow_home, waiting, tmp_path_factory.mktemp("site"))
+        running_site.start()
+        yield running_site
         for broken in (one_node, one_server):
             _recover(broken)
-        made.close()
+        running_site.close()

@@ -157,4 +157,4 @@ class Trial:
         )
 
     def _of_this(self, event_ids: Iterable[str]) -> list[str]:
-        return [one for one in event_ids if one.startswith(f"{self.breakdown}-")]
+        return [event_id for event_id in event_ids if event_id.startswith(f"{self.breakdown}-")]

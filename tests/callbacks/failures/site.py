@@ -121,5 +121,5 @@ class Site:
 
     def has_fired(self, key: str) -> bool:
         """Whether a wait's trigger has fired, so that Airflow goes on with its task."""
-        state, told = self.triggerer.task(self.waits.index(key))
-        return state == "scheduled" and "answered" in str(told)
+        state, next_kwargs = self.triggerer.task(self.waits.index(key))
+        return state == "scheduled" and "answered" in str(next_kwargs)

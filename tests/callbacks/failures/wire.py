@@ -73,8 +73,8 @@ class Wire:
         carried = asyncio.ensure_future(self._there(reader, to_broker))
         with suppress(ConnectionError):
             await self._back(from_broker, writer)
-        for one in both:
-            one.transport.abort()
+        for stream in both:
+            stream.transport.abort()
         self._open -= both
         await carried
 

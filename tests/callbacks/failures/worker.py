@@ -50,7 +50,7 @@ class Worker:
     def wait_for(self, message_ids: Iterable[str]) -> None:
         """Have a sensor wait for each."""
         assert self._process.stdin is not None
-        self._process.stdin.writelines(f"{one}\n" for one in message_ids)
+        self._process.stdin.writelines(f"{message_id}\n" for message_id in message_ids)
         self._process.stdin.flush()
 
     def close(self) -> None:

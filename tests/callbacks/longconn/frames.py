@@ -48,7 +48,7 @@ class _Read:
 def decode(data: bytes) -> Frame:
     """Read a frame."""
     read = _read(data)
-    headers = dict(_header(one) for one in read.texts.get(_HEADERS, []))
+    headers = dict(_header(raw) for raw in read.texts.get(_HEADERS, []))
     payload = read.texts.get(_PAYLOAD, [b""])[0]
     seq_id, log_id, service, method = (read.numbers[number] for number in (1, 2, 3, 4))
     return Frame(method, headers, payload, seq_id, log_id, service, read.texts.get(9, [b""])[0].decode())
@@ -60,16 +60,16 @@ def _header(data: bytes) -> tuple[str, str]:
 
 
 def _read(data: bytes) -> _Read:
-    found, stream = _Read(), iter(data)
+    fields, stream = _Read(), iter(data)
     for key in stream:
         number, kind = key >> 3, key & 7
         value = _varint(stream)
         if kind == _VARINT:
-            found.numbers[number] = value
+            fields.numbers[number] = value
         else:
             assert kind == _BYTES
-            found.texts.setdefault(number, []).append(bytes(next(stream) for _ in range(value)))
-    return found
+            fields.texts.setdefault(number, []).append(bytes(next(stream) for _ in range(value)))
+    return fields
 
 
 def _varint(stream: Iterator[int]) -> int:

@@ -170,7 +170,7 @@ class LarkSide:
         is_mute: Whether new connections get no answer to their pings.
         refused: What is answered to apps that are always refused, by their ids.
         secrets: The apps' secrets, where it matters.
-        asked: Who asked for an address.
+        requests: Who asked for an address.
     """
 
     base_url: str = ""
@@ -182,7 +182,7 @@ class LarkSide:
     refused: dict[str, dict[str, Any]] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     tickets: dict[str, str] = field(default_factory=dict)
-    asked: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[dict[str, Any]] = field(default_factory=list)
     links: queue.Queue[Link] = field(default_factory=queue.Queue)
 
     def link(self, is_alive: Callable[[], bool] = lambda: True) -> Link:
@@ -195,19 +195,19 @@ class LarkSide:
 
     def links_of(self, *app_ids: str) -> dict[str, Link]:
         """Wait until each of some apps has a new connection."""
-        found: dict[str, Link] = {}
-        while found.keys() != set(app_ids):
+        links: dict[str, Link] = {}
+        while links.keys() != set(app_ids):
             link = self.link()
             assert link.app_id in app_ids, f"nobody expected {link.app_id}"
-            found[link.app_id] = link
-        return found
+            links[link.app_id] = link
+        return links
 
-    def address(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def address(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Answer who asks for an address."""
-        self.asked.append(asked)
-        app_id = asked["AppID"]
+        self.requests.append(request)
+        app_id = request["AppID"]
         answer: Any = self.endpoint.popleft() if self.endpoint else self.refused.get(app_id)
-        if answer is None and self.secrets.get(app_id, asked["AppSecret"]) != asked["AppSecret"]:
+        if answer is None and self.secrets.get(app_id, request["AppSecret"]) != request["AppSecret"]:
             answer = {"code": 1000040345, "msg": "app_id or app_secret is wrong"}
         if callable(answer):
             answer = answer()

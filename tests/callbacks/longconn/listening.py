@@ -29,9 +29,9 @@ _events = count(1)
 
 def click(app_id: str = sender.APP, **value: Any) -> dict[str, Any]:
     """A new click."""
-    made = sender.card({"value": value, "tag": "button"}, app_id=app_id)
-    made["header"]["event_id"] = f"click-{next(_events)}"
-    return made
+    content = sender.card({"value": value, "tag": "button"}, app_id=app_id)
+    content["header"]["event_id"] = f"click-{next(_events)}"
+    return content
 
 
 def event_id(of: Mapping[str, Any]) -> str:
@@ -81,11 +81,11 @@ class Listening:
             "LARK_APP_SECRET": SECRET,
             "LARK_DATABASE_URL": f"sqlite:///{self.database}",
         }
-        given = _environment() | ours | dict(environment or {})
+        variables = _environment() | ours | dict(environment or {})
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(  # noqa: S603 - a fixed command
                 command,
-                env={name: value for name, value in given.items() if value},
+                env={name: value for name, value in variables.items() if value},
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -123,8 +123,8 @@ class Listening:
         """What is in the database of a click."""
         with closing(sqlite3.connect(self.database)) as database:
             query = "SELECT payload FROM card_callbacks WHERE event_id = ?"
-            found: dict[str, Any] = json.loads(database.execute(query, [event_id]).fetchone()[0])
-        return found
+            content: dict[str, Any] = json.loads(database.execute(query, [event_id]).fetchone()[0])
+        return content
 
     def stop(self) -> int:
         """Ask it to end; return its exit code."""

@@ -48,16 +48,16 @@ def listen(lark: LarkSide, apps: ApplicationManager, tmp_path: Path) -> Iterator
         return started[-1]
 
     yield listen
-    for one in started:
-        one.close()
-        assert SECRET not in one.log
-        assert one.process.returncode == 1 or "Traceback" not in one.log
+    for listener in started:
+        listener.close()
+        assert SECRET not in listener.log
+        assert listener.process.returncode == 1 or "Traceback" not in listener.log
 
 
 def works(link: Link, listening: Listening) -> None:
-    made = click(link.app_id)
-    assert link.ask(made).said == json.loads(RECEIVED)
-    assert listening.count_stored()[event_id(made)] == 1
+    content = click(link.app_id)
+    assert link.ask(content).said == json.loads(RECEIVED)
+    assert listening.count_stored()[event_id(content)] == 1
 
 
 def test_one_process_serves_all_active_apps_and_that_of_the_environment(
@@ -75,7 +75,7 @@ def test_one_process_serves_all_active_apps_and_that_of_the_environment(
     assert not links["cli_b"].closed.is_set()
     assert listening.stop() == 0
     assert all(link.closed.wait(SECONDS) for link in links.values())
-    assert {asked["AppID"] for asked in lark.asked} == {"cli_a", "cli_b", "cli_own"}
+    assert {request["AppID"] for request in lark.requests} == {"cli_a", "cli_b", "cli_own"}
 
 
 def test_only_named_apps_are_served(lark: LarkSide, apps: ApplicationManager, listen: Listen) -> None:
@@ -85,7 +85,7 @@ def test_only_named_apps_are_served(lark: LarkSide, apps: ApplicationManager, li
     for link in lark.links_of("cli_a", "cli_c").values():
         works(link, listening)
     assert listening.stop() == 0
-    assert {asked["AppID"] for asked in lark.asked} == {"cli_a", "cli_c"}
+    assert {request["AppID"] for request in lark.requests} == {"cli_a", "cli_c"}
 
 
 def test_an_app_is_added_disabled_and_enabled_while_it_runs(

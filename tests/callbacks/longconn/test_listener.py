@@ -33,10 +33,10 @@ class Stage:
 
     def ask(self, **value: Any) -> Reply:
         """Click, and see that it is accepted."""
-        made = click(**value)
-        reply = self.link.ask(made)
+        content = click(**value)
+        reply = self.link.ask(content)
         assert reply.code == 200
-        self.accepted.append(event_id(made))
+        self.accepted.append(event_id(content))
         return reply
 
     def again(self) -> None:
@@ -68,21 +68,21 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.mark.parametrize("kind", ["event", "card"])
 def test_a_click_is_stored_and_answered(stage: Stage, kind: str) -> None:
-    made = click()
-    reply = stage.link.ask(made, kind=kind)
-    stage.accepted.append(event_id(made))
+    content = click()
+    reply = stage.link.ask(content, kind=kind)
+    stage.accepted.append(event_id(content))
     assert (reply.code, reply.said) == (200, json.loads(RECEIVED))
     assert reply.headers["type"] == kind
     assert int(reply.headers["biz_rt"]) >= 0
-    payload = stage.listening.payload(event_id(made))
-    assert payload["event"]["context"] == made["event"]["context"]
+    payload = stage.listening.payload(event_id(content))
+    assert payload["event"]["context"] == content["event"]["context"]
     assert "token" not in payload["header"] | payload["event"]
 
 
 def test_a_click_that_comes_twice_is_stored_once(stage: Stage) -> None:
-    made = click()
-    stage.accepted.append(event_id(made))
-    assert [stage.link.ask(made).code for _ in range(2)] == [200, 200]
+    content = click()
+    stage.accepted.append(event_id(content))
+    assert [stage.link.ask(content).code for _ in range(2)] == [200, 200]
 
 
 def test_the_handler_shows_a_toast_or_a_card(stage: Stage) -> None:
@@ -97,21 +97,21 @@ def test_a_handler_that_fails_takes_nothing_away(stage: Stage) -> None:
 
 
 def test_clicks_are_answered_side_by_side(stage: Stage) -> None:
-    made = [click(do="meet") for _ in range(answering.TOGETHER)]
-    names = [stage.link.send(one) for one in made]
-    stage.accepted += map(event_id, made)
+    clicks = [click(do="meet") for _ in range(answering.TOGETHER)]
+    names = [stage.link.send(content) for content in clicks]
+    stage.accepted += map(event_id, clicks)
     assert {stage.link.answer(name).said["toast"]["content"] for name in names} == {"We met."}
 
 
 def test_a_handler_that_hangs_delays_nobody_and_is_answered_for(stage: Stage, tmp_path: Path) -> None:
     never = tmp_path / "never"
-    made = click(do="hold", until=str(never))
-    name = stage.link.send(made)
+    content = click(do="hold", until=str(never))
+    name = stage.link.send(content)
     until(never.with_suffix(".held").exists, "the handler was not called")
     assert stage.ask().said == json.loads(RECEIVED)
     assert stage.link.is_unanswered(name)
     assert stage.link.answer(name).said == json.loads(RECEIVED)
-    stage.accepted.append(event_id(made))
+    stage.accepted.append(event_id(content))
 
 
 def test_without_rabbitmq_lark_is_left_to_repeat_events(stage: Stage) -> None:
@@ -120,11 +120,11 @@ def test_without_rabbitmq_lark_is_left_to_repeat_events(stage: Stage) -> None:
 
 @pytest.mark.parametrize("kind", ["event", "card"])
 def test_parts_are_joined_in_whatever_order_they_come(stage: Stage, kind: str) -> None:
-    made = click(text="分成几个部分" * 50)
-    name = stage.link.send(made, kind=kind, parts=7, order=reversed)
-    stage.accepted.append(event_id(made))
+    content = click(text="分成几个部分" * 50)
+    name = stage.link.send(content, kind=kind, parts=7, order=reversed)
+    stage.accepted.append(event_id(content))
     assert stage.link.answer(name).code == 200
-    assert stage.listening.payload(event_id(made))["event"]["action"] == made["event"]["action"]
+    assert stage.listening.payload(event_id(content))["event"]["action"] == content["event"]["action"]
 
 
 def test_parts_that_are_missing_are_not_made_up(stage: Stage) -> None:
@@ -177,14 +177,14 @@ def test_no_other_process_is_needed(stage: Stage) -> None:
 
 def test_a_click_whose_connection_breaks_is_stored_all_the_same(stage: Stage, tmp_path: Path) -> None:
     release = tmp_path / "release"
-    made = click(do="hold", until=str(release))
-    stage.link.send(made)
+    content = click(do="hold", until=str(release))
+    stage.link.send(content)
     until(release.with_suffix(".held").exists, "the handler was not called")
     stage.link.cut()
     release.touch()
     stage.again()
-    assert stage.listening.count_stored()[event_id(made)] == 1
-    stage.accepted.append(event_id(made))
+    assert stage.listening.count_stored()[event_id(content)] == 1
+    stage.accepted.append(event_id(content))
 
 
 def test_a_lark_that_fails_is_asked_again_until_it_recovers(stage: Stage) -> None:
@@ -275,10 +275,10 @@ def test_what_is_in_hand_is_done_before_it_ends(stage: Stage, tmp_path: Path) ->
     last: list[Reply] = []
 
     def is_rejected() -> bool:
-        made = click()
-        last.append(stage.link.ask(made))
+        content = click()
+        last.append(stage.link.ask(content))
         if last[-1].said == json.loads(RECEIVED):
-            stage.accepted.append(event_id(made))
+            stage.accepted.append(event_id(content))
         return bool(last[-1].said == json.loads(FAILED))
 
     until(is_rejected, "new clicks are still accepted")

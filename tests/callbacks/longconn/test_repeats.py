@@ -33,9 +33,9 @@ def make_event(number: int = 1, app_id: str = sender.APP) -> dict[str, Any]:
 
 
 def event(number: int = 1, app_id: str = sender.APP) -> Event:
-    found = read(make_event(number, app_id))
-    assert isinstance(found, Event)
-    return found
+    delivery = read(make_event(number, app_id))
+    assert isinstance(delivery, Event)
+    return delivery
 
 
 def inbox(folder: Path) -> Inbox:
@@ -81,7 +81,7 @@ def test_many_at_once_take_few_queries(tmp_path: Path, monkeypatch: pytest.Monke
         stored = StoredEvents(Counted(urls.database(f"sqlite:///{tmp_path}/lark.db")))
         assert not any(await asyncio.gather(*map(stored.has, events)))
         until_ = asyncio.get_running_loop().time() + LATER
-        await asyncio.gather(*(stored.note(one, until_) for one in events))
+        await asyncio.gather(*(stored.note(delivery, until_) for delivery in events))
         fresh = StoredEvents(inbox(tmp_path))
         assert all(await asyncio.gather(*map(fresh.has, events)))
 
@@ -94,11 +94,11 @@ def test_without_a_database_the_process_remembers_longer_than_lark_repeats() -> 
     async def scene() -> list[bool]:
         stored = StoredEvents(None)
         await stored.note(event(), 0.0)
-        found = []
+        results = []
         for hours in (7.2, 7.9, 8.1):
             await asyncio.sleep(hours * 3600 - asyncio.get_running_loop().time())
-            found.append(await stored.has(event()))
-        return found
+            results.append(await stored.has(event()))
+        return results
 
     assert run_to_end(scene)[0] == [True, True, False]
 
@@ -171,30 +171,30 @@ def test_without_a_database_a_repeat_after_a_restart_is_published_again(
 ) -> None:
     """As documented: consumers that note what they have handled recognize it."""
     for _ in range(2):
-        one = Listening(
+        listening = Listening(
             lark, tmp_path, (*IMPATIENT, "", "", ""), {"RABBITMQ_URL": rabbitmq, "LARK_DATABASE_URL": ""}
         )
         try:
-            link = one.link()
+            link = listening.link()
             assert [link.ask(make_event(1)).code for _ in range(2)] == [200, 200]
-            assert one.stop() == 0
+            assert listening.stop() == 0
         finally:
-            one.close()
+            listening.close()
     assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["event-1"] * 2
 
 
 def test_an_event_is_answered_only_once_rabbitmq_has_it(
     lark: LarkSide, tmp_path: Path, node: OwnRabbit
 ) -> None:
-    one = Listening(lark, tmp_path, (*IMPATIENT, "", "", ""), {"RABBITMQ_URL": node.url})
+    listening = Listening(lark, tmp_path, (*IMPATIENT, "", "", ""), {"RABBITMQ_URL": node.url})
     try:
-        link = one.link()
+        link = listening.link()
         assert link.ask(make_event(1)).code == 200
         node.kill()
         assert link.ask(make_event(2)).code == 500  # not stored, and so not accepted: Lark repeats it
         node.start()
         until(lambda: link.ask(make_event(2)).code == 200, "not accepted again")
-        assert one.stop() == 0
+        assert listening.stop() == 0
         assert sorted(mq.ids(mq.drain(node.url, EVENTS))) == ["event-1", "event-2"]
     finally:
-        one.close()
+        listening.close()

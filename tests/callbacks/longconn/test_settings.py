@@ -35,8 +35,8 @@ def listen(lark: LarkSide, tmp_path: Path) -> Iterator[Listen]:
         return started[-1]
 
     yield listen
-    for one in started:
-        one.close()
+    for listener in started:
+        listener.close()
 
 
 def test_it_goes_through_a_proxy(lark: LarkSide, listen: Listen) -> None:
@@ -65,8 +65,8 @@ def test_the_proxy_of_the_environment_serves_both(lark: LarkSide, listen: Listen
 def test_what_was_accepted_is_stored_though_the_process_is_killed(listen: Listen) -> None:
     listening = listen()
     link = listening.link()
-    made = [click() for _ in range(400)]
-    names = {link.send(one): event_id(one) for one in made}
+    clicks = [click() for _ in range(400)]
+    names = {link.send(content): event_id(content) for content in clicks}
     first = next(iter(names))
     assert link.answer(first).code == 200
     listening.process.kill()
@@ -75,18 +75,18 @@ def test_what_was_accepted_is_stored_though_the_process_is_killed(listen: Listen
     stored = listening.count_stored()
     assert accepted <= stored.keys()
     assert set(stored.values()) == {1}
-    print(f"accepted {len(accepted)} of {len(made)}, stored {len(stored)}")  # noqa: T201 - for the report
+    print(f"accepted {len(accepted)} of {len(clicks)}, stored {len(stored)}")  # noqa: T201 - for the report
 
 
 def test_with_rabbitmq_clicks_and_events_go_there(listen: Listen, rabbitmq: str) -> None:
     listening = listen({"RABBITMQ_URL": rabbitmq, "LARK_DATABASE_URL": ""})
     link = listening.link()
-    made = [click() for _ in range(50)]
-    names = [link.send(one) for one in made]
-    assert [link.answer(name).said for name in names] == [json.loads(RECEIVED)] * len(made)
+    clicks = [click() for _ in range(50)]
+    names = [link.send(content) for content in clicks]
+    assert [link.answer(name).said for name in names] == [json.loads(RECEIVED)] * len(clicks)
     assert link.ask(sender.event()).code == 200
     assert listening.stop() == 0
-    assert sorted(mq.ids(mq.drain(rabbitmq, CARDS))) == sorted(map(event_id, made))
+    assert sorted(mq.ids(mq.drain(rabbitmq, CARDS))) == sorted(map(event_id, clicks))
     events = mq.drain(rabbitmq, EVENTS)
     assert mq.ids(events) == [sender.event()["header"]["event_id"]]
     assert "token" not in events[0][1]["header"]
@@ -102,4 +102,4 @@ def test_who_lark_refuses_from_the_start_is_told_why_and_what_to_do(lark: LarkSi
         in listening.log
     )
     assert SECRET not in listening.log
-    assert len(lark.asked) == 1
+    assert len(lark.requests) == 1

@@ -27,8 +27,8 @@ def pong(said: bytes = b"") -> bytes:
 
 
 def delivery(number: int, **headers: str) -> bytes:
-    made = {"type": "event", "message_id": f"m{number}", **headers}
-    return encode(Frame(DATA, tuple(made.items()), b"{}", seq_id=number))
+    all_headers = {"type": "event", "message_id": f"m{number}", **headers}
+    return encode(Frame(DATA, tuple(all_headers.items()), b"{}", seq_id=number))
 
 
 async def accept(_payload: bytes, _began: float) -> Answer:
@@ -38,7 +38,7 @@ async def accept(_payload: bytes, _began: float) -> Answer:
 class Stand:
     """A connection, and the server's side of it."""
 
-    def __init__(self, take: connections.Take = accept) -> None:
+    def __init__(self, take: connections.StoreFrame = accept) -> None:
         self.take = take
         self.in_flight: set[asyncio.Task[None]] = set()
         self.pings: list[float] = []
@@ -116,7 +116,7 @@ def test_a_pong_changes_the_interval_at_once() -> None:
 
     why, seconds = run_until_ended(stand, server)
     assert (why, round(seconds)) == ("no message for 40 s", 40)
-    assert [round(one) for one in stand.pings] == [0, 10, 20, 30]
+    assert [round(moment) for moment in stand.pings] == [0, 10, 20, 30]
 
 
 def test_deliveries_are_a_sign_of_life() -> None:

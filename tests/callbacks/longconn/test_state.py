@@ -105,13 +105,13 @@ def test_an_app_that_is_refused_does_not_make_the_others_unready() -> None:
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
     """A certificate for this machine that nobody trusts, and its key."""
-    found = tmp_path / "lark.crt", tmp_path / "lark.key"
+    paths = tmp_path / "lark.crt", tmp_path / "lark.key"
     subprocess.run(  # noqa: S603 - a fixed command
-        ["openssl", *SELF_SIGNED.split(), "-keyout", found[1], "-out", found[0]],  # noqa: S607 - wherever it is
+        ["openssl", *SELF_SIGNED.split(), "-keyout", paths[1], "-out", paths[0]],  # noqa: S607 - wherever it is
         check=True,
         capture_output=True,
     )
-    return found
+    return paths
 
 
 @pytest.mark.parametrize("verify", ["the file", "false"])
@@ -140,7 +140,7 @@ def test_a_certificate_that_is_not_trusted_lets_nothing_through(
         listening = Listening(lark, tmp_path, (*IMPATIENT, "", "", ""))
         try:
             until(lambda: "CERTIFICATE_VERIFY_FAILED" in listening.log, "it says nothing")
-            assert not lark.asked
+            assert not lark.requests
             assert listening.stop() == 0
         finally:
             listening.close()

@@ -35,12 +35,12 @@ WRONG: list[Any] = [0, 1.5, True, "text", [], ["a"], {}, {"a": 1}, "", None]
 
 def places(content: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """The paths of all members, however deep."""
-    found = []
+    paths = []
     for name, value in content.items():
-        found.append((*path, name))
+        paths.append((*path, name))
         if isinstance(value, dict):
-            found += places(value, (*path, name))
-    return found
+            paths += places(value, (*path, name))
+    return paths
 
 
 def change(content: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
@@ -166,9 +166,9 @@ def test_any_json_is_read_or_refused(content: Any) -> None:
     contents = [content]
     if isinstance(content, dict):
         contents += [{**content, "token": TOKEN}, {**content, "schema": "2.0", "header": {"token": TOKEN}}]
-    for one in contents:
+    for payload in contents:
         with pytest.raises(CallbackRefusedError):
-            receive(Incoming({}, dump(one)), CallbackKeys(APP, verification_token=TOKEN), NOW)
+            receive(Incoming({}, dump(payload)), CallbackKeys(APP, verification_token=TOKEN), NOW)
 
 
 @given(st.sampled_from(places(FULL)), JSON)

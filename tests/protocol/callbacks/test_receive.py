@@ -106,15 +106,15 @@ def test_an_event_of_either_schema_is_read() -> None:
     assert two.created_at == datetime.fromtimestamp(NOW, UTC)
     assert two.event == sender.event()["event"]
 
-    one = send(sender.event_1())
-    assert isinstance(one, Event)
-    assert (one.event_id, one.type) == ("bc447199585340d1f3728d26b1c0297a", "p2p_chat_create")
-    assert (one.app_id, one.tenant_key) == (APP, "2df73991750a0001")
-    assert one.created_at == datetime.fromtimestamp(NOW, UTC)
+    event_1 = send(sender.event_1())
+    assert isinstance(event_1, Event)
+    assert (event_1.event_id, event_1.type) == ("bc447199585340d1f3728d26b1c0297a", "p2p_chat_create")
+    assert (event_1.app_id, event_1.tenant_key) == (APP, "2df73991750a0001")
+    assert event_1.created_at == datetime.fromtimestamp(NOW, UTC)
 
 
 def test_a_dashboard_tells_clicks_from_events_and_a_log_line_names_either() -> None:
-    click, *events = (send(one) for one in (sender.card(), sender.event(), sender.event_1()))
+    click, *events = (send(payload) for payload in (sender.card(), sender.event(), sender.event_1()))
     assert isinstance(click, CardClick)
     assert kind_of(click) == "click"
     assert log_ids(click) == {"app_id": APP, "event_id": click.event_id}
@@ -299,14 +299,14 @@ def test_another_app_s_click_is_refused() -> None:
 @pytest.mark.parametrize("how", ["missing", "empty", "changed", "twice"])
 def test_each_signature_header_counts(name: str, how: str) -> None:
     body = seal_body(sender.card())
-    given = headers(body)
-    value = given.pop(name)
+    sent_headers = headers(body)
+    value = sent_headers.pop(name)
     if how == "twice":
-        given |= {name: value, name.lower(): value}
+        sent_headers |= {name: value, name.lower(): value}
     elif how != "missing":
-        given[name] = "" if how == "empty" else value + "0"
+        sent_headers[name] = "" if how == "empty" else value + "0"
     with expect_refusal(401, "must be signed with the encrypt key"):
-        receive(Incoming(given, body), BOTH, NOW)
+        receive(Incoming(sent_headers, body), BOTH, NOW)
 
 
 def test_a_signature_by_another_key_or_with_another_body() -> None:

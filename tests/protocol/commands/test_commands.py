@@ -43,7 +43,7 @@ def event(text: Any, *, mentions: Any = (AT_BOT,), **changes: Any) -> Event:
     sender = {"sender_id": {"open_id": "ou_ann"}, "sender_type": "user", "tenant_key": "own"}
     for name, value in changes.items():
         (sender if name in {"sender_type", "tenant_key", "sender_id"} else message)[name] = value
-    made = read(
+    parsed = read(
         {
             "schema": "2.0",
             "header": {
@@ -56,27 +56,27 @@ def event(text: Any, *, mentions: Any = (AT_BOT,), **changes: Any) -> Event:
             "event": {"sender": sender, "message": message},
         }
     )
-    assert isinstance(made, Event)
-    return made
+    assert isinstance(parsed, Event)
+    return parsed
 
 
 def command(text: str, **changes: Any) -> CommandMessage:
-    found = command_of(event(text, **changes))
-    assert found is not None
-    return found
+    message = command_of(event(text, **changes))
+    assert message is not None
+    return message
 
 
 def test_a_command_is_recognized_with_who_where_and_when() -> None:
-    found = command("@_user_1 /run etl", update_time="1795694400123")
-    assert (found.app_id, found.message_id, found.open_id, found.chat_id) == (
+    message = command("@_user_1 /run etl", update_time="1795694400123")
+    assert (message.app_id, message.message_id, message.open_id, message.chat_id) == (
         "cli_a",
         "om_1",
         "ou_ann",
         "oc_1",
     )
-    assert found.sent_at.isoformat() == "2026-11-26T12:00:00.123000+00:00"
-    assert found.mentions_person(BOT)
-    assert not found.mentions_person(OTHER)
+    assert message.sent_at.isoformat() == "2026-11-26T12:00:00.123000+00:00"
+    assert message.mentions_person(BOT)
+    assert not message.mentions_person(OTHER)
     assert command("/help", chat_type="p2p", mentions=()).is_direct
 
 
@@ -120,19 +120,19 @@ def test_other_texts_are_left_alone(text: Any) -> None:
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),
-        lambda one: st.lists(one) | st.dictionaries(st.text(), one),
+        lambda children: st.lists(children) | st.dictionaries(st.text(), children),
     )
 )
 def test_no_event_raises(content: Any) -> None:
-    made = event("/run etl")
+    incoming = event("/run etl")
     for name in ("sender", "message"):
-        made.event[name] = content
-        assert command_of(made) is None
+        incoming.event[name] = content
+        assert command_of(incoming) is None
 
 
 def test_mentions_become_names_and_the_own_one_goes() -> None:
-    found = command("@_user_1  /run etl @_user_10 @_user_1", mentions=(AT_BOT, AT_OTHER))
-    assert read_command(found.typed_text(BOT)).words == ("etl", "@Ann")
+    message = command("@_user_1  /run etl @_user_10 @_user_1", mentions=(AT_BOT, AT_OTHER))
+    assert read_command(message.typed_text(BOT)).words == ("etl", "@Ann")
     assert (
         read_command(
             command("@_user_10 @_all @_user_1 /help", mentions=(AT_BOT, AT_OTHER)).typed_text(BOT)
@@ -225,8 +225,8 @@ def test_a_param_without_a_type_takes_what_its_default_is() -> None:
 
 
 def test_what_is_delivered_is_read_as_it_was() -> None:
-    made = DeliveredCommand("cli_a", "own", "ou_ann", "om_1", "run", "etl", {"day": "1"})
-    assert read_delivered(made.body()) == made
+    delivered = DeliveredCommand("cli_a", "own", "ou_ann", "om_1", "run", "etl", {"day": "1"})
+    assert read_delivered(delivered.body()) == delivered
     result = CommandResult("started", {"en": "yes"}, "lark__om_1", "https://secret")
     assert read_result(orjson.loads(result.dump())) == result
     assert "secret" not in repr(result)
@@ -237,7 +237,7 @@ def test_what_is_delivered_is_read_as_it_was() -> None:
         ("arguments", {"a": 1}),
         ("open_id", ""),
     ):
-        body = orjson.dumps(orjson.loads(made.body()) | {name: value})
+        body = orjson.dumps(orjson.loads(delivered.body()) | {name: value})
         with pytest.raises(InvalidRequestError):
             read_delivered(body)
     newer = {"outcome": "queued", "message": {"en": "later"}, "place": 3}

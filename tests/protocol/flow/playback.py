@@ -73,8 +73,8 @@ class Playback:
         reply: Any = None
         try:
             while True:
-                asked = flow.throw(reply) if isinstance(reply, LarkError) else flow.send(reply)
-                match asked[0]:
+                effect = flow.throw(reply) if isinstance(reply, LarkError) else flow.send(reply)
+                match effect[0]:
                     case NeedToken() if self.tokens and no_token is not None:
                         reply = no_token
                     case NeedToken(rejected):

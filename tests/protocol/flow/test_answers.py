@@ -133,7 +133,7 @@ def test_the_app_secret_shows_in_no_error_of_the_token_endpoint(reply: Response)
     error = Playback(fetch(App("https://x", "cli_1", "the-secret")), [quoting] * 10).error
     assert error is not None
     chain = [error, error.__cause__, error.__context__]
-    assert "the-secret" not in "".join(str(one) + repr(vars(one)) for one in chain if one is not None)
+    assert "the-secret" not in "".join(str(cause) + repr(vars(cause)) for cause in chain if cause is not None)
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,9 @@ JSON = st.recursive(
 )
 _ZONES = st.sampled_from([0, 60, -330, 480, 765]).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 DATES = st.dates().map(str)
-TIMES = st.times().map(lambda one: f"{one:%H:%M:%S}")
+TIMES = st.times().map(lambda time: f"{time:%H:%M:%S}")
 MOMENTS = st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=_ZONES).map(  # noqa: DTZ001 - a bound
-    lambda one: one.isoformat(timespec="seconds")
+    lambda moment: moment.isoformat(timespec="seconds")
 )
 _MORE = st.fixed_dictionaries({}, optional={"title": TEXT, "description": TEXT})
 
@@ -125,14 +125,18 @@ CONSTANT = JSON.map(lambda value: {"value": value, "schema": {"const": value}})
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter("_options".__ne__)
 
 
-def params(one: st.SearchStrategy[Param] | None = None, most: int = 6) -> st.SearchStrategy[dict[str, Param]]:
+def params(
+    param: st.SearchStrategy[Param] | None = None, most: int = 6
+) -> st.SearchStrategy[dict[str, Param]]:
     """Params by name.
 
     Args:
-        one: How each is made; by default of any kind.
+        param: How each is made; by default of any kind.
         most: How many at most.
     """
-    return st.dictionaries(NAMES, WITH_DEFAULT | REQUIRED | CONSTANT if one is None else one, max_size=most)
+    return st.dictionaries(
+        NAMES, WITH_DEFAULT | REQUIRED | CONSTANT if param is None else param, max_size=most
+    )
 
 
 MARKDOWN = st.lists(
@@ -178,7 +182,7 @@ def enter(field: FormField) -> st.SearchStrategy[Any]:
         ["", " ", "0", "\uff17", "-3", "1e3", "1e999", "9" * 30, "true", "[1]", "{}", "NaN"]
     )
     dates = st.sampled_from(["2025-06-10 +0800", "05:05 +0800", "2025-06-10 19:19 +0800", "2025-13-40 +0800"])
-    keys = st.sampled_from([one.key for one in field.choices] or ["1"])
+    keys = st.sampled_from([choice.key for choice in field.choices] or ["1"])
     return st.none() | keys | st.lists(keys | TEXT, max_size=3) | texts | dates | st.booleans() | SCALAR
 
 

@@ -32,49 +32,52 @@ def fits(value: Any, schema: Any) -> bool:
     return bool(Draft202012Validator(schema, format_checker=FormatChecker()).is_valid(value))
 
 
-def value_of(param: dict[str, Any], given: Any, zone: str = SHANGHAI, shown: str = "UTC") -> Any:
+def value_of(param: dict[str, Any], entered: Any, zone: str = SHANGHAI, shown: str = "UTC") -> Any:
     (field,) = form_fields({"x": param})
     action = Action(
-        tag="button", value={"option": "Yes", "timezone": shown}, form_value={field.key: given}, timezone=zone
+        tag="button",
+        value={"option": "Yes", "timezone": shown},
+        form_value={field.key: entered},
+        timezone=zone,
     )
     return read_answer(question(x=param), action).params["x"]
 
 
-def error_of(param: dict[str, Any], given: Any) -> str:
+def error_of(param: dict[str, Any], entered: Any) -> str:
     with pytest.raises(InvalidAnswerError) as caught:
-        value_of(param, given)
+        value_of(param, entered)
     assert caught.value.errors["x"]["zh"]
     return caught.value.errors["x"]["en"]
 
 
 @given(st.data())
 def test_what_is_read_is_valid(data: st.DataObject) -> None:
-    asked = data.draw(generated.questions())
-    fields = form_fields(asked.params)
+    pending = data.draw(generated.questions())
+    fields = form_fields(pending.params)
     form = {field.key: data.draw(generated.enter(field)) for field in fields}
     action = Action(
         tag="button",
         name=data.draw(st.sampled_from(["", "submit", option_key(0), option_key(99)])),
-        value=data.draw(st.none() | st.sampled_from(asked.options).map(lambda one: {"option": one})),
+        value=data.draw(st.none() | st.sampled_from(pending.options).map(lambda option: {"option": option})),
         form_value={OPTIONS: data.draw(st.none() | st.lists(st.just(option_key(0)))), **form},
         timezone=data.draw(st.none() | st.just(SHANGHAI)),
     )
     try:
-        answer = read_answer(asked, action)
+        answer = read_answer(pending, action)
     except InvalidAnswerError as error:
         errors, copied = error.errors, pickle.loads(pickle.dumps(error)).errors  # noqa: S301 - ours
     else:
         errors = copied = {}
-    assert errors.keys() <= {OPTIONS, *asked.params}
+    assert errors.keys() <= {OPTIONS, *pending.params}
     assert all(reason["zh"] and reason["en"] for reason in errors.values())
     assert copied == errors
     if errors:
         return
-    assert set(answer.options) <= set(asked.options)
-    assert 1 <= len(answer.options) <= (99 if asked.multiple else 1)
-    assert list(answer.params) == list(asked.params)
+    assert set(answer.options) <= set(pending.options)
+    assert 1 <= len(answer.options) <= (99 if pending.multiple else 1)
+    assert list(answer.params) == list(pending.params)
     for name, value in answer.params.items():
-        assert fits(value, asked.params[name]["schema"]), (name, value)
+        assert fits(value, pending.params[name]["schema"]), (name, value)
 
 
 @given(generated.params(generated.WITH_DEFAULT), st.sampled_from(["UTC", SHANGHAI, "+05:45"]))
@@ -238,13 +241,13 @@ def test_a_moment_that_still_shows_the_default_is_the_default() -> None:
 
 
 def test_all_params_are_sent_and_constants_as_they_are() -> None:
-    asked = question(
+    pending = question(
         b={"value": 1, "schema": {"type": "integer"}},
         fixed={"value": "v", "schema": {"const": "v"}},
         a={"value": None, "schema": {"type": ["null", "string"]}},
     )
     action = Action(tag="button", value={"option": "Yes"}, form_value={"param:b": "2"})
-    assert list(read_answer(asked, action).params.items()) == [("b", 2), ("fixed", "v"), ("a", None)]
+    assert list(read_answer(pending, action).params.items()) == [("b", 2), ("fixed", "v"), ("a", None)]
 
 
 @pytest.mark.parametrize(
@@ -280,9 +283,9 @@ def test_options_that_do_not_count_are_explained(multiple: bool, action: Action,
 
 
 def test_a_form_that_did_not_arrive_is_not_answered_with_defaults() -> None:
-    asked = question(x={"value": 1, "schema": {"type": "integer"}})
+    pending = question(x={"value": 1, "schema": {"type": "integer"}})
     with pytest.raises(InvalidAnswerError, match="x: was not received"):
-        read_answer(asked, Action(value={"option": "Yes"}))
+        read_answer(pending, Action(value={"option": "Yes"}))
 
 
 def test_passwords_are_seen() -> None:

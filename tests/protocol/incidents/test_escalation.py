@@ -55,13 +55,13 @@ def at(text: str, zone: str = "Asia/Shanghai") -> datetime:
 @settings(max_examples=150, deadline=None)
 @given(hours(), moments, st.integers(0, 1500))
 def test_only_minutes_outside_of_quiet_hours_count(quiet: QuietHours, opened: datetime, after: int) -> None:
-    found = due_at(opened, EscalationStep(after, "app"), quiet)
+    due = due_at(opened, EscalationStep(after, "app"), quiet)
     now, left = opened, after
     while left or quiet.covers(now):  # minute by minute, since all limits are whole minutes
         left -= not quiet.covers(now)
         now += MINUTE
-    assert found == now
-    assert not quiet.covers(found)
+    assert due == now
+    assert not quiet.covers(due)
     assert due_at(opened, EscalationStep(after, "phone", always=True), quiet) == opened + after * MINUTE
 
 
@@ -70,10 +70,10 @@ def test_only_minutes_outside_of_quiet_hours_count(quiet: QuietHours, opened: da
 def test_the_limits_of_quiet_hours_are_where_the_wall_clock_passes_them(
     quiet: QuietHours, moment: datetime
 ) -> None:
-    for found, covered in ((quiet.end_after(moment), False), (quiet.begin_after(moment), True)):
-        assert found >= moment
-        assert quiet.covers(found) is covered
-        assert found == moment or quiet.covers(found - MINUTE) is not covered
+    for limit, covered in ((quiet.end_after(moment), False), (quiet.begin_after(moment), True)):
+        assert limit >= moment
+        assert quiet.covers(limit) is covered
+        assert limit == moment or quiet.covers(limit - MINUTE) is not covered
 
 
 @settings(max_examples=100, deadline=None)
@@ -86,31 +86,31 @@ def test_the_limits_of_quiet_hours_are_where_the_wall_clock_passes_them(
 def test_each_step_is_taken_once_whenever_it_is_looked_at(
     quiet: QuietHours | None, opened: datetime, after: list[int], always: list[bool]
 ) -> None:
-    steps = [EscalationStep(one, "app", always[index]) for index, one in enumerate(sorted(after))]
+    steps = [EscalationStep(delay, "app", always[index]) for index, delay in enumerate(sorted(after))]
     planned = plan(opened, steps, quiet)
-    states = {one.number: one for one in planned}
+    states = {step.number: step for step in planned}
     taken: list[int] = []
-    for moment in sorted({one.due_at for one in planned}):
+    for moment in sorted({step.due_at for step in planned}):
         for _ in range(2):  # the second look at the same moment finds nothing
-            found = decide(OPEN, list(states.values()), moment)
-            assert found.end is None
-            for number in found.skip:
+            decision = decide(OPEN, list(states.values()), moment)
+            assert decision.end is None
+            for number in decision.skip:
                 states[number] = states[number]._replace(state="skipped")
-            if found.take is not None:
-                assert states[found.take].due_at <= moment
-                states[found.take] = states[found.take]._replace(state="done")
-                taken.append(found.take)
-        assert all(one.due_at > moment for one in states.values() if one.state == "due")
+            if decision.take is not None:
+                assert states[decision.take].due_at <= moment
+                states[decision.take] = states[decision.take]._replace(state="done")
+                taken.append(decision.take)
+        assert all(step.due_at > moment for step in states.values() if step.state == "due")
     assert len(taken) == len(set(taken))
-    assert {one.state for one in states.values()} <= {"done", "skipped"}
-    for one, other in pairwise(planned):
-        if steps[one.number - 1].always == steps[other.number - 1].always:
-            assert one.due_at < other.due_at
+    assert {step.state for step in states.values()} <= {"done", "skipped"}
+    for earlier, other in pairwise(planned):
+        if steps[earlier.number - 1].always == steps[other.number - 1].always:
+            assert earlier.due_at < other.due_at
 
 
 def test_a_night_moves_steps_to_the_morning_and_keeps_their_distance() -> None:
     steps = (EscalationStep(10, "app"), EscalationStep(20, "sms"), EscalationStep(30, "phone", always=True))
-    times = [one.due_at for one in plan(at("2026-11-26T21:55"), steps, NIGHT)]
+    times = [step.due_at for step in plan(at("2026-11-26T21:55"), steps, NIGHT)]
     assert times == [at("2026-11-27T07:05"), at("2026-11-27T07:15"), at("2026-11-26T22:25")]
 
 

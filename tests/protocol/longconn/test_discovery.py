@@ -23,11 +23,11 @@ URL = "wss://msg-frontier.feishu.cn/ws/v2?fpid=493&device_id=7&access_key=ak&ser
 def read(content: Any, status: int = 200) -> discovery.Address | LarkError:
     """Read an answer as the engine does."""
     body = content if isinstance(content, bytes) else orjson.dumps(content)
-    found = answers.read(discovery.call(APP), Response(status, {}, body), None, SECRET)
-    if not isinstance(found, LarkResponse):
-        return found.error
+    response = answers.read(discovery.call(APP), Response(status, {}, body), None, SECRET)
+    if not isinstance(response, LarkResponse):
+        return response.error
     try:
-        return discovery.read(found.data, is_encrypted=True)
+        return discovery.read(response.data, is_encrypted=True)
     except LarkAPIError as error:
         return error
 
@@ -42,11 +42,11 @@ def test_the_request_holds_the_credentials_and_shows_neither_secret() -> None:
 
 def test_the_answer_says_where_and_how() -> None:
     config = {"PingInterval": 90}
-    found = read({"code": 0, "msg": "ok", "data": {"URL": URL, "ClientConfig": config}})
-    assert found == discovery.Address(URL, 33554678, config)
-    assert isinstance(found, discovery.Address)
-    assert found.host == "msg-frontier.feishu.cn"
-    assert "t-1" not in repr(found)
+    address = read({"code": 0, "msg": "ok", "data": {"URL": URL, "ClientConfig": config}})
+    assert address == discovery.Address(URL, 33554678, config)
+    assert isinstance(address, discovery.Address)
+    assert address.host == "msg-frontier.feishu.cn"
+    assert "t-1" not in repr(address)
 
 
 @pytest.mark.parametrize(
@@ -64,15 +64,15 @@ def test_the_answer_says_where_and_how() -> None:
     ],
 )
 def test_an_answer_without_a_usable_url_is_tried_again(data: Any) -> None:
-    found = read({"code": 0, "data": data})
-    assert isinstance(found, LarkAPIError)
-    assert "must answer with a URL that begins with wss, got" in str(found)
-    assert of_discovery("cli_a", found).verdict is ConnectVerdict.RETRY
+    error = read({"code": 0, "data": data})
+    assert isinstance(error, LarkAPIError)
+    assert "must answer with a URL that begins with wss, got" in str(error)
+    assert of_discovery("cli_a", error).verdict is ConnectVerdict.RETRY
 
 
 def test_a_local_lark_may_go_without_encryption_and_without_configuration() -> None:
-    found = discovery.read({"URL": "ws://127.0.0.1:9/?ticket=1", "ClientConfig": None}, is_encrypted=False)
-    assert (found.service, found.config) == (0, {})
+    address = discovery.read({"URL": "ws://127.0.0.1:9/?ticket=1", "ClientConfig": None}, is_encrypted=False)
+    assert (address.service, address.config) == (0, {})
 
 
 @pytest.mark.parametrize(

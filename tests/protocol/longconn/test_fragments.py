@@ -29,9 +29,9 @@ def test_messages_are_joined_in_whatever_order_their_parts_come(
         content = messages[name]
         for _ in range(draw.draw(st.integers(1, 2))):
             if name not in whole:
-                found = fragments.add(name, number, len(content), content[number], now * 0.01)
-                if found is not None:
-                    whole[name] = found
+                message = fragments.add(name, number, len(content), content[number], now * 0.01)
+                if message is not None:
+                    whole[name] = message
     assert whole == {name: b"".join(content) for name, content in messages.items()}
     assert fragments.due is None
     assert fragments._size == 0
@@ -88,10 +88,10 @@ def test_what_is_held_is_bounded(arrivals: list[tuple[int, int, int]]) -> None:
         except FrameError:
             assert size > 0
         held = fragments._messages.values()
-        assert fragments._size == sum(len(part) for one in held for part in one.parts.values())
+        assert fragments._size == sum(len(part) for message in held for part in message.parts.values())
         assert fragments._size <= SMALL.total_bytes
         assert len(held) <= SMALL.messages
-        assert [one.due for one in held] == sorted(one.due for one in held)
+        assert [message.due for message in held] == sorted(message.due for message in held)
 
 
 def test_the_oldest_gives_way() -> None:

@@ -29,15 +29,15 @@ FRAMES = st.builds(
 
 
 def official(frame: Frame) -> Any:
-    made = Official()
-    made.SeqID, made.LogID, made.service, made.method = (
+    message = Official()
+    message.SeqID, message.LogID, message.service, message.method = (
         frame.seq_id,
         frame.log_id,
         frame.service,
         frame.method,
     )
     for key, value in frame.headers:
-        header = made.headers.add()
+        header = message.headers.add()
         header.key, header.value = key, value
     names = {
         "payload_encoding": frame.payload_encoding,
@@ -47,21 +47,21 @@ def official(frame: Frame) -> Any:
     }
     for name, content in names.items():
         if content is not None:
-            setattr(made, name, content)
-    return made
+            setattr(message, name, content)
+    return message
 
 
-def ours(made: Any) -> Frame:
+def ours(message: Any) -> Frame:
     def optional(name: str) -> Any:
-        return getattr(made, name) if made.HasField(name) else None
+        return getattr(message, name) if message.HasField(name) else None
 
     return Frame(
-        made.method,
-        tuple((header.key, header.value) for header in made.headers),
+        message.method,
+        tuple((header.key, header.value) for header in message.headers),
         optional("payload"),
-        made.service,
-        made.SeqID,
-        made.LogID,
+        message.service,
+        message.SeqID,
+        message.LogID,
         optional("payload_encoding"),
         optional("payload_type"),
         optional("LogIDNew"),
@@ -137,21 +137,21 @@ def test_damaged_frames_are_rejected_or_read_as_the_official_codec_reads_them(
             case _:
                 del data[max(1, at) :]
     try:
-        found = decode(bytes(data))
+        decoded = decode(bytes(data))
     except FrameError:
         return
     read = Official()
     read.ParseFromString(bytes(data))
-    assert ours(read) == found
+    assert ours(read) == decoded
 
 
 @given(st.binary(max_size=300))
 def test_whatever_arrives_is_a_frame_or_an_error(data: bytes) -> None:
     try:
-        found = decode(data)
+        decoded = decode(data)
     except FrameError:
         return
-    assert decode(encode(found)) == found
+    assert decode(encode(decoded)) == decoded
 
 
 @pytest.mark.parametrize(

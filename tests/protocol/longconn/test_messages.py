@@ -18,11 +18,11 @@ def delivery(**headers: str) -> Frame:
 
 
 def test_a_ping_is_what_the_official_client_sends() -> None:
-    made = Official()
-    made.SeqID, made.LogID, made.service, made.method = 0, 0, 33554678, 0
-    header = made.headers.add()
+    ping = Official()
+    ping.SeqID, ping.LogID, ping.service, ping.method = 0, 0, 33554678, 0
+    header = ping.headers.add()
     header.key, header.value = "type", "ping"
-    assert messages.ping(33554678) == made.SerializeToString()
+    assert messages.ping(33554678) == ping.SerializeToString()
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,14 @@ def test_numbers_that_are_none_are_rejected(text: str) -> None:
 
 def test_an_answer_is_the_same_frame_with_another_payload() -> None:
     frame = delivery(sum="1", seq="0", trace_id="t")
-    found = decode(messages.answer(frame, 200, b'{"toast":{}}', 12))
-    assert found.headers == (*frame.headers, ("biz_rt", "12"))
-    assert (found.service, found.seq_id, found.log_id, found.method) == (7, 8, 9, DATA)
-    said = json.loads(found.payload or b"")
+    reply = decode(messages.answer(frame, 200, b'{"toast":{}}', 12))
+    assert reply.headers == (*frame.headers, ("biz_rt", "12"))
+    assert (reply.service, reply.seq_id, reply.log_id, reply.method) == (7, 8, 9, DATA)
+    said = json.loads(reply.payload or b"")
     assert said == {"code": 200, "headers": {}, "data": base64.b64encode(b'{"toast":{}}').decode()}
 
 
 def test_an_answer_with_nothing_to_show_is_a_code_alone_and_its_time_never_negative() -> None:
-    found = decode(messages.answer(delivery(), 500, None, -4))
-    assert json.loads(found.payload or b"") == {"code": 500}
-    assert found.header("biz_rt") == "0"
+    reply = decode(messages.answer(delivery(), 500, None, -4))
+    assert json.loads(reply.payload or b"") == {"code": 500}
+    assert reply.header("biz_rt") == "0"

@@ -39,11 +39,11 @@ JSON = st.recursive(
     )
 )
 def test_whatever_is_sent_leaves_usable_values(sent: dict[str, Any]) -> None:
-    found = LIVE.with_update(sent)
-    assert 0.1 <= found.ping_interval <= 300
-    assert 0 < found.reconnect_interval <= 600
-    assert 0 <= found.reconnect_nonce <= 600
-    assert type(found.reconnect_count) is int
+    config = LIVE.with_update(sent)
+    assert 0.1 <= config.ping_interval <= 300
+    assert 0 < config.reconnect_interval <= 600
+    assert 0 <= config.reconnect_nonce <= 600
+    assert type(config.reconnect_count) is int
 
 
 @pytest.mark.parametrize("value", [0, -1, "90", None, True, math.nan, math.inf, [], 10**400])
@@ -77,18 +77,18 @@ def test_random_numbers_spread_the_first_two_attempts() -> None:
 
 def test_a_connection_that_never_stands_long_is_no_success() -> None:
     after = ReconnectBackoff()
-    found = [after.next(ConnectVerdict.RETRY, 19.0, LIVE, 0.5).seconds for _ in range(4)]
-    assert found == [1.0, 12.5, 90.0, 90.0]
+    delays = [after.next(ConnectVerdict.RETRY, 19.0, LIVE, 0.5).seconds for _ in range(4)]
+    assert delays == [1.0, 12.5, 90.0, 90.0]
     assert after.next(ConnectVerdict.RETRY, 30.0, LIVE, 0.5).seconds == 1.0
 
 
 def test_a_number_of_attempts_is_kept_to() -> None:
     after = ReconnectBackoff()
     limited = ClientConfig(90.0, 2, 90.0, 25.0)
-    found = [after.next(ConnectVerdict.RETRY, 0.0, limited, 0.5) for _ in range(4)]
-    assert [one.is_exhausted for one in found] == [False, False, True, True]
-    assert [one.attempt for one in found] == [1, 2, 3, 4]
-    assert found[2].seconds == reconnect.REFUSED_SECONDS
+    delays = [after.next(ConnectVerdict.RETRY, 0.0, limited, 0.5) for _ in range(4)]
+    assert [delay.is_exhausted for delay in delays] == [False, False, True, True]
+    assert [delay.attempt for delay in delays] == [1, 2, 3, 4]
+    assert delays[2].seconds == reconnect.REFUSED_SECONDS
     assert after.next(ConnectVerdict.RETRY, 30.0, limited, 0.5).is_exhausted is False
 
 

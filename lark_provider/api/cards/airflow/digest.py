@@ -93,8 +93,8 @@ def card(digest: Digest, language: Language) -> dict[str, Any]:
     )
     counts = [f"❌ {_name(dag_id)}: {count}" for dag_id, count in digest.failed]
     slow = [
-        f"🐢 {_name(one.dag_id)} {_duration(one.seconds)} {link(clip(one.run_id, _MAX_NAME_CHARS), one.url)}"
-        for one in digest.slowest
+        f"🐢 {_name(run.dag_id)} {_duration(run.seconds)} {link(clip(run.run_id, _MAX_NAME_CHARS), run.url)}"
+        for run in digest.slowest
     ]
     broken = [f"🔴 {_name(dag_id)}" for dag_id in digest.broken]
     parts = [

@@ -110,7 +110,7 @@ def _words(end: End, language: Language) -> str:
     if end.kind in _CLOSED:
         return CLOSINGS["superseded" if end.detail == SENT_AGAIN else _CLOSED[end.kind]].describe(language)
     happened = translate(language, end.kind)
-    options = ", ".join(whole(one) for one in end.options)
+    options = ", ".join(whole(option) for option in end.options)
     person = f" ({whole(end.person)})" if end.person else ""
     return clip(f"{happened}: {options}{person}" if options else happened, _MOST_CHARS)
 
@@ -124,7 +124,7 @@ def _lines(question: HitlQuestion, end: End, language: Language, timezone: str, 
         happened = " · ".join(filter(None, (f"**{closing.describe(language)}**", when)))
         space = "" if language == "zh" else " "
         why = translate(language, "sent_again") if is_resent else closing.why[language]
-        state = [translate(language, "state", state=one) for one in detail if not is_resent]
+        state = [translate(language, "state", state=text) for text in detail if not is_resent]
         return [happened, f"{why}{space}{closing.step[language]}", *state]
     if end.kind == "answered":
         return [translate(language, "answered"), *_decision(question, end, language, when, values), *detail]
@@ -137,7 +137,7 @@ def _lines(question: HitlQuestion, end: End, language: Language, timezone: str, 
 
 
 def _decision(question: HitlQuestion, end: End, language: Language, when: str, values: int) -> list[str]:
-    label = ", ".join(clip(whole(one), _MOST_CHARS) or '""' for one in end.options) or "—"
+    label = ", ".join(clip(whole(option), _MOST_CHARS) or '""' for option in end.options) or "—"
     person = clip(whole(end.person), 60) if end.person else ""
     first, *rest = decision_lines(
         label,
@@ -151,16 +151,16 @@ def _decision(question: HitlQuestion, end: End, language: Language, when: str, v
 def _values(question: HitlQuestion, end: End, language: Language, most: int) -> dict[str, str]:
     """Return what was filled in as people read it, by the titles of the fields."""
     fields = {field.name: field for field in form_fields(question.params)}
-    found: dict[str, str] = {}
+    answers: dict[str, str] = {}
     for name, value in list(end.params.items())[:most]:
         field = fields.get(name)
         title = clip(whole(field.title if field is not None else name), 100) or name
-        chosen = {one.key: one.label for one in field.choices} if field is not None else {}
+        chosen = {choice.key: choice.label for choice in field.choices} if field is not None else {}
         if isinstance(value, bool):
             text = translate(language, "yes" if value else "no")
         elif isinstance(value, list | tuple) and chosen:
-            text = ", ".join(chosen.get(key_of(one), str(one)) for one in value)
+            text = ", ".join(chosen.get(key_of(option), str(option)) for option in value)
         else:
             text = chosen.get(key_of(value)) or (value if isinstance(value, str) else to_json(value))
-        found[f"{title} ({name})" if title in found else title] = clip(whole(text), _MOST_CHARS)
-    return found
+        answers[f"{title} ({name})" if title in answers else title] = clip(whole(text), _MOST_CHARS)
+    return answers

@@ -46,15 +46,15 @@ def card(
         Card JSON 2.0. What is too long for it is shortened: first the traceback, which keeps its head and its
         tail, then the errors in the list of failed tasks, then the list itself, then the rest.
     """
-    made: dict[str, Any] = {}
+    card_json: dict[str, Any] = {}
     for limits in STEPS:
-        made = _card(event, language, incident, limits)
+        card_json = _card(event, language, incident, limits)
         if incident is not None and key is not None:
-            _act(made, incident, key, language, limits)
-        made = sendable(made)
-        if len(json.dumps(made, ensure_ascii=False).encode()) <= max_bytes:
+            _act(card_json, incident, key, language, limits)
+        card_json = sendable(card_json)
+        if len(json.dumps(card_json, ensure_ascii=False).encode()) <= max_bytes:
             break
-    return made
+    return card_json
 
 
 def lines(event: RunEvent, language: Language) -> str:
@@ -161,8 +161,8 @@ def _links(event: RunEvent) -> Sequence[tuple[str, str]]:
 
 
 def _format_failures(incident: Incident, language: Language, limits: CardLimits) -> str:
-    ranked = sorted(incident.failures, key=lambda one: one.recovered)
-    shown = [_failure(one, language, limits) for one in ranked[: limits.listed]]
+    ranked = sorted(incident.failures, key=lambda failure: failure.recovered)
+    shown = [_failure(failure, language, limits) for failure in ranked[: limits.listed]]
     if rest := incident.total - len(shown):
         shown.append(translate(language, "more", count=rest))
     return "\n".join(
@@ -170,13 +170,15 @@ def _format_failures(incident: Incident, language: Language, limits: CardLimits)
     )
 
 
-def _failure(one: Failure, language: Language, limits: CardLimits) -> str:
-    name = escape(clip(one.label, 120))
-    text = f"✅ ~~{name}~~" if one.recovered else f"❌ {name}"
-    if one.try_number > 1:
-        text += f" ({translate(language, 'try')} {translate(language, 'try_plain', number=one.try_number)})"
-    if one.error and not one.recovered:
-        text += f" {escape(clip(one.error, limits.error))}"
-    if not 0 < len(one.log_url) < limits.list_url:
+def _failure(failure: Failure, language: Language, limits: CardLimits) -> str:
+    name = escape(clip(failure.label, 120))
+    text = f"✅ ~~{name}~~" if failure.recovered else f"❌ {name}"
+    if failure.try_number > 1:
+        text += (
+            f" ({translate(language, 'try')} {translate(language, 'try_plain', number=failure.try_number)})"
+        )
+    if failure.error and not failure.recovered:
+        text += f" {escape(clip(failure.error, limits.error))}"
+    if not 0 < len(failure.log_url) < limits.list_url:
         return text
-    return f"{text} {link(translate(language, 'log'), one.log_url)}"
+    return f"{text} {link(translate(language, 'log'), failure.log_url)}"

@@ -33,9 +33,9 @@ def lines(incident: Incident, language: Language, limits: CardLimits) -> str:
         language: `zh` or `en`.
         limits: How much of it the card shows.
     """
-    found = list(_lines(incident, language))
-    shown = [clip(one, limits.deed) for one in found[: limits.deeds]]
-    if rest := len(found) - len(shown):
+    deeds = list(_lines(incident, language))
+    shown = [clip(deed, limits.deed) for deed in deeds[: limits.deeds]]
+    if rest := len(deeds) - len(shown):
         shown.append(translate(language, "more", count=rest))
     return "\n".join(map(escape, shown))
 
@@ -75,7 +75,7 @@ def buttons(incident: Incident, key: str, language: Language, limits: CardLimits
     if not incident.has_actions or incident.over:
         return None
     elements: list[Element] = []
-    if any(one.ti_id and not one.recovered for one in incident.failures):
+    if any(failure.ti_id and not failure.recovered for failure in incident.failures):
         value = button_value(key, "retry")
         elements.append(Button(translate(language, "retry_now"), value=value, type="primary", name="retry"))
     if incident.claim is None:
@@ -88,14 +88,18 @@ def buttons(incident: Incident, key: str, language: Language, limits: CardLimits
         elements.append(menu)
     if not elements:
         return None
-    row = ColumnSet([Column([one], width="auto") for one in elements], flex_mode="flow")
+    row = ColumnSet([Column([element], width="auto") for element in elements], flex_mode="flow")
     # Plain dicts and lists, as the rest of the card: `dataclasses.asdict` copies no others.
-    made: dict[str, Any] = json.loads(json.dumps(row))
-    return made
+    plain_row: dict[str, Any] = json.loads(json.dumps(row))
+    return plain_row
 
 
 def _mutes(incident: Incident, language: Language, most: int) -> dict[str, str]:
-    tasks = list(dict.fromkeys(one.task_id for one in incident.failures if one.task_id and not one.recovered))
+    tasks = list(
+        dict.fromkeys(
+            failure.task_id for failure in incident.failures if failure.task_id and not failure.recovered
+        )
+    )
     return {
         f"{hours} {_short(task)}": (f"{clip(task, 60)} · " if len(tasks) > 1 else "")
         + translate(language, f"mute_{hours}")
@@ -115,8 +119,12 @@ def read_mute(option: str | None, incident: Incident) -> tuple[str, int] | None:
         Task id and hours; None if the card never offered this.
     """
     hours, _, task = (option or "").partition(" ")
-    known = {_short(one.task_id): one.task_id for one in incident.failures if one.task_id}
-    return (known[task], int(hours)) if task in known and hours in {str(one) for one in MUTE_HOURS} else None
+    known = {_short(failure.task_id): failure.task_id for failure in incident.failures if failure.task_id}
+    return (
+        (known[task], int(hours))
+        if task in known and hours in {str(offered) for offered in MUTE_HOURS}
+        else None
+    )
 
 
 def _short(task_id: str) -> str:

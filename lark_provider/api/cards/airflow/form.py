@@ -38,15 +38,15 @@ def field_elements(
         longest: The most characters of a text that its field shows. A longer one is left out: if it were cut,
             the answer would be.
     """
-    found: list[Element] = []
+    elements: list[Element] = []
     for field in fields:
         default = entry(field, field.default, timezone)
-        given = default if values is None else values.get(field.key, default)
-        found += [
+        value = default if values is None else values.get(field.key, default)
+        elements += [
             _label(field, language, timezone),
-            _component(field, language, given, _placeholder(field, language, default), longest),
+            _component(field, language, value, _placeholder(field, language, default), longest),
         ]
-    return found
+    return elements
 
 
 def _label(field: FormField, language: Language, timezone: str) -> Markdown:
@@ -100,18 +100,20 @@ def labels(field: FormField, keys: Sequence[str], language: Language) -> list[st
 def _options(field: FormField, language: Language) -> dict[str, str]:
     if field.kind == "boolean":
         return {"true": translate(language, "yes"), "false": translate(language, "no")}
-    return {one.key: _option(one.label) for one in field.choices}
+    return {choice.key: _option(choice.label) for choice in field.choices}
 
 
 def _option(label: str) -> str:
     return clip(whole(label), MOST_LABEL) or '""'
 
 
-def _component(field: FormField, language: Language, given: Any, placeholder: str, longest: int) -> Element:
+def _component(field: FormField, language: Language, value: Any, placeholder: str, longest: int) -> Element:
     name, required = field.key, field.required
     if field.kind in {"choice", "choices", "boolean"}:
         options = _options(field, language)
-        chosen = [one for one in (given if isinstance(given, list | tuple) else [given]) if one in options]
+        chosen = [
+            option for option in (value if isinstance(value, list | tuple) else [value]) if option in options
+        ]
         if field.kind == "choices":
             return multi_select(name, options, placeholder=placeholder, chosen=chosen, required=required)
         return SelectStatic(
@@ -122,7 +124,7 @@ def _component(field: FormField, language: Language, given: Any, placeholder: st
             initial_option=chosen[0] if chosen else None,
             width="fill",
         )
-    text = given if isinstance(given, str) else ""
+    text = value if isinstance(value, str) else ""
     if field.kind in {"date", "time", "datetime"}:
         return _picker(field, moments.bare(text), placeholder)
     many = field.kind in {"lines", "list", "json"}
@@ -178,7 +180,8 @@ def multi_select(
         "multi_select_static",
         name=name,
         options=[
-            {"text": {"tag": "plain_text", "content": text}, "value": one} for one, text in options.items()
+            {"text": {"tag": "plain_text", "content": text}, "value": value}
+            for value, text in options.items()
         ],
         placeholder={"tag": "plain_text", "content": placeholder},
         required=required,

@@ -49,7 +49,7 @@ def _plain(text: str) -> str:
 
 def _cut(text: str, limit: int) -> tuple[str, bool]:
     """Return the beginning of a text, if possible whole lines, and whether something is missing."""
-    tables = [found.start() for found in MARKDOWN_TABLE.finditer(text)]
+    tables = [match.start() for match in MARKDOWN_TABLE.finditer(text)]
     end = tables[_MOST_TABLES] if len(tables) > _MOST_TABLES else len(text)
     if end > limit:
         line = text.rfind("\n", limit // 2, limit)
@@ -60,9 +60,9 @@ def _cut(text: str, limit: int) -> tuple[str, bool]:
 def _closing(text: str) -> str:
     """Return what ends a code block that was cut."""
     open_fence = ""
-    for found in _FENCE.finditer(text):
+    for match in _FENCE.finditer(text):
         if not open_fence:
-            open_fence = found[1]
-        elif found[1].startswith(open_fence):
+            open_fence = match[1]
+        elif match[1].startswith(open_fence):
             open_fence = ""
     return f"\n{open_fence}" if open_fence else ""

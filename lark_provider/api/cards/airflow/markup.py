@@ -11,7 +11,7 @@ _FENCE = re.compile(r"`{3,}")
 
 def escape(text: str) -> str:
     """Return Markdown that Lark shows as the text itself: an error's text must not mention a whole chat."""
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", text)
+    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", text)
 
 
 def strip_tags(text: str) -> str:

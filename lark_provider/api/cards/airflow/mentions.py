@@ -31,7 +31,9 @@ class Mentions:
 
     def markdown(self) -> str:
         """Return the Markdown that mentions them on a card; empty if there are none."""
-        tags = [f"<at id={one}></at>" for one in self.ids] + [f"<at email={one}></at>" for one in self.emails]
+        tags = [f"<at id={person_id}></at>" for person_id in self.ids] + [
+            f"<at email={email}></at>" for email in self.emails
+        ]
         return " ".join([*tags, *(escape(f"@{name}") for name in self.names)])
 
     def by_name(self) -> Mentions:
@@ -40,7 +42,7 @@ class Mentions:
 
     def words(self) -> str:
         """Return the names of those whom a text cannot mention."""
-        return " ".join(f"@{one}" for one in (*self.emails, *self.names))
+        return " ".join(f"@{name}" for name in (*self.emails, *self.names))
 
 
 def resolve(
@@ -64,9 +66,9 @@ def resolve(
     for word in [mentions] if isinstance(mentions, str) else mentions:
         for name in map(str, owners if word == OWNER else [word]):
             entry = known.get(name, name)
-            for one in [entry] if isinstance(entry, str) else entry if isinstance(entry, list) else [name]:
-                found = str(one).strip()
-                an_id = _USER_ID if user_ids and (word != OWNER or found != name) else _ID
-                kind = ids if an_id.fullmatch(found) else emails if _EMAIL.fullmatch(found) else names
-                kind.append(found if kind is not names else name)
+            for person in [entry] if isinstance(entry, str) else entry if isinstance(entry, list) else [name]:
+                mention = str(person).strip()
+                an_id = _USER_ID if user_ids and (word != OWNER or mention != name) else _ID
+                kind = ids if an_id.fullmatch(mention) else emails if _EMAIL.fullmatch(mention) else names
+                kind.append(mention if kind is not names else name)
     return Mentions(*(tuple(dict.fromkeys(filter(None, kind))) for kind in (ids, emails, names)))

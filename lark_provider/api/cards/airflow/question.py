@@ -141,7 +141,9 @@ def _card(
 
 
 def _assignees(question: HitlQuestion, people: str, language: Language) -> str:
-    names = [escape_markdown(whole(clip(one.name or one.id, 60))) for one in question.assignees]
+    names = [
+        escape_markdown(whole(clip(assignee.name or assignee.id, 60))) for assignee in question.assignees
+    ]
     if rest := len(names) - _MOST_ASSIGNEES:
         names = [*names[:_MOST_ASSIGNEES], *([translate(language, "more", count=rest)] if rest > 0 else [])]
     named = f"**{translate(language, 'assigned')}** {', '.join(names)}" if names else ""
@@ -154,7 +156,7 @@ def _deadline(question: HitlQuestion, language: Language, timezone: str) -> str:
     until = translate(language, "until", when=format_moment(question.deadline, timezone))
     if question.defaults is None:
         return f"{until} · {translate(language, 'then_fails')}"
-    options = ", ".join(escape_markdown(whole(clip(one, MOST_LABEL))) for one in question.defaults)
+    options = ", ".join(escape_markdown(whole(clip(option, MOST_LABEL))) for option in question.defaults)
     return f"{until} · {translate(language, 'then', options=f'**{options}**')}"
 
 
@@ -206,26 +208,31 @@ def _answers(
 
 
 def _menu(labels: Mapping[str, str], chosen: Any, language: Language, *, multiple: bool) -> Element:
-    given = [one for one in (chosen if isinstance(chosen, list | tuple) else [chosen]) if one in labels]
+    selected = [
+        option for option in (chosen if isinstance(chosen, list | tuple) else [chosen]) if option in labels
+    ]
     placeholder = translate(language, "choose_many" if multiple else "choose")
     if multiple:
-        return multi_select(OPTIONS, labels, placeholder=placeholder, chosen=given)
+        return multi_select(OPTIONS, labels, placeholder=placeholder, chosen=selected)
     return SelectStatic(
         OPTIONS,
         labels,
         placeholder=placeholder,
         required=True,
-        initial_option=given[0] if given else None,
+        initial_option=selected[0] if selected else None,
         width="fill",
     )
 
 
 def _labels(options: Sequence[str], language: Language) -> tuple[list[str], list[Element]]:
     """Return short labels; options that are too long for a button are listed in full as well."""
-    if all(0 < len(one.strip()) <= MOST_LABEL for one in options):
-        return [whole(one) for one in options], []
+    if all(0 < len(option.strip()) <= MOST_LABEL for option in options):
+        return [whole(option) for option in options], []
     lines = [
-        f"{place}. {escape_markdown(whole(' '.join(one.split())))}" for place, one in enumerate(options, 1)
+        f"{place}. {escape_markdown(whole(' '.join(option.split())))}"
+        for place, option in enumerate(options, 1)
     ]
     listed = Markdown("\n".join([f"**{translate(language, 'options')}**", *lines]))
-    return [clip(f"{place}. {whole(one)}", MOST_LABEL) for place, one in enumerate(options, 1)], [listed]
+    return [clip(f"{place}. {whole(option)}", MOST_LABEL) for place, option in enumerate(options, 1)], [
+        listed
+    ]

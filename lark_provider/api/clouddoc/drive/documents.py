@@ -61,14 +61,14 @@ def document_of(token: object, type: DocumentType | None = None) -> Procedure[Do
                 code=_PARAMETER,
             )
         return Document(link.token, link.kind)
-    found = type or kind_of(token)
-    if not isinstance(token, str) or not token.strip() or found is None:
+    kind = type or kind_of(token)
+    if not isinstance(token, str) or not token.strip() or kind is None:
         raise InvalidRequestError(
             f"token must be a link, or a token beside type=, got {token!r}. Next: pass the link from the "
             "address bar, or type='sheet', 'folder', 'docx', 'bitable', 'file' or 'wiki'.",
             code=_PARAMETER,
         )
-    return Document(token.strip(), found)
+    return Document(token.strip(), kind)
 
 
 def kind_of(token: object) -> DocumentType | None:

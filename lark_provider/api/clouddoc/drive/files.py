@@ -62,8 +62,8 @@ def list_files(
     direction = "DESC" if newest_first else "ASC"
 
     def page(token: str | None) -> Procedure[Page[DriveFile]]:
-        found = "" if folder is None else (yield from folder_token(folder, create=False))
-        return (yield from list_folder(found, order_by=order_by, direction=direction).page(token))
+        parent = "" if folder is None else (yield from folder_token(folder, create=False))
+        return (yield from list_folder(parent, order_by=order_by, direction=direction).page(token))
 
     return Listing(page)
 
@@ -126,9 +126,9 @@ def delete(token: str, *, type: DocumentType | None = None) -> Procedure[None]: 
         LarkAPIError: Lark refused it, or could not delete a folder.
         TransportError: Lark was not reached.
     """
-    found = yield from document_of(token, type)
+    document = yield from document_of(token, type)
     call: Call[Any] = request(
-        "DELETE", path("/drive/v1/files/{token}", token=found.token), params={"type": found.type}
+        "DELETE", path("/drive/v1/files/{token}", token=document.token), params={"type": document.type}
     )
     task = (yield from perform(call)).data.get("task_id")
     for _ in range(_POLLS if task else 0):
@@ -138,14 +138,14 @@ def delete(token: str, *, type: DocumentType | None = None) -> Procedure[None]: 
             return
         if status == "fail":
             raise LarkAPIError(
-                f"{call.name} → the folder {found.token} could not be deleted, or not all of it. Next: list "
-                "it, and delete what is left."
+                f"{call.name} → the folder {document.token} could not be deleted, or not all of it. Next: "
+                "list it, and delete what is left."
             )
         yield Sleep(_POLL_SECONDS)
     if task:
         raise LarkAPIError(
-            f"{call.name} → the folder {found.token} must be deleted within {_POLLS * _POLL_SECONDS:.0f} s, "
-            f"and is still being deleted (task {task}). Next: list it later.",
+            f"{call.name} → the folder {document.token} must be deleted within {_POLLS * _POLL_SECONDS:.0f} "
+            f"s, and is still being deleted (task {task}). Next: list it later.",
             retryable=True,
         )
 
@@ -160,5 +160,5 @@ def meta(document: Document) -> Procedure[Meta | None]:
     """
     body = {"request_docs": [{"doc_token": document.token, "doc_type": document.type}], "with_url": True}
     call: Call[Any] = request("POST", path("/drive/v1/metas/batch_query"), json=body, safe=True)
-    found: list[Meta] = (yield from perform(call)).data.get("metas") or []
-    return found[0] if found else None
+    metas: list[Meta] = (yield from perform(call)).data.get("metas") or []
+    return metas[0] if metas else None

@@ -70,10 +70,10 @@ def ensure_folder(folder_path: str, *, parent: str | None = None) -> Procedure[s
         StorageError: The database is unavailable, and a folder is missing.
     """
     names = path_of(folder_path)
-    found = (yield from _root()) if parent is None else links.folder(parent)
+    token = (yield from _root()) if parent is None else links.folder(parent)
     for name in names:
-        found = yield from _child(found, name)
-    return found
+        token = yield from _child(token, name)
+    return token
 
 
 def find_folder(folder_path: str, *, parent: str | None = None) -> Procedure[str | None]:
@@ -94,12 +94,12 @@ def find_folder(folder_path: str, *, parent: str | None = None) -> Procedure[str
         TransportError: Lark was not reached.
     """
     names = path_of(folder_path)
-    found: str | None = (yield from _root()) if parent is None else links.folder(parent)
+    token: str | None = (yield from _root()) if parent is None else links.folder(parent)
     for name in names:
-        found = yield from oldest_named(found or "", name)
-        if found is None:
+        token = yield from oldest_named(token or "", name)
+        if token is None:
             return None
-    return found
+    return token
 
 
 def folder_token(folder: str, *, create: bool = True) -> Procedure[str]:
@@ -118,14 +118,14 @@ def folder_token(folder: str, *, create: bool = True) -> Procedure[str]:
         return links.folder(folder.strip())
     if create:
         return (yield from ensure_folder(folder))
-    found = yield from find_folder(folder)
-    if found is None:
+    token = yield from find_folder(folder)
+    if token is None:
         raise NotFoundError(
             f"There must be a folder {folder!r} in the app's own space, got none. Next: check the path with "
             "list_files(); for a folder of a person, pass its link and share it with the app.",
             code=_NO_FOLDER,
         )
-    return found
+    return token
 
 
 def path_of(folder_path: object) -> list[str]:
@@ -138,7 +138,7 @@ def path_of(folder_path: object) -> list[str]:
         InvalidRequestError: It is empty, too deep, or has an invalid name.
     """
     names = (
-        [one.strip() for one in folder_path.strip("/ ").split("/")] if isinstance(folder_path, str) else []
+        [part.strip() for part in folder_path.strip("/ ").split("/")] if isinstance(folder_path, str) else []
     )
     if not names or not all(names) or len(names) > _MAX_DEPTH:
         raise InvalidRequestError(
@@ -182,7 +182,7 @@ def _child(parent: str, name: str) -> Procedure[str]:
     """Find a folder in another, or make it. What was found is cached, since lists lag."""
 
     def find() -> Procedure[str]:
-        found = yield from oldest_named(parent, name)
-        return found or (yield from make_folder(parent, name))
+        token = yield from oldest_named(parent, name)
+        return token or (yield from make_folder(parent, name))
 
     return (yield from memoize(Memoize(("drive.folder", parent, name), find, _FOLDER_MAX_AGE)))

@@ -74,9 +74,11 @@ def oldest_named(parent: str, name: str) -> Procedure[str | None]:
         name: Its name.
     """
     pager = Pager(list_folder(parent))
-    found: list[DriveFile] = []
+    folders: list[DriveFile] = []
     while not pager.ended:
         page = yield from pager.next_page()
-        found += [one for one in page if one.get("type") == "folder" and one.get("name") == name]
-    oldest = min(found, key=lambda one: (int(one.get("created_time") or 0), one["token"]), default=None)
+        folders += [file for file in page if file.get("type") == "folder" and file.get("name") == name]
+    oldest = min(
+        folders, key=lambda folder: (int(folder.get("created_time") or 0), folder["token"]), default=None
+    )
     return oldest["token"] if oldest else None

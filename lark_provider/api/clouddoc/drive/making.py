@@ -11,7 +11,7 @@ from lark_provider.api.clouddoc.drive.listing import creation, oldest_named
 from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
 from lark_provider.protocol.errors import OutcomeUnknownError
 from lark_provider.protocol.keys import client_token
-from lark_provider.protocol.ledger_entry import LedgerEntry, State
+from lark_provider.protocol.ledger_entry import LedgerEntry, LedgerState
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.store import with_store
 
@@ -61,31 +61,31 @@ def _once(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
     """Return the folder that is recorded, or make and record it."""
     key = f"folder {name}"
     entry = yield from _record(parent, key)
-    while entry.state is State.DONE:
+    while entry.state is LedgerState.DONE:
         token: str = entry.result["token"]
         if entry.age < _LAG_SECONDS:
             return token
         key = f"{key}\nafter {token}"
         entry = yield from _record(parent, key)
     # Again, since another process may have made it before the lease was granted.
-    found = yield from oldest_named(parent, name)
+    folder_token = yield from oldest_named(parent, name)
     looks = 0 if entry.is_new or entry.age >= _LAG_SECONDS else LOOKS
-    while found is None and looks:
+    while folder_token is None and looks:
         yield from held.pause(LOOK_SECONDS)
-        found, looks = (yield from oldest_named(parent, name)), looks - 1
-    if found is None:
-        found = yield from _send(held, parent, name)
-    result = {"token": found}
+        folder_token, looks = (yield from oldest_named(parent, name)), looks - 1
+    if folder_token is None:
+        folder_token = yield from _send(held, parent, name)
+    result = {"token": folder_token}
     (is_first,) = (yield from with_store(lambda store: store.files.mark_done(entry, result))) or (True,)
     if is_first:
-        return found
+        return folder_token
     return str((yield from _record(parent, key)).result["token"])
 
 
 def _record(parent: str, key: str) -> Procedure[LedgerEntry]:
-    found = yield from with_store(lambda store: store.files.begin(parent, key, "folder"))
-    assert found is not None  # noqa: S101 - the lease has come from a database
-    return found[0]
+    entries = yield from with_store(lambda store: store.files.begin(parent, key, "folder"))
+    assert entries is not None  # noqa: S101 - the lease has come from a database
+    return entries[0]
 
 
 def _send(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
@@ -96,7 +96,7 @@ def _send(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
     except OutcomeUnknownError:
         for _ in range(LOOKS):
             yield from held.pause(LOOK_SECONDS)
-            found = yield from oldest_named(parent, name)
-            if found is not None:
-                return found
+            token = yield from oldest_named(parent, name)
+            if token is not None:
+                return token
     return str((yield from perform(call)).data["token"])

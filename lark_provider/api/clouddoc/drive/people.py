@@ -101,9 +101,9 @@ def check_role(role: object) -> Role:
     Raises:
         InvalidRequestError: There is no such role.
     """
-    for one in ROLES:
-        if role == one:
-            return one
+    for known_role in ROLES:
+        if role == known_role:
+            return known_role
     raise unknown_choice("role", role, ROLES, WRONG_MEMBER)
 
 
@@ -124,16 +124,17 @@ def check_shares(shares: Iterable[Share]) -> list[tuple[Receiver, Share]]:
             f"share_with must be a list of Share, got {shares!r:.120}. Next: write [Share('ou_…', 'view')].",
             code=WRONG_MEMBER,
         )
-    found = []
-    for one in shares:
-        if not isinstance(one, Share):
+    checked = []
+    for share in shares:
+        if not isinstance(share, Share):
             raise InvalidRequestError(
-                f"share_with must hold Share objects, got {one!r:.120}. Next: write [Share('ou_…', 'view')].",
+                f"share_with must hold Share objects, got {share!r:.120}. Next: write "
+                "[Share('ou_…', 'view')].",
                 code=WRONG_MEMBER,
             )
-        check_role(one.role)
-        found.append((check_receiver(one.who), one))
-    return found
+        check_role(share.role)
+        checked.append((check_receiver(share.who), share))
+    return checked
 
 
 def check_receiver(who: object) -> Receiver:
@@ -196,10 +197,10 @@ def resolve_shares(shares: Iterable[Share]) -> Procedure[list[WantedGrant]]:
         InvalidRequestError: One is invalid.
         NotFoundError: A person is not visible to the app.
     """
-    found: dict[str, WantedGrant] = {}
+    grants: dict[str, WantedGrant] = {}
     for _, share in check_shares(list(shares) if not isinstance(shares, str | Share) else shares):
         member = yield from member_of(share.who)
-        before = found.get(member.id)
+        before = grants.get(member.id)
         if before is None or not at_least(before.role, share.role):
-            found[member.id] = WantedGrant(member, share.role)
-    return list(found.values())
+            grants[member.id] = WantedGrant(member, share.role)
+    return list(grants.values())

@@ -129,7 +129,7 @@ def remove(token: str, who: str, *, type: DocumentType | None = None) -> Procedu
     """
     member = yield from member_of(who)
     document = yield from document_of(token, type)
-    if not any(one.id == member.id for one in (yield from list_grants(document))):
+    if not any(grant.id == member.id for grant in (yield from list_grants(document))):
         return False
     url = path(MEMBERS + "/{member_id}", token=document.token, member_id=member.id)
     call: Call[Any] = request("DELETE", url, params={"type": document.type, "member_type": member.type})
@@ -137,7 +137,7 @@ def remove(token: str, who: str, *, type: DocumentType | None = None) -> Procedu
         yield from perform(call)
     except LarkAPIError:
         # Someone else, or an attempt without an answer, has removed it.
-        if any(one.id == member.id for one in (yield from list_grants(document))):
+        if any(grant.id == member.id for grant in (yield from list_grants(document))):
             raise
     return True
 
@@ -255,13 +255,13 @@ def public(
     else:
         call = request("GET", url, params=params)
     answer = (yield from perform(call)).data
-    found: Public = answer["permission_public"]
-    return found
+    settings: Public = answer["permission_public"]
+    return settings
 
 
 def _is_owner(document: Document, open_id: str) -> Procedure[bool]:
-    found = yield from meta(document)
-    return found is not None and found.get("owner_id") == open_id
+    metadata = yield from meta(document)
+    return metadata is not None and metadata.get("owner_id") == open_id
 
 
 def _flag(value: bool) -> str:

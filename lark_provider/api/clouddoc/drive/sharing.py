@@ -59,8 +59,8 @@ def share(
         TransportError: Lark was not reached.
     """
     wanted = yield from resolve_shares(share_with)
-    found = yield from document_of(token, type)
-    return (yield from share_resolved(found.token, found.type, wanted))
+    document = yield from document_of(token, type)
+    return (yield from share_resolved(document.token, document.type, wanted))
 
 
 def share_resolved(
@@ -134,11 +134,11 @@ def list_grants(document: Document) -> Procedure[list[Grant]]:
     """
     url = path(MEMBERS, token=document.token)
     call: Call[Any] = request("GET", url, params={"type": document.type, "fields": "*"})
-    return [Grant.of(one) for one in (yield from perform(call)).data.get("items") or ()]
+    return [Grant.of(member) for member in (yield from perform(call)).data.get("items") or ()]
 
 
 def _by_member(grants: Iterable[Grant]) -> dict[str, Grant]:
-    return {one.id: one for one in grants}
+    return {grant.id: grant for grant in grants}
 
 
 def _grant_call(document: Document, member: Member, role: Role, *, exists: bool) -> Call[Any]:
@@ -161,8 +161,8 @@ def _owns(document: Document, member: Member) -> Procedure[bool]:
     """Return whether a person owns a document: an owner may be missing in the list, and cannot be added."""
     if member.kind != "user" or document.type == "wiki":
         return False
-    found = yield from meta(document)
-    return found is not None and found.get("owner_id") == member.id
+    metadata = yield from meta(document)
+    return metadata is not None and metadata.get("owner_id") == member.id
 
 
 def _reason(document: Document, member: Member, failure: LarkAPIError | None) -> Procedure[str]:
@@ -210,6 +210,6 @@ def _refusal_error(
 
 def _within(error: LarkError, context: str) -> LarkError:
     """Return the same error, whose text begins with what was done before."""
-    found = copy.copy(error)
-    found.args = (f"{context} {error}", *error.args[1:])
-    return found
+    extended = copy.copy(error)
+    extended.args = (f"{context} {error}", *error.args[1:])
+    return extended

@@ -31,8 +31,8 @@ def recorded_days(app_token: str, table_id: str, key: str, restart: int) -> Proc
         StorageError: The database is unavailable.
     """
     place = target(app_token, table_id)
-    found = yield from with_store(lambda store: store.ledger.recorded_days(place, key, restart))
-    return None if found is None or found[0] is None else _zone(found[0])
+    recorded = yield from with_store(lambda store: store.ledger.recorded_days(place, key, restart))
+    return None if recorded is None or recorded[0] is None else _zone(recorded[0])
 
 
 def record(days: DayZone, load: Load) -> Procedure[None]:
@@ -49,8 +49,8 @@ def record(days: DayZone, load: Load) -> Procedure[None]:
     """
 
     def decide(zone: ZoneInfo) -> Procedure[ZoneInfo]:
-        found = yield from with_store(lambda store: store.ledger.record_days(load.id, zone.key))
-        return zone if found is None else _zone(found[0])
+        recorded = yield from with_store(lambda store: store.ledger.record_days(load.id, zone.key))
+        return zone if recorded is None else _zone(recorded[0])
 
     if days.known is None:
         days.known = None if load.days is None else _zone(load.days)

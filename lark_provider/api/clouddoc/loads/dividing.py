@@ -33,7 +33,7 @@ from lark_provider.protocol.ledger import (
     chunk_of,
     part_number,
 )
-from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.store import Store, with_store
 
@@ -120,13 +120,15 @@ def resume(writer: ChunkWriter, recorded: RecordedChunk, content: Content) -> Pr
     parts = yield from writer.read_parts(number)
     if chunk.content != content.digest:
         for part in parts:
-            if part.state is State.PENDING:
+            if part.state is LedgerState.PENDING:
                 yield from writer.settle(part.chunk.number)
         parts = yield from writer.read_parts(number)
-        if all(part.state is not State.DONE for part in parts):
+        if all(part.state is not LedgerState.DONE for part in parts):
             yield from with_store(lambda store: store.ledger.forget_parts(writer.load.id, number))
             return (yield from writer.write_again(recorded, content))
-        _check_unchanged(writer, chunk, content, [part.chunk for part in parts if part.state is State.DONE])
+        _check_unchanged(
+            writer, chunk, content, [part.chunk for part in parts if part.state is LedgerState.DONE]
+        )
         chunk = replace(writer.make_chunk(number, content, chunk.sends), token=chunk.token)
         yield from writer.with_lease(
             lambda store: store.ledger.revise(writer.load.id, writer.claimant, chunk.token, chunk)
@@ -141,8 +143,8 @@ def rejects_of(parts: Sequence[RecordedChunk]) -> list[Reject]:
     Args:
         parts: Its parts.
     """
-    found = [_reject(part) for part in parts if part.chunk.row_count == 1]
-    return sorted((one for one in found if one is not None), key=lambda one: one.row)
+    refused = [_reject(part) for part in parts if part.chunk.row_count == 1]
+    return sorted((reject for reject in refused if reject is not None), key=lambda reject: reject.row)
 
 
 class _Division:
@@ -237,7 +239,7 @@ class _Division:
     def _is_known_to_be_refused(self, node: int, start: int, end: int, part: Content) -> bool:
         """Return whether a part is not sent: Lark has refused a value in it, or some of it may be written."""
         before = self._known.get(node)
-        if before is None or before.state is not State.REFUSED:
+        if before is None or before.state is not LedgerState.REFUSED:
             return False
         reject = _reject(before)
         is_same = before.chunk.content == part.digest and self._is_skipping
@@ -250,7 +252,7 @@ class _Division:
 def _halves(node: int, start: int, end: int) -> list[tuple[int, int, int]]:
     middle = start + (end - start + 1) // 2
     halves = [(2 * node + 1, middle, end), (2 * node, start, middle)]
-    return [one for one in halves if one[1] < one[2]]
+    return [half for half in halves if half[1] < half[2]]
 
 
 def _check_unchanged(
@@ -260,7 +262,7 @@ def _check_unchanged(
     if chunk.row_count != content.row_count:
         raise errors.changed_error(writer.load, chunk, content, writer.rows_written)
     rows = rows_of(content.body)
-    for part in sorted(written, key=lambda one: one.first_row):
+    for part in sorted(written, key=lambda part: part.first_row):
         start = part.first_row - content.first_row
         now = part_of(content, rows, start, start + part.row_count)
         if now.digest != part.content:
@@ -279,7 +281,7 @@ def _require_unchanged(writer: ChunkWriter, content: Content) -> Procedure[None]
 
 def _reject(part: RecordedChunk) -> Reject | None:
     """Return the reject that a part of one row was recorded as; None if no value was refused."""
-    if part.state is not State.REFUSED:
+    if part.state is not LedgerState.REFUSED:
         return None
     return rejects.read(part.chunk.first_row, _key(part.chunk.keys), part.reason)
 

@@ -81,10 +81,10 @@ def with_lease(
     """
     waited, said = 0.0, -_SAY_SECONDS
     while True:
-        found = yield from with_store(work)
-        if found is None:
+        outcome = yield from with_store(work)
+        if outcome is None:
             return None
-        (result,) = found
+        (result,) = outcome
         lease = result.lease
         if isinstance(lease, Lease):
             return result, lease
@@ -146,10 +146,10 @@ def write_leased(
     """
     period, before = 1, None
     while True:
-        found = yield from with_lease(wait, take or (lambda store: LedgerStep(store.leases.take(claimant))))
-        if found is None:
+        leased = yield from with_lease(wait, take or (lambda store: LedgerStep(store.leases.take(claimant))))
+        if leased is None:
             return (yield from perform(call))
-        lease = found[1]
+        lease = leased[1]
         if before is not None and (pause := early(before, lease, claimant.seconds)):
             before = None
             yield Sleep(pause)

@@ -52,7 +52,7 @@ def likeness(values: Mapping[str, Any], field_types: Mapping[str, int], names: S
         field_types: Lark's numbers for the types, by field name.
         names: The fields that the chunk has written.
     """
-    found = []
+    pairs = []
     for name in sorted(names):
         compared = _COMPARED.get(field_types.get(name, 0))
         value = values.get(name)
@@ -65,5 +65,5 @@ def likeness(values: Mapping[str, Any], field_types: Mapping[str, int], names: S
         except (TypeError, ValueError, AttributeError):
             continue
         if shown not in ("", False, ()):
-            found.append((name, shown))
-    return tuple(found)
+            pairs.append((name, shown))
+    return tuple(pairs)

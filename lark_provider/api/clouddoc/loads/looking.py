@@ -84,27 +84,27 @@ def find(
     if marker is not None:
         name, value = marker
         filters = searching.alternatives([[[name, [value]]]])
-        found, date = yield from _search(place, filters, [name])
+        records, date = yield from _search(place, filters, [name])
     elif keys is not None:
         rows = orjson.loads(keys)
         usable = [row for row in rows if searching.fits(row)]
         try:
             # All keys are looked for: people may have deleted the records of some of them meanwhile.
-            found, date = yield from _search(place, searching.alternatives(usable), [])
+            records, date = yield from _search(place, searching.alternatives(usable), [])
         except LarkAPIError as error:
             if error.code not in _REFUSED_FILTERS:
                 raise
-            found, date, usable = [], None, []
+            records, date, usable = [], None, []
         is_told = len(usable) == len(rows) and _is_kept(rows, place.types)
-        if not is_told and not _since(found, date, recorded):
+        if not is_told and not _since(records, date, recorded):
             return (yield from _scan(place, recorded, content, own))
     else:
         return (yield from _scan(place, recorded, content, own))
-    recent = _since(found, date, recorded)
+    recent = _since(records, date, recorded)
     if not recent:
         yield from _must_be_visible(place, own)
     others = yield from _of_other_chunks(place, recorded, recent)
-    return [one.record_id for one in recent if one.record_id not in others]
+    return [record.record_id for record in recent if record.record_id not in others]
 
 
 def _is_kept(rows: Sequence[Sequence[Sequence[Any]]], field_types: Mapping[str, int]) -> bool:
@@ -121,13 +121,13 @@ def _is_kept(rows: Sequence[Sequence[Sequence[Any]]], field_types: Mapping[str, 
 def _search(
     place: LoadTable, filters: Sequence[Mapping[str, Any]], names: Sequence[str]
 ) -> Procedure[tuple[list[FoundRecord], str | None]]:
-    found: list[FoundRecord] = []
+    records: list[FoundRecord] = []
     date = None
-    for one in filters:
-        asked = {"filter": one, **({"field_names": list(names)} if names else {})}
-        reading = yield from searching.read(place.app_token, place.table_id, asked, found.append)
+    for search_filter in filters:
+        body = {"filter": search_filter, **({"field_names": list(names)} if names else {})}
+        reading = yield from searching.read(place.app_token, place.table_id, body, records.append)
         date = date or reading.date
-    return found, date
+    return records, date
 
 
 def _scan(
@@ -141,21 +141,21 @@ def _scan(
     recent: list[FoundRecord] = []
     creators: set[str] = set()
 
-    def keep(one: FoundRecord) -> None:
-        if one.record_id in known:
-            creators.add(one.creator)
-        elif one.created_ms >= earliest or not one.created_ms:
-            recent.append(one)
+    def keep(record: FoundRecord) -> None:
+        if record.record_id in known:
+            creators.add(record.creator)
+        elif record.created_ms >= earliest or not record.created_ms:
+            recent.append(record)
 
-    asked = {"field_names": names} if names else {}
-    reading = yield from searching.read(place.app_token, place.table_id, asked, keep)
+    body = {"field_names": names} if names else {}
+    reading = yield from searching.read(place.app_token, place.table_id, body, keep)
     is_advanced = (app.data.get("app") or {}).get("is_advanced")
     if (known and not creators) or (is_advanced and not reading.count):
         raise _blind(place, len(known))
     others = yield from _of_other_chunks(place, recorded, recent)
-    recent = [one for one in recent if one.record_id not in others]
+    recent = [record for record in recent if record.record_id not in others]
     creators = (creators - {""}) or (yield from _creator())
-    ours = [one for one in recent if one.creator in creators]
+    ours = [record for record in recent if record.creator in creators]
     return _decide(place, recorded, content, names, recent, ours)
 
 
@@ -171,31 +171,31 @@ def _decide(
     count = recorded.chunk.row_count
     if content is None:
         # How Lark names an app as creator is not documented: so many by one creator may be ours as well.
-        creators = Counter(one.creator for one in recent)
+        creators = Counter(record.creator for record in recent)
         if len(ours) == count or (not ours and max(creators.values(), default=0) < count):
-            return [one.record_id for one in ours]
+            return [record.record_id for record in ours]
         raise _unclear(recorded, ours or recent, "and the source has changed since")
     rows: Counter[Likeness] = Counter(likeness(row, place.types, names) for row in rows_of(content.body))
     matched = []
-    for one in recent:
-        like = likeness(one.fields, place.types, names)
+    for candidate in recent:
+        like = likeness(candidate.fields, place.types, names)
         if like and rows[like] > 0:
             rows[like] -= 1
-            matched.append(one)
+            matched.append(candidate)
     if matched:
-        ids = [one.record_id for one in matched]
+        ids = [record.record_id for record in matched]
         # People may have edited some of them meanwhile.
-        edited = [one.record_id for one in ours if one not in matched]
+        edited = [record.record_id for record in ours if record not in matched]
         return ids + edited if len(ids) + len(edited) <= count else ids
     if ours:
         raise _unclear(recorded, ours, "and they match none of its rows")
     return []
 
 
-def _since(found: Sequence[FoundRecord], date: str | None, recorded: RecordedChunk) -> list[FoundRecord]:
+def _since(records: Sequence[FoundRecord], date: str | None, recorded: RecordedChunk) -> list[FoundRecord]:
     """Return the records that were created since a chunk was sent, by Lark's clock."""
     earliest = _earliest(date, recorded)
-    return [one for one in found if not one.created_ms or one.created_ms >= earliest]
+    return [record for record in records if not record.created_ms or record.created_ms >= earliest]
 
 
 def _earliest(date: str | None, recorded: RecordedChunk) -> float:
@@ -208,10 +208,10 @@ def _earliest(date: str | None, recorded: RecordedChunk) -> float:
 
 
 def _of_other_chunks(
-    place: LoadTable, recorded: RecordedChunk, found: Sequence[FoundRecord]
+    place: LoadTable, recorded: RecordedChunk, records: Sequence[FoundRecord]
 ) -> Procedure[set[str]]:
     """Return which records belong to other chunks, which were all done after this one was sent."""
-    ids = [one.record_id for one in found]
+    ids = [record.record_id for record in records]
     known = yield from with_store(
         lambda store: store.ledger.known_records(place.target, recorded.sent_at - _MARGIN_SECONDS, ids)
     )
@@ -231,8 +231,8 @@ def _must_be_visible(place: LoadTable, own: Sequence[str]) -> Procedure[None]:
     """Refuse to conclude anything from an empty answer, where advanced permissions may hide all records."""
     ids = {"app_token": place.app_token, "table_id": place.table_id}
     if own:
-        asked = {"record_ids": list(own)[-MAX_LOOKED_UP:]}
-        known: Call[Any] = request("POST", path(RECORDS + "/batch_get", **ids), json=asked, safe=True)
+        body = {"record_ids": list(own)[-MAX_LOOKED_UP:]}
+        known: Call[Any] = request("POST", path(RECORDS + "/batch_get", **ids), json=body, safe=True)
         if not (yield from perform(known)).data.get("records"):
             raise _blind(place, len(own))
         return
@@ -254,9 +254,9 @@ def _blind(place: LoadTable, own: int) -> PermissionDeniedError:
     )
 
 
-def _unclear(recorded: RecordedChunk, found: Sequence[FoundRecord], why: str) -> ConflictError:
-    named = ", ".join(one.record_id for one in found[:_NAMED])
-    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+def _unclear(recorded: RecordedChunk, records: Sequence[FoundRecord], why: str) -> ConflictError:
+    named = ", ".join(record.record_id for record in records[:_NAMED])
+    more = f" and {len(records) - _NAMED} more" if len(records) > _NAMED else ""
     first, last = recorded.chunk.first_row, recorded.chunk.first_row + recorded.chunk.row_count - 1
     return ConflictError(
         f"Whether rows {first} to {last} are written cannot be determined: records {named}{more} were "

@@ -68,7 +68,7 @@ class LoadOptions:
         if (
             isinstance(names, str)
             or not isinstance(names, Sequence)
-            or not all(isinstance(one, str) for one in names)
+            or not all(isinstance(name, str) for name in names)
         ):
             raise InvalidRequestError(
                 f"key_fields must be a list of field names, got {self.key_fields!r}. Next: pass one."

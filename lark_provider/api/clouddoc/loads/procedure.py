@@ -58,10 +58,10 @@ def load(
     place = target(app_token, table_id)
 
     def open_load() -> Procedure[Load | None]:
-        found = yield from with_store(
+        opened = yield from with_store(
             lambda store: store.ledger.open(place, key, options.chunk_size, options.restart)
         )
-        return None if found is None else found[0]
+        return None if opened is None else opened[0]
 
     entry = yield from open_load()
     if entry is None:
@@ -113,7 +113,7 @@ def _write(writer: LoadWriter, records: Any, fitting: Fitting, days: DayZone) ->
             result.written += chunk.row_count - len(written.rejects)
             result.replayed += written.replayed
             result.chunks += 1
-            fitting.add([replace(one, row=fitting.row_of(one.row)) for one in written.rejects])
+            fitting.add([replace(reject, row=fitting.row_of(reject.row)) for reject in written.rejects])
             del chunk, written  # before the next one is made
         yield from _end(writer, result, count, previous)
     except Exception as error:

@@ -14,7 +14,7 @@ from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import NotFoundError, OutcomeUnknownError
 from lark_provider.protocol.ledger import Load, RecordedChunk, SupersededError, superseded_error
-from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import path
 from lark_provider.protocol.store import with_store
@@ -60,9 +60,9 @@ def clear(writer: LoadWriter) -> Procedure[Load]:
 def _read_load(writer: LoadWriter) -> Procedure[Load]:
     """Return the load as the ledger has it now."""
     at, size = writer.place.target, writer.load.chunk_size
-    found = yield from with_store(lambda store: store.ledger.open(at, writer.key, size, 0))
-    assert found is not None  # noqa: S101 - the load has come from a database
-    return found[0]
+    opened = yield from with_store(lambda store: store.ledger.open(at, writer.key, size, 0))
+    assert opened is not None  # noqa: S101 - the load has come from a database
+    return opened[0]
 
 
 def _delete_all(writer: LoadWriter) -> Procedure[int]:
@@ -74,7 +74,7 @@ def _delete_all(writer: LoadWriter) -> Procedure[int]:
         ids = _ids(whole, parts)
         for start in range(0, len(ids), _MAX_DELETED):
             yield from _delete(writer, ids[start : start + _MAX_DELETED])
-        chunks += sum(one.state is State.DONE for one in (whole, *parts))
+        chunks += sum(chunk.state is LedgerState.DONE for chunk in (whole, *parts))
         deleted += len(ids)
     yield from with_store(lambda store: store.ledger.clear(load.id, writer.claimant, load.restart, chunks))
     return deleted
@@ -91,8 +91,12 @@ def list_written(writer: LoadWriter, number: int) -> Procedure[list[str]]:
 
 
 def _ids(whole: RecordedChunk, parts: Sequence[RecordedChunk]) -> list[str]:
-    done = [whole] if whole.state is State.DONE else [one for one in parts if one.state is State.DONE]
-    return [record_id for one in done for record_id in one.record_ids or ()]
+    done = (
+        [whole]
+        if whole.state is LedgerState.DONE
+        else [part for part in parts if part.state is LedgerState.DONE]
+    )
+    return [record_id for chunk in done for record_id in chunk.record_ids or ()]
 
 
 def _settle_with_parts(
@@ -114,7 +118,7 @@ def settle(writer: LoadWriter, number: int) -> Procedure[RecordedChunk]:
         number: The chunk.
     """
     recorded = yield from writer.read(number)
-    if recorded.state is State.PENDING:
+    if recorded.state is LedgerState.PENDING:
         recorded = yield from writer.settle(number)
     return recorded
 
@@ -153,8 +157,8 @@ def _present(writer: LoadWriter, ids: Sequence[str]) -> Procedure[list[str]]:
     url = path(RECORDS + "/batch_get", app_token=writer.place.app_token, table_id=writer.place.table_id)
     present: list[str] = []
     for start in range(0, len(ids), MAX_LOOKED_UP):
-        asked = list(ids[start : start + MAX_LOOKED_UP])
-        call: Call[Any] = request("POST", url, json={"record_ids": asked}, safe=True)
+        batch = list(ids[start : start + MAX_LOOKED_UP])
+        call: Call[Any] = request("POST", url, json={"record_ids": batch}, safe=True)
         absent = set((yield from perform(call)).data.get("absent_record_ids") or ())
-        present += [one for one in asked if one not in absent]
+        present += [record_id for record_id in batch if record_id not in absent]
     return present

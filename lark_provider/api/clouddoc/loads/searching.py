@@ -37,7 +37,7 @@ class FoundRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class TableReading:
     """What reading a table has seen.
 
     Attributes:
@@ -50,8 +50,8 @@ class Reading:
 
 
 def read(
-    app_token: str, table_id: str, asked: Mapping[str, Any], each: Callable[[FoundRecord], None]
-) -> Procedure[Reading]:
+    app_token: str, table_id: str, body: Mapping[str, Any], on_record: Callable[[FoundRecord], None]
+) -> Procedure[TableReading]:
     """Read the records that a search finds, page by page; again if the pages ended too early.
 
     See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/search.
@@ -59,8 +59,8 @@ def read(
     Args:
         app_token: The base.
         table_id: The table.
-        asked: The search: `filter`, `field_names`.
-        each: Takes each record, once for its id.
+        body: The search: `filter`, `field_names`.
+        on_record: Takes each record, once for its id.
 
     Raises:
         LarkAPIError: Lark refused a page, or the reading stays incomplete.
@@ -73,13 +73,13 @@ def read(
         token, date, least = None, None, 0
         while token not in tokens:
             tokens.add(token)
-            answer = yield from perform(_page(app_token, table_id, asked, token))
+            answer = yield from perform(_page(app_token, table_id, body, token))
             page: Page[Any] = Page.of(answer.data)
             for item in page.items:
                 ids.add(item["record_id"])
                 if item["record_id"] not in seen:
                     seen.add(item["record_id"])
-                    each(_parse_record(item))
+                    on_record(_parse_record(item))
             total = answer.data.get("total")
             total = total if isinstance(total, int) else 0
             date, least = date or answer.date, total if len(tokens) == 1 else min(least, total)
@@ -87,7 +87,7 @@ def read(
             if token is None:
                 break
         if token is None and len(ids) >= least:
-            return Reading(len(seen), date)
+            return TableReading(len(seen), date)
     raise LarkAPIError(
         f"Reading table {table_id} ended after {len(ids)} records where Lark counts {least}, {_TRIES} times. "
         "Next: call again later; nothing was decided and nothing was written.",
@@ -117,7 +117,7 @@ def alternatives(rows: Sequence[Sequence[Sequence[Any]]]) -> list[dict[str, Any]
         chars, conditions = chars + size, conditions + len(parts)
     if children:
         filters.append({"conjunction": "or", "children": children})
-    return [_flat(one) for one in filters]
+    return [_flat(search_filter) for search_filter in filters]
 
 
 def fits(row: Sequence[Sequence[Any]]) -> bool:
@@ -142,12 +142,12 @@ def _flat(filters: dict[str, Any]) -> dict[str, Any]:
     return filters
 
 
-def _page(app_token: str, table_id: str, asked: Mapping[str, Any], token: str | None) -> Call[Any]:
+def _page(app_token: str, table_id: str, body: Mapping[str, Any], token: str | None) -> Call[Any]:
     return request(
         "POST",
         path(RECORDS + "/search", app_token=app_token, table_id=table_id),
         params={"page_size": str(MAX_PAGE), "page_token": token},
-        json={**asked, "automatic_fields": True},
+        json={**body, "automatic_fields": True},
         safe=True,
     )
 

@@ -37,7 +37,7 @@ from lark_provider.protocol.ledger import (
     chunk_of,
     superseded_error,
 )
-from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.store import Store, perform_leased, with_store
 
@@ -89,7 +89,7 @@ class LoadWriter:
             OutcomeUnknownError: Its outcome is unknown; the next attempt decides.
             LarkError: It was refused, or Lark or the database is unavailable.
         """
-        if self.load.state is State.DONE and number >= self.load.chunks:
+        if self.load.state is LedgerState.DONE and number >= self.load.chunks:
             raise errors.longer_error(self.load, content.first_row, self.rows_written)
         self._looks = 0
         chunk = self.make_chunk(number, content, 0)
@@ -107,11 +107,11 @@ class LoadWriter:
         """Go on from what the ledger says of a chunk."""
         if error := errors.renamed_error(recorded.chunk, self.field_ids):
             raise error
-        if recorded.state is State.DONE:
+        if recorded.state is LedgerState.DONE:
             if recorded.chunk.content != content.digest:
                 raise errors.changed_error(self.load, recorded.chunk, content, self.rows_written)
             return (yield from self._return_done(recorded))
-        if recorded.state is State.REFUSED:
+        if recorded.state is LedgerState.REFUSED:
             if recorded.chunk.number >= 0 and (yield from self.read_parts(recorded.chunk.number)):
                 return (yield from dividing.resume(self, recorded, content))
             return (yield from self.write_again(recorded, content))
@@ -200,7 +200,7 @@ class LoadWriter:
     def _look(self, number: int, content: Content, why: LarkError | None = None) -> Procedure[ChunkResult]:
         """Decide about an uncertain chunk by its records, once a late request cannot create them any more."""
         recorded = yield from self._quiet(number)
-        if recorded.state is not State.PENDING:
+        if recorded.state is not LedgerState.PENDING:
             return (yield from self._continue(recorded, content))
         if self._looks >= _LOOKS:
             raise why or _undecided_error(recorded)
@@ -233,7 +233,7 @@ class LoadWriter:
             LarkError: Lark or the database is unavailable.
         """
         recorded = yield from self._quiet(number)
-        if recorded.state is State.PENDING:
+        if recorded.state is LedgerState.PENDING:
             ids = yield from looking.find(self.place, recorded, None, self._marker(number), self.own)
             done = WrittenChunk(number, recorded.chunk.token, ids)
             if ids:
@@ -256,7 +256,7 @@ class LoadWriter:
         while True:
             recorded = yield from self.read(number)
             pause = self.options.settle_after - recorded.quiet
-            if pause <= 0 or recorded.state is not State.PENDING:
+            if pause <= 0 or recorded.state is not LedgerState.PENDING:
                 return recorded
             logger.info(
                 "Waiting until an uncertain chunk can be looked for",
@@ -266,17 +266,17 @@ class LoadWriter:
 
     def read_parts(self, number: int) -> Procedure[Sequence[RecordedChunk]]:
         """Return the parts in which a chunk is written; most chunks have none."""
-        found = yield from with_store(lambda store: store.ledger.read_parts(self.load.id, number))
-        assert found is not None  # noqa: S101 - the load has come from a database
-        return found[0]
+        stored = yield from with_store(lambda store: store.ledger.read_parts(self.load.id, number))
+        assert stored is not None  # noqa: S101 - the load has come from a database
+        return stored[0]
 
     def read(self, number: int) -> Procedure[RecordedChunk]:
         """Return a chunk as the ledger has it now."""
-        found = yield from with_store(lambda store: store.ledger.chunks(self.load.id, number - 1, 1))
-        assert found is not None  # noqa: S101 - the load has come from a database
-        if not found[0] or found[0][0].chunk.number != number:
+        stored = yield from with_store(lambda store: store.ledger.chunks(self.load.id, number - 1, 1))
+        assert stored is not None  # noqa: S101 - the load has come from a database
+        if not stored[0] or stored[0][0].chunk.number != number:
             raise superseded_error(self.load.id)
-        return found[0][0]
+        return stored[0][0]
 
     def _record_refusal(self, chunk: LoadChunk, error: LarkError) -> Procedure[None]:
         reason = str(error)
@@ -304,9 +304,9 @@ class LoadWriter:
 
     def with_lease(self, work: Callable[[Store], LedgerStep]) -> Procedure[tuple[LedgerStep, Lease]]:
         """Do a step of the ledger that needs the table's lease; wait for another writer."""
-        found = yield from with_lease(self.options.table_wait, work)
-        assert found is not None  # noqa: S101 - the load has come from a database
-        return found
+        leased = yield from with_lease(self.options.table_wait, work)
+        assert leased is not None  # noqa: S101 - the load has come from a database
+        return leased
 
     def make_chunk(self, number: int, content: Content, sends: int) -> LoadChunk:
         """Return a chunk as it is recorded.

@@ -138,11 +138,12 @@ def column_number(letters: str) -> int:
     return number
 
 
-def range_of(given: RangeLike) -> Range:
+def range_of(range_like: RangeLike) -> Range:
     """Read a range.
 
     Args:
-        given: A1 text, (row, column), (row, column, row, column), a `Range`, or None for the whole sheet.
+        range_like: A1 text, (row, column), (row, column, row, column), a `Range`, or None for the whole
+            sheet.
 
     Returns:
         The range.
@@ -150,29 +151,29 @@ def range_of(given: RangeLike) -> Range:
     Raises:
         InvalidRequestError: It is something else, or no sheet is that large.
     """
-    if given is None:
+    if range_like is None:
         return Range()
-    if isinstance(given, Range):
-        found = given
-    elif isinstance(given, str):
-        found = _parse(given)
-    elif isinstance(given, tuple) and len(given) in (_PAIR, _QUAD):
-        found = Range(*given) if len(given) == _QUAD else Range(*given, *given)
+    if isinstance(range_like, Range):
+        area = range_like
+    elif isinstance(range_like, str):
+        area = _parse(range_like)
+    elif isinstance(range_like, tuple) and len(range_like) in (_PAIR, _QUAD):
+        area = Range(*range_like) if len(range_like) == _QUAD else Range(*range_like, *range_like)
     else:
-        _refuse(given)
-    ends = (found.first_row, found.first_column, found.last_row, found.last_column)
-    if not all(one is None or (type(one) is int and one >= 1) for one in ends) or None in ends[:_PAIR]:
-        _refuse(given)
-    last_row, last_column = found.last_row or found.first_row, found.last_column or found.first_column
-    if last_row < found.first_row or last_column < found.first_column:
-        _refuse(given)
+        _refuse(range_like)
+    ends = (area.first_row, area.first_column, area.last_row, area.last_column)
+    if not all(end is None or (type(end) is int and end >= 1) for end in ends) or None in ends[:_PAIR]:
+        _refuse(range_like)
+    last_row, last_column = area.last_row or area.first_row, area.last_column or area.first_column
+    if last_row < area.first_row or last_column < area.first_column:
+        _refuse(range_like)
     if last_row > _MAX_ROWS or last_column > MAX_COLUMNS:
         raise InvalidRequestError(
-            f"A range must end within {MAX_COLUMNS:,} columns and {_MAX_ROWS:,} rows, got {show(given)}. "
-            "Next: correct the range, or split the table over several sheets.",
+            f"A range must end within {MAX_COLUMNS:,} columns and {_MAX_ROWS:,} rows, got {show(range_like)}"
+            ". Next: correct the range, or split the table over several sheets.",
             code=WRONG_RANGE,
         )
-    return found
+    return area
 
 
 def _parse(text: str) -> Range:
@@ -186,8 +187,8 @@ def _parse(text: str) -> Range:
     start, end = _CORNER.fullmatch(left), _CORNER.fullmatch(right)
     if start is None or end is None or not any(start.groups()):
         _refuse(text)
-    columns = [column_number(one[1]) if one[1] else None for one in (start, end)]
-    rows = [int(one[2]) if one[2] else None for one in (start, end)]
+    columns = [column_number(corner[1]) if corner[1] else None for corner in (start, end)]
+    rows = [int(corner[2]) if corner[2] else None for corner in (start, end)]
     if not colon:
         if rows[0] is None or columns[0] is None:
             _refuse(text)
@@ -200,9 +201,9 @@ def _parse(text: str) -> Range:
 def _order(rows: list[int | None], columns: list[int | None], sheet: str | None) -> Range:
     """Return the range between two corners in either order."""
     if None not in rows:
-        rows = sorted(rows, key=lambda one: one or 0)
+        rows = sorted(rows, key=lambda row: row or 0)
     if None not in columns:
-        columns = sorted(columns, key=lambda one: one or 0)
+        columns = sorted(columns, key=lambda column: column or 0)
     first_row, first_column = (
         rows[0] if rows[0] is not None else 1,
         columns[0] if columns[0] is not None else 1,
@@ -215,9 +216,9 @@ def _unquote(title: str) -> str:
     return title[1:-1].replace("''", "'") if is_quoted else title
 
 
-def _refuse(given: object) -> NoReturn:
+def _refuse(value: object) -> NoReturn:
     raise InvalidRequestError(
-        f"A range must be A1 text or numbers from 1, got {show(given)}. Next: write 'A1:C9', 'A:C', 'A2:C', "
+        f"A range must be A1 text or numbers from 1, got {show(value)}. Next: write 'A1:C9', 'A:C', 'A2:C', "
         "'1:2', 'Sheet1!A1:C9', (row, column) or (row, column, last_row, last_column).",
         code=WRONG_RANGE,
     )

@@ -25,7 +25,7 @@ from lark_provider.api.clouddoc.sheets.values import (
     DATETIME,
     MAX_CHARS,
     TEXT,
-    Encoded,
+    EncodedCell,
     encode_row,
     is_typed,
     ragged_error,
@@ -36,7 +36,7 @@ BLOCK = 500
 """Rows that are converted at once."""
 Formats: TypeAlias = str | list[str | None] | None
 """What the cells of a column need: one formatter for all, one for each, or none."""
-_CONTROLS = bytes(one for one in range(32) if one not in b"\t\n\r")
+_CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r")
 _SAFE_DIGITS = 15
 """Any decimal number of so many digits is kept by a double."""
 _BREAK = "\0"
@@ -124,7 +124,9 @@ def encode_block(
         for at, row in enumerate(rows, number):
             encode_row(row, at, first_column, zone)  # names the first cell that does not fit
         raise
-    return Block(list(zip(*(one.cells for one in columns), strict=True)), [one.formats for one in columns])
+    return Block(
+        list(zip(*(column.cells for column in columns), strict=True)), [column.formats for column in columns]
+    )
 
 
 def encode_column(values: tuple[Any, ...], zone: dt.tzinfo | None = None) -> ConvertedColumn:
@@ -143,25 +145,25 @@ def encode_column(values: tuple[Any, ...], zone: dt.tzinfo | None = None) -> Con
     kinds.discard(NoneType)
     if not kinds:
         return ConvertedColumn([""] * len(values))
-    found = _present(tuple(value for value in values if value is not None), kinds, zone)
-    wire = iter(found.cells)
+    converted = _present(tuple(value for value in values if value is not None), kinds, zone)
+    wire = iter(converted.cells)
     cells = ["" if value is None else next(wire) for value in values]
-    formats = found.formats
+    formats = converted.formats
     if isinstance(formats, list):
         places = iter(formats)
         formats = [None if value is None else next(places) for value in values]
-    return ConvertedColumn(cells, formats, found.kind)
+    return ConvertedColumn(cells, formats, converted.kind)
 
 
 def _present(values: tuple[Any, ...], kinds: set[type], zone: dt.tzinfo | None) -> ConvertedColumn:
     if len(kinds) == 1:
         fast = _FAST.get(next(iter(kinds)))
-        found = fast(values) if fast is not None else None
+        converted = fast(values) if fast is not None else None
     else:
-        found = _numbers(values) if kinds == {int, float} else None
-    if found is not None:
-        return found
-    encoded: list[Encoded] = [to_cell(value, zone) for value in values]
+        converted = _numbers(values) if kinds == {int, float} else None
+    if converted is not None:
+        return converted
+    encoded: list[EncodedCell] = [to_cell(value, zone) for value in values]
     formats = [formatter for _, formatter in encoded]
     return ConvertedColumn(
         [cell for cell, _ in encoded], formats if len(set(formats)) > 1 else formats[0], CellKind.OTHER
@@ -210,7 +212,9 @@ def _decimals(values: tuple[Decimal, ...]) -> ConvertedColumn | None:
     # Longer ones and exponents are looked at one by one.
     texts = list(map(str, values))
     joined = "".join(texts)
-    if max(map(len, texts)) > _SAFE_DIGITS or any(one in joined for one in "ENn"):  # also of NaN and Infinity
+    if max(map(len, texts)) > _SAFE_DIGITS or any(
+        letter in joined for letter in "ENn"
+    ):  # also of NaN and Infinity
         return None
     return ConvertedColumn(list(map(float, texts)), None, CellKind.NUMBER)
 

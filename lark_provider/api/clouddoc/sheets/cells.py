@@ -163,8 +163,8 @@ def append(
     moved = written.first_row - table.range.first_row
     formats = {
         formatter: [
-            one._replace(first_row=one.first_row + moved, last_row=(one.last_row or 0) + moved)
-            for one in ranges
+            area._replace(first_row=area.first_row + moved, last_row=(area.last_row or 0) + moved)
+            for area in ranges
         ]
         for formatter, ranges in table.formats.items()
     }
@@ -220,14 +220,14 @@ def _table(
     return TabulatedValues(rows, Range.from_size(target.first, len(rows), width))
 
 
-def _check_fits(needed: Range, given: Range) -> None:
+def _check_fits(needed: Range, target: Range) -> None:
     """Check that a range is as large as the values; that of a single cell is their corner."""
-    is_small = (needed.last_row or 0) > (given.last_row or needed.last_row or 0) or (
+    is_small = (needed.last_row or 0) > (target.last_row or needed.last_row or 0) or (
         needed.last_column or 0
-    ) > (given.last_column or needed.last_column or 0)
-    if is_small and not given.is_cell:
+    ) > (target.last_column or needed.last_column or 0)
+    if is_small and not target.is_cell:
         raise InvalidRequestError(
-            f"The range must be as large as the values, which need {needed.a1}, got {given.a1}. Next: name "
+            f"The range must be as large as the values, which need {needed.a1}, got {target.a1}. Next: name "
             f"the upper left cell {needed.first} alone, or a larger range.",
             code=WRONG_RANGE,
         )

@@ -71,8 +71,8 @@ class ConditionalFormat:
         """
         rule = self.rule()
         ranges = [
-            LocatedRange(at.token, at.sheet, range_of(one)).clip().on(at.sheet.sheet_id)
-            for one in self.ranges
+            LocatedRange(at.token, at.sheet, range_of(area)).clip().on(at.sheet.sheet_id)
+            for area in self.ranges
         ]
         if not ranges:
             raise InvalidRequestError(
@@ -88,13 +88,13 @@ class ConditionalFormat:
         """
         if self.rule_type not in get_args(RuleType):
             raise unknown_choice("rule_type", self.rule_type, get_args(RuleType), _WRONG)
-        found: dict[str, Any] = {"rule_type": self.rule_type}
+        payload: dict[str, Any] = {"rule_type": self.rule_type}
         attributes = self._attributes()
         if attributes:
-            found["attrs"] = [{"operator": self.operator, **attributes}]
+            payload["attrs"] = [{"operator": self.operator, **attributes}]
         if style := self.style.to_condition():
-            found["style"] = style
-        return found
+            payload["style"] = style
+        return payload
 
     def _attributes(self) -> dict[str, Any]:
         if self.rule_type == "cellIs":
@@ -106,7 +106,7 @@ class ConditionalFormat:
                     "Next: correct them.",
                     code=_WRONG,
                 )
-            return {"formula": [_formula(one) for one in self.values]}
+            return {"formula": [_formula(value) for value in self.values]}
         if self.rule_type not in ("containsText", "timePeriod"):
             return {}
         if len(self.values) != 1:
@@ -151,7 +151,7 @@ def list_conditional_formats(token: Target) -> Procedure[list[ConditionalFormat]
         TransportError: Lark was not reached.
     """
     at = yield from place(token)
-    return [_format_of(one) for one in (yield from _formats_of(at))]
+    return [_format_of(rule) for rule in (yield from _formats_of(at))]
 
 
 def add_conditional_formats(
@@ -175,14 +175,14 @@ def add_conditional_formats(
     """
     wanted = list(formats)
     at = yield from place(token, fresh=True)
-    wire = [one.to_lark(at) for one in wanted]
+    wire = [rule.to_lark(at) for rule in wanted]
     existing = yield from _formats_of(at)
-    known = {canonical(one) for one in existing}
+    known = {canonical(rule) for rule in existing}
     missing = []
-    for one in wire:
-        if (name := canonical(one)) not in known:
+    for payload in wire:
+        if (name := canonical(payload)) not in known:
             known.add(name)
-            missing.append(one)
+            missing.append(payload)
     if len(existing) + len(missing) > MAX_FORMATS:
         raise InvalidRequestError(
             f"A worksheet must have at most {MAX_FORMATS} conditional formats, got {len(existing)} and "
@@ -192,16 +192,16 @@ def add_conditional_formats(
     url = path(V2 + "/condition_formats/batch_create", token=at.token)
     for start in range(0, len(missing), FORMATS_AT_ONCE):
         part = missing[start : start + FORMATS_AT_ONCE]
-        items = [{"sheet_id": at.sheet.sheet_id, "condition_format": one} for one in part]
+        items = [{"sheet_id": at.sheet.sheet_id, "condition_format": rule} for rule in part]
         try:
             answer = yield from perform(request("POST", url, json={"sheet_condition_formats": items}))
         except OutcomeUnknownError:
-            now = {canonical(one) for one in (yield from _formats_of(at))}
-            if not all(canonical(one) in now for one in part):
+            now = {canonical(rule) for rule in (yield from _formats_of(at))}
+            if not all(canonical(rule) in now for rule in part):
                 raise
         else:
-            check_items(answer.data, [f"{one['rule_type']} on {', '.join(one['ranges'])}" for one in part])
-    return [_format_of(one) for one in (yield from _formats_of(at))]
+            check_items(answer.data, [f"{rule['rule_type']} on {', '.join(rule['ranges'])}" for rule in part])
+    return [_format_of(rule) for rule in (yield from _formats_of(at))]
 
 
 def delete_conditional_formats(token: Target, ids: Iterable[str] | None = None) -> Procedure[int]:
@@ -221,12 +221,12 @@ def delete_conditional_formats(token: Target, ids: Iterable[str] | None = None) 
         TransportError: Lark was not reached.
     """
     at = yield from place(token)
-    existing = [one["cf_id"] for one in (yield from _formats_of(at))]
-    wanted = existing if ids is None else [one for one in ids if one in existing]
+    existing = [rule["cf_id"] for rule in (yield from _formats_of(at))]
+    wanted = existing if ids is None else [cf_id for cf_id in ids if cf_id in existing]
     url = path(V2 + "/condition_formats/batch_delete", token=at.token)
     for start in range(0, len(wanted), FORMATS_AT_ONCE):
         part = wanted[start : start + FORMATS_AT_ONCE]
-        body = {"sheet_cf_ids": [{"sheet_id": at.sheet.sheet_id, "cf_id": one} for one in part]}
+        body = {"sheet_cf_ids": [{"sheet_id": at.sheet.sheet_id, "cf_id": cf_id} for cf_id in part]}
         answer = yield from perform(request("DELETE", url, json=body, idempotent=True))
         check_items(answer.data, part)
     return len(wanted)
@@ -248,17 +248,17 @@ def formats_of(token: str, sheet_id: str) -> Procedure[list[dict[str, Any]]]:
     url = path(V2 + "/condition_formats", token=token)
     answer = yield from perform(request("GET", url, params={"sheet_ids": sheet_id}))
     items = answer.data.get("sheet_condition_formats") or ()
-    return [one["condition_format"] for one in items if one.get("sheet_id") == sheet_id]
+    return [entry["condition_format"] for entry in items if entry.get("sheet_id") == sheet_id]
 
 
 def _format_of(data: Mapping[str, Any]) -> ConditionalFormat:
     style = data.get("style") or {}
     font, decoration = style.get("font") or {}, style.get("text_decoration")
     attributes = (data.get("attrs") or [{}])[0]
-    values = [_value(one) for one in attributes.get("formula") or ()]
+    values = [_value(formula) for formula in attributes.get("formula") or ()]
     values = values or [attributes.get(name) for name in ("text", "time_period")]
     return ConditionalFormat(
-        [range_of(one)._replace(sheet=None).a1 for one in data.get("ranges") or () if "!" in one],
+        [range_of(area)._replace(sheet=None).a1 for area in data.get("ranges") or () if "!" in area],
         data["rule_type"],
         Style(
             bold=font.get("bold"),
@@ -269,7 +269,7 @@ def _format_of(data: Mapping[str, Any]) -> ConditionalFormat:
             background=style.get("back_color"),
         ),
         attributes.get("operator") or "is",
-        tuple(one for one in values if one is not None),
+        tuple(value for value in values if value is not None),
         data.get("cf_id"),
     )
 
@@ -309,12 +309,14 @@ def check_items(data: Mapping[str, Any], names: Sequence[str]) -> None:
         LarkAPIError: Some failed; the text says which.
     """
     failed = [
-        (names[number] if number < len(names) else f"item {number + 1}", one)
-        for number, one in enumerate(data.get("responses") or ())
-        if one.get("res_code")
+        (names[number] if number < len(names) else f"item {number + 1}", response)
+        for number, response in enumerate(data.get("responses") or ())
+        if response.get("res_code")
     ]
     if failed:
-        shown = "; ".join(f"{name}: {one['res_code']} {one.get('res_msg', '')}" for name, one in failed)
+        shown = "; ".join(
+            f"{name}: {response['res_code']} {response.get('res_msg', '')}" for name, response in failed
+        )
         raise LarkAPIError(
             f"Lark refused {len(failed)} conditional format(s): {shown}. Next: correct these; the others "
             "were added.",

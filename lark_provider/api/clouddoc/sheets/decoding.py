@@ -83,18 +83,18 @@ def _to_date(days: float, shown: str) -> Any:
     if not (has_clock or has_date):
         return days  # text of a number
     try:
-        found = moment(days)
+        date_time = moment(days)
     except OverflowError:
         return days
     if has_clock and not has_date and 0 <= days < 1:
-        return found.time()
-    is_midnight = found.time() == dt.time()
-    return found.date() if is_midnight and not has_clock else found
+        return date_time.time()
+    is_midnight = date_time.time() == dt.time()
+    return date_time.date() if is_midnight and not has_clock else date_time
 
 
 def _segments(cell: list[Any]) -> Any:
     """Return what a cell of segments holds: rich text, links and people."""
-    if not all(isinstance(one, Mapping) for one in cell):
+    if not all(isinstance(segment, Mapping) for segment in cell):
         return cell
     if len(cell) == 1:
         (only,) = cell
@@ -107,6 +107,8 @@ def _segments(cell: list[Any]) -> Any:
         if only.get("type") == "url" and isinstance(link, str):
             # Lark turns a bare URL or e-mail address into such a segment; it was written as text.
             return text if link in (text, f"mailto:{text}", f"http://{text}", "") else Link(text, link)
-    if all(isinstance(one.get("text"), str) for one in cell) and any(one["text"] for one in cell):
-        return "".join(one["text"] for one in cell)
+    if all(isinstance(segment.get("text"), str) for segment in cell) and any(
+        segment["text"] for segment in cell
+    ):
+        return "".join(segment["text"] for segment in cell)
     return cell

@@ -153,7 +153,7 @@ def _set_sizes(
             code=_WRONG,
         )
     number = column_number if dimension == "COLUMNS" else int
-    found: dict[tuple[int, int], int] = {}
+    pixel_sizes: dict[tuple[int, int], int] = {}
     for key, pixels in sizes.items():
         match = None if isinstance(key, int) else shape.fullmatch(str(key).strip())
         if isinstance(key, int):
@@ -169,10 +169,10 @@ def _set_sizes(
                 f"{key!r}: {pixels!r}. Next: correct it.",
                 code=_WRONG,
             )
-        found[first, last] = pixels
+        pixel_sizes[first, last] = pixels
     at = yield from place(token)
-    most = max((last for _, last in found), default=1)
+    most = max((last for _, last in pixel_sizes), default=1)
     rows, columns = (at.sheet.rows, most) if dimension == "COLUMNS" else (most, at.sheet.columns)
     sheet = yield from grow(at.token, at.sheet, rows, columns)
-    for call in size_calls(at.token, sheet.sheet_id, found, dimension):
+    for call in size_calls(at.token, sheet.sheet_id, pixel_sizes, dimension):
         yield from perform(call)

@@ -86,11 +86,11 @@ def create(
         body["folder_token"] = yield from folder_token(folder)
     subject = subject_of(title, body.get("folder_token"))
     call: Call[Any] = request("POST", path(FILES), json=body, subject=subject)
-    made = SpreadsheetInfo.of((yield from perform(call)).data.get("spreadsheet") or {})
+    info = SpreadsheetInfo.of((yield from perform(call)).data.get("spreadsheet") or {})
     grants = yield from share_resolved(
-        made.token, "sheet", shares, f"The spreadsheet {made.url or made.token} was created."
+        info.token, "sheet", shares, f"The spreadsheet {info.url or info.token} was created."
     )
-    return SpreadsheetInfo(made.token, made.title, made.url, made.owner_id, made.folder_token, tuple(grants))
+    return SpreadsheetInfo(info.token, info.title, info.url, info.owner_id, info.folder_token, tuple(grants))
 
 
 def get(token: Target) -> Procedure[SpreadsheetInfo]:
@@ -112,8 +112,8 @@ def get(token: Target) -> Procedure[SpreadsheetInfo]:
     """
     ref = yield from spreadsheet(token)
     call: Call[Any] = request("GET", path(FILES + "/{token}", token=ref.token))
-    found = SpreadsheetInfo.of((yield from perform(call)).data.get("spreadsheet") or {})
-    return found if found.token else SpreadsheetInfo(ref.token, found.title, found.url, found.owner_id)
+    info = SpreadsheetInfo.of((yield from perform(call)).data.get("spreadsheet") or {})
+    return info if info.token else SpreadsheetInfo(ref.token, info.title, info.url, info.owner_id)
 
 
 def rename(token: Target, title: str) -> Procedure[SpreadsheetInfo]:
@@ -138,14 +138,14 @@ def rename(token: Target, title: str) -> Procedure[SpreadsheetInfo]:
     ref = yield from spreadsheet(token)
     url = path(FILES + "/{token}", token=ref.token)
     yield from perform(request("PATCH", url, json={"title": title}, idempotent=True))
-    found = yield from get(ref.token)
-    if found.title != title:
+    info = yield from get(ref.token)
+    if info.title != title:
         raise InvalidRequestError(
-            f"Lark answered success and the spreadsheet is still named {found.title!r}. Next: choose a title "
+            f"Lark answered success and the spreadsheet is still named {info.title!r}. Next: choose a title "
             f"without special characters, got {title!r}.",
             code=_WRONG_TITLE,
         )
-    return found
+    return info
 
 
 def revision(token: Target) -> Procedure[int]:
@@ -162,12 +162,13 @@ def revision(token: Target) -> Procedure[int]:
     """
     ref = yield from spreadsheet(token)
     call: Call[Any] = request("GET", path(V2 + "/metainfo", token=ref.token))
-    found = ((yield from perform(call)).data.get("properties") or {}).get("revision")
-    if not isinstance(found, int):
+    number = ((yield from perform(call)).data.get("properties") or {}).get("revision")
+    if not isinstance(number, int):
         raise LarkAPIError(
-            f"{call.name} → the answer must have a revision, got {found!r}. Next: call again.", retryable=True
+            f"{call.name} → the answer must have a revision, got {number!r}. Next: call again.",
+            retryable=True,
         )
-    return found
+    return number
 
 
 def subject_of(title: str, folder: str | None) -> str:

@@ -51,12 +51,12 @@ class Condition:
         """
         if self.filter_type not in get_args(FilterType):
             raise unknown_choice("filter_type", self.filter_type, get_args(FilterType), _WRONG)
-        found: dict[str, Any] = {"filter_type": self.filter_type}
+        payload: dict[str, Any] = {"filter_type": self.filter_type}
         if self.filter_type != "clear":
-            found["expected"] = [str(one) for one in self.expected]
+            payload["expected"] = [str(value) for value in self.expected]
         if self.compare_type is not None:
-            found["compare_type"] = self.compare_type
-        return found
+            payload["compare_type"] = self.compare_type
+        return payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def set_filter(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    wanted = {_column(one): condition.to_lark() for one, condition in (conditions or {}).items()}
+    wanted = {_column(key): condition.to_lark() for key, condition in (conditions or {}).items()}
     at = yield from place(token, range, fresh=True)
     target = at.clip()
     existing = yield from _filter_of(at)
@@ -135,12 +135,12 @@ def set_filter(
         except OutcomeUnknownError:
             if (yield from _filter_of(at)) is None:
                 raise
-    found = yield from _filter_of(at)
-    if found is None:
+    current = yield from _filter_of(at)
+    if current is None:
         raise LarkAPIError(
             f"Lark answered success and {at.sheet.title!r} has no filter. Next: call again.", retryable=True
         )
-    return found
+    return current
 
 
 def clear_filter(token: Target) -> Procedure[bool]:
@@ -168,29 +168,33 @@ def clear_filter(token: Target) -> Procedure[bool]:
 
 def _filter_of(at: LocatedRange) -> Procedure[Filter | None]:
     url = path(_FILTER, token=at.token, sheet_id=at.sheet.sheet_id)
-    found = (yield from perform(request("GET", url))).data.get("sheet_filter_info")
-    if not found or not found.get("range"):
+    sheet_filter = (yield from perform(request("GET", url))).data.get("sheet_filter_info")
+    if not sheet_filter or not sheet_filter.get("range"):
         return None
     conditions = {
-        one["col"]: [
-            Condition(each["filter_type"], tuple(each.get("expected") or ()), each.get("compare_type"))
-            for each in one.get("conditions") or ()
+        filter_info["col"]: [
+            Condition(
+                condition["filter_type"],
+                tuple(condition.get("expected") or ()),
+                condition.get("compare_type"),
+            )
+            for condition in filter_info.get("conditions") or ()
         ]
-        for one in found.get("filter_infos") or ()
+        for filter_info in sheet_filter.get("filter_infos") or ()
     }
-    named = range_of(found["range"] if "!" in found["range"] else f"{found['range']}!")
+    named = range_of(sheet_filter["range"] if "!" in sheet_filter["range"] else f"{sheet_filter['range']}!")
     closed = named._replace(sheet=None).within(at.sheet.rows, at.sheet.columns)
     return Filter(
-        closed or named._replace(sheet=None), conditions, tuple(found.get("filtered_out_rows") or ())
+        closed or named._replace(sheet=None), conditions, tuple(sheet_filter.get("filtered_out_rows") or ())
     )
 
 
 def _conditions(existing: Filter) -> dict[str, dict[str, Any]]:
     return {
-        column: each.to_lark()
+        column: condition.to_lark()
         for column, all_of in existing.conditions.items()
-        for each in all_of
-        if each.filter_type != "clear"
+        for condition in all_of
+        if condition.filter_type != "clear"
     }
 
 

@@ -79,16 +79,16 @@ def freeze(token: Target, *, rows: int | None = None, columns: int | None = None
     item = {"updateSheet": {"properties": {"sheetId": at.sheet.sheet_id, **changed}}}
     url = path(V2 + "/sheets_batch_update", token=at.token)
     yield from perform(request("POST", url, json={"requests": [item]}, idempotent=True))
-    found = (yield from place(token, fresh=True)).sheet
-    if (rows is not None and found.frozen_rows != rows) or (
-        columns is not None and found.frozen_columns != columns
+    sheet = (yield from place(token, fresh=True)).sheet
+    if (rows is not None and sheet.frozen_rows != rows) or (
+        columns is not None and sheet.frozen_columns != columns
     ):
         raise LarkAPIError(
-            f"Lark answered success and {found.title!r} has {found.frozen_rows} frozen rows and "
-            f"{found.frozen_columns} columns. Next: call again.",
+            f"Lark answered success and {sheet.title!r} has {sheet.frozen_rows} frozen rows and "
+            f"{sheet.frozen_columns} columns. Next: call again.",
             retryable=True,
         )
-    return found
+    return sheet
 
 
 def merge(token: Target, range: RangeLike, kind: MergeKind = "all") -> Procedure[None]:  # noqa: A002
@@ -116,11 +116,11 @@ def merge(token: Target, range: RangeLike, kind: MergeKind = "all") -> Procedure
             code=_WRONG,
         )
     wanted = set(_merges_of(target, kind))
-    met = {one for one in at.sheet.merges if one.meets(target)}
+    met = {area for area in at.sheet.merges if area.meets(target)}
     if not wanted - met:
         return
     if met - wanted:
-        others = ", ".join(sorted(one.a1 for one in met - wanted))
+        others = ", ".join(sorted(area.a1 for area in met - wanted))
         raise InvalidRequestError(
             f"The range {target.a1} must meet no other merged cells, got {others}. Next: unmerge them first.",
             code=90202,
@@ -144,9 +144,9 @@ def unmerge(token: Target, range: RangeLike = None) -> Procedure[None]:  # noqa:
     """
     at = yield from place(token, range, fresh=True)
     target = at.clip()
-    met = [one for one in at.sheet.merges if one.meets(target)]
-    for one in met:
-        yield from _merge_call(at, one, "unmerge_cells", {})
+    met = [area for area in at.sheet.merges if area.meets(target)]
+    for merged in met:
+        yield from _merge_call(at, merged, "unmerge_cells", {})
     if met:
         yield from place(token, range, fresh=True)  # so that the cached list has them no more
 
@@ -154,12 +154,12 @@ def unmerge(token: Target, range: RangeLike = None) -> Procedure[None]:  # noqa:
 def _merges_of(target: Range, kind: MergeKind) -> list[Range]:
     """Return the merges that a range becomes; of single cells there are none."""
     if kind == "all":
-        found = [target]
+        parts = [target]
     elif kind == "rows":
-        found = list(tiles(target, 1, 13_000))
+        parts = list(tiles(target, 1, 13_000))
     else:
-        found = list(tiles(target, MAX_ROWS, 1))
-    return [one for one in (each._replace(sheet=None) for each in found) if not one.is_cell]
+        parts = list(tiles(target, MAX_ROWS, 1))
+    return [area for area in (part._replace(sheet=None) for part in parts) if not area.is_cell]
 
 
 def _merge_call(at: LocatedRange, target: Range, what: str, options: Mapping[str, Any]) -> Procedure[None]:

@@ -187,15 +187,15 @@ class _Reading:
         for block in column_blocks(wanted):
             serials = yield from _values(at, block, SHOWN if self.mode == "shown" else SERIALS)
             revisions.add(serials.revision)
-            found = serials.rows
+            block_rows = serials.rows
             if self.mode == "typed":
                 dated = None
-                if has_numbers(found):
+                if has_numbers(block_rows):
                     again = yield from _values(at, block, DATED)
                     revisions.add(again.revision)
                     dated = again.rows
-                found = decode_rows(found, dated)
-            for number, more in enumerate(found):
+                block_rows = decode_rows(block_rows, dated)
+            for number, more in enumerate(block_rows):
                 rows[number] += more
         return _Window(rows, revisions.pop()) if len(revisions) == 1 else None
 
@@ -234,9 +234,9 @@ def _values(at: LocatedRange, block: Range, options: Any) -> Procedure[_Window]:
     url = path(V2 + "/values/{range}", token=at.token, range=name)
     call: Call[Any] = request("GET", url, params=options, subject=block.a1)
     data = (yield from perform(call)).data
-    found = (data.get("valueRange") or {}).get("values") or []
+    values = (data.get("valueRange") or {}).get("values") or []
     width = (block.last_column or 0) - block.first_column + 1
-    rows = [_pad(row or [], width) for row in found[: len_of(block)]]
+    rows = [_pad(row or [], width) for row in values[: len_of(block)]]
     rows += [[None] * width for _ in range(len_of(block) - len(rows))]
     return _Window(rows, data.get("revision") or 0)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.addressing import Range
-from lark_provider.api.clouddoc.sheets.values import TEXT, Encoded
+from lark_provider.api.clouddoc.sheets.values import TEXT, EncodedCell
 
 
 class Runs:
@@ -25,7 +25,7 @@ class Runs:
         self._last = 0
         self._found: dict[str, list[Range]] = {}
 
-    def add(self, number: int, encoded: Sequence[Encoded]) -> None:
+    def add(self, number: int, encoded: Sequence[EncodedCell]) -> None:
         """Add a row.
 
         Args:
@@ -33,12 +33,14 @@ class Runs:
             encoded: Its cells.
         """
         if not self._open:
-            self._open = [(one, number) for _, one in encoded]
-        for place, (wire, one) in enumerate(encoded):
+            self._open = [(spec, number) for _, spec in encoded]
+        for place, (wire, formatter) in enumerate(encoded):
             before, start = self._open[place]
-            if before != one and not (wire == "" or (one is None and before == TEXT and type(wire) is str)):
+            if before != formatter and not (
+                wire == "" or (formatter is None and before == TEXT and type(wire) is str)
+            ):
                 self._close(place, before, start)
-                self._open[place] = (one, number)
+                self._open[place] = (formatter, number)
         self._last = number
 
     def add_block(
@@ -52,12 +54,12 @@ class Runs:
             formats: For each column one formatter, a list of them, or None.
             rows: The cells.
         """
-        if any(isinstance(one, list) for one in formats):
-            columns = [one if isinstance(one, list) else [one] * height for one in formats]
+        if any(isinstance(spec, list) for spec in formats):
+            columns = [spec if isinstance(spec, list) else [spec] * height for spec in formats]
             for offset, row in enumerate(zip(*columns, strict=True)):
                 self.add(number + offset, list(zip(rows[offset], row, strict=True)))
             return
-        self.add(number, [(0, one) for one in formats if not isinstance(one, list)])
+        self.add(number, [(0, spec) for spec in formats if not isinstance(spec, list)])
         self._last = number + height - 1
 
     def _close(self, place: int, formatter: str | None, start: int) -> None:
@@ -67,7 +69,7 @@ class Runs:
 
     def close(self) -> dict[str, list[Range]]:
         """Return the ranges for each formatter, and begin again."""
-        for place, (one, start) in enumerate(self._open):
-            self._close(place, one, start)
-        found, self._open, self._found = self._found, [], {}
-        return found
+        for place, (formatter, start) in enumerate(self._open):
+            self._close(place, formatter, start)
+        ranges, self._open, self._found = self._found, [], {}
+        return ranges

@@ -84,10 +84,10 @@ class Style:
             style["borderType"] = "NO_BORDER" if self.border == "none" else f"{self.border.upper()}_BORDER"
             if is_group or self.border != "none":
                 style["borderColor"] = style["borderColor"] or "#000000"
-        found = {name: value for name, value in style.items() if value is not None}
-        if not found:
+        properties = {name: value for name, value in style.items() if value is not None}
+        if not properties:
             raise _wrong("A style", "at least one property", "none")
-        return found
+        return properties
 
     def to_condition(self) -> dict[str, Any]:
         """Return what Lark takes as the style of a conditional format.
@@ -104,7 +104,7 @@ class Style:
             self.border,
             self.border_color,
         )
-        if any(one is not None for one in others) or self.reset:
+        if any(value is not None for value in others) or self.reset:
             raise _wrong(
                 "The style of a conditional format",
                 "bold, italic, underline, strike, color or background",

@@ -53,9 +53,9 @@ def encode(
         width = width or len(block[0])
         if len(block[0]) != width:
             raise ragged_error(width, len(block[0]), number)
-        found = encode_block(block, number, first.column, zone)
-        found.add_to(runs, number)
-        wire += found.rows
+        encoded = encode_block(block, number, first.column, zone)
+        encoded.add_to(runs, number)
+        wire += encoded.rows
     if not width:
         raise InvalidRequestError(
             "The values must have at least one cell, got none. Next: pass a list of rows, or use clear.",

@@ -79,12 +79,12 @@ class Worksheet:
         merges = (
             # Counted from 0 here, ends included.
             Range(
-                one["start_row_index"] + 1,
-                one["start_column_index"] + 1,
-                one["end_row_index"] + 1,
-                one["end_column_index"] + 1,
+                merge["start_row_index"] + 1,
+                merge["start_column_index"] + 1,
+                merge["end_row_index"] + 1,
+                merge["end_column_index"] + 1,
             )
-            for one in data.get("merges") or ()
+            for merge in data.get("merges") or ()
         )
         return cls(
             sheet_id=data["sheet_id"],
@@ -119,14 +119,14 @@ class LocatedRange(NamedTuple):
         Raises:
             InvalidRequestError: Nothing of it does.
         """
-        found = self.range.within(self.sheet.rows, self.sheet.columns)
-        if found is None:
+        clipped = self.range.within(self.sheet.rows, self.sheet.columns)
+        if clipped is None:
             raise InvalidRequestError(
                 f"The range must begin on the sheet {self.sheet.title!r}, which has {self.sheet.rows} rows "
                 f"and {self.sheet.columns} columns, got {self.range.a1!r}. Next: correct the range.",
                 code=WRONG_RANGE,
             )
-        return found
+        return clipped
 
 
 def ref_of(target: Target) -> SheetRef:
@@ -135,8 +135,8 @@ def ref_of(target: Target) -> SheetRef:
     Args:
         target: A token, a link, a `SheetRef` or a `Sheet`.
     """
-    found: Any = getattr(target, "ref", target)
-    return found if isinstance(found, SheetRef) else SheetRef(found)
+    ref: Any = getattr(target, "ref", target)
+    return ref if isinstance(ref, SheetRef) else SheetRef(ref)
 
 
 def spreadsheet(target: Target) -> Procedure[SheetRef]:
@@ -167,8 +167,8 @@ def read_sheets(token: str, *, max_age: float = 0.0) -> Procedure[list[Worksheet
     def read() -> Procedure[list[Worksheet]]:
         url = path("/sheets/v3/spreadsheets/{token}/sheets/query", token=token)
         call: Call[Any] = request("GET", url)
-        found = [Worksheet.of(one) for one in (yield from perform(call)).data.get("sheets") or ()]
-        return sorted(found, key=lambda one: one.index)
+        sheets = [Worksheet.of(sheet) for sheet in (yield from perform(call)).data.get("sheets") or ()]
+        return sorted(sheets, key=lambda sheet: sheet.index)
 
     return (yield from memoize(Memoize(("sheets.query", token), read, max_age)))
 
@@ -190,33 +190,33 @@ def place(target: Target, range: RangeLike = None, *, fresh: bool = False) -> Pr
     if wanted.sheet is not None:
         key = wanted.sheet
     sheets = yield from read_sheets(token, max_age=0.0 if fresh else _MAX_AGE)
-    found = _find_worksheet(sheets, key)
-    if found is None and not fresh:
+    worksheet = _find_worksheet(sheets, key)
+    if worksheet is None and not fresh:
         sheets = yield from read_sheets(token)
-        found = _find_worksheet(sheets, key)
-    if found is None:
-        titles = ", ".join(repr(one.title) for one in sheets)
+        worksheet = _find_worksheet(sheets, key)
+    if worksheet is None:
+        titles = ", ".join(repr(sheet.title) for sheet in sheets)
         raise NotFoundError(
             f"The spreadsheet {token} must have the worksheet {key!r}, got {titles or 'none'}. Next: pass a "
             "title, an id or an index from 0.",
             code=NO_SHEET,
         )
-    if found.resource_type != "sheet":
+    if worksheet.resource_type != "sheet":
         raise InvalidRequestError(
-            f"The worksheet {found.title!r} must hold cells, got a {found.resource_type}. Next: use "
+            f"The worksheet {worksheet.title!r} must hold cells, got a {worksheet.resource_type}. Next: use "
             "client.clouddoc.bitable for a table of a Bitable.",
             code=NO_SHEET,
         )
-    return LocatedRange(token, found, wanted)
+    return LocatedRange(token, worksheet, wanted)
 
 
 def _find_worksheet(sheets: list[Worksheet], key: str | int | None) -> Worksheet | None:
     """Return the worksheet with an id, a title or an index, in this order; the first visible one for None."""
     if key is None:
-        return next((one for one in sheets if one.resource_type == "sheet" and not one.hidden), None) or (
-            sheets[0] if sheets else None
-        )
+        return next(
+            (sheet for sheet in sheets if sheet.resource_type == "sheet" and not sheet.hidden), None
+        ) or (sheets[0] if sheets else None)
     if isinstance(key, int):
         return sheets[key] if -len(sheets) <= key < len(sheets) else None
-    by_id = next((one for one in sheets if one.sheet_id == key), None)
-    return by_id or next((one for one in sheets if one.title == key), None)
+    by_id = next((sheet for sheet in sheets if sheet.sheet_id == key), None)
+    return by_id or next((sheet for sheet in sheets if sheet.title == key), None)

@@ -52,11 +52,11 @@ _TYPED = re.compile(
 )
 """Text that a sheet would convert when a person edits the cell, unless the cell's format is text."""
 _LONGEST_TYPED = 64
-Encoded: TypeAlias = tuple[Any, str | None]
+EncodedCell: TypeAlias = tuple[Any, str | None]
 """What Lark takes for a cell, and the formatter that shows it; None where any will do."""
 
 
-def to_cell(value: Any, zone: dt.tzinfo | None = None) -> Encoded:
+def to_cell(value: Any, zone: dt.tzinfo | None = None) -> EncodedCell:
     """Convert one value.
 
     Args:
@@ -75,20 +75,20 @@ def to_cell(value: Any, zone: dt.tzinfo | None = None) -> Encoded:
     for kind, encoder in _BASES:
         if isinstance(value, kind):
             return encoder(value, zone)
-    found = None if _is_missing(value) else _item(value)
-    if found is None:
+    native = None if _is_missing(value) else _item(value)
+    if native is None:
         return "", None
-    if type(found) is type(value):
+    if type(native) is type(value):
         raise MisfitError(
             "must be text, a number, a boolean, a date, a datetime, a time, None, a Link, a Mention or a "
             "Formula"
         )
-    return to_cell(found, zone)
+    return to_cell(native, zone)
 
 
 def encode_row(
     row: Sequence[Any], number: int, first_column: int = 1, zone: dt.tzinfo | None = None
-) -> list[Encoded]:
+) -> list[EncodedCell]:
     """Convert one row.
 
     Args:
@@ -100,7 +100,7 @@ def encode_row(
     Raises:
         InvalidRequestError: A value does not fit; the text names its cell.
     """
-    encoded: list[Encoded] = []
+    encoded: list[EncodedCell] = []
     add, encoder_of = encoded.append, _ENCODERS.get
     for value in row:
         encoder = encoder_of(type(value))
@@ -161,7 +161,7 @@ def _misfit(cell: Cell, value: Any, error: MisfitError) -> InvalidRequestError:
     )
 
 
-def _text(value: str, _: dt.tzinfo | None) -> Encoded:
+def _text(value: str, _: dt.tzinfo | None) -> EncodedCell:
     if not value.isprintable():
         if (control := _CONTROL.search(value)) is not None:
             raise MisfitError(
@@ -185,7 +185,7 @@ def is_typed(value: str) -> bool:
     return _TYPED.fullmatch(value) is not None if len(value) <= _LONGEST_TYPED else value.isdecimal()
 
 
-def _integer(value: int, _: dt.tzinfo | None) -> Encoded:
+def _integer(value: int, _: dt.tzinfo | None) -> EncodedCell:
     if -EXACT_INT <= value <= EXACT_INT:
         return int(value), None
     if abs(value) >= 10**MAX_CHARS:
@@ -193,13 +193,13 @@ def _integer(value: int, _: dt.tzinfo | None) -> Encoded:
     return str(Decimal(value)), TEXT  # str(int) refuses more than 4,300 digits
 
 
-def _float(value: float, _: dt.tzinfo | None) -> Encoded:
+def _float(value: float, _: dt.tzinfo | None) -> EncodedCell:
     if not math.isfinite(value):
         raise MisfitError("must be a finite number; None is an empty cell")
     return float(value), None
 
 
-def _decimal(value: Decimal, _: dt.tzinfo | None) -> Encoded:
+def _decimal(value: Decimal, _: dt.tzinfo | None) -> EncodedCell:
     if not value.is_finite():
         raise MisfitError("must be a finite number; None is an empty cell")
     double = float(value)
@@ -208,7 +208,7 @@ def _decimal(value: Decimal, _: dt.tzinfo | None) -> Encoded:
     return str(value), TEXT
 
 
-def _datetime(value: dt.datetime, zone: dt.tzinfo | None) -> Encoded:
+def _datetime(value: dt.datetime, zone: dt.tzinfo | None) -> EncodedCell:
     if type(value) is not dt.datetime:  # those of pandas and pendulum calculate differently
         value = dt.datetime(  # noqa: DTZ001 - it has its own
             *value.timetuple()[:6], value.microsecond, value.tzinfo, fold=value.fold
@@ -222,22 +222,22 @@ def _datetime(value: dt.datetime, zone: dt.tzinfo | None) -> Encoded:
     return (value.isoformat(" "), TEXT) if value < EPOCH else (serial(value), DATETIME)
 
 
-def _date(value: dt.date, _: dt.tzinfo | None) -> Encoded:
+def _date(value: dt.date, _: dt.tzinfo | None) -> EncodedCell:
     days = value.toordinal() - EPOCH_DAY
     return (dt.date.isoformat(value), TEXT) if days < 0 else (days, DATE)
 
 
-def _time(value: dt.time, _: dt.tzinfo | None) -> Encoded:
+def _time(value: dt.time, _: dt.tzinfo | None) -> EncodedCell:
     return serial(value), TIME
 
 
-def _cell(value: Formula | Link | Mention, _: dt.tzinfo | None) -> Encoded:
-    made = value.to_cell()
-    _text(made["text"], None)
-    return made, None
+def _cell(value: Formula | Link | Mention, _: dt.tzinfo | None) -> EncodedCell:
+    cell = value.to_cell()
+    _text(cell["text"], None)
+    return cell, None
 
 
-_ENCODERS: dict[type, Callable[[Any, dt.tzinfo | None], Encoded]] = {
+_ENCODERS: dict[type, Callable[[Any, dt.tzinfo | None], EncodedCell]] = {
     str: _text,
     int: _integer,
     float: _float,
@@ -252,7 +252,7 @@ _ENCODERS: dict[type, Callable[[Any, dt.tzinfo | None], Encoded]] = {
     Mention: _cell,
     uuid.UUID: lambda value, _: (str(value), None),
 }
-_BASES: tuple[tuple[type, Callable[[Any, dt.tzinfo | None], Encoded]], ...] = (
+_BASES: tuple[tuple[type, Callable[[Any, dt.tzinfo | None], EncodedCell]], ...] = (
     (enum.Enum, lambda value, zone: to_cell(value.value, zone)),
     (str, lambda value, zone: _text(str(value), zone)),
     (int, _integer),

@@ -76,7 +76,7 @@ def add_sheet(token: Target, title: str, *, index: int | None = None) -> Procedu
     check_title(title)
     ref = yield from spreadsheet(token)
     sheets = yield from read_sheets(ref.token)
-    if any(one.title == title for one in sheets):
+    if any(sheet.title == title for sheet in sheets):
         raise ConflictError(
             f"The title of the worksheet must be new in the spreadsheet, got {title!r}, which one has. Next: "
             "choose another, or use that worksheet.",
@@ -86,15 +86,15 @@ def add_sheet(token: Target, title: str, *, index: int | None = None) -> Procedu
     try:
         yield from _change(ref.token, {"addSheet": {"properties": added}})
     except OutcomeUnknownError as error:
-        found = _find_titled((yield from read_sheets(ref.token)), title)
-        if found is None:
+        worksheet = _find_titled((yield from read_sheets(ref.token)), title)
+        if worksheet is None:
             raise
         del error
-        return found
-    found = _find_titled((yield from read_sheets(ref.token)), title)
-    if found is None:
+        return worksheet
+    worksheet = _find_titled((yield from read_sheets(ref.token)), title)
+    if worksheet is None:
         raise _ignored_error(title)
-    return found
+    return worksheet
 
 
 def rename_sheet(token: Target, sheet: str | int | None, title: str) -> Procedure[Worksheet]:
@@ -156,14 +156,14 @@ def copy_sheet(token: Target, sheet: str | int | None, title: str) -> Procedure[
     try:
         yield from _change(at.token, {"copySheet": copied})
     except OutcomeUnknownError:
-        found = _find_titled((yield from read_sheets(at.token)), title)
-        if found is None:
+        worksheet = _find_titled((yield from read_sheets(at.token)), title)
+        if worksheet is None:
             raise
-        return found
-    found = _find_titled((yield from read_sheets(at.token)), title)
-    if found is None:
+        return worksheet
+    worksheet = _find_titled((yield from read_sheets(at.token)), title)
+    if worksheet is None:
         raise _ignored_error(title)
-    return found
+    return worksheet
 
 
 def delete_sheet(token: Target, sheet: str | int | None = None) -> Procedure[None]:
@@ -198,7 +198,7 @@ def delete_sheet(token: Target, sheet: str | int | None = None) -> Procedure[Non
         yield from _change(at.token, {"deleteSheet": {"sheetId": at.sheet.sheet_id}})
     except (OutcomeUnknownError, LarkAPIError):
         sheets = yield from read_sheets(at.token)
-        if any(one.sheet_id == at.sheet.sheet_id for one in sheets):
+        if any(worksheet.sheet_id == at.sheet.sheet_id for worksheet in sheets):
             raise
     else:
         yield from read_sheets(at.token)  # so that the cached list has it no more
@@ -228,7 +228,7 @@ def _of(token: Target, sheet: str | int | None) -> Target:
 
 
 def _find_titled(sheets: list[Worksheet], title: str) -> Worksheet | None:
-    return next((one for one in sheets if one.title == title), None)
+    return next((sheet for sheet in sheets if sheet.title == title), None)
 
 
 def _ignored_error(title: str) -> InvalidRequestError:
@@ -244,7 +244,7 @@ def _change(token: str, item: Mapping[str, Any], *, idempotent: bool = False) ->
     url = path(V2 + "/sheets_batch_update", token=token)
     answer = yield from perform(request("POST", url, json={"requests": [item]}, idempotent=idempotent))
     (kind,) = item
-    found: Mapping[str, Any] = {}
-    for one in answer.data.get("replies") or ():
-        found = one.get(kind) or found
-    return found
+    result: Mapping[str, Any] = {}
+    for reply in answer.data.get("replies") or ():
+        result = reply.get(kind) or result
+    return result

@@ -64,12 +64,12 @@ def put(token: str, sheet_id: str, piece: Piece) -> Procedure[tuple[int, int]]:
     """
     waiting, revision, calls = [piece], 0, 0
     while waiting:
-        one = waiting.pop()
+        part = waiting.pop()
         calls += 1
         try:
-            answer = yield from perform(value_call(token, sheet_id, one))
+            answer = yield from perform(value_call(token, sheet_id, part))
         except LarkAPIError as error:
-            halves = one.halves() if is_too_large(error) else []
+            halves = part.halves() if is_too_large(error) else []
             if not halves:
                 raise
             waiting += reversed(halves)
@@ -149,12 +149,12 @@ def check_merges(sheet: Worksheet, target: Range, rows: Iterable[Sequence[Any]] 
     Raises:
         InvalidRequestError: One would; the text names the merge.
     """
-    met = [one for one in sheet.merges if one.meets(target)]
+    met = [merge for merge in sheet.merges if merge.meets(target)]
     if rows is not None and met:
         table = rows if isinstance(rows, list) else list(rows)
-        met = [one for one in met if _hides(one, target, table)]
+        met = [merge for merge in met if _hides(merge, target, table)]
     if met:
-        shown = ", ".join(one.a1 for one in met[:5])
+        shown = ", ".join(merge.a1 for merge in met[:5])
         raise InvalidRequestError(
             f"The range {target.a1} of {sheet.title!r} must have no merged cells, got {shown}: they would "
             "hide values. Next: unmerge them, or write to another range.",
@@ -202,7 +202,7 @@ def style_calls(
     data: list[dict[str, Any]] = []
     number = 0
     for ranges, style in styles:
-        names = [tile.on(sheet_id) for one in ranges for tile in tiles(one, STYLED_ROWS)]
+        names = [tile.on(sheet_id) for area in ranges for tile in tiles(area, STYLED_ROWS)]
         while names:
             free = STYLED_RANGES - number
             data.append({"ranges": names[:free], "style": style})

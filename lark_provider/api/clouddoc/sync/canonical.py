@@ -107,10 +107,10 @@ def _text(cell: Any) -> str | None:
 def _texts(cells: Cells) -> Cells:
     # Nearly all cells have one part; `text` joins what people wrote with mentions and links.
     try:
-        found = [part["text"] for (part,) in cells]
+        texts = [part["text"] for (part,) in cells]
     except (KeyError, TypeError, ValueError):
         return [_text(cell) for cell in cells]
-    return _null_empty(found)
+    return _null_empty(texts)
 
 
 def _null_empty(cells: Cells) -> Cells:
@@ -136,7 +136,7 @@ def _by(member: str) -> Callable[[Cells], Cells]:
     """Return a function for lists of dicts, which are compared by one member."""
 
     def convert(cells: Cells) -> Cells:
-        return [sorted({one[member] for one in _as_list(cell)}) if cell else None for cell in cells]
+        return [sorted({part[member] for part in _as_list(cell)}) if cell else None for cell in cells]
 
     return convert
 
@@ -169,7 +169,7 @@ def _location(cell: Any) -> list[float] | None:
 def _by_name(cell: Any) -> Any:
     if not cell:
         return None
-    return sorted([str(one.get("name")), int(one.get("size") or 0)] for one in cell)
+    return sorted([str(attachment.get("name")), int(attachment.get("size") or 0)] for attachment in cell)
 
 
 def _others(cells: Cells) -> Cells:

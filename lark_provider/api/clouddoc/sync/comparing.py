@@ -67,8 +67,8 @@ class Comparison:
         vectors = self.layout.vectors(shapes, fields, written=False)
         encoded = [None if vector is None else orjson.dumps(vector) for vector in vectors]
         values = [
-            None if one is None or hash(one) == digest else one
-            for one, digest in zip(encoded, digests, strict=True)
+            None if vector_json is None or hash(vector_json) == digest else vector_json
+            for vector_json, digest in zip(encoded, digests, strict=True)
         ]
         if marked:
             (mark,) = self.layout.vectors([marked], [self.marks], written=True)
@@ -87,20 +87,20 @@ class Comparison:
         Args:
             differences: Records and their rows.
         """
-        rows = [orjson.loads(one.wire) for one in differences]
-        wanted = self.layout.vectors([one.shape for one in differences], rows, written=True)
-        found = []
-        for one, row, vector in zip(differences, rows, wanted, strict=True):
+        rows = [orjson.loads(difference.wire) for difference in differences]
+        wanted = self.layout.vectors([difference.shape for difference in differences], rows, written=True)
+        changes = []
+        for compared, row, vector in zip(differences, rows, wanted, strict=True):
             before: dict[str, Any] = {}
             after: dict[str, Any] = {}
-            columns = self.layout.columns(one.shape)
-            for column, new, old in zip(columns, vector or (), orjson.loads(one.values), strict=True):
+            columns = self.layout.columns(compared.shape)
+            for column, new, old in zip(columns, vector or (), orjson.loads(compared.values), strict=True):
                 # As JSON, for a vector that was not stored may hold tuples.
                 if new != old:
                     before[column.name] = old
                     after[column.name] = to_send(column.type, row[column.name])
-            found.append((before, after))
-        return found
+            changes.append((before, after))
+        return changes
 
     def to_create(self, wire: bytes) -> dict[str, Any]:
         """Return a row as it is sent to create a record, without its empty cells."""
@@ -113,5 +113,5 @@ class Comparison:
 def to_send(field_type: int, value: Any) -> Any:
     """Return a cell as it is sent: an attachment without the name and size that it is compared by."""
     if field_type == types.ATTACHMENT and value:
-        return [{"file_token": one["file_token"]} for one in value]
+        return [{"file_token": attachment["file_token"]} for attachment in value]
     return value

@@ -90,13 +90,13 @@ class KeyBuilder:
         return [_join(parts) for parts in zip(*columns, strict=True)]
 
     def _column(self, field: KeyField, records: Sequence[Mapping[str, Any]]) -> list[str | None]:
-        (found,) = cells_of([field.name], records)
+        (column,) = cells_of([field.name], records)
         if field.type == types.TEXT:
-            read_texts = canonical.of_table(types.TEXT, canonical.EXACT, found, self._zone)
-            return [self._form(one) if one is not None else EMPTY for one in read_texts]
-        if field.type == types.NUMBER and set(map(type, found)) == _INTEGERS:
-            return list(map(str, found))
-        return [self._read(field, cell) for cell in found]
+            read_texts = canonical.of_table(types.TEXT, canonical.EXACT, column, self._zone)
+            return [self._form(text) if text is not None else EMPTY for text in read_texts]
+        if field.type == types.NUMBER and set(map(type, column)) == _INTEGERS:
+            return list(map(str, column))
+        return [self._read(field, cell) for cell in column]
 
     def _read(self, field: KeyField, cell: Any) -> str | None:
         if cell is None or cell == "":
@@ -146,8 +146,8 @@ class KeyBuilder:
             return list(map(str, values))
         if field.type != types.TEXT or kinds != _STRINGS:
             return None
-        made = list(values) if self._is_exact else [self._form(value) for value in values]
-        return made if all(made) else None
+        keys = list(values) if self._is_exact else [self._form(value) for value in values]
+        return keys if all(keys) else None
 
     def _part(self, field: KeyField, value: Any) -> str:
         if isinstance(value, bool):
@@ -200,13 +200,17 @@ def check_names(names: object) -> list[str]:
     Raises:
         InvalidRequestError: It is not a name or a list of different names.
     """
-    found = [names] if isinstance(names, str) else list(names) if isinstance(names, Sequence) else []
-    if not found or not all(isinstance(name, str) and name for name in found) or len(set(found)) < len(found):
+    key_names = [names] if isinstance(names, str) else list(names) if isinstance(names, Sequence) else []
+    if (
+        not key_names
+        or not all(isinstance(name, str) and name for name in key_names)
+        or len(set(key_names)) < len(key_names)
+    ):
         raise InvalidRequestError(
             f"key_fields must be a field name or a list of different ones, got {names!r}. Next: name the "
             "field by which rows are recognized."
         )
-    return found
+    return key_names
 
 
 def _check(name: str, field_types: Mapping[str, int]) -> int:

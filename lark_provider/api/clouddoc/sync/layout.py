@@ -62,11 +62,11 @@ class SyncLayout:
 
     def _columns(self, shape: str) -> tuple[ComparedField, ...]:
         """Return the fields of a shape, in its order."""
-        found = []
+        columns = []
         for part in shape.split(",") if shape else ():
             name = self.names[int(part.rstrip(_MODES))]
-            found.append(ComparedField(name, self.types[name], part.lstrip("0123456789")))
-        return tuple(found)
+            columns.append(ComparedField(name, self.types[name], part.lstrip("0123456789")))
+        return tuple(columns)
 
     def vectors(
         self, shapes: Sequence[str | None], records: Sequence[Mapping[str, Any]], *, written: bool
@@ -81,10 +81,10 @@ class SyncLayout:
         convert = canonical.of_source if written else canonical.of_table
 
         def convert_columns(columns: Sequence[ComparedField]) -> list[Sequence[Any]]:
-            given = cells_of([one.name for one in columns], records)
+            column_cells = cells_of([column.name for column in columns], records)
             return [
-                convert(one.type, one.mode, cells, self.zone)
-                for one, cells in zip(columns, given, strict=True)
+                convert(column.type, column.mode, cells, self.zone)
+                for column, cells in zip(columns, column_cells, strict=True)
             ]
 
         if len(set(shapes)) == 1 and shapes[0]:  # as in most sources
@@ -92,15 +92,15 @@ class SyncLayout:
         places: dict[str | None, list[int]] = {}
         for place, shape in enumerate(shapes):
             places.setdefault(shape, []).append(place)
-        used = list(dict.fromkeys(one for shape in places if shape for one in self.columns(shape)))
-        made = dict(zip(used, convert_columns(used), strict=True))
-        found: list[tuple[Any, ...] | None] = [None] * len(shapes)
+        used = list(dict.fromkeys(column for shape in places if shape for column in self.columns(shape)))
+        converted = dict(zip(used, convert_columns(used), strict=True))
+        vectors: list[tuple[Any, ...] | None] = [None] * len(shapes)
         for shape, own in places.items():
             if shape is not None:
-                columns = [made[one] for one in self.columns(shape)]
+                columns = [converted[column] for column in self.columns(shape)]
                 for place in own:
-                    found[place] = tuple(one[place] for one in columns)
-        return found
+                    vectors[place] = tuple(column[place] for column in columns)
+        return vectors
 
 
 def cells_of(names: Sequence[str], records: Sequence[Mapping[str, Any]]) -> list[Sequence[Any]]:

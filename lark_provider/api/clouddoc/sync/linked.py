@@ -46,14 +46,14 @@ def read_linked(
         InvalidRequestError: It is no link field, or the other table has no such key field.
         LarkAPIError: Lark named a page twice.
     """
-    field = next((one for one in fields if one["field_name"] == name), None)
+    field = next((field for field in fields if field["field_name"] == name), None)
     table_id = (field.get("property") or {}).get("table_id") if field else None
     if field is None or field["type"] not in types.LINKS or not table_id:
         raise InvalidRequestError(
             f"links must name fields that link to another table, got {name!r}. Next: correct the name."
         )
     others = yield from read_fields(app_token, table_id)
-    kinds = {one["field_name"]: one["type"] for one in others}
+    kinds = {other["field_name"]: other["type"] for other in others}
     keys = KeyBuilder([key_field], kinds, "exact", dt.UTC)
     token: str | None = None
     seen: set[str] = set()
@@ -88,8 +88,10 @@ def _add(data: Mapping[str, Any], name: str, keys: KeyBuilder, index: SyncIndex)
     pairs: list[tuple[str, str]] = []
 
     def see(records: Sequence[Mapping[str, Any]]) -> None:
-        found = keys.of_table([record.get("fields") or {} for record in records])
-        pairs.extend((key, record["record_id"]) for key, record in zip(found, records, strict=True) if key)
+        record_keys = keys.of_table([record.get("fields") or {} for record in records])
+        pairs.extend(
+            (key, record["record_id"]) for key, record in zip(record_keys, records, strict=True) if key
+        )
 
     rest = each(data, see)
     index.add_linked(name, pairs)

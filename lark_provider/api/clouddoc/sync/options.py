@@ -17,7 +17,7 @@ from lark_provider.api.clouddoc.sync.keys import KeyForm, check_names
 from lark_provider.api.clouddoc.sync.plan import SyncResult
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 
-Mode: TypeAlias = Literal["upsert", "mirror", "insert_missing"]
+SyncMode: TypeAlias = Literal["upsert", "mirror", "insert_missing"]
 OnMissing: TypeAlias = Literal["delete", "mark"]
 OnDuplicate: TypeAlias = Literal["keep_oldest", "error"]
 OnNull: TypeAlias = Literal["clear", "keep"]
@@ -51,7 +51,7 @@ class SyncOptions:
     """The settings of one sync; see `procedure.sync`."""
 
     key_fields: Sequence[str]
-    mode: Mode
+    mode: SyncMode
     scope: Sequence[Condition] | None
     on_missing: OnMissing
     mark: Mapping[str, Any] | None
@@ -82,7 +82,7 @@ class SyncOptions:
             InvalidRequestError: One is invalid.
         """
         for name, kind in (
-            ("mode", Mode),
+            ("mode", SyncMode),
             ("on_missing", OnMissing),
             ("on_duplicate", OnDuplicate),
             ("on_null", OnNull),

@@ -11,11 +11,11 @@ import orjson
 
 from lark_provider.api.clouddoc.rejects import Reject, row_count
 from lark_provider.api.clouddoc.sync.comparing import Comparison
-from lark_provider.protocol.sync_index import Kind, Planned, SyncIndex
+from lark_provider.protocol.sync_index import Planned, SyncIndex, WriteKind
 
 MAX_CREATED, MAX_UPDATED, MAX_DELETED = 1000, 1000, 500
 MAX_READ = 100
-KINDS: Final[tuple[Kind, ...]] = ("create", "update", "delete")
+KINDS: Final[tuple[WriteKind, ...]] = ("create", "update", "delete")
 _SHOWN_CELLS, _SHOWN_CHARS = 3, 60
 
 
@@ -177,15 +177,15 @@ class SyncPlan(SyncResult):
         self.calls = estimate_calls(counts)
         self.seconds = self.calls * seconds_a_call
         self.first = [
-            change_of(one, comparison, marks=counts.marks > 0)
+            change_of(planned, comparison, marks=counts.marks > 0)
             for kind in KINDS
-            for one in index.read_plan_after(kind, 0, shown)
+            for planned in index.read_plan_after(kind, 0, shown)
         ]
 
     def changes(self) -> Iterator[Change]:
         """Return all changes, in the order in which they would be made."""
-        for one in self._index.read_plan():
-            yield change_of(one, self._comparison, marks=self.counts.marks > 0)
+        for planned in self._index.read_plan():
+            yield change_of(planned, self._comparison, marks=self.counts.marks > 0)
 
     def close(self) -> None:
         """Delete the temporary file; `changes` cannot be read any more."""

@@ -158,7 +158,10 @@ def _set_duplicates_aside(prepared: Prepared, index: SyncIndex) -> Procedure[int
     yield from work(lambda: index.forget(absent))
     aside: list[str] = []
     for _, group in groups:
-        left = sorted((one for one in group if one in created), key=lambda one: (created[one], one))
+        left = sorted(
+            (record_id for record_id in group if record_id in created),
+            key=lambda record_id: (created[record_id], record_id),
+        )
         aside += left[1:]
     yield from work(lambda: index.leave_alone(aside))
     return len(aside)
@@ -183,17 +186,17 @@ def _reject_new(prepared: Prepared, rejected: list[Reject], index: SyncIndex) ->
 
 def _not_creatable(prepared: Prepared, rows: list[tuple[int, str]], index: SyncIndex) -> list[Reject]:
     computed, scope = prepared.reader.comparison.keys.read_only, prepared.reader.scope
-    found: list[Reject] = []
+    refused: list[Reject] = []
     wire = index.wire([key for _, key in rows])
     for row, key in rows:
         if computed:
             reason = f"no record has the key {key!r}, and Lark computes this field"
-            found.append(Reject(row, computed[0], reason, key))
+            refused.append(Reject(row, computed[0], reason, key))
         elif scope is not None and (field := scope.failing_field(orjson.loads(wire[key]), partly=False)):
             reason = "must be within scope, which a new record without it is not"
-            found.append(Reject(row, field, reason, key))
-    index.reject([one.row for one in found])
-    return found
+            refused.append(Reject(row, field, reason, key))
+    index.reject([reject.row for reject in refused])
+    return refused
 
 
 def _plan_writes(prepared: Prepared, index: SyncIndex) -> None:
@@ -207,9 +210,15 @@ def _plan_writes(prepared: Prepared, index: SyncIndex) -> None:
         index.plan(
             [
                 Planned(
-                    0, "update", one.row, one.key, one.record_id, orjson.dumps(before), orjson.dumps(after)
+                    0,
+                    "update",
+                    difference.row,
+                    difference.key,
+                    difference.record_id,
+                    orjson.dumps(before),
+                    orjson.dumps(after),
                 )
-                for one, (before, after) in zip(some, changes, strict=True)
+                for difference, (before, after) in zip(some, changes, strict=True)
                 if after
             ]
         )

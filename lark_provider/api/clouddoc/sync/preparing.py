@@ -111,10 +111,10 @@ def prepare(
     return Prepared(options, fields, base.get("is_advanced") is True, stager, reader)
 
 
-def _of_first_rows(found: Sequence[Reject], count: int) -> list[Reject]:
+def _of_first_rows(row_rejects: Sequence[Reject], count: int) -> list[Reject]:
     """Return the rejects of the first rows, all cells of a row or none."""
-    first = set(sorted({one.row for one in found})[: max(0, count)])
-    return [one for one in found if one.row in first]
+    first = set(sorted({reject.row for reject in row_rejects})[: max(0, count)])
+    return [reject for reject in row_rejects if reject.row in first]
 
 
 def stage(
@@ -174,10 +174,10 @@ def _stage(prepared: Prepared, rows: Sequence[Any], first: int, index: SyncIndex
         batch = Batch()
         for number, row in enumerate(rows, first):
             if number in wanted:
-                one = prepared.stager.stage([row], number)
-                batch.staged += one.staged
-                batch.rejects += one.rejects
-                batch.without_key += one.without_key
+                row_batch = prepared.stager.stage([row], number)
+                batch.staged += row_batch.staged
+                batch.rejects += row_batch.rejects
+                batch.without_key += row_batch.without_key
     index.stage(batch.staged)
     return batch
 

@@ -15,10 +15,10 @@ from lark_provider.api.clouddoc.searches import Condition
 from lark_provider.api.clouddoc.sync import planning, preparing, settling
 from lark_provider.api.clouddoc.sync.keys import KeyForm
 from lark_provider.api.clouddoc.sync.options import (
-    Mode,
     OnDuplicate,
     OnMissing,
     OnNull,
+    SyncMode,
     SyncOptions,
     check_links,
 )
@@ -46,7 +46,7 @@ def sync(
     records: Records,
     *,
     key_fields: str | Sequence[str],
-    mode: Mode = "upsert",
+    mode: SyncMode = "upsert",
     dry_run: bool = False,
     scope: Sequence[Condition] | None = None,
     on_missing: OnMissing = "delete",

@@ -177,10 +177,10 @@ class TableReader:
         name = self.comparison.keys.names[0]
         conditions = [{"field_name": name, "operator": "is", "value": [key]} for key in keys]
         any_key: dict[str, Any] = {"conjunction": "or", "conditions": conditions}
-        asked = any_key
+        search_filter = any_key
         if self.scope is not None:
-            asked = {"conjunction": "and", "conditions": self.scope.conditions, "children": [any_key]}
-        body = {**self._body(), "filter": asked}
+            search_filter = {"conjunction": "and", "conditions": self.scope.conditions, "children": [any_key]}
+        body = {**self._body(), "filter": search_filter}
 
         def read_page(token: str | None) -> Procedure[Page[dict[str, Any]]]:
             return Page.of((yield from self._answer(body, token)))
@@ -287,13 +287,13 @@ def batches(keys: Sequence[str], overhead: int = 0) -> list[list[str]]:
         keys: The keys.
         overhead: How many characters each counts beside its own.
     """
-    made: list[list[str]] = []
+    key_batches: list[list[str]] = []
     limit = _MAX_KEY_CHARS - (_FILTER_CHARS if overhead else 0)
     chars = limit
     for key in keys:
-        if chars + overhead + len(key) > limit or len(made[-1]) == MAX_KEYS:
-            made.append([])
+        if chars + overhead + len(key) > limit or len(key_batches[-1]) == MAX_KEYS:
+            key_batches.append([])
             chars = 0
-        made[-1].append(key)
+        key_batches[-1].append(key)
         chars += overhead + len(key)
-    return made
+    return key_batches

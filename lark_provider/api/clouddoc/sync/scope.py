@@ -90,8 +90,8 @@ class Scope:
                     f"scope must be about fields of text, numbers, selects, dates, checkboxes or phones; "
                     f"{name!r} is none of these. Next: choose another field."
                 )
-        for one in self.conditions:
-            _check(one, field_types[one["field_name"]])
+        for condition in self.conditions:
+            _check(condition, field_types[condition["field_name"]])
         self._types, self._zone = field_types, zone
 
     def failing_field(self, row: Mapping[str, Any], *, partly: bool) -> str | None:
@@ -121,16 +121,20 @@ class Scope:
             return cell is not None and _COMPARE[operator](float(cell), float(wanted[0]))
         if kind == types.CHECKBOX:
             return bool(cell) == ((wanted[0] == "true") == (operator == "is"))
-        found = cell is not None and self._matches(kind, cell, _NEGATED.get(operator, operator), wanted)
-        return found != (operator in _NEGATED)
+        is_match = cell is not None and self._matches(kind, cell, _NEGATED.get(operator, operator), wanted)
+        return is_match != (operator in _NEGATED)
 
     @staticmethod
     def _matches(kind: int, cell: Any, operator: str, wanted: list[str]) -> bool:
         if kind == types.NUMBER:
             return float(cell) == float(wanted[0])
         if kind == types.MULTI_SELECT:
-            return sorted(cell) == sorted(wanted) if operator == "is" else any(one in cell for one in wanted)
-        return bool(cell == wanted[0]) if operator == "is" else any(one in cell for one in wanted)
+            return (
+                sorted(cell) == sorted(wanted)
+                if operator == "is"
+                else any(option in cell for option in wanted)
+            )
+        return bool(cell == wanted[0]) if operator == "is" else any(text in cell for text in wanted)
 
     def _date(self, cell: int, operator: str, wanted: int) -> bool:
         # Lark compares calendar days: "is" means that day, "isGreater" a later one.

@@ -35,8 +35,8 @@ def settle(writer: SyncWriter) -> Procedure[str]:
     intent = yield from writer.turn.intent()
     if intent is None:
         return ""
-    found = _read(intent)
-    outcome = "written" if (yield from _is_written(writer, found)) else "unknown"
+    recorded = _read(intent)
+    outcome = "written" if (yield from _is_written(writer, recorded)) else "unknown"
     if outcome == "unknown":
         yield from writer.turn.pause(writer.options.settle_after - intent.age)
     yield from writer.turn.forget_intent()
@@ -45,7 +45,7 @@ def settle(writer: SyncWriter) -> Procedure[str]:
         extra={
             "outcome": outcome,
             "age_s": round(intent.age, 1),
-            "records": len(found["keys"]) if found else None,
+            "records": len(recorded["keys"]) if recorded else None,
         },
     )
     return outcome
@@ -55,17 +55,17 @@ def _read(intent: Intent) -> dict[str, Any] | None:
     if intent.text is None:
         return None
     try:
-        found: dict[str, Any] = orjson.loads(intent.text)
+        recorded: dict[str, Any] = orjson.loads(intent.text)
     except orjson.JSONDecodeError:
         return None
-    return found if {"token", "keys", "key_fields"} <= found.keys() else None
+    return recorded if {"token", "keys", "key_fields"} <= recorded.keys() else None
 
 
-def _is_written(writer: SyncWriter, found: dict[str, Any] | None) -> Procedure[bool]:
+def _is_written(writer: SyncWriter, recorded: dict[str, Any] | None) -> Procedure[bool]:
     """Return whether the records are known to be there; else nothing is known."""
-    if found is None or found["key_fields"] != writer.reader.comparison.keys.names:
+    if recorded is None or recorded["key_fields"] != writer.reader.comparison.keys.names:
         return False
-    return (yield from _is_seen(writer, found["keys"])) or (yield from _repeat(writer, found))
+    return (yield from _is_seen(writer, recorded["keys"])) or (yield from _repeat(writer, recorded))
 
 
 def _is_seen(writer: SyncWriter, keys: list[str]) -> Procedure[bool]:
@@ -83,22 +83,22 @@ def _is_seen(writer: SyncWriter, keys: list[str]) -> Procedure[bool]:
     return any(key in wanted for key in writer.reader.comparison.keys.of_table(fields))
 
 
-def _repeat(writer: SyncWriter, found: dict[str, Any]) -> Procedure[bool]:
+def _repeat(writer: SyncWriter, recorded: dict[str, Any]) -> Procedure[bool]:
     """Send the same request with the same token; return whether Lark has answered that it is written.
 
     The values are those of the source as it is now: what differs is found by comparing afterwards.
     """
-    keys: list[str] = found["keys"]
+    keys: list[str] = recorded["keys"]
     wire = yield from work(lambda: writer.reader.index.wire(keys))
     if any(key not in wire for key in keys):
         return False
     intent = yield from writer.turn.intent()  # again, for its age
-    token_age = found.get("token_age", 0.0) + (intent.age if intent else 0.0)
+    token_age = recorded.get("token_age", 0.0) + (intent.age if intent else 0.0)
     if token_age >= writer.options.token_window:
         return False
     rows = [{"fields": writer.reader.comparison.to_create(wire[key])} for key in keys]
     try:
-        yield from writer.create(rows, found["token"], keys, token_age)
+        yield from writer.create(rows, recorded["token"], keys, token_age)
     except LarkAPIError as error:
         fields = {"code": error.code, "error": str(error)}
         logger.info("Repeated request was refused; waiting instead", extra=fields)

@@ -35,7 +35,11 @@ class OwnRows:
             old: Its values.
             new: The values in their place; the same object where nothing changes.
         """
-        changed = [place for place, (one, other) in enumerate(zip(old, new, strict=True)) if one is not other]
+        changed = [
+            place
+            for place, (old_value, other) in enumerate(zip(old, new, strict=True))
+            if old_value is not other
+        ]
         if changed:
             self.own()
             for place in changed:

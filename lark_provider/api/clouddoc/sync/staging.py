@@ -70,7 +70,7 @@ class Stager:
         resolve: Resolve,
     ) -> None:
         self.converter = converter
-        self._fields = {one["field_name"]: one for one in fields}
+        self._fields = {table_field["field_name"]: table_field for table_field in fields}
         self._types, self._zone = layout.types, layout.zone
         self._keys, self._layout, self._options = keys, layout, options
         self._scope, self._resolve = scope, resolve
@@ -79,7 +79,7 @@ class Stager:
     @property
     def day_keys(self) -> set[str]:
         """Return the date fields of the key in which every row has given a calendar day."""
-        dates = {one.name for one in self._keys.fields if one.type == types.DATE}
+        dates = {key_field.name for key_field in self._keys.fields if key_field.type == types.DATE}
         return dates - self._gives_moments
 
     def stage(self, rows: Sequence[Any], first_row: int) -> Batch:
@@ -93,8 +93,8 @@ class Stager:
             InvalidRequestError: A row has a field of the mark, which is cleared in records that are there.
         """
         batch = Batch()
-        given = [row if isinstance(row, MAPPINGS) else {} for row in rows]
-        names = names_of(given)
+        source_rows = [row if isinstance(row, MAPPINGS) else {} for row in rows]
+        names = names_of(source_rows)
         prepared = OwnRows(rows)
         if marks := dict.fromkeys(self._options.marks):
             if named := sorted(names & marks.keys()):
@@ -108,19 +108,19 @@ class Stager:
                 if isinstance(row, dict):
                     row.update(marks)
             names |= marks.keys()
-        modes = self._prepare(prepared, given, names, first_row, batch)
+        modes = self._prepare(prepared, source_rows, names, first_row, batch)
         clear = self._options.on_null == "clear"
         wire, bad = self.converter.all_to_wire(prepared.rows, names, first_row, clear=clear)
         if marks and not clear:
             for row in wire:
                 row.update(marks)  # the mark is ours: it is cleared although the source clears nothing
-        batch.rejects += (Reject(one.row, one.field, one.reason) for one in bad)
+        batch.rejects += (Reject(misfit.row, misfit.field, misfit.reason) for misfit in bad)
         self._check(wire, first_row, batch)
-        self._finish(wire, given, modes, first_row, batch)
+        self._finish(wire, source_rows, modes, first_row, batch)
         return batch
 
     def _prepare(
-        self, rows: OwnRows, given: Sequence[Row], names: set[Any], first_row: int, batch: Batch
+        self, rows: OwnRows, source_rows: Sequence[Row], names: set[Any], first_row: int, batch: Batch
     ) -> dict[str, list[str]]:
         """Replace what the converter does not know; return the modes of fields that are not all `EXACT`."""
         modes: dict[str, list[str]] = {}
@@ -128,7 +128,7 @@ class Stager:
             kind = self._types.get(name)
             if kind in _AS_GIVEN and name not in self._options.links and name not in self._keys.names:
                 continue
-            values = [row.get(name) for row in given]
+            values = [row.get(name) for row in source_rows]
             if name in self._options.links:
                 self._link(name, values, rows, first_row, batch)
             elif name in self._keys.read_only:
@@ -150,9 +150,9 @@ class Stager:
         self, name: str, values: Sequence[Any], rows: OwnRows, modes: dict[str, list[str]]
     ) -> None:
         if set(map(type, values)) != {dt.datetime}:
-            made = [calendar_day(value, self._zone) for value in values]
-            rows.replace(name, values, [new for new, _ in made])
-            modes[name] = [mode for _, mode in made]
+            converted = [calendar_day(value, self._zone) for value in values]
+            rows.replace(name, values, [new for new, _ in converted])
+            modes[name] = [mode for _, mode in converted]
         if name in self._keys.names and any(
             value is not None and mode != canonical.DAY
             for value, mode in zip(values, modes.get(name, repeat("")), strict=False)
@@ -161,31 +161,31 @@ class Stager:
 
     def _link(self, name: str, values: Sequence[Any], rows: OwnRows, first_row: int, batch: Batch) -> None:
         """Replace keys of another table's records by their ids."""
-        given: dict[int, list[str]] = {}
+        linked_keys: dict[int, list[str]] = {}
         for place, value in enumerate(map(cells.plain, values)):
             if value is not None and value != "":
                 several = value if isinstance(value, list | tuple | set | frozenset) else [value]
-                given[place] = [str(integral(one)) for one in several]
-        found = self._resolve(name, sorted({key for keys in given.values() for key in keys}))
-        for place, keys in given.items():
-            wrong = [key for key in keys if found.get(key) is None]
+                linked_keys[place] = [str(integral(key)) for key in several]
+        ids_by_key = self._resolve(name, sorted({key for keys in linked_keys.values() for key in keys}))
+        for place, keys in linked_keys.items():
+            wrong = [key for key in keys if ids_by_key.get(key) is None]
             if wrong:
-                problem = "several records" if wrong[0] in found else "no record"
-                have = "have" if wrong[0] in found else "has"
+                problem = "several records" if wrong[0] in ids_by_key else "no record"
+                have = "have" if wrong[0] in ids_by_key else "has"
                 batch.rejects.append(
                     Reject(
                         first_row + place, name, f"{problem} of the linked table {have} the key {wrong[0]!r}"
                     )
                 )
             rows.own()
-            rows.rows[place][name] = None if wrong else [found[key] for key in keys]
+            rows.rows[place][name] = None if wrong else [ids_by_key[key] for key in keys]
 
     def _check(self, wire: Sequence[Row], first_row: int, batch: Batch) -> None:
         """Reject what only this table or this sync does not allow."""
         if self._options.strict_options:
-            for name, one in self._fields.items():
-                if one["type"] in _SELECTS:
-                    self._check_options(name, one, wire, first_row, batch)
+            for name, table_field in self._fields.items():
+                if table_field["type"] in _SELECTS:
+                    self._check_options(name, table_field, wire, first_row, batch)
         if self._scope is not None:
             for row, values in enumerate(wire, first_row):
                 outside = self._scope.failing_field(values, partly=True)
@@ -193,8 +193,10 @@ class Stager:
                     batch.rejects.append(Reject(row, outside, "must be within scope, which it is not"))
 
     @staticmethod
-    def _check_options(name: str, one: Field, wire: Sequence[Row], first_row: int, batch: Batch) -> None:
-        known = {option.get("name") for option in (one.get("property") or {}).get("options") or ()}
+    def _check_options(
+        name: str, table_field: Field, wire: Sequence[Row], first_row: int, batch: Batch
+    ) -> None:
+        known = {option.get("name") for option in (table_field.get("property") or {}).get("options") or ()}
         for row, values in enumerate(wire, first_row):
             value = values.get(name)
             for option in [value] if isinstance(value, str) else value or ():
@@ -205,7 +207,7 @@ class Stager:
     def _finish(
         self,
         wire: list[dict[str, Any]],
-        given: Sequence[Row],
+        source_rows: Sequence[Row],
         modes: Mapping[str, Sequence[str]],
         first_row: int,
         batch: Batch,
@@ -213,8 +215,8 @@ class Stager:
         """Make keys, shapes and digests."""
         for name, own in modes.items():
             if self._types[name] == types.ATTACHMENT:
-                _keep_names(name, own, wire, given)
-        keys = self._make_keys(wire, given, first_row, batch)
+                _keep_names(name, own, wire, source_rows)
+        keys = self._make_keys(wire, source_rows, first_row, batch)
         shapes = self._shapes(wire, modes)
         vectors = self._layout.vectors(shapes, wire, written=True)
         numbers = range(first_row, first_row + len(wire))
@@ -224,8 +226,8 @@ class Stager:
             batch.staged = cast("list[Staged]", list(zip(*known, _encode(wire), strict=True)))
             return
         key_of = dict(zip(numbers, keys, strict=True))
-        batch.rejects[:] = [replace(one, key=key_of[one.row] or "") for one in batch.rejects]
-        rejected = {one.row for one in batch.rejects}
+        batch.rejects[:] = [replace(reject, key=key_of[reject.row] or "") for reject in batch.rejects]
+        rejected = {reject.row for reject in batch.rejects}
         for number, key, shape, digest, row in zip(*known, wire, strict=True):
             if key is None:
                 batch.without_key += 1
@@ -235,21 +237,25 @@ class Stager:
                 batch.staged.append(Staged(number, key, shape, digest, orjson.dumps(row)))
 
     def _make_keys(
-        self, wire: Sequence[Row], given: Sequence[Row], first_row: int, batch: Batch
+        self, wire: Sequence[Row], source_rows: Sequence[Row], first_row: int, batch: Batch
     ) -> list[str | None]:
         names, read_only = self._keys.names, set(self._keys.read_only)
-        as_given, written = cells_of(names, given), cells_of(names, wire)
+        as_given, written = cells_of(names, source_rows), cells_of(names, wire)
         columns = [
             own if name in read_only else sent
             for name, own, sent in zip(names, as_given, written, strict=True)
         ]
         has_bool = any(bool in set(map(type, column)) for column in as_given)
-        if len(columns) == 1 and not has_bool and (made := self._keys.of_column(columns[0])) is not None:
-            return list(made)
-        bad = {(one.row, one.field) for one in batch.rejects}
+        if (
+            len(columns) == 1
+            and not has_bool
+            and (column_keys := self._keys.of_column(columns[0])) is not None
+        ):
+            return list(column_keys)
+        bad = {(reject.row, reject.field) for reject in batch.rejects}
         keys: list[str | None] = []
         for row, values in enumerate(zip(*columns, strict=True), first_row):
-            own = given[row - first_row]
+            own = source_rows[row - first_row]
             try:
                 keys.append(self._key(values, own))
             except KeyMisfitError as misfit:
@@ -258,9 +264,9 @@ class Stager:
                     batch.rejects.append(Reject(row, misfit.field, str(misfit)))
         return keys
 
-    def _key(self, values: Sequence[Any], given: Row) -> str:
+    def _key(self, values: Sequence[Any], source_row: Row) -> str:
         for name in self._keys.names:
-            if isinstance(given.get(name), bool):
+            if isinstance(source_row.get(name), bool):
                 raise KeyMisfitError(name, "must be text, a number or a date, since it is a key")
         return self._keys.of_row([cells.plain(value) for value in values])
 
@@ -298,17 +304,25 @@ def _is_named(value: Any) -> bool:
     return (
         isinstance(items, list | tuple)
         and bool(items)
-        and all(isinstance(one, Mapping) and "name" in one and type(one.get("size")) is int for one in items)
+        and all(
+            isinstance(attachment, Mapping) and "name" in attachment and type(attachment.get("size")) is int
+            for attachment in items
+        )
     )
 
 
 def _keep_names(
-    name: str, modes: Sequence[str], wire: Sequence[dict[str, Any]], given: Sequence[Row]
+    name: str, modes: Sequence[str], wire: Sequence[dict[str, Any]], source_rows: Sequence[Row]
 ) -> None:
     """Put name and size back into attachments, which are compared by them; they are not sent."""
-    for mode, row, source in zip(modes, wire, given, strict=True):
+    for mode, row, source in zip(modes, wire, source_rows, strict=True):
         if mode == canonical.NAMED and row.get(name):
             items = source[name] if isinstance(source[name], list | tuple) else [source[name]]
             row[name] = [
-                {"file_token": one["file_token"], "name": one["name"], "size": one["size"]} for one in items
+                {
+                    "file_token": attachment["file_token"],
+                    "name": attachment["name"],
+                    "size": attachment["size"],
+                }
+                for attachment in items
             ]

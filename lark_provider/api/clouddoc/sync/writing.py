@@ -29,7 +29,7 @@ from lark_provider.protocol.errors import (
 )
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.paths import path
-from lark_provider.protocol.sync_index import Difference, Kind, Planned, SyncIndex
+from lark_provider.protocol.sync_index import Difference, Planned, SyncIndex, WriteKind
 
 _RECORD_NOT_FOUND = 1254043
 _STALE_READ_WAITS = (0.0, 1.0, 3.0)
@@ -85,10 +85,10 @@ class SyncWriter:
         if self.options.on_progress is not None:
             self.options.on_progress(self.result)
 
-    def _next(self, kind: Kind, number: int, count: int) -> Procedure[list[Planned]]:
+    def _next(self, kind: WriteKind, number: int, count: int) -> Procedure[list[Planned]]:
         return (yield from work(lambda: self._index.read_plan_after(kind, number, count)))
 
-    def _batches(self, kind: Kind, size: int) -> Procedure[None]:
+    def _batches(self, kind: WriteKind, size: int) -> Procedure[None]:
         """Create or update by batches; rows that Lark refuses are rejected where that is wanted."""
         number = 0
         send = self._create if kind == "create" else self._update
@@ -112,9 +112,9 @@ class SyncWriter:
         )
 
     def _create(self, some: list[Planned]) -> Procedure[None]:
-        rows = [{"fields": self._comparison.to_create(one.after or b"{}")} for one in some]
+        rows = [{"fields": self._comparison.to_create(write.after or b"{}")} for write in some]
         token = str(uuid.UUID(hex=(yield NewKey()), version=4))
-        yield from self.create(rows, token, [one.key for one in some])
+        yield from self.create(rows, token, [write.key for write in some])
 
     def create(
         self, rows: Sequence[Any], token: str, keys: Sequence[str], token_age: float = 0.0
@@ -167,9 +167,9 @@ class SyncWriter:
         """
         if self._comparison.keys.read_only:
             return None  # they are Lark's own, and perhaps not computed yet
-        found = self._comparison.keys.of_table([one.get("fields") or {} for one in records])
-        for one, key in zip(records, found, strict=True):
-            if key and key != (written := keys[one["record_id"]]):
+        stored_keys = self._comparison.keys.of_table([record.get("fields") or {} for record in records])
+        for stored_record, key in zip(records, stored_keys, strict=True):
+            if key and key != (written := keys[stored_record["record_id"]]):
                 return StoredKeyError(
                     f"Lark has stored the key {written!r} as {key!r}, so that each sync would create its "
                     "record again. Next: give the source its keys as Lark stores them, or pass another "
@@ -181,7 +181,7 @@ class SyncWriter:
         """Update records; those that others have deleted leave the batch."""
         while some:
             records = [
-                {"record_id": one.record_id, "fields": orjson.loads(one.after or b"{}")} for one in some
+                {"record_id": write.record_id, "fields": orjson.loads(write.after or b"{}")} for write in some
             ]
             try:
                 call = self._call("batch_update", records)
@@ -189,34 +189,34 @@ class SyncWriter:
             except NotFoundError as error:
                 some = yield from self._drop_vanished(some, error)
                 continue
-            marked = sum(not one.row for one in some)
+            marked = sum(not write.row for write in some)
             self.result.marked += marked
             self.result.updated += len(some) - marked
             if len(self._updated) < MAX_READ:
-                self._updated += [one for one in some if one.row][: MAX_READ - len(self._updated)]
+                self._updated += [write for write in some if write.row][: MAX_READ - len(self._updated)]
             return
 
     def _drop_vanished(self, some: list[Planned], error: LarkAPIError) -> Procedure[list[Planned]]:
         """Return the writes whose records still exist."""
         if error.code != _RECORD_NOT_FOUND:
             raise error
-        _, absent = yield from self.reader.read_by_ids([one.record_id for one in some])
+        _, absent = yield from self.reader.read_by_ids([write.record_id for write in some])
         if not absent:
             raise error
         gone = set(absent)
-        self.result.vanished += sum(one.record_id in gone for one in some if one.kind == "update")
-        return [one for one in some if one.record_id not in gone]
+        self.result.vanished += sum(write.record_id in gone for write in some if write.kind == "update")
+        return [write for write in some if write.record_id not in gone]
 
     def _delete(self, some: list[Planned]) -> Procedure[None]:
         """Delete records, unless they have got another key since the plan was made."""
-        records, absent = yield from self.reader.read_by_ids([one.record_id for one in some])
+        records, absent = yield from self.reader.read_by_ids([write.record_id for write in some])
         keys = self._comparison.keys.of_table([record.get("fields") or {} for record in records])
         now = {record["record_id"]: key for record, key in zip(records, keys, strict=True)}
         self.result.deleted += len(absent)
-        left = [one for one in some if now.get(one.record_id) == one.key]
+        left = [write for write in some if now.get(write.record_id) == write.key]
         while left:
             try:
-                yield from self.turn.send(self._call("batch_delete", [one.record_id for one in left]))
+                yield from self.turn.send(self._call("batch_delete", [write.record_id for write in left]))
             except (NotFoundError, OutcomeUnknownError) as error:
                 before = len(left)
                 left = yield from self._drop_vanished(left, _answer(error))
@@ -231,37 +231,44 @@ class SyncWriter:
         for wait in _STALE_READ_WAITS if self._updated else ():
             if wait:
                 yield Sleep(wait)
-            records, _ = yield from self.reader.read_by_ids([one.record_id for one in self._updated])
+            records, _ = yield from self.reader.read_by_ids([write.record_id for write in self._updated])
             differing = yield from work(lambda records=records: self._differing(records))  # type: ignore[misc]
             if not differing:
                 break
         self.result.not_converging = differing
 
     def _differing(self, records: Sequence[Any]) -> dict[str, str]:
-        planned = {one.record_id: one for one in self._updated}
+        planned = {write.record_id: write for write in self._updated}
         updated = [planned[record["record_id"]] for record in records]
-        keys = [one.key for one in updated]
+        keys = [write.key for write in updated]
         wire = self._index.wire(keys)
         shapes = [shape for _, shape, _ in self._index.look_up(keys)]
-        vectors = self._comparison.layout.vectors(shapes, [one["fields"] for one in records], written=False)
+        vectors = self._comparison.layout.vectors(
+            shapes, [record["fields"] for record in records], written=False
+        )
         differences = [
             Difference(
-                one.record_id, one.row, one.key, shape or "", orjson.dumps(vector or ()), wire[one.key]
+                write.record_id,
+                write.row,
+                write.key,
+                shape or "",
+                orjson.dumps(vector or ()),
+                wire[write.key],
             )
-            for one, shape, vector in zip(updated, shapes, vectors, strict=True)
+            for write, shape, vector in zip(updated, shapes, vectors, strict=True)
         ]
         differing: dict[str, str] = {}
-        for one, (before, after) in zip(updated, self._comparison.changes(differences), strict=True):
-            for name in after.keys() & orjson.loads(one.after or b"{}").keys():
+        for update, (before, after) in zip(updated, self._comparison.changes(differences), strict=True):
+            for name in after.keys() & orjson.loads(update.after or b"{}").keys():
                 differing.setdefault(
-                    name, f"key {one.key!r}: {after[name]!r} was written, {before[name]!r} is read"
+                    name, f"key {update.key!r}: {after[name]!r} was written, {before[name]!r} is read"
                 )
         return differing
 
 
 def _answer(error: LarkAPIError | OutcomeUnknownError) -> LarkAPIError:
     """Return Lark's last answer to a request; after a lost one a retry finds that the records are gone."""
-    found = error.__cause__ if isinstance(error, OutcomeUnknownError) else error
-    if isinstance(found, LarkAPIError):
-        return found
+    last_error = error.__cause__ if isinstance(error, OutcomeUnknownError) else error
+    if isinstance(last_error, LarkAPIError):
+        return last_error
     raise error

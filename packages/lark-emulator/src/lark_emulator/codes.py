@@ -395,7 +395,7 @@ _SHEETS = {
 
 def find_table_code(number: int) -> Code | None:
     """Return the code of Bitable or of spreadsheets (v2 or v3) that has this number, or None."""
-    found = _BITABLE.get(number) or _SHEETS.get(number)
-    if found is None and number - SHEETS_V3 in _SHEETS:
-        found = _SHEETS[number - SHEETS_V3]._replace(number=number)
-    return found
+    table_code = _BITABLE.get(number) or _SHEETS.get(number)
+    if table_code is None and number - SHEETS_V3 in _SHEETS:
+        table_code = _SHEETS[number - SHEETS_V3]._replace(number=number)
+    return table_code

@@ -51,8 +51,8 @@ def _app(call: Call) -> App | Code:
         body = orjson.loads(call.body)
     except orjson.JSONDecodeError:
         return codes.CONNECTION_NO_CREDENTIAL
-    given = [body.get(name) for name in ("AppID", "AppSecret")] if isinstance(body, dict) else []
-    texts = [value for value in given if isinstance(value, str) and value]
+    credentials = [body.get(name) for name in ("AppID", "AppSecret")] if isinstance(body, dict) else []
+    texts = [value for value in credentials if isinstance(value, str) and value]
     if len(texts) != 2:  # noqa: PLR2004 - id and secret
         return codes.CONNECTION_NO_CREDENTIAL
     app = call.world.apps.get(texts[0])

@@ -98,8 +98,8 @@ class Dispatcher:
             return self._control(request)
         if service.is_for_page(request):
             return Outcome(service.answer(self._lark, request))
-        found = routes.TABLE.match(request.method, request.path)
-        route = None if found is None else found[0]
+        match = routes.TABLE.match(request.method, request.path)
+        route = None if match is None else match[0]
         fault = self._lark.faults.strike(request, route)
         call = None
         performed = FIRST if fault is None else fault.performed
@@ -107,10 +107,10 @@ class Dispatcher:
         answer = plain(404, "404 page not found") if stub is None else stub.answer
         if stub is not None:
             pass
-        elif found is not None and performed == FIRST:
-            answer, call = yield from self._answer(request, *found)
-        elif found is not None and fault is not None and performed == LATE:
-            self._postpone(request, *found, seconds=fault.late_s or 0)
+        elif match is not None and performed == FIRST:
+            answer, call = yield from self._answer(request, *match)
+        elif match is not None and fault is not None and performed == LATE:
+            self._postpone(request, *match, seconds=fault.late_s or 0)
         if fault is not None and (fault.answers or performed != FIRST):
             answer = self._planned_answer(fault, route)
         return self._finish(request, route, fault, answer, call, stub, started=started)

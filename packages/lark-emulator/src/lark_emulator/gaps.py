@@ -61,9 +61,9 @@ def _not_emulated(call: Call) -> dict[str, Any] | Answer:
             shape_answer,
         )  # with a large table, which others need not load
 
-        made = shape_answer(call)
-        if made is not None:
-            return made
+        fallback = shape_answer(call)
+        if fallback is not None:
+            return fallback
     answer = as_json({"code": CODE, "msg": sentence(call.route)}, 501)
     answer.headers[HEADER] = VALUE
     return answer

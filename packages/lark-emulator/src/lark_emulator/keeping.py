@@ -55,7 +55,10 @@ _PLAIN: dict[tuple[str, str], Any] = {
     ("collections", "Counter"): Counter,
     ("collections", "OrderedDict"): OrderedDict,
     ("collections", "defaultdict"): defaultdict,
-    **{("datetime", one.__name__): one for one in (date, datetime, time, timedelta, timezone)},
+    **{
+        ("datetime", date_type.__name__): date_type
+        for date_type in (date, datetime, time, timedelta, timezone)
+    },
 }
 
 
@@ -63,7 +66,7 @@ _PLAIN: dict[tuple[str, str], Any] = {
 def fingerprint() -> str:
     """Return what tells this emulator's form of the state from that of any other version."""
     digest = hashlib.sha256()
-    for part in sorted(files("lark_emulator").joinpath("world").iterdir(), key=lambda each: each.name):
+    for part in sorted(files("lark_emulator").joinpath("world").iterdir(), key=lambda path: path.name):
         if part.name.endswith(".py"):
             digest.update(part.read_bytes())
     return digest.hexdigest()[:16]
@@ -110,9 +113,9 @@ class _Unpickler(pickle.Unpickler):
         if (module, name) in _PLAIN:
             return _PLAIN[module, name]
         if module.startswith("lark_emulator.") and "." not in name:
-            found = super().find_class(module, name)
-            if isinstance(found, type) and found.__module__ == module:
-                return found
+            candidate = super().find_class(module, name)
+            if isinstance(candidate, type) and candidate.__module__ == module:
+                return candidate
         raise pickle.UnpicklingError(f"{module}.{name} is not part of a state")
 
 
@@ -124,9 +127,9 @@ def pack(lark: Lark) -> bytes:
         "world": world,
         "tokens": vars(lark.tokens) | {"_settings": None},
         "settings": {
-            each.name: getattr(lark.settings, each.name)
-            for each in fields(Settings)
-            if getattr(lark.settings, each.name) != getattr(initial, each.name)
+            setting.name: getattr(lark.settings, setting.name)
+            for setting in fields(Settings)
+            if getattr(lark.settings, setting.name) != getattr(initial, setting.name)
         },
         "stubs": lark.stubs,
         "ahead": lark.clock.ahead,

@@ -113,14 +113,14 @@ class Lark:
 
     def known_secrets(self) -> list[str]:
         """Return the credentials that exist: none of them may show in the request log."""
-        found: list[str | None] = []
+        credentials: list[str | None] = []
         for app in self.world.apps.values():
-            found += [app.secret, app.app_ticket]
+            credentials += [app.secret, app.app_ticket]
             if app.subscription is not None:
-                found += [app.subscription.verification_token, app.subscription.encrypt_key]
+                credentials += [app.subscription.verification_token, app.subscription.encrypt_key]
         for bot in self.world.webhook_bots.values():
-            found += [bot.token, bot.secret]
-        return [value for value in found if value]
+            credentials += [bot.token, bot.secret]
+        return [value for value in credentials if value]
 
     def report_missing(self, route: Route) -> None:
         """Count a request for an endpoint that is not emulated, and print the first one for each."""

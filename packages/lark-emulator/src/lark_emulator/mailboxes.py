@@ -22,19 +22,19 @@ def query(call: Call) -> dict[str, Any]:
         violation("email_list", addresses, "email_list is required")
     known = {user.enterprise_email: user for user in call.world.users.values() if user.enterprise_email}
     domains = {address.rpartition("@")[2] for address in known}
-    found = []
+    user_list = []
     for address in addresses:
         user = known.get(address)
         if user is not None:
             gone = user.status in ("resigned", "exited")
             status = DELETED if gone else DISABLED if user.status == "frozen" else ENABLED
-            found.append({"email": address, "status": status, "type": MEMBER})
+            user_list.append({"email": address, "status": status, "type": MEMBER})
         elif not _ADDRESS.fullmatch(address):
-            found.append({"email": address, "status": MALFORMED})
+            user_list.append({"email": address, "status": MALFORMED})
         else:
             missing = NO_ADDRESS if address.rpartition("@")[2] in domains else NO_DOMAIN
-            found.append({"email": address, "status": missing})
-    return {"user_list": found}
+            user_list.append({"email": address, "status": missing})
+    return {"user_list": user_list}
 
 
 ROUTES = (

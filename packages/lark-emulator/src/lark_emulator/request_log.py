@@ -185,10 +185,10 @@ class RequestLog:
 
     def select(self, which: Wanted) -> Iterator[Entry]:
         """Yield entries, oldest first."""
-        found: Iterable[Entry] = (entry for entry in self.entries if which.holds(entry))
+        entries: Iterable[Entry] = (entry for entry in self.entries if which.holds(entry))
         if which.limit is not None:
-            found = deque(found, maxlen=which.limit)
-        yield from found
+            entries = deque(entries, maxlen=which.limit)
+        yield from entries
 
     def as_dict(self, which: Wanted | None = None) -> dict[str, Any]:
         """Return counters and entries for the control plane."""

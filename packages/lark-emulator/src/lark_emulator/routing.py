@@ -200,10 +200,10 @@ class RouteTable:
         Lark's page; there it may be left out.
         """
         slashed = path.endswith("/")
-        found = _walk(self._root, method, path.strip("/").split("/"), 0, [])
-        if found is None:
+        match = _walk(self._root, method, path.strip("/").split("/"), 0, [])
+        if match is None:
             return None
-        route, names, values = found
+        route, names, values = match
         if slashed and route.token and not route.path.endswith("/"):
             return None
         return route, dict(zip(names, values, strict=True))
@@ -218,9 +218,9 @@ def _walk(
     segment = segments[depth]
     fixed = node.children.get(segment)
     if fixed is not None:
-        found = _walk(fixed, method, segments, depth + 1, values)
-        if found is not None:
-            return found
+        match = _walk(fixed, method, segments, depth + 1, values)
+        if match is not None:
+            return match
     if node.parameter is not None and segment:
         return _walk(node.parameter, method, segments, depth + 1, [*values, segment])
     return None

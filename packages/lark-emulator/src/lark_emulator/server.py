@@ -260,8 +260,8 @@ class HttpConnection(asyncio.Protocol):
 
     def _on_answer(self, request: Request, task: asyncio.Task[Answer | Outcome]) -> None:
         self._later = None
-        found = None if task.cancelled() else task.result()
-        self._give(request, found if isinstance(found, Outcome) else Outcome(found))
+        result = None if task.cancelled() else task.result()
+        self._give(request, result if isinstance(result, Outcome) else Outcome(result))
         self._answer_waiting()
 
     def _finish(self, request: Request, outcome: Outcome) -> None:

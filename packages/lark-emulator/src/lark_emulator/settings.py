@@ -290,5 +290,5 @@ def _check_rates(name: str, value: Any) -> dict[str, list[list[float]]]:
 _HINTS: dict[str, Any] = {
     name: hint
     for name, hint in get_type_hints(Settings).items()
-    if name in {each.name for each in fields(Settings)}
+    if name in {setting.name for setting in fields(Settings)}
 }

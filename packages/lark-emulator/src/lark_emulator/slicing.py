@@ -141,7 +141,7 @@ def _write(value: Any, parts: list[bytes], depth: int) -> Generator[None, None, 
     elif len(value) > TURN:
         yield from _write(iter(value), parts, depth)
     else:
-        for place, each in enumerate(value):
+        for place, element in enumerate(value):
             parts.append(b"," if place else b"[")
-            yield from _write(each, parts, depth + 1)
+            yield from _write(element, parts, depth + 1)
         parts.append(b"]")

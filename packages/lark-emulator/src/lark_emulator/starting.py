@@ -30,17 +30,17 @@ def settings(texts: Iterable[str], *, fallback_answers: bool) -> dict[str, Any]:
     Raises:
         ValueError: an unknown setting or a wrong value.
     """
-    found: dict[str, Any] = {"fallback_answers": True} if fallback_answers else {}
+    changes: dict[str, Any] = {"fallback_answers": True} if fallback_answers else {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
             raise ValueError(f"--set {text!r} has no value. Next: write NAME=VALUE")
         try:
-            found[name.strip()] = json.loads(value)
+            changes[name.strip()] = json.loads(value)
         except ValueError:
-            found[name.strip()] = value
-    Settings().change(found)
-    return found
+            changes[name.strip()] = value
+    Settings().change(changes)
+    return changes
 
 
 def preparation(seed: Path | None, stubs: Path | None) -> Callable[[Lark], None]:

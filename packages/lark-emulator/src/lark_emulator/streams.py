@@ -25,32 +25,33 @@ def origin_of(actor: Actor) -> str:
 def disposition(name: str) -> str:
     """Return a `Content-Disposition` that says a file name in ASCII and, exactly, in UTF-8 (RFC 6266)."""
     ascii_name = name.encode("ascii", "replace").decode()
-    ascii_name = "".join("_" if each in '?"\\;' or not each.isprintable() else each for each in ascii_name)
+    ascii_name = "".join("_" if char in '?"\\;' or not char.isprintable() else char for char in ascii_name)
     return f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
-def serve_file(name: str, content: bytes, content_type: str, asked: str = "") -> Answer:
+def serve_file(name: str, content: bytes, content_type: str, range_header: str = "") -> Answer:
     """Return a file, or the part of it that a `Range` header asks for.
 
     Args:
         name: the file name.
         content: all of its bytes.
         content_type: its media type.
-        asked: the `Range` header; one that is malformed, or asks for several ranges, is ignored (RFC 9110).
+        range_header: the `Range` header; one that is malformed, or asks for several ranges, is ignored (RFC
+            9110).
 
     Returns:
         200 with all of it, 206 with a part, or 416 if the range begins behind its end.
     """
     headers = {"Content-Disposition": disposition(name), "Accept-Ranges": "bytes"}
-    found = _RANGE.fullmatch(asked.strip())
-    if found is None or not (found[1] or found[2]):
+    match = _RANGE.fullmatch(range_header.strip())
+    if match is None or not (match[1] or match[2]):
         return Answer(200, content, content_type.encode(), headers, code=0)
     size = len(content)
-    if found[1]:
-        start, end = int(found[1]), min(int(found[2]) + 1, size) if found[2] else size
+    if match[1]:
+        start, end = int(match[1]), min(int(match[2]) + 1, size) if match[2] else size
     else:
-        start, end = max(0, size - int(found[2])), size
-    if found[1] and found[2] and int(found[2]) < int(found[1]):
+        start, end = max(0, size - int(match[2])), size
+    if match[1] and match[2] and int(match[2]) < int(match[1]):
         return Answer(200, content, content_type.encode(), headers, code=0)
     if start >= end:
         headers["Content-Range"] = f"bytes */{size}"

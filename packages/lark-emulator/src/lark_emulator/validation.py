@@ -88,10 +88,10 @@ def form_or_json(call: Call) -> dict[str, Any]:
         if call.settings.form_token_requests == "refused":  # noqa: S105 - no password
             raise orjson.JSONDecodeError("a form", "", 0)
         return dict(parse_qsl(call.body.decode("utf-8", "replace"), keep_blank_values=True))
-    found = parse(call.body)
-    if not isinstance(found, dict):
+    body = parse(call.body)
+    if not isinstance(body, dict):
         raise orjson.JSONDecodeError("not an object", "", 0)
-    return found
+    return body
 
 
 def require_text(body: dict[str, Any], name: str, *, longest: int | None = None) -> str:
@@ -154,12 +154,12 @@ def parse(raw: str | bytes) -> Any:
     Raises:
         JSONDecodeError: it is not JSON, or nested more deeply than can be written.
     """
-    found = orjson.loads(raw)
+    value = orjson.loads(raw)
     try:
-        orjson.dumps(found)
+        orjson.dumps(value)
     except orjson.JSONEncodeError:
         raise orjson.JSONDecodeError("nested too deeply", "", 0) from None
-    return found
+    return value
 
 
 def page_size(
@@ -195,8 +195,8 @@ def list_of(call: Call) -> str:
     """
     if call.settings.foreign_pages == "taken":
         return ""
-    asked = sorted(pair for pair in call.request.query if pair[0] not in ("page_size", "page_token"))
-    listed = repr((call.request.path, asked)).encode() + call.body
+    query = sorted(pair for pair in call.request.query if pair[0] not in ("page_size", "page_token"))
+    listed = repr((call.request.path, query)).encode() + call.body
     return hashlib.blake2b(listed, digest_size=6).hexdigest()
 
 

@@ -43,15 +43,13 @@ def store_tokens(lark: Emulator, sdk: Sdk, client: Any) -> None:
     app = lark.add_app(store=True, tenant_keys=["tenant-a"])
     secrets = {"app_id": app["app_id"], "app_secret": app["app_secret"]}
     good(client.auth.v3.app_ticket.resend(sdk.request(sdk.auth, "ResendAppTicket", secrets)))
-    given = {**secrets, "app_ticket": ticket(lark, app["app_id"])}
-    answer = client.auth.v3.app_access_token.create(sdk.request(sdk.auth, "CreateAppAccessToken", given))
+    body = {**secrets, "app_ticket": ticket(lark, app["app_id"])}
+    answer = client.auth.v3.app_access_token.create(sdk.request(sdk.auth, "CreateAppAccessToken", body))
     good(answer)
     flat = json.loads(answer.raw.content)
     assert flat["app_access_token"].startswith("a-")
-    given = {"app_access_token": flat["app_access_token"], "tenant_key": "tenant-a"}
-    answer = client.auth.v3.tenant_access_token.create(
-        sdk.request(sdk.auth, "CreateTenantAccessToken", given)
-    )
+    body = {"app_access_token": flat["app_access_token"], "tenant_key": "tenant-a"}
+    answer = client.auth.v3.tenant_access_token.create(sdk.request(sdk.auth, "CreateTenantAccessToken", body))
     good(answer)
     assert json.loads(answer.raw.content)["tenant_access_token"].startswith("t-")
 
@@ -103,12 +101,12 @@ def bot(sdk: Sdk, client: Any) -> None:
 
 def scopes(sdk: Sdk, client: Any) -> None:
     listed = good(client.application.v6.scope.list(sdk.request(sdk.application, "ListScope"))).scopes
-    assert ("im:message:send_as_bot", 1) in [(each.scope_name, each.grant_status) for each in listed]
+    assert ("im:message:send_as_bot", 1) in [(scope.scope_name, scope.grant_status) for scope in listed]
 
 
 def contact(sdk: Sdk, client: Any) -> None:
     users = client.contact.v3.user
-    found = good(
+    matches = good(
         users.batch_get_id(
             sdk.request(
                 sdk.contact,
@@ -118,7 +116,7 @@ def contact(sdk: Sdk, client: Any) -> None:
             )
         )
     ).user_list
-    assert [entry.user_id for entry in found] == ["ou_emulator0001_alice", None, "ou_emulator0001_bob"]
+    assert [entry.user_id for entry in matches] == ["ou_emulator0001_alice", None, "ou_emulator0001_bob"]
     alice = good(
         users.get(
             sdk.request(sdk.contact, "GetUser", user_id="ou_emulator0001_alice", user_id_type="open_id")

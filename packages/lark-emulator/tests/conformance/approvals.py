@@ -61,7 +61,7 @@ def _definition(sdk: Sdk, api: Any) -> str:
                 "id": "lead",
                 "name": "@i18n@node1",
                 "node_type": "AND",
-                "approver": [{"type": "Personal", "user_id": one} for one in ("bob", "carol")],
+                "approver": [{"type": "Personal", "user_id": user_id} for user_id in ("bob", "carol")],
             },
             {"id": "END"},
         ],
@@ -74,8 +74,8 @@ def _definition(sdk: Sdk, api: Any) -> str:
             }
         ],
     }
-    made = api.approval.create(request(sdk, "CreateApproval", body, model="ApprovalCreate"))
-    return str(good(made).approval_code)
+    response = api.approval.create(request(sdk, "CreateApproval", body, model="ApprovalCreate"))
+    return str(good(response).approval_code)
 
 
 def _form(text: str = "because") -> str:
@@ -84,8 +84,8 @@ def _form(text: str = "because") -> str:
 
 def _instance(sdk: Sdk, api: Any, code: str, uuid: str) -> str:
     body = {"approval_code": code, "user_id": "alice", "form": _form(), "uuid": uuid}
-    made = api.instance.create(request(sdk, "CreateInstance", body, model="InstanceCreate"))
-    return str(good(made).instance_code)
+    response = api.instance.create(request(sdk, "CreateInstance", body, model="InstanceCreate"))
+    return str(good(response).instance_code)
 
 
 def _tasks(sdk: Sdk, api: Any, instance: str) -> dict[str, Any]:
@@ -154,12 +154,12 @@ def _lists(sdk: Sdk, api: Any, code: str, instances: list[str]) -> None:
     listed = good(api.instance.list(request(sdk, "ListInstance", approval_code=code, page_size=1, **span)))
     assert (listed.instance_code_list, listed.has_more) == (instances[:1], True)
     body = {"approval_code": code, "instance_status": "ALL"}
-    found = good(
+    results = good(
         api.instance.query(
             request(sdk, "QueryInstance", body, model="InstanceSearch", user_id_type="user_id")
         )
     )
-    assert [one.instance.status for one in found.instance_list] == ["rejected", "canceled"]
+    assert [entry.instance.status for entry in results.instance_list] == ["rejected", "canceled"]
 
 
 def _return_instance(lark: Emulator, sdk: Sdk, api: Any, code: str) -> None:

@@ -24,8 +24,8 @@ def drive(sdk: Sdk, client: Any) -> None:
     kit = importlib.import_module("lark_oapi.api.cardkit.v1")
     cards, elements = client.cardkit.v1.card, client.cardkit.v1.card_element
     data = json.dumps(card(text("a", "starting"), streaming_mode=True))
-    made = good(cards.create(sdk.request(kit, "CreateCard", {"type": "card_json", "data": data})))
-    where = {"card_id": made.card_id}
+    entity = good(cards.create(sdk.request(kit, "CreateCard", {"type": "card_json", "data": data})))
+    where = {"card_id": entity.card_id}
     content = json.dumps({"type": "card", "data": where})
     body: dict[str, Any] = {"receive_id": "alice", "msg_type": "interactive", "content": content}
     sent = good(
@@ -67,4 +67,4 @@ def drive(sdk: Sdk, client: Any) -> None:
     good(cards.update(sdk.request(kit, "UpdateCard", body, **where)))
     assert read_card()["body"]["elements"] == [text("e", "done")]
     body = {"message_id": sent.message_id}
-    assert good(cards.id_convert(sdk.request(kit, "IdConvertCard", body))).card_id == made.card_id
+    assert good(cards.id_convert(sdk.request(kit, "IdConvertCard", body))).card_id == entity.card_id

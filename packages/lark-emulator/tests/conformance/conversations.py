@@ -37,42 +37,46 @@ def _send(sdk: Sdk, client: Any, receiver: str, kind: str) -> Any:
 def _reactions(lark: Emulator, sdk: Sdk, api: Any, message_id: str) -> None:
     reactions = api.message_reaction
     body: dict[str, Any] = {"reaction_type": {"emoji_type": "DONE"}}
-    made = good(reactions.create(sdk.request(sdk.im, "CreateMessageReaction", body, message_id=message_id)))
-    assert (made.operator.operator_type, made.reaction_type.emoji_type) == ("app", "DONE")
+    created = good(
+        reactions.create(sdk.request(sdk.im, "CreateMessageReaction", body, message_id=message_id))
+    )
+    assert (created.operator.operator_type, created.reaction_type.emoji_type) == ("app", "DONE")
     lark.react(message_id, "bob", "THUMBSUP")
     listed = good(
         reactions.list(
             sdk.request(sdk.im, "ListMessageReaction", message_id=message_id, user_id_type="user_id")
         )
     ).items
-    assert [(one.reaction_type.emoji_type, one.operator.operator_id) for one in listed] == [
+    assert [(reaction.reaction_type.emoji_type, reaction.operator.operator_id) for reaction in listed] == [
         ("DONE", lark.app_id),
         ("THUMBSUP", "bob"),
     ]
     body = {"queries": [{"message_id": message_id}, {"message_id": "om_none"}], "page_size_per_message": 1}
-    found = good(reactions.batch_query(sdk.request(sdk.im, "BatchQueryMessageReaction", body)))
-    assert found.success_msg_reaction_details[0].has_more is True
-    assert [one.count for one in found.success_msg_reaction_counts[0].reaction_count] == ["1", "1"]
-    assert found.fail_msg_reaction_details[0].fail_reason == "invalid"
+    results = good(reactions.batch_query(sdk.request(sdk.im, "BatchQueryMessageReaction", body)))
+    assert results.success_msg_reaction_details[0].has_more is True
+    assert [entry.count for entry in results.success_msg_reaction_counts[0].reaction_count] == ["1", "1"]
+    assert results.fail_msg_reaction_details[0].fail_reason == "invalid"
     gone = good(
         reactions.delete(
-            sdk.request(sdk.im, "DeleteMessageReaction", message_id=message_id, reaction_id=made.reaction_id)
+            sdk.request(
+                sdk.im, "DeleteMessageReaction", message_id=message_id, reaction_id=created.reaction_id
+            )
         )
     )
-    assert gone.reaction_id == made.reaction_id
+    assert gone.reaction_id == created.reaction_id
 
 
 def _pins(sdk: Sdk, api: Any, message_id: str) -> None:
-    made = good(api.pin.create(sdk.request(sdk.im, "CreatePin", {"message_id": message_id}))).pin
-    assert (made.message_id, made.operator_id_type) == (message_id, "app_id")
+    pin = good(api.pin.create(sdk.request(sdk.im, "CreatePin", {"message_id": message_id}))).pin
+    assert (pin.message_id, pin.operator_id_type) == (message_id, "app_id")
     (listed,) = good(api.pin.list(sdk.request(sdk.im, "ListPin", chat_id=GROUP))).items
-    assert listed.create_time == made.create_time
+    assert listed.create_time == pin.create_time
     good(api.pin.delete(sdk.request(sdk.im, "DeletePin", message_id=message_id)))
     assert good(api.pin.list(sdk.request(sdk.im, "ListPin", chat_id=GROUP))).items == []
 
 
 def _forwarding(sdk: Sdk, api: Any, message: Any) -> None:
-    one = good(
+    forwarded = good(
         api.message.forward(
             sdk.request(
                 sdk.im,
@@ -83,7 +87,7 @@ def _forwarding(sdk: Sdk, api: Any, message: Any) -> None:
             )
         )
     )
-    assert (one.msg_type, one.body.content) == ("text", message.body.content)
+    assert (forwarded.msg_type, forwarded.body.content) == ("text", message.body.content)
     merged = good(
         api.message.merge_forward(
             sdk.request(
@@ -128,7 +132,7 @@ def _urgent(lark: Emulator, sdk: Sdk, api: Any, message_id: str) -> None:
             user_id_type="user_id",
         )
         assert good(getattr(api.message, f"urgent_{kind}")(request)).invalid_user_id_list == ["nobody"]
-    assert [(one["kind"], one["cost"]) for one in lark.state()["urgents"]] == [
+    assert [(urgent["kind"], urgent["cost"]) for urgent in lark.state()["urgents"]] == [
         ("app", 0),
         ("sms", 1),
         ("phone", 1),
@@ -152,14 +156,14 @@ def _bubbles(sdk: Sdk, client: Any, api: Any) -> None:
 def _uploads(sdk: Sdk, api: Any) -> None:
     parts = {"image_type": "message", "image": io.BytesIO(PNG)}
     key = good(api.image.create(sdk.request(sdk.im, "CreateImage", parts))).image_key
-    found = api.image.get(sdk.request(sdk.im, "GetImage", image_key=key))
-    good(found)
-    assert found.file.read() == PNG
+    download = api.image.get(sdk.request(sdk.im, "GetImage", image_key=key))
+    good(download)
+    assert download.file.read() == PNG
     parts = {"file_type": "stream", "file_name": "a.csv", "file": io.BytesIO(b"a,b")}
     key = good(api.file.create(sdk.request(sdk.im, "CreateFile", parts))).file_key
-    found = api.file.get(sdk.request(sdk.im, "GetFile", file_key=key))
-    good(found)
-    assert (found.file.read(), found.file_name) == (b"a,b", "a.csv")
+    download = api.file.get(sdk.request(sdk.im, "GetFile", file_key=key))
+    good(download)
+    assert (download.file.read(), download.file_name) == (b"a,b", "a.csv")
 
 
 def _batch(sdk: Sdk, client: Any, api: Any) -> None:
@@ -188,8 +192,8 @@ def _groups(sdk: Sdk, api: Any) -> None:
     good(api.chat.update(sdk.request(sdk.im, "UpdateChat", body, chat_id=chat_id)))
     shown = good(api.chat.get(sdk.request(sdk.im, "GetChat", chat_id=chat_id)))
     assert (shown.name, shown.urgent_setting) == ("Releases 2026", "only_owner")
-    (found,) = good(api.chat.search(sdk.request(sdk.im, "SearchChat", query="releases"))).items
-    assert found.chat_id == chat_id
+    (chat,) = good(api.chat.search(sdk.request(sdk.im, "SearchChat", query="releases"))).items
+    assert chat.chat_id == chat_id
     shared = good(
         api.chat.link(sdk.request(sdk.im, "LinkChat", {"validity_period": "week"}, chat_id=chat_id))
     )

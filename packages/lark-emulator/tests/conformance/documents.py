@@ -20,7 +20,7 @@ def drive(sdk: Sdk, client: Any) -> None:
     body = {"name": "Report", "type": "sheet", "folder_token": folder}
     token = good(files.copy(sdk.request(api, "CopyFile", body, file_token=template))).file.token
     listed = good(files.list(sdk.request(api, "ListFile", folder_token=folder))).files
-    assert [(each.name, each.type, each.token) for each in listed] == [("Report", "sheet", token)]
+    assert [(file.name, file.type, file.token) for file in listed] == [("Report", "sheet", token)]
     wanted = {"request_docs": [{"doc_token": token, "doc_type": "sheet"}], "with_url": True}
     metas = good(
         client.drive.v1.meta.batch_query(sdk.request(api, "BatchQueryMeta", wanted, model="MetaRequest"))
@@ -45,8 +45,8 @@ def _members(sdk: Sdk, client: Any, token: str) -> None:
     assert call("create", alice, model="BaseMember").member.perm == "view"
     chat = {"member_type": "openchat", "member_id": "oc_emulator_data_team", "perm": "edit"}
     nobody = {"member_type": "userid", "member_id": "nobody", "perm": "edit"}
-    made = call("batch_create", {"members": [chat, nobody]}).members
-    assert [each.member_id for each in made] == ["oc_emulator_data_team"]
+    added = call("batch_create", {"members": [chat, nobody]}).members
+    assert [member.member_id for member in added] == ["oc_emulator_data_team"]
     call(
         "update",
         {"member_type": "openid", "perm": "edit"},
@@ -54,7 +54,7 @@ def _members(sdk: Sdk, client: Any, token: str) -> None:
         member_id="ou_emulator0001_alice",
     )
     items = call("list", fields="*").items
-    assert [(each.member_id, each.perm) for each in items] == [
+    assert [(member.member_id, member.perm) for member in items] == [
         ("ou_emulator0001_alice", "edit"),
         ("oc_emulator_data_team", "edit"),
     ]

@@ -32,11 +32,11 @@ def _departments(sdk: Sdk, departments: Any) -> None:
     got = good(departments.get(sdk.request(sdk.contact, "GetDepartment", **ids))).department
     assert (got.name, got.parent_department_id) == ("Loads", data.open_department_id)
     below = sdk.request(sdk.contact, "ChildrenDepartment", department_id="0", fetch_child=True)
-    assert [one.name for one in good(departments.children(below)).items] == ["Data", "Loads"]
+    assert [department.name for department in good(departments.children(below)).items] == ["Data", "Loads"]
     listed = good(departments.list(sdk.request(sdk.contact, "ListDepartment", fetch_child=False))).items
-    assert [one.name for one in listed] == ["Data"]
+    assert [department.name for department in listed] == ["Data"]
     above = good(departments.parent(sdk.request(sdk.contact, "ParentDepartment", **ids))).items
-    assert [one.name for one in above] == ["Data"]
+    assert [department.name for department in above] == ["Data"]
     both = [data.open_department_id, loads.open_department_id]
     many = good(departments.batch(sdk.request(sdk.contact, "BatchDepartment", department_ids=both))).items
     assert len(many) == 2
@@ -51,11 +51,11 @@ def _departments(sdk: Sdk, departments: Any) -> None:
 def _people(lark: Emulator, sdk: Sdk, api: Any) -> None:
     team = lark.add_department("Team", department_id="team", users=["alice"])
     where = {"department_id": team["open_department_id"]}
-    found = good(api.user.find_by_department(sdk.request(sdk.contact, "FindByDepartmentUser", **where)))
-    assert [one.user_id for one in found.items] == ["alice"]
-    assert found.items[0].department_ids == [team["open_department_id"]]
+    results = good(api.user.find_by_department(sdk.request(sdk.contact, "FindByDepartmentUser", **where)))
+    assert [user.user_id for user in results.items] == ["alice"]
+    assert results.items[0].department_ids == [team["open_department_id"]]
     listed = good(api.user.list(sdk.request(sdk.contact, "ListUser", department_id="0"))).items
-    assert [one.user_id for one in listed] == ["bob", "carol"]
+    assert [user.user_id for user in listed] == ["bob", "carol"]
     body: dict[str, Any] = {
         "name": "Dan",
         "user_id": "dan",
@@ -63,15 +63,15 @@ def _people(lark: Emulator, sdk: Sdk, api: Any) -> None:
         "department_ids": [team["open_department_id"]],
         "employee_type": 1,
     }
-    made = good(api.user.create(sdk.request(sdk.contact, "CreateUser", body, model="User"))).user
-    assert (made.user_id, made.status.is_activated) == ("dan", True)
+    created = good(api.user.create(sdk.request(sdk.contact, "CreateUser", body, model="User"))).user
+    assert (created.user_id, created.status.is_activated) == ("dan", True)
     ids = {"user_id": "dan", "user_id_type": "user_id"}
     request = sdk.request(sdk.contact, "PatchUser", {"job_title": "Pilot"}, model="User", **ids)
     assert good(api.user.patch(request)).user.job_title == "Pilot"
     request = sdk.request(sdk.contact, "UpdateUser", {**body, "name": "Daniel"}, model="User", **ids)
     assert good(api.user.update(request)).user.name == "Daniel"
     names = sdk.request(sdk.contact, "BasicBatchUser", {"user_ids": ["dan"]}, user_id_type="user_id")
-    assert [one.name for one in good(api.user.basic_batch(names)).users] == ["Daniel"]
+    assert [user.name for user in good(api.user.basic_batch(names)).users] == ["Daniel"]
     good(api.user.delete(sdk.request(sdk.contact, "DeleteUser", {}, **ids)))
     assert good(api.scope.list(sdk.request(sdk.contact, "ListScope"))).department_ids == ["0"]
 
@@ -80,15 +80,15 @@ def _calendars(lark: Emulator, sdk: Sdk, api: Any) -> None:
     kit = importlib.import_module("lark_oapi.api.calendar.v4")
     own = good(api.calendar.primary(sdk.request(kit, "PrimaryCalendar"))).calendars[0].calendar
     assert (own.type, own.role) == ("primary", "owner")
-    made = good(
+    created = good(
         api.calendar.create(sdk.request(kit, "CreateCalendar", {"summary": "Loads"}, model="Calendar"))
     ).calendar
-    where = {"calendar_id": made.calendar_id}
+    where = {"calendar_id": created.calendar_id}
     patched = sdk.request(kit, "PatchCalendar", {"permissions": "public"}, model="Calendar", **where)
     assert good(api.calendar.patch(patched)).calendar.permissions == "public"
     assert good(api.calendar.get(sdk.request(kit, "GetCalendar", **where))).summary == "Loads"
     listed = good(api.calendar.list(sdk.request(kit, "ListCalendar"))).calendar_list
-    assert [one.calendar_id for one in listed] == [own.calendar_id, made.calendar_id]
+    assert [calendar.calendar_id for calendar in listed] == [own.calendar_id, created.calendar_id]
     _events(lark, sdk, api, kit, where)
     good(api.calendar.delete(sdk.request(kit, "DeleteCalendar", **where)))
 
@@ -110,11 +110,13 @@ def _events(lark: Emulator, sdk: Sdk, api: Any, kit: Any, where: dict[str, str])
     assert good(events.patch(patched)).event.summary == "Big release"
     got = good(events.get(sdk.request(kit, "GetCalendarEvent", **which))).event
     assert (got.summary, got.start_time.timestamp) == ("Big release", "1795690800")
-    (one,) = good(events.list(sdk.request(kit, "ListCalendarEvent", **where))).items
-    assert one.event_id == event.event_id
+    (listed,) = good(events.list(sdk.request(kit, "ListCalendarEvent", **where))).items
+    assert listed.event_id == event.event_id
     span = {"start_time": "1795690000", "end_time": "1795700000"}
-    (one,) = good(events.instance_view(sdk.request(kit, "InstanceViewCalendarEvent", **where, **span))).items
-    assert (one.event_id, one.summary) == (event.event_id, "Big release")
+    (listed,) = good(
+        events.instance_view(sdk.request(kit, "InstanceViewCalendarEvent", **where, **span))
+    ).items
+    assert (listed.event_id, listed.summary) == (event.event_id, "Big release")
     attendees = api.calendar_event_attendee
     body = {
         "attendees": [
@@ -127,7 +129,7 @@ def _events(lark: Emulator, sdk: Sdk, api: Any, kit: Any, where: dict[str, str])
             sdk.request(kit, "CreateCalendarEventAttendee", body, user_id_type="user_id", **which)
         )
     ).attendees
-    assert [one.type for one in added] == ["user", "chat"]
+    assert [attendee.type for attendee in added] == ["user", "chat"]
     lark.add_calendar_event("bob", "2026-11-26T09:00:00+08:00", "2026-11-26T10:00:00+08:00")
     body = {
         "time_min": "2026-11-26T00:00:00+08:00",
@@ -137,11 +139,11 @@ def _events(lark: Emulator, sdk: Sdk, api: Any, kit: Any, where: dict[str, str])
     busy = good(
         api.freebusy.list(sdk.request(kit, "ListFreebusy", body, user_id_type="user_id"))
     ).freebusy_list
-    assert [one.start_time for one in busy] == ["2026-11-26T09:00:00+08:00", "2026-11-26T19:00:00+08:00"]
+    assert [slot.start_time for slot in busy] == ["2026-11-26T09:00:00+08:00", "2026-11-26T19:00:00+08:00"]
     body = {"attendee_ids": [added[1].attendee_id]}
     good(attendees.batch_delete(sdk.request(kit, "BatchDeleteCalendarEventAttendee", body, **which)))
     left = good(attendees.list(sdk.request(kit, "ListCalendarEventAttendee", **which))).items
-    assert [one.attendee_id for one in left] == [added[0].attendee_id]
+    assert [attendee.attendee_id for attendee in left] == [added[0].attendee_id]
     good(events.delete(sdk.request(kit, "DeleteCalendarEvent", **which)))
 
 
@@ -163,7 +165,7 @@ def _tasks(sdk: Sdk, api: Any) -> None:
     assert len(good(api.tasklist.list(sdk.request(kit, "ListTasklist"))).items) == 1
     body = {"members": [{"id": "bob", "type": "user", "role": "viewer"}]}
     added = good(api.tasklist.add_members(sdk.request(kit, "AddMembersTasklist", body, **ids)))
-    assert [one.id for one in added.tasklist.members] == ["alice", "bob"]
+    assert [member.id for member in added.tasklist.members] == ["alice", "bob"]
     good(api.tasklist.remove_members(sdk.request(kit, "RemoveMembersTasklist", body, **ids)))
     body = {
         "summary": "Load the flights",
@@ -181,11 +183,14 @@ def _tasks(sdk: Sdk, api: Any) -> None:
         len(good(api.task.tasklists(sdk.request(kit, "TasklistsTask", task_guid=task.guid))).tasklists) == 1
     )
     inside = good(api.tasklist.tasks(sdk.request(kit, "TasksTasklist", completed=False, **ids))).items
-    assert [one.summary for one in inside] == ["Load the flights"]
+    assert [listed.summary for listed in inside] == ["Load the flights"]
     good(api.task.remove_tasklist(sdk.request(kit, "RemoveTasklistTask", body, **which)))
     body = {"members": [{"id": "carol", "role": "follower"}]}
     more = good(api.task.add_members(sdk.request(kit, "AddMembersTask", body, **which))).task
-    assert [(one.id, one.role) for one in more.members] == [("bob", "assignee"), ("carol", "follower")]
+    assert [(member.id, member.role) for member in more.members] == [
+        ("bob", "assignee"),
+        ("carol", "follower"),
+    ]
     good(api.task.remove_members(sdk.request(kit, "RemoveMembersTask", body, **which)))
     body = {"task": {"completed_at": "1795690900000"}, "update_fields": ["completed_at", "due"]}
     done = good(api.task.patch(sdk.request(kit, "PatchTask", body, **which))).task
@@ -198,8 +203,8 @@ def _tasks(sdk: Sdk, api: Any) -> None:
 
 def _comments(sdk: Sdk, comments: Any, kit: Any, guid: str) -> None:
     body: dict[str, Any] = {"content": "late again", "resource_type": "task", "resource_id": guid}
-    made = good(comments.create(sdk.request(kit, "CreateComment", body, model="InputComment"))).comment
-    ids = {"comment_id": made.id}
+    comment = good(comments.create(sdk.request(kit, "CreateComment", body, model="InputComment"))).comment
+    ids = {"comment_id": comment.id}
     body = {"comment": {"content": "on time"}, "update_fields": ["content"]}
     assert good(comments.patch(sdk.request(kit, "PatchComment", body, **ids))).comment.content == "on time"
     assert good(comments.get(sdk.request(kit, "GetComment", **ids))).comment.content == "on time"
@@ -225,10 +230,12 @@ def _tenant(lark: Emulator, sdk: Sdk, client: Any) -> None:
     kit = importlib.import_module("lark_oapi.api.mail.v1")
     lark.change_user("alice", enterprise_email="alice@corp.example")
     addresses = ["alice@corp.example", "x@corp.example", "x@none.example", "x"]
-    found = good(client.mail.v1.user.query(sdk.request(kit, "QueryUser", {"email_list": addresses})))
-    assert [one.status for one in found.user_list] == [4, 3, 2, 1]
+    results = good(client.mail.v1.user.query(sdk.request(kit, "QueryUser", {"email_list": addresses})))
+    assert [user.status for user in results.user_list] == [4, 3, 2, 1]
     kit = importlib.import_module("lark_oapi.api.im.v2")
     body: dict[str, Any] = {"query": "data", "filter": {"search_types": ["private"], "member_ids": ["alice"]}}
     request = sdk.request(kit, "SearchChat", body, user_id_type="user_id")
     chats = good(client.im.v2.chat.search(request))
-    assert [(one.id, one.meta_data.name) for one in chats.items] == [("oc_emulator_data_team", "Data team")]
+    assert [(chat.id, chat.meta_data.name) for chat in chats.items] == [
+        ("oc_emulator_data_team", "Data team")
+    ]

@@ -62,10 +62,10 @@ class Official:
     """
 
     def __init__(self, command: list[str], behind: list[str], lark: Emulator, config: dict[str, Any]) -> None:
-        given = {"base_url": lark.base_url, **config}
+        options = {"base_url": lark.base_url, **config}
         self._said: queue.Queue[Any] = queue.Queue()
         self._process = subprocess.Popen(  # noqa: S603 - ours
-            [*command, json.dumps(given), *behind],
+            [*command, json.dumps(options), *behind],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

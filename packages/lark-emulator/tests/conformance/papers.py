@@ -32,9 +32,9 @@ def _run(content: str) -> dict[str, Any]:
 
 def _document(sdk: Sdk, client: Any) -> str:
     api, docs = sdk.docx, client.docx.v1
-    made = good(docs.document.create(sdk.request(api, "CreateDocument", {"title": "Plan"}))).document
-    token = made.document_id
-    assert (made.revision_id, len(token)) == (1, 27)
+    document = good(docs.document.create(sdk.request(api, "CreateDocument", {"title": "Plan"}))).document
+    token = document.document_id
+    assert (document.revision_id, len(token)) == (1, 27)
     where = {"document_id": token}
     body: Any = {"content_type": "markdown", "content": "# One\n\n- a\n- b\n\n|A|B|\n|-|-|\n|1|2|"}
     answer = docs.document.convert(sdk.request(api, "ConvertDocument", body))
@@ -99,9 +99,9 @@ def _picture(sdk: Sdk, client: Any, token: str, block_id: str) -> None:
         block_id=block_id,
     )
     assert good(client.docx.v1.document_block.patch(request)).block.image.token == picture
-    found = medias.download(sdk.request(api, "DownloadMedia", file_token=picture))
-    good(found)
-    assert (found.file.read(), found.file_name) == (content, "p.png")
+    download = medias.download(sdk.request(api, "DownloadMedia", file_token=picture))
+    good(download)
+    assert (download.file.read(), download.file_name) == (content, "p.png")
     request = sdk.request(api, "BatchGetTmpDownloadUrlMedia", file_tokens=[picture])
     (address,) = good(medias.batch_get_tmp_download_url(request)).tmp_download_urls
     assert address.file_token == picture
@@ -121,9 +121,9 @@ def _files(sdk: Sdk, client: Any) -> None:
     good(files.upload_part(sdk.request(api, "UploadPartFile", part)))
     body = {"upload_id": prepared.upload_id, "block_num": prepared.block_num}
     good(files.upload_finish(sdk.request(api, "UploadFinishFile", body)))
-    found = files.download(sdk.request(api, "DownloadFile", file_token=token))
-    good(found)
-    assert (found.file.read(), found.file_name) == (b"abc", "日报.txt")
+    download = files.download(sdk.request(api, "DownloadFile", file_token=token))
+    good(download)
+    assert (download.file.read(), download.file_name) == (b"abc", "日报.txt")
 
 
 def _tasks(sdk: Sdk, client: Any, document: str) -> None:
@@ -142,13 +142,15 @@ def _tasks(sdk: Sdk, client: Any, document: str) -> None:
     request = sdk.request(api, "CreateExportTask", body, model="ExportTask")
     ticket = good(drive_.export_task.create(request)).ticket
     request = sdk.request(api, "GetExportTask", ticket=ticket, token=document)
-    made = good(drive_.export_task.get(request)).result
-    assert (made.job_status, made.file_name) == (0, "Plan")
-    found = drive_.export_task.download(sdk.request(api, "DownloadExportTask", file_token=made.file_token))
-    good(found)
-    content = found.file.read()
+    exported = good(drive_.export_task.get(request)).result
+    assert (exported.job_status, exported.file_name) == (0, "Plan")
+    download = drive_.export_task.download(
+        sdk.request(api, "DownloadExportTask", file_token=exported.file_token)
+    )
+    good(download)
+    content = download.file.read()
     assert content.startswith(b"PK")
-    assert len(content) == made.file_size
+    assert len(content) == exported.file_size
 
 
 def _wiki(lark: Emulator, sdk: Sdk, client: Any, document: str) -> None:
@@ -173,7 +175,7 @@ def _wiki(lark: Emulator, sdk: Sdk, client: Any, document: str) -> None:
     below["parent_node_token"] = page.node_token
     child = node("CreateSpaceNode", "create", below, model="Node").node
     request = sdk.request(api, "ListSpaceNode", space_id=SPACE, parent_node_token=page.node_token)
-    assert [each.title for each in good(nodes.list(request)).items] == ["Sheet"]
+    assert [wiki_node.title for wiki_node in good(nodes.list(request)).items] == ["Sheet"]
     node("UpdateTitleSpaceNode", "update_title", {"title": "Our page"}, node_token=page.node_token)
     body = {"target_space_id": SPACE, "title": "Copy"}
     copied = node("CopySpaceNode", "copy", body, node_token=page.node_token).node
@@ -187,8 +189,8 @@ def _wiki(lark: Emulator, sdk: Sdk, client: Any, document: str) -> None:
     from lark_oapi.api.wiki.v1 import SearchNodeRequest, SearchNodeRequestBody
 
     request = SearchNodeRequest.builder().request_body(SearchNodeRequestBody({"query": "our"})).build()
-    found = good(people.wiki.v1.node.search(request, option))
-    assert [each.title for each in found.items] == ["Our page"]
+    results = good(people.wiki.v1.node.search(request, option))
+    assert [wiki_node.title for wiki_node in results.items] == ["Our page"]
 
 
 def task(lark: Emulator, sdk: Sdk, client: Any) -> None:
@@ -219,7 +221,7 @@ def _base(sdk: Sdk, client: Any) -> None:
     assert good(views.patch(request)).view.view_name == "Theirs"
     assert good(views.get(sdk.request(api, "GetAppTableView", **where_view))).view.view_type == "kanban"
     listed = good(views.list(sdk.request(api, "ListAppTableView", page_size=100, **where))).items
-    assert [each.view_name for each in listed] == ["Grid", "Theirs"]
+    assert [listed_view.view_name for listed_view in listed] == ["Grid", "Theirs"]
     good(views.delete(sdk.request(api, "DeleteAppTableView", **where_view)))
     request = sdk.request(api, "CopyApp", {"name": "Copy"}, app_token=app.app_token)
     assert good(bitable.app.copy(request)).app.name == "Copy"

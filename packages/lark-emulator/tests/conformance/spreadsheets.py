@@ -61,8 +61,8 @@ def _file(book: Book) -> None:
     )
     shown = book.v3("spreadsheet.get", "GetSpreadsheet").spreadsheet
     assert (shown.title, shown.token) == ("Daily 2", book.token)
-    one = book.v3("spreadsheet_sheet.get", "GetSpreadsheetSheet", sheet_id=book.sheet_id).sheet
-    assert (one.title, one.index) == ("Sheet1", 0)
+    sheet = book.v3("spreadsheet_sheet.get", "GetSpreadsheetSheet", sheet_id=book.sheet_id).sheet
+    assert (sheet.title, sheet.index) == ("Sheet1", 0)
     added = book.v2(
         "POST", "/sheets_batch_update", {"requests": [{"addSheet": {"properties": {"title": "B"}}}]}
     )
@@ -85,16 +85,16 @@ def _values(book: Book) -> None:
     read = book.v2("GET", f"/values/{book.range('A1:B5')}")["valueRange"]["values"]
     assert read == [["k", "v"], ["0", 0], ["a", 1], ["b", 2], ["c", 3]]
     many = book.v2("GET", f"/values_batch_get?ranges={book.range('A1:A1')},{book.range('B5:B5')}")
-    assert [each["values"] for each in many["valueRanges"]] == [[["k"]], [[3]]]
+    assert [value_range["values"] for value_range in many["valueRanges"]] == [[["k"]], [[3]]]
     condition = {"range": book.range("A1:B5"), "match_entire_cell": True}
-    found = book.v3(
+    find_result = book.v3(
         "spreadsheet_sheet.find",
         "FindSpreadsheetSheet",
         {"find": "a", "find_condition": condition},
         model="Find",
         sheet_id=book.sheet_id,
     ).find_result
-    assert found.matched_cells == ["A3"]
+    assert find_result.matched_cells == ["A3"]
     replaced = book.v3(
         "spreadsheet_sheet.replace",
         "ReplaceSpreadsheetSheet",
@@ -142,12 +142,12 @@ def _rules(book: Book) -> None:
         "style": {"back_color": "#ff0000"},
     }
     spec = {"sheet_condition_formats": [{"sheet_id": book.sheet_id, "condition_format": rule}]}
-    (made,) = book.v2("POST", f"{path}/batch_create", spec)["responses"]
-    assert made["res_code"] == 0
-    spec["sheet_condition_formats"][0]["condition_format"] = {**rule, "cf_id": made["cf_id"]}
+    (created,) = book.v2("POST", f"{path}/batch_create", spec)["responses"]
+    assert created["res_code"] == 0
+    spec["sheet_condition_formats"][0]["condition_format"] = {**rule, "cf_id": created["cf_id"]}
     book.v2("POST", f"{path}/batch_update", spec)
     assert book.v2("GET", f"{path}?sheet_ids={book.sheet_id}")["sheet_condition_formats"]
-    gone = {"sheet_cf_ids": [{"sheet_id": book.sheet_id, "cf_id": made["cf_id"]}]}
+    gone = {"sheet_cf_ids": [{"sheet_id": book.sheet_id, "cf_id": created["cf_id"]}]}
     book.v2("DELETE", f"{path}/batch_delete", gone)
     path, list_of = "/dataValidation", {"conditionValues": ["x", "y"]}
     dropdown = {"range": book.range("C1:C5"), "dataValidationType": "list", "dataValidation": list_of}
@@ -179,9 +179,9 @@ def _locks(book: Book) -> None:
     lines = {"sheetId": book.sheet_id, "majorDimension": "COLUMNS", "startIndex": 10, "endIndex": 13}
     spec = {"dimension": lines, "users": ["ou_emulator0001_alice"], "lockInfo": "totals"}
     added = book.v2("POST", "/protected_dimension?user_id_type=open_id", {"addProtectedDimension": [spec]})
-    (made,) = added["addProtectedDimension"]
-    assert (made["dimension"], made["users"], made["lockInfo"]) == (lines, spec["users"], "totals")
-    path, lock_id = "/protected_range_batch", made["protectId"]
+    (lock,) = added["addProtectedDimension"]
+    assert (lock["dimension"], lock["users"], lock["lockInfo"]) == (lines, spec["users"], "totals")
+    path, lock_id = "/protected_range_batch", lock["protectId"]
     (shown,) = book.v2("GET", f"{path}_get?protectIds={lock_id}&memberType=openId")["protectedRanges"]
     alice = {"memberType": "openId", "memberId": "ou_emulator0001_alice"}
     assert (shown["editors"], shown["sheetId"]) == ({"users": [alice]}, book.sheet_id)
@@ -189,7 +189,9 @@ def _locks(book: Book) -> None:
     (reply,) = book.v2("POST", f"{path}_update", {"requests": [change]})["replies"]
     assert (reply["lockInfo"], reply["editors"]["delEditors"]) == ("sums", [alice])
     listed = book.v2("GET", "/metainfo?extFields=protectedRange")["sheets"]
-    assert [each["protectId"] for sheet in listed for each in sheet["protectedRange"]] == [lock_id]
+    assert [locked_range["protectId"] for sheet in listed for locked_range in sheet["protectedRange"]] == [
+        lock_id
+    ]
     gone = book.v2("DELETE", f"{path}_del", {"protectIds": [lock_id, "1"]})
     assert gone["delProtectIds"] == [lock_id]
 
@@ -203,12 +205,12 @@ def _views(book: Book) -> None:
         return book.v3(f"{resource}.{method}", name, body, model=model, sheet_id=book.sheet_id, **parts)
 
     spec = {"filter_view_id": "pH9hbVcCXA", "filter_view_name": "Small", "range": book.range("A1:B5")}
-    made = call("create", "Create", spec).filter_view
-    assert (made.filter_view_id, made.range) == ("pH9hbVcCXA", book.range("A1:B5"))
-    view = {"filter_view_id": made.filter_view_id}
+    created = call("create", "Create", spec).filter_view
+    assert (created.filter_view_id, created.range) == ("pH9hbVcCXA", book.range("A1:B5"))
+    view = {"filter_view_id": created.filter_view_id}
     assert call("get", "Get", **view).filter_view.filter_view_name == "Small"
     assert call("patch", "Patch", {"filter_view_name": "Tiny"}, **view).filter_view.filter_view_name == "Tiny"
-    assert [each.filter_view_name for each in call("query", "Query").items] == ["Tiny"]
+    assert [filter_view.filter_view_name for filter_view in call("query", "Query").items] == ["Tiny"]
     less = {"condition_id": "B", "filter_type": "number", "compare_type": "less", "expected": ["6"]}
     assert call("create", "Create", less, of="Condition", **view).condition.expected == ["6"]
     column = {**view, "condition_id": "B"}
@@ -241,12 +243,17 @@ def _pictures(book: Book) -> None:
         return book.v3(resource, name, body, model="FloatImage", sheet_id=book.sheet_id, **parts)
 
     spec = {"float_image_id": "ye06SS14ph", "float_image_token": token, "range": book.range("C3:C3")}
-    made = call("create", "Create", spec).float_image
-    assert (made.width, made.height, made.offset_x, made.range) == (30, 40, 0, book.range("C3:C3"))
-    one = {"float_image_id": "ye06SS14ph"}
-    moved = call("patch", "Patch", {"offset_y": 20, "width": 100}, **one).float_image
+    created = call("create", "Create", spec).float_image
+    assert (created.width, created.height, created.offset_x, created.range) == (
+        30,
+        40,
+        0,
+        book.range("C3:C3"),
+    )
+    ids = {"float_image_id": "ye06SS14ph"}
+    moved = call("patch", "Patch", {"offset_y": 20, "width": 100}, **ids).float_image
     assert (moved.offset_y, moved.width, moved.height) == (20, 100, 40)
-    assert call("get", "Get", **one).float_image.float_image_token == token
-    assert [each.float_image_id for each in call("query", "Query").items] == ["ye06SS14ph"]
-    call("delete", "Delete", **one)
+    assert call("get", "Get", **ids).float_image.float_image_token == token
+    assert [float_image.float_image_id for float_image in call("query", "Query").items] == ["ye06SS14ph"]
+    call("delete", "Delete", **ids)
     assert call("query", "Query").items == []

@@ -37,9 +37,9 @@ def test_a_store_app_with_a_bad_ticket_or_in_a_strange_tenant(
     app = lark.add_app(store=True, tenant_keys=["a"])
     lark.advance(3600)
     client = sdk.client(lark, app["app_id"], app["app_secret"], store=True)
-    given = app_ticket or ticket(lark, app["app_id"])
+    sent_ticket = app_ticket or ticket(lark, app["app_id"])
     with pytest.raises(Exception, match="access token failed") as refused:
-        client.request(sdk.bot_info(), in_tenant(sdk, tenant_key, given))
+        client.request(sdk.bot_info(), in_tenant(sdk, tenant_key, sent_ticket))
     assert getattr(refused.value, "code", None) == code
 
 
@@ -71,7 +71,7 @@ def test_scopes_granted_and_applied_for_agree_with_the_refusals(lark: Emulator, 
     lark.change_app(scopes=["im:chat:read"], pending_scopes=["im:message", "im:chat:read"])
     client = sdk.client(lark)
     listed = good(client.application.v6.scope.list(sdk.request(sdk.application, "ListScope"))).scopes
-    assert [(each.scope_name, each.grant_status) for each in listed] == [
+    assert [(scope.scope_name, scope.grant_status) for scope in listed] == [
         ("im:chat:read", 1),
         ("im:message", 2),
     ]
@@ -81,7 +81,7 @@ def test_scopes_granted_and_applied_for_agree_with_the_refusals(lark: Emulator, 
     )
     assert answer.code == 99991672
     violations = json.loads(answer.raw.content)["error"]["permission_violations"]
-    assert "im:message" in [each["subject"] for each in violations]
+    assert "im:message" in [violation["subject"] for violation in violations]
 
 
 def test_chats_page_by_page(lark: Emulator, sdk: Sdk) -> None:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def api(lark: Emulator) -> Iterator[Api]:
-    made = Api(lark)
-    yield made
-    made.http.close()
+    api_client = Api(lark)
+    yield api_client
+    api_client.http.close()
 
 
 @pytest.fixture
@@ -84,8 +84,10 @@ def test_it_reads_writes_appends_and_deletes_rows(lark: Emulator, sheets: Any) -
     assert (header, refs) == (["id", "name"], [2, 3, 4])
     assert rows[2] == {"id": "3", "name": "c"}
     sheets.add_fields(["note"])
-    made = [ref for part in sheets.create([{"id": f"n{n}", "name": "x"} for n in range(300)]) for ref in part]
-    assert made == list(range(5, 305))
+    new_refs = [
+        ref for part in sheets.create([{"id": f"n{n}", "name": "x"} for n in range(300)]) for ref in part
+    ]
+    assert new_refs == list(range(5, 305))
     sheets.update([(2, "note", "first"), (3, "note", "second")])
     sheets.delete([3, 4])
     header, rows, refs = sheets.read()

@@ -177,11 +177,11 @@ def files(sdk: Sdk, client: Any) -> None:
         body = {"receive_id": "bob", "msg_type": kind, "content": json.dumps({f"{kind}_key": key})}
         request = sdk.request(sdk.im, "CreateMessage", body, receive_id_type="user_id")
         sent = good(client.im.v1.message.create(request))
-        found = client.im.v1.message_resource.get(
+        download = client.im.v1.message_resource.get(
             sdk.request(sdk.im, "GetMessageResource", message_id=sent.message_id, file_key=key, type=kind)
         )
-        good(found)
-        assert (found.file.read(), found.file_name) == (content, name)
+        good(download)
+        assert (download.file.read(), download.file_name) == (content, name)
 
 
 def chats(sdk: Sdk, client: Any) -> None:
@@ -255,8 +255,8 @@ def _tables(sdk: Sdk, api: Any, token: str, default_table: str) -> str:
             ],
         }
     }
-    made = good(tables.create(sdk.request(sdk.bitable, "CreateAppTable", spec, app_token=token)))
-    assert len(made.field_id_list) == 3
+    created = good(tables.create(sdk.request(sdk.bitable, "CreateAppTable", spec, app_token=token)))
+    assert len(created.field_id_list) == 3
     more = good(
         tables.batch_create(
             sdk.request(
@@ -284,12 +284,12 @@ def _tables(sdk: Sdk, api: Any, token: str, default_table: str) -> str:
     listed = good(tables.list(sdk.request(sdk.bitable, "ListAppTable", app_token=token)))
     assert [t.name for t in listed.items] == ["Legs", "A2", "B"]
     assert listed.total == 3
-    return str(made.table_id)
+    return str(created.table_id)
 
 
 def _fields(sdk: Sdk, api: Any, token: str, table_id: str) -> None:
     fields, where = api.app_table_field, {"app_token": token, "table_id": table_id}
-    made = good(
+    field = good(
         fields.create(
             sdk.request(
                 sdk.bitable,
@@ -308,7 +308,7 @@ def _fields(sdk: Sdk, api: Any, token: str, table_id: str) -> None:
                 "UpdateAppTableField",
                 {"field_name": "On time", "type": 7},
                 model="AppTableField",
-                field_id=made.field_id,
+                field_id=field.field_id,
                 **where,
             )
         )
@@ -387,7 +387,7 @@ def _records(sdk: Sdk, api: Any, token: str, table_id: str) -> None:
         )
     )
     condition = {"field_name": "Delay", "operator": "isGreater", "value": ["1"]}
-    found = good(
+    results = good(
         records.search(
             sdk.request(
                 sdk.bitable,
@@ -401,9 +401,9 @@ def _records(sdk: Sdk, api: Any, token: str, table_id: str) -> None:
             )
         )
     )
-    assert [item.fields["Delay"] for item in found.items] == [9, 7, 2]
-    assert found.items[0].fields["Flight"] == [{"text": "UA1", "type": "text"}]
-    assert found.items[0].created_by.id.startswith("ou_")
+    assert [item.fields["Delay"] for item in results.items] == [9, 7, 2]
+    assert results.items[0].fields["Flight"] == [{"text": "UA1", "type": "text"}]
+    assert results.items[0].created_by.id.startswith("ou_")
     got = good(
         records.batch_get(
             sdk.request(
@@ -414,8 +414,10 @@ def _records(sdk: Sdk, api: Any, token: str, table_id: str) -> None:
     assert got.absent_record_ids == ["recnone"]
     legacy = good(records.list(sdk.request(sdk.bitable, "ListAppTableRecord", page_size=500, **where)))
     assert (legacy.total, legacy.items[0].fields["Flight"]) == (4, "UA1")
-    one = good(records.get(sdk.request(sdk.bitable, "GetAppTableRecord", record_id=first.record_id, **where)))
-    assert one.record.fields["Flight"] == "UA1"
+    shown = good(
+        records.get(sdk.request(sdk.bitable, "GetAppTableRecord", record_id=first.record_id, **where))
+    )
+    assert shown.record.fields["Flight"] == "UA1"
     deleted = good(
         records.delete(sdk.request(sdk.bitable, "DeleteAppTableRecord", record_id=ids[0], **where))
     )

@@ -16,8 +16,8 @@ def test_the_sdk_reads_them(sdk: Sdk, lark: Emulator) -> None:
     assert answer.success(), answer.msg
     (version,) = answer.data.items
     assert (answer.data.has_more, version.parent_token) == (False, "fallback_parent_token")
-    found = client.contact.v3.functional_role_member.get(
+    response = client.contact.v3.functional_role_member.get(
         sdk.request(sdk.contact, "GetFunctionalRoleMember", role_id="r", member_id="m")
     )
-    assert found.success(), found.msg
-    assert found.data.member.scope_type == ""
+    assert response.success(), response.msg
+    assert response.data.member.scope_type == ""

@@ -75,9 +75,9 @@ class Scene:
         elif "scopes" in request:
             app = self.lark.add_app(secret="s", scopes=request["scopes"])["app_id"]
         secret = self.lark.app_secret if app == self.lark.app_id else "s"
-        made = Api(self.lark, app, secret)
-        made.http.close()
-        return made.http.headers["Authorization"].removeprefix("Bearer ")
+        api = Api(self.lark, app, secret)
+        api.http.close()
+        return api.http.headers["Authorization"].removeprefix("Bearer ")
 
     def ask(self, request: Any) -> tuple[int, Any]:
         """Send a request of the corpus and return status and body of the answer."""
@@ -96,26 +96,28 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene() -> Iterator[Scene]:
     with Emulator() as lark:
-        made = Scene(lark)
-        yield made
-        made.api.http.close()
+        new_scene = Scene(lark)
+        yield new_scene
+        new_scene.api.http.close()
 
 
-def fits(wanted: Any, given: Any) -> bool:
+def fits(wanted: Any, actual: Any) -> bool:
     """Say whether an answer holds what was seen; what else it holds does not matter."""
     if isinstance(wanted, dict):
         if not wanted:
-            return bool(given == {})
-        return isinstance(given, dict) and all(fits(value, given.get(name)) for name, value in wanted.items())
+            return bool(actual == {})
+        return isinstance(actual, dict) and all(
+            fits(value, actual.get(name)) for name, value in wanted.items()
+        )
     if isinstance(wanted, list):
-        return isinstance(given, list) and bool(given) and all(fits(wanted[0], one) for one in given)
+        return isinstance(actual, list) and bool(actual) and all(fits(wanted[0], item) for item in actual)
     if isinstance(wanted, str):
         pattern = ".*".join(re.escape(part) for part in re.split(r"\*+", wanted))
-        return given is not None and re.fullmatch(pattern, str(given), re.DOTALL) is not None
-    return bool(given == wanted)
+        return actual is not None and re.fullmatch(pattern, str(actual), re.DOTALL) is not None
+    return bool(actual == wanted)
 
 
-@pytest.mark.parametrize("live", LIVE, ids=lambda one: one["what"])
+@pytest.mark.parametrize("live", LIVE, ids=lambda case: case["what"])
 def test_the_emulator_answers_as_lark_did(scene: Scene, live: Any) -> None:
     status, answer = scene.ask(live["request"])
     wanted = dict(live["answer"])
@@ -127,6 +129,6 @@ def test_the_emulator_answers_as_lark_did(scene: Scene, live: Any) -> None:
 def test_the_corpus_names_its_sources() -> None:
     assert len(LIVE) >= 30
     assert all(
-        one["source"].startswith("https://") and re.fullmatch(r"\d{4}-\d\d", one["seen"]) for one in LIVE
+        case["source"].startswith("https://") and re.fullmatch(r"\d{4}-\d\d", case["seen"]) for case in LIVE
     )
-    assert len({one["what"] for one in LIVE}) == len(LIVE)
+    assert len({case["what"] for case in LIVE}) == len(LIVE)

@@ -103,7 +103,7 @@ def test_who_made_a_record_and_when(loads: Loads, lark: Emulator) -> None:
 def test_the_time_of_creation_is_filtered_by_days(loads: Loads, lark: Emulator) -> None:
     loads.field(field_name="Made", type=1001)
     loads.load("a")
-    made = loads.search().data.items[0].fields["Made"]
+    created_at = loads.search().data.items[0].fields["Made"]
     loads.next_day(lark)
     loads.load("b", token=TOKEN.replace("3301", "3302"))
 
@@ -116,9 +116,9 @@ def test_the_time_of_creation_is_filtered_by_days(loads: Loads, lark: Emulator) 
     assert search_made("is", "Yesterday") == ["a"]
     assert search_made("isGreater", "Yesterday") == ["b"]
     assert search_made("isLess", "Today") == ["a"]
-    assert search_made("is", "ExactDate", str(made)) == ["a"]
-    assert search_made("isGreater", "ExactDate", str(made - 1)) == search_made(
-        "isGreater", "ExactDate", str(made)
+    assert search_made("is", "ExactDate", str(created_at)) == ["a"]
+    assert search_made("isGreater", "ExactDate", str(created_at - 1)) == search_made(
+        "isGreater", "ExactDate", str(created_at)
     )
     condition = {"field_name": "Made", "operator": "isGreaterEqual", "value": ["Today"]}
     assert loads.search({"filter": {"conjunction": "and", "conditions": [condition]}}).code == 1254018
@@ -162,7 +162,7 @@ def test_formulas_lookups_and_two_way_links_are_read(loads: Loads, lark: Emulato
     (second,) = lark.add_rows(**loads.where, rows=[{"Text": "b", "Next": [first]}])
     a, b = (item.fields for item in loads.search().data.items)
     assert a["Sum"] == {"type": 2, "value": [42]}
-    assert [each["text"] for each in a["Names"]["value"]] == ["Ann", "Bob"]
+    assert [segment["text"] for segment in a["Names"]["value"]] == ["Ann", "Bob"]
     assert b["Next"] == {"link_record_ids": [first]}
     assert a["Table 1-Next"] == {"link_record_ids": [second]}
 

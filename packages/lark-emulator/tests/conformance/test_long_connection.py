@@ -65,11 +65,11 @@ class Runs:
         self.app_id, self._secret = lark.app_id, lark.app_secret
 
     def start(self, kind: str, **config: Any) -> Official:
-        given = {"app_id": self.app_id, "secret": self._secret, **config}
+        options = {"app_id": self.app_id, "secret": self._secret, **config}
         client = (
-            official_clients.python(self.lark, given)
+            official_clients.python(self.lark, options)
             if kind == "python"
-            else official_clients.node(self._node_sdk(), self.lark, given)
+            else official_clients.node(self._node_sdk(), self.lark, options)
         )
         return self._stack.enter_context(client)
 
@@ -82,7 +82,7 @@ class Runs:
 
     def wait_for(self, count: int = 1) -> list[dict[str, Any]]:
         """Wait for so many connections that have pinged: before, the Node client does not listen."""
-        wait(lambda: sum(1 for each in self.lark.connections() if each["pings"]) == count)
+        wait(lambda: sum(1 for connection in self.lark.connections() if connection["pings"]) == count)
         return self.lark.connections()
 
     def push(self, text: str = "hi") -> dict[str, Any]:

@@ -88,13 +88,13 @@ class Meddled(Emulator):
 
     def meddle(self, method: str, target: str, headers: dict[str, str], body: bytes) -> None:
         """Send variants of a request, and put back what they changed."""
-        found = TABLE.match(method, target.partition("?")[0])
-        if found is None or self.meddled[found[0].name] >= MEDDLED:
+        match = TABLE.match(method, target.partition("?")[0])
+        if match is None or self.meddled[match[0].name] >= MEDDLED:
             return
-        self.meddled[found[0].name] += 1
-        variants = list(_variants(method, target, headers, body, found[1]))
+        self.meddled[match[0].name] += 1
+        variants = list(_variants(method, target, headers, body, match[1]))
         variants = self._chance.sample(variants, min(VARIANTS, len(variants)))
-        variants += ((method, target, headers, each) for each in _reshape(body))
+        variants += ((method, target, headers, odd_body) for odd_body in _reshape(body))
         saved = self._do(_pack_state, {})
         for variant in variants:
             self.sent += 1
@@ -127,9 +127,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _NOT_PASSED_ON}
         with self._lock:
             self.emulator.meddle(self.command, self.path, headers, body)
-            status, given, content = self.emulator.ask(self.command, self.path, headers, body)
+            status, answer_headers, content = self.emulator.ask(self.command, self.path, headers, body)
         self.send_response_only(status)
-        for name, value in given:
+        for name, value in answer_headers:
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
@@ -167,7 +167,7 @@ def _variants(
     for place_ in places(held):
         for odd_value in ODD:
             yield method, target, headers, json.dumps(with_odd(held, place_, odd_value)).encode()
-    yield from ((method, target, headers, json.dumps(each).encode()) for each in _inside(held))
+    yield from ((method, target, headers, json.dumps(variant).encode()) for variant in _inside(held))
 
 
 def _reshape(body: bytes) -> Iterator[bytes]:
@@ -185,13 +185,13 @@ def _reshape(body: bytes) -> Iterator[bytes]:
 def _inside(held: Any) -> Iterator[Any]:
     """Yield a body with odd values in the JSON that its strings hold, such as the content of a message."""
     for place in places(held):
-        found = held
+        value = held
         for key in place:
-            found = found[key]
-        if not isinstance(found, str) or found[:1] not in ("{", "["):
+            value = value[key]
+        if not isinstance(value, str) or value[:1] not in ("{", "["):
             continue
         try:
-            inner = json.loads(found)
+            inner = json.loads(value)
         except ValueError:
             continue
         for inner_place in places(inner):

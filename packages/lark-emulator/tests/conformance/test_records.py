@@ -81,7 +81,9 @@ def test_changes_that_are_refused(records: Records) -> None:
     assert records.update(records.ids[0], Nope=1).code == 1254045
     refused = records.update(records.ids[0], Delay="1")
     assert (refused.code, refused.raw.status_code) == (1254061, 200)
-    good, bad = ({"record_id": each, "fields": {"Delay": 9}} for each in (records.ids[0], "recnone"))
+    good, bad = (
+        {"record_id": record_id, "fields": {"Delay": 9}} for record_id in (records.ids[0], "recnone")
+    )
     assert records.batch("update", [good, bad]).code == 1254043
     assert records.batch("update", [good] * 1001).code == 1254104
     assert records.batch("update", []).code == 1254007
@@ -95,7 +97,9 @@ def test_deletions_and_those_that_are_refused(records: Records) -> None:
     assert records.delete(records.ids[0]).data.deleted is True
     assert records.delete(records.ids[0]).code == 1254043
     gone = records.batch("delete", records.ids[1:]).data.records
-    assert [(each.record_id, each.deleted) for each in gone] == [(each, True) for each in records.ids[1:]]
+    assert [(record.record_id, record.deleted) for record in gone] == [
+        (record_id, True) for record_id in records.ids[1:]
+    ]
     assert records.read_fields() == []
 
 
@@ -112,8 +116,8 @@ def test_the_rows_without_values_of_a_new_base(lark: Emulator, sdk: Sdk) -> None
     empty = [row.record_id for row in everything.items if row.fields == {}]
     assert (everything.total, len(empty)) == (13, 10)
     condition = {"field_name": "Text", "operator": "isEmpty", "value": []}
-    found = records.search({"filter": {"conjunction": "and", "conditions": [condition]}}).data
-    assert (found.total, [row.record_id for row in found.items]) == (10, empty)
+    results = records.search({"filter": {"conjunction": "and", "conditions": [condition]}}).data
+    assert (results.total, [row.record_id for row in results.items]) == (10, empty)
     got = records.get_batch(empty[:1]).data.records
     assert [(row.record_id, row.fields) for row in got] == [(empty[0], {})]
     assert records.update(empty[0], Text="filled").data.record.fields == {"Text": "filled"}

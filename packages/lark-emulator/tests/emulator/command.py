@@ -37,8 +37,8 @@ class Command:
         )
         assert self.process.stdout is not None
         self.first_line = self.process.stdout.readline()
-        found = re.search(r"https?://[^ ]+", self.first_line.partition(" at ")[2])
-        self.base_url = found.group() if found else ""
+        match = re.search(r"https?://[^ ]+", self.first_line.partition(" at ")[2])
+        self.base_url = match.group() if match else ""
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
         """End it, and return its exit code, the rest of its output, and its errors."""

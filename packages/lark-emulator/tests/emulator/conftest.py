@@ -47,18 +47,18 @@ class Api:
 
 @pytest.fixture
 def api(lark: Emulator) -> Iterator[Api]:
-    made = Api(lark)
-    yield made
-    made.http.close()
+    api_client = Api(lark)
+    yield api_client
+    api_client.http.close()
 
 
 @pytest.fixture
 def stranger(lark: Emulator) -> Iterator[Api]:
     """Another app, whose bot is in no group."""
     lark.add_app("cli_stranger", "s")
-    made = Api(lark, "cli_stranger", "s")
-    yield made
-    made.http.close()
+    api_client = Api(lark, "cli_stranger", "s")
+    yield api_client
+    api_client.http.close()
 
 
 class Sheet:

@@ -13,8 +13,8 @@ class Book:
 
     def __init__(self, api: Api, **spec: Any) -> None:
         self.api = api
-        made = api.data("POST", "/sheets/v3/spreadsheets", {"title": "Report", **spec})
-        self.token: str = made["spreadsheet"]["spreadsheet_token"]
+        created = api.data("POST", "/sheets/v3/spreadsheets", {"title": "Report", **spec})
+        self.token: str = created["spreadsheet"]["spreadsheet_token"]
         self.v2 = f"/sheets/v2/spreadsheets/{self.token}"
         self.v3 = f"/sheets/v3/spreadsheets/{self.token}"
         self.sheet_id: str = self.sheets()[0]["sheet_id"]
@@ -33,8 +33,8 @@ class Book:
         return self.api("PUT", f"{self.v2}/values", self.body(cells, values))
 
     def read(self, cells: str, **query: Any) -> Any:
-        found = self.api.data("GET", f"{self.v2}/values/{self.range(cells)}", **query)
-        return found["valueRange"]["values"]
+        data = self.api.data("GET", f"{self.v2}/values/{self.range(cells)}", **query)
+        return data["valueRange"]["values"]
 
     def append(self, cells: str, values: Any, **query: Any) -> Any:
         return self.api("POST", f"{self.v2}/values_append", self.body(cells, values), **query)
@@ -47,5 +47,5 @@ class Book:
         return self.api("POST", f"{self.v2}/sheets_batch_update", {"requests": list(requests)})
 
     def revision(self) -> int:
-        found = self.api.data("GET", f"{self.v2}/metainfo")["properties"]["revision"]
-        return int(found)
+        revision = self.api.data("GET", f"{self.v2}/metainfo")["properties"]["revision"]
+        return int(revision)

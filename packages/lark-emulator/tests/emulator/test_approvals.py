@@ -54,7 +54,7 @@ def ask(api: Api, code: str, *widgets: dict[str, Any], **more: Any) -> Any:
 
 
 def test_values_go_in_and_come_out_in_other_shapes(lark: Emulator, api: Api) -> None:
-    asked = ask(
+    answer = ask(
         api,
         define(lark),
         {"id": "why", "type": "input", "value": "because"},
@@ -67,9 +67,9 @@ def test_values_go_in_and_come_out_in_other_shapes(lark: Emulator, api: Api) -> 
         },
         {"id": "rows", "type": "fieldList", "value": [[{"id": "item", "type": "input", "value": "a"}]]},
     )
-    instance = asked["data"]["instance_code"]
+    instance = answer["data"]["instance_code"]
     form = json.loads(api.data("GET", f"/approval/v4/instances/{instance}")["form"])
-    assert {one["id"]: one["value"] for one in form if one["id"] != "rows"} == {
+    assert {widget["id"]: widget["value"] for widget in form if widget["id"] != "rows"} == {
         "text": "because",
         "env": "Production",
         "parts": ["Web", "API"],
@@ -136,7 +136,7 @@ def test_steps(
     for decision in decisions:
         lark.decide_approval(instance, decision)
     read = api.data("GET", f"/approval/v4/instances/{instance}")
-    assert ([one["status"] for one in read["task_list"]], read["status"]) == (tasks, status)
+    assert ([task["status"] for task in read["task_list"]], read["status"]) == (tasks, status)
     assert (read["end_time"] == "0") == (status == "PENDING")
 
 
@@ -167,18 +167,20 @@ def test_a_task_sends_an_instance_back_to_a_step_that_was_passed(lark: Emulator,
 
     def pending() -> list[tuple[str, str]]:
         return [
-            (one["user_id"], one["node_name"]) for one in read()["task_list"] if one["status"] == "PENDING"
+            (task["user_id"], task["node_name"])
+            for task in read()["task_list"]
+            if task["status"] == "PENDING"
         ]
 
     def back(*keys: str, who: str = "alice", **changes: Any) -> int:
-        (task,) = (one for one in read()["task_list"] if one["status"] == "PENDING")
+        (task,) = (candidate for candidate in read()["task_list"] if candidate["status"] == "PENDING")
         body = {"user_id": who, "task_id": int(task["id"]), "task_def_key_list": list(keys), **changes}
         path = "/approval/v4/instances/specified_rollback"
         return int(api("POST", path, body, user_id_type="user_id")["code"])
 
     for _ in range(3):
         lark.decide_approval(instance)
-    first, second, third = (one["node_id"] for one in read()["task_list"][1:])
+    first, second, third = (task["node_id"] for task in read()["task_list"][1:])
     assert (first, second) != (second, third)
     assert back() == back(third) == back("nonsense") == 1390001
     assert (back(second, who="bob"), back(second, task_id="1")) == (1390009, 1390010)
@@ -239,7 +241,7 @@ def test_lists_and_a_late_query(lark: Emulator, api: Api) -> None:
 
     def list_statuses() -> list[str]:
         data = api.data("POST", "/approval/v4/instances/query", {"approval_code": code})
-        return [one["instance"]["status"] for one in data["instance_list"]]
+        return [entry["instance"]["status"] for entry in data["instance_list"]]
 
     assert list_statuses() == []
     lark.advance(61)
@@ -260,7 +262,7 @@ def app(lark: Emulator) -> Iterator[AppServer]:
 
 def list_events(app: AppServer) -> list[tuple[str, str]]:
     events = [came.json["event"] for came in app.received]
-    return [(one["type"].removeprefix("approval_"), one["status"]) for one in events]
+    return [(event["type"].removeprefix("approval_"), event["status"]) for event in events]
 
 
 def subscribe(api: Api, code: str, verb: str = "subscribe") -> int:

@@ -47,8 +47,8 @@ def test_a_bare_new_base_and_a_table_without_fields_have_one_text_field(
     api: Api, sheet: Sheet, lark: Emulator
 ) -> None:
     lark.settings(new_base="samples")
-    made = api.data("POST", f"{sheet.base}/tables", {"table": {"name": "T"}})["table_id"]
-    for path in (sheet.path, f"{sheet.base}/tables/{made}"):
+    table_id = api.data("POST", f"{sheet.base}/tables", {"table": {"name": "T"}})["table_id"]
+    for path in (sheet.path, f"{sheet.base}/tables/{table_id}"):
         (field,) = api.data("GET", f"{path}/fields")["items"]
         assert (field["type"], field["is_primary"]) == (1, True)
         assert api.data("GET", f"{path}/records")["total"] == 0
@@ -188,8 +188,8 @@ def test_writes_that_change_nothing_can_be_refused(sheet: Sheet, lark: Emulator)
 
     def answers() -> list[int]:
         update = sheet.api("POST", f"{sheet.path}/records/batch_update", {"records": same})
-        one = sheet.api("PUT", f"{sheet.path}/records/{ids[0]}", {"fields": {"F": 1}})
-        return [update["code"], one["code"], sheet.api("PUT", field_path, again)["code"]]
+        single = sheet.api("PUT", f"{sheet.path}/records/{ids[0]}", {"fields": {"F": 1}})
+        return [update["code"], single["code"], sheet.api("PUT", field_path, again)["code"]]
 
     assert answers() == [0, 0, 0]
     lark.settings(unchanged_write="1254606")
@@ -282,8 +282,8 @@ def test_tables(sheet: Sheet) -> None:
         return sheet.api("POST", tables, {"table": table})
 
     assert sheet.api("DELETE", sheet.path)["code"] == 1254034
-    made = create(name="A", fields=[{"field_name": "x", "type": 2}])["data"]
-    assert len(made["field_id_list"]) == 1
+    created = create(name="A", fields=[{"field_name": "x", "type": 2}])["data"]
+    assert len(created["field_id_list"]) == 1
     assert create(name="A")["code"] == 1254013
     assert create(name="a/b")["code"] == 99992402
     assert create(name="B", fields=[{"field_name": "x", "type": 1}] * 2)["code"] == 1254014
@@ -299,11 +299,11 @@ def test_tables(sheet: Sheet) -> None:
     gone = {"table_ids": [create(name="D")["data"]["table_id"], create(name="E")["data"]["table_id"]]}
     assert sheet.api("POST", f"{tables}/batch_delete", gone)["code"] == 0
     assert [t["name"] for t in sheet.api.data("GET", tables)["items"]] == ["Table 1", "A"]
-    assert sheet.api("DELETE", f"{tables}/{made['table_id']}")["code"] == 0
+    assert sheet.api("DELETE", f"{tables}/{created['table_id']}")["code"] == 0
 
 
 def test_fields(sheet: Sheet) -> None:
-    made = sheet.field("F", 4, property={"options": [{"name": "a"}, {"name": "b"}]})["data"]["field"]
+    field = sheet.field("F", 4, property={"options": [{"name": "a"}, {"name": "b"}]})["data"]["field"]
     assert sheet.field("F", 1)["code"] == 1254014
     assert sheet.field("", 1)["code"] == 1254028
     assert sheet.field("G", 3, property={"options": [{"name": "a"}, {"name": "a"}]})["code"] == 1254082
@@ -320,10 +320,10 @@ def test_fields(sheet: Sheet) -> None:
         "type": 4,
         "property": {"options": [{"name": "a"}, {"name": "b"}, {"name": "c"}]},
     }
-    changed = sheet.api.data("PUT", f"{path}/{made['field_id']}", change)["field"]
-    assert changed["property"]["options"][0]["id"] == made["property"]["options"][0]["id"]
+    changed = sheet.api.data("PUT", f"{path}/{field['field_id']}", change)["field"]
+    assert changed["property"]["options"][0]["id"] == field["property"]["options"][0]["id"]
     assert sheet.search()["data"]["items"][0]["fields"] == {"F2": ["a", "b"]}
-    sheet.api("DELETE", f"{path}/{made['field_id']}")
+    sheet.api("DELETE", f"{path}/{field['field_id']}")
     assert sheet.search()["data"]["items"][0]["fields"] == {}
 
 

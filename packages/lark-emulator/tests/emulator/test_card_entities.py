@@ -29,8 +29,8 @@ def create(api: Api, value: Any) -> Any:
 
 @pytest.fixture
 def where(api: Api) -> str:
-    made = create(api, card(text("a"), {"tag": "hr", "element_id": "line"}, streaming_mode=True))
-    return f"{CARDS}/{made['data']['card_id']}"
+    created = create(api, card(text("a"), {"tag": "hr", "element_id": "line"}, streaming_mode=True))
+    return f"{CARDS}/{created['data']['card_id']}"
 
 
 @pytest.mark.parametrize(
@@ -165,8 +165,8 @@ def test_ten_changes_a_second(api: Api, lark: Emulator, where: str) -> None:
 def test_a_card_that_was_sent_becomes_an_entity(api: Api) -> None:
     body = {"receive_id": "bob", "msg_type": "interactive", "content": json.dumps(card(text("a")))}
     sent = api.data("POST", "/im/v1/messages", body, receive_id_type="user_id")["message_id"]
-    found = api.data("POST", f"{CARDS}/id_convert", {"message_id": sent})["card_id"]
-    assert api.data("POST", f"{CARDS}/id_convert", {"message_id": sent})["card_id"] == found
-    assert api("DELETE", f"{CARDS}/{found}/elements/a", {"sequence": 1})["code"] == 0
+    card_id = api.data("POST", f"{CARDS}/id_convert", {"message_id": sent})["card_id"]
+    assert api.data("POST", f"{CARDS}/id_convert", {"message_id": sent})["card_id"] == card_id
+    assert api("DELETE", f"{CARDS}/{card_id}/elements/a", {"sequence": 1})["code"] == 0
     plain = api.send()["data"]["message_id"]
     assert api("POST", f"{CARDS}/id_convert", {"message_id": plain})["code"] == 10002

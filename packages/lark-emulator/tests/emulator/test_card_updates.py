@@ -93,8 +93,8 @@ def test_an_exclusive_card_names_its_readers(lark: Emulator, api: Api, app: AppS
 
 
 def test_other_apps_and_recalled_cards(lark: Emulator, api: Api, token: str) -> None:
-    made = lark.add_app("cli_other")
-    other = Api(lark, made["app_id"], made["app_secret"])
+    other_app = lark.add_app("cli_other")
+    other = Api(lark, other_app["app_id"], other_app["app_secret"])
     assert other("POST", UPDATE, {"token": token, "card": DONE})["code"] == 200310
     other.http.close()
     api("DELETE", f"/im/v1/messages/{lark.state()['chats'][0]['messages'][-1]['message_id']}")

@@ -139,7 +139,7 @@ def test_the_number_of_tables_and_the_card_entities_are_settings(api: Api, lark:
 def test_templates_that_were_not_shared_with_the_app(api: Api, lark: Emulator) -> None:
     lark.settings(card_templates=["AAq", "AAr"], hidden_card_templates=["AAr"])
     sent = [{"type": "template", "data": {"template_id": name}} for name in ("AAq", "AAr")]
-    assert [sub_code(send(api, "interactive", one)) for one in sent] == [0, 200381]
+    assert [sub_code(send(api, "interactive", content)) for content in sent] == [0, 200381]
 
 
 def test_an_unknown_rule_is_refused(lark: Emulator) -> None:
@@ -200,8 +200,8 @@ def test_pictures_and_sounds_belong_to_the_app(api: Api, lark: Emulator) -> None
     shown = card({"tag": "img", "img_key": picture, "alt": plain()}, markdown(f"![a]({picture})"))
     audio = {"tag": "audio", "file_key": sound, "audio_id": "1"}
     played = card(audio, config={"enable_forward": False})
-    assert [sub_code(send(api, "interactive", one)) for one in (shown, played)] == [0, 0]
-    assert [sub_code(send(other, "interactive", one)) for one in (shown, played)] == [200570, 300240]
+    assert [sub_code(send(api, "interactive", content)) for content in (shown, played)] == [0, 0]
+    assert [sub_code(send(other, "interactive", content)) for content in (shown, played)] == [200570, 300240]
     other.http.close()
     twice = card(audio, audio, config={"enable_forward": False})
     assert sub_code(send(api, "interactive", twice)) == 300230
@@ -239,7 +239,7 @@ def test_bounds_are_those_of_properties_that_exist() -> None:
     kinds = {**card_schema.OBJECTS, **card_schema.TAGS}
     named = [(kind, name) for kind, names in card_bounds.REQUIRED.items() for name in names]
     named += [*card_bounds.LONGEST, *card_bounds.RANGES, *card_bounds.MOST]
-    assert [one for one in named if one[1] not in kinds[one[0]]] == []
+    assert [pair for pair in named if pair[1] not in kinds[pair[0]]] == []
     for container, tags in card_bounds.PLACES_1.items():
         assert container in card_schema.TAGS_1
         assert tags <= card_schema.TAGS_1.keys()

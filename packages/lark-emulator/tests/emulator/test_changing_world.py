@@ -53,8 +53,8 @@ def test_people_of_another_tenant_are_in_groups_and_nowhere_else(lark: Emulator,
     assert [member["tenant_key"] for member in members] == ["emulator0tenant0"] * 3 + ["tenant_b"]
     assert api.data("GET", f"/im/v1/chats/{GROUP}")["external"] is True
     assert api("GET", f"/contact/v3/users/{open_id}")["code"] == 41050
-    asked = {"emails": ["mallory@example.com"]}
-    assert api.data("POST", "/contact/v3/users/batch_get_id", asked)["user_list"] == [
+    body = {"emails": ["mallory@example.com"]}
+    assert api.data("POST", "/contact/v3/users/batch_get_id", body)["user_list"] == [
         {"email": "mallory@example.com"}
     ]
     assert api.send("mallory")["code"] == 230038

@@ -201,7 +201,7 @@ def test_in_2_0_most_components_call_back_without_behaviors() -> None:
 
 
 def test_the_value_of_a_submit_button_may_be_left_out() -> None:
-    given = {"form_value": {"reason": "late"}}
-    assert "value" in action_of(V2, "Send", given)
-    assert "value" not in action_of(V2, "Send", given, submit_value=False)
+    submitted = {"form_value": {"reason": "late"}}
+    assert "value" in action_of(V2, "Send", submitted)
+    assert "value" not in action_of(V2, "Send", submitted, submit_value=False)
     assert "value" in action_of(V2, "yes", {}, submit_value=False)

@@ -12,8 +12,8 @@ USERS = "/contact/v3/users"
 
 
 def ids(api: Api, body: Any, **query: Any) -> list[Any]:
-    found = api.data("POST", f"{USERS}/batch_get_id", body, **query)["user_list"]
-    return [entry.get("user_id") for entry in found]
+    user_list = api.data("POST", f"{USERS}/batch_get_id", body, **query)["user_list"]
+    return [entry.get("user_id") for entry in user_list]
 
 
 def emails(count: int) -> list[str]:
@@ -33,13 +33,13 @@ def test_ids_of_each_type(api: Api, id_type: str, expected: str) -> None:
 
 
 def test_every_address_gets_an_entry_and_unknown_ones_no_id(api: Api) -> None:
-    found = api.data(
+    user_list = api.data(
         "POST",
         f"{USERS}/batch_get_id",
         {"emails": ["nobody@example.com"], "mobiles": ["13800000001", "+8613800000001", "+13800000001"]},
     )["user_list"]
     alice = "ou_emulator0001_alice"
-    assert found == [
+    assert user_list == [
         {"email": "nobody@example.com"},
         {"mobile": "13800000001", "user_id": alice},
         {"mobile": "+8613800000001", "user_id": alice},
@@ -66,9 +66,9 @@ def test_ill_typed_members_are_violations(api: Api, body: Any) -> None:
 
 def test_who_has_left_is_found_only_on_demand(api: Api, lark: Emulator) -> None:
     lark.change_user("alice", status="resigned")
-    asked = {"emails": ["alice@example.com"]}
-    assert ids(api, asked) == [None]
-    (entry,) = api.data("POST", f"{USERS}/batch_get_id", {**asked, "include_resigned": True})["user_list"]
+    body = {"emails": ["alice@example.com"]}
+    assert ids(api, body) == [None]
+    (entry,) = api.data("POST", f"{USERS}/batch_get_id", {**body, "include_resigned": True})["user_list"]
     assert entry["user_id"] == "ou_emulator0001_alice"
     assert [name for name, value in entry["status"].items() if value] == ["is_resigned"]
 
@@ -84,9 +84,9 @@ def test_who_is_out_of_range_is_not_found(api: Api, lark: Emulator) -> None:
 
 def test_user_ids_need_a_scope_of_their_own(api: Api, lark: Emulator) -> None:
     lark.change_app(scopes=["contact:user.id:readonly"])
-    asked = {"emails": ["alice@example.com"], "include_resigned": True}
-    assert ids(api, asked, user_id_type="user_id") == [None]
-    (entry,) = api.data("POST", f"{USERS}/batch_get_id", asked)["user_list"]
+    body = {"emails": ["alice@example.com"], "include_resigned": True}
+    assert ids(api, body, user_id_type="user_id") == [None]
+    (entry,) = api.data("POST", f"{USERS}/batch_get_id", body)["user_list"]
     assert entry == {"email": "alice@example.com", "user_id": "ou_emulator0001_alice"}
 
 
@@ -111,10 +111,10 @@ EMPLOYEE = {"employee_no", "status", "is_tenant_manager", "employee_type", "job_
 )
 def test_fields_appear_with_their_scopes(api: Api, lark: Emulator, scope: str, fields: set[str]) -> None:
     lark.change_app(scopes=["contact:contact.base:readonly", scope])
-    one = api.data("GET", f"{USERS}/ou_emulator0001_alice")["user"]
+    user = api.data("GET", f"{USERS}/ou_emulator0001_alice")["user"]
     (same,) = api.data("GET", f"{USERS}/batch", user_ids="ou_emulator0001_alice")["items"]
-    assert set(one) == ALWAYS | fields
-    assert one == same
+    assert set(user) == ALWAYS | fields
+    assert user == same
 
 
 def test_reading_users_needs_a_scope(api: Api, lark: Emulator) -> None:
@@ -140,9 +140,9 @@ def test_bad_batches_are_violations(api: Api, query: dict[str, Any], field: str)
 def test_fifty_users_at_once_in_the_order_asked_for(api: Api, lark: Emulator) -> None:
     for number in range(50):
         lark.add_user(f"u{number}")
-    asked = [f"u{number}" for number in reversed(range(50))]
-    found = api.data("GET", f"{USERS}/batch", user_ids=asked, user_id_type="user_id")["items"]
-    assert [user["user_id"] for user in found] == asked
+    user_ids = [f"u{number}" for number in reversed(range(50))]
+    users = api.data("GET", f"{USERS}/batch", user_ids=user_ids, user_id_type="user_id")["items"]
+    assert [user["user_id"] for user in users] == user_ids
 
 
 def test_unknown_ids_are_named_or_answered_by_the_endpoint(api: Api, lark: Emulator) -> None:
@@ -151,8 +151,8 @@ def test_unknown_ids_are_named_or_answered_by_the_endpoint(api: Api, lark: Emula
     assert (many["code"], unknown in many["msg"], known in many["msg"]) == (99992351, True, False)
     lark.settings(unknown_user_ids="endpoint")
     assert api("GET", f"{USERS}/{unknown}")["code"] == 41012
-    found = api.data("GET", f"{USERS}/batch", user_ids=[known, unknown])["items"]
-    assert [user["open_id"] for user in found] == [known]
+    users = api.data("GET", f"{USERS}/batch", user_ids=[known, unknown])["items"]
+    assert [user["open_id"] for user in users] == [known]
 
 
 def test_ids_of_another_app_are_refused(api: Api, lark: Emulator) -> None:
@@ -168,14 +168,14 @@ def test_store_apps_know_no_user_ids(lark: Emulator) -> None:
         "POST", "/auth/v3/app_ticket/resend", {"app_id": "cli_store", "app_secret": app["app_secret"]}
     )
     assert ticket["code"] == 0
-    given = {
+    body = {
         "app_id": "cli_store",
         "app_secret": app["app_secret"],
         "app_ticket": lark.state()["apps"][-1]["app_ticket"],
     }
-    app_token = api("POST", "/auth/v3/app_access_token", given)["app_access_token"]
-    given = {"app_access_token": app_token, "tenant_key": "a"}
-    token = api("POST", "/auth/v3/tenant_access_token", given)["tenant_access_token"]
+    app_token = api("POST", "/auth/v3/app_access_token", body)["app_access_token"]
+    body = {"app_access_token": app_token, "tenant_key": "a"}
+    token = api("POST", "/auth/v3/tenant_access_token", body)["tenant_access_token"]
     api.http.headers["Authorization"] = f"Bearer {token}"
     assert ids(api, {"emails": ["alice@example.com"]}, user_id_type="user_id") == [None]
     assert "user_id" not in api.data("GET", f"{USERS}/ou_store_alice")["user"]

@@ -163,12 +163,12 @@ def test_parts_of_the_state_come_in_pages(api: Api, sheet: Sheet, lark: Emulator
 
     first = state(only="chats,messages", limit=2)
     assert [chat["name"] for chat in first["chats"]] == ["Data team"]
-    assert [one["message_id"] for one in first["messages"]] == sent[:2]
+    assert [message["message_id"] for message in first["messages"]] == sent[:2]
     assert first["next"] == {"messages": sent[1]}
     page = state(only="messages", limit=2, after=sent[1])
-    assert [one["message_id"] for one in page["messages"]] == sent[2:4]
+    assert [message["message_id"] for message in page["messages"]] == sent[2:4]
     last = state(only="messages", limit=2, after=page["next"]["messages"])
-    assert ([one["message_id"] for one in last["messages"]], last["next"]) == (sent[4:], {})
+    assert ([message["message_id"] for message in last["messages"]], last["next"]) == (sent[4:], {})
     (record,) = state(only="records", limit=1)["records"]
     assert (record["fields"], record["app_token"]) == ({"Text": "0"}, sheet.app["app_token"])
     assert state(only="users,apps,bitables,webhooks,wiki_nodes,uploads")["next"] == {}

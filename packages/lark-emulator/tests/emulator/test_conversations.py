@@ -41,7 +41,7 @@ def test_reactions_are_checked(api: Api, other: Api, lark: Emulator, path: str) 
     lark.react(id_of(path), "alice", "DONE")
     page = api.data("GET", f"{path}/reactions", page_size=1)
     rest = api.data("GET", f"{path}/reactions", page_size=1, page_token=page["page_token"])
-    assert [one["items"][0]["operator"]["operator_type"] for one in (page, rest)] == ["app", "user"]
+    assert [part["items"][0]["operator"]["operator_type"] for part in (page, rest)] == ["app", "user"]
     assert rest["has_more"] is False
     lark.change_chat(GROUP, remove_bots=["cli_two"])
     assert other("GET", f"{path}/reactions")["code"] == 231008
@@ -56,10 +56,10 @@ def test_pins_come_newest_first_and_in_time(api: Api, lark: Emulator) -> None:
         assert api.data("POST", "/im/v1/pins", {"message_id": id_of(path)})["pin"] == first
         lark.advance(60)
     listed = api.data("GET", "/im/v1/pins", chat_id=GROUP)["items"]
-    assert [one["message_id"] for one in listed] == [id_of(path) for path in reversed(paths)]
+    assert [pin["message_id"] for pin in listed] == [id_of(path) for path in reversed(paths)]
     time = listed[0]["create_time"]
     later = api.data("GET", "/im/v1/pins", chat_id=GROUP, start_time=time)["items"]
-    assert [one["message_id"] for one in later] == [id_of(paths[1])]
+    assert [pin["message_id"] for pin in later] == [id_of(paths[1])]
     assert api("GET", "/im/v1/pins", chat_id=GROUP, start_time=time, end_time=time)["code"] == 230001
     assert api("GET", "/im/v1/pins", chat_id="oc_none")["code"] == 230001
     api.data("DELETE", paths[1])
@@ -132,7 +132,7 @@ def test_urgent_messages_have_a_quota_and_a_limit(api: Api, other: Api, lark: Em
     assert urge(api, third, "alice", kind="app")["code"] == 230023
     lark.read_message(id_of(path), "alice")
     assert urge(api, third, "alice", kind="app")["code"] == 0
-    assert [one["cost"] for one in lark.state()["urgents"]] == [2, 0, 0]
+    assert [urgent["cost"] for urgent in lark.state()["urgents"]] == [2, 0, 0]
     lark.change_user("bob", status="resigned")
     assert urge(api, third, "bob", kind="app")["code"] == 230013
     api.data("DELETE", third)
@@ -156,7 +156,7 @@ def test_readers_are_told_for_a_week(api: Api, other: Api, lark: Emulator, path:
     lark.read_message(id_of(path), "bob")
     lark.read_message(id_of(path), "alice")
     items = api.data("GET", f"{path}/read_users", user_id_type="user_id")["items"]
-    assert [one["user_id"] for one in items] == ["bob", "alice"]
+    assert [reader["user_id"] for reader in items] == ["bob", "alice"]
     assert other("GET", f"{path}/read_users")["code"] == 230012
     lark.advance(7 * 86400 + 1)
     api.login()
@@ -187,8 +187,8 @@ def test_groups_are_changed_by_whom_they_let(api: Api, other: Api, lark: Emulato
     left = other("DELETE", f"{where}/members", {"id_list": ["cli_two"]}, member_id_type="app_id")
     assert (left["code"], other("PUT", where, {"name": "x"})["code"]) == (0, 232011)
     assert other("PATCH", f"{where}/members/me_join")["code"] == 232008
-    made = api.data("POST", "/im/v1/chats", {"name": "Mine", "user_id_list": ["ou_emulator0001_bob"]})
-    own = f"/im/v1/chats/{made['chat_id']}"
+    chat = api.data("POST", "/im/v1/chats", {"name": "Mine", "user_id_list": ["ou_emulator0001_bob"]})
+    own = f"/im/v1/chats/{chat['chat_id']}"
     assert api("PUT", own, {"owner_id": "ou_emulator0001_carol"})["code"] == 232012
     assert api("PUT", own, {"owner_id": "ou_emulator0001_bob"})["code"] == 0
     assert api("DELETE", f"{own}/members", {"id_list": ["ou_emulator0001_bob"]})["code"] == 232076

@@ -72,8 +72,8 @@ def test_processes_that_start_together_get_one_token(lark: Emulator) -> None:
         out, _ = process.communicate(timeout=60)
         answers.append(out)
         assert process.returncode == 0
-    given = [json.loads(one) for one in answers]
-    assert {one["code"] for one in given} == {0}
-    assert len({one["tenant_access_token"] for one in given}) == 1
+    replies = [json.loads(answer) for answer in answers]
+    assert {reply["code"] for reply in replies} == {0}
+    assert len({reply["tenant_access_token"] for reply in replies}) == 1
     state = lark.state(summary=True)
     assert (state["apps"][0]["token_requests"], state["tokens_issued"]) == (CROWD, 1)

@@ -34,8 +34,8 @@ def test_named_days(name: str, first: str, after: str) -> None:
 def test_an_exact_date_is_a_day_of_the_zone() -> None:
     noon_utc = "1702449755000"  # 2023-12-13 06:42 in UTC
     late_utc = "1702490400000"  # 2023-12-13 18:00 in UTC, the next day in Shanghai
-    found = [span(["ExactDate", ms], WEDNESDAY, SHANGHAI) for ms in (noon_utc, late_utc)]
-    assert [days[0].isoformat() for days in found if days] == ["2023-12-13", "2023-12-14"]
+    spans = [span(["ExactDate", ms], WEDNESDAY, SHANGHAI) for ms in (noon_utc, late_utc)]
+    assert [days[0].isoformat() for days in spans if days] == ["2023-12-13", "2023-12-14"]
 
 
 @pytest.mark.parametrize(

@@ -90,8 +90,8 @@ def test_the_readme_leads_to_each_page_by_whole_addresses() -> None:
     """It is also the page of an index, and part of the wheel, which has no other documents."""
     readme = (ROOT / "README.md").read_text("utf-8")
     targets = re.findall(r"\]\(([^)]+)\)", prose(readme))
-    assert [one for one in targets if not one.startswith(("https://", "#"))] == []
-    local = [one.removeprefix(_REPOSITORY) for one in targets if one.startswith(_REPOSITORY)]
-    assert [one for one in local if not (ROOT / one.partition("#")[0]).exists()] == []
+    assert [target for target in targets if not target.startswith(("https://", "#"))] == []
+    local = [target.removeprefix(_REPOSITORY) for target in targets if target.startswith(_REPOSITORY)]
+    assert [path for path in local if not (ROOT / path.partition("#")[0]).exists()] == []
     assert {f"docs/en/{name}" for name in NAMES} | {f"docs/zh/{name}" for name in NAMES} <= set(local)
     assert not re.search(r"`(?:docs|examples|tests)/", readme)

@@ -65,7 +65,7 @@ def test_every_option_and_variable_that_is_named_exists_and_every_option_is_name
     parser = argparse.ArgumentParser()
     options.add_arguments(parser)
     known = {name for name in parser._option_string_actions if name.startswith("--")} - {"--help"}
-    texts = [*PAGES.values(), *(each.read_text("utf-8") for each in (ROOT / "docker").iterdir())]
+    texts = [*PAGES.values(), *(file.read_text("utf-8") for file in (ROOT / "docker").iterdir())]
     written = "\n".join(texts)
     named = {f"--{name}" for name in re.findall(r"(?<![\w-])--([a-z][a-z-]+)", PAGES["reach"])}
     assert known <= named
@@ -83,7 +83,7 @@ def test_the_clients_that_were_tried_are_those_that_are_pinned_and_have_flows() 
     assert [name for name, text in locked.items() if "://" in text or "--hash=sha256:" not in text] == []
     pinned |= json.loads((folder / "package.json").read_text())["dependencies"]
     assert "://" not in re.sub(r'"url": ".*"', "", (folder / "locks" / "package-lock.json").read_text())
-    flows = {each.stem.replace("+", "/") for each in (folder / "flows").iterdir() if each.is_file()}
+    flows = {file.stem.replace("+", "/") for file in (folder / "flows").iterdir() if file.is_file()}
     assert flows == pinned.keys()
     assert dict(re.findall(r"^\| `([^`]+)` (\d\S+?)(?: \(.*\))? \|", PAGES["reach"], re.MULTILINE)) == pinned
     assert len(pinned) >= 10

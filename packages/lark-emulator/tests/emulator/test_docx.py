@@ -39,7 +39,7 @@ class Doc:
         return self.api("PATCH", f"{self.path}/blocks/{block_id}", change)
 
     def types(self) -> list[int]:
-        return [each["block_type"] for each in self.api.data("GET", f"{self.path}/blocks")["items"]]
+        return [block["block_type"] for block in self.api.data("GET", f"{self.path}/blocks")["items"]]
 
 
 @pytest.fixture
@@ -81,15 +81,15 @@ def test_too_many_blocks_in_one_request(doc: Doc) -> None:
 
 
 def test_tables_grids_and_callouts_come_with_what_they_hold(doc: Doc) -> None:
-    made = doc.add(TABLE, {"block_type": 24, "grid": {"column_size": 2}}, {"block_type": 19, "callout": {}})
-    table, grid, callout = made["data"]["children"]
+    added = doc.add(TABLE, {"block_type": 24, "grid": {"column_size": 2}}, {"block_type": 19, "callout": {}})
+    table, grid, callout = added["data"]["children"]
     assert doc.types() == [1, 31, 32, 2, 32, 2, 24, 25, 2, 25, 2, 19, 2]
     assert table["table"]["cells"] == table["children"]
     cell = table["children"][0]
     assert doc.add(TABLE, to=cell)["code"] == doc.add(text(), to=grid["block_id"])["code"] == 1770030
     code = {"block_type": 14, "code": {"elements": []}}
-    made = doc.add(code)["data"]["children"][0]["block_id"]
-    assert doc.add(text(), to=made)["code"] == 1770028
+    added = doc.add(code)["data"]["children"][0]["block_id"]
+    assert doc.add(text(), to=added)["code"] == 1770028
     path = f"{doc.path}/blocks/{{}}/children/batch_delete"
     whole = {"start_index": 0, "end_index": 1}
     for block_id, wanted in ((table["block_id"], 1770031), (callout["block_id"], 1770031), (doc.id, 0)):
@@ -116,9 +116,9 @@ def test_rows_and_columns(doc: Doc) -> None:
 
 
 def test_a_batch_is_done_or_not_at_all(doc: Doc) -> None:
-    one, two = (each["block_id"] for each in doc.add(text("1"), text("2"))["data"]["children"])
+    first, two = (block["block_id"] for block in doc.add(text("1"), text("2"))["data"]["children"])
     new = {"elements": [{"text_run": {"content": "new", **BOLD}}]}
-    requests = [{"block_id": one, "update_text_elements": new}]
+    requests = [{"block_id": first, "update_text_elements": new}]
     refused = {"block_id": two, "insert_table_row": {"row_index": 0}}
     path = f"{doc.path}/blocks/batch_update"
     assert doc.api("PATCH", path, {"requests": [*requests, refused]})["code"] == 1770025
@@ -158,9 +158,9 @@ def test_a_tree_of_blocks(doc: Doc) -> None:
     merged = {"property": {**TABLE["table"]["property"], "merge_info": [{"row_span": 1}]}}  # type: ignore[index]
     assert doc.tree(["t"], [{**tree[0], "table": merged}, *tree[1:]])["code"] == 1770006
     doc.add(text("last"))
-    made = doc.tree(["t"], tree, index=0)["data"]
-    ids = {each["temporary_block_id"]: each["block_id"] for each in made["block_id_relations"]}
-    assert made["children"][0]["table"]["cells"] == [ids["c1"], ids["c2"]]
+    created = doc.tree(["t"], tree, index=0)["data"]
+    ids = {relation["temporary_block_id"]: relation["block_id"] for relation in created["block_id_relations"]}
+    assert created["children"][0]["table"]["cells"] == [ids["c1"], ids["c2"]]
     assert doc.api.data("GET", f"{doc.path}/raw_content")["content"] == "Plan\n1\n2\nlast\n"
 
 
@@ -182,7 +182,7 @@ def test_both_limits(api: Api, lark: Emulator) -> None:
     lark.add_app("cli_other", "s")
     lark.settings(rate_limits=True)
     answers = [doc.add(text()) for _ in range(4)]
-    assert [(each["code"], each["http"]) for each in answers][2:] == [(0, 200), (99991400, 400)]
+    assert [(reply["code"], reply["http"]) for reply in answers][2:] == [(0, 200), (99991400, 400)]
     block_id = answers[0]["data"]["children"][0]["block_id"]
     answer = doc.patch(block_id, {"update_text_elements": {"elements": []}})
     assert (answer["code"], answer["http"]) == (99991400, 429)
@@ -218,21 +218,21 @@ def test_converted_text_can_be_put_in(doc: Doc, kind: str) -> None:
         "<table><tr><td>A</td><td>B</td></tr><tr><td>1</td></tr></table><img src='http://i/p.png'><script>x</script>",
     }[kind]
     body = {"content_type": kind, "content": content}
-    made = doc.api.data("POST", "/docx/v1/documents/blocks/convert", body)
-    blocks = {each["block_id"]: each for each in made["blocks"]}
-    kinds = [blocks[each]["block_type"] for each in made["first_level_block_ids"]]
+    converted = doc.api.data("POST", "/docx/v1/documents/blocks/convert", body)
+    blocks = {block["block_id"]: block for block in converted["blocks"]}
+    kinds = [blocks[block_id]["block_type"] for block_id in converted["first_level_block_ids"]]
     todo = [17] if kind == "markdown" else []
     assert kinds == [3, 2, 12, *todo, 13, 15, 14, 31, 27]
-    assert [each["image_url"] for each in made["block_id_to_image_urls"]] == ["http://i/p.png"]
+    assert [image["image_url"] for image in converted["block_id_to_image_urls"]] == ["http://i/p.png"]
     assert list(blocks) == sorted(blocks)
-    code = next(each["code"] for each in made["blocks"] if each["block_type"] == 14)
+    code = next(block["code"] for block in converted["blocks"] if block["block_type"] == 14)
     assert (code["style"]["language"], code["elements"][0]["text_run"]["content"]) == (49, "print()")
-    runs = blocks[made["first_level_block_ids"][1]]["text"]["elements"]
-    styles = [each["text_run"]["text_element_style"] for each in runs]
-    assert [(each["bold"], each["inline_code"]) for each in styles][1::2] == [(True, False), (False, True)]
-    for each in made["blocks"]:
-        each.get("table", {}).get("property", {}).pop("merge_info", None)
-    assert doc.tree(made["first_level_block_ids"], made["blocks"])["code"] == 0
+    runs = blocks[converted["first_level_block_ids"][1]]["text"]["elements"]
+    styles = [run["text_run"]["text_element_style"] for run in runs]
+    assert [(style["bold"], style["inline_code"]) for style in styles][1::2] == [(True, False), (False, True)]
+    for raw_block in converted["blocks"]:
+        raw_block.get("table", {}).get("property", {}).pop("merge_info", None)
+    assert doc.tree(converted["first_level_block_ids"], converted["blocks"])["code"] == 0
     raw = doc.api.data("GET", f"{doc.path}/raw_content")["content"]
     assert raw.splitlines()[:5] == ["Plan", "H", "a b c", "x", "y"]
 
@@ -259,7 +259,7 @@ def test_a_document_is_copied_with_its_pictures(doc: Doc) -> None:
     body = {"name": "Copy", "type": "docx"}
     copied = doc.api.data("POST", f"/drive/v1/files/{doc.id}/copy", body)["file"]["token"]
     items = doc.api.data("GET", f"/docx/v1/documents/{copied}/blocks")["items"]
-    assert [each["block_type"] for each in items] == [1, 27, 27]
+    assert [block["block_type"] for block in items] == [1, 27, 27]
     theirs = items[1]["image"]["token"]
     assert theirs != token
     assert doc.api.http.get(f"/open-apis/drive/v1/medias/{theirs}/download").content == b"x"

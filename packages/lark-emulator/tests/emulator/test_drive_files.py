@@ -21,7 +21,7 @@ def folder(api: Api, name: str = "Reports", parent: str = "") -> str:
 
 def names(api: Api, token: str = "", **query: Any) -> list[str]:
     files = api.data("GET", "/drive/v1/files", folder_token=token, **query)["files"]
-    return [each["name"] for each in files]
+    return [file["name"] for file in files]
 
 
 def test_names_are_not_unique_and_the_root_is_the_apps_own(api: Api, lark: Emulator) -> None:
@@ -94,12 +94,12 @@ def test_a_copy_has_the_cells_and_styles_and_is_the_apps_own(api: Api, lark: Emu
     )
     assert api("POST", path, body)["code"] == 1061004
     lark.share_document(template, "app:cli_1a2b3c4d5e6f0001")
-    made = api.data("POST", path, body)["file"]
-    assert (made["name"], made["parent_token"]) == ("Report", token)
-    assert lark.sheet(made["token"])["values"] == [["title", 1]]
-    assert lark.document(made["token"])["owner"] == "app:cli_1a2b3c4d5e6f0001"
+    copied = api.data("POST", path, body)["file"]
+    assert (copied["name"], copied["parent_token"]) == ("Report", token)
+    assert lark.sheet(copied["token"])["values"] == [["title", 1]]
+    assert lark.document(copied["token"])["owner"] == "app:cli_1a2b3c4d5e6f0001"
     lark.edit_sheet(template, [{"do": "type", "cell": "A1", "values": [["changed"]]}])
-    assert lark.sheet(made["token"])["values"] == [["title", 1]]
+    assert lark.sheet(copied["token"])["values"] == [["title", 1]]
     assert api("POST", path, {**body, "name": "x" * 257})["code"] == 1061002
     assert api("POST", path, {**body, "type": "bitable"})["code"] == 1061003
 
@@ -111,7 +111,7 @@ def test_only_one_copy_is_made_at_a_time(api: Api, lark: Emulator) -> None:
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(api, "POST", f"/drive/v1/files/{book.token}/copy", body)
         deadline = time.monotonic() + 3
-        while "Copy" not in [each["title"] for each in lark.documents()]:
+        while "Copy" not in [document["title"] for document in lark.documents()]:
             assert time.monotonic() < deadline
         assert api("POST", f"/drive/v1/files/{book.token}/copy", body)["code"] == 1061045
         assert first.result()["code"] == 0
@@ -120,14 +120,14 @@ def test_only_one_copy_is_made_at_a_time(api: Api, lark: Emulator) -> None:
 
 
 def test_a_base_is_copied_with_its_records(api: Api) -> None:
-    made = api.data("POST", "/bitable/v1/apps", {"name": "Base"})["app"]
-    records = f"tables/{made['default_table_id']}/records"
-    api.data("POST", f"/bitable/v1/apps/{made['app_token']}/{records}", {"fields": {"Text": "a"}})
+    base = api.data("POST", "/bitable/v1/apps", {"name": "Base"})["app"]
+    records = f"tables/{base['default_table_id']}/records"
+    api.data("POST", f"/bitable/v1/apps/{base['app_token']}/{records}", {"fields": {"Text": "a"}})
     body = {"name": "Copy", "type": "bitable", "folder_token": ""}
-    copied = api.data("POST", f"/drive/v1/files/{made['app_token']}/copy", body)["file"]["token"]
+    copied = api.data("POST", f"/drive/v1/files/{base['app_token']}/copy", body)["file"]["token"]
     assert api.data("GET", f"/bitable/v1/apps/{copied}")["app"]["name"] == "Copy"
-    found = api.data("GET", f"/bitable/v1/apps/{copied}/{records}")["items"]
-    assert [each["fields"] for each in found] == [*[{}] * 10, {"Text": "a"}]
+    rows = api.data("GET", f"/bitable/v1/apps/{copied}/{records}")["items"]
+    assert [row["fields"] for row in rows] == [*[{}] * 10, {"Text": "a"}]
 
 
 def test_a_folder_is_deleted_with_what_is_in_it(api: Api, lark: Emulator) -> None:
@@ -146,12 +146,12 @@ def test_a_folder_is_deleted_with_what_is_in_it(api: Api, lark: Emulator) -> Non
 def test_metas_name_what_failed(api: Api, lark: Emulator) -> None:
     book = Book(api)
     theirs = lark.add_document("Theirs", owner="user:bob")
-    docs = [{"doc_token": each, "doc_type": "sheet"} for each in (book.token, theirs, "shtnone")]
-    found = api.data("POST", "/drive/v1/metas/batch_query", {"request_docs": docs, "with_url": True})
-    assert [(each["title"], each["url"]) for each in found["metas"]] == [
+    docs = [{"doc_token": token, "doc_type": "sheet"} for token in (book.token, theirs, "shtnone")]
+    results = api.data("POST", "/drive/v1/metas/batch_query", {"request_docs": docs, "with_url": True})
+    assert [(meta["title"], meta["url"]) for meta in results["metas"]] == [
         ("Report", f"https://emulator.invalid/sheets/{book.token}")
     ]
-    assert [each["token"] for each in found["failed_list"]] == [theirs, "shtnone"]
+    assert [failure["token"] for failure in results["failed_list"]] == [theirs, "shtnone"]
 
 
 def test_files_and_folders_move(api: Api, lark: Emulator) -> None:
@@ -188,12 +188,16 @@ def test_the_control_plane_answers_over_http(api: Api) -> None:
     assert api.http.post("/_emulator/sheets/edit", json=body).status_code == 200
     assert api.http.post("/_emulator/sheets/plans", json=body).json()["plans"][0]["before"] == "any"
     assert api.http.delete("/_emulator/sheets/plans").json() == {}
-    found = api.http.get("/_emulator/sheets", params={"token": book.token}).json()
-    assert found["sheets"][0]["values"] == [["x"]]
+    spreadsheet = api.http.get("/_emulator/sheets", params={"token": book.token}).json()
+    assert spreadsheet["sheets"][0]["values"] == [["x"]]
     share = {"token": book.token, "with": "user:bob", "perm": "edit"}
     assert api.http.post("/_emulator/documents/share", json=share).json()["members"] == {"user:bob": "edit"}
     access = api.http.get("/_emulator/documents/access", params={"token": book.token}).json()
     assert access["openers"] == {"app:cli_1a2b3c4d5e6f0001": "owner", "user:bob": "edit"}
-    assert book.token in [each["token"] for each in api.http.get("/_emulator/documents").json()["documents"]]
-    assert book.token in [each["token"] for each in api.http.get("/_emulator/state").json()["documents"]]
+    assert book.token in [
+        document["token"] for document in api.http.get("/_emulator/documents").json()["documents"]
+    ]
+    assert book.token in [
+        document["token"] for document in api.http.get("/_emulator/state").json()["documents"]
+    ]
     assert api.http.post("/_emulator/documents", json={"title": "T"}).json()["owner"] == "user:alice"

@@ -93,7 +93,7 @@ def test_a_batch_answers_the_successful_ones_only(shared: Shared) -> None:
     nobody = {"member_type": "userid", "member_id": "nobody", "perm": "view"}
     answer = shared("POST", "/batch_create", {"members": [nobody, ALICE, CHAT]})
     assert answer["code"] == 0
-    assert [each["member_id"] for each in answer["data"]["members"]] == [
+    assert [member["member_id"] for member in answer["data"]["members"]] == [
         ALICE["member_id"],
         CHAT["member_id"],
     ]
@@ -121,7 +121,9 @@ def test_only_those_with_full_access_share(shared: Shared, lark: Emulator) -> No
         assert theirs("GET", "/auth", action="view")["data"]["auth_result"] is False
         lark.share_document(shared.token, "app:cli_other", "edit")
         assert (theirs("POST", body=bob)["code"], theirs("POST", body=bob)["http"]) == (1063004, 403)
-        answers = [theirs("GET", "/auth", action=each)["data"]["auth_result"] for each in ("edit", "share")]
+        answers = [
+            theirs("GET", "/auth", action=action)["data"]["auth_result"] for action in ("edit", "share")
+        ]
         assert answers == [True, False]
         assert theirs("POST", "/transfer_owner", {**bob})["code"] == 1063002
         lark.share_document(shared.token, "app:cli_other", "full_access")
@@ -194,10 +196,10 @@ def test_links_open_a_document_to_the_tenant(shared: Shared, lark: Emulator) -> 
 
 def test_bases_are_shared_in_the_same_way(api: Api, lark: Emulator) -> None:
     app = lark.add_app("cli_other", "secret")
-    made = api.data("POST", "/bitable/v1/apps", {"name": "Base"})["app"]
-    base = Shared(api, made["app_token"], "bitable")
-    path = f"/bitable/v1/apps/{made['app_token']}"
-    records = f"{path}/tables/{made['default_table_id']}/records"
+    created = api.data("POST", "/bitable/v1/apps", {"name": "Base"})["app"]
+    base = Shared(api, created["app_token"], "bitable")
+    path = f"/bitable/v1/apps/{created['app_token']}"
+    records = f"{path}/tables/{created['default_table_id']}/records"
     other = Api(lark, "cli_other", "secret")
     with closing(other.http):
         assert other("GET", path)["code"] == 1254302

@@ -165,10 +165,10 @@ def test_what_falls_due_while_stopped_is_sent_on_start(lark: Emulator, app: AppS
 def test_an_event_under_way_when_the_emulator_stops_comes_again(
     lark: Emulator, app: AppServer, how: str, comes_again: bool
 ) -> None:
-    asked, release = threading.Event(), threading.Event()
+    arrived, release = threading.Event(), threading.Event()
 
     def slow(_: Any) -> Reply:
-        asked.set()
+        arrived.set()
         release.wait(10)
         return Reply()
 
@@ -176,7 +176,7 @@ def test_an_event_under_way_when_the_emulator_stops_comes_again(
     lark.settings(callback_timeout=60)
     with ThreadPoolExecutor(1) as pool:
         pushing = pool.submit(push, lark)
-        asked.wait(10)
+        arrived.wait(10)
         getattr(lark, how)()
         release.set()
         pushing.exception(10)
@@ -197,12 +197,12 @@ def test_an_event_under_way_when_the_emulator_stops_comes_again(
 
 
 def test_tickets_are_pushed_when_asked_for_and_every_hour(lark: Emulator) -> None:
-    made = lark.add_app("cli_store", store=True)
+    store_app = lark.add_app("cli_store", store=True)
     lark.settings(**PATIENT)
     with AppServer() as app:
         lark.set_callback("", event_url=app.url, app_id="cli_store", verification_token="vt")
         app.received.clear()
-        secrets = {"app_id": "cli_store", "app_secret": made["app_secret"]}
+        secrets = {"app_id": "cli_store", "app_secret": store_app["app_secret"]}
         httpx.post(f"{lark.base_url}/open-apis/auth/v3/app_ticket/resend", json=secrets)
         lark.advance(2 * HOUR)
         tickets = [came.json["event"]["app_ticket"] for came in app.received]

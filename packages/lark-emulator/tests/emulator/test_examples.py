@@ -19,11 +19,11 @@ SECONDS = 120
 
 
 def run(program: str, name: str, **variables: str) -> str:
-    found = shutil.which(program)
-    if found is None:
+    executable = shutil.which(program)
+    if executable is None:
         pytest.fail(f"{program} must be installed for examples/{name}. Next: apt-get install {program}.")
     done = subprocess.run(  # noqa: S603 - found on PATH
-        [found, str(EXAMPLES / name)],
+        [executable, str(EXAMPLES / name)],
         env={**os.environ, **variables},
         capture_output=True,
         text=True,

@@ -44,9 +44,9 @@ def test_what_is_emulated_or_has_no_known_shape_stays_as_it_is(api: Api, lark: E
 
 def test_every_gap_whose_shape_is_known_gets_an_answer(api: Api, lark: Emulator) -> None:
     lark.settings(fallback_answers=True, log_entries=10)
-    asked = [route for route in gaps.beside(ROUTES) if answers.is_known(route.name)]
-    assert len(asked) > 500
-    for route in asked:
+    routes = [route for route in gaps.beside(ROUTES) if answers.is_known(route.name)]
+    assert len(routes) > 500
+    for route in routes:
         answer = api.http.request(route.method, route.path.replace(":", "p_"), json={"page_token": [{}]})
         assert (answer.status_code, answer.json()["code"]) == (200, 0), route.name
         assert isinstance(answer.json()["data"], dict)

@@ -44,7 +44,7 @@ def test_no_parameter_swallows_a_documented_path(api: Api) -> None:
     ):
         assert api.http.get(path).status_code == 501
     routes = {(route.method, route.path) for route in ROUTES}
-    hidden = [one for one in gaps.beside(ROUTES) if (one.method, one.path) in routes]
+    hidden = [route for route in gaps.beside(ROUTES) if (route.method, route.path) in routes]
     assert not hidden
 
 

@@ -48,11 +48,11 @@ def test_a_late_answer_holds_back_those_behind_it(lark: Emulator) -> None:
 
 def test_a_long_answer_waits_for_a_slow_client_and_nobody_else(api: Api, lark: Emulator) -> None:
     lark.settings(new_base="bare")
-    made = api.data("POST", "/bitable/v1/apps", {"name": "long"})["app"]
-    lark.make_rows(made["app_token"], made["default_table_id"], 50_000, {"Text": "{n} " + "x" * 200})
-    asked = b"GET /_emulator/state HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    base = api.data("POST", "/bitable/v1/apps", {"name": "long"})["app"]
+    lark.make_rows(base["app_token"], base["default_table_id"], 50_000, {"Text": "{n} " + "x" * 200})
+    request = b"GET /_emulator/state HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with socket.create_connection(("127.0.0.1", lark.port), timeout=30) as wire:
-        wire.sendall(asked + INFO)
+        wire.sendall(request + INFO)
         head = wire.recv(300)
         assert head.startswith(b"HTTP/1.1 200 OK\r\n")
         for _ in range(20):  # the rest is some 13 MB, more than sockets hold
@@ -64,14 +64,16 @@ def test_a_long_answer_waits_for_a_slow_client_and_nobody_else(api: Api, lark: E
     header, _, rest = answer.partition(b"\r\n\r\n")
     length = int(header.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
     records = json.loads(rest[:length])["bitables"][0]["tables"][0]["records"]
-    assert [each["fields"]["Text"].partition(" ")[0] for each in records] == [str(n) for n in range(50_000)]
+    assert [record["fields"]["Text"].partition(" ")[0] for record in records] == [
+        str(n) for n in range(50_000)
+    ]
     assert rest[length:].startswith(b"HTTP/1.1 400")  # the request behind it, which has no token
 
 
 def test_a_client_that_disconnects_in_a_long_answer(api: Api, lark: Emulator) -> None:
     lark.settings(new_base="bare")
-    made = api.data("POST", "/bitable/v1/apps", {"name": "long"})["app"]
-    lark.make_rows(made["app_token"], made["default_table_id"], 50_000, {"Text": "{n} " + "x" * 200})
+    base = api.data("POST", "/bitable/v1/apps", {"name": "long"})["app"]
+    lark.make_rows(base["app_token"], base["default_table_id"], 50_000, {"Text": "{n} " + "x" * 200})
     with socket.create_connection(("127.0.0.1", lark.port), timeout=30) as wire:
         wire.sendall(b"GET /_emulator/state HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert wire.recv(300)

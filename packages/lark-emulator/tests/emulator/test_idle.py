@@ -42,9 +42,9 @@ def test_sorting_in_slices_is_stable_as_sorted_is(items: list[tuple[int, int]], 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(slicing, "RUN", 3)
         patch.setattr(slicing, "TURN", 2)
-        found = at_once(sort_items(items, lambda pair: pair[0], reverse=reverse))
+        ordered = at_once(sort_items(items, lambda pair: pair[0], reverse=reverse))
         odd = at_once(filter_items(lambda pair: pair[1] % 2 == 1, items))
-    assert found == sorted(items, key=lambda pair: pair[0], reverse=reverse)
+    assert ordered == sorted(items, key=lambda pair: pair[0], reverse=reverse)
     assert odd == [pair for pair in items if pair[1] % 2 == 1]
 
 

@@ -95,7 +95,7 @@ def test_approvals_go_on_after_a_start_and_plans_for_pages_do_not(
 def act(api: Api, name: str, code: str, instance: str, who: str, **more: Any) -> int:
     """Act on the pending task of a person, and return the code of the answer."""
     tasks = api.data("GET", f"/approval/v4/instances/{instance}", user_id_type="user_id")["task_list"]
-    (task_id,) = [each["id"] for each in tasks if each["status"] == "PENDING" and each["user_id"] == who]
+    (task_id,) = [task["id"] for task in tasks if task["status"] == "PENDING" and task["user_id"] == who]
     body = {"approval_code": code, "instance_code": instance, "user_id": who, "task_id": task_id, **more}
     return int(api("POST", f"/approval/v4/tasks/{name}", body, user_id_type="user_id")["code"])
 

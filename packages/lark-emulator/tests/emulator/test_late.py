@@ -36,7 +36,7 @@ def test_a_late_request_is_performed_when_its_time_has_come(sheet: Sheet, lark: 
     lark.fault(path=BATCH, drop="late", late_s=60)
     add_and_lose(sheet, "a", "b")
     assert texts(sheet) == []
-    entry = next(each for each in lark.requests() if each["dropped"])
+    entry = next(request for request in lark.requests() if request["dropped"])
     assert (entry["dropped"], entry["performed"], entry["status"]) == ("late", False, None)
     assert lark.state(summary=True)["late_waiting"] == 1
     lark.advance(59)

@@ -34,7 +34,7 @@ def test_a_text_to_a_group_and_a_reply_to_it(api: Api, path: str) -> None:
 def test_the_first_receiver_of_the_documented_order_counts(api: Api, lark: Emulator) -> None:
     everyone = {"email": "bob@example.com", "user_id": "bob", "open_id": "ou_emulator0001_alice"}
     private = message(api, api.data("POST", SEND, {**everyone, **TEXT})["message_id"])["chat_id"]
-    (chat,) = [one for one in lark.state()["chats"] if one["chat_id"] == private]
+    (chat,) = [candidate for candidate in lark.state()["chats"] if candidate["chat_id"] == private]
     assert chat["users"] == ["alice"]
     group = api.data("POST", SEND, {**everyone, "chat_id": GROUP, **TEXT})["message_id"]
     assert message(api, group)["chat_id"] == GROUP
@@ -86,9 +86,9 @@ def test_both_ids_by_address_and_who_does_not_exist(api: Api, lark: Emulator) ->
 
 def test_the_user_id_needs_its_scope_and_others_are_out_of_range(api: Api, lark: Emulator) -> None:
     lark.change_app(scopes=["contact:user.id:readonly"], available_to=["alice"])
-    found = api.data("GET", PATH, emails=["alice@example.com", "bob@example.com"])
-    assert found["email_users"] == {"alice@example.com": [{"open_id": "ou_emulator0001_alice"}]}
-    assert found["emails_not_exist"] == ["bob@example.com"]
+    data = api.data("GET", PATH, emails=["alice@example.com", "bob@example.com"])
+    assert data["email_users"] == {"alice@example.com": [{"open_id": "ou_emulator0001_alice"}]}
+    assert data["emails_not_exist"] == ["bob@example.com"]
     assert api("GET", PATH, emails=["a@example.com"] * 51)["code"] == 99992402
 
 

@@ -35,7 +35,7 @@ def test_each_fault_of_the_page_can_be_planned(lark: Emulator) -> None:
     for row in rows:
         call = ast.parse(f"plan({row})", mode="eval").body
         assert isinstance(call, ast.Call)
-        lark.fault(**{each.arg or "": ast.literal_eval(each.value) for each in call.keywords})
+        lark.fault(**{keyword.arg or "": ast.literal_eval(keyword.value) for keyword in call.keywords})
 
 
 def test_the_settings_and_their_defaults_are_those_of_the_code() -> None:

@@ -41,8 +41,8 @@ def patient(lark: Emulator) -> None:
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(8) as made:
-        yield made
+    with ThreadPoolExecutor(8) as executor:
+        yield executor
 
 
 class Caller:
@@ -186,7 +186,7 @@ def test_an_event_that_is_acknowledged_with_an_error_comes_again_at_once(
             wire.ack(wire.take(), code)
         passing.result(SECONDS)
     (shown,) = lark.state()["events"]
-    assert (shown["state"], [each["status"] for each in shown["attempts"]]) == ("failed", [500] * 4)
+    assert (shown["state"], [attempt["status"] for attempt in shown["attempts"]]) == ("failed", [500] * 4)
 
 
 def test_a_late_acknowledgement_is_none(lark: Emulator, calls: Caller, pool: ThreadPoolExecutor) -> None:
@@ -228,8 +228,8 @@ def test_an_event_whose_connection_is_lost(
 
 def test_each_event_goes_to_one_of_the_connections(lark: Emulator, calls: Caller) -> None:
     """64 events never go to one of two connections alone, but once in 2**63 runs."""
-    with Wire(lark) as one, Wire(lark) as other:
-        wires = {wire.connection_id: wire for wire in (one, other)}
+    with Wire(lark) as first, Wire(lark) as other:
+        wires = {wire.connection_id: wire for wire in (first, other)}
         for _ in range(64):
             pushed = calls.push()
             while not pushed.done():

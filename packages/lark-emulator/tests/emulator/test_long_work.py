@@ -44,9 +44,9 @@ class Running:
         return None
 
     def answer(self) -> Any:
-        while (found := self.step()) is None:
+        while (body := self.step()) is None:
             pass
-        return orjson.loads(found)
+        return orjson.loads(body)
 
 
 class Here:
@@ -57,17 +57,17 @@ class Here:
         self.lark.loop = loop
         self._dispatcher = Dispatcher(self.lark)
         self._token = ""
-        asked = {"app_id": DEFAULT_APP_ID, "app_secret": DEFAULT_APP_SECRET}
-        answer = self.ask("POST", "/open-apis/auth/v3/tenant_access_token/internal", asked)
+        credentials = {"app_id": DEFAULT_APP_ID, "app_secret": DEFAULT_APP_SECRET}
+        answer = self.ask("POST", "/open-apis/auth/v3/tenant_access_token/internal", credentials)
         self._token = answer["tenant_access_token"]
-        made = self.ask("POST", "/open-apis/bitable/v1/apps", {"name": "b"})["data"]["app"]
-        self.table = f"/open-apis/bitable/v1/apps/{made['app_token']}/tables/{made['default_table_id']}"
-        self.place = {"app_token": made["app_token"], "table_id": made["default_table_id"]}
+        base = self.ask("POST", "/open-apis/bitable/v1/apps", {"name": "b"})["data"]["app"]
+        self.table = f"/open-apis/bitable/v1/apps/{base['app_token']}/tables/{base['default_table_id']}"
+        self.place = {"app_token": base["app_token"], "table_id": base["default_table_id"]}
         (self.text,) = self.ask("GET", f"{self.table}/fields")["data"]["items"]
         self.size = self.ask("POST", f"{self.table}/fields", {"field_name": "Size", "type": 2})["data"]
         rows = [{"fields": {"Text": f"t{n % 7}", "Size": n}} for n in range(ROWS)]
         added = self.ask("POST", f"{self.table}/records/batch_create", {"records": rows})["data"]
-        self.record_ids = [each["record_id"] for each in added["records"]]
+        self.record_ids = [record["record_id"] for record in added["records"]]
 
     def begin(self, method: str, target: str, body: Any = None) -> Outcome:
         path, _, query = target.partition("?")
@@ -101,7 +101,7 @@ class Here:
         assert self.ask("POST", f"{self.table}/records", {"fields": {"Size": 1000}})["code"] == 0
 
     def sizes(self, answer: Any) -> list[int]:
-        return [int(each["fields"]["Size"]) for each in answer["data"]["items"]]
+        return [int(record["fields"]["Size"]) for record in answer["data"]["items"]]
 
 
 @pytest.fixture(autouse=True)
@@ -122,9 +122,9 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 def here() -> Iterator[Here]:
     loop = asyncio.new_event_loop()
     try:
-        made = Here(loop)
-        yield made
-        assert made.lark.log.crashes == 0
+        emulator = Here(loop)
+        yield emulator
+        assert emulator.lark.log.crashes == 0
     finally:
         loop.close()
 
@@ -149,9 +149,9 @@ def test_a_search_finds_what_was_there_when_it_began(here: Here, asked: dict[str
     for _ in range(after):
         assert running.step() is None
     here.disturb()
-    found = here.sizes(running.answer())
-    assert sorted(found) == sorted(expected_sizes)
-    assert "sort" not in asked or found == sorted(found, reverse=True)
+    sizes = here.sizes(running.answer())
+    assert sorted(sizes) == sorted(expected_sizes)
+    assert "sort" not in asked or sizes == sorted(sizes, reverse=True)
     again = here.ask("POST", f"{here.table}/records/search?page_size=500", asked)
     assert 1000 in here.sizes(again)
 
@@ -165,7 +165,7 @@ def test_a_search_is_shown_by_the_fields_of_its_beginning(here: Here) -> None:
     assert changed["code"] == 0
     assert here.sizes(running.answer()) == list(range(ROWS))[::-1]
     again = here.ask("POST", f"{here.table}/records/search?page_size=500", {})
-    assert all("Size" not in each["fields"] for each in again["data"]["items"])
+    assert all("Size" not in record["fields"] for record in again["data"]["items"])
 
 
 def test_an_index_knows_what_was_written_while_it_was_made(here: Here) -> None:
@@ -177,10 +177,10 @@ def test_an_index_knows_what_was_written_while_it_was_made(here: Here) -> None:
     for record_id in (here.record_ids[1], here.record_ids[36]):
         assert here.ask("PUT", f"{here.table}/records/{record_id}", {"fields": {"Text": "t3"}})["code"] == 0
     assert here.ask("DELETE", f"{here.table}/records/{here.record_ids[17]}")["code"] == 0
-    found = {each["record_id"] for each in running.answer()["data"]["items"]}
+    matched = {record["record_id"] for record in running.answer()["data"]["items"]}
     wanted = {here.record_ids[n] for n in range(ROWS) if n % 7 == 3}
     wanted = wanted - {third, tenth, here.record_ids[17]} | {here.record_ids[1], here.record_ids[36]}
-    assert found == wanted
+    assert matched == wanted
 
 
 def test_the_state_shows_the_records_of_the_moment_it_was_asked_for(here: Here) -> None:
@@ -189,11 +189,11 @@ def test_the_state_shows_the_records_of_the_moment_it_was_asked_for(here: Here) 
     here.disturb()
     assert here.ask("DELETE", f"{here.table}/fields/{here.size['field']['field_id']}")["code"] == 0
     (table,) = running.answer()["bitables"][0]["tables"]
-    assert [each["fields"]["Size"] for each in table["records"]] == list(range(ROWS))
+    assert [record["fields"]["Size"] for record in table["records"]] == list(range(ROWS))
     assert table["record_count"] == ROWS
-    assert "Size" in {each["field_name"] for each in table["fields"]}
+    assert "Size" in {field["field_name"] for field in table["fields"]}
     (now,) = here.ask("GET", "/_emulator/state")["bitables"][0]["tables"]
-    assert all("Size" not in each["fields"] for each in now["records"])
+    assert all("Size" not in record["fields"] for record in now["records"])
 
 
 def test_the_page_sorts_the_records_of_the_moment_it_was_asked_for(here: Here) -> None:
@@ -201,7 +201,7 @@ def test_the_page_sorts_the_records_of_the_moment_it_was_asked_for(here: Here) -
     running = here.running("GET", f"/_emulator/view/records?{query}&sort=Size&limit=200")
     assert running.step() is None
     here.disturb()
-    assert [each["fields"]["Size"] for each in running.answer()["items"]] == list(range(ROWS))
+    assert [record["fields"]["Size"] for record in running.answer()["items"]] == list(range(ROWS))
 
 
 def test_a_table_is_busy_while_a_field_is_converted(here: Here) -> None:
@@ -215,7 +215,7 @@ def test_a_table_is_busy_while_a_field_is_converted(here: Here) -> None:
     assert running.answer()["data"]["field"]["type"] == 1
     items = here.ask("POST", f"{here.table}/records/search?page_size=500", {})["data"]["items"]
     assert len(items) == ROWS + 1
-    assert all("Size" not in each["fields"] for each in items)
+    assert all("Size" not in record["fields"] for record in items)
     assert here.ask("POST", f"{here.table}/records", {"fields": {"Size": "one"}})["code"] == 0
 
 
@@ -224,14 +224,14 @@ def test_a_rename_looks_at_no_record(here: Here) -> None:
     outcome = here.begin("PUT", path, {"field_name": "Length", "type": 2})
     assert outcome.later is None
     items = here.ask("POST", f"{here.table}/records/search?page_size=500", {})["data"]["items"]
-    assert [each["fields"]["Length"] for each in items] == list(range(ROWS))
+    assert [record["fields"]["Length"] for record in items] == list(range(ROWS))
 
 
 def test_a_deleted_field_is_gone_at_once_and_its_values_with_it(here: Here) -> None:
     path = f"{here.table}/fields/{here.size['field']['field_id']}"
     running = here.running("DELETE", path)
     items = here.ask("POST", f"{here.table}/records/search?page_size=500", {})["data"]["items"]
-    assert all(each["fields"].keys() == {"Text"} for each in items)
+    assert all(record["fields"].keys() == {"Text"} for record in items)
     assert here.ask("POST", f"{here.table}/fields", {"field_name": "Size", "type": 1})["code"] == 0
     assert here.ask("POST", f"{here.table}/records", {"fields": {"Size": "new"}})["code"] == 0
     assert running.answer()["data"]["deleted"] is True
@@ -250,7 +250,7 @@ def test_rows_for_a_field_that_is_deleted_meanwhile(here: Here) -> None:
     assert here.ask("DELETE", f"{here.table}/fields/{here.size['field']['field_id']}")["code"] == 0
     assert running.answer()["count"] == 20
     (table,) = here.ask("GET", "/_emulator/state")["bitables"][0]["tables"]
-    assert [each["fields"] for each in table["records"]][ROWS:] == [{"Text": "x"}] * 20
+    assert [record["fields"] for record in table["records"]][ROWS:] == [{"Text": "x"}] * 20
 
 
 def test_a_reset_ends_what_is_written_and_leaves_readers_what_they_read(here: Here) -> None:
@@ -291,14 +291,14 @@ def test_indexes_that_are_made_while_rows_change(start: list[str], edits: list[t
     making = held.make_index("f")
     dropping = held.drop_values("g", lambda _: True)
     seen = held.snapshot()
-    before = [(each.record_id, dict(each.cells)) for each in seen]
+    before = [(record.record_id, dict(record.cells)) for record in seen]
     for n, (doing, number, value) in enumerate(edits):
-        known = [each.record_id for each in held]
+        known = [record.record_id for record in held]
         if doing == "step":
             next(making, None)
         elif doing == "drop":
             ended = next(dropping, True) is True
-            assert not ended or not any("g" in each.cells for each in held)
+            assert not ended or not any("g" in record.cells for record in held)
             if ended:  # what is written from now on stays
                 dropping = held.drop_values("g", lambda _: True)
         elif doing == "add" or not known:
@@ -307,11 +307,11 @@ def test_indexes_that_are_made_while_rows_change(start: list[str], edits: list[t
             held.remove(known[number % len(known)], now=n)
         else:
             held.change(known[number % len(known)], {"f": value, "g": 2}, app, 0, now=n)
-    assert [(each.record_id, dict(each.cells)) for each in seen] == before
+    assert [(record.record_id, dict(record.cells)) for record in seen] == before
     assert held.list_all() == list(held)
     at_once(making)
     for value in "abc":
-        found = {each.record_id for each in held.with_value("f", value)}
-        assert found == {each.record_id for each in held if each.cells.get("f") == value}
+        matched = {record.record_id for record in held.with_value("f", value)}
+        assert matched == {record.record_id for record in held if record.cells.get("f") == value}
     at_once(dropping)
-    assert not any("g" in each.cells for each in held)
+    assert not any("g" in record.cells for record in held)

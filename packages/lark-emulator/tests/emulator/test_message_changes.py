@@ -24,9 +24,9 @@ def other(api: Api, lark: Emulator) -> Iterator[Api]:
     app = lark.add_app("cli_two", "s")
     members = f"/im/v1/chats/{GROUP}/members"
     api.data("POST", members, {"id_list": [app["app_id"]]}, member_id_type="app_id")
-    made = Api(lark, "cli_two", "s")
-    yield made
-    made.http.close()
+    api_client = Api(lark, "cli_two", "s")
+    yield api_client
+    api_client.http.close()
 
 
 def path_of(answer: Any) -> str:

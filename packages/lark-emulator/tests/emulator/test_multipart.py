@@ -15,10 +15,10 @@ def test_fields_and_files() -> None:
     file = (
         b'content-disposition: form-data; name=file; filename="a;\\"b.csv"\r\nContent-Type: x/y\r\n\r\n\0\r\n'
     )
-    found = parse(KIND, body(text, file))
-    assert found["file_name"].text == "日"
-    assert found["file_name"].file_name is None
-    assert (found["file"].file_name, found["file"].content) == ('a;"b.csv', b"\0\r\n")
+    parts = parse(KIND, body(text, file))
+    assert parts["file_name"].text == "日"
+    assert parts["file_name"].file_name is None
+    assert (parts["file"].file_name, parts["file"].content) == ('a;"b.csv', b"\0\r\n")
 
 
 @pytest.mark.parametrize(

@@ -33,13 +33,13 @@ class Browser:
         }
 
     def page(self, path: str = PAGE, **query: Any) -> httpx.Response:
-        asked = {
+        params = {
             "client_id": self.client["client_id"],
             "redirect_uri": BACK,
             "response_type": "code",
             **query,
         }
-        return httpx.get(f"{self.base}{path}", params={k: v for k, v in asked.items() if v is not None})
+        return httpx.get(f"{self.base}{path}", params={k: v for k, v in params.items() if v is not None})
 
     def code(self, **query: Any) -> str:
         return back(self.page(**query))["code"]
@@ -86,26 +86,26 @@ def test_the_whole_way(lark: Emulator, browser: Browser) -> None:
     sent = back(browser.page(scope="offline_access contact:user.email:readonly", state="s p/ä"))
     assert sent["state"] == "s p/ä"
     assert len(sent["code"]) <= 64
-    given = browser.exchange(sent["code"], redirect_uri=BACK)
-    assert (given["http"], given["code"], given["token_type"]) == (200, 0, "Bearer")
-    assert given["scope"].split() == [
+    tokens = browser.exchange(sent["code"], redirect_uri=BACK)
+    assert (tokens["http"], tokens["code"], tokens["token_type"]) == (200, 0, "Bearer")
+    assert tokens["scope"].split() == [
         *("auth:user.id:read", "contact:user.email:readonly", "offline_access", "user_profile"),
     ]
-    assert (given["expires_in"], given["refresh_token_expires_in"]) == (7200, 7 * DAY)
-    assert 1000 < len(given["access_token"]) < 2048
-    me = browser.get(given["access_token"], "/authen/v1/user_info")["data"]
+    assert (tokens["expires_in"], tokens["refresh_token_expires_in"]) == (7200, 7 * DAY)
+    assert 1000 < len(tokens["access_token"]) < 2048
+    me = browser.get(tokens["access_token"], "/authen/v1/user_info")["data"]
     assert (me["name"], me["user_id"], me["email"]) == ("韩梅梅", "bob", "bob@example.com")
     assert me["open_id"] == "ou_emulator0001_bob"
 
-    again = browser.refresh(given["refresh_token"])
+    again = browser.refresh(tokens["refresh_token"])
     assert again["code"] == 0
-    for token in (given["access_token"], again["access_token"]):  # the old one lives on
+    for token in (tokens["access_token"], again["access_token"]):  # the old one lives on
         assert browser.get(token, "/authen/v1/user_info")["code"] == 0
-    used = browser.refresh(given["refresh_token"])
+    used = browser.refresh(tokens["refresh_token"])
     assert (used["http"], used["code"], used["error"]) == (400, 20073, "invalid_grant")
     assert used["error_description"].startswith("The refresh token has been used.")
     lark.settings(refresh_token_reuse="20064")
-    assert browser.refresh(given["refresh_token"])["code"] == 20064
+    assert browser.refresh(tokens["refresh_token"])["code"] == 20064
     assert browser.exchange(sent["code"])["code"] == 20065
 
 
@@ -201,35 +201,35 @@ def test_codes_and_tokens_expire(lark: Emulator, browser: Browser) -> None:
     code = browser.code()
     lark.advance(301)
     assert browser.exchange(code)["code"] == 20004
-    given = browser.exchange(browser.code(scope="offline_access"))
+    tokens = browser.exchange(browser.code(scope="offline_access"))
     lark.advance(7201)
-    expired = browser.get(given["access_token"], "/authen/v1/user_info")
+    expired = browser.get(tokens["access_token"], "/authen/v1/user_info")
     assert (expired["code"], expired["http"]) == (99991677, 400)
     lark.settings(user_info_bad_token="20005")
-    for token in (given["access_token"], "u-unknown"):
+    for token in (tokens["access_token"], "u-unknown"):
         answer = browser.get(token, "/authen/v1/user_info")
         assert (answer["code"], answer["http"]) == (20005, 200)
     lark.advance(7 * DAY)
-    assert browser.refresh(given["refresh_token"])["code"] == 20037
+    assert browser.refresh(tokens["refresh_token"])["code"] == 20037
 
 
 def test_a_consent_ends_after_a_year_however_often_it_is_refreshed(lark: Emulator, browser: Browser) -> None:
     lark.settings(refresh_token_life=100.0 * DAY)
-    given = browser.exchange(browser.code(scope="offline_access"))
+    tokens = browser.exchange(browser.code(scope="offline_access"))
     for _ in range(4):
         lark.advance(90 * DAY)
-        given = browser.refresh(given["refresh_token"])
-        assert given["code"] == 0
+        tokens = browser.refresh(tokens["refresh_token"])
+        assert tokens["code"] == 0
     lark.advance(6 * DAY)
-    assert browser.refresh(given["refresh_token"])["code"] == 20037
+    assert browser.refresh(tokens["refresh_token"])["code"] == 20037
 
 
 @pytest.mark.parametrize(("status", "code"), [("resigned", 20066), ("frozen", 20066), ("unjoin", 0)])
 def test_the_status_of_the_user(lark: Emulator, browser: Browser, status: str, code: int) -> None:
     lark.authorize_as("carol")
-    given = browser.code()
+    auth_code = browser.code()
     lark.change_user("carol", status=status)
-    assert browser.exchange(given)["code"] == code
+    assert browser.exchange(auth_code)["code"] == code
 
 
 def test_other_apps_and_absent_ones(lark: Emulator, browser: Browser) -> None:
@@ -339,18 +339,18 @@ def test_documents_belong_to_the_user(lark: Emulator, api: Api, browser: Browser
     alice, bob = (lark.user_token(name)["user_access_token"] for name in ("alice", "bob"))
     base = browser.call(alice, "POST", "/bitable/v1/apps", {"name": "Mine"})["data"]["app"]
     table = f"/bitable/v1/apps/{base['app_token']}/tables/{base['default_table_id']}"
-    made = browser.call(alice, "POST", f"{table}/records", {"fields": {"Text": "a"}})
-    assert made["code"] == 0, made
-    found = browser.call(alice, "POST", f"{table}/records/search", {"automatic_fields": True})["data"][
+    added = browser.call(alice, "POST", f"{table}/records", {"fields": {"Text": "a"}})
+    assert added["code"] == 0, added
+    records = browser.call(alice, "POST", f"{table}/records/search", {"automatic_fields": True})["data"][
         "items"
     ]
-    assert found[0]["created_by"]["id"] == "ou_emulator0001_alice"
+    assert records[0]["created_by"]["id"] == "ou_emulator0001_alice"
     for refused in (browser.get(bob, f"{table}/records"), api("GET", f"{table}/records")):
         assert refused["code"] == 1254302
     root = browser.get(alice, "/drive/explorer/v2/root_folder/meta")["data"]
     assert root["user_id"] == "ou_emulator0001_alice"
     files = browser.get(alice, "/drive/v1/files")["data"]["files"]
-    assert [(one["name"], one["owner_id"]) for one in files] == [("Mine", "ou_emulator0001_alice")]
+    assert [(file["name"], file["owner_id"]) for file in files] == [("Mine", "ou_emulator0001_alice")]
     shared = f"/drive/v1/permissions/{base['app_token']}/members"
     member = {"member_type": "openid", "member_id": "ou_emulator0001_bob", "perm": "view"}
     assert browser.call(alice, "POST", shared, member, type="bitable")["code"] == 0
@@ -359,10 +359,10 @@ def test_documents_belong_to_the_user(lark: Emulator, api: Api, browser: Browser
 
 
 def test_no_token_shows(lark: Emulator, browser: Browser) -> None:
-    given = browser.exchange(browser.code(scope="offline_access"))
+    tokens = browser.exchange(browser.code(scope="offline_access"))
     code = browser.code(code_challenge="challenge-of-a-test")
     shown = json.dumps(lark.state()) + json.dumps(lark.requests())
-    for secret in (code, given["access_token"], given["refresh_token"], "challenge-of-a-test"):
+    for secret in (code, tokens["access_token"], tokens["refresh_token"], "challenge-of-a-test"):
         assert secret not in shown
 
 

@@ -21,8 +21,8 @@ FILTER = {"conjunction": "and", "conditions": [{"field_id": "f", "operator": "is
 def bodies(api: Api, sheet: Sheet) -> list[tuple[str, str, dict[str, str], Any]]:
     document = api.data("POST", "/docx/v1/documents", {"title": "D"})["document"]["document_id"]
     blocks = f"/docx/v1/documents/{document}/blocks"
-    made = api.data("POST", f"{blocks}/{document}/children", {"children": [BLOCK, TABLE]})["children"]
-    text, table = (each["block_id"] for each in made)
+    children = api.data("POST", f"{blocks}/{document}/children", {"children": [BLOCK, TABLE]})["children"]
+    text, table = (block["block_id"] for block in children)
     page = {"obj_type": "docx", "node_type": "origin", "title": "P", "parent_node_token": ""}
     node = api.data("POST", SPACE, page)["node"]["node_token"]
     view = api.data("POST", f"{sheet.path}/views", {"view_name": "V"})["view"]["view_id"]

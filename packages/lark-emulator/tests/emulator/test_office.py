@@ -38,8 +38,8 @@ def test_departments_have_their_refusals(api: Api, lark: Emulator) -> None:
 
 def test_a_repeated_token_of_what_was_deleted_makes_it_again(api: Api) -> None:
     team = {"name": "Team", "parent_department_id": "0"}
-    made = [api.data("POST", DEPARTMENTS, team, client_token="t")["department"] for _ in range(2)]
-    first, again = (each["open_department_id"] for each in made)
+    departments = [api.data("POST", DEPARTMENTS, team, client_token="t")["department"] for _ in range(2)]
+    first, again = (department["open_department_id"] for department in departments)
     assert first == again
     api.data("DELETE", f"{DEPARTMENTS}/{first}")
     later = api.data("POST", DEPARTMENTS, team, client_token="t")["department"]["open_department_id"]
@@ -51,12 +51,12 @@ def test_people_come_in_pages_of_their_department(api: Api, lark: Emulator) -> N
     query = {"department_id": team["open_department_id"], "page_size": 1}
     first = api.data("GET", f"{USERS}/find_by_department", **query)
     rest = api.data("GET", f"{USERS}/find_by_department", **query, page_token=first["page_token"])
-    assert [one["items"][0]["user_id"] for one in (first, rest)] == ["alice", "bob"]
+    assert [part["items"][0]["user_id"] for part in (first, rest)] == ["alice", "bob"]
     assert api("GET", f"{USERS}/find_by_department")["code"] == 99992402
     assert api("GET", f"{USERS}/find_by_department", department_id="0", page_size=0)["code"] == 40011
     lark.change_user("alice", status="resigned")
     left = api.data("GET", f"{USERS}/find_by_department", department_id=team["open_department_id"])["items"]
-    assert [one["user_id"] for one in left] == ["bob"]
+    assert [user["user_id"] for user in left] == ["bob"]
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_who_is_let_go_leaves_the_groups(api: Api, lark: Emulator) -> None:
 
 
 def test_calendars_are_those_of_their_owner(api: Api, stranger: Api, lark: Emulator) -> None:
-    made = api.data("POST", CALENDARS, {"summary": "Mine"})["calendar"]
-    where = f"{CALENDARS}/{made['calendar_id']}"
+    calendar = api.data("POST", CALENDARS, {"summary": "Mine"})["calendar"]
+    where = f"{CALENDARS}/{calendar['calendar_id']}"
     assert stranger.data("GET", where)["role"] == "free_busy_reader"
     assert stranger("GET", f"{where}/events")["code"] == stranger("PATCH", where, {})["code"] == 191002
     api.data("PATCH", where, {"permissions": "public"})
@@ -165,8 +165,8 @@ def test_recurring_events_are_shown_one_by_one(api: Api, lark: Emulator) -> None
     uid = series["event_id"].removesuffix("_0")
     begins = [monday, monday + day, monday + 2 * week, monday + 2 * week + day, monday + 4 * week]
     shown = view(api, where, monday - week, monday - week + 39 * day)
-    assert [one["event_id"] for one in shown] == [f"{uid}_{begin}" for begin in begins]
-    assert {one["recurring_event_id"] for one in shown} == {series["event_id"]}
+    assert [event["event_id"] for event in shown] == [f"{uid}_{begin}" for begin in begins]
+    assert {event["recurring_event_id"] for event in shown} == {series["event_id"]}
     assert shown[2]["start_time"]["timestamp"] == str(begins[2])
     assert "recurrence" not in shown[0]
     assert len(view(api, where, monday + 3599, monday + 3601)) == 1
@@ -174,7 +174,7 @@ def test_recurring_events_are_shown_one_by_one(api: Api, lark: Emulator) -> None
     people = [{"type": "user", "user_id": "ou_emulator0001_bob"}]
     api.data("POST", f"{where}/{series['event_id']}/attendees", {"attendees": people})
     listed = api.data("GET", f"{where}/{shown[3]['event_id']}/attendees")["items"]
-    assert [one["user_id"] for one in listed] == ["ou_emulator0001_bob"]
+    assert [attendee["user_id"] for attendee in listed] == ["ou_emulator0001_bob"]
     assert api("POST", f"{where}/{shown[3]['event_id']}/attendees", {"attendees": people})["code"] == 193001
 
 
@@ -194,13 +194,13 @@ def test_whole_days_recur_by_their_rule(api: Api, rule: str, dates: list[str]) -
     day = {"date": "2026-11-23"}
     api.data("POST", where, {"start_time": day, "end_time": day, "recurrence": rule})
     shown = view(api, where, 1795305600, 1795305600 + 10 * 86_400)
-    assert [one["start_time"]["date"] for one in shown] == [f"2026-11-{one}" for one in dates]
-    assert [one["end_time"]["date"] for one in shown] == [f"2026-11-{one}" for one in dates]
+    assert [event["start_time"]["date"] for event in shown] == [f"2026-11-{date}" for date in dates]
+    assert [event["end_time"]["date"] for event in shown] == [f"2026-11-{date}" for date in dates]
 
 
 def test_a_view_has_its_refusals(api: Api, stranger: Api) -> None:
-    made = api.data("POST", CALENDARS, {"permissions": "public"})["calendar"]
-    where = f"{CALENDARS}/{made['calendar_id']}/events"
+    calendar = api.data("POST", CALENDARS, {"permissions": "public"})["calendar"]
+    where = f"{CALENDARS}/{calendar['calendar_id']}/events"
     event = api.data("POST", where, AT)["event"]
     for span in (("0", "1"), ("5", "5"), ("0", str(40 * 86_400)), ("x", "1"), ("", "")):
         answer = api("GET", f"{where}/instance_view", start_time=span[0], end_time=span[1])

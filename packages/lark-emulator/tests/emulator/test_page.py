@@ -48,9 +48,9 @@ def test_files_are_kept_by_their_version_and_nothing_else_is_served(api: Api) ->
 
 
 def test_nothing_of_the_page_comes_from_elsewhere(api: Api) -> None:
-    found, seen = ["/"], set()
-    while found:
-        path = found.pop()
+    pending, seen = ["/"], set()
+    while pending:
+        path = pending.pop()
         if path in seen:
             continue
         seen.add(path)
@@ -58,8 +58,8 @@ def test_nothing_of_the_page_comes_from_elsewhere(api: Api) -> None:
         folder = path.rpartition("/")[0]
         here = httpx.URL(f"http://x{folder}/")
         imported = re.findall(r'(?:from|import)\s*"(\./[^"]+|\.\./[^"]+)"', text)
-        found += [here.join(address).path for address in imported]
-        found += re.findall(r'(?:src|href)="(/[^"]+)"', text)
+        pending += [here.join(address).path for address in imported]
+        pending += re.findall(r'(?:src|href)="(/[^"]+)"', text)
         assert not re.findall(r'(?:src|href|from|import|url)\s*[=(]?\s*["\'](?:https?:)?//', text), path
     assert len(seen) > 35
 

@@ -48,28 +48,28 @@ def where(sheet: Sheet) -> dict[str, Any]:
 @pytest.mark.parametrize("legacy", [False, True])
 def test_a_page_can_end_the_scan_too_early(filled: Sheet, lark: Emulator, legacy: bool) -> None:
     lark.plan_page(2, ends=True)
-    assert [len(each) for each in scan(filled, legacy=legacy)] == [20, 20]
-    assert [len(each) for each in scan(filled, legacy=legacy)] == [20, 20, 10]
+    assert [len(ids) for ids in scan(filled, legacy=legacy)] == [20, 20]
+    assert [len(ids) for ids in scan(filled, legacy=legacy)] == [20, 20, 10]
 
 
 def test_a_page_can_lead_back_to_itself(filled: Sheet, lark: Emulator) -> None:
     lark.plan_page(2, repeats_token=True, times=2)
     pages = scan(filled)
-    assert [len(each) for each in pages] == [20, 20, 20, 20, 10]
+    assert [len(ids) for ids in pages] == [20, 20, 20, 20, 10]
     assert pages[1] == pages[2] == pages[3]
 
 
 def test_a_page_can_be_shorter_than_asked_for(filled: Sheet, lark: Emulator) -> None:
     lark.plan_page(1, items=3)
     pages = scan(filled)
-    assert [len(each) for each in pages] == [3, 20, 20, 7]
-    assert len({record_id for each in pages for record_id in each}) == ROWS
+    assert [len(ids) for ids in pages] == [3, 20, 20, 7]
+    assert len({record_id for ids in pages for record_id in ids}) == ROWS
 
 
 def test_total_is_exact_absent_or_stale(filled: Sheet, lark: Emulator) -> None:
     def total() -> int | None:
-        found: int | None = page(filled).get("total")
-        return found
+        count: int | None = page(filled).get("total")
+        return count
 
     assert total() == ROWS
     lark.settings(search_total="stale")
@@ -96,15 +96,15 @@ def test_plans_are_for_one_table_or_for_any(filled: Sheet, lark: Emulator) -> No
 
 
 def test_rows_deleted_behind_a_scan_hide_others_from_it(filled: Sheet, lark: Emulator) -> None:
-    everything = {each for part in scan(filled) for each in part}
+    everything = {record_id for part in scan(filled) for record_id in part}
     edits: list[dict[str, Any]] = [
         {"do": "delete", "pick": 2, "among": "read"},
         {"do": "add", "rows": [{"Text": "n"}] * 2},
     ]
     lark.plan_page(1, edits=edits, **where(filled))
     pages = scan(filled)
-    seen = [each for part in pages for each in part]
-    deleted, added = (each["record_ids"] for each in lark.people_edits())
+    seen = [record_id for part in pages for record_id in part]
+    deleted, added = (edit["record_ids"] for edit in lark.people_edits())
     assert set(deleted) <= set(pages[0])
     assert len(everything - set(seen)) == 2  # never shown, and the counts agree all the same
     assert len(seen) == ROWS
@@ -119,24 +119,24 @@ def test_people_edit_between_pages_by_a_seed(filled: Sheet, lark: Emulator) -> N
         {"do": "add", "count": 2, "fields": {"Text": "added {n}"}},
     ]
     lark.plan_page(2, edits=edits, seed=7, user_id="bob", **where(filled))
-    assert [len(each) for each in scan(filled)] == [20, 20, 9]
+    assert [len(ids) for ids in scan(filled)] == [20, 20, 9]
     deleted, edited, added = lark.people_edits()
-    assert [len(each["record_ids"]) for each in (deleted, edited, added)] == [3, 2, 2]
+    assert [len(edit["record_ids"]) for edit in (deleted, edited, added)] == [3, 2, 2]
     items = filled.search({"automatic_fields": True}, page_size=500)["data"]["items"]
     by_id = {item["record_id"]: item for item in items}
     assert not by_id.keys() & set(deleted["record_ids"])
-    texts = [by_id[each]["fields"]["Text"][0]["text"] for each in edited["record_ids"]]
+    texts = [by_id[record_id]["fields"]["Text"][0]["text"] for record_id in edited["record_ids"]]
     assert texts == ["by hand 0", "by hand 1"]
-    assert {by_id[each]["last_modified_by"]["name"] for each in edited["record_ids"]} == {"韩梅梅"}
-    assert {by_id[each]["created_by"]["name"] for each in edited["record_ids"]} == {"Emulator bot"}
-    assert {by_id[each]["created_by"]["name"] for each in added["record_ids"]} == {"韩梅梅"}
+    assert {by_id[record_id]["last_modified_by"]["name"] for record_id in edited["record_ids"]} == {"韩梅梅"}
+    assert {by_id[record_id]["created_by"]["name"] for record_id in edited["record_ids"]} == {"Emulator bot"}
+    assert {by_id[record_id]["created_by"]["name"] for record_id in added["record_ids"]} == {"韩梅梅"}
 
 
 def test_an_app_can_lose_sight_between_two_pages(filled: Sheet, lark: Emulator) -> None:
     lark.plan_page(1, edits=[{"do": "limit", "sees": "none"}], **where(filled))
     lark.plan_page(2, edits=[{"do": "limit"}], **where(filled))
-    assert [len(each) for each in scan(filled)] == [20, 0]
-    assert [len(each) for each in scan(filled)] == [20, 20, 10]
+    assert [len(ids) for ids in scan(filled)] == [20, 0]
+    assert [len(ids) for ids in scan(filled)] == [20, 20, 10]
 
 
 def test_the_same_seed_picks_the_same_rows(filled: Sheet, lark: Emulator) -> None:
@@ -155,7 +155,7 @@ def test_edits_of_records_that_are_gone_are_left_out(filled: Sheet, lark: Emulat
     first = page(filled)["items"][0]["record_id"]
     delete = {"do": "delete", "records": [first]}
     done = lark.edit_rows(**where(filled), edits=[delete, delete])
-    assert [each["record_ids"] for each in done] == [[first], []]
+    assert [edit["record_ids"] for edit in done] == [[first], []]
 
 
 @pytest.mark.parametrize(

@@ -71,12 +71,12 @@ def test_parts_come_in_any_order_and_none_may_be_missing(api: Api, lark: Emulato
     content = bytes(range(256)) * (BLOCK // 256) + b"end"
     spec = {"file_name": "big.bin", "parent_type": "explorer", "parent_node": "", "size": len(content)}
     files = "/drive/v1/files"
-    made = api.data("POST", f"{files}/upload_prepare", spec)
-    assert made["block_num"] == 2
-    finish = {"upload_id": made["upload_id"], "block_num": 2}
+    prepared = api.data("POST", f"{files}/upload_prepare", spec)
+    assert prepared["block_num"] == 2
+    finish = {"upload_id": prepared["upload_id"], "block_num": 2}
 
     def part(seq: int, piece: bytes) -> Any:
-        form = {"upload_id": made["upload_id"], "seq": str(seq), "size": str(len(piece))}
+        form = {"upload_id": prepared["upload_id"], "seq": str(seq), "size": str(len(piece))}
         path = f"/open-apis{files}/upload_part"
         return api.http.post(path, data=form, files={"file": piece}).json()["code"]
 
@@ -138,8 +138,8 @@ def test_attachments_belong_to_one_base(api: Api, sheet: Sheet, lark: Emulator) 
     assert sheet.add({"Files": [{"file_token": token}] * 101})["code"] == 1254069
     copied = api.data("POST", f"{sheet.base}/copy", {"name": "Copy"})["app"]["app_token"]
     table = sheet.app["default_table_id"]
-    found = api.data("POST", f"/bitable/v1/apps/{copied}/tables/{table}/records/search", {})["items"]
-    assert found[0]["fields"]["Files"][0]["file_token"] != token
+    records = api.data("POST", f"/bitable/v1/apps/{copied}/tables/{table}/records/search", {})["items"]
+    assert records[0]["fields"]["Files"][0]["file_token"] != token
     lark.limit_base(sheet.app["app_token"], sees="all")
     assert api.http.get(shown["url"]).status_code == 403
     column = next(f for f in api.data("GET", f"{sheet.path}/fields")["items"] if f["type"] == 17)
@@ -171,7 +171,7 @@ def test_an_import_takes_its_time_and_its_file_does_not_last(api: Api, lark: Emu
     assert (done["job_status"], done["url"][-27:]) == (0, done["token"])
     tables = api.data("GET", f"/bitable/v1/apps/{done['token']}/tables")["items"]
     fields = api.data("GET", f"/bitable/v1/apps/{done['token']}/tables/{tables[0]['table_id']}/fields")
-    assert [(each["field_name"], each["type"]) for each in fields["items"]] == [("id", 1), ("n", 2)]
+    assert [(field["field_name"], field["type"]) for field in fields["items"]] == [("id", 1), ("n", 2)]
     token = media(api, b"x", file_name="a.csv", parent_type="ccm_import_open")
     lark.advance(301)
     spec: Any = {"file_extension": "csv", "file_token": token, "type": "sheet"}
@@ -243,8 +243,8 @@ def test_what_is_exported_can_be_imported_again(api: Api, sheet: Sheet, lark: Em
     sheet.field("Size", 2)
     sheet.add_many([{"fields": {"Text": "<a>", "Size": 1.5}}, {"fields": {"Text": "b"}}])
     token, table = sheet.app["app_token"], sheet.app["default_table_id"]
-    made = export(api, token, "bitable", "xlsx")
-    path = f"/open-apis/drive/v1/export_tasks/file/{made['file_token']}/download"
+    exported = export(api, token, "bitable", "xlsx")
+    path = f"/open-apis/drive/v1/export_tasks/file/{exported['file_token']}/download"
     content = api.http.get(path).content
     ticket = import_(api, "b.xlsx", content, "sheet")["data"]["ticket"]
     book = api.data("GET", f"/drive/v1/import_tasks/{ticket}")["result"]["token"]
@@ -276,8 +276,8 @@ def test_the_wiki_has_bounds(api: Api, lark: Emulator) -> None:
     ):
         assert api("POST", SPACE, {**page, **change})["code"] == code
     shortcut = {**page, "node_type": "shortcut", "origin_node_token": below, "title": ""}
-    made = api.data("POST", SPACE, shortcut)["node"]
-    assert (made["node_type"], made["origin_node_token"], made["title"]) == ("shortcut", below, "P")
+    node = api.data("POST", SPACE, shortcut)["node"]
+    assert (node["node_type"], node["origin_node_token"], node["title"]) == ("shortcut", below, "P")
     assert api("POST", f"{SPACE}/{top}/move", {"target_parent_token": below})["code"] == 131002
     assert api("POST", f"{SPACE}/{top}/copy", {})["code"] == 131002
     ours = lark.add_wiki_space("Ours", members=[f"app:{lark.app_id}"])
@@ -286,7 +286,7 @@ def test_the_wiki_has_bounds(api: Api, lark: Emulator) -> None:
     moved = api.data("POST", f"{SPACE}/{top}/move", {"target_space_id": ours})["node"]
     assert (moved["space_id"], moved["has_child"]) == (ours, True)
     assert api.data("GET", "/wiki/v2/spaces/get_node", token=below)["node"]["space_id"] == ours
-    assert [each["name"] for each in api.data("GET", "/wiki/v2/spaces")["items"]] == ["Wiki", "Ours"]
+    assert [space["name"] for space in api.data("GET", "/wiki/v2/spaces")["items"]] == ["Wiki", "Ours"]
     assert api("GET", f"/wiki/v2/spaces/{theirs}")["code"] == 131006
     assert api("GET", "/wiki/v2/spaces/1/nodes")["code"] == 131005
     assert api("GET", SPACE, page_size=51)["code"] == 131002
@@ -294,7 +294,7 @@ def test_the_wiki_has_bounds(api: Api, lark: Emulator) -> None:
     sheet = api.data("POST", SPACE, sheets)["node"]
     assert api("POST", f"{SPACE}/{sheet['node_token']}/update_title", {"title": "T"})["code"] == 131002
     assert api("GET", f"/sheets/v3/spreadsheets/{sheet['obj_token']}")["code"] == 0
-    state = {each["name"]: [page["title"] for page in each["pages"]] for each in lark.wiki_spaces()}
+    state = {space["name"]: [page["title"] for page in space["pages"]] for space in lark.wiki_spaces()}
     assert state == {"Wiki": ["P", "S"], "Ours": ["P", "P"], "Theirs": []}
     theirs_doc = lark.add_document("Private", type="docx")
     move = {"obj_type": "docx", "obj_token": theirs_doc}
@@ -312,8 +312,8 @@ def test_a_view_filters_lists_and_searches(api: Api, sheet: Sheet) -> None:
     change = {"property": {"filter_info": {"conjunction": "and", "conditions": [condition]}}}
     shown = api.data("PATCH", f"{sheet.path}/views/{view}", change)["view"]["property"]
     assert shown["filter_info"]["conditions"][0]["field_type"] == 3
-    found = sheet.search({"view_id": view})["data"]["items"]
-    assert [each["fields"]["Text"][0]["text"] for each in found] == ["1", "3"]
+    records = sheet.search({"view_id": view})["data"]["items"]
+    assert [record["fields"]["Text"][0]["text"] for record in records] == ["1", "3"]
     assert len(api.data("GET", f"{sheet.path}/records", view_id=view)["items"]) == 2
     assert api("GET", f"{sheet.path}/records", view_id="vewnone")["code"] == 1254042
     for body, code in (
@@ -344,32 +344,34 @@ def test_an_app_hears_of_changed_records(api: Api, sheet: Sheet, lark: Emulator)
         unsubscribed = api("DELETE", f"{file}/delete_subscribe", file_type="bitable")
         assert unsubscribed["code"] == 1069605
         api.data("POST", f"{file}/subscribe", file_type="bitable")
-        made = sheet.add_many([{"fields": {"Text": "a", "Kind": "x"}}, {"fields": {"Text": "b"}}])
-        one, two = (each["record_id"] for each in made["data"]["records"])
-        edit = {"do": "edit", "records": [one], "fields": {"Text": "c", "Who": [{"id": "bob"}]}}
+        created = sheet.add_many([{"fields": {"Text": "a", "Kind": "x"}}, {"fields": {"Text": "b"}}])
+        first, two = (record["record_id"] for record in created["data"]["records"])
+        edit = {"do": "edit", "records": [first], "fields": {"Text": "c", "Who": [{"id": "bob"}]}}
         lark.edit_rows(token, table, [edit, {"do": "delete", "records": [two]}], user_id="alice")
         sheet.field("More", 1)
         lark.advance(0)
-        deliveries = [each for each in lark.state()["events"] if each["event_type"].startswith("drive.")]
-        assert [each["state"] for each in deliveries] == ["delivered"] * 3
-        events = [
-            each
-            for each in (r.json for r in app.received)
-            if each.get("header", {}).get("event_type", "").startswith("drive.")
+        deliveries = [
+            delivery for delivery in lark.state()["events"] if delivery["event_type"].startswith("drive.")
         ]
-    events.sort(key=lambda each: each["event"]["revision"])
-    added, edited, field = (each["event"] for each in events)
+        assert [delivery["state"] for delivery in deliveries] == ["delivered"] * 3
+        events = [
+            event
+            for event in (r.json for r in app.received)
+            if event.get("header", {}).get("event_type", "").startswith("drive.")
+        ]
+    events.sort(key=lambda event: event["event"]["revision"])
+    added, edited, field = (event["event"] for event in events)
     assert (added["table_id"], added["operator_id"]["open_id"]) == (table, "ou_emulator0001_bot")
-    kinds = [(each["record_id"], each["action"]) for each in added["action_list"]]
-    assert kinds == [(one, "record_added"), (two, "record_added")]
-    values = [each["field_value"] for each in added["action_list"][0]["after_value"]]
+    kinds = [(action["record_id"], action["action"]) for action in added["action_list"]]
+    assert kinds == [(first, "record_added"), (two, "record_added")]
+    values = [cell["field_value"] for cell in added["action_list"][0]["after_value"]]
     assert json.loads(values[0]) == [{"type": "text", "text": "a"}]
     assert values[1].startswith("opt")
     change, gone = edited["action_list"]
     assert (edited["operator_id"]["user_id"], gone["action"]) == ("alice", "record_deleted")
-    old, new = ({each["field_id"]: each for each in change[side]} for side in ("before_value", "after_value"))
+    old, new = ({cell["field_id"]: cell for cell in change[side]} for side in ("before_value", "after_value"))
     assert len(old) == len(new) == 2
-    who = next(each for each in new.values() if "field_identity_value" in each)
+    who = next(cell for cell in new.values() if "field_identity_value" in cell)
     assert who["field_identity_value"]["users"][0]["user_id"]["user_id"] == "bob"
     assert old[who["field_id"]]["field_value"] == ""
     assert (field["action_list"][0]["action"], "after_value" in gone) == ("field_added", False)

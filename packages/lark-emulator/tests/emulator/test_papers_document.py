@@ -19,8 +19,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "en" / "documents-and-wiki.md").rea
 
 
 def test_the_examples_run_one_after_the_other(api: Api, lark: Emulator) -> None:
-    made = api.data("POST", "/docx/v1/documents", {"title": "Plan"})["document"]
-    names: dict[str, Any] = {"lark": lark, "token": made["document_id"]}
+    document = api.data("POST", "/docx/v1/documents", {"title": "Plan"})["document"]
+    names: dict[str, Any] = {"lark": lark, "token": document["document_id"]}
     examples = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert len(examples) == 2
     for example in examples:
@@ -32,7 +32,7 @@ def test_the_page_names_all_settings_with_their_defaults_and_words() -> None:
     rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \| (.*) \|$", PAGE, re.MULTILINE)
     defaults = Settings().as_dict()
     named = {name: ast.literal_eval(value) for name, value, _ in rows}
-    assert named == {each.name: defaults[each.name] for each in fields(DocumentSettings)}
+    assert named == {field.name: defaults[field.name] for field in fields(DocumentSettings)}
     for name, value, text in rows:
         for word in DOCUMENT_CHOICES.get(name, ()):
             assert f'"{word}"' in (value, *re.findall(r'"\w+"', text)), (name, word)

@@ -84,9 +84,9 @@ def test_the_recipe_works(name: str, lark: Emulator, tmp_path: Path, monkeypatch
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "notify", raising=False)
     names: dict[str, Any] = {"lark": lark, "__name__": "recipe"}
-    found = [(language, code) for language, code in blocks(RECIPES[name]) if language in ("python", "sh")]
-    assert found
-    for language, code in found:
+    snippets = [(language, code) for language, code in blocks(RECIPES[name]) if language in ("python", "sh")]
+    assert snippets
+    for language, code in snippets:
         if language == "python":
             exec(compile(code, name, "exec"), names)  # noqa: S102 - the page's own text
         else:

@@ -72,13 +72,13 @@ def test_another_emulator_is_recorded_and_played_back(
             for stub in names
             if stub["match"].get("body", {}).get("receive_id", "").startswith("oc_")
         )
-        one, two = (send(http, chat, said)["data"] for said in ("one", "two"))
-        assert one["message_id"] != two["message_id"]
-        again = http.get(f"{MESSAGES}/{one['message_id']}").json()["data"]["items"][0]
-        assert (again["message_id"], again["chat_id"]) == (one["message_id"], one["chat_id"])
+        message, two = (send(http, chat, said)["data"] for said in ("one", "two"))
+        assert message["message_id"] != two["message_id"]
+        again = http.get(f"{MESSAGES}/{message['message_id']}").json()["data"]["items"][0]
+        assert (again["message_id"], again["chat_id"]) == (message["message_id"], message["chat_id"])
         assert json.loads(again["body"]["content"]) == {"text": "one"}
-        found = [entry for entry in player.requests() if not entry["answered_by"].startswith("stub")]
-        assert found == []
+        unstubbed = [entry for entry in player.requests() if not entry["answered_by"].startswith("stub")]
+        assert unstubbed == []
     assert "Traceback" not in capsys.readouterr().err
 
 

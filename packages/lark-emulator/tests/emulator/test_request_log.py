@@ -27,9 +27,11 @@ def test_a_call_can_be_asserted_by_what_was_sent_and_answered(api: Api, lark: Em
     assert entry["response_json"]["data"]["message_id"] == sent
     assert {"id", "at", "ms", "app_id", "code", "status"} <= entry.keys()
     assert entry["ms"] > 0
-    assert [one["path"] for one in lark.requests(path=f"{MESSAGES}/:message_id")] == [f"{MESSAGES}/{sent}"]
+    assert [request["path"] for request in lark.requests(path=f"{MESSAGES}/:message_id")] == [
+        f"{MESSAGES}/{sent}"
+    ]
     assert len(lark.requests(path="*/messages*")) == 2
-    assert [one["method"] for one in lark.requests(after=entry["id"])] == ["GET"]
+    assert [request["method"] for request in lark.requests(after=entry["id"])] == ["GET"]
     (newest,) = api.http.get("/_emulator/requests", params={"limit": "1"}).json()["requests"]
     assert newest["path"] == f"{MESSAGES}/{sent}"
 
@@ -59,7 +61,7 @@ def test_no_credential_shows_in_any_body(api: Api, lark: Emulator) -> None:
     api("POST", "/interactive/v1/card/update", {"token": "c-click-token-0123", "card": {}})
     api.send(text=f"my token is {token} and my hook {hook}")
     shown = api.http.get("/_emulator/requests").text
-    found = [
+    leaked = [
         secret
         for secret in (
             *(lark.app_secret, "isv-secret-0123", wrong, token),
@@ -67,7 +69,7 @@ def test_no_credential_shows_in_any_body(api: Api, lark: Emulator) -> None:
         )
         if secret in shown
     ]
-    assert found == []
+    assert leaked == []
     assert shown.count(MASK) >= 8
 
 
@@ -79,7 +81,7 @@ def test_binary_bodies_are_named_and_long_ones_are_not_kept(api: Api, lark: Emul
     assert lark.requests()[-1]["request"].endswith(" bytes of application/json>")
     for n in range(20):
         api.send(text=f"{n} {'y' * 300}")
-    kept = [one for one in lark.requests("POST", MESSAGES) if one["request_json"]]
+    kept = [request for request in lark.requests("POST", MESSAGES) if request["request_json"]]
     assert 1 <= len(kept) < 6
     assert "19 yyy" in kept[-1]["request"]
     lark.settings(log_entries=5)

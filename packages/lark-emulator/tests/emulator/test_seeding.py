@@ -26,8 +26,8 @@ def test_rows_of_people_name_them_as_their_makers(sheet: Sheet, lark: Emulator) 
     assert (item["fields"]["Who"][0]["id"], item["fields"]["By"][0]["id"]) == ("carol", "bob")
     assert (item["created_by"]["id"], item["last_modified_by"]["id"]) == ("bob", "bob")
     condition = {"field_name": "By", "operator": "is", "value": ["bob"]}
-    found = sheet.search({"filter": {"conditions": [condition]}}, user_id_type="user_id")["data"]
-    assert found["total"] == 1
+    results = sheet.search({"filter": {"conditions": [condition]}}, user_id_type="user_id")["data"]
+    assert results["total"] == 1
 
 
 def test_many_rows_are_made_from_a_template_and_scanned_by_pages(sheet: Sheet, lark: Emulator) -> None:
@@ -45,8 +45,8 @@ def test_many_rows_are_made_from_a_template_and_scanned_by_pages(sheet: Sheet, l
     first = sheet.search({}, page_size=1)["data"]["items"][0]["fields"]
     assert {**first, "Text": 0} == {"Text": 0, "N": 0.5, "Pick": "x", "Day": 1700000000000}
     keys = [{"field_name": "Text", "operator": "is", "value": [f"key {n}"]} for n in (19_999, 5, 20_000)]
-    found = sheet.search({"filter": {"conjunction": "or", "conditions": keys}})["data"]["items"]
-    assert [item["fields"]["N"] for item in found] == [5.5, 19_999.5]
+    matches = sheet.search({"filter": {"conjunction": "or", "conditions": keys}})["data"]["items"]
+    assert [item["fields"]["N"] for item in matches] == [5.5, 19_999.5]
     both = [keys[1], {"field_name": "Pick", "operator": "is", "value": ["x"]}]
     assert sheet.search({"filter": {"conditions": both}})["data"]["total"] == 0
 
@@ -54,8 +54,8 @@ def test_many_rows_are_made_from_a_template_and_scanned_by_pages(sheet: Sheet, l
 def test_look_ups_follow_every_edit(sheet: Sheet, lark: Emulator) -> None:
     def total(text: str) -> int:
         condition = {"field_name": "Text", "operator": "is", "value": [text]}
-        found: int = sheet.search({"filter": {"conditions": [condition]}})["data"]["total"]
-        return found
+        count: int = sheet.search({"filter": {"conditions": [condition]}})["data"]["total"]
+        return count
 
     (record_id,) = lark.add_rows(*where(sheet), [{"Text": "a"}])
     assert (total("a"), total("b")) == (1, 0)

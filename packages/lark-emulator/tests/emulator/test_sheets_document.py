@@ -33,8 +33,8 @@ def test_the_page_names_all_settings_with_their_defaults_and_words() -> None:
     rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \| (.*) \|$", PAGE, re.MULTILINE)
     defaults = Settings().as_dict()
     named = {name: ast.literal_eval(value) for name, value, _ in rows}
-    others = {each.name for each in fields(DocumentSettings)}  # those have a page of their own
-    own = {each.name for each in fields(SheetSettings)} - others
+    others = {field.name for field in fields(DocumentSettings)}  # those have a page of their own
+    own = {field.name for field in fields(SheetSettings)} - others
     assert named == {name: defaults[name] for name in own}
     for name, value, text in rows:
         for word in SHEET_CHOICES.get(name, ()):

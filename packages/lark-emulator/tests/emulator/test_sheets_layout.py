@@ -46,8 +46,8 @@ def test_worksheets_are_added_copied_changed_and_deleted(book: Book) -> None:
     assert titles(book) == ["Sheet1", "Sheet1(副本_0)", "B"]
     copied = book.sheets()[1]["sheet_id"]
     book.put("A1:A1", [["changed"]])
-    found = book.api.data("GET", f"{book.v2}/values/{copied}!A1:A1")["valueRange"]["values"]
-    assert found == [["a"]]
+    values = book.api.data("GET", f"{book.v2}/values/{copied}!A1:A1")["valueRange"]["values"]
+    assert values == [["a"]]
     changes = {"sheetId": second, "title": "C", "index": 0, "hidden": True, "frozenRowCount": 2}
     echoed = book.change({"updateSheet": {"properties": changes}})["data"]["replies"][0]
     assert echoed == {"updateSheet": {"properties": changes}}
@@ -221,7 +221,7 @@ def test_a_second_app_is_refused_until_it_is_shared_with(book: Book, lark: Emula
         assert other("GET", f"{book.v2}/metainfo")["http"] == 200
         lark.settings(sheet_denied="90213")
         refused = other("GET", f"{book.v2}/metainfo"), other("GET", book.v3)
-        assert [(each["code"], each["http"]) for each in refused] == [(90213, 403), (1310213, 403)]
+        assert [(answer["code"], answer["http"]) for answer in refused] == [(90213, 403), (1310213, 403)]
         member = {"member_type": "openid", "member_id": app["bot_open_id"], "perm": "view"}
         book.api.data("POST", f"/drive/v1/permissions/{book.token}/members", member, type="sheet")
         assert other("GET", f"{book.v2}/metainfo")["code"] == 0

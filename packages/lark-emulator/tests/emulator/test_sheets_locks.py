@@ -30,7 +30,7 @@ def lock(book: Book, *specs: Any, api: Api | None = None) -> Any:
 
 
 def lock_ids(book: Book, *specs: Any) -> list[str]:
-    return [each["protectId"] for each in lock(book, *specs)["data"]["addProtectedDimension"]]
+    return [locked_range["protectId"] for locked_range in lock(book, *specs)["data"]["addProtectedDimension"]]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_users_and_notes_are_checked(book: Book, lark: Emulator) -> None:
     assert lock(book)["code"] == 90204
     assert lock(book, *[spec] * 51)["code"] == 90226
     assert lark.sheet(book.token)["locks"] == []
-    without = {name: each for name, each in lines(book).items() if name != "majorDimension"}
+    without = {name: value for name, value in lines(book).items() if name != "majorDimension"}
     assert lock(book, {"dimension": without})["code"] == 0
     (shown,) = lark.sheet(book.token)["locks"]
     assert (shown["range"], shown["by"][0], shown["users"]) == ("2:3", "app", [])
@@ -110,7 +110,7 @@ def test_users_who_are_named_may_write(book: Book, lark: Emulator) -> None:
     for name in ("alice", "bob"):
         lark.share_document(book.token, f"user:{name}", "edit")
     assert (code("alice"), code("bob")) == (0, 90218)
-    members = [{"memberType": "openId", "memberId": each} for each in (BOB, ALICE)]
+    members = [{"memberType": "openId", "memberId": open_id} for open_id in (BOB, ALICE)]
     editors = {"addEditors": members[:1], "delEditors": members[1:]}
     body = {"requests": [{"protectId": lock_id, "editors": editors}]}
     assert book.api("POST", f"{book.v2}/protected_range_batch_update", body)["code"] == 0
@@ -126,7 +126,7 @@ def test_locks_are_shown_and_changed(book: Book, lark: Emulator) -> None:
     )
     path = f"{book.v2}/protected_range_batch"
     shown = book.api.data("GET", f"{path}_get", protectIds=f"{second},1,{first}")["protectedRanges"]
-    assert [each["protectId"] for each in shown] == [second, first]
+    assert [locked_range["protectId"] for locked_range in shown] == [second, first]
     assert shown[0]["dimension"] == lines(book, 2, 4, "COLUMNS")
     assert shown[1]["editors"] == {"users": [{"memberType": "userId", "memberId": "alice"}]}
     for wrong in ("", ",".join("123456")):
@@ -144,7 +144,7 @@ def test_locks_are_shown_and_changed(book: Book, lark: Emulator) -> None:
     ]
     for other in bad:
         assert book.api("POST", f"{path}_update", {"requests": [change, other]})["code"] != 0
-    assert [each["range"] for each in lark.sheet(book.token)["locks"]] == ["2:3", "B:D"]
+    assert [sheet_lock["range"] for sheet_lock in lark.sheet(book.token)["locks"]] == ["2:3", "B:D"]
     (reply,) = book.api.data("POST", f"{path}_update", {"requests": [change]})["replies"]
     assert (reply["dimension"], reply["lockInfo"]) == (lines(book, 5, 9), "new")
     (changed, _) = lark.sheet(book.token)["locks"]
@@ -158,10 +158,10 @@ def test_a_lock_moves_with_its_rows_and_a_copied_worksheet_has_none(book: Book, 
     lock_ids(book, {"dimension": lines(book, 2, 3)})
     spec = {**lines(book), "startIndex": 0, "endIndex": 2}
     assert book.api("POST", f"{book.v2}/insert_dimension_range", {"dimension": spec})["code"] == 0
-    assert [each["range"] for each in lark.sheet(book.token)["locks"]] == ["4:5"]
+    assert [sheet_lock["range"] for sheet_lock in lark.sheet(book.token)["locks"]] == ["4:5"]
     assert book.api.data("GET", f"{book.v2}/metainfo")["sheets"][0].get("protectedRange") is None
     assert book.change({"copySheet": {"source": {"sheetId": book.sheet_id}}})["code"] == 0
     shown = book.api.data("GET", f"{book.v2}/metainfo", extFields="protectedRange")["sheets"]
-    assert [len(each["protectedRange"]) for each in shown] == [1, 0]
+    assert [len(sheet["protectedRange"]) for sheet in shown] == [1, 0]
     assert book.api("DELETE", f"{book.v2}/dimension_range", {"dimension": lines(book, 4, 5)})["code"] == 0
     assert lark.sheet(book.token)["locks"] == []

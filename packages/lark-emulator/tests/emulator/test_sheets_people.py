@@ -23,9 +23,9 @@ TURN_S = 0.05
 
 @pytest.fixture
 def book(api: Api) -> Book:
-    made = Book(api)
-    assert made.put("A1:B4", [["key", "n"], ["b", 2], ["a", 1], ["c", 3]])["code"] == 0
-    return made
+    spreadsheet = Book(api)
+    assert spreadsheet.put("A1:B4", [["key", "n"], ["b", 2], ["a", 1], ["c", 3]])["code"] == 0
+    return spreadsheet
 
 
 def test_people_type_insert_sort_and_rename(book: Book, lark: Emulator) -> None:
@@ -38,7 +38,7 @@ def test_people_type_insert_sort_and_rename(book: Book, lark: Emulator) -> None:
         {"do": "rename", "title": "Theirs"},
     ]
     done = lark.edit_sheet(book.token, edits, user_id="bob")
-    assert [each["user_id"] for each in done] == ["bob"] * 5
+    assert [edit["user_id"] for edit in done] == ["bob"] * 5
     assert lark.people_edits()[-1]["do"] == "rename"
     assert book.revision() == before + 5
     assert book.api.data("GET", book.v3)["spreadsheet"]["title"] == "Theirs"
@@ -182,8 +182,8 @@ def test_a_million_cells_leave_others_their_turn(api: Api, lark: Emulator) -> No
     def find() -> None:
         where = {"range": book.range("A1:T50000"), "match_entire_cell": True}
         body = {"find": "text 77", "find_condition": where}
-        found = api.data("POST", f"{book.path}/find", body)["find_result"]
-        assert len(found["matched_cells"]) == 100
+        find_result = api.data("POST", f"{book.path}/find", body)["find_result"]
+        assert len(find_result["matched_cells"]) == 100
 
     actions: dict[str, Callable[[], object]] = {
         "write": lambda: book.put("A1:T5000", rows),

@@ -68,8 +68,8 @@ def test_an_image_in_a_cell_is_read_and_downloaded(book: Book, lark: Emulator) -
     ((segment,),) = book.read("B2:B2")[0]
     token = segment.pop("fileToken")
     assert segment == {"type": "embed-image", "width": 30, "height": 40, "link": "", "text": ""}
-    found = book.api.http.get(f"/open-apis/drive/v1/medias/{token}/download")
-    assert found.content == PNG
+    download = book.api.http.get(f"/open-apis/drive/v1/medias/{token}/download")
+    assert download.content == PNG
     lark.settings(image_range_name="updateRange")
     assert put(book, image=base64.b64encode(PNG).decode())["data"]["updateRange"] == book.range("B2:B2")
 
@@ -143,8 +143,8 @@ def test_an_offset_stays_in_its_cell(book: Book) -> None:
     assert book.api("PUT", f"{book.v2}/dimension_range", body)["code"] == 0
     token = upload(book)
     assert float_image(book, token, offset_x=50)["code"] == 1310246
-    made = float_image(book, token, offset_x=49.5)["data"]["float_image"]
-    assert (made["offset_x"], made["width"], made["height"]) == (49.5, 30, 40)
+    image = float_image(book, token, offset_x=49.5)["data"]["float_image"]
+    assert (image["offset_x"], image["width"], image["height"]) == (49.5, 30, 40)
 
 
 def test_an_image_moves_with_its_cell_and_a_copy_has_its_own(book: Book, lark: Emulator) -> None:
@@ -152,7 +152,7 @@ def test_an_image_moves_with_its_cell_and_a_copy_has_its_own(book: Book, lark: E
     float_image(book, token, float_image_id=IMAGE)
     lines = {"sheetId": book.sheet_id, "majorDimension": "ROWS", "startIndex": 0, "endIndex": 2}
     assert book.api("POST", f"{book.v2}/insert_dimension_range", {"dimension": lines})["code"] == 0
-    assert [each["cell"] for each in lark.sheet(book.token)["float_images"]] == ["C5"]
+    assert [picture["cell"] for picture in lark.sheet(book.token)["float_images"]] == ["C5"]
     body = {"name": "Copy", "type": "sheet", "folder_token": ""}
     copied = book.api.data("POST", f"/drive/v1/files/{book.token}/copy", body)["file"]["token"]
     (image,) = lark.sheet(copied)["float_images"]

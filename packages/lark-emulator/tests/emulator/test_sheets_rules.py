@@ -16,9 +16,9 @@ ROWS = [["name", "count"], ["ann", 1], ["bob", 20], ["Bob", 300], ["eve", None]]
 
 @pytest.fixture
 def book(api: Api) -> Book:
-    made = Book(api)
-    assert made.put("A1:B5", ROWS)["code"] == 0
-    return made
+    spreadsheet = Book(api)
+    assert spreadsheet.put("A1:B5", ROWS)["code"] == 0
+    return spreadsheet
 
 
 def condition(kind: str, compare: str, *expected: str) -> dict[str, Any]:
@@ -107,30 +107,30 @@ def test_what_is_found_is_replaced(book: Book, lark: Emulator) -> None:
 
 
 def rule(book: Book, **changes: Any) -> dict[str, Any]:
-    made = {
+    spec = {
         "ranges": [book.range("B2:B5")],
         "rule_type": "cellIs",
         "attrs": [{"operator": "greaterThan", "formula": ["5"]}],
         "style": {"back_color": "#ff0000"},
         **changes,
     }
-    return {"sheet_id": book.sheet_id, "condition_format": made}
+    return {"sheet_id": book.sheet_id, "condition_format": spec}
 
 
 def test_conditional_formats_have_a_result_each(book: Book, lark: Emulator) -> None:
     path = f"{book.v2}/condition_formats"
     specs = [rule(book), rule(book, rule_type="nosuch"), rule(book, ranges=[book.range("B2:B999")])]
     done = book.api.data("POST", f"{path}/batch_create", {"sheet_condition_formats": specs})["responses"]
-    assert [each["res_code"] for each in done] == [0, 90230, 90202]
+    assert [result["res_code"] for result in done] == [0, 90230, 90202]
     (shown,) = lark.sheet(book.token)["conditional_formats"]
     assert (shown["id"], shown["ranges"]) == (done[0]["cf_id"], ["B2:B5"])
     specs = [rule(book, cf_id=shown["id"], rule_type="uniqueValues", attrs=[])]
     book.api.data("POST", f"{path}/batch_update", {"sheet_condition_formats": specs})
     (listed,) = book.api.data("GET", path, sheet_ids=book.sheet_id)["sheet_condition_formats"]
     assert listed["condition_format"]["rule_type"] == "uniqueValues"
-    body = {"sheet_cf_ids": [{"sheet_id": book.sheet_id, "cf_id": each} for each in (shown["id"], "x")]}
+    body = {"sheet_cf_ids": [{"sheet_id": book.sheet_id, "cf_id": cf_id} for cf_id in (shown["id"], "x")]}
     gone = book.api.data("DELETE", f"{path}/batch_delete", body)["responses"]
-    assert [each["res_code"] for each in gone] == [0, 90230]
+    assert [result["res_code"] for result in gone] == [0, 90230]
     assert lark.sheet(book.token)["conditional_formats"] == []
 
 
@@ -156,9 +156,9 @@ def test_dropdowns_are_made_cut_and_deleted(book: Book, lark: Emulator) -> None:
     assert book.read("C1:C1") == [[["a", "b"]]]
     assert book.put("C2:C2", [["z"]])["code"] == 90202
     assert book.put("C2:C2", [["b"]])["code"] == 0
-    ranges = [{"range": book.range(each)} for each in ("C4:C5", "C1:C999")]
+    ranges = [{"range": book.range(cells)} for cells in ("C4:C5", "C1:C999")]
     done = book.api.data("DELETE", path, {"dataValidationRanges": ranges})["rangeResults"]
-    assert [(each["success"], each["updatedCells"]) for each in done] == [(True, 2), (False, 0)]
+    assert [(result["success"], result["updatedCells"]) for result in done] == [(True, 2), (False, 0)]
     (shown,) = lark.sheet(book.token)["dropdowns"]
     assert shown["ranges"] == ["C1:C3", "C6:C9"]
     assert book.put("C4:C4", [["z"]])["code"] == 0

@@ -165,8 +165,8 @@ def test_reads_are_cut_at_the_grid(book: Book, lark: Emulator) -> None:
     lark.settings(read_outside="empty", trailing_rows="cut")
     assert book.read("A201:A300") == []
     assert book.read("A1:A99999") == [["a"], ["b"]]
-    found = book.api.data("GET", f"{book.v2}/values/{book.range('C1:C9')}")["valueRange"]
-    assert found["range"] == ""
+    value_range = book.api.data("GET", f"{book.v2}/values/{book.range('C1:C9')}")["valueRange"]
+    assert value_range["range"] == ""
 
 
 def test_numbers_and_dates_by_the_options_of_the_read(book: Book) -> None:
@@ -215,8 +215,8 @@ def test_a_refused_range_of_a_batch(book: Book, lark: Emulator, batches: str, st
 def test_each_write_counts_in_the_revision(book: Book) -> None:
     first = book.put("A1:A1", [["a"]])["data"]["revision"]
     assert book.put("A1:A1", [["a"]])["data"]["revision"] == first + 1
-    found = book.api.data("GET", f"{book.v2}/values/{book.range('A1:A1')}")
-    assert (found["revision"], found["valueRange"]["revision"]) == (first + 1, first + 1)
+    data = book.api.data("GET", f"{book.v2}/values/{book.range('A1:A1')}")
+    assert (data["revision"], data["valueRange"]["revision"]) == (first + 1, first + 1)
 
 
 def test_a_busy_spreadsheet_refuses_other_writes(book: Book, lark: Emulator) -> None:

@@ -48,7 +48,8 @@ def test_what_is_refused(book: Book, spec: Any, code: int) -> None:
     before = book.revision()
     assert view(book, **spec)["code"] == code
     assert [
-        each["filter_view_id"] for each in book.api.data("GET", f"{book.path}/filter_views/query")["items"]
+        filter_view["filter_view_id"]
+        for filter_view in book.api.data("GET", f"{book.path}/filter_views/query")["items"]
     ] == [VIEW]
     assert book.revision() == before
 
@@ -58,8 +59,10 @@ def test_names_are_made_and_ranges_have_five_forms(book: Book) -> None:
     for form in forms:
         assert book.api("POST", f"{book.path}/filter_views", {"range": book.sheet_id + form})["code"] == 0
     items = book.api.data("GET", f"{book.path}/filter_views/query")["items"]
-    assert [each["filter_view_name"] for each in items] == [f"筛选视图 {n}" for n in range(1, 6)]
-    assert [each["range"].partition("!")[2] for each in items] == [
+    assert [filter_view["filter_view_name"] for filter_view in items] == [
+        f"筛选视图 {n}" for n in range(1, 6)
+    ]
+    assert [filter_view["range"].partition("!")[2] for filter_view in items] == [
         "A1:T200",
         "A2:T9",
         "B1:D200",
@@ -77,14 +80,14 @@ def test_a_worksheet_has_at_most_150(book: Book) -> None:
 def test_a_view_is_renamed_and_resized(book: Book, lark: Emulator) -> None:
     view(book, filter_view_id=VIEW, filter_view_name="Mine")
     view(book, filter_view_name="Other")
-    one = f"{book.path}/filter_views/{VIEW}"
+    view_path = f"{book.path}/filter_views/{VIEW}"
     for column in "AC":
         spec = condition(column, "text", "contains", "x")
-        assert book.api("POST", f"{one}/conditions", spec)["code"] == 0
-    assert book.api("PATCH", one, {"filter_view_name": "Other"})["code"] == 1310240
-    assert book.api("PATCH", one, {"filter_view_name": "Mine"})["code"] == 1310216
-    assert book.api("PATCH", one, {})["code"] == 1310216
-    done = book.api.data("PATCH", one, {"filter_view_name": "Ours", "range": book.range("B1:C9")})
+        assert book.api("POST", f"{view_path}/conditions", spec)["code"] == 0
+    assert book.api("PATCH", view_path, {"filter_view_name": "Other"})["code"] == 1310240
+    assert book.api("PATCH", view_path, {"filter_view_name": "Mine"})["code"] == 1310216
+    assert book.api("PATCH", view_path, {})["code"] == 1310216
+    done = book.api.data("PATCH", view_path, {"filter_view_name": "Ours", "range": book.range("B1:C9")})
     assert done["filter_view"]["filter_view_name"] == "Ours"
     shown = lark.sheet(book.token)["filter_views"][0]
     assert (shown["name"], shown["range"], list(shown["conditions"])) == ("Ours", "B1:C9", ["C"])

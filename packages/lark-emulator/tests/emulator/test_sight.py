@@ -124,12 +124,12 @@ def test_records_are_found_by_place_value_and_time(edits: list[tuple[str, int, s
         history.append(dict(model))
 
     def content(rows: list[Record]) -> list[tuple[str, str | None]]:
-        return [(each.record_id, each.cells.get("f")) for each in rows]
+        return [(record.record_id, record.cells.get("f")) for record in rows]
 
     assert content(records.list_all()) == list(model.items())
     for value in "abc":
-        found = {each.record_id for each in records.with_value("f", value)}
-        assert found == {record_id for record_id, held in model.items() if held == value}
+        matched = {record.record_id for record in records.with_value("f", value)}
+        assert matched == {record_id for record_id, held in model.items() if held == value}
     for time, then in enumerate(history):
         before = records.before(time)
         shown = {record.record_id: record for record in records.list_all() if record.record_id not in before}

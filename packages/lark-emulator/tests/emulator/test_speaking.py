@@ -25,13 +25,17 @@ def heard(lark: Emulator) -> Iterator[AppServer]:
 
 
 def events(heard: AppServer) -> list[dict[str, Any]]:
-    found = [json.loads(request.body) for request in heard.received]
-    return [one for one in found if one.get("header", {}).get("event_type") == "im.message.receive_v1"]
+    payloads = [json.loads(request.body) for request in heard.received]
+    return [
+        payload
+        for payload in payloads
+        if payload.get("header", {}).get("event_type") == "im.message.receive_v1"
+    ]
 
 
 def test_a_message_that_mentions_the_bot_is_heard_as_lark_sends_it(lark: Emulator, heard: AppServer) -> None:
     said = lark.say("alice", "/run etl", chat_id=GROUP, mentions=[lark.app_id, "bob", "all"])
-    assert [one["state"] for one in said["events"]] == ["delivered"]
+    assert [delivery["state"] for delivery in said["events"]] == ["delivered"]
     (event,) = events(heard)
     message, sender = event["event"]["message"], event["event"]["sender"]
     assert json.loads(message["content"]) == {"text": "@_user_1 @_user_2 @_all /run etl"}
@@ -40,7 +44,7 @@ def test_a_message_that_mentions_the_bot_is_heard_as_lark_sends_it(lark: Emulato
     )  # fmt: skip
     assert message["create_time"] == message["update_time"] == str(said["create_time"])
     assert {"root_id", "parent_id", "thread_id"}.isdisjoint(message)
-    assert [(one["key"], one["mentioned_type"]) for one in message["mentions"]] == [
+    assert [(mention["key"], mention["mentioned_type"]) for mention in message["mentions"]] == [
         ("@_user_1", "bot"), ("@_user_2", "user"),
     ]  # fmt: skip
     assert message["mentions"][0]["id"]["open_id"].endswith("_bot")
@@ -55,7 +59,7 @@ def test_scopes_say_what_a_bot_hears(lark: Emulator, heard: AppServer) -> None:
             lark.say("alice", "b", chat_id=GROUP, mentions=[lark.app_id]),
             lark.say("alice", "c", app_id=lark.app_id),
         )
-        return [len(one["events"]) for one in said]
+        return [len(message["events"]) for message in said]
 
     assert hears() == [0, 0, 0]
     assert hears("im:message.group_at_msg:readonly") == [0, 1, 0]
@@ -72,9 +76,13 @@ def test_answers_stay_in_their_thread(api: Api, lark: Emulator, heard: AppServer
     assert answer["root_id"] == said["message_id"]
     again = lark.say("alice", "z", chat_id=GROUP, mentions=[lark.app_id], reply_to=answer["message_id"])
     assert (again["thread_id"], again["root_id"]) == (answer["thread_id"], said["message_id"])
-    found = events(heard)
-    assert [one["event"]["message"].get("thread_id") for one in found] == [None, None, answer["thread_id"]]
-    assert found[0]["header"]["event_id"] == found[1]["header"]["event_id"]
+    received = events(heard)
+    assert [event["event"]["message"].get("thread_id") for event in received] == [
+        None,
+        None,
+        answer["thread_id"],
+    ]
+    assert received[0]["header"]["event_id"] == received[1]["header"]["event_id"]
     (read,) = api.data("GET", f"/im/v1/messages/{said['message_id']}")["items"]
     assert (read["sender"]["sender_type"], json.loads(read["body"]["content"])) == (
         "user",

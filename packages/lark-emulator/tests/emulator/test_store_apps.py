@@ -17,8 +17,8 @@ class StoreApp:
 
     def __init__(self, lark: Emulator) -> None:
         self.lark = lark
-        made = lark.add_app("cli_store", store=True, tenant_keys=["a", "b"])
-        self.secrets = {"app_id": made["app_id"], "app_secret": made["app_secret"]}
+        app = lark.add_app("cli_store", store=True, tenant_keys=["a", "b"])
+        self.secrets = {"app_id": app["app_id"], "app_secret": app["app_secret"]}
         self.http = httpx.Client(base_url=lark.base_url, timeout=60)
 
     @property
@@ -34,12 +34,12 @@ class StoreApp:
         return self.post("/app_ticket/resend", self.secrets)
 
     def app_token(self, **changes: Any) -> Any:
-        given = {**self.secrets, "app_ticket": self.shown["app_ticket"], **changes}
-        return self.post("/app_access_token", given)
+        body = {**self.secrets, "app_ticket": self.shown["app_ticket"], **changes}
+        return self.post("/app_access_token", body)
 
     def tenant_token(self, tenant_key: str, **changes: Any) -> Any:
-        given = {"app_access_token": self.app_token().get("app_access_token"), "tenant_key": tenant_key}
-        return self.post("/tenant_access_token", {**given, **changes})
+        body = {"app_access_token": self.app_token().get("app_access_token"), "tenant_key": tenant_key}
+        return self.post("/tenant_access_token", {**body, **changes})
 
     def bot(self, token: str) -> int:
         answer = self.http.get("/open-apis/bot/v3/info", headers={"Authorization": f"Bearer {token}"})
@@ -148,12 +148,12 @@ def test_each_kind_of_app_has_its_own_endpoints(store: StoreApp) -> None:
     custom = {"app_id": store.lark.app_id, "app_secret": store.lark.app_secret, "app_ticket": "x"}
 
     def codes() -> list[int]:
-        asked = [
+        calls = [
             ("/tenant_access_token/internal", store.secrets),
             ("/app_access_token/internal", store.secrets),
             ("/app_access_token", custom),
         ]
-        return [store.post(path, given)["code"] for path, given in asked]
+        return [store.post(path, body)["code"] for path, body in calls]
 
     assert codes() == [10005] * 3
     store.lark.settings(app_type_mismatch="10014")

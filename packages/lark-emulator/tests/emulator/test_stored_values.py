@@ -62,8 +62,8 @@ def test_a_filter_has_at_most_50_conditions_and_2000_characters(sheet: Sheet, la
     def code(*conditions: dict[str, Any]) -> int:
         answer = sheet.search({"filter": {"conjunction": "or", "conditions": list(conditions)}})
         assert answer["http"] == 200
-        found: int = answer["code"]
-        return found
+        error_code: int = answer["code"]
+        return error_code
 
     lark.settings(max_filter_chars=0)
     assert code(*[condition("a")] * 50) == 0
@@ -111,7 +111,7 @@ def test_formulas_and_lookups_are_read_and_not_written(sheet: Sheet, lark: Emula
     (shown,) = fields(sheet)
     assert shown["Sum"] == {"type": 2, "value": [42]}
     assert shown["Label"] == {"type": 1, "value": [{"text": "A-1", "type": "text"}]}
-    assert [each["text"] for each in shown["Names"]["value"]] == ["Ann", "Bob"]
+    assert [segment["text"] for segment in shown["Names"]["value"]] == ["Ann", "Bob"]
     assert shown["Due"] == due
     assert sheet.add({"Sum": 1})["code"] == 1254015
     assert sheet.search({"filter": {"conditions": [condition("A-1", "Label")]}})["code"] == 1254018
@@ -175,7 +175,7 @@ def test_both_fields_of_a_two_way_link_go_together(pair: Pair) -> None:
     sheet = pair.sheet
 
     def names() -> list[str]:
-        return [each["field_name"] for each in sheet.api.data("GET", f"{pair.other}/fields")["items"]]
+        return [field["field_name"] for field in sheet.api.data("GET", f"{pair.other}/fields")["items"]]
 
     assert names() == ["Text", "Members"]
     again = sheet.field("Again", 21, property={"table_id": pair.teams, "back_field_name": "Members"})

@@ -49,8 +49,8 @@ def request(method: str = "GET", path: str = "/a", body: Any = None, **headers: 
     ],
 )
 def test_what_a_stub_matches(stub: dict[str, Any], *, is_matched: bool) -> None:
-    found = Stub.from_plan({"match": stub}).path_values(request(**{"x-kind": "kind"}))
-    assert (found is not None) == is_matched
+    path_values = Stub.from_plan({"match": stub}).path_values(request(**{"x-kind": "kind"}))
+    assert (path_values is not None) == is_matched
 
 
 @pytest.mark.parametrize(

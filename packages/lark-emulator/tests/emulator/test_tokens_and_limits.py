@@ -126,7 +126,7 @@ def test_limits_are_per_app(api: Api, lark: Emulator) -> None:
     lark.settings(rate_limit_overrides={"GET /open-apis/bot/v3/info": [[1, 60]]})
     app = lark.add_app()
     other = Api(lark, app["app_id"], app["app_secret"])
-    assert [one("GET", "/bot/v3/info")["code"] for one in (api, other, api)] == [0, 0, 99991400]
+    assert [client("GET", "/bot/v3/info")["code"] for client in (api, other, api)] == [0, 0, 99991400]
     other.http.close()
 
 

@@ -99,14 +99,14 @@ def test_one_keyword_of_several_is_enough(lark: Emulator) -> None:
 
 
 def test_limits_count_for_each_bot(lark: Emulator) -> None:
-    one, other = lark.add_webhook(), lark.add_webhook()
+    webhook, other = lark.add_webhook(), lark.add_webhook()
     with httpx.Client() as http:
-        codes = [http.post(one, json=TEXT).json()["code"] for _ in range(7)]
+        codes = [http.post(webhook, json=TEXT).json()["code"] for _ in range(7)]
     assert codes.count(11232) >= 1
     assert codes[:5] == [0] * 5
     assert send(other, TEXT)["code"] == 0
     lark.advance(61)
-    assert send(one, TEXT)["code"] == 0
+    assert send(webhook, TEXT)["code"] == 0
 
 
 def test_the_credentials_never_show(lark: Emulator) -> None:
@@ -120,7 +120,7 @@ def test_the_credentials_never_show(lark: Emulator) -> None:
 
 def test_a_bot_is_made_over_http_as_well(lark: Emulator) -> None:
     control = f"{lark.base_url}/_emulator/webhooks"
-    made = httpx.post(control, json={"name": "Ops", "token": "t1"}).json()
-    assert made == {"token": "t1", "path": "/open-apis/bot/v2/hook/t1"}
+    webhook = httpx.post(control, json={"name": "Ops", "token": "t1"}).json()
+    assert webhook == {"token": "t1", "path": "/open-apis/bot/v2/hook/t1"}
     assert httpx.post(control, json={"token": "t1"}).status_code == 400
     assert httpx.post(control, json={"url": "t1"}).status_code == 400

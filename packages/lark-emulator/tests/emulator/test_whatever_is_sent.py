@@ -58,10 +58,10 @@ ROW = {
 
 
 def nest(depth: int) -> Any:
-    found: Any = "x"
+    nested: Any = "x"
     for _ in range(depth):
-        found = [found]
-    return found
+        nested = [nested]
+    return nested
 
 
 ODD: tuple[Any, ...] = (

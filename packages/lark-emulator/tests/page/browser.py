@@ -73,7 +73,7 @@ class Browser:
         self.events: list[dict[str, Any]] = []
         """What the browser told unasked, if `listen` was called."""
         targets = self.call("Target.getTargets")["targetInfos"]
-        [page] = [one["targetId"] for one in targets if one["type"] == "page"]
+        [page] = [target["targetId"] for target in targets if target["type"] == "page"]
         attached = self.call("Target.attachToTarget", targetId=page, flatten=True)
         self._session = attached["sessionId"]
         self.resize(1200, 1600)
@@ -106,20 +106,22 @@ class Browser:
     def complaints(self) -> list[str]:
         """Return errors and warnings of the console, exceptions and refusals since the last call."""
         self.ask("0")  # what was written before comes before this answer
-        found = []
+        messages = []
         for event in self.events:
             kind, params = event["method"], event["params"]
             if kind == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):
-                found.append(
-                    " ".join(str(one.get("value", one.get("description"))) for one in params["args"])
+                messages.append(
+                    " ".join(
+                        str(argument.get("value", argument.get("description"))) for argument in params["args"]
+                    )
                 )
             elif kind == "Runtime.exceptionThrown":
                 details = params["exceptionDetails"]
-                found.append(details.get("exception", {}).get("description") or details["text"])
+                messages.append(details.get("exception", {}).get("description") or details["text"])
             elif kind == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
-                found.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+                messages.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
         self.events.clear()
-        return found
+        return messages
 
     def open(self, url: str) -> None:
         """Go to a page."""
@@ -136,22 +138,22 @@ class Browser:
         end = time.monotonic() + seconds
         seen = f"(one => one instanceof Node ? true : one)({expression})"
         while True:
-            found = None
+            result = None
             with suppress(PageLeftError):
-                if found := self.ask(seen):
-                    return found
+                if result := self.ask(seen):
+                    return result
             time.sleep(0.05)
             assert time.monotonic() < end, (
-                f"{expression} stays {found!r}: {self.ask('document.body.innerText')}"
+                f"{expression} stays {result!r}: {self.ask('document.body.innerText')}"
             )
 
     def wait_for(self, condition: Callable[[], Any], seconds: float = 60) -> Any:
         """Wait until something outside of the page is so, and return it."""
         end = time.monotonic() + seconds
-        while not (found := condition()):
+        while not (result := condition()):
             time.sleep(0.05)
             assert time.monotonic() < end, f"still not: {self.ask('document.body.innerText')}"
-        return found
+        return result
 
     def type(self, expression: str, text: str) -> None:
         """Type into a field that JavaScript names."""

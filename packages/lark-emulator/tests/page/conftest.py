@@ -20,11 +20,11 @@ CHAT = "oc_emulator_data_team"
 
 def _chromium() -> str:
     """Return the program; in the repository it is installed like the servers of other tests."""
-    found = find_chromium()
-    if found is None:
+    program = find_chromium()
+    if program is None:
         binaries = pytest.importorskip("tests.services.binaries", reason="Chromium is not installed")
-        found = str(binaries.program("chromium", package="chromium", folders="/usr/bin"))
-    return found
+        program = str(binaries.program("chromium", package="chromium", folders="/usr/bin"))
+    return program
 
 
 @pytest.fixture(scope="session")
@@ -78,27 +78,27 @@ class Page:
     def actions(self) -> list[Any]:
         """Return the actions of all callbacks that the app received."""
         return [
-            one.json["event"]["action"]
-            for one in list(self.app.received)
-            if one.json.get("header", {}).get("event_type") == "card.action.trigger"
+            request.json["event"]["action"]
+            for request in list(self.app.received)
+            if request.json.get("header", {}).get("event_type") == "card.action.trigger"
         ]
 
     def wait_for_actions(self, count: int, seconds: float = 60) -> list[Any]:
         """Wait until the app has received so many callbacks, and return their actions."""
         end = time.monotonic() + seconds
-        while len(found := self.actions()) < count:
-            assert time.monotonic() < end, (found, self.browser.ask("document.body.innerText"))
+        while len(actions := self.actions()) < count:
+            assert time.monotonic() < end, (actions, self.browser.ask("document.body.innerText"))
             time.sleep(0.05)
-        return found
+        return actions
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     with Emulator(settings={"rate_limits": False, **PATIENT}) as lark, AppServer() as app:
         lark.set_callback(app.url)
-        made = Page(lark, browser, app)
-        yield made
-        made.api.http.close()
+        new_page = Page(lark, browser, app)
+        yield new_page
+        new_page.api.http.close()
         browser.open("about:blank")
         browser.wait("location.href === 'about:blank'")
         assert lark.state(summary=True)["crashes"] == 0

@@ -189,8 +189,14 @@ def newer(image_key: str) -> list[Node]:
     """Return cards of JSON 2.0."""
     submit: Node = {"tag": "button", "name": "ok", "text": plain("Submit"), "form_action_type": "submit"}
     columns = [
-        {"tag": "column", "width": "weighted", "weight": n, "background_style": "blue-50", "elements": [each]}
-        for n, each in enumerate(({"tag": "markdown", "content": "left"}, {"tag": "hr"}), 1)
+        {
+            "tag": "column",
+            "width": "weighted",
+            "weight": n,
+            "background_style": "blue-50",
+            "elements": [element],
+        }
+        for n, element in enumerate(({"tag": "markdown", "content": "left"}, {"tag": "hr"}), 1)
     ]
     modes = ("none", "stretch", "flow", "bisect", "trisect")
     containers: list[Node] = [
@@ -239,10 +245,11 @@ def newer(image_key: str) -> list[Node]:
     }
     bodies = (content(image_key), containers, controls(image_key))
     cards = [
-        {"schema": "2.0", "config": config, "header": header(), "body": {"elements": each}} for each in bodies
+        {"schema": "2.0", "config": config, "header": header(), "body": {"elements": elements}}
+        for elements in bodies
     ]
     row = {"direction": "horizontal", "elements": [{"tag": "markdown", "content": str(n)} for n in range(3)]}
-    cards += [{"schema": "2.0", "header": header(one), "body": row} for one in TEMPLATES]
+    cards += [{"schema": "2.0", "header": header(template), "body": row} for template in TEMPLATES]
     return [*cards, {"schema": "2.0", "body": {}}, {"schema": "2.0", "config": {"streaming_mode": True}}]
 
 
@@ -257,7 +264,10 @@ def older(image_key: str) -> list[Node]:
         {"tag": "div", "text": lark_md("**div** <at id=all></at>"), "extra": extra},
         {"tag": "markdown", "content": "[t]($url)", "href": {"url": {"url": "https://example.com"}}},
         {"tag": "note", "elements": small},
-        *[{"tag": "action", "layout": one, "actions": controls(image_key)} for one in ("bisection", "flow")],
+        *[
+            {"tag": "action", "layout": layout, "actions": controls(image_key)}
+            for layout in ("bisection", "flow")
+        ],
         {"tag": "column_set", "columns": [{"tag": "column", "elements": [{"tag": "hr"}]}] * 2},
         {"tag": "form", "name": "form", "elements": [*fields(image_key), submit]},
         table(),

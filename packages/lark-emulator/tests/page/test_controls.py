@@ -61,7 +61,7 @@ def test_a_form_submits_what_was_filled_in(page: Page) -> None:
         {"tag": "button", "name": "ok", "text": _plain("Submit"), "form_action_type": "submit"},
         {"tag": "button", "name": "undo", "text": _plain("Undo"), "form_action_type": "reset"},
     ]
-    row = {"tag": "column_set", "columns": [{"tag": "column", "elements": [one]} for one in buttons]}
+    row = {"tag": "column_set", "columns": [{"tag": "column", "elements": [button]} for button in buttons]}
     form = {"tag": "form", "name": "f", "elements": [*fields, row]}
     sent = page.send({"schema": "2.0", "body": {"elements": [form]}})
     page.browser.call("Emulation.setTimezoneOverride", timezoneId="Asia/Shanghai")

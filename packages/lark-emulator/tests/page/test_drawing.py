@@ -50,8 +50,8 @@ def put(page: Page, card: dict[str, Any]) -> str:
 def _tags(value: Any) -> set[str]:
     if isinstance(value, dict):
         own = {value["tag"]} if isinstance(value.get("tag"), str) else set()
-        return own.union(*(_tags(each) for each in value.values()))
-    return set().union(*(_tags(each) for each in value)) if isinstance(value, list) else set()
+        return own.union(*(_tags(child) for child in value.values()))
+    return set().union(*(_tags(child) for child in value)) if isinstance(value, list) else set()
 
 
 @pytest.mark.parametrize("schema", ["1.0", "2.0"])
@@ -66,7 +66,7 @@ def test_every_component_is_drawn_without_complaints(page: Page, schema: str) ->
         page.browser.wait("location.href === 'about:blank'")
         page.open("#/chats/oc_emulator_data_team")  # chosen, so that it stays open on a narrow screen
         page.browser.wait("document.querySelector('.logo')")
-        names = [page.wait_until_drawn(one) for one in sent]
+        names = [page.wait_until_drawn(message_id) for message_id in sent]
         said = page.browser.ask("document.querySelector('.rail').innerText")
         assert ("消息" in said, "Chats" in said) == (language == "zh-CN", language == "en-GB")
         drawn = set(
@@ -95,11 +95,11 @@ def test_every_component_is_drawn_without_complaints(page: Page, schema: str) ->
             page.browser.wait(f"{messages} && {messages}.scrollWidth <= {messages}.clientWidth")
         page.browser.resize(1200, 1600)
         complaints = page.browser.complaints()
-        assert [one for one in complaints if "img_unknown" not in one] == []
+        assert [complaint for complaint in complaints if "img_unknown" not in complaint] == []
 
 
 def test_colours_are_those_of_the_palette(page: Page) -> None:
-    names = [put(page, {"schema": "2.0", "header": gallery.header(one)}) for one in gallery.TEMPLATES]
+    names = [put(page, {"schema": "2.0", "header": gallery.header(colour)}) for colour in gallery.TEMPLATES]
     colours = {"blue": ("e0e9ff", "173166"), "red": ("fee3e2", "591f1d"), "yellow": ("faedc2", "473409")}
     for dark in (False, True):
         page.browser.dark(on=dark)
@@ -159,7 +159,7 @@ def test_everything_that_is_said_is_said_in_chinese_too() -> None:
         ("main", r'^  \["\w+", "(\w+)"'),
         ("bases", r'\d+: "([^"]+)"'),
     ):
-        [path] = [one for one in sources if one.stem == name]
+        [path] = [source for source in sources if source.stem == name]
         said |= set(re.findall(pattern, path.read_text(), re.MULTILINE))
     known = re.findall(
         r'^  (?:"((?:[^"\\]|\\.)*)"|(\w+)):', (STATIC / "js" / "zh.js").read_text(), re.MULTILINE

@@ -124,8 +124,8 @@ def test_a_card_that_streams_grows_and_keeps_what_is_open(page: Page) -> None:
     }
     card = _card("Report", "blue", {"tag": "markdown", "element_id": "text", "content": "one"}, panel)
     card["config"] = {"streaming_mode": True}
-    made = {"type": "card_json", "data": json.dumps(card)}
-    card_id = page.api.data("POST", "/cardkit/v1/cards", made)["card_id"]
+    body = {"type": "card_json", "data": json.dumps(card)}
+    card_id = page.api.data("POST", "/cardkit/v1/cards", body)["card_id"]
     page.open()
     shown = page.wait_until_drawn(page.send({"type": "card", "data": {"card_id": card_id}}))
     page.browser.click(f"{shown}.querySelector('.panel-header')")

@@ -186,9 +186,9 @@ def test_a_hostile_card_is_text(page: Page) -> None:
     patterns = ("*a ", "<font color=red>", "[", "> ", "`a", "|a|b|\n|-|-|\n", "- x\n", "😀")
     for pattern in patterns:
         repeated = (pattern * 40_000)[:100_000]
-        one = page.send({"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "x"}]}})
+        message_id = page.send({"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "x"}]}})
         body = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": repeated}]}}
-        page.lark._lark.world.messages[one].sent = json.dumps(body)
+        page.lark._lark.world.messages[message_id].sent = json.dumps(body)
     page.browser.open("about:blank")
     page.browser.call(
         "Page.addScriptToEvaluateOnNewDocument", source="window.owned = () => { window.was = 1 }"
@@ -210,7 +210,7 @@ def test_a_hostile_card_is_text(page: Page) -> None:
     page.browser.ask("document.querySelectorAll('.dialog button').forEach(one => one.click())")
     complaints = page.browser.complaints()
     # Keys of pictures that were never uploaded are asked for, and are not there; nothing else is said.
-    assert [one for one in complaints if "404" not in one and "400" not in one] == []
+    assert [complaint for complaint in complaints if "404" not in complaint and "400" not in complaint] == []
 
 
 _TAGS = (

@@ -26,8 +26,8 @@ def _table(page: Page, rows: list[dict[str, Any]]) -> tuple[str, str]:
 
 def _cells(page: Page, column: int) -> list[str]:
     rows = "[...document.querySelectorAll('tbody tr')]"
-    found: list[str] = page.browser.ask(f"{rows}.map(row => row.cells[{column}].innerText.trim())")
-    return found
+    cells: list[str] = page.browser.ask(f"{rows}.map(row => row.cells[{column}].innerText.trim())")
+    return cells
 
 
 def test_a_base_is_a_table_that_is_sorted_and_changes(page: Page) -> None:
@@ -140,8 +140,8 @@ def _ask_for_approval(page: Page, code: str, version: str) -> str:
         {"id": "w3", "type": "contact", "value": ["carol"]},
     ]
     body = {"approval_code": code, "user_id": "alice", "form": json.dumps(form)}
-    made = page.api.data("POST", "/approval/v4/instances", body)
-    return str(made["instance_code"])
+    instance = page.api.data("POST", "/approval/v4/instances", body)
+    return str(instance["instance_code"])
 
 
 def _become(page: Page, user_id: str) -> None:
@@ -163,11 +163,11 @@ def test_people_decide_approvals_on_the_page(page: Page) -> None:
     first = _ask_for_approval(page, code, "<b>1.2</b>")
     page.open("#/approvals")
     _become(page, "bob")
-    one = f"document.querySelector('[data-instance=\"{first}\"]')"
-    page.browser.wait(one)
-    shown = page.browser.ask(f"{one}.innerText")
+    approval = f"document.querySelector('[data-instance=\"{first}\"]')"
+    page.browser.wait(approval)
+    shown = page.browser.ask(f"{approval}.innerText")
     assert all(part in shown for part in ("Release", "<b>1.2</b>", "Production", "Leads", "pending"))
-    assert "Carol" in page.browser.ask(f"{one}.querySelector('.approval-form').innerText")
+    assert "Carol" in page.browser.ask(f"{approval}.querySelector('.approval-form').innerText")
 
     second = _ask_for_approval(page, code, "1.3")  # it appears by itself, above the first
     other = f"document.querySelector('[data-instance=\"{second}\"]')"
@@ -175,36 +175,36 @@ def test_people_decide_approvals_on_the_page(page: Page) -> None:
     page.browser.wait("document.querySelector('.tree').innerText.includes('2 pending')")
 
     # With the keyboard alone: a comment, then the button behind it. What is typed outlasts what happens.
-    page.browser.ask(f"{one}.querySelector('textarea').focus()")
-    page.browser.type(f"{one}.querySelector('textarea')", "looks good")
+    page.browser.ask(f"{approval}.querySelector('textarea').focus()")
+    page.browser.type(f"{approval}.querySelector('textarea')", "looks good")
     page.lark.decide_approval(second, "reject", user_id="carol", comment="not on a Friday")
     page.browser.wait(f"{other}.innerText.includes('not on a Friday')")
     page.browser.wait(f"{other}.querySelector('.approval-status').innerText === 'rejected'")
     assert page.browser.ask(f"{other}.querySelector('.approval-decide')") is None
-    assert page.browser.ask(f"{one}.querySelector('textarea').value") == "looks good"
+    assert page.browser.ask(f"{approval}.querySelector('textarea').value") == "looks good"
     page.browser.press("Tab")
     assert page.browser.ask("document.activeElement.innerText") == "Approve"
     page.browser.press("Enter")
-    page.browser.wait(f"{one}.innerText.includes('looks good')")
+    page.browser.wait(f"{approval}.innerText.includes('looks good')")
     path = f"/approval/v4/instances/{first}"
     [bobs, carols] = page.api.data("GET", path)["task_list"]
     assert (bobs["status"], carols["status"]) == ("APPROVED", "PENDING")
-    page.browser.wait(f"!{one}.querySelector('.approval-decide')")  # the step waits for the other lead
+    page.browser.wait(f"!{approval}.querySelector('.approval-decide')")  # the step waits for the other lead
 
     _become(page, "carol")
-    page.browser.wait(f"{one}.querySelector('textarea')")
-    page.click_label(one, "Approve")
-    page.browser.wait(f"{one}.innerText.includes('Operations')")
+    page.browser.wait(f"{approval}.querySelector('textarea')")
+    page.click_label(approval, "Approve")
+    page.browser.wait(f"{approval}.innerText.includes('Operations')")
     _become(page, "alice")
-    page.browser.wait(f"{one}.querySelector('.approval-decide')?.innerText.trim() === 'Withdraw'")
+    page.browser.wait(f"{approval}.querySelector('.approval-decide')?.innerText.trim() === 'Withdraw'")
     _become(page, "bob")
-    page.browser.wait(f"{one}.querySelector('textarea')")
-    page.browser.type(f"{one}.querySelector('textarea')", "too late")
-    page.click_label(one, "Reject")
-    page.browser.wait(f"{one}.querySelector('.approval-status').innerText === 'rejected'")
+    page.browser.wait(f"{approval}.querySelector('textarea')")
+    page.browser.type(f"{approval}.querySelector('textarea')", "too late")
+    page.click_label(approval, "Reject")
+    page.browser.wait(f"{approval}.querySelector('.approval-status').innerText === 'rejected'")
     ended = page.api.data("GET", path)
     assert ended["status"] == "REJECTED"
-    assert [each["comment"] for each in ended["timeline"] if each["comment"]] == ["looks good", "too late"]
+    assert [entry["comment"] for entry in ended["timeline"] if entry["comment"]] == ["looks good", "too late"]
 
 
 def test_a_person_withdraws_an_approval_and_the_list_fits_a_phone(page: Page) -> None:
@@ -240,15 +240,18 @@ def test_a_person_withdraws_an_approval_and_the_list_fits_a_phone(page: Page) ->
 def test_approvals_come_in_windows(page: Page) -> None:
     code = page.lark.add_approval("Release", form=FORM, nodes=[{"approvers": ["bob"]}])
     empty = page.lark.add_approval("Holiday")
-    asked = [_ask_for_approval(page, code, str(n)) for n in range(23)]
-    page.lark.decide_approval(asked[0], "approve")
+    instances = [_ask_for_approval(page, code, str(n)) for n in range(23)]
+    page.lark.decide_approval(instances[0], "approve")
     url = f"{page.lark.base_url}/_emulator/view/approvals"
-    found = httpx.get(url, params={"start": "20"}).json()
-    assert (found["total"], [one["code"] for one in found["items"]]) == (23, asked[2::-1])
-    counts = {one["code"]: (one["total"], one["pending"]) for one in found["definitions"]}
+    window = httpx.get(url, params={"start": "20"}).json()
+    assert (window["total"], [approval["code"] for approval in window["items"]]) == (23, instances[2::-1])
+    counts = {
+        definition["code"]: (definition["total"], definition["pending"])
+        for definition in window["definitions"]
+    }
     assert counts == {code: (23, 22), empty: (0, 0)}
-    found = httpx.get(url, params={"status": "APPROVED", "approval_code": code}).json()
-    assert [one["code"] for one in found["items"]] == asked[:1]
+    window = httpx.get(url, params={"status": "APPROVED", "approval_code": code}).json()
+    assert [approval["code"] for approval in window["items"]] == instances[:1]
     for wrong in ({"limit": "201"}, {"approval_code": "nothing"}, {"user": "bob"}, {"status": "GONE"}):
         refused = httpx.get(url, params=wrong)
         assert (refused.status_code, "error" in refused.json()) == (400, True), wrong
@@ -277,7 +280,7 @@ def test_ten_thousand_messages_stay_usable(page: Page) -> None:
     world = page.lark._lark.world
     chat, model = world.chats[CHAT], world.messages[first]
     for n in range(1, 10_000):
-        one = type(model)(
+        message = type(model)(
             f"om_{n}",
             CHAT,
             "text",
@@ -288,8 +291,8 @@ def test_ten_thousand_messages_stay_usable(page: Page) -> None:
             n,
             [],
         )
-        chat.messages.append(one)
-        world.messages[one.message_id] = one
+        chat.messages.append(message)
+        world.messages[message.message_id] = message
     page.open()
     page.browser.wait("document.querySelector('.messages').innerText.includes('number 9999')")
     articles = "document.querySelectorAll('article').length"
@@ -317,18 +320,18 @@ def test_sorting_many_records_leaves_others_their_turn(page: Page, order: str) -
     query = {"app_token": app_token, "table_id": table_id, "sort": "Text", "order": order, "limit": "3"}
     turns, loop = [0], page.lark._loop
     assert loop is not None
-    found: list[Any] = []
+    answers: list[Any] = []
 
     def tick() -> None:
         turns[0] += 1
-        if not found:
+        if not answers:
             loop.call_soon(tick)
 
     loop.call_soon_threadsafe(tick)
     before = turns[0]
     answer = httpx.get(url, params=query, timeout=120).json()
     meanwhile = turns[0] - before
-    found.append(answer)
+    answers.append(answer)
     assert meanwhile > 50  # sorted in one go, others would have had their turn twice
     names = sorted(("row", *(f"row {n}" for n in range(count))), reverse=order == "desc")
     assert [item["fields"]["Text"] for item in answer["items"]] == names[:3]

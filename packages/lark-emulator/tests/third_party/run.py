@@ -75,9 +75,9 @@ def lock() -> None:
         shutil.copy(Path(home) / "package-lock.json", _LOCKS)
 
 
-def _run(command: list[str], given: str = "") -> None:
+def _run(command: list[str], stdin: str = "") -> None:
     subprocess.run(  # noqa: S603 - pip, uv and npm
-        command, check=True, timeout=_SECONDS, stdout=subprocess.DEVNULL, input=given, text=True
+        command, check=True, timeout=_SECONDS, stdout=subprocess.DEVNULL, input=stdin, text=True
     )
 
 
@@ -90,30 +90,30 @@ def _make_things(lark: Emulator) -> dict[str, str]:
             f"{lark.base_url}/open-apis{path}", json.dumps(body).encode(), headers
         )
         with urllib.request.urlopen(request) as answer:  # noqa: S310 - likewise
-            found: dict[str, Any] = json.load(answer)
-        return found
+            data: dict[str, Any] = json.load(answer)
+        return data
 
     app = {"app_id": lark.app_id, "app_secret": lark.app_secret}
     token = post("/auth/v3/tenant_access_token/internal", app)["tenant_access_token"]
     base = post("/bitable/v1/apps", {"name": "Flow"}, token)["data"]["app"]["app_token"]
     table = {"table": {"name": "T", "fields": [{"field_name": "Name", "type": 1}]}}
-    made = post(f"/bitable/v1/apps/{base}/tables", table, token)["data"]["table_id"]
+    table_id = post(f"/bitable/v1/apps/{base}/tables", table, token)["data"]["table_id"]
     document = post("/docx/v1/documents", {"title": "Plan"}, token)["data"]["document"]["document_id"]
     text = {"elements": [{"text_run": {"content": "flow of a document"}}]}
     children = {"children": [{"block_type": 2, "text": text}]}
     post(f"/docx/v1/documents/{document}/blocks/{document}/children", children, token)
-    return {"BASE": base, "TABLE": made, "DOCUMENT": document}
+    return {"BASE": base, "TABLE": table_id, "DOCUMENT": document}
 
 
 def flow(command: list[str], home: Path) -> str:
     """Run a flow against a fresh emulator, and return what is wrong; "" if nothing is."""
     with Emulator(proxy=True, authority=home / "authority") as lark:
-        made = _make_things(lark)
+        ids = _make_things(lark)
         before = lark.requests()[-1]["id"]
-        chat = next(one for one in lark.state()["chats"] if lark.app_id in one["bots"])
+        chat = next(candidate for candidate in lark.state()["chats"] if lark.app_id in candidate["bots"])
         authority = lark.authority_file
         variables = {
-            **made,
+            **ids,
             "APP_ID": lark.app_id,
             "APP_SECRET": lark.app_secret,
             "CHAT_ID": chat["chat_id"],
@@ -137,7 +137,9 @@ def flow(command: list[str], home: Path) -> str:
             return f"it has not ended after {_SECONDS} s"
         state = lark.state()
         log = lark.requests(after=before)
-        refused = [f"{one['method']} {one['path']}: {one['code']}" for one in log if one["code"]]
+        refused = [
+            f"{request['method']} {request['path']}: {request['code']}" for request in log if request["code"]
+        ]
         is_heard = "flow" in json.dumps([state["chats"], state["webhooks"], state["bitables"], log])
         if done.returncode or refused or state["crashes"] or not is_heard:
             return "; ".join(refused) or (done.stderr.strip().splitlines() or ["nothing arrived"])[-1]

@@ -20,7 +20,7 @@ from lark_provider.api.clouddoc.sheets.tables.judging import (
     offset_of,
 )
 from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
-from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sheet_ledger import RecordedSegment, Segment
 from lark_provider.protocol.store import with_store
@@ -87,7 +87,7 @@ class Appender(TableWriter):
 
     def _append(self, chunk: TableChunk, least: int) -> Procedure[tuple[int, bool]]:
         recorded, is_fresh = yield from self._reserve(chunk, least)
-        if recorded.state is State.DONE:
+        if recorded.state is LedgerState.DONE:
             if recorded.segment.digest != chunk.digest:
                 raise _changed_error(recorded.segment, chunk)
             return recorded.segment.row, True
@@ -105,9 +105,9 @@ class Appender(TableWriter):
             if is_fresh:
                 if all(map(is_blank, now)):
                     break
-            elif (found := (yield from self._find_earlier(chunk, row, now))) is not None:
+            elif (earlier := (yield from self._find_earlier(chunk, row, now))) is not None:
                 self.unrecorded = chunk.number
-                return found, True
+                return earlier, True
             elif judge(now, chunk).verdict is not SegmentVerdict.FOREIGN:
                 break
             # Others have written there first.
@@ -122,7 +122,7 @@ class Appender(TableWriter):
     def _reserve(self, chunk: TableChunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
         segment, write = chunk.segment(least), self.write
         if write is None:
-            return RecordedSegment(segment, State.PENDING, 0.0), True
+            return RecordedSegment(segment, LedgerState.PENDING, 0.0), True
         done = self.unrecorded
         answer = yield from self.lease.reserve(
             lambda store: store.sheets.reserve(write.id, self.lease.claimant, done, segment, is_disjoint=True)
@@ -136,7 +136,7 @@ class Appender(TableWriter):
         """Record a segment at other rows."""
         segment, write = chunk.segment(least), self.write
         if write is None:
-            return RecordedSegment(segment, State.PENDING, 0.0), True
+            return RecordedSegment(segment, LedgerState.PENDING, 0.0), True
         answer = yield from self.lease.reserve(
             lambda store: store.sheets.move(write.id, self.lease.claimant, segment, is_disjoint=True)
         )
@@ -203,8 +203,8 @@ class Appender(TableWriter):
         top = row - len(above)
         yield from self.place.refresh(self.lease)
         now = yield from self.place.read(self.lease, top, row + chunk.count + _NEAR - 1)
-        there = now[row - top :]
-        changed = changed_rows(there[: chunk.count], chunk.sums, chunk.wild)
+        rows = now[row - top :]
+        changed = changed_rows(rows[: chunk.count], chunk.sums, chunk.wild)
         if not changed:
             if all(map(is_blank, above)) or [comparable(cell) for cell in now[0]] == [
                 comparable(cell) for cell in above[0]
@@ -216,14 +216,14 @@ class Appender(TableWriter):
                     extra={"worksheet": self.place.title, "row": row, "rows": chunk.count},
                 )
                 return row
-            return (yield from self._put_back(chunk, row, now[0], there))
-        offset = offset_of(there, chunk.sums, chunk.wild)
+            return (yield from self._put_back(chunk, row, now[0], rows))
+        offset = offset_of(rows, chunk.sums, chunk.wild)
         if offset is not None:
             return row + offset
         raise self.conflict_error([row + place for place in changed], "written by others at the same time")
 
     def _put_back(
-        self, chunk: TableChunk, row: int, above: Sequence[Any], there: Sequence[Sequence[Any]]
+        self, chunk: TableChunk, row: int, above: Sequence[Any], rows: Sequence[Sequence[Any]]
     ) -> Procedure[int]:
         """Put back rows of ours that rows inserted above have pushed to where a chunk was just written.
 
@@ -231,7 +231,7 @@ class Appender(TableWriter):
             chunk: What was written.
             row: Where.
             above: The row above it now.
-            there: The rows from `row` on, and some below.
+            rows: The rows from `row` on, and some below.
 
         Returns:
             Where the chunk is written then.
@@ -245,7 +245,7 @@ class Appender(TableWriter):
             now = check_sum(above, last.wild)
             for count in range(1, min(_NEAR, last.count - 1) + 1):
                 end = chunk.count + count
-                if sums[-1 - count] == now and all(map(is_blank, there[chunk.count : end])):
+                if sums[-1 - count] == now and all(map(is_blank, rows[chunk.count : end])):
                     recorded, _ = yield from self._reserve_elsewhere(chunk, row + count)
                     moved = recorded.segment.row
                     yield from self.place.write(self.lease, chunk, moved)

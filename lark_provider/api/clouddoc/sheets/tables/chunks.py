@@ -106,14 +106,14 @@ class TableChunk:
         lines = self.lines[block]
         if OVERHEAD + sum(map(len, lines)) + self.count <= limit:  # as nearly always
             return [(start, self.count)]
-        found, first, size = list[tuple[int, int]](), start, OVERHEAD
+        parts, first, size = list[tuple[int, int]](), start, OVERHEAD
         for place in range(start, self.count):
             length = len(lines[place]) + 1
             if place > first and size + length > limit:
-                found.append((first, place))
+                parts.append((first, place))
                 first, size = place, OVERHEAD
             size += length
-        return [*found, (first, self.count)]
+        return [*parts, (first, self.count)]
 
 
 def chunk(
@@ -134,8 +134,8 @@ def chunk(
         blocks: Of columns.
         header_rows: How many of the rows are the header.
     """
-    found = encode(list(zip(*rows, strict=True)), blocks, frozenset(range(len(rows[0]))))
-    return TableChunk(number, first, found.lines, found.sums, found.wild, formats, blocks, header_rows)
+    encoded = encode(list(zip(*rows, strict=True)), blocks, frozenset(range(len(rows[0]))))
+    return TableChunk(number, first, encoded.lines, encoded.sums, encoded.wild, formats, blocks, header_rows)
 
 
 def chunk_of(whole: TableChunk, places: Sequence[int], number: int | None = None) -> TableChunk:
@@ -150,7 +150,7 @@ def chunk_of(whole: TableChunk, places: Sequence[int], number: int | None = None
     return chunk(
         whole.number if number is None else number,
         whole.first + places[0],
-        [rows[one] for one in places],
-        [[one[at] for at in places] if isinstance(one, list) else one for one in whole.formats],
+        [rows[place] for place in places],
+        [[spec[at] for at in places] if isinstance(spec, list) else spec for spec in whole.formats],
         whole.blocks,
     )

@@ -31,59 +31,59 @@ Rules: TypeAlias = Mapping[str, Rule | Sequence[Rule]]
 _NAMES = ("rule_type", "style", "operator", "values")
 
 
-def rules_of(given: Rules | None, layout: TableLayout) -> list[tuple[int, dict[str, Any]]]:
+def rules_of(by_column: Rules | None, layout: TableLayout) -> list[tuple[int, dict[str, Any]]]:
     """Return the place of a column and what Lark takes, for each conditional format.
 
     Args:
-        given: By column.
+        by_column: By column.
         layout: The columns.
 
     Raises:
         InvalidRequestError: One is invalid, or there are too many.
     """
-    found = [
-        (layout.place(name, "conditional_formats"), _rule(name, one).rule())
-        for name, some in (given or {}).items()
-        for one in (some if isinstance(some, list | tuple) else (some,))
+    rules = [
+        (layout.place(name, "conditional_formats"), _rule(name, rule).rule())
+        for name, some in (by_column or {}).items()
+        for rule in (some if isinstance(some, list | tuple) else (some,))
     ]
-    if len(found) > MAX_FORMATS:
+    if len(rules) > MAX_FORMATS:
         raise InvalidRequestError(
-            f"A worksheet must have at most {MAX_FORMATS} conditional formats, got {len(found)}. Next: leave "
+            f"A worksheet must have at most {MAX_FORMATS} conditional formats, got {len(rules)}. Next: leave "
             "some out."
         )
-    return found
+    return rules
 
 
-def _rule(name: str, given: Any) -> ConditionalFormat:
-    if isinstance(given, ConditionalFormat):
-        if given.ranges:
+def _rule(name: str, rule: Any) -> ConditionalFormat:
+    if isinstance(rule, ConditionalFormat):
+        if rule.ranges:
             raise InvalidRequestError(
                 f"conditional_formats[{name!r}] must have no ranges, since it is for a column, got "
-                f"{given.ranges!r}. Next: pass () as its ranges; for others, see add_conditional_formats."
+                f"{rule.ranges!r}. Next: pass () as its ranges; for others, see add_conditional_formats."
             )
-        return given
-    is_style = isinstance(given, Mapping) and isinstance(given.get("style") or Style(), Style | Mapping)
-    if not is_style or not set(given) <= set(_NAMES) or "rule_type" not in given:
+        return rule
+    is_style = isinstance(rule, Mapping) and isinstance(rule.get("style") or Style(), Style | Mapping)
+    if not is_style or not set(rule) <= set(_NAMES) or "rule_type" not in rule:
         raise InvalidRequestError(
             f"conditional_formats[{name!r}] must be a ConditionalFormat or a dict of "
-            f"{', '.join(_NAMES)}, got {show(given)}. Next: write "
+            f"{', '.join(_NAMES)}, got {show(rule)}. Next: write "
             "{'rule_type': 'cellIs', 'operator': 'lessThan', 'values': [0], "
             "'style': {'color': '#d83931'}}."
         )
-    style = given.get("style") or Style()
+    style = rule.get("style") or Style()
     try:
-        made = style if isinstance(style, Style) else Style(**style)
+        parsed = style if isinstance(style, Style) else Style(**style)
     except TypeError:
         raise InvalidRequestError(
             f"The style of conditional_formats[{name!r}] must have the attributes of Style, got "
             f"{show(style)}. Next: use bold, italic, underline, strike, color and background."
         ) from None
-    values = given.get("values", ())
+    values = rule.get("values", ())
     return ConditionalFormat(
         (),
-        given["rule_type"],
-        made,
-        given.get("operator", "is"),
+        rule["rule_type"],
+        parsed,
+        rule.get("operator", "is"),
         tuple(values) if isinstance(values, list | tuple) else (values,),
     )
 
@@ -121,12 +121,12 @@ def apply(
     for at, rule in rules:
         column = place.column(list(order).index(at))
         wanted = Range(first, column, extent.last, column)
-        made = {"ranges": [wanted.on(place.sheet_id)], **rule}
-        same = [one for one in existing if _is_same(one, made, wanted)]
+        payload = {"ranges": [wanted.on(place.sheet_id)], **rule}
+        same = [candidate for candidate in existing if _is_same(candidate, payload, wanted)]
         if not same:
-            missing.append(made)
-        elif all((_range_of(one).last_row or 0) < extent.last for one in same):
-            short.append({"cf_id": same[0]["cf_id"], **made})
+            missing.append(payload)
+        elif all((_range_of(candidate).last_row or 0) < extent.last for candidate in same):
+            short.append({"cf_id": same[0]["cf_id"], **payload})
     if len(existing) + len(missing) > MAX_FORMATS:
         raise ConflictError(
             f"Worksheet {place.title!r} must have at most {MAX_FORMATS} conditional formats, has "
@@ -141,27 +141,27 @@ def apply(
 def _send(writer: TableWriter, kind: str, some: Sequence[dict[str, Any]]) -> Procedure[None]:
     place = writer.place
     url = path(V2 + "/condition_formats/{kind}", token=place.token, kind=kind)
-    items = [{"sheet_id": place.sheet_id, "condition_format": one} for one in some]
+    items = [{"sheet_id": place.sheet_id, "condition_format": rule} for rule in some]
     call: Any = request(
         "POST", url, json={"sheet_condition_formats": items}, idempotent=kind == "batch_update"
     )
     try:
         answer = yield from writer.lease.send(call)
     except OutcomeUnknownError:
-        now = {canonical(one) for one in (yield from formats_of(place.token, place.sheet_id))}
-        if not all(canonical(one) in now for one in some):
+        now = {canonical(rule) for rule in (yield from formats_of(place.token, place.sheet_id))}
+        if not all(canonical(rule) in now for rule in some):
             raise
     else:
-        check_items(answer.data, [f"{one['rule_type']} on {', '.join(one['ranges'])}" for one in some])
+        check_items(answer.data, [f"{rule['rule_type']} on {', '.join(rule['ranges'])}" for rule in some])
 
 
-def _is_same(existing: Mapping[str, Any], made: Mapping[str, Any], wanted: Range) -> bool:
+def _is_same(existing: Mapping[str, Any], payload: Mapping[str, Any], wanted: Range) -> bool:
     """Return whether a conditional format is one of the table's, whatever its last row."""
     if len(existing.get("ranges") or ()) != 1:
         return False
-    there = _range_of(existing)
-    is_there = (there.first, there.last_column) == (wanted.first, wanted.last_column)
-    return is_there and canonical({**existing, "ranges": ()}) == canonical({**made, "ranges": ()})
+    area = _range_of(existing)
+    is_there = (area.first, area.last_column) == (wanted.first, wanted.last_column)
+    return is_there and canonical({**existing, "ranges": ()}) == canonical({**payload, "ranges": ()})
 
 
 def _range_of(existing: Mapping[str, Any]) -> Range:

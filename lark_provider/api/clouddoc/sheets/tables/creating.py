@@ -18,7 +18,7 @@ from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.effects import Memoize
 from lark_provider.protocol.errors import LarkAPIError, NotFoundError, OutcomeUnknownError, TransportError
 from lark_provider.protocol.keys import client_token
-from lark_provider.protocol.ledger_entry import LedgerEntry, State
+from lark_provider.protocol.ledger_entry import LedgerEntry, LedgerState
 from lark_provider.protocol.operations import Procedure, memoize, perform
 from lark_provider.protocol.paths import path
 from lark_provider.protocol.store import with_store
@@ -76,24 +76,25 @@ def create(
             return _read((yield from perform(_call(title, folder))).data)
         for _ in range(_TAKEN_OVER):
             try:
-                made, is_certain = yield from _once(held, folder, key, first_title, look_after)
+                created, is_certain = yield from _once(held, folder, key, first_title, look_after)
                 # The title comes last: while it is the first one, an attempt may have ended before this.
-                found = yield from _title(made)
-                if found is None:
+                current_title = yield from _title(created)
+                if current_title is None:
                     logger.warning(
-                        "The spreadsheet of a key was deleted; creating another", extra={"token": made.token}
+                        "The spreadsheet of a key was deleted; creating another",
+                        extra={"token": created.token},
                     )
-                    key = f"{key}\nafter {made.token}"
+                    key = f"{key}\nafter {created.token}"
                     continue
-                if found == first_title:
+                if current_title == first_title:
                     if not is_certain:
                         yield from held.pause(look_after)
-                        yield from _remove_surplus(made, first_title, folder)
-                    url = path(V3, token=made.token)
+                        yield from _remove_surplus(created, first_title, folder)
+                    url = path(V3, token=created.token)
                     yield from perform(request("PATCH", url, json={"title": title}, idempotent=True))
             except TakenOverError:
                 continue
-            return made
+            return created
     finally:
         yield from held.end()
     raise TakenOverError("Other processes create it as well. Next: call again later.", retryable=True)
@@ -103,42 +104,42 @@ def _once(
     held: DocumentLease, folder: str, key: str, title: str, look_after: float
 ) -> Procedure[tuple[Created, bool]]:
     """Return the spreadsheet, and whether no other can have been created for the key."""
-    found = yield from with_store(lambda store: store.files.begin(folder, key, title[-_TOKEN:]))
-    assert found is not None  # noqa: S101 - the lease has come from a database
-    (entry,) = found
-    if entry.state is State.DONE:
+    answer = yield from with_store(lambda store: store.files.begin(folder, key, title[-_TOKEN:]))
+    assert answer is not None  # noqa: S101 - the lease has come from a database
+    (entry,) = answer
+    if entry.state is LedgerState.DONE:
         return Created(entry.result["token"], entry.result["url"]), False
-    made: Created | None = None
+    created: Created | None = None
     sent = 0
-    if not entry.is_new and entry.state is State.PENDING:
-        made, sent = (yield from _look(held, title, folder, look_after)), 1
-    while made is None and sent <= _SENDS:
-        made, sent = (yield from _send(held, entry, title, folder, look_after)), sent + 1
-    if made is None:
+    if not entry.is_new and entry.state is LedgerState.PENDING:
+        created, sent = (yield from _look(held, title, folder, look_after)), 1
+    while created is None and sent <= _SENDS:
+        created, sent = (yield from _send(held, entry, title, folder, look_after)), sent + 1
+    if created is None:
         raise OutcomeUnknownError(
             f"Whether the spreadsheet {title!r} was created is unknown: no request was answered. Next: "
             "call again with the same key."
         )
-    result = {"token": made.token, "url": made.url}
+    result = {"token": created.token, "url": created.url}
     (is_first,) = (yield from with_store(lambda store: store.files.mark_done(entry, result))) or (True,)
     if not is_first:  # Another process had the lease and has recorded its own.
         (other,) = (yield from with_store(lambda store: store.files.begin(folder, key, entry.token))) or (
             entry,
         )
-        if other.state is State.DONE:
-            made = Created(other.result["token"], other.result["url"])
-    return made, entry.is_new and sent == 1 and is_first
+        if other.state is LedgerState.DONE:
+            created = Created(other.result["token"], other.result["url"])
+    return created, entry.is_new and sent == 1 and is_first
 
 
-def _remove_surplus(made: Created, title: str, folder: str) -> Procedure[None]:
+def _remove_surplus(created: Created, title: str, folder: str) -> Procedure[None]:
     """Delete what requests have created whose answers were lost, besides what is recorded.
 
     Their tokens were returned to no caller: they still have the first title, with the digest of the key.
     """
-    for one in (yield from _list_created(title, folder)):
-        if one.token != made.token:
-            logger.warning("Deleting a spreadsheet that was created twice", extra={"token": one.token})
-            url = path("/drive/v1/files/{token}", token=one.token)
+    for candidate in (yield from _list_created(title, folder)):
+        if candidate.token != created.token:
+            logger.warning("Deleting a spreadsheet that was created twice", extra={"token": candidate.token})
+            url = path("/drive/v1/files/{token}", token=candidate.token)
             yield from perform(request("DELETE", url, params={"type": "sheet"}))
 
 
@@ -162,16 +163,16 @@ def _look(held: DocumentLease, title: str, folder: str, look_after: float) -> Pr
     for look in range(_LOOKS):
         if look:
             yield from held.pause(look_after)
-        if found := (yield from _list_created(title, folder)):
+        if spreadsheets := (yield from _list_created(title, folder)):
             logger.info("Found a spreadsheet that an earlier attempt has created", extra={"title": title})
-            return found[0]
+            return spreadsheets[0]
     return None
 
 
 def _list_created(title: str, folder: str) -> Procedure[list[Created]]:
     """Return the spreadsheets of this app with a title in a folder, the oldest first."""
     owner = yield from memoize(Memoize(("bot.open_id",), _bot, _BOT_MAX_AGE))
-    found: list[Mapping[str, Any]] = []
+    files: list[Mapping[str, Any]] = []
     token: str | None = None
     while True:
         params = {
@@ -182,18 +183,18 @@ def _list_created(title: str, folder: str) -> Procedure[list[Created]]:
             "page_token": token,
         }
         data = (yield from perform(request("GET", path("/drive/v1/files"), params=params))).data
-        found += [
-            one
-            for one in data.get("files") or ()
-            if one.get("name") == title
-            and one.get("type") == "sheet"
-            and (not one.get("owner_id") or one["owner_id"] == owner)
+        files += [
+            file
+            for file in data.get("files") or ()
+            if file.get("name") == title
+            and file.get("type") == "sheet"
+            and (not file.get("owner_id") or file["owner_id"] == owner)
         ]
         token = data.get("next_page_token") or None
         if not data.get("has_more") or token is None:
             break
-    found.sort(key=lambda one: int(one.get("created_time") or 0))
-    return [Created(one["token"], one.get("url") or "") for one in found]
+    files.sort(key=lambda file: int(file.get("created_time") or 0))
+    return [Created(file["token"], file.get("url") or "") for file in files]
 
 
 def _bot() -> Procedure[str]:
@@ -208,17 +209,17 @@ def _call(title: str, folder: str) -> Call[Any]:
 
 
 def _read(data: Mapping[str, Any]) -> Created:
-    made = data["spreadsheet"]
-    return Created(made["spreadsheet_token"], made.get("url") or "")
+    spreadsheet = data["spreadsheet"]
+    return Created(spreadsheet["spreadsheet_token"], spreadsheet.get("url") or "")
 
 
-def _title(made: Created) -> Procedure[str | None]:
+def _title(created: Created) -> Procedure[str | None]:
     """Return the title of a spreadsheet; None if it was deleted."""
     try:
-        answer = yield from perform(request("GET", path(V3, token=made.token)))
+        answer = yield from perform(request("GET", path(V3, token=created.token)))
     except NotFoundError as error:
         if error.code != _DELETED:
             raise
         return None
-    found: str = (answer.data.get("spreadsheet") or {}).get("title") or ""
-    return found
+    title: str = (answer.data.get("spreadsheet") or {}).get("title") or ""
+    return title

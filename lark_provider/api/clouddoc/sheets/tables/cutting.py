@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_BYTES, OVERHEAD,
 from lark_provider.api.clouddoc.sheets.tables.encoding import (
     SUM_BYTES,
     Blocks,
-    Encoded,
+    EncodedRows,
     decode,
     encode,
     sums_of,
@@ -71,14 +71,14 @@ class Cutter:
         Yields:
             The chunks that are complete.
         """
-        made = encode(columns, self._blocks, odd)
+        encoded = encode(columns, self._blocks, odd)
         start, count = 0, len(columns[0])
         while start < count:
-            stop = self._fitting(made.lines, start, count)
+            stop = self._fitting(encoded.lines, start, count)
             if stop > start:
-                lines = [texts[start:stop] for texts in made.lines]
-                sums = made.sums[SUM_BYTES * start : SUM_BYTES * stop]
-                self._take(Encoded(lines, made.wild, sums), odd)
+                lines = [texts[start:stop] for texts in encoded.lines]
+                sums = encoded.sums[SUM_BYTES * start : SUM_BYTES * stop]
+                self._take(EncodedRows(lines, encoded.wild, sums), odd)
                 self._header_rows += (stop - start) * is_header
                 if not is_header:
                     self._join(formats, start, stop)
@@ -91,7 +91,7 @@ class Cutter:
         if not self._count:
             return None
         wild = frozenset[int]().union(*(part.wild for part in self._parts))
-        made = TableChunk(
+        chunk = TableChunk(
             self._number,
             self._first,
             self._lines,
@@ -101,15 +101,15 @@ class Cutter:
             self._blocks,
             self._header_rows,
         )
-        self._number, self._first = self._number + 1, self._first + made.count - made.header_rows
+        self._number, self._first = self._number + 1, self._first + chunk.count - chunk.header_rows
         self._clear()
-        return made
+        return chunk
 
-    def _take(self, made: Encoded, odd: frozenset[int]) -> None:
-        count = len(made.lines[0])
-        self._parts.append(_Part(count, odd, made.wild, made.sums))
+    def _take(self, encoded: EncodedRows, odd: frozenset[int]) -> None:
+        count = len(encoded.lines[0])
+        self._parts.append(_Part(count, odd, encoded.wild, encoded.sums))
         self._count += count
-        for known, texts in zip(self._lines, made.lines, strict=True):
+        for known, texts in zip(self._lines, encoded.lines, strict=True):
             known.extend(texts)
 
     def _sums(self, wild: frozenset[int]) -> Iterator[bytes]:
@@ -146,7 +146,7 @@ class Cutter:
 
     def _join(self, formats: Sequence[Formats], start: int, stop: int) -> None:
         """Note the formats of rows that were just added."""
-        taken = [one[start:stop] if isinstance(one, list) else one for one in formats]
+        taken = [spec[start:stop] if isinstance(spec, list) else spec for spec in formats]
         if self._formats is None:
             self._formats = taken
             return

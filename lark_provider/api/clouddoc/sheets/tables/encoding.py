@@ -21,7 +21,7 @@ _SENT = ((b"\1", b"true"), (b"\2", b"false"), (b"\3", b'""'))
 _FLAGS = frozenset({bool, str})
 
 
-class Encoded(NamedTuple):
+class EncodedRows(NamedTuple):
     """Encoded rows.
 
     Attributes:
@@ -35,7 +35,7 @@ class Encoded(NamedTuple):
     sums: bytes
 
 
-def encode(columns: Sequence[Sequence[Any]], blocks: Blocks, odd: frozenset[int]) -> Encoded:
+def encode(columns: Sequence[Sequence[Any]], blocks: Blocks, odd: frozenset[int]) -> EncodedRows:
     """Encode rows.
 
     Args:
@@ -46,18 +46,18 @@ def encode(columns: Sequence[Sequence[Any]], blocks: Blocks, odd: frozenset[int]
     is_single = len(blocks) == 1
     if is_single and not odd:
         lines = _lines(columns)
-        return Encoded([lines], frozenset(), _pack(lines))  # as they are sent is how they are compared
+        return EncodedRows([lines], frozenset(), _pack(lines))  # as they are sent is how they are compared
     wild = frozenset(place for place in odd if any(comparable(cell) is None for cell in columns[place]))
     if is_single and wild == odd and all(_is_flags(columns[place]) for place in wild):
         # Encoded once: both forms follow from the same text.
         sent = compared = _join(
-            [[_MARKS[cell] for cell in one] if at in wild else one for at, one in enumerate(columns)]
+            [[_MARKS[cell] for cell in column] if at in wild else column for at, column in enumerate(columns)]
         )
         for mark, text in _SENT:
             sent, compared = sent.replace(mark, text), compared.replace(mark, b"null")
-        return Encoded([_split(sent)], wild, _pack(_split(compared)))
+        return EncodedRows([_split(sent)], wild, _pack(_split(compared)))
     lines_of_blocks = [_lines(columns[first:end]) for first, end in blocks]
-    return Encoded(lines_of_blocks, wild, _sums(columns, odd, wild))
+    return EncodedRows(lines_of_blocks, wild, _sums(columns, odd, wild))
 
 
 def decode(lines: Sequence[Sequence[bytes]]) -> list[list[Any]]:
@@ -68,9 +68,9 @@ def decode(lines: Sequence[Sequence[bytes]]) -> list[list[Any]]:
     """
     parts = [orjson.loads(b"[" + b",".join(texts) + b"]") for texts in lines]
     if len(parts) == 1:
-        found: list[list[Any]] = parts[0]
-        return found
-    return [list(itertools.chain(*each)) for each in zip(*parts, strict=True)]
+        rows: list[list[Any]] = parts[0]
+        return rows
+    return [list(itertools.chain(*row_parts)) for row_parts in zip(*parts, strict=True)]
 
 
 def sums_of(rows: Sequence[Sequence[Any]], odd: frozenset[int], wild: frozenset[int]) -> bytes:
@@ -110,8 +110,8 @@ def comparable(cell: Any) -> Any:
     if isinstance(cell, float) and cell.is_integer() and abs(cell) <= EXACT_INT:
         return int(cell)
     if isinstance(cell, list):
-        texts = [one.get("text") if isinstance(one, dict) else None for one in cell]
-        return "".join(texts) if all(isinstance(one, str) for one in texts) else None  # type: ignore[arg-type]
+        texts = [segment.get("text") if isinstance(segment, dict) else None for segment in cell]
+        return "".join(texts) if all(isinstance(text, str) for text in texts) else None  # type: ignore[arg-type]
     if isinstance(cell, dict):
         return cell.get("text") if cell.get("type") in ("text", "url") else None
     return cell

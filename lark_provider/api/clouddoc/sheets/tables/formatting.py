@@ -81,7 +81,7 @@ def _requests(
     data: list[dict[str, Any]] = []
     space = _STYLED_RANGES
     for style, ranges in entries:
-        left = [part.on(sheet_id) for one in ranges for part in pieces(one)]
+        left = [part.on(sheet_id) for area in ranges for part in pieces(area)]
         while left:
             data.append({"ranges": left[:space], "style": dict(style)})
             left, space = left[space:], space - len(left[:space])
@@ -115,16 +115,16 @@ def _widths(
     *,
     is_begun: bool,
 ) -> Procedure[None]:
-    place, given = writer.place, options.widths
+    place, setting = writer.place, options.widths
     pixels: dict[int, int] = {}
-    if given == "content":
+    if setting == "content":
         if is_begun:
-            wanted = [min(max(_CHAR * widths[one] + _PADDING, _NARROWEST), _WIDEST) for one in order]
-            pixels = {place.column(column): one for column, one in enumerate(wanted)}
-    elif given is not None:
-        for name, one in given.items():
+            wanted = [min(max(_CHAR * widths[index] + _PADDING, _NARROWEST), _WIDEST) for index in order]
+            pixels = {place.column(column): size for column, size in enumerate(wanted)}
+    elif setting is not None:
+        for name, width in setting.items():
             column = list(order).index(layout.place(name, "widths"))
-            pixels[place.column(column)] = one
+            pixels[place.column(column)] = width
     runs: list[list[int]] = []
     for column in sorted(pixels):
         if runs and runs[-1][1] == column - 1 and pixels[runs[-1][0]] == pixels[column]:
@@ -163,14 +163,14 @@ def _filter(writer: TableWriter, extent: Extent) -> Procedure[None]:
     url = path(V3 + "/sheets/{sheet_id}/filter", token=place.token, sheet_id=place.sheet_id)
     yield from writer.lease.keep()
     try:
-        found = (yield from perform(request("GET", url))).data.get("sheet_filter_info") or {}
+        sheet_filter = (yield from perform(request("GET", url))).data.get("sheet_filter_info") or {}
     except NotFoundError:
-        found = {}
-    if text := found.get("range"):
-        there = range_of(text.rpartition("!")[2])
-        if there == wanted:
+        sheet_filter = {}
+    if text := sheet_filter.get("range"):
+        area = range_of(text.rpartition("!")[2])
+        if area == wanted:
             return
-        if found.get("filter_infos") or (there.first, there.last_column) != (
+        if sheet_filter.get("filter_infos") or (area.first, area.last_column) != (
             wanted.first,
             wanted.last_column,
         ):

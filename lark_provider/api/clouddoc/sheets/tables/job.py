@@ -15,12 +15,12 @@ from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
 from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
 from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
 from lark_provider.api.clouddoc.sheets.tables.place import TableOnSheet
-from lark_provider.api.clouddoc.sheets.tables.source import Converted, TableSource
+from lark_provider.api.clouddoc.sheets.tables.source import ConvertedRows, TableSource
 from lark_provider.api.clouddoc.sheets.tables.updating import Update, arrange, header_of
 from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
 from lark_provider.protocol.effects import Stream
 from lark_provider.protocol.errors import ConflictError, LarkError
-from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sheet_ledger import TableWrite
 from lark_provider.protocol.store import with_store
@@ -48,7 +48,7 @@ class Job:
     options: TableOptions
     stream: Stream[Any]
     head: Sequence[Any]
-    converted: deque[Converted]
+    converted: deque[ConvertedRows]
     target: str
     key: str
 
@@ -90,10 +90,12 @@ class Job:
             elif options.mode == "append":
                 extent = yield from modes.append(writer, source, self.columns, header=options.header)
             else:
-                keys = tuple(order.index(self.columns.place(one, "key_fields")) for one in options.key_fields)
-                named = [self.columns.titles[one] for one in order]
+                keys = tuple(
+                    order.index(self.columns.place(name, "key_fields")) for name in options.key_fields
+                )
+                named = [self.columns.titles[index] for index in order]
                 extent = yield from Update(writer, named, keys).run(source)
-            if write is None or write.state is not State.DONE:
+            if write is None or write.state is not LedgerState.DONE:
                 begun = is_begun if write is None else bool(write.detail["is_begun"])
                 if options.mode == "replace" and end >= place.row:
                     yield from stale.reset(writer, extent.first + options.header, extent.last)
@@ -121,12 +123,12 @@ class Job:
             "is_begun": is_begun,
         }
         keeps = options.mode == "append"
-        found = yield from with_store(
+        answer = yield from with_store(
             lambda store: store.sheets.open(self.target, self.key, detail, keeps=keeps)
         )
-        if found is None:
+        if answer is None:
             return None
-        (write,) = found
+        (write,) = answer
         for name in ("mode", "row", "width"):
             if write.segments and write.detail[name] != detail[name]:
                 raise ConflictError(

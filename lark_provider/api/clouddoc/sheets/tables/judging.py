@@ -60,13 +60,13 @@ def judge(now: Sequence[Sequence[Any]], chunk: TableChunk) -> Judgement:
         chunk: What was to be written.
     """
     foreign, any_ours, is_full = list[int](), False, True
-    for place, (there, ours) in enumerate(zip(now, chunk.rows, strict=True)):
+    for place, (actual, ours) in enumerate(zip(now, chunk.rows, strict=True)):
         for first, end in chunk.blocks:
             is_empty = is_blank(ours[first:end])
-            if is_blank(there[first:end]):
+            if is_blank(actual[first:end]):
                 is_full = is_full and is_empty
             elif all(
-                column in chunk.wild or comparable(there[column]) == comparable(ours[column])
+                column in chunk.wild or comparable(actual[column]) == comparable(ours[column])
                 for column in range(first, end)
             ):
                 any_ours = True
@@ -88,9 +88,9 @@ def changed_rows(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]
         sums: The checksums of what was written.
         wild: Columns that are not compared.
     """
-    found = sums_of(now, frozenset(range(len(now[0]))), wild) if now else b""
-    starts = range(0, len(found), SUM_BYTES)
-    return [at // SUM_BYTES for at in starts if found[at : at + SUM_BYTES] != sums[at : at + SUM_BYTES]]
+    actual = sums_of(now, frozenset(range(len(now[0]))), wild) if now else b""
+    starts = range(0, len(actual), SUM_BYTES)
+    return [at // SUM_BYTES for at in starts if actual[at : at + SUM_BYTES] != sums[at : at + SUM_BYTES]]
 
 
 def offset_of(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]) -> int | None:
@@ -101,10 +101,10 @@ def offset_of(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]) -
         sums: The checksums of what was written.
         wild: Columns that are not compared.
     """
-    found = sums_of(now, frozenset(range(len(now[0]))), wild) if now else b""
-    at = found.find(sums)
+    actual = sums_of(now, frozenset(range(len(now[0]))), wild) if now else b""
+    at = actual.find(sums)
     while at > 0 and at % SUM_BYTES:
-        at = found.find(sums, at + 1)
+        at = actual.find(sums, at + 1)
     return None if at < 0 else at // SUM_BYTES
 
 

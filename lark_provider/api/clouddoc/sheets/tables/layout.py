@@ -89,14 +89,14 @@ class TableLayout:
         """
         if isinstance(row, Mapping):
             get = row.get
-            found = [get(name) for name in self.names]
-            if self.is_closed and len(row) > len(found):
+            values = [get(name) for name in self.names]
+            if self.is_closed and len(row) > len(values):
                 extra = next(name for name in row if name not in self.names)
                 raise InvalidRequestError(
                     f"Row {number} of the source has the column {show(extra)}, which the first row has not. "
                     "Next: pass columns= with all names, in their order."
                 )
-            return found
+            return values
         if isinstance(row, str | bytes) or not isinstance(row, Sequence):
             raise InvalidRequestError(
                 f"Row {number} of the source must be a dict or a sequence of values, got {show(row)}. Next: "
@@ -146,10 +146,10 @@ def layout(columns: Sequence[str] | Mapping[str, str] | None, first: Any) -> Tab
         )
     else:
         names = titles = tuple(columns)
-    wrong = next((one for one in (*names, *titles) if not isinstance(one, str)), MISSING)
+    wrong = next((name for name in (*names, *titles) if not isinstance(name, str)), MISSING)
     if wrong is not MISSING:
         raise InvalidRequestError(f"A column's name must be a str, got {show(wrong)}. Next: correct it.")
-    double = next((one for place, one in enumerate(names) if one in names[:place]), None)
+    double = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if double is not None:
         raise InvalidRequestError(
             f"columns must name each column once, got {show(double)} twice. Next: correct it."

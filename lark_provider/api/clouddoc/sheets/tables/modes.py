@@ -16,7 +16,7 @@ from lark_provider.api.clouddoc.sheets.tables.source import TableSource
 from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError
-from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.paths import path
 from lark_provider.protocol.sheet_ledger import RecordedSegment
@@ -53,14 +53,14 @@ def replace(writer: TableWriter, source: TableSource, old_end: int) -> Procedure
     """
     place = writer.place
     row, parts, is_disturbed = place.row, list[tuple[int, bytes, frozenset[int]]](), False
-    while (made := (yield from source.chunk())) is not None:
-        was_disturbed = yield from writer.put(made, row)
-        parts.append((row, made.sums, made.wild))
+    while (table_chunk := (yield from source.chunk())) is not None:
+        was_disturbed = yield from writer.put(table_chunk, row)
+        parts.append((row, table_chunk.sums, table_chunk.wild))
         if was_disturbed:
             is_disturbed = True
             # A row that was inserted or sorted moves the last part; the first one has the header.
             yield from writer.verify([parts[0], parts[-1]] if len(parts) > 1 else parts)
-        row += made.count
+        row += table_chunk.count
     end = max([old_end, *(yield from _beyond(writer, len(parts)))])
     yield from writer.blank(row, end)
     if is_disturbed:
@@ -87,22 +87,22 @@ def recorded_segments(writer: TableWriter, after: int) -> Procedure[list[Recorde
         writer: Of the table.
         after: Those with greater numbers than this.
     """
-    found, write = list[RecordedSegment](), writer.write
+    segments, write = list[RecordedSegment](), writer.write
     while write is not None:
         number = after
         answer = yield from with_store(lambda store: store.sheets.segments(write.id, number, _AT_ONCE))  # noqa: B023
         some = answer[0] if answer is not None else ()
-        found += some
+        segments += some
         if len(some) < _AT_ONCE:
             break
         after = some[-1].segment.number
-    return found
+    return segments
 
 
 def pending(writer: TableWriter, after: int) -> Procedure[list[RecordedSegment]]:
     """Return the segments whose outcome is unknown, those with greater numbers than `after`."""
-    found = yield from recorded_segments(writer, after)
-    return [one for one in found if one.state is State.PENDING]
+    segments = yield from recorded_segments(writer, after)
+    return [segment for segment in segments if segment.state is LedgerState.PENDING]
 
 
 def append(writer: Appender, source: TableSource, layout: TableLayout, *, header: bool) -> Procedure[Extent]:
@@ -124,17 +124,17 @@ def append(writer: Appender, source: TableSource, layout: TableLayout, *, header
     top = place.row + header
     row = (yield from place.last_row(writer.lease, top)) + 1
     count = 0
-    while (made := (yield from source.chunk())) is not None:
+    while (table_chunk := (yield from source.chunk())) is not None:
         if (
             writer.write is not None
-            and writer.write.state is State.DONE
-            and made.number >= writer.write.segments
+            and writer.write.state is LedgerState.DONE
+            and table_chunk.number >= writer.write.segments
         ):
             raise ConflictError(
-                f"Row {made.first} of the source is new: under this key everything was appended before. "
-                "Next: use another key for other rows."
+                f"Row {table_chunk.first} of the source is new: under this key everything was appended "
+                "before. Next: use another key for other rows."
             )
-        row = yield from writer.append(made, row)
+        row = yield from writer.append(table_chunk, row)
         count += 1
     left = yield from pending(writer, count - 1)
     if left:
@@ -163,18 +163,18 @@ def _write_header(writer: TableWriter, layout: TableLayout) -> Procedure[None]:
         (now,) = yield from place.read(writer.lease, place.row, place.row)
         if not is_blank(now):
             break
-        made = header_chunk(layout, place.blocks)
+        header = header_chunk(layout, place.blocks)
         try:
-            if (yield from place.write(writer.lease, made, place.row)):
-                yield from writer.verify([(place.row, made.sums, made.wild)])
+            if (yield from place.write(writer.lease, header, place.row)):
+                yield from writer.verify([(place.row, header.sums, header.wild)])
         except TakenOverError:
             continue  # another process may have written it meanwhile
         return
-    for column, (there, title) in enumerate(zip(now, layout.titles, strict=True)):
-        if text_of(there) != title:
+    for column, (cell, title) in enumerate(zip(now, layout.titles, strict=True)):
+        if text_of(cell) != title:
             raise InvalidRequestError(
                 f"Cell {Cell(place.row, place.column(column))} of worksheet {place.title!r} must be the "
-                f"header {title!r}, got {show(there)}. Next: give columns= in the order of the worksheet, "
+                f"header {title!r}, got {show(cell)}. Next: give columns= in the order of the worksheet, "
                 "begin the table elsewhere with start=, or pass header=False."
             )
 
@@ -191,7 +191,7 @@ def text_of(cell: Any) -> str:
         cell: As Lark answers it.
     """
     if isinstance(cell, list):
-        return "".join(str(one.get("text", "")) for one in cell if isinstance(one, dict))
+        return "".join(str(segment.get("text", "")) for segment in cell if isinstance(segment, dict))
     return "" if cell is None else str(cell)
 
 
@@ -209,17 +209,17 @@ def clear_merges(writer: TableWriter, last: int, *, unmerge: bool) -> Procedure[
         ConflictError: There are some, and `unmerge` is false; the text names them.
     """
     place = writer.place
-    there = place.range(place.row, max(last, place.row))
-    found = [one for one in place.merges if one.meets(there)]
-    if found and not unmerge:
-        shown = ", ".join(one.a1 for one in found[:_SHOWN])
+    area = place.range(place.row, max(last, place.row))
+    merges = [merge for merge in place.merges if merge.meets(area)]
+    if merges and not unmerge:
+        shown = ", ".join(merge.a1 for merge in merges[:_SHOWN])
         raise ConflictError(
             f"Worksheet {place.title!r} has merged cells where the table is written: {shown}"
-            f"{' …' if len(found) > _SHOWN else ''}. Values would be lost in them. Next: unmerge them, pass "
+            f"{' …' if len(merges) > _SHOWN else ''}. Values would be lost in them. Next: unmerge them, pass "
             "unmerge=True, or write elsewhere."
         )
-    for one in found:
-        body = {"range": one.on(place.sheet_id)}
+    for merged in merges:
+        body = {"range": merged.on(place.sheet_id)}
         url = path("/sheets/v2/spreadsheets/{token}/unmerge_cells", token=place.token)
         call: Call[Any] = request("POST", url, json=body, idempotent=True)
         yield from writer.lease.send(call)

@@ -14,7 +14,7 @@ from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS
 from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_BYTES
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 
-Mode: TypeAlias = Literal["replace", "append", "update_by_key"]
+SheetMode: TypeAlias = Literal["replace", "append", "update_by_key"]
 Format: TypeAlias = str | Mapping[str, Any]
 """A formatter such as `#,##0.00`, or a style of Lark."""
 HEADER_STYLE: Mapping[str, Any] = {"font": {"bold": True}}
@@ -35,7 +35,7 @@ class TableOptions:
 
     columns: Sequence[str] | Mapping[str, str] | None = None
     header: bool = True
-    mode: Mode = "replace"
+    mode: SheetMode = "replace"
     key_fields: Sequence[str] = ()
     formats: Mapping[str | type, Format] | None = None
     header_style: Mapping[str, Any] | None = None
@@ -58,8 +58,8 @@ class TableOptions:
         Raises:
             InvalidRequestError: An option is invalid.
         """
-        if self.mode not in get_args(Mode):
-            raise unknown_choice("mode", self.mode, get_args(Mode))
+        if self.mode not in get_args(SheetMode):
+            raise unknown_choice("mode", self.mode, get_args(SheetMode))
         if (self.mode == "update_by_key") != bool(self.key_fields):
             raise InvalidRequestError(
                 f'key_fields must be given with mode="update_by_key" and with no other mode, got '
@@ -102,7 +102,7 @@ def frozen_counts(freeze: bool | int | tuple[int, int] | None, header_end: int) 
     if (
         isinstance(freeze, tuple)
         and len(freeze) == len(("rows", "columns"))
-        and all(type(one) is int and one >= 0 for one in freeze)
+        and all(type(count) is int and count >= 0 for count in freeze)
     ):
         return freeze
     raise InvalidRequestError(

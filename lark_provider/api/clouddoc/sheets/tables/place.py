@@ -96,7 +96,7 @@ class TableOnSheet:
         Returns:
             As many rows as asked for; those below the grid are blank.
         """
-        found: list[list[Any]] = []
+        rows: list[list[Any]] = []
         step = max(1, min(_READ_ROWS, _READ_CELLS // min(self.width, 100)))
         at = first
         while at <= last:
@@ -108,9 +108,9 @@ class TableOnSheet:
                     raise
                 step = max(1, step // 2)
                 continue
-            found += _rows(parts, self.blocks, end - at + 1)
+            rows += _rows(parts, self.blocks, end - at + 1)
             at = end + 1
-        return found
+        return rows
 
     def _answers(
         self, lease: DocumentLease, first: int, last: int, *, is_dated: bool = False
@@ -119,11 +119,11 @@ class TableOnSheet:
         parts: list[list[list[Any] | None]] = []
         for (start, end), left in zip(self.blocks, self.lefts, strict=True):
             wanted = Range(first, left, last, left + end - start - 1)
-            there = wanted.within(self.rows, self.columns)
+            clipped = wanted.within(self.rows, self.columns)
             values: list[list[Any] | None] = []
-            if there is not None:
+            if clipped is not None:
                 yield from lease.keep()
-                url = path(V2 + "/values/{range}", token=self.token, range=there.on(self.sheet_id))
+                url = path(V2 + "/values/{range}", token=self.token, range=clipped.on(self.sheet_id))
                 params = {"dateTimeRenderOption": "FormattedString"} if is_dated else None
                 answer = yield from perform(request("GET", url, params=params))
                 values = (answer.data.get("valueRange") or {}).get("values") or []
@@ -246,8 +246,8 @@ class TableOnSheet:
 
     def put(self, body: bytes) -> Call[Any]:
         """Return the call that writes values, which is absolute and may be repeated."""
-        made: Call[Any] = request("PUT", path(V2 + "/values", token=self.token), idempotent=True)
-        return replace(made, body=body)
+        call: Call[Any] = request("PUT", path(V2 + "/values", token=self.token), idempotent=True)
+        return replace(call, body=body)
 
     def expect_write(self) -> None:
         """Note that a request of ours was made whose answer has no revision."""
@@ -272,8 +272,8 @@ def sheets(token: str) -> Procedure[list[dict[str, Any]]]:
     See GET /open-apis/sheets/v3/spreadsheets/:token/sheets/query.
     """
     answer = yield from perform(request("GET", path(V3 + "/sheets/query", token=token)))
-    found: list[dict[str, Any]] = answer.data.get("sheets") or []
-    return found
+    worksheets: list[dict[str, Any]] = answer.data.get("sheets") or []
+    return worksheets
 
 
 def _rows(parts: Sequence[list[list[Any] | None]], blocks: Blocks, count: int) -> list[list[Any]]:
@@ -295,10 +295,10 @@ def _revision(answer: LarkResponse[Any]) -> int | None:
 def _merges(sheet: dict[str, Any]) -> list[Range]:
     return [
         Range(
-            int(one["start_row_index"]) + 1,
-            int(one["start_column_index"]) + 1,
-            int(one["end_row_index"]) + 1,
-            int(one["end_column_index"]) + 1,
+            int(merge["start_row_index"]) + 1,
+            int(merge["start_column_index"]) + 1,
+            int(merge["end_row_index"]) + 1,
+            int(merge["end_column_index"]) + 1,
         )
-        for one in sheet.get("merges") or ()
+        for merge in sheet.get("merges") or ()
     ]

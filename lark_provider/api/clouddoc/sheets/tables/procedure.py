@@ -27,12 +27,12 @@ from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout, layout
 from lark_provider.api.clouddoc.sheets.tables.options import (
     HEADER_STYLE,
     Format,
-    Mode,
+    SheetMode,
     TableOptions,
     frozen_counts,
 )
 from lark_provider.api.clouddoc.sheets.tables.place import TableOnSheet
-from lark_provider.api.clouddoc.sheets.tables.source import Converted, TableSource
+from lark_provider.api.clouddoc.sheets.tables.source import ConvertedRows, TableSource
 from lark_provider.api.clouddoc.sheets.targets import SheetRef, Target, Worksheet, spreadsheet
 from lark_provider.api.clouddoc.sheets.targets import place as sheet_place
 from lark_provider.api.clouddoc.sheets.values import WRONG_VALUE
@@ -69,7 +69,7 @@ def write_table(
     *,
     columns: Sequence[str] | Mapping[str, str] | None = None,
     header: bool = True,
-    mode: Mode = "replace",
+    mode: SheetMode = "replace",
     key: str | None = None,
     key_fields: Sequence[str] = (),
     formats: Mapping[str | type, Format] | None = None,
@@ -209,7 +209,7 @@ def write_with_options(
         converted = _check(columns, options, corner, rows, head)
         shares = yield from resolve_shares(share_with)
         if target is None:
-            made = yield from creating.create(
+            created = yield from creating.create(
                 check_title(title if title is not None else name),
                 (yield from folder_token(folder)) if folder is not None else "",
                 name,
@@ -217,7 +217,7 @@ def write_with_options(
                 lease_seconds=options.lease_seconds,
                 lease_wait=options.lease_wait,
             )
-            target, url = SheetRef(made.token), made.url
+            target, url = SheetRef(created.token), created.url
         else:
             url = yield from _url(target)
         result = yield from _into(target, url, stream, head, converted, columns, options, corner, name)
@@ -230,7 +230,7 @@ def write_with_options(
 
 def _check(
     columns: TableLayout, options: TableOptions, corner: tuple[int, int], rows: Any, head: Sequence[Any]
-) -> deque[Converted]:
+) -> deque[ConvertedRows]:
     """Check what can be known before the first request; return rows that were converted for it."""
     if (last := corner[1] + columns.width - 1) > MAX_COLUMNS:
         raise InvalidRequestError(
@@ -271,29 +271,29 @@ def _into(
     url: str,
     stream: Stream[Any],
     head: Sequence[Any],
-    converted: deque[Converted],
+    converted: deque[ConvertedRows],
     columns: TableLayout,
     options: TableOptions,
     corner: tuple[int, int],
     key: str,
 ) -> Procedure[TableResult]:
     """Write a table into a worksheet that is there."""
-    found = yield from sheet_place(target, fresh=True)
-    sheet = found.sheet
+    located = yield from sheet_place(target, fresh=True)
+    sheet = located.sheet
     held = yield from document_lease(
-        f"sheet/{found.token}", f"table in {sheet.title!r}", options.lease_seconds, options.lease_wait
+        f"sheet/{located.token}", f"table in {sheet.title!r}", options.lease_seconds, options.lease_wait
     )
     held.is_tolerant = options.mode == "append"
     yield from held.begin()
     try:
-        place = _place(found.token, sheet, columns, corner, options)
-        target_name = f"{found.token}/{sheet.sheet_id}"
+        place = _place(located.token, sheet, columns, corner, options)
+        target_name = f"{located.token}/{sheet.sheet_id}"
         job = Job(place, held, columns, options, stream, head, converted, target_name, key)
         writer, extent = yield from job.run()
     finally:
         yield from held.end()
     return TableResult(
-        found.token,
+        located.token,
         url,
         sheet.sheet_id,
         Range(extent.first, place.lefts[0], extent.last, place.right).a1,

@@ -22,7 +22,7 @@ from lark_provider.protocol.effects import Stream, Take
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Procedure, take
 
-Converted: TypeAlias = tuple[Sequence[Sequence[Any]], list[ConvertedColumn]]
+ConvertedRows: TypeAlias = tuple[Sequence[Sequence[Any]], list[ConvertedColumn]]
 """Some rows: their values, and the columns of cells that were made of them."""
 _KEPT_CELLS = 1_000_000
 """Cells of a list that are kept converted between its check and its sending; more are converted twice.
@@ -39,23 +39,23 @@ _SHOWN = 24
 """Characters of a value that count for the width of its column, where it is not a string."""
 
 
-def format_text(given: Format, name: object) -> str:
+def format_text(spec: Format, name: object) -> str:
     """Return a format as one text, by which runs of equal formats are found.
 
     Args:
-        given: A formatter, or a style.
+        spec: A formatter, or a style.
         name: What it is for, for the error.
 
     Raises:
         InvalidRequestError: It is something else.
     """
-    if isinstance(given, str):
-        return given
-    if isinstance(given, Mapping):
-        return STYLE + orjson.dumps(dict(given), option=orjson.OPT_SORT_KEYS).decode()
+    if isinstance(spec, str):
+        return spec
+    if isinstance(spec, Mapping):
+        return STYLE + orjson.dumps(dict(spec), option=orjson.OPT_SORT_KEYS).decode()
     raise InvalidRequestError(
         f"formats[{name!r}] must be a formatter such as '#,##0.00' or a dict of Lark's style, got "
-        f"{show(given)}. Next: pass one."
+        f"{show(spec)}. Next: pass one."
     )
 
 
@@ -74,8 +74,8 @@ def with_formatter(text: str, needed: str | None) -> str:
 
 def style_of(text: str) -> dict[str, Any]:
     """Return the style of a format."""
-    found: dict[str, Any] = orjson.loads(text[len(STYLE) :]) if text[:1] == STYLE else {"formatter": text}
-    return found
+    style: dict[str, Any] = orjson.loads(text[len(STYLE) :]) if text[:1] == STYLE else {"formatter": text}
+    return style
 
 
 class TableSource:
@@ -102,27 +102,27 @@ class TableSource:
         options: TableOptions,
         *,
         with_header: bool,
-        converted: deque[Converted] | None = None,
+        converted: deque[ConvertedRows] | None = None,
     ) -> None:
         self._stream, self._head, self._layout, self._options = stream, head, layout, options
         self._order = None if list(order) == list(range(layout.width)) else list(order)
         self._cutter = Cutter(blocks, options.max_rows, options.max_bytes)
         self._ready: deque[TableChunk] = deque()
-        self._before = deque[Converted]() if converted is None else converted
+        self._before = deque[ConvertedRows]() if converted is None else converted
         self._number, self._is_over = 0, False
         self._is_measured = options.widths == "content"
         self.widths = [0] * layout.width
-        given = options.formats or {}
+        formats = options.formats or {}
         self._by_type = {
-            kind: format_text(one, kind) for kind, one in given.items() if isinstance(kind, type)
+            kind: format_text(spec, kind) for kind, spec in formats.items() if isinstance(kind, type)
         }
         self._by_column = {
-            layout.place(name, "formats"): format_text(one, name)
-            for name, one in given.items()
+            layout.place(name, "formats"): format_text(spec, name)
+            for name, spec in formats.items()
             if not isinstance(name, type)
         }
         if with_header or options.header:
-            self._measure([[one] for one in layout.titles])
+            self._measure([[title] for title in layout.titles])
         if with_header:
             titles = [(layout.header[place],) for place in order]
             odd = frozenset(at for at, (title,) in enumerate(titles) if type(title) is not str)
@@ -141,11 +141,11 @@ class TableSource:
                 self._add(rows)
             else:
                 self._is_over = True
-                if (made := self._cutter.rest()) is not None:
-                    self._ready.append(made)
+                if (rest := self._cutter.rest()) is not None:
+                    self._ready.append(rest)
         return self._ready.popleft() if self._ready else None
 
-    def check(self, rows: Sequence[Any]) -> deque[Converted]:
+    def check(self, rows: Sequence[Any]) -> deque[ConvertedRows]:
         """Check rows before any is sent.
 
         Args:
@@ -154,13 +154,13 @@ class TableSource:
         Returns:
             The first of them, converted: as many as may be kept in memory.
         """
-        kept, left = deque[Converted](), _KEPT_CELLS
+        kept, left = deque[ConvertedRows](), _KEPT_CELLS
         for start in range(0, len(rows), BLOCK):
             values = self._layout.rows(rows[start : start + BLOCK], start + 1)
             columns = self._convert(values, start + 1)
             if left > 0:
                 kept.append((values, columns))
-                weights = (_OBJECT if one.kind is CellKind.OTHER else 1 for one in columns)
+                weights = (_OBJECT if column.kind is CellKind.OTHER else 1 for column in columns)
                 left -= sum(weights) * len(values)
         return kept
 
@@ -175,37 +175,40 @@ class TableSource:
         if self._is_measured:
             is_top = number <= _MEASURED
             some = slice(None) if is_top else slice(-number % _EVERY, None, _EVERY)
-            self._measure([one.cells[some] for one in columns])
-        odd = frozenset(place for place, one in enumerate(columns) if one.kind is CellKind.OTHER)
+            self._measure([column.cells[some] for column in columns])
+        odd = frozenset(place for place, column in enumerate(columns) if column.kind is CellKind.OTHER)
         columns = [
-            one._replace(cells=canonical(one.cells)) if one.kind is CellKind.NUMBER else one
-            for one in columns
+            column._replace(cells=canonical(column.cells)) if column.kind is CellKind.NUMBER else column
+            for column in columns
         ]
-        formats = self._choose_formats(values, [one.formats for one in columns])
+        formats = self._choose_formats(values, [column.formats for column in columns])
         if self._order is not None:
-            columns, formats = [columns[one] for one in self._order], [formats[one] for one in self._order]
+            columns, formats = (
+                [columns[place] for place in self._order],
+                [formats[place] for place in self._order],
+            )
             odd = frozenset(at for at, place in enumerate(self._order) if place in odd)
         formats = [
-            merge_formats(one, column.cells) if isinstance(one, list) else one
-            for one, column in zip(formats, columns, strict=True)
+            merge_formats(spec, column.cells) if isinstance(spec, list) else spec
+            for spec, column in zip(formats, columns, strict=True)
         ]
-        self._ready += self._cutter.add([one.cells for one in columns], formats, odd)
+        self._ready += self._cutter.add([column.cells for column in columns], formats, odd)
 
     def _choose_formats(self, values: Sequence[Sequence[Any]], needed: list[Formats]) -> list[Formats]:
         """Return the formats of columns, where the caller has given some."""
         if self._by_type:
             for place, column in enumerate(zip(*values, strict=True)):
-                given = [self._by_type.get(type(value)) for value in column]
-                if any(given):
+                chosen = [self._by_type.get(type(value)) for value in column]
+                if any(chosen):
                     needed[place] = [
-                        formatter if one is None else with_formatter(one, formatter)
-                        for one, formatter in zip(given, _each(needed[place], len(column)), strict=True)
+                        formatter if choice is None else with_formatter(choice, formatter)
+                        for choice, formatter in zip(chosen, _each(needed[place], len(column)), strict=True)
                     ]
-        for place, found in self._by_column.items():
+        for place, spec in self._by_column.items():
             needed[place] = (
-                [with_formatter(found, one) for one in formats]
+                [with_formatter(spec, formatter) for formatter in formats]
                 if isinstance(formats := needed[place], list)
-                else with_formatter(found, formats)
+                else with_formatter(spec, formats)
             )
         return needed
 
@@ -256,7 +259,7 @@ def _length(text: str) -> int:
     """Return how wide a text is, in characters; Chinese ones count twice."""
     if text.isascii():
         return len(text)
-    return len(text) + sum(unicodedata.east_asian_width(one) in _WIDE for one in text[:100])
+    return len(text) + sum(unicodedata.east_asian_width(char) in _WIDE for char in text[:100])
 
 
 def canonical(cells: Sequence[Any]) -> Sequence[Any]:
@@ -293,10 +296,12 @@ def merge_formats(formats: Sequence[str | None], cells: Sequence[Any]) -> Format
         formats: What each cell needs.
         cells: As Lark takes them.
     """
-    found: list[str | None] = []
+    merged: list[str | None] = []
     before: str | None = None
-    for cell, one in zip(cells, formats, strict=True):
-        if one != before and not (cell == "" or (one is None and before == TEXT and type(cell) is str)):
-            before = one
-        found.append(before)
-    return before if found.count(before) == len(found) else found
+    for cell, formatter in zip(cells, formats, strict=True):
+        if formatter != before and not (
+            cell == "" or (formatter is None and before == TEXT and type(cell) is str)
+        ):
+            before = formatter
+        merged.append(before)
+    return before if merged.count(before) == len(merged) else merged

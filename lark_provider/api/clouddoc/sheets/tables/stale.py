@@ -26,17 +26,17 @@ def reset(writer: TableWriter, first: int, last: int) -> Procedure[None]:
         first: The first row of the table below its header.
         last: Its last row.
     """
-    place, found = writer.place, set[int]()
+    place, dated = writer.place, set[int]()
     for top, end in _windows(first, last):
         plain = yield from place.read(writer.lease, top, end)
         shown = yield from place.read(writer.lease, top, end, is_dated=True)
         for row, (cells, texts) in enumerate(zip(plain, shown, strict=True), top):
             for at, (cell, text) in enumerate(zip(cells, texts, strict=True)):
-                if _is_number(cell) and isinstance(text, str) and at not in found:
+                if _is_number(cell) and isinstance(text, str) and at not in dated:
                     column = place.column(at)
                     if not _is_ours(writer, row, column):
-                        found.add(at)
-    ranges = [Range(first, column, last, column) for column in sorted(map(place.column, found))]
+                        dated.add(at)
+    ranges = [Range(first, column, last, column) for column in sorted(map(place.column, dated))]
     if ranges:
         # First, since those that are set later win.
         writer.formats = {GENERAL: ranges, **writer.formats}
@@ -59,8 +59,8 @@ def _is_number(cell: Any) -> bool:
 def _is_ours(writer: TableWriter, row: int, column: int) -> bool:
     """Return whether this write gives a cell its formatter."""
     return any(
-        one.first_row <= row <= (one.last_row or row) and one.first_column == column
+        area.first_row <= row <= (area.last_row or row) and area.first_column == column
         for text, ranges in writer.formats.items()
         if "formatter" in style_of(text)
-        for one in ranges
+        for area in ranges
     )

@@ -23,7 +23,7 @@ from lark_provider.api.clouddoc.sheets.tables.place import TOO_LARGE, V2, TableO
 from lark_provider.api.clouddoc.sheets.tables.source import TableSource
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError, LarkAPIError
-from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.paths import path
 
@@ -54,14 +54,14 @@ def arrange(
     """
     places: list[tuple[int, int]] = []
     for place, title in enumerate(layout.titles):
-        found = [column for column, one in enumerate(titles, first_column) if text_of(one) == title]
-        if len(found) != 1:
-            said = "lacks it" if not found else f"has it {len(found)} times"
+        matches = [column for column, cell in enumerate(titles, first_column) if text_of(cell) == title]
+        if len(matches) != 1:
+            said = "lacks it" if not matches else f"has it {len(matches)} times"
             raise InvalidRequestError(
                 f"The header of the worksheet must have the column {title!r} once, and {said}. Next: correct "
                 "the header, or columns=."
             )
-        places.append((found[0], place))
+        places.append((matches[0], place))
     places.sort()
     blocks, lefts = list[tuple[int, int]](), list[int]()
     for index, (column, _) in enumerate(places):
@@ -82,11 +82,11 @@ def header_of(place: TableOnSheet, lease: DocumentLease) -> Procedure[list[Any]]
         place, blocks=tuple((at, min(at + 100, width)) for at in range(0, width, 100)),
         lefts=tuple(place.lefts[0] + at for at in range(0, width, 100)),
     )  # fmt: skip
-    (found,) = yield from wide.read(lease, place.row, place.row)
-    while found and found[-1] in (None, ""):
-        found.pop()
+    (header,) = yield from wide.read(lease, place.row, place.row)
+    while header and header[-1] in (None, ""):
+        header.pop()
     place.revision = wide.revision
-    return found
+    return header
 
 
 @dataclass(slots=True)
@@ -121,8 +121,8 @@ class Update:
         place = self.writer.place
         yield from self._settle()
         yield from self._read()
-        while (made := (yield from source.chunk())) is not None:
-            yield from self._write(made)
+        while (chunk := (yield from source.chunk())) is not None:
+            yield from self._write(chunk)
         last = max([self._last, *(end for _, end in self.writer.ranges)])
         return Extent(place.row, max(last, place.row))
 
@@ -132,7 +132,7 @@ class Update:
         for recorded in (yield from recorded_segments(self.writer, -1)):
             # What it has appended is found by its keys. This attempt records its own, under other numbers.
             self._base = recorded.segment.number + 1
-            if recorded.state is not State.PENDING:
+            if recorded.state is not LedgerState.PENDING:
                 continue
             now = yield from place.read(self.writer.lease, recorded.segment.row, recorded.segment.end)
             if any(map(is_blank, now)):
@@ -153,7 +153,7 @@ class Update:
         narrow = replace(
             place,
             blocks=tuple((at, at + 1) for at in range(len(self.keys))),
-            lefts=tuple(place.column(one) for one in self.keys),
+            lefts=tuple(place.column(position) for position in self.keys),
         )
         index: dict[Key, int] = {}
         doubled: list[int] = []
@@ -173,57 +173,60 @@ class Update:
             )
         self.index, self._last, self._doubled = index, last, doubled
 
-    def _write(self, made: TableChunk) -> Procedure[None]:
+    def _write(self, chunk: TableChunk) -> Procedure[None]:
         place = self.writer.place
         (_,) = yield from place.read(self.writer.lease, place.row, place.row)
         if place.disturbances != self._disturbances:
             yield from self._read()  # others have written: rows may have moved
-        keys = [_key([row[one] for one in self.keys]) for row in made.rows]
-        named = ", ".join(self.titles[one] for one in self.keys)
-        for number, (key, cells) in enumerate(zip(keys, made.rows, strict=True), made.first):
-            if any(isinstance(cells[one], dict) and comparable(cells[one]) is None for one in self.keys):
+        keys = [_key([row[position] for position in self.keys]) for row in chunk.rows]
+        named = ", ".join(self.titles[position] for position in self.keys)
+        for number, (key, cells) in enumerate(zip(keys, chunk.rows, strict=True), chunk.first):
+            if any(
+                isinstance(cells[position], dict) and comparable(cells[position]) is None
+                for position in self.keys
+            ):
                 raise InvalidRequestError(
                     f"Row {number} of the source must have a key that Lark answers as it was written, got a "
                     f"formula or a person in {named}. Next: use text, numbers or dates as key."
                 )
-            if all(one == "" for one in key):
+            if all(value == "" for value in key):
                 raise InvalidRequestError(
                     f"Row {number} of the source must have a key, got none in {named}. "
                     "Next: fill it, or leave the row out."
                 )
-        found: dict[int, int] = {}
+        updates: dict[int, int] = {}
         fresh: dict[Key, int] = {}
         for at, key in enumerate(keys):
             if key in self.index:
-                found[self.index[key]] = at
+                updates[self.index[key]] = at
             elif key in fresh:
                 raise InvalidRequestError(
-                    f"Rows {made.first + fresh[key]} and {made.first + at} of the source have the same key, "
-                    f"{show(key)}. Next: give each key once."
+                    f"Rows {chunk.first + fresh[key]} and {chunk.first + at} of the source have the same "
+                    f"key, {show(key)}. Next: give each key once."
                 )
             else:
                 fresh[key] = at
-        yield from self._update(made, found)
+        yield from self._update(chunk, updates)
         if fresh:
             places = list(fresh.values())
-            part = chunk_of(made, places, self._base + made.number)
+            part = chunk_of(chunk, places, self._base + chunk.number)
             row = yield from self.writer.append_once(part, self._last + 1)
             first = row - part.count
             self.index |= {key: first + number for number, key in enumerate(fresh)}
             self._last = max(self._last, row - 1)
 
-    def _update(self, made: TableChunk, found: dict[int, int]) -> Procedure[None]:
+    def _update(self, chunk: TableChunk, updates: dict[int, int]) -> Procedure[None]:
         """Write over rows, each with its key."""
-        rows = sorted(found)
+        rows = sorted(updates)
         while rows:
             count = min(len(rows), 5000)
             while True:
-                ranges, body = self._body(made, found, rows[:count])
+                ranges, body = self._body(chunk, updates, rows[:count])
                 if (len(body) > self.writer.place.part_bytes or ranges > _RANGES) and count > 1:
                     count = max(1, count // 2)
                     continue
                 try:
-                    yield from self._send(made, body, rows[:count], found)
+                    yield from self._send(chunk, body, rows[:count], updates)
                 except LarkAPIError as error:
                     if error.code != TOO_LARGE or count == 1:
                         raise
@@ -232,18 +235,18 @@ class Update:
                 break
             rows = rows[count:]
 
-    def _body(self, made: TableChunk, found: dict[int, int], rows: Sequence[int]) -> tuple[int, bytes]:
+    def _body(self, chunk: TableChunk, updates: dict[int, int], rows: Sequence[int]) -> tuple[int, bytes]:
         place = self.writer.place
         parts: list[bytes] = []
         for run in _runs(rows):
             for block, ((first, end), left) in enumerate(zip(place.blocks, place.lefts, strict=True)):
                 where = Range(run[0], left, run[-1], left + end - first - 1).on(place.sheet_id)
-                values = b",".join([made.lines[block][found[row]] for row in run])
+                values = b",".join([chunk.lines[block][updates[row]] for row in run])
                 parts.append(b'{"range":' + orjson.dumps(where) + b',"values":[' + values + b"]}")
         return len(parts), b'{"valueRanges":[' + b",".join(parts) + b"]}"
 
     def _send(
-        self, made: TableChunk, body: bytes, rows: Sequence[int], found: dict[int, int]
+        self, chunk: TableChunk, body: bytes, rows: Sequence[int], updates: dict[int, int]
     ) -> Procedure[None]:
         writer, place = self.writer, self.writer.place
         url = path(V2 + "/values_batch_update", token=place.token)
@@ -251,7 +254,7 @@ class Update:
         answer = yield from writer.lease.send(call)
         is_disturbed = place.note(answer)
         for run in _runs(rows):
-            writer.note(made, run[0], places=[found[row] for row in run])
+            writer.note(chunk, run[0], places=[updates[row] for row in run])
         if is_disturbed:
             doubled = set(self._doubled)
             yield from self._read()
@@ -283,5 +286,5 @@ def _key(cells: Sequence[Any]) -> Key:
 def _plain(cell: Any) -> Any:
     if isinstance(cell, bool):
         return str(cell).upper()  # Lark may answer it as this text
-    found = comparable(cell)
-    return found if isinstance(found, str | int | float) else str(cell)
+    value = comparable(cell)
+    return value if isinstance(value, str | int | float) else str(cell)

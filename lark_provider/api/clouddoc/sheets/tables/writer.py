@@ -19,7 +19,7 @@ from lark_provider.api.clouddoc.sheets.tables.judging import (
 from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
 from lark_provider.api.clouddoc.sheets.tables.place import TableOnSheet
 from lark_provider.protocol.errors import ConflictError, LarkError
-from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sheet_ledger import RecordedSegment, TableWrite
 from lark_provider.protocol.store import with_store
@@ -84,20 +84,20 @@ class TableWriter:
             if isinstance(formats, str) and count:
                 self._add_formats(formats, Range(top, column, last, column))
             elif isinstance(formats, list):
-                each = formats if places is None else [formats[at] for at in places]
-                for text, first, end in runs(each):
+                cell_formats = formats if places is None else [formats[at] for at in places]
+                for text, first, end in runs(cell_formats):
                     self._add_formats(text, Range(top + first, column, top + end, column))
 
-    def _add_formats(self, text: str, one: Range) -> None:
+    def _add_formats(self, text: str, area: Range) -> None:
         known = self.formats.setdefault(text, [])
-        assert one.last_row is not None  # noqa: S101 - the range is closed
-        place = self._ends.pop((text, one.first_column, one.first_row - 1), None)
+        assert area.last_row is not None  # noqa: S101 - the range is closed
+        place = self._ends.pop((text, area.first_column, area.first_row - 1), None)
         if place is None:
             place = len(known)
-            known.append(one)
+            known.append(area)
         else:
-            known[place] = known[place]._replace(last_row=one.last_row)
-        self._ends[text, one.first_column, one.last_row] = place
+            known[place] = known[place]._replace(last_row=area.last_row)
+        self._ends[text, area.first_column, area.last_row] = place
 
     def quiet(self, recorded: RecordedSegment) -> Procedure[None]:
         """Wait until a request that was sent for a segment cannot take effect any more."""
@@ -131,7 +131,7 @@ class TableWriter:
             recorded = answer.recorded if answer is not None else None
             assert recorded is not None  # noqa: S101 - the lease was granted
             if answer is not None and not answer.is_new:
-                if recorded.state is State.PENDING and recorded.segment.digest != chunk.digest:
+                if recorded.state is LedgerState.PENDING and recorded.segment.digest != chunk.digest:
                     yield from self.quiet(recorded)
                 yield from self.lease.reserve(
                     lambda store: store.sheets.move(write.id, self.lease.claimant, segment, is_disjoint=False)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def _require_comment(instance: Instance, comment_id: str) -> ApprovalComment:
-    comment = next((one for one in instance.comments if one.comment_id == comment_id), None)
+    comment = next((candidate for candidate in instance.comments if candidate.comment_id == comment_id), None)
     if comment is None:
         raise refusal(f"unknown comment {comment_id}")
     return comment
@@ -71,17 +71,19 @@ def list_comments(call: Call) -> dict[str, Any]:
     """List the comments, each with its replies."""
     instance = instance_of(call, call.params["instance_id"])
     person_of(call, require(dict(call.query), "user_id"))
-    tops = [one for one in instance.comments if not one.parent_id]
+    tops = [comment for comment in instance.comments if not comment.parent_id]
     part, rest = page(tops, call, page_size(call, least=1, most=1000, default=10), codes.APPROVAL_PARAM)
     return {
         "comments": [
-            _render(call, one)
+            _render(call, comment)
             | {
                 "replies": [
-                    _render(call, each) for each in instance.comments if each.parent_id == one.comment_id
+                    _render(call, reply)
+                    for reply in instance.comments
+                    if reply.parent_id == comment.comment_id
                 ]
             }
-            for one in part
+            for comment in part
         ],
         **rest,
     }

@@ -38,7 +38,7 @@ def create(call: Call) -> dict[str, Any]:
     form = body.get("form")
     if not isinstance(form, dict):
         raise refusal("form is required")
-    widgets = [_widget(one, texts) for one in form_text(form.get("form_content"), "form_content")]
+    widgets = [_widget(widget, texts) for widget in form_text(form.get("form_content"), "form_content")]
     nodes = _nodes(call, body, texts)
     settings = body.get("settings") or {}
     if not isinstance(settings, dict):
@@ -71,60 +71,62 @@ def _seconds(settings: dict[str, Any]) -> float:
 
 def _texts(body: dict[str, Any]) -> dict[str, str]:
     """Return the texts of the default language by their keys."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     resources = objects(body, "i18n_resources")
     if not resources:
         raise refusal("i18n_resources is required")
-    for resource in sorted(resources, key=lambda one: bool(one.get("is_default"))):
+    for resource in sorted(resources, key=lambda entry: bool(entry.get("is_default"))):
         choice(resource, "locale", ("zh-CN", "en-US", "ja-JP"))
-        found |= {require(one, "key"): require(one, "value") for one in objects(resource, "texts")}
-    return found
+        texts |= {require(text, "key"): require(text, "value") for text in objects(resource, "texts")}
+    return texts
 
 
-def _widget(given: Any, texts: dict[str, str]) -> dict[str, Any]:
-    if not isinstance(given, dict):
+def _widget(spec: Any, texts: dict[str, str]) -> dict[str, Any]:
+    if not isinstance(spec, dict):
         raise refusal("a widget needs an id and a type")
-    kind, name = require(given, "type"), optional(given, "name")
+    kind, name = require(spec, "type"), optional(spec, "name")
     widget: dict[str, Any] = {
-        "id": require(given, "id"),
-        "custom_id": optional(given, "custom_id"),
+        "id": require(spec, "id"),
+        "custom_id": optional(spec, "custom_id"),
         "name": texts.get(name, name),
         "type": kind,
-        "required": bool(given.get("required")),
+        "required": bool(spec.get("required")),
         "printable": True,
         "visible": True,
     }
     if kind in _OWN_OPTIONS:
         widget["option"] = [
-            {"value": require(one, "key"), "text": texts.get(require(one, "text"), one["text"])}
-            for one in objects(given, "value")
+            {"value": require(option, "key"), "text": texts.get(require(option, "text"), option["text"])}
+            for option in objects(spec, "value")
         ]
     if kind == "fieldList":
-        widget["children"] = [_widget(one, texts) for one in objects(given, "value")]
+        widget["children"] = [_widget(child, texts) for child in objects(spec, "value")]
     return widget
 
 
 def _nodes(call: Call, body: dict[str, Any], texts: dict[str, str]) -> tuple[ApprovalNode, ...]:
-    given = objects(body, "node_list")
-    if [one.get("id") for one in (*given[:1], *given[-1:])] != ["START", "END"]:
+    specs = objects(body, "node_list")
+    if [end.get("id") for end in (*specs[:1], *specs[-1:])] != ["START", "END"]:
         raise refusal("node_list must begin with START and end with END")
     nodes = []
-    for one in given[1:-1]:
-        approvers = objects(one, "approver")
+    for spec in specs[1:-1]:
+        approvers = objects(spec, "approver")
         kinds = [approver.get("type") for approver in approvers]
-        node_type, name = require(one, "node_type"), optional(one, "name")
+        node_type, name = require(spec, "node_type"), optional(spec, "name")
         if node_type not in NODE_TYPES or any(kind not in _APPROVER_TYPES for kind in kinds):
-            raise refusal(f"node {one.get('id')} is invalid")
+            raise refusal(f"node {spec.get('id')} is invalid")
         if node_type == "SEQUENTIAL" and kinds != ["Free"]:
-            raise refusal(f"node {one.get('id')}: SEQUENTIAL needs the approver Free")
-        people = tuple(str(each.get("user_id")) for each in approvers if each.get("type") == "Personal")
+            raise refusal(f"node {spec.get('id')}: SEQUENTIAL needs the approver Free")
+        people = tuple(
+            str(approver.get("user_id")) for approver in approvers if approver.get("type") == "Personal"
+        )
         for person in people:
             if person not in call.world.users:
                 raise RefusedError(codes.APPROVAL_USER_NOT_FOUND)
         nodes.append(
             ApprovalNode(
                 call.world.new_id(""),
-                require(one, "id"),
+                require(spec, "id"),
                 texts.get(name, name),
                 node_type,
                 people,
@@ -147,22 +149,22 @@ def add(world: World, spec: dict[str, Any]) -> Definition:
         ValueError: a member is wrong.
     """
     nodes = []
-    for one in spec["nodes"]:
-        node_type = one.get("node_type", "OR")
+    for node in spec["nodes"]:
+        node_type = node.get("node_type", "OR")
         if node_type not in NODE_TYPES:
             raise ValueError(f"'node_type' must be one of {', '.join(NODE_TYPES)}, not {node_type!r}")
-        approvers = tuple(_names(one.get("approvers")))
+        approvers = tuple(_names(node.get("approvers")))
         for person in approvers:
             if person not in world.users:
                 raise ValueError(f"no user {person!r}; known: {', '.join(world.users)}")
         nodes.append(
             ApprovalNode(
                 world.new_id(""),
-                one.get("custom_node_id", ""),
-                one.get("name", "Approval"),
+                node.get("custom_node_id", ""),
+                node.get("name", "Approval"),
                 node_type,
                 approvers,
-                bool(one.get("need_approver")),
+                bool(node.get("need_approver")),
             )
         )
     for widget in spec["form"]:
@@ -179,7 +181,7 @@ def add(world: World, spec: dict[str, Any]) -> Definition:
 def _names(value: Any) -> list[str]:
     if value is None:
         return []
-    if not isinstance(value, (list, tuple)) or not all(isinstance(each, str) for each in value):
+    if not isinstance(value, (list, tuple)) or not all(isinstance(user_id, str) for user_id in value):
         raise ValueError(f"'approvers' must be a list of user_ids, not {value!r}")
     return list(value)
 

@@ -55,7 +55,7 @@ def _people(world: World, instance: Instance, node: ApprovalNode) -> list[Person
     named = instance.approvers.get(node.node_id)
     if named is not None:
         return list(named)
-    return [world.users[one] for one in node.approvers]
+    return [world.users[user_id] for user_id in node.approvers]
 
 
 def _add(
@@ -67,10 +67,10 @@ def _add(
 
 
 def _end(
-    world: World, instance: Instance, task: ApprovalTask, status: str, told: str = "", **more: Any
+    world: World, instance: Instance, task: ApprovalTask, status: str, event_status: str = "", **more: Any
 ) -> None:
     task.status, task.end_time = status, world.clock.now_ms()
-    _tell_task(world, instance, task, told, **more)
+    _tell_task(world, instance, task, event_status, **more)
 
 
 def _open(instance: Instance) -> list[ApprovalTask]:
@@ -93,7 +93,7 @@ def pending(instance: Instance, task_id: str, person: Person | None) -> Approval
     Raises:
         RefusedError: 1390010, it is unknown or decided; 1390009, it is another person's.
     """
-    task = next((one for one in _open(instance) if one.task_id == task_id), None)
+    task = next((candidate for candidate in _open(instance) if candidate.task_id == task_id), None)
     if task is None:
         raise RefusedError(codes.APPROVAL_TASK_NOT_FOUND)
     if person is not None and task.person is not person:
@@ -111,7 +111,7 @@ def approve(world: World, instance: Instance, task: ApprovalTask, comment: str =
     elif node.node_type == "SEQUENTIAL":
         people = _people(world, instance, node)
         since = instance.tasks[instance.entered :]
-        done = sum(one.node is node and one.status == "APPROVED" for one in since)
+        done = sum(step_task.node is node and step_task.status == "APPROVED" for step_task in since)
         if done < len(people):
             _tell_task(world, instance, _add(world, instance, node, people[done], node.node_type))
             return
@@ -158,8 +158,8 @@ def roll_back(
     Raises:
         RefusedError: 1390001, a step was not passed.
     """
-    passed = {one["node_key"] for one in instance.timeline if one["type"] in ("PASS", "START")}
-    unknown = [one for one in keys if one not in passed]
+    passed = {entry["node_key"] for entry in instance.timeline if entry["type"] in ("PASS", "START")}
+    unknown = [key for key in keys if key not in passed]
     if unknown:
         raise refusal(f"task_def_key_list: {unknown[0]} is no step that was passed")
     extra = orjson.dumps({"rollback_node_ids": keys}).decode()
@@ -171,7 +171,7 @@ def roll_back(
     if "START" in keys:
         _tell_task(world, instance, _add(world, instance, _START, instance.submitter, "AND"))
         return
-    places = [place for place, one in enumerate(instance.definition.nodes) if one.node_id in keys]
+    places = [place for place, step in enumerate(instance.definition.nodes) if step.node_id in keys]
     instance.place = min(places) - 1
     _next(world, instance)
 
@@ -274,13 +274,13 @@ def _tell_instance(world: World, instance: Instance, status: str) -> None:
 
 
 def _tell_task(world: World, instance: Instance, task: ApprovalTask, status: str = "", **more: Any) -> None:
-    now, told = str(world.clock.now_ms()), status or task.status
+    now, event_status = str(world.clock.now_ms()), status or task.status
 
     def members(app: App) -> dict[str, Any]:
         return {
             "task_id": task.task_id,
             **ids_of(app, task.person),
-            "status": told,
+            "status": event_status,
             "operate_time": now,
             "custom_key": task.node.custom_node_id,
             "def_key": task.node.node_id,

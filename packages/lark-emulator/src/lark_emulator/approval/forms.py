@@ -22,36 +22,39 @@ def as_text(form: list[dict[str, Any]]) -> str:
     return orjson.dumps(form).decode()
 
 
-def fill(widgets: Iterable[dict[str, Any]], given: list[Any]) -> list[dict[str, Any]]:
+def fill(widgets: Iterable[dict[str, Any]], entries: list[Any]) -> list[dict[str, Any]]:
     """Check the form of a request and return it as it is read.
 
     A required widget may be left out, as in Lark.
 
     Args:
         widgets: the definition's.
-        given: widgets with `id`, `type` and `value`.
+        entries: widgets with `id`, `type` and `value`.
 
     Raises:
         RefusedError: 1390001; the text names the widget.
     """
     known = list(widgets)
-    return [_fill(known, one) for one in given]
+    return [_fill(known, entry) for entry in entries]
 
 
-def _fill(known: list[dict[str, Any]], one: Any) -> dict[str, Any]:
-    name = one.get("id") if isinstance(one, dict) else None
-    widget = next((each for each in known if name and name in (each["id"], each.get("custom_id"))), None)
+def _fill(known: list[dict[str, Any]], entry: Any) -> dict[str, Any]:
+    name = entry.get("id") if isinstance(entry, dict) else None
+    widget = next(
+        (candidate for candidate in known if name and name in (candidate["id"], candidate.get("custom_id"))),
+        None,
+    )
     if widget is None:
         raise _bad(name, "unknown widget")
     kind = widget["type"]
-    if one.get("type") != kind:
+    if entry.get("type") != kind:
         raise _bad(name, f"type must be {kind}")
     if kind in NOT_CREATABLE or kind.startswith("apaascorehr"):
         raise _bad(name, f"{kind} is not supported")
-    if "value" not in one and not (kind == "contact" and "open_ids" in one):
+    if "value" not in entry and not (kind == "contact" and "open_ids" in entry):
         raise _bad(name, "value is required")
     check = _CHECKS.get(kind)
-    if check is not None and not check(widget, one):
+    if check is not None and not check(widget, entry):
         raise _bad(name, "value is invalid")
     shown = {
         "id": widget["id"],
@@ -60,8 +63,8 @@ def _fill(known: list[dict[str, Any]], one: Any) -> dict[str, Any]:
         "type": kind,
         "ext": None,
     }
-    shown |= {sibling: one[sibling] for sibling in _SIBLINGS if sibling in one}
-    return shown | _READ.get(kind, _as_sent)(widget, one)
+    shown |= {sibling: entry[sibling] for sibling in _SIBLINGS if sibling in entry}
+    return shown | _READ.get(kind, _as_sent)(widget, entry)
 
 
 def _bad(name: Any, why: str) -> Exception:
@@ -82,59 +85,61 @@ def _moment(value: Any) -> bool:
 
 
 def _texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def _values(widget: dict[str, Any]) -> dict[str, str] | None:
     """Return value → text of the options; None if they are of an outside source."""
     options = widget.get("option")
-    return None if not options else {one["value"]: one.get("text", "") for one in options}
+    return None if not options else {option["value"]: option.get("text", "") for option in options}
 
 
-def _amount(widget: dict[str, Any], one: dict[str, Any]) -> bool:
+def _amount(widget: dict[str, Any], entry: dict[str, Any]) -> bool:
     currencies = _values(widget)
-    currency = one.get("currency")
+    currency = entry.get("currency")
     return (
-        _number(one["value"]) and isinstance(currency, str) and (currencies is None or currency in currencies)
+        _number(entry["value"])
+        and isinstance(currency, str)
+        and (currencies is None or currency in currencies)
     )
 
 
-def _interval(_: dict[str, Any], one: dict[str, Any]) -> bool:
-    value = one["value"]
+def _interval(_: dict[str, Any], entry: dict[str, Any]) -> bool:
+    value = entry["value"]
     if not isinstance(value, dict) or not _number(value.get("interval")):
         return False
     return _moment(value.get("start")) and _moment(value.get("end"))
 
 
-def _radio(widget: dict[str, Any], one: dict[str, Any]) -> bool:
+def _radio(widget: dict[str, Any], entry: dict[str, Any]) -> bool:
     known = _values(widget)
-    return isinstance(one["value"], str) and (known is None or one["value"] in known)
+    return isinstance(entry["value"], str) and (known is None or entry["value"] in known)
 
 
-def _checkbox(widget: dict[str, Any], one: dict[str, Any]) -> bool:
+def _checkbox(widget: dict[str, Any], entry: dict[str, Any]) -> bool:
     known = _values(widget)
-    return _texts(one["value"]) and (known is None or all(value in known for value in one["value"]))
+    return _texts(entry["value"]) and (known is None or all(value in known for value in entry["value"]))
 
 
-def _telephone(_: dict[str, Any], one: dict[str, Any]) -> bool:
-    value = one["value"]
+def _telephone(_: dict[str, Any], entry: dict[str, Any]) -> bool:
+    value = entry["value"]
     return isinstance(value, dict) and all(
         isinstance(value.get(part), str) for part in ("countryCode", "nationalNumber")
     )
 
 
 def _objects(*parts: str) -> Callable[[dict[str, Any], dict[str, Any]], bool]:
-    def check(_: dict[str, Any], one: dict[str, Any]) -> bool:
-        value = one["value"]
+    def check(_: dict[str, Any], entry: dict[str, Any]) -> bool:
+        value = entry["value"]
         return isinstance(value, list) and all(
-            isinstance(each, dict) and all(each.get(part) for part in parts) for each in value
+            isinstance(item, dict) and all(item.get(part) for part in parts) for item in value
         )
 
     return check
 
 
-def _rows(widget: dict[str, Any], one: dict[str, Any]) -> bool:
-    rows = one["value"]
+def _rows(widget: dict[str, Any], entry: dict[str, Any]) -> bool:
+    rows = entry["value"]
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         return False
     for row in rows:
@@ -142,59 +147,59 @@ def _rows(widget: dict[str, Any], one: dict[str, Any]) -> bool:
     return True
 
 
-def _text(_: dict[str, Any], one: dict[str, Any]) -> bool:
-    return isinstance(one["value"], str)
+def _text(_: dict[str, Any], entry: dict[str, Any]) -> bool:
+    return isinstance(entry["value"], str)
 
 
 _CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], bool]] = {
     "input": _text,
     "textarea": _text,
-    "number": lambda _, one: _number(one["value"]),
-    "formula": lambda _, one: _number(one["value"]),
+    "number": lambda _, entry: _number(entry["value"]),
+    "formula": lambda _, entry: _number(entry["value"]),
     "amount": _amount,
-    "date": lambda _, one: _moment(one["value"]),
+    "date": lambda _, entry: _moment(entry["value"]),
     "dateInterval": _interval,
     "radio": _radio,
     "radioV2": _radio,
     "checkbox": _checkbox,
     "checkboxV2": _checkbox,
-    "contact": lambda _, one: _texts(one.get("value", [])) and _texts(one.get("open_ids", [])),
+    "contact": lambda _, entry: _texts(entry.get("value", [])) and _texts(entry.get("open_ids", [])),
     "department": _objects("open_id"),
-    "connect": lambda _, one: _texts(one["value"]),
-    "document": lambda _, one: isinstance(one["value"], dict) and bool(one["value"].get("token")),
-    "attachmentV2": lambda _, one: _texts(one["value"]),
-    "image": lambda _, one: _texts(one["value"]),
-    "imageV2": lambda _, one: _texts(one["value"]),
+    "connect": lambda _, entry: _texts(entry["value"]),
+    "document": lambda _, entry: isinstance(entry["value"], dict) and bool(entry["value"].get("token")),
+    "attachmentV2": lambda _, entry: _texts(entry["value"]),
+    "image": lambda _, entry: _texts(entry["value"]),
+    "imageV2": lambda _, entry: _texts(entry["value"]),
     "telephone": _telephone,
     "address": _objects("id"),
     "fieldList": _rows,
 }
 
 
-def _as_sent(_: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
-    return {"value": one.get("value", [])}
+def _as_sent(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+    return {"value": entry.get("value", [])}
 
 
-def _choose(widget: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
+def _choose(widget: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     """An option goes in as its value and comes out as its text; one of an outside source stays as it is."""
     texts = _values(widget) or {}
-    value = one["value"]
+    value = entry["value"]
     if isinstance(value, str):
         return {"value": texts.get(value, value), "option": {"key": value, "text": texts.get(value, value)}}
-    return {"value": [texts.get(each, each) for each in value]}
+    return {"value": [texts.get(key, key) for key in value]}
 
 
-def _urls(_: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
-    return {"value": [f"{URL}{code}" for code in one["value"]], "ext": ",".join(one["value"])}
+def _urls(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+    return {"value": [f"{URL}{code}" for code in entry["value"]], "ext": ",".join(entry["value"])}
 
 
-def _phone(_: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
-    value = one["value"]
+def _phone(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+    value = entry["value"]
     return {"value": {"country_code": value["countryCode"], "national_number": value["nationalNumber"]}}
 
 
-def _document(_: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
-    value = one["value"]
+def _document(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+    value = entry["value"]
     token = value["token"]
     return {
         "value": {
@@ -206,13 +211,13 @@ def _document(_: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _place(_: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
-    first = one["value"][0] if one["value"] else {}
+def _place(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+    first = entry["value"][0] if entry["value"] else {}
     return {"value": "/".join(str(first[part]) for part in ("id", "detailAddress") if first.get(part))}
 
 
-def _row_values(widget: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
-    return {"value": [fill(widget.get("children") or (), row) for row in one["value"]]}
+def _row_values(widget: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+    return {"value": [fill(widget.get("children") or (), row) for row in entry["value"]]}
 
 
 _READ: dict[str, Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]] = {

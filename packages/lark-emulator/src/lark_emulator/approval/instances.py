@@ -83,23 +83,28 @@ def _people_by_node(
     call: Call, definition: Definition, body: dict[str, Any], prefix: str, *, most: int | None = None
 ) -> dict[str, list[Person]]:
     """Return node_id → people that a request names, by both kinds of ids together."""
-    found: dict[str, list[Person]] = {}
+    by_node: dict[str, list[Person]] = {}
     for kind in ("user_id", "open_id"):
-        given = body.get(f"{prefix}_{kind}_list") or []
-        if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+        entries = body.get(f"{prefix}_{kind}_list") or []
+        if not isinstance(entries, list) or not all(isinstance(item, dict) for item in entries):
             raise refusal(f"{prefix}_{kind}_list must be a list of objects")
-        for one in given:
-            key = require(one, "key")
+        for entry in entries:
+            key = require(entry, "key")
             node = next(
-                (each for each in definition.nodes if key in (each.node_id, each.custom_node_id)), None
+                (
+                    candidate
+                    for candidate in definition.nodes
+                    if key in (candidate.node_id, candidate.custom_node_id)
+                ),
+                None,
             )
             if node is None:
                 raise refusal(f"unknown node {key}")
-            people = found.setdefault(node.node_id, [])
-            people += [each for each in people_of(call, one, "value", kind) if each not in people]
+            people = by_node.setdefault(node.node_id, [])
+            people += [person for person in people_of(call, entry, "value", kind) if person not in people]
             if most is not None and len(people) > most:
                 raise refusal(f"node {key}: at most {most}")
-    return found
+    return by_node
 
 
 def get(call: Call) -> dict[str, Any]:
@@ -123,20 +128,20 @@ def render(call: Call, instance: Instance) -> dict[str, Any]:
         "status": instance.status,
         "reverted": instance.reverted,
         "form": as_text(instance.form),
-        "task_list": [_task(call, one) for one in instance.tasks],
+        "task_list": [_task(call, task) for task in instance.tasks],
         "comment_list": [
             {
-                "id": one.comment_id,
-                **ids_of(app, one.author),
-                "comment": one.content,
-                "create_time": str(one.create_time),
+                "id": comment.comment_id,
+                **ids_of(app, comment.author),
+                "comment": comment.content,
+                "create_time": str(comment.create_time),
             }
-            for one in instance.comments
-            if not one.deleted
+            for comment in instance.comments
+            if not comment.deleted
         ],
         "timeline": [
-            {name: value for name, value in one.items() if name != "person"} | ids_of(app, one["person"])
-            for one in instance.timeline
+            {name: value for name, value in entry.items() if name != "person"} | ids_of(app, entry["person"])
+            for entry in instance.timeline
         ],
     }
 
@@ -163,13 +168,13 @@ def list_codes(call: Call) -> dict[str, Any]:
         raise refusal("end_time must not be before start_time")
     if call.settings.approval_list_span == "refused" and end - begin > _SPAN_MS:
         raise refusal("the span must not be longer than 10 hours")
-    found = [
-        one.code
-        for one in call.world.approvals.instances.values()
-        if one.definition.code == definition.code and begin <= one.start_time <= end
+    instance_codes = [
+        instance.code
+        for instance in call.world.approvals.instances.values()
+        if instance.definition.code == definition.code and begin <= instance.start_time <= end
     ]
     size = page_size(call, least=1, most=100, default=100)
-    part, rest = page(found, call, size, codes.APPROVAL_PARAM)
+    part, rest = page(instance_codes, call, size, codes.APPROVAL_PARAM)
     return {"instance_code_list": part, **rest}
 
 
@@ -198,8 +203,8 @@ def copy_to(call: Call) -> dict[str, Any]:
             "node_key": "",
             "ext": "{}",
             "cc_user_list": [
-                {"open_id": id_for(one, call.app, "open_id"), "cc_id": call.world.approvals.number()}
-                for one in people
+                {"open_id": id_for(person, call.app, "open_id"), "cc_id": call.world.approvals.number()}
+                for person in people
             ],
         }
     )
@@ -223,8 +228,8 @@ def preview(call: Call) -> dict[str, Any]:
         "preview_nodes": [
             {
                 "user_id_list": [
-                    id_for(one, call.app, kind)
-                    for one in named.get(node.node_id)
+                    id_for(approver, call.app, kind)
+                    for approver in named.get(node.node_id)
                     or [call.world.users[person] for person in node.approvers]
                 ],
                 "end_cc_id_list": [],

@@ -53,7 +53,7 @@ def objects(source: dict[str, Any], name: str) -> list[dict[str, Any]]:
     value = source.get(name)
     if value is None:
         return []
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise refusal(f"{name} must be a list of objects")
     return value
 
@@ -114,9 +114,9 @@ def people_of(call: Call, body: dict[str, Any], name: str, id_type: str | None =
         RefusedError: 1390001 or 1390004.
     """
     ids = body.get(name)
-    if not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids):
+    if not isinstance(ids, list) or not ids or not all(isinstance(person_id, str) for person_id in ids):
         raise refusal(f"{name} must be a list of ids")
-    return [person_of(call, one, id_type) for one in ids]
+    return [person_of(call, person_id, id_type) for person_id in ids]
 
 
 def shows_user_ids(app: App) -> bool:
@@ -145,12 +145,12 @@ def form_text(value: Any, name: str = "form") -> list[Any]:
     if not isinstance(value, str):
         raise refusal(f"{name} must be a JSON string")
     try:
-        found = parse(value)
+        widgets = parse(value)
     except orjson.JSONDecodeError:
         raise refusal(f"{name} is not JSON") from None
-    if not isinstance(found, list):
+    if not isinstance(widgets, list):
         raise refusal(f"{name} must be a list of widgets")
-    return found
+    return widgets
 
 
 def milliseconds(source: dict[str, Any], name: str) -> int:

@@ -31,20 +31,24 @@ def query(call: Call) -> dict[str, Any]:
         if not 0 <= end - begin <= _DAYS_30_MS:
             raise refusal("the span must not be longer than 30 days")
     seen = call.world.clock.now_ms() - int(call.settings.approval_query_lag_s * 1000)
-    found = [
-        one
-        for one in call.world.approvals.instances.values()
-        if (person is None or one.submitter is person)
-        and optional(body, "approval_code").upper() in ("", one.definition.code)
-        and optional(body, "instance_code").upper() in ("", one.code)
-        and begin <= one.start_time <= end
-        and (status := one.status_at(seen)) is not None
+    instances = [
+        instance
+        for instance in call.world.approvals.instances.values()
+        if (person is None or instance.submitter is person)
+        and optional(body, "approval_code").upper() in ("", instance.definition.code)
+        and optional(body, "instance_code").upper() in ("", instance.code)
+        and begin <= instance.start_time <= end
+        and (status := instance.status_at(seen)) is not None
         and wanted in ("ALL", status)
     ]
     size = page_size(call, least=5, most=200, default=10)
-    part, rest = page(found, call, size, codes.APPROVAL_PARAM)
-    visible = [one for one in part if one.status_at(seen) != "REVERTED"]
-    return {"count": len(found), "instance_list": [_render(call, one, seen) for one in visible], **rest}
+    part, rest = page(instances, call, size, codes.APPROVAL_PARAM)
+    visible = [instance for instance in part if instance.status_at(seen) != "REVERTED"]
+    return {
+        "count": len(instances),
+        "instance_list": [_render(call, instance, seen) for instance in visible],
+        **rest,
+    }
 
 
 def _render(call: Call, instance: Instance, seen: int) -> dict[str, Any]:

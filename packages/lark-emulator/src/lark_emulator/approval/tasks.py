@@ -34,8 +34,8 @@ def _refill(body: dict[str, Any], instance: Instance) -> None:
     """Overwrite the widgets that a decision brings."""
     if body.get("form") is None:
         return
-    changed = {one["id"]: one for one in fill(instance.definition.form, form_text(body["form"]))}
-    kept = [changed.pop(one["id"], one) for one in instance.form]
+    changed = {widget["id"]: widget for widget in fill(instance.definition.form, form_text(body["form"]))}
+    kept = [changed.pop(widget["id"], widget) for widget in instance.form]
     instance.form = kept + list(changed.values())
 
 
@@ -80,15 +80,15 @@ def resubmit(call: Call) -> dict[str, Any]:
 def roll_back(call: Call) -> dict[str, Any]:
     """Answer `POST /approval/v4/instances/specified_rollback`, which names no instance."""
     body = body_of(call)
-    person, given = person_of(call, require(body, "user_id")), body.get("task_id")
+    person, raw_id = person_of(call, require(body, "user_id")), body.get("task_id")
     task_id = (
-        str(given) if isinstance(given, int) and not isinstance(given, bool) else require(body, "task_id")
+        str(raw_id) if isinstance(raw_id, int) and not isinstance(raw_id, bool) else require(body, "task_id")
     )
     keys = text_list(body, "task_def_key_list", most=MOST_STEPS)
     if not keys:
         raise refusal("task_def_key_list is required")
     for instance in call.world.approvals.instances.values():
-        if any(one.task_id == task_id for one in instance.tasks):
+        if any(candidate.task_id == task_id for candidate in instance.tasks):
             instance = instance_of(call, instance.code)  # noqa: PLW2901 - if its data is open to the app
             task = flow.pending(instance, task_id, person)
             flow.roll_back(call.world, instance, task, keys, optional(body, "reason"))

@@ -151,8 +151,8 @@ def copy(call: Call) -> Slices:
         missing = refusal.code in (codes.FILE_NOT_FOUND, codes.FILE_DELETED)
         raise RefusedError(codes.FOLDER_NOT_FOUND if missing else codes.FOLDER_DENIED) from None
     source = call.world.drive.documents[base.app_token]
-    made = yield from copy_object(call, source, name, folder.token, most=0 if empty else MOST_COPIED)
-    copied = call.world.bases[made.token]
+    duplicate = yield from copy_object(call, source, name, folder.token, most=0 if empty else MOST_COPIED)
+    copied = call.world.bases[duplicate.token]
     copied.time_zone = zone
     return {
         "app": {

@@ -64,8 +64,8 @@ class Changes:
             return
         old, new = before.cells, record.cells
         if self.settings.record_event_values == "changed":
-            changed = {each for each in {**old, **new} if old.get(each) != new.get(each)}
-            old, new = ({each: cells.get(each) for each in changed} for cells in (old, new))
+            changed = {field_id for field_id in {**old, **new} if old.get(field_id) != new.get(field_id)}
+            old, new = ({field_id: cells.get(field_id) for field_id in changed} for cells in (old, new))
         if old != new:
             self._actions.append(("record_edited", record.record_id, old, new))
 
@@ -81,15 +81,15 @@ class Changes:
             return
 
         def content(app: App) -> list[dict[str, Any]]:
-            made = []
+            action_list = []
             for action, record_id, old, new in actions:
                 shown: dict[str, Any] = {"record_id": record_id, "action": action}
                 if action != "record_added":
                     shown["before_value"] = self._values(app, old)
                 if action != "record_deleted":
                     shown["after_value"] = self._values(app, new)
-                made.append(shown)
-            return made
+                action_list.append(shown)
+            return action_list
 
         _send(self.world, self.base, self.table, self.by, RECORDS, content)
 
@@ -192,12 +192,12 @@ def _plain(world: World, column: Field, value: Any) -> Any:
         medias = [world.drive.medias[token] for token in value]
         return [
             {
-                "file_token": each.token,
-                "name": each.name,
-                "size": len(each.content),
-                "type": each.content_type,
+                "file_token": media.token,
+                "name": media.name,
+                "size": len(media.content),
+                "type": media.content_type,
             }
-            for each in medias
+            for media in medias
         ]
     return value
 

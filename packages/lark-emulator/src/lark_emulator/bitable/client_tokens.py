@@ -63,7 +63,9 @@ def remember(call: Call, base: Base, answer: dict[str, Any]) -> dict[str, Any]:
     replays, key = base.replays, _key(call, token)
     replays.pop(key, None)  # the newest stand last
     replays[key] = Replay(hash(call.body), orjson.dumps(answer), now)
-    for old in list(itertools.takewhile(lambda each: _is_forgotten(call, replays[each], now), replays)):
+    for old in list(
+        itertools.takewhile(lambda replay_key: _is_forgotten(call, replays[replay_key], now), replays)
+    ):
         del replays[old]
     return answer
 

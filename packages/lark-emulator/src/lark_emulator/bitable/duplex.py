@@ -94,7 +94,9 @@ def follow(
             if record_id not in target.records:
                 continue
             other = target.records[record_id]
-            linked = [each for each in other.cells.get(field_id, ()) if each != record.record_id]
+            linked = [
+                linked_id for linked_id in other.cells.get(field_id, ()) if linked_id != record.record_id
+            ]
             if record_id in new:
                 linked.append(record.record_id)
             target.records.change(record_id, {field_id: linked or None}, by, int(now * 1000), now=now)

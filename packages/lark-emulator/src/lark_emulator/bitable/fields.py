@@ -58,10 +58,10 @@ def list_fields(call: Call) -> dict[str, Any]:
     size = page_size(call, most=MOST_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
     items, more = page(list(table.fields.values()), call, size, codes.INVALID_PAGE_TOKEN)
     shown = [render_field(table, column) for column in items]
-    for each, column in zip(shown, items, strict=True):
+    for field, column in zip(shown, items, strict=True):
         # A list shows the plain text, where create and update answer with an object.
         text = column.description
-        each["description"] = [{"text": text, "type": "text"}] if as_array else text
+        field["description"] = [{"text": text, "type": "text"}] if as_array else text
     return {"items": shown, **more, "total": len(table.fields)}
 
 

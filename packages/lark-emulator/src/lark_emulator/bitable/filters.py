@@ -108,8 +108,8 @@ class Filters:
 
     def candidates(self, node: dict[str, Any]) -> list[Record] | None:
         """Return the records that may pass a filter that `test` accepts, in order; None = any may."""
-        found = self._candidates(node)
-        return None if found is None else sorted(found.values(), key=place)
+        records = self._candidates(node)
+        return None if records is None else sorted(records.values(), key=place)
 
     def _candidates(self, node: dict[str, Any]) -> dict[str, Record] | None:
         parts = [self._look_up(condition) for condition in node.get("conditions") or []]
@@ -127,7 +127,9 @@ class Filters:
             return None
         value = condition["value"][0]
         wanted = _as_number(value) if column.type == NUMBER else value
-        return {each.record_id: each for each in self._table.records.with_value(column.field_id, wanted)}
+        return {
+            record.record_id: record for record in self._table.records.with_value(column.field_id, wanted)
+        }
 
     def test(self, node: Any, depth: int = 0) -> Test:
         """Return the test that a filter makes; a bad filter is refused even where there are no records.
@@ -217,7 +219,7 @@ class Filters:
         if column.type == URL:
             return value["text"]
         if column.type in COMPUTED:
-            return "".join(str(each["text"] if isinstance(each, dict) else each) for each in value["value"])
+            return "".join(str(part["text"] if isinstance(part, dict) else part) for part in value["value"])
         if column.type == USER:
             return [u.id_for(self._call.app, self._id_type) for u in value if isinstance(u, User)]
         return value
@@ -265,10 +267,10 @@ def _match(column: Field, wanted: list[str], *, exact: bool) -> Callable[[Any], 
 
     def matches(value: Any) -> bool:
         if isinstance(value, list):
-            return sorted(value) == sorted(wanted) if exact else any(each in value for each in wanted)
+            return sorted(value) == sorted(wanted) if exact else any(expected in value for expected in wanted)
         if isinstance(value, bool):
             return value == (wanted[0] == "true")
-        return bool(value == wanted[0]) if exact else any(each in value for each in wanted)
+        return bool(value == wanted[0]) if exact else any(expected in value for expected in wanted)
 
     return matches
 

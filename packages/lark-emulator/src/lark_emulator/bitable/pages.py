@@ -44,9 +44,9 @@ def make_page(
     Raises:
         RefusedError: 1254030, the page token is not one of this list, or the answer is too long.
     """
-    asked = call.query.get("page_token", "")
+    token = call.query.get("page_token", "")
     listed = list_of(call)
-    start, number = page_place(asked, 2, codes.INVALID_PAGE_TOKEN, listed) if asked else (0, 1)
+    start, number = page_place(token, 2, codes.INVALID_PAGE_TOKEN, listed) if token else (0, 1)
     plan = call.world.page_plans.strike(call.params["app_token"], table.table_id, number)
     if plan is not None and plan.items is not None:
         size = min(size, plan.items)
@@ -55,8 +55,8 @@ def make_page(
     following = page_token(end, number + 1, of=listed) if more else ""
     if plan is not None and plan.ends:
         more, following = False, ""
-    if plan is not None and plan.repeats_token and more and asked:
-        following = asked
+    if plan is not None and plan.repeats_token and more and token:
+        following = token
     answer = {
         "items": [show(record) for record in records[start:end]],
         "has_more": more,

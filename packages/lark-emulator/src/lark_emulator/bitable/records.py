@@ -198,10 +198,10 @@ def batch_get(call: Call) -> dict[str, Any]:
     if not record_ids:
         violation("record_ids", None, "record_ids is required")
     converter = Rows(call, base, table, choice(body, "user_id_type", USER_ID_TYPES, default="open_id"))
-    found, hidden, absent = by_id(call, base, table, record_ids)
+    records, hidden, absent = by_id(call, base, table, record_ids)
     automatic = body.get("automatic_fields") is True
     return {
-        "records": [converter.render(record, automatic=automatic) for record in found],
+        "records": [converter.render(record, automatic=automatic) for record in records],
         "forbidden_record_ids": hidden,
         "absent_record_ids": absent,
     }
@@ -211,10 +211,10 @@ def get(call: Call) -> dict[str, Any]:
     """Answer the legacy `GET …/records/:record_id`."""
     base, table = base_of(call), table_of(call)
     converter = Rows(call, base, table, user_id_type(call))
-    found, hidden, _ = by_id(call, base, table, [call.params["record_id"]])
-    if not found:
+    records, hidden, _ = by_id(call, base, table, [call.params["record_id"]])
+    if not records:
         raise RefusedError(codes.PERMISSION_DENIED if hidden else codes.RECORD_NOT_FOUND)
-    return {"record": _legacy(call, converter, found[0])}
+    return {"record": _legacy(call, converter, records[0])}
 
 
 def list_records(call: Call) -> Slices:

@@ -28,7 +28,7 @@ def _ids(value: Any, most: int) -> list[str]:
 
 def people(cell: Cell, value: Any) -> list[User] | None:
     """Return the users that `[{"id": …}]` names."""
-    found = []
+    users = []
     for user_id in _ids(value, MOST_PEOPLE):
         try:
             user = cell.world.find_user(cell.app, cell.id_type, user_id)
@@ -36,8 +36,8 @@ def people(cell: Cell, value: Any) -> list[User] | None:
             raise WrongShapeError from error
         if user is None:
             raise WrongShapeError
-        found.append(user)
-    return found or None
+        users.append(user)
+    return users or None
 
 
 def person(user: User, app: App, id_type: str) -> dict[str, Any]:

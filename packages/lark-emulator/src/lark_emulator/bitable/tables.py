@@ -46,12 +46,12 @@ def create(call: Call) -> dict[str, Any]:
     specs = table.get("fields")
     if specs is not None and not isinstance(specs, list):
         raise RefusedError(codes.WRONG_BODY)
-    made = new_table(
+    created_table = new_table(
         call, base, _name(table), specs, optional_text(table, "default_view_name", default=DEFAULT_VIEW)
     )
-    answer: dict[str, Any] = {"table_id": made.table_id}
+    answer: dict[str, Any] = {"table_id": created_table.table_id}
     if specs or table.get("default_view_name"):
-        answer |= {"default_view_id": made.view_id, "field_id_list": list(made.fields)}
+        answer |= {"default_view_id": created_table.view_id, "field_id_list": list(created_table.fields)}
     return answer
 
 
@@ -64,11 +64,11 @@ def batch_create(call: Call) -> dict[str, Any]:
     names = [_name(spec) for spec in specs]
     before = dict(base.tables)
     try:
-        made = [new_table(call, base, name).table_id for name in names]
+        table_ids = [new_table(call, base, name).table_id for name in names]
     except RefusedError:
         base.tables = before
         raise
-    return {"table_ids": made}
+    return {"table_ids": table_ids}
 
 
 def list_tables(call: Call) -> dict[str, Any]:
@@ -111,9 +111,9 @@ def batch_delete(call: Call) -> Slices:
     ids = json_object(call, codes.WRONG_JSON).get("table_ids")
     if not isinstance(ids, list) or not 0 < len(ids) <= MOST_DELETED:
         raise RefusedError(codes.WRONG_BODY)
-    if not all(isinstance(one, str) for one in ids):
+    if not all(isinstance(table_id, str) for table_id in ids):
         raise RefusedError(codes.WRONG_BODY)
-    paths = [{**call.params, "table_id": one} for one in dict.fromkeys(ids)]
+    paths = [{**call.params, "table_id": table_id} for table_id in dict.fromkeys(ids)]
     tables = [table_to_write(replace(call, params=params)) for params in paths]
     if len(tables) == len(base.tables):
         raise RefusedError(codes.LAST_TABLE)

@@ -161,8 +161,8 @@ def compute(value: Any) -> dict[str, Any] | None:
         return value
     values = value if isinstance(value, list) else [value]
     for kind, type_number in ((bool, CHECKBOX), (str, TEXT), ((int, float), NUMBER)):
-        if all(isinstance(each, kind) for each in values):
-            shown = [{"text": each, "type": "text"} for each in values] if kind is str else values
+        if all(isinstance(scalar, kind) for scalar in values):
+            shown = [{"text": scalar, "type": "text"} for scalar in values] if kind is str else values
             return {"type": type_number, "value": shown}
     raise ValueError(f"a computed value is text, number, boolean or a list of them, not {value!r}")
 

@@ -72,14 +72,14 @@ def condition_of(table: Table, view_id: Any) -> dict[str, Any] | None:
     if view.filter_info is None or not view.filter_info["conditions"]:
         return None
     conditions = []
-    for each in view.filter_info["conditions"]:
-        column = table.fields.get(each["field_id"])
+    for condition in view.filter_info["conditions"]:
+        column = table.fields.get(condition["field_id"])
         if column is None:  # deleted since
             continue
         names = {option_id: name for name, option_id in column.options.items()}
-        held = [] if each["value"] is None else orjson.loads(each["value"])
+        held = [] if condition["value"] is None else orjson.loads(condition["value"])
         value = [names.get(item, item) if isinstance(item, str) else str(item) for item in held]
-        conditions.append({"field_name": column.name, "operator": each["operator"], "value": value})
+        conditions.append({"field_name": column.name, "operator": condition["operator"], "value": value})
     return {"conjunction": view.filter_info["conjunction"], "conditions": conditions} if conditions else None
 
 
@@ -117,18 +117,18 @@ def patch(call: Call) -> dict[str, Any]:
     base, table = base_of(call), table_to_write(call)
     view, body = _view_of(call, table), json_object(call, codes.WRONG_JSON)
     name = _name(table, body["view_name"], view) if body.get("view_name") is not None else view.name
-    given = body.get("property")
-    if given is None:
-        given = {}
-    if not isinstance(given, dict):
+    properties = body.get("property")
+    if properties is None:
+        properties = {}
+    if not isinstance(properties, dict):
         raise RefusedError(codes.WRONG_BODY)
     changes: dict[str, Any] = {}
-    if "filter_info" in given:
-        changes["filter_info"] = _filter(call, table, given["filter_info"])
-    if "hidden_fields" in given:
-        changes["hidden_fields"] = _read_hidden(table, given["hidden_fields"])
-    if "hierarchy_config" in given:
-        config = given["hierarchy_config"]
+    if "filter_info" in properties:
+        changes["filter_info"] = _filter(call, table, properties["filter_info"])
+    if "hidden_fields" in properties:
+        changes["hidden_fields"] = _read_hidden(table, properties["hidden_fields"])
+    if "hierarchy_config" in properties:
+        config = properties["hierarchy_config"]
         if config is not None and (
             not isinstance(config, dict) or config.get("field_id") not in table.fields
         ):
@@ -141,59 +141,59 @@ def patch(call: Call) -> dict[str, Any]:
     return {"view": _render(view, full=True)}
 
 
-def _filter(call: Call, table: Table, given: Any) -> dict[str, Any] | None:
-    if given is None:
+def _filter(call: Call, table: Table, filter_info: Any) -> dict[str, Any] | None:
+    if filter_info is None:
         return None
-    conditions = given.get("conditions") if isinstance(given, dict) else None
+    conditions = filter_info.get("conditions") if isinstance(filter_info, dict) else None
     if not isinstance(conditions, list) or len(conditions) > MOST_CONDITIONS:
         raise RefusedError(codes.INVALID_FILTER)
-    if given.get("conjunction", "and") not in ("and", "or"):
+    if filter_info.get("conjunction", "and") not in ("and", "or"):
         raise RefusedError(codes.INVALID_FILTER)
-    made = []
-    for each in conditions:
-        if not isinstance(each, dict) or each.get("operator", "is") not in OPERATORS:
+    new_conditions = []
+    for condition in conditions:
+        if not isinstance(condition, dict) or condition.get("operator", "is") not in OPERATORS:
             raise RefusedError(codes.INVALID_FILTER)
-        field_id = each.get("field_id")
+        field_id = condition.get("field_id")
         column = table.fields.get(field_id) if isinstance(field_id, str) else None
         if column is None:
             raise RefusedError(codes.FIELD_NOT_FOUND)
-        made.append(
+        new_conditions.append(
             {
                 "condition_id": call.world.new_id("con", 7),
                 "field_id": field_id,
                 "field_type": column.type,
-                "operator": each.get("operator", "is"),
-                "value": _value(each.get("value")),
+                "operator": condition.get("operator", "is"),
+                "value": _value(condition.get("value")),
             }
         )
     return {
-        "conjunction": given.get("conjunction", "and"),
-        "conditions": made,
+        "conjunction": filter_info.get("conjunction", "and"),
+        "conditions": new_conditions,
         "condition_omitted": None,
     }
 
 
-def _value(given: Any) -> str | None:
+def _value(raw: Any) -> str | None:
     """Return the value of a condition, which is the JSON of a list, as a string."""
-    if given is None:
+    if raw is None:
         return None
     try:
-        held = orjson.loads(given) if isinstance(given, str) else None
+        held = orjson.loads(raw) if isinstance(raw, str) else None
     except orjson.JSONDecodeError:
         held = None
     if not isinstance(held, list):
         raise RefusedError(codes.INVALID_FILTER)
-    return str(given)
+    return str(raw)
 
 
-def _read_hidden(table: Table, given: Any) -> list[str] | None:
-    if given is None:
+def _read_hidden(table: Table, field_ids: Any) -> list[str] | None:
+    if field_ids is None:
         return None
-    if not isinstance(given, list) or len(given) > MOST_HIDDEN:
+    if not isinstance(field_ids, list) or len(field_ids) > MOST_HIDDEN:
         raise RefusedError(codes.WRONG_BODY)
-    if not all(isinstance(each, str) and each in table.fields for each in given):
+    if not all(isinstance(field_id, str) and field_id in table.fields for field_id in field_ids):
         raise RefusedError(codes.FIELD_NOT_FOUND)
-    return list(given)
+    return list(field_ids)
 
 
 def delete(call: Call) -> dict[str, Any]:

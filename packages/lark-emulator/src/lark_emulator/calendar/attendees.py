@@ -38,17 +38,17 @@ def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/attendees`; who is invited already is not invited twice."""
     id_type = user_id_type(call)
     event = event_of(call, writes=True)
-    asked = json_object(call, codes_office.CALENDAR_PARAM).get("attendees")
-    if not isinstance(asked, list) or not 1 <= len(asked) <= MOST_AT_ONCE:
-        violation("attendees", asked, f"the length must be between 1 and {MOST_AT_ONCE}")
-    targets = [(_target(call, one, id_type), one.get("is_optional") is True) for one in asked]
-    known = {(one.type, one.target) for one in event.attendees}
+    specs = json_object(call, codes_office.CALENDAR_PARAM).get("attendees")
+    if not isinstance(specs, list) or not 1 <= len(specs) <= MOST_AT_ONCE:
+        violation("attendees", specs, f"the length must be between 1 and {MOST_AT_ONCE}")
+    targets = [(_target(call, spec, id_type), spec.get("is_optional") is True) for spec in specs]
+    known = {(attendee.type, attendee.target) for attendee in event.attendees}
     for target, is_optional in targets:
         if target not in known:
             known.add(target)
             attendee_id = f"{target[0]}_{call.world.new_id('', 16)}"
             event.attendees.append(Attendee(attendee_id, *target, is_optional=is_optional))
-    return {"attendees": [render(one, call, id_type) for one in event.attendees]}
+    return {"attendees": [render(attendee, call, id_type) for attendee in event.attendees]}
 
 
 def list_attendees(call: Call) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def list_attendees(call: Call) -> dict[str, Any]:
     if event.app_id != call.app.app_id:
         raise RefusedError(codes_office.EVENT_DENIED)
     items, more = page(event.attendees, call, size, codes_office.CALENDAR_PAGE)
-    return {"items": [render(one, call, id_type) for one in items], **more}
+    return {"items": [render(attendee, call, id_type) for attendee in items], **more}
 
 
 def batch_delete(call: Call) -> dict[str, Any]:
@@ -71,23 +71,25 @@ def batch_delete(call: Call) -> dict[str, Any]:
     others = body.get("delete_ids") or []
     if not isinstance(others, list) or not 1 <= len(ids) + len(others) <= MOST_DELETED:
         raise RefusedError(codes_office.CALENDAR_PARAM)
-    targets = {_target(call, one, id_type) for one in others}
-    known = {one.attendee_id for one in event.attendees}
-    if not ids <= known or not targets <= {(one.type, one.target) for one in event.attendees}:
+    targets = {_target(call, spec, id_type) for spec in others}
+    known = {attendee.attendee_id for attendee in event.attendees}
+    if not ids <= known or not targets <= {(attendee.type, attendee.target) for attendee in event.attendees}:
         raise RefusedError(codes_office.ATTENDEE_UNKNOWN)
     event.attendees = [
-        one for one in event.attendees if one.attendee_id not in ids and (one.type, one.target) not in targets
+        attendee
+        for attendee in event.attendees
+        if attendee.attendee_id not in ids and (attendee.type, attendee.target) not in targets
     ]
     return {}
 
 
-def _target(call: Call, asked: object, id_type: str) -> tuple[str, str]:
+def _target(call: Call, spec: object, id_type: str) -> tuple[str, str]:
     """Return the type and the id of who is meant; a person by user_id."""
-    asked = asked if isinstance(asked, dict) else {}
-    kind = asked.get("type")
+    spec = spec if isinstance(spec, dict) else {}
+    kind = spec.get("type")
     if not isinstance(kind, str) or kind not in _MEMBERS:
         raise RefusedError(codes_office.ATTENDEE_TYPE)
-    value = asked.get(_MEMBERS[kind])
+    value = spec.get(_MEMBERS[kind])
     if not isinstance(value, str) or not value:
         raise RefusedError(codes_office.CALENDAR_PARAM)
     if kind == "user":

@@ -52,23 +52,25 @@ def list_calendars(call: Call) -> dict[str, Any]:
     """Answer `GET /calendar/v4/calendars`: the bot's own; the last page has a `sync_token`."""
     size = page_size(call, most=MOST_PER_PAGE, default=PER_PAGE, least=LEAST_PER_PAGE)
     call.world.calendars.primary(app_id=call.app.app_id, name=call.app.name)
-    own = [one for one in call.world.calendars.by_id.values() if one.app_id == call.app.app_id]
-    items, more = page([one for one in own if not one.deleted], call, size, codes_office.CALENDAR_PAGE)
+    own = [calendar for calendar in call.world.calendars.by_id.values() if calendar.app_id == call.app.app_id]
+    items, more = page(
+        [calendar for calendar in own if not calendar.deleted], call, size, codes_office.CALENDAR_PAGE
+    )
     sync = "" if more["has_more"] else f"ListCalendarsSyncToken_{call.world.clock.now_ms()}"
-    return {"calendar_list": [render(one, call.app) for one in items], **more, "sync_token": sync}
+    return {"calendar_list": [render(calendar, call.app) for calendar in items], **more, "sync_token": sync}
 
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /calendar/v4/calendars`: a calendar that can be shared."""
-    made = Calendar(
+    calendar = Calendar(
         f"feishu.cn_{call.world.new_id('', 22)}@group.calendar.feishu.cn",
         "shared",
         "",
         app_id=call.app.app_id,
     )
-    _change(call, made)
-    call.world.calendars.by_id[made.calendar_id] = made
-    return {"calendar": render(made, call.app)}
+    _change(call, calendar)
+    call.world.calendars.by_id[calendar.calendar_id] = calendar
+    return {"calendar": render(calendar, call.app)}
 
 
 def get(call: Call) -> dict[str, Any]:
@@ -128,7 +130,7 @@ def freebusy(call: Call) -> dict[str, Any]:
             is_busy = event.free_busy_status == "busy" and answer != "decline"
             if is_busy or not busy_only:
                 spans.append((*event.span, answer))
-    within = sorted(one for one in spans if one[0] < end.timestamp() and one[1] > start.timestamp())
+    within = sorted(span for span in spans if span[0] < end.timestamp() and span[1] > start.timestamp())
     with_answer = body.get("need_rsvp_status") is True
     return {
         "freebusy_list": [

@@ -92,14 +92,14 @@ def list_events(call: Call) -> dict[str, Any]:
     size = page_size(call, most=MOST_PER_PAGE, default=PER_PAGE, least=LEAST_PER_PAGE)
     calendar = calendar_of(call, reads_events=True)
     start, end = seconds(call, "start_time"), seconds(call, "end_time")
-    found = [
+    events = [
         event
         for event in calendar.events.values()
         if not event.deleted
         and (start is None or event.span[1] > start)
         and (end is None or event.span[0] < end)
     ]
-    items, more = page(found, call, size, codes_office.CALENDAR_PAGE)
+    items, more = page(events, call, size, codes_office.CALENDAR_PAGE)
     sync = "" if more["has_more"] else f"ListCalendarEventsSyncToken_{call.world.clock.now_ms()}"
     return {"items": [render(event, call) for event in items], **more, "sync_token": sync}
 
@@ -139,12 +139,12 @@ def _change(event: Event, body: dict[str, Any]) -> None:
 
 def _time(body: dict[str, Any], name: str) -> dict[str, str]:
     """Return a `time_info`: a day, or a time in seconds, never both."""
-    given = body.get(name)
-    given = given if isinstance(given, dict) else {}
-    day, stamp = given.get("date"), given.get("timestamp")
+    time_info = body.get(name)
+    time_info = time_info if isinstance(time_info, dict) else {}
+    day, stamp = time_info.get("date"), time_info.get("timestamp")
     if bool(day) == bool(stamp):
         raise RefusedError(codes_office.CALENDAR_PARAM)
-    zone = given.get("timezone")
+    zone = time_info.get("timezone")
     if stamp:
         moment = whole_number(stamp) if isinstance(stamp, str) else None
         if moment is None or not 0 <= moment <= LATEST:

@@ -34,19 +34,19 @@ def view(call: Call) -> dict[str, Any]:
     start, end = events.seconds(call, "start_time"), events.seconds(call, "end_time")
     if start is None or end is None or not 0 < end - start < LONGEST_SPAN:
         raise RefusedError(codes_office.CALENDAR_PARAM)
-    found = [
-        (begins, made)
+    instances = [
+        (begins, instance)
         for event in calendar.events.values()
         if not event.deleted
-        for begins, ends, made in _instances(event, call, end)
+        for begins, ends, instance in _instances(event, call, end)
         if begins < end and ends > start
     ]
-    return {"items": [made for _, made in sorted(found, key=lambda one: one[0])[:MOST]]}
+    return {"items": [instance for _, instance in sorted(instances, key=lambda pair: pair[0])[:MOST]]}
 
 
 def _instances(event: Event, call: Call, end: int) -> Iterator[tuple[float, float, dict[str, Any]]]:
     """Yield when each instance begins and ends, and how Lark shows it."""
-    shown = {name: one for name, one in events.render(event, call).items() if name not in _OF_EVENTS}
+    shown = {name: value for name, value in events.render(event, call).items() if name not in _OF_EVENTS}
     if not event.recurrence:
         yield *event.span, shown
         return
@@ -60,12 +60,12 @@ def _instances(event: Event, call: Call, end: int) -> Iterator[tuple[float, floa
         moved = timedelta(days=(day - first.date()).days)
         if whole_days:
             times = {
-                name: {**given, "date": (date.fromisoformat(given["date"]) + moved).isoformat()}
-                for name, given in (("start_time", event.start), ("end_time", event.end))
+                name: {**time_info, "date": (date.fromisoformat(time_info["date"]) + moved).isoformat()}
+                for name, time_info in (("start_time", event.start), ("end_time", event.end))
             }
         else:
             stamps = {"start_time": begin, "end_time": begin + ends - begins}
-            times = {name: {**event.start, "timestamp": str(int(one))} for name, one in stamps.items()}
+            times = {name: {**event.start, "timestamp": str(int(stamp))} for name, stamp in stamps.items()}
         ids = {
             "event_id": f"{event.event_id.rpartition('_')[0]}_{int(begin)}",
             "recurring_event_id": event.event_id,

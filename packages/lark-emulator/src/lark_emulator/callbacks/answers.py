@@ -74,13 +74,13 @@ def _is_toast(toast: Any) -> bool:
     return isinstance(toast.get("content"), str) or isinstance(toast.get("i18n"), dict)
 
 
-def _card(given: Any) -> Json | None:
-    if given is None:
+def _card(card: Any) -> Json | None:
+    if card is None:
         return None
-    data = given.get("data") if isinstance(given, dict) else None
-    if not isinstance(data, dict) or given.get("type") not in ("raw", "template"):
+    data = card.get("data") if isinstance(card, dict) else None
+    if not isinstance(data, dict) or card.get("type") not in ("raw", "template"):
         raise FailedError(BAD_CARD, "the card is not {'type': 'raw' or 'template', 'data': {…}}")
-    return data if given["type"] == "raw" else {"type": "template", "data": data}
+    return data if card["type"] == "raw" else {"type": "template", "data": data}
 
 
 def show(actor: Actor, message: Message, card: Json) -> None:

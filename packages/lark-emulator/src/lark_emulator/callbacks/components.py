@@ -37,7 +37,7 @@ TIMEZONE = "Asia/Shanghai"
 def action_of(
     card: Node,
     wanted: str,
-    given: dict[str, Any],
+    inputs: dict[str, Any],
     *,
     at: str = "",
     submit_value: bool = True,
@@ -49,7 +49,7 @@ def action_of(
         card: the card as it was sent, 1.0 or 2.0.
         wanted: the `name`, the `element_id` or the label of a component; empty if there is only one.
         at: its place instead, which is never ambiguous: keys and numbers, as in `body.elements.2.columns.0`.
-        given: what the user chose or typed, see `GIVEN`.
+        inputs: what the user chose or typed, see `GIVEN`.
         submit_value: whether a submit button brings its value, see `Settings.submit_value`.
         empty_fields: which fields that were left empty a form names, see `Settings.empty_fields`.
 
@@ -69,11 +69,11 @@ def action_of(
     if _submits(component):
         if form is None:
             raise ValueError(f"{_label(component)!r} submits a form, and stands in none")
-        action["form_value"] = _form_value(form, given, empty_fields)
+        action["form_value"] = _form_value(form, inputs, empty_fields)
     elif tag in ANSWERS:
-        action[ANSWERS[tag]] = _answer(component, given)
-    if tag in PICKERS or given.get("timezone"):
-        action["timezone"] = given.get("timezone") or TIMEZONE
+        action[ANSWERS[tag]] = _answer(component, inputs)
+    if tag in PICKERS or inputs.get("timezone"):
+        action["timezone"] = inputs.get("timezone") or TIMEZONE
     return action
 
 
@@ -171,12 +171,12 @@ def _label(node: Node) -> str:
     return str(label or node.get("name") or node.get("element_id") or node.get("tag"))
 
 
-def _answer(node: Node, given: dict[str, Any]) -> Any:
+def _answer(node: Node, inputs: dict[str, Any]) -> Any:
     member = ANSWERS[node["tag"]]
-    if member not in given:
+    if member not in inputs:
         raise ValueError(f"using {_label(node)!r} ({node['tag']}) needs {member!r}")
-    answer = given[member]
-    choices = {str(each.get("value")) for each in node.get("options") or () if isinstance(each, dict)}
+    answer = inputs[member]
+    choices = {str(option.get("value")) for option in node.get("options") or () if isinstance(option, dict)}
     if choices and member in ("option", "options"):
         for choice in answer if isinstance(answer, list) else [answer]:
             if choice not in choices:
@@ -184,8 +184,8 @@ def _answer(node: Node, given: dict[str, Any]) -> Any:
     return answer
 
 
-def _form_value(form: Node, given: dict[str, Any], empty_fields: str) -> Node:
-    filled = given.get("form_value") or {}
+def _form_value(form: Node, inputs: dict[str, Any], empty_fields: str) -> Node:
+    filled = inputs.get("form_value") or {}
     fields = {
         node["name"]: node for node, _ in _walk(form) if node.get("tag") in ANSWERS and node.get("name")
     }

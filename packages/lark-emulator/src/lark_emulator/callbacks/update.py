@@ -69,7 +69,9 @@ def _check_readers(call: Call, message: Message, card: dict[str, Any]) -> None:
     if not open_ids:
         raise RefusedError(codes.UPDATE_NEEDS_OPEN_IDS)
     known = {user.id_for(call.app, "open_id") for user in readers}
-    if not isinstance(open_ids, list) or not all(isinstance(one, str) and one in known for one in open_ids):
+    if not isinstance(open_ids, list) or not all(
+        isinstance(open_id, str) and open_id in known for open_id in open_ids
+    ):
         raise RefusedError(codes.UPDATE_OPEN_IDS)
 
 

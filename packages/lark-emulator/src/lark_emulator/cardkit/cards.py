@@ -84,8 +84,8 @@ def _perform(card: dict[str, Any], action: str, params: dict[str, Any]) -> None:
             ids = params.get("element_ids")
             if not isinstance(ids, list) or not ids:
                 raise RefusedError(codes_im.DELETE_FAILED, "element_ids must be a list")
-            for each in ids:
-                elements.delete(card, str(each))
+            for component_id in ids:
+                elements.delete(card, str(component_id))
         case "partial_update_element":
             elements.patch(card, element_id, params.get("partial_element"))
         case "update_element":

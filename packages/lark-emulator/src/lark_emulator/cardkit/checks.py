@@ -151,10 +151,10 @@ def check_entity_card(actor: Actor, card: object) -> dict[str, Any]:
 
 
 def _refuse(refusal: RefusedError) -> NoReturn:
-    found = _SUB_CODE.search(refusal.msg)
-    if found is None:
+    match = _SUB_CODE.search(refusal.msg)
+    if match is None:
         raise refusal
-    number, reason = int(found[1]), found[2].strip()
+    number, reason = int(match[1]), match[2].strip()
     if number == _LIMIT and _TOO_MANY in reason:
         raise RefusedError(codes_im.ENTITY_ELEMENTS)
     raise RefusedError(Code(number, reason))

@@ -55,7 +55,11 @@ def add(card: dict[str, Any], place: str, target: str, elements: object) -> None
     Raises:
         RefusedError: 300315, they are no components, or there is no such place.
     """
-    if not isinstance(elements, list) or not elements or not all(isinstance(one, dict) for one in elements):
+    if (
+        not isinstance(elements, list)
+        or not elements
+        or not all(isinstance(element, dict) for element in elements)
+    ):
         raise RefusedError(codes_im.ADD_FAILED, "elements must be a list of components")
     if place not in PLACES:
         raise RefusedError(codes_im.ADD_FAILED, f"type must be one of {', '.join(PLACES)}")

@@ -110,8 +110,8 @@ def _changes(
         ids = text_list(body, "department_ids", most=MOST_DEPARTMENTS)
         if not ids:
             raise RefusedError(codes_office.NO_USER_DEPARTMENT)
-        found = [department_of(call, value, department_type) for value in ids]
-        changes["departments"] = [one.open_department_id for one in found]
+        departments = [department_of(call, value, department_type) for value in ids]
+        changes["departments"] = [department.open_department_id for department in departments]
     leader = optional_text(body, "leader_user_id")
     if leader:
         found_leader = call.world.find_user(call.app, id_type, leader)

@@ -34,7 +34,7 @@ def create(call: Call) -> dict[str, Any]:
     if own_id and call.world.departments.find(own_id, "department_id") is not None:
         raise RefusedError(codes_office.DEPARTMENT_ID_TAKEN)
     _check_name(call, name, parent, None)
-    made = Department(
+    department = Department(
         call.world.new_id("od-"),
         own_id or call.world.new_id("", 16),
         name,
@@ -42,9 +42,9 @@ def create(call: Call) -> dict[str, Any]:
         _leader(call, body, id_type),
         optional_text(body, "order"),
     )
-    call.world.departments.by_id[made.open_department_id] = made
-    call.world.repeats.note("department", call.app.app_id, token, made.open_department_id)
-    return {"department": render(call, made, id_type, department_type)}
+    call.world.departments.by_id[department.open_department_id] = department
+    call.world.repeats.note("department", call.app.app_id, token, department.open_department_id)
+    return {"department": render(call, department, id_type, department_type)}
 
 
 def patch(call: Call) -> dict[str, Any]:

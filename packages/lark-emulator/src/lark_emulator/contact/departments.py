@@ -70,12 +70,12 @@ def batch(call: Call) -> dict[str, Any]:
     ids = [value for name, value in call.query_pairs if name == "department_ids" and value]
     if not 1 <= len(ids) <= MOST_IDS:
         violation("department_ids", len(ids), f"the length must be between 1 and {MOST_IDS}")
-    found = (call.world.departments.find(value, department_type) for value in dict.fromkeys(ids))
+    departments = (call.world.departments.find(value, department_type) for value in dict.fromkeys(ids))
     return {
         "items": [
-            render(call, one, id_type, department_type)
-            for one in found
-            if one is not None and call.world.departments.visible_to(call.app, one)
+            render(call, department, id_type, department_type)
+            for department in departments
+            if department is not None and call.world.departments.visible_to(call.app, department)
         ]
     }
 
@@ -93,8 +93,12 @@ def list_departments(call: Call) -> dict[str, Any]:
 def _below(call: Call, value: str) -> dict[str, Any]:
     _, department_type = id_types(call)
     parent = department_of(call, value, department_type)
-    found = call.world.departments.children(parent, recursive=flag(call.query, "fetch_child"))
-    return _page(call, [one for one in found if call.world.departments.visible_to(call.app, one)], 10)
+    departments = call.world.departments.children(parent, recursive=flag(call.query, "fetch_child"))
+    return _page(
+        call,
+        [department for department in departments if call.world.departments.visible_to(call.app, department)],
+        10,
+    )
 
 
 def parent(call: Call) -> dict[str, Any]:
@@ -107,18 +111,18 @@ def parent(call: Call) -> dict[str, Any]:
 def search(call: Call) -> dict[str, Any]:
     """Answer `POST /contact/v3/departments/search`: by a part of the name."""
     query = require_text(json_object(call, codes.CONTACT_PARAM), "query").casefold()
-    found = [
-        one
-        for one in call.world.departments.by_id.values()
-        if query in one.name.casefold() and call.world.departments.visible_to(call.app, one)
+    departments = [
+        department
+        for department in call.world.departments.by_id.values()
+        if query in department.name.casefold() and call.world.departments.visible_to(call.app, department)
     ]
-    return _page(call, found, 20)
+    return _page(call, departments, 20)
 
 
-def _page(call: Call, found: list[Department], default: int) -> dict[str, Any]:
+def _page(call: Call, departments: list[Department], default: int) -> dict[str, Any]:
     id_type, department_type = id_types(call)
-    items, more = page(found, call, contact_page_size(call, default), codes_office.CONTACT_PAGE_TOKEN)
-    return {"items": [render(call, one, id_type, department_type) for one in items], **more}
+    items, more = page(departments, call, contact_page_size(call, default), codes_office.CONTACT_PAGE_TOKEN)
+    return {"items": [render(call, department, id_type, department_type) for department in items], **more}
 
 
 def contact_page_size(call: Call, default: int) -> int:

@@ -49,7 +49,7 @@ def basic_batch(call: Call) -> dict[str, Any]:
     ids = text_list(body, "user_ids", most=MOST_NAMES)
     if not ids:
         raise RefusedError(codes.CONTACT_PARAM)
-    found: dict[str, User | None] = {value: call.world.find_user(call.app, id_type, value) for value in ids}
+    users: dict[str, User | None] = {value: call.world.find_user(call.app, id_type, value) for value in ids}
     return {
         "users": [
             {
@@ -57,7 +57,7 @@ def basic_batch(call: Call) -> dict[str, Any]:
                 "name": user.name,
                 "i18n_name": {"zh_cn": user.name, "en_us": user.en_name, "ja_jp": ""},
             }
-            for value, user in found.items()
+            for value, user in users.items()
             if user is not None and within_range(call.app, user)
         ]
     }

@@ -79,7 +79,7 @@ def batch_get_id(call: Call) -> dict[str, Any]:
     id_type = user_id_type(call)
     body = json_object(call, codes.CONTACT_PARAM)
     resigned = optional_flag(body, "include_resigned")
-    found: list[dict[str, Any]] = []
+    user_list: list[dict[str, Any]] = []
     for kind, member in (("email", "emails"), ("mobile", "mobiles")):
         for address in text_list(body, member, most=MOST_PER_KIND):
             entry: dict[str, Any] = {kind: address}
@@ -90,8 +90,8 @@ def batch_get_id(call: Call) -> dict[str, Any]:
                     entry["user_id"] = user.id_for(call.app, id_type)
                 if resigned and may_see(call.app, "status"):
                     entry["status"] = user.status_flags
-            found.append(entry)
-    return {"user_list": found}
+            user_list.append(entry)
+    return {"user_list": user_list}
 
 
 def by_address(call: Call, kind: str, address: str) -> User | None:
@@ -140,11 +140,11 @@ def batch(call: Call) -> dict[str, Any]:
         violation("user_ids", None, "user_ids is required")
     if len(ids) > MOST_USERS:
         violation("user_ids", len(ids), f"the max len is {MOST_USERS}")
-    found = {value: call.world.find_user(call.app, id_type, value) for value in ids}
-    unknown = [value for value, user in found.items() if user is None]
+    users = {value: call.world.find_user(call.app, id_type, value) for value in ids}
+    unknown = [value for value, user in users.items() if user is None]
     if unknown and call.settings.unknown_user_ids == "gateway":
         _refuse_ids(id_type, unknown)
-    seen = [user for user in found.values() if user is not None and within_range(call.app, user)]
+    seen = [user for user in users.values() if user is not None and within_range(call.app, user)]
     return {"items": [render(call, user, id_type, department_type) for user in seen]}
 
 
@@ -162,7 +162,11 @@ def _refuse_ids(id_type: str, ids: list[str]) -> NoReturn:
             f"{{{_EXAMPLES[id_type]}}}. Invalid ids: [{' '.join(ids)}] . Please see field_violations for "
             "details and refer to API documentation to correct accordingly and resubmit"
         ),
-        error={"field_violations": [{"field": id_type, "value": one, "description": ""} for one in ids]},
+        error={
+            "field_violations": [
+                {"field": id_type, "value": invalid_id, "description": ""} for invalid_id in ids
+            ]
+        },
     )
 
 
@@ -187,9 +191,9 @@ def render(
         "avatar": dict.fromkeys(("avatar_72", "avatar_240", "avatar_640", "avatar_origin"), address),
         "status": user.status_flags,
         "department_ids": [
-            one.id_for(department_type)
-            for one in map(departments.find, user.departments or [ROOT])
-            if one is not None
+            department.id_for(department_type)
+            for department in map(departments.find, user.departments or [ROOT])
+            if department is not None
         ],
         "leader_user_id": "" if leader is None else leader.id_for(app, id_type),
         "employee_no": user.employee_no,

@@ -79,8 +79,8 @@ def _app_changes(spec: dict[str, Any]) -> dict[str, Any]:
         elif name == "pending_scopes":
             changes[name] = name_set(spec, name) or frozenset()
         elif name == "tenant_keys":
-            given = name_set(spec, name)
-            changes[name] = frozenset({TENANT_KEY}) if given is None else given
+            tenant_keys = name_set(spec, name)
+            changes[name] = frozenset({TENANT_KEY}) if tenant_keys is None else tenant_keys
         elif name in ("enabled", "bot"):
             changes[name] = flag(spec, name, default=True)
         elif name in ("event_mode", "callback_mode"):

@@ -46,8 +46,8 @@ class ApprovalControls(ABC):
         """
         spec = {
             "name": name,
-            "form": [dict(one) for one in form],
-            "nodes": [dict(one) for one in nodes],
+            "form": [dict(widget) for widget in form],
+            "nodes": [dict(node) for node in nodes],
             "code": code,
             **details,
         }
@@ -95,5 +95,5 @@ class ApprovalControls(ABC):
         """
         spec = {"instance": instance, "decision": decision, "user_id": user_id, "comment": comment, "to": to}
         return self._do(
-            approvals.decide, spec | {"form": None if form is None else [dict(one) for one in form]}
+            approvals.decide, spec | {"form": None if form is None else [dict(widget) for widget in form]}
         )

@@ -22,8 +22,8 @@ def list_all(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     """Return all definitions and instances."""
     approvals = lark.world.approvals
     return {
-        "definitions": [_definition(one) for one in approvals.definitions.values()],
-        "instances": [render(one) for one in approvals.instances.values()],
+        "definitions": [_definition(definition) for definition in approvals.definitions.values()],
+        "instances": [render(instance) for instance in approvals.instances.values()],
         "subscriptions": sorted(f"{app} {code}" for app, code in approvals.subscriptions),
     }
 
@@ -33,7 +33,7 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     only(spec, "name", "form", "nodes", "code", *_CHANGES)
     for name in ("form", "nodes"):
         value = spec.get(name)
-        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
             raise ValueError(f"{name!r} must be a list of objects, not {value!r}")
     checked = _check(spec)
     definition = definitions.add(lark.world, {**spec, "name": text(spec, "name") or "Approval"})
@@ -166,7 +166,7 @@ def render(instance: Instance) -> dict[str, Any]:
             }
             for task in instance.tasks
         ],
-        "comments": [one.content for one in instance.comments if not one.deleted],
+        "comments": [comment.content for comment in instance.comments if not comment.deleted],
     }
 
 

@@ -51,11 +51,11 @@ async def click(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     only(spec, "message_id", "user", "component", "at", "action", "copies", *GIVEN)
     copies = count(spec, "copies", most=MOST_COPIES)
     message, user = _usable(lark, spec)
-    given = {name: spec[name] for name in GIVEN if spec.get(name) is not None}
+    inputs = {name: spec[name] for name in GIVEN if spec.get(name) is not None}
     action = spec.get("action") or action_of(
         orjson.loads(message.sent),
         text(spec, "component"),
-        given,
+        inputs,
         at=text(spec, "at"),
         submit_value=lark.settings.submit_value == "sent",
         empty_fields=lark.settings.empty_fields,

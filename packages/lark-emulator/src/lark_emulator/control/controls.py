@@ -74,11 +74,11 @@ class Controls(
         log: list[dict[str, Any]] = self._do(plane.requests, spec)["requests"]
         return [
             {
-                **each,
-                "request_json": _json_or_none(each["request"]),
-                "response_json": _json_or_none(each["response"]),
+                **request,
+                "request_json": _json_or_none(request["request"]),
+                "response_json": _json_or_none(request["response"]),
             }
-            for each in log
+            for request in log
         ]
 
     def reset(self) -> None:

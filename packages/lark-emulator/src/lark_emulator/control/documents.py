@@ -98,7 +98,7 @@ def list_all(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
 
 def who(lark: Lark, name: str) -> Who:
     """Return a user, an app or a chat by a name such as `user:alice`."""
-    kind, _, each = name.partition(":")
+    kind, _, identifier = name.partition(":")
     if kind not in _KINDS:
         raise ValueError(f"{name!r} must begin with one of {', '.join(f'{kind}:' for kind in _KINDS)}")
     world = lark.world
@@ -107,5 +107,5 @@ def who(lark: Lark, name: str) -> Who:
         "app": {**world.apps},
         "chat": {**world.chats},
     }
-    require_known(everybody[kind], kind, each)
-    return kind, each
+    require_known(everybody[kind], kind, identifier)
+    return kind, identifier

@@ -41,11 +41,11 @@ def add_department(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     if leader:
         require_known(world.users, "user", leader)
     people = [require_known(world.users, "user", user) for user in names(spec, "users") or []]
-    made = Department(world.new_id("od-"), own_id, name, parent.open_department_id, leader)
-    world.departments.by_id[made.open_department_id] = made
+    new_department = Department(world.new_id("od-"), own_id, name, parent.open_department_id, leader)
+    world.departments.by_id[new_department.open_department_id] = new_department
     for user in people:
-        user.departments.append(made.open_department_id)
-    return department(world, made)
+        user.departments.append(new_department.open_department_id)
+    return department(world, new_department)
 
 
 def department(world: World, which: Department) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def add_event(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     if status not in ("busy", "free"):
         raise ValueError(f"'free_busy_status' must be busy or free, not {status!r}")
     calendar = lark.world.calendars.primary(user_id=user.user_id, name=user.name)
-    made = Event(
+    event = Event(
         f"{lark.world.new_id('', 32)}_0",
         calendar.calendar_id,
         "",
@@ -90,8 +90,8 @@ def add_event(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         summary=text(spec, "summary"),
         free_busy_status=status,
     )
-    calendar.events[made.event_id] = made
-    return {"calendar_id": calendar.calendar_id, "event_id": made.event_id}
+    calendar.events[event.event_id] = event
+    return {"calendar_id": calendar.calendar_id, "event_id": event.event_id}
 
 
 def add_minute(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -103,11 +103,11 @@ def add_minute(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     only(spec, "title", "user", "duration_ms")
     owner = require_known(lark.world.users, "user", text(spec, "user"))
     duration = whole(spec, "duration_ms") if spec.get("duration_ms") is not None else 0
-    made = Minute(
+    minute = Minute(
         f"obcn{lark.world.new_id('', 20)}", text(spec, "title"), owner.user_id, lark.clock.now_ms(), duration
     )
-    lark.world.minutes[made.token] = made
-    return {"token": made.token}
+    lark.world.minutes[minute.token] = minute
+    return {"token": minute.token}
 
 
 def _seconds(spec: dict[str, Any], name: str) -> int:
@@ -123,7 +123,7 @@ def _seconds(spec: dict[str, Any], name: str) -> int:
 def render(world: World) -> dict[str, Any]:
     """Return departments, calendars with their events, tasks, card entities and urgent messages."""
     return {
-        "departments": [department(world, each) for each in world.departments.by_id.values()],
+        "departments": [department(world, dept) for dept in world.departments.by_id.values()],
         "calendars": [
             {
                 "calendar_id": calendar.calendar_id,
@@ -139,7 +139,7 @@ def render(world: World) -> dict[str, Any]:
                         "end": event.end,
                         "free_busy_status": event.free_busy_status,
                         "deleted": event.deleted,
-                        "attendees": [f"{one.type}:{one.target}" for one in event.attendees],
+                        "attendees": [f"{attendee.type}:{attendee.target}" for attendee in event.attendees],
                     }
                     for event in calendar.events.values()
                 ],
@@ -151,17 +151,23 @@ def render(world: World) -> dict[str, Any]:
                 "guid": task.guid,
                 "summary": task.summary,
                 "completed_at": task.completed_at,
-                "members": [f"{one.role}:{one.type}:{one.id}" for one in task.members],
+                "members": [f"{member.role}:{member.type}:{member.id}" for member in task.members],
                 "tasklists": task.tasklists,
                 "comments": [
-                    one.content for one in world.tasks.comments.values() if one.task_guid == task.guid
+                    comment.content
+                    for comment in world.tasks.comments.values()
+                    if comment.task_guid == task.guid
                 ],
             }
             for task in world.tasks.tasks.values()
         ],
         "tasklists": [
-            {"guid": one.guid, "name": one.name, "owner": f"{one.owner.type}:{one.owner.id}"}
-            for one in world.tasks.tasklists.values()
+            {
+                "guid": tasklist.guid,
+                "name": tasklist.name,
+                "owner": f"{tasklist.owner.type}:{tasklist.owner.id}",
+            }
+            for tasklist in world.tasks.tasklists.values()
         ],
         "card_entities": [
             {

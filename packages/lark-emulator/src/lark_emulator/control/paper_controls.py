@@ -30,8 +30,8 @@ class PaperControls(ABC):
 
     def medias(self) -> list[dict[str, Any]]:
         """Return the images and attachments that documents hold, without their bytes."""
-        found: list[dict[str, Any]] = self._do(papers.medias, {})["medias"]
-        return found
+        medias: list[dict[str, Any]] = self._do(papers.medias, {})["medias"]
+        return medias
 
     def add_wiki_space(
         self, name: str, *, description: str | None = None, members: Iterable[str] | None = None
@@ -46,11 +46,11 @@ class PaperControls(ABC):
         Raises:
             ValueError: no such member.
         """
-        given = None if members is None else list(members)
-        spec = {"name": name, "description": description, "members": given}
+        member_names = None if members is None else list(members)
+        spec = {"name": name, "description": description, "members": member_names}
         return str(self._do(papers.add_space, spec)["space_id"])
 
     def wiki_spaces(self) -> list[dict[str, Any]]:
         """Return the spaces of the wiki, each with its `pages`."""
-        found: list[dict[str, Any]] = self._do(papers.spaces, {})["spaces"]
-        return found
+        spaces: list[dict[str, Any]] = self._do(papers.spaces, {})["spaces"]
+        return spaces

@@ -39,7 +39,7 @@ def content(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 def medias(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     """Return the images and attachments that documents hold, without their bytes."""
-    return {"medias": [_media(each) for each in lark.world.drive.medias.values()]}
+    return {"medias": [_media(media) for media in lark.world.drive.medias.values()]}
 
 
 def _media(media: Media) -> dict[str, Any]:
@@ -65,13 +65,13 @@ def add_space(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             `["app:cli_1a2b3c4d5e6f0001", "user:alice"]`; absent = everybody.
     """
     only(spec, "name", "description", "members")
-    given = names(spec, "members")
-    members = None if given is None else {who(lark, each) for each in given}
+    member_names = names(spec, "members")
+    members = None if member_names is None else {who(lark, member) for member in member_names}
     space_id = str(7 * 10**18 + int(lark.world.new_id("", 14), 16))
     name = text(spec, "name") or "Wiki"
-    made = WikiSpace(space_id, name, text(spec, "description"), members=members)
-    lark.world.wiki_spaces[space_id] = made
-    return pages.render_space(made)
+    space = WikiSpace(space_id, name, text(spec, "description"), members=members)
+    lark.world.wiki_spaces[space_id] = space
+    return pages.render_space(space)
 
 
 def spaces(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:

@@ -77,8 +77,8 @@ def plan_page(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     if spec.get("edits") is not None:
         by = writer(lark, spec)
         plan.edits = _check(spec)
-        for each in plan.edits:
-            for row in (*each.get("rows", ()), each.get("fields", {})):
+        for edit in plan.edits:
+            for row in (*edit.get("rows", ()), edit.get("fields", {})):
                 for name in row:
                     require_known(by.table.names, "field", name)
         chance = random.Random(whole(spec, "seed"))  # noqa: S311 - a test's
@@ -169,15 +169,15 @@ def _perform(
         done.append({"do": plan["do"], "table_id": by.table.table_id, "record_ids": record_ids})
     by.end()
     now = lark.clock.now()
-    lark.world.people_edits.extend({"time": now, **each} for each in done)
+    lark.world.people_edits.extend({"time": now, **edit} for edit in done)
     return done
 
 
 def _choose(by: Writer, plan: dict[str, Any], chance: random.Random, read: int | None) -> list[str]:
     records = by.table.records
-    given = names(plan, "records")
-    if given is not None:
-        return [record_id for record_id in given if record_id in records]
+    record_ids = names(plan, "records")
+    if record_ids is not None:
+        return [record_id for record_id in record_ids if record_id in records]
     listed = records.list_all()
     among = plan.get("among", "all")
     bounds = range(len(listed))

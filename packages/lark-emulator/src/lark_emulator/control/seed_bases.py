@@ -47,18 +47,20 @@ def add_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     base = Base(token, text(spec, "name"), "", zone, {app.app_id for app in apps})
     actor = Actor(world, lark.settings, apps[0], TENANT_KEY)
     tables = spec.get("tables") or [{"name": "Table 1"}]
-    if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise ValueError(f"'tables' must be a list of objects, not {tables!r}")
-    for one in tables:
-        _add_table(actor, base, one)
+    for table_spec in tables:
+        _add_table(actor, base, table_spec)
     world.bases[token] = base
     owner = ("app", apps[0].app_id)
     root = world.drive.root_of(owner).token
     world.drive.add(Document(token, BITABLE, owner, root, lark.clock.now(), base))
     ids = {table.name: table.table_id for table in base.tables.values()}
-    for one in tables:
-        if one.get("rows"):
-            _write_rows(lark, {"app_token": token, "table_id": ids[text(one, "name")]}, one["rows"])
+    for table_spec in tables:
+        if table_spec.get("rows"):
+            _write_rows(
+                lark, {"app_token": token, "table_id": ids[text(table_spec, "name")]}, table_spec["rows"]
+            )
     return {"app_token": token, "tables": ids}
 
 

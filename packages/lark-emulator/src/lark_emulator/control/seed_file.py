@@ -132,7 +132,7 @@ class Seed:
         """Return where an item of a part begins in the text."""
         if self.is_toml:
             head = re.compile(rf"^\s*\[+\s*{part}\s*\]+", re.MULTILINE)
-            heads = [found.start() for found in head.finditer(self.text)]
+            heads = [match.start() for match in head.finditer(self.text)]
             if place < len(heads):
                 return heads[place]
         at = self._key(part, 0)
@@ -141,15 +141,15 @@ class Seed:
         return _start_of_item(self.text, self.text.find("[", at), place)
 
     def _line_of(self, key: str, start: int) -> int | None:
-        found = self._key(key, start)
-        return None if found is None else self.text.count("\n", 0, found) + 1
+        position = self._key(key, start)
+        return None if position is None else self.text.count("\n", 0, position) + 1
 
     def _key(self, key: str, start: int) -> int | None:
         """Return where a key stands, at or behind `start`."""
         name = re.escape(key)
         pattern = rf'(?m)(?:^|[\s{{,.\[])("?){name}\1\s*[=\]]' if self.is_toml else rf'"{name}"\s*:'
-        found = re.compile(pattern).search(self.text, start)
-        return None if found is None else self.text.index(key, found.start())
+        match = re.compile(pattern).search(self.text, start)
+        return None if match is None else self.text.index(key, match.start())
 
 
 def _is_list_of_objects(value: Any) -> bool:
@@ -175,6 +175,6 @@ def _start_of_item(text: str, start: int, place: int) -> int:
 
 def _tokens(text: str, start: int) -> Iterator[tuple[int, str]]:
     """Yield the brackets of a JSON text; those within strings are none."""
-    for found in re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]').finditer(text, start):
-        if not found.group().startswith('"'):
-            yield found.start(), found.group()
+    for match in re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]').finditer(text, start):
+        if not match.group().startswith('"'):
+            yield match.start(), match.group()

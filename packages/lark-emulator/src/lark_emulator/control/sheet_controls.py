@@ -45,8 +45,8 @@ class SheetControls(ABC):
         Raises:
             ValueError: no such spreadsheet or worksheet.
         """
-        found = self._do(sheet_edits.read, {"token": token, "sheet": sheet})
-        return {"revision": found["revision"], **found["sheets"][0]}
+        view = self._do(sheet_edits.read, {"token": token, "sheet": sheet})
+        return {"revision": view["revision"], **view["sheets"][0]}
 
     def edit_sheet(
         self, token: str, edits: Sequence[Mapping[str, Any]], *, user_id: str | None = None
@@ -56,7 +56,7 @@ class SheetControls(ABC):
         Raises:
             ValueError: no such spreadsheet, worksheet or user, or an edit that makes no sense.
         """
-        spec = {"token": token, "edits": [dict(each) for each in edits], "user_id": user_id}
+        spec = {"token": token, "edits": [dict(edit) for edit in edits], "user_id": user_id}
         done: list[dict[str, Any]] = self._do(sheet_edits.edit, spec)["edits"]
         return done
 
@@ -81,7 +81,7 @@ class SheetControls(ABC):
         Raises:
             ValueError: as for `edit_sheet`.
         """
-        spec = {"token": token, "edits": [dict(each) for each in edits], "user_id": user_id}
+        spec = {"token": token, "edits": [dict(edit) for edit in edits], "user_id": user_id}
         self._do(sheet_edits.plan, {**spec, "before": before, "skip": skip})
 
     def clear_sheet_plans(self) -> None:
@@ -137,10 +137,10 @@ class SheetControls(ABC):
         Raises:
             ValueError: no such document.
         """
-        found: dict[str, str] = self.document(token)["openers"]
-        return found
+        openers: dict[str, str] = self.document(token)["openers"]
+        return openers
 
     def documents(self) -> list[dict[str, Any]]:
         """Return all folders and files, deleted ones included."""
-        found: list[dict[str, Any]] = self._do(documents.list_all, {})["documents"]
-        return found
+        files: list[dict[str, Any]] = self._do(documents.list_all, {})["documents"]
+        return files

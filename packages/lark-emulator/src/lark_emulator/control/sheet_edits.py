@@ -40,7 +40,7 @@ def read(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, N
         `title`, `revision`, `folder_token`, `deleted`, and `sheets`, see `sheet_view.render`.
     """
     only(spec, "token", "sheet", "cells")
-    document, book = _book(lark, text(spec, "token"), there=False)
+    document, book = _book(lark, text(spec, "token"), must_exist=False)
     name = text(spec, "sheet")
     sheets = [_sheet(book, name)] if name else list(book.sheets.values())
     cells = flag(spec, "cells", default=True)
@@ -74,8 +74,8 @@ def _read(document: Document, book: Spreadsheet, sheets: list[Worksheet], *, cel
         "sheets": [],
     }
     for sheet in sheets:
-        one = yield from render(book, sheet, cells=cells)
-        view["sheets"].append(one)
+        sheet_view = yield from render(book, sheet, cells=cells)
+        view["sheets"].append(sheet_view)
     return view
 
 
@@ -127,7 +127,7 @@ def plan(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 def plans(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     """Return the edits still to come."""
-    return {"plans": [each.as_dict() for each in lark.world.sheet_plans.planned]}
+    return {"plans": [plan.as_dict() for plan in lark.world.sheet_plans.planned]}
 
 
 def clear_plans(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
@@ -141,10 +141,10 @@ def _user(lark: Lark, spec: dict[str, Any]) -> str:
     return require_known(users, "user", text(spec, "user_id") or next(iter(users))).user_id
 
 
-def _book(lark: Lark, token: str, *, there: bool = True) -> tuple[Document, Spreadsheet]:
+def _book(lark: Lark, token: str, *, must_exist: bool = True) -> tuple[Document, Spreadsheet]:
     document = lark.world.drive.documents.get(token)
     book = None if document is None else document.content
-    if document is None or not hasattr(book, "sheets") or (there and document.deleted):
+    if document is None or not hasattr(book, "sheets") or (must_exist and document.deleted):
         raise ValueError(f"no spreadsheet {token!r}")
     return document, book  # type: ignore[return-value]
 
@@ -159,20 +159,20 @@ def _sheet(book: Spreadsheet, name: str) -> Worksheet:
 
 def _check(spec: dict[str, Any]) -> list[dict[str, Any]]:
     edits = spec.get("edits")
-    if not isinstance(edits, list) or not edits or not all(isinstance(each, dict) for each in edits):
+    if not isinstance(edits, list) or not edits or not all(isinstance(entry, dict) for entry in edits):
         raise ValueError(f"'edits' must be a list of objects, not {edits!r}")
-    for each in edits:
-        doing = one_of(each, "do", _DOINGS)
-        only(each, "do", "sheet", *_DOINGS[doing][0])
+    for edit in edits:
+        doing = one_of(edit, "do", _DOINGS)
+        only(edit, "do", "sheet", *_DOINGS[doing][0])
         if doing == "type":
-            _cell(each)
-            rows = each.get("values")
+            _cell(edit)
+            rows = edit.get("values")
             if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
                 raise ValueError(f"'values' must be a list of lists, not {rows!r}")
         elif "at" in _DOINGS[doing][0]:
-            count(each, "at", most=_FARTHEST)
-            count(each, "count", most=MOST_AT_ONCE)
-        elif "title" in _DOINGS[doing][0] and not text(each, "title"):
+            count(edit, "at", most=_FARTHEST)
+            count(edit, "count", most=MOST_AT_ONCE)
+        elif "title" in _DOINGS[doing][0] and not text(edit, "title"):
             raise ValueError("'title' is required")
     return edits
 
@@ -180,11 +180,13 @@ def _check(spec: dict[str, Any]) -> list[dict[str, Any]]:
 def _perform(
     lark: Lark, document: Document, book: Spreadsheet, edits: list[dict[str, Any]], user_id: str
 ) -> list[dict[str, Any]]:
-    for each in edits:
-        _DOINGS[each["do"]][1](lark, document, book, each)
+    for edit in edits:
+        _DOINGS[edit["do"]][1](lark, document, book, edit)
         book.revision += 1
         document.modified = lark.clock.now()
-    done = [{"time": lark.clock.now(), "token": document.token, "user_id": user_id, **each} for each in edits]
+    done = [
+        {"time": lark.clock.now(), "token": document.token, "user_id": user_id, **entry} for entry in edits
+    ]
     lark.world.people_edits.extend(done)
     return done
 
@@ -201,7 +203,7 @@ def _type(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> Non
     row, column = _cell(spec)
     for n, values in enumerate(spec["values"]):
         cells = [_read_value(value) for value in values]
-        grid.put(row + n, column, cells, rich=any(isinstance(each, (Formula, Rich)) for each in cells))
+        grid.put(row + n, column, cells, rich=any(isinstance(cell, (Formula, Rich)) for cell in cells))
         grid.row_count = max(grid.row_count, row + n + 1)
         grid.column_count = max(grid.column_count, column + len(cells))
 
@@ -212,7 +214,7 @@ def _read_value(value: Any) -> Any:
     if isinstance(value, str):
         return Formula(value) if value.startswith("=") else value or None
     if isinstance(value, list):
-        return Rich([dict(each) for each in value])
+        return Rich([dict(segment) for segment in value])
     if value is None or isinstance(value, (bool, int, float)):
         return value
     raise ValueError(f"no cell holds {value!r}")

@@ -50,16 +50,17 @@ def render(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> Slices:
         "conditional_formats": [_rule(rule) for rule in sheet.formats.values()],
         "dropdowns": [_rule(rule) for rule in sheet.dropdowns.values()],
         "filter_views": [
-            {"id": each.view_id, "name": each.name, **_filter(each.filter)} for each in sheet.views.values()
+            {"id": filter_view.view_id, "name": filter_view.name, **_filter(filter_view.filter)}
+            for filter_view in sheet.views.values()
         ],
         "float_images": [
             {
-                "id": each.image_id,
-                "token": each.token,
-                "cell": cell(each.where.row, each.where.column),
-                **each.size,
+                "id": image.image_id,
+                "token": image.token,
+                "cell": cell(image.where.row, image.where.column),
+                **image.size,
             }
-            for each in sheet.images.values()
+            for image in sheet.images.values()
         ],
         "locks": [_lock(lock) for lock in sheet.locks.values()],
     }
@@ -70,7 +71,7 @@ def render(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> Slices:
 
 
 def _filter(filter_: Filter) -> dict[str, Any]:
-    conditions = {letters(column): each for column, each in filter_.conditions.items()}
+    conditions = {letters(column): condition for column, condition in filter_.conditions.items()}
     return {"range": a1(filter_.where), "conditions": conditions}
 
 
@@ -121,12 +122,12 @@ def render_value(sheet: Worksheet, value: Any) -> Any:
 
 
 def _formats(book: Spreadsheet, sheet: Worksheet) -> Slices:
-    found, pace = {}, Pace()
-    for row, each in enumerate(sheet.grid.rows):
-        if each is not None and any(each.styles):
-            for column, number in enumerate(each.styles):
+    formats, pace = {}, Pace()
+    for row, grid_row in enumerate(sheet.grid.rows):
+        if grid_row is not None and any(grid_row.styles):
+            for column, number in enumerate(grid_row.styles):
                 if number:
-                    found[cell(row, column)] = book.styles[number]
-            if pace.due(len(each.styles)):
+                    formats[cell(row, column)] = book.styles[number]
+            if pace.due(len(grid_row.styles)):
                 yield
-    return found
+    return formats

@@ -37,8 +37,8 @@ def whole(lark: Lark) -> dict[str, Any]:
     They show the records of this moment, whatever others write before they are read.
     """
     state = of(lark, summary=False)
-    for each, base_shown in zip(lark.world.bases.values(), state["bitables"], strict=True):
-        for table, shown in zip(each.tables.values(), base_shown["tables"], strict=True):
+    for bitable, base_shown in zip(lark.world.bases.values(), state["bitables"], strict=True):
+        for table, shown in zip(bitable.tables.values(), base_shown["tables"], strict=True):
             shown["records"] = map(partial(_record, dict(table.fields)), table.records.snapshot())
     return state
 
@@ -49,15 +49,20 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
     state: dict[str, Any] = {
         "tenant_key": TENANT_KEY,
         "now": lark.clock.now(),
-        "apps": [app(each) for each in world.apps.values()],
-        "users": [user(lark, each) for each in world.users.values()],
-        "chats": [chat(each, summary=summary) for each in world.chats.values()],
+        "apps": [app(known_app) for known_app in world.apps.values()],
+        "users": [user(lark, known_user) for known_user in world.users.values()],
+        "chats": [chat(known_chat, summary=summary) for known_chat in world.chats.values()],
         "webhooks": [webhook_bot.render(bot) for bot in world.webhook_bots.values()],
-        "bitables": [base(each) for each in world.bases.values()],
+        "bitables": [base(bitable) for bitable in world.bases.values()],
         "documents": [
-            {"token": each.token, "type": each.type, "title": each.title, "owner": ":".join(each.owner)}
-            for each in world.drive.documents.values()
-            if not each.deleted
+            {
+                "token": document.token,
+                "type": document.type,
+                "title": document.title,
+                "owner": ":".join(document.owner),
+            }
+            for document in world.drive.documents.values()
+            if not document.deleted
         ],
         "wiki_spaces": [pages.render_space(space) for space in world.wiki_spaces.values()],
         "wiki_nodes": [pages.render(world, node) for node in world.wiki_nodes.values()],
@@ -80,7 +85,7 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
     if not summary:
         state["clicks"] = list(lark.clicks)
         state["events"] = [delivery.to_dict() for delivery in lark.events.all]
-        state["uploads"] = [uploads.render(each) for each in world.uploads.values()]
+        state["uploads"] = [uploads.render(upload) for upload in world.uploads.values()]
         state |= office.render(world)
     return state
 
@@ -130,7 +135,7 @@ def user(lark: Lark, who: User) -> dict[str, Any]:
         "status": who.status,
         "departments": who.departments,
         "tenant_key": who.tenant_key,
-        "open_ids": {each.app_id: who.id_for(each, "open_id") for each in lark.world.apps.values()},
+        "open_ids": {app.app_id: who.id_for(app, "open_id") for app in lark.world.apps.values()},
     }
 
 
@@ -148,7 +153,7 @@ def chat(which: Chat, *, summary: bool) -> dict[str, Any]:
         "managers": sorted(which.managers),
         "message_count": len(which.messages),
     }
-    return shown if summary else {**shown, "messages": [message(each) for each in which.messages]}
+    return shown if summary else {**shown, "messages": [message(posted) for posted in which.messages]}
 
 
 def message(which: Message) -> dict[str, Any]:
@@ -169,13 +174,13 @@ def message(which: Message) -> dict[str, Any]:
         "edits": which.edits,
         "deleted": which.deleted,
         "reactions": [
-            {"emoji_type": each.emoji_type, "app_id": each.app_id, "user": each.user_id}
-            for each in which.reactions
+            {"emoji_type": reaction.emoji_type, "app_id": reaction.app_id, "user": reaction.user_id}
+            for reaction in which.reactions
         ],
         "pinned_by": None if which.pin is None else which.pin.user_id or which.pin.app_id,
         "readers": dict(which.readers),
         "follow_ups": which.follow_ups,
-        "parts": [message(each) for each in which.parts],
+        "parts": [message(part) for part in which.parts],
     }
 
 

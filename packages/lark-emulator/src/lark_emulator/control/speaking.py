@@ -79,10 +79,10 @@ def _chat(lark: Lark, spec: dict[str, Any], user: User) -> Chat:
 
 
 def _message(lark: Lark, spec: dict[str, Any], user: User, chat: Chat, mentioned: list[str]) -> Message:
-    for one in mentioned:
-        if one != "all" and one not in lark.world.apps:
-            require_known(lark.world.users, "app or user", one)
-    keys = [_key(place, one) for place, one in enumerate(mentioned, start=1)]
+    for mention_id in mentioned:
+        if mention_id != "all" and mention_id not in lark.world.apps:
+            require_known(lark.world.users, "app or user", mention_id)
+    keys = [_key(place, mention) for place, mention in enumerate(mentioned, start=1)]
     content = spec.get("content")
     if content is None:
         content = {"text": " ".join([*keys, text(spec, "text")])}
@@ -103,8 +103,8 @@ def _message(lark: Lark, spec: dict[str, Any], user: User, chat: Chat, mentioned
     return message
 
 
-def _key(place: int, one: str) -> str:
-    return "@_all" if one == "all" else f"@_user_{place}"
+def _key(place: int, mention: str) -> str:
+    return "@_all" if mention == "all" else f"@_user_{place}"
 
 
 def _hears(app: App, chat: Chat, mentioned: list[str]) -> bool:
@@ -148,19 +148,19 @@ def _push(
 def _mentions(lark: Lark, app: App, mentioned: list[str]) -> list[dict[str, Any]]:
     """Return who is mentioned as one app sees them; everybody (`all`) stands in the text alone."""
     items = []
-    for place, one in enumerate(mentioned, start=1):
-        if one == "all":
+    for place, mention in enumerate(mentioned, start=1):
+        if mention == "all":
             continue
-        other = lark.world.apps.get(one)
+        other = lark.world.apps.get(mention)
         if other is None:
-            user = lark.world.users[one]
+            user = lark.world.users[mention]
             ids, name, kind = ids_of(user, app), user.name, "user"
             tenant_key = user.tenant_key if user.is_external else TENANT_KEY
         else:
             ids, name, kind, tenant_key = {"open_id": other.bot_open_id}, other.name, "bot", TENANT_KEY
         items.append(
             {
-                "key": _key(place, one),
+                "key": _key(place, mention),
                 "id": ids,
                 "mentioned_type": kind,
                 "name": name,

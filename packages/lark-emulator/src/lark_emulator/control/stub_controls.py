@@ -50,7 +50,7 @@ class StubControls(ABC):
         """
         from lark_emulator.stubs.stub import Stub
 
-        made = Stub(
+        stub = Stub(
             method=method,
             path=path,
             query=dict(query or {}),
@@ -64,13 +64,13 @@ class StubControls(ABC):
             times=times,
             delay_ms=delay_ms,
         )
-        (stub_id,) = self.add_stubs(made)
+        (stub_id,) = self.add_stubs(stub)
         return stub_id
 
     def add_stubs(self, *stubs: Stub) -> list[int]:
         """Add stubs, all or none, and return their ids. Those added last are tried first."""
         plans = [_plan(stub) for stub in stubs]
-        return [int(each["id"]) for each in self._do(stubbing.add, {"stubs": plans})["stubs"]]
+        return [int(stub["id"]) for stub in self._do(stubbing.add, {"stubs": plans})["stubs"]]
 
     @contextmanager
     def stubbed(self, *stubs: Stub) -> Iterator[list[int]]:
@@ -83,15 +83,15 @@ class StubControls(ABC):
         try:
             yield ids
         finally:
-            there = {each["id"] for each in self.stubs()}
+            remaining = {stub["id"] for stub in self.stubs()}
             for stub_id in ids:
-                if stub_id in there:
+                if stub_id in remaining:
                     self._do(stubbing.remove, {"id": stub_id})
 
     def stubs(self) -> list[dict[str, Any]]:
         """Return the stubs in the order in which they are tried, each with `id` and `used`."""
-        found: list[dict[str, Any]] = self._do(stubbing.list_all, {})["stubs"]
-        return found
+        stubs: list[dict[str, Any]] = self._do(stubbing.list_all, {})["stubs"]
+        return stubs
 
     def unused_stubs(self) -> list[dict[str, Any]]:
         """Return the stubs that have answered no request: a typing error, or a call that was never made."""

@@ -45,13 +45,13 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         only(spec, "stubs", "recorded")
     if not isinstance(plans, list):
         raise ValueError(f"'stubs' must be a list, not {plans!r}")  # noqa: TRY004 - one kind for bad input
-    made = []
+    stubs = []
     for place, plan in enumerate(plans):
         try:
-            made.append(Stub.from_plan(plan))
+            stubs.append(Stub.from_plan(plan))
         except ValueError as error:
             raise ValueError(f"stub {place}: {error}" if "stubs" in spec else str(error)) from None
-    return {"stubs": [stub.as_dict() for stub in _stubs(lark).add(made)]}
+    return {"stubs": [stub.as_dict() for stub in _stubs(lark).add(stubs)]}
 
 
 def remove(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:

@@ -118,7 +118,7 @@ class TableControls(ABC):
             "app_token": app_token,
             "table_id": table_id,
             "user_id": user_id,
-            "edits": [dict(each) for each in edits],
+            "edits": [dict(edit) for edit in edits],
             "seed": seed,
         }
         done: list[dict[str, Any]] = self._do(people.edit, spec)["edits"]
@@ -171,7 +171,7 @@ class TableControls(ABC):
             "ends": ends,
             "repeats_token": repeats_token,
             "total": total,
-            "edits": None if edits is None else [dict(each) for each in edits],
+            "edits": None if edits is None else [dict(edit) for edit in edits],
             "user_id": user_id,
             "seed": seed,
         }

@@ -33,40 +33,40 @@ EXPORT = "export"
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /drive/v1/export_tasks`."""
     body = json_object(call, codes.TASK_PARAM)
-    given = {name: body.get(name) or "" for name in ("file_extension", "token", "type", "sub_id")}
-    if not all(isinstance(value, str) for value in given.values()) or not given["token"]:
+    spec = {name: body.get(name) or "" for name in ("file_extension", "token", "type", "sub_id")}
+    if not all(isinstance(value, str) for value in spec.values()) or not spec["token"]:
         raise RefusedError(codes.TASK_PARAM)
-    if given["type"] not in EXTENSIONS:
+    if spec["type"] not in EXTENSIONS:
         raise RefusedError(codes.TASK_TYPE)
-    if given["file_extension"] not in EXTENSIONS[given["type"]]:
+    if spec["file_extension"] not in EXTENSIONS[spec["type"]]:
         raise RefusedError(codes.EXPORT_TYPE)
-    if (given["file_extension"] == "csv") != bool(given["sub_id"]):
+    if (spec["file_extension"] == "csv") != bool(spec["sub_id"]):
         raise RefusedError(codes.TASK_PARAM)
-    document = call.world.drive.documents.get(given["token"])
-    if document is None or document.type != given["type"]:
+    document = call.world.drive.documents.get(spec["token"])
+    if document is None or document.type != spec["type"]:
         raise RefusedError(codes.TASK_NOT_FOUND)
     if not may(call, document, VIEW):
         raise RefusedError(codes.TASK_DENIED)
     ticket = str(int(call.world.new_id("", 15), 16))
     task = ConversionTask(
-        ticket, call.app.app_id, given, call.world.clock.now(), name=document.title or "Untitled"
+        ticket, call.app.app_id, spec, call.world.clock.now(), name=document.title or "Untitled"
     )
     call.world.drive.exports[ticket] = task
     if document.deleted:
         task.status, task.error = DELETED, "the document was deleted"
     else:
-        content = _write(call, document, given)
+        content = _write(call, document, spec)
         if content is None:
             task.status, task.error = INTERNAL, "the emulator does not write this"
         else:
             task.token = call.world.new_id("boxcn", 22)
-            name = f"{task.name}.{given['file_extension']}"
+            name = f"{task.name}.{spec['file_extension']}"
             media = Media(task.token, EXPORT, ticket, task.app_id, name, content, task.started)
             call.world.drive.medias[task.token] = media
     return {"ticket": ticket}
 
 
-def _write(call: Call, document: Document, given: dict[str, str]) -> bytes | None:
+def _write(call: Call, document: Document, spec: dict[str, str]) -> bytes | None:
     """Return the file, or None for what is not written here.
 
     Raises:
@@ -74,8 +74,8 @@ def _write(call: Call, document: Document, given: dict[str, str]) -> bytes | Non
     """
     from lark_emulator.conversions import tabular, words  # take tens of milliseconds to load
 
-    content, sub_id = document.content, given["sub_id"]
-    if isinstance(content, Docx) and given["file_extension"] == "docx":
+    content, sub_id = document.content, spec["sub_id"]
+    if isinstance(content, Docx) and spec["file_extension"] == "docx":
         return words.write(content)
     if not isinstance(content, (Spreadsheet, Base)):
         return None

@@ -117,11 +117,11 @@ def _perform(call: Call, task: ConversionTask, media: Media, extension: str, tit
         return
     try:
         if kind == DOCX:
-            found = list(_blocks(media.content, extension))
-            if len(found) > MOST_BLOCKS:
+            block_nodes = list(_blocks(media.content, extension))
+            if len(block_nodes) > MOST_BLOCKS:
                 task.status, task.error = TOO_MANY_BLOCKS, "too many blocks"
                 return
-            task.token = _document(call, found, title, folder).token
+            task.token = _document(call, block_nodes, title, folder).token
         else:
             sheets = _sheets(media.content, extension)
             make = _spreadsheet if kind == SHEET else _base
@@ -161,12 +161,12 @@ def _sheets(content: bytes, extension: str) -> list[tuple[str, Rows]]:
     return tabular.read_xlsx(content)
 
 
-def _document(call: Call, found: list[BlockNode], title: str, folder: str) -> Document:
-    made = new_object(call, DOCX, title, folder)
-    document = made.content
+def _document(call: Call, block_nodes: list[BlockNode], title: str, folder: str) -> Document:
+    drive_document = new_object(call, DOCX, title, folder)
+    document = drive_document.content
     assert isinstance(document, Docx)  # noqa: S101 - that is what was asked for
-    document.root.children = [_put(call, document, node, made.token) for node in found]
-    return made
+    document.root.children = [_put(call, document, node, drive_document.token) for node in block_nodes]
+    return drive_document
 
 
 def _put(call: Call, document: Docx, node: BlockNode, parent: str) -> str:
@@ -181,8 +181,8 @@ def _put(call: Call, document: Docx, node: BlockNode, parent: str) -> str:
 def _spreadsheet(
     call: Call, sheets: list[tuple[str, Rows]], title: str, folder: str, task: ConversionTask
 ) -> Document:
-    made = new_object(call, SHEET, title, folder)
-    book = made.content
+    document = new_object(call, SHEET, title, folder)
+    book = document.content
     assert isinstance(book, Spreadsheet)  # noqa: S101 - that is what was asked for
     if sheets:
         book.sheets.clear()
@@ -200,7 +200,7 @@ def _spreadsheet(
             sheet.grid.put(number, 0, [_cut(value, task) for value in row[:width]], rich=False)
         sheet.grid.row_count = max(sheet.grid.row_count, len(rows[:fits]))
         sheet.grid.column_count = max(sheet.grid.column_count, width)
-    return made
+    return document
 
 
 def _cut(value: Any, task: ConversionTask) -> Any:
@@ -214,19 +214,20 @@ def _cut(value: Any, task: ConversionTask) -> Any:
 def _base(
     call: Call, sheets: list[tuple[str, Rows]], title: str, folder: str, task: ConversionTask
 ) -> Document:
-    made = new_object(call, BITABLE, title, folder)
-    base = made.content
+    document = new_object(call, BITABLE, title, folder)
+    base = document.content
     assert isinstance(base, Base)  # noqa: S101 - that is what was asked for
     if any(rows for _, rows in sheets):
         base.tables.clear()
     now = call.world.clock.now()
-    for name, rows in [each for each in sheets if each[1]][:MOST_TABLES]:
+    for name, rows in [sheet for sheet in sheets if sheet[1]][:MOST_TABLES]:
         if len(rows[0]) > MOST_FIELDS:
             task.extra.append(CUT_FIELDS)
         names = _headers(rows[0][:MOST_FIELDS])
         numeric = [_all_numbers(rows[1:], column) for column in range(len(names))]
         specs = [
-            {"field_name": each, "type": NUMBER if numeric[n] and n else TEXT} for n, each in enumerate(names)
+            {"field_name": field_name, "type": NUMBER if numeric[n] and n else TEXT}
+            for n, field_name in enumerate(names)
         ]
         table = new_table(call, base, name, specs)
         columns = list(table.fields.values())
@@ -237,7 +238,7 @@ def _base(
                 if value is not None
             }
             table.records.add(call.world.new_id("rec", 11), cells, call.app, int(now * 1000), now=now)
-    return made
+    return document
 
 
 def _headers(row: list[Any]) -> list[str]:

@@ -61,14 +61,16 @@ def read_xlsx(content: bytes) -> list[tuple[str, Rows]]:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as book:
-            titles = [each.get("name") or "" for each in _part(book, "xl/workbook.xml").iter(f"{_MAIN}sheet")]
-            names = {each.filename for each in book.infolist()}
+            titles = [
+                sheet.get("name") or "" for sheet in _part(book, "xl/workbook.xml").iter(f"{_MAIN}sheet")
+            ]
+            names = {member.filename for member in book.infolist()}
             shared = _shared_strings(book) if "xl/sharedStrings.xml" in names else []
-            found = []
+            sheets = []
             for number, title in enumerate(titles, 1):
                 name = f"xl/worksheets/sheet{number}.xml"
-                found.append((title, _rows(_part(book, name), shared) if name in names else []))
-            return found
+                sheets.append((title, _rows(_part(book, name), shared) if name in names else []))
+            return sheets
     except (zipfile.BadZipFile, KeyError, ValueError, IndexError, ET.ParseError, OSError) as error:
         raise UnreadableError(str(error)) from error
 

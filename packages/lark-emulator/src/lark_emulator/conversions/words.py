@@ -42,8 +42,8 @@ def read(content: bytes) -> Iterator[BlockNode]:
         raise UnreadableError(str(error)) from error
     for paragraph in root.iter(f"{_WORD}p"):
         style = paragraph.find(f"{_WORD}pPr/{_WORD}pStyle")
-        found = None if style is None else _HEADING.fullmatch(style.get(f"{_WORD}val") or "")
-        kind = docx.TEXT if found is None else docx.HEADING1 + int(found[1]) - 1
+        heading = None if style is None else _HEADING.fullmatch(style.get(f"{_WORD}val") or "")
+        kind = docx.TEXT if heading is None else docx.HEADING1 + int(heading[1]) - 1
         words = "".join(part.text or "" for part in paragraph.iter(f"{_WORD}t"))
         yield from nodes.text(kind, nodes.plain(words))
 
@@ -62,20 +62,20 @@ def write(document: Docx) -> bytes:
             lines.append(f'<w:p>{style}<w:r><w:t xml:space="preserve">{words}</w:t></w:r></w:p>')
     kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
     to = io.BytesIO()
-    with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED) as made:
-        made.writestr(
+    with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(
             "[Content_Types].xml",
             f'{head}<Types xmlns="{package}/content-types"><Default Extension="rels" '
             'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
             f'<Override PartName="/word/document.xml" ContentType="{kind}"/></Types>',
         )
-        made.writestr(
+        archive.writestr(
             "_rels/.rels",
             f'{head}<Relationships xmlns="{package}/relationships"><Relationship Id="rId1" '
             f'Type="{office}/officeDocument" Target="word/document.xml"/></Relationships>',
         )
         word = _WORD.strip("{}")
-        made.writestr(
+        archive.writestr(
             "word/document.xml",
             f'{head}<w:document xmlns:w="{word}"><w:body>{"".join(lines)}</w:body></w:document>',
         )

@@ -37,9 +37,9 @@ def _create(file: OpenDocument) -> dict[str, Any]:
         check_relation(file, parent, content.block_type)
     check_resources(contents)
     at = check_index(parent, body.get("index"))
-    made = [add(file, content) for content in contents]
-    place_blocks(parent, made, at)
-    return {"children": [block.render() for block in made]}
+    blocks = [add(file, content) for content in contents]
+    place_blocks(parent, blocks, at)
+    return {"children": [block.render() for block in blocks]}
 
 
 def create_tree(call: Call) -> dict[str, Any]:
@@ -55,15 +55,15 @@ def _create_tree(file: OpenDocument) -> dict[str, Any]:
     tree.check(file, parent)
     at = check_index(parent, body.get("index"))
     ids = {name: new_id(file.call) for name in tree.contents}
-    made = {name: add(file, content, ids[name], bare=True) for name, content in tree.contents.items()}
-    for name, block in made.items():
-        place_blocks(block, [made[child] for child in tree.children[name]])
+    blocks = {name: add(file, content, ids[name], bare=True) for name, content in tree.contents.items()}
+    for name, block in blocks.items():
+        place_blocks(block, [blocks[child] for child in tree.children[name]])
         if block.block_type == docx.TABLE:
             block.data["cells"] = list(block.children)
-    place_blocks(parent, [made[name] for name in tree.first], at)
-    shown = [made[name] for name in tree.first]
+    place_blocks(parent, [blocks[name] for name in tree.first], at)
+    shown = [blocks[name] for name in tree.first]
     if file.call.settings.docx_inserted == "all":
-        shown = [each for block in shown for each in file.docx.walk(block)]
+        shown = [descendant for block in shown for descendant in file.docx.walk(block)]
     return {
         "children": [block.render() for block in shown],
         "block_id_relations": [
@@ -80,7 +80,7 @@ def delete(call: Call) -> dict[str, Any]:
 def _delete(file: OpenDocument) -> dict[str, Any]:
     body, parent = file.body(), file.block(file.call.params["block_id"])
     start, end = body.get("start_index"), body.get("end_index")
-    if not all(isinstance(each, int) and not isinstance(each, bool) for each in (start, end)):
+    if not all(isinstance(index, int) and not isinstance(index, bool) for index in (start, end)):
         raise RefusedError(codes.DOCX_PARAM)
     assert isinstance(start, int) and isinstance(end, int)  # noqa: S101, PT018 - checked above
     if not 0 <= start < end <= len(parent.children):

@@ -31,36 +31,36 @@ def convert(call: Call) -> Slices:
     if len(content) > LONGEST:
         raise RefusedError(codes.DOCX_CONTENT_SIZE)
     first: list[str] = []
-    made: list[Block] = []
+    blocks: list[Block] = []
     urls: list[dict[str, str]] = []
     if kind == "html":
         from lark_emulator.docx import html  # takes tens of milliseconds to load
 
-        found = html.blocks(content)
+        nodes = html.blocks(content)
     else:
-        found = markdown.blocks(content)
-    for n, node in enumerate(found):
-        first.append(_number(call, node, made, urls))
+        nodes = markdown.blocks(content)
+    for n, node in enumerate(nodes):
+        first.append(_number(call, node, blocks, urls))
         if n % _SLICE == 0:
             yield
     if call.settings.convert_order == "shuffled":
-        made.sort(key=lambda block: block.block_id)  # the ids are hashes
+        blocks.sort(key=lambda block: block.block_id)  # the ids are hashes
     return {
         "first_level_block_ids": first,
-        "blocks": [block.render() for block in made],
+        "blocks": [block.render() for block in blocks],
         "block_id_to_image_urls": urls,
     }
 
 
 def _number(
-    call: Call, node: BlockNode, made: list[Block], urls: list[dict[str, str]], parent: str = ""
+    call: Call, node: BlockNode, blocks: list[Block], urls: list[dict[str, str]], parent: str = ""
 ) -> str:
     """Give a block and all below it ids, and return its own."""
     block = Block(new_id(call), node.block_type, node.data, parent)
-    made.append(block)
+    blocks.append(block)
     if node.url:
         urls.append({"block_id": block.block_id, "image_url": node.url})
-    block.children = [_number(call, child, made, urls, block.block_id) for child in node.children]
+    block.children = [_number(call, child, blocks, urls, block.block_id) for child in node.children]
     if node.block_type == docx.TABLE:
         block.data["cells"] = list(block.children)
     return block.block_id

@@ -36,8 +36,8 @@ def create(call: Call) -> dict[str, Any]:
         folder = folder_named(call, folder_token)
     except RefusedError as refusal:
         raise RefusedError(_FOLDERS.get(refusal.code.number, refusal.code)) from None
-    made = new_object(call, DOCX, title, folder.token)
-    return {"document": {"document_id": made.token, "revision_id": 1, "title": title}}
+    document = new_object(call, DOCX, title, folder.token)
+    return {"document": {"document_id": document.token, "revision_id": 1, "title": title}}
 
 
 def get(call: Call) -> dict[str, Any]:

@@ -38,13 +38,13 @@ def _elements(file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
 
 
 def _style(_file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
-    fields, given = spec.get("fields"), spec.get("style")
-    if not isinstance(fields, list) or not isinstance(given, dict):
+    fields, style = spec.get("fields"), spec.get("style")
+    if not isinstance(fields, list) or not isinstance(style, dict):
         raise RefusedError(codes.DOCX_PARAM)
-    if not all(isinstance(each, int) and each in STYLE_FIELDS for each in fields):
+    if not all(isinstance(field, int) and field in STYLE_FIELDS for field in fields):
         raise RefusedError(codes.DOCX_PARAM)
-    named = {STYLE_FIELDS[each] for each in fields}
-    filled = schema.style(block.block_type, {name: given.get(name) for name in named})
+    named = {STYLE_FIELDS[field] for field in fields}
+    filled = schema.style(block.block_type, {name: style.get(name) for name in named})
     block.data["style"] = block.data["style"] | {name: filled[name] for name in named if name in filled}
 
 
@@ -137,9 +137,9 @@ def _batch(file: OpenDocument) -> dict[str, Any]:
     requests = file.body().get("requests")
     if not isinstance(requests, list) or not 0 < len(requests) <= MOST_REQUESTS:
         raise RefusedError(codes.DOCX_PARAM)
-    if not all(isinstance(each, dict) for each in requests):
+    if not all(isinstance(request, dict) for request in requests):
         raise RefusedError(codes.DOCX_PARAM)
-    blocks = _whole(file, [(each.get("block_id"), each) for each in requests])
+    blocks = _whole(file, [(request.get("block_id"), request) for request in requests])
     return {"blocks": [block.render() for block in blocks]}
 
 

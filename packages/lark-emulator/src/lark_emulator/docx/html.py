@@ -78,25 +78,25 @@ class _Reader(HTMLParser):
                 self._rows[-1][-1] += parts
             return
         if parts:
-            made = list(nodes.text(self._kind, parts))
-            self._among.extend(made)
+            text_blocks = list(nodes.text(self._kind, parts))
+            self._among.extend(text_blocks)
         self._kind = docx.QUOTE if self._kind == docx.QUOTE else docx.TEXT
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
+        attributes = {name: value or "" for name, value in attrs}
         if tag in _SILENT:
             self._silent += 1
         elif self._code is not None:
-            if tag == "code" and given.get("class", "").startswith("language-"):
-                self._language = given["class"].removeprefix("language-")
+            if tag == "code" and attributes.get("class", "").startswith("language-"):
+                self._language = attributes["class"].removeprefix("language-")
         elif tag in _LOOKS:
             self._looks.append((tag, {_LOOKS[tag]: True}))
         elif tag == "a":
-            self._looks.append((tag, {"link": given.get("href", "")}))
+            self._looks.append((tag, {"link": attributes.get("href", "")}))
         elif tag == "br":
             self._write("\n")
-        elif tag == "img" and given.get("src"):
-            self._runs.picture(given["src"])
+        elif tag == "img" and attributes.get("src"):
+            self._runs.picture(attributes["src"])
         else:
             self._begin(tag)
 
@@ -161,8 +161,8 @@ class _Reader(HTMLParser):
 
     def _write(self, words: str) -> None:
         look: dict[str, Any] = {}
-        for _, each in self._looks:
-            look |= each
+        for _, style in self._looks:
+            look |= style
         self._runs.add(words, **look)
 
 

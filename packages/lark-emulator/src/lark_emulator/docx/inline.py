@@ -75,14 +75,14 @@ def parse(text: str, **look: Any) -> list[dict[str, Any] | Image]:
         text: the line.
         look: styles that all of it has.
     """
-    runs, found = Runs(), list(_TOKENS.finditer(text))
-    left = Counter(token["mark"] for token in found if token["mark"])
+    runs, tokens = Runs(), list(_TOKENS.finditer(text))
+    left = Counter(token["mark"] for token in tokens if token["mark"])
     ticks: dict[int, list[int]] = defaultdict(list)
-    for token in found:
+    for token in tokens:
         if token["ticks"]:
             ticks[len(token["ticks"])].append(token.start())
     state, place = dict(look), 0
-    for token in found:
+    for token in tokens:
         if token.start() < place:  # inside a code span
             if token["mark"]:
                 left[token["mark"]] -= 1

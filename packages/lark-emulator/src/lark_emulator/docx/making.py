@@ -66,11 +66,11 @@ def check_relation(file: OpenDocument, parent: Block, kind: int) -> None:
     alone = parent.block_type in ONLY_IN.values()
     if (alone or kind in ONLY_IN) and ONLY_IN.get(kind) != parent.block_type:
         raise RefusedError(codes.DOCX_BAD_PARENT)
-    each: Block | None = parent
-    while each is not None and kind in NOT_IN_CELLS:
-        if each.block_type == docx.TABLE_CELL:
+    ancestor: Block | None = parent
+    while ancestor is not None and kind in NOT_IN_CELLS:
+        if ancestor.block_type == docx.TABLE_CELL:
             raise RefusedError(codes.DOCX_BAD_PARENT)
-        each = file.docx.blocks.get(each.parent_id)
+        ancestor = file.docx.blocks.get(ancestor.parent_id)
 
 
 def add(
@@ -126,15 +126,15 @@ def fill_table(file: OpenDocument, table: Block, places: Sequence[int]) -> None:
 def _embed(call: Call, kind: int, data: dict[str, Any]) -> str:
     """Make the base, spreadsheet or board that a block shows, and return its token as the block has it."""
     if kind == docx.BITABLE:
-        made = new_object(call, BITABLE, "")
-        return f"{made.token}_{next(iter(call.world.bases[made.token].tables))}"
+        document = new_object(call, BITABLE, "")
+        return f"{document.token}_{next(iter(call.world.bases[document.token].tables))}"
     if kind == docx.SHEET:
-        made = new_object(call, SHEET, "")
-        book = made.content
+        document = new_object(call, SHEET, "")
+        book = document.content
         assert isinstance(book, Spreadsheet)  # noqa: S101 - that is what was asked for
         sheet = next(iter(book.sheets.values()))
         rows, columns = data.get("row_size"), data.get("column_size")
         if isinstance(rows, int) and isinstance(columns, int) and rows > 0 and columns > 0:
             sheet.grid.row_count, sheet.grid.column_count = rows, columns
-        return f"{made.token}_{sheet.sheet_id}"
+        return f"{document.token}_{sheet.sheet_id}"
     return call.world.new_id("bdcn", 22)

@@ -34,8 +34,8 @@ def blocks(content: str) -> Iterator[BlockNode]:
         if not line.strip():
             place += 1
             continue
-        made, place = _block(lines, place)
-        yield from made
+        block_nodes, place = _block(lines, place)
+        yield from block_nodes
 
 
 def _block(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
@@ -60,7 +60,7 @@ def _block(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
     end = place + 1
     while end < len(lines) and not _begins(lines, end):
         end += 1
-    words = "\n".join(each.strip() for each in lines[place:end])
+    words = "\n".join(text_line.strip() for text_line in lines[place:end])
     return list(nodes.text(docx.TEXT, inline.parse(words))), end
 
 
@@ -109,9 +109,9 @@ def _list(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
         while above and (above[-1][0] >= indent or len(above) >= DEEPEST):
             above.pop()
         among = above[-1][1].children if above else first
-        made = list(_item(item))
-        among.extend(made)
-        above.append((indent, made[0]))
+        item_nodes = list(_item(item))
+        among.extend(item_nodes)
+        above.append((indent, item_nodes[0]))
         place += 1
         if place + 1 < len(lines) and not lines[place].strip() and _ITEM.fullmatch(lines[place + 1]):
             place += 1  # a blank line between two items

@@ -33,17 +33,17 @@ def text(kind: int, parts: Parts, **style: Any) -> Iterator[BlockNode]:
         style: members of its style.
     """
     elements: list[dict[str, Any]] = []
-    made = False
+    yielded = False
     for part in parts:
         if not isinstance(part, Image):
             elements.append(part)
             continue
         if elements:
             yield _block(kind, elements, style)
-            elements, made = [], True
+            elements, yielded = [], True
         yield image(part.url)
-        made = True
-    if elements or not made:
+        yielded = True
+    if elements or not yielded:
         yield _block(kind, elements, style)
 
 
@@ -71,7 +71,7 @@ def code(content: str, language: str) -> BlockNode:
 def table(rows: list[list[Parts]]) -> BlockNode:
     """Return a table; short rows are filled up with empty cells."""
     columns = max(len(row) for row in rows)
-    made = BlockNode(
+    node = BlockNode(
         docx.TABLE,
         {
             "cells": [],
@@ -86,8 +86,8 @@ def table(rows: list[list[Parts]]) -> BlockNode:
     )
     for row in rows:
         for parts in [*row, *([[]] * (columns - len(row)))]:
-            made.children.append(BlockNode(docx.TABLE_CELL, {}, list(text(docx.TEXT, parts))))
-    return made
+            node.children.append(BlockNode(docx.TABLE_CELL, {}, list(text(docx.TEXT, parts))))
+    return node
 
 
 _LANGUAGES = (

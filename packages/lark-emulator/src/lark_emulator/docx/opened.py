@@ -45,10 +45,10 @@ class OpenDocument:
         Raises:
             RefusedError: 1770002.
         """
-        found = self.docx.blocks.get(block_id)
-        if found is None:
+        block = self.docx.blocks.get(block_id)
+        if block is None:
             raise RefusedError(codes.DOCX_NOT_FOUND)
-        return found
+        return block
 
     def body(self) -> dict[str, Any]:
         """Return the body as an object.
@@ -78,8 +78,8 @@ def open_document(call: Call, need: str = VIEW) -> OpenDocument:
 
 
 def _check_version(call: Call, docx: Docx) -> None:
-    asked = call.query.get("document_revision_id") or str(NEWEST)
-    version = whole_number(asked)
+    revision_id = call.query.get("document_revision_id") or str(NEWEST)
+    version = whole_number(revision_id)
     if version is None or version == 0 or not NEWEST <= version <= docx.revision:
         raise RefusedError(codes.DOCX_PARAM)
     if version != NEWEST and docx.revision - version > OLDEST:
@@ -107,10 +107,10 @@ def edit_document(call: Call, edit: Callable[[OpenDocument], dict[str, Any]]) ->
         windows = call.world.receiver_windows
         if windows.take(("docx", file.document.token), [(most, 1)]) is not None:
             raise RefusedError(codes.RATE_LIMITED)
-    made = edit(file)
+    response = edit(file)
     file.docx.revision += 1
     file.document.note(call.world.clock.now())
-    made |= {"document_revision_id": file.docx.revision, "client_token": token or str(uuid.uuid4())}
+    response |= {"document_revision_id": file.docx.revision, "client_token": token or str(uuid.uuid4())}
     if token:
-        file.docx.replays[key] = orjson.dumps(made)
-    return made
+        file.docx.replays[key] = orjson.dumps(response)
+    return response

@@ -23,10 +23,10 @@ def _make_page(call: Call, blocks: Sequence[Block]) -> dict[str, Any]:
     size = whole_number(call.query.get("page_size") or str(MOST_PER_PAGE))
     if size is None or not 1 <= size <= MOST_PER_PAGE:
         raise RefusedError(codes.DOCX_PARAM)
-    found, more = page(blocks, call, size, codes.DOCX_PAGE_TOKEN)
+    items, more = page(blocks, call, size, codes.DOCX_PAGE_TOKEN)
     if not more["has_more"]:
         del more["page_token"]
-    return {"items": [block.render() for block in found], **more}
+    return {"items": [block.render() for block in items], **more}
 
 
 def list_blocks(call: Call) -> dict[str, Any]:

@@ -119,8 +119,8 @@ def elements(call: Call, raw: Any) -> list[dict[str, Any]]:
     """
     if not isinstance(raw, list):
         raise RefusedError(codes.DOCX_PARAM)
-    filled = [_element(call, each) for each in raw]
-    if sum(len(each.get("text_run", {}).get("content", "")) for each in filled) > LONGEST_TEXT:
+    filled = [_element(call, element) for element in raw]
+    if sum(len(element.get("text_run", {}).get("content", "")) for element in filled) > LONGEST_TEXT:
         raise RefusedError(codes.DOCX_CONTENT_SIZE)
     return filled
 
@@ -128,12 +128,12 @@ def elements(call: Call, raw: Any) -> list[dict[str, Any]]:
 def _element(call: Call, raw: Any) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise RefusedError(codes.DOCX_PARAM)
-    given = [name for name, value in raw.items() if value is not None]
-    if given == ["undefined"]:
+    names = [name for name, value in raw.items() if value is not None]
+    if names == ["undefined"]:
         raise RefusedError(codes.DOCX_OPERATION)
-    if len(given) != 1 or given[0] not in _ELEMENTS or not isinstance(raw[given[0]], dict):
+    if len(names) != 1 or names[0] not in _ELEMENTS or not isinstance(raw[names[0]], dict):
         raise RefusedError(codes.DOCX_PARAM)
-    name, value = given[0], dict(raw[given[0]])
+    name, value = names[0], dict(raw[names[0]])
     looks = value.get("text_element_style")
     looks = {} if looks is None else looks
     if not isinstance(looks, dict):
@@ -207,7 +207,7 @@ def check_resources(contents: Iterable[BlockContent]) -> None:
     for content in contents:
         if content.block_type in counts:
             counts[content.block_type] += 1
-        for each in content.data.get("elements", ()):
-            mentions += "mention_user" in each or "mention_doc" in each
+        for element in content.data.get("elements", ()):
+            mentions += "mention_user" in element or "mention_doc" in element
     if mentions > _MOST_MENTIONS or any(counts[kind] > most for kind, most in _MOST.items()):
         raise RefusedError(codes.DOCX_RESOURCES)

@@ -138,8 +138,8 @@ def insert_grid_column(file: OpenDocument, grid: Block, spec: dict[str, Any]) ->
     if size + 1 not in GRID_COLUMNS:
         raise RefusedError(codes.DOCX_OPERATION)
     column = _whole(spec, "column_index", range(-1, size + 1), codes.DOCX_COLUMN_RANGE)
-    made = add(file, BlockContent(docx.GRID_COLUMN, {"width_ratio": 100 // (size + 1)}))
-    place_blocks(grid, [made], size if column == -1 else column)
+    grid_column = add(file, BlockContent(docx.GRID_COLUMN, {"width_ratio": 100 // (size + 1)}))
+    place_blocks(grid, [grid_column], size if column == -1 else column)
     grid.data["column_size"] = size + 1
 
 

@@ -123,6 +123,6 @@ def _ids(raw: Any) -> list[str]:
         return []
     if not isinstance(raw, list) or len(raw) > MOST_DESCENDANTS:
         raise RefusedError(codes.DOCX_PARAM)
-    if not all(isinstance(each, str) and each for each in raw):
+    if not all(isinstance(block_id, str) and block_id for block_id in raw):
         raise RefusedError(codes.DOCX_PARAM)
     return list(raw)

@@ -36,13 +36,13 @@ def level(world: World, settings: Settings, who: Who, document: Document) -> str
     content = document.content
     if isinstance(content, Base) and who[0] == "app" and who[1] in content.shared_with:
         best = PERMS.index(FULL)
-    for each in _up(world, settings, document):
-        if each.owner == who:
-            if each is document:
+    for source in _up(world, settings, document):
+        if source.owner == who:
+            if source is document:
                 return OWNER
             best = PERMS.index(FULL)
-        given = [each.members.get(one) for one in _names_of(world, who)]
-        best = max(best, *(PERMS.index(perm) for perm in given if perm), -1)
+        perms = [source.members.get(grantee) for grantee in _names_of(world, who)]
+        best = max(best, *(PERMS.index(perm) for perm in perms if perm), -1)
     link = document.public["link_share_entity"]
     if link != "closed" and _inside(world, who, link):
         best = max(best, PERMS.index(EDIT if link.endswith("editable") else VIEW))
@@ -51,8 +51,8 @@ def level(world: World, settings: Settings, who: Who, document: Document) -> str
 
 def may(actor: Actor, document: Document, need: str) -> bool:
     """Say whether the one who acts may view, edit or fully manage a document."""
-    found = level(actor.world, actor.settings, actor.who, document)
-    return found == OWNER or (found is not None and PERMS.index(found) >= PERMS.index(need))
+    granted = level(actor.world, actor.settings, actor.who, document)
+    return granted == OWNER or (granted is not None and PERMS.index(granted) >= PERMS.index(need))
 
 
 def apps_of(actor: Actor) -> set[str]:
@@ -65,7 +65,7 @@ def openers(world: World, settings: Settings, document: Document) -> dict[Who, s
     everybody: list[Who] = [("app", app_id) for app_id in world.apps]
     everybody += [("user", user_id) for user_id in world.users]
     levels = ((who, level(world, settings, who, document)) for who in everybody)
-    return {who: found for who, found in levels if found is not None}
+    return {who: perm for who, perm in levels if perm is not None}
 
 
 def _up(world: World, settings: Settings, document: Document) -> Iterator[Document]:

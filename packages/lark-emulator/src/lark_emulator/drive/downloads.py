@@ -78,11 +78,11 @@ def _is_named(call: Call, base: Base, token: str) -> bool:
 def temporary(call: Call) -> dict[str, Any]:
     """Answer `GET /drive/v1/medias/batch_get_tmp_download_url`; media that may not be read are left out."""
     tokens = [value for name, value in call.query_pairs if name == "file_tokens"]
-    tokens = [token for each in tokens for token in each.split(",") if token]
+    tokens = [token for joined in tokens for token in joined.split(",") if token]
     if not 0 < len(tokens) <= MOST_ADDRESSES:
         raise RefusedError(codes.FILE_PARAM)
     drive, now = call.world.drive, call.world.clock.now()
-    made = []
+    urls = []
     for token in tokens:
         media = drive.medias.get(token)
         if media is None or not _readable(call, media):
@@ -90,8 +90,8 @@ def temporary(call: Call) -> dict[str, Any]:
         code = call.world.new_id("", 40)
         drive.addresses[code] = token, now + ADDRESS_LIFE
         url = f"{origin_of(call)}{ADDRESS}?code={code}"
-        made.append({"file_token": token, "tmp_download_url": url})
-    return {"tmp_download_urls": made}
+        urls.append({"file_token": token, "tmp_download_url": url})
+    return {"tmp_download_urls": urls}
 
 
 def follow(call: Call) -> Answer:

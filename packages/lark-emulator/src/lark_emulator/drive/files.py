@@ -63,8 +63,8 @@ def create_folder(call: Call) -> dict[str, Any]:
     name = optional_text(body, "name")
     if not 0 < len(name.encode()) <= LONGEST_NAME:
         raise RefusedError(codes.FILE_PARAM)
-    made = new_document(call, FOLDER, name, optional_text(body, "folder_token"), "fldcn", None)
-    return {"token": made.token, "url": made.url}
+    folder = new_document(call, FOLDER, name, optional_text(body, "folder_token"), "fldcn", None)
+    return {"token": folder.token, "url": folder.url}
 
 
 def _file(call: Call, document: Document, title: str, parent: str, id_type: str) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def list_files(call: Call) -> dict[str, Any]:
         if parent == folder.token:
             held.append((document, title))
     held.sort(
-        key=lambda each: each[0].created if order == "CreatedTime" else each[0].modified,
+        key=lambda pair: pair[0].created if order == "CreatedTime" else pair[0].modified,
         reverse=direction == "DESC",
     )
     size, start = page_size(call, most=MOST_PER_PAGE) if call.query.get("page_size") else MOST_PER_PAGE, 0
@@ -135,16 +135,16 @@ def metas(call: Call) -> dict[str, Any]:
     wanted = body.get("request_docs")
     if not isinstance(wanted, list) or not 0 < len(wanted) <= MOST_METAS:
         raise RefusedError(codes.META_PARAM)
-    found: list[dict[str, Any]] = []
+    succeeded: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
-    for each in wanted:
-        if not isinstance(each, dict) or not isinstance(each.get("doc_token"), str):
+    for request_doc in wanted:
+        if not isinstance(request_doc, dict) or not isinstance(request_doc.get("doc_token"), str):
             raise RefusedError(codes.META_PARAM)
-        document = call.world.drive.documents.get(each["doc_token"])
-        if document is None or document.deleted or document.type != each.get("doc_type"):
-            failed.append({"token": each["doc_token"], "code": _META_MISSING})
+        document = call.world.drive.documents.get(request_doc["doc_token"])
+        if document is None or document.deleted or document.type != request_doc.get("doc_type"):
+            failed.append({"token": request_doc["doc_token"], "code": _META_MISSING})
         elif not may(call, document, VIEW):
-            failed.append({"token": each["doc_token"], "code": _META_DENIED})
+            failed.append({"token": request_doc["doc_token"], "code": _META_DENIED})
         else:
             meta = {
                 "doc_token": document.token,
@@ -155,8 +155,8 @@ def metas(call: Call) -> dict[str, Any]:
                 "latest_modify_user": owner_id(call, document, id_type),
                 "latest_modify_time": str(int(document.modified)),
             }
-            found.append(meta | ({"url": document.url} if body.get("with_url") else {}))
-    return {"metas": found, "failed_list": failed}
+            succeeded.append(meta | ({"url": document.url} if body.get("with_url") else {}))
+    return {"metas": succeeded, "failed_list": failed}
 
 
 def copy(call: Call) -> Slices:
@@ -173,8 +173,8 @@ def copy(call: Call) -> Slices:
         raise RefusedError(codes.FILE_BUSY)
     _hold(call)
     folder = folder_named(call, optional_text(body, "folder_token"))
-    made = yield from copy_object(call, source, name, folder.token)
-    return {"file": _file(call, made, made.title, made.parent, user_id_type(call))}
+    duplicate = yield from copy_object(call, source, name, folder.token)
+    return {"file": _file(call, duplicate, duplicate.title, duplicate.parent, user_id_type(call))}
 
 
 def _hold(call: Call) -> None:
@@ -201,8 +201,8 @@ def delete(call: Call) -> dict[str, Any]:
     parent = call.world.drive.documents.get(document.parent)
     if not document.parent or not (owns or (parent is not None and may(call, parent, FULL))):
         raise RefusedError(codes.FILE_DENIED)
-    for each in (document, *_within(call, document)):
-        remove(call.world.bases, each, call.world.clock.now())
+    for target in (document, *_within(call, document)):
+        remove(call.world.bases, target, call.world.clock.now())
     if kind != FOLDER:
         return {}
     task_id = str(int(call.world.new_id("", 13), 16))
@@ -218,9 +218,9 @@ def remove(bases: dict[str, Base], document: Document, now: float) -> None:
 
 
 def _within(call: Call, folder: Document) -> Iterator[Document]:
-    for each in call.world.drive.children(folder.token):
-        yield each
-        yield from _within(call, each)
+    for child in call.world.drive.children(folder.token):
+        yield child
+        yield from _within(call, child)
 
 
 def move(call: Call) -> dict[str, Any]:

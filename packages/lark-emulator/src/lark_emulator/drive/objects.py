@@ -46,16 +46,16 @@ def new_object(call: Call, kind: str, title: str, parent: str = "") -> Document:
         table.add_field(Field(call.world.new_id("fld", 10), "Text", TEXT, "Text"))
         content.tables[table.table_id] = table
         call.world.bases[token] = content
-    made = Document(token, kind, call.who, parent, call.world.clock.now(), content, title)
-    return call.world.drive.add(made)
+    document = Document(token, kind, call.who, parent, call.world.clock.now(), content, title)
+    return call.world.drive.add(document)
 
 
 def new_docx(document_id: str, title: str) -> Docx:
     """Return an empty document."""
     page = Block(document_id, PAGE, {"elements": [], "style": {"align": 1, "folded": False}})
-    made = Docx(document_id, {document_id: page})
-    made.retitle(title)
-    return made
+    docx = Docx(document_id, {document_id: page})
+    docx.retitle(title)
+    return docx
 
 
 def copy_object(
@@ -91,8 +91,8 @@ def copy_object(
     elif isinstance(content, Media):
         content = dataclasses.replace(content, token=token, name=title)
     now = call.world.clock.now()
-    made = Document(token, source.type, call.who, parent, now, content, title)
-    return call.world.drive.add(made)
+    document = Document(token, source.type, call.who, parent, now, content, title)
+    return call.world.drive.add(document)
 
 
 def _copy_attachments(call: Call, base: Base) -> Generator[None, None, None]:
@@ -105,8 +105,8 @@ def _copy_attachments(call: Call, base: Base) -> Generator[None, None, None]:
                 yield
             cells = {
                 field_id: [
-                    _copy_media(call, drive.medias[each], base.app_token, base.app_token)
-                    for each in record.cells[field_id]
+                    _copy_media(call, drive.medias[file_token], base.app_token, base.app_token)
+                    for file_token in record.cells[field_id]
                 ]
                 for field_id in columns
                 if record.cells.get(field_id)

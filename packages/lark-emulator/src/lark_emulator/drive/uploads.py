@@ -100,9 +100,9 @@ def _document(call: Call, node: str, kind: str, extra: str) -> Document | None:
     if route is not None and not isinstance(route, str):
         raise RefusedError(codes.FILE_PARAM)
     among = documents.values() if route is None else [documents[route]] if route in documents else []
-    for each in among:
-        if isinstance(each.content, Docx) and (node == each.token or node in each.content.blocks):
-            return each
+    for document in among:
+        if isinstance(document.content, Docx) and (node == document.token or node in document.content.blocks):
+            return document
     return None
 
 
@@ -117,8 +117,8 @@ def _read_description(call: Call, source: dict[str, Any]) -> tuple[Media, int, s
         raise RefusedError(codes.FILE_NAME)
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise RefusedError(codes.FILE_PARAM)
-    texts = [source.get(each) or "" for each in ("parent_type", "parent_node", "extra")]
-    if not all(isinstance(each, str) for each in texts):
+    texts = [source.get(key) or "" for key in ("parent_type", "parent_node", "extra")]
+    if not all(isinstance(text, str) for text in texts):
         raise RefusedError(codes.FILE_PARAM)
     kind, node, extra = texts
     return Media("", kind, node, call.app.app_id, name, b"", call.world.clock.now()), size, extra
@@ -134,10 +134,10 @@ def _form(call: Call) -> dict[str, Part]:
 def _fields(form: dict[str, Part]) -> dict[str, Any]:
     """Return the text fields of a form; those that are numbers as such."""
     try:
-        found: dict[str, Any] = {name: part.text for name, part in form.items() if name != "file"}
+        fields: dict[str, Any] = {name: part.text for name, part in form.items() if name != "file"}
     except multipart.MalformedError as error:
         raise RefusedError(codes.FILE_PARAM, str(error)) from error
-    return found | {name: whole_number(found[name]) for name in ("size", "seq") if name in found}
+    return fields | {name: whole_number(fields[name]) for name in ("size", "seq") if name in fields}
 
 
 def _content(form: dict[str, Part], fields: dict[str, Any], size: int) -> bytes:
@@ -201,14 +201,14 @@ def _partial(call: Call, upload_id: Any) -> PartialUpload:
     Raises:
         RefusedError: 1061002 (none), 1061021 (older than a day), 1062007 (another app's).
     """
-    found = call.world.drive.partial.get(upload_id) if isinstance(upload_id, str) else None
-    if found is None or found.point != _point(call):
+    upload = call.world.drive.partial.get(upload_id) if isinstance(upload_id, str) else None
+    if upload is None or upload.point != _point(call):
         raise RefusedError(codes.FILE_PARAM)
-    if found.media.app_id != call.app.app_id:
+    if upload.media.app_id != call.app.app_id:
         raise RefusedError(codes.UPLOAD_USER)
-    if call.world.clock.now() - found.media.created > UPLOAD_LIFE:
+    if call.world.clock.now() - upload.media.created > UPLOAD_LIFE:
         raise RefusedError(codes.UPLOAD_EXPIRED)
-    return found
+    return upload
 
 
 def part(call: Call) -> dict[str, Any]:

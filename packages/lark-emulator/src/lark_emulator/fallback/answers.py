@@ -47,8 +47,8 @@ def shape_answer(call: Call) -> Answer | None:
     if call.route.name not in known:
         return None
     number = known[call.route.name]
-    given = {**call.query, **_members(call.body), **call.params}
-    data = {} if number is None else _Maker(given, call.world.clock.now()).make(number, 0)
+    values = {**call.query, **_members(call.body), **call.params}
+    data = {} if number is None else _Maker(values, call.world.clock.now()).make(number, 0)
     answer = as_json({"code": 0, "msg": "success", "data": data})
     answer.headers[HEADER] = VALUE
     return answer
@@ -71,12 +71,12 @@ class _Maker:
     """Makes values of one answer.
 
     Args:
-        given: the members of the request.
+        values: the members of the request.
         now: seconds since the epoch.
     """
 
-    def __init__(self, given: dict[str, Any], now: float) -> None:
-        self._given = given
+    def __init__(self, values: dict[str, Any], now: float) -> None:
+        self._given = values
         self._now = now
 
     def make(self, number: int, depth: int) -> dict[str, Any]:
@@ -91,9 +91,9 @@ class _Maker:
             return [] if item is None else [item]
         if isinstance(kind, int):
             return self.make(kind, depth + 1) if depth < DEEPEST else None
-        given = self._given.get(name)
-        if kind in _PYTHON and isinstance(given, _PYTHON[kind]) and isinstance(given, bool) == (kind == "b"):
-            return given
+        value = self._given.get(name)
+        if kind in _PYTHON and isinstance(value, _PYTHON[kind]) and isinstance(value, bool) == (kind == "b"):
+            return value
         return self._fresh(name, kind)
 
     def _fresh(self, name: str, kind: str) -> Any:

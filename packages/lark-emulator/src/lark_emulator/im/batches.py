@@ -115,15 +115,15 @@ def object_content(call: Call, msg_type: str, body: dict[str, Any]) -> Content:
     Raises:
         RefusedError: 10003 (it is missing), 10002 (it is invalid), 11246 (an invalid card).
     """
-    given = body.get("card" if msg_type == "interactive" else "content")
-    if not isinstance(given, dict):
+    content = body.get("card" if msg_type == "interactive" else "content")
+    if not isinstance(content, dict):
         raise RefusedError(codes_im.BATCH_PARAM)
-    if msg_type == "post" and isinstance(given.get("post"), dict):
-        given = given["post"]
-    if msg_type == "share_chat" and "share_chat_id" in given:
-        given = {"chat_id": given["share_chat_id"]}
+    if msg_type == "post" and isinstance(content.get("post"), dict):
+        content = content["post"]
+    if msg_type == "share_chat" and "share_chat_id" in content:
+        content = {"chat_id": content["share_chat_id"]}
     try:
-        return check_content(call, msg_type, orjson.dumps(given).decode())
+        return check_content(call, msg_type, orjson.dumps(content).decode())
     except RefusedError as refusal:
         failed = codes_im.BATCH_CONTENT if msg_type == "interactive" else codes_im.BATCH_MESSAGE
         raise RefusedError(failed, refusal.msg) from None

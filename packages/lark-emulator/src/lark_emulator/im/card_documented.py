@@ -53,9 +53,9 @@ def _lengths(node: CardNode) -> None:
 
 def _ranges(node: CardNode) -> None:
     for name, value in node.value.items():
-        found = bounds.RANGES.get((node.kind, name))
-        if found is not None and _is_number(value) and not found[0] <= value <= found[1]:
-            unparsable(f"{name} must be between {found[0]:g} and {found[1]:g}, but: {value!r}", node.path)
+        limits = bounds.RANGES.get((node.kind, name))
+        if limits is not None and _is_number(value) and not limits[0] <= value <= limits[1]:
+            unparsable(f"{name} must be between {limits[0]:g} and {limits[1]:g}, but: {value!r}", node.path)
 
 
 def _is_number(value: Any) -> bool:

@@ -22,12 +22,12 @@ def _without_fences(text: str) -> str:
     kept: list[str] = []
     fence = ""
     for line in text.splitlines():
-        found = _FENCE.match(line)
+        match = _FENCE.match(line)
         if fence:
-            closes = found is not None and found[1].startswith(fence) and not line.strip(f"{fence[0]} ")
+            closes = match is not None and match[1].startswith(fence) and not line.strip(f"{fence[0]} ")
             fence = "" if closes else fence
-        elif found:
-            fence = found[1]
+        elif match:
+            fence = match[1]
         else:
             kept.append(line)
     return "\n".join(kept)
@@ -53,8 +53,8 @@ def count_tables(text: str, *, fenced: bool) -> int:
 
 def mentions(text: str) -> Iterator[str]:
     """Iterate over the ids and addresses in `<at …>`."""
-    for found in _AT.findall(text):
-        yield from filter(None, found.split(","))
+    for ids in _AT.findall(text):
+        yield from filter(None, ids.split(","))
 
 
 def remove_marks(text: str) -> str:

@@ -172,8 +172,8 @@ def _charts(card: Sent) -> None:
             raise _bad_chart("axes", "array", spec["axes"])
 
 
-def _bad_chart(place: str, wanted: str, given: Any) -> Exception:
-    kind = _JSON_TYPES.get(type(given), "array")
+def _bad_chart(place: str, wanted: str, value: Any) -> Exception:
+    kind = _JSON_TYPES.get(type(value), "array")
     return card_error(
         BAD_CHART, "chart spec is invalid", f"- {place}: Invalid type. Expected: {wanted}, given: {kind}"
     )
@@ -181,7 +181,7 @@ def _bad_chart(place: str, wanted: str, given: Any) -> Exception:
 
 def _rows(card: Sent) -> None:
     for node in card.of("table"):
-        columns = [one for one in node.value.get("columns") or () if isinstance(one, dict)]
+        columns = [column for column in node.value.get("columns") or () if isinstance(column, dict)]
         types = {str(column.get("name")): str(column.get("data_type", "text")) for column in columns}
         rows = node.value.get("rows") or []
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -232,7 +232,9 @@ def _persons(card: Sent) -> None:
     for node in card.of("person", "person_list"):
         persons = [node.value.get("user_id")]
         if node.kind == "person_list" and node.value.get("drop_invalid_user_id") is not True:
-            persons = [one.get("id") for one in node.value.get("persons") or () if isinstance(one, dict)]
+            persons = [
+                person.get("id") for person in node.value.get("persons") or () if isinstance(person, dict)
+            ]
         for who in filter(None, persons):
             union = card.world.users.get(str(who).removeprefix("on_emulator_"))
             _check_person(str(who), known=union is not None or _is_person(card, str(who)))

@@ -193,10 +193,10 @@ Shape = dict[str, Kind]
 
 def _kind(notation: str) -> Kind:
     many = notation.endswith("[]")
-    one = notation.removesuffix("[]")
-    if one.startswith(("{", "<")):
-        return Kind("object" if one[0] == "{" else "slot", one[1:-1], many)
-    return Kind("words" if "|" in one else "plain", one, many)
+    bare = notation.removesuffix("[]")
+    if bare.startswith(("{", "<")):
+        return Kind("object" if bare[0] == "{" else "slot", bare[1:-1], many)
+    return Kind("words" if "|" in bare else "plain", bare, many)
 
 
 def _read(table: Mapping[str, str]) -> dict[str, Shape]:

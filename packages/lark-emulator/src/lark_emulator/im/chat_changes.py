@@ -94,12 +94,12 @@ def _describe(chat: Chat) -> dict[str, Any]:
     return plain | {name: chat.settings.get(name, words[0]) for name, words in SETTINGS.items()}
 
 
-def _names(asked: object) -> dict[str, str]:
-    if asked is None:
+def _names(i18n_names: object) -> dict[str, str]:
+    if i18n_names is None:
         return {}
-    if not isinstance(asked, dict):
+    if not isinstance(i18n_names, dict):
         raise RefusedError(codes.CHAT_PARAM, "i18n_names must be an object")
-    return {name: optional_text(asked, name) for name in _NAMES if asked.get(name)}
+    return {name: optional_text(i18n_names, name) for name in _NAMES if i18n_names.get(name)}
 
 
 def dissolve(call: Call) -> dict[str, Any]:

@@ -25,22 +25,22 @@ def search(call: Call) -> dict[str, Any]:
     body = json_object(call, codes.CHAT_PARAM)
     # A query in quotes is looked for as it stands.
     query = optional_text(body, "query", longest=LONGEST_QUERY).strip('"').casefold()
-    given = body.get("filter") or {}
-    if not isinstance(given, dict):
+    filters = body.get("filter") or {}
+    if not isinstance(filters, dict):
         raise RefusedError(codes.CHAT_PARAM, "filter must be an object")
     members = [
         call.world.find_user(call.app, id_type, value)
-        for value in text_list(given, "member_ids", most=MOST_MEMBERS)
+        for value in text_list(filters, "member_ids", most=MOST_MEMBERS)
     ]
     if not query and not members:
         raise RefusedError(codes.CHAT_PARAM, "query or member_ids is required")
-    types = text_list(given, "search_types", most=len(SEARCH_TYPES))
+    types = text_list(filters, "search_types", most=len(SEARCH_TYPES))
     if set(types) - set(SEARCH_TYPES):
         raise RefusedError(codes.CHAT_PARAM, f"search_types may hold {', '.join(SEARCH_TYPES)}")
-    modes = text_list(given, "chat_modes", most=2)
-    by_people = given.get("disable_search_by_user") is not True
+    modes = text_list(filters, "chat_modes", most=2)
+    by_people = filters.get("disable_search_by_user") is not True
     own = {call.app.app_id}
-    found = [
+    chats = [
         chat
         for chat in call.world.chats.values()
         if (kind := _type(call, chat)) is not None
@@ -48,10 +48,10 @@ def search(call: Call) -> dict[str, Any]:
         and (not modes or chat.mode in modes)
         and _matches(chat, query, by_people=by_people)
         and all(user is not None and user.user_id in chat.users for user in members)
-        and (given.get("is_manager") is not True or own & {chat.owner, chat.creator, *chat.managers})
+        and (filters.get("is_manager") is not True or own & {chat.owner, chat.creator, *chat.managers})
     ]
-    items, more = page(found, call, size, codes.CHAT_PARAM)
-    return {"items": [_render(chat, call, id_type) for chat in items], **more, "total": len(found)}
+    items, more = page(chats, call, size, codes.CHAT_PARAM)
+    return {"items": [_render(chat, call, id_type) for chat in items], **more, "total": len(chats)}
 
 
 def _type(call: Call, chat: Chat) -> str | None:

@@ -90,11 +90,11 @@ def create(call: Call) -> dict[str, Any]:
     owner = call.app.app_id
     owner_id = optional_text(body, "owner_id")
     if owner_id:
-        found = call.world.find_user(call.app, id_type, owner_id)
-        if found is None:
+        owner_user = call.world.find_user(call.app, id_type, owner_id)
+        if owner_user is None:
             raise RefusedError(codes.OWNER_ID_INVALID)
-        users.insert(0, found)
-        owner = found.user_id
+        users.insert(0, owner_user)
+        owner = owner_user.user_id
     if chat_type == "public" and not name:
         raise RefusedError(codes.PUBLIC_NAME_EMPTY)
     if chat_type == "public" and len(name) < SHORTEST_PUBLIC_NAME:

@@ -122,12 +122,12 @@ def _text(actor: Actor, raw: str, content: dict[str, Any]) -> Content:
         raise RefusedError(codes.IM_PARAM, "invalid message content")
     mentions: list[dict[str, Any]] = []
 
-    def mention(found: re.Match[str]) -> str:
-        if found[1] == "all":
+    def mention(match: re.Match[str]) -> str:
+        if match[1] == "all":
             return "@_all"
-        user = actor.world.find_user(actor.app, "open_id", found[1]) or actor.world.users.get(found[1])
+        user = actor.world.find_user(actor.app, "open_id", match[1]) or actor.world.users.get(match[1])
         if user is None:
-            return found[2]  # Lark shows the bare name of a user it does not know
+            return match[2]  # Lark shows the bare name of a user it does not know
         key = f"@_user_{len(mentions) + 1}"
         mentions.append(
             {

@@ -56,8 +56,8 @@ def merge_forward(call: Call) -> dict[str, Any]:
     ids = text_list(body, "message_id_list", most=MOST_MERGED)
     if not ids:
         violation("message_id_list", ids, "message_id_list is required")
-    found = [call.world.messages.get(message_id) for message_id in ids]
-    known = [message for message in found if message is not None and _visible(call, message)]
+    messages = [call.world.messages.get(message_id) for message_id in ids]
+    known = [message for message in messages if message is not None and _visible(call, message)]
     valid = [message for message in known if not message.deleted and _forwardable(message)]
     if not valid:
         recalled = bool(known) and all(message.deleted for message in known) and len(known) == len(ids)
@@ -77,7 +77,11 @@ def forward_thread(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/threads/:thread_id/forward`: the thread becomes one message."""
     body, uuid = _read_request(call)
     wanted = call.params["thread_id"]
-    messages = [one for one in call.world.messages.values() if one.thread_id == wanted and not one.deleted]
+    messages = [
+        message
+        for message in call.world.messages.values()
+        if message.thread_id == wanted and not message.deleted
+    ]
     if not messages:
         raise RefusedError(codes_im.FORWARD_THREAD_INVALID)
     require_member(call, call.world.chats[messages[0].chat_id])
@@ -121,12 +125,12 @@ def _send(call: Call, body: dict[str, Any], content: Content, uuid: str, parts: 
     known = replayed_message(call, uuid)
     if known is not None:
         return known
-    made = post(call, chat, content, uuid)
-    made.parts = [
+    message = post(call, chat, content, uuid)
+    message.parts = [
         replace(
             part,
             message_id=call.world.new_id("om_"),
-            upper_message_id=made.message_id,
+            upper_message_id=message.message_id,
             reactions=[],
             pin=None,
             readers={},
@@ -135,10 +139,10 @@ def _send(call: Call, body: dict[str, Any], content: Content, uuid: str, parts: 
         for part in parts
     ]
     if opener is not None:
-        made.in_thread = True
-        made.thread_id = receive_id
-        made.parent_id = made.root_id = opener.message_id
-    return made
+        message.in_thread = True
+        message.thread_id = receive_id
+        message.parent_id = message.root_id = opener.message_id
+    return message
 
 
 def _opener(call: Call, thread_id: str) -> Message:

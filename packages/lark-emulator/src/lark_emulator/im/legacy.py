@@ -20,11 +20,11 @@ def send(call: Call) -> dict[str, Any]:
     """Answer `POST /message/v4/send/`: `content` is an object here, and a card stands in `card`."""
     body = json_object(call, codes_im.BATCH_PARAM)
     msg_type = choice(body, "msg_type", MSG_TYPES)
-    given = {name: optional_text(body, name) for name in RECEIVERS}
-    id_type = next((name for name in RECEIVERS if given[name]), None)
+    receiver_ids = {name: optional_text(body, name) for name in RECEIVERS}
+    id_type = next((name for name in RECEIVERS if receiver_ids[name]), None)
     if id_type is None:
         raise RefusedError(codes_im.BATCH_PARAM, f"one of {', '.join(RECEIVERS)} is required")
-    receiver = receiver_of(call, id_type, given[id_type])
+    receiver = receiver_of(call, id_type, receiver_ids[id_type])
     content = object_content(call, msg_type, _with_sharing(body))
     chat = receiver if isinstance(receiver, Chat) else call.world.p2p_chat(call.author, receiver)
     root_id = optional_text(body, "root_id")

@@ -37,7 +37,7 @@ def add(call: Call) -> dict[str, Any]:
     ids = text_list(body, "id_list", most=MOST_BOTS if id_type == "app_id" else MOST_USERS)
     if not ids:
         raise RefusedError(codes.NO_VALID_MEMBERS)
-    found: list[App | User] = []
+    members: list[App | User] = []
     absent: list[str] = []
     invisible: list[str] = []
     for value in ids:
@@ -47,11 +47,11 @@ def add(call: Call) -> dict[str, Any]:
         elif isinstance(member, User) and (member.is_external or not call.app.sees(member.user_id)):
             invisible.append(value)
         else:
-            found.append(member)
+            members.append(member)
     if (absent and succeed == ALL_OR_ERROR_IF_ABSENT) or ((absent or invisible) and succeed == ALL_OR_NONE):
         raise RefusedError(codes.UNAVAILABLE_IDS)
-    new = [user for user in found if isinstance(user, User) and user.user_id not in chat.users]
-    for member in found:
+    new = [user for user in members if isinstance(user, User) and user.user_id not in chat.users]
+    for member in members:
         if isinstance(member, User):
             chat.users[member.user_id] = member
         elif member.app_id not in chat.bots:

@@ -83,7 +83,7 @@ def get(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/messages/:message_id`."""
     user_id_type(call)
     message, _ = visible(call, recalled_too=True)
-    return {"items": [render(one, call) for one in (message, *message.parts)]}
+    return {"items": [render(part, call) for part in (message, *message.parts)]}
 
 
 def list_messages(call: Call) -> dict[str, Any]:

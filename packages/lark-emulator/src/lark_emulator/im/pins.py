@@ -62,8 +62,12 @@ def list_pins(call: Call) -> dict[str, Any]:
     if chat is None:
         raise RefusedError(codes.IM_PARAM, "invalid chat_id")
     require_member(call, chat)
-    pinned = [(one.pin.create_time, one, one.pin) for one in chat.messages if one.pin and not one.deleted]
-    pinned.sort(key=lambda each: each[0], reverse=True)
+    pinned = [
+        (message.pin.create_time, message, message.pin)
+        for message in chat.messages
+        if message.pin and not message.deleted
+    ]
+    pinned.sort(key=lambda entry: entry[0], reverse=True)
     within = [
         (message, pin)
         for time, message, pin in pinned

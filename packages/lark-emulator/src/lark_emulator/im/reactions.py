@@ -53,10 +53,10 @@ def react(
     for known in message.reactions:
         if (known.emoji_type, known.app_id, known.user_id) == (emoji_type, app_id, user_id):
             return known
-    made = Reaction(world.new_id(""), emoji_type, world.clock.now_ms(), app_id, user_id)
-    message.reactions.append(made)
-    about_reaction(world, message, CREATED, made)
-    return made
+    reaction = Reaction(world.new_id(""), emoji_type, world.clock.now_ms(), app_id, user_id)
+    message.reactions.append(reaction)
+    about_reaction(world, message, CREATED, reaction)
+    return reaction
 
 
 def take_away(world: World, message: Message, reaction: Reaction) -> None:
@@ -82,10 +82,12 @@ def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/reactions/:reaction_id`: the bot's own."""
     message = _message(call)
     wanted = call.params["reaction_id"]
-    reaction = next((one for one in message.reactions if one.reaction_id == wanted), None)
+    reaction = next((candidate for candidate in message.reactions if candidate.reaction_id == wanted), None)
     if reaction is None:
         elsewhere = any(
-            one.reaction_id == wanted for other in call.world.messages.values() for one in other.reactions
+            candidate.reaction_id == wanted
+            for other in call.world.messages.values()
+            for candidate in other.reactions
         )
         raise RefusedError(codes_im.REACTION_ELSEWHERE if elsewhere else codes_im.REACTION_ID)
     if reaction.app_id != call.app.app_id:
@@ -102,7 +104,7 @@ def list_reactions(call: Call) -> dict[str, Any]:
     items, more = page(
         _of_type(message, call.query.get("reaction_type", "")), call, size, codes_im.REACTION_PAGE
     )
-    return {"items": [render(one, call, id_type) for one in items], **more}
+    return {"items": [render(reaction, call, id_type) for reaction in items], **more}
 
 
 def batch_query(call: Call) -> dict[str, Any]:
@@ -125,19 +127,19 @@ def batch_query(call: Call) -> dict[str, Any]:
         message_id = require_text(query, "message_id")
         try:
             message = _message(call, message_id, read=True)
-            found, more = page_of(
+            reactions, more = page_of(
                 _of_type(message, kind), str(query.get("page_token") or ""), size, codes_im.REACTION_PAGE
             )
         except RefusedError as refusal:
             failed.append({"message_id": message_id, "fail_reason": _REASONS[refusal.code.number]})
             continue
         items = []
-        for one in found:
-            item = render(one, call, id_type)
+        for reaction in reactions:
+            item = render(reaction, call, id_type)
             item["emoji_type"] = item.pop("reaction_type")["emoji_type"]
             items.append(item)
         details.append({"message_id": message_id, "message_reaction_items": items, **more})
-        total = Counter(one.emoji_type for one in _of_type(message, kind))
+        total = Counter(counted.emoji_type for counted in _of_type(message, kind))
         counts.append(
             {
                 "message_id": message_id,
@@ -164,7 +166,7 @@ _REASONS = {
 def _of_type(message: Message, kind: str) -> list[Reaction]:
     if kind and kind not in EMOJI_TYPES:
         raise RefusedError(codes_im.REACTION_TYPE)
-    return [one for one in message.reactions if kind in ("", one.emoji_type)]
+    return [reaction for reaction in message.reactions if kind in ("", reaction.emoji_type)]
 
 
 def _message(call: Call, message_id: str = "", *, read: bool = False) -> Message:

@@ -66,10 +66,10 @@ def push_follow_up(call: Call) -> dict[str, Any]:
     return {}
 
 
-def _bubbles(asked: object) -> list[str]:
-    if not isinstance(asked, list) or not 1 <= len(asked) <= MOST_BUBBLES:
+def _bubbles(bubbles: object) -> list[str]:
+    if not isinstance(bubbles, list) or not 1 <= len(bubbles) <= MOST_BUBBLES:
         raise RefusedError(codes_im.FOLLOW_UP_INVALID)
-    texts = [bubble.get("content") if isinstance(bubble, dict) else None for bubble in asked]
+    texts = [bubble.get("content") if isinstance(bubble, dict) else None for bubble in bubbles]
     if not all(isinstance(text, str) and 1 <= len(text) <= LONGEST_BUBBLE for text in texts):
         raise RefusedError(codes_im.FOLLOW_UP_INVALID)
     return [str(text) for text in texts]

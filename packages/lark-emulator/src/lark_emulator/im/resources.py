@@ -79,8 +79,8 @@ def _send(upload: Upload) -> Answer:
 
 def _content_type(upload: Upload) -> str:
     if upload.is_image:
-        found = pictures.format_of(upload.content)
-        return DEFAULT_TYPE if found is None else found.content_type
+        image_format = pictures.format_of(upload.content)
+        return DEFAULT_TYPE if image_format is None else image_format.content_type
     return type_of(upload.file_name)
 
 

@@ -37,16 +37,16 @@ def create_image(call: Call) -> dict[str, Any]:
     form = _form(call)
     image_type = _choice(form, "image_type", IMAGE_TYPES)
     content = _content(form, "image", call.settings.max_image_bytes)
-    found = pictures.format_of(content)
-    if found is None:
+    image_format = pictures.format_of(content)
+    if image_format is None:
         raise RefusedError(codes.NO_IMAGE)
-    widest = _WIDEST_GIF if found.extension == "gif" else _WIDEST
+    widest = _WIDEST_GIF if image_format.extension == "gif" else _WIDEST
     if image_type == "avatar":
         widest = min(widest, _WIDEST_AVATAR)
-    if max(pictures.resolution_of(content, found.extension)) > widest:
+    if max(pictures.resolution_of(content, image_format.extension)) > widest:
         raise RefusedError(codes.RESOLUTION_EXCEEDED)
     key = call.world.new_id("img_v3_")
-    _keep(call, key, image_type, f"{key}.{found.extension}", content)
+    _keep(call, key, image_type, f"{key}.{image_format.extension}", content)
     return {"image_key": key}
 
 
@@ -57,9 +57,9 @@ def create_file(call: Call) -> dict[str, Any]:
     file_name = _text(form, "file_name")
     if not file_name:
         raise RefusedError(codes.UPLOAD_PARAM, "file_name is required")
-    given = _text(form, "duration")
-    duration = whole_number(given)
-    if given and (duration is None or duration < 0):
+    duration_text = _text(form, "duration")
+    duration = whole_number(duration_text)
+    if duration_text and (duration is None or duration < 0):
         raise RefusedError(codes.UPLOAD_PARAM, "duration must be milliseconds")
     content = _content(form, "file", call.settings.max_file_bytes)
     key = call.world.new_id("file_v3_")

@@ -78,7 +78,7 @@ def _own(call: Call) -> tuple[Message, Chat]:
     require_member(call, chat)
     if message.deleted:
         raise RefusedError(codes.MESSAGE_DELETED)
-    batched = any(one is message for batch in call.world.batches.values() for one in batch.messages)
+    batched = any(sent is message for batch in call.world.batches.values() for sent in batch.messages)
     if message.app_id != call.app.app_id or batched:
         raise RefusedError(codes.NOT_SENDER_OF_CARD)
     return message, chat

@@ -132,10 +132,10 @@ def _is_post(locales: object) -> bool:
         and bool(locales)
         and set(locales) <= POST_LOCALES
         and all(
-            isinstance(one, dict)
-            and isinstance(one.get("content"), list)
-            and all(isinstance(line, list) for line in one["content"])
-            for one in locales.values()
+            isinstance(locale, dict)
+            and isinstance(locale.get("content"), list)
+            and all(isinstance(line, list) for line in locale["content"])
+            for locale in locales.values()
         )
     )
 

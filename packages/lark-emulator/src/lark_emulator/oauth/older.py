@@ -85,13 +85,13 @@ def oidc_access_token(call: Call) -> dict[str, Any]:
     return {**_render(give(call, consent, consent.scopes, jwt=False)), "scope": scopes}
 
 
-def _render(given: Given) -> dict[str, Any]:
+def _render(tokens: Given) -> dict[str, Any]:
     return {
-        "access_token": given.access_token,
+        "access_token": tokens.access_token,
         "token_type": "Bearer",
-        "expires_in": given.expires_in,
-        "refresh_token": given.refresh_token,
-        "refresh_expires_in": given.refresh_expires_in,
+        "expires_in": tokens.expires_in,
+        "refresh_token": tokens.refresh_token,
+        "refresh_expires_in": tokens.refresh_expires_in,
     }
 
 

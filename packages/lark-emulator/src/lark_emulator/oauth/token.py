@@ -47,35 +47,35 @@ def _exchange(call: Call) -> dict[str, Any]:
         raise RefusedError(code)
     scopes = _narrow(consent, body)
     grant.used = True
-    given = give(call, consent, scopes, jwt=True)
+    tokens = give(call, consent, scopes, jwt=True)
     answer: dict[str, Any] = {
         "code": 0,
-        "access_token": given.access_token,
-        "expires_in": given.expires_in,
+        "access_token": tokens.access_token,
+        "expires_in": tokens.expires_in,
         "token_type": "Bearer",
         "scope": " ".join(sorted(scopes or ())),
     }
-    if given.refresh_token:
-        answer["refresh_token"] = given.refresh_token
-        answer["refresh_token_expires_in"] = given.refresh_expires_in
+    if tokens.refresh_token:
+        answer["refresh_token"] = tokens.refresh_token
+        answer["refresh_token_expires_in"] = tokens.refresh_expires_in
     return answer
 
 
 def _by_code(call: Call, app: App, body: dict[str, Any]) -> AuthorizationCode:
-    found = call.world.consents.codes.get(text_of(body, "code"))
-    if found is None:
+    grant = call.world.consents.codes.get(text_of(body, "code"))
+    if grant is None:
         raise RefusedError(refusals.CODE_UNKNOWN)
-    if found.consent.app is not app:
+    if grant.consent.app is not app:
         raise RefusedError(refusals.OTHER_CLIENT)
-    if found.used:
+    if grant.used:
         raise RefusedError(refusals.CODE_USED)
-    if found.expires <= call.world.clock.now():
+    if grant.expires <= call.world.clock.now():
         raise RefusedError(refusals.CODE_EXPIRED)
-    if body.get("redirect_uri") not in (None, "", found.redirect_uri):
+    if body.get("redirect_uri") not in (None, "", grant.redirect_uri):
         raise RefusedError(refusals.REDIRECT_URI)
-    if found.challenge and not _fits(found, body.get("code_verifier")):
+    if grant.challenge and not _fits(grant, body.get("code_verifier")):
         raise RefusedError(refusals.PKCE)
-    return found
+    return grant
 
 
 def _fits(code: AuthorizationCode, verifier: object) -> bool:
@@ -89,19 +89,19 @@ def _fits(code: AuthorizationCode, verifier: object) -> bool:
 
 
 def _by_refresh(call: Call, app: App, body: dict[str, Any]) -> RefreshToken:
-    found = call.world.consents.refresh_tokens.get(text_of(body, "refresh_token"))
-    if found is None or not found.jwt:
+    grant = call.world.consents.refresh_tokens.get(text_of(body, "refresh_token"))
+    if grant is None or not grant.jwt:
         raise RefusedError(refusals.REFRESH_UNKNOWN)
-    if found.consent.app is not app:
+    if grant.consent.app is not app:
         raise RefusedError(refusals.OTHER_CLIENT)
-    if found.revoked:
+    if grant.revoked:
         raise RefusedError(refusals.REFRESH_REVOKED)
-    if found.used:
+    if grant.used:
         again = call.settings.refresh_token_reuse
         raise RefusedError(refusals.REFRESH_REVOKED if again == "20064" else refusals.REFRESH_USED)
-    if is_over(call, found):
+    if is_over(call, grant):
         raise RefusedError(refusals.REFRESH_EXPIRED)
-    return found
+    return grant
 
 
 def _narrow(consent: Consent, body: dict[str, Any]) -> frozenset[str] | None:

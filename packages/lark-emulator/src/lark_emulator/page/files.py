@@ -92,7 +92,7 @@ class Files:
             self._version, self._paths, self._read = digest.hexdigest(), paths, {}
 
     def _content(self, name: str) -> bytes:
-        found = self._read.get(name)
-        if found is None:
-            found = self._read[name] = self._paths[name].read_bytes()
-        return found
+        content = self._read.get(name)
+        if content is None:
+            content = self._read[name] = self._paths[name].read_bytes()
+        return content

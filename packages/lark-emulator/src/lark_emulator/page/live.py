@@ -60,8 +60,8 @@ class LiveStream(asyncio.Protocol):
         if self._transport.get_write_buffer_size() < _UNREAD:
             if happened != self._told:
                 self._told, self._last = happened, now
-                told = {"generation": happened[0], "activity": happened[1], "now": self._lark.clock.now()}
-                self._transport.write(b"data: " + orjson.dumps(told) + b"\n\n")
+                payload = {"generation": happened[0], "activity": happened[1], "now": self._lark.clock.now()}
+                self._transport.write(b"data: " + orjson.dumps(payload) + b"\n\n")
             elif now - self._last > _ALIVE:
                 self._last = now
                 self._transport.write(b": alive\n\n")

@@ -51,8 +51,8 @@ def _upload(lark: Lark, key: str) -> Answer:
     upload = lark.world.uploads.get(key)
     if upload is None:
         return plain(404, f"no upload {key[:200]!r}")
-    found = pictures.format_of(upload.content) if upload.is_image else None
-    kind = None if found is None else _DRAWN.get(found.extension)
+    image_format = pictures.format_of(upload.content) if upload.is_image else None
+    kind = None if image_format is None else _DRAWN.get(image_format.extension)
     headers = {**SECURITY, "Cache-Control": "private, max-age=3600"}
     if kind is None:
         headers["Content-Disposition"] = "attachment"

@@ -53,8 +53,8 @@ def _stubs_of_group(group: list[tuple[dict[str, Any], dict[str, Any], Any]]) -> 
     bodies = {repr(body) for _, _, body in group}
     by_body: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
     for match, answer, body in group:
-        told = {**match, "body": body} if len(bodies) > 1 and body is not None else match
-        by_body.setdefault(repr(body), []).append((told, answer))
+        full_match = {**match, "body": body} if len(bodies) > 1 and body is not None else match
+        by_body.setdefault(repr(body), []).append((full_match, answer))
     # A stub without a body matches them all, so that it comes last.
     ordered = sorted(by_body.values(), key=lambda same: "body" not in same[0][0])
     return [stub for same in ordered for stub in _in_turn(same)]

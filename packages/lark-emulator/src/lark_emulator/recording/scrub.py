@@ -129,21 +129,23 @@ class Scrubber:
 
     def _learn_text(self, text: str) -> None:
         for looks, kind in _LOOKS:
-            for found in looks.finditer(text):
-                self._pseudonym(found.group(), kind)
+            for match in looks.finditer(text):
+                self._pseudonym(match.group(), kind)
 
     def _pseudonym(self, value: str, kind: str) -> str:
         if value in self._pseudonyms:
             return self._pseudonyms[value]
         label = value.partition("_")[0] if kind == "id" else value[0] if kind == "token" else kind
         number = self._counts[label] = self._counts.get(label, 0) + 1
-        made = self._pseudonyms[value] = _MAKERS.get(kind, _plain)(label, number)
+        pseudonym = self._pseudonyms[value] = _MAKERS.get(kind, _plain)(label, number)
         self._pattern = None
-        return made
+        return pseudonym
 
     def _pattern_of_secrets(self) -> re.Pattern[str]:
         if self._pattern is None:
-            long = sorted((one for one in self._pseudonyms if len(one) >= SHORTEST), key=len, reverse=True)
+            long = sorted(
+                (secret for secret in self._pseudonyms if len(secret) >= SHORTEST), key=len, reverse=True
+            )
             self._pattern = re.compile("|".join(map(re.escape, long)) or r"(?!)")
         return self._pattern
 
@@ -152,7 +154,7 @@ class Scrubber:
         whole = self._pseudonyms.get(text.strip())
         if whole is not None:
             return whole
-        return self._pattern_of_secrets().sub(lambda found: self._pseudonyms[found.group()], text)
+        return self._pattern_of_secrets().sub(lambda match: self._pseudonyms[match.group()], text)
 
     def value(self, value: Any, path: str = "") -> Any:
         """Return a JSON value with pseudonyms, in the names of members and in JSON within strings as well."""

@@ -133,7 +133,7 @@ class Cells:
         return self._segments([value])
 
     def _segments(self, segments: list[Any]) -> Rich:
-        made = []
+        rich_segments = []
         for segment in segments:
             if not isinstance(segment, dict) or segment.get("type") not in _SEGMENTS:
                 raise self._file.refusal(codes.SHEET_BODY, "an unknown kind of cell")
@@ -141,14 +141,14 @@ class Cells:
             if not isinstance(text, str) or _CONTROL.search(text):
                 raise self._file.refusal(codes.SHEET_BODY, "text of a segment")
             if segment["type"] == "url":
-                made.append(_link(text, segment.get("link") or text))
+                rich_segments.append(_link(text, segment.get("link") or text))
             elif segment["type"] == "mention":
                 if segment.get("textType") not in _MENTIONS or not text:
                     raise self._file.refusal(codes.SHEET_BODY, "textType of a mention")
-                made.append(self._mention(segment))
+                rich_segments.append(self._mention(segment))
             else:
-                made.append(dict(segment))
-        rich = Rich(made)
+                rich_segments.append(dict(segment))
+        rich = Rich(rich_segments)
         if len(rich.text) > LONGEST_CELL:
             raise self._file.refusal(codes.SHEET_CELL_TOO_LARGE)
         return rich

@@ -58,7 +58,7 @@ def check(file: OpenSpreadsheet, spec: dict[str, Any], known: Comparisons, wrong
     wanted = comparisons[comparison]
     if wanted is not None and len(expected) != wanted:
         raise file.refusal(wrong, f"{comparison} takes {wanted}")
-    if kind == "number" and not all(_number(each) is not None for each in expected):
+    if kind == "number" and not all(_number(operand) is not None for operand in expected):
         raise file.refusal(wrong, "not a number")
     return {"filter_type": kind, "compare_type": comparison, "expected": expected}
 

@@ -99,12 +99,12 @@ def _range(file: OpenSpreadsheet, text: Any) -> Range:
 
 def _check(file: OpenSpreadsheet, spec: dict[str, Any]) -> dict[str, Any]:
     values = spec.get("conditionValues")
-    if not isinstance(values, list) or not values or not all(isinstance(each, str) for each in values):
+    if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
         raise file.refusal(codes.SHEET_BODY, "conditionValues")
-    if len(values) > MOST_OPTIONS or any(len(each) > LONGEST_OPTION for each in values):
+    if len(values) > MOST_OPTIONS or any(len(value) > LONGEST_OPTION for value in values):
         raise file.refusal(codes.SHEET_LIMIT, "conditionValues")
     options = spec.get("options") or {}
-    if any("," in each for each in values) or not isinstance(options, dict):
+    if any("," in value for value in values) or not isinstance(options, dict):
         raise file.refusal(codes.SHEET_BODY, "a comma in conditionValues, or options")
     return {"conditionValues": values, "options": options}
 

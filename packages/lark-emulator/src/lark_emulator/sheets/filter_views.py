@@ -62,16 +62,20 @@ def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/filter_views/:filter_view_id`: its name or its range; conditions beyond that go."""
     file, sheet, view = _find_view(call, EDIT)
     body = body_of(call)
-    name, made = view.name, view.filter
+    name, view_filter = view.name, view.filter
     if body.get("filter_view_name") is not None and body["filter_view_name"] != name:
         name = _name(file, sheet, body["filter_view_name"])
     if body.get("range") is not None:
         where = _where(file, sheet, body["range"])
-        kept = {n: each for n, each in made.conditions.items() if where.column <= n < where.end_column}
-        made = Filter(where, kept)
-    if (name, made) == (view.name, view.filter):
+        kept = {
+            n: conditions
+            for n, conditions in view_filter.conditions.items()
+            if where.column <= n < where.end_column
+        }
+        view_filter = Filter(where, kept)
+    if (name, view_filter) == (view.name, view.filter):
         raise file.refusal(codes.SHEET_UNCHANGED)
-    sheet.views[view.view_id] = replace(view, name=name, filter=made)
+    sheet.views[view.view_id] = replace(view, name=name, filter=view_filter)
     file.wrote()
     return {"filter_view": _render(sheet, sheet.views[view.view_id])}
 
@@ -104,8 +108,8 @@ def update_condition(call: Call) -> dict[str, Any]:
 def query_conditions(call: Call) -> dict[str, Any]:
     """Answer `GET …/conditions/query`."""
     _, _, view = _find_view(call)
-    found = sorted(view.filter.conditions.items())
-    return {"items": [_render_condition(column, each) for column, (each,) in found]}
+    conditions = sorted(view.filter.conditions.items())
+    return {"items": [_render_condition(column, condition) for column, (condition,) in conditions]}
 
 
 def get_condition(call: Call) -> dict[str, Any]:
@@ -162,10 +166,10 @@ def _column(file: OpenSpreadsheet, view: FilterView, name: Any) -> int:
 
 def _condition(file: OpenSpreadsheet, view: FilterView) -> tuple[int, dict[str, Any]]:
     column = _column(file, view, file.call.params["condition_id"])
-    found = view.filter.conditions.get(column)
-    if found is None:
+    conditions = view.filter.conditions.get(column)
+    if conditions is None:
         raise file.refusal(codes.SHEET_DIMENSION, "the column has no condition")
-    return column, found[0]
+    return column, conditions[0]
 
 
 def _put(

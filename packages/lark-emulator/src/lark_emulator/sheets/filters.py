@@ -47,9 +47,9 @@ def create(call: Call) -> dict[str, Any]:
     at = ranges.parse(file, body.get("range"), sheet)
     if not at.starts_inside or not at.inside:
         raise file.refusal(codes.SHEET_RANGE, "beyond the grid")
-    made = Filter(at.where, {})
-    _put(file, made, body)
-    sheet.filter = made
+    sheet_filter = Filter(at.where, {})
+    _put(file, sheet_filter, body)
+    sheet.filter = sheet_filter
     file.wrote()
     return {}
 
@@ -122,7 +122,7 @@ def _passes(
         value = result(sheet, value)
     if kind == "number":
         return isinstance(value, (int, float)) and _compare(
-            value, comparison, [float(each) for each in expected]
+            value, comparison, [float(operand) for operand in expected]
         )
     text = display_text(file, sheet, row, column, value)
     return text in expected if kind == "multiValue" else _matches(text, comparison, expected[0])
@@ -159,13 +159,13 @@ def _matches(text: str, comparison: str, wanted: str) -> bool:
     negated = comparison.startswith("not")
     plain = comparison.removeprefix("not")
     plain = plain[:1].lower() + plain[1:]
-    found = {
+    is_match = {
         "beginsWith": text.startswith(wanted),
         "endsWith": text.endswith(wanted),
         "contains": wanted in text,
         "equal": text == wanted,
     }[plain]
-    return found != negated
+    return is_match != negated
 
 
 _PATH = "/open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/:sheet_id/filter"

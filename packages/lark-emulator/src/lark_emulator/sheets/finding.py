@@ -60,64 +60,64 @@ def _search(call: Call, body: dict[str, Any], need: str) -> Generator[None, None
         pattern = re.compile(source, re.IGNORECASE if ignores else 0)
     except re.error:
         raise file.refusal(codes.SHEET_PARAM, "not a regular expression") from None
-    found = Found(file, sheet, pattern, bool(condition.get("match_entire_cell")), [], [])
+    search = Found(file, sheet, pattern, bool(condition.get("match_entire_cell")), [], [])
     pace = Pace()
-    for row, each in enumerate(sheet.grid.look_at(at.where.row, at.where.end_row), at.where.row):
-        values = [] if each is None else each.values[at.where.column : at.where.end_column]
+    for row, grid_row in enumerate(sheet.grid.look_at(at.where.row, at.where.end_row), at.where.row):
+        values = [] if grid_row is None else grid_row.values[at.where.column : at.where.end_column]
         for column, value in enumerate(values, at.where.column):
             if isinstance(value, Formula):
-                if condition.get("include_formulas") and _hit(found, value.text):
-                    found.formulas.append((row, column))
-            elif value is not None and _hit(found, display_text(file, sheet, row, column, value)):
-                found.values.append((row, column))
+                if condition.get("include_formulas") and _hit(search, value.text):
+                    search.formulas.append((row, column))
+            elif value is not None and _hit(search, display_text(file, sheet, row, column, value)):
+                search.values.append((row, column))
         if pace.due(len(values)):
             yield
-    if len(found.values) + len(found.formulas) > MOST_CELLS:
+    if len(search.values) + len(search.formulas) > MOST_CELLS:
         raise file.refusal(codes.SHEET_CELLS_EXCEEDED)
-    return found
+    return search
 
 
-def _hit(found: Found, text: str) -> bool:
-    match = found.pattern.fullmatch(text) if found.whole else found.pattern.search(text)
+def _hit(search: Found, text: str) -> bool:
+    match = search.pattern.fullmatch(text) if search.whole else search.pattern.search(text)
     return match is not None
 
 
 def find(call: Call) -> Slices:
     """Answer `POST …/find`."""
-    found = yield from _search(call, body_of(call), VIEW)
-    return {"find_result": found.as_dict}
+    search = yield from _search(call, body_of(call), VIEW)
+    return {"find_result": search.as_dict}
 
 
 def replace(call: Call) -> Slices:
     """Answer `POST …/replace`: texts and formulas are replaced, numbers by what the new text is."""
     body = body_of(call)
     replacement = body.get("replacement")
-    found = yield from _search(call, body, EDIT)
+    search = yield from _search(call, body, EDIT)
     if not isinstance(replacement, str):
-        raise found.file.refusal(codes.SHEET_BODY, "replacement")
+        raise search.file.refusal(codes.SHEET_BODY, "replacement")
     try:
         changed = list(
-            _plan_replacement(found, replacement, regex=bool(body["find_condition"].get("search_by_regex")))
+            _plan_replacement(search, replacement, regex=bool(body["find_condition"].get("search_by_regex")))
         )
     except re.error:
-        raise found.file.refusal(codes.SHEET_PARAM, "replacement") from None
+        raise search.file.refusal(codes.SHEET_PARAM, "replacement") from None
     for row, column, cell in changed:
-        found.sheet.grid.put(row, column, [cell], rich=isinstance(cell, (Formula, Rich)))
+        search.sheet.grid.put(row, column, [cell], rich=isinstance(cell, (Formula, Rich)))
     if changed:
-        found.file.wrote()
-    return {"replace_result": found.as_dict}
+        search.file.wrote()
+    return {"replace_result": search.as_dict}
 
 
-def _plan_replacement(found: Found, replacement: str, *, regex: bool) -> Iterator[tuple[int, int, Any]]:
+def _plan_replacement(search: Found, replacement: str, *, regex: bool) -> Iterator[tuple[int, int, Any]]:
     """Yield what the cells become; none is written before all are known to fit."""
     new = replacement if regex else replacement.replace("\\", r"\\")
-    grid, cells = found.sheet.grid, Cells(found.file, found.file.call.body)
-    for row, column in found.values:
+    grid, cells = search.sheet.grid, Cells(search.file, search.file.call.body)
+    for row, column in search.values:
         old = grid.value(row, column)
-        text = found.pattern.sub(new, display_text(found.file, found.sheet, row, column, old))
+        text = search.pattern.sub(new, display_text(search.file, search.sheet, row, column, old))
         yield row, column, _number(text) if isinstance(old, (int, float)) else cells.cell(text)
-    for row, column in found.formulas:
-        yield row, column, Formula(found.pattern.sub(new, grid.value(row, column).text))
+    for row, column in search.formulas:
+        yield row, column, Formula(search.pattern.sub(new, grid.value(row, column).text))
 
 
 def _number(text: str) -> Any:

@@ -27,17 +27,17 @@ def display(value: float, formatter: str) -> str:
     if "E+" in formatter:
         digits = formatter.partition(".")[2].partition("E")[0]
         return f"{value:.{len(digits)}E}"
-    found = _NUMBER.fullmatch(formatter)
-    if found is None:
+    match = _NUMBER.fullmatch(formatter)
+    if match is None:
         return general(value)
     exact = Decimal(repr(value))
-    if "%" in found["tail"]:
+    if "%" in match["tail"]:
         exact *= 100
-    places = len(found["part"] or "")
+    places = len(match["part"] or "")
     rounded = exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
-    grouping = "," if "," in found["whole"] else ""
+    grouping = "," if "," in match["whole"] else ""
     sign = "-" if rounded < 0 else ""
-    return f"{sign}{found['head']}{abs(rounded):{grouping}.{places}f}{found['tail']}"
+    return f"{sign}{match['head']}{abs(rounded):{grouping}.{places}f}{match['tail']}"
 
 
 def general(value: float) -> str:

@@ -19,10 +19,10 @@ _MOST_DEPTH = 8
 
 def result(sheet: Worksheet, formula: Formula, depth: int = 0) -> Any:
     """Return the result of a formula: the one it was given, or what can be computed; else None."""
-    found = _CALL.fullmatch(formula.text)
-    if found is None or formula.result is not None or depth > _MOST_DEPTH:
+    match = _CALL.fullmatch(formula.text)
+    if match is None or formula.result is not None or depth > _MOST_DEPTH:
         return formula.result
-    name, left, top, right, bottom = found.groups()
+    name, left, top, right, bottom = match.groups()
     first, last = column_number(left), column_number(right or left)
     numbers: list[float] = []
     for row in sheet.grid.rows[int(top) - 1 : int(bottom or top)]:

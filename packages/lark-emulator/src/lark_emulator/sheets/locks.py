@@ -28,7 +28,7 @@ def add(call: Call) -> dict[str, Any]:
     """Answer `POST …/protected_dimension`: all of them, or none."""
     id_type = choice(call.query, "user_id_type", ("open_id", "union_id"), default="open_id")
     file = open_spreadsheet(call, EDIT)
-    made, lines = [], 0
+    new_locks, lines = [], 0
     for spec in parts(call, body_of(call), "addProtectedDimension", MOST_ADDED):
         sheet, axis, where = _lines(file, {"majorDimension": ROWS, **part(call, spec, "dimension")})
         start, end = where.span(axis)
@@ -37,13 +37,13 @@ def add(call: Call) -> dict[str, Any]:
         ids = spec.get("users") or []
         if not isinstance(ids, list):
             raise file.refusal(codes.SHEET_BODY, "users")
-        users = [_user(file, id_type, each) for each in ids]
+        users = [_user(file, id_type, user_id) for user_id in ids]
         lock_id = str(int(call.world.new_id("", 15), 16))
         lock = Lock(lock_id, axis, where, call.who, list(dict.fromkeys(users)), _info(file, spec))
-        made.append((sheet, lock, ids))
+        new_locks.append((sheet, lock, ids))
     if lines > MOST_PROTECTED:
         raise file.refusal(codes.SHEET_LIMIT, f"at most {MOST_PROTECTED} rows or columns")
-    for sheet, lock, _ in made:
+    for sheet, lock, _ in new_locks:
         sheet.locks[lock.lock_id] = lock
     file.wrote()
     shown = [
@@ -53,7 +53,7 @@ def add(call: Call) -> dict[str, Any]:
             "protectId": lock.lock_id,
             **({"users": ids} if ids else {}),
         }
-        for sheet, lock, ids in made
+        for sheet, lock, ids in new_locks
     ]
     return {"addProtectedDimension": shown}
 
@@ -62,14 +62,14 @@ def get(call: Call) -> dict[str, Any]:
     """Answer `GET …/protected_range_batch_get?protectIds=`; unknown ids are left out."""
     kind = choice(call.query, "memberType", tuple(_MEMBER_TYPES), default="userId")
     file = open_spreadsheet(call)
-    ids = [each for each in call.query.get("protectIds", "").split(",") if each]
+    ids = [lock_id for lock_id in call.query.get("protectIds", "").split(",") if lock_id]
     if not 0 < len(ids) <= MOST_SHOWN:
         raise file.refusal(codes.SHEET_URL_PARAM, f"1 to {MOST_SHOWN} protectIds")
     known = _all_locks(file)
     shown = [
-        {**summary(*known[each]), "editors": {"users": _members(call, known[each][1].users, kind)}}
-        for each in dict.fromkeys(ids)
-        if each in known
+        {**summary(*known[lock_id]), "editors": {"users": _members(call, known[lock_id][1].users, kind)}}
+        for lock_id in dict.fromkeys(ids)
+        if lock_id in known
     ]
     return {"protectedRanges": shown}
 
@@ -92,7 +92,7 @@ def update(call: Call) -> dict[str, Any]:
             check_unlocked(file, sheet, lock.where)
         editors = part(call, spec, "editors") if spec.get("editors") is not None else {}
         added, gone = (_find_editors(file, editors, name) for name in ("addEditors", "delEditors"))
-        lock.users = [one for one in dict.fromkeys([*lock.users, *added]) if one not in gone]
+        lock.users = [user_id for user_id in dict.fromkeys([*lock.users, *added]) if user_id not in gone]
         if "lockInfo" in spec:
             lock.info = _info(file, spec)
         known[lock_id] = sheet, lock
@@ -109,19 +109,19 @@ def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/protected_range_batch_del`; unknown ids are left out."""
     file = open_spreadsheet(call, EDIT)
     ids = body_of(call).get("protectIds")
-    if not isinstance(ids, list) or not ids or not all(isinstance(each, str) for each in ids):
+    if not isinstance(ids, list) or not ids or not all(isinstance(protect_id, str) for protect_id in ids):
         raise file.refusal(codes.SHEET_BODY, "protectIds")
     if len(ids) > MOST_CHANGED:
         raise file.refusal(codes.SHEET_LIMIT, "protectIds")
     known = _all_locks(file)
-    found = [each for each in dict.fromkeys(ids) if each in known]
-    for each in found:
-        check_unlocked(file, known[each][0], known[each][1].where)
-    for each in found:
-        del known[each][0].locks[each]
-    if found:
+    known_ids = [protect_id for protect_id in dict.fromkeys(ids) if protect_id in known]
+    for lock_id in known_ids:
+        check_unlocked(file, known[lock_id][0], known[lock_id][1].where)
+    for lock_id in known_ids:
+        del known[lock_id][0].locks[lock_id]
+    if known_ids:
         file.wrote()
-    return {"delProtectIds": found}
+    return {"delProtectIds": known_ids}
 
 
 def dimension_of(sheet: Worksheet, lock: Lock) -> dict[str, Any]:
@@ -167,21 +167,21 @@ def _user(file: OpenSpreadsheet, id_type: str, value: Any) -> str:
 
 def _find_editors(file: OpenSpreadsheet, editors: dict[str, Any], name: str) -> list[str]:
     members = editors.get(name) or []
-    if not isinstance(members, list) or not all(isinstance(each, dict) for each in members):
+    if not isinstance(members, list) or not all(isinstance(editor, dict) for editor in members):
         raise file.refusal(codes.SHEET_BODY, name)
-    found = []
-    for each in members:
-        kind = each.get("memberType")
+    user_ids = []
+    for member in members:
+        kind = member.get("memberType")
         if not isinstance(kind, str) or kind not in _MEMBER_TYPES:
             raise refusal(file.call, codes.SHEET_BODY, "memberType")
-        found.append(_user(file, _MEMBER_TYPES[kind], each.get("memberId")))
-    return found
+        user_ids.append(_user(file, _MEMBER_TYPES[kind], member.get("memberId")))
+    return user_ids
 
 
 def _members(call: Call, users: list[str], kind: str) -> list[dict[str, str]]:
-    known = [call.world.users[each] for each in users if each in call.world.users]
+    known = [call.world.users[user_id] for user_id in users if user_id in call.world.users]
     ids = [user.id_for(call.app, _MEMBER_TYPES[kind]) for user in known]
-    return [{"memberType": kind, "memberId": each} for each in ids]
+    return [{"memberType": kind, "memberId": member_id} for member_id in ids]
 
 
 _PATH = "/open-apis/sheets/v2/spreadsheets/:spreadsheet_token"

@@ -58,10 +58,10 @@ class OpenSpreadsheet:
         """
         if not isinstance(sheet_id, str) or not sheet_id:
             raise self.refusal(codes.SHEET_ID_EMPTY)
-        found = self.book.sheets.get(sheet_id)
-        if found is None:
+        sheet = self.book.sheets.get(sheet_id)
+        if sheet is None:
             raise self.refusal(codes.SHEET_NOT_FOUND, sheet_id)
-        return found
+        return sheet
 
     def wrote(self) -> int:
         """Count a write, keep the spreadsheet busy for `sheet_write_ms`, and return the new revision."""
@@ -163,7 +163,7 @@ def parts(call: Call, body: dict[str, Any], name: str, most: int | None = None) 
         RefusedError: 90204, 90226 (too many).
     """
     value = body.get(name)
-    if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
+    if not isinstance(value, list) or not value or not all(isinstance(item, dict) for item in value):
         raise refusal(call, codes.SHEET_BODY, f"{name} is required")
     if most is not None and len(value) > most:
         raise refusal(call, codes.SHEET_LIMIT, name)

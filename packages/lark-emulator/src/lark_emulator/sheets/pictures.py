@@ -68,7 +68,7 @@ def create(call: Call) -> dict[str, Any]:
     media = call.world.drive.medias.get(token) if isinstance(token, str) else None
     if media is None or media.document != file.token or media.parent_type != _PARENT:
         raise file.refusal(codes.SHEET_IMAGE_TOKEN)
-    tokens = {image.token for each in file.book.sheets.values() for image in each.images.values()}
+    tokens = {image.token for worksheet in file.book.sheets.values() for image in worksheet.images.values()}
     if len(tokens | {media.token}) > call.settings.max_sheet_images:
         raise file.refusal(codes.SHEET_IMAGE_LIMIT, f"at most {call.settings.max_sheet_images}")
     where = _cell(file, sheet, body.get("range"))
@@ -120,7 +120,7 @@ def _bytes(file: OpenSpreadsheet, image: Any) -> bytes:
         except (binascii.Error, ValueError):
             raise file.refusal(codes.SHEET_BODY, "image is not base64") from None
     numbers = isinstance(image, list) and all(
-        type(each) is int and 0 <= each <= _HIGHEST_BYTE for each in image
+        type(byte) is int and 0 <= byte <= _HIGHEST_BYTE for byte in image
     )
     if not numbers or not image:
         raise file.refusal(codes.SHEET_BODY, "image")
@@ -148,18 +148,18 @@ def _size(
     file: OpenSpreadsheet, sheet: Worksheet, where: Rect, body: dict[str, Any], usual: dict[str, float]
 ) -> dict[str, float]:
     """Return width, height and offsets: those of the body, else the usual ones."""
-    found = {name: usual[name] if body.get(name) is None else body[name] for name in usual}
+    geometry = {name: usual[name] if body.get(name) is None else body[name] for name in usual}
     for name, axis, line in (("offset_x", COLUMNS, where.column), ("offset_y", ROWS, where.row)):
         known = sheet.grid.sizes[axis].get(line)
         most = known.pixels if known is not None else None
-        offset = found[name]
+        offset = geometry[name]
         if not _is_number(offset) or offset < 0 or (most is not None and offset >= most):
             raise file.refusal(codes.SHEET_IMAGE_VALUE, name)
     for name in ("width", "height"):
-        given = body.get(name) is not None
-        if not _is_number(found[name]) or (given and found[name] < SMALLEST):
+        is_set = body.get(name) is not None
+        if not _is_number(geometry[name]) or (is_set and geometry[name] < SMALLEST):
             raise file.refusal(codes.SHEET_IMAGE_VALUE, name)
-    return found
+    return geometry
 
 
 def _is_number(value: Any) -> bool:

@@ -141,10 +141,10 @@ def to_write(file: OpenSpreadsheet, text: Any) -> Range:
         RefusedError: 90202: as for `parse`, rows without columns, or one cell without a colon
             (`single_cells`).
     """
-    found = parse(file, text)
-    if found.rows_only or (found.one_cell and file.call.settings.single_cells == "refused"):
+    cell_range = parse(file, text)
+    if cell_range.rows_only or (cell_range.one_cell and file.call.settings.single_cells == "refused"):
         raise file.refusal(codes.SHEET_RANGE, str(text))
-    return found
+    return cell_range
 
 
 def in_grid(file: OpenSpreadsheet, text: Any, *, most_rows: int = MOST_ROWS) -> Range:
@@ -153,10 +153,10 @@ def in_grid(file: OpenSpreadsheet, text: Any, *, most_rows: int = MOST_ROWS) -> 
     Raises:
         RefusedError: 90202.
     """
-    found = to_write(file, text)
-    if not found.starts_inside or not found.inside:
+    cell_range = to_write(file, text)
+    if not cell_range.starts_inside or not cell_range.inside:
         raise file.refusal(codes.SHEET_RANGE, f"{text} is beyond the grid")
-    where = found.where
-    if found.bounded and (where.rows > most_rows or where.columns > MOST_COLUMNS):
+    where = cell_range.where
+    if cell_range.bounded and (where.rows > most_rows or where.columns > MOST_COLUMNS):
         raise file.refusal(codes.SHEET_RANGE, f"{text} is larger than {most_rows} x {MOST_COLUMNS}")
-    return found
+    return cell_range

@@ -51,17 +51,17 @@ class CellReader:
         Raises:
             RefusedError: 90202 (wrong, or outside the grid), 90221 (too much).
         """
-        asked = ranges.parse(self.file, text)
-        if asked.rows_only:
+        cell_range = ranges.parse(self.file, text)
+        if cell_range.rows_only:
             raise self.file.refusal(codes.SHEET_RANGE, text)
-        if not asked.starts_inside:
+        if not cell_range.starts_inside:
             if self.file.call.settings.read_outside == "refused":
                 raise self.file.refusal(codes.SHEET_RANGE, f"{text} is beyond the grid")
             return "", orjson.Fragment(b"[]"), 0
-        where = _bound(asked)
+        where = _bound(cell_range)
         if where.rows * where.columns * _SHORTEST > self.left:
             raise self.file.refusal(codes.SHEET_ANSWER_TOO_LARGE)
-        rows = yield from self.rows(asked.sheet, where)
+        rows = yield from self.rows(cell_range.sheet, where)
         last = next((n for n in range(len(rows), 0, -1) if rows[n - 1].count(None) < where.columns), 0)
         if self.file.call.settings.trailing_rows == "cut":
             del rows[last:]
@@ -69,7 +69,7 @@ class CellReader:
         self.left -= len(packed)
         if self.left < 0:
             raise self.file.refusal(codes.SHEET_ANSWER_TOO_LARGE)
-        name = ranges.format_range(asked.sheet.sheet_id, where) if last else ""
+        name = ranges.format_range(cell_range.sheet.sheet_id, where) if last else ""
         return name, orjson.Fragment(packed), where.rows * where.columns
 
     def rows(self, sheet: Worksheet, where: Rect) -> Generator[None, None, list[list[Any]]]:
@@ -123,8 +123,8 @@ class CellReader:
         return value.segments
 
 
-def _bound(asked: Range) -> Rect:
-    where = asked.cut
-    if not asked.bounded and where.columns > MOST_OPEN_COLUMNS:
+def _bound(cell_range: Range) -> Rect:
+    where = cell_range.cut
+    if not cell_range.bounded and where.columns > MOST_OPEN_COLUMNS:
         return where._replace(end_column=where.column + MOST_OPEN_COLUMNS)
     return where

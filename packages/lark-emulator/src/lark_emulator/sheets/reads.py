@@ -32,23 +32,23 @@ def _value_range(reader: CellReader, text: str) -> Generator[None, None, tuple[d
 def get(call: Call) -> Slices:
     """Answer `GET …/values/:range`."""
     reader = _reader(call)
-    found, _ = yield from _value_range(reader, call.params["range"])
+    value_range, _ = yield from _value_range(reader, call.params["range"])
     file = reader.file
-    return {"revision": file.book.revision, "spreadsheetToken": file.token, "valueRange": found}
+    return {"revision": file.book.revision, "spreadsheetToken": file.token, "valueRange": value_range}
 
 
 def batch_get(call: Call) -> Slices:
     """Answer `GET …/values_batch_get`."""
     reader = _reader(call)
-    found = []
+    results = []
     for text in call.query.get("ranges", "").split(","):
-        each = yield from _value_range(reader, text)
-        found.append(each)
+        result = yield from _value_range(reader, text)
+        results.append(result)
     return {
         "revision": reader.file.book.revision,
         "spreadsheetToken": reader.file.token,
-        "totalCells": sum(count for _, count in found),
-        "valueRanges": [each for each, _ in found],
+        "totalCells": sum(count for _, count in results),
+        "valueRanges": [value_range for value_range, _ in results],
     }
 
 

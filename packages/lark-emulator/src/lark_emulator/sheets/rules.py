@@ -94,9 +94,9 @@ def _create(file: OpenSpreadsheet, sheet: Worksheet, spec: dict[str, Any]) -> st
 
 
 def _update(file: OpenSpreadsheet, sheet: Worksheet, spec: dict[str, Any]) -> str:
-    given = part(file.call, spec, "condition_format")
-    rule = _find_rule(file, sheet, given.get("cf_id"))
-    rule.where, rule.spec = _check(file, sheet, given)
+    format_spec = part(file.call, spec, "condition_format")
+    rule = _find_rule(file, sheet, format_spec.get("cf_id"))
+    rule.where, rule.spec = _check(file, sheet, format_spec)
     return rule.rule_id
 
 
@@ -114,14 +114,14 @@ def _find_rule(file: OpenSpreadsheet, sheet: Worksheet, rule_id: Any) -> Rule:
 
 
 def _check(
-    file: OpenSpreadsheet, sheet: Worksheet, given: dict[str, Any]
+    file: OpenSpreadsheet, sheet: Worksheet, spec: dict[str, Any]
 ) -> tuple[list[Rect], dict[str, Any]]:
     """Return the ranges of a conditional format, and the rest of it.
 
     Raises:
         RefusedError: 90202 (a range), 90230 (anything else).
     """
-    texts = given.get("ranges")
+    texts = spec.get("ranges")
     if not isinstance(texts, list) or not texts:
         raise file.refusal(codes.SHEET_CONDITIONAL_FORMAT, "ranges")
     where = []
@@ -130,7 +130,7 @@ def _check(
         if not at.starts_inside or not at.inside:
             raise file.refusal(codes.SHEET_RANGE, f"{text} is beyond the grid")
         where.append(at.where)
-    kind, attrs, style = given.get("rule_type"), given.get("attrs") or [], given.get("style")
+    kind, attrs, style = spec.get("rule_type"), spec.get("attrs") or [], spec.get("style")
     if not isinstance(attrs, list) or not isinstance(style, dict) or not _fits(kind, attrs):
         raise file.refusal(codes.SHEET_CONDITIONAL_FORMAT, "rule_type, attrs or style")
     return where, {"rule_type": kind, "attrs": attrs, "style": style}
@@ -145,7 +145,7 @@ def _fits(kind: Any, attrs: list[Any]) -> bool:
     if kind == "cellIs":
         formula = attrs[0].get("formula")
         wanted = 2 if operator in ("between", "notBetween") else 1
-        if not isinstance(formula, list) or not all(isinstance(each, str) for each in formula):
+        if not isinstance(formula, list) or not all(isinstance(operand, str) for operand in formula):
             return False
         return operator in _CELL_IS and len(formula) == wanted
     if kind == "containsText":

@@ -33,13 +33,13 @@ def create(call: Call) -> dict[str, Any]:
         raise refusal(call, codes.SHEET_TITLE_REJECTED)
     sheet = new_worksheet(call.world, FIRST_TITLE)
     folder_token = optional_text(body, "folder_token")
-    made = new_document(call, SHEET, title, folder_token, "shtcn", Spreadsheet({sheet.sheet_id: sheet}))
+    document = new_document(call, SHEET, title, folder_token, "shtcn", Spreadsheet({sheet.sheet_id: sheet}))
     return {
         "spreadsheet": {
             "title": title,
             "folder_token": folder_token,
-            "url": made.url,
-            "spreadsheet_token": made.token,
+            "url": document.url,
+            "spreadsheet_token": document.token,
         }
     }
 

@@ -42,8 +42,8 @@ def _one_of(*choices: Any) -> Callable[[Any], bool]:
 
 
 def _font_size(value: Any) -> bool:
-    found = _FONT_SIZE.fullmatch(value) if isinstance(value, str) else None
-    return found is not None and int(found[1]) in _SIZES
+    match = _FONT_SIZE.fullmatch(value) if isinstance(value, str) else None
+    return match is not None and int(match[1]) in _SIZES
 
 
 _STYLE: dict[str, Callable[[Any], bool]] = {
@@ -71,16 +71,16 @@ def check(file: OpenSpreadsheet, style: dict[str, Any]) -> dict[str, Any]:
     Raises:
         RefusedError: 90204: a member that is unknown, or has a wrong value.
     """
-    given = {name: value for name, value in style.items() if value is not None}
-    font = given.pop("font", None)
+    cell_style = {name: value for name, value in style.items() if value is not None}
+    font = cell_style.pop("font", None)
     if font is not None and not isinstance(font, dict):
         raise file.refusal(codes.SHEET_BODY, "font")
     font = {name: value for name, value in (font or {}).items() if value is not None}
-    for source, known in ((given, _STYLE), (font, _FONT)):
+    for source, known in ((cell_style, _STYLE), (font, _FONT)):
         for name, value in source.items():
             if name not in known or not known[name](value):
                 raise file.refusal(codes.SHEET_BODY, f"{name} of a style")
-    return given | ({"font": font} if font else {})
+    return cell_style | ({"font": font} if font else {})
 
 
 def overlay(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
@@ -116,10 +116,10 @@ def _apply(file: OpenSpreadsheet, at: Range, style: dict[str, Any]) -> dict[str,
     known: dict[int, int] = {}
 
     def change(number: int) -> int:
-        made = known.get(number)
-        if made is None:
-            made = known[number] = book.style_number(overlay(book.styles[number], style))
-        return made
+        new_number = known.get(number)
+        if new_number is None:
+            new_number = known[number] = book.style_number(overlay(book.styles[number], style))
+        return new_number
 
     at.sheet.grid.restyle(at.where, change)
     return describe_update(file, at.sheet, at.where)
@@ -150,7 +150,7 @@ def batch_update(call: Call) -> dict[str, Any]:
                 file.wrote()
             raise
     totals = {
-        f"totalUpdated{name}": sum(each[f"updated{name}"] for each in responses)
+        f"totalUpdated{name}": sum(response[f"updated{name}"] for response in responses)
         for name in ("Rows", "Columns", "Cells")
     }
     return {
@@ -184,19 +184,21 @@ def merge(call: Call) -> dict[str, Any]:
     at = ranges.in_grid(file, body.get("range"))
     where, kind = at.where, body.get("mergeType")
     if kind == "MERGE_ROWS":
-        made = [where._replace(row=n, end_row=n + 1) for n in range(where.row, where.end_row)]
+        new_merges = [where._replace(row=n, end_row=n + 1) for n in range(where.row, where.end_row)]
     elif kind == "MERGE_COLUMNS":
-        made = [where._replace(column=n, end_column=n + 1) for n in range(where.column, where.end_column)]
+        new_merges = [
+            where._replace(column=n, end_column=n + 1) for n in range(where.column, where.end_column)
+        ]
     elif kind == "MERGE_ALL":
-        made = [where]
+        new_merges = [where]
     else:
         raise file.refusal(codes.SHEET_BODY, "mergeType")
-    there = [rect for rect in at.sheet.merges if rect.meets(where)]
-    if there and call.settings.remerge == "refused" and there != made:
+    old_merges = [rect for rect in at.sheet.merges if rect.meets(where)]
+    if old_merges and call.settings.remerge == "refused" and old_merges != new_merges:
         raise file.refusal(codes.SHEET_RANGE, "some of it is merged already")
-    at.sheet.merges = [rect for rect in at.sheet.merges if rect not in there]
-    at.sheet.merges += [rect for rect in made if rect.rows * rect.columns > 1]
-    for rect in made:
+    at.sheet.merges = [rect for rect in at.sheet.merges if rect not in old_merges]
+    at.sheet.merges += [rect for rect in new_merges if rect.rows * rect.columns > 1]
+    for rect in new_merges:
         _empty_covered(at.sheet.grid.rows, rect)
     file.wrote()
     return {"spreadsheetToken": file.token}

@@ -122,15 +122,15 @@ def _grown_to(file: OpenSpreadsheet, ready: RowBlock) -> Rect:
 
 
 def _cells_in(ready: RowBlock, places: list[Rect]) -> list[tuple[int, int, Any]]:
-    found = []
+    covered_cells = []
     for place in places:
         if place.meets(ready.data):
             for n, (cells, _) in enumerate(ready.rows):
                 for m, value in enumerate(cells):
                     row, column = ready.where.row + n, ready.where.column + m
                     if place.holds(row, column):
-                        found.append((row, column, value))
-    return found
+                        covered_cells.append((row, column, value))
+    return covered_cells
 
 
 def write(file: OpenSpreadsheet, ready: RowBlock) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def holds(value: Any, wanted: Any) -> bool:
         return (
             isinstance(value, list)
             and len(value) == len(wanted)
-            and all(holds(one, inner) for one, inner in zip(value, wanted, strict=True))
+            and all(holds(item, inner) for item, inner in zip(value, wanted, strict=True))
         )
     # To Python, True equals 1.
     return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)

@@ -120,8 +120,8 @@ class Stub:
         """Return the values of its `:name` segments in a request that it matches, else None."""
         if self.method not in ("*", request.method) or self.is_used_up:
             return None
-        found = path_pattern(self.path).fullmatch(request.path)
-        if found is None:
+        match = path_pattern(self.path).fullmatch(request.path)
+        if match is None:
             return None
         query: dict[str, list[str]] = {}
         for name, value in request.query:
@@ -131,7 +131,7 @@ class Stub:
             return None
         if self.body is not None and not holds(body_of(request), self.body):
             return None
-        return found.groupdict()
+        return match.groupdict()
 
     @property
     def is_used_up(self) -> bool:

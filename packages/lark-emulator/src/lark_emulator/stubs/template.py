@@ -127,7 +127,7 @@ def fill(template: Any, values: Values) -> Any:
 
 def fill_text(template: str, values: Values) -> str:
     """Return a text with its values."""
-    return _PLACE.sub(lambda found: _as_text(values.of(found.group(1))), template)
+    return _PLACE.sub(lambda match: _as_text(values.of(match.group(1))), template)
 
 
 def _as_text(value: Any) -> str:

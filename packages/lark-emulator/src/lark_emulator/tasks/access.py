@@ -50,26 +50,26 @@ def render(call: Call, member: Member, id_type: str) -> dict[str, Any]:
 
 
 def members_of(
-    call: Call, asked: object, id_type: str, roles: tuple[str, ...], *, most: int, default: str = ""
+    call: Call, specs: object, id_type: str, roles: tuple[str, ...], *, most: int, default: str = ""
 ) -> list[Member]:
     """Return the members that a request names, each once.
 
     Raises:
         RefusedError: 1470400, one is malformed or unknown, or there are too many.
     """
-    if asked is None:
+    if specs is None:
         return []
-    if not isinstance(asked, list):
+    if not isinstance(specs, list):
         refuse("members must be a list")
-    found = list(dict.fromkeys(_member(call, one, id_type, roles, default) for one in asked))
-    if len(found) > most:
+    members = list(dict.fromkeys(_member(call, spec, id_type, roles, default) for spec in specs))
+    if len(members) > most:
         refuse(f"too many members, at most {most}")
-    return found
+    return members
 
 
-def _member(call: Call, asked: object, id_type: str, roles: tuple[str, ...], default: str) -> Member:
-    asked = asked if isinstance(asked, dict) else {}
-    value, kind, role = asked.get("id"), asked.get("type") or "user", asked.get("role") or default
+def _member(call: Call, spec: object, id_type: str, roles: tuple[str, ...], default: str) -> Member:
+    spec = spec if isinstance(spec, dict) else {}
+    value, kind, role = spec.get("id"), spec.get("type") or "user", spec.get("role") or default
     if not isinstance(value, str) or not value:
         refuse("member id is required")
     if role not in roles:
@@ -88,25 +88,27 @@ def list_role(call: Call, tasklist: Tasklist) -> str:
     """Return what the bot may do with a list: owner, editor, viewer or nothing."""
     if (tasklist.owner.type, tasklist.owner.id) == ("app", call.app.app_id):
         return OWNER
-    roles = [one.role for one in tasklist.members if (one.type, one.id) == ("app", call.app.app_id)]
+    roles = [
+        member.role for member in tasklist.members if (member.type, member.id) == ("app", call.app.app_id)
+    ]
     in_chats = [
-        one.role
-        for one in tasklist.members
-        if one.type == "chat" and call.app.app_id in call.world.chats[one.id].bots
+        member.role
+        for member in tasklist.members
+        if member.type == "chat" and call.app.app_id in call.world.chats[member.id].bots
     ]
     return next((role for role in LIST_ROLES if role in (*roles, *in_chats)), "")
 
 
 def task_role(call: Call, task: Task) -> str:
     """Return what the bot may do with a task: editor, viewer or nothing."""
-    own = (task.creator, *(one for one in task.members if one.role == ASSIGNEE))
-    if any((one.type, one.id) == ("app", call.app.app_id) for one in own):
+    own = (task.creator, *(member for member in task.members if member.role == ASSIGNEE))
+    if any((member.type, member.id) == ("app", call.app.app_id) for member in own):
         return EDITOR
     lists = [call.world.tasks.tasklists[guid] for guid in task.tasklists]
     roles = {list_role(call, tasklist) for tasklist in lists}
     if roles & {OWNER, EDITOR}:
         return EDITOR
-    follows = any((one.type, one.id) == ("app", call.app.app_id) for one in task.members)
+    follows = any((member.type, member.id) == ("app", call.app.app_id) for member in task.members)
     return VIEWER if follows or VIEWER in roles else ""
 
 

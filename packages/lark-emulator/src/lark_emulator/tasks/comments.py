@@ -42,11 +42,11 @@ def create(call: Call) -> dict[str, Any]:
         refuse("reply_to_comment_id is a comment on another task")
     now = call.world.clock.now_ms()
     number = int(call.world.new_id("", 15), 16)
-    made = TaskComment(
+    comment = TaskComment(
         f"7{number % 10**18:018d}", task.guid, content, itself(call, "creator"), now, now, reply_to
     )
-    call.world.tasks.comments[made.comment_id] = made
-    return {"comment": render(made, call, id_type)}
+    call.world.tasks.comments[comment.comment_id] = comment
+    return {"comment": render(comment, call, id_type)}
 
 
 def get(call: Call) -> dict[str, Any]:
@@ -63,9 +63,9 @@ def list_comments(call: Call) -> dict[str, Any]:
         refuse("resource_type must be task")
     order = choice(call.query, "direction", ("asc", "desc"), default="asc")
     guid = task_of(call, call.query.get("resource_id", "")).guid
-    found = [one for one in call.world.tasks.comments.values() if one.task_guid == guid]
-    items, more = page(found[::-1] if order == "desc" else found, call, size, codes_office.TASK_PARAM)
-    return {"items": [render(one, call, id_type) for one in items], **more}
+    comments = [comment for comment in call.world.tasks.comments.values() if comment.task_guid == guid]
+    items, more = page(comments[::-1] if order == "desc" else comments, call, size, codes_office.TASK_PARAM)
+    return {"items": [render(comment, call, id_type) for comment in items], **more}
 
 
 def patch(call: Call) -> dict[str, Any]:
@@ -73,10 +73,10 @@ def patch(call: Call) -> dict[str, Any]:
     id_type = user_id_type(call)
     comment = _own(call)
     body = json_object(call, codes_office.TASK_PARAM)
-    given, names = body.get("comment"), body.get("update_fields")
+    spec, names = body.get("comment"), body.get("update_fields")
     if names != ["content"]:
         refuse("update_fields may hold content")
-    comment.content = _content(given.get("content") if isinstance(given, dict) else None)
+    comment.content = _content(spec.get("content") if isinstance(spec, dict) else None)
     comment.updated_at = call.world.clock.now_ms()
     return {"comment": render(comment, call, id_type)}
 

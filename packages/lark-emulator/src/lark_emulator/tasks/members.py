@@ -52,7 +52,7 @@ def _tasklists(call: Call, *, add: bool) -> dict[str, Any]:
     task = task_of(call, writes=True)
     body = json_object(call, codes_office.TASK_PARAM)
     guid = tasklist_of(call, require_text(body, "tasklist_guid"), roles=(access.OWNER, access.EDITOR)).guid
-    others = [one for one in task.tasklists if one != guid]
+    others = [tasklist_guid for tasklist_guid in task.tasklists if tasklist_guid != guid]
     task.tasklists = [*others, guid] if add else others
     task.updated_at = call.world.clock.now_ms()
     return {"task": render(task, call, id_type)}

@@ -40,10 +40,10 @@ def create(call: Call) -> dict[str, Any]:
     members = _read_members(call, body, id_type)
     now = call.world.clock.now_ms()
     own = itself(call, access.OWNER)
-    made = Tasklist(access.new_guid(call.world), name, itself(call, "creator"), own, now, now)
-    made.members = _without_owner(made, members)
-    call.world.tasks.tasklists[made.guid] = made
-    return {"tasklist": render(made, call, id_type)}
+    tasklist = Tasklist(access.new_guid(call.world), name, itself(call, "creator"), own, now, now)
+    tasklist.members = _without_owner(tasklist, members)
+    call.world.tasks.tasklists[tasklist.guid] = tasklist
+    return {"tasklist": render(tasklist, call, id_type)}
 
 
 def get(call: Call) -> dict[str, Any]:
@@ -60,18 +60,18 @@ def patch(call: Call) -> dict[str, Any]:
     names = body.get("update_fields")
     if not isinstance(names, list) or not names or any(name not in UPDATE_FIELDS for name in names):
         refuse(f"update_fields may hold {', '.join(UPDATE_FIELDS)}")
-    given = body.get("tasklist")
-    values: dict[str, Any] = given if isinstance(given, dict) else {}
+    spec = body.get("tasklist")
+    values: dict[str, Any] = spec if isinstance(spec, dict) else {}
     name = _name(values.get("name")) if "name" in names else tasklist.name
     if "owner" in names:
         if access.list_role(call, tasklist) != access.OWNER:
             raise RefusedError(codes_office.TASK_DENIED)
         owner = {**(values.get("owner") or {}), "role": access.EDITOR}
-        (found,) = members_of(call, [owner], id_type, access.LIST_ROLES, most=1)
+        (new_owner,) = members_of(call, [owner], id_type, access.LIST_ROLES, most=1)
         kept = Member(tasklist.owner.id, tasklist.owner.type, str(body.get("origin_owner_to_role") or ""))
         if kept.role in access.LIST_ROLES:
             tasklist.members.append(kept)
-        tasklist.owner = Member(found.id, found.type, access.OWNER)
+        tasklist.owner = Member(new_owner.id, new_owner.type, access.OWNER)
         tasklist.members = _without_owner(tasklist, tasklist.members)
     tasklist.name = name
     tasklist.updated_at = call.world.clock.now_ms()
@@ -88,9 +88,9 @@ def list_tasklists(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/tasklists`: those that the bot may read."""
     id_type = user_id_type(call)
     size = page_size(call, most=100, default=50)
-    own = [one for one in call.world.tasks.tasklists.values() if access.list_role(call, one)]
+    own = [tasklist for tasklist in call.world.tasks.tasklists.values() if access.list_role(call, tasklist)]
     items, more = page(own, call, size, codes_office.TASK_PARAM)
-    return {"items": [render(one, call, id_type) for one in items], **more}
+    return {"items": [render(tasklist, call, id_type) for tasklist in items], **more}
 
 
 def tasks(call: Call) -> dict[str, Any]:
@@ -98,8 +98,8 @@ def tasks(call: Call) -> dict[str, Any]:
     id_type = user_id_type(call)
     size = page_size(call, most=100, default=50)
     guid = tasklist_of(call).guid
-    found = [task for task in call.world.tasks.tasks.values() if guid in task.tasklists]
-    return page_of_tasks(call, found, size, id_type)
+    listed_tasks = [task for task in call.world.tasks.tasks.values() if guid in task.tasklists]
+    return page_of_tasks(call, listed_tasks, size, id_type)
 
 
 def add_members(call: Call) -> dict[str, Any]:
@@ -107,7 +107,11 @@ def add_members(call: Call) -> dict[str, Any]:
     id_type = user_id_type(call)
     tasklist = tasklist_of(call, roles=(access.OWNER, access.EDITOR))
     named = _read_members(call, json_object(call, codes_office.TASK_PARAM), id_type, needed=True)
-    others = [one for one in tasklist.members if (one.type, one.id) not in {(m.type, m.id) for m in named}]
+    others = [
+        member
+        for member in tasklist.members
+        if (member.type, member.id) not in {(m.type, m.id) for m in named}
+    ]
     tasklist.members = _without_owner(tasklist, [*others, *named])
     return {"tasklist": render(tasklist, call, id_type)}
 
@@ -117,8 +121,8 @@ def remove_members(call: Call) -> dict[str, Any]:
     id_type = user_id_type(call)
     tasklist = tasklist_of(call, roles=(access.OWNER, access.EDITOR))
     named = _read_members(call, json_object(call, codes_office.TASK_PARAM), id_type, needed=True)
-    gone = {(one.type, one.id) for one in named}
-    tasklist.members = [one for one in tasklist.members if (one.type, one.id) not in gone]
+    gone = {(member.type, member.id) for member in named}
+    tasklist.members = [member for member in tasklist.members if (member.type, member.id) not in gone]
     return {"tasklist": render(tasklist, call, id_type)}
 
 

@@ -181,9 +181,9 @@ def _text(name: str, value: object) -> str:
 def _day(name: str, value: object) -> dict[str, Any] | None:
     if not value:
         return None
-    given = value if isinstance(value, dict) else {}
-    time = _milliseconds(f"{name}.timestamp", given.get("timestamp"))
-    whole_day = given.get("is_all_day") is True
+    spec = value if isinstance(value, dict) else {}
+    time = _milliseconds(f"{name}.timestamp", spec.get("timestamp"))
+    whole_day = spec.get("is_all_day") is True
     if whole_day:
         time -= time % (24 * 3600 * 1000)
     return {"timestamp": str(time), "is_all_day": whole_day}
@@ -196,14 +196,14 @@ def _milliseconds(name: str, value: object) -> int:
     return time
 
 
-def _reminders(asked: object, call: Call, task: Task) -> list[dict[str, Any]]:
-    if not asked:
+def _reminders(reminders: object, call: Call, task: Task) -> list[dict[str, Any]]:
+    if not reminders:
         return []
     if task.due is None:
         refuse("a reminder needs a due time")
-    if not isinstance(asked, list) or len(asked) > 1 or not isinstance(asked[0], dict):
+    if not isinstance(reminders, list) or len(reminders) > 1 or not isinstance(reminders[0], dict):
         refuse("a task has at most one reminder")
-    minutes = asked[0].get("relative_fire_minute")
+    minutes = reminders[0].get("relative_fire_minute")
     if not isinstance(minutes, int) or minutes < 0:
         refuse("relative_fire_minute must be a number of minutes")
     return [{"id": str(int(call.world.new_id("", 12), 16)), "relative_fire_minute": minutes}]

@@ -119,8 +119,8 @@ def decode(data: bytes) -> Frame:
 
 
 def _header(data: bytes) -> tuple[str, str]:
-    found = {number: value for number, value in _fields(data) if isinstance(value, bytes)}
-    key, value = _text(found.get(_KEY)), _text(found.get(_VALUE))
+    fields = {number: value for number, value in _fields(data) if isinstance(value, bytes)}
+    key, value = _text(fields.get(_KEY)), _text(fields.get(_VALUE))
     if key is None or value is None:
         raise FrameError("a header needs a key and a value")
     return key, value

@@ -99,19 +99,19 @@ def read_ack(frame: Frame, sent: list[Frame], connection_id: str) -> Ack:
     if not isinstance(code, int) or isinstance(code, bool):
         raise ValueError(f"an acknowledgement is {{'code': 200, …}}, not {(frame.payload or b'')[:200]!r}")  # noqa: TRY004
     problems = []
-    given = content.get("data")
+    raw_data = content.get("data")
     data: bytes | None = None
-    if isinstance(given, str):
+    if isinstance(raw_data, str):
         try:
-            data = base64.b64decode(given, validate=True)
+            data = base64.b64decode(raw_data, validate=True)
         except binascii.Error:
-            data = given.encode()
+            data = raw_data.encode()
             problems.append("data must be Base64")
-    elif given is not None:
-        data = orjson.dumps(given)
+    elif raw_data is not None:
+        data = orjson.dumps(raw_data)
         problems.append("data must be a Base64 string")
     echoed = tuple(pair for pair in frame.headers if pair[0] != BIZ_RT)
-    if not any(set(echoed) >= set(each.headers) for each in sent):
+    if not any(set(echoed) >= set(sent_frame.headers) for sent_frame in sent):
         problems.append("it must repeat the headers of the message")
     # The Node SDK repeats LogID rounded to a double, as JavaScript's numbers are, and Lark accepts that.
     same_ids = (frame.seq_id, frame.service) == (sent[0].seq_id, sent[0].service)

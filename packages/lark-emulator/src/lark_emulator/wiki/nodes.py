@@ -37,8 +37,8 @@ def list_nodes(call: Call) -> dict[str, Any]:
         pages.space_named(call, call.params["space_id"])
     below = pages.children(call.world, call.params["space_id"], parent)
     seen = [node for node in below if pages.readable(call, node)]
-    found, more = page(seen, call, size, codes.WIKI_PARAM)
-    return {"items": [pages.render_answer(call, node) for node in found], **more}
+    items, more = page(seen, call, size, codes.WIKI_PARAM)
+    return {"items": [pages.render_answer(call, node) for node in items], **more}
 
 
 def _text(body: dict[str, Any], name: str) -> str:
@@ -99,8 +99,8 @@ def create(call: Call) -> dict[str, Any]:
     else:
         if kind not in MADE:
             raise RefusedError(codes.WIKI_PARAM)
-        made = new_object(call, kind, title)
-        node = page_for(call, kind, made.token, title, space_id, parent)
+        document = new_object(call, kind, title)
+        node = page_for(call, kind, document.token, title, space_id, parent)
     return {"node": pages.render_answer(call, node)}
 
 
@@ -127,9 +127,11 @@ def copy(call: Call) -> Slices:
     if node.obj_type not in COPIED or document is None:
         raise RefusedError(codes.WIKI_PARAM)
     space_id = place(call, space_id, parent)
-    made = yield from copy_object(call, document, title)
+    duplicate = yield from copy_object(call, document, title)
     return {
-        "node": pages.render_answer(call, page_for(call, node.obj_type, made.token, title, space_id, parent))
+        "node": pages.render_answer(
+            call, page_for(call, node.obj_type, duplicate.token, title, space_id, parent)
+        )
     }
 
 
@@ -141,14 +143,14 @@ def move(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.WIKI_PARAM)
     pages.space_named(call, node.space_id)
     family = [node, *pages.below(call.world, node)]
-    if any(each.node_token == parent for each in family):
+    if any(candidate.node_token == parent for candidate in family):
         raise RefusedError(codes.WIKI_PARAM)
     if len(family) > MOST_SIBLINGS:
         raise RefusedError(codes.WIKI_LIMIT)
     space_id = place(call, space_id, parent)
     node.parent = parent
-    for each in family:
-        each.space_id = space_id
+    for wiki_node in family:
+        wiki_node.space_id = space_id
     return {"node": pages.render_answer(call, node)}
 
 

@@ -79,7 +79,7 @@ def render_space(space: WikiSpace) -> dict[str, Any]:
         "space_id": space.space_id,
         "name": space.name,
         "description": space.description,
-        "members": None if space.members is None else sorted(":".join(each) for each in space.members),
+        "members": None if space.members is None else sorted(":".join(member) for member in space.members),
     }
 
 
@@ -145,9 +145,9 @@ def below(world: World, node: WikiNode) -> Iterator[WikiNode]:
     """Yield all pages below one."""
     waiting = children(world, node.space_id, node.node_token)
     while waiting:
-        each = waiting.pop()
-        yield each
-        waiting += children(world, each.space_id, each.node_token)
+        descendant = waiting.pop()
+        yield descendant
+        waiting += children(world, descendant.space_id, descendant.node_token)
 
 
 def render_answer(call: Call, node: WikiNode) -> dict[str, Any]:

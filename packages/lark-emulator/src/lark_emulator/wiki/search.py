@@ -20,7 +20,7 @@ def search(call: Call) -> dict[str, Any]:
     """Answer with the pages that the caller may read and whose title holds the query."""
     body = json_object(call, codes.WIKI_SEARCH_PARAM)
     query, space_id, below = (body.get(name) or "" for name in ("query", "space_id", "node_id"))
-    if not all(isinstance(each, str) for each in (query, space_id, below)):
+    if not all(isinstance(value, str) for value in (query, space_id, below)):
         raise RefusedError(codes.WIKI_SEARCH_PARAM)
     if not 0 < len(query) <= LONGEST_QUERY or (below and not space_id):
         raise RefusedError(codes.WIKI_SEARCH_PARAM)
@@ -32,14 +32,14 @@ def search(call: Call) -> dict[str, Any]:
         top = call.world.wiki_nodes.get(below)
         nodes = [] if top is None else [top, *pages.below(call.world, top)]
     wanted = query.casefold()
-    found = [
+    matches = [
         node
         for node in nodes
         if (not space_id or node.space_id == space_id)
         and wanted in pages.title_of(call.world, node).casefold()
         and pages.readable(call, node)
     ]
-    cut, more = page(found, call, size, codes.WIKI_SEARCH_PARAM)
+    cut, more = page(matches, call, size, codes.WIKI_SEARCH_PARAM)
     items = [
         {
             "node_id": node.node_token,

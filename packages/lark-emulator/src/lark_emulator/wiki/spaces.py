@@ -42,8 +42,8 @@ def list_spaces(call: Call) -> dict[str, Any]:
     """Answer `GET /wiki/v2/spaces`: those that the caller is a member of."""
     size = read_page_size(call)
     mine = [space for space in call.world.wiki_spaces.values() if pages.is_member(call, space)]
-    found, more = page(mine, call, size, codes.WIKI_PARAM)
-    return {"items": [_render_answer(space) for space in found], **more}
+    items, more = page(mine, call, size, codes.WIKI_PARAM)
+    return {"items": [_render_answer(space) for space in items], **more}
 
 
 def create(call: Call) -> dict[str, Any]:
@@ -54,9 +54,9 @@ def create(call: Call) -> dict[str, Any]:
     if not isinstance(name, str) or not isinstance(description, str) or sharing not in ("open", "closed"):
         raise RefusedError(codes.WIKI_PARAM)
     space_id = str(7 * 10**18 + int(call.world.new_id("", 14), 16))
-    made = WikiSpace(space_id, name, description, sharing, {call.who})
-    call.world.wiki_spaces[space_id] = made
-    return {"space": _render_answer(made)}
+    space = WikiSpace(space_id, name, description, sharing, {call.who})
+    call.world.wiki_spaces[space_id] = space
+    return {"space": _render_answer(space)}
 
 
 def get(call: Call) -> dict[str, Any]:
@@ -73,7 +73,11 @@ def get_node(call: Call) -> dict[str, Any]:
     if obj_type == "wiki":
         node = nodes.get(token)
     else:
-        same = (each for each in nodes.values() if (each.obj_type, each.obj_token) == (obj_type, token))
+        same = (
+            candidate
+            for candidate in nodes.values()
+            if (candidate.obj_type, candidate.obj_token) == (obj_type, token)
+        )
         node = next(same, None)
     if node is None:
         raise RefusedError(codes.WIKI_NOT_FOUND)

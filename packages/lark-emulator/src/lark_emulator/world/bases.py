@@ -78,18 +78,18 @@ class Table:
         """The first column, which cannot be deleted."""
         return next(iter(self.fields.values()))
 
-    def keep_search(self, question: Hashable, version: Hashable, found: list[Record]) -> None:
+    def keep_search(self, question: Hashable, version: Hashable, records: list[Record]) -> None:
         """Keep what a search found; the oldest is given up for it."""
         self.searches.pop(question, None)
-        self.searches[question] = version, found
+        self.searches[question] = version, records
         if len(self.searches) > KEPT_SEARCHES:
             del self.searches[next(iter(self.searches))]
 
     def free(self) -> Generator[None, None, None]:
         """Free the rows of a table that is gone; others have their turn meanwhile."""
         searches, self.searches = self.searches, {}
-        for _, found in searches.values():
-            yield from free_items(found)
+        for _, records in searches.values():
+            yield from free_items(records)
         yield from self.records.free()
 
     def add_field(self, column: Field) -> None:
@@ -158,15 +158,15 @@ class Base:
         for table in tables:
             table.records, table.searches, table.held = Records(), {}, None
         try:
-            made = copy.deepcopy(self)
+            duplicate = copy.deepcopy(self)
         finally:
             for table, records, searches, held in kept:
                 table.records, table.searches, table.held = records, searches, held
         for table, records, _, _ in kept:
             if most is None or len(records) <= most:
-                made.tables[table.table_id].records = records.copy()
+                duplicate.tables[table.table_id].records = records.copy()
                 yield
-        return made
+        return duplicate
 
     def touch(self, table: Table | None = None) -> None:
         """Count an edit."""

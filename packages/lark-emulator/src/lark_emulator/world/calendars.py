@@ -80,14 +80,14 @@ class Calendars:
 
     def busy(self, user_id: str) -> list[tuple[Event, str]]:
         """Return the events in a person's main calendar, and what the person answered to each."""
-        found = []
+        events = []
         for calendar in self.by_id.values():
             for event in calendar.events.values():
-                answers = [one.rsvp_status for one in event.attendees if one.target == user_id]
+                answers = [attendee.rsvp_status for attendee in event.attendees if attendee.target == user_id]
                 own = calendar.user_id == user_id and calendar.type == "primary"
                 if not event.deleted and not calendar.deleted and (own or answers):
-                    found.append((event, answers[0] if answers else "accept"))
-        return found
+                    events.append((event, answers[0] if answers else "accept"))
+        return events
 
 
 def seconds_of(time: dict[str, str]) -> float:

@@ -99,5 +99,7 @@ class Consents:
                 refresh.consent.user.user_id,
             ):
                 refresh.revoked = True
-        for key in [one for one in self.granted if app_id in (None, one[0]) and user_id in (None, one[1])]:
+        for key in [
+            grant for grant in self.granted if app_id in (None, grant[0]) and user_id in (None, grant[1])
+        ]:
             del self.granted[key]

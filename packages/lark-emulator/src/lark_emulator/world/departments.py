@@ -48,15 +48,23 @@ class Departments:
         if id_type != "department_id" and value in self.by_id:
             return self.by_id[value]
         if id_type != "open_department_id":
-            return next((one for one in self.by_id.values() if one.department_id == value), None)
+            return next(
+                (department for department in self.by_id.values() if department.department_id == value), None
+            )
         return None
 
     def children(self, parent: Department, *, recursive: bool = False) -> list[Department]:
         """Return the departments below one, those of the nearest level first."""
-        found = [one for one in self.by_id.values() if one.parent == parent.open_department_id]
+        departments = [
+            department for department in self.by_id.values() if department.parent == parent.open_department_id
+        ]
         if recursive:
-            found += [one for child in list(found) for one in self.children(child, recursive=True)]
-        return found
+            departments += [
+                descendant
+                for child in list(departments)
+                for descendant in self.children(child, recursive=True)
+            ]
+        return departments
 
     def parents(self, of: Department) -> list[Department]:
         """Return the departments above one, the nearest first, without the root."""
@@ -70,7 +78,7 @@ class Departments:
         """Return the people in a department, and, if wanted, in those below it, each once."""
         wanted = {of.open_department_id}
         if recursive:
-            wanted |= {one.open_department_id for one in self.children(of, recursive=True)}
+            wanted |= {child.open_department_id for child in self.children(of, recursive=True)}
         people = (user for user in self._users.values() if not user.is_external)
         return [user for user in people if wanted.intersection(user.departments or (ROOT,))]
 

@@ -88,22 +88,22 @@ class Docx:
         """Yield a block and all below it, in the order in which they are read."""
         waiting = [block]
         while waiting:
-            each = waiting.pop()
-            yield each
-            waiting.extend(self.blocks[child] for child in reversed(each.children))
+            next_block = waiting.pop()
+            yield next_block
+            waiting.extend(self.blocks[child] for child in reversed(next_block.children))
 
     def remove(self, block: Block) -> None:
         """Remove a block with all below it; its parent keeps its own list of children."""
-        for each in list(self.walk(block)):
-            del self.blocks[each.block_id]
+        for descendant in list(self.walk(block)):
+            del self.blocks[descendant.block_id]
 
     def copy(self, document_id: str) -> Docx:
         """Return a copy under another id; the other blocks keep theirs."""
         blocks = copy.deepcopy(self.blocks)
         renamed = {document_id if key == self.document_id else key: block for key, block in blocks.items()}
-        made = Docx(document_id, renamed)
-        root = made.root
+        duplicate = Docx(document_id, renamed)
+        root = duplicate.root
         root.block_id = document_id
         for child in root.children:
-            made.blocks[child].parent_id = document_id
-        return made
+            duplicate.blocks[child].parent_id = document_id
+        return duplicate

@@ -124,14 +124,18 @@ class Drive:
         """Return the root folder of an app or of a user, made when it is first needed."""
         name = who[1] if who[0] == "app" else ":".join(who)
         token = "nodcn" + hashlib.blake2s(name.encode()).hexdigest()[:22]
-        found = self.documents.get(token)
-        if found is None:
-            found = self.add(Document(token, FOLDER, who, "", self._clock.now(), root=True))
-        return found
+        root = self.documents.get(token)
+        if root is None:
+            root = self.add(Document(token, FOLDER, who, "", self._clock.now(), root=True))
+        return root
 
     def children(self, token: str) -> list[Document]:
         """Return what is in a folder now."""
-        return [each for each in self.documents.values() if each.parent == token and not each.deleted]
+        return [
+            document
+            for document in self.documents.values()
+            if document.parent == token and not document.deleted
+        ]
 
     def spreadsheet(self, token: str) -> tuple[Document, Spreadsheet] | None:
         """Return a spreadsheet that is there."""

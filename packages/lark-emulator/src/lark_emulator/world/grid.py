@@ -146,8 +146,8 @@ class Grid:
         """Return what a cell holds; None = nothing."""
         if row >= len(self.rows):
             return None
-        found = self.rows[row]
-        return found.values[column] if found is not None and column < len(found.values) else None
+        grid_row = self.rows[row]
+        return grid_row.values[column] if grid_row is not None and column < len(grid_row.values) else None
 
     def put(self, row: int, column: int, values: list[Any], *, rich: bool, reset: bool = False) -> None:
         """Write a piece of a row.
@@ -261,15 +261,17 @@ class Grid:
 
     def copy(self) -> Generator[None, None, Grid]:
         """Return a copy; others have their turn while it is made."""
-        made = Grid(self.row_count, self.column_count)
-        made.sizes = {
+        duplicate = Grid(self.row_count, self.column_count)
+        duplicate.sizes = {
             axis: {n: replace(size) for n, size in sizes.items()} for axis, sizes in self.sizes.items()
         }
         for number, row in enumerate(self.rows):
-            made.rows.append(None if row is None else GridRow(list(row.values), list(row.styles), row.rich))
+            duplicate.rows.append(
+                None if row is None else GridRow(list(row.values), list(row.styles), row.rich)
+            )
             if number % _TURN == 0:
                 yield
-        return made
+        return duplicate
 
     def end_of_data(self) -> int:
         """Return the number of the row behind the last one that holds a value."""

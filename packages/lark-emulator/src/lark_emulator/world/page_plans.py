@@ -43,7 +43,11 @@ class PagePlan:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what is left of the plan, for the control plane."""
-        shown = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "answered"}
+        shown = {
+            attribute.name: getattr(self, attribute.name)
+            for attribute in fields(self)
+            if attribute.name != "answered"
+        }
         return {name: value for name, value in shown.items() if value not in (None, "", False, [])}
 
 

@@ -190,11 +190,11 @@ class Records:
 
     def copy(self) -> Records:
         """Return a copy with the same ids and people."""
-        made = Records()
-        made.version, made.history_s = self.version, self.history_s
-        made._by_id = dict(self._by_id)
-        made._last_number, made._listed = self._last_number, None
-        return made
+        duplicate = Records()
+        duplicate.version, duplicate.history_s = self.version, self.history_s
+        duplicate._by_id = dict(self._by_id)
+        duplicate._last_number, duplicate._listed = self._last_number, None
+        return duplicate
 
     def free(self) -> Generator[None, None, None]:
         """Free the rows, which nobody reads any more; others have their turn meanwhile."""
@@ -210,15 +210,15 @@ class Records:
 
     def _put(self, old: Record, cells: Mapping[str, Any], by: App | User, time_ms: int) -> Record:
         filled = {name: value for name, value in {**old.cells, **cells}.items() if value is not None}
-        made = Record(old.record_id, filled, old.created_by, old.created_time, by, time_ms, old.number)
-        self._by_id[old.record_id] = made
+        record = Record(old.record_id, filled, old.created_by, old.created_time, by, time_ms, old.number)
+        self._by_id[old.record_id] = record
         if self._is_lent:
             self._listed, self._is_lent = None, False
         if self._listed is not None:
-            self._listed[bisect_left(self._listed, old.number, key=place)] = made
+            self._listed[bisect_left(self._listed, old.number, key=place)] = record
         for index in self._indexes.values():
-            index.change(old, made)
-        return made
+            index.change(old, record)
+        return record
 
     def _note(self, record_id: str, record: Record | None, now: float) -> None:
         self.version += 1

@@ -29,24 +29,24 @@ def days(rule: str, first: date, until: date) -> Iterator[date]:
             yield first
         return
     monday = first - timedelta(days=first.weekday())
-    day, found = first, 0
-    while day <= min(until, last) and (count is None or found < count):
+    day, occurrences = first, 0
+    while day <= min(until, last) and (count is None or occurrences < count):
         if weekly:
             happens = (day - monday).days // _WEEK % interval == 0 and day.weekday() in weekdays
         else:
             happens = (day - first).days % interval == 0 and (not weekdays or day.weekday() in weekdays)
         if happens:
-            found += 1
+            occurrences += 1
             yield day
         day += timedelta(days=1)
 
 
 def _read(rule: str, first: date) -> tuple[bool, int, set[int], int | None, date]:
-    parts = dict(one.partition("=")[::2] for one in rule.upper().removeprefix("RRULE:").split(";"))
+    parts = dict(part.partition("=")[::2] for part in rule.upper().removeprefix("RRULE:").split(";"))
     if parts.get("FREQ") not in {"DAILY", "WEEKLY"} or parts.keys() - _KNOWN:
         raise ValueError(rule)
     weekly = parts["FREQ"] == "WEEKLY"
-    named = {_WEEKDAYS.index(one) for one in parts.get("BYDAY", "").split(",") if one}
+    named = {_WEEKDAYS.index(weekday) for weekday in parts.get("BYDAY", "").split(",") if weekday}
     interval = int(parts.get("INTERVAL", "1"))
     if interval < 1:
         raise ValueError(rule)

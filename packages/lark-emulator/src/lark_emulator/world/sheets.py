@@ -129,11 +129,11 @@ class Worksheet:
         grid = yield from self.grid.copy()
         kept, self.grid = self.grid, Grid()
         try:
-            made = copy.deepcopy(self)
+            duplicate = copy.deepcopy(self)
         finally:
             self.grid = kept
-        made.grid = grid
-        return made
+        duplicate.grid = grid
+        return duplicate
 
     def _follow(self, place: Callable[[Rect], Rect | None]) -> None:
         self.merges = _move_all(self.merges, place)
@@ -154,12 +154,12 @@ class Worksheet:
 
 
 def _move(tied: dict[str, T], place: Callable[[Rect], Rect | None]) -> None:
-    for name, each in list(tied.items()):
-        after = place(each.where)
+    for name, item in list(tied.items()):
+        after = place(item.where)
         if after is None:
             del tied[name]
         else:
-            each.where = after
+            item.where = after
 
 
 def _move_all(rects: list[Rect], place: Callable[[Rect], Rect | None]) -> list[Rect]:
@@ -193,8 +193,8 @@ class Spreadsheet:
     def style_at(self, sheet: Worksheet, row: int, column: int) -> dict[str, Any]:
         """Return the style of a cell."""
         rows = sheet.grid.rows
-        found = rows[row] if row < len(rows) else None
-        return self.styles[found.styles[column]] if found and column < len(found.styles) else {}
+        grid_row = rows[row] if row < len(rows) else None
+        return self.styles[grid_row.styles[column]] if grid_row and column < len(grid_row.styles) else {}
 
     def find_titled(self, title: str) -> Worksheet | None:
         """Return the worksheet of this title."""
@@ -202,13 +202,13 @@ class Spreadsheet:
 
     def place(self, sheet: Worksheet, index: int) -> None:
         """Put a worksheet, new or not, where it is the one with this number."""
-        others = [each for each in self.sheets.values() if each is not sheet]
+        others = [other for other in self.sheets.values() if other is not sheet]
         others.insert(index, sheet)
-        self.sheets = {each.sheet_id: each for each in others}
+        self.sheets = {worksheet.sheet_id: worksheet for worksheet in others}
 
     def copy(self) -> Generator[None, None, Spreadsheet]:
         """Return a copy with the same ids of worksheets, as a copied file has."""
-        made = Spreadsheet(styles=list(self.styles), numbers=dict(self.numbers))
+        duplicate = Spreadsheet(styles=list(self.styles), numbers=dict(self.numbers))
         for sheet in list(self.sheets.values()):
-            made.sheets[sheet.sheet_id] = yield from sheet.copy()
-        return made
+            duplicate.sheets[sheet.sheet_id] = yield from sheet.copy()
+        return duplicate

@@ -76,7 +76,9 @@ class Tasks:
     def drop(self, task: Task) -> None:
         """Delete a task with its comments."""
         del self.tasks[task.guid]
-        for comment in [one for one in self.comments.values() if one.task_guid == task.guid]:
+        for comment in [
+            candidate for candidate in self.comments.values() if candidate.task_guid == task.guid
+        ]:
             del self.comments[comment.comment_id]
 
     def drop_list(self, tasklist: Tasklist) -> None:

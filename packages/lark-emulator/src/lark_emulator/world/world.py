@@ -264,7 +264,7 @@ class World:
         """Return the chat of a bot or a user with a user, made when the first message is sent."""
         bots, users = ([sender], [user]) if isinstance(sender, App) else ([], [sender, user])
         # Either user may write first: it is the same chat.
-        ends = [app.app_id for app in bots] + sorted(one.user_id for one in users)
+        ends = [app.app_id for app in bots] + sorted(member.user_id for member in users)
         chat_id = "oc_" + hashlib.blake2s(" ".join(ends).encode()).hexdigest()[:32]
         return self.chats.get(chat_id) or self.add_chat(
             "", users=users, bots=bots, chat_id=chat_id, mode="p2p"

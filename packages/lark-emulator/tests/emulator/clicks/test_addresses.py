@@ -11,12 +11,12 @@ from tests.emulator.conftest import Api
 
 
 def test_an_address_is_asked_for_the_challenge(lark: Emulator, app: AppServer) -> None:
-    given = lark.set_callback(app.url, verification_token="vt")
-    (asked,) = app.received
-    assert asked.json == {"challenge": asked.json["challenge"], "token": "vt", "type": "url_verification"}
-    assert "X-Lark-Signature" not in asked.headers
-    assert asked.headers["Content-Type"] == "application/json; charset=utf-8"
-    assert given == {
+    callback = lark.set_callback(app.url, verification_token="vt")
+    (request,) = app.received
+    assert request.json == {"challenge": request.json["challenge"], "token": "vt", "type": "url_verification"}
+    assert "X-Lark-Signature" not in request.headers
+    assert request.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert callback == {
         "app_id": lark.app_id,
         "url": app.url,
         "event_url": app.url,
@@ -26,9 +26,9 @@ def test_an_address_is_asked_for_the_challenge(lark: Emulator, app: AppServer) -
 
 
 def test_two_addresses_are_both_asked(lark: Emulator, app: AppServer) -> None:
-    given = lark.set_callback(f"{app.url}/cards?x=1", event_url=f"{app.url}/events")
-    assert {asked.path for asked in app.received} == {"/lark/cards?x=1", "/lark/events"}
-    assert len(given["verification_token"]) == 32
+    callback = lark.set_callback(f"{app.url}/cards?x=1", event_url=f"{app.url}/events")
+    assert {request.path for request in app.received} == {"/lark/cards?x=1", "/lark/events"}
+    assert len(callback["verification_token"]) == 32
 
 
 def test_with_a_key_the_challenge_is_hidden(lark: Emulator, app: AppServer) -> None:

@@ -153,10 +153,10 @@ def test_requests_behind_a_click_wait_for_it(lark: Emulator, api: Api, app: AppS
 
 @pytest.mark.parametrize("how", ["stop", "reset"])
 def test_what_is_under_way_is_given_up(lark: Emulator, api: Api, app: AppServer, how: str) -> None:
-    asked, release = threading.Event(), threading.Event()
+    arrived, release = threading.Event(), threading.Event()
 
     def answer(_: Received) -> Reply:
-        asked.set()
+        arrived.set()
         release.wait(10)
         return Reply()
 
@@ -168,7 +168,7 @@ def test_what_is_under_way_is_given_up(lark: Emulator, api: Api, app: AppServer,
         direct = pool.submit(lark.click, message_id, "alice")
         path = f"/_emulator/cards/{message_id}/click"
         over_http = pool.submit(api.http.post, path, json={"user": "bob"}, timeout=10)
-        asked.wait()
+        arrived.wait()
         while len(app.received) < 2:
             time.sleep(0.001)
         getattr(lark, how)()

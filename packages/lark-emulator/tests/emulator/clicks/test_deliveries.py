@@ -96,7 +96,7 @@ def test_copies_are_the_same_callback_again(lark: Emulator, api: Api, app: AppSe
     result = lark.click(send_card(api), "alice", copies=3)
     assert len({came.json["header"]["event_id"] for came in app.received}) == 1
     assert result["toast"]["content"] == "first"
-    assert [each["toast"]["content"] for each in result["repeats"]] == ["again"] * 2
+    assert [repeat["toast"]["content"] for repeat in result["repeats"]] == ["again"] * 2
 
 
 def test_many_users_click_at_once(lark: Emulator, api: Api, app: AppServer) -> None:

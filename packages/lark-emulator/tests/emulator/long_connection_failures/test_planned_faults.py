@@ -112,7 +112,7 @@ def test_a_fault_can_wait_and_mean_one_app(lark: Emulator) -> None:
         lark.push_event("x", {})
         assert len(lark.connections()) == 2
         lark.push_event("x", {})
-        assert [each["app_id"] for each in lark.connections()] == ["cli_other"]
+        assert [connection["app_id"] for connection in lark.connections()] == ["cli_other"]
         lark.clear_connection_faults()
         lark.push_event("x", {}, app_id="cli_other")
         assert len(lark.connections("cli_other")) == 1
@@ -208,7 +208,7 @@ def test_controls_over_http(lark: Emulator) -> None:
         httpx.post(f"{base}/faults", json={"kind": "lose"})
         shown = httpx.get(base).json()
         assert shown["faults"] == [{"kind": "lose", "app_id": "", "times": 1, "skip": 0}]
-        assert [each["connection_id"] for each in shown["connections"]] == [wire.connection_id]
+        assert [connection["connection_id"] for connection in shown["connections"]] == [wire.connection_id]
         assert shown["counts"] == {"opened": 1}
         httpx.delete(f"{base}/faults")
         assert httpx.get(base).json()["faults"] == []

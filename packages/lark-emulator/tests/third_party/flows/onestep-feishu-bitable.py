@@ -18,7 +18,7 @@ async def main() -> None:
     source = feishu.incremental(**table, cursor_field="Name")
     await source.open()
     read = await source.fetch(10)
-    names = [one.envelope.body["fields"]["Name"] for one in read]
+    names = [delivery.envelope.body["fields"]["Name"] for delivery in read]
     assert names == [[{"text": "flow", "type": "text"}]], names
 
 

@@ -39,7 +39,7 @@ def approvals(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     code = text(spec, "approval_code").upper()
     status = one_of(spec, "status", STATUSES) if text(spec, "status") else ""
     of = require_known(held.definitions, "approval", code) if code else None
-    counts = {each: [0, 0] for each in held.definitions}
+    counts = {approval_code: [0, 0] for approval_code in held.definitions}
     listed: list[Instance] = []
     for instance in reversed(held.instances.values()):
         definition = instance.definition
@@ -50,13 +50,13 @@ def approvals(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             listed.append(instance)
     return {
         "definitions": [
-            _definition(lark, each, *counts[each.code])
-            for each in islice(held.definitions.values(), MOST_SHOWN)
+            _definition(lark, approval, *counts[approval.code])
+            for approval in islice(held.definitions.values(), MOST_SHOWN)
         ],
         "definition_count": len(held.definitions),
         "total": len(listed),
         "start": start,
-        "items": [_instance(each) for each in listed[start : start + wanted]],
+        "items": [_instance(entry) for entry in listed[start : start + wanted]],
     }
 
 
@@ -66,13 +66,13 @@ def _definition(lark: Lark, which: Definition, total: int, pending: int) -> dict
         "code": which.code,
         "name": which.name,
         "status": which.status,
-        "widgets": [str(each.get("name") or each.get("id") or "") for each in which.form],
+        "widgets": [str(widget.get("name") or widget.get("id") or "") for widget in which.form],
         "nodes": [
             {
                 "node_id": node.node_id,
                 "name": node.name,
                 "node_type": node.node_type,
-                "approvers": [_person(users[each]) for each in node.approvers if each in users],
+                "approvers": [_person(users[user_id]) for user_id in node.approvers if user_id in users],
                 "need_approver": node.need_approver,
             }
             for node in which.nodes
@@ -96,7 +96,7 @@ def _instance(which: Instance) -> dict[str, Any]:
         "end_time": which.end_time,
         "may_withdraw": which.status == "PENDING" and which.definition.may_withdraw,
         "form": which.form,
-        "tasks": [_task(which, each) for each in which.tasks[-_MOST_PARTS:]],
+        "tasks": [_task(which, task) for task in which.tasks[-_MOST_PARTS:]],
         "timeline": [
             {
                 "type": note["type"],
@@ -107,9 +107,9 @@ def _instance(which: Instance) -> dict[str, Any]:
             for note in which.timeline[-_MOST_PARTS:]
         ],
         "comments": [
-            {"author": _person(each.author), "content": each.content, "time": each.create_time}
-            for each in which.comments[-_MOST_PARTS:]
-            if not each.deleted
+            {"author": _person(comment.author), "content": comment.content, "time": comment.create_time}
+            for comment in which.comments[-_MOST_PARTS:]
+            if not comment.deleted
         ],
     }
 

@@ -34,14 +34,14 @@ def overview(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec)
     world, log = lark.world, lark.log
-    chats = sorted(world.chats.values(), key=lambda each: each.active_time, reverse=True)
+    chats = sorted(world.chats.values(), key=lambda chat: chat.active_time, reverse=True)
     return {
         "generation": lark.generation,
         "now": lark.clock.now(),
-        "apps": [snapshot.app(each) for each in list(world.apps.values())[:MOST_SHOWN]],
-        "users": [snapshot.user(lark, each) for each in list(world.users.values())[:MOST_SHOWN]],
+        "apps": [snapshot.app(app) for app in list(world.apps.values())[:MOST_SHOWN]],
+        "users": [snapshot.user(lark, user) for user in list(world.users.values())[:MOST_SHOWN]],
         "user_count": len(world.users),
-        "chats": [_chat(each) for each in chats[:MOST_SHOWN]],
+        "chats": [_chat(chat) for chat in chats[:MOST_SHOWN]],
         "chat_count": len(world.chats),
         "webhooks": [_webhook(n, bot) for n, bot in enumerate(world.webhook_bots.values())],
         "bases": [
@@ -49,8 +49,8 @@ def overview(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
                 "app_token": base.app_token,
                 "name": base.name,
                 "tables": [
-                    {"table_id": each.table_id, "name": each.name, "record_count": len(each.records)}
-                    for each in base.tables.values()
+                    {"table_id": table.table_id, "name": table.name, "record_count": len(table.records)}
+                    for table in base.tables.values()
                 ],
             }
             for base in list(world.bases.values())[:MOST_SHOWN]
@@ -70,14 +70,15 @@ def overview(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 def _spreadsheets(lark: Lark) -> list[dict[str, Any]]:
     return [
         {
-            "token": each.token,
-            "title": each.title,
+            "token": document.token,
+            "title": document.title,
             "sheets": [
-                {"sheet_id": one.sheet_id, "title": one.title} for one in each.content.sheets.values()
+                {"sheet_id": sheet.sheet_id, "title": sheet.title}
+                for sheet in document.content.sheets.values()
             ],
         }
-        for each in lark.world.drive.documents.values()
-        if each.type == SHEET and not each.deleted and isinstance(each.content, Spreadsheet)
+        for document in lark.world.drive.documents.values()
+        if document.type == SHEET and not document.deleted and isinstance(document.content, Spreadsheet)
     ][:MOST_SHOWN]
 
 
@@ -152,12 +153,12 @@ def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         return {
             "total": len(bot.messages),
             "start": start,
-            "items": [_render_post(place, bot, each) for place, each in posted],
+            "items": [_render_post(place, bot, post) for place, post in posted],
         }
     chat = require_known(lark.world.chats, "chat", chat_id)
     listed = chat.messages
     if thread_id := text(spec, "thread_id"):
-        listed = [each for each in listed[-_MOST_SCANNED:] if each.thread_id == thread_id]
+        listed = [message for message in listed[-_MOST_SCANNED:] if message.thread_id == thread_id]
     start = _start(spec, len(listed), wanted)
     window = listed[start : start + wanted]
     used_by, urgent = _used_by(lark, window), _urgent(lark, window)
@@ -166,11 +167,11 @@ def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         "start": start,
         "items": [
             {
-                **_message(lark, n, each),
-                "used_by": used_by.get(each.message_id, []),
-                "urgent": urgent.get(each.message_id, []),
+                **_message(lark, n, message),
+                "used_by": used_by.get(message.message_id, []),
+                "urgent": urgent.get(message.message_id, []),
             }
-            for n, each in enumerate(window, start)
+            for n, message in enumerate(window, start)
         ],
     }
 
@@ -182,7 +183,7 @@ def _bot(lark: Lark, chat_id: str) -> WebhookBot:
 
 def _used_by(lark: Lark, window: list[Message]) -> dict[str, list[str]]:
     """Return who has used which card of a window, by user_id, the first one first."""
-    shown: dict[str, list[str]] = {each.message_id: [] for each in window}
+    shown: dict[str, list[str]] = {message.message_id: [] for message in window}
     for used in islice(reversed(lark.clicks), _MOST_CLICKS):
         users = shown.get(used["message_id"])
         if users is not None and used["user"] not in users:
@@ -192,12 +193,12 @@ def _used_by(lark: Lark, window: list[Message]) -> dict[str, list[str]]:
 
 def _urgent(lark: Lark, window: list[Message]) -> dict[str, list[dict[str, Any]]]:
     """Return which messages of a window were made urgent: each kind once, with all whom it rang."""
-    ids = {each.message_id for each in window}
+    ids = {message.message_id for message in window}
     rung: dict[str, dict[str, list[str]]] = {}
     for urgent in islice(reversed(lark.world.urgents), _MOST_CLICKS):
         if urgent.message_id in ids:
             users = rung.setdefault(urgent.message_id, {}).setdefault(urgent.kind, [])
-            users += [each for each in urgent.users if each not in users]
+            users += [user_id for user_id in urgent.users if user_id not in users]
     return {
         name: [{"kind": kind, "users": kinds[kind]} for kind in ("app", "sms", "phone") if kind in kinds]
         for name, kinds in rung.items()

@@ -38,12 +38,12 @@ def describe(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 @functools.cache
 def explain() -> dict[str, str]:
     """Return what each setting is about: the text behind its field in the code, which is its only place."""
-    told: dict[str, str] = {}
+    explanations: dict[str, str] = {}
     for kind in reversed(Settings.__mro__[:-1]):
         tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
-        members = [member for each in tree.body if isinstance(each, ast.ClassDef) for member in each.body]
+        members = [member for node in tree.body if isinstance(node, ast.ClassDef) for member in node.body]
         for member, behind in pairwise(members):
             match member, behind:
                 case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                    told[name] = " ".join(text.split())
-    return told
+                    explanations[name] = " ".join(text.split())
+    return explanations

@@ -153,14 +153,14 @@ def sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     book = document.content
     if document.type != SHEET or not isinstance(book, Spreadsheet):
         raise ValueError(f"document {document.token!r} must be a spreadsheet")
-    one = require_known(book.sheets, "worksheet", text(spec, "sheet_id"))
-    start, wanted, grid = number(spec, "start", 0), limit(spec, 100), one.grid
+    worksheet = require_known(book.sheets, "worksheet", text(spec, "sheet_id"))
+    start, wanted, grid = number(spec, "start", 0), limit(spec, 100), worksheet.grid
     width = min(grid.column_count, _MOST_COLUMNS)
     heights, widths = grid.sizes[ROWS], grid.sizes[COLUMNS]
     rows = []
     for place in range(start, min(start + wanted, grid.row_count)):
         row = grid.rows[place] if place < len(grid.rows) else None
-        values = [] if row is None else [render_value(one, each) for each in row.values[:width]]
+        values = [] if row is None else [render_value(worksheet, value) for value in row.values[:width]]
         styles = {} if row is None else _styles(book, row.styles[:width])
         size = heights.get(place)
         rows.append(
@@ -173,16 +173,16 @@ def sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             }
         )
     return {
-        "title": one.title,
+        "title": worksheet.title,
         "row_count": grid.row_count,
         "column_count": grid.column_count,
         "total": grid.end_of_data(),
         "start": start,
         "rows": rows,
         "columns": list(_columns(width, widths)),
-        "frozen_rows": one.frozen_rows,
-        "frozen_columns": one.frozen_columns,
-        "merges": [a1(rect) for rect in one.merges],
+        "frozen_rows": worksheet.frozen_rows,
+        "frozen_columns": worksheet.frozen_columns,
+        "merges": [a1(rect) for rect in worksheet.merges],
     }
 
 

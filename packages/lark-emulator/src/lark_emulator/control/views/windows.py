@@ -24,16 +24,16 @@ def number(spec: Mapping[str, Any], name: str, default: int, *, most: int | None
     Raises:
         ValueError: it is something else.
     """
-    given = spec.get(name)
-    if given is None or given == "":
+    raw = spec.get(name)
+    if raw is None or raw == "":
         return default
-    text = str(given)
+    text = str(raw)
     if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
-        raise ValueError(f"{name!r} must be a whole number, not {given!r}")
-    found = int(text)
-    if most is not None and found > most:
-        raise ValueError(f"{name!r} must be at most {most}, not {found}")
-    return found
+        raise ValueError(f"{name!r} must be a whole number, not {raw!r}")
+    value = int(text)
+    if most is not None and value > most:
+        raise ValueError(f"{name!r} must be at most {most}, not {value}")
+    return value
 
 
 def limit(spec: Mapping[str, Any], default: int = 50) -> int:
