@@ -162,4 +162,4 @@ class Series:
     def ratio(self, contender: str, other: str) -> float:
         """The middle of the rounds' ratios: what disturbed a round disturbed both."""
         pairs = zip(self.values[contender], self.values[other], strict=True)
-        return statistics.median(one / two for one, two in pairs)
+        return statistics.median(first / second for first, second in pairs)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TypeVar
 
 from lark_provider import config
 from lark_provider.airflow_check.airflow_api import check_airflow
 from lark_provider.airflow_check.api_servers import check_api_servers
 from lark_provider.airflow_check.lark_apps import check_lark
 from lark_provider.bridge.routes import RoutesFile
-from lark_provider.bridge.settings import BridgeSettings, Credentials, load
-from lark_provider.checks import Check, CheckOutcome, check
+from lark_provider.bridge.settings import BridgeSettings, load
+from lark_provider.checks import Check, CheckOutcome, RunCheck, check
 from lark_provider.protocol.hitl.proof import SECRET_VARIABLE, BridgeSecrets
 
 _FEW_SIGNS = 10
 """A secret with fewer different characters was typed and not drawn at random."""
+
+T = TypeVar("T")
 
 
 def examine_airflow(
@@ -39,21 +42,31 @@ def examine_airflow(
         checks.append(check(name, look))
         return checks[-1].status != "unhealthy"
 
-    files: list[RoutesFile] = []
-    is_read = run("routes", lambda: _file(files, team))
-    run("secret", _secret)
-    bridge_settings: list[BridgeSettings] = []
-    if run("settings", lambda: _settings(bridge_settings, conn_id)):
-        check_airflow(run, bridge_settings[0], files[0].current() if is_read else None)
-    run("API servers", lambda: check_api_servers(files[0].current().hold if is_read else None))
-    if is_read:
-        check_lark(checks, run, files[0].current(), app_id)
+    file = _load(run, "routes", lambda: RoutesFile.from_environment(team), _describe_routes)
+    run("secret", _check_secret)
+    settings = _load(run, "settings", lambda: load(conn_id), _describe_settings)
+    if settings is not None:
+        check_airflow(run, settings, None if file is None else file.current())
+    run("API servers", lambda: check_api_servers(None if file is None else file.current().hold))
+    if file is not None:
+        check_lark(checks, run, file.current(), app_id)
     return checks
 
 
-def _file(files: list[RoutesFile], team: str | None) -> CheckOutcome:
-    file = RoutesFile.from_environment(team)
-    files.append(file)
+def _load(
+    run: RunCheck, name: str, load_value: Callable[[], T], describe: Callable[[T], CheckOutcome]
+) -> T | None:
+    """Load what other checks rely on, as a check of its own; None if that fails."""
+    loaded: list[T] = []
+
+    def look() -> CheckOutcome:
+        loaded.append(load_value())
+        return describe(loaded[0])
+
+    return loaded[0] if run(name, look) else None
+
+
+def _describe_routes(file: RoutesFile) -> CheckOutcome:
     if file.path is None:
         return CheckOutcome(
             f"{config.ROUTES_VARIABLE} names none: questions go to their assignees, failures to nobody",
@@ -65,7 +78,7 @@ def _file(files: list[RoutesFile], team: str | None) -> CheckOutcome:
     return CheckOutcome(f"{len(routes.routes)} route(s) and {people} person(s){commands} in {file.path}")
 
 
-def _secret() -> CheckOutcome:
+def _check_secret() -> CheckOutcome:
     text = os.environ.get(SECRET_VARIABLE, "")
     BridgeSecrets(text)
     weak = [secret for secret in text.split(",") if secret.strip() and len(set(secret.strip())) < _FEW_SIGNS]
@@ -78,8 +91,7 @@ def _secret() -> CheckOutcome:
     return CheckOutcome("long enough")
 
 
-def _settings(bridge_settings: list[BridgeSettings], conn_id: str | None) -> CheckOutcome:
-    bridge_settings.append(load(conn_id))
-    airflow: Credentials = bridge_settings[0].airflow
+def _describe_settings(settings: BridgeSettings) -> CheckOutcome:
+    airflow = settings.airflow
     who = "a token" if airflow.token else f"account {airflow.username}"
     return CheckOutcome(f"Airflow at {airflow.url} with {who}")

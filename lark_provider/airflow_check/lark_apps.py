@@ -38,13 +38,14 @@ def check_lark(checks: list[Check], run: RunCheck, routes: Routes, app_id: str |
         app_id: The app where a route or command names none; else that of `lark.yaml`.
     """
     by_app: dict[str | None, list[RouteReceiver]] = {app_id or routes.app_id: []}
-    for receiver in (receiver for route in routes.routes for receiver in route.receivers):
-        by_app.setdefault(receiver.app_id or app_id or routes.app_id, []).append(receiver)
+    for route in routes.routes:
+        for receiver in route.receivers:
+            by_app.setdefault(receiver.app_id or app_id or routes.app_id, []).append(receiver)
     commands: dict[str | None, list[CommandRule]] = {}
     for rule in routes.commands:
         app = rule.app_id or app_id or routes.app_id
         commands.setdefault(app, []).append(rule)
-        by_app.setdefault(app, []).extend(_places(rule))
+        by_app.setdefault(app, []).extend(_command_receivers(rule))
     for app, receivers in by_app.items():
         prefix = "" if len(by_app) == 1 else f"{app or 'default app'} "
         results = examine(app, areas=("messages", "people"))
@@ -57,16 +58,16 @@ def check_lark(checks: list[Check], run: RunCheck, routes: Routes, app_id: str |
         client = LarkServiceClient(app, timeout=_SECONDS, max_retries=1)
         people = routes.people if app == (app_id or routes.app_id) else PeopleSettings()
         if receivers or people.users:
-            run(f"{prefix}receivers", lambda: _receivers(client, receivers, people))  # noqa: B023 - called now
+            run(f"{prefix}receivers", lambda: _check_receivers(client, receivers, people))  # noqa: B023 - called now
         own = [(route, [to for to in route.receivers if to in receivers]) for route in routes.routes]
         escalated = [(route, to) for route, to in own if route.escalation is not None and to]
         if escalated:
-            run(f"{prefix}escalation", lambda: _escalation(client, escalated))  # noqa: B023 - called now
+            run(f"{prefix}escalation", lambda: _check_escalation(client, escalated))  # noqa: B023 - called now
         if rules := commands.get(app):
             run(f"{prefix}commands", lambda: check_commands(client, rules))  # noqa: B023 - called now
 
 
-def _escalation(
+def _check_escalation(
     client: LarkServiceClient, routes: Sequence[tuple[Route, Sequence[RouteReceiver]]]
 ) -> CheckOutcome:
     used_up: Mapping[str, datetime] = {}
@@ -85,7 +86,7 @@ def _escalation(
     )
 
 
-def _places(rule: CommandRule) -> list[RouteReceiver]:
+def _command_receivers(rule: CommandRule) -> list[RouteReceiver]:
     """Return the chats and people of a command, whom the bot must reach to answer."""
     chats = [RouteReceiver(rule.app_id, chat, "chat_id") for chat in rule.chats if chat != DIRECT]
     return chats + [RouteReceiver(rule.app_id, open_id, "open_id") for open_id in rule.people]
@@ -111,23 +112,23 @@ def check_commands(client: LarkServiceClient, rules: Sequence[CommandRule]) -> C
     return CheckOutcome(f"{len(rules)} rule(s), and the scopes to hear them", details=(SUBSCRIPTION,))
 
 
-def _receivers(
+def _check_receivers(
     client: LarkServiceClient, receivers: Iterable[RouteReceiver], people: PeopleSettings
 ) -> CheckOutcome:
     wanted = {(receiver.receiver_type, receiver.receiver) for receiver in receivers}
     wanted |= {("open_id", open_id) for open_id in people.users}
-    faults = [fault for kind, name in sorted(wanted) if (fault := _fault(client, kind, name))]
-    if faults:
+    unreachable = [fault for kind, name in sorted(wanted) if (fault := _find_fault(client, kind, name))]
+    if unreachable:
         return CheckOutcome(
-            f"{len(faults)} of {len(wanted)} receiver(s) cannot be reached. Next: invite the bot to the "
+            f"{len(unreachable)} of {len(wanted)} receiver(s) cannot be reached. Next: invite the bot to the "
             "chats, make the app available to the people, or correct their ids.",
             "unhealthy",
-            tuple(faults),
+            tuple(unreachable),
         )
     return CheckOutcome(f"{len(wanted)} chat(s) and person(s) can be reached")
 
 
-def _fault(client: LarkServiceClient, kind: str, name: str) -> str:
+def _find_fault(client: LarkServiceClient, kind: str, name: str) -> str:
     """Return what is wrong with a receiver; empty if nothing is."""
     try:
         if kind == "chat_id":

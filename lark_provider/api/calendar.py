@@ -113,13 +113,13 @@ def _happening(
 ) -> Procedure[list[CalendarEvent]]:
     listed: list[Mapping[str, Any]] = list((yield from perform(call)).data.get("items") or ())
     events: list[CalendarEvent] = []
-    for event, recurring_id in sorted(_at(listed, at, zone), key=lambda pair: pair[0].begins):
+    for event, recurring_id in sorted(_select_events_at(listed, at, zone), key=lambda pair: pair[0].begins):
         people = (yield from _attendees(calendar_id, event.id, recurring_id)) if attendees else ()
         events.append(CalendarEvent(event.id, event.title, event.begins, event.ends, people))
     return events
 
 
-def _at(
+def _select_events_at(
     listed: list[Mapping[str, Any]], at: dt.datetime, zone: ZoneInfo
 ) -> Iterator[tuple[CalendarEvent, str]]:
     """Yield the events that are going on, each with the id of the recurring event that it belongs to."""

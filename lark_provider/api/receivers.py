@@ -89,7 +89,7 @@ def resolve(to: Receiver) -> Procedure[Receiver]:
     return Receiver(open_id, "open_id")
 
 
-def person(who: str, what: str) -> Procedure[Receiver]:
+def find_person(who: str, what: str) -> Procedure[Receiver]:
     """Find a person by an open_id or user_id, which stay as they are, or by anything else that names one.
 
     Args:
@@ -114,21 +114,21 @@ def person(who: str, what: str) -> Procedure[Receiver]:
     return (
         target
         if target.id_type in ("open_id", "user_id")
-        else Receiver((yield from _open_id(target)), "open_id")
+        else Receiver((yield from _resolve_open_id(target)), "open_id")
     )
 
 
-def open_id_of(who: str, what: str) -> Procedure[str]:
-    """Find a person's open_id. Parameters and errors as for `person`.
+def find_open_id(who: str, what: str) -> Procedure[str]:
+    """Find a person's open_id. Parameters and errors as for `find_person`.
 
     Args:
         who: An open_id, union_id, user_id, e-mail address or mobile number (`+…`).
         what: Who it is, for error texts.
     """
-    return (yield from _open_id((yield from person(who, what))))
+    return (yield from _resolve_open_id((yield from find_person(who, what))))
 
 
-def _open_id(target: Receiver) -> Procedure[str]:
+def _resolve_open_id(target: Receiver) -> Procedure[str]:
     open_id: str | None = target.id
     if target.id_type in ("email", "mobile"):
         open_id = yield from contact.get_id(target.id)

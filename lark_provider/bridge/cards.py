@@ -118,16 +118,16 @@ class QuestionCardSender:
             StorageError: The database cannot be used.
         """
         claimed = await threads.run(lambda: self._cards.claim(_MOST))
-        await asyncio.gather(*(self._one(card) for card in claimed))
+        await asyncio.gather(*(self._process(card) for card in claimed))
         return len(claimed) == _MOST
 
     def _open(self, recorded: Mapping[str, RecordedQuestion], *, only_with_cards: bool = False) -> int:
         cards = self._recipients.cards(record.question for record in recorded.values())
         if only_with_cards:
-            cards = {ti_id: some for ti_id, some in cards.items() if some}
+            cards = {ti_id: new_cards for ti_id, new_cards in cards.items() if new_cards}
         return self._questions.open(cards) if cards else 0
 
-    async def _one(self, card: ClaimedCard) -> None:
+    async def _process(self, card: ClaimedCard) -> None:
         async with self._turns:
             try:
                 await self._perform(card)

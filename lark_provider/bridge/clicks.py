@@ -14,7 +14,7 @@ from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.errors import AirflowUnavailableError
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, read_result
 from lark_provider.protocol.hitl.proof import CLICK_PATH, LARGEST_BODY, BridgeSecrets
-from lark_provider.storage.applied_clicks import AppliedClicks, FoundClick
+from lark_provider.storage.applied_clicks import AppliedClicks, QueuedClick
 from lark_provider.support import measured, threads
 from lark_provider.support.bounded_cache import BoundedCache
 from lark_provider.support.throttle import Throttle
@@ -77,9 +77,9 @@ class ClickDelivery:
             StorageError: The database cannot be used.
         """
         clicks = await threads.run(lambda: self._store.claim(_AT_ONCE, _LEASE_SECONDS))
-        return sum(await asyncio.gather(*(self._one(click) for click in clicks)))
+        return sum(await asyncio.gather(*(self._process(click) for click in clicks)))
 
-    async def _one(self, queued: FoundClick) -> bool:
+    async def _process(self, queued: QueuedClick) -> bool:
         app_id = queued.click.app_id
         if queued.age > GIVE_UP_SECONDS:
             await threads.run(lambda: self._finish(queued, _UNAVAILABLE, _LOST, "given_up"))
@@ -102,7 +102,7 @@ class ClickDelivery:
         measured.BRIDGE_CLICK_SECONDS.observe(queued.age)
         return True
 
-    async def deliver(self, queued: FoundClick) -> tuple[int, ClickResult | None]:
+    async def deliver(self, queued: QueuedClick) -> tuple[int, ClickResult | None]:
         """Deliver a click once.
 
         Args:
@@ -125,11 +125,11 @@ class ClickDelivery:
         except ValueError:
             return status, None
 
-    def _finish(self, queued: FoundClick, status: int, result: ClickResult, state: str) -> bool:
+    def _finish(self, queued: QueuedClick, status: int, result: ClickResult, state: str) -> bool:
         recorded: dict[str, Any] = orjson.loads(result.dump(for_record=True))
         return self._store.finish(queued.click.app_id, queued.event_id, status, recorded, state)
 
-    async def _postpone(self, queued: FoundClick, reason: str, *, is_wrong: bool = False) -> None:
+    async def _postpone(self, queued: QueuedClick, reason: str, *, is_wrong: bool = False) -> None:
         await threads.run(lambda: self._store.postpone(queued.click.app_id, queued.event_id, queued.attempts))
 
         def log(suppressed: int) -> None:
@@ -142,5 +142,5 @@ class ClickDelivery:
         self._warnings.note(("click", reason[:40]), log, overflow="click")
 
 
-def _log_fields(queued: FoundClick) -> dict[str, Any]:
+def _log_fields(queued: QueuedClick) -> dict[str, Any]:
     return {"app_id": queued.click.app_id, "event_id": queued.event_id, "attempts": queued.attempts}

@@ -55,7 +55,7 @@ class CommandReplies:
     async def work(self) -> bool:
         """Send the answers that are due, and return whether there were any."""
         commands = await threads.run(lambda: self._store.claim(("decided", "ended"), _MOST, _LEASE_SECONDS))
-        await asyncio.gather(*(self._one(claimed) for claimed in commands))
+        await asyncio.gather(*(self._answer(claimed) for claimed in commands))
         return bool(commands)
 
     async def send_link(self, claimed: ClaimedCommand, url: str) -> None:
@@ -85,7 +85,7 @@ class CommandReplies:
                 return
             raise
 
-    async def _one(self, claimed: ClaimedCommand) -> None:
+    async def _answer(self, claimed: ClaimedCommand) -> None:
         problem = None
         try:
             await self._reply(claimed)

@@ -90,10 +90,10 @@ class ChatCommandWork:
     async def work(self) -> bool:
         """Decide the commands that are due, and return whether there were any."""
         commands = await threads.run(lambda: self._store.claim(("due",), _MOST, _LEASE_SECONDS))
-        await asyncio.gather(*(self._one(claimed) for claimed in commands))
+        await asyncio.gather(*(self._process(claimed) for claimed in commands))
         return bool(commands)
 
-    async def _one(self, claimed: ClaimedCommand) -> None:
+    async def _process(self, claimed: ClaimedCommand) -> None:
         try:
             decision = await self._decide(claimed)
         except LarkError as error:
@@ -120,8 +120,8 @@ class ChatCommandWork:
             LarkError: Airflow or Lark cannot be used now.
         """
         message, routes = claimed.message, self._routes.current()
-        own = await self._replies.bot(message.app_id)
-        if not (message.is_direct or message.mentions_person(own)):
+        bot_id = await self._replies.bot(message.app_id)
+        if not (message.is_direct or message.mentions_person(bot_id)):
             return _Decision("ignored", "")
         if claimed.sent_ago > TOO_OLD_SECONDS:
             return self._decision("too_old", "too_old")
@@ -131,7 +131,7 @@ class ChatCommandWork:
             if rule.is_open_to(message.app_id, message.chat_id, message.open_id, is_direct=message.is_direct)
         ]
         try:
-            typed = read_command(message.typed_text(own))
+            typed = read_command(message.typed_text(bot_id))
             if typed.verb == "help":
                 return _Decision("helped", format_help(rules, routes.language))
             return await self._decide_on_dag(claimed, typed, rules)

@@ -94,8 +94,8 @@ def is_of(routes: Routes, route: Route, dag_id: str, of_dag: Dag, team: str | No
         team: Of the DAG, in a multi-team Airflow.
     """
     for candidate in routes.routes:
-        own = replace(candidate, tasks=()) if candidate is route else candidate
-        if "failures" in candidate.what and own.matches(dag_id, "", of_dag.tags, of_dag.owners, team):
+        whole_dag = replace(candidate, tasks=()) if candidate is route else candidate
+        if "failures" in candidate.what and whole_dag.matches(dag_id, "", of_dag.tags, of_dag.owners, team):
             if candidate is route:
                 return True
             if candidate.is_final or candidate.mute:
@@ -118,7 +118,7 @@ def digest(
     """
     within = {(run.dag_id, run.run_id): run for run in runs if period.begin <= run.end < period.end}
     ordered = sorted(within.values(), key=lambda run: (run.end, run.dag_id, run.run_id))
-    failed = Counter(run.dag_id for run in ordered if run.failed)
+    failed = Counter(sorted(run.dag_id for run in ordered if run.failed))
     last = {run.dag_id: run for run in ordered}
     broken = {dag_id for dag_id, run in last.items() if run.failed}
     broken |= {dag_id for dag_id in open_dags if dag_id not in last}
@@ -128,7 +128,7 @@ def digest(
         period.end,
         timezone,
         len(ordered),
-        tuple(sorted(failed.items(), key=lambda pair: (-pair[1], pair[0]))),
+        tuple(failed.most_common()),  # Equal counts stay in alphabetical order.
         _slowest(ordered, url),
         tuple(sorted(broken)),
     )

@@ -75,9 +75,9 @@ class DigestSender:
                 await self._skip(route, period)
             elif any([await self._apps.find(receiver.app_id) for receiver in route.receivers]):
                 by_period[period.begin, period.end].append((route, period))
-        for (begin, end), some in by_period.items():
+        for (begin, end), due_routes in by_period.items():
             runs = await self._runs(begin, end)
-            for route, period in some:
+            for route, period in due_routes:
                 await self._record(routes, route, period, runs)
         self._seen &= names  # Those of earlier days are asked about no more.
 
@@ -104,13 +104,13 @@ class DigestSender:
         receivers = [receiver.receiver for receiver in route.receivers]
         open_ = await threads.run(lambda: self._digests.open_dags(receivers))
         dags = await self._dags.get({run.dag_id for run in runs} | open_)
-        own = {
+        own_dags = {
             dag_id
             for dag_id, of_dag in dags.items()
             if reading.is_of(routes, route, dag_id, of_dag, self._routes.team)
         }
-        mine = [run for run in runs if run.dag_id in own]
-        digest = reading.digest(route.name, period, mine, open_ & own, self._url, route.timezone)
+        own_runs = [run for run in runs if run.dag_id in own_dags]
+        digest = reading.digest(route.name, period, own_runs, open_ & own_dags, self._url, route.timezone)
         entries = await self._entries(route, period, digest)
         if not entries:
             return

@@ -68,7 +68,7 @@ class Escalator:
             if self._damaged.get(escalation.key, float("-inf")) > time.monotonic():
                 continue
             try:
-                await self._one(escalation)
+                await self._take_due_step(escalation)
             except DecryptionError as error:
                 self._damaged[escalation.key] = time.monotonic() + _DAMAGED_SECONDS
                 logger.error(  # noqa: TRY400 - the text says all
@@ -76,7 +76,7 @@ class Escalator:
                 )
         return len(escalations) == _MOST
 
-    async def _one(self, waiting: Waiting) -> None:
+    async def _take_due_step(self, waiting: Waiting) -> None:
         app = await self._apps.find(waiting.app_id)
         if app is None:
             self._damaged[waiting.key] = time.monotonic() + _DAMAGED_SECONDS
@@ -89,19 +89,19 @@ class Escalator:
                 extra = {"incident": waiting.key, "urgent": urgent}
                 logger.warning("Outcome of an escalation step is unknown; it is not repeated", extra=extra)
         if taken is not None:
-            await self._take(steps, taken, waiting.app_id)
+            await self._perform(steps, taken, waiting.app_id)
 
-    async def _take(self, steps: Escalations, taken: ClaimedStep, app_id: str) -> None:
+    async def _perform(self, steps: Escalations, taken: ClaimedStep, app_id: str) -> None:
         client = self._clients.client(app_id)
         if taken.shown.message_id is None:
             if taken.shown.incident.not_before:
                 await threads.run(partial(steps.send_card, taken.key))
-            await self._again(steps, taken, NO_CARD, _CARD_SECONDS)
+            await self._postpone(steps, taken, NO_CARD, _CARD_SECONDS)
             return
         try:
             person = await whose_turn(client, taken.rota, taken.number, taken.now)
         except LarkError as error:
-            await self._not_performed(steps, taken, error)
+            await self._handle_error(steps, taken, error)
             return
         if person is None:
             await self._finish(steps, taken, "failed", NOBODY)
@@ -119,11 +119,11 @@ class Escalator:
         except OutcomeUnknownError as error:
             await self._finish(steps, taken, "unknown", str(error))
         except LarkError as error:
-            await self._not_performed(steps, taken, error)
+            await self._handle_error(steps, taken, error)
         else:
             await self._finish(steps, taken, "done")
 
-    async def _not_performed(self, steps: Escalations, taken: ClaimedStep, error: LarkError) -> None:
+    async def _handle_error(self, steps: Escalations, taken: ClaimedStep, error: LarkError) -> None:
         """Try again later what Lark has certainly not done, unless it has refused it for good."""
         is_refused = isinstance(error, LarkAPIError) and not error.retryable
         reason = _REASONS.get(error.code or 0, "") if isinstance(error, LarkAPIError) else ""
@@ -131,9 +131,9 @@ class Escalator:
         if is_refused:
             await self._finish(steps, taken, "failed", text)
         else:
-            await self._again(steps, taken, text, _RETRY_SECONDS)
+            await self._postpone(steps, taken, text, _RETRY_SECONDS)
 
-    async def _again(self, steps: Escalations, taken: ClaimedStep, reason: str, seconds: float) -> None:
+    async def _postpone(self, steps: Escalations, taken: ClaimedStep, reason: str, seconds: float) -> None:
         if taken.now + timedelta(seconds=seconds) >= taken.retries_until:
             await self._finish(steps, taken, "failed", reason)
             return

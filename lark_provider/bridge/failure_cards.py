@@ -111,18 +111,18 @@ class FailureReports:
         app = await self._apps.find(applied.app_id)
         if app is None or result.outcome not in {"retried", "noted", "superseded"}:
             return False
-        return await threads.run(partial(self._show, app, applied, result))
+        return await threads.run(partial(self._change_incident, app, applied, result))
 
-    def _show(self, app: App, applied: ClickOutcome, result: ClickResult) -> bool:
-        """Change the incident. Blocks."""
+    def _change_incident(self, app: App, applied: ClickOutcome, result: ClickResult) -> bool:
+        """Change the incident of a clicked card, and return whether it has changed. Blocks."""
         incidents = Incidents(self._database, app)
         shown = incidents.find(applied.card)
         click = self._clicks.find_click(applied.app_id, applied.event_id)
         if shown is None or click is None:
             return False
-        muted = _mute_of(click, shown.incident)
-        if muted is not None and result.outcome == "noted":
-            task_id, until = muted
+        mute = _read_mute_of_click(click, shown.incident)
+        if mute is not None and result.outcome == "noted":
+            task_id, until = mute
             name = result.person or applied.open_id
             self._mutes.mute(shown.place.dag_id, task_id, until, applied.open_id, name)
         is_changed = False
@@ -155,14 +155,18 @@ def after_click(before: Incident, click: CardClick, result: ClickResult, languag
         return before
     if action == "claim" and before.claim is None:
         return replace(before, claim=Claim(click.operator.open_id, who, at))
-    if action == "mute" and (muted := _mute_of(click, before)) is not None:
-        return before.with_mute(Mute(muted[0], who, muted[1].isoformat()))
+    if action == "mute" and (mute := _read_mute_of_click(click, before)) is not None:
+        task_id, until = mute
+        return before.with_mute(Mute(task_id, who, until.isoformat()))
     return before
 
 
-def _mute_of(click: CardClick, incident: Incident) -> tuple[str, datetime] | None:
+def _read_mute_of_click(click: CardClick, incident: Incident) -> tuple[str, datetime] | None:
     """Return which task a click mutes, and until when: from the click on, however late it is processed."""
     if action_of(click.action.value) != "mute":
         return None
     mute = read_mute(click.action.option, incident)
-    return None if mute is None else (mute[0], click.created_at.astimezone(UTC) + timedelta(hours=mute[1]))
+    if mute is None:
+        return None
+    task_id, hours = mute
+    return task_id, click.created_at.astimezone(UTC) + timedelta(hours=hours)

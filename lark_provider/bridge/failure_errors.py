@@ -58,10 +58,10 @@ def _with_detail(event: RunEvent, detail: Mapping[str, Any]) -> RunEvent:
     frames = [frame for frame in detail.get("frames") or () if isinstance(frame, Mapping)]
     files = [str(frame.get("filename", "")) for frame in frames]
     runner = [number for number, name in enumerate(files) if any(part in name for part in _RUNNER)]
-    own = frames[runner[-1] + 1 :] if runner else frames
+    own_frames = frames[runner[-1] + 1 :] if runner else frames
     lines = [
         f'  File "{frame.get("filename")}", line {frame.get("lineno")}, in {frame.get("name")}'
-        for frame in own or frames
+        for frame in own_frames or frames
     ]
     kind, text = str(detail.get("exc_type") or ""), redact(str(detail.get("exc_value") or "")[:_MAX_ERROR])
     trace = "\n".join(["Traceback (most recent call last):", *lines, f"{kind}: {text}"])

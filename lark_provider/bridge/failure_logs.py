@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import NamedTuple
 
 from lark_provider.bridge import failure_errors as errors
@@ -82,12 +83,12 @@ class FailureLogs:
         for gone in self._recorded.keys() - {current.key for current in incidents}:
             del self._recorded[gone]
         for incident in incidents:
-            known = self._recorded.get(incident.key)
+            recorded = self._recorded.get(incident.key)
             if incident.changed_ago > LATEST_SECONDS:
-                for event in () if known is None else self._remaining(known):
+                for event in () if recorded is None else self._remaining(recorded):
                     self._give_up(event, f"the card has not changed for {LATEST_SECONDS / 3600:g} h")
-            elif known is None or known.version != incident.version:
-                self._recorded[incident.key] = await self._look(incident)
+            elif recorded is None or recorded.version != incident.version:
+                self._recorded[incident.key] = await self._read_incident(incident)
 
     async def add_errors(self, events: Sequence[RunEvent]) -> dict[str, RunEvent]:
         """Return failures with their errors, by task instance, as many as there is time for.
@@ -96,10 +97,10 @@ class FailureLogs:
             events: The failures, from the oldest to the newest. After a restart some are recorded already:
                 these are left to `catch_up`.
         """
-        recorded = frozenset().union(*(known.ti_ids for known in self._recorded.values()))
+        recorded_ids = frozenset().union(*(recorded.ti_ids for recorded in self._recorded.values()))
         refusal = self._refusal
         explained = await self._read(
-            errors.by_run([event for event in events if event.ti_id not in recorded])
+            errors.by_run([event for event in events if event.ti_id not in recorded_ids])
         )
         if self._refusal and not refusal:
             logger.warning(
@@ -122,14 +123,14 @@ class FailureLogs:
             for rank, event in enumerate(self._remaining(recorded))
         ]
         # A run has an incident for each receiver; its logs are read once.
-        wanted = {event.ti_id: event for _order, event in sorted(waiting, key=lambda pair: pair[0])}
+        wanted = {event.ti_id: event for _order, event in sorted(waiting, key=itemgetter(0))}
         explained = await self._read(wanted.values())
         for incident in self._incidents:
             recorded = self._recorded.get(incident.key)
             if recorded is not None and any(event.ti_id in explained for event in recorded.unread):
                 await self._quote(incident, explained)
 
-    async def _look(self, incident: OpenIncident) -> _Recorded:
+    async def _read_incident(self, incident: OpenIncident) -> _Recorded:
         app = await self._apps.look_up(incident.run.app_id)
         shown: ShownIncident | None = None
         if app is not None:

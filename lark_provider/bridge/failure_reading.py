@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from lark_provider.bridge.reading import Dag
-from lark_provider.protocol.incidents.changes import after, after_run, list_again
+from lark_provider.protocol.incidents import changes
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Failure, Incident
 from lark_provider.protocol.quiet_hours import QuietHours
@@ -104,7 +104,7 @@ def with_failures(before: Incident, events: Iterable[RunEvent], timezone: str) -
     incident = before
     for event in events:
         if not any(failed.ti_id == event.ti_id for failed in incident.failures):
-            incident = after(incident, event, {}) or incident
+            incident = changes.apply_event(incident, event, {}) or incident
     return with_actions(incident, timezone)
 
 
@@ -153,10 +153,12 @@ def apply_run_end(
         None if nothing has recovered.
     """
     states = {_label(ti): str(ti["state"]) for ti in instances}
-    incident = after_run(before, states, succeeded=run_state == "success")
+    incident = changes.apply_run_end(before, states, succeeded=run_state == "success")
     if incident == before:
         return None
-    incident = list_again(incident, [_parse_failure(ti, url) for ti in instances if ti["state"] == "failed"])
+    incident = changes.list_again(
+        incident, [_parse_failure(ti, url) for ti in instances if ti["state"] == "failed"]
+    )
     old = {failed.label for failed in before.failures if failed.recovered}
     now = [failed for failed in incident.failures if failed.recovered and failed.label not in old]
     last = now[-1] if now else Failure("")

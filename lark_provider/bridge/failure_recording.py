@@ -15,7 +15,7 @@ from lark_provider.bridge.failure_reading import EndedRun
 from lark_provider.bridge.incident_apps import IncidentApps
 from lark_provider.bridge.routes import RouteReceiver, RoutesFile
 from lark_provider.outbox import outgoing
-from lark_provider.protocol.incidents.changes import after
+from lark_provider.protocol.incidents.changes import apply_event
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
 from lark_provider.protocol.tokens import App
@@ -56,14 +56,14 @@ class FailureRecorder:
             if app is not None:
                 place = _place(events[0], receiver)
                 new = await self._apps.change(
-                    dag_id, run_id, partial(self._tell, app, place, receiver, events)
+                    dag_id, run_id, partial(self._record_failures, app, place, receiver, events)
                 )
                 for _ in range(new or 0):
                     measured.BRIDGE_FAILURES.add("told")
         default = await self._apps.find(None)
         if default is not None:
             for dag_id, run_id in by_run:
-                await self._apps.change(dag_id, run_id, partial(self._offer, default, dag_id, run_id))
+                await self._apps.change(dag_id, run_id, partial(self._offer_actions, default, dag_id, run_id))
 
     async def record_run(self, run: EndedRun, event: RunEvent, receivers: Sequence[RouteReceiver]) -> None:
         """Record for its receivers that a run has failed without a failed task.
@@ -79,7 +79,7 @@ class FailureRecorder:
         for receiver in receivers:
             app = await self._apps.find(receiver.app_id)
             if app is not None:
-                work = partial(self._tell_run, app, _place(event, receiver), receiver, event, run)
+                work = partial(self._record_run_failure, app, _place(event, receiver), receiver, event, run)
                 if await self._apps.change(run.dag_id, run.run_id, work):
                     measured.BRIDGE_FAILURES.add("told")
 
@@ -94,25 +94,25 @@ class FailureRecorder:
         Raises:
             StorageError: The database cannot be used.
         """
-        await self._apps.change(run.dag_id, run.run_id, partial(self._end, app, run, instances))
+        await self._apps.change(run.dag_id, run.run_id, partial(self._record_end, app, run, instances))
 
-    def _tell(
+    def _record_failures(
         self, app: App, place: IncidentPlace, receiver: RouteReceiver, events: Sequence[RunEvent]
     ) -> int:
         """Record failures of one run for one receiver, and return how many were new. Blocks."""
         incidents = Incidents(self._apps.database, app)
-        recorded = incidents.of_run(place.dag_id, place.run_id)
-        mine = [shown for shown in recorded if shown.place.receiver == place.receiver]
-        known = {failure.ti_id for shown in mine for failure in shown.incident.failures}
+        of_run = incidents.of_run(place.dag_id, place.run_id)
+        of_receiver = [shown for shown in of_run if shown.place.receiver == place.receiver]
+        known = {failure.ti_id for shown in of_receiver for failure in shown.incident.failures}
         new = [
             event
             for event in events
             if event.ti_id not in known
-            and not any(old.incident.is_counted(event.label, event.try_number) for old in mine)
+            and not any(old.incident.is_counted(event.label, event.try_number) for old in of_receiver)
         ]
         if not new:
             self._escalate(
-                app, receiver, next((shown.key for shown in mine if not shown.incident.over), None)
+                app, receiver, next((shown.key for shown in of_receiver if not shown.incident.over), None)
             )
             return 0
         people = resolve(receiver.mentions, (), {})
@@ -123,8 +123,8 @@ class FailureRecorder:
             incident = reading.waiting(incident, receiver.quiet_hours, datetime.now(UTC))
             return replace(before, incident=incident, event=new[-1], mentions=kept)
 
-        done = incidents.record(place, new[-1], change, outgoing.card)
-        self._escalate(app, receiver, None if done.shown is None else done.shown.key)
+        recorded = incidents.record(place, new[-1], change, outgoing.card)
+        self._escalate(app, receiver, None if recorded.shown is None else recorded.shown.key)
         return len(new)
 
     def _escalate(self, app: App, receiver: RouteReceiver, key: str | None) -> None:
@@ -133,7 +133,7 @@ class FailureRecorder:
             steps = Escalations(self._apps.database, app, outgoing.card)
             steps.plan(key, receiver.escalation, receiver.quiet_hours)
 
-    def _offer(self, app: App, dag_id: str, run_id: str) -> None:
+    def _offer_actions(self, app: App, dag_id: str, run_id: str) -> None:
         """Add buttons to cards that a task itself has sent. Blocks."""
         incidents = Incidents(self._apps.database, app)
         timezone = self._routes.current().timezone
@@ -145,20 +145,19 @@ class FailureRecorder:
                     outgoing.card,
                 )
 
-    def _tell_run(
+    def _record_run_failure(
         self, app: App, place: IncidentPlace, receiver: RouteReceiver, event: RunEvent, run: EndedRun
     ) -> bool:
         """Record that a run has failed, and return whether that is new. Blocks."""
         incidents = Incidents(self._apps.database, app)
-        known = incidents.of_run(place.dag_id, place.run_id)
-        for shown in known:
+        for shown in incidents.of_run(place.dag_id, place.run_id):
             if shown.place.receiver == place.receiver and shown.incident.run_ended == run.at:
                 self._escalate(app, receiver, shown.key)
                 return False
         people = resolve(receiver.mentions, (), {})
 
         def change(before: ShownIncident) -> ShownIncident | None:
-            incident = after(before.incident, event, {})
+            incident = apply_event(before.incident, event, {})
             if incident is None:
                 return None
             incident = reading.with_actions(replace(incident, run_ended=run.at), receiver.timezone)
@@ -166,11 +165,11 @@ class FailureRecorder:
             kept = before.mentions if any(before.mentions) else _names(people)
             return replace(before, incident=incident, event=event, mentions=kept)
 
-        done = incidents.record(place, event, change, outgoing.card)
-        self._escalate(app, receiver, None if done.shown is None else done.shown.key)
+        recorded = incidents.record(place, event, change, outgoing.card)
+        self._escalate(app, receiver, None if recorded.shown is None else recorded.shown.key)
         return True
 
-    def _end(self, app: App, run: EndedRun, instances: Sequence[Mapping[str, Any]]) -> None:
+    def _record_end(self, app: App, run: EndedRun, instances: Sequence[Mapping[str, Any]]) -> None:
         """Mark what has recovered on the cards of a run. Blocks."""
         incidents = Incidents(self._apps.database, app)
 
@@ -180,8 +179,8 @@ class FailureRecorder:
             )
             if outcome is None:
                 return None
-            incident = replace(outcome[0], run_ended=run.at)
-            return replace(before, incident=incident, event=outcome[1])
+            incident, event = outcome
+            return replace(before, incident=replace(incident, run_ended=run.at), event=event)
 
         for shown in incidents.of_run(run.dag_id, run.run_id):
             if not shown.incident.over:

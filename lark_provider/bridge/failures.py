@@ -75,7 +75,7 @@ class FailurePoller:
         now = self._api.now()
         since = max(cursor - OVERLAP, now - _LONGEST)
         await self._logs.begin_poll(incidents)
-        reported = await self._report(since)
+        reported = await self._report_tasks(since)
         ended = await self._ended_runs(since, ("success", "failed") if incidents else ("failed",))
         await self._recover({incident.run for incident in incidents}, ended)
         failed = [run for run in ended.values() if run.state == "failed"]
@@ -85,8 +85,8 @@ class FailurePoller:
         # Last, so that neither a report nor the cursor waits for logs that were not read in time.
         await self._logs.catch_up()
 
-    async def _report(self, since: datetime) -> set[tuple[str, str]]:
-        """Report failed tasks, and return DAG and run of all that have failed since then."""
+    async def _report_tasks(self, since: datetime) -> set[tuple[str, str]]:
+        """Report failed tasks, and return the DAG and run of each that has failed since then, new or not."""
         params = {"state": "failed", "updated_at_gte": since.isoformat(), "order_by": "id"}
         listed = await self._api.pages(INSTANCES, "task_instances", params)
         runs = {(str(ti["dag_id"]), str(ti["dag_run_id"])) for ti in listed}

@@ -19,13 +19,13 @@ class Holds:
 
     Args:
         servers: The API servers.
-        own: The bridge's own setting, in seconds.
+        own_seconds: The bridge's own setting, in seconds.
     """
 
-    def __init__(self, servers: ApiServers, own: float) -> None:
-        self._servers, self._own = servers, own
+    def __init__(self, servers: ApiServers, own_seconds: float) -> None:
+        self._servers, self._own_seconds = servers, own_seconds
         self._until = float("-inf")
-        self._seconds = own
+        self._seconds = own_seconds
 
     def seconds(self) -> float:
         """Return the hold, as it was 15 s ago at most. Blocks.
@@ -36,11 +36,11 @@ class Holds:
         if time.monotonic() >= self._until:
             recorded = self._servers.longest_hold()
             # While none is seen, such as during their restart, the last one counts.
-            hold = self._seconds if recorded is None else max(self._own, recorded)
+            hold = self._seconds if recorded is None else max(self._own_seconds, recorded)
             if recorded is not None and hold != self._seconds:
                 logger.info(
                     "Cards are held as long as answers are",
-                    extra={"seconds": hold, "api_servers": recorded, "own": self._own},
+                    extra={"seconds": hold, "api_servers": recorded, "own": self._own_seconds},
                 )
             self._seconds, self._until = hold, time.monotonic() + _SECONDS
         return self._seconds

@@ -55,7 +55,7 @@ class QuestionEnds:
         ends = await self.answered_ends(ti_ids, len(ti_ids) // 100 + 2) if len(ti_ids) > FEW else {}
         others = sorted(set(ti_ids) - ends.keys())
         tasks = list((await threads.run(lambda: self._store.read_tasks(others))).values())
-        for task, end in zip(tasks, await map_few(self._end, tasks, AT_ONCE), strict=True):
+        for task, end in zip(tasks, await map_few(self._read_end, tasks, AT_ONCE), strict=True):
             if end is not None:
                 ends[task.ti_id] = end
         return await self.record(ends)
@@ -114,7 +114,7 @@ class QuestionEnds:
         logger.info("Questions over", extra={"questions": len(recorded)})
         return recorded
 
-    async def _end(self, task: TaskInstance) -> End | None:
+    async def _read_end(self, task: TaskInstance) -> End | None:
         try:
             detail = await self._api.get(f"{task.path}/hitlDetails")
         except AirflowRefusedError as error:

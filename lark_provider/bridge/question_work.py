@@ -100,7 +100,7 @@ class QuestionWork:
                 "audit", _AUDIT_SECONDS, lambda: self._log.watch_answered(_WATCH_SECONDS), is_alone=True
             ),
             BridgeStep("renewal", _SLOW_SECONDS, self._renew_cards, is_alone=True),
-            BridgeStep("servers", SERVERS_SECONDS, ApiServerWatch(self._servers).look, is_alone=True),
+            BridgeStep("servers", SERVERS_SECONDS, ApiServerWatch(self._servers).check, is_alone=True),
             BridgeStep("release", _CARD_SECONDS, self._release, is_alone=True),
             BridgeStep("cards", _CARD_SECONDS, self._sender.work, wanted=self._cards_wanted),
             BridgeStep("clicks", _CLICK_SECONDS, self._deliver),

@@ -57,7 +57,7 @@ class QuestionPoller:
         self._seen: dict[str, None] = {}
         """Task instances that are known to be recorded, or not to be questions."""
         self._states = WaitingStates(api)
-        self._left: list[str] = []
+        self._unsettled: list[str] = []
         """Questions that are open no longer, and whose ends are yet to be read: some with each poll."""
 
     async def poll(self) -> None:
@@ -77,7 +77,7 @@ class QuestionPoller:
             await self.complete()
             return
         cursor = self._api.now()
-        await self._changes(self._cursor - _OVERLAP)
+        await self._read_changes(self._cursor - _OVERLAP)
         self._passes += 1
         if self._passes % _ANSWERED_EVERY == 0:
             live = await threads.run(self._store.list_live)
@@ -88,7 +88,7 @@ class QuestionPoller:
                     # More were answered than were read. The next look at the latest answers would not get
                     # past those that are recorded now.
                     self._complete_due = float("-inf")
-        await self._settle_some()
+        await self._settle_batch()
         self._cursor = cursor
 
     async def complete(self) -> None:
@@ -123,24 +123,24 @@ class QuestionPoller:
                 )
                 details |= asking
         self._oldest = reading.oldest(details.values(), None)
-        self._left = sorted(live.keys() - details.keys())
-        if len(self._left) > _MOST_SETTLED:
+        self._unsettled = sorted(live.keys() - details.keys())
+        if len(self._unsettled) > _MOST_SETTLED:
             ends = await self._ends.answered_ends(
-                self._left, 2 * len(self._left) // PAGE + _MOST_PAGES, passes=True
+                self._unsettled, 2 * len(self._unsettled) // PAGE + _MOST_PAGES, passes=True
             )
             await self._ends.record(ends)
-            self._left = [ti_id for ti_id in self._left if ti_id not in ends]
-        await self._settle_some()
+            self._unsettled = [ti_id for ti_id in self._unsettled if ti_id not in ends]
+        await self._settle_batch()
         seconds = time.monotonic() - began
         self._complete_due = time.monotonic() + min(_SHARE * seconds, COMPLETE_SECONDS)
         self._cursor = cursor or self._api.now() - timedelta(seconds=seconds)
         self._seen = {}
 
-    async def _settle_some(self) -> None:
-        some, self._left = self._left[:_MOST_SETTLED], self._left[_MOST_SETTLED:]
-        await self._ends.settle(some)
+    async def _settle_batch(self) -> None:
+        batch, self._unsettled = self._unsettled[:_MOST_SETTLED], self._unsettled[_MOST_SETTLED:]
+        await self._ends.settle(batch)
 
-    async def _changes(self, since: datetime) -> None:
+    async def _read_changes(self, since: datetime) -> None:
         params = {"state": await self._states.get(), "updated_at_gte": since.isoformat(), "order_by": "id"}
         instances = await self._api.pages(INSTANCES, "task_instances", params)
         asking = {str(ti["id"]): ti for ti in instances if reading.is_asking(ti)}

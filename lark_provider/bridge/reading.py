@@ -154,12 +154,12 @@ def end(detail: Mapping[str, Any] | None, ti_id: str) -> End | None:
     if str(ti["id"]) != ti_id:
         return End("superseded")
     if detail.get("response_received"):
-        who = detail.get("responded_by_user")
+        user = detail.get("responded_by_user")
         return End(
-            "defaulted" if who is None else "answered",
+            "defaulted" if user is None else "answered",
             tuple(detail.get("chosen_options") or ()),
             detail.get("params_input") or {},
-            None if who is None else str(who["name"]),
+            None if user is None else str(user["name"]),
             at=moment(detail.get("responded_at")),
         )
     state = ti.get("state")

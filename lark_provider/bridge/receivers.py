@@ -65,16 +65,18 @@ class Recipients:
     def _cards(self, question: HitlQuestion, linked: Mapping[str, Sequence[str]]) -> list[NewCard]:
         now = datetime.now(UTC)
         people = list(
-            dict.fromkeys(who for assignee in question.assignees for who in linked.get(assignee.id, ()))
+            dict.fromkeys(
+                open_id for assignee in question.assignees for open_id in linked.get(assignee.id, ())
+            )
         )
         routed = self._routes.for_question(question)
-        receivers = routed or [RouteReceiver(None, who, PERSON, self._language) for who in people]
+        receivers = routed or [RouteReceiver(None, open_id, PERSON, self._language) for open_id in people]
         cards: dict[str, NewCard] = {}
         for receiver in receivers:
             app_id = receiver.app_id or self._app_id
             # An open_id is valid for one app alone.
-            own = people if receiver.receiver_type == CHAT and app_id == self._app_id else []
-            mentions = tuple(dict.fromkeys((*receiver.mentions, *own)))
+            assignees = people if receiver.receiver_type == CHAT and app_id == self._app_id else []
+            mentions = tuple(dict.fromkeys((*receiver.mentions, *assignees)))
             card = NewCard(
                 question.task.ti_id, app_id, receiver.receiver, receiver.receiver_type, receiver.language,
                 mentions, not_before=waits_until(receiver.quiet_hours, question.deadline, now),

@@ -82,16 +82,18 @@ class ClickResultDisplay:
             return False
         keys = {outcome.card for outcome in applied}
         cards = {card.key: card for card in await threads.run(lambda: self._cards.read(keys))}
-        shown = await asyncio.gather(*(self._one(outcome, cards.get(outcome.card)) for outcome in applied))
+        shown = await asyncio.gather(
+            *(self._show_result(outcome, cards.get(outcome.card)) for outcome in applied)
+        )
         return any(shown)
 
-    async def _one(self, applied: ClickOutcome, card: ClaimedCard | None) -> bool:
+    async def _show_result(self, applied: ClickOutcome, card: ClaimedCard | None) -> bool:
         fields = {"app_id": applied.app_id, "event_id": applied.event_id, "card": applied.card}
         has_ended = False
         try:
             result = self._result(applied)
             if card is not None:
-                has_ended = await self._show(applied, result, card)
+                has_ended = await self._show_on_card(applied, result, card)
             elif self._others is None or not await self._others(applied, result):
                 await self._tell(applied, result, self._language)
         except LarkError as error:
@@ -111,7 +113,7 @@ class ClickResultDisplay:
         in_memory = self._delivery.results.get((applied.app_id, applied.event_id))
         return in_memory or read_result(orjson.dumps(applied.result).decode())
 
-    async def _show(self, applied: ClickOutcome, result: ClickResult, card: ClaimedCard) -> bool:
+    async def _show_on_card(self, applied: ClickOutcome, result: ClickResult, card: ClaimedCard) -> bool:
         """Show the result of a click on a question's card, and return whether the question is over by it."""
         if result.outcome in {"answered", "already_answered", "superseded", "over"}:
             is_over = await self._record_end(result, card.card.ti_id)
@@ -163,8 +165,8 @@ class ClickResultDisplay:
         recorded = await threads.run(lambda: self._store.find_recorded(applied.app_id, applied.event_id))
         if recorded is None:
             return None
-        _, again = await self._delivery.deliver(recorded)
-        return None if again is None else again.link_url
+        _, result = await self._delivery.deliver(recorded)
+        return None if result is None else result.link_url
 
 
 def _is_unreachable(applied: ClickOutcome, error: LarkError) -> bool:

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from lark_provider.api.calendar import CalendarEvent
@@ -56,10 +57,10 @@ async def whose_turn(client: AsyncLarkServiceClient, rota: Rota, number: int, at
         logger.warning("Rota cannot be read; its other people are called", extra={"error": str(error)})
         listed = []
     people = {person.id: person.name for person in listed} or dict.fromkeys(rota.people, "")
-    who = rota.turn(number, at, tuple(people))
-    if who is None:
+    person_id = rota.turn(number, at, tuple(people))
+    if person_id is None:
         return None
-    return OnDuty(who, people[who] or await _name(client, who))
+    return OnDuty(person_id, people[person_id] or await _find_name(client, person_id))
 
 
 async def on_duty(client: AsyncLarkServiceClient, rota: Rota, at: datetime) -> list[OnDuty]:
@@ -131,9 +132,9 @@ def of_records(records: Iterable[Mapping[str, Any]], table: RotaTable, at: datet
         since = _number(fields.get(table.begin)) if table.begin else 0.0
         until = _number(fields.get(table.end)) if table.end else None
         if since is not None and since <= now and (until is None or until > now):
-            shifts += [(since, who) for who in _people(fields.get(table.person))]
+            shifts += [(since, person) for person in _people(fields.get(table.person))]
     people: dict[str, OnDuty] = {}
-    for _, person in sorted(shifts, key=lambda shift: shift[0]):
+    for _, person in sorted(shifts, key=itemgetter(0)):
         people.setdefault(person.id, person)
     return list(people.values())
 
@@ -157,14 +158,14 @@ def _people(value: Any) -> list[OnDuty]:
     return people
 
 
-async def _name(client: AsyncLarkServiceClient, who: str) -> str:
+async def _find_name(client: AsyncLarkServiceClient, person_id: str) -> str:
     """Return what a card calls a person: a name, an address, or the end of a number."""
-    if "@" in who:
-        return who
-    if who.startswith("+"):
-        return f"…{who[-_SHOWN:]}"
+    if "@" in person_id:
+        return person_id
+    if person_id.startswith("+"):
+        return f"…{person_id[-_SHOWN:]}"
     try:
-        user = await client.contact.get_user(who)
+        user = await client.contact.get_user(person_id)
     except LarkError:
-        return who  # A card with an id is better than a step that waits for a name.
-    return str((user or {}).get("name") or who)
+        return person_id  # A card with an id is better than a step that waits for a name.
+    return str((user or {}).get("name") or person_id)

@@ -27,8 +27,8 @@ class ApiServerWatch:
         self._store = store
         self._known: frozenset[tuple[str, str, str | None]] = frozenset()
 
-    async def look(self) -> None:
-        """Look once.
+    async def check(self) -> None:
+        """Read the rows once, and log what has changed.
 
         Raises:
             StorageError: The database cannot be used.

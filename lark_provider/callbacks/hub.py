@@ -42,7 +42,7 @@ MISSING_QUESTION = (
 
 
 @dataclass(slots=True)
-class _Pending:
+class _PendingWait:
     """A wait that is not answered yet.
 
     Attributes:
@@ -78,7 +78,7 @@ class Hub:
         self._inbox, self._waits, self._looks = Inbox(database), Waits(database), Looks(database)
         self._broker = amqp.find_broker(broker_url)
         self._lock = threading.Lock()
-        self._pending: dict[tuple[str, str | None], _Pending] = {}
+        self._pending: dict[tuple[str, str | None], _PendingWait] = {}
         self._stop: threading.Event | None = None
         self._database_id: str | None = None
 
@@ -113,8 +113,8 @@ class Hub:
     def _add(self, key: str, database_id: str | None, legacy: Wait | None) -> Future[Any]:
         future: Future[Any] = Future()
         with self._lock:
-            pending = self._pending.setdefault((key, database_id), _Pending(key, database_id, [], legacy))
-            pending.futures.append(future)
+            wait = self._pending.setdefault((key, database_id), _PendingWait(key, database_id, [], legacy))
+            wait.futures.append(future)
             if self._stop is None:
                 self._stop = threading.Event()
                 self._start_threads(self._stop)
@@ -129,9 +129,9 @@ class Hub:
     def _poll(self, stop: threading.Event) -> None:
         """Look at the pending waits each second, until none is left."""
         warnings, failures = Throttle(), 0
-        while pending := self._prune(stop):
+        while waits := self._prune(stop):
             try:
-                self._look(pending)
+                self._check_waits(waits)
                 if failures:
                     logger.info("Database available again; waits resumed", extra={"failures": failures})
                     failures = 0
@@ -139,14 +139,14 @@ class Hub:
             except StorageError as error:
                 self._database_id = None  # Another database may answer at this address next time.
                 failures += 1
-                fields = {"waits": len(pending), "failures": failures, "error": str(error)}
+                fields = {"waits": len(waits), "failures": failures, "error": str(error)}
                 warnings.note("unavailable", partial(_warn, fields))
             except Exception as error:  # noqa: BLE001 - the callers get it; else they would wait indefinitely
-                self._resolve(pending, error)
+                self._resolve(waits, error)
                 continue
             stop.wait(LOOK_SECONDS)
 
-    def _prune(self, stop: threading.Event) -> list[_Pending]:
+    def _prune(self, stop: threading.Event) -> list[_PendingWait]:
         """Drop cancelled waits and return the others; if there are none, stop the threads."""
         with self._lock:
             for key, wait in list(self._pending.items()):
@@ -158,45 +158,45 @@ class Hub:
                 self._stop = None
             return list(self._pending.values())
 
-    def _look(self, pending: Sequence[_Pending]) -> None:
+    def _check_waits(self, waits: Sequence[_PendingWait]) -> None:
         """Resolve the waits that are over."""
-        if any(wait.database_id not in {None, self._database_id} for wait in pending):
+        if any(wait.database_id not in {None, self._database_id} for wait in waits):
             self._database_id = self._inbox.database_id()
         here = {None, self._database_id}
         self._resolve(
-            [wait for wait in pending if wait.database_id not in here], ConfigurationError(_OTHER_DATABASE)
+            [wait for wait in waits if wait.database_id not in here], ConfigurationError(_OTHER_DATABASE)
         )
-        pending = [wait for wait in pending if wait.database_id in here]
-        legacy = {wait.key: wait.legacy for wait in pending if wait.legacy is not None}
+        waits = [wait for wait in waits if wait.database_id in here]
+        legacy = {wait.key: wait.legacy for wait in waits if wait.legacy is not None}
         if legacy:
             answers = self._inbox.answers(list(legacy.values()))
-            self._resolve_each([wait for wait in pending if wait.legacy is not None], answers)
-        recorded = [wait for wait in pending if wait.legacy is None]
+            self._resolve_each([wait for wait in waits if wait.legacy is not None], answers)
+        recorded = [wait for wait in waits if wait.legacy is None]
         self._load_questions(recorded)
         questions = [wait.question for wait in recorded if wait.question is not None]
         self._resolve_each(recorded, self._looks.settle(questions))
         deleted = [wait for wait in recorded if wait.key in self._looks.deleted]
         self._resolve(deleted, ConfigurationError(MISSING_QUESTION))
 
-    def _load_questions(self, recorded: Sequence[_Pending]) -> None:
+    def _load_questions(self, recorded: Sequence[_PendingWait]) -> None:
         """Read the questions that were not read yet, which do not change; fail the waits that have none."""
         unread = [wait for wait in recorded if wait.question is None]
         if not unread:
             return
         questions = self._waits.read([wait.key for wait in unread])
-        for unread_wait in unread:
-            unread_wait.question = questions.get(unread_wait.key)
+        for wait in unread:
+            wait.question = questions.get(wait.key)
         missing = [wait for wait in unread if wait.question is None]
         self._resolve(missing, ConfigurationError(MISSING_QUESTION))
 
-    def _resolve_each(self, pending: Sequence[_Pending], results: Mapping[str, object]) -> None:
-        for wait in pending:
+    def _resolve_each(self, waits: Sequence[_PendingWait], results: Mapping[str, object]) -> None:
+        for wait in waits:
             if (result := results.get(wait.key)) is not None:
                 self._resolve([wait], result)
 
-    def _resolve(self, pending: Sequence[_Pending], result: object) -> None:
+    def _resolve(self, waits: Sequence[_PendingWait], result: object) -> None:
         """Give a result, or an exception, to all who wait."""
-        for wait in pending:
+        for wait in waits:
             with self._lock:
                 self._pending.pop((wait.key, wait.database_id), None)
             for future in wait.futures:  # No caller can join them any more: they are not pending.

@@ -86,11 +86,11 @@ def record_cursors(
     return RecordCursors(urls.database(database_url), cursor_key(app, app_token, table_id, wanted))
 
 
-def with_waits(ask: Callable[[Waits], T], database_url: str | None = None) -> T:
+def with_waits(query: Callable[[Waits], T], database_url: str | None = None) -> T:
     """Query the questions of the configured database, within `ASK_SECONDS`.
 
     Args:
-        ask: The query.
+        query: The query.
         database_url: As for `inbox`.
 
     Raises:
@@ -98,7 +98,7 @@ def with_waits(ask: Callable[[Waits], T], database_url: str | None = None) -> T:
         StorageError: It cannot be used, or does not answer in time.
     """
     questions = waits(database_url)
-    return query_in_time(lambda: ask(questions))
+    return query_in_time(lambda: query(questions))
 
 
 def database_id(database_url: str | None = None) -> str:
@@ -114,17 +114,17 @@ def database_id(database_url: str | None = None) -> str:
     return query_in_time(inbox(database_url).database_id)
 
 
-def query_in_time(ask: Callable[[], T]) -> T:
+def query_in_time(query: Callable[[], T]) -> T:
     """Query a database, within `ASK_SECONDS`.
 
     Args:
-        ask: The query; it runs in a thread.
+        query: The query; it runs in a thread.
 
     Raises:
         StorageError: It cannot be used, or does not answer in time.
     """
     try:
-        return threads.start(ask).result(ASK_SECONDS)
+        return threads.start(query).result(ASK_SECONDS)
     except TimeoutError:
         raise StorageError(
             f"The database did not answer within {ASK_SECONDS:g} s. Next: check that it runs, and is "

@@ -255,7 +255,7 @@ def _print_plan(plan: SyncPlan, *, as_json: bool) -> None:
 
 def _lines(change: Change) -> list[tuple[str, str, str, str, str]]:
     """Return the lines of a change: one for each cell."""
-    cells = list(change.after.items()) or [("", "")]
+    changed = list(change.after.items()) or [("", "")]
     return [
         (
             change.kind if not place else "",
@@ -264,7 +264,7 @@ def _lines(change: Change) -> list[tuple[str, str, str, str, str]]:
             _cell(change.before.get(name)),
             _cell(value),
         )
-        for place, (name, value) in enumerate(cells)
+        for place, (name, value) in enumerate(changed)
     ]
 
 

@@ -133,7 +133,7 @@ def run_requeue(arguments: argparse.Namespace) -> int:
     if impossible:
         raise LarkError(
             f"A dead letter must tell where it came from, got {len(impossible)} that do not: "
-            f"{_some(impossible)}. Next: see `lark-provider callbacks dead show`, and purge them."
+            f"{_join_first(impossible)}. Next: see `lark-provider callbacks dead show`, and purge them."
         )
     if missing:
         raise _unknown(missing)
@@ -205,12 +205,12 @@ def _is_confirmed(arguments: argparse.Namespace) -> bool:
 
 def _unknown(ids: Sequence[str]) -> LarkError:
     return LarkError(
-        f"Dead letters must be in the queue, got {len(ids)} unknown id(s): {_some(ids)}. Next: see "
+        f"Dead letters must be in the queue, got {len(ids)} unknown id(s): {_join_first(ids)}. Next: see "
         "`lark-provider callbacks dead list`; another command may be looking at them just now."
     )
 
 
-def _some(ids: Sequence[str]) -> str:
+def _join_first(ids: Sequence[str]) -> str:
     shown = ", ".join(map(repr, ids[:3]))
     return f"{shown}, …" if len(ids) > 3 else shown  # noqa: PLR2004 - enough to search for
 

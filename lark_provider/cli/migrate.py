@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         files += 1
         try:
             with tokenize.open(file) as opened:  # in the encoding that the file declares
-                sites += [(str(file), call_site) for call_site in scan(opened.read())]
+                sites += [(str(file), site) for site in scan(opened.read())]
         except (OSError, SyntaxError, ValueError, RecursionError) as error:
             unread += 1
             print(
@@ -51,13 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(
             [
-                {"file": name, "line": call_site.line, "found": call_site.found, "becomes": call_site.becomes}
-                for name, call_site in sites
+                {"file": name, "line": site.line, "found": site.call, "becomes": site.becomes}
+                for name, site in sites
             ]
         )
     else:
         for name, site in sites:
-            print(f"{name}:{site.line}: {site.found}\n    → {site.becomes}")
+            print(f"{name}:{site.line}: {site.call}\n    → {site.becomes}")
         print(f"{len(sites)} place(s) in {len({name for name, _ in sites})} of {files} file(s)")
     return 1 if unread else 0
 

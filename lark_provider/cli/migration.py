@@ -84,12 +84,12 @@ class CallSite:
 
     Attributes:
         line: Its line, from 1.
-        found: What is called there.
+        call: What is called there.
         becomes: What it becomes.
     """
 
     line: int
-    found: str
+    call: str
     becomes: str
 
 
@@ -106,16 +106,16 @@ def scan(source: str) -> list[CallSite]:
         tree = ast.parse(source)
     names = _Names(tree)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    findings = {finding for call in calls for finding in _of_call(call, names)}
+    sites = {site for call in calls for site in _find_sites(call, names)}
     addresses = [address for call in calls for address in [_address(call, names)] if address]
     # An address that is not seen to be asked, such as one that is passed to a function of the file's own.
-    findings |= {
+    sites |= {
         CallSite(node.lineno, "the address of a custom bot", _BOT)
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _WEBHOOK in node.value
         if not any(node.value in address for address in addresses)
     }
-    return sorted(findings)
+    return sorted(sites)
 
 
 class _Names:
@@ -167,18 +167,18 @@ class _Names:
         return ""
 
 
-def _of_call(call: ast.Call, names: _Names) -> Iterator[CallSite]:
+def _find_sites(call: ast.Call, names: _Names) -> Iterator[CallSite]:
     full = names.full(call.func)
     module, _, last = full.rpartition(".")
     if module.startswith(_SLACK) and last in SLACK:
         yield CallSite(call.lineno, last, SLACK[last])
-    elif names.has_sdk and (sdk_call := _of_sdk(full)):
+    elif names.has_sdk and (sdk_call := _find_sdk_call(full)):
         yield CallSite(call.lineno, *sdk_call)
     else:
-        yield from _of_request(call, names)
+        yield from _find_requests(call, names)
 
 
-def _of_sdk(full: str) -> tuple[str, str] | None:
+def _find_sdk_call(full: str) -> tuple[str, str] | None:
     """Return what a call of the official SDK is, and what it becomes; None if it is none."""
     parts = full.split(".")
     if full == f"{_SDK}.Client.builder":
@@ -191,7 +191,7 @@ def _of_sdk(full: str) -> tuple[str, str] | None:
     return ".".join([*path, verb]), known or _ANY
 
 
-def _of_request(call: ast.Call, names: _Names) -> Iterator[CallSite]:
+def _find_requests(call: ast.Call, names: _Names) -> Iterator[CallSite]:
     """Yield a request to Lark, or one with a body as Lark takes it."""
     full = names.full(call.func)
     if address := _address(call, names):

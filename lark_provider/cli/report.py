@@ -28,9 +28,9 @@ def report(checks: list[Check], *, as_json: bool) -> int:
     status = overall(checks)
     if as_json:
         with until_pipe_closes():
-            print_json({"status": status, "checks": [dataclasses.asdict(result) for result in checks]})
+            print_json({"status": status, "checks": [dataclasses.asdict(check) for check in checks]})
     else:
-        longest = max(len(result.name) for result in checks)
+        longest = max(len(check.name) for check in checks)
         marks = _MARKS if can_print("".join(_MARKS.values())) else _ASCII
         with until_pipe_closes():  # The exit code is still right.
             for check in checks:

@@ -131,14 +131,14 @@ def _finish(arguments: argparse.Namespace, runner: Runner, findings: list[Findin
         )
     else:
         _sum_up(runner, findings)
-    for leftover in runner.left_behind:
+    for request in runner.left_behind:
         print(
-            f"lark-provider: could not be deleted: {leftover}. Next: send this again, or delete it by hand.",
+            f"lark-provider: could not be deleted: {request}. Next: send this again, or delete it by hand.",
             file=sys.stderr,
         )
-    for leftover in runner.unanswered:
+    for place in runner.unanswered:
         print(
-            f"lark-provider: an answer was lost, and this may be left behind: {leftover}. Next: look for it, "
+            f"lark-provider: an answer was lost, and this may be left behind: {place}. Next: look for it, "
             "and delete it by hand.",
             file=sys.stderr,
         )

@@ -135,7 +135,7 @@ class AsyncLarkServiceClient(BaseClient[Async, "AsyncClient"], AsyncPerformer):
     _is_async = True
 
     def _app(self) -> App:
-        found_app = self._session.found
+        found_app = self._session.found_app
         if found_app is None and config.has_registry():
             raise ConfigurationError(
                 "The app must be looked up in the registry first, which would block the event loop. Next: "

@@ -72,13 +72,13 @@ class _WithToken:
     def __getattr__(self, name: str) -> Any:
         member = getattr(self._part, name)
         if inspect.ismethod(member) and "option" in inspect.signature(member).parameters:
-            return self._sending(member)
+            return self._send_with_token(member)
         return _WithToken(member, self._session) if type(member).__module__.startswith(_APIS) else member
 
     def __repr__(self) -> str:
         return f"<{type(self._part).__name__} of the official SDK>"
 
-    def _sending(self, method: Callable[..., Any]) -> Callable[..., Any]:
+    def _send_with_token(self, method: Callable[..., Any]) -> Callable[..., Any]:
         session = self._session
         if inspect.iscoroutinefunction(method):
             from lark_provider.engine.drivers.asynchronous import adrive
@@ -88,21 +88,25 @@ class _WithToken:
                 token = (
                     None
                     if _has_token(option)
-                    else await adrive(tenant_token(), _usable(session, is_async=True))
+                    else await adrive(tenant_token(), _usable_session(session, is_async=True))
                 )
-                return await method(request, _with(token, option))
+                return await method(request, _with_token(token, option))
 
             return asend
 
         @wraps(method)
         def send(request: Any, option: RequestOption | None = None) -> Any:
-            token = None if _has_token(option) else drive(tenant_token(), _usable(session, is_async=False))
-            return method(request, _with(token, option))
+            token = (
+                None
+                if _has_token(option)
+                else drive(tenant_token(), _usable_session(session, is_async=False))
+            )
+            return method(request, _with_token(token, option))
 
         return send
 
 
-def _usable(session: Session, *, is_async: bool) -> Session:
+def _usable_session(session: Session, *, is_async: bool) -> Session:
     """Return a session for one driver: the user's own HTTP client serves only the other one."""
     client = session.http_client
     is_usable = client is None or http.is_client(client, is_async=is_async)
@@ -115,7 +119,7 @@ def _has_token(option: RequestOption | None) -> bool:
     )
 
 
-def _with(token: str | None, option: RequestOption | None) -> RequestOption:
+def _with_token(token: str | None, option: RequestOption | None) -> RequestOption:
     from lark_oapi import RequestOption
 
     request_option = RequestOption() if option is None else copy.copy(option)

@@ -45,7 +45,7 @@ class Buckets:
         latest, missing = 0.0, []
         with self._lock:
             now = time.monotonic()
-            for limit, bucket in self._of(app, limits):
+            for limit, bucket in self._get_buckets(app, limits):
                 times, reserved = bucket.times, None
                 while times and reserved is None:
                     reserved = times.popleft()
@@ -67,7 +67,7 @@ class Buckets:
         wanted = {}
         with self._lock:
             now = time.monotonic()
-            for limit, bucket in self._of(app, limits):
+            for limit, bucket in self._get_buckets(app, limits):
                 is_busy = now - bucket.reserved_at < _SOON_SECONDS
                 bucket.block = min(limit.block, 2 * bucket.block) if is_busy else 1
                 bucket.reserved_at = now
@@ -83,7 +83,7 @@ class Buckets:
             counts: For how many requests, by limit.
         """
         with self._lock:
-            for limit, bucket in self._of(app, firsts):
+            for limit, bucket in self._get_buckets(app, firsts):
                 first, count = firsts[limit], counts[limit]
                 bucket.times.extend(first + i * limit.interval for i in range(1, count))
                 # For when the database becomes unavailable.
@@ -103,7 +103,7 @@ class Buckets:
         """
         latest = 0.0
         with self._lock:
-            now, buckets = time.monotonic(), self._of(app, limits)
+            now, buckets = time.monotonic(), self._get_buckets(app, limits)
             for limit, bucket in buckets:
                 latest = max(latest, bucket.next_at, now - limit.burst)
             if latest < until:
@@ -111,7 +111,7 @@ class Buckets:
                     bucket.next_at = max(bucket.next_at, now - limit.burst) + limit.interval
         return latest
 
-    def _of(self, app: str, limits: Iterable[Limit]) -> list[tuple[Limit, _Bucket]]:
+    def _get_buckets(self, app: str, limits: Iterable[Limit]) -> list[tuple[Limit, _Bucket]]:
         buckets = []
         for limit in limits:
             buckets.append((limit, self._buckets.setdefault((app, limit), _Bucket())))

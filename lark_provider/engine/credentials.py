@@ -52,7 +52,7 @@ def find(session: Session) -> Procedure[App]:
         raise config.no_credentials(config.find_app_id(session.app_id))
     if session.tenant_key is not None:
         app = replace(app, tenant_key=session.tenant_key)
-    session.found = FoundApp(app, now + _CACHE_SECONDS, config.pacing(), session.has_database())
+    session.found_app = FoundApp(app, now + _CACHE_SECONDS, config.pacing(), session.has_database())
     return app
 
 
@@ -63,15 +63,16 @@ def _lookup(session: Session, app_id: str | None) -> Procedure[RegistryAnswer]:
         session: The settings of the client.
         app_id: The id of the app whose secret is already known; None to look the secret up as well.
     """
-    named = app_id or config.find_app_id(session.app_id)
+    lookup_id = app_id or config.find_app_id(session.app_id)
     cache = session.runtime.registry
-    key, mine = (config.registry(), named, app_id is None), Flight(f"registry {named}", None, session.clock())
+    key = (config.registry(), lookup_id, app_id is None)
+    own_flight = Flight(f"registry {lookup_id}", None, session.clock())
     while True:
         until, known = cache.answers.get(key, (0.0, None))
         if known is not None and session.clock() < until:
             return known
-        flight = cache.lookups.setdefault(key, mine)
-        if flight is mine:
+        flight = cache.lookups.setdefault(key, own_flight)
+        if flight is own_flight:
             break
         if known is not None:
             return known  # Another caller is refreshing it; this one need not wait.
@@ -80,18 +81,18 @@ def _lookup(session: Session, app_id: str | None) -> Procedure[RegistryAnswer]:
     try:
         return (yield from _query(session, key, known))
     finally:
-        if flight is mine:
+        if flight is own_flight:
             del cache.lookups[key]
-            mine.future.set_result("looked")
+            own_flight.future.set_result("looked")
 
 
 def _query(session: Session, key: RegistryKey, known: RegistryAnswer | None) -> Procedure[RegistryAnswer]:
-    now, (registry, named, secret_wanted) = session.clock(), key
+    now, (registry, lookup_id, secret_wanted) = session.clock(), key
     answer = yield from fallback_store.query(
         session,
         f"registry {registry}",
         _locate,
-        partial(_find_registered, named=named, secret_wanted=secret_wanted),
+        partial(_find_registered, lookup_id=lookup_id, secret_wanted=secret_wanted),
         required=secret_wanted and known is None,
     )
     if isinstance(answer, tuple):
@@ -113,11 +114,11 @@ def _locate() -> URL:
     return urls.registry()
 
 
-def _find_registered(url: URL, *, named: str | None, secret_wanted: bool) -> RegistryAnswer:
+def _find_registered(url: URL, *, lookup_id: str | None, secret_wanted: bool) -> RegistryAnswer:
     from lark_provider.storage import crypto, registry, sealing
 
     try:
-        row = registry.find(url, named)
+        row = registry.find(url, lookup_id)
     except ConfigurationError as unknown:
         return RegistryAnswer(refusal=unknown if secret_wanted else None)
     if not row.active:

@@ -50,7 +50,7 @@ def bound_connections(client: Any) -> Any:
     return client
 
 
-def _within(timeout: float | None, late: type[Exception]) -> float | None:
+def _limit_timeout(timeout: float | None, late: type[Exception]) -> float | None:
     if thread.until == float("inf"):
         return timeout
     left = thread.until - time.monotonic()
@@ -78,14 +78,14 @@ class _Backend:
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> Any:
         """Connect, in another thread: names are looked up without a timeout, and each address has one."""
-        within = _within(timeout, self._core.ConnectTimeout)
-        connect = partial(self._inner.connect_tcp, host, port, timeout=within, **options)
+        seconds = _limit_timeout(timeout, self._core.ConnectTimeout)
+        connect = partial(self._inner.connect_tcp, host, port, timeout=seconds, **options)
         try:
             connecting = threads.start(connect)
         except RuntimeError:  # no more threads, as when the interpreter ends
             return _Stream(connect(), self._core)
         try:
-            return _Stream(connecting.result(within), self._core)
+            return _Stream(connecting.result(seconds), self._core)
         except TimeoutError:
             connecting.add_done_callback(_close)
             raise self._core.ConnectTimeout("no connection in time") from None
@@ -100,18 +100,18 @@ class _Stream:
 
     def read(self, max_bytes: int, timeout: float | None = None) -> Any:
         """Read what is there."""
-        return self._inner.read(max_bytes, _within(timeout, self._core.ReadTimeout))
+        return self._inner.read(max_bytes, _limit_timeout(timeout, self._core.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write all of it."""
         rest = memoryview(buffer)
         while rest:
-            self._inner.write(rest[:_SLICE_BYTES], _within(timeout, self._core.WriteTimeout))
+            self._inner.write(rest[:_SLICE_BYTES], _limit_timeout(timeout, self._core.WriteTimeout))
             rest = rest[_SLICE_BYTES:]
 
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> Any:
         """Begin TLS."""
-        within = _within(timeout, self._core.ConnectTimeout)
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, within), self._core)
+        seconds = _limit_timeout(timeout, self._core.ConnectTimeout)
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, seconds), self._core)

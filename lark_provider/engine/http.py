@@ -29,7 +29,7 @@ def library() -> Any:
     )
 
 
-def of(client: object) -> Any:
+def library_of(client: object) -> Any:
     """Return the library that a client comes from.
 
     Args:

@@ -47,10 +47,12 @@ def answer(session: Session, effect: Call[Any] | Effect, until: float) -> StackF
             # A call inside another one's, such as that for a token, has no more time than that one.
             ends = min(until, time.monotonic() + session.deadline)
             return StackFrame(observing.tries(effect, session), ends)
-        case Send() if session.found is None and session.webhook is None:
+        case Send() if session.found_app is None and session.webhook is None:
             # A call without a token has not looked up the app, which has the base URL to send to.
             return StackFrame(_send_to_app(session, effect), until)
-        case Send(is_paced=False) if effect.call.auth and (found_app := session.found) and found_app.pace > 0:
+        case Send(is_paced=False) if (
+            effect.call.auth and (found_app := session.found_app) and found_app.pace > 0
+        ):
             steps = pacing.wait_and_send(session, effect, found_app, until)
             return None if steps is None else StackFrame(steps, until)
         case Send():
@@ -77,7 +79,7 @@ def answer(session: Session, effect: Call[Any] | Effect, until: float) -> StackF
         case CacheGet():
             return StackFrame(user_cache.get(session, effect), until)
         case Shared():
-            return StackFrame(shared.work(session, effect), until)
+            return StackFrame(shared.perform(session, effect), until)
         case Leased():
             return shared.frame_of_leased(session, effect, until)
         case OpenSyncIndex():

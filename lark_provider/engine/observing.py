@@ -105,7 +105,8 @@ class _Watch:
         session = self._session
         if session.webhook is not None:
             return "webhook"
-        return session.found.app.app_id if session.found is not None else session.app_id or measured.UNKNOWN
+        found_app = session.found_app
+        return session.app_id or measured.UNKNOWN if found_app is None else found_app.app.app_id
 
     def before(self, effect: object) -> None:
         """Note an effect that the call yields; it says how the answer before was judged."""

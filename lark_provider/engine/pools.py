@@ -120,9 +120,9 @@ class Pools:
 
         loop = asyncio.get_running_loop()
         with self._lock:  # loops of other threads come and go meanwhile
-            for other in [known_loop for known_loop in self._of_loops if known_loop.is_closed()]:
+            for closed_loop in [known_loop for known_loop in self._of_loops if known_loop.is_closed()]:
                 # Closed without the hook below: its connections are beyond closing, but need not be kept.
-                del self._of_loops[other]
+                del self._of_loops[closed_loop]
             pools = self._of_loops.setdefault(loop, _LoopPools())
         if pools.guard is None:
             pools.guard = _close_with_loop(pools.clients)

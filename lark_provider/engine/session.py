@@ -58,7 +58,7 @@ class Session:
         webhook: The custom bot, for clients that have one instead of an app.
         database_url: The database in which processes share tokens and users; else as the environment says.
         tenant_key: The tenant that a store app acts for.
-        found: The app once it was looked up; see `credentials.find`.
+        found_app: The app once it was looked up; see `credentials.find`.
         shares: The cached result of `has_database`.
     """
 
@@ -75,7 +75,7 @@ class Session:
     webhook: Webhook | None = None
     database_url: str | None = field(default=None, repr=False)
     tenant_key: str | None = None
-    found: FoundApp | None = None
+    found_app: FoundApp | None = None
     shares: bool | None = None
 
     def __post_init__(self) -> None:
@@ -100,7 +100,7 @@ class Session:
 
     def known_app(self) -> App | None:
         """Return the app if it was looked up and that has not expired."""
-        found_app = self.found
+        found_app = self.found_app
         return found_app.app if found_app is not None and self.clock() < found_app.expires_at else None
 
     def bot(self) -> Webhook:
@@ -123,9 +123,9 @@ class Session:
         """
         if self.webhook is not None:
             return self.webhook.base_url
-        if self.found is None:
+        if self.found_app is None:
             raise RuntimeError("the app of a session must be looked up before its first request")
-        return self.found.app.base_url
+        return self.found_app.app.base_url
 
     def has_database(self) -> bool:
         """Return whether a database is shared with other processes, as it was set at the first request."""

@@ -28,7 +28,7 @@ WAIT_SECONDS = 60.0
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 5.0
 
 
-def work(session: Session, effect: Shared[T]) -> Procedure[tuple[T] | None]:
+def perform(session: Session, effect: Shared[T]) -> Procedure[tuple[T] | None]:
     """Do the work, again if its outcome was lost, for as long as a database is waited for.
 
     Args:

@@ -67,7 +67,7 @@ def exchange(send: Send, until: float, session: Session) -> Response | Lost:
     if time.monotonic() >= until:
         return _late(sent=False)
     client: Any = session.http_client
-    library = http.library() if client is None else http.of(client)
+    library = http.library() if client is None else http.library_of(client)
     try:
         perform = session.runtime.pools.get(session.wire).send if client is None else make_streamer(client)
         request = _prepare(library, send, until, session, is_async=False)
@@ -120,7 +120,7 @@ async def aexchange(send: Send, until: float, session: Session) -> Response | Lo
     if left <= 0:
         return _late(sent=False)
     client: Any = session.http_client
-    library = http.library() if client is None else http.of(client)
+    library = http.library() if client is None else http.library_of(client)
     import asyncio  # loaded by now
 
     timer = asyncio.timeout(None if left == float("inf") else left)

@@ -65,9 +65,9 @@ class LarkBaseHook(BaseHook):
         Raises:
             ConfigurationError: It is not a JSON object.
         """
-        from lark_provider.hooks.receivers import mapping
+        from lark_provider.hooks.receivers import read_json_object
 
-        return mapping(self.connection.extra_dejson.get(extra), extra, self._conn_id)
+        return read_json_object(self.connection.extra_dejson.get(extra), extra, self._conn_id)
 
     async def _fetch_connection(self) -> None:
         """Fetch the connection without blocking the event loop, once for each hook."""

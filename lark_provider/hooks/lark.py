@@ -105,8 +105,8 @@ class LarkHook(LarkBaseHook):
     @property
     def web_domain(self) -> str:
         """Return the domain of Lark's pages, such as feishu.cn; "" if the connection does not name one."""
-        named = str(self.connection.extra_dejson.get("web_domain") or "").strip()
-        return named.rpartition("://")[2].partition("/")[0]
+        domain = str(self.connection.extra_dejson.get("web_domain") or "").strip()
+        return domain.rpartition("://")[2].partition("/")[0]
 
     def alias(self, name: str) -> str:
         """Return the id that a name from the connection's `receivers` stands for; other names as they are.

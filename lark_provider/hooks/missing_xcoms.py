@@ -77,24 +77,24 @@ def strict(env: jinja2.Environment, template: str) -> jinja2.Environment:
         overlay.policies = {**overlay.policies, "json.dumps_kwargs": {"default": _to_json, **settings}}
     look_up = overlay.getattr
 
-    def attribute(of: Any, name: str) -> Any:
-        value = look_up(of, name)
+    def get_attribute(owner: Any, name: str) -> Any:
+        value = look_up(owner, name)
         return _pull(value, missing) if name == "xcom_pull" and callable(value) else value
 
-    overlay.getattr = attribute  # type: ignore[method-assign, assignment]  # compiled templates call it
+    overlay.getattr = get_attribute  # type: ignore[method-assign, assignment]  # compiled templates call it
     overlay.context_class = _context_class(env.context_class, missing)
     return overlay
 
 
-def without(value: Any) -> Any:
+def replace_missing(value: Any) -> Any:
     """Return a value with None for each missing XCom in it."""
     if isinstance(value, MissingXcom):
         return None
-    if next(_within(value), None) is None:
+    if next(_find_missing(value), None) is None:
         return value
     if isinstance(value, Mapping):
-        return {name: without(part) for name, part in value.items()}
-    return type(value)(without(part) for part in value)
+        return {name: replace_missing(part) for name, part in value.items()}
+    return type(value)(replace_missing(part) for part in value)
 
 
 def refuse_within(value: Any) -> None:
@@ -103,7 +103,7 @@ def refuse_within(value: Any) -> None:
     Raises:
         AirflowFailException: It does.
     """
-    for missing in _within(value):
+    for missing in _find_missing(value):
         str(missing)
 
 
@@ -113,12 +113,12 @@ def shorten(template: object) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
-def _within(value: Any) -> Iterator[MissingXcom]:
+def _find_missing(value: Any) -> Iterator[MissingXcom]:
     if isinstance(value, MissingXcom):
         yield value
     elif type(value) in {dict, list, tuple, set}:
         for part in value.values() if isinstance(value, dict) else value:
-            yield from _within(part)
+            yield from _find_missing(part)
 
 
 def _pull(function: Callable[..., Any], missing: MissingXcom) -> Callable[..., Any]:
@@ -127,9 +127,9 @@ def _pull(function: Callable[..., Any], missing: MissingXcom) -> Callable[..., A
         pulled = function(*args, **kwargs)
         if pulled is None:
             return missing
-        many = (args[0] if args else kwargs.get("task_ids"), kwargs.get("map_indexes"))
+        selectors = (args[0] if args else kwargs.get("task_ids"), kwargs.get("map_indexes"))
         if isinstance(pulled, list) and any(
-            hasattr(selector, "__iter__") and type(selector) is not str for selector in many
+            hasattr(selector, "__iter__") and type(selector) is not str for selector in selectors
         ):
             return [missing if value is None else value for value in pulled]
         return pulled
@@ -144,7 +144,9 @@ def _pass_none(function: Any, builtin: object) -> Any:
 
     @functools.wraps(function)  # with Jinja's marks, such as that it wants the context
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return function(*map(without, args), **{name: without(value) for name, value in kwargs.items()})
+        return function(
+            *map(replace_missing, args), **{name: replace_missing(value) for name, value in kwargs.items()}
+        )
 
     return wrapper
 
@@ -169,8 +171,8 @@ def _context_class(base: type[jinja2.runtime.Context], missing: MissingXcom) -> 
             is_wrapper = isinstance(getattr(function, "__wrapped__", None), BuiltinFunctionType)
             if not isinstance(function, _OWN) or is_wrapper:  # str.format is wrapped in a sandbox
                 return super().call(function, *args, **kwargs)
-            args = tuple(map(without, args))
-            kwargs = {name: without(value) for name, value in kwargs.items()}
+            args = tuple(map(replace_missing, args))
+            kwargs = {name: replace_missing(value) for name, value in kwargs.items()}
             result, run = super().call(function, *args, **kwargs), self.get("ti")
             has_run = run is not None and any(argument is run for argument in (*args, *kwargs.values()))
             may_pull = has_run or hasattr(function, "jinja_pass_arg")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lark_provider.api.messaging.additions import mark_redirected
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from lark_provider.api.receivers import ReceiverIdType
 
 
-__all__ = ["NamedReceiver", "mapping", "mark_redirected", "resolve"]
+__all__ = ["NamedReceiver", "mark_redirected", "read_json_object", "resolve"]
 
 
 class NamedReceiver(NamedTuple):
@@ -54,7 +55,7 @@ def resolve(
     return NamedReceiver(str(aliases[name])) if name in aliases else NamedReceiver(name, id_type)
 
 
-def mapping(value: Any, extra: str, conn_id: str) -> dict[str, Any]:
+def read_json_object(value: Any, extra: str, conn_id: str) -> dict[str, Any]:
     """Return an extra that holds a JSON object; {} if it is empty.
 
     Args:
@@ -65,18 +66,16 @@ def mapping(value: Any, extra: str, conn_id: str) -> dict[str, Any]:
     Raises:
         ConfigurationError: It is not a JSON object.
     """
-    parsed = value
-    if isinstance(parsed, str):
-        try:
-            parsed = json.loads(parsed) if parsed.strip() else None
-        except ValueError:
-            parsed = value
-    if parsed is None:
+    content = value
+    if isinstance(value, str):
+        with suppress(ValueError):  # Another text is refused below.
+            content = json.loads(value) if value.strip() else None
+    if content is None:
         return {}
-    if not isinstance(parsed, Mapping):
+    if not isinstance(content, Mapping):
         raise ConfigurationError(
             f"Extra {extra!r} of connection {conn_id!r} must be a JSON object, got "
-            f"{type(parsed).__name__}. Next: write "
+            f"{type(content).__name__}. Next: write "
             '{"name": "oc_… or ou_… or an e-mail address"}.'
         )
-    return dict(parsed)
+    return dict(content)

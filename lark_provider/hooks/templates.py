@@ -66,7 +66,7 @@ class StrictTemplates:
         for name in template_fields:
             if name in self.required_templates and name not in _ROWS:
                 missing_xcoms.refuse_within(getattr(self, name))
-            setattr(self, name, missing_xcoms.without(getattr(self, name)))
+            setattr(self, name, missing_xcoms.replace_missing(getattr(self, name)))
         for name, template in templates.items():
             rendered = getattr(self, name)
             if (

@@ -105,22 +105,22 @@ class LarkWebhookHook(LarkBaseHook):
 
     def _settings(self) -> dict[str, Any]:
         # No variable holds the connection: its repr shows the password, and error reporters send variables.
-        named = self.lark_webhook_conn_id
+        conn_id = self.lark_webhook_conn_id
         host = (self.connection.host or "").strip()
         if self.connection.conn_type == "lark":
             # Its password is an app's secret, which must not travel as a part of a URL.
             raise ConfigurationError(
-                f"Connection {named!r} must be of type {self.conn_type!r}, got 'lark', which is an app's. "
+                f"Connection {conn_id!r} must be of type {self.conn_type!r}, got 'lark', which is an app's. "
                 "Next: make one of the former type for the custom bot."
             )
         if "/hook/" in host:
             raise ConfigurationError(
-                f"The host of connection {named!r} must not be the webhook's URL, since Airflow shows it to "
-                "every user. Next: move it to the password."
+                f"The host of connection {conn_id!r} must not be the webhook's URL, since Airflow shows it "
+                "to every user. Next: move it to the password."
             )
         if not (self.connection.password or "").strip():
             raise ConfigurationError(
-                f"Connection {named!r} must have a password, got none. Next: put the webhook's URL there, "
+                f"Connection {conn_id!r} must have a password, got none. Next: put the webhook's URL there, "
                 "under Admin → Connections."
             )
         return {

@@ -71,15 +71,15 @@ def render(accept: str = "") -> tuple[bytes, str]:
     return _exporter[0].render(accept)
 
 
-def collect(collect: Collect) -> None:
+def collect(source: Collect) -> None:
     """Add values that are collected when the metrics are scraped; nothing if metrics are off.
 
     Args:
-        collect: Returns gauges with their labels and values. It must return soon, and not raise.
+        source: Returns gauges with their labels and values. It must return soon, and not raise.
     """
     with _lock:
         if _exporter:
-            _exporter[0].collect(collect)
+            _exporter[0].collect(source)
 
 
 def stop() -> None:

@@ -66,9 +66,9 @@ class Exporter:
             after_in_child=self._rendering.release,
         )
 
-    def collect(self, collect: Collect) -> None:
+    def collect(self, source: Collect) -> None:
         """Add values that are collected at each scrape."""
-        self._collected.sources.append(collect)
+        self._collected.sources.append(source)
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """Return the metrics and their content type, for an `Accept` header."""

@@ -112,19 +112,16 @@ class PrometheusSink:
             self._failures.note("failed", log)
 
     def _child(self, metric: Metric, labels: tuple[str, ...]) -> _Child:
-        key = (metric.name, labels)
-        child = self._children.get(key)
-        if child is not None:
-            return child
+        child = self._children.get((metric.name, labels))
+        return self._make_child(metric, labels) if child is None else child
+
+    def _make_child(self, metric: Metric, labels: tuple[str, ...]) -> _Child:
         family = self._families[metric.name]
-        if not metric.labels:
-            child = self._children[key] = family
-            return child
         bounded = self._bound(metric, labels)
-        child = family.labels(*bounded)
+        child = family.labels(*bounded) if bounded else family
         if bounded == labels:  # Others would fill the table, for they are unlimited.
-            self._children[key] = child
-        if isinstance(metric, meters.Counter) and metric.labels[0] == _APP:
+            self._children[metric.name, labels] = child
+        if isinstance(metric, meters.Counter) and metric.labels[:1] == (_APP,):
             for values in metric.values:
                 family.labels(bounded[0], *values)  # Once for each app, or again: it is there then.
         return child

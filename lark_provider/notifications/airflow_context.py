@@ -29,29 +29,29 @@ def read(context: Mapping[str, Any], event: EventKind | None) -> RunEvent:
     return run_event.read(context, event=event, base_url=base_url, clean=clean)
 
 
-async def add_error(known: RunEvent, language: Language, seconds: float) -> RunEvent:
+async def add_error(event: RunEvent, language: Language, seconds: float) -> RunEvent:
     """Return a failed DAG run's event with the error of its last task, if that task's log can be read here.
 
     Args:
-        known: The event.
+        event: The event.
         language: Of the words for a process that was killed.
         seconds: How long it may take, since the message must not be late for it.
     """
-    if not known.task_id or known.error:
-        return known
-    own = (known.dag_id, known.run_id, known.task_id, known.map_index, known.try_number)
+    if not event.task_id or event.error:
+        return event
+    instance = (event.dag_id, event.run_id, event.task_id, event.map_index, event.try_number)
     try:
-        ending = await call_in_thread(lambda: task_log.ending(*own), seconds)
+        ending = await call_in_thread(lambda: task_log.ending(*instance), seconds)
     except TimeoutError:
         ending = None
     if ending is None:
-        return known
+        return event
     trace = clean(ending.traceback[:20_000])
-    return replace(known, error_type=ending.error_type, error=_why(ending, language), traceback=trace)
+    return replace(event, error_type=ending.error_type, error=_why(ending, language), traceback=trace)
 
 
 async def errors(
-    known: RunEvent,
+    event: RunEvent,
     context: Mapping[str, Any],
     silent: Sequence[str],
     language: Language,
@@ -61,7 +61,7 @@ async def errors(
     """Return the errors of failed task instances that sent no notification.
 
     Args:
-        known: The DAG's event, with its error.
+        event: The DAG's event, with its error.
         context: Airflow's.
         silent: The task instances, as in Airflow's table of task states.
         language: Of the words for a process that was killed.
@@ -72,12 +72,12 @@ async def errors(
         Errors in one line by task instance, as far as they are known.
     """
     dag, by_label = context.get("dag"), {}
-    if known.task_id and known.error:
-        by_label[known.label] = _line(known.error_type, known.error)
+    if event.task_id and event.error:
+        by_label[event.label] = _line(event.error_type, event.error)
 
     def read() -> None:
         for label in silent[:_MAX_LOGS]:
-            if label not in by_label and (end := task_log.ending(*_instance_key(known, dag, label))):
+            if label not in by_label and (end := task_log.ending(*_instance_key(event, dag, label))):
                 by_label[label] = _line(end.error_type, _why(end, language))
 
     with suppress(TimeoutError):
@@ -108,8 +108,8 @@ def _notifies(dag: Any, label: str, counts: Callable[[Any], bool]) -> bool:
         return False
 
 
-def _instance_key(known: RunEvent, dag: Any, label: str) -> tuple[str, str, str, int]:
-    return known.dag_id, known.run_id, *_instance(dag, label)
+def _instance_key(event: RunEvent, dag: Any, label: str) -> tuple[str, str, str, int]:
+    return event.dag_id, event.run_id, *_instance(dag, label)
 
 
 def _instance(dag: Any, label: str) -> tuple[str, int]:

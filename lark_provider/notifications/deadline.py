@@ -59,10 +59,10 @@ async def call_in_thread(call: Callable[[], T], seconds: float) -> T:
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
-    def set_outcome(how: Callable[[Any], None], what: Any) -> None:
+    def settle(set_outcome: Callable[[Any], None], outcome: Any) -> None:
         def unless_late() -> None:
             if not done.done():
-                how(what)
+                set_outcome(outcome)
 
         with suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(unless_late)
@@ -71,11 +71,11 @@ async def call_in_thread(call: Callable[[], T], seconds: float) -> T:
         try:
             result = call()
         except Exception as error:  # noqa: BLE001 - raised in the coroutine that waits
-            set_outcome(done.set_exception, error)
+            settle(done.set_exception, error)
         except BaseException as error:  # noqa: BLE001 - no signal is lost: signals reach the main thread
-            set_outcome(done.set_exception, RuntimeError(f"{type(error).__name__} {error}"))
+            settle(done.set_exception, RuntimeError(f"{type(error).__name__} {error}"))
         else:
-            set_outcome(done.set_result, result)
+            settle(done.set_result, result)
 
     context = contextvars.copy_context()
     threading.Thread(target=context.run, args=(target,), name="lark-notifier-call", daemon=True).start()

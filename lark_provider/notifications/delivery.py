@@ -123,9 +123,11 @@ async def _with_ids(client: AsyncLarkServiceClient, mentions: Mentions) -> Menti
     )
 
 
-async def _update(client: AsyncLarkServiceClient, cards: Sequence[str], content: Any) -> tuple[str, ...]:
+async def _update(
+    client: AsyncLarkServiceClient, message_ids: Sequence[str], content: Any
+) -> tuple[str, ...]:
     updated = []
-    for message_id in cards:
+    for message_id in message_ids:
         try:
             await client.messaging.update_card(message_id, content)
         except InvalidRequestError:

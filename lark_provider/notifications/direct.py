@@ -13,7 +13,7 @@ from lark_provider.notifications import airflow_context
 from lark_provider.notifications.delivery import deliver
 from lark_provider.notifications.notice import Notice
 from lark_provider.notifications.run_cards import RunCards
-from lark_provider.protocol.incidents.changes import after
+from lark_provider.protocol.incidents.changes import apply_event
 from lark_provider.protocol.incidents.model import Incident
 
 
@@ -64,4 +64,4 @@ async def _incident(notice: Notice) -> tuple[RunCards | None, Incident | None, I
             notice.notifier.log.info("Airflow Variables timed out; sending a separate card for this event.")
             run_cards = None
     errors = await notice.errors(before, states)
-    return run_cards, before, after(before, event, states, errors)
+    return run_cards, before, apply_event(before, event, states, errors)

@@ -103,9 +103,12 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, value, known in (("language", language, LANGUAGES), ("event", event, (None, *EVENT_KINDS))):
-            if value not in known:
-                words = ", ".join(repr(choice) for choice in known if choice)
+        for name, value, choices in (
+            ("language", language, LANGUAGES),
+            ("event", event, (None, *EVENT_KINDS)),
+        ):
+            if value not in choices:
+                words = ", ".join(repr(choice) for choice in choices if choice)
                 raise ConfigurationError(
                     f"{name} must be one of {words}, got {value!r}. Next: use one of these."
                 )
@@ -164,8 +167,8 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         left = deadline.Deadline(self.deadline)
 
         async def work() -> None:
-            ready, known = prepare(context)
-            await sending.send(ready, known, left, may_block=True)
+            ready, values = prepare(context)
+            await sending.send(ready, values, left, may_block=True)
 
         try:
             if not self._is_asked_by_bridge(context):
@@ -184,9 +187,9 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         try:
             if self._is_asked_by_bridge(context):
                 return
-            ready, known = await asyncio.to_thread(deadline.run, prepare_here, left.remaining())
+            ready, values = await asyncio.to_thread(deadline.run, prepare_here, left.remaining())
             async with asyncio.timeout(left.remaining() + 0.1):
-                await sending.send(ready, known, left, may_block=False)
+                await sending.send(ready, values, left, may_block=False)
         except Exception as error:  # noqa: BLE001 - a callback must not fail its task
             self._log_failure(context, error)
 
@@ -212,17 +215,17 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         return self, dict(context or {})
 
     def _rendered_copy(self, context: Any) -> tuple[LarkNotifier, dict[str, Any]]:
-        ready, known = copy.copy(self), dict(context or {})
-        ready._update_context(known)  # type: ignore[arg-type]  # noqa: SLF001 - our own copy
+        ready, values = copy.copy(self), dict(context or {})
+        ready._update_context(values)  # type: ignore[arg-type]  # noqa: SLF001 - our own copy
         try:
-            ready.render_template_fields(known)  # type: ignore[arg-type]
+            ready.render_template_fields(values)  # type: ignore[arg-type]
         except Exception as error:  # noqa: BLE001 - the default message is sent instead
             why = airflow_context.one_line(error, self.deadline)
             self.log.warning("Template failed; sending the default message. %s", why)
             ready = copy.copy(self)
             ready.content, ready.msg_type, ready.idempotency_key = None, "interactive", None
-            ready.render_template_fields(known)  # type: ignore[arg-type]
-        return ready, known
+            ready.render_template_fields(values)  # type: ignore[arg-type]
+        return ready, values
 
     def get_template_env(self, dag: DAG | None = None) -> jinja2.Environment:
         """Return the environment for templates; a DAG that `airflow dags test` passes has none of its own."""

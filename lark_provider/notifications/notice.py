@@ -82,7 +82,7 @@ class Notice:
     @property
     def is_quiet(self) -> bool:
         """Return whether the event is not reported unless it changes an incident."""
-        return self.notifier.quiet_success and self.event.of_success
+        return self.notifier.quiet_success and self.event.is_success
 
     @property
     def key(self) -> str:

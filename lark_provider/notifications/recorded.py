@@ -108,27 +108,26 @@ async def _deliver(notice: Notice, recorder: Recorder, row: str, name: str) -> S
         name: The card whose rows are delivered in their order; else the row.
     """
     left = notice.left
-    apps = OutboxApps(given=[notice.client], only_given=True)
+    apps = OutboxApps(clients=[notice.client], only_these=True)
     why = "the deadline came first"
     while (seconds := left.remaining() - _LAST_SECONDS) > 0:
         deliverer = Deliverer(recorder.outbox, apps, seconds=seconds)
         try:
             await deliverer.deliver_due(only=name)
-            row_state = await deliverer.read_state(row)
+            current = await deliverer.read_state(row)
         except (LarkError, TimeoutError) as error:
             why = str(error) or "the database does not answer"
             break
-        if row_state is None:
+        if current is None:
             return ()  # Purged meanwhile.
-        state, message_id, reason = row_state
-        if state == "delivered":
-            return (str(message_id),)
-        if state == "superseded":
+        if current.state == "delivered":
+            return (str(current.message_id),)
+        if current.state == "superseded":
             return ("shown by a later version of the card",)
-        if state == "given_up":
-            raise LarkError(reason or "Lark refused the message.")
-        if reason is not None:
-            why = reason
+        if current.state == "given_up":
+            raise LarkError(current.reason or "Lark refused the message.")
+        if current.reason is not None:
+            why = current.reason
             break
         await asyncio.sleep(min(_LOOK_SECONDS, max(0.0, left.remaining() - _LAST_SECONDS)))
     event = notice.event

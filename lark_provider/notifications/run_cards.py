@@ -28,7 +28,7 @@ from typing import Any
 
 from lark_provider.notifications import airflow_context
 from lark_provider.notifications.deadline import call_in_thread
-from lark_provider.protocol.incidents.changes import merge
+from lark_provider.protocol.incidents.changes import merge_incidents
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import FAILURES, Incident
 
@@ -159,7 +159,7 @@ class RunCards:
             other = runs.pop(run_id, None)
             if not incident.over:
                 if other is not None:
-                    incident = merge(incident, Incident.from_json(other), before or Incident())
+                    incident = merge_incidents(incident, Incident.from_json(other), before or Incident())
                 runs[run_id] = {"at": now, **incident.to_json()}
             young = {run: entry for run, entry in runs.items() if entry["at"] > now - _MAX_AGE_SECONDS}
             self._write(dict(list(young.items())[-_MAX_RUNS:]), had=bool(runs) or other is not None)

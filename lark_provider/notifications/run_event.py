@@ -39,20 +39,20 @@ def read(
         The event; what the context lacks is empty.
     """
     ti = context.get("ti") or context.get("task_instance")
-    dag, run, task = context.get("dag"), context.get("dag_run"), context.get("task") or _of(ti, "task")
+    dag, run, task = context.get("dag"), context.get("dag_run"), context.get("task") or _get(ti, "task")
     deadline = context.get("deadline")
     kind = event or _event(context, ti)
-    dag_id = text_of(_of(ti, "dag_id") or _of(dag, "dag_id") or _of(run, "dag_id"))
+    dag_id = text_of(_get(ti, "dag_id") or _get(dag, "dag_id") or _get(run, "dag_id"))
     run_id = text_of(
-        _of(ti, "run_id") or context.get("run_id") or _of(run, "run_id") or _of(run, "dag_run_id")
+        _get(ti, "run_id") or context.get("run_id") or _get(run, "run_id") or _get(run, "dag_run_id")
     )
-    log_url = text_of(_of(ti, "log_url"))
+    log_url = text_of(_get(ti, "log_url"))
     dag_url = f"{base_url.rstrip('/')}/dags/{quote(dag_id)}/runs/{quote(run_id)}" if base_url else ""
     run_url = log_url.partition("/tasks/")[0] if "/tasks/" in log_url else dag_url
-    task_id, map_index = text_of(_of(ti, "task_id")), _number(_of(ti, "map_index"), -1)
+    task_id, map_index = text_of(_get(ti, "task_id")), _number(_get(ti, "map_index"), -1)
     asks = kind == "notice" and run_url and is_question(task)
     page = f"{run_url}/tasks/{quote(task_id)}/required_actions?map_index={map_index}"
-    tries = _of(ti, "max_tries")
+    max_tries = _get(ti, "max_tries")
     error_type, error, trace = _error(context.get("exception"), clean)
     return RunEvent(
         kind=kind,
@@ -60,9 +60,9 @@ def read(
         run_id=run_id,
         task_id=task_id,
         map_index=map_index,
-        try_number=_number(_of(ti, "try_number"), 0),
-        tries=tries + 1 if isinstance(tries, int) else None,
-        state=text_of(_of(ti, "state")),
+        try_number=_number(_get(ti, "try_number"), 0),
+        tries=max_tries + 1 if isinstance(max_tries, int) else None,
+        state=text_of(_get(ti, "state")),
         owners=_owners(dag if kind.startswith("dag_") else task or dag),
         reason=text_of(context.get("reason")),
         error_type=error_type,
@@ -71,9 +71,9 @@ def read(
         log_url=log_url,
         run_url=run_url,
         answer_url=page if asks else "",
-        ti_id=text_of(_of(ti, "id")),
-        deadline_id=text_of(_of(deadline, "id")),
-        deadline=text_of(_of(deadline, "deadline_time")),
+        ti_id=text_of(_get(ti, "id")),
+        deadline_id=text_of(_get(deadline, "id")),
+        deadline=text_of(_get(deadline, "deadline_time")),
     )
 
 
@@ -87,18 +87,18 @@ def _event(context: Mapping[str, Any], ti: Any) -> EventKind:
         return "deadline"
     if reason := context.get("reason"):
         return "dag_success" if reason == "success" else "dag_failure"
-    state = text_of(_of(ti, "state"))
+    state = text_of(_get(ti, "state"))
     if ti is None:
-        return "dag_success" if text_of(_of(context.get("dag_run"), "state")) == "success" else "dag_failure"
+        return "dag_success" if text_of(_get(context.get("dag_run"), "state")) == "success" else "dag_failure"
     if state in {"failed", "up_for_retry", "success"}:
         return {"failed": "failure", "up_for_retry": "retry", "success": "success"}[state]  # type: ignore[return-value]  # three events
     if context.get("exception") is not None:
         return "failure"
-    if state or _of(ti, "start_date") is not None:
+    if state or _get(ti, "start_date") is not None:
         return "notice"  # it runs: a human-in-the-loop operator, or a task that has just begun
     # A task whose worker vanished: the DAG processor reports it, without state and start date.
-    tries, most = _number(_of(ti, "try_number"), 0), _number(_of(ti, "max_tries"), 0)
-    return "retry" if 0 < tries <= most else "failure"
+    tries, max_tries = _number(_get(ti, "try_number"), 0), _number(_get(ti, "max_tries"), 0)
+    return "retry" if 0 < tries <= max_tries else "failure"
 
 
 def _error(error: Any, clean: Callable[[str], str]) -> tuple[str, str, str]:
@@ -107,7 +107,7 @@ def _error(error: Any, clean: Callable[[str], str]) -> tuple[str, str, str]:
     if not isinstance(error, BaseException):
         return "", clean(text_of(error)[:_MAX_CHARS]), ""
     try:
-        lines = traceback.format_exception(type(error), error, _own(error.__traceback__))
+        lines = traceback.format_exception(type(error), error, _skip_runner(error.__traceback__))
         trace = whole("".join(lines).rstrip())
     except Exception:  # noqa: BLE001 - an exception that cannot be formatted is reported by its name
         trace = ""
@@ -117,7 +117,7 @@ def _error(error: Any, clean: Callable[[str], str]) -> tuple[str, str, str]:
     return type(error).__name__, clean(text_of(error)[:_MAX_CHARS]), clean(trace)
 
 
-def _own(trace: TracebackType | None) -> TracebackType | None:
+def _skip_runner(trace: TracebackType | None) -> TracebackType | None:
     """Return the part of a traceback that follows Airflow's task runner: user code."""
     own = trace
     while own is not None and str(own.tb_frame.f_globals.get("__name__")).startswith(_RUNNER):
@@ -127,11 +127,11 @@ def _own(trace: TracebackType | None) -> TracebackType | None:
 
 def _owners(source: Any) -> tuple[str, ...]:
     # A DAG joins its tasks' owners with commas, in a set's order.
-    names = {name.strip() for name in text_of(_of(source, "owner")).split(",")}
+    names = {name.strip() for name in text_of(_get(source, "owner")).split(",")}
     return tuple(sorted(names - {""}))
 
 
-def _of(thing: Any, name: str) -> Any:
+def _get(thing: Any, name: str) -> Any:
     """Return an attribute or an entry; None if it is missing or its evaluation fails."""
     try:
         return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)

@@ -100,7 +100,7 @@ class _Attempt:
         return await self._by_app(hook, left)
 
     async def _by_bot(self, connection: Connection, retries: int) -> Sequence[str]:
-        if self.notifier.quiet_success and self.event.of_success:
+        if self.notifier.quiet_success and self.event.is_success:
             return ()
         hook = LarkWebhookHook(self.conn_id, timeout=self.seconds, max_retries=retries)
         hook.connection = connection

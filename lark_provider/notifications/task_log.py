@@ -74,13 +74,13 @@ def _path(dag_id: str, run_id: str, task_id: str, map_index: int, try_number: in
     render: Callable[..., str] = Template(conf.get("logging", "log_filename_template")).render
     ti = SimpleNamespace(dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index)
 
-    def of(number: int) -> Path:
+    def path_of_try(number: int) -> Path:
         ti.try_number = number
         return folder / render(ti=ti, try_number=number)
 
     if try_number:
-        return of(try_number)
-    tries: Iterator[Path] = itertools.takewhile(Path.exists, map(of, range(1, 1000)))
+        return path_of_try(try_number)
+    tries: Iterator[Path] = itertools.takewhile(Path.exists, map(path_of_try, range(1, 1000)))
     return list(tries)[-1]
 
 
@@ -94,9 +94,10 @@ def _tail(path: Path) -> list[str]:
 def _exception(detail: Mapping[str, Any]) -> Ending:
     frames = detail.get("frames") or []
     runner = [n for n, frame in enumerate(frames) if any(part in frame["filename"] for part in _RUNNER)]
-    own = frames[runner[-1] + 1 :] if runner else frames
+    own_frames = frames[runner[-1] + 1 :] if runner else frames
     lines = [
-        f'  File "{frame["filename"]}", line {frame["lineno"]}, in {frame["name"]}' for frame in own or frames
+        f'  File "{frame["filename"]}", line {frame["lineno"]}, in {frame["name"]}'
+        for frame in own_frames or frames
     ]
     name, text = str(detail["exc_type"]), str(detail["exc_value"])
     shown = "\n".join(["Traceback (most recent call last):", *lines, f"{name}: {text}"])

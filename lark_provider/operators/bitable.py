@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from lark_provider.api.clouddoc.bitable import UserIdType
-    from lark_provider.api.clouddoc.searches import Filter
+    from lark_provider.api.clouddoc.searches import SearchFilter
     from lark_provider.api.clouddoc.validating import Validate
 
 
@@ -189,7 +189,7 @@ class LarkBitableSearchOperator(TableOperator):
     def __init__(
         self,
         *,
-        filter: Filter | None = None,  # noqa: A002 - Lark's name
+        filter: SearchFilter | None = None,  # noqa: A002 - Lark's name
         sort: Sequence[str] = (),
         field_names: Sequence[str] = (),
         view_id: str | None = None,

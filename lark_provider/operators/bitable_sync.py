@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from lark_provider.api.clouddoc.bitable import UserIdType
-    from lark_provider.api.clouddoc.searches import Condition
+    from lark_provider.api.clouddoc.searches import SearchCondition
     from lark_provider.api.clouddoc.sync.keys import KeyForm
     from lark_provider.api.clouddoc.sync.options import OnDuplicate, OnMissing, OnNull, SyncMode
     from lark_provider.api.clouddoc.sync.plan import SyncPlan, SyncResult
@@ -99,7 +99,7 @@ class LarkBitableSyncOperator(WritingOperator):
         key_fields: str | Sequence[str],
         mode: SyncMode = "upsert",
         dry_run: bool = False,
-        scope: Sequence[Condition] | None = None,
+        scope: Sequence[SearchCondition] | None = None,
         on_missing: OnMissing = "delete",
         mark: Mapping[str, Any] | None = None,
         max_deletes: float = 0.1,

@@ -220,7 +220,7 @@ class WritingOperator(ProgressMixin, TableOperator):
         """Whether rows come from a CSV file, in which nothing tells an empty text from no value."""
         return self.source is not None and str(self.source).lower().endswith(".csv")
 
-    def _file(self, path: StoragePath) -> Records:
+    def _read_file(self, path: StoragePath) -> Records:
         """Return the rows of a file."""
         from lark_provider.files import cells, reading
 
@@ -236,23 +236,28 @@ class WritingOperator(ProgressMixin, TableOperator):
 
     def _source(self) -> Records:
         if self.source is not None:
-            return self._file(self.source)
-        records = self.records
-        if isinstance(records, str):
-            records = CallableSource(_import_function(records))
-        if isinstance(records, CallableSource):
-            if not isinstance(self.records_kwargs, Mapping):
-                raise InvalidRequestError(
-                    f"records_kwargs must be a dict, got {str(self.records_kwargs)[:80]!r}. Next: pass a "
-                    "dict of arguments."
-                )
-            records = records.function(**self.records_kwargs)
+            return self._read_file(self.source)
+        records: Records | None
+        if isinstance(self.records, str):
+            records = self._call_source(_import_function(self.records))
+        elif isinstance(self.records, CallableSource):
+            records = self._call_source(self.records.function)
+        else:
+            records = self.records
         if isinstance(records, str | bytes | Mapping) or not isinstance(records, Iterable):
             raise InvalidRequestError(
                 f"records must be an iterable of dicts, got {type(records).__name__}. Next: pass a list of "
                 "dicts, or a callable or dotted path that yields them."
             )
         return records
+
+    def _call_source(self, function: Callable[..., Records]) -> Records:
+        if not isinstance(self.records_kwargs, Mapping):
+            raise InvalidRequestError(
+                f"records_kwargs must be a dict, got {str(self.records_kwargs)[:80]!r}. Next: pass a dict of "
+                "arguments."
+            )
+        return function(**self.records_kwargs)
 
 
 def check_on_clear(on_clear: object) -> None:

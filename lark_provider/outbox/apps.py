@@ -34,20 +34,20 @@ class OutboxApps:
 
     Args:
         database_url: Shared by their clients; else that of the environment.
-        given: Clients to use, each resolved: in a failing task, that of its connection.
-        only_given: Whether no other app is looked up.
+        clients: Clients to use, each resolved: in a failing task, that of its connection.
+        only_these: Whether no other app is looked up.
     """
 
     def __init__(
         self,
         database_url: str | None = None,
-        given: Sequence[AsyncLarkServiceClient] = (),
+        clients: Sequence[AsyncLarkServiceClient] = (),
         *,
-        only_given: bool = False,
+        only_these: bool = False,
     ) -> None:
-        self._database_url, self._only_given = database_url, only_given
-        self._given = {(client.app_id, client.base_url): client for client in given}
-        self._made: dict[tuple[str, str], AsyncLarkServiceClient] = {}
+        self._database_url, self._only_these = database_url, only_these
+        self._passed_clients = {(client.app_id, client.base_url): client for client in clients}
+        self._own_clients: dict[tuple[str, str], AsyncLarkServiceClient] = {}
         self._unknown: dict[str, float] = {}
         self._logged = Once()
 
@@ -67,7 +67,7 @@ class OutboxApps:
             StorageError: The registry cannot be used.
         """
         name = (app_id, base_url)
-        client = self._given.get(name) or (None if self._only_given else self._client(*name))
+        client = self._passed_clients.get(name) or (None if self._only_these else self._own_client(*name))
         if client is not None:
             try:
                 await client.resolve()
@@ -78,10 +78,10 @@ class OutboxApps:
         self._note(app_id, "it is not the app of this process's connection")
         return None
 
-    def _client(self, app_id: str, base_url: str) -> AsyncLarkServiceClient:
-        client = self._made.get((app_id, base_url))
+    def _own_client(self, app_id: str, base_url: str) -> AsyncLarkServiceClient:
+        client = self._own_clients.get((app_id, base_url))
         if client is None:
-            client = self._made[app_id, base_url] = AsyncLarkServiceClient(
+            client = self._own_clients[app_id, base_url] = AsyncLarkServiceClient(
                 app_id,
                 base_url=base_url,
                 timeout=_TIMEOUT,
@@ -93,6 +93,6 @@ class OutboxApps:
 
     def _note(self, app_id: str, error: str) -> None:
         self._unknown[app_id] = time.monotonic() + _UNKNOWN_SECONDS
-        if not self._only_given and self._logged.is_first(app_id):
+        if not self._only_these and self._logged.is_first(app_id):
             extra = {"app": app_id, "error": error}
             logger.warning("App unknown here; its messages are left to other processes", extra=extra)

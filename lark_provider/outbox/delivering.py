@@ -21,7 +21,7 @@ from lark_provider.protocol.errors import (
     PermissionDeniedError,
 )
 from lark_provider.storage.outbox import Outbox
-from lark_provider.storage.outbox_rows import ClaimedRow, open_payload
+from lark_provider.storage.outbox_rows import ClaimedRow, RowState, open_payload
 from lark_provider.support import measured, threads
 from lark_provider.support.backoff import pause_after
 from lark_provider.support.environment import ENVIRONMENT
@@ -102,8 +102,8 @@ class Deliverer:
                 raise result
         return len(rows)
 
-    async def read_state(self, row: str) -> tuple[str, str | None, str | None] | None:
-        """Return the state of a row, its message and the reason; see `Outbox.read_state`."""
+    async def read_state(self, row: str) -> RowState | None:
+        """Return the state of a row; see `Outbox.read_state`."""
         return await _in_thread(lambda: self._outbox.read_state(row))
 
     async def _deliver(self, row: ClaimedRow) -> None:

@@ -15,7 +15,7 @@ from lark_provider.api.cards.airflow.mentions import Mentions
 from lark_provider.client.base import app_of, database_of
 from lark_provider.outbox import outgoing
 from lark_provider.outbox.outgoing import Outgoing
-from lark_provider.protocol.incidents.changes import after
+from lark_provider.protocol.incidents.changes import apply_event
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
 from lark_provider.storage.incidents import IncidentChange, Incidents, RecordedIncident
@@ -92,7 +92,7 @@ class Recorder:
         """
 
         def change(before: ShownIncident) -> ShownIncident | None:
-            incident = after(before.incident, event, states, errors)
+            incident = apply_event(before.incident, event, states, errors)
             if incident is None:
                 return None
             people = (mentions.ids, mentions.emails, mentions.names)

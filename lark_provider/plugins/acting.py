@@ -52,7 +52,7 @@ class Actions:
         card = await threads.run(lambda: _card(click), _SECONDS)
         if card is None:
             return ClickResult("unknown_card", sentence("unknown_card"), open_id=open_id)
-        resolved = await threads.run(lambda: _identify(click), _SECONDS)
+        resolved = await threads.run(lambda: _resolve_person(click), _SECONDS)
         if isinstance(resolved, identity.PersonRefusal):
             return ClickResult(
                 resolved.outcome, resolved.message, open_id=open_id, link_url=resolved.link_url
@@ -83,7 +83,7 @@ class Actions:
         """
         if result.outcome != "unlinked":
             return result
-        resolved = await threads.run(lambda: _identify(click), _SECONDS)
+        resolved = await threads.run(lambda: _resolve_person(click), _SECONDS)
         return (
             replace(result, link_url=resolved.link_url)
             if isinstance(resolved, identity.PersonRefusal)
@@ -118,7 +118,7 @@ def _card(click: DeliveredClick) -> QuestionCard | ShownIncident | None:
     return card
 
 
-def _identify(click: DeliveredClick) -> identity.ActingUser | identity.PersonRefusal:
+def _resolve_person(click: DeliveredClick) -> identity.ActingUser | identity.PersonRefusal:
     """Return the user of Airflow that a person acts as, or why they may not. It blocks."""
     people = People(settings.DATABASE.url())
     clicker = identity.Clicker(

@@ -7,10 +7,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from lark_provider.plugins import guard, hold, settings
 from lark_provider.plugins.in_process import AirflowReply, InProcess
+from lark_provider.plugins.json_schema import find_violation
 from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.sentences import answered_by, sentence
 from lark_provider.protocol.hitl.answers import InvalidAnswerError, read_answer
@@ -71,12 +72,15 @@ async def answer(airflow: InProcess, card: QuestionCard, click: DeliveredClick, 
         return refusal_result(reply, who)
     wanted = _read(card, click)
     if reply.body["task_instance"]["id"] != task.ti_id:
-        return await _earlier_try(airflow, card.question, wanted, who)
+        return await _earlier_try_result(airflow, card.question, wanted, who)
     if reply.body["response_received"]:
-        return _already(reply.body, wanted, who)
-    if (early := await _not_now(card.question, reply.body["task_instance"]["state"], who)) is not None:
-        return early
-    errors = wanted if isinstance(wanted, dict) else _faults(card.question, wanted, reply.body["options"])
+        return _recorded_result(reply.body, wanted, who)
+    unready = await _unready_result(card.question, reply.body["task_instance"]["state"], who)
+    if unready is not None:
+        return unready
+    errors = (
+        wanted if isinstance(wanted, dict) else _find_faults(card.question, wanted, reply.body["options"])
+    )
     if errors or isinstance(wanted, dict):
         reason = "; ".join(f"{name}: {text}" for name, text in errors.items())
         return who.result("invalid", sentence("invalid", reason=reason), errors=errors)
@@ -87,34 +91,35 @@ async def _send(airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer, 
     path = f"{question.task.path}/hitlDetails"
     expected = guard.EXPECTED.set(question.task.ti_id)
     try:
-        done = await airflow.call(
+        patched = await airflow.call(
             "PATCH", path, {"chosen_options": list(wanted.options), "params_input": dict(wanted.params)}
         )
     finally:
         guard.EXPECTED.reset(expected)
-    if done.status == 409:  # noqa: PLR2004 - conflict: another answer came first
-        reply = await airflow.call("GET", path)
-        if not reply.is_ok:
-            return refusal_result(reply, who)
-        if reply.body["task_instance"]["id"] != question.task.ti_id or not reply.body["response_received"]:
-            return await _earlier_try(airflow, question, wanted, who)
-        return _already(reply.body, wanted, who)
-    if done.status == 403 and question.assignees:  # noqa: PLR2004 - forbidden
+    if patched.status == 409:  # noqa: PLR2004 - conflict: another answer came first
+        current = await airflow.call("GET", path)
+        if not current.is_ok:
+            return refusal_result(current, who)
+        is_same_try = current.body["task_instance"]["id"] == question.task.ti_id
+        if not is_same_try or not current.body["response_received"]:
+            return await _earlier_try_result(airflow, question, wanted, who)
+        return _recorded_result(current.body, wanted, who)
+    if patched.status == 403 and question.assignees:  # noqa: PLR2004 - forbidden
         assigned = {assignee.id: assignee.name for assignee in question.assignees}
         if who.user_id not in assigned:
             names = ", ".join(assigned.values())
             return who.result("not_assigned", sentence("not_assigned", person=who.name, assignees=names))
-    if not done.is_ok:
-        return refusal_result(done, who)
+    if not patched.is_ok:
+        return refusal_result(patched, who)
     if not await _GUARDED.all():
         await asyncio.sleep(_READ_BACK_SECONDS)
-        reply = await airflow.call("GET", path)
-        if reply.is_ok and reply.body["task_instance"]["id"] == question.task.ti_id:
-            return _already(reply.body, wanted, who)
-    return _answered_result(done.body, who)
+        read_back = await airflow.call("GET", path)
+        if read_back.is_ok and read_back.body["task_instance"]["id"] == question.task.ti_id:
+            return _recorded_result(read_back.body, wanted, who)
+    return _answered_result(patched.body, who)
 
 
-async def _earlier_try(
+async def _earlier_try_result(
     airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer | dict[str, str], who: Answerer
 ) -> ClickResult:
     """Return what became of a click on the question of an earlier try.
@@ -156,7 +161,7 @@ def _read(card: QuestionCard, click: DeliveredClick) -> HitlAnswer | dict[str, s
         return {name: texts[language] for name, texts in error.errors.items()}
 
 
-async def _not_now(question: HitlQuestion, state: str | None, who: Answerer) -> ClickResult | None:
+async def _unready_result(question: HitlQuestion, state: str | None, who: Answerer) -> ClickResult | None:
     """Return why a question takes no answer: the task does not wait, or not for long enough."""
     if state == "running":  # Its process has not ended yet.
         return who.result("too_early")
@@ -165,39 +170,33 @@ async def _not_now(question: HitlQuestion, state: str | None, who: Answerer) -> 
         return who.result("over", sentence("over", state=shown))
     task = question.task
     parked = await threads.run(
-        lambda: hold.look(task.dag_id, task.run_id, task.task_id, task.map_index), _DATABASE_SECONDS
+        lambda: hold.read_status(task.dag_id, task.run_id, task.task_id, task.map_index), _DATABASE_SECONDS
     )
     if parked is not None and parked.remaining(settings.HOLD.seconds()) > 0:
         return who.result("too_early")
     return None
 
 
-def _faults(question: HitlQuestion, wanted: HitlAnswer, options: list[str]) -> dict[str, str]:
+def _find_faults(question: HitlQuestion, wanted: HitlAnswer, options: list[str]) -> dict[str, str]:
     """Return what Airflow would only notice after the answer, when it fails the task: by field."""
-    from jsonschema import FormatChecker
-    from jsonschema.validators import Draft202012Validator, validator_for
-    from referencing import Registry
-
     errors = {}
     unknown = [option for option in wanted.options if option not in options]
     if unknown:
         errors["_options"] = f"{unknown[0][:60]!r} is not an option"
     for name, value in wanted.params.items():
-        schema = question.params[name].get("schema") or {}
-        # As Airflow's Param does, but for references to other places, which must not be fetched from here.
-        kind = validator_for(schema, default=Draft202012Validator)
-        checker = cast("Any", kind)(schema, registry=Registry(), format_checker=FormatChecker())
         try:
-            violation = next(checker.iter_errors(value), None)
+            violation = find_violation(value, question.params[name].get("schema") or {})
         except Exception as error:  # noqa: BLE001 - a schema may be invalid in any way, and so Airflow would fail
             errors[name] = f"cannot be checked: {type(error).__name__}"
             continue
         if violation is not None:
-            errors[name] = str(violation.message)[:200]
+            errors[name] = violation
     return errors
 
 
-def _already(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who: Answerer) -> ClickResult:
+def _recorded_result(
+    detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who: Answerer
+) -> ClickResult:
     """Return what became of a click whose question has an answer: it may be this click's own.
 
     The answer of a delivery that was never acknowledged, since a process died, is found here again.
@@ -206,7 +205,7 @@ def _already(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who
         return _answered_result(detail, who)
     by = detail["responded_by_user"]
     name = None if by is None else by["name"]
-    end = _end(detail, name, None)
+    end = _read_end(detail, name, None)
     shown = ", ".join(end.options)
     message = sentence("already_answered", who=answered_by(name), options=shown)
     return who.result("already_answered", message, end=end)
@@ -225,11 +224,11 @@ def _is_own(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who:
 
 
 def _answered_result(detail: Mapping[str, Any], who: Answerer) -> ClickResult:
-    end = _end(detail, who.name, who.open_id)
+    end = _read_end(detail, who.name, who.open_id)
     return who.result("answered", sentence("answered", options=", ".join(end.options)), end=end)
 
 
-def _end(detail: Mapping[str, Any], name: str | None, open_id: str | None) -> End:
+def _read_end(detail: Mapping[str, Any], name: str | None, open_id: str | None) -> End:
     at = detail.get("responded_at")
     return End(
         "defaulted" if name is None else "answered",

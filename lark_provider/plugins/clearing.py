@@ -119,35 +119,61 @@ async def clear(
         unknown: Names of failures whose tries are not known, which are left and named, too.
     """
     text = await threads.run(plans.read, _SECONDS)
-    is_again = text is not None
-    wanted = list(shown[:MOST]) if text is None else list(Plan.load(text).tries)
-    unchanged: list[ShownTry] = []
+    tries = shown[:MOST] if text is None else Plan.load(text).tries
     try:
-        replies = await map_few(lambda shown_try: _read(airflow, shown_try.task), wanted, _AT_ONCE)
+        unchanged = await _unchanged_tries(airflow, tries)
     except _RefusedError as refused:
         return refusal_result(refused.reply, who)
-    for wanted_try, reply in zip(wanted, replies, strict=True):
-        if reply.is_ok and reply.body["id"] == wanted_try.task.ti_id and reply.body["state"] == "failed":
-            unchanged.append(wanted_try)
-    changed = [shown_try for shown_try in wanted if shown_try not in unchanged]
+    changed = [shown_try for shown_try in tries if shown_try not in unchanged]
     if text is None:
         others = [shown_try.label for shown_try in (*shown[MOST:], *changed)]
-        after = await threads.run(audit.last_row, _SECONDS)
-        proposed = Plan(tuple(unchanged), (*others, *unknown), after).dump()
-        text = await threads.run(lambda: plans.decide(proposed), _SECONDS)
-        is_again = text != proposed  # Another process was faster: the same click is delivered to both.
-    plan = Plan.load(text)
+        plan, is_again = await _decide(unchanged, [*others, *unknown], plans)
+    else:
+        plan, is_again = Plan.load(text), True
     by_person = await _cleared_tries(plan, who) if is_again else []
-    unchanged = [shown_try for shown_try in unchanged if shown_try in plan.tries]
-    if unchanged:
-        done = await _post(airflow, unchanged)
-        if not done.is_ok:
-            return refusal_result(done, who)
-    cleared = [
+    cleared_before = [shown_try for shown_try in changed if shown_try in by_person]
+    return await _apply(airflow, plan, unchanged, cleared_before, who)
+
+
+async def _unchanged_tries(airflow: InProcess, tries: Sequence[ShownTry]) -> list[ShownTry]:
+    """Return those that are still the last try of their task, and failed."""
+    replies = await map_few(lambda shown_try: _read(airflow, shown_try.task), tries, _AT_ONCE)
+    return [
         shown_try
-        for shown_try in plan.tries
-        if shown_try in unchanged or (shown_try in changed and shown_try in by_person)
+        for shown_try, reply in zip(tries, replies, strict=True)
+        if reply.is_ok and reply.body["id"] == shown_try.task.ti_id and reply.body["state"] == "failed"
     ]
+
+
+async def _decide(tries: Sequence[ShownTry], others: Sequence[str], plans: Plans) -> tuple[Plan, bool]:
+    """Record a plan; return the one that counts, and whether that is of another delivery of this click."""
+    proposed = Plan(tuple(tries), tuple(others), await threads.run(audit.last_row, _SECONDS)).dump()
+    recorded = await threads.run(lambda: plans.decide(proposed), _SECONDS)
+    return Plan.load(recorded), recorded != proposed  # Another process may have been faster.
+
+
+async def _apply(
+    airflow: InProcess,
+    plan: Plan,
+    unchanged: Sequence[ShownTry],
+    cleared_before: Sequence[ShownTry],
+    who: Answerer,
+) -> ClickResult:
+    """Clear what is unchanged of a plan, and return what became of the click.
+
+    Args:
+        airflow: Airflow, as the person.
+        plan: The recorded plan.
+        unchanged: Tries that are still the last ones, and failed.
+        cleared_before: Tries that an earlier delivery of the click has cleared.
+        who: The person.
+    """
+    to_clear = [shown_try for shown_try in unchanged if shown_try in plan.tries]
+    if to_clear:
+        reply = await _post(airflow, to_clear)
+        if not reply.is_ok:
+            return refusal_result(reply, who)
+    cleared = [shown_try for shown_try in plan.tries if shown_try in to_clear or shown_try in cleared_before]
     left = [shown_try.label for shown_try in plan.tries if shown_try not in cleared]
     message = retry_sentence(
         _names([shown_try.label for shown_try in cleared]), _names([*left, *plan.others])

@@ -91,7 +91,7 @@ class Commands:
         return result
 
     async def _perform(self, command: DeliveredCommand) -> CommandResult:
-        resolved = await threads.run(lambda: _identify(command), _PERSON_SECONDS)
+        resolved = await threads.run(lambda: _resolve_person(command), _PERSON_SECONDS)
         if isinstance(resolved, identity.PersonRefusal):
             text = describe("unlinked") if resolved.link_url else dict(resolved.message)
             return CommandResult(resolved.outcome, text, link_url=resolved.link_url)
@@ -99,11 +99,11 @@ class Commands:
             return await perform(airflow, command, str(resolved.user.get_name()))
 
 
-def _identify(command: DeliveredCommand) -> identity.ActingUser | identity.PersonRefusal:
+def _resolve_person(command: DeliveredCommand) -> identity.ActingUser | identity.PersonRefusal:
     """Return the user of Airflow that a person acts as, or why they may not. It blocks."""
-    who = identity.Clicker(command.app_id, command.tenant_key, command.open_id, command.tenant_key)
+    clicker = identity.Clicker(command.app_id, command.tenant_key, command.open_id, command.tenant_key)
     people = People(settings.DATABASE.url())
-    return identity.Identities(people, settings=settings.PEOPLE.read).resolve(who)
+    return identity.Identities(people, settings=settings.PEOPLE.read).resolve(clicker)
 
 
 def _plain(outcome: CommandOutcome, reason: str = "") -> CommandResult:

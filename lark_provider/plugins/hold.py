@@ -67,7 +67,7 @@ class TaskStatus:
         return _STEP if self.state in _NOT_YET else 0.0
 
 
-def look(dag_id: str, run_id: str, task_id: str, map_index: int) -> TaskStatus | None:
+def read_status(dag_id: str, run_id: str, task_id: str, map_index: int) -> TaskStatus | None:
     """Return what a task instance does; None if it has no unanswered question. It blocks.
 
     Args:
@@ -157,7 +157,7 @@ class Hold:
         deadline = time.monotonic() + self._seconds + _GRACE
         while not client.is_gone:
             try:
-                parked = await self._look(*task)
+                parked = await self._read_status(*task)
             except Exception:  # It is Airflow's own database; the request will say what is wrong.
                 logger.warning("Answer not held: Airflow's database did not answer", exc_info=True)
                 return None
@@ -169,11 +169,11 @@ class Hold:
             await client.wait(left + _ROUNDING)
         return None
 
-    async def _look(self, *task: Any) -> TaskStatus | None:
-        """Look, in one of few threads; one that hangs on a frozen database counts until it returns."""
+    async def _read_status(self, *task: Any) -> TaskStatus | None:
+        """Read it, in one of few threads; one that hangs on a frozen database counts until it returns."""
         async with asyncio.timeout(_LOOK_SECONDS):
             await self._free.acquire()
-            running, loop = threads.start(lambda: look(*task)), asyncio.get_running_loop()
+            running, loop = threads.start(lambda: read_status(*task)), asyncio.get_running_loop()
             running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._free.release))
             waiting = asyncio.wrap_future(running)
             waiting.add_done_callback(consume_exception)

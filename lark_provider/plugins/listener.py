@@ -61,8 +61,8 @@ def on_task_instance_failed(task_instance: Any, error: BaseException | str | Non
     thread.start()
     thread.join(SECONDS)
     if thread.is_alive():
-        _logger = _field_logger()
-        _logger.error(
+        logger = _field_logger()
+        logger.error(
             "Failure report timed out; the task is not held up",
             extra={"dag_id": task_instance.dag_id, "task_id": task_instance.task_id, "seconds": SECONDS},
         )
@@ -74,8 +74,8 @@ def _report(task_instance: Any, error: BaseException | str | None) -> None:
 
         report(task_instance, error, SECONDS * 0.8)
     except BaseException as failure:  # noqa: BLE001 - a listener must not fail its task, and this is a thread's end
-        _logger = _field_logger()
-        _logger.error(  # noqa: TRY400 - the traceback could hold secrets
+        logger = _field_logger()
+        logger.error(  # noqa: TRY400 - the traceback could hold secrets
             "Failure report failed",
             extra={
                 "dag_id": task_instance.dag_id,
@@ -101,25 +101,30 @@ def _has_notifier(task_instance: Any) -> bool:
 
 
 def _is_on() -> bool:
-    value = os.environ.get("LARK_FAILURE_LISTENER", "").strip()
     try:
-        if not value:
-            from airflow.sdk import conf
-
-            value = (conf.get("lark", "failure_listener", fallback="") or "").strip()
+        value = _read_setting()
     except Exception as error:  # noqa: BLE001 - a plugin that cannot be loaded would be worse
-        _logger = _field_logger()
-        _logger.error(  # noqa: TRY400 - the traceback says nothing more
+        logger = _field_logger()
+        logger.error(  # noqa: TRY400 - the traceback says nothing more
             "Failure listener is off: its configuration cannot be read", extra={"error": type(error).__name__}
         )
         return False
     if value.lower() not in {"", "1", "true", "t", "yes", "on", "0", "false", "f", "no", "off"}:
-        _logger = _field_logger()
-        _logger.error(
+        logger = _field_logger()
+        logger.error(
             "Failure listener is off: [lark] failure_listener must be true or false. Next: correct it.",
             extra={"value": value[:20]},
         )
     return value.lower() in {"1", "true", "t", "yes", "on"}
+
+
+def _read_setting() -> str:
+    variable = os.environ.get("LARK_FAILURE_LISTENER", "").strip()
+    if variable:
+        return variable
+    from airflow.sdk import conf
+
+    return (conf.get("lark", "failure_listener", fallback="") or "").strip()
 
 
 def _field_logger() -> FieldLogger:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 from lark_provider.plugins.in_process import AirflowReply, InProcess
+from lark_provider.plugins.json_schema import find_violation
 from lark_provider.protocol.commands.arguments import convert
 from lark_provider.protocol.commands.delivery import (
     CommandOutcome,
@@ -81,14 +82,14 @@ async def perform(airflow: InProcess, command: DeliveredCommand, person: str) ->
     runs = reply.body["dag_runs"]
     if not runs:
         return CommandResult("shown", describe("no_runs", dag=command.dag_id))
-    lines = [f"{command.dag_id}:", *(_line(run) for run in runs)]
+    lines = [f"{command.dag_id}:", *(_describe_run(run) for run in runs)]
     if command.act == "status":
         tasks = await airflow.call(
             "GET", f"{dag}/dagRuns/{quote(runs[0]['dag_run_id'], safe='')}/taskInstances", limit=_TASKS
         )
         if not tasks.is_ok:
             return _refusal_result(tasks, command, person)
-        lines += _tasks(tasks.body["task_instances"], int(tasks.body["total_entries"]))
+        lines += _describe_tasks(tasks.body["task_instances"], int(tasks.body["total_entries"]))
     text = "\n".join(lines)
     return CommandResult("shown", {"zh": text, "en": text})
 
@@ -102,7 +103,7 @@ async def _run(airflow: InProcess, command: DeliveredCommand, dag: str, person: 
         conf = convert(command.arguments, params)
     except InvalidRequestError as error:
         return _invalid(str(error))
-    if faults := _faults(conf, params):
+    if faults := _find_faults(conf, params):
         return _invalid(faults)
     run_id = run_id_of(command.message_id)
     body = {
@@ -124,38 +125,30 @@ async def _run(airflow: InProcess, command: DeliveredCommand, dag: str, person: 
     return CommandResult("started", text, run_id=run_id)
 
 
-def _faults(conf: Mapping[str, Any], params: Mapping[str, Any]) -> str:
+def _find_faults(conf: Mapping[str, Any], params: Mapping[str, Any]) -> str:
     """Return what is wrong with params, as Airflow's own check would find when the run starts; else nothing.
 
     Params that the command does not give keep their defaults, and a default may be missing.
     """
-    from jsonschema import FormatChecker
-    from jsonschema.validators import Draft202012Validator, validator_for
-    from referencing import Registry
-
     faults = []
     for name, param in params.items():
-        schema = param.get("schema") or {}
         value = conf.get(name, param.get("value"))
-        # References to other places must not be fetched from here.
-        kind = validator_for(schema, default=Draft202012Validator)
-        checker = cast("Any", kind)(schema, registry=Registry(), format_checker=FormatChecker())
         try:
-            error = next(checker.iter_errors(value), None)
-        except Exception as raised:  # noqa: BLE001 - a schema may be invalid in any way
-            faults.append(f"{name} cannot be checked: {type(raised).__name__}")
+            violation = find_violation(value, param.get("schema") or {})
+        except Exception as error:  # noqa: BLE001 - a schema may be invalid in any way
+            faults.append(f"{name} cannot be checked: {type(error).__name__}")
             continue
-        if error is not None:
-            faults.append(f"{name}: {str(error.message)[:200]}")
+        if violation is not None:
+            faults.append(f"{name}: {violation}")
     return "; ".join(faults)
 
 
-def _line(run: Mapping[str, Any]) -> str:
+def _describe_run(run: Mapping[str, Any]) -> str:
     began = str(run.get("start_date") or run.get("queued_at") or "")[:19]
     return f"{run['state']} · {run['dag_run_id']}" + (f" · {began}Z" if began else "")
 
 
-def _tasks(tasks: list[Mapping[str, Any]], total: int) -> list[str]:
+def _describe_tasks(tasks: list[Mapping[str, Any]], total: int) -> list[str]:
     counts = Counter(str(task.get("state") or "none") for task in tasks)
     shown = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     rest = f" ({len(tasks)}/{total})" if total > len(tasks) else ""

@@ -35,7 +35,7 @@ def format_moment(moment: datetime, timezone: str) -> str:
     return f"{moment.astimezone(zone_of(timezone)):%Y-%m-%d %H:%M %Z}"
 
 
-def wall(text: str, timezone: str) -> str:
+def to_wall_time(text: str, timezone: str) -> str:
     """Return a time as a picker shows it, `yyyy-MM-dd HH:mm`; empty if it is no time.
 
     Args:
@@ -51,20 +51,20 @@ def wall(text: str, timezone: str) -> str:
     return moved.replace(tzinfo=None).isoformat(sep=" ", timespec="minutes")
 
 
-def bare(raw: str) -> str:
+def without_zone(raw: str) -> str:
     """Return what a picker sent, without the zone."""
-    return _split(raw)[0]
+    return _split_zone(raw)[0]
 
 
 def read_date(raw: str) -> str | None:
     """Read what a date picker sent, e.g. `2025-06-10 +0800`: the reader's day; None if it is none."""
-    text = bare(raw)
+    text = without_zone(raw)
     return text if is_date(text) else None
 
 
 def read_time(raw: str) -> str | None:
     """Read what a time picker sent, e.g. `05:05 +0800`, as `05:05:00`; None if it is none."""
-    text = bare(raw)
+    text = without_zone(raw)
     return f"{text}:00" if is_time(text) else None
 
 
@@ -78,7 +78,7 @@ def read_moment(raw: str, timezone: str) -> str | None:
     Returns:
         The time; None if it is none.
     """
-    text, offset = _split(raw)
+    text, offset = _split_zone(raw)
     try:
         moment = datetime.fromisoformat(text)
         zoned = moment.replace(tzinfo=zone_of(offset or timezone)) if moment.tzinfo is None else moment
@@ -105,7 +105,7 @@ def is_time(text: str) -> bool:
         return False
 
 
-def is_wall(text: str) -> bool:
+def is_wall_time(text: str) -> bool:
     """Return whether a text is a time as a picker shows it, `yyyy-MM-dd HH:mm`."""
     try:
         moment = datetime.fromisoformat(text)
@@ -114,6 +114,6 @@ def is_wall(text: str) -> bool:
     return moment.tzinfo is None and moment.isoformat(sep=" ", timespec="minutes") == text
 
 
-def _split(raw: str) -> tuple[str, str]:
+def _split_zone(raw: str) -> tuple[str, str]:
     match = _ZONED.fullmatch(raw.strip())
     return (match["bare"], match["zone"] or "") if match else (raw.strip(), "")

@@ -34,9 +34,9 @@ class Path(str):
     @classmethod
     def of(cls, template: str, segments: Mapping[str, str]) -> Self:
         """Fill a template."""
-        path = cls(ROOT + template.format_map(segments))
-        path.template = ROOT + template
-        return path
+        filled = cls(ROOT + template.format_map(segments))
+        filled.template = ROOT + template
+        return filled
 
 
 def operation_of(path: str) -> str:

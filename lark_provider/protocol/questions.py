@@ -198,12 +198,12 @@ class QuestionClaim:
     """The question that an attempt of a task waits for.
 
     Attributes:
-        asked: The question.
+        question: The question.
         is_new: Whether this attempt recorded it.
         replaced: The question that it replaces, as it was before: its card has to be withdrawn.
     """
 
-    asked: TaskQuestion
+    question: TaskQuestion
     is_new: bool
     replaced: TaskQuestion | None = None
 

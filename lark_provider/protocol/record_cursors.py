@@ -200,7 +200,7 @@ class CursorStore(Protocol):
     def read_seen(self, record_ids: Collection[str] | None = None) -> dict[str, SeenRecord]:
         """Return what was reported of records, or of all."""
 
-    def note(self, found: Mapping[str, SeenRecord], event_key: str | None = None) -> None:
+    def note(self, records: Mapping[str, SeenRecord], event_key: str | None = None) -> None:
         """Record what was reported, and by which event."""
 
     def complete(self, cursor: Cursor, *, keeps_all: bool) -> None:

@@ -63,11 +63,12 @@ def may_answer(click: CardClick, allowed: Iterable[str] | None = None) -> bool:
 
 def _allowed_by_card(click: CardClick) -> list[str]:
     value = click.action.value
-    named = value.get(ALLOWED) if isinstance(value, dict) else None
-    if named is None:
+    allowed = value.get(ALLOWED) if isinstance(value, dict) else None
+    if allowed is None:
         return []
     # Another program's card may hold any value here. What is not an id matches no user.
-    return [name if isinstance(name, str) else "" for name in (named if isinstance(named, list) else [named])]
+    names = allowed if isinstance(allowed, list) else [allowed]
+    return [name if isinstance(name, str) else "" for name in names]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +170,8 @@ def decision_of(click: CardClick) -> str | None:
 
 def _names(click: CardClick) -> set[str]:
     value = click.action.value
-    named = value.get("action") if isinstance(value, dict) else value
-    return {name for name in (click.action.name, named) if isinstance(name, str) and name}
+    value_name = value.get("action") if isinstance(value, dict) else value
+    return {name for name in (click.action.name, value_name) if isinstance(name, str) and name}
 
 
 def to_xcom(click: CardClick) -> dict[str, Any]:

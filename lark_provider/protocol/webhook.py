@@ -51,8 +51,8 @@ def locate(url_or_token: str) -> tuple[str | None, Secret]:
     Raises:
         ConfigurationError: It is neither. The text quotes nothing of it, since it may hold a secret.
     """
-    secret = Secret(url_or_token.strip() if isinstance(url_or_token, str) else "")
-    url_or_token = secret
+    # The parameter is masked, too: error reporters send the variables of a frame.
+    secret = url_or_token = Secret(url_or_token.strip() if isinstance(url_or_token, str) else "")
     if not secret:
         raise ConfigurationError(f"The webhook must not be empty. {_WHERE}")
     location = _split(secret) if "/" in secret else (None, secret)

@@ -141,13 +141,14 @@ class LarkCardCallbackSensor(QuestionSensor):
 
         self.chat_link = self._chat_url(clicks[0].chat_id or "")
         results = [to_xcom(click) for click in clicks]
-        for click in results:
-            self.log.info("User %s clicked on message %s.", click["operator"]["open_id"], click["message_id"])
+        for result in results:
+            self.log.info(
+                "User %s clicked on message %s.", result["operator"]["open_id"], result["message_id"]
+            )
         return results if self.wait_for == "all" else results[0]
 
 
 def texts(value: str | Sequence[str] | None) -> tuple[str, ...]:
     """Return one text or several as a tuple, without empty ones."""
-    if isinstance(value, str):
-        value = [value]
-    return tuple(text for text in value or () if text)
+    values = [value] if isinstance(value, str) else value or ()
+    return tuple(text for text in values if text)

@@ -203,7 +203,7 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
                 draft = self._draft(context, origin)
                 claim = with_questions(lambda questions: questions.claim(draft))
                 self._on_recorded(claim)
-                question = claim.asked
+                question = claim.question
             self._question = question
         return self._question
 

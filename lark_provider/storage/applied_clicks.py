@@ -18,16 +18,16 @@ from lark_provider.protocol.hitl.keys import PREFIX, card_of
 from lark_provider.protocol.waits import correlation_of
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import applied_clicks
-from lark_provider.storage.click_records import ClickOutcome, FoundClick
+from lark_provider.storage.click_records import ClickOutcome, QueuedClick
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS
 from lark_provider.storage.statements import among, insert, read_clock
-from lark_provider.storage.stored_clicks import Stored, readable
+from lark_provider.storage.stored_clicks import StoredClick, readable
 from lark_provider.storage.tables import card_callbacks
 from lark_provider.support import measured
 from lark_provider.support.backoff import pause_after
 
-__all__ = ["AppliedClicks", "ClickOutcome", "FoundClick"]
+__all__ = ["AppliedClicks", "ClickOutcome", "QueuedClick"]
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class AppliedClicks:
         new_clicks = readable(rows)
         count = self._record(new_clicks) if new_clicks else 0
         if len(rows) < _MOST:  # Else the next look goes on from the same bound.
-            self._note(began, int(greatest))
+            self._note_look(began, int(greatest))
             if is_complete:
                 self._complete_at = began
         return count
@@ -88,12 +88,12 @@ class AppliedClicks:
         latest = self._looks[-1][0] - OVERLAP_SECONDS if self._looks else now
         return max((greatest for moment, greatest in self._looks if moment <= latest), default=0)
 
-    def _note(self, began: float, greatest: int) -> None:
+    def _note_look(self, began: float, greatest: int) -> None:
         self._looks.append((began, greatest))
         while len(self._looks) > 1 and self._looks[1][0] <= began - OVERLAP_SECONDS:
             self._looks.popleft()
 
-    def _record(self, new_clicks: Iterable[Stored]) -> int:
+    def _record(self, new_clicks: Iterable[StoredClick]) -> int:
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             rows = [
@@ -108,7 +108,7 @@ class AppliedClicks:
             added = insert(connection, applied_clicks).on_conflict_do_nothing()
             return len(connection.execute(added.returning(applied_clicks.c.event_id), rows).scalars().all())
 
-    def claim(self, most: int, seconds: float) -> list[FoundClick]:
+    def claim(self, most: int, seconds: float) -> list[QueuedClick]:
         """Take clicks that are to be delivered now, oldest first.
 
         One whose row in `card_callbacks` was deleted or is damaged cannot be delivered, and is given up.
@@ -144,7 +144,7 @@ class AppliedClicks:
             extra = {"app_id": app_id, "event_id": event_id}
             logger.error("Click given up; its stored row is missing or damaged", extra=extra)
         return [
-            FoundClick(
+            QueuedClick(
                 names[name].event_id,
                 names[name].card_key,
                 names[name].attempts + 1,
@@ -174,7 +174,7 @@ class AppliedClicks:
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return self._clicks(connection, [event_id]).get((app_id, event_id))
 
-    def find_recorded(self, app_id: str, event_id: str) -> FoundClick | None:
+    def find_recorded(self, app_id: str, event_id: str) -> QueuedClick | None:
         """Return a click as it is delivered, whatever its state; None if it was purged.
 
         Args:
@@ -182,11 +182,9 @@ class AppliedClicks:
             event_id: The click's id in the table.
         """
         click = self.find_click(app_id, event_id)
-        return (
-            None
-            if click is None
-            else FoundClick(event_id, card_of(correlation_of(click)) or "", 0, 0.0, click)
-        )
+        if click is None:
+            return None
+        return QueuedClick(event_id, card_of(correlation_of(click)) or "", 0, 0.0, click)
 
     def postpone(self, app_id: str, event_id: str, attempts: int) -> None:
         """Put off the next delivery of a click, unless its result is known meanwhile.
@@ -201,7 +199,7 @@ class AppliedClicks:
             now = read_clock(connection).now
             connection.execute(
                 applied_clicks.update()
-                .where(*_one(app_id, event_id), applied_clicks.c.state == "due")
+                .where(_is_click(app_id, event_id), applied_clicks.c.state == "due")
                 .values(next_at=now + timedelta(seconds=seconds))
             )
 
@@ -225,13 +223,13 @@ class AppliedClicks:
             text = orjson.dumps(result).decode()
             done = connection.execute(
                 applied_clicks.update()
-                .where(*_one(app_id, event_id), applied_clicks.c.state == "due")
+                .where(_is_click(app_id, event_id), applied_clicks.c.state == "due")
                 .values(state=state, status=status, result=text, done_at=now, next_at=now)
             )
             # The plugin may have recorded the result already. Either way it is to be shown now.
             connection.execute(
                 applied_clicks.update()
-                .where(*_one(app_id, event_id), applied_clicks.c.shown_at.is_(None))
+                .where(_is_click(app_id, event_id), applied_clicks.c.shown_at.is_(None))
                 .values(next_at=now)
             )
             return bool(done.rowcount)
@@ -256,7 +254,7 @@ class AppliedClicks:
             for row in taken:
                 connection.execute(
                     applied_clicks.update()
-                    .where(*_one(row.app_id, row.event_id))
+                    .where(_is_click(row.app_id, row.event_id))
                     .values(next_at=now + timedelta(seconds=seconds))
                 )
         return [
@@ -280,7 +278,8 @@ class AppliedClicks:
         """
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
-            connection.execute(applied_clicks.update().where(*_one(app_id, event_id)).values(shown_at=now))
+            click = applied_clicks.update().where(_is_click(app_id, event_id))
+            connection.execute(click.values(shown_at=now))
 
     def count_due(self) -> int:
         """Return how many clicks are to be delivered."""
@@ -289,8 +288,8 @@ class AppliedClicks:
             return int(connection.execute(query).scalar_one())
 
 
-def _one(app_id: str, event_id: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
-    return applied_clicks.c.app_id == app_id, applied_clicks.c.event_id == event_id
+def _is_click(app_id: str, event_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(applied_clicks.c.app_id == app_id, applied_clicks.c.event_id == event_id)
 
 
 def _update(names: Iterable[tuple[str, str]]) -> sa.Update:

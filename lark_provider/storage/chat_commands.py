@@ -123,7 +123,7 @@ class ChatCommands:
             for row in rows:
                 connection.execute(
                     chat_commands.update()
-                    .where(*_one(row.app_id, row.message_id))
+                    .where(_is_command(row.app_id, row.message_id))
                     .values(next_at=now + timedelta(seconds=seconds), attempts=row.attempts + 1)
                 )
         return [_claim_of(row, now) for row in rows]
@@ -183,7 +183,7 @@ class ChatCommands:
             now = read_clock(connection).now
             connection.execute(
                 chat_commands.update()
-                .where(*_one(message.app_id, message.message_id), _COLUMNS.state == claimed.state)
+                .where(_is_command(message.app_id, message.message_id), _COLUMNS.state == claimed.state)
                 .values(next_at=now + timedelta(seconds=seconds))
             )
 
@@ -205,14 +205,14 @@ class ChatCommands:
             now = read_clock(connection).now
             moved = connection.execute(
                 chat_commands.update()
-                .where(*_one(message.app_id, message.message_id), _COLUMNS.state.in_(before))
+                .where(_is_command(message.app_id, message.message_id), _COLUMNS.state.in_(before))
                 .values(state=after, attempts=0, next_at=now, updated_at=now, **values)
             )
             return bool(moved.rowcount)
 
 
-def _one(app_id: str, message_id: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
-    return _COLUMNS.app_id == app_id, _COLUMNS.message_id == message_id
+def _is_command(app_id: str, message_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(_COLUMNS.app_id == app_id, _COLUMNS.message_id == message_id)
 
 
 def _dump(text: str, **more: str) -> str:

@@ -9,7 +9,7 @@ from lark_provider.protocol.callbacks import CardClick
 
 
 @dataclass(frozen=True, slots=True)
-class FoundClick:
+class QueuedClick:
     """A click that is to be delivered.
 
     Attributes:

@@ -105,7 +105,7 @@ class EncryptionKeys:
         try:
             return self._fernet.decrypt(sealed.encode("ascii", "replace")).decode()
         except (InvalidToken, UnicodeDecodeError):  # the latter if only the half of the key fits that signs
-            raise self._wrong(what) from None
+            raise self._wrong_key(what) from None
 
     def seal(self, text: str, place: Sequence[str]) -> str:
         """Encrypt under the newest key, and bind it to its place.
@@ -137,14 +137,14 @@ class EncryptionKeys:
             raise DecryptionError(altered)
         seal = self._seals.get(match["key"])
         if seal is None:
-            raise self._wrong(what, lost)
+            raise self._wrong_key(what, lost)
         text = seal.open(match["content"], (_VERSION, *place))
         if text is None:
             raise DecryptionError(altered)
         return text
 
     @staticmethod
-    def _wrong(what: str, lost: str = _LOST_APP) -> DecryptionError:
+    def _wrong_key(what: str, lost: str = _LOST_APP) -> DecryptionError:
         return DecryptionError(
             f"{what} was encrypted with another key than {KEY_VARIABLE} holds. Next: set the key it was "
             "encrypted with (several may stand there, separated by commas, newest first); if that key is "

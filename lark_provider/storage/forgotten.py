@@ -18,7 +18,7 @@ from lark_provider.storage import statements
 from lark_provider.storage.tables import leases
 
 _PREFIX = "forgotten "
-IS_ONE = leases.c.key.startswith(_PREFIX)
+IS_FORGOTTEN = leases.c.key.startswith(_PREFIX)
 """Whether a row of `leases` is of something that was forgotten."""
 
 

@@ -159,16 +159,17 @@ class LoadLedger:
         Returns:
             The name that counts: the first one.
         """
-        mine = ledger.c.id == load
+        is_load = ledger.c.id == load
         with transaction(migrate.ready_engine(self._url)) as connection:
-            text = connection.scalar(sa.select(ledger.c.detail).where(mine).with_for_update())
+            text = connection.scalar(sa.select(ledger.c.detail).where(is_load).with_for_update())
             if text is None:  # forgotten meanwhile
                 return zone
             detail = orjson.loads(text)
             recorded = _days(detail)
             if recorded is None:
                 detail["days"] = recorded = zone
-                connection.execute(ledger.update().where(mine).values(detail=orjson.dumps(detail).decode()))
+                changed = {"detail": orjson.dumps(detail).decode()}
+                connection.execute(ledger.update().where(is_load).values(changed))
             return recorded
 
     def step(
@@ -225,7 +226,7 @@ class LoadLedger:
                 stepped = ledger_step.run(connection, load, key, claimant, done, values)
                 if stepped.lease is not None:
                     if stepped.added_at is None:
-                        return LedgerStep(stepped.lease, self._read(connection, load, pending.number))
+                        return LedgerStep(stepped.lease, self._read_chunk(connection, load, pending.number))
                     _touch_sometimes(connection, load, pending, stepped.added_at)
                     return _added_step(stepped.lease, pending, stepped.added_at)
             done = None
@@ -242,7 +243,7 @@ class LoadLedger:
                 index_elements=key_columns
             )
             if connection.execute(added.returning(ledger_chunks.c.number), values).one_or_none() is None:
-                return LedgerStep(lease, self._read(connection, load, pending.number))
+                return LedgerStep(lease, self._read_chunk(connection, load, pending.number))
             _touch_sometimes(connection, load, pending, clock.now)
             return _added_step(lease, pending, clock.now)
 
@@ -270,7 +271,7 @@ class LoadLedger:
                 .where(rows.state != LedgerState.DONE)
                 .values(**values)
             )
-            return LedgerStep(lease, self._read(connection, load, chunk.number), changed.rowcount == 1)
+            return LedgerStep(lease, self._read_chunk(connection, load, chunk.number), changed.rowcount == 1)
 
     def refuse(self, load: str, number: int, token: str, reason: str) -> None:
         """Record that Lark refused a chunk.
@@ -327,7 +328,7 @@ class LoadLedger:
             count: At most so many.
         """
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            return ledger_rows.first(connection, self._cipher, load, after, count)
+            return ledger_rows.read_next(connection, self._cipher, load, after, count)
 
     def read_parts(self, load: str, number: int) -> Sequence[RecordedChunk]:
         """Return the parts in which a refused chunk is written, by number.
@@ -337,7 +338,7 @@ class LoadLedger:
             number: The chunk.
         """
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            return ledger_rows.read(connection, self._cipher, ledger_parts.of(load, number))
+            return ledger_rows.read(connection, self._cipher, ledger_parts.is_part(load, number))
 
     def revise(self, load: str, claimant: Claimant, token: str, chunk: LoadChunk) -> LedgerStep:
         """Record other rows for a refused chunk of which parts are written, and renew the lease.
@@ -362,7 +363,7 @@ class LoadLedger:
                 .where(rows.state == LedgerState.REFUSED)
                 .values(**kept, updated_at=clock.now)
             )
-            return LedgerStep(lease, self._read(connection, load, chunk.number), changed.rowcount == 1)
+            return LedgerStep(lease, self._read_chunk(connection, load, chunk.number), changed.rowcount == 1)
 
     def forget_parts(self, load: str, number: int) -> None:
         """Forget the parts of a chunk, of which nothing was written.
@@ -372,7 +373,7 @@ class LoadLedger:
             number: The chunk.
         """
         with transaction(migrate.ready_engine(self._url)) as connection:
-            connection.execute(ledger_chunks.delete().where(ledger_parts.of(load, number)))
+            connection.execute(ledger_chunks.delete().where(ledger_parts.is_part(load, number)))
 
     def known_records(self, target: str, since: float, candidates: Sequence[str]) -> set[str]:
         """Return which records belong to chunks of any load of a table that were done since a time.
@@ -440,8 +441,8 @@ class LoadLedger:
     def _values(self, load: str, chunk: LoadChunk) -> dict[str, Any]:
         return ledger_rows.values(self._cipher, load, chunk)
 
-    def _read(self, connection: Connection, load: str, number: int) -> RecordedChunk:
-        return ledger_rows.one(connection, self._cipher, load, number)
+    def _read_chunk(self, connection: Connection, load: str, number: int) -> RecordedChunk:
+        return ledger_rows.read_chunk(connection, self._cipher, load, number)
 
 
 def _added_step(lease: Lease, chunk: LoadChunk, at: datetime) -> LedgerStep:

@@ -17,7 +17,7 @@ from lark_provider.storage import statements
 from lark_provider.storage.tables import ledger_chunks
 
 
-def of(load: str, number: int) -> sa.ColumnElement[bool]:
+def is_part(load: str, number: int) -> sa.ColumnElement[bool]:
     """Return the condition for the parts of a chunk.
 
     Args:

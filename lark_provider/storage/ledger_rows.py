@@ -67,10 +67,12 @@ def read(connection: Connection, cipher: Aead, *conditions: sa.ColumnElement[boo
         conditions: Which ones.
     """
     wanted = sa.select(ledger_chunks, statements.clock(connection)).where(*conditions)
-    return [_read(cipher, row) for row in connection.execute(wanted.order_by(ledger_chunks.c.number))]
+    return [_chunk_of(cipher, row) for row in connection.execute(wanted.order_by(ledger_chunks.c.number))]
 
 
-def first(connection: Connection, cipher: Aead, load: str, after: int, count: int) -> Sequence[RecordedChunk]:
+def read_next(
+    connection: Connection, cipher: Aead, load: str, after: int, count: int
+) -> Sequence[RecordedChunk]:
     """Return the chunks of a load that follow one.
 
     Args:
@@ -85,10 +87,10 @@ def first(connection: Connection, cipher: Aead, load: str, after: int, count: in
         rows.ledger_id == load, rows.number > after
     )
     result = connection.execute(wanted.order_by(rows.number).limit(count))
-    return [_read(cipher, row) for row in result]
+    return [_chunk_of(cipher, row) for row in result]
 
 
-def one(connection: Connection, cipher: Aead, load: str, number: int) -> RecordedChunk:
+def read_chunk(connection: Connection, cipher: Aead, load: str, number: int) -> RecordedChunk:
     """Return a chunk that the ledger has.
 
     Args:
@@ -143,7 +145,7 @@ def conflict_error(load: str, done: WrittenChunk) -> ConflictError:
     )
 
 
-def _read(cipher: Aead, row: sa.Row[Any]) -> RecordedChunk:
+def _chunk_of(cipher: Aead, row: sa.Row[Any]) -> RecordedChunk:
     chunk = LoadChunk(
         row.number,
         row.first_row,

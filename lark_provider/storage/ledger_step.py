@@ -93,15 +93,15 @@ def _statement(*, is_done: bool) -> sa.Select[Any]:
         .cte("lease")
     )
     stands = ledger_rows.WRITTEN.values(updated_at=clock).returning(ledger_chunks.c.number).cte("stands")
-    rows = [column for column in ledger_chunks.c if column.name not in {"ledger_id", *_CLOCK}]
+    columns = [column for column in ledger_chunks.c if column.name not in {"ledger_id", *_CLOCK}]
     chunk = sa.select(
         sa.bindparam("the_load", type_=ledger_chunks.c.ledger_id.type),
-        *(sa.bindparam(f"new_{column.name}", type_=column.type) for column in rows),
+        *(sa.bindparam(f"new_{column.name}", type_=column.type) for column in columns),
         *(lease.c.now for _ in _CLOCK),
     ).select_from(lease.join(stands, sa.true()) if is_done else lease)
     added = (
         insert(ledger_chunks)
-        .from_select(["ledger_id", *(column.name for column in rows), *_CLOCK], chunk)
+        .from_select(["ledger_id", *(column.name for column in columns), *_CLOCK], chunk)
         .on_conflict_do_nothing(index_elements=ledger_chunks.primary_key.columns)
         .returning(ledger_chunks.c.number)
         .cte("added")

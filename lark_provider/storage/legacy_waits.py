@@ -15,7 +15,7 @@ from lark_provider.storage import migrate
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.question_chunks import CHUNK
 from lark_provider.storage.statements import among, insert
-from lark_provider.storage.stored_clicks import Stored, concerning, decisions, readable
+from lark_provider.storage.stored_clicks import StoredClick, concerning, decisions, readable
 from lark_provider.storage.tables import card_answers, card_callbacks
 
 
@@ -43,7 +43,7 @@ def answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
 
 def _answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
     with transaction(migrate.ready_engine(url), reading=True) as connection:
-        clicks, decided = _look(connection, waits)
+        clicks, decided = _read_clicks_and_decided(connection, waits)
     new = decisions([wait for wait in waits if wait.key not in decided], clicks)
     if not new and not decided:
         return {}
@@ -60,15 +60,17 @@ def _answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
                 .on_conflict_do_nothing(index_elements=[card_answers.c.wait_key])
             )
             # Another process may have decided first; its decision counts.
-            decided |= _look(connection, [wait for wait in waits if wait.key in new])[1]
+            decided |= _read_clicks_and_decided(connection, [wait for wait in waits if wait.key in new])[1]
         return _read(connection, decided)
 
 
-def _names(answer: Sequence[Stored]) -> str:
+def _names(answer: Sequence[StoredClick]) -> str:
     return orjson.dumps([stored.event_id for stored in answer]).decode()
 
 
-def _look(connection: Connection, waits: Sequence[Wait]) -> tuple[list[Stored], dict[str, list[str]]]:
+def _read_clicks_and_decided(
+    connection: Connection, waits: Sequence[Wait]
+) -> tuple[list[StoredClick], dict[str, list[str]]]:
     """Return, by one query, the clicks that waits may count, in the order stored, and the decided waits."""
     clicks = sa.select(
         card_callbacks.c.id,

@@ -93,11 +93,11 @@ class LinkCodes:
             account: Who it is in Airflow, with the serialised user.
         """
         with transaction(migrate.ready_engine(self._people.url)) as connection:
-            person = _use(connection, code)
+            person = _use_code(connection, code)
             return None if person is None else self._people.link_in(connection, person, account)
 
 
-def _use(connection: Connection, code: str) -> Person | None:
+def _use_code(connection: Connection, code: str) -> Person | None:
     if not _is_code(code):
         return None
     now = read_clock(connection).now

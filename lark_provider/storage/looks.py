@@ -43,7 +43,7 @@ from lark_provider.storage import migrate
 from lark_provider.storage.deadlines import STATEMENT
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.question_chunks import CHUNK, NEVER, QuestionChunk, QuestionKind
-from lark_provider.storage.stored_clicks import Stored
+from lark_provider.storage.stored_clicks import StoredClick
 from lark_provider.storage.tables import card_callbacks
 from lark_provider.storage.waits import Waits, missing
 
@@ -59,7 +59,7 @@ class _Seen(NamedTuple):
     is_complete: bool
     deleted: set[str]
     closed: set[str]
-    clicks: list[Stored]
+    clicks: list[StoredClick]
 
 
 class Looks:
@@ -76,7 +76,7 @@ class Looks:
         self._url, self._waits = url, Waits(url)
         self.deleted: set[str] = set()
         self._chunks: list[QuestionChunk] = []
-        self._asked: dict[str, TaskQuestion] = {}
+        self._questions: dict[str, TaskQuestion] = {}
         self._greatest: deque[tuple[float, int]] = deque()
         """Times on the monotonic clock, and the greatest id of a click that was visible by then."""
 
@@ -98,12 +98,12 @@ class Looks:
         if not self._chunks:
             return {}
         over: dict[str, TaskQuestion] = {}
-        for chunk, seen in self._ask():
+        for chunk, seen in self._look_at_chunks():
             answers = chunk.answers(seen.clicks)
             if seen.closed or answers:
                 over |= self._waits.decide(
                     {wait_id: clicks for wait_id, clicks in answers.items() if wait_id not in seen.closed},
-                    [self._asked[wait_id] for wait_id in seen.closed | answers.keys()],
+                    [self._questions[wait_id] for wait_id in seen.closed | answers.keys()],
                 )
             # Only now: a look whose decision failed has not succeeded.
             self.deleted |= seen.deleted
@@ -113,7 +113,7 @@ class Looks:
         self._merge()
         return over
 
-    def _ask(self) -> list[tuple[QuestionChunk, _Seen]]:
+    def _look_at_chunks(self) -> list[tuple[QuestionChunk, _Seen]]:
         """Look at all chunks, on one connection."""
         looks: list[tuple[QuestionChunk, _Seen]] = []
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
@@ -165,24 +165,28 @@ class Looks:
 
     def _arrange(self, questions: Iterable[TaskQuestion]) -> None:
         """Put new questions into new chunks, and take out those that are waited for no more."""
-        before, self._asked = self._asked, {question.id: question for question in questions}
+        before, self._questions = self._questions, {question.id: question for question in questions}
         # A retry moves the deadline of its question, which is then looked at as a new one.
-        same = {wait_id for wait_id, current in self._asked.items() if _is_same(before.get(wait_id), current)}
+        same = {
+            wait_id
+            for wait_id, question in self._questions.items()
+            if _is_same(before.get(wait_id), question)
+        }
         for chunk in self._chunks:
             if not same.issuperset(chunk.waits):
                 chunk.retain([wait_id for wait_id in chunk.waits if wait_id in same])
         self._chunks = [chunk for chunk in self._chunks if chunk.waits]
-        if len(same) == len(self._asked):
+        if len(same) == len(self._questions):
             return
         new: dict[QuestionKind, list[Wait]] = {}
-        for wait_id, open_question in self._asked.items():
+        for wait_id, question in self._questions.items():
             if wait_id not in same:
-                wait = open_question.wait()
+                wait = question.wait()
                 new.setdefault(QuestionKind.of(wait), []).append(wait)
         for kind, waits in new.items():
             for start in range(0, len(waits), CHUNK):
-                some = {wait.key: wait for wait in waits[start : start + CHUNK]}
-                self._chunks.append(QuestionChunk(kind, some))
+                batch = {wait.key: wait for wait in waits[start : start + CHUNK]}
+                self._chunks.append(QuestionChunk(kind, batch))
 
     def _merge(self) -> None:
         """Merge small chunks, so that questions that come one by one do not need a statement each."""

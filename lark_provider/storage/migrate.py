@@ -155,7 +155,7 @@ def differences(url: URL) -> list[Any]:
 
     at = version(engine(url))
     if at is not None and not knows(at) and includes_head(at):
-        return _lacking(url)
+        return _missing_columns(url)
     diffs: list[Any] = []
 
     def look(settings: Config) -> None:
@@ -170,7 +170,7 @@ def differences(url: URL) -> list[Any]:
     ]
 
 
-def _lacking(url: URL) -> list[Any]:
+def _missing_columns(url: URL) -> list[Any]:
     """Return our columns that a database lacks, where alembic cannot compare, since it needs all scripts."""
     with transaction(engine(url), reading=True) as connection:
         inspector = sa.inspect(connection)

@@ -22,7 +22,7 @@ from lark_provider.storage import migrate, outbox_rows, statements, urls
 from lark_provider.storage.bridge_tables import incidents, outbox
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import StorageError
-from lark_provider.storage.outbox_rows import ClaimedRow, OutboxEntry, OutboxState
+from lark_provider.storage.outbox_rows import ClaimedRow, OutboxEntry, RowState
 from lark_provider.support import measured
 from lark_provider.support.meters import Gauge
 
@@ -93,7 +93,7 @@ class Outbox:
                         obsolete.append(row.id)
                     else:
                         claims.append(claimed)
-                        _own(connection, claimed, owner, until, now)
+                        _set_owner(connection, claimed, owner, until, now)
                 if obsolete:
                     gone = {"state": "superseded", "owner": None, "updated_at": now}
                     connection.execute(outbox.update().where(outbox.c.id.in_(obsolete)).values(gone))
@@ -122,8 +122,8 @@ class Outbox:
                     incidents.update().where(incidents.c.key == row.card).values(message_id=message_id)
                 )
             done = {"state": "delivered", "owner": None, "reason": None, "message_id": message_id}
-            is_mine = _change(connection, row, owner, now, **done, attempts=row.attempts + 1)
-            if row.card is not None and not is_mine:
+            is_owned = _change(connection, row, owner, now, **done, attempts=row.attempts + 1)
+            if row.card is not None and not is_owned:
                 # Another process took over while this one was frozen, and may have delivered a newer
                 # version before this older one: the newest is delivered once more.
                 _renew(connection, row.card, now)
@@ -187,13 +187,13 @@ class Outbox:
             connection.execute(outbox.update().where(gone).values(message_id=None))
             _change(connection, row, owner, now, owner=None, kind="send", first_sent_at=None, next_at=now)
 
-    def read_state(self, id_: str) -> tuple[OutboxState, str | None, str | None] | None:
-        """Return the state of a row, its message and the reason; None if there is no such row."""
+    def read_state(self, id_: str) -> RowState | None:
+        """Return the state of a row; None if there is no such row."""
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             rows = outbox.c
             query = sa.select(rows.state, rows.message_id, rows.reason).where(rows.id == id_)
             row = connection.execute(query).one_or_none()
-            return None if row is None else (row.state, row.message_id, row.reason)
+            return None if row is None else RowState(row.state, row.message_id, row.reason)
 
     def measure_backlog(self) -> tuple[int, float]:
         """Return how many rows are due, and how many seconds ago the oldest of them was added."""
@@ -275,7 +275,7 @@ def _claim_of(connection: Connection, row: sa.Row[Any], now: datetime) -> Claime
     )
 
 
-def _own(connection: Connection, row: ClaimedRow, owner: str, until: datetime, now: datetime) -> None:
+def _set_owner(connection: Connection, row: ClaimedRow, owner: str, until: datetime, now: datetime) -> None:
     values: dict[str, Any] = {"owner": owner, "owned_until": until, "updated_at": now}
     if row.message_id is None and not row.was_sent:
         values["first_sent_at"] = now  # From now on it may have been sent.
@@ -284,8 +284,8 @@ def _own(connection: Connection, row: ClaimedRow, owner: str, until: datetime, n
 
 def _change(connection: Connection, row: ClaimedRow, me: str, now: datetime, **values: Any) -> bool:
     """Change a row, if this process still has it, and return whether it has."""
-    mine = sa.and_(outbox.c.id == row.id, outbox.c.owner == me, outbox.c.state == "due")
-    changed = connection.execute(outbox.update().where(mine).values(updated_at=now, **values))
+    is_owned = sa.and_(outbox.c.id == row.id, outbox.c.owner == me, outbox.c.state == "due")
+    changed = connection.execute(outbox.update().where(is_owned).values(updated_at=now, **values))
     return changed.rowcount == 1
 
 

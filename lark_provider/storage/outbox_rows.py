@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -20,6 +20,20 @@ from lark_provider.storage.bridge_tables import outbox
 from lark_provider.storage.crypto import TokenBox
 
 OutboxState: TypeAlias = Literal["due", "delivered", "given_up", "superseded"]
+
+
+class RowState(NamedTuple):
+    """What has become of a row so far.
+
+    Attributes:
+        state: Where it is on its way to Lark.
+        message_id: The message that shows it; None if there is none yet.
+        reason: Why it is not delivered, after a failed attempt.
+    """
+
+    state: OutboxState
+    message_id: str | None
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -91,13 +92,11 @@ class People:
     """
 
     def __init__(self, url: URL, keys: EncryptionKeys | None = None) -> None:
-        self.url, self._given = url, keys
+        self.url, self._passed_keys = url, keys
 
-    @property
+    @cached_property
     def _keys(self) -> EncryptionKeys:
-        if self._given is None:
-            self._given = EncryptionKeys.from_environment()
-        return self._given
+        return self._passed_keys or EncryptionKeys.from_environment()
 
     def find(self, app_id: str, tenant_key: str, open_id: str) -> Linked | None:
         """Return a person's link with the user, decrypted; None if there is none or it was revoked.
@@ -112,7 +111,7 @@ class People:
             DecryptionError: The row was not written for this person and user by this package, or under
                 another key.
         """
-        wanted = sa.select(people).where(_is(people, Person(app_id, tenant_key, open_id)))
+        wanted = sa.select(people).where(_is_row_of(people, Person(app_id, tenant_key, open_id)))
         with transaction(migrate.ready_engine(self.url), reading=True) as connection:
             row = connection.execute(wanted.where(people.c.state == "linked")).one_or_none()
         return None if row is None else self._open(row)
@@ -171,16 +170,16 @@ class People:
         """
         with transaction(migrate.ready_engine(self.url)) as connection:
             now = read_clock(connection).now
-            mine = [people.c.open_id == open_id, people.c.state == "linked"]
-            codes = [link_codes.c.open_id == open_id, link_codes.c.used_at.is_(None)]
+            link_conditions = [people.c.open_id == open_id, people.c.state == "linked"]
+            code_conditions = [link_codes.c.open_id == open_id, link_codes.c.used_at.is_(None)]
             if app_id is not None:
-                mine.append(people.c.app_id == app_id)
-                codes.append(link_codes.c.app_id == app_id)
-            rows = connection.execute(sa.select(people).where(*mine).with_for_update()).all()
+                link_conditions.append(people.c.app_id == app_id)
+                code_conditions.append(link_codes.c.app_id == app_id)
+            rows = connection.execute(sa.select(people).where(*link_conditions).with_for_update()).all()
             # Without the sealed user, a row whose state is set back by hand does not open.
             changed = {"state": "revoked", "airflow_user": "", "updated_at": now}
-            connection.execute(sa.update(people).where(*mine).values(changed))
-            connection.execute(sa.delete(link_codes).where(*codes))
+            connection.execute(sa.update(people).where(*link_conditions).values(changed))
+            connection.execute(sa.delete(link_codes).where(*code_conditions))
         return [replace(_linked_of(row), is_revoked=True) for row in rows]
 
     def link_in(self, connection: Connection, person: Person, account: Account) -> Linked:
@@ -221,7 +220,7 @@ class People:
         return replace(linked, account=replace(linked.account, user=user))
 
 
-def _is(table: sa.Table, person: Person) -> sa.ColumnElement[bool]:
+def _is_row_of(table: sa.Table, person: Person) -> sa.ColumnElement[bool]:
     return sa.and_(
         table.c.app_id == person.app_id,
         table.c.tenant_key == person.tenant_key,

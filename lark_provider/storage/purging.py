@@ -64,8 +64,8 @@ def _conditions(
             tables.tokens: tables.tokens.c.expires_at < now - periods.tokens,
             tables.user_cache: tables.user_cache.c.expires_at < now - periods.user_cache,
             tables.leases: sa.or_(
-                sa.and_(~forgotten.IS_ONE, tables.leases.c.until < now - periods.leases),
-                sa.and_(forgotten.IS_ONE, tables.leases.c.until < now - periods.ledger),
+                sa.and_(~forgotten.IS_FORGOTTEN, tables.leases.c.until < now - periods.leases),
+                sa.and_(forgotten.IS_FORGOTTEN, tables.leases.c.until < now - periods.ledger),
             ),
             tables.card_callbacks: sa.and_(
                 clicks.stored_at < now - periods.card_callbacks, _unneeded_clicks(connection)
@@ -184,7 +184,11 @@ def _delete_inputs(on: Engine, end: datetime) -> Iterator[int]:
             )
             rows = connection.execute(wanted).all()
             payloads = {row.id: _without_inputs(row.payload) for row in rows}
-            changes = [{"click": row, "without": text} for row, text in payloads.items() if text is not None]
+            changes = [
+                {"click": click_id, "without": payload}
+                for click_id, payload in payloads.items()
+                if payload is not None
+            ]
             if changes:
                 connection.execute(change, changes)
         yield len(changes)

@@ -94,13 +94,14 @@ class QuestionCards:
             if not rows:
                 return []
             until = now + timedelta(seconds=LEASE_SECONDS)
-            mine = among(connection, cards.key, [row.key for row in rows])
+            is_claimed = among(connection, cards.key, [row.key for row in rows])
             # Once it was taken, a card that has waited may have been sent, as any other.
             reason = sa.case((cards.reason == QUIET, None), else_=cards.reason)
-            connection.execute(hitl_cards.update().where(mine).values(next_at=until, reason=reason))
+            connection.execute(hitl_cards.update().where(is_claimed).values(next_at=until, reason=reason))
             tried = {row.key for row in rows if row.next_at is not None and row.reason != QUIET}
             return [
-                replace(card, is_tried=card.key in tried) for card in _read_claimed(connection, mine, now)
+                replace(card, is_tried=card.key in tried)
+                for card in _read_claimed(connection, is_claimed, now)
             ]
 
     def read(self, keys: Iterable[str]) -> list[ClaimedCard]:
@@ -265,8 +266,8 @@ class QuestionCards:
             new = dict(readable(old, lambda row: (row.key, read_card(row, 1))))
             if not new:
                 return 0
-            mine = among(connection, cards.key, new)
-            connection.execute(hitl_cards.update().where(mine).values(reason=RESENT, next_at=None))
+            is_replaced = among(connection, cards.key, new)
+            connection.execute(hitl_cards.update().where(is_replaced).values(reason=RESENT, next_at=None))
             return insert_cards(connection, list(new.values()), now)
 
     def count_due(self) -> int:

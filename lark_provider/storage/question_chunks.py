@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from lark_provider.protocol.waits import Wait, correlation_of
 from lark_provider.storage.statements import among
-from lark_provider.storage.stored_clicks import Stored, concerning, decisions, readable
+from lark_provider.storage.stored_clicks import StoredClick, concerning, decisions, readable
 from lark_provider.storage.tables import card_callbacks
 from lark_provider.storage.tables import waits as questions
 
@@ -60,7 +60,7 @@ class QuestionChunk:
     waits: dict[str, Wait] = field(default_factory=dict)
     looked_at: float = NEVER
     complete_at: float = NEVER
-    _first_clicks: dict[str, dict[str | None, Stored]] = field(default_factory=dict)
+    _first_clicks: dict[str, dict[str | None, StoredClick]] = field(default_factory=dict)
     _by_name: dict[str, list[Wait]] | None = None
     _statement: sa.CompoundSelect[Any] | None = None
 
@@ -98,7 +98,7 @@ class QuestionChunk:
         self.complete_at = min(self.complete_at, other.complete_at)
         self._by_name = self._statement = None
 
-    def ask(self, connection: Connection, above: int) -> tuple[set[str], list[Stored]]:
+    def ask(self, connection: Connection, above: int) -> tuple[set[str], list[StoredClick]]:
         """Look for the questions' states and clicks with one statement.
 
         Args:
@@ -140,30 +140,30 @@ class QuestionChunk:
             )
         return conditions
 
-    def answers(self, stored: Iterable[Stored]) -> dict[str, list[Stored]]:
+    def answers(self, clicks: Iterable[StoredClick]) -> dict[str, list[StoredClick]]:
         """Return the clicks that answer questions, by the question's id.
 
         A question that needs a click on each of several cards keeps those that it has for the next look,
         which does not ask for them again.
 
         Args:
-            stored: Clicks.
+            clicks: Clicks that may count.
         """
         by_name = self._names()
-        concerned: dict[str, list[Stored]] = defaultdict(list)
-        for stored_click in stored:
-            names = {stored_click.click.message_id, correlation_of(stored_click.click)} - {None}
+        counted: dict[str, list[StoredClick]] = defaultdict(list)
+        for stored in clicks:
+            names = {stored.click.message_id, correlation_of(stored.click)} - {None}
             for wait in {wait.key: wait for name in names for wait in by_name.get(str(name), ())}.values():
-                if wait.counts(stored_click.click):
-                    concerned[wait.key].append(stored_click)
-        answered: dict[str, list[Stored]] = {}
-        for key, clicks in concerned.items():
+                if wait.counts(stored.click):
+                    counted[wait.key].append(stored)
+        answered: dict[str, list[StoredClick]] = {}
+        for key, clicks_of_wait in counted.items():
             wait = self.waits[key]
             first = self._first_clicks.setdefault(key, {}) if wait.every else {}
-            for stored_click in clicks:
-                name = stored_click.click.message_id
-                if name not in first or stored_click.id < first[name].id:
-                    first[name] = stored_click
+            for stored in clicks_of_wait:
+                name = stored.click.message_id
+                if name not in first or stored.id < first[name].id:
+                    first[name] = stored
             answered |= decisions([wait], list(first.values()))
         return answered
 

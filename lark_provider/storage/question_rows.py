@@ -76,10 +76,10 @@ def read_recorded(
     seen = 0
     while True:
         left = None if most is None else most - len(questions)
-        some = connection.execute(query.limit(left).offset(seen)).all()
-        questions |= readable(some, lambda row: (row.ti_id, _question(row)))
-        seen += len(some)
-        if most is None or len(questions) >= most or not some:
+        batch = connection.execute(query.limit(left).offset(seen)).all()
+        questions |= readable(batch, lambda row: (row.ti_id, _question(row)))
+        seen += len(batch)
+        if most is None or len(questions) >= most or not batch:
             return questions
 
 

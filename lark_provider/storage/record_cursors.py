@@ -111,11 +111,11 @@ class RecordCursors:
                 for row in connection.execute(query)
             }
 
-    def note(self, found: Mapping[str, SeenRecord], event_key: str | None = None) -> None:
+    def note(self, records: Mapping[str, SeenRecord], event_key: str | None = None) -> None:
         """Record what was reported, in one transaction. Times only grow, whoever else records.
 
         Args:
-            found: What is known now, by record id.
+            records: What is known now, by record id.
             event_key: The event that was reported; None after a scan.
         """
         rows = seen_records.c
@@ -123,7 +123,7 @@ class RecordCursors:
             now = read_clock(connection).now
             values = [
                 {"cursor_key": self._key, "record_id": record_id, "updated_at": now, **asdict(record)}
-                for record_id, record in sorted(found.items())
+                for record_id, record in sorted(records.items())
             ]
             for start in range(0, len(values), _ROWS):
                 added = insert(connection, seen_records).values(values[start : start + _ROWS])
@@ -172,7 +172,7 @@ class RecordCursors:
     def _forget(self, unneeded: sa.ColumnElement[bool]) -> int:
         """Delete some rows, no more than one statement can within its limit; return how many."""
         rows = seen_records.c
-        some = sa.select(rows.record_id).where(rows.cursor_key == self._key, unneeded).limit(_ROWS)
-        chosen = sa.and_(rows.cursor_key == self._key, rows.record_id.in_(some))
+        batch = sa.select(rows.record_id).where(rows.cursor_key == self._key, unneeded).limit(_ROWS)
+        chosen = sa.and_(rows.cursor_key == self._key, rows.record_id.in_(batch))
         with transaction(migrate.ready_engine(self._url)) as connection:
             return connection.execute(seen_records.delete().where(chosen, unneeded)).rowcount

@@ -170,7 +170,9 @@ def seal_all(
         return rows
     keys = keys or EncryptionKeys.from_environment()
     for row in rows:
-        secrets = open_secrets(row, keys) if row.sealed is not None else _of_version_0_1(row, keys, unmarked)
+        secrets = (
+            open_secrets(row, keys) if row.sealed is not None else _open_version_0_1(row, keys, unmarked)
+        )
         connection.execute(
             applications.update()
             .where(applications.c.id == row.id)
@@ -179,7 +181,7 @@ def seal_all(
     return rows
 
 
-def _of_version_0_1(row: Row[Any], keys: EncryptionKeys, unmarked: bool) -> AppSecrets:
+def _open_version_0_1(row: Row[Any], keys: EncryptionKeys, unmarked: bool) -> AppSecrets:
     try:
         if row.base_url:
             config.base_url(row.base_url)

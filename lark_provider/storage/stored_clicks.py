@@ -34,7 +34,7 @@ def click_of(payload: str) -> CardClick:
     return click
 
 
-class Stored(NamedTuple):
+class StoredClick(NamedTuple):
     """A click of the table.
 
     Attributes:
@@ -48,13 +48,13 @@ class Stored(NamedTuple):
     click: CardClick
 
 
-def readable(rows: Iterable[sa.Row[Any]]) -> list[Stored]:
+def readable(rows: Iterable[sa.Row[Any]]) -> list[StoredClick]:
     """Return the clicks of rows. A damaged one is left out, so that it ends no wait, and is logged once.
 
     Args:
         rows: Rows with `id`, `event_id` and `payload`.
     """
-    stored: list[Stored] = []
+    clicks: list[StoredClick] = []
     for row in rows:
         try:
             click = click_of(row.payload)
@@ -64,8 +64,8 @@ def readable(rows: Iterable[sa.Row[Any]]) -> list[Stored]:
                 extra = {"row": row.id, "event_id": row.event_id}
                 logger.exception("Stored click is unreadable; left out", extra=extra)
         else:
-            stored.append(Stored(row.id, row.event_id, click))
-    return stored
+            clicks.append(StoredClick(row.id, row.event_id, click))
+    return clicks
 
 
 def concerning(connection: Connection, waits: Collection[Wait]) -> sa.ColumnElement[bool]:
@@ -79,28 +79,29 @@ def concerning(connection: Connection, waits: Collection[Wait]) -> sa.ColumnElem
         card_callbacks.c.message_id: [message_id for wait in waits for message_id in wait.message_ids],
         card_callbacks.c.correlation: [wait.correlation for wait in waits if wait.correlation],
     }
-    return sa.or_(sa.false(), *(among(connection, column, some) for column, some in names.items() if some))
+    return sa.or_(
+        sa.false(), *(among(connection, column, values) for column, values in names.items() if values)
+    )
 
 
-def decisions(waits: Iterable[Wait], stored: Sequence[Stored]) -> dict[str, list[Stored]]:
+def decisions(waits: Iterable[Wait], clicks: Sequence[StoredClick]) -> dict[str, list[StoredClick]]:
     """Return the clicks that answer waits, by the wait's key; a wait without an answer is missing.
 
     Args:
         waits: The waits.
-        stored: Clicks that any of them may count, in any order; they count in that of their rows.
+        clicks: Clicks that any of them may count, in any order; they count in that of their rows.
     """
-    by_name = defaultdict[str | None, list[Stored]](list)
-    for stored_click in stored:
-        by_name[stored_click.click.message_id].append(stored_click)
-        by_name[correlation_of(stored_click.click)].append(stored_click)
-    answered: dict[str, list[Stored]] = {}
+    by_name = defaultdict[str | None, list[StoredClick]](list)
+    for stored in clicks:
+        by_name[stored.click.message_id].append(stored)
+        by_name[correlation_of(stored.click)].append(stored)
+    answered: dict[str, list[StoredClick]] = {}
     for wait in waits:
         names = {*wait.message_ids, wait.correlation} - {None}
-        mine = sorted(
-            {candidate.id: candidate for name in names for candidate in by_name.get(name, ())}.items()
-        )
-        rows = {id(candidate.click): candidate for _, candidate in mine}
-        answer = wait.answer([candidate.click for _, candidate in mine])
+        by_id = {stored.id: stored for name in names for stored in by_name.get(name, ())}
+        candidates = [by_id[row_id] for row_id in sorted(by_id)]
+        by_click = {id(stored.click): stored for stored in candidates}
+        answer = wait.answer([stored.click for stored in candidates])
         if answer is not None:
-            answered[wait.key] = [rows[id(click)] for click in answer]
+            answered[wait.key] = [by_click[id(click)] for click in answer]
     return answered

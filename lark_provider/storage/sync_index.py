@@ -74,7 +74,7 @@ class SqliteIndex:
         except sqlite3.OperationalError as error:
             raise _full(error) from error
 
-    def _one(self, statement: str, values: Sequence[Any] = ()) -> int:
+    def _scalar(self, statement: str, values: Sequence[Any] = ()) -> int:
         return int(self._run(statement, values).fetchone()[0] or 0)
 
     def stage(self, rows: Sequence[Staged]) -> None:
@@ -100,15 +100,15 @@ class SqliteIndex:
 
     def count(self) -> int:
         """Return how many rows of the source have a key, rejected ones included."""
-        return self._one("SELECT COUNT(*) FROM source")
+        return self._scalar("SELECT COUNT(*) FROM source")
 
     def count_accepted(self) -> int:
         """Return how many rows of the source are not rejected."""
-        return self._one("SELECT COUNT(*) FROM source WHERE wire IS NOT NULL")
+        return self._scalar("SELECT COUNT(*) FROM source WHERE wire IS NOT NULL")
 
     def longest_key(self) -> int:
         """Return the length of the longest key of the source."""
-        return self._one("SELECT MAX(LENGTH(key)) FROM source")
+        return self._scalar("SELECT MAX(LENGTH(key)) FROM source")
 
     def keys(self, after_row: int, count: int) -> list[tuple[int, str]]:
         """Return row and key of the next rows of the source."""
@@ -128,10 +128,10 @@ class SqliteIndex:
         """Return columns of the row with each key, in the order of the keys; NULLs where there is none."""
         rows: list[Any] = []
         for start in range(0, len(keys), _KEYS_AT_ONCE):
-            some = keys[start : start + _KEYS_AT_ONCE]
+            batch = keys[start : start + _KEYS_AT_ONCE]
             # One text for nearly all queries, so that the statement is prepared once.
-            padded = [*some, *[None] * (_KEYS_AT_ONCE - len(some))]
-            rows += self._run(f"SELECT {columns} {_BY_KEY}", padded).fetchall()[: len(some)]
+            padded = [*batch, *[None] * (_KEYS_AT_ONCE - len(batch))]
+            rows += self._run(f"SELECT {columns} {_BY_KEY}", padded).fetchall()[: len(batch)]
         return rows
 
     def begin_scan(self) -> None:
@@ -168,11 +168,11 @@ class SqliteIndex:
     def count_scanned(self) -> int:
         """Return how many different records were seen since `begin_scan`."""
         self._index_ids()
-        return self._one("SELECT COUNT(*) FROM seen WHERE scan = ?", (self._scan,))
+        return self._scalar("SELECT COUNT(*) FROM seen WHERE scan = ?", (self._scan,))
 
     def records(self) -> int:
         """Return how many different records were seen."""
-        return self._one("SELECT COUNT(*) FROM seen")
+        return self._scalar("SELECT COUNT(*) FROM seen")
 
     def end_scan(self, *, keep: bool) -> None:
         """End a scan; unless they are kept, forget records that were not seen since `begin_scan`."""
@@ -195,11 +195,11 @@ class SqliteIndex:
 
     def unreadable(self) -> int:
         """Return how many records have a key that cannot be read."""
-        return self._one("SELECT COUNT(*) FROM seen WHERE key IS NULL")
+        return self._scalar("SELECT COUNT(*) FROM seen WHERE key IS NULL")
 
     def without_key(self) -> int:
         """Return how many records have an empty key."""
-        return self._one("SELECT COUNT(*) FROM seen WHERE key = ''")
+        return self._scalar("SELECT COUNT(*) FROM seen WHERE key = ''")
 
     def duplicates(self) -> Iterator[tuple[int, list[str]]]:
         """Return the rows that several records have the key of, and these records."""
@@ -244,8 +244,8 @@ class SqliteIndex:
         cursor = self._run(
             "SELECT record_id, key FROM seen WHERE row IS NULL AND key <> '' AND \"values\" IS NULL"
         )
-        while some := cursor.fetchmany(count):
-            yield some
+        while batch := cursor.fetchmany(count):
+            yield batch
 
     def read_plan(self, kind: WriteKind | None = None) -> Iterator[Planned]:
         """Return the plan, or the writes of one kind, in order."""
@@ -294,8 +294,8 @@ _WITHOUT_RECORD = "wire IS NOT NULL AND NOT EXISTS (SELECT 1 FROM seen WHERE see
 
 
 def _fetch(cursor: sqlite3.Cursor) -> Iterator[Any]:
-    while some := cursor.fetchmany(_AT_ONCE):
-        yield from some
+    while batch := cursor.fetchmany(_AT_ONCE):
+        yield from batch
 
 
 def _full(error: sqlite3.OperationalError) -> SyncIndexFullError:

@@ -97,11 +97,12 @@ class TokenStore:
         """
         sealed = TokenBox(self._app_secret, key).seal(token.value)
         with transaction(migrate.ready_engine(self._url)) as connection:
-            theirs = connection.execute(sa.select(statements.clock(connection))).scalar_one()
-            ours = clock()  # Read last: a process that freezes in between must not lengthen the token's life.
+            database_now = connection.execute(sa.select(statements.clock(connection))).scalar_one()
+            # Read last: a process that freezes in between must not lengthen the token's life.
+            local_now = clock()
             times = {
-                "fetched_at": theirs + timedelta(seconds=token.fetched_at - ours),
-                "expires_at": theirs + timedelta(seconds=token.expires_at - ours),
+                "fetched_at": database_now + timedelta(seconds=token.fetched_at - local_now),
+                "expires_at": database_now + timedelta(seconds=token.expires_at - local_now),
             }
             added = statements.insert(connection, tokens).values(
                 key=key, app_id=self._app_id, value=sealed, **times

@@ -125,12 +125,12 @@ def registry(location: str | None = None, environ: Mapping[str, str] = ENVIRONME
     Raises:
         ConfigurationError: A URL is invalid.
     """
-    text = location or config.registry(environ)
-    if "://" in text:
-        text, setting = Secret(text), "registry" if location else config.REGISTRY_VARIABLE
-        location = None  # It holds the password in clear.
-        return parse(text, setting)
-    return URL.create(SQLITE_DRIVER, database=_absolute(text))
+    raw = location or config.registry(environ)
+    if "://" in raw:
+        url, setting = Secret(raw), "registry" if location else config.REGISTRY_VARIABLE
+        location = raw = ""  # They hold the password in clear, and error reporters print locals.
+        return parse(url, setting)
+    return URL.create(SQLITE_DRIVER, database=_absolute(raw))
 
 
 def _with_password(url: URL) -> URL:

@@ -25,7 +25,7 @@ from lark_provider.protocol.questions import (
 )
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.statements import among
-from lark_provider.storage.stored_clicks import Stored
+from lark_provider.storage.stored_clicks import StoredClick
 from lark_provider.storage.tables import waits
 
 logger = logging.getLogger(__name__)
@@ -184,7 +184,7 @@ def take_over(
     return get(connection, question.id) or question
 
 
-def decide(connection: Connection, wait_id: str, clicks: Sequence[Stored]) -> bool:
+def decide(connection: Connection, wait_id: str, clicks: Sequence[StoredClick]) -> bool:
     """Decide a question that is still open, and return whether it was.
 
     Args:

@@ -24,7 +24,7 @@ from lark_provider.protocol.questions import (
 from lark_provider.storage import migrate, wait_rows
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.statements import among
-from lark_provider.storage.stored_clicks import Stored, concerning, decisions, readable
+from lark_provider.storage.stored_clicks import StoredClick, concerning, decisions, readable
 from lark_provider.storage.tables import card_callbacks, waits
 from lark_provider.support import measured, meters
 
@@ -169,7 +169,7 @@ class Waits:
             still = [question for question in questions if question.id not in over]
             waiting = [question.wait() for question in still]
             answers = (
-                decisions(waiting, _clicks(connection, concerning(connection, waiting))) if still else {}
+                decisions(waiting, _read_clicks(connection, concerning(connection, waiting))) if still else {}
             )
         return (
             over | self.decide(answers, [question for question in still if question.id in answers])
@@ -187,7 +187,7 @@ class Waits:
             return not missing(connection, [wait_id])
 
     def decide(
-        self, answers: Mapping[str, Sequence[Stored]], questions: Iterable[TaskQuestion]
+        self, answers: Mapping[str, Sequence[StoredClick]], questions: Iterable[TaskQuestion]
     ) -> dict[str, TaskQuestion]:
         """Decide questions that are still open, and return those of some that are open no longer.
 
@@ -195,7 +195,7 @@ class Waits:
             answers: Clicks by the question's id.
             questions: The questions to return, as they were read.
         """
-        decided: list[Sequence[Stored]] = []
+        decided: list[Sequence[StoredClick]] = []
         with transaction(migrate.ready_engine(self._url), reading=not answers) as connection:
             # Sorted, so that two processes cannot deadlock.
             for wait_id, clicks in sorted(answers.items()):
@@ -240,8 +240,8 @@ class Waits:
         by_id: dict[int, CardClick] = {}
         if ids:
             with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-                stored = _clicks(connection, among(connection, card_callbacks.c.id, ids))
-                by_id = {stored_click.id: stored_click.click for stored_click in stored}
+                clicks = _read_clicks(connection, among(connection, card_callbacks.c.id, ids))
+                by_id = {stored.id: stored.click for stored in clicks}
         return {
             question.id: [by_id[row_id] for row_id in question.decided_by if row_id in by_id]
             for question in questions
@@ -265,10 +265,11 @@ class Waits:
             question = next(iter(wait_rows.readable_questions([row])), None)
             if row.state != "open":
                 return question
-            answer: list[Stored] | None = None
+            answer: list[StoredClick] | None = None
             if question is not None and reason in {"expired", "failed"}:
                 wait = question.wait()
-                answer = decisions([wait], _clicks(connection, concerning(connection, [wait]))).get(wait.key)
+                clicks = _read_clicks(connection, concerning(connection, [wait]))
+                answer = decisions([wait], clicks).get(wait.key)
             if answer is None:
                 wait_rows.change(connection, wait_id, state="closed", reason=reason)
             else:
@@ -290,7 +291,7 @@ def missing(connection: Connection, wait_ids: Iterable[str]) -> set[str]:
     return ids - set(connection.execute(query).scalars())
 
 
-def _measure(decided: Iterable[Sequence[Stored]]) -> None:
+def _measure(decided: Iterable[Sequence[StoredClick]]) -> None:
     """Count the questions that this process has decided, once that is committed."""
     if not meters.sinks:
         return
@@ -301,6 +302,6 @@ def _measure(decided: Iterable[Sequence[Stored]]) -> None:
         measured.DECISION_SECONDS.observe(max(0.0, (now - last).total_seconds()))
 
 
-def _clicks(connection: Connection, condition: sa.ColumnElement[bool]) -> list[Stored]:
+def _read_clicks(connection: Connection, condition: sa.ColumnElement[bool]) -> list[StoredClick]:
     query = sa.select(card_callbacks.c.id, card_callbacks.c.event_id, card_callbacks.c.payload)
     return readable(connection.execute(query.where(condition)))

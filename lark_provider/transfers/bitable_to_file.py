@@ -15,7 +15,7 @@ from lark_provider.operators.tables import TableOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from lark_provider.api.clouddoc.searches import Filter
+    from lark_provider.api.clouddoc.searches import SearchFilter
     from lark_provider.operators.object_storage import StoragePath
 
 
@@ -58,7 +58,7 @@ class LarkBitableToFileOperator(ProgressMixin, TableOperator):
         *,
         target: StoragePath,
         field_names: Sequence[str] = (),
-        filter: Filter | None = None,  # noqa: A002 - Lark's name
+        filter: SearchFilter | None = None,  # noqa: A002 - Lark's name
         view_id: str | None = None,
         zone: str | dt.tzinfo | None = None,
         **kwargs: Any,

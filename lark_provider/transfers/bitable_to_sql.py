@@ -15,7 +15,7 @@ from lark_provider.transfers.values import to_sql
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from lark_provider.api.clouddoc.searches import Filter
+    from lark_provider.api.clouddoc.searches import SearchFilter
     from lark_provider.transfers.target import SqlTarget
 
 
@@ -82,7 +82,7 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
         batch_id_column: str | None = None,
         batch_id: str = "{{ run_id }}",
         record_id_column: str | None = None,
-        filter: Filter | None = None,  # noqa: A002 - Lark's name
+        filter: SearchFilter | None = None,  # noqa: A002 - Lark's name
         view_id: str | None = None,
         zone: str | dt.tzinfo | None = None,
         allow_empty_table: bool = False,

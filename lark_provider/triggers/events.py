@@ -102,10 +102,10 @@ class LarkEventTrigger(BaseEventTrigger):
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Offer]) -> AsyncIterator[TriggerEvent]:
         """Fire for each event of the stream that the filter matches."""
-        async for offer in shared_stream:
-            if offer.event is not None and self._matches(offer.event):
-                offer.is_matched = True
-                yield TriggerEvent(_payload(offer.event))  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
+        async for offered in shared_stream:
+            if offered.event is not None and self._matches(offered.event):
+                offered.is_matched = True
+                yield TriggerEvent(_payload(offered.event))  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Refuse to run without the shared stream, which acknowledges events."""

@@ -17,16 +17,16 @@ MS = 1000
 
 
 def divide(
-    head: Mapping[str, Any], records: Collection[dict[str, Any]], most: int
+    head: Mapping[str, Any], records: Collection[dict[str, Any]], max_bytes: int
 ) -> Iterator[dict[str, Any]]:
     """Yield payloads that hold all records, in order, each of at most so many bytes of JSON and 100 records.
 
     Args:
         head: What each payload begins with.
         records: The records; the values of one that is too large alone are left out.
-        most: Bytes of a payload.
+        max_bytes: Of a payload.
     """
-    capacity = most - len(orjson.dumps({**head, "records": []}))
+    capacity = max_bytes - len(orjson.dumps({**head, "records": []}))
     part: list[dict[str, Any]] = []
     used = 0
     for record in records:
@@ -68,13 +68,17 @@ def payload_record(record_id: str, kind: str, read: Mapping[str, Any] | None) ->
 def version_of(record: Mapping[str, Any]) -> Version:
     """Return when a record was created and modified, and by whom, as Lark's automatic fields say."""
 
-    def by(name: str) -> str:
+    def person_id(name: str) -> str:
         person = record.get(name)
         return str(person.get("id") or "") if isinstance(person, Mapping) else ""
 
     created, modified = (int(record.get(name) or 0) for name in ("created_time", "last_modified_time"))
     return Version(
-        record["record_id"], created, max(created, modified), by("created_by"), by("last_modified_by")
+        record["record_id"],
+        created,
+        max(created, modified),
+        person_id("created_by"),
+        person_id("last_modified_by"),
     )
 
 

@@ -51,7 +51,7 @@ class ReportedChanges:
             self._events.popitem(last=False)
         return True
 
-    async def of(self, record_ids: Sequence[str]) -> dict[str, SeenRecord]:
+    async def read(self, record_ids: Sequence[str]) -> dict[str, SeenRecord]:
         """Return what was reported of records, recorded or not.
 
         Args:
@@ -74,9 +74,9 @@ class ReportedChanges:
             event_key: The event that brought it; None for a scan.
         """
         self._pending.update(seen)
-        offer.stored.append(functools.partial(self._note, seen, event_key))
+        offer.stored.append(functools.partial(self._record, seen, event_key))
 
-    async def _note(self, seen: Mapping[str, SeenRecord], event_key: str | None) -> None:
+    async def _record(self, seen: Mapping[str, SeenRecord], event_key: str | None) -> None:
         for pause in (*_RECORD_SECONDS, None):
             try:
                 await asyncio.to_thread(self.store.note, seen, event_key)

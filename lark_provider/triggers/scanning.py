@@ -40,11 +40,11 @@ _DAY = dt.timedelta(days=1)
 class ScanBatch(Offer):
     """Changed records that a scan has found: each with its version, None if it is gone."""
 
-    __slots__ = ("done", "found", "scanner")
+    __slots__ = ("changed", "done", "scanner")
 
     def __init__(self, scanner: Scanner, changed: Mapping[str, tuple[str, Version | None]]) -> None:
         super().__init__(f"scan:{uuid.uuid4()}", is_matched=True)
-        self.scanner, self.found = scanner, changed
+        self.scanner, self.changed = scanner, changed
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def finish(self) -> None:
@@ -60,14 +60,19 @@ class Scanner:
         wanted: What is looked for.
         table: The table.
         reported: What was reported.
-        own: The app's own open_id.
+        own_id: The app's own open_id.
         cursor: How far the table was scanned.
     """
 
     def __init__(
-        self, wanted: WantedRecords, table: WatchedTable, reported: ReportedChanges, own: str, cursor: Cursor
+        self,
+        wanted: WantedRecords,
+        table: WatchedTable,
+        reported: ReportedChanges,
+        own_id: str,
+        cursor: Cursor,
     ) -> None:
-        self._wanted, self._table, self._reported, self._own = wanted, table, reported, own
+        self._wanted, self._table, self._reported, self._own_id = wanted, table, reported, own_id
         self._cursor = cursor
 
     async def scan_until_cancelled(self) -> None:
@@ -109,8 +114,8 @@ class Scanner:
         versions = [version_of(record) async for record in self._search(everything=keeps_all)]
         recent = [version.record_id for version in versions if version.modified_ms > self._cursor.since_ms]
         seen = await asyncio.to_thread(store.read_seen, recent)
-        own = frozenset({self._own}) if self._wanted.skip_own else frozenset()
-        missed = cursors.find_missed(versions, seen, self._cursor, until_ms=until_ms, own=own)
+        own_ids = frozenset({self._own_id}) if self._wanted.skip_own else frozenset()
+        missed = cursors.find_missed(versions, seen, self._cursor, until_ms=until_ms, own=own_ids)
         changed: dict[str, tuple[str, Version | None]] = {
             version.record_id: (kind, version) for version, kind in missed
         }
@@ -164,11 +169,11 @@ class Scanner:
         Args:
             batch: The batch.
         """
-        ids = list(batch.found)
+        ids = list(batch.changed)
         current = await self._table.read(ids)
-        seen = await self._reported.of(ids)
+        seen = await self._reported.read(ids)
         records, noted = [], dict[str, SeenRecord]()
-        for record_id, (kind, version) in batch.found.items():
+        for record_id, (kind, version) in batch.changed.items():
             read, before = current.get(record_id), seen.get(record_id)
             if kind == cursors.DELETED and record_id not in self._table.absent:
                 continue  # it is there, or may be: pages of a search are not of one moment, rights change
@@ -185,7 +190,8 @@ class Scanner:
         self._reported.record_once_stored(batch, noted, None)
         batch.stored.append(batch.finish)
         newest = max(
-            (version.modified_ms for _, version in batch.found.values() if version is not None), default=None
+            (version.modified_ms for _, version in batch.changed.values() if version is not None),
+            default=None,
         )
         about = {
             "source": "scan",

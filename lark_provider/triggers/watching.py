@@ -34,15 +34,20 @@ class TableWatcher:
         wanted: What is looked for.
         table: The table.
         reported: What was reported of it.
-        own: The app's own open_id.
+        own_id: The app's own open_id.
         cursor: How far the table was scanned.
     """
 
     def __init__(
-        self, wanted: WantedRecords, table: WatchedTable, reported: ReportedChanges, own: str, cursor: Cursor
+        self,
+        wanted: WantedRecords,
+        table: WatchedTable,
+        reported: ReportedChanges,
+        own_id: str,
+        cursor: Cursor,
     ) -> None:
-        self._wanted, self._table, self._reported, self._own = wanted, table, reported, own
-        self._scanner = Scanner(wanted, table, reported, own, cursor)
+        self._wanted, self._table, self._reported, self._own_id = wanted, table, reported, own_id
+        self._scanner = Scanner(wanted, table, reported, own_id, cursor)
 
     @classmethod
     async def begin(cls, wanted: WantedRecords) -> TableWatcher:
@@ -72,7 +77,7 @@ class TableWatcher:
         url = await airflow_config.adatabase_url()
         place = await client.clouddoc.bitable.locate(wanted.app_token, wanted.table_id)
         await client.clouddoc.drive.subscribe(place.app_token, type="bitable")
-        own = str((await client.bot.info()).data["bot"]["open_id"])
+        own_id = str((await client.bot.info()).data["bot"]["open_id"])
         app = f"{client.app_id} {client.base_url}"
 
         def open_cursor() -> tuple[CursorStore, Cursor, bool]:
@@ -91,7 +96,7 @@ class TableWatcher:
         )
         table = WatchedTable(client, *place)
         await table.read_fields()
-        return cls(wanted, table, ReportedChanges(store, place.table_id), own, cursor)
+        return cls(wanted, table, ReportedChanges(store, place.table_id), own_id, cursor)
 
     async def scan_repeatedly(self) -> None:
         """Look for changes without events, for as long as the trigger runs."""
@@ -132,14 +137,14 @@ class TableWatcher:
             return
         if changed.table_id != table.table:
             return
-        async for payload in self._of_event(offer, changed, event.event_id):
+        async for payload in self._payloads_of_event(offer, changed, event.event_id):
             yield payload
 
-    async def _of_event(
+    async def _payloads_of_event(
         self, offer: Offer, changed: RecordsChanged, event_id: str
     ) -> AsyncIterator[dict[str, Any]]:
         key, table = changed.key(event_id), self._table
-        if self._wanted.skip_own and changed.operator and changed.operator == self._own:
+        if self._wanted.skip_own and changed.operator and changed.operator == self._own_id:
             self._count("own")
             return
         if not await self._reported.claim(key):
@@ -151,7 +156,7 @@ class TableWatcher:
         current = await table.read(
             [change.record_id for change in changed.changes if change.kind != cursors.DELETED]
         )
-        seen = await self._reported.of(ids)
+        seen = await self._reported.read(ids)
         records = []
         for change in changed.changes:
             read = current.get(change.record_id)
@@ -186,8 +191,8 @@ class TableWatcher:
             return False
         if not self._wanted.fields or change.kind != cursors.EDITED:
             return True
-        known = self._table.values.names
-        names = {known.get(field_id, field_id) for field_id in change.changed_ids()}
+        names_by_id = self._table.values.names
+        names = {names_by_id.get(field_id, field_id) for field_id in change.changed_ids()}
         return not names or not names.isdisjoint(self._wanted.fields)
 
     def _count(self, outcome: str) -> None:

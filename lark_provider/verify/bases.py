@@ -98,7 +98,7 @@ def _unchanged_write(target: ProbeTarget) -> ProbeSteps:
 
 
 def _number_precision(target: ProbeTarget) -> ProbeSteps:
-    return _one_of(
+    return _choose_answer(
         float((yield from _store(target, "number", 1.23456))), {1.23456: "kept", 1.23: "formatter"}
     )
 
@@ -106,10 +106,10 @@ def _number_precision(target: ProbeTarget) -> ProbeSteps:
 def _text_ends(target: ProbeTarget) -> ProbeSteps:
     read = yield from _store(target, "text", " a ")
     text = "".join(part["text"] for part in read) if isinstance(read, list) else str(read)
-    return _one_of(text, {" a ": "kept", "a": "trimmed"})
+    return _choose_answer(text, {" a ": "kept", "a": "trimmed"})
 
 
-def _one_of(read: Any, answers: dict[Any, Setting]) -> Setting:
+def _choose_answer(read: Any, answers: dict[Any, Setting]) -> Setting:
     if read in answers:
         return answers[read]
     raise UnexpectedError(f"it was read as {read!r}")

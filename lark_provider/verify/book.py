@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +29,9 @@ def undo_file(kind: str, *path: str) -> Any:
     """
 
     def undo(reply: Reply) -> Request:
-        value: Any = reply.data
-        for name in path:
-            value = value[name]
-        return Request("DELETE", f"/drive/v1/files/{value}", params={"type": kind})
+        data: Any = reply.data
+        token = functools.reduce(operator.getitem, path, data)
+        return Request("DELETE", f"/drive/v1/files/{token}", params={"type": kind})
 
     return undo
 

@@ -61,10 +61,10 @@ def select_probes(names: tuple[str, ...]) -> tuple[Probe, ...]:
         KeyError: An unknown name.
     """
     for name in names:
-        if not any(_is(probe, name) for probe in PROBES):
+        if not any(_matches(probe, name) for probe in PROBES):
             raise KeyError(name)
-    return tuple(probe for probe in PROBES if not names or any(_is(probe, name) for name in names))
+    return tuple(probe for probe in PROBES if not names or any(_matches(probe, name) for name in names))
 
 
-def _is(probe: Probe, name: str) -> bool:
+def _matches(probe: Probe, name: str) -> bool:
     return probe.name == name or probe.name.startswith(f"{name}.")

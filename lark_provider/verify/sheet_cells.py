@@ -81,7 +81,7 @@ def _write_and_judge(value: Any, answer: Callable[[Any], Setting], target: Probe
     return answer((yield from book.cell("A1:A1", valueRenderOption="Formula")))
 
 
-def _of(answers: dict[Any, Setting], read: Any) -> Setting:
+def _choose_answer(read: Any, answers: dict[Any, Setting]) -> Setting:
     for known, answer in answers.items():
         if read == known and type(read) is type(known):
             return answer
@@ -89,13 +89,13 @@ def _of(answers: dict[Any, Setting], read: Any) -> Setting:
 
 
 def _null(read: Any) -> Setting:
-    return "clears" if read in (None, "") else _of({"before": "kept"}, read)
+    return "clears" if read in (None, "") else _choose_answer(read, {"before": "kept"})
 
 
 def _bool(read: Any) -> Setting:
     if getattr(read, "code", 0):
         return "refused"
-    return _of({True: "bool", "TRUE": "text", "true": "text"}, read)
+    return _choose_answer(read, {True: "bool", "TRUE": "text", "true": "text"})
 
 
 def _link(read: Any) -> Setting:

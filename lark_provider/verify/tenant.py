@@ -66,7 +66,7 @@ class Tenant:
             response = self._http.request(
                 request.method, f"{self.app.base_url}/open-apis{request.path}", **options
             )
-        except http.of(self._http).HTTPError as error:
+        except http.library_of(self._http).HTTPError as error:
             where = f"{request.method} {request.path}"
             raise CannotProbeError(f"{where} had no answer: {type(error).__name__}") from None
         try:

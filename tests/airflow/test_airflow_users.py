@@ -84,13 +84,13 @@ def test_everybody_is_the_anonymous_admin_where_airflow_says_so(
 
 class GroupUser(BaseUser):
     def __init__(self, claims: dict[str, Any]) -> None:
-        self.given = claims
+        self.claims = claims
 
     def get_id(self) -> str:
-        return str(self.given["sub"])
+        return str(self.claims["sub"])
 
     def get_name(self) -> str:
-        return str(self.given["sub"])
+        return str(self.claims["sub"])
 
 
 def other(**more: Any) -> BaseAuthManager[GroupUser]:
@@ -98,7 +98,7 @@ def other(**more: Any) -> BaseAuthManager[GroupUser]:
 
     class Other(BaseAuthManager[GroupUser]):
         def serialize_user(self, user: GroupUser) -> dict[str, Any]:
-            return user.given
+            return user.claims
 
         def deserialize_user(self, token: dict[str, Any]) -> GroupUser:
             return GroupUser(token | more)
@@ -119,15 +119,15 @@ def test_another_auth_manager_restores_a_user_for_a_week() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "reason"),
+    ("claims", "reason"),
     [
         ({"sub": "bob", "access_token": "s3cr3t", "refresh_token": "t"}, "access_token, refresh_token"),
         ({"sub": "bob", "since": datetime.now(UTC)}, "as JSON"),
     ],
 )
-def test_an_auth_manager_that_needs_the_session_is_refused(given: dict[str, Any], reason: str) -> None:
+def test_an_auth_manager_that_needs_the_session_is_refused(claims: dict[str, Any], reason: str) -> None:
     with pytest.raises(AuthManagerUnsupportedError, match=reason) as error:
-        users.account(GroupUser(given), other())
+        users.account(GroupUser(claims), other())
     assert "s3cr3t" not in str(error.value)
 
 

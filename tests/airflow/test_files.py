@@ -171,10 +171,10 @@ def test_some_fields_in_their_order(context: Context, link: str, tmp_path: Path)
         LarkBitableToFileOperator(**settings, field_names=["Nope"]).execute(context())
 
 
-@pytest.mark.parametrize("given", [{}, {"records": [], "source": "file:///x.csv"}])
-def test_rows_come_from_one_place(given: dict[str, Any]) -> None:
+@pytest.mark.parametrize("arguments", [{}, {"records": [], "source": "file:///x.csv"}])
+def test_rows_come_from_one_place(arguments: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequestError, match="Either records or source must be given"):
-        LarkBitableBulkInsertOperator(task_id="t", table="https://x", **given)
+        LarkBitableBulkInsertOperator(task_id="t", table="https://x", **arguments)
 
 
 def test_files_are_named_for_openlineage(link: str, tmp_path: Path) -> None:

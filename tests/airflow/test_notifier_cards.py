@@ -15,7 +15,7 @@ from lark_provider.api.cards.airflow.limits import MAX_BYTES
 from lark_provider.api.cards.airflow.markup import fence
 from lark_provider.api.cards.airflow.mentions import Mentions, resolve
 from lark_provider.notifications.run_event import read
-from lark_provider.protocol.incidents.changes import after
+from lark_provider.protocol.incidents.changes import apply_event
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import MAX_FAILURES, Failure, Incident
 from lark_provider.protocol.language import LANGUAGES
@@ -212,12 +212,12 @@ def failure(label: str = "t", number: int = 1, event: Any = "failure") -> RunEve
 
 
 def test_failures_add_up_and_recover() -> None:
-    incident = after(None, failure("a", event="retry"), {})
+    incident = apply_event(None, failure("a", event="retry"), {})
     assert incident is not None
-    incident = after(incident.with_cards("om_1"), failure("a", 2), {})
+    incident = apply_event(incident.with_cards("om_1"), failure("a", 2), {})
     assert incident is not None
-    assert after(incident, failure("a", 2), {}) == incident  # called twice for one try
-    two = after(
+    assert apply_event(incident, failure("a", 2), {}) == incident  # called twice for one try
+    two = apply_event(
         incident, failure("b"), {"a": "failed", "c": "failed", "d": "running", "e": "upstream_failed"}
     )
     assert two is not None
@@ -226,10 +226,10 @@ def test_failures_add_up_and_recover() -> None:
         ["a", "c", "b"],
         ("om_1",),
     )
-    failed = after(two, failure("", event="dag_failure"), {})
+    failed = apply_event(two, failure("", event="dag_failure"), {})
     assert failed is not None
     assert (failed.count, failed.run_failed) == (3, True)
-    partly = after(failed, failure("a", 3, "success"), {"c": "success", "b": "failed"})
+    partly = apply_event(failed, failure("a", 3, "success"), {"c": "success", "b": "failed"})
     assert partly is not None
     assert [(task_failure.label, task_failure.recovered) for task_failure in partly.failures] == [
         ("a", True),
@@ -237,24 +237,24 @@ def test_failures_add_up_and_recover() -> None:
         ("b", False),
     ]
     assert (partly.over, partly.run_failed) == (False, False)
-    assert after(partly, failure("stranger", event="success"), {}) is None
-    whole = after(partly, failure("b", 2, "success"), {})
+    assert apply_event(partly, failure("stranger", event="success"), {}) is None
+    whole = apply_event(partly, failure("b", 2, "success"), {})
     assert whole is not None
     assert whole.over
-    run = after(two, failure("", event="dag_success"), {})
+    run = apply_event(two, failure("", event="dag_success"), {})
     assert run is not None
     assert run.over
     assert all(task_failure.recovered for task_failure in run.failures)
 
 
 def test_a_success_without_a_failure_is_none_of_its_business() -> None:
-    assert after(None, failure(event="success"), {}) is None
-    assert after(None, failure(event="dag_success"), {}) is None
-    assert after(None, failure(event="deadline"), {}) is None
+    assert apply_event(None, failure(event="success"), {}) is None
+    assert apply_event(None, failure(event="dag_success"), {}) is None
+    assert apply_event(None, failure(event="deadline"), {}) is None
 
 
 def test_an_incident_survives_being_stored_and_stays_small() -> None:
-    many = after(None, failure(), {f"task_{number}": "failed" for number in range(200)})
+    many = apply_event(None, failure(), {f"task_{number}": "failed" for number in range(200)})
     assert many is not None
     assert len(many.failures) == MAX_FAILURES
     assert many.count == 201

@@ -59,7 +59,7 @@ def ask(lark: Emulator, url: URL, count: int) -> list[TaskQuestion]:
         for number in range(count):
             origin = Origin("asks", "r", f"wait_{number}", -1, "approval", 1, 0, "lark_default")
             question = Question(receiver=CHAT, title=f"Question {number}", options={"yes": "Yes"})
-            task_question = Waits(url).claim(Draft(origin, question, lark.app_id)).asked
+            task_question = Waits(url).claim(Draft(origin, question, lark.app_id)).question
             sent = client.messaging.send_card(
                 CHAT, question_card(question, task_question.id), idempotency_key=task_question.id
             )

@@ -33,7 +33,7 @@ def test_what_is_recorded_during_a_read_is_known_to_be_reported(tmp_path: Path) 
 
     async def work() -> dict[str, SeenRecord]:
         reported.record_once_stored(offer, seen, None)
-        read_task = asyncio.create_task(reported.of(["rec1"]))
+        read_task = asyncio.create_task(reported.read(["rec1"]))
         assert await asyncio.to_thread(store.has_read.wait, 60)
         for record in offer.stored:
             await record()

@@ -43,7 +43,7 @@ class Case:
         options: What `write_table` is given.
         worksheet: Of the spreadsheet; None for a new spreadsheet.
         setup: Prepares the local Lark, and returns further options.
-        asked: Whether Lark has to be asked for it.
+        asks_lark: Whether Lark has to be asks_lark for it.
         without: Ways in which there is no such input.
     """
 
@@ -53,7 +53,7 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
     worksheet: str | None = "Sheet1"
     setup: Callable[[Emulator, str], dict[str, Any]] = lambda _, __: {}
-    asked: bool = False
+    asks_lark: bool = False
     without: tuple[str, ...] = ()
 
 
@@ -76,16 +76,16 @@ def _private(lark: Emulator, _: str) -> dict[str, Any]:
     return {"folder": lark.add_document("Private", type="folder", owner="user:alice")}
 
 
-NEW: dict[str, Any] = {"worksheet": None, "asked": True}
+NEW: dict[str, Any] = {"worksheet": None, "asks_lark": True}
 CASES = {
     "unknown worksheet": Case(
-        "must have the worksheet 'Nope', got 'Sheet1'", NotFoundError, worksheet="Nope", asked=True
+        "must have the worksheet 'Nope', got 'Sheet1'", NotFoundError, worksheet="Nope", asks_lark=True
     ),
     "outside the grid": Case(
         "must end within 13,000 columns and 5,000,000 rows", options={"start": "A5000001"}
     ),
     "beyond the last column": Case("must end within 13,000 columns, got 2", options={"start": "SEZ1"}),
-    "too many cells": Case("takes 5,000,000 cells", options={"start": "A250000"}, asked=True),
+    "too many cells": Case("takes 5,000,000 cells", options={"start": "A250000"}, asks_lark=True),
     "another column": Case(
         "Row 2 of the source has the column 'other'",
         rows=[GOOD, {**GOOD, "other": 1}],
@@ -120,7 +120,7 @@ CASES = {
         worksheet=None,
     ),
     "merged cells": Case(
-        "has merged cells where the table is written: A2:B3", ConflictError, setup=_merge, asked=True
+        "has merged cells where the table is written: A2:B3", ConflictError, setup=_merge, asks_lark=True
     ),
     "unknown folder": Case("(Daily [", NotFoundError, options={"folder": "fldcnOfAnother00000000001"}, **NEW),
     "folder of a person": Case("(Daily [", Denied, setup=_private, **NEW),
@@ -182,7 +182,7 @@ def test_bad_input(
         said = str(failure.value)
     assert case.said in said
     assert " Next: " in said
-    assert case.asked or len(lark.requests()) == before
+    assert case.asks_lark or len(lark.requests()) == before
     if name != "chat without the bot":  # where the text says that the table is there
         assert [document["title"] for document in lark.documents() if document["type"] == "sheet"] == [
             "Report"

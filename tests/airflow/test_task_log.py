@@ -13,7 +13,7 @@ from lark_emulator import Emulator
 
 from lark_provider.notifications import LarkNotifier
 from lark_provider.notifications.task_log import Ending, ending
-from lark_provider.protocol.incidents.changes import after, merge
+from lark_provider.protocol.incidents.changes import apply_event, merge_incidents
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Failure, Incident
 from tests.airflow.conftest import CHAT, connection
@@ -101,7 +101,7 @@ def test_a_log_that_does_not_say_is_no_ending(log: Log, lines: list[Any]) -> Non
 
 
 @pytest.fixture
-def told(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+def notify_failure(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Notify of a failed DAG run as the DAG processor does, and return the card."""
     monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark))
     kept: dict[str, str] = {}
@@ -138,24 +138,28 @@ def told(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
 
 @pytest.mark.parametrize("states", [True, False])
-def test_the_dags_card_names_a_task_that_was_killed(log: Log, told: Callable[..., str], states: bool) -> None:
+def test_the_dags_card_names_a_task_that_was_killed(
+    log: Log, notify_failure: Callable[..., str], states: bool
+) -> None:
     log("killed", KILLED)
-    card = told(failed=["killed"], states=states)
+    card = notify_failure(failed=["killed"], states=states)
     assert "❌ killed process killed (SIGKILL), possibly out of memory" in card
 
 
-def test_the_dags_card_shows_the_exception(log: Log, told: Callable[..., str]) -> None:
+def test_the_dags_card_shows_the_exception(log: Log, notify_failure: Callable[..., str]) -> None:
     log("raises", RAISED)
-    card = told(failed=["raises"])
+    card = notify_failure(failed=["raises"])
     assert "❌ raises ValueError: on purpose" in card
     assert 'File \\"/dags/orders.py\\", line 19, in load' in card
 
 
-def test_the_dags_card_lists_several_tasks_with_their_errors(log: Log, told: Callable[..., str]) -> None:
+def test_the_dags_card_lists_several_tasks_with_their_errors(
+    log: Log, notify_failure: Callable[..., str]
+) -> None:
     log("raises", RAISED)
     log("killed", KILLED)
     log("m", KILLED, map_index=2)
-    card = told(failed=["raises", "m_2", "killed"], language="zh")
+    card = notify_failure(failed=["raises", "m_2", "killed"], language="zh")
     assert "❌ raises ValueError: on purpose" in card
     assert "❌ m&#95;2" in card or "❌ m_2 进程被终止" in card
     assert "❌ killed 进程被终止" in card
@@ -164,34 +168,34 @@ def test_the_dags_card_lists_several_tasks_with_their_errors(log: Log, told: Cal
 
 @pytest.mark.parametrize("options", [{"one_card_per_run": False}, {"msg_type": "text"}])
 def test_a_message_without_a_list_says_it_too(
-    log: Log, told: Callable[..., str], options: dict[str, Any]
+    log: Log, notify_failure: Callable[..., str], options: dict[str, Any]
 ) -> None:
     log("killed", KILLED)
-    assert "process killed (SIGKILL), possibly out of memory" in told(failed=["killed"], **options)
+    assert "process killed (SIGKILL), possibly out of memory" in notify_failure(failed=["killed"], **options)
 
 
 def test_a_task_whose_notifier_was_not_called_is_named_without_a_log(
-    log: Log, told: Callable[..., str]
+    log: Log, notify_failure: Callable[..., str]
 ) -> None:
     silent = "❌ killed no callback from the task: its process was probably killed"
-    assert "no callback" not in told(failed=["killed"])
+    assert "no callback" not in notify_failure(failed=["killed"])
     elsewhere = [LarkNotifier(receiver_id="oc_other"), LarkNotifier(receiver_id=CHAT, content="own"), print]
-    assert "no callback" not in told(failed=["killed"], callbacks=elsewhere)
-    assert silent in told(failed=["killed"], callbacks=[*elsewhere, LarkNotifier(receiver_id=CHAT)])
+    assert "no callback" not in notify_failure(failed=["killed"], callbacks=elsewhere)
+    assert silent in notify_failure(failed=["killed"], callbacks=[*elsewhere, LarkNotifier(receiver_id=CHAT)])
 
 
 def test_a_dags_failure_without_a_table_of_states_names_its_last_task(
-    log: Log, told: Callable[..., str]
+    log: Log, notify_failure: Callable[..., str]
 ) -> None:
-    assert "**Last task** killed" in told(failed=["killed"], states=False)
+    assert "**Last task** killed" in notify_failure(failed=["killed"], states=False)
 
 
 def test_what_a_task_said_itself_is_kept() -> None:
     event = RunEvent(kind="dag_failure", dag_id="d", run_id="r", task_id="t", reason="task_failure")
     said = Failure("t", 1, "ValueError: boom", "http://log")
     before = Incident(cards=("om_1",), count=1, failures=(said,))
-    assert after(before, event, {"t": "failed"}, {"t": "other"}) == Incident(
+    assert apply_event(before, event, {"t": "failed"}, {"t": "other"}) == Incident(
         cards=("om_1",), count=1, failures=(said,), run_failed=True
     )
     derived = Incident(cards=("om_1",), count=1, failures=(Failure("t", error="from the log"),))
-    assert merge(derived, before, Incident()).failures == (said,)
+    assert merge_incidents(derived, before, Incident()).failures == (said,)

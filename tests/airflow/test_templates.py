@@ -120,7 +120,7 @@ def test_only_a_content_that_is_an_existing_path_is_a_file(
 
 
 @pytest.mark.parametrize(
-    ("made", "field", "value"),
+    ("make", "field", "value"),
     [
         (lambda: tell(receiver_id="ion@firma.md"), "receiver_id", "ion@firma.md"),
         (lambda: tell(mentions=["ion@firma.md"]), "mentions", ["ion@firma.md"]),
@@ -140,9 +140,9 @@ def test_only_a_content_that_is_an_existing_path_is_a_file(
     ],
 )
 def test_no_other_field_names_a_file(
-    render: Callable[..., Any], made: Callable[[], Any], field: str, value: Any
+    render: Callable[..., Any], make: Callable[[], Any], field: str, value: Any
 ) -> None:
-    assert getattr(render(made()), field) == value
+    assert getattr(render(make()), field) == value
 
 
 MISSING = "{{ ti.xcom_pull(task_ids='gone') }}"
@@ -150,7 +150,7 @@ MISSING = "{{ ti.xcom_pull(task_ids='gone') }}"
 
 @pytest.mark.parametrize("native", [False, True])
 @pytest.mark.parametrize(
-    "made",
+    "make",
     [
         lambda: tell(content=MISSING),
         lambda: tell(content=f"Loaded {MISSING} rows"),
@@ -172,10 +172,10 @@ MISSING = "{{ ti.xcom_pull(task_ids='gone') }}"
     ],
 )
 def test_a_missing_xcom_is_an_error(
-    render: Callable[..., Any], made: Callable[[], Any], native: bool
+    render: Callable[..., Any], make: Callable[[], Any], native: bool
 ) -> None:
     with pytest.raises(AirflowFailException, match=r"(must have a value|got None after).*Next: "):
-        render(made(), native=native)
+        render(make(), native=native)
 
 
 PULL = "ti.xcom_pull(task_ids='gone')"
@@ -223,15 +223,15 @@ VALUES: Any = [NoValue()]
 
 
 @pytest.mark.parametrize(
-    "made",
+    "make",
     [
         lambda: tell(content={"elements": [{"content": NoValue()}]}, msg_type="interactive"),
         lambda: LarkApprovalOperator(task_id="t", receiver_id="oc_1", title="?", approvers=VALUES),
     ],
 )
-def test_a_none_within_a_field_is_an_error(render: Callable[..., Any], made: Callable[[], Any]) -> None:
+def test_a_none_within_a_field_is_an_error(render: Callable[..., Any], make: Callable[[], Any]) -> None:
     with pytest.raises(AirflowFailException, match=r"must have a value, got None in it after rendering"):
-        render(made())
+        render(make())
 
 
 def test_a_none_that_the_author_wrote_in_a_card_is_sent(render: Callable[..., Any]) -> None:
@@ -265,7 +265,7 @@ def test_a_missing_xcom_widens_nothing_in_a_native_dag(
         render(make(MISSING), native=True)
 
 
-@pytest.mark.parametrize("given", [[], (), {}])
+@pytest.mark.parametrize("people", [[], (), {}])
 @pytest.mark.parametrize(
     "make",
     [
@@ -274,13 +274,13 @@ def test_a_missing_xcom_widens_nothing_in_a_native_dag(
     ],
 )
 def test_an_xcom_that_names_nobody_opens_no_question_to_everybody(
-    render: Callable[..., Any], make: Callable[[Any], Any], given: Any
+    render: Callable[..., Any], make: Callable[[Any], Any], people: Any
 ) -> None:
     with pytest.raises(
         AirflowFailException,
         match=r"(approvers|operators) must have a value, got an empty .* after rendering",
     ):
-        render(make("{{ ti.xcom_pull(task_ids='people') }}"), native=True, people=given)
+        render(make("{{ ti.xcom_pull(task_ids='people') }}"), native=True, people=people)
     render(make([]))  # written down as everybody's
 
 

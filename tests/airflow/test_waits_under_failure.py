@@ -147,13 +147,13 @@ def test_a_database_that_becomes_unavailable_is_waited_for(
     hub = Hub(server.url)
     futures = [hub.wait(wait(1), inbox.database_id())]
     wait_until(lambda: hub._database_id is not None)
-    looks, look = [], hub._look
+    looks, look = [], hub._check_waits
 
     def count_look(waits: Any) -> None:
         looks.append(len(waits))
         look(waits)
 
-    monkeypatch.setattr(hub, "_look", count_look)
+    monkeypatch.setattr(hub, "_check_waits", count_look)
     server.stop()
     seen = len(looks)
     wait_until(lambda: len(looks) > seen + 4)

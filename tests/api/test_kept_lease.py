@@ -25,11 +25,11 @@ class Held(KeptLease):
         self.renewed: list[float] = []
 
     def take(self) -> Procedure[bool]:
-        return (yield from self._take(60.0, "a test", "table_wait"))
+        return (yield from self._take_lease(60.0, "a test", "table_wait"))
 
     def _renew_for_reading(self) -> Procedure[None]:
         self.renewed.append(self.database.now)
-        yield from self._hold(Lease(ME.key, ME.owner, self.database.now + ME.seconds))
+        yield from self._note_lease(Lease(ME.key, ME.owner, self.database.now + ME.seconds))
 
 
 class Database:

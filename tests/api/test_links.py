@@ -64,8 +64,8 @@ def resolve(procedure: Any, node: dict[str, str]) -> Any:
         next(making)
         try:
             making.send(LarkResponse(0, "success", {"node": node}))
-        except StopIteration as made:
-            procedure.send(made.value)
+        except StopIteration as finished:
+            procedure.send(finished.value)
     except StopIteration as stop:
         return stop.value
 

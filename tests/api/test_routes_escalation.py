@@ -90,12 +90,12 @@ def test_a_route_says_what_happens_at_which_time() -> None:
 
 def test_a_receiver_knows_what_its_route_does() -> None:
     routes = read_routes(FILE)
-    first, two = routes.for_failure("d", ["prod"], (), "t")
+    first, second = routes.for_failure("d", ["prod"], (), "t")
     assert (first.quiet_hours, first.escalation) == (
         routes.routes[0].quiet_hours,
         routes.routes[0].escalation,
     )
-    assert (two.quiet_hours, two.escalation) == (None, routes.routes[1].escalation)
+    assert (second.quiet_hours, second.escalation) == (None, routes.routes[1].escalation)
 
 
 STEPS = "steps: [{after: 1}]"

@@ -15,7 +15,7 @@ from lark_provider.bridge.reading import Dag
 from lark_provider.protocol.callbacks import Action, CardClick
 from lark_provider.protocol.hitl.delivery import ClickResult
 from lark_provider.protocol.hitl.keys import button_value
-from lark_provider.protocol.incidents.changes import after
+from lark_provider.protocol.incidents.changes import apply_event
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Incident
 from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
@@ -128,7 +128,7 @@ def test_an_error_is_added_where_there_is_none_unless_the_run_has_recovered() ->
 
 def test_a_failure_is_counted_once_whoever_has_recorded_it() -> None:
     first, second = event("load"), event("part", 0)
-    before = after(None, first, {})
+    before = apply_event(None, first, {})
     assert before is not None
     incident = reading.with_failures(replace(before, version=1), [first, second], "Asia/Shanghai")
     assert (incident.count, [failure.label for failure in incident.failures]) == (2, ["load", "part_0"])
@@ -138,7 +138,7 @@ def test_a_failure_is_counted_once_whoever_has_recorded_it() -> None:
 
 def test_what_a_dags_callback_took_from_the_table_of_states_is_not_counted_twice() -> None:
     of_dag = RunEvent("dag_failure", "d", "r")
-    before = after(None, of_dag, {"load": "failed", "part_0": "failed"})
+    before = apply_event(None, of_dag, {"load": "failed", "part_0": "failed"})
     assert before is not None
     incident = reading.with_failures(before, [event("load"), event("part", 0)], "UTC")
     assert incident.count == 2

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.engine import URL
 
 from lark_provider.outbox import outgoing
-from lark_provider.protocol.incidents.changes import after
+from lark_provider.protocol.incidents.changes import apply_event
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Incident
 from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
@@ -25,7 +25,7 @@ def record(url: URL, run_id: str, task: str = "t", kind: str = "failure", app: A
     event = RunEvent(kind, "d", run_id, task, try_number=1, ti_id=f"{run_id}-{task}")  # type: ignore[arg-type]  # a kind
 
     def change(before: ShownIncident) -> ShownIncident | None:
-        incident = after(before.incident if before.incident.version else Incident(), event, {})
+        incident = apply_event(before.incident if before.incident.version else Incident(), event, {})
         return None if incident is None else replace(before, incident=incident)
 
     place = IncidentPlace("d", run_id, "oc_1", "chat_id", "en")

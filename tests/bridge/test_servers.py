@@ -29,7 +29,7 @@ def test_each_change_is_told_once(url: URL, caplog: pytest.LogCaptureFixture) ->
     def look_and_read_log(times: int = 1) -> list[str]:
         caplog.clear()
         for _ in range(times):
-            asyncio.run(watch.look())
+            asyncio.run(watch.check())
         return [record.message for record in caplog.records]
 
     assert look_and_read_log() == []

@@ -72,7 +72,7 @@ def freeze(url: URL) -> Iterator[list[int]]:
 def question(url: URL, name: str) -> str:
     origin = Origin("d", "r", name, -1, "approval", 1, 1)
     draft = Draft(origin, Question(options={"approve": "Yes"}), sender.APP)
-    return Waits(url).claim(draft).asked.id
+    return Waits(url).claim(draft).question.id
 
 
 def test_the_connection_of_a_hub(own_database: URL) -> None:
@@ -80,13 +80,13 @@ def test_the_connection_of_a_hub(own_database: URL) -> None:
     hub = Hub(text(own_database))
     settled = hub.settle(wait_id)
     looked = threading.Event()
-    look = hub._look
+    look = hub._check_waits
 
-    def look_and_tell(pending: Sequence[hubs._Pending]) -> None:
-        look(pending)
+    def look_and_tell(waits: Sequence[hubs._PendingWait]) -> None:
+        look(waits)
         looked.set()
 
-    hub._look = look_and_tell  # type: ignore[method-assign]
+    hub._check_waits = look_and_tell  # type: ignore[method-assign]
     with freeze(own_database):
         for _ in range(
             2

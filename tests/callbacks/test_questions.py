@@ -36,7 +36,7 @@ def ask(url: URL, task_id: str = "t", **parts: Any) -> TaskQuestion:
     origin = Origin("d", "r", task_id, -1, "approval", 1, 0)
     question = Question(title="Publish?", options={"approve": "Approve"})
     draft = Draft(**{"origin": origin, "question": question, "app_id": sender.APP, **parts})
-    return Waits(url).claim(draft).asked
+    return Waits(url).claim(draft).question
 
 
 def content(wait_id: str) -> dict[str, Any]:

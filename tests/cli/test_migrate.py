@@ -55,9 +55,7 @@ SlackHook()
 
 def list_findings(source: str) -> list[tuple[int, str, str]]:
     """The findings, with the first word of what each becomes."""
-    return [
-        (finding.line, finding.found, re.split(r"[(:, ]", finding.becomes)[0]) for finding in scan(source)
-    ]
+    return [(finding.line, finding.call, re.split(r"[(:, ]", finding.becomes)[0]) for finding in scan(source)]
 
 
 def test_calls_of_the_official_sdk() -> None:

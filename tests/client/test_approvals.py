@@ -12,7 +12,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
-from lark_provider.api.approval import Instance, InstanceStatus
+from lark_provider.api.approval import Instance, Status
 from lark_provider.errors import (
     ConflictError,
     InvalidRequestError,
@@ -99,16 +99,16 @@ def test_an_approval_from_its_definition_to_its_end(lark: Emulator, do: Do, code
     definition = do(lambda c: c.approval.get_definition(code))
     assert (definition.name, definition.status, definition.nodes[0].name) == ("Deploy", "ACTIVE", "Lead")
     instance = do(lambda c: c.approval.create_instance(code, {"my_input": "because"}, submitter="alice"))
-    assert (instance.status, instance.is_final, instance.open_id) == (InstanceStatus.PENDING, False, ALICE)
+    assert (instance.status, instance.is_final, instance.open_id) == (Status.PENDING, False, ALICE)
     assert [(task.open_id, task.status, task.ended_at) for task in instance.tasks] == [(BOB, "PENDING", None)]
     lark.decide_approval(instance.code, comment="fine")
     ended = do(lambda c: c.approval.get_instance(instance.uuid.upper()))
-    assert (ended.code, ended.status, ended.is_final) == (instance.code, InstanceStatus.APPROVED, True)
+    assert (ended.code, ended.status, ended.is_final) == (instance.code, Status.APPROVED, True)
     assert ended.value("my_input") == ended.value("Reason") == "because"
     assert ended.started_at <= ended.ended_at <= dt.datetime.now(dt.UTC)
     lark.decide_approval(instance.code, "revert")
     reverted = do(lambda c: c.approval.get_instance(instance.code))
-    assert (reverted.status, reverted.is_reverted) == (InstanceStatus.CANCELED, True)
+    assert (reverted.status, reverted.is_reverted) == (Status.CANCELED, True)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_key_gives_the_same_instance(lark: Emulator, do: Do, code: str, status
     first = ask()
     lark.decide_approval(first.code)
     again = ask()
-    assert (again.code, again.status) == (first.code, InstanceStatus.APPROVED)
+    assert (again.code, again.status) == (first.code, Status.APPROVED)
     assert len(read_instances(lark)) == 1
 
 
@@ -270,15 +270,15 @@ def test_withdrawing(lark: Emulator, do: Do, code: str) -> None:
         return instance
 
     running = ask()
-    assert do(lambda c: c.approval.cancel_instance(running.code)).status == InstanceStatus.CANCELED
-    assert do(lambda c: c.approval.cancel_instance(running.code)).status == InstanceStatus.CANCELED
+    assert do(lambda c: c.approval.cancel_instance(running.code)).status == Status.CANCELED
+    assert do(lambda c: c.approval.cancel_instance(running.code)).status == Status.CANCELED
     approved = ask()
     lark.decide_approval(approved.code)
     # An approved one would be reverted: that is not what withdrawing means.
-    assert do(lambda c: c.approval.cancel_instance(approved.code)).status == InstanceStatus.APPROVED
+    assert do(lambda c: c.approval.cancel_instance(approved.code)).status == Status.APPROVED
     lost = ask()
     lark.fault("POST", "*/instances/cancel", drop="after")
-    assert do(lambda c: c.approval.cancel_instance(lost.uuid)).status == InstanceStatus.CANCELED
+    assert do(lambda c: c.approval.cancel_instance(lost.uuid)).status == Status.CANCELED
     lark.change_approval(code, may_withdraw=False)
     kept = ask()
     with pytest.raises(PermissionDeniedError):

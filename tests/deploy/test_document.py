@@ -86,7 +86,7 @@ def test_the_deployment_page_is_true(
     assert [message["content"]["text"] for message in lark.state()["chats"][-1]["messages"]] == [
         "您有新的订单通知!"
     ]
-    assert "INFO" in (tmp_path / "log" / "lark.log").read_text() or (tmp_path / "log").is_dir()
+    assert (tmp_path / "log" / "lark.log").is_file()
 
 
 def test_the_page_about_kubernetes_names_what_is_there() -> None:

@@ -97,8 +97,7 @@ def test_lark_sending_the_same_stale_token_again_is_not_asked_every_time(
     clock.now += 7200 - 10 * 60
     cache.resolve(renewal(cache, clock), token(clock, "t-1", 600))
     clock.now += 590
-    two = cache.acquire("k", None, clock())
-    assert isinstance(two, FetchToken)
+    assert isinstance(cache.acquire("k", None, clock()), FetchToken)
 
 
 def test_only_the_rejected_token_is_dropped(cache: TokenCache, clock: Clock) -> None:
@@ -241,9 +240,9 @@ def test_each_tenant_of_a_store_app_has_a_token_of_its_own() -> None:
 
 
 def test_another_secret_is_another_key_and_shows_in_no_repr() -> None:
-    one, two = App("https://x", "cli_1", "secret-one"), App("https://x", "cli_1", "secret-two")
-    assert one.token_key != two.token_key
-    assert "secret" not in repr(one) + one.token_key
+    first, second = App("https://x", "cli_1", "secret-one"), App("https://x", "cli_1", "secret-two")
+    assert first.token_key != second.token_key
+    assert "secret" not in repr(first) + first.token_key
 
 
 @given(life=st.floats(1, 7200), age=st.floats(0, 8000))

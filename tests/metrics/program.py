@@ -29,7 +29,7 @@ GONE = "postgresql://nobody@127.0.0.1:9/none"
 def ask(n: int) -> str:
     """Record a question, and wait for its answer in the background."""
     origin = Origin("dag", "run", f"task{n}", -1, "approval", 1, 1)
-    question = waits().claim(Draft(origin, Question(options={"approve": "Yes"}), sender.APP)).asked
+    question = waits().claim(Draft(origin, Question(options={"approve": "Yes"}), sender.APP)).question
     hub().settle(question.id)
     return question.id
 

@@ -33,7 +33,7 @@ from tests.services.rabbitmq import OwnRabbit
 def ask(url: URL, name: str, deadline: datetime | None = None) -> str:
     question = Question(options={"approve": "Yes"})
     draft = Draft(Origin("d", "r", name, -1, "approval", 1, 1), question, sender.APP, deadline=deadline)
-    return Waits(url).claim(draft).asked.id
+    return Waits(url).claim(draft).question.id
 
 
 def test_depths_are_those_of_the_queues_and_of_the_table(

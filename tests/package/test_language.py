@@ -140,3 +140,37 @@ def test_a_class_has_a_name_of_its_own() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
         )
         assert [name for name, count in defined.items() if count > 1] == []
+
+
+_HOLDS_ANYTHING = frozenset({"asked", "each", "found", "given", "made", "one", "there", "told"})
+"""Once the names of thousands of variables, of as many kinds."""
+
+
+def test_a_variable_says_what_it_holds() -> None:
+    """`for record in records`, not `for one in found`; what a test is parametrized with may be `given`."""
+    wrong = []
+    for root in (*_ROOTS, *_BESIDE):
+        for path, tree in trees(root).items():
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                    name = node.id
+                elif isinstance(node, ast.arg) and root in _ROOTS:
+                    name = node.arg
+                else:
+                    continue
+                if name in _HOLDS_ANYTHING:
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: {name}")
+    assert wrong == []
+
+
+def test_an_alias_of_a_type_has_one_meaning() -> None:
+    """`SyncMode` and `SheetMode`, not `Mode` for both."""
+    for root in _ROOTS:
+        meanings: dict[str, set[str]] = {}
+        for tree in trees(root).values():
+            for node in tree.body:
+                if isinstance(node, ast.ClassDef):
+                    meanings.setdefault(node.name, set()).add("a class")
+                elif isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
+                    meanings.setdefault(ast.unparse(node.target), set()).add(ast.unparse(node.value or node))
+        assert {name: said for name, said in meanings.items() if len(said) > 1} == {}

@@ -22,6 +22,7 @@ RELEASED = sorted(Path(__file__).parent.glob("public_api_*.txt"))
 """The lists of released versions: what is there stays until the next major version."""
 PACKAGES = (
     "lark_provider",
+    "lark_provider.api.approval",
     "lark_provider.api.cards",
     "lark_provider.api.clouddoc.drive",
     "lark_provider.api.clouddoc.sheets",

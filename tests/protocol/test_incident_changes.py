@@ -10,7 +10,7 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lark_provider.protocol.incidents.changes import after, after_run, list_again
+from lark_provider.protocol.incidents.changes import apply_event, apply_run_end, list_again
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import MAX_FAILURES, Failure, Incident
 
@@ -24,7 +24,7 @@ def event(place: int, number: int = 1, kind: str = "failure") -> RunEvent:
 def report(events: Sequence[RunEvent], before: Incident | None = None) -> Incident:
     incident = before or Incident()
     for run_event in events:
-        incident = replace(after(incident, run_event, {}) or incident, version=1)
+        incident = replace(apply_event(incident, run_event, {}) or incident, version=1)
     return incident
 
 
@@ -48,7 +48,7 @@ def test_each_try_counts_once_however_many_there_are(chance: random.Random) -> N
 
 def test_what_a_dags_callback_took_from_the_states_counts_once_beyond_a_hundred() -> None:
     states = {event(number).label: "failed" for number in range(MANY)}
-    before = after(None, RunEvent("dag_failure", "d", "r"), states)
+    before = apply_event(None, RunEvent("dag_failure", "d", "r"), states)
     assert before is not None
     assert before.count == MANY
     incident = report([event(number) for number in range(MANY)], store(before))
@@ -60,7 +60,7 @@ def test_what_a_dags_callback_took_from_the_states_counts_once_beyond_a_hundred(
 def test_a_run_is_over_when_all_have_recovered_also_those_not_listed(green: set[int]) -> None:
     incident = report([event(number) for number in range(MANY)])
     states = {event(number).label: "success" if number in green else "failed" for number in range(MANY)}
-    now = after_run(incident, states, succeeded=False)
+    now = apply_run_end(incident, states, succeeded=False)
     assert now.over == (len(green) == MANY)
     assert sum(not failure.recovered for failure in now.failures) + now.unlisted == MANY - len(green)
     failed = [
@@ -72,7 +72,7 @@ def test_a_run_is_over_when_all_have_recovered_also_those_not_listed(green: set[
     assert len(left) == min(MAX_FAILURES, len(failed))
     assert all(failure.ti_id for failure in left)
     assert (listed.total, listed.count) == (MANY, MANY)
-    assert after_run(listed, {}, succeeded=True).over
+    assert apply_run_end(listed, {}, succeeded=True).over
 
 
 def test_a_success_of_a_task_not_listed_counts() -> None:
@@ -82,17 +82,17 @@ def test_a_success_of_a_task_not_listed_counts() -> None:
     }
     done = incident
     for failure in incident.failures:
-        done = after(done, event(int(failure.label.removeprefix("t_")), 2, "success"), {}) or done
+        done = apply_event(done, event(int(failure.label.removeprefix("t_")), 2, "success"), {}) or done
     assert not done.over
-    done = after(done, event(int(rest.removeprefix("t_")), 2, "success"), {}) or done
+    done = apply_event(done, event(int(rest.removeprefix("t_")), 2, "success"), {}) or done
     assert done.over
 
 
 def test_a_run_that_failed_without_a_failed_task_recovers_with_its_run() -> None:
-    incident = after(None, RunEvent("dag_failure", "d", "r"), {})
+    incident = apply_event(None, RunEvent("dag_failure", "d", "r"), {})
     assert incident is not None
     incident = replace(incident, version=1)
     assert (incident.count, incident.run_failed) == (0, True)
-    assert after_run(incident, {"t": "success"}, succeeded=False) == incident
-    done = after_run(incident, {"t": "success"}, succeeded=True)
+    assert apply_run_end(incident, {"t": "success"}, succeeded=False) == incident
+    done = apply_run_end(incident, {"t": "success"}, succeeded=True)
     assert (done.over, done.run_failed) == (True, False)

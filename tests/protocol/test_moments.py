@@ -18,4 +18,4 @@ from lark_provider.protocol import moments
     ],
 )
 def test_what_a_picker_shows_is_told_from_other_texts(text: str, is_wall: bool) -> None:
-    assert moments.is_wall(text) is is_wall
+    assert moments.is_wall_time(text) is is_wall

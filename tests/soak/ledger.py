@@ -103,7 +103,7 @@ class Ledger:
         clicks: By their event ids.
         questions: By their keys.
         faults: What was done.
-        found: What must not be, and was seen elsewhere.
+        observed: What must not be, and was seen elsewhere.
         rows: At the end: how often each event id stands in the table.
         behind: The seconds by which each click was sent later than it was due: the machine was too busy.
     """
@@ -112,7 +112,7 @@ class Ledger:
     clicks: dict[str, Click] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
-    found: list[Violation] = field(default_factory=list)
+    observed: list[Violation] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
     behind: list[float] = field(default_factory=list)
 
@@ -161,7 +161,7 @@ class Ledger:
 
     def violations(self) -> list[Violation]:
         """All that must not be."""
-        return [*self.found, *self._of_clicks(), *self._of_questions(), *self._too_slow()]
+        return [*self.observed, *self._of_clicks(), *self._of_questions(), *self._too_slow()]
 
     def _of_clicks(self) -> Iterable[Violation]:
         yield from _if_any(

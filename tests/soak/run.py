@@ -92,7 +92,7 @@ class Run:
                 await site.close()
         rabbitmq.own_epmd().close()
         if left := tree(os.getpid())[1:]:
-            self._ledger.found.append(Violation("processes are left running", tuple(map(str, left))))
+            self._ledger.observed.append(Violation("processes are left running", tuple(map(str, left))))
         interrupted = self._interrupted.is_set()
         for line in report.lines(self._ledger, self._timeline, self._more, is_settled=not interrupted):
             self._say(line)
@@ -158,17 +158,17 @@ class Run:
             question.key for question in decided if len(question.answers) == told_before[question.key]
         )
         if silent:
-            ledger.found.append(Violation("decided, and not told to who asks again", silent))
+            ledger.observed.append(Violation("decided, and not told to who asks again", silent))
         queued, dead = await asyncio.to_thread(site.list_left)
         for what, ids in (
             ("in the queue and not stored", set(queued) - ledger.rows.keys()),
             ("dead-lettered", dead),
         ):
             if ids:
-                ledger.found.append(Violation(what, tuple(sorted(ids))))
+                ledger.observed.append(Violation(what, tuple(sorted(ids))))
         for process in site.processes.values():
             if process.ended:
-                ledger.found.append(Violation(f"{process.name} ended by itself {process.ended} times"))
+                ledger.observed.append(Violation(f"{process.name} ended by itself {process.ended} times"))
         if fails := {process.name: process.fails for process in site.processes.values() if process.fails}:
             self._more.append(f"Starts that failed, and were tried again: {fails}")
 
@@ -179,7 +179,7 @@ class Run:
             if isinstance(finding, str):
                 self._more.append(finding)
             else:
-                self._ledger.found.append(finding)
+                self._ledger.observed.append(finding)
 
     async def _approvals(self, site: Site, folder: Path) -> None:
         """Edit DAG files while their approvals are open."""
@@ -189,7 +189,7 @@ class Run:
         finally:
             await asyncio.to_thread(approvals.close)
         self._more += approvals.lines
-        self._ledger.found += approvals.violations
+        self._ledger.observed += approvals.violations
 
     def _note_answer(self, key: str, answer: tuple[str, ...]) -> None:
         question = self._ledger.questions[key]

@@ -71,7 +71,7 @@ class Site:
         self.database = ""
         self.env: dict[str, str] = {}
         self.processes: dict[str, Supervised] = {}
-        self._told = on_answer
+        self._on_answer = on_answer
         self.waiter: Waiter
 
     @property
@@ -103,7 +103,7 @@ class Site:
                 name, Command(logs[name], "pump", *_METRICS, settings=self._add_metrics_folder(name, url))
             )
         metered = self.env | self._add_metrics_folder(WAITER, self.database)
-        self.waiter = Waiter(metered, logs[WAITER], self._told)
+        self.waiter = Waiter(metered, logs[WAITER], self._on_answer)
         self._supervise(WAITER, self.waiter)
         await asyncio.gather(*(process.start() for process in self.processes.values()))
         async with asyncio.timeout(_READY_SECONDS):

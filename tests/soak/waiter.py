@@ -38,7 +38,7 @@ class Waiter:
         self, env: Mapping[str, str], log: Path, on_answer: Callable[[str, tuple[str, ...]], None]
     ) -> None:
         self.process: subprocess.Popen[str] | None = None
-        self._env, self._log, self._told = env, log, on_answer
+        self._env, self._log, self._on_answer = env, log, on_answer
         self._open: dict[str, Question] = {}
         self._lock = threading.Lock()
 
@@ -85,7 +85,7 @@ class Waiter:
                 key, *event_ids = line.split()
                 with self._lock:
                     self._open.pop(key, None)
-                self._told(key, tuple(event_ids))
+                self._on_answer(key, tuple(event_ids))
 
 
 def main() -> None:

@@ -208,12 +208,12 @@ def test_parts_count_until_their_chunk_is_done(url: URL, ledger: LoadLedger, loa
     ledger.step(load, ME, None, chunk(1, rows=8))
     ledger.step(load, ME, None, chunk(2, "t0", rows=8))
     ledger.refuse(load, 2, "t0", "said no")
-    one, two, three = (part_number(0, place) for place in (1, 2, 3))
-    for number, rows in ((one, 2), (two, 1), (three, 1)):
+    first, second, third = (part_number(0, place) for place in (1, 2, 3))
+    for number, rows in ((first, 2), (second, 1), (third, 1)):
         ledger.step(load, ME, None, chunk(number, rows=rows))
-    ledger.refuse(load, two, f"t{two}", "said no")
-    ledger.step(load, ME, make_done(one), None)
-    assert [part.chunk.number for part in ledger.read_parts(load, 0)] == sorted([one, two, three])
+    ledger.refuse(load, second, f"t{second}", "said no")
+    ledger.step(load, ME, make_done(first), None)
+    assert [part.chunk.number for part in ledger.read_parts(load, 0)] == sorted([first, second, third])
     assert list(ledger.read_parts(load, 1)) == list(ledger.read_parts(other, 0)) == []
     opened = ledger.open(TABLE, "key", 500, 0)
     assert (opened.chunks, opened.written) == (3, 2)

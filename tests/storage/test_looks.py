@@ -54,7 +54,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def ask(url: URL, name: str = "t", **parts: Any) -> TaskQuestion:
     origin = Origin("d", "r", name, -1, "sensor" if "message_ids" in parts else "approval", 1, 1)
     draft = Draft(**{"origin": origin, "question": ASK, "app_id": sender.APP, **parts})
-    return Waits(url).claim(draft).asked
+    return Waits(url).claim(draft).question
 
 
 def answer(question: TaskQuestion, event_id: str = "e1", **parts: Any) -> Any:
@@ -254,15 +254,15 @@ def test_who_may_answer_is_decided_by_the_whole_click(url: URL, clock: Clock) ->
 
 
 def test_what_others_decided_or_closed_is_told(url: URL, clock: Clock) -> None:
-    looks, (one, two, three) = Looks(url), [ask(url, name) for name in "abc"]
-    assert looks.settle([one, two, three]) == {}
-    Waits(url).close(one.id, "withdrawn")
-    Inbox(url).store([answer(two)])
-    Waits(url).settle([two])
-    over = looks.settle([one, two, three])
+    looks, (first, second, third) = Looks(url), [ask(url, name) for name in "abc"]
+    assert looks.settle([first, second, third]) == {}
+    Waits(url).close(first.id, "withdrawn")
+    Inbox(url).store([answer(second)])
+    Waits(url).settle([second])
+    over = looks.settle([first, second, third])
     assert {key: (question.state, question.reason) for key, question in over.items()} == {
-        one.id: ("closed", "withdrawn"),
-        two.id: ("decided", None),
+        first.id: ("closed", "withdrawn"),
+        second.id: ("decided", None),
     }
 
 
@@ -291,20 +291,20 @@ def test_a_click_that_cannot_be_read_is_left_out(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    inbox, looks, (one, two) = Inbox(url), Looks(url), [ask(url, name) for name in "ab"]
-    inbox.store([answer(one, "damaged"), answer(one, "good"), answer(two, "other")])
+    inbox, looks, (first, second) = Inbox(url), Looks(url), [ask(url, name) for name in "ab"]
+    inbox.store([answer(first, "damaged"), answer(first, "good"), answer(second, "other")])
     with engine(url).begin() as connection:
         which = tables.card_callbacks.c.event_id == "damaged"
         connection.execute(sa.update(tables.card_callbacks).where(which).values(payload=payload))
     caplog.set_level(logging.ERROR)
     monkeypatch.setattr(stored_clicks, "_logged", Once())
     for _ in range(2):
-        over = Looks(url).settle([one, two]) | looks.settle([one, two])
+        over = Looks(url).settle([first, second]) | looks.settle([first, second])
         event_ids = {
             question.id: [click.event_id for click in Waits(url).read_clicks(question)]
             for question in over.values()
         }
-        assert event_ids == {one.id: ["good"], two.id: ["other"]}
+        assert event_ids == {first.id: ["good"], second.id: ["other"]}
     [record] = [logged for logged in caplog.records if "unreadable" in logged.getMessage()]
     assert vars(record)["event_id"] == "damaged"
 
@@ -313,17 +313,20 @@ def test_a_click_that_cannot_be_read_is_left_out(
 def test_a_question_that_cannot_be_read_ends_no_other(
     url: URL, clock: Clock, column: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    waits, looks, (one, two) = Waits(url), Looks(url), [ask(url, name) for name in "ab"]
-    assert looks.settle([one, two]) == {}  # it was read before it was damaged
+    waits, looks, (first, second) = Waits(url), Looks(url), [ask(url, name) for name in "ab"]
+    assert looks.settle([first, second]) == {}  # it was read before it was damaged
     with engine(url).begin() as connection:
-        which = tables.waits.c.id == one.id
+        which = tables.waits.c.id == first.id
         connection.execute(sa.update(tables.waits).where(which).values({column: "{"}))
-    assert set(waits.read([one.id, two.id])) == {two.id}
+    assert set(waits.read([first.id, second.id])) == {second.id}
     [record] = caplog.records
-    assert vars(record)["wait"] == one.id
-    Inbox(url).store([answer(one, "a"), answer(two, "b")])
-    over = looks.settle([one, two])
-    assert {key: question.state for key, question in over.items()} == {one.id: "decided", two.id: "decided"}
+    assert vars(record)["wait"] == first.id
+    Inbox(url).store([answer(first, "a"), answer(second, "b")])
+    over = looks.settle([first, second])
+    assert {key: question.state for key, question in over.items()} == {
+        first.id: "decided",
+        second.id: "decided",
+    }
 
 
 def test_a_look_that_fails_is_told(own_postgres: Any, clock: Clock) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from lark_provider.protocol.incidents.changes import after
+from lark_provider.protocol.incidents.changes import apply_event
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Claim
 from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
@@ -26,7 +26,7 @@ def record(url: URL, task_id: str) -> str:
     event = RunEvent("failure", "d", "r", task_id, try_number=1, error="private reason")
 
     def change(before: ShownIncident) -> ShownIncident | None:
-        incident = after(before.incident, event, {})
+        incident = apply_event(before.incident, event, {})
         return None if incident is None else replace(before, incident=incident, event=event)
 
     recorded = Incidents(url, APP).record(PLACE, event, change, lambda shown: f"v{shown.incident.version}")

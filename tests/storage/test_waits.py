@@ -60,8 +60,8 @@ def test_a_question_is_read_back_as_it_was_asked(url: URL) -> None:
     question = replace(ASK, title="发布?", fields=fields, instead_of="boss", timezone="Asia/Shanghai")
     claim = waits.claim(draft(question=question, deadline=deadline))
     assert (claim.is_new, claim.replaced) == (True, None)
-    stored = waits.get(claim.asked.id)
-    assert stored == claim.asked
+    stored = waits.get(claim.question.id)
+    assert stored == claim.question
     assert (stored.question, stored.origin, stored.app_id, stored.message_ids) == (question, FIRST, APP, ())
     assert (stored.state, stored.deadline, stored.decided_by) == ("open", deadline, ())
     sent = waits.record_sent(stored.id, "om_1")
@@ -78,48 +78,48 @@ def test_a_question_is_read_back_as_it_was_asked(url: URL) -> None:
 
 def test_a_reschedule_a_lost_worker_and_a_retry_go_on_with_the_same_question(url: URL) -> None:
     waits = Waits(url)
-    first = waits.claim(draft()).asked
+    first = waits.claim(draft()).question
     edited = replace(ASK, operators=("ou_2",), options={"approve": "Do it"})
     for origin in (FIRST, RETRY, replace(FIRST, try_number=3)):
         claim = waits.claim(draft(origin, question=edited))
-        assert (claim.asked.id, claim.asked.question, claim.is_new) == (first.id, ASK, False)
+        assert (claim.question.id, claim.question.question, claim.is_new) == (first.id, ASK, False)
     assert count(url) == 1
     Inbox(url).store([answering(first)])
     assert set(waits.settle([first])) == {first.id}
-    assert waits.claim(draft(replace(FIRST, try_number=4))).asked.state == "decided"
+    assert waits.claim(draft(replace(FIRST, try_number=4))).question.state == "decided"
 
 
 def test_a_retry_moves_the_deadline_and_the_same_attempt_does_not(url: URL) -> None:
     waits, early = Waits(url), datetime.now(UTC)
     late = early + timedelta(hours=1)
     waits.claim(draft(deadline=early))
-    assert waits.claim(draft(deadline=late)).asked.deadline == early
-    moved = waits.claim(draft(RETRY, deadline=late)).asked
+    assert waits.claim(draft(deadline=late)).question.deadline == early
+    moved = waits.claim(draft(RETRY, deadline=late)).question
     assert (moved.deadline, moved.origin.try_number) == (late, 2)
 
 
 def test_a_cleared_task_asks_again_and_closes_what_it_asked_before(url: URL) -> None:
     waits = Waits(url)
-    old = waits.claim(draft()).asked
+    old = waits.claim(draft()).question
     waits.record_sent(old.id, "om_1")
     claim = waits.claim(draft(CLEARED))
     assert claim.is_new
-    assert claim.asked.id != old.id
+    assert claim.question.id != old.id
     assert claim.replaced is not None
     assert claim.replaced.message_ids == ("om_1",)
     closed = waits.get(old.id)
     assert closed is not None
-    assert (closed.state, closed.reason, closed.successor) == ("closed", "superseded", claim.asked.id)
+    assert (closed.state, closed.reason, closed.successor) == ("closed", "superseded", claim.question.id)
     Inbox(url).store([answering(old)])
     assert waits.settle([old]) == {old.id: closed}
-    assert waits.settle([claim.asked]) == {}
-    assert waits.find(CLEARED) == claim.asked
+    assert waits.settle([claim.question]) == {}
+    assert waits.find(CLEARED) == claim.question
 
 
 def test_an_attempt_that_was_replaced_cannot_ask_again(url: URL) -> None:
     """Its worker was cut off when the task was cleared, and still runs."""
     waits = Waits(url)
-    new = waits.claim(draft(CLEARED)).asked
+    new = waits.claim(draft(CLEARED)).question
     for ask in (lambda: waits.claim(draft(FIRST)), lambda: waits.find(FIRST)):
         with pytest.raises(ConfigurationError, match=r"Attempt 1 of task 't' was replaced by attempt 2"):
             ask()
@@ -129,25 +129,25 @@ def test_an_attempt_that_was_replaced_cannot_ask_again(url: URL) -> None:
 @pytest.mark.parametrize("origin", [RETRY, CLEARED])
 def test_a_question_that_was_closed_is_asked_again_by_later_attempts_alone(url: URL, origin: Origin) -> None:
     waits = Waits(url)
-    old = waits.claim(draft()).asked
+    old = waits.claim(draft()).question
     waits.close(old.id, "withdrawn")
-    assert waits.claim(draft()).asked.state == "closed"
+    assert waits.claim(draft()).question.state == "closed"
     claim = waits.claim(draft(origin))
     assert claim.is_new
     closed = waits.get(old.id)
     assert closed is not None
-    assert (closed.reason, closed.successor) == ("withdrawn", claim.asked.id)
+    assert (closed.reason, closed.successor) == ("withdrawn", claim.question.id)
     assert claim.replaced is not None
     assert claim.replaced.id == old.id
 
 
 def test_a_decision_made_before_the_task_was_cleared_stands_but_is_not_used(url: URL) -> None:
     waits = Waits(url)
-    old = waits.claim(draft()).asked
+    old = waits.claim(draft()).question
     Inbox(url).store([answering(old)])
     waits.settle([old])
     claim = waits.claim(draft(CLEARED))
-    assert (claim.is_new, claim.asked.state, claim.replaced) == (True, "open", None)
+    assert (claim.is_new, claim.question.state, claim.replaced) == (True, "open", None)
     kept = waits.get(old.id)
     assert kept is not None
     assert kept.state == "decided"
@@ -161,7 +161,7 @@ def test_a_damaged_question_is_asked_again_by_whichever_attempt(
     damage: dict[str, str], origin: Origin, url: URL
 ) -> None:
     waits = Waits(url)
-    old = waits.claim(draft()).asked
+    old = waits.claim(draft()).question
     change(url, old, **damage)
     assert waits.find(origin) is None
     claim = waits.claim(draft(origin))
@@ -169,15 +169,15 @@ def test_a_damaged_question_is_asked_again_by_whichever_attempt(
     with engine(url).connect() as connection:
         query = sa.select(tables.waits).where(tables.waits.c.id == old.id)
         row = connection.execute(query).one()
-    assert (row.state, row.reason, row.successor) == ("closed", "superseded", claim.asked.id)
-    assert waits.find(origin) == claim.asked
-    assert waits.claim(draft(origin)).asked == claim.asked
+    assert (row.state, row.reason, row.successor) == ("closed", "superseded", claim.question.id)
+    assert waits.find(origin) == claim.question
+    assert waits.claim(draft(origin)).question == claim.question
 
 
 @pytest.mark.parametrize("reason", ["withdrawn", "expired", "failed"])
 def test_a_damaged_question_is_closed_without_being_read(reason: Any, url: URL) -> None:
     waits = Waits(url)
-    question = waits.claim(draft()).asked
+    question = waits.claim(draft()).question
     change(url, question, question='{"title"')
     with pytest.raises(
         StorageError, match=rf"^Row '{question.id}' of the table waits .* Next: clear the task"
@@ -191,7 +191,7 @@ def test_a_damaged_question_is_closed_without_being_read(reason: Any, url: URL) 
 
 def test_the_first_click_that_counts_decides_once(url: URL) -> None:
     waits, inbox = Waits(url), Inbox(url)
-    question = waits.claim(draft()).asked
+    question = waits.claim(draft()).question
     forged = answering(question, "e3", open_id="ou_1")
     forged = replace(forged, raw=forged.raw | {"header": forged.raw["header"] | {"app_id": "cli_other"}})
     inbox.store(
@@ -217,9 +217,9 @@ def test_the_first_click_that_counts_decides_once(url: URL) -> None:
 def test_a_click_after_the_deadline_does_not_count_whoever_looks_when(url: URL) -> None:
     waits, inbox = Waits(url), Inbox(url)
     at = click("x").created_at
-    early, late = (waits.claim(draft(replace(FIRST, task_id=name))).asked for name in ("a", "b"))
-    early = waits.claim(draft(replace(RETRY, task_id="a"), deadline=at - timedelta(seconds=1))).asked
-    late = waits.claim(draft(replace(RETRY, task_id="b"), deadline=at + timedelta(seconds=1))).asked
+    early, late = (waits.claim(draft(replace(FIRST, task_id=name))).question for name in ("a", "b"))
+    early = waits.claim(draft(replace(RETRY, task_id="a"), deadline=at - timedelta(seconds=1))).question
+    late = waits.claim(draft(replace(RETRY, task_id="b"), deadline=at + timedelta(seconds=1))).question
     inbox.store([answering(early, "e1", open_id="ou_1"), answering(late, "e2", open_id="ou_1")])
     assert set(waits.settle([early, late])) == {late.id}
     assert [question.id for question in waits.list_overdue(APP, at + timedelta(days=1), 5)] == [early.id]
@@ -229,7 +229,7 @@ def test_a_click_after_the_deadline_does_not_count_whoever_looks_when(url: URL) 
 
 def test_a_decision_whose_click_was_deleted_is_still_one(url: URL) -> None:
     waits = Waits(url)
-    question = waits.claim(draft()).asked
+    question = waits.claim(draft()).question
     Inbox(url).store([answering(question)])
     decided = waits.settle([question])[question.id]
     with engine(url).begin() as connection:
@@ -240,7 +240,7 @@ def test_a_decision_whose_click_was_deleted_is_still_one(url: URL) -> None:
 
 def test_any_number_of_questions_cost_two_queries(url: URL) -> None:
     waits = Waits(url)
-    questions = [waits.claim(draft(replace(FIRST, task_id=f"t{n}"))).asked for n in range(50)]
+    questions = [waits.claim(draft(replace(FIRST, task_id=f"t{n}"))).question for n in range(50)]
     sent: list[str] = []
     on = engine(url)
     sa.event.listen(on, "before_cursor_execute", lambda _c, _u, statement, *_: sent.append(statement))
@@ -257,7 +257,7 @@ def test_attempts_that_ask_at_once_ask_one_question(url: URL) -> None:
     def work(n: int) -> tuple[str, bool]:
         barrier.wait()
         claim = Waits(url).claim(draft(replace(FIRST, try_number=1 + n % 3)))
-        return claim.asked.id, claim.is_new
+        return claim.question.id, claim.is_new
 
     with ThreadPoolExecutor(8) as pool:
         claims = list(pool.map(work, range(8)))
@@ -268,7 +268,7 @@ def test_attempts_that_ask_at_once_ask_one_question(url: URL) -> None:
 
 def test_of_a_decision_and_a_withdrawal_at_once_one_stands(url: URL) -> None:
     for n in range(10):
-        question = Waits(url).claim(draft(replace(FIRST, task_id=f"t{n}"))).asked
+        question = Waits(url).claim(draft(replace(FIRST, task_id=f"t{n}"))).question
         Inbox(url).store([answering(question, f"e{n}")])
         barrier = threading.Barrier(4)
 
@@ -304,7 +304,9 @@ def test_whatever_happens_one_question_at_most_is_open_and_none_changes_its_end(
     for n, (step, try_number, max_tries) in enumerate(steps):
         if step == "ask":
             try:
-                newest = waits.claim(draft(replace(FIRST, try_number=try_number, max_tries=max_tries))).asked
+                newest = waits.claim(
+                    draft(replace(FIRST, try_number=try_number, max_tries=max_tries))
+                ).question
             except ConfigurationError:
                 continue
         elif newest is not None and step == "close":

@@ -24,7 +24,9 @@ from tests.storage.test_waits import APP, CLEARED, FIRST, RETRY, answering, chan
 
 
 def ask(url: URL, *names: str, deadline: datetime | None = None) -> list[TaskQuestion]:
-    return [Waits(url).claim(draft(replace(FIRST, task_id=name), deadline=deadline)).asked for name in names]
+    return [
+        Waits(url).claim(draft(replace(FIRST, task_id=name), deadline=deadline)).question for name in names
+    ]
 
 
 def test_what_becomes_of_one_question_changes_no_other(url: URL) -> None:
@@ -56,7 +58,7 @@ def test_whether_a_question_is_recorded_does_not_depend_on_what_its_row_holds(ur
 
 def test_a_retry_that_finds_the_question_takes_it_over(url: URL) -> None:
     waits, late = Waits(url), datetime.now(UTC) + timedelta(hours=1)
-    question = waits.claim(draft()).asked
+    question = waits.claim(draft()).question
     assert waits.find(FIRST, late) == question
     taken_over = waits.find(RETRY, late)
     assert taken_over is not None
@@ -85,17 +87,17 @@ def test_a_question_that_no_click_can_answer_is_not_recorded(url: URL) -> None:
     with pytest.raises(ConfigurationError):
         Waits(url).claim(draft(sensor))
     assert Waits(url).find(sensor) is None
-    question = Waits(url).claim(draft(sensor, message_ids=("om_1",))).asked
+    question = Waits(url).claim(draft(sensor, message_ids=("om_1",))).question
     change(url, question, message_ids="[]")
     assert Waits(url).find(sensor) is None
 
 
 def test_a_damaged_question_that_was_replaced_is_not_replaced_again(url: URL) -> None:
-    waits, question = Waits(url), Waits(url).claim(draft()).asked
+    waits, question = Waits(url), Waits(url).claim(draft()).question
     change(url, question, question="[]")
-    second = waits.claim(draft(CLEARED)).asked
+    second = waits.claim(draft(CLEARED)).question
     assert waits.settle([question])[question.id].successor == second.id
-    third = waits.claim(draft(replace(CLEARED, try_number=3, max_tries=4))).asked
+    third = waits.claim(draft(replace(CLEARED, try_number=3, max_tries=4))).question
     with transaction(engine(url), reading=True) as connection:
         query = sa.select(tables.waits.c.id, tables.waits.c.successor)
         followed = {row.id: row.successor for row in connection.execute(query)}
@@ -162,7 +164,7 @@ def test_of_two_attempts_that_ask_at_once_the_later_one_finds_the_question(postg
             asking = [threads.submit(waits.claim, draft(origin)) for origin in (FIRST, RETRY)]
             wait_until(lambda: has_waiting_sessions(postgres, 2))
         claims = [future.result() for future in asking]
-    assert len({claim.asked.id for claim in claims}) == 1
+    assert len({claim.question.id for claim in claims}) == 1
     assert sorted(claim.is_new for claim in claims) == [False, True]
 
 

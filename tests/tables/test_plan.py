@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc.sheets.addressing import Range
 from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS
-from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, blocks_of, chunk
+from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, blocks_of, encode_chunk
 from lark_provider.api.clouddoc.sheets.tables.cutting import Cutter
 from lark_provider.api.clouddoc.sheets.tables.encoding import check_sum
 from lark_provider.api.clouddoc.sheets.tables.formatting import pieces
@@ -41,7 +41,7 @@ def tables(draw: st.DrawFn, least: int = 1, most: int = 20) -> list[list[Any]]:
 
 
 def make_chunk(cells: list[list[Any]], number: int = 0) -> TableChunk:
-    return chunk(number, 1, [*cells], [None] * len(cells[0]), blocks_of(len(cells[0])))
+    return encode_chunk(number, 1, [*cells], [None] * len(cells[0]), blocks_of(len(cells[0])))
 
 
 def cut(cells: list[list[Any]], max_rows: int, max_bytes: int) -> list[TableChunk]:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc.sheets.kinds import Link
-from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, blocks_of, chunk
+from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, blocks_of, encode_chunk
 from lark_provider.api.clouddoc.sheets.tables.encoding import check_sum, comparable, encode
 from lark_provider.api.clouddoc.sheets.tables.layout import layout
 from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
@@ -105,7 +105,7 @@ def test_checksums_do_not_depend_on_how_rows_were_encoded(table: list[Any]) -> N
     assert [orjson.loads(line) for line in encoded.lines[0]] == orjson.loads(orjson.dumps(rows))
     assert encoded.sums == b"".join(check_sum(row, encoded.wild) for row in rows)
     assert wide.sums == b"".join(check_sum(row * 60, wide.wild) for row in rows)
-    assert encoded.sums == chunk(0, 1, rows, [None] * len(rows[0]), blocks_of(len(rows[0]))).sums
+    assert encoded.sums == encode_chunk(0, 1, rows, [None] * len(rows[0]), blocks_of(len(rows[0]))).sums
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ assert_type(book[0].read_rows("A:C"), Iterator[list[Any]])
 assert_type(book.list_sheets(), list[Worksheet])
 assert_type(book.share([Share("oc_1")]), list[Grant])
 sheet = a.clouddoc.sheets.open("t")["Sheet1"]
-_there = assert_type(sheet.read("A1"), Coroutine[Any, Any, list[list[Any]]])
+_pending_cells = assert_type(sheet.read("A1"), Coroutine[Any, Any, list[list[Any]]])
 assert_type(sheet.read_rows(), AsyncIterator[list[Any]])
 assert_type(c.clouddoc.drive.permissions.add("t", "ou_1", "view", type="sheet"), Grant)
 assert_type(c.clouddoc.drive.ensure_folder("Reports/2026-11"), str)

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lark_provider.api.approval.definitions import Definition as Definition
     from lark_provider.api.approval.model import Instance as Instance
-    from lark_provider.api.approval.model import InstanceStatus as InstanceStatus
+    from lark_provider.api.approval.model import Status as Status
     from lark_provider.api.approval.model import Task as Task
     from lark_provider.api.approval.widgets import Widget as Widget
 

@@ -61,7 +61,7 @@ def add_comment(instance: str, text: str, *, author: str) -> Procedure[str]:
         raise InvalidRequestError(
             f"A comment must be a non-empty string, got {text!r}. Next: pass what it says.", code=1390001
         )
-    who = yield from receivers.person(author, "author")
+    who = yield from receivers.find_person(author, "author")
     call: Call[Any] = request(
         "POST",
         url,
@@ -91,7 +91,7 @@ def list_comments(instance: str, *, reader: str) -> Listing[Comment]:
     url = path(_COMMENTS, instance=check_code(instance, "instance"))
 
     def page(token: str | None) -> Procedure[Page[Comment]]:
-        who = yield from receivers.person(reader, "reader")
+        who = yield from receivers.find_person(reader, "reader")
         params = {
             "user_id": who.id,
             "user_id_type": who.id_type,
@@ -142,6 +142,6 @@ def remove_comment(instance: str, comment_id: str, *, author: str) -> Procedure[
         instance=check_code(instance, "instance"),
         comment_id=check_code(comment_id, "comment_id"),
     )
-    who = yield from receivers.person(author, "author")
+    who = yield from receivers.find_person(author, "author")
     call: Call[Any] = request("DELETE", url, params={"user_id": who.id, "user_id_type": who.id_type})
     yield from perform(call)

@@ -91,7 +91,7 @@ def create_instance(
             f"form must be a dict of field and value, got {type(form).__name__}. Next: pass one.",
             code=_INVALID,
         )
-    who = yield from receivers.person(submitter, "submitter")
+    who = yield from receivers.find_person(submitter, "submitter")
     definition = None
     if isinstance(form, Mapping) or approvers or copies:
         definition = yield from get_definition(code)
@@ -178,7 +178,7 @@ def _people_of_steps(nodes: Sequence[Any], by_step: Mapping[str, Iterable[str]])
             )
         ids: list[str] = []
         for person in [people] if isinstance(people, str) else people:
-            ids += [(yield from receivers.open_id_of(person, f"an approver of step {name!r}"))]
+            ids += [(yield from receivers.find_open_id(person, f"an approver of step {name!r}"))]
         assignments.append({"key": node.id or node.custom_id, "value": ids})
     return assignments
 

@@ -14,7 +14,7 @@ from lark_provider.api.approval.values import read_value
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 
 
-class InstanceStatus(enum.StrEnum):
+class Status(enum.StrEnum):
     """Of an instance or a task, as the API has it; events add words of their own."""
 
     PENDING = "PENDING"
@@ -30,9 +30,7 @@ class InstanceStatus(enum.StrEnum):
     """A word that this version does not know."""
 
 
-FINAL = frozenset(
-    {InstanceStatus.APPROVED, InstanceStatus.REJECTED, InstanceStatus.CANCELED, InstanceStatus.DELETED}
-)
+FINAL = frozenset({Status.APPROVED, Status.REJECTED, Status.CANCELED, Status.DELETED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class Task:
 
     id: str
     open_id: str
-    status: InstanceStatus
+    status: Status
     node: str
     ended_at: datetime | None
 
@@ -99,7 +97,7 @@ class Instance:
     name: str
     serial_number: str
     uuid: str
-    status: InstanceStatus
+    status: Status
     is_reverted: bool
     open_id: str
     user_id: str
@@ -179,8 +177,8 @@ def instance_of(data: Mapping[str, Any]) -> Instance:
         ) from error
 
 
-def _status(word: Any) -> InstanceStatus:
-    return InstanceStatus(word) if word in InstanceStatus.__members__ else InstanceStatus.UNKNOWN
+def _status(word: Any) -> Status:
+    return Status(word) if word in Status.__members__ else Status.UNKNOWN
 
 
 def _time(timestamp: Any) -> datetime | None:

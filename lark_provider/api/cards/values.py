@@ -67,16 +67,16 @@ def check_content(text: Mapping[str, Any], path: str) -> None:
     ):
         return
     bare = _CODE.sub("", _FENCED.sub("", content))
-    if match := _UNION_ID.search(bare):
+    if union_id := _UNION_ID.search(bare):
         raise refusal_error(
             join(path, "content"),
-            f"mentions {match[1]!r}, a union_id, which cards do not take",
+            f"mentions {union_id[1]!r}, a union_id, which cards do not take",
             "use the person's open_id",
         )
-    if tag == "markdown" and (match := _PICTURE.search(bare)):
+    if tag == "markdown" and (picture := _PICTURE.search(bare)):
         raise refusal_error(
             join(path, "content"),
-            f"shows a picture by its address {match[1][:80]!r}",
+            f"shows a picture by its address {picture[1][:80]!r}",
             "upload the picture and use its image_key",
         )
 

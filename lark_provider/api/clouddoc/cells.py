@@ -190,7 +190,7 @@ def number(value: Any) -> int | float:
     if isinstance(value, str):
         if not _NUMBER.fullmatch(value.strip()):
             raise MisfitError("must be a number")
-        value = _of_text(value.strip())
+        value = _parse_number(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise MisfitError("must be a number")
     if not isinstance(value, int) and not math.isfinite(value):
@@ -206,11 +206,13 @@ def number(value: Any) -> int | float:
     return value if isinstance(value, int) else float(value)
 
 
-def _of_text(text: str) -> float | Decimal:
+def _parse_number(digits: str) -> float | Decimal:
     """Return the number that a text names: a double where Python writes a large one so, such as 1e+16."""
-    exact = Decimal(text)
-    is_double = exact.copy_abs() > EXACT_INT and "e" in text.lower() and exact == Decimal(repr(float(text)))
-    return float(text) if is_double else exact
+    exact = Decimal(digits)
+    is_double = (
+        exact.copy_abs() > EXACT_INT and "e" in digits.lower() and exact == Decimal(repr(float(digits)))
+    )
+    return float(digits) if is_double else exact
 
 
 def option(value: Any) -> str:

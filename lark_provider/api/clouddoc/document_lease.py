@@ -50,7 +50,7 @@ class DocumentLease(KeptLease):
         Raises:
             ConflictError: Another writer still has it.
         """
-        is_shared = yield from self._take(self.wait, "spreadsheet", "lease_wait")
+        is_shared = yield from self._take_lease(self.wait, "spreadsheet", "lease_wait")
         if not is_shared and _said.is_first("no database"):
             logger.warning(
                 "No database: nothing keeps other processes from writing the same spreadsheet, and rows "
@@ -99,7 +99,7 @@ class DocumentLease(KeptLease):
     ) -> Procedure[Lease | None]:
         """Return a lease that was renewed; if another writer has had the document, take it, and raise."""
         if isinstance(lease, Lease):
-            yield from self._hold(lease)
+            yield from self._note_lease(lease)
             if lease.is_renewed:
                 return lease
         else:

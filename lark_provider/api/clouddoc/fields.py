@@ -8,7 +8,7 @@ import difflib
 import functools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Required, TypedDict
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -207,7 +207,7 @@ class Converter:
         for name in self.types:
             if name in names:
                 bad += self._column(name, wire, first_row, clear=clear)
-        bad.sort(key=lambda misfit: misfit.row)
+        bad.sort(key=attrgetter("row"))
         return wire, bad
 
     def _column(

@@ -35,7 +35,7 @@ class Fitting:
     rejected: list[Reject] = field(default_factory=list)
     _left_out: list[int] = field(default_factory=list)
 
-    def of(self, source: Iterable[Row] | AsyncIterable[Row]) -> Iterator[Row] | AsyncIterator[Row]:
+    def filter_rows(self, source: Iterable[Row] | AsyncIterable[Row]) -> Iterator[Row] | AsyncIterator[Row]:
         """Return the rows that fit.
 
         Args:
@@ -47,7 +47,7 @@ class Fitting:
         """
         if isinstance(source, list | tuple):
             rejects.check_within(self.only, len(source))
-        return self._of_async(source) if isinstance(source, AsyncIterable) else self._of(source)
+        return self._filter_async(source) if isinstance(source, AsyncIterable) else self._filter(source)
 
     def row_of(self, position: int) -> int:
         """Return the number in the source of a row that was passed on.
@@ -75,32 +75,32 @@ class Fitting:
         if rejects.row_count(self.rejected) > self.max_rejects:
             raise rejects.too_many(self.rejected, self.max_rejects)
 
-    def _of(self, source: Iterable[Row]) -> Iterator[Row]:
+    def _filter(self, source: Iterable[Row]) -> Iterator[Row]:
         rows, number = iter(source), 1
         try:
-            while some := list(islice(rows, _AT_ONCE)):
-                yield from self._fitting(some, number)
-                number += len(some)
+            while batch := list(islice(rows, _AT_ONCE)):
+                yield from self._select_fitting(batch, number)
+                number += len(batch)
             rejects.check_within(self.only, number - 1)
         finally:
             if inspect.isgenerator(rows):
                 rows.close()
 
-    async def _of_async(self, source: AsyncIterable[Row]) -> AsyncIterator[Row]:
-        some: list[Row] = []
+    async def _filter_async(self, source: AsyncIterable[Row]) -> AsyncIterator[Row]:
+        batch: list[Row] = []
         number = 1
         async for row in source:
-            some.append(row)
-            if len(some) == _AT_ONCE:
-                for fitting_row in self._fitting(some, number):
+            batch.append(row)
+            if len(batch) == _AT_ONCE:
+                for fitting_row in self._select_fitting(batch, number):
                     yield fitting_row
-                number += len(some)
-                some = []
-        for fitting_row in self._fitting(some, number):
+                number += len(batch)
+                batch = []
+        for fitting_row in self._select_fitting(batch, number):
             yield fitting_row
-        rejects.check_within(self.only, number + len(some) - 1)
+        rejects.check_within(self.only, number + len(batch) - 1)
 
-    def _fitting(self, rows: list[Row], first: int) -> list[Row]:
+    def _select_fitting(self, rows: list[Row], first: int) -> list[Row]:
         numbered = list(enumerate(rows, first))
         if self.only is not None:
             numbered = [(number, row) for number, row in numbered if number in self.only]

@@ -98,8 +98,8 @@ def get_records(
             "rec… ids."
         )
     wanted = list(dict.fromkeys(record_ids))
-    base, resolved_id = yield from table(app_token, table_id)
-    url = path(RECORDS + "/batch_get", app_token=base, table_id=resolved_id)
+    app_token, table_id = yield from table(app_token, table_id)
+    url = path(RECORDS + "/batch_get", app_token=app_token, table_id=table_id)
     records: list[Record] = []
     absent: list[str] = []
     forbidden: list[str] = []
@@ -116,8 +116,8 @@ def get_records(
         forbidden += data.get("forbidden_record_ids") or ()
     if convert and records:
         names = names_of(record["fields"] for record in records)
-        converter = yield from converter_for(base, resolved_id, zone, names)
+        converter = yield from converter_for(app_token, table_id, zone, names)
         records = [{**record, "fields": converter.from_wire(record["fields"])} for record in records]
-    place = {record_id: number for number, record_id in enumerate(wanted)}
-    records.sort(key=lambda record: place.get(record["record_id"], len(place)))
+    positions = {record_id: position for position, record_id in enumerate(wanted)}
+    records.sort(key=lambda record: positions.get(record["record_id"], len(positions)))
     return RecordsRead(records, absent, forbidden)

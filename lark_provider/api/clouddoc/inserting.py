@@ -155,7 +155,7 @@ def bulk_insert(
         )
         fitting.converter = converter if on_bad_row == "skip" else None
     if fitting.converter is not None or fitting.only is not None:
-        records = fitting.of(Stream(records).source)
+        records = fitting.filter_rows(Stream(records).source)
     elif convert and validate == "chunk" and isinstance(records, list | tuple) and len(records) > chunk_size:
         # A single chunk is checked when it is converted.
         yield from check(app_token, table_id, zone, records, empty_as_none=empty_as_none)

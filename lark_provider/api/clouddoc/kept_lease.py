@@ -54,7 +54,7 @@ class KeptLease(ABC):
             self.lease = None
             yield from release(self.claimant)
 
-    def _take(self, wait: float, what: str, option: str) -> Procedure[bool]:
+    def _take_lease(self, wait: float, what: str, option: str) -> Procedure[bool]:
         """Wait for the lease, with arguments of `with_lease`, and return whether there is a database."""
         answer = yield from with_lease(
             wait, lambda store: LedgerStep(store.leases.take(self.claimant)), what, option
@@ -62,10 +62,11 @@ class KeptLease(ABC):
         if answer is None:
             return False
         self.is_shared = True
-        yield from self._hold(answer[1])
+        _, lease = answer
+        yield from self._note_lease(lease)
         return True
 
-    def _hold(self, lease: Lease) -> Procedure[None]:
+    def _note_lease(self, lease: Lease) -> Procedure[None]:
         """Note a lease that was taken or renewed just now."""
         self.lease, self._renewed = lease, (yield Now())
 

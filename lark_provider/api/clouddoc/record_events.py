@@ -115,11 +115,11 @@ def _change(action: Any) -> RecordChange | None:
     if not (isinstance(record_id, str) and record_id and isinstance(kind, str)):
         return None
     return RecordChange(
-        record_id, kind, _items(action.get("before_value")), _items(action.get("after_value"))
+        record_id, kind, _select_values(action.get("before_value")), _select_values(action.get("after_value"))
     )
 
 
-def _items(values: Any) -> tuple[Mapping[str, Any], ...]:
+def _select_values(values: Any) -> tuple[Mapping[str, Any], ...]:
     listed = values if isinstance(values, list) else []
     return tuple(
         value for value in listed if isinstance(value, Mapping) and isinstance(value.get("field_id"), str)

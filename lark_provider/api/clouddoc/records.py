@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.conversion import MAX_AGE, converter_for
 from lark_provider.api.clouddoc.days import DayZone, convert_records
 from lark_provider.api.clouddoc.fields import names_of, zone_of
-from lark_provider.api.clouddoc.searches import Filter
+from lark_provider.api.clouddoc.searches import SearchFilter
 from lark_provider.api.links import table
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.errors import InvalidRequestError
@@ -185,7 +185,7 @@ def search_records(
     app_token: str,
     table_id: str | None = None,
     *,
-    filter: Filter | None = None,  # noqa: A002 - Lark's name
+    filter: SearchFilter | None = None,  # noqa: A002 - Lark's name
     sort: Sequence[str] = (),
     field_names: Sequence[str] = (),
     view_id: str | None = None,

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal, TypeAlias
 
 import orjson
@@ -102,7 +103,7 @@ def to_csv(rejects: Iterable[Reject]) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(HEADER)
-    for reject in sorted(rejects, key=lambda rejected: rejected.row):
+    for reject in sorted(rejects, key=attrgetter("row")):
         writer.writerow(
             [reject.row, _escape(reject.field), _escape(reject.key), reject.code, _escape(reject.reason)]
         )

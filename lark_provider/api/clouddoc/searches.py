@@ -10,8 +10,8 @@ from lark_provider.api.clouddoc.cells import milliseconds
 from lark_provider.api.clouddoc.fields import Converter
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 
-Condition: TypeAlias = tuple[str, str, object]
-Filter: TypeAlias = Mapping[str, Any] | Sequence[Condition]
+SearchCondition: TypeAlias = tuple[str, str, object]
+SearchFilter: TypeAlias = Mapping[str, Any] | Sequence[SearchCondition]
 
 #: Those that Lark performs; it also lists `like` and `in`, which it does not.
 OPERATORS = (
@@ -25,7 +25,7 @@ MAX_CONDITIONS, MAX_VALUES, MAX_SORTS, MAX_NAMES = 50, 10, 100, 200
 
 
 def body(
-    conditions: Filter | None,
+    conditions: SearchFilter | None,
     sort: Sequence[str],
     field_names: Sequence[str],
     zone: dt.tzinfo | None,
@@ -67,7 +67,7 @@ def body(
     return payload, names
 
 
-def has_day(conditions: Filter | None) -> bool:
+def has_day(conditions: SearchFilter | None) -> bool:
     """Return whether one of the conditions is about a day, which begins in some time zone.
 
     Args:

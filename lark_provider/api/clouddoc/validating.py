@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from lark_provider.api.clouddoc.cells import DayWithoutZoneError
@@ -37,33 +37,29 @@ def spool_source(
     bad: list[BadValue] = []
     count = 0
     while len(bad) < MAX_BAD_VALUES and (rows := (yield from take(Take(stream, _ROWS)))):
-        work = _convert(converter.with_days(days.known), options, rows, count + 1, spool)
-        bad_values = yield from local(work, _WORK_SECONDS)
-        if bad_values is None:
+        spool_rows = partial(_spool_rows, spool, options, rows, count + 1)
+        try:
+            bad += yield from local(partial(spool_rows, converter.with_days(days.known)), _WORK_SECONDS)
+        except DayWithoutZoneError:
             zone = yield from days.decide()
-            work = _convert(converter.with_days(zone), options, rows, count + 1, spool)
-            bad_values = yield from local(work, _WORK_SECONDS)
-        bad += bad_values or []
+            bad += yield from local(partial(spool_rows, converter.with_days(zone)), _WORK_SECONDS)
         count += len(rows)
     if bad:
         raise misfits(bad)
 
 
-def _convert(
-    converter: Converter, options: LoadOptions, rows: list[Any], first_row: int, spool: Spool
-) -> Callable[[], list[BadValue] | None]:
-    """Return the work on some rows; it returns None, and does nothing, if the zone of days is needed."""
+def _spool_rows(
+    spool: Spool, options: LoadOptions, rows: list[Any], first_row: int, converter: Converter
+) -> list[BadValue]:
+    """Convert rows, and put them into the spool if all of them fit; return the values that do not.
 
-    def work() -> list[BadValue] | None:
-        names = names_of(rows)
-        try:
-            wire, bad = converter.all_to_wire(rows, names, first_row)
-        except DayWithoutZoneError:
-            return None
-        if not bad:
-            options.check_marker(names, converter.types)
-            options.keys_of(wire, first_row, converter.types)
-            spool.add(wire)
-        return bad
-
-    return work
+    Raises:
+        DayWithoutZoneError: The zone of days is needed; nothing was put into the spool.
+    """
+    names = names_of(rows)
+    wire, bad = converter.all_to_wire(rows, names, first_row)
+    if not bad:
+        options.check_marker(names, converter.types)
+        options.keys_of(wire, first_row, converter.types)
+        spool.add(wire)
+    return bad

@@ -48,13 +48,8 @@ def with_element(card: Any, text: str, *, first: bool = False) -> Any:
     Returns:
         The new card; the old one if it has no elements of its own, or is not a card.
     """
-    parsed = card
-    if isinstance(parsed, str):
-        try:
-            parsed = json.loads(parsed)
-        except ValueError:
-            return card  # the client's own check gives the better error
-    if not isinstance(parsed, Mapping):
+    parsed = _parse_card(card)
+    if parsed is None:
         return card
     element = {"tag": "markdown", "content": text}
     body = parsed.get("body")
@@ -64,6 +59,15 @@ def with_element(card: Any, text: str, *, first: bool = False) -> Any:
         return card
     longer = {**holder, "elements": [element, *elements] if first else [*elements, element]}
     return {**parsed, "body": longer} if holder is body else longer
+
+
+def _parse_card(card: Any) -> Mapping[str, Any] | None:
+    """Return a card's JSON as a dict; None if it is not a card, for which the client has the better error."""
+    try:
+        parsed = json.loads(card) if isinstance(card, str) else card
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, Mapping) else None
 
 
 def _escape(text: str) -> str:

@@ -69,12 +69,12 @@ def once(
         LarkError: As for any message.
     """
     uuid = key_uuid(receiver, check_key(key))
-    entries = yield from with_store(
+    outcome = yield from with_store(
         lambda store: store.messages.begin(receiver, key, uuid), wait_for_database=False
     )
-    if entries is None:
+    if outcome is None:
         return (yield from send(uuid))
-    (entry,) = entries
+    (entry,) = outcome
     if entry.state is LedgerState.DONE:
         return LarkResponse(0, "sent before", dict(entry.result))
     uuid, is_fresh = entry.token, entry.is_new

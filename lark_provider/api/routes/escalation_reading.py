@@ -47,9 +47,9 @@ def quiet_hours(route: MemberReader, timezone: str | None) -> QuietHours | None:
     if value is None:
         return None
     text = route.check(
-        "quiet_hours", None, HOURS.fullmatch, "hours such as 22:00-07:00", "write two times of day, in quotes"
+        "quiet_hours", "", HOURS.fullmatch, "hours such as 22:00-07:00", "write two times of day, in quotes"
     )
-    match = None if text is None else HOURS.fullmatch(text)
+    match = HOURS.fullmatch(text)
     if match is None or _lacks_zone(route, "quiet_hours", value, timezone):
         return None
     begin, end = time(int(match[1]), int(match[2])), time(int(match[3]), int(match[4]))
@@ -70,8 +70,8 @@ def digest(route: MemberReader, timezone: str | None, quiet: QuietHours | None) 
     value = route.get("digest")
     if value is None:
         return None
-    text = route.check("digest", None, _TIME.fullmatch, "a time such as 09:00", "write one, in quotes")
-    match = None if text is None else _TIME.fullmatch(text)
+    text = route.check("digest", "", _TIME.fullmatch, "a time such as 09:00", "write one, in quotes")
+    match = _TIME.fullmatch(text)
     if match is None or _lacks_zone(route, "digest", value, timezone):
         return None
     at = time(int(match[1]), int(match[2]))
@@ -224,10 +224,10 @@ def _steps(reader: MemberReader) -> tuple[EscalationStep, ...]:
         )
         return ()
     pairs = [(raw, _step(MemberReader(raw, "a step", _STEP, reader.mistakes))) for raw in listed]
-    for (_, before), (later, after) in pairwise(pairs):
-        if before is not None and after is not None and after.after <= before.after:
+    for (_, previous), (raw, step) in pairwise(pairs):
+        if previous is not None and step is not None and step.after <= previous.after:
             reader.wrong(
-                "after", f"more than the {before.after:g} minutes of the step before", later,
+                "after", f"more than the {previous.after:g} minutes of the step before", raw,
                 "put the steps in the order of their times",
             )  # fmt: skip
     return tuple(step for _, step in pairs if step is not None)

@@ -28,10 +28,10 @@ class Mistakes:
     """The mistakes found so far."""
 
     def __init__(self) -> None:
-        self._found: list[tuple[int, str]] = []
+        self._mistakes: list[tuple[int, str]] = []
 
     def __bool__(self) -> bool:
-        return bool(self._found)
+        return bool(self._mistakes)
 
     def add(self, line: int, text: str) -> None:
         """Add one.
@@ -40,7 +40,7 @@ class Mistakes:
             line: Where it is.
             text: `<thing> must be …, got …. Next: <step>.`
         """
-        self._found.append((line, text))
+        self._mistakes.append((line, text))
 
     def check(self) -> None:
         """Raise if there are any.
@@ -48,9 +48,9 @@ class Mistakes:
         Raises:
             ConfigurationError: Names all of them, in the order of their lines.
         """
-        if not self._found:
+        if not self._mistakes:
             return
-        mistakes = sorted(dict.fromkeys(self._found))
+        mistakes = sorted(dict.fromkeys(self._mistakes))
         lines = [f"Line {line}: {text}" for line, text in mistakes[:_MAX_SHOWN]]
         if len(mistakes) > _MAX_SHOWN:
             lines.append(f"… and {len(mistakes) - _MAX_SHOWN} more mistakes. Next: correct these first.")
@@ -76,16 +76,16 @@ class Mistakes:
 
 def _walk(value: Value, name: str = "") -> Iterator[tuple[str, Value]]:
     if isinstance(value.plain, dict):
-        for key, child in value.plain.items():
-            if not isinstance(child.plain, dict | list) or _SECRET_NAME.search(key):
-                yield key, child
-            yield from _walk(child, key) if isinstance(child.plain, dict | list) else ()
+        for key, member in value.plain.items():
+            if not isinstance(member.plain, dict | list) or _SECRET_NAME.search(key):
+                yield key, member
+            yield from _walk(member, key) if isinstance(member.plain, dict | list) else ()
     elif isinstance(value.plain, list):
-        for child in value.plain:
-            if isinstance(child.plain, dict | list):
-                yield from _walk(child)
+        for entry in value.plain:
+            if isinstance(entry.plain, dict | list):
+                yield from _walk(entry)
             else:
-                yield "", child
+                yield "", entry
     elif not name:
         yield "", value
 

@@ -187,12 +187,12 @@ def _fits(patterns: tuple[str, ...], names: Iterable[str]) -> bool:
 
 def _receivers(routes: Iterable[Route], at: datetime | None) -> list[RouteReceiver]:
     receivers: dict[tuple[str | None, str], RouteReceiver] = {}
-    for receiver in _of(routes, at):
+    for receiver in _iterate_receivers(routes, at):
         receivers.setdefault((receiver.app_id, receiver.receiver), receiver)
     return list(receivers.values())
 
 
-def _of(routes: Iterable[Route], at: datetime | None) -> Iterator[RouteReceiver]:
+def _iterate_receivers(routes: Iterable[Route], at: datetime | None) -> Iterator[RouteReceiver]:
     for route in routes:
         is_quiet = at is not None and route.quiet is not None and route.quiet.covers(at)
         for receiver in route.receivers:

@@ -92,17 +92,17 @@ def _file(root: Value, mistakes: Mistakes) -> Routes:
     file = MemberReader(root, "the file", _FILE, mistakes)
     defaults = file.get("defaults")
     how = _How() if defaults is None else _how(MemberReader(defaults, "defaults", _HOW, mistakes), _How())
-    routes = file.get("routes")
-    if routes is not None and not isinstance(routes.plain, list):
-        file.wrong("routes", "a list", routes, "begin each route with `- `")
-        routes = None
-    parsed = tuple(
+    route_list = file.get("routes")
+    if route_list is not None and not isinstance(route_list.plain, list):
+        file.wrong("routes", "a list", route_list, "begin each route with `- `")
+        route_list = None
+    routes = tuple(
         _route(MemberReader(route, "a route", _ROUTE, mistakes), number, how)
-        for number, route in enumerate(routes.plain if routes else (), start=1)
+        for number, route in enumerate(route_list.plain if route_list else (), start=1)
     )
-    _check_names(parsed, mistakes)
+    _check_names(routes, mistakes)
     return Routes(
-        routes=parsed,
+        routes=routes,
         people=_people(file),
         hold=file.number("hold", _MAX_HOLD),
         new_card_when_lost=file.flag("new_card_when_lost"),
@@ -215,17 +215,21 @@ def _how(reader: MemberReader, defaults: _How) -> _How:
 
 
 def _receiver(route: MemberReader, value: Value, how: _How) -> RouteReceiver | None:
-    if isinstance(value.plain, dict):
-        reader = MemberReader(value, "a receiver", _RECEIVER, route.mistakes)
-        how = _how(reader, how)
-        name = reader.get("id")
-        if name is None:
-            reader.mistakes.add(
-                value.line,
-                "a receiver must have an id, got none. Next: add `id: oc_…`, ou_… or an e-mail address.",
-            )
-            return None
-        value = name
+    if not isinstance(value.plain, dict):
+        return _receiver_by_id(route, value, how)
+    reader = MemberReader(value, "a receiver", _RECEIVER, route.mistakes)
+    receiver_how = _how(reader, how)
+    receiver_id = reader.get("id")
+    if receiver_id is None:
+        reader.mistakes.add(
+            value.line,
+            "a receiver must have an id, got none. Next: add `id: oc_…`, ou_… or an e-mail address.",
+        )
+        return None
+    return _receiver_by_id(route, receiver_id, receiver_how)
+
+
+def _receiver_by_id(route: MemberReader, value: Value, how: _How) -> RouteReceiver | None:
     text = route.as_text("to", value)
     if text is None:
         return None

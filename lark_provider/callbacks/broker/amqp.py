@@ -227,9 +227,9 @@ def failure(on: Broker, error: BaseException) -> BrokerError:
     if isinstance(error, ChannelClosedByBroker) and error.reply_code == _PRECONDITION_FAILED:
         match = _MISMATCH.search(error.reply_text)
         if match:
-            what, kind, name, ours, theirs = match.groups()
+            what, kind, name, expected, actual = match.groups()
             return BrokerError(
-                f"{on}: {kind} {name!r} must have {what} = {ours}, got {theirs.strip()}. "
+                f"{on}: {kind} {name!r} must have {what} = {expected}, got {actual.strip()}. "
                 "Next: delete it when it is empty, or set RABBITMQ_QUEUE_TYPE to what it is."
             )
     cause = _innermost(error)

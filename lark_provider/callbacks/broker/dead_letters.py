@@ -132,12 +132,12 @@ async def _visiting(broker: Broker, most: int = _MOST) -> AsyncIterator[_Visit]:
         raise failure(broker, TimeoutError(f"no answer within {_STEP_SECONDS:g} s")) from error
 
 
-def _all(_: DeadLetter) -> bool:
+def _accept_all(_: DeadLetter) -> bool:
     return True
 
 
 def find(
-    broker: Broker, most: int, wanted: Callable[[DeadLetter], bool] = _all
+    broker: Broker, most: int, wanted: Callable[[DeadLetter], bool] = _accept_all
 ) -> tuple[list[DeadLetter], int]:
     """Look at dead letters, the oldest first, and leave them in the queue.
 
@@ -155,7 +155,7 @@ def find(
 
     async def work() -> tuple[list[DeadLetter], int]:
         letters: list[DeadLetter] = []
-        async with _visiting(broker, most if wanted is _all else _MOST) as visit:
+        async with _visiting(broker, most if wanted is _accept_all else _MOST) as visit:
             async for letter in visit.letters():
                 if wanted(letter):
                     letters.append(letter)

@@ -68,7 +68,7 @@ def strict(base: Any, files: int = _UNLIMITED) -> Any:
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self._idle_bytes = 0
-            self._look(self)
+            self._close_if_idle(self)
             opened[self] = None
             if len(opened) > most:
                 close_oldest_idle()
@@ -80,19 +80,19 @@ def strict(base: Any, files: int = _UNLIMITED) -> Any:
                 self.transport.close()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._next_look.cancel()
+            self._next_check.cancel()
             opened.pop(self, None)
             super().connection_lost(exc)
 
         def is_idle(self) -> bool:
             return self.cycle is None or bool(self.cycle.response_complete)
 
-        def _look(self, seen: object) -> None:
-            """Close the connection if no request is answered now, or has come since the last look."""
+        def _close_if_idle(self, seen: object) -> None:
+            """Close the connection if no request is answered now, or has come since the last check."""
             if self.is_idle() and self.cycle is seen:
                 self.transport.close()
             else:
-                self._next_look = self.loop.call_later(IDLE_SECONDS, self._look, self.cycle)
+                self._next_check = self.loop.call_later(IDLE_SECONDS, self._close_if_idle, self.cycle)
 
     return Strict
 

@@ -50,7 +50,7 @@ LOOK_SECONDS = 0.3
 """How long an answer may wait for the look; without one it is what it would be without a database."""
 _UNAVAILABLE_SECONDS = 5.0
 
-Found: TypeAlias = "dict[str, tuple[TaskQuestion, list[CardClick]] | AirflowCard]"
+LookupResults: TypeAlias = "dict[str, tuple[TaskQuestion, list[CardClick]] | AirflowCard]"
 ReadCards: TypeAlias = "Callable[[Iterable[str]], Mapping[str, AirflowCard]]"
 
 
@@ -67,7 +67,7 @@ class QuestionLookup:
 
     def __init__(self, waits: Waits, cards: ReadCards, *, seconds: float = LOOK_SECONDS) -> None:
         self._waits, self._cards, self._seconds = waits, cards, seconds
-        self._next: tuple[set[str], asyncio.Future[Found]] | None = None
+        self._next: tuple[set[str], asyncio.Future[LookupResults]] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._unavailable_until = float("-inf")
         self._warnings = Throttle()
@@ -86,7 +86,7 @@ class QuestionLookup:
         loop = asyncio.get_running_loop()
         if key is None or click.is_old or not _is_ours(key) or loop.time() < self._unavailable_until:
             return None
-        looked = asyncio.shield(self._look(key))
+        looked = asyncio.shield(self._join_look(key))
         try:
             async with asyncio.timeout_at(min(deadline, loop.time() + self._seconds)):
                 result = (await looked).get(key)
@@ -97,7 +97,7 @@ class QuestionLookup:
             return None
         return _answer(click, *result) if isinstance(result, tuple) else _airflow_answer(click, result)
 
-    def _look(self, key: str) -> asyncio.Future[Found]:
+    def _join_look(self, key: str) -> asyncio.Future[LookupResults]:
         """Join the next look. One runs at a time, so that a frozen database holds one thread."""
         if self._next is None:
             self._next = (set(), asyncio.get_running_loop().create_future())
@@ -118,10 +118,10 @@ class QuestionLookup:
             else:
                 future.set_result(results)
 
-    def _read(self, keys: Iterable[str]) -> Found:
+    def _read(self, keys: Iterable[str]) -> LookupResults:
         of_cards = {key: card for key in keys if (card := card_of(key)) is not None}
         cards = self._cards(of_cards.values()) if of_cards else {}
-        results: Found = {key: cards[card] for key, card in of_cards.items() if card in cards}
+        results: LookupResults = {key: cards[card] for key, card in of_cards.items() if card in cards}
         if wait_ids := [key for key in keys if key not in of_cards]:
             questions = self._waits.read(wait_ids, after_writers=True)
             clicks = self._waits.read_decisions(

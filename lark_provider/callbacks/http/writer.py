@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lark_provider.protocol.callbacks import Delivery
 from lark_provider.protocol.errors import LarkError, TransportError
@@ -20,6 +20,13 @@ _STORE_SECONDS = 2.5  # As long as a click may take; a database that is frozen h
 _UNAVAILABLE_SECONDS = 5.0
 
 
+class _Write(NamedTuple):
+    """A delivery, and the future of who waits until it is committed."""
+
+    delivery: Delivery
+    future: asyncio.Future[None]
+
+
 class InboxWriter:
     """Writes clicks into an inbox, in threads.
 
@@ -29,7 +36,7 @@ class InboxWriter:
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
-        self._waiting: list[tuple[Delivery, asyncio.Future[None]]] = []
+        self._waiting: list[_Write] = []
         self._writing: asyncio.Task[None] | None = None
         self._unavailable_until = 0.0
         self._probes = DatabaseWork(
@@ -59,19 +66,19 @@ class InboxWriter:
             It is done when the delivery is committed, and raises a LarkError if that is not in the database,
             as far as is known. If it is cancelled before its transaction begins, nothing is written.
         """
-        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((delivery, written))
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Write(delivery, future))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.ensure_future(self._write())
-        return written
+        return future
 
     async def _write(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
             await self._store(batch)
 
-    async def _store(self, batch: list[tuple[Delivery, asyncio.Future[None]]]) -> None:
-        deliveries = [delivery for delivery, written in batch if not written.cancelled()]
+    async def _store(self, batch: list[_Write]) -> None:
+        deliveries = [write.delivery for write in batch if not write.future.cancelled()]
         if not deliveries:
             return
         error: Exception | None = None
@@ -92,10 +99,10 @@ class InboxWriter:
             self._unavailable_until = asyncio.get_running_loop().time() + _UNAVAILABLE_SECONDS
         else:
             self._unavailable_until = 0.0
-        for _, written in batch:
-            if written.done():
+        for write in batch:
+            if write.future.done():
                 continue
             if error is None:
-                written.set_result(None)
+                write.future.set_result(None)
             else:
-                written.set_exception(error)
+                write.future.set_exception(error)

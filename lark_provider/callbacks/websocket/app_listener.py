@@ -24,7 +24,7 @@ from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.protocol.tokens import App
 from lark_provider.support.throttle import Throttle
 
-TakeOf: TypeAlias = Callable[[str, bytes, float, bool], Awaitable[Answer]]
+TakeDelivery: TypeAlias = Callable[[str, bytes, float, bool], Awaitable[Answer]]
 """Store and answer a delivery: the app, the JSON, when it came, and whether to reject it."""
 
 logger = logging.getLogger(__name__)
@@ -52,11 +52,11 @@ class AppListener:
         changed: Called when its phase has changed.
     """
 
-    def __init__(self, app: App, take: TakeOf, opener: Opener, wire: Wire, warnings: Throttle) -> None:
+    def __init__(self, app: App, take: TakeDelivery, opener: Opener, wire: Wire, warnings: Throttle) -> None:
         self.app = app
         self.up, self.decided = asyncio.Event(), asyncio.Event()
         self.changed: Callable[[], object] = lambda: None
-        self._take_of, self._opener, self._warnings = take, opener, warnings
+        self._take_delivery, self._opener, self._warnings = take, opener, warnings
         self._session = Session(
             app.app_id,
             app.app_secret,
@@ -65,7 +65,8 @@ class AppListener:
             deadline=DISCOVERY_SECONDS,
             policy=_NO_RETRIES,  # Attempts follow Lark's own rules; see `ReconnectBackoff`.
             wire=wire,
-            found=FoundApp(app, float("inf"), pace=0, has_database=False),  # `fleet` watches the registry.
+            # It never expires: `fleet` watches the registry.
+            found_app=FoundApp(app, float("inf"), pace=0, has_database=False),
         )
         self._config = ClientConfig()
         self._connection: Connection | None = None
@@ -141,7 +142,7 @@ class AppListener:
             socket,
             address.service,
             self._config,
-            self._take,
+            self._take_payload,
             self._in_flight,
             self._warnings,
         )
@@ -155,8 +156,8 @@ class AppListener:
         finally:
             self._config = connection.config
 
-    async def _take(self, payload: bytes, began: float) -> Answer:
-        return await self._take_of(self.app.app_id, payload, began, self._is_rejecting)
+    async def _take_payload(self, payload: bytes, began: float) -> Answer:
+        return await self._take_delivery(self.app.app_id, payload, began, self._is_rejecting)
 
     def _enter(self, phase: Phase) -> None:
         if not (self._is_leaving and phase is not Phase.LEAVING):

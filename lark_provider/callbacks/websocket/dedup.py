@@ -44,7 +44,7 @@ class StoredEvents:
         self._inbox = inbox
         self._work = DatabaseWork(2 * _LOOK_SECONDS)
         self._last: OrderedDict[bytes, float] = OrderedDict()
-        self._looks, self._notes = Batches(self._look), Batches(self._write)
+        self._looks, self._notes = Batches(self._find_handled), Batches(self._write)
         self._unavailable_until = float("-inf")
         self._warnings = Throttle()
 
@@ -91,7 +91,7 @@ class StoredEvents:
         """Log counts of suppressed warnings, until cancelled."""
         await self._warnings.run()
 
-    async def _look(self, keys: list[str]) -> Collection[str]:
+    async def _find_handled(self, keys: list[str]) -> Collection[str]:
         assert self._inbox is not None  # noqa: S101 - `_try` sees to it
         inbox = self._inbox
         return await self._work.run(lambda: inbox.are_handled(CONSUMER, keys))

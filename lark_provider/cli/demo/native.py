@@ -117,11 +117,10 @@ def report(state: dict[str, Any], clicker: DemoClicker, answered: dict[str, Any]
 def labels(part: Any) -> list[str]:
     """Return the labels of a card's buttons."""
     button_labels: list[str] = []
-    if isinstance(part, dict):
-        if part.get("tag") == "button":
-            button_labels.append(str(part.get("text", {}).get("content")))
-        part = list(part.values())
-    for child in part if isinstance(part, list) else ():
+    if isinstance(part, dict) and part.get("tag") == "button":
+        button_labels.append(str(part.get("text", {}).get("content")))
+    children = list(part.values()) if isinstance(part, dict) else part
+    for child in children if isinstance(children, list) else ():
         button_labels += labels(child)
     return button_labels
 

@@ -86,11 +86,11 @@ async def _aperform(effect: Effect, until: float, session: Session) -> Any:
         case ReadFile():
             return await threads.run(lambda: files.load(effect))
         case Await(future):
-            other = asyncio.wrap_future(future)
-            other.add_done_callback(consume_exception)
+            wrapped = asyncio.wrap_future(future)
+            wrapped.add_done_callback(consume_exception)
             try:
                 # Shielded: a waiter that is cancelled must not take the flight from the others.
-                return await asyncio.wait_for(asyncio.shield(other), remaining(until))
+                return await asyncio.wait_for(asyncio.shield(wrapped), remaining(until))
             except Exception as error:  # noqa: BLE001 - of whatever the other caller met
                 raise wait_error(error, is_over=future.done()) from None
         case Local(work, seconds):

@@ -42,8 +42,8 @@ def old_card_signature(signed: SignatureHeaders, verification_token: str, body: 
     return signature(signed, verification_token, body, hashlib.sha1)
 
 
-def same(received: object, expected: str) -> bool:
-    """Compare with a secret in constant time.
+def matches_secret(received: object, expected: str) -> bool:
+    """Return whether what was received is a secret, compared in constant time.
 
     Args:
         received: What was received, of any type.

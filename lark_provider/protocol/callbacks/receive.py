@@ -24,7 +24,7 @@ import orjson
 
 from lark_provider.protocol.callbacks.incoming import CallbackKeys, Incoming
 from lark_provider.protocol.callbacks.model import CardClick, Challenge, Delivery
-from lark_provider.protocol.callbacks.proof import decrypt, old_card_signature, same, signature
+from lark_provider.protocol.callbacks.proof import decrypt, matches_secret, old_card_signature, signature
 from lark_provider.protocol.callbacks.read import modern, read
 from lark_provider.protocol.callbacks.times import seconds
 from lark_provider.protocol.errors import CallbackRefusedError
@@ -108,7 +108,7 @@ def _receive_encrypted(
 ) -> Challenge | Delivery:
     signed, encrypt_keys = incoming.signature_headers(), keys.encrypt_keys(now)
     signed_with = [
-        key for key in encrypt_keys if same(signed.signature, signature(signed, key, incoming.body))
+        key for key in encrypt_keys if matches_secret(signed.signature, signature(signed, key, incoming.body))
     ]
     content = _decrypt(body, signed_with or encrypt_keys)
     token_is_valid = content is not None and _token_is_valid(content, keys, now)
@@ -156,7 +156,7 @@ def _old_card(
     signed_with = [
         token
         for token in keys.verification_tokens(now)
-        if same(signed.signature, old_card_signature(signed, token, incoming.body))
+        if matches_secret(signed.signature, old_card_signature(signed, token, incoming.body))
     ]
     if not signed_with:
         raise CallbackRefusedError(
@@ -202,10 +202,10 @@ def _token_is_valid(content: dict[str, Any], keys: CallbackKeys, now: float) -> 
     """Remove the token from the content, and return whether it is valid, or no token is known."""
     holder = content.get("header") if "schema" in content else content
     token = holder.pop("token", None) if isinstance(holder, dict) else None
-    known = keys.verification_tokens(now)
-    is_valid = not known
-    for expected in known:  # All of them are compared, in constant time.
-        is_valid |= same(token, expected)
+    tokens = keys.verification_tokens(now)
+    is_valid = not tokens
+    for expected in tokens:  # All of them are compared, in constant time.
+        is_valid |= matches_secret(token, expected)
     return is_valid
 
 

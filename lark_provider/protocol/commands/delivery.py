@@ -104,15 +104,11 @@ def read_delivered(body: bytes) -> DeliveredCommand:
     except (ValueError, TypeError, AttributeError) as error:
         raise _unreadable(type(error).__name__) from None
     ids = (command.app_id, command.tenant_key, command.open_id, command.message_id)
-    texts = isinstance(command.arguments, dict) and all(
+    has_texts = isinstance(command.arguments, dict) and all(
         isinstance(value, str) for value in command.arguments.values()
     )
-    is_named = (
-        all(is_id(identifier) for identifier in ids)
-        and isinstance(command.dag_id, str)
-        and is_dag_id(command.dag_id)
-    )
-    if not is_named or command.act not in {"run", "status", "runs"} or not texts:
+    has_ids = all(map(is_id, ids)) and isinstance(command.dag_id, str) and is_dag_id(command.dag_id)
+    if not has_ids or command.act not in {"run", "status", "runs"} or not has_texts:
         raise _unreadable("a member of it is not usable")
     return command
 

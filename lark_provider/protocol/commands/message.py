@@ -96,29 +96,31 @@ def command_of(event: Event) -> CommandMessage | None:
     if event.type != RECEIVED:
         return None
     try:
-        return _command(event)
+        return _read_command(event)
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
         return None  # A message of another shape is not a command, and must reach whoever consumes events.
 
 
-def _command(event: Event) -> CommandMessage | None:
+def _read_command(event: Event) -> CommandMessage | None:
     message, sender = event.event["message"], event.event["sender"]
-    own, theirs = event.tenant_key, sender.get("tenant_key")
-    if sender["sender_type"] != "user" or message["message_type"] != "text" or not own or theirs != own:
+    own_tenant, sender_tenant = event.tenant_key, sender.get("tenant_key")
+    if sender["sender_type"] != "user" or message["message_type"] != "text":
+        return None
+    if not own_tenant or sender_tenant != own_tenant:
         return None
     if message.get("upper_message_id") or _is_edited(message):
         return None
     text = orjson.loads(message["content"])["text"]
     if not isinstance(text, str) or not is_command(text):
         return None
-    mentions = tuple(_mentions(message.get("mentions") or ()))
+    mentions = tuple(_read_mentions(message.get("mentions") or ()))
     is_direct = message["chat_type"] == "p2p"
     if not (is_direct or any(mention.open_id for mention in mentions)):
         return None
     command = CommandMessage(
         app_id=event.app_id or "",
         message_id=message["message_id"],
-        tenant_key=own,
+        tenant_key=own_tenant,
         open_id=sender["sender_id"]["open_id"],
         chat_id=message["chat_id"],
         is_direct=is_direct,
@@ -146,7 +148,7 @@ def _is_edited(message: Mapping[str, Any]) -> bool:
     return changed not in {None, "", "0", 0} and int(changed) != int(message["create_time"])
 
 
-def _mentions(mentions: Sequence[Mapping[str, Any]]) -> list[MentionedPerson]:
+def _read_mentions(mentions: Sequence[Mapping[str, Any]]) -> list[MentionedPerson]:
     return [
         MentionedPerson(
             str(mention["key"]),

@@ -10,7 +10,7 @@ from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.entries import UnreadableValueError, parse
 from lark_provider.protocol.hitl.model import HitlAnswer, HitlQuestion
 from lark_provider.protocol.hitl.params import constants, form_fields
-from lark_provider.protocol.hitl.schema import Words, fault, words
+from lark_provider.protocol.hitl.schema import Words, find_fault, words
 
 OPTIONS = "_options"
 """The key of errors about the options, and of their field in the form; no param of Airflow has this name."""
@@ -81,7 +81,7 @@ def read_answer(question: HitlQuestion, action: Action) -> HitlAnswer:
         except UnreadableValueError as error:
             errors[field.name] = error.words
             continue
-        if wrong := fault(value, field.schema):
+        if wrong := find_fault(value, field.schema):
             errors[field.name] = wrong
         values[field.name] = value
     if errors:

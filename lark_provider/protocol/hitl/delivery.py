@@ -128,7 +128,7 @@ def read_click(body: bytes) -> DeliveredClick:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable(type(error).__name__) from None
     ids = (click.event_id, click.app_id, click.operator.open_id)
-    if not all(is_id(identifier) for identifier in ids):
+    if not all(map(is_id, ids)):
         raise _unreadable("an id of it is not a usable id")
     return click
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from lark_provider.protocol import moments
 from lark_provider.protocol.hitl.params import FormField, to_json
-from lark_provider.protocol.hitl.schema import Words, equals, types_of, words
+from lark_provider.protocol.hitl.schema import Words, json_equal, types_of, words
 
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
@@ -73,7 +73,7 @@ def parse(field: FormField, raw: Any, *, timezone: str = "", zone: str | None = 
     return _number(plain, whole=field.kind == "integer")
 
 
-def entry(field: FormField, value: Any, timezone: str = "UTC") -> str | list[str]:
+def to_entry(field: FormField, value: Any, timezone: str = "UTC") -> str | list[str]:
     """Return what a field holds when it shows a value.
 
     `parse` returns the value again as far as the field can show it: a picker has no seconds, so that only the
@@ -88,10 +88,10 @@ def entry(field: FormField, value: Any, timezone: str = "UTC") -> str | list[str
         A text, the key of an option, or several keys; empty if the field cannot show the value.
     """
     if field.kind == "choice":
-        return next((choice.key for choice in field.choices if equals(choice.value, value)), "")
+        return next((choice.key for choice in field.choices if json_equal(choice.value, value)), "")
     if field.kind == "choices":
         values = value if isinstance(value, list | tuple) else []
-        return [choice.key for item in values for choice in field.choices if equals(choice.value, item)]
+        return [choice.key for item in values for choice in field.choices if json_equal(choice.value, item)]
     if value is None:
         return ""
     if field.kind == "boolean":
@@ -99,7 +99,7 @@ def entry(field: FormField, value: Any, timezone: str = "UTC") -> str | list[str
     if field.kind == "list" and isinstance(value, list | tuple):
         return "\n".join(map(str, value))
     if field.kind == "datetime":
-        return moments.wall(value, timezone) if isinstance(value, str) else ""
+        return moments.to_wall_time(value, timezone) if isinstance(value, str) else ""
     if field.kind == "time":
         return value[:5] if isinstance(value, str) and moments.is_time(value[:5]) else ""
     if field.kind == "date":
@@ -122,9 +122,9 @@ def _choose(field: FormField, key: Any) -> Any:
 def _moment(field: FormField, raw: str, timezone: str, zone: str | None) -> Any:
     # A picker knows minutes only. If it still shows the default, the default itself counts.
     default = field.default if isinstance(field.default, str) else ""
-    bare = moments.bare(raw)
+    text = moments.without_zone(raw)
     if default and any(
-        bare == entry(field, default, zone_name) for zone_name in (timezone, zone) if zone_name
+        text == to_entry(field, default, zone_name) for zone_name in (timezone, zone) if zone_name
     ):
         return default
     read = {"date": moments.read_date, "time": moments.read_time}.get(field.kind)

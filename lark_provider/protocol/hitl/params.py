@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from lark_provider.protocol.hitl.schema import equals, types_of
+from lark_provider.protocol.hitl.schema import json_equal, types_of
 
 FieldKind: TypeAlias = Literal[
     "text", "lines", "list", "integer", "number", "boolean", "date", "time", "datetime", "choice", "choices",
@@ -184,11 +184,11 @@ def _types_like(default: Any) -> list[str]:
 
 
 def _choices(values: Iterable[Any], schema: Mapping[str, Any]) -> tuple[Choice, ...]:
-    labels = schema.get("values_display")
-    named: Mapping[str, Any] = labels if isinstance(labels, Mapping) else {}
+    declared = schema.get("values_display")
+    labels: Mapping[str, Any] = declared if isinstance(declared, Mapping) else {}
     choices: list[Choice] = []
     for value in values:
-        if not any(equals(value, choice.value) for choice in choices):
+        if not any(json_equal(value, choice.value) for choice in choices):
             plain = value if isinstance(value, str) else to_json(value)
-            choices.append(Choice(value, str(named.get(plain, plain))))
+            choices.append(Choice(value, str(labels.get(plain, plain))))
     return tuple(choices)

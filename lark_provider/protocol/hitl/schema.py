@@ -38,55 +38,55 @@ def words(chinese: str, english: str) -> Words:
 def types_of(schema: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the types that a schema allows; empty for any."""
     declared = schema.get("type")
-    named = (
+    names = (
         [declared] if isinstance(declared, str) else declared if isinstance(declared, list | tuple) else []
     )
-    return tuple(name for name in named if isinstance(name, str))
+    return tuple(name for name in names if isinstance(name, str))
 
 
-def fault(value: Any, schema: Mapping[str, Any]) -> Words | None:
+def find_fault(value: Any, schema: Mapping[str, Any]) -> Words | None:
     """Return what is wrong with a value; None if nothing is.
 
     Args:
         value: A JSON value.
         schema: A JSON schema.
     """
-    return next(_faults(value, schema), None)
+    return next(_find_faults(value, schema), None)
 
 
-def equals(value: Any, other: Any) -> bool:
+def json_equal(value: Any, other: Any) -> bool:
     """Return whether two JSON values are equal: `1` and `1.0` are, `1` and `true` are not."""
     if isinstance(value, bool) or isinstance(other, bool):
         return value is other
     if isinstance(value, list | tuple) and isinstance(other, list | tuple):
-        return len(value) == len(other) and all(map(equals, value, other))
+        return len(value) == len(other) and all(map(json_equal, value, other))
     if isinstance(value, Mapping) and isinstance(other, Mapping):
-        return value.keys() == other.keys() and all(equals(value[name], other[name]) for name in value)
+        return value.keys() == other.keys() and all(json_equal(value[name], other[name]) for name in value)
     return bool(value == other)
 
 
-def _faults(value: Any, schema: Mapping[str, Any]) -> Iterator[Words]:
+def _find_faults(value: Any, schema: Mapping[str, Any]) -> Iterator[Words]:
     types = types_of(schema)
     if types and not any(_is_a(value, type_name) for type_name in types):
-        known = [_TYPES.get(type_name, (type_name, type_name)) for type_name in types]
+        titles = [_TYPES.get(type_name, (type_name, type_name)) for type_name in types]
         yield words(
-            f"必须是{'或'.join(zh for zh, _ in known)}", f"must be {' or '.join(en for _, en in known)}"
+            f"必须是{'或'.join(zh for zh, _ in titles)}", f"must be {' or '.join(en for _, en in titles)}"
         )
     allowed = schema.get("enum")
-    if isinstance(allowed, list | tuple) and not any(equals(value, member) for member in allowed):
+    if isinstance(allowed, list | tuple) and not any(json_equal(value, member) for member in allowed):
         shown = ", ".join(_short(member) for member in allowed[:_MOST_SHOWN])
         yield words(f"必须是以下之一：{shown}", f"must be one of: {shown}")
-    if "const" in schema and not equals(value, schema["const"]):
+    if "const" in schema and not json_equal(value, schema["const"]):
         shown = _short(schema["const"])
         yield words(f"必须是 {shown}", f"must be {shown}")
     if isinstance(value, str):
-        yield from _of_text(value, schema)
+        yield from _check_text(value, schema)
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield from _of_number(value, schema)
+        yield from _check_number(value, schema)
     elif isinstance(value, list | tuple):
-        yield from _of_list(value, schema)
+        yield from _check_list(value, schema)
     elif isinstance(value, Mapping):
-        yield from _of_object(value, schema)
+        yield from _check_object(value, schema)
     yield from _check_combined(value, schema)
 
 
@@ -105,7 +105,7 @@ def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _of_text(value: str, schema: Mapping[str, Any]) -> Iterator[Words]:
+def _check_text(value: str, schema: Mapping[str, Any]) -> Iterator[Words]:
     least, most, pattern = schema.get("minLength"), schema.get("maxLength"), schema.get("pattern")
     if _is_number(least) and len(value) < least:
         yield words(
@@ -132,7 +132,7 @@ def _of_text(value: str, schema: Mapping[str, Any]) -> Iterator[Words]:
         )
 
 
-def _of_number(value: float, schema: Mapping[str, Any]) -> Iterator[Words]:
+def _check_number(value: float, schema: Mapping[str, Any]) -> Iterator[Words]:
     low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
     high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
     step = schema.get("multipleOf")
@@ -155,7 +155,7 @@ def _divides(step: Any, value: float) -> bool:
     return not value % step
 
 
-def _of_list(value: list[Any] | tuple[Any, ...], schema: Mapping[str, Any]) -> Iterator[Words]:
+def _check_list(value: list[Any] | tuple[Any, ...], schema: Mapping[str, Any]) -> Iterator[Words]:
     least, most, inner = schema.get("minItems"), schema.get("maxItems"), schema.get("items")
     if _is_number(least) and len(value) < least:
         yield words(
@@ -167,24 +167,24 @@ def _of_list(value: list[Any] | tuple[Any, ...], schema: Mapping[str, Any]) -> I
             f"最多 {most} 项，现在是 {len(value)} 项", f"must have at most {most} items, got {len(value)}"
         )
     if schema.get("uniqueItems") is True and any(
-        equals(entry, other) for place, entry in enumerate(value) for other in value[:place]
+        json_equal(entry, other) for place, entry in enumerate(value) for other in value[:place]
     ):
         yield words("不能有重复项", "must not have an item twice")
     if isinstance(inner, Mapping):
         for place, item in enumerate(value, 1):
-            for reason in _faults(item, inner):
+            for reason in _find_faults(item, inner):
                 yield words(f"第 {place} 项{reason['zh']}", f"item {place} {reason['en']}")
 
 
-def _of_object(value: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Words]:
-    required, known = schema.get("required"), schema.get("properties")
-    properties = known if isinstance(known, Mapping) else {}
+def _check_object(value: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Words]:
+    required, declared = schema.get("required"), schema.get("properties")
+    properties = declared if isinstance(declared, Mapping) else {}
     for name in required if isinstance(required, list | tuple) else ():
         if name not in value:
             yield words(f"缺少 {name}", f"must have {name}")
     for name, item in value.items():
         if isinstance(properties.get(name), Mapping):
-            for reason in _faults(item, properties[name]):
+            for reason in _find_faults(item, properties[name]):
                 yield words(f"{name}: {reason['zh']}", f"{name}: {reason['en']}")
         elif (
             name not in properties
@@ -196,10 +196,10 @@ def _of_object(value: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[
 
 def _check_combined(value: Any, schema: Mapping[str, Any]) -> Iterator[Words]:
     for subschema in _schemas(schema.get("allOf")):
-        yield from _faults(value, subschema)
+        yield from _find_faults(value, subschema)
     for name in ("anyOf", "oneOf"):
         choices = _schemas(schema.get(name))
-        wrong = [reason for reason in (fault(value, choice) for choice in choices) if reason is not None]
+        wrong = [reason for reason in (find_fault(value, choice) for choice in choices) if reason is not None]
         if choices and len(wrong) == len(choices):
             yield words(
                 " 或 ".join(dict.fromkeys(reason["zh"] for reason in wrong)),

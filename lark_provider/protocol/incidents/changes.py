@@ -11,7 +11,7 @@ from lark_provider.protocol.incidents.model import FAILURES, MAX_FAILURES, Failu
 from lark_provider.support.text import clip
 
 
-def after(
+def apply_event(
     before: Incident | None,
     event: RunEvent,
     states: Mapping[str, str],
@@ -32,20 +32,22 @@ def after(
     known = {failure.label: failure for failure in before.failures}
     if event.kind in FAILURES:
         known = _with_states(known, states, before.more)
-        new = False
+        is_new = False
         if event.kind != "dag_failure":
             old, now = known.get(event.label), _failure(event)
             last = before.more.get(digest_of(event.label)) if old is None else old.try_number
             # Airflow can call twice for one try, and a failure with try 0 was counted by its state.
-            new = last is None or last not in {0, now.try_number}
+            is_new = last is None or last not in {0, now.try_number}
             known[event.label] = now
         for label, error in errors.items():
-            old = known.get(label) or Failure(label, log_url=event.log_url if label == event.label else "")
-            if not (old.error or old.recovered):
-                known[label] = replace(old, error=clip(error, 160))
+            failure = known.get(label) or Failure(
+                label, log_url=event.log_url if label == event.label else ""
+            )
+            if not (failure.error or failure.recovered):
+                known[label] = replace(failure, error=clip(error, 160))
         run_failed = before.run_failed or event.kind == "dag_failure"
         incident = _bound(replace(before, run_failed=run_failed, over=False), known, states)
-        return replace(incident, count=max(before.count + new, incident.total))
+        return replace(incident, count=max(before.count + is_new, incident.total))
     is_recorded = bool(before.cards or before.version)
     if event.kind == "dag_success" and is_recorded:
         recovered = tuple(replace(failure, recovered=True) for failure in known.values())
@@ -62,7 +64,7 @@ def after(
     return None
 
 
-def after_run(before: Incident, states: Mapping[str, str], *, succeeded: bool) -> Incident:
+def apply_run_end(before: Incident, states: Mapping[str, str], *, succeeded: bool) -> Incident:
     """Return an incident after its run has ended again; unchanged if nothing has recovered.
 
     Args:
@@ -92,29 +94,29 @@ def _count_recovered(incident: Incident) -> int:
     return sum(failure.recovered for failure in incident.failures) + len(incident.more_recovered)
 
 
-def merge(mine: Incident, other: Incident, before: Incident) -> Incident:
+def merge_incidents(ours: Incident, theirs: Incident, before: Incident) -> Incident:
     """Merge what two processes made of the same incident at the same time.
 
     Args:
-        mine: This process's.
-        other: Another process's, recorded meanwhile.
-        before: What `mine` was made from.
+        ours: This process's.
+        theirs: Another process's, recorded meanwhile.
+        before: What `ours` was made from.
     """
     old = {failure.label: failure for failure in before.failures}
-    known = {failure.label: failure for failure in mine.failures}
-    for theirs in other.failures:
-        mine_too = known.get(theirs.label)
+    known = {failure.label: failure for failure in ours.failures}
+    for failure in theirs.failures:
+        own = known.get(failure.label)
         # A failure with try 0 is only derived from Airflow's table; a task's own report has more details.
-        newer = mine_too is None or mine_too == old.get(theirs.label) or mine_too.try_number == 0
-        if theirs != old.get(theirs.label) and newer:
-            known[theirs.label] = theirs
-    recovered = {*mine.more_recovered, *other.more_recovered}
-    both = replace(mine, more={**other.more, **mine.more}, more_recovered=tuple(sorted(recovered)))
+        is_newer = own is None or own == old.get(failure.label) or own.try_number == 0
+        if failure != old.get(failure.label) and is_newer:
+            known[failure.label] = failure
+    recovered = {*ours.more_recovered, *theirs.more_recovered}
+    both = replace(ours, more={**theirs.more, **ours.more}, more_recovered=tuple(sorted(recovered)))
     merged = _bound(both, known, {})
-    count = max(mine.count + max(0, other.count - before.count), merged.total)
-    run_failed = mine.run_failed or (other.run_failed and not before.run_failed)
-    new = (card for card in other.cards if card not in before.cards)
-    return replace(merged, count=count, run_failed=run_failed).with_cards(*mine.cards, *new)
+    count = max(ours.count + max(0, theirs.count - before.count), merged.total)
+    run_failed = ours.run_failed or (theirs.run_failed and not before.run_failed)
+    new = (card for card in theirs.cards if card not in before.cards)
+    return replace(merged, count=count, run_failed=run_failed).with_cards(*ours.cards, *new)
 
 
 def error_line(event: RunEvent) -> str:

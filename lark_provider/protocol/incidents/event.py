@@ -63,11 +63,11 @@ class RunEvent:
         return self.task_id if self.map_index < 0 else f"{self.task_id}_{self.map_index}"
 
     @property
-    def of_task(self) -> bool:
+    def is_task_event(self) -> bool:
         """Return whether this is a task's event, not its DAG's."""
         return self.kind in {"failure", "retry", "success", "notice"} and bool(self.task_id)
 
     @property
-    def of_success(self) -> bool:
+    def is_success(self) -> bool:
         """Return whether this is a success."""
         return self.kind in {"success", "dag_success"}

@@ -31,8 +31,8 @@ class IncidentPlace:
 
     def key(self, app_id: str, round_: int) -> str:
         """Return the key of the incident."""
-        named = self.receiver if self.instead_of is None else f"{self.receiver}\n{self.instead_of}"
-        return incident_key(self.dag_id, self.run_id, app_id, named, round_)
+        receiver = self.receiver if self.instead_of is None else f"{self.receiver}\n{self.instead_of}"
+        return incident_key(self.dag_id, self.run_id, app_id, receiver, round_)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,8 +94,8 @@ def of_handshake(app_id: str, status: int, headers: Mapping[str, str], *secrets:
 
 def _refusal(app_id: str, verdict: ConnectVerdict, code: int, said: str) -> ConnectRefusal:
     shown = f"{code}: {said}" if said else str(code)
-    what = f"Lark refused the long connection of app {app_id} with {shown.rstrip('.')}"
-    return ConnectRefusal(verdict, f"{what}. Next: {_STEPS[code]}.")
+    text = f"Lark refused the long connection of app {app_id} with {shown.rstrip('.')}"
+    return ConnectRefusal(verdict, f"{text}. Next: {_STEPS[code]}.")
 
 
 def _number(text: str | None) -> int | None:

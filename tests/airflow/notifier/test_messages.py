@@ -28,7 +28,7 @@ from tests.airflow.notifier.contexts import (
 
 
 @pytest.mark.parametrize(
-    ("given", "title"),
+    ("airflow_context", "title"),
     [
         (context(), "Task failed · d.t"),
         (context("up_for_retry"), "Task will be retried · d.t"),
@@ -38,8 +38,8 @@ from tests.airflow.notifier.contexts import (
         (DEADLINE, "Deadline missed · d"),
     ],
 )
-def test_every_kind_of_context_is_told(lark: Emulator, given: Any, title: str) -> None:
-    make_notifier()(given)
+def test_every_kind_of_context_is_told(lark: Emulator, airflow_context: Any, title: str) -> None:
+    make_notifier()(airflow_context)
     assert titles(lark) == [title]
     assert LazyNotifier is LarkNotifier
 

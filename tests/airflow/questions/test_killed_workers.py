@@ -36,7 +36,7 @@ def test_a_worker_killed_before_the_card_was_sent_leaves_no_second_question(
     lark: Emulator, url: URL, start: Start
 ) -> None:
     question = Question(operators=(BOSS,), receiver=CHAT, title="Publish?", options={"approve": "Approve"})
-    claimed = Waits(url).claim(Draft(ORIGIN, question, lark.app_id)).asked  # as far as it had come
+    claimed = Waits(url).claim(Draft(ORIGIN, question, lark.app_id)).question  # as far as it had come
     for attempt in (1, 2):
         defer(approval(receiver_id=BOB, approvers=[BOB]), start(try_number=attempt))
     (card,) = messages(lark)

@@ -18,7 +18,7 @@ from lark_provider.bridge.lark import BridgeClients
 from lark_provider.outbox import outgoing
 from lark_provider.outbox.apps import OutboxApps as Senders
 from lark_provider.outbox.delivering import Deliverer
-from lark_provider.protocol.incidents.changes import after
+from lark_provider.protocol.incidents.changes import apply_event
 from lark_provider.protocol.incidents.escalation import (
     Escalation,
     EscalationStep,
@@ -62,7 +62,7 @@ class Scene:
         event = RunEvent("failure", "d", "r", "t", try_number=1, ti_id="r-t")
 
         def change(before: ShownIncident) -> ShownIncident | None:
-            incident = after(before.incident, event, {})
+            incident = apply_event(before.incident, event, {})
             if incident is None:
                 return None
             return replace(before, incident=replace(incident, not_before=not_before))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lark_oapi.core.utils import AESCipher
 
 from lark_provider.protocol.callbacks.incoming import SignatureHeaders
-from lark_provider.protocol.callbacks.proof import decrypt, old_card_signature, same, signature
+from lark_provider.protocol.callbacks.proof import decrypt, matches_secret, old_card_signature, signature
 from tests.protocol.callbacks.sender import seal
 
 LAST = st.integers(0, 18)
@@ -77,6 +77,6 @@ def test_what_is_not_quite_base64_is_a_value_error(change: str) -> None:
 
 @given(st.text(st.characters(codec=None)) | st.none() | st.integers() | st.lists(st.text()))
 def test_only_the_same_text_is_the_same(given: object) -> None:
-    assert same(given, "secret") == (given == "secret")
-    assert not same(given, "secret\ud800")
-    assert same("secret\ud800", "secret\ud800")
+    assert matches_secret(given, "secret") == (given == "secret")
+    assert not matches_secret(given, "secret\ud800")
+    assert matches_secret("secret\ud800", "secret\ud800")

@@ -99,12 +99,12 @@ def test_a_click_is_read_whole() -> None:
 
 
 def test_an_event_of_either_schema_is_read() -> None:
-    two = send(sender.event())
-    assert isinstance(two, Event)
-    assert (two.event_id, two.type) == ("5e3702a84e847582be8db7fb73283c02", "im.message.receive_v1")
-    assert (two.app_id, two.tenant_key) == (APP, "2df73991750a0001")
-    assert two.created_at == datetime.fromtimestamp(NOW, UTC)
-    assert two.event == sender.event()["event"]
+    event_2 = send(sender.event())
+    assert isinstance(event_2, Event)
+    assert (event_2.event_id, event_2.type) == ("5e3702a84e847582be8db7fb73283c02", "im.message.receive_v1")
+    assert (event_2.app_id, event_2.tenant_key) == (APP, "2df73991750a0001")
+    assert event_2.created_at == datetime.fromtimestamp(NOW, UTC)
+    assert event_2.event == sender.event()["event"]
 
     event_1 = send(sender.event_1())
     assert isinstance(event_1, Event)

@@ -13,10 +13,10 @@ from jsonschema.validators import Draft202012Validator
 
 from lark_provider.protocol.callbacks import Action
 from lark_provider.protocol.hitl.answers import OPTIONS, InvalidAnswerError, option_key, read_answer
-from lark_provider.protocol.hitl.entries import UnreadableValueError, entry, parse
+from lark_provider.protocol.hitl.entries import UnreadableValueError, parse, to_entry
 from lark_provider.protocol.hitl.model import HitlQuestion, TaskInstance
 from lark_provider.protocol.hitl.params import FieldKind, form_fields, has_secrets
-from lark_provider.protocol.hitl.schema import equals, fault
+from lark_provider.protocol.hitl.schema import find_fault, json_equal
 from tests.protocol.hitl import generated
 
 TASK = TaskInstance("a-uuid", "dag", "run", "ask")
@@ -83,11 +83,11 @@ def test_what_is_read_is_valid(data: st.DataObject) -> None:
 @given(generated.params(generated.WITH_DEFAULT), st.sampled_from(["UTC", SHANGHAI, "+05:45"]))
 def test_defaults_come_back(params: dict[str, Any], zone: str) -> None:
     for field in form_fields(params):
-        shown = entry(field, field.default, zone)
+        shown = to_entry(field, field.default, zone)
         picked = f"{shown} +0100" if field.kind in {"date", "time", "datetime"} and shown else shown
         for entered in (None, "", [], picked):
             back = parse(field, entered, timezone=zone, zone="Europe/Berlin")
-            assert equals(back, field.default), (field, entered)
+            assert json_equal(back, field.default), (field, entered)
             assert type(back) is type(field.default)
 
 
@@ -125,7 +125,7 @@ VALUES = generated.JSON | st.sampled_from(
 
 @given(st.sampled_from(SCHEMAS), VALUES)
 def test_a_value_is_judged_as_jsonschema_does(schema: dict[str, Any], value: Any) -> None:
-    assert (fault(value, schema) is None) == fits(value, schema)
+    assert (find_fault(value, schema) is None) == fits(value, schema)
 
 
 @pytest.mark.parametrize(

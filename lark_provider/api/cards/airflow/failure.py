@@ -46,11 +46,10 @@ def card(
         Card JSON 2.0. What is too long for it is shortened: first the traceback, which keeps its head and its
         tail, then the errors in the list of failed tasks, then the list itself, then the rest.
     """
-    card_json: dict[str, Any] = {}
     for limits in STEPS:
         card_json = _card(event, language, incident, limits)
         if incident is not None and key is not None:
-            _act(card_json, incident, key, language, limits)
+            _add_actions(card_json, incident, key, language, limits)
         card_json = sendable(card_json)
         if len(json.dumps(card_json, ensure_ascii=False).encode()) <= max_bytes:
             break
@@ -68,7 +67,7 @@ def lines(event: RunEvent, language: Language) -> str:
 
 def title(event: RunEvent, language: Language, incident: Incident | None = None) -> str:
     """Return what happened and where, in one line."""
-    where = ".".join(filter(None, (event.dag_id, event.task_id if event.of_task else "")))
+    where = ".".join(filter(None, (event.dag_id, event.task_id if event.is_task_event else "")))
     if incident is not None and len(incident.failures) > 1:
         where = event.dag_id
     return f"{translate(language, _kind(event, incident))} · {clip(where, 200)}"
@@ -116,9 +115,11 @@ def _card(
     }
 
 
-def _act(card: dict[str, Any], incident: Incident, key: str, language: Language, limits: CardLimits) -> None:
+def _add_actions(
+    card_json: dict[str, Any], incident: Incident, key: str, language: Language, limits: CardLimits
+) -> None:
     """Add what was done from the card, and its buttons."""
-    elements = card["body"]["elements"]
+    elements = card_json["body"]["elements"]
     if done := failure_actions.lines(incident, language, limits):
         elements.append({"tag": "markdown", "content": done})
     if (row := failure_actions.buttons(incident, key, language, limits)) is not None:
@@ -126,10 +127,10 @@ def _act(card: dict[str, Any], incident: Incident, key: str, language: Language,
 
 
 def _rows(event: RunEvent, language: Language, incident: Incident | None) -> list[tuple[str, str]]:
-    last = "task" if event.of_task else "last_task"
+    last = "task" if event.is_task_event else "last_task"
     listed = incident is not None and bool(incident.failures)
     # A DAG's event names its last task only if the card does not list the failed tasks.
-    task = event.label if event.of_task or (event.kind == "dag_failure" and not listed) else ""
+    task = event.label if event.is_task_event or (event.kind == "dag_failure" and not listed) else ""
     error = ": ".join(filter(None, (event.error_type, clip(event.error, 500))))
     if event.kind == "dag_failure" and listed:
         error = ""  # the list has it
@@ -138,7 +139,7 @@ def _rows(event: RunEvent, language: Language, incident: Incident | None) -> lis
         (last, task),
         ("run", event.run_id),
         ("owner", ", ".join(event.owners)),
-        ("try", _tries(event, language) if event.of_task else ""),
+        ("try", _tries(event, language) if event.is_task_event else ""),
         ("state", event.state if event.kind == "notice" else ""),
         ("reason", reason(language, event.reason) if event.kind == "dag_failure" else ""),
         ("due", event.deadline),
@@ -155,7 +156,7 @@ def _tries(event: RunEvent, language: Language) -> str:
 
 
 def _links(event: RunEvent) -> Sequence[tuple[str, str]]:
-    log = event.log_url if event.of_task or event.kind == "dag_failure" else ""
+    log = event.log_url if event.is_task_event or event.kind == "dag_failure" else ""
     links = (("answer", event.answer_url), ("log", log), ("open_run", event.run_url))
     return [(name, url) for name, url in links if url]
 

@@ -9,7 +9,7 @@ from lark_provider.api.cards.airflow.question_texts import translate
 from lark_provider.api.cards.element import Element, Markdown, escape_markdown
 from lark_provider.api.cards.interactive import MOST_INPUT_CHARS, DatePicker, Input, SelectStatic
 from lark_provider.protocol import moments
-from lark_provider.protocol.hitl.entries import entry
+from lark_provider.protocol.hitl.entries import to_entry
 from lark_provider.protocol.hitl.params import FormField
 from lark_provider.protocol.language import Language
 from lark_provider.support.text import clip, whole
@@ -40,7 +40,7 @@ def field_elements(
     """
     elements: list[Element] = []
     for field in fields:
-        default = entry(field, field.default, timezone)
+        default = to_entry(field, field.default, timezone)
         value = default if values is None else values.get(field.key, default)
         elements += [
             _label(field, language, timezone),
@@ -126,7 +126,7 @@ def _component(field: FormField, language: Language, value: Any, placeholder: st
         )
     text = value if isinstance(value, str) else ""
     if field.kind in {"date", "time", "datetime"}:
-        return _picker(field, moments.bare(text), placeholder)
+        return _picker(field, moments.without_zone(text), placeholder)
     many = field.kind in {"lines", "list", "json"}
     size: dict[str, Any] = {"rows": 3, "auto_resize": True, "max_rows": 8} if many else {}
     return Input(
@@ -148,7 +148,7 @@ def _picker(field: FormField, shown: str, placeholder: str) -> Element:
             name, placeholder=placeholder, required=required, initial_date=initial, width="fill"
         )
     is_time = field.kind == "time"
-    is_shown = moments.is_time(shown) if is_time else moments.is_wall(shown)
+    is_shown = moments.is_time(shown) if is_time else moments.is_wall_time(shown)
     return Element(
         "picker_time" if is_time else "picker_datetime",
         name=name,

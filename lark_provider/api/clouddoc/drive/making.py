@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lark_provider.api.clouddoc.document_lease import DocumentLease, TakenOverError, document_lease
 from lark_provider.api.clouddoc.drive.listing import creation, oldest_named
-from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
+from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS, with_required_store
 from lark_provider.protocol.errors import OutcomeUnknownError
 from lark_provider.protocol.keys import client_token
 from lark_provider.protocol.ledger_entry import LedgerEntry, LedgerState
@@ -47,7 +47,7 @@ def make_folder(parent: str, name: str) -> Procedure[str]:
     try:
         for _ in range(_TAKEN_OVER):
             try:
-                return (yield from _once(held, parent, name))
+                return (yield from _make_once(held, parent, name))
             except TakenOverError:
                 continue
     finally:
@@ -57,35 +57,33 @@ def make_folder(parent: str, name: str) -> Procedure[str]:
     )
 
 
-def _once(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
+def _make_once(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
     """Return the folder that is recorded, or make and record it."""
     key = f"folder {name}"
-    entry = yield from _record(parent, key)
+    entry = yield from _begin_entry(parent, key)
     while entry.state is LedgerState.DONE:
-        token: str = entry.result["token"]
+        recorded_token: str = entry.result["token"]
         if entry.age < _LAG_SECONDS:
-            return token
-        key = f"{key}\nafter {token}"
-        entry = yield from _record(parent, key)
+            return recorded_token
+        key = f"{key}\nafter {recorded_token}"
+        entry = yield from _begin_entry(parent, key)
     # Again, since another process may have made it before the lease was granted.
-    folder_token = yield from oldest_named(parent, name)
+    listed_token = yield from oldest_named(parent, name)
     looks = 0 if entry.is_new or entry.age >= _LAG_SECONDS else LOOKS
-    while folder_token is None and looks:
+    while listed_token is None and looks:
         yield from held.pause(LOOK_SECONDS)
-        folder_token, looks = (yield from oldest_named(parent, name)), looks - 1
-    if folder_token is None:
-        folder_token = yield from _send(held, parent, name)
+        listed_token, looks = (yield from oldest_named(parent, name)), looks - 1
+    folder_token = (yield from _send(held, parent, name)) if listed_token is None else listed_token
     result = {"token": folder_token}
     (is_first,) = (yield from with_store(lambda store: store.files.mark_done(entry, result))) or (True,)
     if is_first:
         return folder_token
-    return str((yield from _record(parent, key)).result["token"])
+    return str((yield from _begin_entry(parent, key)).result["token"])
 
 
-def _record(parent: str, key: str) -> Procedure[LedgerEntry]:
-    entries = yield from with_store(lambda store: store.files.begin(parent, key, "folder"))
-    assert entries is not None  # noqa: S101 - the lease has come from a database
-    return entries[0]
+def _begin_entry(parent: str, key: str) -> Procedure[LedgerEntry]:
+    """Return the ledger's entry of a folder, which is recorded as pending if it is new."""
+    return (yield from with_required_store(lambda store: store.files.begin(parent, key, "folder")))
 
 
 def _send(held: DocumentLease, parent: str, name: str) -> Procedure[str]:

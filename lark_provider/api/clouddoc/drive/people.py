@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-from lark_provider.api.receivers import Receiver, open_id_of, receiver
+from lark_provider.api.receivers import Receiver, find_open_id, receiver
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 from lark_provider.protocol.operations import Procedure
 
@@ -183,7 +183,7 @@ def member_of(who: str) -> Procedure[Member]:
     to = check_receiver(who)
     if to.id_type == "chat_id":
         return Member(to.id, "openchat", who)
-    open_id = yield from open_id_of(to.id, "A person")
+    open_id = yield from find_open_id(to.id, "A person")
     return Member(open_id, "openid", who)
 
 

@@ -31,8 +31,9 @@ def recorded_days(app_token: str, table_id: str, key: str, restart: int) -> Proc
         StorageError: The database is unavailable.
     """
     place = target(app_token, table_id)
-    recorded = yield from with_store(lambda store: store.ledger.recorded_days(place, key, restart))
-    return None if recorded is None or recorded[0] is None else _zone(recorded[0])
+    outcome = yield from with_store(lambda store: store.ledger.recorded_days(place, key, restart))
+    (name,) = outcome or (None,)
+    return None if name is None else _require_zone(name)
 
 
 def record(days: DayZone, load: Load) -> Procedure[None]:
@@ -49,14 +50,14 @@ def record(days: DayZone, load: Load) -> Procedure[None]:
     """
 
     def decide(zone: ZoneInfo) -> Procedure[ZoneInfo]:
-        recorded = yield from with_store(lambda store: store.ledger.record_days(load.id, zone.key))
-        return zone if recorded is None else _zone(recorded[0])
+        outcome = yield from with_store(lambda store: store.ledger.record_days(load.id, zone.key))
+        return zone if outcome is None else _require_zone(*outcome)
 
     if days.known is None:
-        days.known = None if load.days is None else _zone(load.days)
+        days.known = None if load.days is None else _require_zone(load.days)
         days.record = decide
         return
-    decided = (yield from decide(days.known)) if load.days is None else _zone(load.days)
+    decided = (yield from decide(days.known)) if load.days is None else _require_zone(load.days)
     if decided.key != days.known.key:
         raise ConflictError(
             f"Load {load.id[:12]}: the rows were converted by the time zone {days.known.key}, and another "
@@ -66,7 +67,7 @@ def record(days: DayZone, load: Load) -> Procedure[None]:
         )
 
 
-def _zone(name: str) -> ZoneInfo:
+def _require_zone(name: str) -> ZoneInfo:
     zone = zone_named(name)
     if zone is None:
         raise ConfigurationError(

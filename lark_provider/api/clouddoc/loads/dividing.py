@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Protocol
 
 import orjson
@@ -143,8 +144,8 @@ def rejects_of(parts: Sequence[RecordedChunk]) -> list[Reject]:
     Args:
         parts: Its parts.
     """
-    refused = [_reject(part) for part in parts if part.chunk.row_count == 1]
-    return sorted((reject for reject in refused if reject is not None), key=lambda reject: reject.row)
+    refused = [_read_reject(part) for part in parts if part.chunk.row_count == 1]
+    return sorted(filter(None, refused), key=attrgetter("row"))
 
 
 class _Division:
@@ -218,7 +219,7 @@ class _Division:
             if not self._is_checked:
                 yield from _require_unchanged(self._writer, self._content)
                 self._is_checked = True
-            key = _key(part.keys)
+            key = _first_key(part.keys)
             self._reject_or_halve(node, start, end, rejects.reject_of(part.first_row, key, error))
             if self._waiting and self._calls >= bisecting.MAX_CALLS:
                 left = sum(last - first for _, first, last in self._waiting)
@@ -241,7 +242,7 @@ class _Division:
         before = self._known.get(node)
         if before is None or before.state is not LedgerState.REFUSED:
             return False
-        reject = _reject(before)
+        reject = _read_reject(before)
         is_same = before.chunk.content == part.digest and self._is_skipping
         if 2 * node not in self._known and (reject is None or not is_same):
             return False
@@ -262,7 +263,7 @@ def _check_unchanged(
     if chunk.row_count != content.row_count:
         raise errors.changed_error(writer.load, chunk, content, writer.rows_written)
     rows = rows_of(content.body)
-    for part in sorted(written, key=lambda part: part.first_row):
+    for part in sorted(written, key=attrgetter("first_row")):
         start = part.first_row - content.first_row
         now = part_of(content, rows, start, start + part.row_count)
         if now.digest != part.content:
@@ -279,13 +280,13 @@ def _require_unchanged(writer: ChunkWriter, content: Content) -> Procedure[None]
     yield from FieldCheck(place.app_token, place.table_id, fields, content.names).require_unchanged()
 
 
-def _reject(part: RecordedChunk) -> Reject | None:
+def _read_reject(part: RecordedChunk) -> Reject | None:
     """Return the reject that a part of one row was recorded as; None if no value was refused."""
     if part.state is not LedgerState.REFUSED:
         return None
-    return rejects.read(part.chunk.first_row, _key(part.chunk.keys), part.reason)
+    return rejects.read(part.chunk.first_row, _first_key(part.chunk.keys), part.reason)
 
 
-def _key(keys: str | None) -> str:
+def _first_key(keys: str | None) -> str:
     """Return the key of the first row of a part, for people."""
     return "" if keys is None else ", ".join(str(value[-1]) for _, value in orjson.loads(keys)[0])

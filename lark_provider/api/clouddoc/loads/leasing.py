@@ -48,6 +48,7 @@ class _Leased(Protocol):
     def lease(self) -> Lease | LeaseConflict: ...
 
 
+T = TypeVar("T")
 S = TypeVar("S", bound=_Leased)
 
 
@@ -59,6 +60,21 @@ def target(app_token: str, table_id: str) -> str:
         table_id: The table.
     """
     return f"{app_token}/{table_id}"
+
+
+def with_required_store(work: Callable[[Store], T]) -> Procedure[T]:
+    """Work on what processes share, where there is a database: what is worked on has come from it.
+
+    Args:
+        work: As for `with_store`.
+
+    Raises:
+        StorageError: The database is unavailable.
+    """
+    outcome = yield from with_store(work)
+    assert outcome is not None  # noqa: S101 - see above
+    (result,) = outcome
+    return result
 
 
 def with_lease(
@@ -149,7 +165,7 @@ def write_leased(
         leased = yield from with_lease(wait, take or (lambda store: LedgerStep(store.leases.take(claimant))))
         if leased is None:
             return (yield from perform(call))
-        lease = leased[1]
+        _, lease = leased
         if before is not None and (pause := early(before, lease, claimant.seconds)):
             before = None
             yield Sleep(pause)

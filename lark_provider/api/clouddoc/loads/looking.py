@@ -95,15 +95,15 @@ def find(
             if error.code not in _REFUSED_FILTERS:
                 raise
             records, date, usable = [], None, []
-        is_told = len(usable) == len(rows) and _is_kept(rows, place.types)
-        if not is_told and not _since(records, date, recorded):
+        is_conclusive = len(usable) == len(rows) and _is_kept(rows, place.types)
+        if not is_conclusive and not _since(records, date, recorded):
             return (yield from _scan(place, recorded, content, own))
     else:
         return (yield from _scan(place, recorded, content, own))
     recent = _since(records, date, recorded)
     if not recent:
-        yield from _must_be_visible(place, own)
-    others = yield from _of_other_chunks(place, recorded, recent)
+        yield from _require_visible(place, own)
+    others = yield from _find_in_other_chunks(place, recorded, recent)
     return [record.record_id for record in recent if record.record_id not in others]
 
 
@@ -152,9 +152,9 @@ def _scan(
     is_advanced = (app.data.get("app") or {}).get("is_advanced")
     if (known and not creators) or (is_advanced and not reading.count):
         raise _blind(place, len(known))
-    others = yield from _of_other_chunks(place, recorded, recent)
+    others = yield from _find_in_other_chunks(place, recorded, recent)
     recent = [record for record in recent if record.record_id not in others]
-    creators = (creators - {""}) or (yield from _creator())
+    creators = (creators - {""}) or (yield from _find_creators())
     ours = [record for record in recent if record.creator in creators]
     return _decide(place, recorded, content, names, recent, ours)
 
@@ -177,11 +177,11 @@ def _decide(
         raise _unclear(recorded, ours or recent, "and the source has changed since")
     rows: Counter[Likeness] = Counter(likeness(row, place.types, names) for row in rows_of(content.body))
     matched = []
-    for candidate in recent:
-        like = likeness(candidate.fields, place.types, names)
+    for record in recent:
+        like = likeness(record.fields, place.types, names)
         if like and rows[like] > 0:
             rows[like] -= 1
-            matched.append(candidate)
+            matched.append(record)
     if matched:
         ids = [record.record_id for record in matched]
         # People may have edited some of them meanwhile.
@@ -207,18 +207,19 @@ def _earliest(date: str | None, recorded: RecordedChunk) -> float:
     return (sent - _MARGIN_SECONDS) * 1000
 
 
-def _of_other_chunks(
+def _find_in_other_chunks(
     place: LoadTable, recorded: RecordedChunk, records: Sequence[FoundRecord]
 ) -> Procedure[set[str]]:
     """Return which records belong to other chunks, which were all done after this one was sent."""
     ids = [record.record_id for record in records]
-    known = yield from with_store(
+    outcome = yield from with_store(
         lambda store: store.ledger.known_records(place.target, recorded.sent_at - _MARGIN_SECONDS, ids)
     )
-    return set() if known is None else known[0]
+    (known,) = outcome or (set[str](),)
+    return known
 
 
-def _creator() -> Procedure[set[str]]:
+def _find_creators() -> Procedure[set[str]]:
     """Return by which id records name this app as their creator."""
     try:
         answer = yield from perform(bot.info())
@@ -227,7 +228,7 @@ def _creator() -> Procedure[set[str]]:
     return {answer.data["bot"].get("open_id", "")} - {""}
 
 
-def _must_be_visible(place: LoadTable, own: Sequence[str]) -> Procedure[None]:
+def _require_visible(place: LoadTable, own: Sequence[str]) -> Procedure[None]:
     """Refuse to conclude anything from an empty answer, where advanced permissions may hide all records."""
     ids = {"app_token": place.app_token, "table_id": place.table_id}
     if own:

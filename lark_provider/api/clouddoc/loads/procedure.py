@@ -20,7 +20,7 @@ from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.api.clouddoc.loads.writer import LoadWriter, marker
 from lark_provider.api.clouddoc.results import BulkResult, progress_error
 from lark_provider.protocol.effects import NewKey, Stream, Take
-from lark_provider.protocol.ledger import Claimant, Load, WrittenChunk
+from lark_provider.protocol.ledger import Claimant, WrittenChunk
 from lark_provider.protocol.operations import Procedure, take
 from lark_provider.protocol.store import with_store
 
@@ -56,16 +56,12 @@ def load(
         LarkError: See `bulk_insert`.
     """
     place = target(app_token, table_id)
-
-    def open_load() -> Procedure[Load | None]:
-        opened = yield from with_store(
-            lambda store: store.ledger.open(place, key, options.chunk_size, options.restart)
-        )
-        return None if opened is None else opened[0]
-
-    entry = yield from open_load()
-    if entry is None:
+    outcome = yield from with_store(
+        lambda store: store.ledger.open(place, key, options.chunk_size, options.restart)
+    )
+    if outcome is None:
         return None
+    (entry,) = outcome
     begins = days or DayZone(app_token)
     owner: str = yield NewKey()
     name = f"load {entry.id[:12]}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from lark_provider.api.clouddoc.loads.leasing import write_leased
+from lark_provider.api.clouddoc.loads.leasing import with_required_store, write_leased
 from lark_provider.api.clouddoc.loads.looking import MAX_LOOKED_UP
 from lark_provider.api.clouddoc.loads.writer import LoadWriter
 from lark_provider.api.clouddoc.records import RECORDS
@@ -60,9 +60,7 @@ def clear(writer: LoadWriter) -> Procedure[Load]:
 def _read_load(writer: LoadWriter) -> Procedure[Load]:
     """Return the load as the ledger has it now."""
     at, size = writer.place.target, writer.load.chunk_size
-    opened = yield from with_store(lambda store: store.ledger.open(at, writer.key, size, 0))
-    assert opened is not None  # noqa: S101 - the load has come from a database
-    return opened[0]
+    return (yield from with_required_store(lambda store: store.ledger.open(at, writer.key, size, 0)))
 
 
 def _delete_all(writer: LoadWriter) -> Procedure[int]:
@@ -105,8 +103,8 @@ def _settle_with_parts(
     """Return a chunk and its parts, none of which is uncertain any more."""
     whole = yield from settle(writer, number)
     parts = list((yield from writer.read_parts(number)))
-    for place, part in enumerate(parts):
-        parts[place] = yield from settle(writer, part.chunk.number)
+    for index, part in enumerate(parts):
+        parts[index] = yield from settle(writer, part.chunk.number)
     return whole, parts
 
 

@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc import bisecting, rejects
 from lark_provider.api.clouddoc.creating import batch_create, created_ids
 from lark_provider.api.clouddoc.loads import dividing, errors, looking
 from lark_provider.api.clouddoc.loads.chunks import ChunkResult, Content
-from lark_provider.api.clouddoc.loads.leasing import PERIODS, early, with_lease
+from lark_provider.api.clouddoc.loads.leasing import PERIODS, early, with_lease, with_required_store
 from lark_provider.api.clouddoc.loads.looking import LoadTable
 from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.api.clouddoc.rejects import Reject
@@ -120,15 +120,15 @@ class LoadWriter:
             if not step.is_new:
                 return (yield from self._continue(_require_recorded(step), content))
             return (yield from self._send(recorded.chunk, content, lease, is_fresh=False))
-        return (yield from self._look(recorded.chunk.number, content))
+        return (yield from self._look_for_records(recorded.chunk.number, content))
 
     def _return_done(self, recorded: RecordedChunk) -> Procedure[ChunkResult]:
         """Return a chunk that was done before, with those of its rows that Lark refused."""
         chunk, ids = recorded.chunk, recorded.record_ids or ()
-        rejects: list[Reject] = []
+        refused: list[Reject] = []
         if chunk.number >= 0 and len(ids) < chunk.row_count:
-            rejects = dividing.rejects_of((yield from self.read_parts(chunk.number)))
-        return ChunkResult(ids, replayed=chunk.row_count - len(rejects), rejects=rejects)
+            refused = dividing.rejects_of((yield from self.read_parts(chunk.number)))
+        return ChunkResult(ids, replayed=chunk.row_count - len(refused), rejects=refused)
 
     def write_again(self, recorded: RecordedChunk, content: Content) -> Procedure[ChunkResult]:
         """Send a chunk of which nothing was written, under a new token.
@@ -167,17 +167,17 @@ class LoadWriter:
             except OutcomeUnknownError as error:
                 failure, is_fresh = error, False
                 if _is_replayed(error.__cause__):
-                    return (yield from self._look(chunk.number, content, error))
+                    return (yield from self._look_for_records(chunk.number, content, error))
             except LarkError as error:
                 if _is_replayed(error):
-                    return (yield from self._look(chunk.number, content, error))
+                    return (yield from self._look_for_records(chunk.number, content, error))
                 if is_fresh:
                     yield from self._record_refusal(chunk, error)
                     if dividing.is_divided(self, chunk, error):
                         return (yield from dividing.divide(self, chunk, content))
                 elif self.options.on_bad_row == "skip" and bisecting.is_bad_value(error):
                     # Whether an earlier request with this token was performed has to be seen first.
-                    return (yield from self._look(chunk.number, content))
+                    return (yield from self._look_for_records(chunk.number, content))
                 bisecting.append_hint(error, chunk.row_count)
                 raise
             else:
@@ -191,15 +191,17 @@ class LoadWriter:
             if not step.is_new:
                 return (yield from self._continue(_require_recorded(step), content))
             if not is_fresh and _require_recorded(step).age >= self.options.token_window:
-                return (yield from self._look(chunk.number, content, failure))
+                return (yield from self._look_for_records(chunk.number, content, failure))
         assert failure is not None  # noqa: S101 - each period ends with a result or with a failure
         if is_fresh:
             yield from self._record_refusal(chunk, failure)
         raise failure
 
-    def _look(self, number: int, content: Content, why: LarkError | None = None) -> Procedure[ChunkResult]:
+    def _look_for_records(
+        self, number: int, content: Content, why: LarkError | None = None
+    ) -> Procedure[ChunkResult]:
         """Decide about an uncertain chunk by its records, once a late request cannot create them any more."""
-        recorded = yield from self._quiet(number)
+        recorded = yield from self._wait_until_quiet(number)
         if recorded.state is not LedgerState.PENDING:
             return (yield from self._continue(recorded, content))
         if self._looks >= _LOOKS:
@@ -232,7 +234,7 @@ class LoadWriter:
             ConflictError: It cannot be determined.
             LarkError: Lark or the database is unavailable.
         """
-        recorded = yield from self._quiet(number)
+        recorded = yield from self._wait_until_quiet(number)
         if recorded.state is LedgerState.PENDING:
             ids = yield from looking.find(self.place, recorded, None, self._marker(number), self.own)
             done = WrittenChunk(number, recorded.chunk.token, ids)
@@ -251,7 +253,7 @@ class LoadWriter:
         self.own.extend((recorded.record_ids or ())[:_OWN_OF_CHUNK])
         return recorded
 
-    def _quiet(self, number: int) -> Procedure[RecordedChunk]:
+    def _wait_until_quiet(self, number: int) -> Procedure[RecordedChunk]:
         """Wait until a chunk was sent long enough ago, and return it."""
         while True:
             recorded = yield from self.read(number)
@@ -266,17 +268,16 @@ class LoadWriter:
 
     def read_parts(self, number: int) -> Procedure[Sequence[RecordedChunk]]:
         """Return the parts in which a chunk is written; most chunks have none."""
-        stored = yield from with_store(lambda store: store.ledger.read_parts(self.load.id, number))
-        assert stored is not None  # noqa: S101 - the load has come from a database
-        return stored[0]
+        return (yield from with_required_store(lambda store: store.ledger.read_parts(self.load.id, number)))
 
     def read(self, number: int) -> Procedure[RecordedChunk]:
         """Return a chunk as the ledger has it now."""
-        stored = yield from with_store(lambda store: store.ledger.chunks(self.load.id, number - 1, 1))
-        assert stored is not None  # noqa: S101 - the load has come from a database
-        if not stored[0] or stored[0][0].chunk.number != number:
+        chunks = yield from with_required_store(
+            lambda store: store.ledger.chunks(self.load.id, number - 1, 1)
+        )
+        if not chunks or chunks[0].chunk.number != number:
             raise superseded_error(self.load.id)
-        return stored[0][0]
+        return chunks[0]
 
     def _record_refusal(self, chunk: LoadChunk, error: LarkError) -> Procedure[None]:
         reason = str(error)

@@ -196,8 +196,8 @@ def add_conditional_formats(
         try:
             answer = yield from perform(request("POST", url, json={"sheet_condition_formats": items}))
         except OutcomeUnknownError:
-            now = {canonical(rule) for rule in (yield from _formats_of(at))}
-            if not all(canonical(rule) in now for rule in part):
+            current = {canonical(rule) for rule in (yield from _formats_of(at))}
+            if not all(canonical(rule) in current for rule in part):
                 raise
         else:
             check_items(answer.data, [f"{rule['rule_type']} on {', '.join(rule['ranges'])}" for rule in part])

@@ -72,8 +72,8 @@ def freeze(token: Target, *, rows: int | None = None, columns: int | None = None
                 f"correct it.",
                 code=_WRONG,
             )
-    now = {"frozenRowCount": at.sheet.frozen_rows, "frozenColCount": at.sheet.frozen_columns}
-    changed = {name: count for name, count in wanted.items() if count is not None and count != now[name]}
+    current = {"frozenRowCount": at.sheet.frozen_rows, "frozenColCount": at.sheet.frozen_columns}
+    changed = {name: count for name, count in wanted.items() if count is not None and count != current[name]}
     if not changed:
         return at.sheet
     item = {"updateSheet": {"properties": {"sheetId": at.sheet.sheet_id, **changed}}}
@@ -116,11 +116,11 @@ def merge(token: Target, range: RangeLike, kind: MergeKind = "all") -> Procedure
             code=_WRONG,
         )
     wanted = set(_merges_of(target, kind))
-    met = {area for area in at.sheet.merges if area.meets(target)}
-    if not wanted - met:
+    existing = {area for area in at.sheet.merges if area.meets(target)}
+    if not wanted - existing:
         return
-    if met - wanted:
-        others = ", ".join(sorted(area.a1 for area in met - wanted))
+    if existing - wanted:
+        others = ", ".join(sorted(area.a1 for area in existing - wanted))
         raise InvalidRequestError(
             f"The range {target.a1} must meet no other merged cells, got {others}. Next: unmerge them first.",
             code=90202,
@@ -144,10 +144,10 @@ def unmerge(token: Target, range: RangeLike = None) -> Procedure[None]:  # noqa:
     """
     at = yield from place(token, range, fresh=True)
     target = at.clip()
-    met = [area for area in at.sheet.merges if area.meets(target)]
-    for merged in met:
+    merges = [area for area in at.sheet.merges if area.meets(target)]
+    for merged in merges:
         yield from _merge_call(at, merged, "unmerge_cells", {})
-    if met:
+    if merges:
         yield from place(token, range, fresh=True)  # so that the cached list has them no more
 
 

@@ -125,7 +125,8 @@ class _Reading:
     consistent: bool = True
     place: LocatedRange | None = None
     bounds: Range = field(default_factory=Range)
-    window: int = 0
+    window_rows: int = 0
+    """How many rows the next window has."""
     revision: int | None = None
     blank: int = 0
     """Empty rows that were read and not returned: they may be the end."""
@@ -136,37 +137,40 @@ class _Reading:
             at = yield from place(self.token, self.range, fresh=True)
             self.place, self.bounds, self.revision, self.blank = at, at.clip(), None, 0
             width = (self.bounds.last_column or 0) - self.bounds.first_column + 1
-            self.window = max(1, min(MAX_ROWS, _FIRST_CELLS // width))
+            self.window_rows = max(1, min(MAX_ROWS, _FIRST_CELLS // width))
         else:
             at = self.place
         first = self.bounds.first_row if token is None else int(token)
         end = self.bounds.last_row or 0
-        rows = yield from self._window(at, first, end)
+        rows = yield from self._read_fitting(at, first, end)
         following = first + len(rows)
         return Page(
             self._complete(at, rows, is_end=following > end), str(following) if following <= end else None
         )
 
-    def _window(self, at: LocatedRange, first: int, end: int) -> Procedure[list[list[Any]]]:
+    def _read_fitting(self, at: LocatedRange, first: int, end: int) -> Procedure[list[list[Any]]]:
+        """Read a window from a row on, of as many rows as fit into an answer."""
         while True:
-            wanted = self.bounds._replace(first_row=first, last_row=min(end, first + self.window - 1))
+            wanted = self.bounds._replace(first_row=first, last_row=min(end, first + self.window_rows - 1))
             try:
-                rows = yield from self._consistent(at, wanted)
+                rows = yield from self._read_consistent(at, wanted)
             except LarkAPIError as error:
                 is_large = error.code == _TOO_LARGE or error.http_status == _HTTP_TOO_LARGE
-                if not is_large or self.window == 1:
+                if not is_large or self.window_rows == 1:
                     raise
-                self.window = max(1, min(self.window, len_of(wanted)) // 2)
+                self.window_rows = max(1, min(self.window_rows, len_of(wanted)) // 2)
                 continue
             size = _size(rows)
             if size:
-                self.window = max(1, min(MAX_ROWS, 2 * self.window, int(WINDOW_BYTES * len(rows) / size)))
+                self.window_rows = max(
+                    1, min(MAX_ROWS, 2 * self.window_rows, int(WINDOW_BYTES * len(rows) / size))
+                )
             return rows
 
-    def _consistent(self, at: LocatedRange, wanted: Range) -> Procedure[list[list[Any]]]:
+    def _read_consistent(self, at: LocatedRange, wanted: Range) -> Procedure[list[list[Any]]]:
         """Read a window whose requests have all seen the same revision."""
         for _ in range(_ATTEMPTS):
-            window = yield from self._answers(at, wanted)
+            window = yield from self._read_window(at, wanted)
             if window is None:
                 continue
             if self.consistent and self.revision not in (None, window.revision):
@@ -180,23 +184,23 @@ class _Reading:
             retryable=True,
         )
 
-    def _answers(self, at: LocatedRange, wanted: Range) -> Procedure[_Window | None]:
+    def _read_window(self, at: LocatedRange, wanted: Range) -> Procedure[_Window | None]:
         """Read a window by blocks of columns, and with types once more; None if it changed between them."""
         rows: list[list[Any]] = [[] for _ in range(len_of(wanted))]
         revisions = set()
         for block in column_blocks(wanted):
-            serials = yield from _values(at, block, SHOWN if self.mode == "shown" else SERIALS)
-            revisions.add(serials.revision)
-            block_rows = serials.rows
+            answered = yield from _read_block(at, block, SHOWN if self.mode == "shown" else SERIALS)
+            revisions.add(answered.revision)
+            block_rows = answered.rows
             if self.mode == "typed":
                 dated = None
-                if has_numbers(block_rows):
-                    again = yield from _values(at, block, DATED)
+                if has_numbers(answered.rows):
+                    again = yield from _read_block(at, block, DATED)
                     revisions.add(again.revision)
                     dated = again.rows
-                block_rows = decode_rows(block_rows, dated)
-            for number, more in enumerate(block_rows):
-                rows[number] += more
+                block_rows = decode_rows(answered.rows, dated)
+            for number, cells in enumerate(block_rows):
+                rows[number] += cells
         return _Window(rows, revisions.pop()) if len(revisions) == 1 else None
 
     def _complete(self, at: LocatedRange, rows: list[list[Any]], *, is_end: bool) -> list[list[Any]]:
@@ -228,7 +232,7 @@ def column_blocks(wanted: Range) -> Iterator[Range]:
         first += MAX_COLUMNS
 
 
-def _values(at: LocatedRange, block: Range, options: Any) -> Procedure[_Window]:
+def _read_block(at: LocatedRange, block: Range, options: Any) -> Procedure[_Window]:
     """Read a closed range; rows and cells that Lark leaves out at the end are added."""
     name = block.on(at.sheet.sheet_id)
     url = path(V2 + "/values/{range}", token=at.token, range=name)

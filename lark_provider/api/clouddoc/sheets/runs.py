@@ -23,7 +23,7 @@ class Runs:
         self._first = first_column
         self._open: list[tuple[str | None, int]] = []
         self._last = 0
-        self._found: dict[str, list[Range]] = {}
+        self._ranges: dict[str, list[Range]] = {}
 
     def add(self, number: int, encoded: Sequence[EncodedCell]) -> None:
         """Add a row.
@@ -65,11 +65,11 @@ class Runs:
     def _close(self, place: int, formatter: str | None, start: int) -> None:
         if formatter is not None and start <= self._last:
             column = self._first + place
-            self._found.setdefault(formatter, []).append(Range(start, column, self._last, column))
+            self._ranges.setdefault(formatter, []).append(Range(start, column, self._last, column))
 
     def close(self) -> dict[str, list[Range]]:
         """Return the ranges for each formatter, and begin again."""
         for place, (formatter, start) in enumerate(self._open):
             self._close(place, formatter, start)
-        ranges, self._open, self._found = self._found, [], {}
+        ranges, self._open, self._ranges = self._ranges, [], {}
         return ranges

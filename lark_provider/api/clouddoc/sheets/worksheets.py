@@ -83,18 +83,7 @@ def add_sheet(token: Target, title: str, *, index: int | None = None) -> Procedu
             code=_TITLE_EXISTS,
         )
     added = {"title": title, "index": len(sheets) if index is None else index}
-    try:
-        yield from _change(ref.token, {"addSheet": {"properties": added}})
-    except OutcomeUnknownError as error:
-        worksheet = _find_titled((yield from read_sheets(ref.token)), title)
-        if worksheet is None:
-            raise
-        del error
-        return worksheet
-    worksheet = _find_titled((yield from read_sheets(ref.token)), title)
-    if worksheet is None:
-        raise _ignored_error(title)
-    return worksheet
+    return (yield from _create_titled(ref.token, {"addSheet": {"properties": added}}, title))
 
 
 def rename_sheet(token: Target, sheet: str | int | None, title: str) -> Procedure[Worksheet]:
@@ -119,7 +108,7 @@ def rename_sheet(token: Target, sheet: str | int | None, title: str) -> Procedur
         TransportError: Lark was not reached.
     """
     check_title(title)
-    at = yield from place(_of(token, sheet), fresh=True)
+    at = yield from place(_target_of(token, sheet), fresh=True)
     if at.sheet.title == title:
         return at.sheet
     changed = {"properties": {"sheetId": at.sheet.sheet_id, "title": title}}
@@ -151,19 +140,9 @@ def copy_sheet(token: Target, sheet: str | int | None, title: str) -> Procedure[
         TransportError: Lark was not reached.
     """
     check_title(title)
-    at = yield from place(_of(token, sheet), fresh=True)
+    at = yield from place(_target_of(token, sheet), fresh=True)
     copied = {"source": {"sheetId": at.sheet.sheet_id}, "destination": {"title": title}}
-    try:
-        yield from _change(at.token, {"copySheet": copied})
-    except OutcomeUnknownError:
-        worksheet = _find_titled((yield from read_sheets(at.token)), title)
-        if worksheet is None:
-            raise
-        return worksheet
-    worksheet = _find_titled((yield from read_sheets(at.token)), title)
-    if worksheet is None:
-        raise _ignored_error(title)
-    return worksheet
+    return (yield from _create_titled(at.token, {"copySheet": copied}, title))
 
 
 def delete_sheet(token: Target, sheet: str | int | None = None) -> Procedure[None]:
@@ -181,7 +160,7 @@ def delete_sheet(token: Target, sheet: str | int | None = None) -> Procedure[Non
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    wanted = _of(token, sheet)
+    wanted = _target_of(token, sheet)
     ref = yield from spreadsheet(wanted)
     if ref.sheet is None:
         raise InvalidRequestError(
@@ -223,8 +202,23 @@ def check_title(title: object) -> str:
     return str(title)
 
 
-def _of(token: Target, sheet: str | int | None) -> Target:
+def _target_of(token: Target, sheet: str | int | None) -> Target:
     return token if sheet is None else SheetRef(ref_of(token).token, sheet)
+
+
+def _create_titled(token: str, item: Mapping[str, Any], title: str) -> Procedure[Worksheet]:
+    """Create a worksheet by one change, and return it as the list of worksheets has it."""
+    try:
+        yield from _change(token, item)
+    except OutcomeUnknownError:
+        worksheet = _find_titled((yield from read_sheets(token)), title)
+        if worksheet is None:
+            raise
+        return worksheet
+    worksheet = _find_titled((yield from read_sheets(token)), title)
+    if worksheet is None:
+        raise _ignored_error(title)
+    return worksheet
 
 
 def _find_titled(sheets: list[Worksheet], title: str) -> Worksheet | None:
@@ -239,12 +233,7 @@ def _ignored_error(title: str) -> InvalidRequestError:
     )
 
 
-def _change(token: str, item: Mapping[str, Any], *, idempotent: bool = False) -> Procedure[Mapping[str, Any]]:
-    """Change one worksheet, and return what Lark says of it. One change a request: they may not be atomic."""
+def _change(token: str, item: Mapping[str, Any], *, idempotent: bool = False) -> Procedure[None]:
+    """Change one worksheet. One change a request: they may not be atomic."""
     url = path(V2 + "/sheets_batch_update", token=token)
-    answer = yield from perform(request("POST", url, json={"requests": [item]}, idempotent=idempotent))
-    (kind,) = item
-    result: Mapping[str, Any] = {}
-    for reply in answer.data.get("replies") or ():
-        result = reply.get(kind) or result
-    return result
+    yield from perform(request("POST", url, json={"requests": [item]}, idempotent=idempotent))

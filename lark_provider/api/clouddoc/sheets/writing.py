@@ -149,12 +149,14 @@ def check_merges(sheet: Worksheet, target: Range, rows: Iterable[Sequence[Any]] 
     Raises:
         InvalidRequestError: One would; the text names the merge.
     """
-    met = [merge for merge in sheet.merges if merge.meets(target)]
-    if rows is not None and met:
+    merges = [merge for merge in sheet.merges if merge.meets(target)]
+    if rows is None or not merges:
+        refused = merges
+    else:
         table = rows if isinstance(rows, list) else list(rows)
-        met = [merge for merge in met if _hides(merge, target, table)]
-    if met:
-        shown = ", ".join(merge.a1 for merge in met[:5])
+        refused = [merge for merge in merges if _hides(merge, target, table)]
+    if refused:
+        shown = ", ".join(merge.a1 for merge in refused[:5])
         raise InvalidRequestError(
             f"The range {target.a1} of {sheet.title!r} must have no merged cells, got {shown}: they would "
             "hide values. Next: unmerge them, or write to another range.",

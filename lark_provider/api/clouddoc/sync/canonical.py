@@ -40,10 +40,10 @@ def of_table(field_type: int, mode: str, cells: Cells, zone: dt.tzinfo) -> Cells
         zone: The base's time zone, for calendar days.
     """
     try:
-        return _column(_READ, field_type, mode, cells, zone)
+        return _convert_column(_READ, field_type, mode, cells, zone)
     except (AttributeError, KeyError, TypeError, ValueError):
         # A shape that is not documented: such a cell differs from any value, and is written.
-        return [_one(field_type, mode, cell, zone) for cell in cells]
+        return [_convert_cell(field_type, mode, cell, zone) for cell in cells]
 
 
 def of_source(field_type: int, mode: str, cells: Cells, zone: dt.tzinfo) -> Cells:
@@ -55,10 +55,10 @@ def of_source(field_type: int, mode: str, cells: Cells, zone: dt.tzinfo) -> Cell
         cells: What `Converter.all_to_wire` returned, None where the cell is to be empty.
         zone: As for `of_table`.
     """
-    return _column(_WRITTEN, field_type, mode, cells, zone)
+    return _convert_column(_WRITTEN, field_type, mode, cells, zone)
 
 
-def _column(
+def _convert_column(
     kinds: Mapping[int, Callable[[Cells], Cells]], field_type: int, mode: str, cells: Cells, zone: dt.tzinfo
 ) -> Cells:
     if mode == DAY:
@@ -68,9 +68,9 @@ def _column(
     return kinds.get(field_type, _others)(cells)
 
 
-def _one(field_type: int, mode: str, cell: Any, zone: dt.tzinfo) -> Any:
+def _convert_cell(field_type: int, mode: str, cell: Any, zone: dt.tzinfo) -> Any:
     try:
-        return _column(_READ, field_type, mode, [cell], zone)[0]
+        return _convert_column(_READ, field_type, mode, [cell], zone)[0]
     except (AttributeError, KeyError, TypeError, ValueError):
         return {"unreadable": cell}
 
@@ -132,7 +132,7 @@ def _sets(cells: Cells) -> Cells:
     return [(sorted(set(cell)) if len(cell) > 1 else cell) if cell else None for cell in cells]
 
 
-def _by(member: str) -> Callable[[Cells], Cells]:
+def _compare_by(member: str) -> Callable[[Cells], Cells]:
     """Return a function for lists of dicts, which are compared by one member."""
 
     def convert(cells: Cells) -> Cells:
@@ -166,7 +166,7 @@ def _location(cell: Any) -> list[float] | None:
     return [float(part) for part in place.split(",")] if place else None
 
 
-def _by_name(cell: Any) -> Any:
+def _names_and_sizes(cell: Any) -> Any:
     if not cell:
         return None
     return sorted([str(attachment.get("name")), int(attachment.get("size") or 0)] for attachment in cell)
@@ -176,21 +176,21 @@ def _others(cells: Cells) -> Cells:
     return [None if cell in ("", [], {}) else cell for cell in cells]
 
 
-_MODES: dict[str, Callable[[Any], Any]] = {ADDRESS: _address, NAMED: _by_name}
+_MODES: dict[str, Callable[[Any], Any]] = {ADDRESS: _address, NAMED: _names_and_sizes}
 _BOTH: dict[int, Callable[[Cells], Cells]] = {
     types.NUMBER: _numbers,
     types.SINGLE_SELECT: _null_empty,
     types.MULTI_SELECT: _sets,
     types.DATE: _moments,
     types.CHECKBOX: _null_empty,
-    types.PERSON: _by("id"),
+    types.PERSON: _compare_by("id"),
     types.PHONE: _null_empty,
     types.URL: _urls,
-    types.ATTACHMENT: _by("file_token"),
+    types.ATTACHMENT: _compare_by("file_token"),
     types.LINK: _links,
     types.DUPLEX_LINK: _links,
     types.LOCATION: _locations,
-    types.GROUP: _by("id"),
+    types.GROUP: _compare_by("id"),
 }
 _READ: dict[int, Callable[[Cells], Cells]] = {**_BOTH, types.TEXT: _texts}
 _WRITTEN: dict[int, Callable[[Cells], Cells]] = {**_BOTH, types.TEXT: _null_empty}

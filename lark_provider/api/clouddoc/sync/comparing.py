@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.sync.canonical import EXACT
 from lark_provider.api.clouddoc.sync.keys import KeyBuilder
 from lark_provider.api.clouddoc.sync.layout import SyncLayout
-from lark_provider.api.clouddoc.sync.slices import each
+from lark_provider.api.clouddoc.sync.slices import feed_records
 from lark_provider.protocol.sync_index import MARKED, Difference, ScannedRecord, SyncIndex
 
 
@@ -46,7 +46,7 @@ class Comparison:
             orjson.JSONDecodeError: The answer is not JSON.
         """
         # Records that are seen twice are replaced.
-        return each(data, lambda records: self.see(records, index))
+        return feed_records(data, lambda records: self.see(records, index))
 
     def see(self, records: Sequence[Mapping[str, Any]], index: SyncIndex) -> None:
         """Add records to the index, with the values of those that differ from their row.
@@ -59,9 +59,9 @@ class Comparison:
             return
         fields: list[Mapping[str, Any]] = [record.get("fields") or {} for record in records]
         keys = self.keys.of_table(fields)
-        rows, own, digests = zip(*index.look_up(keys), strict=True)
+        rows, row_shapes, digests = zip(*index.look_up(keys), strict=True)
         marked = self.layout.shape(dict.fromkeys(self.marks, EXACT)) if self.marks else None
-        shapes = [marked if row is None else shape for row, shape in zip(rows, own, strict=True)]
+        shapes = [marked if row is None else shape for row, shape in zip(rows, row_shapes, strict=True)]
         if not self.compares:
             shapes = [None] * len(records)
         vectors = self.layout.vectors(shapes, fields, written=False)
@@ -72,9 +72,9 @@ class Comparison:
         ]
         if marked:
             (mark,) = self.layout.vectors([marked], [self.marks], written=True)
-            for place, row in enumerate(rows):
+            for position, row in enumerate(rows):
                 if row is None:
-                    values[place] = MARKED if vectors[place] == mark else None
+                    values[position] = MARKED if vectors[position] == mark else None
         ids = [record["record_id"] for record in records]
         # Plain tuples: making a million named ones takes half a second.
         index.see(cast("list[ScannedRecord]", list(zip(ids, keys, rows, values, strict=True))))
@@ -90,11 +90,11 @@ class Comparison:
         rows = [orjson.loads(difference.wire) for difference in differences]
         wanted = self.layout.vectors([difference.shape for difference in differences], rows, written=True)
         changes = []
-        for compared, row, vector in zip(differences, rows, wanted, strict=True):
+        for difference, row, vector in zip(differences, rows, wanted, strict=True):
             before: dict[str, Any] = {}
             after: dict[str, Any] = {}
-            columns = self.layout.columns(compared.shape)
-            for column, new, old in zip(columns, vector or (), orjson.loads(compared.values), strict=True):
+            columns = self.layout.columns(difference.shape)
+            for column, new, old in zip(columns, vector or (), orjson.loads(difference.values), strict=True):
                 # As JSON, for a vector that was not stored may hold tuples.
                 if new != old:
                     before[column.name] = old

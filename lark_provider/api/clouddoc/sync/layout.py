@@ -89,17 +89,17 @@ class SyncLayout:
 
         if len(set(shapes)) == 1 and shapes[0]:  # as in most sources
             return list(zip(*convert_columns(self.columns(shapes[0])), strict=True))
-        places: dict[str | None, list[int]] = {}
-        for place, shape in enumerate(shapes):
-            places.setdefault(shape, []).append(place)
-        used = list(dict.fromkeys(column for shape in places if shape for column in self.columns(shape)))
+        positions: dict[str | None, list[int]] = {}
+        for index, shape in enumerate(shapes):
+            positions.setdefault(shape, []).append(index)
+        used = list(dict.fromkeys(column for shape in positions if shape for column in self.columns(shape)))
         converted = dict(zip(used, convert_columns(used), strict=True))
         vectors: list[tuple[Any, ...] | None] = [None] * len(shapes)
-        for shape, own in places.items():
+        for shape, indexes in positions.items():
             if shape is not None:
                 columns = [converted[column] for column in self.columns(shape)]
-                for place in own:
-                    vectors[place] = tuple(column[place] for column in columns)
+                for index in indexes:
+                    vectors[index] = tuple(column[index] for column in columns)
         return vectors
 
 

@@ -16,7 +16,7 @@ from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.clouddoc.records import MAX_PAGE, RECORDS
 from lark_provider.api.clouddoc.sync.keys import KeyBuilder
 from lark_provider.api.clouddoc.sync.reading import work
-from lark_provider.api.clouddoc.sync.slices import each, slice_page
+from lark_provider.api.clouddoc.sync.slices import feed_records, slice_page
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 from lark_provider.protocol.operations import Page, Procedure, perform
@@ -93,6 +93,6 @@ def _add(data: Mapping[str, Any], name: str, keys: KeyBuilder, index: SyncIndex)
             (key, record["record_id"]) for key, record in zip(record_keys, records, strict=True) if key
         )
 
-    rest = each(data, see)
+    rest = feed_records(data, see)
     index.add_linked(name, pairs)
     return rest

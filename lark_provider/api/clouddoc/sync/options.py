@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
 from lark_provider.api.clouddoc.loads.options import check_seconds
 from lark_provider.api.clouddoc.rejects import OnBadRow, check_limit
-from lark_provider.api.clouddoc.searches import Condition
+from lark_provider.api.clouddoc.searches import SearchCondition
 from lark_provider.api.clouddoc.sync.keys import KeyForm, check_names
 from lark_provider.api.clouddoc.sync.plan import SyncResult
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
@@ -52,7 +52,7 @@ class SyncOptions:
 
     key_fields: Sequence[str]
     mode: SyncMode
-    scope: Sequence[Condition] | None
+    scope: Sequence[SearchCondition] | None
     on_missing: OnMissing
     mark: Mapping[str, Any] | None
     max_deletes: float

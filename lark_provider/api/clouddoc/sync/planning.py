@@ -106,20 +106,20 @@ def _read(prepared: Prepared, index: SyncIndex) -> Procedure[None]:
 
 def _look_up_all(prepared: Prepared, index: SyncIndex) -> Procedure[None]:
     row = 0
-    while some := (yield from work(lambda row=row: index.keys(row, _KEYS_AT_ONCE))):  # type: ignore[misc]
-        row = some[-1][0]
-        yield from prepared.reader.read_by_keys([key for _, key in some])
+    while batch := (yield from work(lambda row=row: index.keys(row, _KEYS_AT_ONCE))):  # type: ignore[misc]
+        row = batch[-1][0]
+        yield from prepared.reader.read_by_keys([key for _, key in batch])
 
 
 def _look_again(prepared: Prepared, index: SyncIndex, *, has_filter: bool) -> Procedure[None]:
     """Look for the keys that no record has: paging has no snapshot, and a deleted record hides another."""
     reader = prepared.reader
     row, count = 0, _KEYS_AT_ONCE - _KEYS_AT_ONCE % MAX_KEYS
-    while some := (yield from work(lambda row=row: index.without_record(row, count))):  # type: ignore[misc]
-        row = some[-1][0]
+    while batch := (yield from work(lambda row=row: index.without_record(row, count))):  # type: ignore[misc]
+        row = batch[-1][0]
         if has_filter:
             try:
-                yield from reader.read_by_keys([key for _, key in some])
+                yield from reader.read_by_keys([key for _, key in batch])
                 continue
             except LarkAPIError as error:
                 if error.code != INVALID_FILTER:
@@ -173,9 +173,9 @@ def _reject_new(prepared: Prepared, rejected: list[Reject], index: SyncIndex) ->
     if not prepared.reader.comparison.keys.read_only and prepared.reader.scope is None:
         return
     row = 0
-    while some := (yield from work(lambda row=row: index.without_record(row, _KEYS_AT_ONCE))):  # type: ignore[misc]
-        row = some[-1][0]
-        rejected += yield from work(lambda some=some: _not_creatable(prepared, some, index))  # type: ignore[misc]
+    while batch := (yield from work(lambda row=row: index.without_record(row, _KEYS_AT_ONCE))):  # type: ignore[misc]
+        row = batch[-1][0]
+        rejected += yield from work(lambda batch=batch: _reject_not_creatable(prepared, batch, index))  # type: ignore[misc]
         if len(rejected) > options.max_rejects:
             break
     if len(rejected) > before and options.on_bad_row == "fail":
@@ -184,7 +184,7 @@ def _reject_new(prepared: Prepared, rejected: list[Reject], index: SyncIndex) ->
         raise rejects.too_many(rejected, options.max_rejects)
 
 
-def _not_creatable(prepared: Prepared, rows: list[tuple[int, str]], index: SyncIndex) -> list[Reject]:
+def _reject_not_creatable(prepared: Prepared, rows: list[tuple[int, str]], index: SyncIndex) -> list[Reject]:
     computed, scope = prepared.reader.comparison.keys.read_only, prepared.reader.scope
     refused: list[Reject] = []
     wire = index.wire([key for _, key in rows])
@@ -205,8 +205,8 @@ def _plan_writes(prepared: Prepared, index: SyncIndex) -> None:
     if not comparison.compares:
         return
     differences = index.differences()
-    while some := list(islice(differences, _KEYS_AT_ONCE)):
-        changes = comparison.changes(some)
+    while batch := list(islice(differences, _KEYS_AT_ONCE)):
+        changes = comparison.changes(batch)
         index.plan(
             [
                 Planned(
@@ -218,7 +218,7 @@ def _plan_writes(prepared: Prepared, index: SyncIndex) -> None:
                     orjson.dumps(before),
                     orjson.dumps(after),
                 )
-                for difference, (before, after) in zip(some, changes, strict=True)
+                for difference, (before, after) in zip(batch, changes, strict=True)
                 if after
             ]
         )
@@ -228,10 +228,10 @@ def _plan_missing(prepared: Prepared, index: SyncIndex, counts: Counts) -> None:
     """Plan to delete or mark the records that are missing in the source."""
     marks = prepared.options.marks
     if not marks:
-        for some in index.missing(_KEYS_AT_ONCE):
-            index.plan([Planned(0, "delete", 0, key, record_id, None, None) for record_id, key in some])
+        for batch in index.missing(_KEYS_AT_ONCE):
+            index.plan([Planned(0, "delete", 0, key, record_id, None, None) for record_id, key in batch])
         return
     after = orjson.dumps(prepared.reader.comparison.marks)
-    for some in index.missing(_KEYS_AT_ONCE):
-        counts.marks += len(some)
-        index.plan([Planned(0, "update", 0, key, record_id, None, after) for record_id, key in some])
+    for batch in index.missing(_KEYS_AT_ONCE):
+        counts.marks += len(batch)
+        index.plan([Planned(0, "update", 0, key, record_id, None, after) for record_id, key in batch])

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS
 from lark_provider.api.clouddoc.rejects import OnBadRow, Reject, check_rows
-from lark_provider.api.clouddoc.searches import Condition
+from lark_provider.api.clouddoc.searches import SearchCondition
 from lark_provider.api.clouddoc.sync import planning, preparing, settling
 from lark_provider.api.clouddoc.sync.keys import KeyForm
 from lark_provider.api.clouddoc.sync.options import (
@@ -37,18 +37,18 @@ from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sync_index import SyncIndex, open_index
 
 logger = logging.getLogger(__name__)
-Records: TypeAlias = "Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]"
+SourceRecords: TypeAlias = "Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]"
 
 
 def sync(
     app_token: str,
     table_id: str | None,
-    records: Records,
+    records: SourceRecords,
     *,
     key_fields: str | Sequence[str],
     mode: SyncMode = "upsert",
     dry_run: bool = False,
-    scope: Sequence[Condition] | None = None,
+    scope: Sequence[SearchCondition] | None = None,
     on_missing: OnMissing = "delete",
     mark: Mapping[str, Any] | None = None,
     max_deletes: float = 0.1,
@@ -156,7 +156,12 @@ def sync(
 
 
 def run(
-    app_token: str, table_id: str | None, records: Records, options: SyncOptions, *, dry_run: bool = False
+    app_token: str,
+    table_id: str | None,
+    records: SourceRecords,
+    options: SyncOptions,
+    *,
+    dry_run: bool = False,
 ) -> Procedure[SyncResult]:
     """Run a sync with settings that are checked; see `sync`."""
     stream: Stream[Mapping[str, Any]] = Stream(records)

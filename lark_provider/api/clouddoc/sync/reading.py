@@ -153,18 +153,18 @@ class TableReader:
         """
         waiting = batches(keys, self.condition_chars)
         while waiting:
-            some = waiting.pop()
+            batch = waiting.pop()
             try:
-                items = yield from self.find(some)
+                items = yield from self.find(batch)
             except LarkAPIError as error:
-                if error.code != _TOO_LONG_FILTER or len(some) == 1:
+                if error.code != _TOO_LONG_FILTER or len(batch) == 1:
                     raise
-                left = [key for batch in [some, *waiting] for key in batch]
+                left = [key for part in [batch, *waiting] for key in part]
                 if not self.condition_chars:
                     self.condition_chars = _CONDITION_CHARS + len(self.comparison.keys.names[0])
                     waiting = batches(left, self.condition_chars)
                 else:
-                    waiting += [some[: len(some) // 2], some[len(some) // 2 :]]
+                    waiting += [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
                 continue
             yield from work(lambda items=items: self.comparison.see(items, self.index))  # type: ignore[misc]
 

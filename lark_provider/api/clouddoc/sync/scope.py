@@ -74,7 +74,7 @@ class Scope:
     """
 
     def __init__(
-        self, conditions: Sequence[searches.Condition], field_types: Mapping[str, int], zone: dt.tzinfo
+        self, conditions: Sequence[searches.SearchCondition], field_types: Mapping[str, int], zone: dt.tzinfo
     ) -> None:
         if isinstance(conditions, Mapping | str) or not conditions:
             raise InvalidRequestError(

@@ -8,11 +8,11 @@ no request can be under way any more.
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import orjson
 
 from lark_provider.api.clouddoc.sync.reading import INVALID_FILTER, batches, work
+from lark_provider.api.clouddoc.sync.turn import CreateIntent
 from lark_provider.api.clouddoc.sync.writing import SyncWriter
 from lark_provider.protocol.errors import LarkAPIError
 from lark_provider.protocol.ledger import Intent
@@ -35,7 +35,7 @@ def settle(writer: SyncWriter) -> Procedure[str]:
     intent = yield from writer.turn.intent()
     if intent is None:
         return ""
-    recorded = _read(intent)
+    recorded = _decode(intent)
     outcome = "written" if (yield from _is_written(writer, recorded)) else "unknown"
     if outcome == "unknown":
         yield from writer.turn.pause(writer.options.settle_after - intent.age)
@@ -51,17 +51,17 @@ def settle(writer: SyncWriter) -> Procedure[str]:
     return outcome
 
 
-def _read(intent: Intent) -> dict[str, Any] | None:
+def _decode(intent: Intent) -> CreateIntent | None:
     if intent.text is None:
         return None
     try:
-        recorded: dict[str, Any] = orjson.loads(intent.text)
+        recorded: CreateIntent = orjson.loads(intent.text)
     except orjson.JSONDecodeError:
         return None
     return recorded if {"token", "keys", "key_fields"} <= recorded.keys() else None
 
 
-def _is_written(writer: SyncWriter, recorded: dict[str, Any] | None) -> Procedure[bool]:
+def _is_written(writer: SyncWriter, recorded: CreateIntent | None) -> Procedure[bool]:
     """Return whether the records are known to be there; else nothing is known."""
     if recorded is None or recorded["key_fields"] != writer.reader.comparison.keys.names:
         return False
@@ -83,12 +83,12 @@ def _is_seen(writer: SyncWriter, keys: list[str]) -> Procedure[bool]:
     return any(key in wanted for key in writer.reader.comparison.keys.of_table(fields))
 
 
-def _repeat(writer: SyncWriter, recorded: dict[str, Any]) -> Procedure[bool]:
+def _repeat(writer: SyncWriter, recorded: CreateIntent) -> Procedure[bool]:
     """Send the same request with the same token; return whether Lark has answered that it is written.
 
     The values are those of the source as it is now: what differs is found by comparing afterwards.
     """
-    keys: list[str] = recorded["keys"]
+    keys = recorded["keys"]
     wire = yield from work(lambda: writer.reader.index.wire(keys))
     if any(key not in wire for key in keys):
         return False

@@ -94,7 +94,7 @@ def slice_page(content: bytes, size: int = _BYTES) -> dict[str, Any] | None:
     return {**empty["data"], "items": Slices(content, start, end, size)}
 
 
-def each(data: Mapping[str, Any], see: Callable[[Sequence[Any]], None]) -> dict[str, Any]:
+def feed_records(data: Mapping[str, Any], see: Callable[[Sequence[Any]], None]) -> dict[str, Any]:
     """Hand over the records of a page, some at a time.
 
     Args:
@@ -110,8 +110,8 @@ def each(data: Mapping[str, Any], see: Callable[[Sequence[Any]], None]) -> dict[
     items = data.get("items")
     if isinstance(items, Slices):
         try:
-            for some in items:
-                see(some)
+            for records in items:
+                see(records)
         except orjson.JSONDecodeError:
             data = items.whole()
             items = data.get("items")

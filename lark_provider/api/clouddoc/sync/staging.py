@@ -143,7 +143,7 @@ class Stager:
             elif kind == types.URL:
                 modes[name] = [canonical.ADDRESS if isinstance(value, str) else "" for value in values]
             elif kind == types.ATTACHMENT:
-                modes[name] = [canonical.NAMED if _is_named(value) else "" for value in values]
+                modes[name] = [canonical.NAMED if _has_name_and_size(value) else "" for value in values]
         return modes
 
     def _prepare_days(
@@ -242,8 +242,8 @@ class Stager:
         names, read_only = self._keys.names, set(self._keys.read_only)
         as_given, written = cells_of(names, source_rows), cells_of(names, wire)
         columns = [
-            own if name in read_only else sent
-            for name, own, sent in zip(names, as_given, written, strict=True)
+            source_cells if name in read_only else wire_cells
+            for name, source_cells, wire_cells in zip(names, as_given, written, strict=True)
         ]
         has_bool = any(bool in set(map(type, column)) for column in as_given)
         if (
@@ -255,9 +255,8 @@ class Stager:
         bad = {(reject.row, reject.field) for reject in batch.rejects}
         keys: list[str | None] = []
         for row, values in enumerate(zip(*columns, strict=True), first_row):
-            own = source_rows[row - first_row]
             try:
-                keys.append(self._key(values, own))
+                keys.append(self._key(values, source_rows[row - first_row]))
             except KeyMisfitError as misfit:
                 keys.append(None)
                 if (row, misfit.field) not in bad:
@@ -277,17 +276,17 @@ class Stager:
             return [self._shape(wire[0], loose, 0)] * len(wire)
         known: dict[tuple[tuple[str, ...], ...], str] = {}
         shapes: list[str | None] = []
-        for place, row in enumerate(wire):
-            own = tuple(row), tuple(column[place] for column in loose.values())
-            if own not in known:
-                known[own] = self._shape(row, loose, place)
-            shapes.append(known[own])
+        for index, row in enumerate(wire):
+            form = tuple(row), tuple(column[index] for column in loose.values())
+            if form not in known:
+                known[form] = self._shape(row, loose, index)
+            shapes.append(known[form])
         return shapes
 
-    def _shape(self, row: Row, modes: Mapping[str, Sequence[str]], place: int) -> str:
-        own = {name: column[place] for name, column in modes.items()}
+    def _shape(self, row: Row, modes: Mapping[str, Sequence[str]], index: int) -> str:
+        row_modes = {name: column[index] for name, column in modes.items()}
         names = [name for name in row if name not in self._keys.names]
-        return self._layout.shape({name: own.get(name, canonical.EXACT) for name in names})
+        return self._layout.shape({name: row_modes.get(name, canonical.EXACT) for name in names})
 
 
 def _encode(rows: Sequence[dict[str, Any]]) -> list[bytes]:
@@ -299,7 +298,7 @@ def _encode(rows: Sequence[dict[str, Any]]) -> list[bytes]:
     return [b"{%b}" % part for part in parts]
 
 
-def _is_named(value: Any) -> bool:
+def _has_name_and_size(value: Any) -> bool:
     items = [value] if isinstance(value, Mapping) else value
     return (
         isinstance(items, list | tuple)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import orjson
 
@@ -25,6 +25,15 @@ _said = Once()
 """That there is no database holds for every call of a process."""
 
 
+class CreateIntent(TypedDict):
+    """What is recorded before records are created, as JSON."""
+
+    token: str
+    token_age: NotRequired[float]
+    keys: list[str]
+    key_fields: list[str]
+
+
 @dataclass(slots=True)
 class Turn(KeptLease):
     """The lease of a table that is kept while a sync runs."""
@@ -38,7 +47,7 @@ class Turn(KeptLease):
         Raises:
             ConflictError: Another writer still has it.
         """
-        is_shared = yield from self._take(table_wait, "table", "table_wait")
+        is_shared = yield from self._take_lease(table_wait, "table", "table_wait")
         if not is_shared and _said.is_first("no database"):
             logger.warning(
                 "No database: nothing keeps other processes from writing the same table, and a sync that "
@@ -78,7 +87,7 @@ class Turn(KeptLease):
         """
         if not self.is_shared:
             return (yield from perform(call))
-        intent = {
+        intent: CreateIntent = {
             "token": token,
             "token_age": token_age,
             "keys": list(keys),
@@ -98,8 +107,9 @@ class Turn(KeptLease):
         """Return what an earlier run was about to create when it was interrupted."""
         if not self.is_shared:
             return None
-        answer = yield from with_store(lambda store: store.leases.intent(self.claimant.key))
-        return answer[0] if answer else None
+        outcome = yield from with_store(lambda store: store.leases.intent(self.claimant.key))
+        (intent,) = outcome or (None,)
+        return intent
 
     def forget_intent(self) -> Procedure[None]:
         """Forget the intent: it is known what became of it."""
@@ -112,18 +122,17 @@ class Turn(KeptLease):
     def _renew(self, renewal: Callable[[Store], Lease | LeaseConflict]) -> Procedure[Lease]:
         if self.lease is None:
             raise ConflictError("The table's lease is over. Next: run the sync again.", retryable=True)
-        answer = yield from with_store(renewal)
-        got = answer[0] if answer else None
-        if isinstance(got, Lease) and got.is_renewed:
-            yield from self._hold(got)
-            return got
+        (lease,) = (yield from with_store(renewal)) or (None,)
+        if isinstance(lease, Lease) and lease.is_renewed:
+            yield from self._note_lease(lease)
+            return lease
         self.lease = None
-        if isinstance(got, Lease):
+        if isinstance(lease, Lease):
             # The other writer has ended, but the plan was made before it wrote.
             yield from release(self.claimant)
             who = "another process, which has ended meanwhile,"
         else:
-            who = got.holder if got is not None else "another process; the database is gone"
+            who = lease.holder if lease is not None else "another process; the database is gone"
         raise ConflictError(
             f"The table was taken over by {who} while this process was not running. Next: run again.",
             retryable=True,

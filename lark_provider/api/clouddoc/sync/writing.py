@@ -71,31 +71,31 @@ class SyncWriter:
     def write(self) -> Procedure[None]:
         """Write everything. Records are deleted only once everything else is written."""
         self._report_progress()
-        yield from self._batches("create", MAX_CREATED)
+        yield from self._write_batches("create", MAX_CREATED)
         yield from self.turn.forget_intent()
-        yield from self._batches("update", MAX_UPDATED)
+        yield from self._write_batches("update", MAX_UPDATED)
         yield from self._read_back()
         number = 0
-        while some := (yield from self._next("delete", number, MAX_DELETED)):
-            number = some[-1].number
-            yield from self._delete(some)
+        while batch := (yield from self._read_next("delete", number, MAX_DELETED)):
+            number = batch[-1].number
+            yield from self._delete(batch)
             self._report_progress()
 
     def _report_progress(self) -> None:
         if self.options.on_progress is not None:
             self.options.on_progress(self.result)
 
-    def _next(self, kind: WriteKind, number: int, count: int) -> Procedure[list[Planned]]:
+    def _read_next(self, kind: WriteKind, number: int, count: int) -> Procedure[list[Planned]]:
         return (yield from work(lambda: self._index.read_plan_after(kind, number, count)))
 
-    def _batches(self, kind: WriteKind, size: int) -> Procedure[None]:
+    def _write_batches(self, kind: WriteKind, size: int) -> Procedure[None]:
         """Create or update by batches; rows that Lark refuses are rejected where that is wanted."""
         number = 0
         send = self._create if kind == "create" else self._update
-        while some := (yield from self._next(kind, number, size)):
-            number = some[-1].number
+        while batch := (yield from self._read_next(kind, number, size)):
+            number = batch[-1].number
             skip = self.options.on_bad_row == "skip"
-            done = yield from bisecting.write(some, send, self.check.require_unchanged, skip=skip)
+            done = yield from bisecting.write(batch, send, self.check.require_unchanged, skip=skip)
             for planned, error in done.refused:
                 self.result.rejects.append(rejects.reject_of(planned.row, planned.key, error))
             if rejects.row_count(self.result.rejects) > self.options.max_rejects:
@@ -111,10 +111,10 @@ class SyncWriter:
             idempotent=True,
         )
 
-    def _create(self, some: list[Planned]) -> Procedure[None]:
-        rows = [{"fields": self._comparison.to_create(write.after or b"{}")} for write in some]
+    def _create(self, writes: list[Planned]) -> Procedure[None]:
+        rows = [{"fields": self._comparison.to_create(write.after or b"{}")} for write in writes]
         token = str(uuid.UUID(hex=(yield NewKey()), version=4))
-        yield from self.create(rows, token, [write.key for write in some])
+        yield from self.create(rows, token, [write.key for write in writes])
 
     def create(
         self, rows: Sequence[Any], token: str, keys: Sequence[str], token_age: float = 0.0
@@ -168,8 +168,8 @@ class SyncWriter:
         if self._comparison.keys.read_only:
             return None  # they are Lark's own, and perhaps not computed yet
         stored_keys = self._comparison.keys.of_table([record.get("fields") or {} for record in records])
-        for stored_record, key in zip(records, stored_keys, strict=True):
-            if key and key != (written := keys[stored_record["record_id"]]):
+        for record, key in zip(records, stored_keys, strict=True):
+            if key and key != (written := keys[record["record_id"]]):
                 return StoredKeyError(
                     f"Lark has stored the key {written!r} as {key!r}, so that each sync would create its "
                     "record again. Next: give the source its keys as Lark stores them, or pass another "
@@ -177,43 +177,44 @@ class SyncWriter:
                 )
         return None
 
-    def _update(self, some: list[Planned]) -> Procedure[None]:
+    def _update(self, writes: list[Planned]) -> Procedure[None]:
         """Update records; those that others have deleted leave the batch."""
-        while some:
+        while writes:
             records = [
-                {"record_id": write.record_id, "fields": orjson.loads(write.after or b"{}")} for write in some
+                {"record_id": write.record_id, "fields": orjson.loads(write.after or b"{}")}
+                for write in writes
             ]
             try:
                 call = self._call("batch_update", records)
                 yield from self.turn.send(replace(call, skim=skim(len(records))))
             except NotFoundError as error:
-                some = yield from self._drop_vanished(some, error)
+                writes = yield from self._drop_vanished(writes, error)
                 continue
-            marked = sum(not write.row for write in some)
+            marked = sum(not write.row for write in writes)
             self.result.marked += marked
-            self.result.updated += len(some) - marked
+            self.result.updated += len(writes) - marked
             if len(self._updated) < MAX_READ:
-                self._updated += [write for write in some if write.row][: MAX_READ - len(self._updated)]
+                self._updated += [write for write in writes if write.row][: MAX_READ - len(self._updated)]
             return
 
-    def _drop_vanished(self, some: list[Planned], error: LarkAPIError) -> Procedure[list[Planned]]:
+    def _drop_vanished(self, writes: list[Planned], error: LarkAPIError) -> Procedure[list[Planned]]:
         """Return the writes whose records still exist."""
         if error.code != _RECORD_NOT_FOUND:
             raise error
-        _, absent = yield from self.reader.read_by_ids([write.record_id for write in some])
+        _, absent = yield from self.reader.read_by_ids([write.record_id for write in writes])
         if not absent:
             raise error
         gone = set(absent)
-        self.result.vanished += sum(write.record_id in gone for write in some if write.kind == "update")
-        return [write for write in some if write.record_id not in gone]
+        self.result.vanished += sum(write.record_id in gone for write in writes if write.kind == "update")
+        return [write for write in writes if write.record_id not in gone]
 
-    def _delete(self, some: list[Planned]) -> Procedure[None]:
+    def _delete(self, writes: list[Planned]) -> Procedure[None]:
         """Delete records, unless they have got another key since the plan was made."""
-        records, absent = yield from self.reader.read_by_ids([write.record_id for write in some])
+        records, absent = yield from self.reader.read_by_ids([write.record_id for write in writes])
         keys = self._comparison.keys.of_table([record.get("fields") or {} for record in records])
         now = {record["record_id"]: key for record, key in zip(records, keys, strict=True)}
         self.result.deleted += len(absent)
-        left = [write for write in some if now.get(write.record_id) == write.key]
+        left = [write for write in writes if now.get(write.record_id) == write.key]
         while left:
             try:
                 yield from self.turn.send(self._call("batch_delete", [write.record_id for write in left]))
@@ -232,12 +233,12 @@ class SyncWriter:
             if wait:
                 yield Sleep(wait)
             records, _ = yield from self.reader.read_by_ids([write.record_id for write in self._updated])
-            differing = yield from work(lambda records=records: self._differing(records))  # type: ignore[misc]
+            differing = yield from work(lambda records=records: self._find_unconverged(records))  # type: ignore[misc]
             if not differing:
                 break
         self.result.not_converging = differing
 
-    def _differing(self, records: Sequence[Any]) -> dict[str, str]:
+    def _find_unconverged(self, records: Sequence[Any]) -> dict[str, str]:
         planned = {write.record_id: write for write in self._updated}
         updated = [planned[record["record_id"]] for record in records]
         keys = [write.key for write in updated]
@@ -258,10 +259,10 @@ class SyncWriter:
             for write, shape, vector in zip(updated, shapes, vectors, strict=True)
         ]
         differing: dict[str, str] = {}
-        for update, (before, after) in zip(updated, self._comparison.changes(differences), strict=True):
-            for name in after.keys() & orjson.loads(update.after or b"{}").keys():
+        for write, (before, after) in zip(updated, self._comparison.changes(differences), strict=True):
+            for name in after.keys() & orjson.loads(write.after or b"{}").keys():
                 differing.setdefault(
-                    name, f"key {update.key!r}: {after[name]!r} was written, {before[name]!r} is read"
+                    name, f"key {write.key!r}: {after[name]!r} was written, {before[name]!r} is read"
                 )
         return differing
 

@@ -69,7 +69,7 @@ def _app(call: Call) -> App | Code:
 
 
 def _is_full(call: Call, app_id: str) -> bool:
-    return len(call.links.of(app_id)) >= call.settings.connection_limit
+    return len(call.links.list_of(app_id)) >= call.settings.connection_limit
 
 
 def _refuse_discovery(call: Call, code: Code) -> Answer:

@@ -238,7 +238,7 @@ def test_both_share_the_events_of_one_app(lark: Emulator, runs: Runs) -> None:
 
 
 @pytest.fixture(scope="session")
-def theirs() -> Any:
+def frame_class() -> Any:
     return importlib.import_module("lark_oapi.ws.pb.pbbp2_pb2").Frame
 
 
@@ -262,18 +262,18 @@ def fill(frame: Frame, empty: Any) -> Any:
 
 
 @given(frames)
-def test_the_sdk_writes_and_reads_the_same_bytes(theirs: Any, frame: Frame) -> None:
-    filled = fill(frame, theirs())
+def test_the_sdk_writes_and_reads_the_same_bytes(frame_class: Any, frame: Frame) -> None:
+    filled = fill(frame, frame_class())
     assert filled.SerializeToString() == encode(frame)
-    read = theirs()
+    read = frame_class()
     read.ParseFromString(encode(frame))
     assert read == filled
     assert decode(filled.SerializeToString()) == frame
 
 
 @given(frames, st.lists(st.sampled_from(STRANGE)))
-def test_the_sdk_skips_the_same_fields(theirs: Any, frame: Frame, strange: list[bytes]) -> None:
-    read = theirs()
+def test_the_sdk_skips_the_same_fields(frame_class: Any, frame: Frame, strange: list[bytes]) -> None:
+    read = frame_class()
     read.ParseFromString(b"".join(strange) + encode(frame))
     read.DiscardUnknownFields()
     assert decode(read.SerializeToString()) == frame

@@ -100,7 +100,7 @@ def test_a_button_by_name_id_or_label(wanted: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("card", "wanted", "given", "action"),
+    ("card", "wanted", "inputs", "action"),
     [
         (V2, "Plain", {}, {"tag": "button", "value": "just text"}),
         (
@@ -142,8 +142,8 @@ def test_a_button_by_name_id_or_label(wanted: str) -> None:
         (V1, "overflow", {"option": "2"}, {"tag": "overflow", "value": {"k": "v"}, "option": "2"}),
     ],
 )
-def test_what_the_app_is_told(card: Any, wanted: str, given: Any, action: Any) -> None:
-    assert action_of(card, wanted, given) == action
+def test_what_the_app_is_told(card: Any, wanted: str, inputs: Any, action: Any) -> None:
+    assert action_of(card, wanted, inputs) == action
 
 
 def test_the_only_component_needs_no_name() -> None:
@@ -152,7 +152,7 @@ def test_the_only_component_needs_no_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("card", "wanted", "given", "text"),
+    ("card", "wanted", "inputs", "text"),
     [
         (V2, "", {}, "say which"),
         (V2, "Nope", {}, "'Approve', 'Plain'"),
@@ -168,9 +168,9 @@ def test_the_only_component_needs_no_name() -> None:
         (V2, "Send", {"form_value": {"reason": "x", "who": ["z"]}}, "no option 'z'"),
     ],
 )
-def test_what_cannot_be_used(card: Any, wanted: str, given: Any, text: str) -> None:
+def test_what_cannot_be_used(card: Any, wanted: str, inputs: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
-        action_of(card, wanted, given)
+        action_of(card, wanted, inputs)
 
 
 def test_a_submit_outside_a_form() -> None:

@@ -88,8 +88,8 @@ def test_tables_grids_and_callouts_come_with_what_they_hold(doc: Doc) -> None:
     cell = table["children"][0]
     assert doc.add(TABLE, to=cell)["code"] == doc.add(text(), to=grid["block_id"])["code"] == 1770030
     code = {"block_type": 14, "code": {"elements": []}}
-    added = doc.add(code)["data"]["children"][0]["block_id"]
-    assert doc.add(text(), to=added)["code"] == 1770028
+    code_id = doc.add(code)["data"]["children"][0]["block_id"]
+    assert doc.add(text(), to=code_id)["code"] == 1770028
     path = f"{doc.path}/blocks/{{}}/children/batch_delete"
     whole = {"start_index": 0, "end_index": 1}
     for block_id, wanted in ((table["block_id"], 1770031), (callout["block_id"], 1770031), (doc.id, 0)):
@@ -116,10 +116,10 @@ def test_rows_and_columns(doc: Doc) -> None:
 
 
 def test_a_batch_is_done_or_not_at_all(doc: Doc) -> None:
-    first, two = (block["block_id"] for block in doc.add(text("1"), text("2"))["data"]["children"])
+    first, second = (block["block_id"] for block in doc.add(text("1"), text("2"))["data"]["children"])
     new = {"elements": [{"text_run": {"content": "new", **BOLD}}]}
     requests = [{"block_id": first, "update_text_elements": new}]
-    refused = {"block_id": two, "insert_table_row": {"row_index": 0}}
+    refused = {"block_id": second, "insert_table_row": {"row_index": 0}}
     path = f"{doc.path}/blocks/batch_update"
     assert doc.api("PATCH", path, {"requests": [*requests, refused]})["code"] == 1770025
     assert doc.api("GET", f"{doc.path}/raw_content")["data"]["content"] == "Plan\n1\n2\n"
@@ -127,10 +127,10 @@ def test_a_batch_is_done_or_not_at_all(doc: Doc) -> None:
     run = done["blocks"][0]["text"]["elements"][0]["text_run"]
     assert (run["text_element_style"]["bold"], run["text_element_style"]["italic"]) == (True, False)
     style = {"update_text_style": {"style": {"align": 2, "done": True}, "fields": [1]}}
-    assert doc.patch(two, style)["data"]["block"]["text"]["style"]["align"] == 2
+    assert doc.patch(second, style)["data"]["block"]["text"]["style"]["align"] == 2
     assert (
-        doc.patch(two, {})["code"]
-        == doc.patch(two, {"update_text_style": {"fields": [99]}})["code"]
+        doc.patch(second, {})["code"]
+        == doc.patch(second, {"update_text_style": {"fields": [99]}})["code"]
         == 1770001
     )
     assert doc.patch("doxcnnone", {"update_text_elements": new})["code"] == 1770002

@@ -345,9 +345,9 @@ def test_an_app_hears_of_changed_records(api: Api, sheet: Sheet, lark: Emulator)
         assert unsubscribed["code"] == 1069605
         api.data("POST", f"{file}/subscribe", file_type="bitable")
         created = sheet.add_many([{"fields": {"Text": "a", "Kind": "x"}}, {"fields": {"Text": "b"}}])
-        first, two = (record["record_id"] for record in created["data"]["records"])
+        first, second = (record["record_id"] for record in created["data"]["records"])
         edit = {"do": "edit", "records": [first], "fields": {"Text": "c", "Who": [{"id": "bob"}]}}
-        lark.edit_rows(token, table, [edit, {"do": "delete", "records": [two]}], user_id="alice")
+        lark.edit_rows(token, table, [edit, {"do": "delete", "records": [second]}], user_id="alice")
         sheet.field("More", 1)
         lark.advance(0)
         deliveries = [
@@ -363,7 +363,7 @@ def test_an_app_hears_of_changed_records(api: Api, sheet: Sheet, lark: Emulator)
     added, edited, field = (event["event"] for event in events)
     assert (added["table_id"], added["operator_id"]["open_id"]) == (table, "ou_emulator0001_bot")
     kinds = [(action["record_id"], action["action"]) for action in added["action_list"]]
-    assert kinds == [(first, "record_added"), (two, "record_added")]
+    assert kinds == [(first, "record_added"), (second, "record_added")]
     values = [cell["field_value"] for cell in added["action_list"][0]["after_value"]]
     assert json.loads(values[0]) == [{"type": "text", "text": "a"}]
     assert values[1].startswith("opt")

@@ -72,8 +72,8 @@ def test_another_emulator_is_recorded_and_played_back(
             for stub in names
             if stub["match"].get("body", {}).get("receive_id", "").startswith("oc_")
         )
-        message, two = (send(http, chat, said)["data"] for said in ("one", "two"))
-        assert message["message_id"] != two["message_id"]
+        message, other = (send(http, chat, said)["data"] for said in ("one", "two"))
+        assert message["message_id"] != other["message_id"]
         again = http.get(f"{MESSAGES}/{message['message_id']}").json()["data"]["items"][0]
         assert (again["message_id"], again["chat_id"]) == (message["message_id"], message["chat_id"])
         assert json.loads(again["body"]["content"]) == {"text": "one"}

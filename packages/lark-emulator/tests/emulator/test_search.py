@@ -35,7 +35,7 @@ def flights(sheet: Sheet) -> Sheet:
     return sheet
 
 
-def one(name: str, operator: str, value: Any) -> dict[str, Any]:
+def filter_by(name: str, operator: str, value: Any) -> dict[str, Any]:
     return {"filter": {"conditions": [{"field_name": name, "operator": operator, "value": value}]}}
 
 
@@ -105,17 +105,21 @@ def test_what_the_guide_to_filters_rules_out_is_refused(
 ) -> None:
     for field, kind in (("Papers", 17), ("Seen", 19), ("Sum", 20)):
         assert flights.field(field, kind)["code"] == 0
-    answer = flights.search(one(name, operator, value))
+    answer = flights.search(filter_by(name, operator, value))
     assert (answer["code"], answer["msg"][:13]) == (1254018, "InvalidFilter")
 
 
 def test_a_page_token_is_good_for_its_own_search(flights: Sheet, lark: Emulator) -> None:
     flights.add_many([{"fields": {"Text": f"row {number}", "Delay": number}} for number in range(9)])
-    late: dict[str, Any] = one("Delay", "isGreater", ["1"])
+    late: dict[str, Any] = filter_by("Delay", "isGreater", ["1"])
     token = flights.search(late, page_size=2)["data"]["page_token"]
     assert flights.search(late, page_size=3, page_token=token)["code"] == 0, "the size may change"
     assert "page_token" not in flights.search(late, page_size=500)["data"], "the last page has none"
-    others: list[dict[str, Any]] = [{}, one("Delay", "isGreater", ["2"]), {"sort": [{"field_name": "Text"}]}]
+    others: list[dict[str, Any]] = [
+        {},
+        filter_by("Delay", "isGreater", ["2"]),
+        {"sort": [{"field_name": "Text"}]},
+    ]
     for body in others:
         assert flights.search(body, page_size=2, page_token=token)["code"] == 1254030
     assert flights.search(late, page_size=2, page_token=token, user_id_type="user_id")["code"] == 1254030
@@ -140,7 +144,7 @@ def test_dates_are_days_and_spans_of_days(flights: Sheet) -> None:
     flights.add({"Text": "now", "Day": now})
     for name in ("Today", "CurrentWeek", "TheLastWeek", "CurrentMonth", "TheLastMonth"):
         assert search_names(flights, ("Day", "is", name)) == ["now"], name
-    assert flights.search(one("Day", "isLess", ["CurrentWeek"]))["code"] == 1254018
+    assert flights.search(filter_by("Day", "isLess", ["CurrentWeek"]))["code"] == 1254018
 
 
 def test_later_sorts_decide_between_equals(flights: Sheet) -> None:
@@ -172,15 +176,15 @@ def test_pages_cover_everything_once(flights: Sheet) -> None:
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        (one("No", "is", ["1"]), 1254018),
-        (one("Text", "like", ["1"]), 1254018),
+        (filter_by("No", "is", ["1"]), 1254018),
+        (filter_by("Text", "like", ["1"]), 1254018),
         (
             {"filter": {"conditions": [{"field_name": "Text", "operator": "isEmpty", "value": ["1"]}]}},
             1254018,
         ),
-        (one("Text", "is", "1"), 1254018),
-        (one("Text", "is", [1]), 1254018),
-        (one("Text", "isLess", ["1"]), 1254018),
+        (filter_by("Text", "is", "1"), 1254018),
+        (filter_by("Text", "is", [1]), 1254018),
+        (filter_by("Text", "isLess", ["1"]), 1254018),
         ({"filter": {"conjunction": "xor"}}, 1254018),
         ({"sort": [{"field_name": "No"}]}, 1254016),
         ({"sort": {}}, 0),

@@ -66,17 +66,17 @@ def test_an_illegal_title_is_ignored_silently(book: Book) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "found"),
+    ("changes", "titles_after"),
     [
         ({}, ["B", "Sheet1"]),
         ({"sheets_batch": "whole"}, ["Sheet1"]),
     ],
 )
-def test_a_refused_item_of_a_batch(book: Book, lark: Emulator, changes: Any, found: list[str]) -> None:
+def test_a_refused_item_of_a_batch(book: Book, lark: Emulator, changes: Any, titles_after: list[str]) -> None:
     lark.settings(**changes)
     answer = book.change({"addSheet": {"properties": {"title": "B"}}}, {"deleteSheet": {"sheetId": "nosuch"}})
     assert answer["code"] == 90215
-    assert titles(book) == found
+    assert titles(book) == titles_after
 
 
 def test_replies_may_come_in_one_element_and_the_last_worksheet_may_go(book: Book, lark: Emulator) -> None:

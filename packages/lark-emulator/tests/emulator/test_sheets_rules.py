@@ -62,7 +62,7 @@ def test_a_worksheet_has_one_filter(book: Book, lark: Emulator) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "more", "found"),
+    ("text", "more", "cells"),
     [
         ("bob", {}, ["A3"]),
         ("bob", {"match_case": True}, ["A3", "A4"]),
@@ -71,10 +71,10 @@ def test_a_worksheet_has_one_filter(book: Book, lark: Emulator) -> None:
         ("300", {}, ["B4"]),
     ],
 )
-def test_what_is_found(book: Book, lark: Emulator, text: str, more: Any, found: list[str]) -> None:
+def test_what_is_found(book: Book, lark: Emulator, text: str, more: Any, cells: list[str]) -> None:
     where = {"range": book.range("A1:B5"), **more}
     body = {"find": text, "find_condition": where}
-    assert book.api.data("POST", f"{book.path}/find", body)["find_result"]["matched_cells"] == found
+    assert book.api.data("POST", f"{book.path}/find", body)["find_result"]["matched_cells"] == cells
     where["range"] = book.range("A1:B201")
     assert book.api("POST", f"{book.path}/find", body)["code"] == 1310202
     if more == {"match_case": True}:

@@ -127,7 +127,7 @@ def test_tokens_of_one_tenant_can_be_revoked(store: StoreApp) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "given"),
+    ("path", "body"),
     [
         ("/app_access_token", {"app_id": "cli_store", "app_secret": "x"}),
         ("/tenant_access_token", {"app_access_token": "a-x"}),
@@ -135,8 +135,8 @@ def test_tokens_of_one_tenant_can_be_revoked(store: StoreApp) -> None:
         ("/app_ticket/resend", {"app_id": "cli_store"}),
     ],
 )
-def test_missing_members_are_invalid(store: StoreApp, path: str, given: Any) -> None:
-    assert store.post(path, given) == {"code": 10003, "msg": "invalid param", "data": {}}
+def test_missing_members_are_invalid(store: StoreApp, path: str, body: Any) -> None:
+    assert store.post(path, body) == {"code": 10003, "msg": "invalid param", "data": {}}
 
 
 def test_a_wrong_secret(store: StoreApp) -> None:

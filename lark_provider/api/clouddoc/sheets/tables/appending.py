@@ -82,7 +82,7 @@ class Appender(TableWriter):
             TakenOverError: It has.
         """
         row, is_replayed = yield from self._append(chunk, least)
-        self.note(chunk, row, is_replayed=is_replayed)
+        self.add_written(chunk, row, is_replayed=is_replayed)
         return row + chunk.count
 
     def _append(self, chunk: TableChunk, least: int) -> Procedure[tuple[int, bool]]:
@@ -100,8 +100,8 @@ class Appender(TableWriter):
             top = max(row - 1, 1)
             # First, since rows below the grid as it was known would be taken for blank.
             yield from self.place.grow(self.lease, row + chunk.count - 1)
-            now = yield from self.place.read(self.lease, top, row + chunk.count - 1)
-            above, now = now[: row - top], now[row - top :]
+            rows = yield from self.place.read(self.lease, top, row + chunk.count - 1)
+            above, now = rows[: row - top], rows[row - top :]
             if is_fresh:
                 if all(map(is_blank, now)):
                     break

@@ -116,7 +116,7 @@ class TableChunk:
         return [*parts, (first, self.count)]
 
 
-def chunk(
+def encode_chunk(
     number: int,
     first: int,
     rows: Sequence[Sequence[Any]],
@@ -124,7 +124,7 @@ def chunk(
     blocks: Blocks,
     header_rows: int = 0,
 ) -> TableChunk:
-    """Make a chunk.
+    """Encode rows as a chunk.
 
     Args:
         number: From 0.
@@ -147,7 +147,7 @@ def chunk_of(whole: TableChunk, places: Sequence[int], number: int | None = None
         number: Of the new chunk; that of the whole if None.
     """
     rows = whole.rows
-    return chunk(
+    return encode_chunk(
         whole.number if number is None else number,
         whole.first + places[0],
         [rows[place] for place in places],

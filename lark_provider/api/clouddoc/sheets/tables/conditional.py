@@ -43,8 +43,8 @@ def rules_of(by_column: Rules | None, layout: TableLayout) -> list[tuple[int, di
     """
     rules = [
         (layout.place(name, "conditional_formats"), _rule(name, rule).rule())
-        for name, some in (by_column or {}).items()
-        for rule in (some if isinstance(some, list | tuple) else (some,))
+        for name, column_rules in (by_column or {}).items()
+        for rule in (column_rules if isinstance(column_rules, list | tuple) else (column_rules,))
     ]
     if len(rules) > MAX_FORMATS:
         raise InvalidRequestError(
@@ -133,26 +133,26 @@ def apply(
             f"{len(existing)} and needs {len(missing)} more for the table, whose rows are written. Next: "
             "delete some with delete_conditional_formats, and call again."
         )
-    for kind, some in (("batch_create", missing), ("batch_update", short)):
-        for start in range(0, len(some), FORMATS_AT_ONCE):
-            yield from _send(writer, kind, some[start : start + FORMATS_AT_ONCE])
+    for kind, payloads in (("batch_create", missing), ("batch_update", short)):
+        for start in range(0, len(payloads), FORMATS_AT_ONCE):
+            yield from _send(writer, kind, payloads[start : start + FORMATS_AT_ONCE])
 
 
-def _send(writer: TableWriter, kind: str, some: Sequence[dict[str, Any]]) -> Procedure[None]:
+def _send(writer: TableWriter, kind: str, payloads: Sequence[dict[str, Any]]) -> Procedure[None]:
     place = writer.place
     url = path(V2 + "/condition_formats/{kind}", token=place.token, kind=kind)
-    items = [{"sheet_id": place.sheet_id, "condition_format": rule} for rule in some]
-    call: Any = request(
-        "POST", url, json={"sheet_condition_formats": items}, idempotent=kind == "batch_update"
-    )
+    items = [{"sheet_id": place.sheet_id, "condition_format": payload} for payload in payloads]
+    call = request("POST", url, json={"sheet_condition_formats": items}, idempotent=kind == "batch_update")
     try:
         answer = yield from writer.lease.send(call)
     except OutcomeUnknownError:
-        now = {canonical(rule) for rule in (yield from formats_of(place.token, place.sheet_id))}
-        if not all(canonical(rule) in now for rule in some):
+        current = {canonical(rule) for rule in (yield from formats_of(place.token, place.sheet_id))}
+        if not all(canonical(payload) in current for payload in payloads):
             raise
     else:
-        check_items(answer.data, [f"{rule['rule_type']} on {', '.join(rule['ranges'])}" for rule in some])
+        check_items(
+            answer.data, [f"{payload['rule_type']} on {', '.join(payload['ranges'])}" for payload in payloads]
+        )
 
 
 def _is_same(existing: Mapping[str, Any], payload: Mapping[str, Any], wanted: Range) -> bool:
@@ -160,8 +160,9 @@ def _is_same(existing: Mapping[str, Any], payload: Mapping[str, Any], wanted: Ra
     if len(existing.get("ranges") or ()) != 1:
         return False
     area = _range_of(existing)
-    is_there = (area.first, area.last_column) == (wanted.first, wanted.last_column)
-    return is_there and canonical({**existing, "ranges": ()}) == canonical({**payload, "ranges": ()})
+    if (area.first, area.last_column) != (wanted.first, wanted.last_column):
+        return False
+    return canonical({**existing, "ranges": ()}) == canonical({**payload, "ranges": ()})
 
 
 def _range_of(existing: Mapping[str, Any]) -> Range:

@@ -73,12 +73,12 @@ def create(
     yield from held.begin()
     try:
         if not held.is_shared:
-            return _read((yield from perform(_call(title, folder))).data)
+            return _parse_created((yield from perform(_create_call(title, folder))).data)
         for _ in range(_TAKEN_OVER):
             try:
-                created, is_certain = yield from _once(held, folder, key, first_title, look_after)
+                created, is_certain = yield from _create_once(held, folder, key, first_title, look_after)
                 # The title comes last: while it is the first one, an attempt may have ended before this.
-                current_title = yield from _title(created)
+                current_title = yield from _read_title(created)
                 if current_title is None:
                     logger.warning(
                         "The spreadsheet of a key was deleted; creating another",
@@ -100,7 +100,7 @@ def create(
     raise TakenOverError("Other processes create it as well. Next: call again later.", retryable=True)
 
 
-def _once(
+def _create_once(
     held: DocumentLease, folder: str, key: str, title: str, look_after: float
 ) -> Procedure[tuple[Created, bool]]:
     """Return the spreadsheet, and whether no other can have been created for the key."""
@@ -108,27 +108,46 @@ def _once(
     assert answer is not None  # noqa: S101 - the lease has come from a database
     (entry,) = answer
     if entry.state is LedgerState.DONE:
-        return Created(entry.result["token"], entry.result["url"]), False
-    created: Created | None = None
-    sent = 0
+        return _read_recorded(entry), False
+    created, sends = yield from _find_or_send(held, entry, title, folder, look_after)
+    recorded, is_first = yield from _record(entry, folder, key, created)
+    return recorded, entry.is_new and sends == 1 and is_first
+
+
+def _find_or_send(
+    held: DocumentLease, entry: LedgerEntry, title: str, folder: str, look_after: float
+) -> Procedure[tuple[Created, int]]:
+    """Return the spreadsheet, and how many requests may have created one, an earlier attempt's included."""
+    sends = 0
     if not entry.is_new and entry.state is LedgerState.PENDING:
-        created, sent = (yield from _look(held, title, folder, look_after)), 1
-    while created is None and sent <= _SENDS:
-        created, sent = (yield from _send(held, entry, title, folder, look_after)), sent + 1
-    if created is None:
-        raise OutcomeUnknownError(
-            f"Whether the spreadsheet {title!r} was created is unknown: no request was answered. Next: "
-            "call again with the same key."
-        )
+        sends = 1
+        earlier = yield from _find_created(held, title, folder, look_after)
+        if earlier is not None:
+            return earlier, sends
+    while sends <= _SENDS:
+        sends += 1
+        created = yield from _send(held, entry, title, folder, look_after)
+        if created is not None:
+            return created, sends
+    raise OutcomeUnknownError(
+        f"Whether the spreadsheet {title!r} was created is unknown: no request was answered. Next: "
+        "call again with the same key."
+    )
+
+
+def _record(entry: LedgerEntry, folder: str, key: str, created: Created) -> Procedure[tuple[Created, bool]]:
+    """Record the spreadsheet; return the one that is recorded, and whether no other was recorded first."""
     result = {"token": created.token, "url": created.url}
     (is_first,) = (yield from with_store(lambda store: store.files.mark_done(entry, result))) or (True,)
-    if not is_first:  # Another process had the lease and has recorded its own.
-        (other,) = (yield from with_store(lambda store: store.files.begin(folder, key, entry.token))) or (
-            entry,
-        )
-        if other.state is LedgerState.DONE:
-            created = Created(other.result["token"], other.result["url"])
-    return created, entry.is_new and sent == 1 and is_first
+    if is_first:
+        return created, True
+    # Another process had the lease and has recorded its own.
+    (other,) = (yield from with_store(lambda store: store.files.begin(folder, key, entry.token))) or (entry,)
+    return (_read_recorded(other) if other.state is LedgerState.DONE else created), False
+
+
+def _read_recorded(entry: LedgerEntry) -> Created:
+    return Created(entry.result["token"], entry.result["url"])
 
 
 def _remove_surplus(created: Created, title: str, folder: str) -> Procedure[None]:
@@ -149,16 +168,18 @@ def _send(
     yield from held.renew()
     yield from with_store(lambda store: store.files.resend(entry, entry.token))
     try:
-        return _read((yield from held.send(_call(title, folder))).data)
+        return _parse_created((yield from held.send(_create_call(title, folder))).data)
     except OutcomeUnknownError:
-        return (yield from _look(held, title, folder, look_after))
+        return (yield from _find_created(held, title, folder, look_after))
     except (LarkAPIError, TransportError):
         if entry.is_new:
             yield from with_store(lambda store: store.files.refuse(entry), wait_for_database=False)
         raise
 
 
-def _look(held: DocumentLease, title: str, folder: str, look_after: float) -> Procedure[Created | None]:
+def _find_created(
+    held: DocumentLease, title: str, folder: str, look_after: float
+) -> Procedure[Created | None]:
     """Look for a spreadsheet that may have been created; lists lag behind."""
     for look in range(_LOOKS):
         if look:
@@ -171,7 +192,7 @@ def _look(held: DocumentLease, title: str, folder: str, look_after: float) -> Pr
 
 def _list_created(title: str, folder: str) -> Procedure[list[Created]]:
     """Return the spreadsheets of this app with a title in a folder, the oldest first."""
-    owner = yield from memoize(Memoize(("bot.open_id",), _bot, _BOT_MAX_AGE))
+    owner = yield from memoize(Memoize(("bot.open_id",), _read_bot, _BOT_MAX_AGE))
     files: list[Mapping[str, Any]] = []
     token: str | None = None
     while True:
@@ -197,23 +218,23 @@ def _list_created(title: str, folder: str) -> Procedure[list[Created]]:
     return [Created(file["token"], file.get("url") or "") for file in files]
 
 
-def _bot() -> Procedure[str]:
+def _read_bot() -> Procedure[str]:
     answer = yield from perform(request("GET", path("/bot/v3/info")))
     open_id: str = (answer.data.get("bot") or {}).get("open_id") or ""
     return open_id
 
 
-def _call(title: str, folder: str) -> Call[Any]:
+def _create_call(title: str, folder: str) -> Call[Any]:
     body = {"title": title, **({"folder_token": folder} if folder else {})}
     return request("POST", path("/sheets/v3/spreadsheets"), json=body, subject=subject_of(title, folder))
 
 
-def _read(data: Mapping[str, Any]) -> Created:
+def _parse_created(data: Mapping[str, Any]) -> Created:
     spreadsheet = data["spreadsheet"]
     return Created(spreadsheet["spreadsheet_token"], spreadsheet.get("url") or "")
 
 
-def _title(created: Created) -> Procedure[str | None]:
+def _read_title(created: Created) -> Procedure[str | None]:
     """Return the title of a spreadsheet; None if it was deleted."""
     try:
         answer = yield from perform(request("GET", path(V3, token=created.token)))

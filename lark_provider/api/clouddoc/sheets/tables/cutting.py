@@ -78,7 +78,7 @@ class Cutter:
             if stop > start:
                 lines = [texts[start:stop] for texts in encoded.lines]
                 sums = encoded.sums[SUM_BYTES * start : SUM_BYTES * stop]
-                self._take(EncodedRows(lines, encoded.wild, sums), odd)
+                self._add_encoded(EncodedRows(lines, encoded.wild, sums), odd)
                 self._header_rows += (stop - start) * is_header
                 if not is_header:
                     self._join(formats, start, stop)
@@ -105,7 +105,7 @@ class Cutter:
         self._clear()
         return chunk
 
-    def _take(self, encoded: EncodedRows, odd: frozenset[int]) -> None:
+    def _add_encoded(self, encoded: EncodedRows, odd: frozenset[int]) -> None:
         count = len(encoded.lines[0])
         self._parts.append(_Part(count, odd, encoded.wild, encoded.sums))
         self._count += count

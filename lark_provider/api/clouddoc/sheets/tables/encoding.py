@@ -66,10 +66,9 @@ def decode(lines: Sequence[Sequence[bytes]]) -> list[list[Any]]:
     Args:
         lines: For each block of columns the JSON of each row.
     """
-    parts = [orjson.loads(b"[" + b",".join(texts) + b"]") for texts in lines]
+    parts: list[list[list[Any]]] = [orjson.loads(b"[" + b",".join(texts) + b"]") for texts in lines]
     if len(parts) == 1:
-        rows: list[list[Any]] = parts[0]
-        return rows
+        return parts[0]
     return [list(itertools.chain(*row_parts)) for row_parts in zip(*parts, strict=True)]
 
 

@@ -9,7 +9,7 @@ from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.document_lease import TakenOverError
 from lark_provider.api.clouddoc.sheets.addressing import Cell
 from lark_provider.api.clouddoc.sheets.tables.appending import Appender
-from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, chunk
+from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, encode_chunk
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
 from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
 from lark_provider.api.clouddoc.sheets.tables.source import TableSource
@@ -53,22 +53,22 @@ def replace(writer: TableWriter, source: TableSource, old_end: int) -> Procedure
     """
     place = writer.place
     row, parts, is_disturbed = place.row, list[tuple[int, bytes, frozenset[int]]](), False
-    while (table_chunk := (yield from source.chunk())) is not None:
-        was_disturbed = yield from writer.put(table_chunk, row)
-        parts.append((row, table_chunk.sums, table_chunk.wild))
+    while (chunk := (yield from source.chunk())) is not None:
+        was_disturbed = yield from writer.put(chunk, row)
+        parts.append((row, chunk.sums, chunk.wild))
         if was_disturbed:
             is_disturbed = True
             # A row that was inserted or sorted moves the last part; the first one has the header.
             yield from writer.verify([parts[0], parts[-1]] if len(parts) > 1 else parts)
-        row += table_chunk.count
-    end = max([old_end, *(yield from _beyond(writer, len(parts)))])
+        row += chunk.count
+    end = max([old_end, *(yield from _settle_remaining(writer, len(parts)))])
     yield from writer.blank(row, end)
     if is_disturbed:
         yield from writer.verify(parts)
     return Extent(place.row, max(row - 1, place.row))
 
 
-def _beyond(writer: TableWriter, count: int) -> Procedure[list[int]]:
+def _settle_remaining(writer: TableWriter, count: int) -> Procedure[list[int]]:
     """Return where segments end that an earlier attempt may have written, and this one has not.
 
     They can take effect no more when this returns.
@@ -91,11 +91,11 @@ def recorded_segments(writer: TableWriter, after: int) -> Procedure[list[Recorde
     while write is not None:
         number = after
         answer = yield from with_store(lambda store: store.sheets.segments(write.id, number, _AT_ONCE))  # noqa: B023
-        some = answer[0] if answer is not None else ()
-        segments += some
-        if len(some) < _AT_ONCE:
+        page = answer[0] if answer is not None else ()
+        segments += page
+        if len(page) < _AT_ONCE:
             break
-        after = some[-1].segment.number
+        after = page[-1].segment.number
     return segments
 
 
@@ -124,17 +124,17 @@ def append(writer: Appender, source: TableSource, layout: TableLayout, *, header
     top = place.row + header
     row = (yield from place.last_row(writer.lease, top)) + 1
     count = 0
-    while (table_chunk := (yield from source.chunk())) is not None:
+    while (chunk := (yield from source.chunk())) is not None:
         if (
             writer.write is not None
             and writer.write.state is LedgerState.DONE
-            and table_chunk.number >= writer.write.segments
+            and chunk.number >= writer.write.segments
         ):
             raise ConflictError(
-                f"Row {table_chunk.first} of the source is new: under this key everything was appended "
+                f"Row {chunk.first} of the source is new: under this key everything was appended "
                 "before. Next: use another key for other rows."
             )
-        row = yield from writer.append(table_chunk, row)
+        row = yield from writer.append(chunk, row)
         count += 1
     left = yield from pending(writer, count - 1)
     if left:
@@ -181,7 +181,7 @@ def _write_header(writer: TableWriter, layout: TableLayout) -> Procedure[None]:
 
 def header_chunk(layout: TableLayout, blocks: Any) -> TableChunk:
     """Return the header as a chunk."""
-    return chunk(0, 1, [layout.header], [None] * layout.width, blocks, header_rows=1)
+    return encode_chunk(0, 1, [layout.header], [None] * layout.width, blocks, header_rows=1)
 
 
 def text_of(cell: Any) -> str:

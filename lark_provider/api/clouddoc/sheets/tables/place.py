@@ -102,7 +102,7 @@ class TableOnSheet:
         while at <= last:
             end = min(at + step - 1, last)
             try:
-                parts = yield from self._answers(lease, at, end, is_dated=is_dated)
+                parts = yield from self._read_blocks(lease, at, end, is_dated=is_dated)
             except LarkAPIError as error:
                 if error.code != ANSWER_TOO_LARGE or step == 1:
                     raise
@@ -112,7 +112,7 @@ class TableOnSheet:
             at = end + 1
         return rows
 
-    def _answers(
+    def _read_blocks(
         self, lease: DocumentLease, first: int, last: int, *, is_dated: bool = False
     ) -> Procedure[list[list[list[Any] | None]]]:
         """Return the rows of each block of columns as Lark answers them: some may be missing or short."""
@@ -127,7 +127,7 @@ class TableOnSheet:
                 params = {"dateTimeRenderOption": "FormattedString"} if is_dated else None
                 answer = yield from perform(request("GET", url, params=params))
                 values = (answer.data.get("valueRange") or {}).get("values") or []
-                self._note(_revision(answer), 0)
+                self._note_revision(_revision(answer), 0)
             parts.append(values)
         return parts
 
@@ -145,7 +145,7 @@ class TableOnSheet:
         while end >= above:
             first = max(above, end - step + 1)
             try:
-                parts = yield from self._answers(lease, first, end)
+                parts = yield from self._read_blocks(lease, first, end)
             except LarkAPIError as error:
                 if error.code != ANSWER_TOO_LARGE or step == 1:
                     raise
@@ -234,34 +234,33 @@ class TableOnSheet:
                 where = Range(row + first, left, row + stop - 1, left + width - 1)
                 body = chunk.body(block, first, stop, where.on(self.sheet_id))
                 try:
-                    answer = yield from lease.send(self.put(body), strict=True)
+                    answer = yield from lease.send(self.value_call(body), strict=True)
                 except LarkAPIError as error:
                     if error.code != TOO_LARGE or stop - first == 1:
                         raise
                     self.part_bytes = len(body) // 2
                     continue
-                is_disturbed = self.note(answer) or is_disturbed
+                is_disturbed = self.note_write(answer) or is_disturbed
                 start = stop
         return is_disturbed
 
-    def put(self, body: bytes) -> Call[Any]:
+    def value_call(self, body: bytes) -> Call[Any]:
         """Return the call that writes values, which is absolute and may be repeated."""
-        call: Call[Any] = request("PUT", path(V2 + "/values", token=self.token), idempotent=True)
-        return replace(call, body=body)
+        return replace(request("PUT", path(V2 + "/values", token=self.token), idempotent=True), body=body)
 
     def expect_write(self) -> None:
         """Note that a request of ours was made whose answer has no revision."""
         self._slack += 1
 
-    def note(self, answer: LarkResponse[Any]) -> bool:
+    def note_write(self, answer: LarkResponse[Any]) -> bool:
         """Note the revision that a write of ours has made; return whether others have written before it."""
-        return self._note(_revision(answer), 1)
+        return self._note_revision(_revision(answer), 1)
 
-    def _note(self, now: int | None, own: int) -> bool:
+    def _note_revision(self, revision: int | None, own: int) -> bool:
         """Note a revision; return whether it has grown by more than so many writes of ours."""
-        before, self.revision = self.revision, now
+        before, self.revision = self.revision, revision
         own, self._slack = own + self._slack, 0
-        is_disturbed = before is None or now is None or now > before + own
+        is_disturbed = before is None or revision is None or revision > before + own
         self.disturbances += is_disturbed
         return is_disturbed
 

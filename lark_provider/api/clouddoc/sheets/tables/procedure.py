@@ -220,7 +220,7 @@ def write_with_options(
             target, url = SheetRef(created.token), created.url
         else:
             url = yield from _url(target)
-        result = yield from _into(target, url, stream, head, converted, columns, options, corner, name)
+        result = yield from _write_into(target, url, stream, head, converted, columns, options, corner, name)
         yield from share_resolved(result.spreadsheet_token, "sheet", shares, f"The table is in {url}.")
     finally:
         if inspect.isgenerator(stream.iterator):
@@ -266,7 +266,7 @@ def _url(target: Target) -> Procedure[str]:
     return (yield from spreadsheet_info((yield from spreadsheet(target)).token)).url
 
 
-def _into(
+def _write_into(
     target: Target,
     url: str,
     stream: Stream[Any],

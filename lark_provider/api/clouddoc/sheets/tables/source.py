@@ -174,8 +174,8 @@ class TableSource:
             columns = self._convert(values, number)
         if self._is_measured:
             is_top = number <= _MEASURED
-            some = slice(None) if is_top else slice(-number % _EVERY, None, _EVERY)
-            self._measure([column.cells[some] for column in columns])
+            sample = slice(None) if is_top else slice(-number % _EVERY, None, _EVERY)
+            self._measure([column.cells[sample] for column in columns])
         odd = frozenset(place for place, column in enumerate(columns) if column.kind is CellKind.OTHER)
         columns = [
             column._replace(cells=canonical(column.cells)) if column.kind is CellKind.NUMBER else column
@@ -246,8 +246,8 @@ class TableSource:
                     longest = max(map(_length, texts))
                 width = max(width, longest)
             if kinds != {str} and width < _SHOWN:
-                some = [cell for cell in cells[::_EVERY] if type(cell) is not str]
-                width = max(width, min(_SHOWN, max(map(len, map(_text_of, some)), default=0)))
+                sample = [cell for cell in cells[::_EVERY] if type(cell) is not str]
+                width = max(width, min(_SHOWN, max(map(len, map(_text_of, sample)), default=0)))
             self.widths[place] = width
 
 

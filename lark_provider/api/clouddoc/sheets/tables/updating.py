@@ -56,10 +56,10 @@ def arrange(
     for place, title in enumerate(layout.titles):
         matches = [column for column, cell in enumerate(titles, first_column) if text_of(cell) == title]
         if len(matches) != 1:
-            said = "lacks it" if not matches else f"has it {len(matches)} times"
+            problem = "lacks it" if not matches else f"has it {len(matches)} times"
             raise InvalidRequestError(
-                f"The header of the worksheet must have the column {title!r} once, and {said}. Next: correct "
-                "the header, or columns=."
+                f"The header of the worksheet must have the column {title!r} once, and {problem}. Next: "
+                "correct the header, or columns=."
             )
         places.append((matches[0], place))
     places.sort()
@@ -120,7 +120,7 @@ class Update:
         """
         place = self.writer.place
         yield from self._settle()
-        yield from self._read()
+        yield from self._read_keys()
         while (chunk := (yield from source.chunk())) is not None:
             yield from self._write(chunk)
         last = max([self._last, *(end for _, end in self.writer.ranges)])
@@ -138,7 +138,7 @@ class Update:
             if any(map(is_blank, now)):
                 yield from self.writer.quiet(recorded)
 
-    def _read(self) -> Procedure[None]:
+    def _read_keys(self) -> Procedure[None]:
         """Read the keys of the worksheet."""
         place, lease = self.writer.place, self.writer.lease
         last = yield from place.last_row(lease, place.row + 1)
@@ -177,26 +177,22 @@ class Update:
         place = self.writer.place
         (_,) = yield from place.read(self.writer.lease, place.row, place.row)
         if place.disturbances != self._disturbances:
-            yield from self._read()  # others have written: rows may have moved
-        keys = [_key([row[position] for position in self.keys]) for row in chunk.rows]
-        named = ", ".join(self.titles[position] for position in self.keys)
-        for number, (key, cells) in enumerate(zip(keys, chunk.rows, strict=True), chunk.first):
-            if any(
-                isinstance(cells[position], dict) and comparable(cells[position]) is None
-                for position in self.keys
-            ):
-                raise InvalidRequestError(
-                    f"Row {number} of the source must have a key that Lark answers as it was written, got a "
-                    f"formula or a person in {named}. Next: use text, numbers or dates as key."
-                )
-            if all(value == "" for value in key):
-                raise InvalidRequestError(
-                    f"Row {number} of the source must have a key, got none in {named}. "
-                    "Next: fill it, or leave the row out."
-                )
+            yield from self._read_keys()  # others have written: rows may have moved
+        updates, fresh = self._match(chunk)
+        yield from self._update(chunk, updates)
+        if fresh:
+            places = list(fresh.values())
+            part = chunk_of(chunk, places, self._base + chunk.number)
+            row = yield from self.writer.append_once(part, self._last + 1)
+            first = row - part.count
+            self.index |= {key: first + number for number, key in enumerate(fresh)}
+            self._last = max(self._last, row - 1)
+
+    def _match(self, chunk: TableChunk) -> tuple[dict[int, int], dict[Key, int]]:
+        """Return the place in the chunk for each row that is written over, and for each key that is new."""
         updates: dict[int, int] = {}
         fresh: dict[Key, int] = {}
-        for at, key in enumerate(keys):
+        for at, key in enumerate(self._source_keys(chunk)):
             if key in self.index:
                 updates[self.index[key]] = at
             elif key in fresh:
@@ -206,14 +202,27 @@ class Update:
                 )
             else:
                 fresh[key] = at
-        yield from self._update(chunk, updates)
-        if fresh:
-            places = list(fresh.values())
-            part = chunk_of(chunk, places, self._base + chunk.number)
-            row = yield from self.writer.append_once(part, self._last + 1)
-            first = row - part.count
-            self.index |= {key: first + number for number, key in enumerate(fresh)}
-            self._last = max(self._last, row - 1)
+        return updates, fresh
+
+    def _source_keys(self, chunk: TableChunk) -> list[Key]:
+        """Return the key of each row of a chunk, if Lark answers it as it was written."""
+        keys: list[Key] = []
+        named = ", ".join(self.titles[position] for position in self.keys)
+        for number, row in enumerate(chunk.rows, chunk.first):
+            cells = [row[position] for position in self.keys]
+            if any(isinstance(cell, dict) and comparable(cell) is None for cell in cells):
+                raise InvalidRequestError(
+                    f"Row {number} of the source must have a key that Lark answers as it was written, got a "
+                    f"formula or a person in {named}. Next: use text, numbers or dates as key."
+                )
+            key = _key(cells)
+            if all(value == "" for value in key):
+                raise InvalidRequestError(
+                    f"Row {number} of the source must have a key, got none in {named}. "
+                    "Next: fill it, or leave the row out."
+                )
+            keys.append(key)
+        return keys
 
     def _update(self, chunk: TableChunk, updates: dict[int, int]) -> Procedure[None]:
         """Write over rows, each with its key."""
@@ -252,12 +261,12 @@ class Update:
         url = path(V2 + "/values_batch_update", token=place.token)
         call: Call[Any] = replace(request("POST", url, idempotent=True), body=body)
         answer = yield from writer.lease.send(call)
-        is_disturbed = place.note(answer)
+        is_disturbed = place.note_write(answer)
         for run in _runs(rows):
-            writer.note(chunk, run[0], places=[updates[row] for row in run])
+            writer.add_written(chunk, run[0], places=[updates[row] for row in run])
         if is_disturbed:
             doubled = set(self._doubled)
-            yield from self._read()
+            yield from self._read_keys()
             moved = [row for row in self._doubled if row not in doubled]
             if moved:
                 raise ConflictError(

@@ -1,4 +1,4 @@
-"""Write the segments of a table, and note what is written and what it is to look like."""
+"""Write the segments of a table, and keep what is written and what it is to look like."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from lark_provider.api.clouddoc.document_lease import DocumentLease
 from lark_provider.api.clouddoc.sheets.addressing import Range
-from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, chunk
+from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, encode_chunk
 from lark_provider.api.clouddoc.sheets.tables.encoding import SUM_BYTES
 from lark_provider.api.clouddoc.sheets.tables.judging import (
     changed_rows,
@@ -58,10 +58,10 @@ class TableWriter:
     _ends: dict[tuple[str, int, int], int] = field(default_factory=dict)
     """The place of the range of a format that ends in a column and a row."""
 
-    def note(
+    def add_written(
         self, chunk: TableChunk, row: int, *, places: Sequence[int] | None = None, is_replayed: bool = False
     ) -> None:
-        """Note that rows of a chunk are written.
+        """Count rows of a chunk as written, and keep where they are and their formats.
 
         Args:
             chunk: The chunk.
@@ -138,7 +138,7 @@ class TableWriter:
                 )
         is_disturbed = yield from self.place.write(self.lease, chunk, row)
         self.unrecorded = chunk.number
-        self.note(chunk, row)
+        self.add_written(chunk, row)
         return is_disturbed
 
     def verify(self, parts: Sequence[tuple[int, bytes, frozenset[int]]]) -> Procedure[None]:
@@ -174,7 +174,7 @@ class TableWriter:
         for row in range(first, last + 1, _BLANKED):
             count = min(_BLANKED, last - row + 1)
             rows: list[Sequence[Any]] = [("",) * self.place.width] * count
-            yield from self.place.write(self.lease, chunk(0, 1, rows, (), self.place.blocks), row)
+            yield from self.place.write(self.lease, encode_chunk(0, 1, rows, (), self.place.blocks), row)
 
     def finish(self) -> Procedure[None]:
         """Record that everything is written."""
@@ -196,15 +196,15 @@ class TableWriter:
             return
         rows = ", ".join(f"{first} to {last}" for first, last in self.ranges[:_SHOWN])
         more = " …" if len(self.ranges) > _SHOWN else ""
-        said = (
+        summary = (
             f"The table is incomplete: {self.written:,} row(s) of the source are written, in rows "
             f"{rows}{more} of worksheet {self.place.title!r}."
         )
         if isinstance(error, LarkError):
             what, mark, todo = str(error).partition(" Next: ")
-            error.args = (f"{what} {said}{mark}{todo}", *error.args[1:])
+            error.args = (f"{what} {summary}{mark}{todo}", *error.args[1:])
         else:
-            error.add_note(said)
+            error.add_note(summary)
 
     def conflict_error(self, rows: Sequence[int], what: str) -> ConflictError:
         """Return the error for rows that others have changed, moved or overwritten."""
@@ -226,8 +226,8 @@ def runs(formats: Iterable[str | None]) -> Iterator[tuple[str, int, int]]:
         A format, and the first and the last cell that has it, from 0.
     """
     start = 0
-    for text, some in itertools.groupby(formats):
-        end = start + sum(1 for _ in some)
+    for text, equal_formats in itertools.groupby(formats):
+        end = start + sum(1 for _ in equal_formats)
         if text is not None:
             yield text, start, end - 1
         start = end

@@ -23,42 +23,42 @@ def start(world: World, instance: Instance) -> None:
     """Begin: the instance is pending, and so are the tasks of its first step."""
     now = world.clock.now_ms()
     instance.set_status("PENDING", now)
-    _note(world, instance, "START", instance.submitter, node="START")
+    _note(world, instance, "START", instance.submitter, node_id="START")
     _tell_instance(world, instance, "PENDING")
-    _next(world, instance)
+    _go_to_next_step(world, instance)
 
 
-def _next(world: World, instance: Instance) -> None:
+def _go_to_next_step(world: World, instance: Instance) -> None:
     """Go to the next step that waits for a person, or end."""
     nodes = instance.definition.nodes
     while instance.place + 1 < len(nodes):
         instance.place += 1
         node = nodes[instance.place]
         instance.entered = len(instance.tasks)
-        people = _people(world, instance, node)
+        people = _approvers_of(world, instance, node)
         if node.node_type == "CC_NODE":
-            _note(world, instance, "CC", None, node=node.node_id)
+            _note(world, instance, "CC", None, node_id=node.node_id)
             continue
         if not people:
-            task = _add(world, instance, node, None, "AUTO_PASS")
-            _end(world, instance, task, "APPROVED")
-            _note(world, instance, "AUTO_PASS", None, node=node.node_id, task=task)
+            task = _add_task(world, instance, node, None, "AUTO_PASS")
+            _end_task(world, instance, task, "APPROVED")
+            _note(world, instance, "AUTO_PASS", None, node_id=node.node_id, task=task)
             continue
         for person in people[:1] if node.node_type == "SEQUENTIAL" else people:
-            _tell_task(world, instance, _add(world, instance, node, person, node.node_type))
+            _tell_task(world, instance, _add_task(world, instance, node, person, node.node_type))
         return
     instance.set_status("APPROVED", world.clock.now_ms())
     _tell_instance(world, instance, "APPROVED")
 
 
-def _people(world: World, instance: Instance, node: ApprovalNode) -> list[Person]:
+def _approvers_of(world: World, instance: Instance, node: ApprovalNode) -> list[Person]:
     named = instance.approvers.get(node.node_id)
     if named is not None:
         return list(named)
     return [world.users[user_id] for user_id in node.approvers]
 
 
-def _add(
+def _add_task(
     world: World, instance: Instance, node: ApprovalNode, person: Person | None, kind: str
 ) -> ApprovalTask:
     task = ApprovalTask(world.approvals.number(), person, node, kind, world.clock.now_ms())
@@ -66,20 +66,20 @@ def _add(
     return task
 
 
-def _end(
+def _end_task(
     world: World, instance: Instance, task: ApprovalTask, status: str, event_status: str = "", **more: Any
 ) -> None:
     task.status, task.end_time = status, world.clock.now_ms()
     _tell_task(world, instance, task, event_status, **more)
 
 
-def _open(instance: Instance) -> list[ApprovalTask]:
+def _pending_tasks(instance: Instance) -> list[ApprovalTask]:
     return [task for task in instance.tasks if task.status == "PENDING"]
 
 
-def _end_others(world: World, instance: Instance) -> None:
-    for task in _open(instance):
-        _end(world, instance, task, "DONE")
+def _end_other_tasks(world: World, instance: Instance) -> None:
+    for task in _pending_tasks(instance):
+        _end_task(world, instance, task, "DONE")
 
 
 def pending(instance: Instance, task_id: str, person: Person | None) -> ApprovalTask:
@@ -93,7 +93,7 @@ def pending(instance: Instance, task_id: str, person: Person | None) -> Approval
     Raises:
         RefusedError: 1390010, it is unknown or decided; 1390009, it is another person's.
     """
-    task = next((candidate for candidate in _open(instance) if candidate.task_id == task_id), None)
+    task = next((candidate for candidate in _pending_tasks(instance) if candidate.task_id == task_id), None)
     if task is None:
         raise RefusedError(codes.APPROVAL_TASK_NOT_FOUND)
     if person is not None and task.person is not person:
@@ -103,41 +103,41 @@ def pending(instance: Instance, task_id: str, person: Person | None) -> Approval
 
 def approve(world: World, instance: Instance, task: ApprovalTask, comment: str = "") -> None:
     """Approve a task: the instance goes on once its step is complete."""
-    _end(world, instance, task, "APPROVED")
-    _note(world, instance, "PASS", task.person, node=task.node.node_id, task=task, comment=comment)
+    _end_task(world, instance, task, "APPROVED")
+    _note(world, instance, "PASS", task.person, node_id=task.node.node_id, task=task, comment=comment)
     node = task.node
     if node.node_type == "OR":
-        _end_others(world, instance)
+        _end_other_tasks(world, instance)
     elif node.node_type == "SEQUENTIAL":
-        people = _people(world, instance, node)
+        people = _approvers_of(world, instance, node)
         since = instance.tasks[instance.entered :]
         done = sum(step_task.node is node and step_task.status == "APPROVED" for step_task in since)
         if done < len(people):
-            _tell_task(world, instance, _add(world, instance, node, people[done], node.node_type))
+            _tell_task(world, instance, _add_task(world, instance, node, people[done], node.node_type))
             return
-    elif _open(instance):
+    elif _pending_tasks(instance):
         return
-    _next(world, instance)
+    _go_to_next_step(world, instance)
 
 
 def reject(world: World, instance: Instance, task: ApprovalTask, comment: str = "") -> None:
     """Reject a task: the instance ends, unless its definition sends it back to the submitter."""
     returns = instance.definition.reject_to_submitter
     extra = {"extra": orjson.dumps({"rollback_node_ids": ["START"]}).decode()} if returns else {}
-    _end(world, instance, task, "REJECTED", "ROLLBACK" if returns else "", **extra)
+    _end_task(world, instance, task, "REJECTED", "ROLLBACK" if returns else "", **extra)
     _note(
         world,
         instance,
         "ROLLBACK" if returns else "REJECT",
         task.person,
-        node=task.node.node_id,
+        node_id=task.node.node_id,
         task=task,
         comment=comment,
     )
-    _end_others(world, instance)
+    _end_other_tasks(world, instance)
     if returns:
         instance.place = -1
-        _tell_task(world, instance, _add(world, instance, _START, instance.submitter, "AND"))
+        _tell_task(world, instance, _add_task(world, instance, _START, instance.submitter, "AND"))
         return
     instance.set_status("REJECTED", world.clock.now_ms())
     _tell_instance(world, instance, "REJECTED")
@@ -163,17 +163,17 @@ def roll_back(
     if unknown:
         raise refusal(f"task_def_key_list: {unknown[0]} is no step that was passed")
     extra = orjson.dumps({"rollback_node_ids": keys}).decode()
-    _end(world, instance, task, "DONE", "ROLLBACK", extra=extra)
-    node = task.node.node_id
-    _note(world, instance, "ROLLBACK_SELECTED", task.person, node=node, task=task, comment=reason)
-    _end_others(world, instance)
+    _end_task(world, instance, task, "DONE", "ROLLBACK", extra=extra)
+    node_id = task.node.node_id
+    _note(world, instance, "ROLLBACK_SELECTED", task.person, node_id=node_id, task=task, comment=reason)
+    _end_other_tasks(world, instance)
     instance.place = -1
     if "START" in keys:
-        _tell_task(world, instance, _add(world, instance, _START, instance.submitter, "AND"))
+        _tell_task(world, instance, _add_task(world, instance, _START, instance.submitter, "AND"))
         return
     places = [place for place, step in enumerate(instance.definition.nodes) if step.node_id in keys]
     instance.place = min(places) - 1
-    _next(world, instance)
+    _go_to_next_step(world, instance)
 
 
 def resubmit(
@@ -187,16 +187,16 @@ def resubmit(
     if task.node != _START:
         raise RefusedError(codes.APPROVAL_DENIED)
     instance.form = form
-    _end(world, instance, task, "APPROVED")
-    _note(world, instance, "START", task.person, node="START", task=task, comment=comment)
-    _next(world, instance)
+    _end_task(world, instance, task, "APPROVED")
+    _note(world, instance, "START", task.person, node_id="START", task=task, comment=comment)
+    _go_to_next_step(world, instance)
 
 
 def transfer(world: World, instance: Instance, task: ApprovalTask, to: Person, comment: str = "") -> None:
     """Hand a task over to another person."""
-    _end(world, instance, task, "TRANSFERRED")
-    _note(world, instance, "TRANSFER", task.person, node=task.node.node_id, task=task, comment=comment)
-    _tell_task(world, instance, _add(world, instance, task.node, to, task.kind))
+    _end_task(world, instance, task, "TRANSFERRED")
+    _note(world, instance, "TRANSFER", task.person, node_id=task.node.node_id, task=task, comment=comment)
+    _tell_task(world, instance, _add_task(world, instance, task.node, to, task.kind))
 
 
 def cancel(world: World, instance: Instance) -> None:
@@ -230,7 +230,7 @@ def delete(world: World, instance: Instance) -> None:
 
 
 def _close(world: World, instance: Instance, status: str, kind: str) -> None:
-    _end_others(world, instance)
+    _end_other_tasks(world, instance)
     instance.set_status(status, world.clock.now_ms())
     _note(world, instance, kind, instance.submitter)
     _tell_instance(world, instance, status)
@@ -242,7 +242,7 @@ def _note(
     kind: str,
     person: Person | None,
     *,
-    node: str = "",
+    node_id: str = "",
     task: ApprovalTask | None = None,
     comment: str = "",
 ) -> None:
@@ -253,7 +253,7 @@ def _note(
             "person": person,
             "task_id": "" if task is None else task.task_id,
             "comment": comment,
-            "node_key": node,
+            "node_key": node_id,
             "ext": "{}",
         }
     )

@@ -64,18 +64,18 @@ def _fill(known: list[dict[str, Any]], entry: Any) -> dict[str, Any]:
         "ext": None,
     }
     shown |= {sibling: entry[sibling] for sibling in _SIBLINGS if sibling in entry}
-    return shown | _READ.get(kind, _as_sent)(widget, entry)
+    return shown | _READ.get(kind, _read_as_sent)(widget, entry)
 
 
 def _bad(name: Any, why: str) -> Exception:
     return refusal(f"控件={name} {why}")
 
 
-def _number(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _moment(value: Any) -> bool:
+def _is_moment(value: Any) -> bool:
     if not isinstance(value, str):
         return False
     try:
@@ -84,51 +84,53 @@ def _moment(value: Any) -> bool:
         return False
 
 
-def _texts(value: Any) -> bool:
+def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
-def _values(widget: dict[str, Any]) -> dict[str, str] | None:
+def _option_texts(widget: dict[str, Any]) -> dict[str, str] | None:
     """Return value → text of the options; None if they are of an outside source."""
     options = widget.get("option")
     return None if not options else {option["value"]: option.get("text", "") for option in options}
 
 
-def _amount(widget: dict[str, Any], entry: dict[str, Any]) -> bool:
-    currencies = _values(widget)
+def _is_amount(widget: dict[str, Any], entry: dict[str, Any]) -> bool:
+    currencies = _option_texts(widget)
     currency = entry.get("currency")
     return (
-        _number(entry["value"])
+        _is_number(entry["value"])
         and isinstance(currency, str)
         and (currencies is None or currency in currencies)
     )
 
 
-def _interval(_: dict[str, Any], entry: dict[str, Any]) -> bool:
+def _is_interval(_: dict[str, Any], entry: dict[str, Any]) -> bool:
     value = entry["value"]
-    if not isinstance(value, dict) or not _number(value.get("interval")):
+    if not isinstance(value, dict) or not _is_number(value.get("interval")):
         return False
-    return _moment(value.get("start")) and _moment(value.get("end"))
+    return _is_moment(value.get("start")) and _is_moment(value.get("end"))
 
 
-def _radio(widget: dict[str, Any], entry: dict[str, Any]) -> bool:
-    known = _values(widget)
+def _is_option(widget: dict[str, Any], entry: dict[str, Any]) -> bool:
+    known = _option_texts(widget)
     return isinstance(entry["value"], str) and (known is None or entry["value"] in known)
 
 
-def _checkbox(widget: dict[str, Any], entry: dict[str, Any]) -> bool:
-    known = _values(widget)
-    return _texts(entry["value"]) and (known is None or all(value in known for value in entry["value"]))
+def _are_options(widget: dict[str, Any], entry: dict[str, Any]) -> bool:
+    known = _option_texts(widget)
+    return _are_texts(entry["value"]) and (known is None or all(value in known for value in entry["value"]))
 
 
-def _telephone(_: dict[str, Any], entry: dict[str, Any]) -> bool:
+def _is_telephone(_: dict[str, Any], entry: dict[str, Any]) -> bool:
     value = entry["value"]
     return isinstance(value, dict) and all(
         isinstance(value.get(part), str) for part in ("countryCode", "nationalNumber")
     )
 
 
-def _objects(*parts: str) -> Callable[[dict[str, Any], dict[str, Any]], bool]:
+def _are_objects_with(*parts: str) -> Callable[[dict[str, Any], dict[str, Any]], bool]:
+    """Return the check of a list of objects that all have these members."""
+
     def check(_: dict[str, Any], entry: dict[str, Any]) -> bool:
         value = entry["value"]
         return isinstance(value, list) and all(
@@ -138,7 +140,7 @@ def _objects(*parts: str) -> Callable[[dict[str, Any], dict[str, Any]], bool]:
     return check
 
 
-def _rows(widget: dict[str, Any], entry: dict[str, Any]) -> bool:
+def _are_rows(widget: dict[str, Any], entry: dict[str, Any]) -> bool:
     rows = entry["value"]
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         return False
@@ -147,58 +149,58 @@ def _rows(widget: dict[str, Any], entry: dict[str, Any]) -> bool:
     return True
 
 
-def _text(_: dict[str, Any], entry: dict[str, Any]) -> bool:
+def _is_text(_: dict[str, Any], entry: dict[str, Any]) -> bool:
     return isinstance(entry["value"], str)
 
 
 _CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], bool]] = {
-    "input": _text,
-    "textarea": _text,
-    "number": lambda _, entry: _number(entry["value"]),
-    "formula": lambda _, entry: _number(entry["value"]),
-    "amount": _amount,
-    "date": lambda _, entry: _moment(entry["value"]),
-    "dateInterval": _interval,
-    "radio": _radio,
-    "radioV2": _radio,
-    "checkbox": _checkbox,
-    "checkboxV2": _checkbox,
-    "contact": lambda _, entry: _texts(entry.get("value", [])) and _texts(entry.get("open_ids", [])),
-    "department": _objects("open_id"),
-    "connect": lambda _, entry: _texts(entry["value"]),
+    "input": _is_text,
+    "textarea": _is_text,
+    "number": lambda _, entry: _is_number(entry["value"]),
+    "formula": lambda _, entry: _is_number(entry["value"]),
+    "amount": _is_amount,
+    "date": lambda _, entry: _is_moment(entry["value"]),
+    "dateInterval": _is_interval,
+    "radio": _is_option,
+    "radioV2": _is_option,
+    "checkbox": _are_options,
+    "checkboxV2": _are_options,
+    "contact": lambda _, entry: _are_texts(entry.get("value", [])) and _are_texts(entry.get("open_ids", [])),
+    "department": _are_objects_with("open_id"),
+    "connect": lambda _, entry: _are_texts(entry["value"]),
     "document": lambda _, entry: isinstance(entry["value"], dict) and bool(entry["value"].get("token")),
-    "attachmentV2": lambda _, entry: _texts(entry["value"]),
-    "image": lambda _, entry: _texts(entry["value"]),
-    "imageV2": lambda _, entry: _texts(entry["value"]),
-    "telephone": _telephone,
-    "address": _objects("id"),
-    "fieldList": _rows,
+    "attachmentV2": lambda _, entry: _are_texts(entry["value"]),
+    "image": lambda _, entry: _are_texts(entry["value"]),
+    "imageV2": lambda _, entry: _are_texts(entry["value"]),
+    "telephone": _is_telephone,
+    "address": _are_objects_with("id"),
+    "fieldList": _are_rows,
 }
 
 
-def _as_sent(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+def _read_as_sent(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     return {"value": entry.get("value", [])}
 
 
-def _choose(widget: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+def _read_options(widget: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     """An option goes in as its value and comes out as its text; one of an outside source stays as it is."""
-    texts = _values(widget) or {}
+    texts = _option_texts(widget) or {}
     value = entry["value"]
     if isinstance(value, str):
         return {"value": texts.get(value, value), "option": {"key": value, "text": texts.get(value, value)}}
     return {"value": [texts.get(key, key) for key in value]}
 
 
-def _urls(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+def _read_urls(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     return {"value": [f"{URL}{code}" for code in entry["value"]], "ext": ",".join(entry["value"])}
 
 
-def _phone(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+def _read_telephone(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     value = entry["value"]
     return {"value": {"country_code": value["countryCode"], "national_number": value["nationalNumber"]}}
 
 
-def _document(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+def _read_document(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     value = entry["value"]
     token = value["token"]
     return {
@@ -211,25 +213,25 @@ def _document(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _place(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+def _read_address(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     first = entry["value"][0] if entry["value"] else {}
     return {"value": "/".join(str(first[part]) for part in ("id", "detailAddress") if first.get(part))}
 
 
-def _row_values(widget: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+def _read_rows(widget: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     return {"value": [fill(widget.get("children") or (), row) for row in entry["value"]]}
 
 
 _READ: dict[str, Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]] = {
-    "radio": _choose,
-    "radioV2": _choose,
-    "checkbox": _choose,
-    "checkboxV2": _choose,
-    "telephone": _phone,
-    "document": _document,
-    "attachmentV2": _urls,
-    "image": _urls,
-    "imageV2": _urls,
-    "address": _place,
-    "fieldList": _row_values,
+    "radio": _read_options,
+    "radioV2": _read_options,
+    "checkbox": _read_options,
+    "checkboxV2": _read_options,
+    "telephone": _read_telephone,
+    "document": _read_document,
+    "attachmentV2": _read_urls,
+    "image": _read_urls,
+    "imageV2": _read_urls,
+    "address": _read_address,
+    "fieldList": _read_rows,
 }

@@ -68,8 +68,8 @@ def make_page(
             del answer["total"]
         case "stale":
             answer["total"] = max(0, len(records) + table.count_before - len(table.records))
-        case int() as told:
-            answer["total"] = told
+        case int() as total:
+            answer["total"] = total
     most = call.settings.max_answer_bytes
     if most and len(orjson.dumps(answer)) > most:
         raise RefusedError(codes.TOO_LARGE_RESPONSE)

@@ -40,18 +40,18 @@ def _name(spec: dict[str, Any]) -> str:
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/tables`."""
     base = base_of(call)
-    table = json_object(call, codes.WRONG_JSON).get("table")
-    if not isinstance(table, dict):
+    spec = json_object(call, codes.WRONG_JSON).get("table")
+    if not isinstance(spec, dict):
         raise RefusedError(codes.WRONG_BODY)
-    specs = table.get("fields")
-    if specs is not None and not isinstance(specs, list):
+    fields = spec.get("fields")
+    if fields is not None and not isinstance(fields, list):
         raise RefusedError(codes.WRONG_BODY)
-    created_table = new_table(
-        call, base, _name(table), specs, optional_text(table, "default_view_name", default=DEFAULT_VIEW)
+    table = new_table(
+        call, base, _name(spec), fields, optional_text(spec, "default_view_name", default=DEFAULT_VIEW)
     )
-    answer: dict[str, Any] = {"table_id": created_table.table_id}
-    if specs or table.get("default_view_name"):
-        answer |= {"default_view_id": created_table.view_id, "field_id_list": list(created_table.fields)}
+    answer: dict[str, Any] = {"table_id": table.table_id}
+    if fields or spec.get("default_view_name"):
+        answer |= {"default_view_id": table.view_id, "field_id_list": list(table.fields)}
     return answer
 
 

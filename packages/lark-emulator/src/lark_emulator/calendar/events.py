@@ -139,8 +139,8 @@ def _change(event: Event, body: dict[str, Any]) -> None:
 
 def _time(body: dict[str, Any], name: str) -> dict[str, str]:
     """Return a `time_info`: a day, or a time in seconds, never both."""
-    time_info = body.get(name)
-    time_info = time_info if isinstance(time_info, dict) else {}
+    raw = body.get(name)
+    time_info = raw if isinstance(raw, dict) else {}
     day, stamp = time_info.get("date"), time_info.get("timestamp")
     if bool(day) == bool(stamp):
         raise RefusedError(codes_office.CALENDAR_PARAM)

@@ -30,7 +30,7 @@ PRESSED = ("button", "interactive_container")
 SILENT = ("checker", "interactive_container")
 PICKERS = ("date_picker", "picker_time", "picker_datetime")
 #: What a caller may say besides the component.
-GIVEN = ("option", "options", "input_value", "checked", "form_value", "timezone")
+INPUTS = ("option", "options", "input_value", "checked", "form_value", "timezone")
 TIMEZONE = "Asia/Shanghai"
 
 
@@ -49,7 +49,7 @@ def action_of(
         card: the card as it was sent, 1.0 or 2.0.
         wanted: the `name`, the `element_id` or the label of a component; empty if there is only one.
         at: its place instead, which is never ambiguous: keys and numbers, as in `body.elements.2.columns.0`.
-        inputs: what the user chose or typed, see `GIVEN`.
+        inputs: what the user chose or typed, see `INPUTS`.
         submit_value: whether a submit button brings its value, see `Settings.submit_value`.
         empty_fields: which fields that were left empty a form names, see `Settings.empty_fields`.
 

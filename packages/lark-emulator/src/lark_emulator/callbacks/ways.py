@@ -22,7 +22,7 @@ def way_of_events(app: App, links: Links) -> Way | None:
     back.
     """
     has_url = app.subscription is not None and bool(app.subscription.event_url)
-    if app.event_mode == "long_connection" or (app.event_mode == "auto" and links.of(app.app_id)):
+    if app.event_mode == "long_connection" or (app.event_mode == "auto" and links.list_of(app.app_id)):
         return "connection"
     if has_url:
         return "http"
@@ -36,7 +36,7 @@ def way_of_clicks(app: App, links: Links) -> Way | None:
     configuration does not say long connection. `card.action.trigger_v1` goes by HTTP only.
     """
     to = app.subscription
-    is_connected = bool(links.of(app.app_id))
+    is_connected = bool(links.list_of(app.app_id))
     if app.callback_mode == "long_connection":
         return "connection"
     if app.callback_mode == "auto" and is_connected and not (to is not None and to.url and to.old_cards):

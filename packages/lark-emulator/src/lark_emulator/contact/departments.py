@@ -101,7 +101,7 @@ def _below(call: Call, value: str) -> dict[str, Any]:
     )
 
 
-def parent(call: Call) -> dict[str, Any]:
+def list_parents(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/departments/parent`: those above a department, the nearest first."""
     _, department_type = id_types(call)
     department = department_of(call, require_text(dict(call.query), "department_id"), department_type)
@@ -146,7 +146,7 @@ ROUTES = (
     Route("GET", f"{_PATH}/batch", batch, unconfirmed=(_FIELDS, "unknown ids are left out")),
     Route("GET", f"{_PATH}/:department_id/children", children, unconfirmed=(_RANGE,)),
     Route("GET", _PATH, list_departments, unconfirmed=("pages of 10 unless asked for",)),
-    Route("GET", f"{_PATH}/parent", parent, unconfirmed=("the root is not listed",)),
+    Route("GET", f"{_PATH}/parent", list_parents, unconfirmed=("the root is not listed",)),
     Route(
         "POST",
         f"{_PATH}/search",

@@ -66,7 +66,7 @@ def change_app(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     only(spec, "app_id", *APP_MEMBERS)
     app = require_known(lark.world.apps, "app", text(spec, "app_id"))
     _apply(app, _app_changes(spec))
-    return snapshot.app(app)
+    return snapshot.render_app(app)
 
 
 def _app_changes(spec: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def add_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     for name, value in later.items():
         setattr(user, name, value)
     user.tenant_key = text(spec, "tenant_key") or user.tenant_key
-    return snapshot.user(lark, user)
+    return snapshot.render_user(lark, user)
 
 
 def change_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def change_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     user = require_known(lark.world.users, "user", text(spec, "user_id"))
     for name, value in _user_details(spec).items():
         setattr(user, name, value)
-    return snapshot.user(lark, user)
+    return snapshot.render_user(lark, user)
 
 
 def _user_details(spec: dict[str, Any]) -> dict[str, str]:
@@ -137,7 +137,7 @@ def add_chat(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         bots=[require_known(world.apps, "app", name) for name in names(spec, "bots") or []],
         chat_id=text(spec, "chat_id") or None,
     )
-    return snapshot.chat(chat, summary=True)
+    return snapshot.render_chat(chat, summary=True)
 
 
 def change_chat(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def change_chat(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         chat.users.pop(name, None)
     for name in gone_bots:
         chat.bots.pop(name, None)
-    return snapshot.chat(chat, summary=True)
+    return snapshot.render_chat(chat, summary=True)
 
 
 def change_message(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -188,7 +188,7 @@ def change_message(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     message.deleted = message.deleted or flag(spec, "recalled", default=False)
     if age is not None:
         message.create_time = lark.clock.now_ms() - int(age * 1000)
-    return snapshot.message(message)
+    return snapshot.render_message(message)
 
 
 def add_webhook(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -231,7 +231,7 @@ def limit_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     limit = sight_of(spec)
     base.is_advanced = flag(spec, "is_advanced", default=True)
     base.limits[app.app_id] = limit
-    return snapshot.limits(base)
+    return snapshot.render_limits(base)
 
 
 def sight_of(spec: dict[str, Any]) -> Limit:

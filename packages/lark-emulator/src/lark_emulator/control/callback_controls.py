@@ -58,7 +58,7 @@ class CallbackControls(ABC):
         return self._do(console.set_callback, spec)
 
     def click(
-        self, message_id: str, user: str, component: str | None = None, *, copies: int = 1, **given: Any
+        self, message_id: str, user: str, component: str | None = None, *, copies: int = 1, **inputs: Any
     ) -> dict[str, Any]:
         """Let a user use a card, and return what became of it.
 
@@ -67,7 +67,7 @@ class CallbackControls(ABC):
             user: the user_id of a member of its chat.
             component: its `name`, its `element_id` or its label; absent if the card has only one.
             copies: how often the same callback is sent.
-            given: what was chosen or typed: `option`, `options`, `input_value`, `checked`, `form_value`,
+            inputs: what was chosen or typed: `option`, `options`, `input_value`, `checked`, `form_value`,
                 `timezone`; or `action`, which is sent as it is.
 
         Returns:
@@ -78,7 +78,7 @@ class CallbackControls(ABC):
         Raises:
             ValueError: no such card, user or component, or it cannot be used like this.
         """
-        spec = {"message_id": message_id, "user": user, "component": component, "copies": copies, **given}
+        spec = {"message_id": message_id, "user": user, "component": component, "copies": copies, **inputs}
         return self._do(clicks.click, spec)
 
     def push_event(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from lark_emulator.callbacks.answers import EMPTY_NAME, NO_URL, UNREACHABLE, FailedError, show, toast_and_card
-from lark_emulator.callbacks.components import GIVEN, action_of, has_unnamed_fields
+from lark_emulator.callbacks.components import INPUTS, action_of, has_unnamed_fields
 from lark_emulator.callbacks.payloads import Click
 from lark_emulator.callbacks.post import Reply, UnreachableError
 from lark_emulator.callbacks.subscription import wrap, wrap_old
@@ -48,10 +48,10 @@ async def click(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: no such card, user or component, or it cannot be used like this.
     """
-    only(spec, "message_id", "user", "component", "at", "action", "copies", *GIVEN)
+    only(spec, "message_id", "user", "component", "at", "action", "copies", *INPUTS)
     copies = count(spec, "copies", most=MOST_COPIES)
     message, user = _usable(lark, spec)
-    inputs = {name: spec[name] for name in GIVEN if spec.get(name) is not None}
+    inputs = {name: spec[name] for name in INPUTS if spec.get(name) is not None}
     action = spec.get("action") or action_of(
         orjson.loads(message.sent),
         text(spec, "component"),

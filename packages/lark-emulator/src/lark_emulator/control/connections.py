@@ -133,7 +133,7 @@ def _choose(lark: Lark, spec: dict[str, Any]) -> list[Link]:
     app_id, connection_id = text(spec, "app_id"), text(spec, "connection_id")
     if app_id:
         require_known(lark.world.apps, "app", app_id)
-    links = lark.links.of(app_id) if app_id else lark.links.all()
+    links = lark.links.list_of(app_id) if app_id else lark.links.all()
     if connection_id:
         return [require_known({link.connection_id: link for link in links}, "connection", connection_id)]
     return links

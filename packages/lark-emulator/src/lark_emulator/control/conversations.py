@@ -36,11 +36,11 @@ def react_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"'emoji_type' must be one of Lark's, such as THUMBSUP, not {emoji_type!r}")
     if not flag(spec, "remove", default=False):
         react(lark.world, message, emoji_type, user_id=user.user_id)
-        return snapshot.message(message)
+        return snapshot.render_message(message)
     for reaction in message.reactions:
         if (reaction.emoji_type, reaction.user_id) == (emoji_type, user.user_id):
             take_away(lark.world, message, reaction)
-            return snapshot.message(message)
+            return snapshot.render_message(message)
     raise ValueError(f"{user.user_id!r} has not put {emoji_type} on this message")
 
 
@@ -64,7 +64,7 @@ def read_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             reader = {"reader_id": ids_of(user, app), "read_time": str(now), "tenant_key": TENANT_KEY}
             content = {"reader": reader, "message_id_list": [message.message_id]}
             lark.world.announce(app, "im.message.message_read_v1", content)
-    return snapshot.message(message)
+    return snapshot.render_message(message)
 
 
 def pin_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def pin_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     message, user = _place(lark, spec)
     removed = flag(spec, "remove", default=False)
     message.pin = None if removed else message.pin or Pin(lark.clock.now_ms(), user_id=user.user_id)
-    return snapshot.message(message)
+    return snapshot.render_message(message)
 
 
 def _place(lark: Lark, spec: dict[str, Any]) -> tuple[Message, User]:

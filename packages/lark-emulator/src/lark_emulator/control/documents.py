@@ -34,7 +34,7 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     only(spec, "type", "title", "owner", "folder_token")
     kind, title = text(spec, "type") or SHEET, text(spec, "title")
     world = lark.world
-    owner = who(lark, text(spec, "owner") or f"user:{next(iter(world.users))}")
+    owner = parse_who(lark, text(spec, "owner") or f"user:{next(iter(world.users))}")
     parent = text(spec, "folder_token")
     if parent and require_known(world.drive.documents, "folder", parent).type != FOLDER:
         raise ValueError(f"{parent!r} is not a folder")
@@ -59,7 +59,7 @@ def share(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec, "token", "with", "perm")
     document = require_known(lark.world.drive.documents, "document", text(spec, "token"))
-    name, perm = who(lark, text(spec, "with")), one_of(spec, "perm", (*PERMS, "none"))
+    name, perm = parse_who(lark, text(spec, "with")), one_of(spec, "perm", (*PERMS, "none"))
     if perm == "none":
         document.members.pop(name, None)
     else:
@@ -96,7 +96,7 @@ def list_all(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     return {"documents": [access(lark, {"token": token}) for token in lark.world.drive.documents]}
 
 
-def who(lark: Lark, name: str) -> Who:
+def parse_who(lark: Lark, name: str) -> Who:
     """Return a user, an app or a chat by a name such as `user:alice`."""
     kind, _, identifier = name.partition(":")
     if kind not in _KINDS:

@@ -41,22 +41,22 @@ def add_department(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     if leader:
         require_known(world.users, "user", leader)
     people = [require_known(world.users, "user", user) for user in names(spec, "users") or []]
-    new_department = Department(world.new_id("od-"), own_id, name, parent.open_department_id, leader)
-    world.departments.by_id[new_department.open_department_id] = new_department
+    department = Department(world.new_id("od-"), own_id, name, parent.open_department_id, leader)
+    world.departments.by_id[department.open_department_id] = department
     for user in people:
-        user.departments.append(new_department.open_department_id)
-    return department(world, new_department)
+        user.departments.append(department.open_department_id)
+    return render_department(world, department)
 
 
-def department(world: World, which: Department) -> dict[str, Any]:
+def render_department(world: World, department: Department) -> dict[str, Any]:
     """Return a department with the people who belong to it."""
     return {
-        "open_department_id": which.open_department_id,
-        "department_id": which.department_id,
-        "name": which.name,
-        "parent": which.parent,
-        "leader": which.leader,
-        "users": [user.user_id for user in world.departments.members(which)],
+        "open_department_id": department.open_department_id,
+        "department_id": department.department_id,
+        "name": department.name,
+        "parent": department.parent,
+        "leader": department.leader,
+        "users": [user.user_id for user in world.departments.members(department)],
     }
 
 
@@ -123,7 +123,9 @@ def _seconds(spec: dict[str, Any], name: str) -> int:
 def render(world: World) -> dict[str, Any]:
     """Return departments, calendars with their events, tasks, card entities and urgent messages."""
     return {
-        "departments": [department(world, dept) for dept in world.departments.by_id.values()],
+        "departments": [
+            render_department(world, department) for department in world.departments.by_id.values()
+        ],
         "calendars": [
             {
                 "calendar_id": calendar.calendar_id,

@@ -160,5 +160,4 @@ class OfficeControls(ABC):
             ValueError: no such person, or a duration that is none.
         """
         spec = {"title": title, "user": user, "duration_ms": duration_ms}
-        token: str = self._do(office.add_minute, spec)["token"]
-        return token
+        return str(self._do(office.add_minute, spec)["token"])

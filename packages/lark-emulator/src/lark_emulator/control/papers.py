@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.documents import who
+from lark_emulator.control.documents import parse_who
 from lark_emulator.control.specs import names, only, require_known, text
 from lark_emulator.docx.documents import text_of
 from lark_emulator.wiki import pages
@@ -66,7 +66,7 @@ def add_space(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec, "name", "description", "members")
     member_names = names(spec, "members")
-    members = None if member_names is None else {who(lark, member) for member in member_names}
+    members = None if member_names is None else {parse_who(lark, member) for member in member_names}
     space_id = str(7 * 10**18 + int(lark.world.new_id("", 14), 16))
     name = text(spec, "name") or "Wiki"
     space = WikiSpace(space_id, name, text(spec, "description"), members=members)

@@ -21,7 +21,7 @@ AMONG = ("all", "read", "unread")
 TOTALS = ("absent", "stale", "exact")
 
 
-def edit(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def edit_records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Edit the records of a table (`app_token`, `table_id`) in the name of `user_id`, one edit after another.
 
     Args:

@@ -107,8 +107,8 @@ def state(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Unwritten:
     if spec.keys() & {"only", "limit", "after"}:
         return state_pages.pages(lark, spec)
     if spec.get("summary") == "1":
-        return snapshot.of(lark, summary=True)
-    return Unwritten(snapshot.whole(lark))
+        return snapshot.render(lark, summary=True)
+    return Unwritten(snapshot.render_with_records(lark))
 
 
 def requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -244,12 +244,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "bases/share"): admin_api.share_base,
     ("POST", "bases/limit"): admin_api.limit_base,
     ("POST", "records/add"): seeding.add_rows,
-    ("POST", "records/edit"): people.edit,
+    ("POST", "records/edit"): people.edit_records,
     ("GET", "records/edits"): people.edits,
     ("GET", "sheets"): sheet_edits.read,
-    ("POST", "sheets/edit"): sheet_edits.edit,
+    ("POST", "sheets/edit"): sheet_edits.edit_sheet,
     ("GET", "sheets/plans"): sheet_edits.plans,
-    ("POST", "sheets/plans"): sheet_edits.plan,
+    ("POST", "sheets/plans"): sheet_edits.plan_edits,
     ("DELETE", "sheets/plans"): sheet_edits.clear_plans,
     ("GET", "documents"): documents.list_all,
     ("POST", "documents"): documents.add,

@@ -16,6 +16,7 @@ from lark_emulator.world.drive import BITABLE, Document
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark
+    from lark_emulator.world.bases import Table
 
 _ZONE = "Asia/Shanghai"
 
@@ -46,25 +47,22 @@ def add_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"'time_zone' must be the name of a time zone, not {zone!r}")
     base = Base(token, text(spec, "name"), "", zone, {app.app_id for app in apps})
     actor = Actor(world, lark.settings, apps[0], TENANT_KEY)
-    tables = spec.get("tables") or [{"name": "Table 1"}]
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ValueError(f"'tables' must be a list of objects, not {tables!r}")
-    for table_spec in tables:
-        _add_table(actor, base, table_spec)
+    specs = spec.get("tables") or [{"name": "Table 1"}]
+    if not isinstance(specs, list) or not all(isinstance(table_spec, dict) for table_spec in specs):
+        raise ValueError(f"'tables' must be a list of objects, not {specs!r}")
+    tables = [_add_table(actor, base, table_spec) for table_spec in specs]
     world.bases[token] = base
     owner = ("app", apps[0].app_id)
     root = world.drive.root_of(owner).token
     world.drive.add(Document(token, BITABLE, owner, root, lark.clock.now(), base))
-    ids = {table.name: table.table_id for table in base.tables.values()}
-    for table_spec in tables:
+    # Only now: a writer looks for the base among those of the world.
+    for table, table_spec in zip(tables, specs, strict=True):
         if table_spec.get("rows"):
-            _write_rows(
-                lark, {"app_token": token, "table_id": ids[text(table_spec, "name")]}, table_spec["rows"]
-            )
-    return {"app_token": token, "tables": ids}
+            _write_rows(lark, {"app_token": token, "table_id": table.table_id}, table_spec["rows"])
+    return {"app_token": token, "tables": {table.name: table.table_id for table in tables}}
 
 
-def _add_table(actor: Actor, base: Base, spec: dict[str, Any]) -> None:
+def _add_table(actor: Actor, base: Base, spec: dict[str, Any]) -> Table:
     only(spec, "name", "table_id", "fields", "rows")
     fields = spec.get("fields")
     if fields is not None and not isinstance(fields, list):
@@ -80,6 +78,7 @@ def _add_table(actor: Actor, base: Base, spec: dict[str, Any]) -> None:
         del base.tables[table.table_id]
         table.table_id = wanted
         base.tables[wanted] = table
+    return table
 
 
 def _write_rows(lark: Lark, spec: dict[str, Any], rows: Any) -> None:

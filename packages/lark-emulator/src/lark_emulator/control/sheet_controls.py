@@ -51,13 +51,13 @@ class SheetControls(ABC):
     def edit_sheet(
         self, token: str, edits: Sequence[Mapping[str, Any]], *, user_id: str | None = None
     ) -> list[dict[str, Any]]:
-        """Let a person type, insert, delete, sort, rename, move or delete, see `sheet_edits.edit`.
+        """Let a person type, insert, delete, sort, rename, move or delete, see `sheet_edits.edit_sheet`.
 
         Raises:
             ValueError: no such spreadsheet, worksheet or user, or an edit that makes no sense.
         """
         spec = {"token": token, "edits": [dict(edit) for edit in edits], "user_id": user_id}
-        done: list[dict[str, Any]] = self._do(sheet_edits.edit, spec)["edits"]
+        done: list[dict[str, Any]] = self._do(sheet_edits.edit_sheet, spec)["edits"]
         return done
 
     def plan_sheet_edit(
@@ -82,7 +82,7 @@ class SheetControls(ABC):
             ValueError: as for `edit_sheet`.
         """
         spec = {"token": token, "edits": [dict(edit) for edit in edits], "user_id": user_id}
-        self._do(sheet_edits.plan, {**spec, "before": before, "skip": skip})
+        self._do(sheet_edits.plan_edits, {**spec, "before": before, "skip": skip})
 
     def clear_sheet_plans(self) -> None:
         """Forget all planned edits of spreadsheets."""

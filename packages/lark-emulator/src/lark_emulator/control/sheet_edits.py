@@ -40,9 +40,9 @@ def read(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, N
         `title`, `revision`, `folder_token`, `deleted`, and `sheets`, see `sheet_view.render`.
     """
     only(spec, "token", "sheet", "cells")
-    document, book = _book(lark, text(spec, "token"), must_exist=False)
+    document, book = _find_book(lark, text(spec, "token"), must_exist=False)
     name = text(spec, "sheet")
-    sheets = [_sheet(book, name)] if name else list(book.sheets.values())
+    sheets = [_find_sheet(book, name)] if name else list(book.sheets.values())
     cells = flag(spec, "cells", default=True)
     steps = _read(document, book, sheets, cells=cells)
     if lark.loop is not None:
@@ -79,7 +79,7 @@ def _read(document: Document, book: Spreadsheet, sheets: list[Worksheet], *, cel
     return view
 
 
-def edit(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def edit_sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Edit a spreadsheet (`token`) in the name of `user_id` (absent = the first user), edit by edit.
 
     Args:
@@ -96,13 +96,13 @@ def edit(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         `edits`, as they were given, with `time` and `user_id`.
     """
     only(spec, "token", "user_id", "edits")
-    user_id = _user(lark, spec)
+    user_id = _find_user(lark, spec)
     edits = _check(spec)
-    document, book = _book(lark, text(spec, "token"))
+    document, book = _find_book(lark, text(spec, "token"))
     return {"edits": _perform(lark, document, book, edits, user_id)}
 
 
-def plan(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def plan_edits(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Plan edits of a spreadsheet just before a request to it is performed.
 
     Args:
@@ -111,10 +111,10 @@ def plan(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             pass first (`skip`).
     """
     only(spec, "token", "user_id", "edits", "before", "skip")
-    user_id = _user(lark, spec)
+    user_id = _find_user(lark, spec)
     edits = _check(spec)
     before = one_of({"before": text(spec, "before") or ANY}, "before", (READ, WRITE, ANY))
-    document, book = _book(lark, text(spec, "token"))
+    document, book = _find_book(lark, text(spec, "token"))
 
     def perform() -> None:
         _perform(lark, document, book, edits, user_id)
@@ -136,12 +136,12 @@ def clear_plans(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _user(lark: Lark, spec: dict[str, Any]) -> str:
+def _find_user(lark: Lark, spec: dict[str, Any]) -> str:
     users = lark.world.users
     return require_known(users, "user", text(spec, "user_id") or next(iter(users))).user_id
 
 
-def _book(lark: Lark, token: str, *, must_exist: bool = True) -> tuple[Document, Spreadsheet]:
+def _find_book(lark: Lark, token: str, *, must_exist: bool = True) -> tuple[Document, Spreadsheet]:
     document = lark.world.drive.documents.get(token)
     book = None if document is None else document.content
     if document is None or not hasattr(book, "sheets") or (must_exist and document.deleted):
@@ -149,7 +149,7 @@ def _book(lark: Lark, token: str, *, must_exist: bool = True) -> tuple[Document,
     return document, book  # type: ignore[return-value]
 
 
-def _sheet(book: Spreadsheet, name: str) -> Worksheet:
+def _find_sheet(book: Spreadsheet, name: str) -> Worksheet:
     if not name:
         return next(iter(book.sheets.values()))
     return book.sheets.get(name) or require_known(
@@ -199,7 +199,7 @@ def _cell(spec: dict[str, Any]) -> tuple[int, int]:
 
 
 def _type(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
-    grid = _sheet(book, text(spec, "sheet")).grid
+    grid = _find_sheet(book, text(spec, "sheet")).grid
     row, column = _cell(spec)
     for n, values in enumerate(spec["values"]):
         cells = [_read_value(value) for value in values]
@@ -223,21 +223,21 @@ def _read_value(value: Any) -> Any:
 def _inserting(axis: str) -> _Doing:
     def insert(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
         at = count(spec, "at") - 1
-        _sheet(book, text(spec, "sheet")).insert(axis, at, count(spec, "count"), at - 1 if at else None)
+        _find_sheet(book, text(spec, "sheet")).insert(axis, at, count(spec, "count"), at - 1 if at else None)
 
     return insert
 
 
 def _deleting(axis: str) -> _Doing:
     def delete(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
-        _sheet(book, text(spec, "sheet")).remove(axis, count(spec, "at") - 1, count(spec, "count"))
+        _find_sheet(book, text(spec, "sheet")).remove(axis, count(spec, "at") - 1, count(spec, "count"))
 
     return delete
 
 
 def _sort(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
     """Sort the rows from `first_row` down to the end of the data; blank cells come last."""
-    sheet = _sheet(book, text(spec, "sheet"))
+    sheet = _find_sheet(book, text(spec, "sheet"))
     grid = sheet.grid
     column = column_number(text(spec, "column") or "A")
     start = (whole(spec, "first_row") or 2) - 1
@@ -257,7 +257,7 @@ def _sort(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> Non
 
 
 def _rename_sheet(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
-    _sheet(book, text(spec, "sheet")).title = text(spec, "title")
+    _find_sheet(book, text(spec, "sheet")).title = text(spec, "title")
 
 
 def _rename(lark: Lark, document: Document, _: Spreadsheet, spec: dict[str, Any]) -> None:

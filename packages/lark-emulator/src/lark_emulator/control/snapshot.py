@@ -31,29 +31,29 @@ if TYPE_CHECKING:
     from lark_emulator.world.users import User
 
 
-def whole(lark: Lark) -> dict[str, Any]:
+def render_with_records(lark: Lark) -> dict[str, Any]:
     """Return everything an emulator holds as it is now; the lists of records are iterators.
 
     They show the records of this moment, whatever others write before they are read.
     """
-    state = of(lark, summary=False)
-    for bitable, base_shown in zip(lark.world.bases.values(), state["bitables"], strict=True):
-        for table, shown in zip(bitable.tables.values(), base_shown["tables"], strict=True):
-            shown["records"] = map(partial(_record, dict(table.fields)), table.records.snapshot())
+    state = render(lark, summary=False)
+    for base, base_shown in zip(lark.world.bases.values(), state["bitables"], strict=True):
+        for table, shown in zip(base.tables.values(), base_shown["tables"], strict=True):
+            shown["records"] = map(partial(render_record, dict(table.fields)), table.records.snapshot())
     return state
 
 
-def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
+def render(lark: Lark, *, summary: bool) -> dict[str, Any]:
     """Return everything an emulator holds but for records; without messages and uploads if `summary`."""
     world = lark.world
     state: dict[str, Any] = {
         "tenant_key": TENANT_KEY,
         "now": lark.clock.now(),
-        "apps": [app(known_app) for known_app in world.apps.values()],
-        "users": [user(lark, known_user) for known_user in world.users.values()],
-        "chats": [chat(known_chat, summary=summary) for known_chat in world.chats.values()],
+        "apps": [render_app(app) for app in world.apps.values()],
+        "users": [render_user(lark, user) for user in world.users.values()],
+        "chats": [render_chat(chat, summary=summary) for chat in world.chats.values()],
         "webhooks": [webhook_bot.render(bot) for bot in world.webhook_bots.values()],
-        "bitables": [base(bitable) for bitable in world.bases.values()],
+        "bitables": [render_base(base) for base in world.bases.values()],
         "documents": [
             {
                 "token": document.token,
@@ -90,112 +90,112 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
     return state
 
 
-def app(which: App) -> dict[str, Any]:
+def render_app(app: App) -> dict[str, Any]:
     """Return an app; what is None has no bounds."""
     return {
-        "app_id": which.app_id,
-        "name": which.name,
-        "bot_open_id": which.bot_open_id,
-        "scopes": None if which.scopes is None else sorted(which.scopes),
-        "pending_scopes": sorted(which.pending_scopes),
-        "available_to": None if which.available_to is None else sorted(which.available_to),
-        "store": which.store,
-        "tenant_keys": sorted(which.tenant_keys),
-        "enabled": which.enabled,
-        "bot": which.bot,
-        "event_mode": which.event_mode,
-        "callback_mode": which.callback_mode,
-        "redirect_urls": None if which.redirect_urls is None else sorted(which.redirect_urls),
-        "event_types": None if which.event_types is None else sorted(which.event_types),
-        "callback": None if which.subscription is None else _subscription(which.subscription),
-        "app_ticket": which.app_ticket,
-        "token_requests": which.token_requests,
+        "app_id": app.app_id,
+        "name": app.name,
+        "bot_open_id": app.bot_open_id,
+        "scopes": None if app.scopes is None else sorted(app.scopes),
+        "pending_scopes": sorted(app.pending_scopes),
+        "available_to": None if app.available_to is None else sorted(app.available_to),
+        "store": app.store,
+        "tenant_keys": sorted(app.tenant_keys),
+        "enabled": app.enabled,
+        "bot": app.bot,
+        "event_mode": app.event_mode,
+        "callback_mode": app.callback_mode,
+        "redirect_urls": None if app.redirect_urls is None else sorted(app.redirect_urls),
+        "event_types": None if app.event_types is None else sorted(app.event_types),
+        "callback": None if app.subscription is None else _render_subscription(app.subscription),
+        "app_ticket": app.app_ticket,
+        "token_requests": app.token_requests,
     }
 
 
-def _subscription(to: Subscription) -> dict[str, Any]:
+def _render_subscription(subscription: Subscription) -> dict[str, Any]:
     return {
-        "url": to.url,
-        "event_url": to.event_url,
-        "encrypted": bool(to.encrypt_key),
-        "old_cards": to.old_cards,
+        "url": subscription.url,
+        "event_url": subscription.event_url,
+        "encrypted": bool(subscription.encrypt_key),
+        "old_cards": subscription.old_cards,
     }
 
 
-def user(lark: Lark, who: User) -> dict[str, Any]:
+def render_user(lark: Lark, user: User) -> dict[str, Any]:
     """Return a user with the open_id that each app knows."""
     return {
-        "user_id": who.user_id,
-        "union_id": who.union_id,
-        "name": who.name,
-        "en_name": who.en_name,
-        "email": who.email,
-        "mobile": who.mobile,
-        "enterprise_email": who.enterprise_email,
-        "status": who.status,
-        "departments": who.departments,
-        "tenant_key": who.tenant_key,
-        "open_ids": {app.app_id: who.id_for(app, "open_id") for app in lark.world.apps.values()},
+        "user_id": user.user_id,
+        "union_id": user.union_id,
+        "name": user.name,
+        "en_name": user.en_name,
+        "email": user.email,
+        "mobile": user.mobile,
+        "enterprise_email": user.enterprise_email,
+        "status": user.status,
+        "departments": user.departments,
+        "tenant_key": user.tenant_key,
+        "open_ids": {app.app_id: user.id_for(app, "open_id") for app in lark.world.apps.values()},
     }
 
 
-def chat(which: Chat, *, summary: bool) -> dict[str, Any]:
+def render_chat(chat: Chat, *, summary: bool) -> dict[str, Any]:
     """Return a chat with its members and, unless `summary`, its messages."""
     shown = {
-        "chat_id": which.chat_id,
-        "name": which.name,
-        "chat_mode": which.mode,
-        "chat_type": which.chat_type,
-        "users": list(which.users),
-        "bots": list(which.bots),
-        "dissolved": which.dissolved,
-        "owner": which.owner,
-        "managers": sorted(which.managers),
-        "message_count": len(which.messages),
+        "chat_id": chat.chat_id,
+        "name": chat.name,
+        "chat_mode": chat.mode,
+        "chat_type": chat.chat_type,
+        "users": list(chat.users),
+        "bots": list(chat.bots),
+        "dissolved": chat.dissolved,
+        "owner": chat.owner,
+        "managers": sorted(chat.managers),
+        "message_count": len(chat.messages),
     }
-    return shown if summary else {**shown, "messages": [message(posted) for posted in which.messages]}
+    return shown if summary else {**shown, "messages": [render_message(message) for message in chat.messages]}
 
 
-def message(which: Message) -> dict[str, Any]:
+def render_message(message: Message) -> dict[str, Any]:
     """Return a message with its content as it was sent."""
     return {
-        "message_id": which.message_id,
-        "msg_type": which.msg_type,
-        "content": orjson.loads(which.sent),
-        "sender": which.app_id,
-        "sender_user": which.user_id,
-        "uuid": which.uuid,
-        "create_time": which.create_time,
-        "update_time": which.update_time,
-        "parent_id": which.parent_id,
-        "root_id": which.root_id,
-        "thread_id": which.thread_id,
-        "mentions": which.mentions,
-        "edits": which.edits,
-        "deleted": which.deleted,
+        "message_id": message.message_id,
+        "msg_type": message.msg_type,
+        "content": orjson.loads(message.sent),
+        "sender": message.app_id,
+        "sender_user": message.user_id,
+        "uuid": message.uuid,
+        "create_time": message.create_time,
+        "update_time": message.update_time,
+        "parent_id": message.parent_id,
+        "root_id": message.root_id,
+        "thread_id": message.thread_id,
+        "mentions": message.mentions,
+        "edits": message.edits,
+        "deleted": message.deleted,
         "reactions": [
             {"emoji_type": reaction.emoji_type, "app_id": reaction.app_id, "user": reaction.user_id}
-            for reaction in which.reactions
+            for reaction in message.reactions
         ],
-        "pinned_by": None if which.pin is None else which.pin.user_id or which.pin.app_id,
-        "readers": dict(which.readers),
-        "follow_ups": which.follow_ups,
-        "parts": [message(part) for part in which.parts],
+        "pinned_by": None if message.pin is None else message.pin.user_id or message.pin.app_id,
+        "readers": dict(message.readers),
+        "follow_ups": message.follow_ups,
+        "parts": [render_message(part) for part in message.parts],
     }
 
 
-def base(which: Base) -> dict[str, Any]:
+def render_base(base: Base) -> dict[str, Any]:
     """Return a base with its tables, without their records."""
     return {
-        "app_token": which.app_token,
-        "name": which.name,
-        "shared_with": sorted(which.shared_with),
-        **limits(which),
-        "tables": [_table(table) for table in which.tables.values()],
+        "app_token": base.app_token,
+        "name": base.name,
+        "shared_with": sorted(base.shared_with),
+        **render_limits(base),
+        "tables": [_render_table(table) for table in base.tables.values()],
     }
 
 
-def limits(base: Base) -> dict[str, Any]:
+def render_limits(base: Base) -> dict[str, Any]:
     """Return what advanced permissions leave to whom."""
     return {
         "is_advanced": base.is_advanced,
@@ -203,7 +203,7 @@ def limits(base: Base) -> dict[str, Any]:
     }
 
 
-def _table(table: Table) -> dict[str, Any]:
+def _render_table(table: Table) -> dict[str, Any]:
     return {
         "table_id": table.table_id,
         "name": table.name,
@@ -212,17 +212,13 @@ def _table(table: Table) -> dict[str, Any]:
     }
 
 
-def record(table: Table, which: Record) -> dict[str, Any]:
+def render_record(columns: Mapping[str, Field], record: Record) -> dict[str, Any]:
     """Return a record with its cells by the names of their fields."""
-    return _record(table.fields, which)
-
-
-def _record(columns: Mapping[str, Field], which: Record) -> dict[str, Any]:
     shown = {}
-    for field_id, value in which.cells.items():
+    for field_id, value in record.cells.items():
         column = columns.get(field_id)
         if column is None:  # deleted just now
             continue
         people = column.type == USER
         shown[column.name] = [person.user_id for person in value] if people else value
-    return {"record_id": which.record_id, "fields": shown}
+    return {"record_id": record.record_id, "fields": shown}

@@ -66,7 +66,7 @@ async def say(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     ]
     for delivery in sent:
         await lark.events.settle(delivery)
-    return {**snapshot.message(message), "events": [delivery.to_dict() for delivery in sent]}
+    return {**snapshot.render_message(message), "events": [delivery.to_dict() for delivery in sent]}
 
 
 def _chat(lark: Lark, spec: dict[str, Any], user: User) -> Chat:

@@ -47,11 +47,11 @@ def _records(lark: Lark, after: str) -> Iterator[Item]:
 
 
 def _record(at: dict[str, str], table: Table, record: Record) -> dict[str, Any]:
-    return {**at, **snapshot.record(table, record)}
+    return {**at, **snapshot.render_record(table.fields, record)}
 
 
 def _message(_: Lark, message: Message) -> dict[str, Any]:
-    return {"chat_id": message.chat_id, **snapshot.message(message)}
+    return {"chat_id": message.chat_id, **snapshot.render_message(message)}
 
 
 def _list_part(
@@ -70,11 +70,13 @@ def _list_part(
 
 #: The lists of the state, each as ids with what shows the item: only those of a page are made.
 PARTS: dict[str, Part] = {
-    "apps": _list_part(lambda lark: lark.world.apps, lambda _, app: snapshot.app(app)),
-    "users": _list_part(lambda lark: lark.world.users, snapshot.user),
-    "chats": _list_part(lambda lark: lark.world.chats, lambda _, chat: snapshot.chat(chat, summary=True)),
+    "apps": _list_part(lambda lark: lark.world.apps, lambda _, app: snapshot.render_app(app)),
+    "users": _list_part(lambda lark: lark.world.users, snapshot.render_user),
+    "chats": _list_part(
+        lambda lark: lark.world.chats, lambda _, chat: snapshot.render_chat(chat, summary=True)
+    ),
     "messages": _list_part(lambda lark: lark.world.messages, _message),
-    "bitables": _list_part(lambda lark: lark.world.bases, lambda _, base: snapshot.base(base)),
+    "bitables": _list_part(lambda lark: lark.world.bases, lambda _, base: snapshot.render_base(base)),
     "records": _records,
     "webhooks": _list_part(lambda lark: lark.world.webhook_bots, lambda _, bot: webhook_bot.render(bot)),
     "wiki_nodes": _list_part(

@@ -106,7 +106,7 @@ class TableControls(ABC):
         user_id: str | None = None,
         seed: int = 0,
     ) -> list[dict[str, Any]]:
-        """Let a person add, edit and delete records, see `control.people.edit`.
+        """Let a person add, edit and delete records, see `control.people.edit_records`.
 
         Returns:
             For each edit `do`, `table_id` and `record_ids`.
@@ -121,7 +121,7 @@ class TableControls(ABC):
             "edits": [dict(edit) for edit in edits],
             "seed": seed,
         }
-        done: list[dict[str, Any]] = self._do(people.edit, spec)["edits"]
+        done: list[dict[str, Any]] = self._do(people.edit_records, spec)["edits"]
         return done
 
     def people_edits(self) -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ def _text(body: dict[str, Any], name: str) -> str:
     return value
 
 
-def _source(call: Call, token: str) -> Media:
+def _find_media(call: Call, token: str) -> Media:
     """Return the file to import.
 
     Raises:
@@ -70,7 +70,7 @@ def _source(call: Call, token: str) -> Media:
     return document.content
 
 
-def _folder(call: Call, point: Any) -> str:
+def _find_folder(call: Call, point: Any) -> str:
     """Return the folder that the document goes to.
 
     Raises:
@@ -96,8 +96,8 @@ def create(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.TASK_TYPE)
     if extension not in EXTENSIONS[kind]:
         raise RefusedError(codes.TASK_EXTENSION)
-    folder = _folder(call, body.get("point"))
-    media = _source(call, token)
+    folder = _find_folder(call, body.get("point"))
+    media = _find_media(call, token)
     title = body.get("file_name") or media.name.rpartition(".")[0] or media.name
     if not isinstance(title, str):
         raise RefusedError(codes.TASK_PARAM)
@@ -117,20 +117,20 @@ def _perform(call: Call, task: ConversionTask, media: Media, extension: str, tit
         return
     try:
         if kind == DOCX:
-            block_nodes = list(_blocks(media.content, extension))
+            block_nodes = list(_read_blocks(media.content, extension))
             if len(block_nodes) > MOST_BLOCKS:
                 task.status, task.error = TOO_MANY_BLOCKS, "too many blocks"
                 return
-            task.token = _document(call, block_nodes, title, folder).token
+            task.token = _make_document(call, block_nodes, title, folder).token
         else:
-            sheets = _sheets(media.content, extension)
-            make = _spreadsheet if kind == SHEET else _base
+            sheets = _read_sheets(media.content, extension)
+            make = _make_spreadsheet if kind == SHEET else _make_base
             task.token = make(call, sheets, title, folder, task).token
     except UnreadableError as error:
         task.status, task.error = UNREADABLE, str(error)
 
 
-def _blocks(content: bytes, extension: str) -> Any:
+def _read_blocks(content: bytes, extension: str) -> Any:
     # What reads Word files, XLSX and HTML takes tens of milliseconds to load.
     if extension == "docx":
         from lark_emulator.conversions import words
@@ -151,7 +151,7 @@ def _blocks(content: bytes, extension: str) -> Any:
     return markdown.blocks(text)
 
 
-def _sheets(content: bytes, extension: str) -> list[tuple[str, Rows]]:
+def _read_sheets(content: bytes, extension: str) -> list[tuple[str, Rows]]:
     from lark_emulator.conversions import tabular
 
     if extension == "csv":
@@ -161,24 +161,24 @@ def _sheets(content: bytes, extension: str) -> list[tuple[str, Rows]]:
     return tabular.read_xlsx(content)
 
 
-def _document(call: Call, block_nodes: list[BlockNode], title: str, folder: str) -> Document:
-    drive_document = new_object(call, DOCX, title, folder)
-    document = drive_document.content
-    assert isinstance(document, Docx)  # noqa: S101 - that is what was asked for
-    document.root.children = [_put(call, document, node, drive_document.token) for node in block_nodes]
-    return drive_document
+def _make_document(call: Call, block_nodes: list[BlockNode], title: str, folder: str) -> Document:
+    document = new_object(call, DOCX, title, folder)
+    content = document.content
+    assert isinstance(content, Docx)  # noqa: S101 - that is what was asked for
+    content.root.children = [_add_block(call, content, node, document.token) for node in block_nodes]
+    return document
 
 
-def _put(call: Call, document: Docx, node: BlockNode, parent: str) -> str:
+def _add_block(call: Call, content: Docx, node: BlockNode, parent: str) -> str:
     block = Block(new_id(call), node.block_type, node.data, parent)
-    document.blocks[block.block_id] = block
-    block.children = [_put(call, document, child, block.block_id) for child in node.children]
+    content.blocks[block.block_id] = block
+    block.children = [_add_block(call, content, child, block.block_id) for child in node.children]
     if block.block_type == docx.TABLE:
         block.data["cells"] = list(block.children)
     return block.block_id
 
 
-def _spreadsheet(
+def _make_spreadsheet(
     call: Call, sheets: list[tuple[str, Rows]], title: str, folder: str, task: ConversionTask
 ) -> Document:
     document = new_object(call, SHEET, title, folder)
@@ -197,13 +197,13 @@ def _spreadsheet(
         if len(rows) > fits:
             task.extra.append(CUT_CELLS)
         for number, row in enumerate(rows[:fits]):
-            sheet.grid.put(number, 0, [_cut(value, task) for value in row[:width]], rich=False)
+            sheet.grid.put(number, 0, [_cut_text(value, task) for value in row[:width]], rich=False)
         sheet.grid.row_count = max(sheet.grid.row_count, len(rows[:fits]))
         sheet.grid.column_count = max(sheet.grid.column_count, width)
     return document
 
 
-def _cut(value: Any, task: ConversionTask) -> Any:
+def _cut_text(value: Any, task: ConversionTask) -> Any:
     if not isinstance(value, str) or len(value) <= LONGEST_CELL:
         return value
     if CUT_TEXT not in task.extra:
@@ -211,7 +211,7 @@ def _cut(value: Any, task: ConversionTask) -> Any:
     return value[:LONGEST_CELL]
 
 
-def _base(
+def _make_base(
     call: Call, sheets: list[tuple[str, Rows]], title: str, folder: str, task: ConversionTask
 ) -> Document:
     document = new_object(call, BITABLE, title, folder)
@@ -223,7 +223,7 @@ def _base(
     for name, rows in [sheet for sheet in sheets if sheet[1]][:MOST_TABLES]:
         if len(rows[0]) > MOST_FIELDS:
             task.extra.append(CUT_FIELDS)
-        names = _headers(rows[0][:MOST_FIELDS])
+        names = _field_names(rows[0][:MOST_FIELDS])
         numeric = [_all_numbers(rows[1:], column) for column in range(len(names))]
         specs = [
             {"field_name": field_name, "type": NUMBER if numeric[n] and n else TEXT}
@@ -233,7 +233,7 @@ def _base(
         columns = list(table.fields.values())
         for row in rows[1:]:
             cells = {
-                column.field_id: value if column.type == NUMBER else _cut(str(value), task)
+                column.field_id: value if column.type == NUMBER else _cut_text(str(value), task)
                 for column, value in zip(columns, row, strict=False)
                 if value is not None
             }
@@ -241,7 +241,7 @@ def _base(
     return document
 
 
-def _headers(row: list[Any]) -> list[str]:
+def _field_names(row: list[Any]) -> list[str]:
     """Return the names of the fields: those of the first row, made different where they are not."""
     names: dict[str, None] = {}
     for number, value in enumerate(row, 1):

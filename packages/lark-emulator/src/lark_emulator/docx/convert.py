@@ -40,7 +40,7 @@ def convert(call: Call) -> Slices:
     else:
         nodes = markdown.blocks(content)
     for n, node in enumerate(nodes):
-        first.append(_number(call, node, blocks, urls))
+        first.append(_add_block(call, node, blocks, urls))
         if n % _SLICE == 0:
             yield
     if call.settings.convert_order == "shuffled":
@@ -52,15 +52,15 @@ def convert(call: Call) -> Slices:
     }
 
 
-def _number(
+def _add_block(
     call: Call, node: BlockNode, blocks: list[Block], urls: list[dict[str, str]], parent: str = ""
 ) -> str:
-    """Give a block and all below it ids, and return its own."""
+    """Add a block and all below it to `blocks`, and their images to `urls`; return its id."""
     block = Block(new_id(call), node.block_type, node.data, parent)
     blocks.append(block)
     if node.url:
         urls.append({"block_id": block.block_id, "image_url": node.url})
-    block.children = [_number(call, child, blocks, urls, block.block_id) for child in node.children]
+    block.children = [_add_block(call, child, blocks, urls, block.block_id) for child in node.children]
     if node.block_type == docx.TABLE:
         block.data["cells"] = list(block.children)
     return block.block_id

@@ -107,10 +107,10 @@ def edit_document(call: Call, edit: Callable[[OpenDocument], dict[str, Any]]) ->
         windows = call.world.receiver_windows
         if windows.take(("docx", file.document.token), [(most, 1)]) is not None:
             raise RefusedError(codes.RATE_LIMITED)
-    response = edit(file)
+    answer = edit(file)
     file.docx.revision += 1
     file.document.note(call.world.clock.now())
-    response |= {"document_revision_id": file.docx.revision, "client_token": token or str(uuid.uuid4())}
+    answer |= {"document_revision_id": file.docx.revision, "client_token": token or str(uuid.uuid4())}
     if token:
-        file.docx.replays[key] = orjson.dumps(response)
-    return response
+        file.docx.replays[key] = orjson.dumps(answer)
+    return answer

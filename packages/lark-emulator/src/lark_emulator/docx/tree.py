@@ -104,8 +104,8 @@ class Tree:
                 raise RefusedError(codes.DOCX_SCHEMA)
             alone = kind in ONLY_IN.values()
             for child in children:
-                theirs = self.contents[child].block_type
-                if (alone or theirs in ONLY_IN) and ONLY_IN.get(theirs) != kind:
+                child_kind = self.contents[child].block_type
+                if (alone or child_kind in ONLY_IN) and ONLY_IN.get(child_kind) != kind:
                     raise RefusedError(codes.DOCX_BAD_PARENT)
                 waiting.append((child, inside or kind == docx.TABLE_CELL))
 

@@ -36,12 +36,12 @@ def level(world: World, settings: Settings, who: Who, document: Document) -> str
     content = document.content
     if isinstance(content, Base) and who[0] == "app" and who[1] in content.shared_with:
         best = PERMS.index(FULL)
-    for source in _up(world, settings, document):
+    for source in _permission_sources_of(world, settings, document):
         if source.owner == who:
             if source is document:
                 return OWNER
             best = PERMS.index(FULL)
-        perms = [source.members.get(grantee) for grantee in _names_of(world, who)]
+        perms = [source.members.get(grantee) for grantee in _grantees_of(world, who)]
         best = max(best, *(PERMS.index(perm) for perm in perms if perm), -1)
     link = document.public["link_share_entity"]
     if link != "closed" and _inside(world, who, link):
@@ -68,7 +68,7 @@ def openers(world: World, settings: Settings, document: Document) -> dict[Who, s
     return {who: perm for who, perm in levels if perm is not None}
 
 
-def _up(world: World, settings: Settings, document: Document) -> Iterator[Document]:
+def _permission_sources_of(world: World, settings: Settings, document: Document) -> Iterator[Document]:
     """Yield a document and the folders that it inherits from."""
     yield document
     while settings.folder_inheritance == "inherited" and document.parent:
@@ -77,7 +77,7 @@ def _up(world: World, settings: Settings, document: Document) -> Iterator[Docume
             yield document
 
 
-def _names_of(world: World, who: Who) -> Iterator[Who]:
+def _grantees_of(world: World, who: Who) -> Iterator[Who]:
     """Yield whom a permission may name for them to have it: themselves, or a chat that they are in."""
     yield who
     kind, name = who

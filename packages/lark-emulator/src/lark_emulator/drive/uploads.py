@@ -134,7 +134,7 @@ def _form(call: Call) -> dict[str, Part]:
 def _fields(form: dict[str, Part]) -> dict[str, Any]:
     """Return the text fields of a form; those that are numbers as such."""
     try:
-        fields: dict[str, Any] = {name: part.text for name, part in form.items() if name != "file"}
+        fields: dict[str, Any] = {name: field.text for name, field in form.items() if name != "file"}
     except multipart.MalformedError as error:
         raise RefusedError(codes.FILE_PARAM, str(error)) from error
     return fields | {name: whole_number(fields[name]) for name in ("size", "seq") if name in fields}

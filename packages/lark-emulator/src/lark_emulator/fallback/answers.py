@@ -76,7 +76,7 @@ class _Maker:
     """
 
     def __init__(self, values: dict[str, Any], now: float) -> None:
-        self._given = values
+        self._values = values
         self._now = now
 
     def make(self, number: int, depth: int) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class _Maker:
             return [] if item is None else [item]
         if isinstance(kind, int):
             return self.make(kind, depth + 1) if depth < DEEPEST else None
-        value = self._given.get(name)
+        value = self._values.get(name)
         if kind in _PYTHON and isinstance(value, _PYTHON[kind]) and isinstance(value, bool) == (kind == "b"):
             return value
         return self._fresh(name, kind)

@@ -115,13 +115,14 @@ def object_content(call: Call, msg_type: str, body: dict[str, Any]) -> Content:
     Raises:
         RefusedError: 10003 (it is missing), 10002 (it is invalid), 11246 (an invalid card).
     """
-    content = body.get("card" if msg_type == "interactive" else "content")
-    if not isinstance(content, dict):
+    sent = body.get("card" if msg_type == "interactive" else "content")
+    if not isinstance(sent, dict):
         raise RefusedError(codes_im.BATCH_PARAM)
-    if msg_type == "post" and isinstance(content.get("post"), dict):
-        content = content["post"]
-    if msg_type == "share_chat" and "share_chat_id" in content:
-        content = {"chat_id": content["share_chat_id"]}
+    content: dict[str, Any] = sent
+    if msg_type == "post" and isinstance(sent.get("post"), dict):
+        content = sent["post"]
+    elif msg_type == "share_chat" and "share_chat_id" in sent:
+        content = {"chat_id": sent["share_chat_id"]}
     try:
         return check_content(call, msg_type, orjson.dumps(content).decode())
     except RefusedError as refusal:

@@ -18,15 +18,15 @@ MOST_BOTS = 5
 
 def add(call: Call) -> dict[str, Any]:
     """Answer `POST …/managers/add_managers`."""
-    return _change(call, add=True)
+    return _change(call, adds=True)
 
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `POST …/managers/delete_managers`."""
-    return _change(call, add=False)
+    return _change(call, adds=False)
 
 
-def _change(call: Call, *, add: bool) -> dict[str, Any]:
+def _change(call: Call, *, adds: bool) -> dict[str, Any]:
     id_type = choice(call.query, "member_id_type", (*USER_ID_TYPES, "app_id"), default="open_id")
     chat = own_chat(call)
     if not is_owner(call.app, chat):
@@ -42,7 +42,7 @@ def _change(call: Call, *, add: bool) -> dict[str, Any]:
             names.append(user.user_id if user is not None and user.user_id in chat.users else "")
     if not names or not all(names):
         raise RefusedError(codes.UNAVAILABLE_IDS)
-    chat.managers = chat.managers | set(names) if add else chat.managers - set(names)
+    chat.managers = chat.managers | set(names) if adds else chat.managers - set(names)
     shown_as = "open_id" if id_type == "app_id" else id_type
     return {
         "chat_managers": [

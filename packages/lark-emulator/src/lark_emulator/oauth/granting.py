@@ -18,8 +18,8 @@ CONSENT_LIFE = 365 * DAY
 OLD_REFRESH_LIFE = 30 * DAY
 
 
-class Given(NamedTuple):
-    """The tokens of one exchange; `refresh_token` is empty where none is given."""
+class IssuedTokens(NamedTuple):
+    """The tokens of one exchange; `refresh_token` is empty where none is issued."""
 
     access_token: str
     expires_in: int
@@ -28,7 +28,7 @@ class Given(NamedTuple):
     scopes: frozenset[str] | None
 
 
-def give(call: Call, consent: Consent, scopes: frozenset[str] | None, *, jwt: bool) -> Given:
+def issue_tokens(call: Call, consent: Consent, scopes: frozenset[str] | None, *, jwt: bool) -> IssuedTokens:
     """Return fresh tokens.
 
     Args:
@@ -40,12 +40,12 @@ def give(call: Call, consent: Consent, scopes: frozenset[str] | None, *, jwt: bo
     """
     token, seconds = call.tokens.give_user(consent.app, consent.tenant_key, consent.user, scopes, jwt=jwt)
     if jwt and consent.scopes is not None and OFFLINE not in consent.scopes:
-        return Given(token, seconds, "", 0, scopes)
+        return IssuedTokens(token, seconds, "", 0, scopes)
     life = call.settings.refresh_token_life if jwt else OLD_REFRESH_LIFE
     refresh = RefreshToken(consent, call.world.clock.now() + life, jwt)
     name = long_token() if jwt else call.world.consents.new_refresh_name()
     call.world.consents.add_refresh(name, refresh)
-    return Given(token, seconds, name, round(life), scopes)
+    return IssuedTokens(token, seconds, name, round(life), scopes)
 
 
 def is_over(call: Call, refresh: RefreshToken) -> bool:

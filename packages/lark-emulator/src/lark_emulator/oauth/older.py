@@ -8,7 +8,7 @@ from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.contact.users import FIELD_SCOPES
 from lark_emulator.oauth import refusals
-from lark_emulator.oauth.granting import Given, give, is_over, status_code
+from lark_emulator.oauth.granting import IssuedTokens, is_over, issue_tokens, status_code
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object
 
@@ -74,7 +74,7 @@ def _check_user(call: Call, consent: Consent) -> None:
 def access_token(call: Call) -> dict[str, Any]:
     """Answer `POST /authen/v1/access_token` and `…/refresh_access_token`: the tokens and who the user is."""
     consent = _consent(call)
-    tokens = _render(give(call, consent, consent.scopes, jwt=False))
+    tokens = _render(issue_tokens(call, consent, consent.scopes, jwt=False))
     return {**tokens, **_person(call, consent.user)}
 
 
@@ -82,10 +82,10 @@ def oidc_access_token(call: Call) -> dict[str, Any]:
     """Answer `POST /authen/v1/oidc/access_token` and `…/refresh_access_token`: the tokens alone."""
     consent = _consent(call)
     scopes = " ".join(sorted(consent.scopes or ()))
-    return {**_render(give(call, consent, consent.scopes, jwt=False)), "scope": scopes}
+    return {**_render(issue_tokens(call, consent, consent.scopes, jwt=False)), "scope": scopes}
 
 
-def _render(tokens: Given) -> dict[str, Any]:
+def _render(tokens: IssuedTokens) -> dict[str, Any]:
     return {
         "access_token": tokens.access_token,
         "token_type": "Bearer",

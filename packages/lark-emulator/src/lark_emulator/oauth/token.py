@@ -11,7 +11,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.exchange import Answer, as_json
 from lark_emulator.oauth import refusals
 from lark_emulator.oauth.clients import body_of, client_of, text_of
-from lark_emulator.oauth.granting import give, is_over, status_code
+from lark_emulator.oauth.granting import is_over, issue_tokens, status_code
 from lark_emulator.routing import Call, Route
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _exchange(call: Call) -> dict[str, Any]:
         raise RefusedError(code)
     scopes = _narrow(consent, body)
     grant.used = True
-    tokens = give(call, consent, scopes, jwt=True)
+    tokens = issue_tokens(call, consent, scopes, jwt=True)
     answer: dict[str, Any] = {
         "code": 0,
         "access_token": tokens.access_token,

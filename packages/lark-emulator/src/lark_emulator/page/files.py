@@ -59,7 +59,7 @@ class Files:
             return self._index(request)
         version, _, name = request.path.removeprefix(PREFIX).partition("/")
         if not self._version:
-            self._look()
+            self._find_files()
         if name not in self._paths or name == INDEX:
             return plain(404, f"the page has no file {name!r}. Next: open /")
         headers = {**SECURITY, "Cache-Control": _FOR_GOOD if version == self._version else _ASK_AGAIN}
@@ -71,7 +71,7 @@ class Files:
         )
 
     def _index(self, request: Request) -> Answer:
-        self._look()
+        self._find_files()
         tag = f'"{self._version}"'
         headers = {**SECURITY, "Cache-Control": _ASK_AGAIN, "ETag": tag}
         if request.headers.get("if-none-match") == tag:
@@ -79,7 +79,7 @@ class Files:
         page = self._content(INDEX).replace(_VERSION_MARK, self._version.encode())
         return Answer(200, page, _TYPES[".html"], headers)
 
-    def _look(self) -> None:
+    def _find_files(self) -> None:
         """Find the files, and tell by their sizes and times whether what was read is still true."""
         digest = hashlib.blake2s(digest_size=8)
         paths = {}

@@ -42,8 +42,8 @@ class LiveStream(asyncio.Protocol):
         self._lark, self._transport, self._kept = lark, transport, kept
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = self._loop.create_future()
-        self._told: tuple[int, int] | None = None
-        self._last = 0.0
+        self._shown_state: tuple[int, int] | None = None
+        self._last_write = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -56,14 +56,14 @@ class LiveStream(asyncio.Protocol):
     def _tick(self) -> None:
         if self._transport.is_closing():
             return
-        now, happened = self._loop.time(), (self._lark.generation, self._lark.activity)
+        now, state = self._loop.time(), (self._lark.generation, self._lark.activity)
         if self._transport.get_write_buffer_size() < _UNREAD:
-            if happened != self._told:
-                self._told, self._last = happened, now
-                payload = {"generation": happened[0], "activity": happened[1], "now": self._lark.clock.now()}
+            if state != self._shown_state:
+                self._shown_state, self._last_write = state, now
+                payload = {"generation": state[0], "activity": state[1], "now": self._lark.clock.now()}
                 self._transport.write(b"data: " + orjson.dumps(payload) + b"\n\n")
-            elif now - self._last > _ALIVE:
-                self._last = now
+            elif now - self._last_write > _ALIVE:
+                self._last_write = now
                 self._transport.write(b": alive\n\n")
         self._timer = self._loop.call_later(TICK, self._tick)
 

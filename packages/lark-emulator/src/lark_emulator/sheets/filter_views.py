@@ -62,20 +62,20 @@ def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/filter_views/:filter_view_id`: its name or its range; conditions beyond that go."""
     file, sheet, view = _find_view(call, EDIT)
     body = body_of(call)
-    name, view_filter = view.name, view.filter
-    if body.get("filter_view_name") is not None and body["filter_view_name"] != name:
-        name = _name(file, sheet, body["filter_view_name"])
+    new_name, new_filter = view.name, view.filter
+    if body.get("filter_view_name") is not None and body["filter_view_name"] != view.name:
+        new_name = _name(file, sheet, body["filter_view_name"])
     if body.get("range") is not None:
         where = _where(file, sheet, body["range"])
         kept = {
             n: conditions
-            for n, conditions in view_filter.conditions.items()
+            for n, conditions in view.filter.conditions.items()
             if where.column <= n < where.end_column
         }
-        view_filter = Filter(where, kept)
-    if (name, view_filter) == (view.name, view.filter):
+        new_filter = Filter(where, kept)
+    if (new_name, new_filter) == (view.name, view.filter):
         raise file.refusal(codes.SHEET_UNCHANGED)
-    sheet.views[view.view_id] = replace(view, name=name, filter=view_filter)
+    sheet.views[view.view_id] = replace(view, name=new_name, filter=new_filter)
     file.wrote()
     return {"filter_view": _render(sheet, sheet.views[view.view_id])}
 

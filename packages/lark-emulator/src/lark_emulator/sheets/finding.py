@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 MOST_CELLS = 5000
 
 
-class Found(NamedTuple):
-    """What a search has found: cells by their places, and those whose formula it is."""
+class Search(NamedTuple):
+    """A search and what it has found: cells by their places, and those whose formula it is."""
 
     file: OpenSpreadsheet
     sheet: Worksheet
@@ -44,7 +44,7 @@ class Found(NamedTuple):
         }
 
 
-def _search(call: Call, body: dict[str, Any], need: str) -> Generator[None, None, Found]:
+def _search(call: Call, body: dict[str, Any], need: str) -> Generator[None, None, Search]:
     file = open_spreadsheet(call, need)
     sheet = file.sheet(call.params["sheet_id"])
     condition = part(call, body, "find_condition")
@@ -60,15 +60,15 @@ def _search(call: Call, body: dict[str, Any], need: str) -> Generator[None, None
         pattern = re.compile(source, re.IGNORECASE if ignores else 0)
     except re.error:
         raise file.refusal(codes.SHEET_PARAM, "not a regular expression") from None
-    search = Found(file, sheet, pattern, bool(condition.get("match_entire_cell")), [], [])
+    search = Search(file, sheet, pattern, bool(condition.get("match_entire_cell")), [], [])
     pace = Pace()
     for row, grid_row in enumerate(sheet.grid.look_at(at.where.row, at.where.end_row), at.where.row):
         values = [] if grid_row is None else grid_row.values[at.where.column : at.where.end_column]
         for column, value in enumerate(values, at.where.column):
             if isinstance(value, Formula):
-                if condition.get("include_formulas") and _hit(search, value.text):
+                if condition.get("include_formulas") and _is_hit(search, value.text):
                     search.formulas.append((row, column))
-            elif value is not None and _hit(search, display_text(file, sheet, row, column, value)):
+            elif value is not None and _is_hit(search, display_text(file, sheet, row, column, value)):
                 search.values.append((row, column))
         if pace.due(len(values)):
             yield
@@ -77,7 +77,7 @@ def _search(call: Call, body: dict[str, Any], need: str) -> Generator[None, None
     return search
 
 
-def _hit(search: Found, text: str) -> bool:
+def _is_hit(search: Search, text: str) -> bool:
     match = search.pattern.fullmatch(text) if search.whole else search.pattern.search(text)
     return match is not None
 
@@ -108,7 +108,7 @@ def replace(call: Call) -> Slices:
     return {"replace_result": search.as_dict}
 
 
-def _plan_replacement(search: Found, replacement: str, *, regex: bool) -> Iterator[tuple[int, int, Any]]:
+def _plan_replacement(search: Search, replacement: str, *, regex: bool) -> Iterator[tuple[int, int, Any]]:
     """Yield what the cells become; none is written before all are known to fit."""
     new = replacement if regex else replacement.replace("\\", r"\\")
     grid, cells = search.sheet.grid, Cells(search.file, search.file.call.body)

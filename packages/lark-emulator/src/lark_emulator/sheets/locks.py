@@ -109,12 +109,12 @@ def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/protected_range_batch_del`; unknown ids are left out."""
     file = open_spreadsheet(call, EDIT)
     ids = body_of(call).get("protectIds")
-    if not isinstance(ids, list) or not ids or not all(isinstance(protect_id, str) for protect_id in ids):
+    if not isinstance(ids, list) or not ids or not all(isinstance(lock_id, str) for lock_id in ids):
         raise file.refusal(codes.SHEET_BODY, "protectIds")
     if len(ids) > MOST_CHANGED:
         raise file.refusal(codes.SHEET_LIMIT, "protectIds")
     known = _all_locks(file)
-    known_ids = [protect_id for protect_id in dict.fromkeys(ids) if protect_id in known]
+    known_ids = [lock_id for lock_id in dict.fromkeys(ids) if lock_id in known]
     for lock_id in known_ids:
         check_unlocked(file, known[lock_id][0], known[lock_id][1].where)
     for lock_id in known_ids:

@@ -25,16 +25,16 @@ _FORBIDDEN = 403
 
 def refusal(call: Call, code: Code, detail: str = "") -> RefusedError:
     """Return the refusal of a request to v2 or v3, with the number and status of that version."""
-    number, status = code.number, code.status
+    code_number, status = code.number, code.status
     if code is codes.SHEET_DENIED and call.settings.sheet_denied == str(codes.NEVER_SHARED.number):
         return RefusedError(
             codes.NEVER_SHARED._replace(status=int(call.settings.never_shared_status)), detail
         )
     if "/v3/" in call.route.path:
-        number += codes.SHEETS_V3
+        code_number += codes.SHEETS_V3
     elif status != _FORBIDDEN:
         status = int(call.settings.sheet_error_status)
-    return RefusedError(Code(number, code.msg, status), detail)
+    return RefusedError(Code(code_number, code.msg, status), detail)
 
 
 @dataclass(slots=True)

@@ -43,7 +43,7 @@ class Values:
     now: float
     _ids: dict[str, str] = field(default_factory=dict)
 
-    def of(self, name: str) -> Any:
+    def find(self, name: str) -> Any:
         """Return the value of a placeholder; None if the request has none."""
         kind, _, rest = name.partition(".")
         match kind:
@@ -117,7 +117,7 @@ def fill(template: Any, values: Values) -> Any:
     """
     if isinstance(template, str):
         whole = _PLACE.fullmatch(template)
-        return values.of(whole.group(1)) if whole else fill_text(template, values)
+        return values.find(whole.group(1)) if whole else fill_text(template, values)
     if isinstance(template, dict):
         return {fill_text(name, values): fill(inner, values) for name, inner in template.items()}
     if isinstance(template, list):
@@ -127,7 +127,7 @@ def fill(template: Any, values: Values) -> Any:
 
 def fill_text(template: str, values: Values) -> str:
     """Return a text with its values."""
-    return _PLACE.sub(lambda match: _as_text(values.of(match.group(1))), template)
+    return _PLACE.sub(lambda match: _as_text(values.find(match.group(1))), template)
 
 
 def _as_text(value: Any) -> str:

@@ -60,13 +60,13 @@ def patch(call: Call) -> dict[str, Any]:
     names = body.get("update_fields")
     if not isinstance(names, list) or not names or any(name not in UPDATE_FIELDS for name in names):
         refuse(f"update_fields may hold {', '.join(UPDATE_FIELDS)}")
-    spec = body.get("tasklist")
-    values: dict[str, Any] = spec if isinstance(spec, dict) else {}
-    name = _name(values.get("name")) if "name" in names else tasklist.name
+    raw = body.get("tasklist")
+    spec: dict[str, Any] = raw if isinstance(raw, dict) else {}
+    name = _name(spec.get("name")) if "name" in names else tasklist.name
     if "owner" in names:
         if access.list_role(call, tasklist) != access.OWNER:
             raise RefusedError(codes_office.TASK_DENIED)
-        owner = {**(values.get("owner") or {}), "role": access.EDITOR}
+        owner = {**(spec.get("owner") or {}), "role": access.EDITOR}
         (new_owner,) = members_of(call, [owner], id_type, access.LIST_ROLES, most=1)
         kept = Member(tasklist.owner.id, tasklist.owner.type, str(body.get("origin_owner_to_role") or ""))
         if kept.role in access.LIST_ROLES:
@@ -93,13 +93,13 @@ def list_tasklists(call: Call) -> dict[str, Any]:
     return {"items": [render(tasklist, call, id_type) for tasklist in items], **more}
 
 
-def tasks(call: Call) -> dict[str, Any]:
+def list_tasks(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/tasklists/:tasklist_guid/tasks`."""
     id_type = user_id_type(call)
     size = page_size(call, most=100, default=50)
     guid = tasklist_of(call).guid
-    listed_tasks = [task for task in call.world.tasks.tasks.values() if guid in task.tasklists]
-    return page_of_tasks(call, listed_tasks, size, id_type)
+    tasks = [task for task in call.world.tasks.tasks.values() if guid in task.tasklists]
+    return page_of_tasks(call, tasks, size, id_type)
 
 
 def add_members(call: Call) -> dict[str, Any]:
@@ -158,7 +158,7 @@ ROUTES = (
     Route(
         "GET",
         f"{_PATH}/:tasklist_guid/tasks",
-        tasks,
+        list_tasks,
         unconfirmed=("whole tasks, in the order in which they were made; no filter by time of creation",),
     ),
     Route("POST", f"{_PATH}/:tasklist_guid/add_members", add_members),

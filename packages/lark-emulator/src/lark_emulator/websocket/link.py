@@ -164,9 +164,9 @@ class WebSocketLink(asyncio.Protocol):
         if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             self._parts.append(bytes(event.data))
             if event.fin:
-                self._take(b"".join(self._parts))
+                self._receive_message(b"".join(self._parts))
 
-    def _take(self, data: bytes) -> None:
+    def _receive_message(self, data: bytes) -> None:
         try:
             if not self._binary:
                 raise FrameError("a frame is binary, and this was text")

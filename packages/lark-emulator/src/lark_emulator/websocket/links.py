@@ -132,7 +132,7 @@ class Links:
         """Make a ticket void: it opens one connection only."""
         del self._tickets[ticket.secret]
 
-    def of(self, app_id: str) -> list[Link]:
+    def list_of(self, app_id: str) -> list[Link]:
         """Return the open connections of an app, oldest first."""
         return list(self._open.get(app_id, ()))
 

@@ -142,15 +142,15 @@ def move(call: Call) -> dict[str, Any]:
     if not parent and not space_id:
         raise RefusedError(codes.WIKI_PARAM)
     pages.space_named(call, node.space_id)
-    family = [node, *pages.below(call.world, node)]
-    if any(candidate.node_token == parent for candidate in family):
+    moved_nodes = [node, *pages.below(call.world, node)]
+    if any(moved.node_token == parent for moved in moved_nodes):
         raise RefusedError(codes.WIKI_PARAM)
-    if len(family) > MOST_SIBLINGS:
+    if len(moved_nodes) > MOST_SIBLINGS:
         raise RefusedError(codes.WIKI_LIMIT)
     space_id = place(call, space_id, parent)
     node.parent = parent
-    for wiki_node in family:
-        wiki_node.space_id = space_id
+    for moved in moved_nodes:
+        moved.space_id = space_id
     return {"node": pages.render_answer(call, node)}
 
 

@@ -41,8 +41,8 @@ def _render_answer(space: WikiSpace) -> dict[str, Any]:
 def list_spaces(call: Call) -> dict[str, Any]:
     """Answer `GET /wiki/v2/spaces`: those that the caller is a member of."""
     size = read_page_size(call)
-    mine = [space for space in call.world.wiki_spaces.values() if pages.is_member(call, space)]
-    items, more = page(mine, call, size, codes.WIKI_PARAM)
+    own = [space for space in call.world.wiki_spaces.values() if pages.is_member(call, space)]
+    items, more = page(own, call, size, codes.WIKI_PARAM)
     return {"items": [_render_answer(space) for space in items], **more}
 
 

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.specs import one_of, only, require_known, text
-from lark_emulator.control.views.windows import limit, number
+from lark_emulator.control.views.windows import parse_limit, parse_number
 from lark_emulator.world.apps import App
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def approvals(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec, "approval_code", "status", "start", "limit")
     held = lark.world.approvals
-    start, wanted = number(spec, "start", 0), limit(spec, 20)
+    start, wanted = parse_number(spec, "start", 0), parse_limit(spec, 20)
     code = text(spec, "approval_code").upper()
     status = one_of(spec, "status", STATUSES) if text(spec, "status") else ""
     of = require_known(held.definitions, "approval", code) if code else None

@@ -9,7 +9,7 @@ import orjson
 
 from lark_emulator.control import snapshot
 from lark_emulator.control.specs import only, require_known, text
-from lark_emulator.control.views.windows import limit, number
+from lark_emulator.control.views.windows import parse_limit, parse_number
 from lark_emulator.world.drive import SHEET
 from lark_emulator.world.sheets import Spreadsheet
 
@@ -38,8 +38,8 @@ def overview(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     return {
         "generation": lark.generation,
         "now": lark.clock.now(),
-        "apps": [snapshot.app(app) for app in list(world.apps.values())[:MOST_SHOWN]],
-        "users": [snapshot.user(lark, user) for user in list(world.users.values())[:MOST_SHOWN]],
+        "apps": [snapshot.render_app(app) for app in list(world.apps.values())[:MOST_SHOWN]],
+        "users": [snapshot.render_user(lark, user) for user in list(world.users.values())[:MOST_SHOWN]],
         "user_count": len(world.users),
         "chats": [_chat(chat) for chat in chats[:MOST_SHOWN]],
         "chat_count": len(world.chats),
@@ -85,7 +85,7 @@ def _spreadsheets(lark: Lark) -> list[dict[str, Any]]:
 def _chat(chat: Chat) -> dict[str, Any]:
     last = chat.messages[-1] if chat.messages else None
     return {
-        **snapshot.chat(chat, summary=True),
+        **snapshot.render_chat(chat, summary=True),
         "active_time": chat.active_time,
         "last": None if last is None else _preview(last),
     }
@@ -145,7 +145,7 @@ def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         answers, `used_by`, the users who clicked on it, and `urgent`: whom it rang, by kind.
     """
     only(spec, "chat_id", "start", "limit", "thread_id")
-    wanted, chat_id = limit(spec), text(spec, "chat_id")
+    wanted, chat_id = parse_limit(spec), text(spec, "chat_id")
     if chat_id.startswith(WEBHOOK):
         bot = _bot(lark, chat_id)
         start = _start(spec, len(bot.messages), wanted)
@@ -206,13 +206,13 @@ def _urgent(lark: Lark, window: list[Message]) -> dict[str, list[dict[str, Any]]
 
 
 def _start(spec: dict[str, Any], total: int, wanted: int) -> int:
-    return min(number(spec, "start", max(0, total - wanted)), total)
+    return min(parse_number(spec, "start", max(0, total - wanted)), total)
 
 
 def _message(lark: Lark, place: int, message: Message) -> dict[str, Any]:
     parent = lark.world.messages.get(message.parent_id)
     return {
-        **snapshot.message(message),
+        **snapshot.render_message(message),
         "number": place,
         "in_thread": message.in_thread,
         "parent": None if parent is None else _preview(parent),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.specs import only, text
-from lark_emulator.control.views.windows import limit, number
+from lark_emulator.control.views.windows import parse_limit, parse_number
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark
@@ -26,8 +26,8 @@ def requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         `total` (since the last reset), and `items`: entries of the log, each with its `number`.
     """
     only(spec, "before", "limit", "search", "failed")
-    log, wanted = lark.log, limit(spec)
-    before = number(spec, "before", log.total + 1)
+    log, wanted = lark.log, parse_limit(spec)
+    before = parse_number(spec, "before", log.total + 1)
     search, failed = text(spec, "search").casefold(), text(spec, "failed") == "1"
     items: list[dict[str, Any]] = []
     places = range(log.total, log.total - _MOST_LOOKED_AT, -1)

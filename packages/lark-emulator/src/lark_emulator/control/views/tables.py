@@ -17,7 +17,7 @@ from lark_emulator.bitable.values import (
 )
 from lark_emulator.control.sheet_view import render_value
 from lark_emulator.control.specs import only, require_known, text
-from lark_emulator.control.views.windows import limit, number
+from lark_emulator.control.views.windows import parse_limit, parse_number
 from lark_emulator.sheets.ranges import a1, letters
 from lark_emulator.slicing import filter_items, free_items, sort_items, with_turns
 from lark_emulator.world.drive import SHEET
@@ -57,7 +57,7 @@ def records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None
     only(spec, "app_token", "table_id", "start", "limit", "sort", "order")
     base = require_known(lark.world.bases, "base", text(spec, "app_token"))
     table = require_known(base.tables, "table", text(spec, "table_id"))
-    start, wanted = number(spec, "start", 0), limit(spec)
+    start, wanted = parse_number(spec, "start", 0), parse_limit(spec)
     order = text(spec, "order") or "asc"
     if order not in ("asc", "desc"):
         raise ValueError(f"'order' must be asc or desc, not {order!r}")
@@ -154,7 +154,7 @@ def sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     if document.type != SHEET or not isinstance(book, Spreadsheet):
         raise ValueError(f"document {document.token!r} must be a spreadsheet")
     worksheet = require_known(book.sheets, "worksheet", text(spec, "sheet_id"))
-    start, wanted, grid = number(spec, "start", 0), limit(spec, 100), worksheet.grid
+    start, wanted, grid = parse_number(spec, "start", 0), parse_limit(spec, 100), worksheet.grid
     width = min(grid.column_count, _MOST_COLUMNS)
     heights, widths = grid.sizes[ROWS], grid.sizes[COLUMNS]
     rows = []

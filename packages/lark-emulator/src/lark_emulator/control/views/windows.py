@@ -12,7 +12,7 @@ MOST = 200
 _DIGITS = 12
 
 
-def number(spec: Mapping[str, Any], name: str, default: int, *, most: int | None = None) -> int:
+def parse_number(spec: Mapping[str, Any], name: str, default: int, *, most: int | None = None) -> int:
     """Return a whole number that is not negative.
 
     Args:
@@ -36,6 +36,6 @@ def number(spec: Mapping[str, Any], name: str, default: int, *, most: int | None
     return value
 
 
-def limit(spec: Mapping[str, Any], default: int = 50) -> int:
+def parse_limit(spec: Mapping[str, Any], default: int = 50) -> int:
     """Return how many items are asked for: `limit`, at most 200."""
-    return number(spec, "limit", default, most=MOST)
+    return parse_number(spec, "limit", default, most=MOST)
