@@ -19,14 +19,14 @@ from tests.cli.conftest import Run, read_failure
 DIES_HALF_WAY = """
 import os, signal, sys
 from lark_provider.cli.__main__ import main
-from lark_provider.storage.crypto import Keys
-seal, left = Keys.seal, [2]
+from lark_provider.storage.crypto import EncryptionKeys
+seal, left = EncryptionKeys.seal, [2]
 def dying(self, text, place):
     if not left[0]:
         os.kill(os.getpid(), signal.SIGKILL)
     left[0] -= 1
     return seal(self, text, place)
-Keys.seal = dying
+EncryptionKeys.seal = dying
 sys.exit(main(["key", "rotate"]))
 """
 
