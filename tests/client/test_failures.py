@@ -77,7 +77,7 @@ def test_rate_limits_are_waited_for(lark: Emulator, do: Do, status: int) -> None
 
 
 def test_larks_own_limits_are_kept_to(lark: Emulator, do: Do) -> None:
-    lark.settings(rate_limit_overrides={f"POST {PATH}": [[2, 0.3]]})
+    lark.settings(rate_limit_overrides={f"POST {PATH}": [[4, 4.0]]})
 
     for _ in range(5):
         do(lambda c: c.messaging.send_text(CHAT, "x"))

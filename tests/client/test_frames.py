@@ -102,7 +102,7 @@ def test_a_thousand_cold_tasks_fetch_one_token(lark: Emulator, monkeypatch: pyte
     lark.settings(rate_limits=False, receiver_qps=0)
 
     async def crowd() -> list[Any]:
-        clients = [AsyncLarkServiceClient() for _ in range(1000)]
+        clients = [AsyncLarkServiceClient(deadline=300.0) for _ in range(1000)]
         answers: list[Any] = await asyncio.gather(
             *(client.bot.info() for client in clients), return_exceptions=True
         )

@@ -140,7 +140,8 @@ class Crowd:
 
 def values(outcomes: list[Outcome]) -> list[Any]:
     """What the work returned; it must not have failed anywhere."""
-    assert [outcome for outcome in outcomes if outcome.error] == []
+    failed = [outcome for outcome in outcomes if outcome.error]
+    assert failed == [], failed
     return [outcome.value for outcome in outcomes]
 
 

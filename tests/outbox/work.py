@@ -81,7 +81,7 @@ def fail_and_deliver(number: int) -> int:
     async def deliver() -> int:
         client = await AsyncLarkServiceClient().resolve()
         deliverer = Deliverer(Outbox.from_config(), OutboxApps(clients=[client], only_these=True))
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while True:
             await deliverer.deliver_due(only=row)
             state = await deliverer.read_state(row)

@@ -70,7 +70,7 @@ def test_a_late_request_leaves_no_second_spreadsheet(lark: Emulator) -> None:
     for late_s in (0.55, 0.8, 1.1, 1.5, 2.0, 4.0, 8.0):
         before = count(lark)
         lark.fault("POST", CREATE, drop="late", late_s=late_s)
-        result = write(title=f"Daily {late_s}")
+        result = write(f"key {late_s}", title=f"Daily {late_s}")
         wait_until(lambda: all(request["performed"] for request in lark.late_requests()))
         added = count(lark) - before
         if added > 1:

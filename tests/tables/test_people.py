@@ -118,7 +118,7 @@ def test_an_uncertain_part_that_a_person_has_edited_is_not_written_again(
     """The write stands, its answer is lost, and a person corrects a cell before the retry."""
     lark.fault("PUT", "*/values", skip=1, times=9, drop="after")
     client = LarkServiceClient(max_retries=0)
-    options = TableOptions(max_rows=10, lease_seconds=0.5, settle_after=0.1, mode="append")
+    options = TableOptions(max_rows=10, lease_seconds=10.0, settle_after=0.1, mode="append")
     with pytest.raises(Exception, match="may or may not"):
         client.perform(write_with_options(place.token, rows(10), options, (1, 1), key="k"))
     lark.clear_faults()
@@ -133,7 +133,7 @@ def test_an_uncertain_part_above_which_a_person_inserts_a_row_is_found(
 ) -> None:
     lark.fault("PUT", "*/values", skip=1, times=9, drop="after")
     client = LarkServiceClient(max_retries=0)
-    options = TableOptions(max_rows=10, lease_seconds=0.5, settle_after=0.1, mode="append")
+    options = TableOptions(max_rows=10, lease_seconds=10.0, settle_after=0.1, mode="append")
     with pytest.raises(Exception, match="may or may not"):
         client.perform(write_with_options(place.token, rows(10), options, (1, 1), key="k"))
     lark.clear_faults()
@@ -145,7 +145,7 @@ def test_an_uncertain_part_above_which_a_person_inserts_a_row_is_found(
 def test_an_abandoned_part_stays_blank(lark: Emulator, place: SheetTable) -> None:
     lark.fault("PUT", "*/values", skip=1, times=9, drop="before")
     client = LarkServiceClient(max_retries=0)
-    options = TableOptions(max_rows=10, lease_seconds=0.5, mode="append")
+    options = TableOptions(max_rows=10, lease_seconds=10.0, mode="append")
     with pytest.raises(Exception, match="may or may not"):
         client.perform(write_with_options(place.token, rows(10), options, (1, 1), key="abandoned"))
     lark.clear_faults()
