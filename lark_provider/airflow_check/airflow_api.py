@@ -19,7 +19,7 @@ from lark_provider.checks import CheckOutcome, RunCheck
 from lark_provider.protocol.hitl.proof import CHECK_EVENT, CLICK_PATH, SECRET_VARIABLE, BridgeSecrets
 
 _SECONDS = 10.0
-_MOST_DAGS = 20
+_MAX_DAGS = 20
 """DAGs of one route whose tasks are read."""
 _READ = ("/dags/~/dagRuns/~/taskInstances", "/dags/~/dagRuns/~/hitlDetails", "/dags/~/dagRuns")
 _UNPROVEN, _SERVER_ERROR = 401, 500
@@ -84,7 +84,7 @@ async def _matches(api: AirflowApi, routes: Routes, dags: Sequence[Mapping[str, 
     for route in routes.routes:
         fitting = [dag for dag in dags if _fits(route, dag)]
         reason = "" if fitting else "no DAG has such an id, tag and owner"
-        if fitting and route.tasks and len(fitting) <= _MOST_DAGS:
+        if fitting and route.tasks and len(fitting) <= _MAX_DAGS:
             tasks = [task for dag in fitting for task in await _tasks(api, str(dag["dag_id"]))]
             if not any(fnmatchcase(task, pattern) for task in tasks for pattern in route.tasks):
                 reason = f"no task of {len(fitting)} DAG(s) has such an id"

@@ -26,7 +26,7 @@ PAGE = 100
 """Airflow cuts larger pages silently: `[api] maximum_page_limit`."""
 AT_ONCE = 4
 """A worker of an API server has 15 connections to its database; others need some, too."""
-_MOST_PAGES = 1000
+_MAX_PAGES = 1000
 _OK, _UNAUTHORIZED, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 200, 401, 404, 429, 500
 _ROLE_STEP = "give the bridge's account a role that reads all DAGs, such as Viewer"
 _TOKEN_STEP = f"check {USERNAME} and {PASSWORD}, or renew {TOKEN}"
@@ -144,7 +144,7 @@ class AirflowApi:
         first = await self.get(path, {**params, "limit": PAGE, "offset": 0}) or {}
         items = first.get(key, ())
         yield items
-        total = min(int(first.get("total_entries") or 0), PAGE * _MOST_PAGES)
+        total = min(int(first.get("total_entries") or 0), PAGE * _MAX_PAGES)
         step = len(items)  # Airflow's own limit may be lower.
         offsets = range(step, total, step) if step else ()
         requests = [

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 RENEW_AFTER = timedelta(days=13)
 """Lark updates a card, and sends clicks on it, for 14 days."""
 _AT_ONCE = 8
-_MOST = 4 * _AT_ONCE
+_MAX_BATCH = 4 * _AT_ONCE
 
 
 class QuestionCardSender:
@@ -117,9 +117,9 @@ class QuestionCardSender:
         Raises:
             StorageError: The database cannot be used.
         """
-        claimed = await threads.run(lambda: self._cards.claim(_MOST))
+        claimed = await threads.run(lambda: self._cards.claim(_MAX_BATCH))
         await asyncio.gather(*(self._process(card) for card in claimed))
-        return len(claimed) == _MOST
+        return len(claimed) == _MAX_BATCH
 
     def _open(self, recorded: Mapping[str, RecordedQuestion], *, only_with_cards: bool = False) -> int:
         cards = self._recipients.cards(record.question for record in recorded.values())

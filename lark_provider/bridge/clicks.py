@@ -13,7 +13,7 @@ import orjson
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.errors import AirflowUnavailableError
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, read_result
-from lark_provider.protocol.hitl.proof import CLICK_PATH, LARGEST_BODY, BridgeSecrets
+from lark_provider.protocol.hitl.proof import CLICK_PATH, MAX_BODY_BYTES, BridgeSecrets
 from lark_provider.storage.applied_clicks import AppliedClicks, QueuedClick
 from lark_provider.support import measured, threads
 from lark_provider.support.bounded_cache import BoundedCache
@@ -39,7 +39,7 @@ _TOO_LARGE = ClickResult(
         "en": "What was entered is too long. Please shorten it and submit again, or act in Airflow.",
     },
 )
-"""The plugin reads no more than `LARGEST_BODY`, and would refuse it each time."""
+"""The plugin reads no more than `MAX_BODY_BYTES`, and would refuse it each time."""
 
 
 class ClickDelivery:
@@ -116,7 +116,7 @@ class ClickDelivery:
         """
         # The row's id and not the click's own: with it the plugin records the result.
         body = replace(DeliveredClick.of(queued.click), event_id=queued.event_id).body()
-        if len(body) > LARGEST_BODY:
+        if len(body) > MAX_BODY_BYTES:
             return _INVALID, replace(_TOO_LARGE, open_id=queued.click.operator.open_id)
         headers = self._secrets.headers("POST", CLICK_PATH, int(time.time()), queued.event_id, body)
         status, answer = await self._api.deliver(body, headers)

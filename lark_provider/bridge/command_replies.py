@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 _NO_THREAD = (230071, 230072)
 """The chat has no threads, or the message takes none: it is answered below the message."""
-_LEASE_SECONDS, _MOST, _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 16, 0.5, 30.0
+_LEASE_SECONDS, _MAX_BATCH, _FIRST_PAUSE, _MAX_PAUSE = 60.0, 16, 0.5, 30.0
 
 
 class CommandReplies:
@@ -54,7 +54,9 @@ class CommandReplies:
 
     async def work(self) -> bool:
         """Send the answers that are due, and return whether there were any."""
-        commands = await threads.run(lambda: self._store.claim(("decided", "ended"), _MOST, _LEASE_SECONDS))
+        commands = await threads.run(
+            lambda: self._store.claim(("decided", "ended"), _MAX_BATCH, _LEASE_SECONDS)
+        )
         await asyncio.gather(*(self._answer(claimed) for claimed in commands))
         return bool(commands)
 
@@ -93,7 +95,7 @@ class CommandReplies:
             problem = str(error)
             fields = claimed.log_fields | {"error": problem}
             if not (is_lost(error, claimed.changed_ago) or is_unusable(error, claimed.changed_ago)):
-                pause = pause_after(claimed.attempts, _FIRST_PAUSE, _LONGEST_PAUSE)
+                pause = pause_after(claimed.attempts, _FIRST_PAUSE, _MAX_PAUSE)
                 fields["retry_in_s"] = round(pause, 1)
 
                 def log(suppressed: int) -> None:

@@ -28,7 +28,7 @@ from lark_provider.protocol.commands.delivery import (
 )
 from lark_provider.protocol.commands.parsing import Typed, read_command
 from lark_provider.protocol.errors import InvalidRequestError, LarkError
-from lark_provider.protocol.hitl.proof import LARGEST_BODY
+from lark_provider.protocol.hitl.proof import MAX_BODY_BYTES
 from lark_provider.storage.chat_commands import ChatCommands, ClaimedCommand
 from lark_provider.support import measured, meters, threads
 from lark_provider.support.backoff import pause_after
@@ -44,8 +44,8 @@ GIVEN_UP_SECONDS = 86_400.0
 """By then a command is not even answered as too old."""
 WATCH_SECONDS = 7 * 86_400.0
 _SECONDS, _AUDIT_SECONDS = 0.5, 15.0
-_LEASE_SECONDS, _MOST, _MOST_WATCHED = 60.0, 16, 50
-_FIRST_PAUSE, _LONGEST_PAUSE, _FIRST_WATCH, _LAST_WATCH = 0.5, 30.0, 2.0, 60.0
+_LEASE_SECONDS, _MAX_BATCH, _MAX_WATCHED = 60.0, 16, 50
+_FIRST_PAUSE, _MAX_PAUSE, _FIRST_WATCH, _LAST_WATCH = 0.5, 30.0, 2.0, 60.0
 _UNPROVEN, _ABSENT = 401, {404, 405}
 _OVER = ("success", "failed")
 
@@ -89,7 +89,7 @@ class ChatCommandWork:
 
     async def work(self) -> bool:
         """Decide the commands that are due, and return whether there were any."""
-        commands = await threads.run(lambda: self._store.claim(("due",), _MOST, _LEASE_SECONDS))
+        commands = await threads.run(lambda: self._store.claim(("due",), _MAX_BATCH, _LEASE_SECONDS))
         await asyncio.gather(*(self._process(claimed) for claimed in commands))
         return bool(commands)
 
@@ -193,9 +193,9 @@ class ChatCommandWork:
             InvalidRequestError: The command is too long for the plugin.
         """
         body = command.body()
-        if len(body) > LARGEST_BODY:
+        if len(body) > MAX_BODY_BYTES:
             raise InvalidRequestError(
-                f"A command must have at most {LARGEST_BODY} bytes, got {len(body)}. Next: shorten it."
+                f"A command must have at most {MAX_BODY_BYTES} bytes, got {len(body)}. Next: shorten it."
             )
         headers = self._settings.secrets.headers(
             "POST", COMMAND_PATH, int(time.time()), command.message_id, body
@@ -219,7 +219,7 @@ class ChatCommandWork:
 
     async def watch(self) -> bool:
         """Look at the runs that commands started, and return whether one has ended."""
-        commands = await threads.run(lambda: self._store.claim(("running",), _MOST_WATCHED, _LEASE_SECONDS))
+        commands = await threads.run(lambda: self._store.claim(("running",), _MAX_WATCHED, _LEASE_SECONDS))
         return any(await asyncio.gather(*(self._watch(claimed) for claimed in commands)))
 
     async def _watch(self, claimed: ClaimedCommand) -> bool:
@@ -256,7 +256,7 @@ class ChatCommandWork:
         return await threads.run(lambda: self._store.record_ended(claimed, text))
 
     async def _postpone(self, claimed: ClaimedCommand, reason: str) -> None:
-        pause = pause_after(claimed.attempts, _FIRST_PAUSE, _LONGEST_PAUSE)
+        pause = pause_after(claimed.attempts, _FIRST_PAUSE, _MAX_PAUSE)
         fields = claimed.log_fields | {"reason": reason, "retry_in_s": round(pause, 1)}
 
         def log(suppressed: int) -> None:

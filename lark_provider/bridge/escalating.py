@@ -27,7 +27,7 @@ SECONDS = 2.0
 """The pause between two looks."""
 STALE = timedelta(seconds=90)
 """A call to Lark takes 30 s at most; a step that was started so long ago was its process's last."""
-_MOST = 50
+_MAX_BATCH = 50
 _CARD_SECONDS, _RETRY_SECONDS, _DAMAGED_SECONDS = 3.0, 20.0, 60.0
 NO_CARD, NOBODY, NOT_MEMBER, QUOTA, UNREAD, FORBIDDEN, SCOPE = (
     "no_card", "nobody", "not_member", "quota", "unread", "forbidden", "scope",
@@ -52,7 +52,7 @@ class Escalator:
         self._database, self._apps, self._clients = database, apps, clients
         self._waiting = WaitingEscalations(database)
         self._damaged: dict[str, float] = {}
-        self._warnings = Throttle(most=200)
+        self._warnings = Throttle(limit=200)
 
     async def work(self) -> bool:
         """Take the steps that are due, one for each incident.
@@ -63,7 +63,7 @@ class Escalator:
         Raises:
             StorageError: The database cannot be used.
         """
-        escalations = await threads.run(lambda: self._waiting.find(STALE, _MOST))
+        escalations = await threads.run(lambda: self._waiting.find(STALE, _MAX_BATCH))
         for escalation in escalations:
             if self._damaged.get(escalation.key, float("-inf")) > time.monotonic():
                 continue
@@ -74,7 +74,7 @@ class Escalator:
                 logger.error(  # noqa: TRY400 - the text says all
                     "Escalation cannot be read", extra={"incident": escalation.key, "error": str(error)}
                 )
-        return len(escalations) == _MOST
+        return len(escalations) == _MAX_BATCH
 
     async def _take_due_step(self, waiting: Waiting) -> None:
         app = await self._apps.find(waiting.app_id)

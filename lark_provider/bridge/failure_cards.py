@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from lark_provider.bridge.service import Bridge
 
 _OUTBOX_SECONDS = 1.0
-_LONGEST_POLL = 300.0
+_MAX_POLL = 300.0
 
 
 def check_poll_seconds(seconds: float) -> None:
@@ -50,9 +50,9 @@ def check_poll_seconds(seconds: float) -> None:
     Raises:
         ConfigurationError: It is not a number above 0 and at most 300.
     """
-    if not 0 < seconds <= _LONGEST_POLL:
+    if not 0 < seconds <= _MAX_POLL:
         raise ConfigurationError(
-            f"--failure-seconds must be above 0 and at most {_LONGEST_POLL:g}, got {seconds!r}. Next: "
+            f"--failure-seconds must be above 0 and at most {_MAX_POLL:g}, got {seconds!r}. Next: "
             "leave it out, or pass such a number."
         )
 

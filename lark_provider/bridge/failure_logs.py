@@ -31,7 +31,7 @@ LATEST_SECONDS = 6 * 3600.0
 _ATTEMPTS, _LOOKS = 5, 2
 """How often a log is read that Airflow cannot read, and one without an error: workers upload theirs after
 the failure."""
-_MOST_REMEMBERED = 100_000
+_MAX_REMEMBERED = 100_000
 
 
 class _Recorded(NamedTuple):
@@ -64,9 +64,9 @@ class FailureLogs:
         self._incidents: Sequence[OpenIncident] = ()
         self._recorded: dict[str, _Recorded] = {}
         """What is recorded, by the key of the incident."""
-        self._over: BoundedCache[str, bool] = BoundedCache(_MOST_REMEMBERED)
+        self._over: BoundedCache[str, bool] = BoundedCache(_MAX_REMEMBERED)
         """Failed tries whose error was given up."""
-        self._attempts: BoundedCache[str, int] = BoundedCache(_MOST_REMEMBERED)
+        self._attempts: BoundedCache[str, int] = BoundedCache(_MAX_REMEMBERED)
         """How often the log of a failed try was read in vain."""
         self._refusal = ""
 
@@ -185,10 +185,10 @@ class FailureLogs:
         self._put_off(event, "there is no log" if log is None else "its log has no error", _LOOKS)
         return None
 
-    def _put_off(self, event: RunEvent, reason: str, most: int) -> None:
+    def _put_off(self, event: RunEvent, reason: str, limit: int) -> None:
         attempts = (self._attempts.get(event.ti_id) or 0) + 1
         self._attempts.put(event.ti_id, attempts)
-        if attempts >= most:
+        if attempts >= limit:
             self._give_up(event, reason)
 
     def _give_up(self, event: RunEvent, reason: str) -> None:

@@ -24,9 +24,9 @@ INSTANCES, RUNS = "/dags/~/dagRuns/~/taskInstances", "/dags/~/dagRuns"
 POLL_SECONDS = 15.0
 OVERLAP = timedelta(seconds=60)
 """A change is visible only when its transaction is committed, some time after `updated_at`."""
-_LONGEST = timedelta(hours=24)
+_MAX_LOOKBACK = timedelta(hours=24)
 """After a longer pause of all bridges, older failures are not reported."""
-_MOST_SEEN = 100_000
+_MAX_SEEN = 100_000
 
 
 class FailurePoller:
@@ -73,7 +73,7 @@ class FailurePoller:
             await self._api.get(RUNS, {"limit": 1})  # So that Airflow's clock is known.
             cursor = self._api.now() + OVERLAP
         now = self._api.now()
-        since = max(cursor - OVERLAP, now - _LONGEST)
+        since = max(cursor - OVERLAP, now - _MAX_LOOKBACK)
         await self._logs.begin_poll(incidents)
         reported = await self._report_tasks(since)
         ended = await self._ended_runs(since, ("success", "failed") if incidents else ("failed",))
@@ -111,7 +111,7 @@ class FailurePoller:
         )
         for ti_id in unseen:
             self._seen[ti_id] = None
-        while len(self._seen) > _MOST_SEEN:
+        while len(self._seen) > _MAX_SEEN:
             del self._seen[next(iter(self._seen))]
         return runs
 
@@ -143,7 +143,7 @@ class FailurePoller:
         dags = await self._dags.get({run.dag_id for run in new}) if new else {}
         await map_few(lambda run: self._report_run(run, dags[run.dag_id]), new, AT_ONCE)
         self._seen_runs |= dict.fromkeys(failed)
-        while len(self._seen_runs) > _MOST_SEEN:
+        while len(self._seen_runs) > _MAX_SEEN:
             del self._seen_runs[next(iter(self._seen_runs))]
 
     async def _report_run(self, run: EndedRun, dag: Dag) -> None:

@@ -30,8 +30,8 @@ _OVERLAP = timedelta(seconds=30)
 _SHARE = 40.0
 """The pause between two complete passes is so many times the duration of one: a large Airflow is read more
 rarely."""
-_MOST_SETTLED = 500
-_ANSWERED_EVERY, _MOST_PAGES = 3, 20
+_MAX_SETTLED = 500
+_ANSWERED_EVERY, _MAX_PAGES = 3, 20
 
 
 class QuestionPoller:
@@ -82,9 +82,9 @@ class QuestionPoller:
         if self._passes % _ANSWERED_EVERY == 0:
             live = await threads.run(self._store.list_live)
             if live:
-                ends = await self._ends.answered_ends(live.keys(), _MOST_PAGES, since=self._oldest)
+                ends = await self._ends.answered_ends(live.keys(), _MAX_PAGES, since=self._oldest)
                 await self._ends.record(ends)
-                if len(ends) > PAGE * (_MOST_PAGES - 1):
+                if len(ends) > PAGE * (_MAX_PAGES - 1):
                     # More were answered than were read. The next look at the latest answers would not get
                     # past those that are recorded now.
                     self._complete_due = float("-inf")
@@ -124,9 +124,9 @@ class QuestionPoller:
                 details |= asking
         self._oldest = reading.oldest(details.values(), None)
         self._unsettled = sorted(live.keys() - details.keys())
-        if len(self._unsettled) > _MOST_SETTLED:
+        if len(self._unsettled) > _MAX_SETTLED:
             ends = await self._ends.answered_ends(
-                self._unsettled, 2 * len(self._unsettled) // PAGE + _MOST_PAGES, passes=True
+                self._unsettled, 2 * len(self._unsettled) // PAGE + _MAX_PAGES, passes=True
             )
             await self._ends.record(ends)
             self._unsettled = [ti_id for ti_id in self._unsettled if ti_id not in ends]
@@ -137,7 +137,7 @@ class QuestionPoller:
         self._seen = {}
 
     async def _settle_batch(self) -> None:
-        batch, self._unsettled = self._unsettled[:_MOST_SETTLED], self._unsettled[_MOST_SETTLED:]
+        batch, self._unsettled = self._unsettled[:_MAX_SETTLED], self._unsettled[_MAX_SETTLED:]
         await self._ends.settle(batch)
 
     async def _read_changes(self, since: datetime) -> None:
@@ -147,7 +147,7 @@ class QuestionPoller:
         known = await threads.run(lambda: self._store.known_states(asking)) if asking else {}
         new = {ti_id: ti for ti_id, ti in asking.items() if ti_id not in known | self._seen}
         details = await self._newest(new.keys()) if len(new) > FEW else {}
-        others = [ti_id for ti_id in new if ti_id not in details][:_MOST_SETTLED]
+        others = [ti_id for ti_id in new if ti_id not in details][:_MAX_SETTLED]
         details |= await self._details([new[ti_id] for ti_id in others])
         await self._record([detail for ti_id, detail in details.items() if reading.is_open(detail, ti_id)])
         self._seen |= dict.fromkeys([*details, *others])
@@ -159,7 +159,7 @@ class QuestionPoller:
         A task starts again under its id if its DAG file was missing for a moment when it was resumed.
         """
         # Read now: what was listed before the end was recorded says nothing.
-        current = await self._details(instances[:_MOST_SETTLED])
+        current = await self._details(instances[:_MAX_SETTLED])
         details = [detail for ti_id, detail in current.items() if reading.is_open(detail, ti_id)]
         if not details:
             return

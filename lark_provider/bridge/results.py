@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 READ_BACK_SECONDS = 0.3
 """An API server without the guard may replace an answer for so long after it has said 200."""
-_LEASE_SECONDS, _MOST = 60.0, 32
+_LEASE_SECONDS, _MAX_BATCH = 60.0, 32
 
 OtherResult = Callable[[ClickOutcome, ClickResult], Awaitable[bool]]
 """Shows the result of a click on a card that is not a question's; returns whether it was one of its cards."""
@@ -77,7 +77,7 @@ class ClickResultDisplay:
         Raises:
             StorageError: The database cannot be used.
         """
-        applied = await threads.run(lambda: self._store.claim_unshown(_MOST, _LEASE_SECONDS))
+        applied = await threads.run(lambda: self._store.claim_unshown(_MAX_BATCH, _LEASE_SECONDS))
         if not applied:
             return False
         keys = {outcome.card for outcome in applied}

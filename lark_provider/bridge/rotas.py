@@ -16,7 +16,7 @@ from lark_provider.protocol.incidents.escalation import Rota, RotaCalendar, Rota
 
 logger = logging.getLogger(__name__)
 
-_MOST = 500
+_MAX_RECORDS = 500
 _SHOWN = 4
 _NAMED = re.compile(r"ou_[A-Za-z0-9_]+|\+\d{6,}|[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 """What a title names people by: open_ids, mobile numbers and e-mail addresses, among other words."""
@@ -83,7 +83,7 @@ async def on_duty(client: AsyncLarkServiceClient, rota: Rota, at: datetime) -> l
             table.base, table.table, field_names=table.columns, convert=False
         ):
             records.append(record.get("fields") or {})
-            if len(records) == _MOST:
+            if len(records) == _MAX_RECORDS:
                 break
         people = of_records(records, table, at)
     elif (calendar := rota.calendar) is not None:

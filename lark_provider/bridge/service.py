@@ -98,7 +98,7 @@ class Bridge:
         self._make_extensions, self._probes = extensions, probes
         self._lease = BridgeLease(database, f"poll {settings.team or ''}", LEASE_SECONDS)
         self._leads = False
-        self.warnings = Throttle(most=200)
+        self.warnings = Throttle(limit=200)
         self._stop = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -14,7 +14,7 @@ from lark_provider.support import periods
 
 logger = logging.getLogger(__name__)
 
-_MOST_LISTED = 1_000_000
+_MAX_LISTED = 1_000_000
 
 
 class WrongUseError(LarkError):
@@ -131,6 +131,6 @@ def row_count(text: str) -> int:
     Raises:
         argparse.ArgumentTypeError: It is not a number from 1 to 999999.
     """
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < _MOST_LISTED):
-        raise argparse.ArgumentTypeError(f"must be a number from 1 to {_MOST_LISTED - 1}, got {text!r}")
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < _MAX_LISTED):
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to {_MAX_LISTED - 1}, got {text!r}")
     return int(text)

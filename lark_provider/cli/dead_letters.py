@@ -16,7 +16,7 @@ from lark_provider.support import periods
 if TYPE_CHECKING:
     from lark_provider.callbacks.broker.dead_letter import DeadLetter
 
-_LONGEST_REASON = 100
+_MAX_REASON_LENGTH = 100
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
@@ -233,8 +233,8 @@ def _fields(letter: DeadLetter) -> dict[str, Any]:
 
 def _row(letter: DeadLetter) -> list[str]:
     reason = one_line(letter.reason)
-    if len(reason) > _LONGEST_REASON:
-        reason = reason[: _LONGEST_REASON - 1] + "…"
+    if len(reason) > _MAX_REASON_LENGTH:
+        reason = reason[: _MAX_REASON_LENGTH - 1] + "…"
     shown = "?" if letter.at is None else _format_period(_age(letter.at))
     return [letter.id, letter.app_id or "?", letter.type or letter.kind, shown, reason]
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lark_provider.storage.outbox_admin import OutboxRow
 
 logger = logging.getLogger(__name__)
-_LONGEST_REASON = 80
+_MAX_REASON_LENGTH = 80
 _SHORT_ID = 12
 
 
@@ -178,7 +178,7 @@ def _is_confirmed(arguments: argparse.Namespace) -> bool:
 
 def _cells(row: OutboxRow) -> list[str]:
     reason = one_line(row.reason or "")
-    if len(reason) > _LONGEST_REASON:
-        reason = reason[: _LONGEST_REASON - 1] + "…"
+    if len(reason) > _MAX_REASON_LENGTH:
+        reason = reason[: _MAX_REASON_LENGTH - 1] + "…"
     shown = periods.format_period(timedelta(seconds=int(row.age_seconds)))
     return [row.id[:_SHORT_ID], row.app_id, row.state, shown, str(row.attempts), reason]

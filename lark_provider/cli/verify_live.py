@@ -22,7 +22,7 @@ from lark_provider.verify.probe import Finding, Probe, ProbeTarget
 from lark_provider.verify.runner import Runner, settings_of
 from lark_provider.verify.tenant import Tenant
 
-_MOST = 300
+_MAX_CALLS = 300
 _INTERRUPTED = 130
 _MARKS = {"confirmed": "ok  ", "contradicted": "DIFF", "could not be probed": "-   "}
 
@@ -49,7 +49,11 @@ def add_to(commands: Any) -> None:
     )
     command.add_argument("--yes", action="store_true", help="do not ask before the first request")
     command.add_argument(
-        "--max-calls", type=int, default=_MOST, metavar="N", help=f"requests at most (default: {_MOST})"
+        "--max-calls",
+        type=int,
+        default=_MAX_CALLS,
+        metavar="N",
+        help=f"requests at most (default: {_MAX_CALLS})",
     )
     command.add_argument("--chat", metavar="CHAT_ID", help="send messages here (default: to a new group)")
     command.add_argument("--folder", metavar="TOKEN", help="make documents here (default: the app's space)")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from lark_provider.protocol.pacing import Limit
 
-_MOST = 4096
+_MAX_BUCKETS = 4096
 _SOON_SECONDS = 1.0
 
 
@@ -117,6 +117,6 @@ class Buckets:
             buckets.append((limit, self._buckets.setdefault((app, limit), _Bucket())))
             # The last used stay: those of an endpoint are older than those of each person who gets a message.
             self._buckets.move_to_end((app, limit))
-            if len(self._buckets) > _MOST:
+            if len(self._buckets) > _MAX_BUCKETS:
                 self._buckets.popitem(last=False)
         return buckets

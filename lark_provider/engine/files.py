@@ -15,7 +15,7 @@ from lark_provider.protocol.effects import Loaded, ReadFile
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.multipart import CHUNK_BYTES
 
-_LONGEST_PART = 200  # Characters of the target's name in the temporary name; file systems allow 255 bytes.
+_MAX_PART_LENGTH = 200  # Characters of the target's name in the temporary name; file systems allow 255 bytes.
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +96,11 @@ def _unreadable(path: Path, what: str, error: OSError) -> InvalidRequestError:
 
 
 def _content(
-    file: IO[bytes], opened: Callable[[], AbstractContextManager[IO[bytes]]], most: int, what: str
+    file: IO[bytes], opened: Callable[[], AbstractContextManager[IO[bytes]]], limit: int, what: str
 ) -> bytes | _FileContent:
     """Return what reads the rest of a file; of one that can be read only once, the bytes."""
     is_seekable = hasattr(file, "seekable") and file.seekable()
-    read = file.read(0 if is_seekable else most)
+    read = file.read(0 if is_seekable else limit)
     if not isinstance(read, bytes):
         raise InvalidRequestError(
             f"The {what} must be open in binary mode, got text. Next: open it with mode 'rb'."
@@ -132,7 +132,7 @@ def arriving(target: str) -> Iterator[IO[bytes]]:
     """
     path = Path(target)
     # Not a file of `tempfile`: only its owner could read that, whatever the umask.
-    part = path.with_name(f".{path.name[:_LONGEST_PART]}.{secrets.token_hex(8)}")
+    part = path.with_name(f".{path.name[:_MAX_PART_LENGTH]}.{secrets.token_hex(8)}")
     try:
         with part.open("xb") as file:
             yield file

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
-_MOST_ANSWERS, _MOST_USERS = 256, 10_000
+_MAX_ANSWERS, _MAX_USERS = 256, 10_000
 
 RegistryKey: TypeAlias = tuple[str, str | None, bool]
 """The registry, the app's id or None, and whether its secret is looked up as well."""
@@ -94,8 +94,8 @@ class Runtime:
 
     def __init__(self) -> None:
         self.tokens = TokenCache()
-        self.answers: BoundedCache[tuple[str, ...], tuple[float, Any]] = BoundedCache(_MOST_ANSWERS)
-        self.users: BoundedCache[tuple[str, str, str], CachedUser] = BoundedCache(_MOST_USERS)
+        self.answers: BoundedCache[tuple[str, ...], tuple[float, Any]] = BoundedCache(_MAX_ANSWERS)
+        self.users: BoundedCache[tuple[str, str, str], CachedUser] = BoundedCache(_MAX_USERS)
         self.registry = RegistryCache()
         self.databases = DatabaseHealth()
         self.pace = Buckets()

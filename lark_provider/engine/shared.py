@@ -25,7 +25,7 @@ WORK_SECONDS = 10.0
 """Deadline of one piece of work: longer than that of its statements on the server."""
 WAIT_SECONDS = 60.0
 """How long an unavailable database is waited for."""
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 5.0
+_FIRST_WAIT, _MAX_WAIT = 0.5, 5.0
 
 
 def perform(session: Session, effect: Shared[T]) -> Procedure[tuple[T] | None]:
@@ -75,7 +75,7 @@ def perform(session: Session, effect: Shared[T]) -> Procedure[tuple[T] | None]:
         logger.warning("Ledger unavailable; waiting for its database", extra=fields)
         random: float = yield Random()
         yield Sleep(wait * (0.5 + random / 2))
-        wait = min(2 * wait, _LONGEST_WAIT)
+        wait = min(2 * wait, _MAX_WAIT)
 
 
 def frame_of_leased(session: Session, effect: Leased[T], until: float) -> StackFrame:

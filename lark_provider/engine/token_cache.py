@@ -16,8 +16,8 @@ from lark_provider.protocol.errors import TokenAcquisitionError
 from lark_provider.protocol.tokens import Freshness, Token
 
 _REFUSAL_SECONDS = 30.0  # a wrong secret asks Lark no more often than this
-_MOST_REFUSALS = 256
-_LONGEST_FLIGHT_SECONDS = 600.0  # one that is older was lost, as with a loop that was never closed
+_MAX_REFUSALS = 256
+_MAX_FLIGHT_SECONDS = 600.0  # one that is older was lost, as with a loop that was never closed
 _RENEWAL_SECONDS = 60.0  # a stale token is not renewed more often than this
 
 
@@ -111,7 +111,7 @@ class TokenCache:
                 token = None
             state = token.freshness(now) if token is not None else Freshness.INVALID
             flight = self._flights.get(key)
-            if flight is not None and now - flight.began_at > _LONGEST_FLIGHT_SECONDS:
+            if flight is not None and now - flight.began_at > _MAX_FLIGHT_SECONDS:
                 flight = None
             if token is None or state is Freshness.INVALID:
                 if flight is not None:
@@ -174,7 +174,7 @@ class TokenCache:
     def _refuse(self, key: str, error: TokenAcquisitionError, now: float) -> None:
         self._refusals[key] = (now + _REFUSAL_SECONDS, error)
         self._refusals.move_to_end(key)  # The first is the first to end.
-        if len(self._refusals) > _MOST_REFUSALS:
+        if len(self._refusals) > _MAX_REFUSALS:
             self._refusals.popitem(last=False)
 
     def get(self, key: str) -> Token | None:

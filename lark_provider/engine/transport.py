@@ -29,7 +29,7 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _KNOWN_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 _UNNAMED_CLIENTS = ("python-httpx/", "python-httpx2/")
 _CONNECT_SECONDS = 10.0
-_LONGEST_SECONDS = 24 * 3600.0
+_MAX_SECONDS = 24 * 3600.0
 """The timeout of a read without a deadline: sockets take no infinite time."""
 _MARGIN_SECONDS = 0.1
 """How much earlier the timeouts of a request are than its deadline, so that they say in which phase it
@@ -188,7 +188,7 @@ def _prepare(library: Any, send: Send, until: float, session: Session, *, is_asy
     if client is not None:
         return client.build_request(call.method, url, content=content, headers=headers)
     left = until - _MARGIN_SECONDS / 2 - time.monotonic()
-    bound = max(min(session.timeout, left, _LONGEST_SECONDS), 0.001)
+    bound = max(min(session.timeout, left, _MAX_SECONDS), 0.001)
     # What the library makes of its `Timeout`, which each request would be made and copied for.
     timeouts = {"connect": min(bound, _CONNECT_SECONDS), "read": bound, "write": bound, "pool": bound}
     return library.Request(

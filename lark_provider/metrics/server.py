@@ -14,7 +14,7 @@ RenderMetrics: TypeAlias = Callable[[str], tuple[bytes, str]]
 
 PATH = "/metrics"
 _CONNECTION_SECONDS = 10.0
-_MOST_REQUESTS = 8
+_MAX_REQUESTS = 8
 _MAX_PORT = 65535
 
 
@@ -60,7 +60,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, family: socket.AddressFamily, address: Any, render: RenderMetrics) -> None:
         self.address_family = family
         self.render = render
-        self.free = threading.BoundedSemaphore(_MOST_REQUESTS)
+        self.free = threading.BoundedSemaphore(_MAX_REQUESTS)
         super().__init__(address, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:

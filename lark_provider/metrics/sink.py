@@ -23,12 +23,12 @@ logger = logging.getLogger(__name__)
 
 OTHER = "other"
 """The value of a label whose values are too many, or of a code that is not in the table."""
-MOST = {"app": 100, "operation": 300}
-"""How many values of a label are told apart in a process; `MOST_OTHERS` of one that is not named here."""
-MOST_OTHERS = 50
-MOST_SERIES = 2000
+MAX_VALUES = {"app": 100, "operation": 300}
+"""Values of a label that a process tells apart; `MAX_OTHER_VALUES` of a label that is not named here."""
+MAX_OTHER_VALUES = 50
+MAX_SERIES = 2000
 """How many combinations of labels a metric has; further ones have `other` for each label."""
-_LONGEST, _APP = 100, "app"
+_MAX_VALUE_LENGTH, _APP = 100, "app"
 _CODES = frozenset(
     {"0", "none", *map(str, (*TABLE, *REFUSAL_CODES)), *(f"http_{hundreds}xx" for hundreds in range(1, 6))}
 )
@@ -129,7 +129,7 @@ class PrometheusSink:
     def _bound(self, metric: Metric, labels: tuple[str, ...]) -> tuple[str, ...]:
         values = tuple(self._value(name, value) for name, value in zip(metric.labels, labels, strict=True))
         series = self._series[metric.name]
-        if values not in series and len(series) >= MOST_SERIES:
+        if values not in series and len(series) >= MAX_SERIES:
             return (OTHER,) * len(values)
         series.add(values)
         return values
@@ -137,9 +137,9 @@ class PrometheusSink:
     def _value(self, label: str, value: str) -> str:
         if label == "code":
             return value if value in _CODES else OTHER
-        value, known = value[:_LONGEST], self._values[label]
+        value, known = value[:_MAX_VALUE_LENGTH], self._values[label]
         if value not in known:
-            if len(known) >= MOST.get(label, MOST_OTHERS):
+            if len(known) >= MAX_VALUES.get(label, MAX_OTHER_VALUES):
                 return OTHER
             known.add(value)
         return value

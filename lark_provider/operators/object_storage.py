@@ -37,12 +37,12 @@ def source_of(path: StoragePath) -> SourceFile:
     return SourceFile(str(path), lambda: storage_path.fs.open(storage_path.path, "rb"))
 
 
-def content_of(path: StoragePath, most: int) -> tuple[bytes, str]:
+def content_of(path: StoragePath, limit: int) -> tuple[bytes, str]:
     """Return what is in a file, and its name.
 
     Args:
         path: The file.
-        most: The most bytes that it may have; a larger one is not read.
+        limit: The most bytes that it may have; a larger one is not read.
 
     Raises:
         InvalidRequestError: There is no such file, or it is larger.
@@ -52,9 +52,9 @@ def content_of(path: StoragePath, most: int) -> tuple[bytes, str]:
     storage_path = ObjectStoragePath(path)
     try:
         size = int(storage_path.fs.size(storage_path.path))
-        if size > most:
+        if size > limit:
             raise InvalidRequestError(
-                f"The file must have at most {most:,} bytes, got {size:,}: {path}. Next: send a part "
+                f"The file must have at most {limit:,} bytes, got {size:,}: {path}. Next: send a part "
                 "of it, or a link to it."
             )
         with storage_path.fs.open(storage_path.path, "rb") as file:

@@ -11,7 +11,7 @@ from typing import Any
 
 from lark_provider.plugins import guard, hold, settings
 from lark_provider.plugins.in_process import AirflowReply, InProcess
-from lark_provider.plugins.json_schema import find_violation
+from lark_provider.plugins.json_schema import load_validation
 from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.sentences import answered_by, sentence
 from lark_provider.protocol.hitl.answers import InvalidAnswerError, read_answer
@@ -180,12 +180,14 @@ async def _unready_result(question: HitlQuestion, state: str | None, who: Answer
 def _find_faults(question: HitlQuestion, wanted: HitlAnswer, options: list[str]) -> dict[str, str]:
     """Return what Airflow would only notice after the answer, when it fails the task: by field."""
     errors = {}
+    find_violation = load_validation()
     unknown = [option for option in wanted.options if option not in options]
     if unknown:
         errors["_options"] = f"{unknown[0][:60]!r} is not an option"
     for name, value in wanted.params.items():
+        schema = question.params[name].get("schema") or {}
         try:
-            violation = find_violation(value, question.params[name].get("schema") or {})
+            violation = find_violation(value, schema)
         except Exception as error:  # noqa: BLE001 - a schema may be invalid in any way, and so Airflow would fail
             errors[name] = f"cannot be checked: {type(error).__name__}"
             continue

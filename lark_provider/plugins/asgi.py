@@ -38,16 +38,16 @@ def header(scope: AsgiScope, name: str) -> str:
     return values[0].decode("latin-1") if len(values) == 1 else ""
 
 
-async def read_body(scope: AsgiScope, receive: AsgiReceive, most: int) -> bytes | int:
+async def read_body(scope: AsgiScope, receive: AsgiReceive, limit: int) -> bytes | int:
     """Return a request's body, or the HTTP status of why it is refused.
 
     Args:
         scope: The request.
         receive: Receives its body.
-        most: How many bytes it may have; what is longer is not read to its end.
+        limit: How many bytes it may have; what is longer is not read to its end.
     """
     length = header(scope, "content-length")
-    if length and not (length.isascii() and length.isdigit() and int(length[:20]) <= most):
+    if length and not (length.isascii() and length.isdigit() and int(length[:20]) <= limit):
         return 413
     body = b""
     try:
@@ -57,7 +57,7 @@ async def read_body(scope: AsgiScope, receive: AsgiReceive, most: int) -> bytes 
                 if message["type"] == "http.disconnect":
                     return 400
                 body += bytes(message.get("body", b""))
-                if len(body) > most:
+                if len(body) > limit:
                     return 413
                 if not message.get("more_body", False):
                     return body

@@ -24,8 +24,8 @@ from lark_provider.protocol.hitl.model import TaskInstance
 from lark_provider.support import threads
 from lark_provider.support.concurrency import map_few
 
-MOST = 100
-_MOST_NAMED = 20
+MAX_TRIES = 100
+_MAX_NAMED = 20
 _AT_ONCE = 3
 """Each takes one of the server's connections to its database, and several clicks come at once."""
 _NOT_FOUND = 404
@@ -119,14 +119,14 @@ async def clear(
         unknown: Names of failures whose tries are not known, which are left and named, too.
     """
     text = await threads.run(plans.read, _SECONDS)
-    tries = shown[:MOST] if text is None else Plan.load(text).tries
+    tries = shown[:MAX_TRIES] if text is None else Plan.load(text).tries
     try:
         unchanged = await _unchanged_tries(airflow, tries)
     except _RefusedError as refused:
         return refusal_result(refused.reply, who)
     changed = [shown_try for shown_try in tries if shown_try not in unchanged]
     if text is None:
-        others = [shown_try.label for shown_try in (*shown[MOST:], *changed)]
+        others = [shown_try.label for shown_try in (*shown[MAX_TRIES:], *changed)]
         plan, is_again = await _decide(unchanged, [*others, *unknown], plans)
     else:
         plan, is_again = Plan.load(text), True
@@ -149,7 +149,7 @@ async def _decide(tries: Sequence[ShownTry], others: Sequence[str], plans: Plans
     """Record a plan; return the one that counts, and whether that is of another delivery of this click."""
     proposed = Plan(tuple(tries), tuple(others), await threads.run(audit.last_row, _SECONDS)).dump()
     recorded = await threads.run(lambda: plans.decide(proposed), _SECONDS)
-    return Plan.load(recorded), recorded != proposed  # Another process may have been faster.
+    return Plan.load(recorded), recorded != proposed  # Another process may have recorded its own first.
 
 
 async def _apply(
@@ -165,7 +165,7 @@ async def _apply(
         airflow: Airflow, as the person.
         plan: The recorded plan.
         unchanged: Tries that are still the last ones, and failed.
-        cleared_before: Tries that an earlier delivery of the click has cleared.
+        cleared_before: Tries that have changed and that the person has had cleared since the plan was made.
         who: The person.
     """
     to_clear = [shown_try for shown_try in unchanged if shown_try in plan.tries]
@@ -206,5 +206,5 @@ async def _post(airflow: InProcess, tries: Sequence[ShownTry]) -> AirflowReply:
 
 def _names(labels: Sequence[str]) -> str:
     """Return names for a sentence; a hundred of them would hide what it says."""
-    more = len(labels) - _MOST_NAMED
-    return ", ".join([*labels[:_MOST_NAMED], *([f"… (+{more})"] if more > 0 else [])])
+    more = len(labels) - _MAX_NAMED
+    return ", ".join([*labels[:_MAX_NAMED], *([f"… (+{more})"] if more > 0 else [])])

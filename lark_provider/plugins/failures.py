@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from lark_provider.plugins.in_process import InProcess
 
-_LONGEST_NOTE = 1000
+_MAX_NOTE_LENGTH = 1000
 _DEADLINE = 6.0
 
 
@@ -93,9 +93,9 @@ async def _note(airflow: InProcess, place: IncidentPlace, text: str, who: Answer
     lines: list[str] = [*_lines(reply.body), text]
     if text in lines[:-1]:  # Delivered again, after a process died.
         lines.pop()
-    while len("\n".join(lines)) > _LONGEST_NOTE and len(lines) > 1:
+    while len("\n".join(lines)) > _MAX_NOTE_LENGTH and len(lines) > 1:
         lines.pop(0)
-    note = "\n".join(lines)[:_LONGEST_NOTE]
+    note = "\n".join(lines)[:_MAX_NOTE_LENGTH]
     done = await airflow.call("PATCH", path, {"note": note}, update_mask="note")
     return who.result("noted") if done.is_ok else refusal_result(done, who)
 

@@ -30,17 +30,17 @@ PATH = re.compile(
 PARKED = frozenset({"awaiting_input", "deferred"})
 """The states of a task that waits for an answer: of Airflow 3.3, and of earlier ones."""
 _NOT_YET = frozenset({"running", "queued", "scheduled", "restarting"})
-MOST_HELD = 1000
-_MOST_LOOKS = 4
+MAX_HELD = 1000
+_MAX_LOOKS = 4
 _LOOK_SECONDS = 10.0
-_MOST_RELEASED = 4
+_MAX_RELEASED = 4
 """The most answers that are released at a time. Released all at once, the answers of one moment would take
 all of Airflow's threads, each waiting for a connection that another one cannot give back without a thread."""
 _STEP = 0.5
 _GRACE = 30.0
 """How much longer than the hold an answer is kept while its task does not wait yet, in seconds."""
 _ROUNDING = 0.02
-_LARGEST = 256 * 1024
+_MAX_BODY_BYTES = 256 * 1024
 """More of a held body is not read ahead; the client's end is not noticed then, and the hold is bounded."""
 
 
@@ -119,8 +119,8 @@ class Hold:
     def __init__(self, app: AsgiApplication, seconds: float) -> None:
         self._app, self._seconds = app, seconds
         self._held = 0
-        self._free = asyncio.Semaphore(_MOST_LOOKS)
-        self._released = asyncio.Semaphore(_MOST_RELEASED)
+        self._free = asyncio.Semaphore(_MAX_LOOKS)
+        self._released = asyncio.Semaphore(_MAX_RELEASED)
 
     async def __call__(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         """Pass a request on, at once or when its time has come."""
@@ -129,7 +129,7 @@ class Hold:
         if match is None or not _has_credentials(scope) or self._seconds <= 0:
             await self._app(scope, receive, send)
             return
-        if self._held >= MOST_HELD:
+        if self._held >= MAX_HELD:
             await _refuse(send, "Too many answers are held at once.")
             return
         client = _Client(receive)
@@ -199,7 +199,7 @@ class _Client:
         self.has_waited = True
         until = time.monotonic() + seconds
         while not self.is_gone and (left := until - time.monotonic()) > 0:
-            if self._size > _LARGEST:
+            if self._size > _MAX_BODY_BYTES:
                 await asyncio.sleep(left)
                 return
             self._next = self._next or asyncio.ensure_future(self._receive())

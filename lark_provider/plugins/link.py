@@ -46,7 +46,7 @@ T = TypeVar("T")
 PATH = "/link"
 CODE_COOKIE = "lark_link"
 _CODE = re.compile(r"[A-Za-z0-9_-]{20,64}")
-_LARGEST_BODY = 4096
+_MAX_BODY_BYTES = 4096
 _REDACTED = b"code=***"
 
 
@@ -267,7 +267,7 @@ async def _form_value(request: Request, name: str) -> str:
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > _LARGEST_BODY:
+            if len(body) > _MAX_BODY_BYTES:
                 raise _Answer(413, "too_large")
     except ClientDisconnect:
         raise _Answer(400, "changed") from None

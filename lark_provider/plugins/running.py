@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lark_provider.plugins.in_process import AirflowReply, InProcess
-from lark_provider.plugins.json_schema import find_violation
+from lark_provider.plugins.json_schema import load_validation
 from lark_provider.protocol.commands.arguments import convert
 from lark_provider.protocol.commands.delivery import (
     CommandOutcome,
@@ -131,6 +131,7 @@ def _find_faults(conf: Mapping[str, Any], params: Mapping[str, Any]) -> str:
     Params that the command does not give keep their defaults, and a default may be missing.
     """
     faults = []
+    find_violation = load_validation()
     for name, param in params.items():
         value = conf.get(name, param.get("value"))
         try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 ROUTES_VARIABLE = "LARK_ROUTES_PATH"
 HOLD_OPTION, HOLD_VARIABLE = "answer_hold", "LARK_ANSWER_HOLD"
-LONGEST_HOLD = 300.0
+MAX_HOLD = 300.0
 _MARGIN = 5.0
 
 
@@ -90,15 +90,15 @@ def hold_seconds(environ: Mapping[str, str] = ENVIRONMENT) -> float:
         seconds = _hold_of_file(environ)
         if seconds is None:
             seconds = 2 * conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0) + _MARGIN
-        return min(LONGEST_HOLD, seconds)
+        return min(MAX_HOLD, seconds)
     try:
         seconds = float(text)
     except ValueError:
         seconds = -1.0
-    if not 0 <= seconds <= LONGEST_HOLD:
+    if not 0 <= seconds <= MAX_HOLD:
         raise ConfigurationError(
             f"{HOLD_VARIABLE} or [{airflow_config.SECTION}] {HOLD_OPTION} must be a number of seconds from 0 "
-            f"to {LONGEST_HOLD:g}, got {text!r}. Next: set it to one, or leave it out."
+            f"to {MAX_HOLD:g}, got {text!r}. Next: set it to one, or leave it out."
         )
     return seconds
 

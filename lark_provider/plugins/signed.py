@@ -11,7 +11,7 @@ from lark_provider.plugins.asgi import header, read_body, send_json
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.proof import (
     EVENT_HEADER,
-    LARGEST_BODY,
+    MAX_BODY_BYTES,
     SIGNATURE_HEADER,
     TIME_HEADER,
     BridgeSecrets,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lark_provider.protocol.commands.delivery import CommandResult
     from lark_provider.protocol.hitl.delivery import ClickResult
 
-MOST_AT_ONCE = 4
+MAX_AT_ONCE = 4
 """Clicks and commands that a process works on at once: Airflow's pool of connections is for its own users."""
 _RETRY_AFTER = 2
 
@@ -41,7 +41,7 @@ class Turns:
     @contextmanager
     def take(self) -> Iterator[bool]:
         """Take a turn until the end of the block; False if none is free."""
-        is_free = self._running < MOST_AT_ONCE
+        is_free = self._running < MAX_AT_ONCE
         self._running += is_free
         try:
             yield is_free
@@ -92,7 +92,7 @@ async def receive_signed(
     if scope["method"] != "POST":
         await send_json(send, 405, "{}", {"allow": "POST"})
         return None
-    body = await read_body(scope, receive, LARGEST_BODY)
+    body = await read_body(scope, receive, MAX_BODY_BYTES)
     if isinstance(body, int):
         await send_json(send, body, "{}")
         return None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from lark_provider.protocol.callbacks import CardClick
-from lark_provider.protocol.callbacks.storable import LONGEST_ID, is_id
+from lark_provider.protocol.callbacks.storable import MAX_ID_LENGTH, is_id
 from lark_provider.protocol.errors import ConfigurationError
 
 CORRELATION, ALLOWED = "lark_wait", "lark_allowed"
@@ -113,8 +113,8 @@ class Wait:
         ids = [self.key, *self.message_ids, *(() if self.correlation is None else (self.correlation,))]
         for unusable in (identifier for identifier in ids if not is_id(identifier)):
             raise ConfigurationError(
-                f"The id of a wait, message or correlation must be 1 to {LONGEST_ID} printable characters, "
-                f"got {unusable!a:.80}. Next: pass such an id."
+                f"The id of a wait, message or correlation must be 1 to {MAX_ID_LENGTH} printable "
+                f"characters, got {unusable!a:.80}. Next: pass such an id."
             )
 
     @classmethod

@@ -72,7 +72,7 @@ class ApiServers:
         Args:
             server: The process.
         """
-        rows = api_servers.c
+        columns = api_servers.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             values = {
@@ -85,8 +85,8 @@ class ApiServers:
                 "hold_seconds": server.hold_seconds,
             }
             added = insert(connection, api_servers).values(id=server.id, **values)
-            connection.execute(added.on_conflict_do_update(index_elements=[rows.id], set_=values))
-            connection.execute(sa.delete(api_servers).where(rows.seen_at < now - _FORGOTTEN))
+            connection.execute(added.on_conflict_do_update(index_elements=[columns.id], set_=values))
+            connection.execute(sa.delete(api_servers).where(columns.seen_at < now - _FORGOTTEN))
 
     def list(self, within: timedelta = RECENT) -> list[ApiServer]:
         """Return the processes that were seen lately, by host.
@@ -113,9 +113,9 @@ class ApiServers:
 
     def longest_hold(self) -> float | None:
         """Return for how many seconds processes seen lately hold answers at most; None if none says so."""
-        rows = api_servers.c
+        columns = api_servers.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             since = read_clock(connection).now - RECENT
-            query = sa.select(sa.func.max(rows.hold_seconds)).where(rows.seen_at >= since)
+            query = sa.select(sa.func.max(columns.hold_seconds)).where(columns.seen_at >= since)
             seconds: float | None = connection.execute(query).scalar()
         return seconds

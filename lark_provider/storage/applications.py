@@ -28,7 +28,7 @@ from lark_provider.support.secret import Secret
 
 logger = logging.getLogger(__name__)
 
-_LONGEST = timedelta(days=36_525)
+_MAX_KEPT = timedelta(days=36_525)
 PREVIOUS_KEPT = timedelta(hours=24)
 """How long a replaced Encrypt Key or Verification Token is still accepted by default."""
 
@@ -200,7 +200,7 @@ class ApplicationManager:
         )
         with self._using(app_id, writing=True) as (connection, row):
             secrets, now = sealing.open_secrets(row, self._keys), time.time()
-            until = now + min(keep_previous, _LONGEST).total_seconds()
+            until = now + min(keep_previous, _MAX_KEPT).total_seconds()
             if secret is not None:
                 secrets = replace(secrets, app_secret=secret)
             if key is not None:

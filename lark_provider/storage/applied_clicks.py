@@ -31,9 +31,9 @@ __all__ = ["AppliedClicks", "ClickOutcome", "QueuedClick"]
 
 logger = logging.getLogger(__name__)
 
-_MOST = 1000
+_MAX_CLICKS = 1000
 _OLDEST = timedelta(days=14)
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_FIRST_PAUSE, _MAX_PAUSE = 0.5, 30.0
 
 
 class AppliedClicks:
@@ -72,12 +72,12 @@ class AppliedClicks:
                 sa.select(clicks.id, clicks.event_id, clicks.payload)
                 .where(clicks.id > bound, clicks.correlation.like(f"{PREFIX}%"), is_recent, ~is_known)
                 .order_by(clicks.id)
-                .limit(_MOST)
+                .limit(_MAX_CLICKS)
             )
             rows: list[sa.Row[Any]] = list(connection.execute(query))
         new_clicks = readable(rows)
         count = self._record(new_clicks) if new_clicks else 0
-        if len(rows) < _MOST:  # Else the next look goes on from the same bound.
+        if len(rows) < _MAX_CLICKS:  # Else the next look goes on from the same bound.
             self._note_look(began, int(greatest))
             if is_complete:
                 self._complete_at = began
@@ -108,23 +108,25 @@ class AppliedClicks:
             added = insert(connection, applied_clicks).on_conflict_do_nothing()
             return len(connection.execute(added.returning(applied_clicks.c.event_id), rows).scalars().all())
 
-    def claim(self, most: int, seconds: float) -> list[QueuedClick]:
+    def claim(self, limit: int, seconds: float) -> list[QueuedClick]:
         """Take clicks that are to be delivered now, oldest first.
 
         One whose row in `card_callbacks` was deleted or is damaged cannot be delivered, and is given up.
 
         Args:
-            most: How many at most.
+            limit: How many at most.
             seconds: For how long no other process takes them.
         """
-        rows = applied_clicks.c
+        columns = applied_clicks.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             query = (
-                sa.select(rows.app_id, rows.event_id, rows.card_key, rows.attempts, rows.created_at)
-                .where(rows.state == "due", rows.next_at <= now)
-                .order_by(rows.next_at)
-                .limit(most)
+                sa.select(
+                    columns.app_id, columns.event_id, columns.card_key, columns.attempts, columns.created_at
+                )
+                .where(columns.state == "due", columns.next_at <= now)
+                .order_by(columns.next_at)
+                .limit(limit)
             )
             taken = connection.execute(query.with_for_update(skip_locked=True)).all()
             if not taken:
@@ -135,7 +137,9 @@ class AppliedClicks:
             lost = [name for name in names if name not in clicks]
             if deliverable:
                 next_at = now + timedelta(seconds=seconds)
-                connection.execute(_update(deliverable).values(next_at=next_at, attempts=rows.attempts + 1))
+                connection.execute(
+                    _update(deliverable).values(next_at=next_at, attempts=columns.attempts + 1)
+                )
             if lost:
                 over = {"state": "given_up", "status": 0, "result": "{}", "done_at": now, "shown_at": now}
                 connection.execute(_update(lost).values(over))
@@ -194,7 +198,7 @@ class AppliedClicks:
             event_id: The click's id in the table.
             attempts: How often it was delivered.
         """
-        seconds = pause_after(attempts, _FIRST_PAUSE, _LONGEST_PAUSE)
+        seconds = pause_after(attempts, _FIRST_PAUSE, _MAX_PAUSE)
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             connection.execute(
@@ -234,21 +238,25 @@ class AppliedClicks:
             )
             return bool(done.rowcount)
 
-    def claim_unshown(self, most: int, seconds: float) -> list[ClickOutcome]:
+    def claim_unshown(self, limit: int, seconds: float) -> list[ClickOutcome]:
         """Take results that are yet to be shown to who clicked.
 
         Args:
-            most: How many at most.
+            limit: How many at most.
             seconds: For how long no other process takes them.
         """
-        rows = applied_clicks.c
+        columns = applied_clicks.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             query = (
                 sa.select(applied_clicks)
-                .where(rows.state.in_(("done", "given_up")), rows.shown_at.is_(None), rows.next_at <= now)
-                .order_by(rows.next_at)
-                .limit(most)
+                .where(
+                    columns.state.in_(("done", "given_up")),
+                    columns.shown_at.is_(None),
+                    columns.next_at <= now,
+                )
+                .order_by(columns.next_at)
+                .limit(limit)
             )
             taken = connection.execute(query.with_for_update(skip_locked=True)).all()
             for row in taken:
@@ -278,8 +286,8 @@ class AppliedClicks:
         """
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
-            click = applied_clicks.update().where(_is_click(app_id, event_id))
-            connection.execute(click.values(shown_at=now))
+            statement = applied_clicks.update().where(_is_click(app_id, event_id))
+            connection.execute(statement.values(shown_at=now))
 
     def count_due(self) -> int:
         """Return how many clicks are to be delivered."""

@@ -35,17 +35,17 @@ class BridgeLease:
 
     def take(self) -> bool:
         """Take the lease or renew it, and return whether this process has it."""
-        rows = leases.c
+        columns = leases.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             values = {"owner": self._owner, "until": now + timedelta(seconds=self._seconds)}
             added = insert(connection, leases).values(key=self._key, **values)
-            is_free = sa.or_(rows.owner == self._owner, rows.until < now)
-            taken = added.on_conflict_do_update(index_elements=[rows.key], set_=values, where=is_free)
-            return connection.execute(taken.returning(rows.key)).one_or_none() is not None
+            is_free = sa.or_(columns.owner == self._owner, columns.until < now)
+            taken = added.on_conflict_do_update(index_elements=[columns.key], set_=values, where=is_free)
+            return connection.execute(taken.returning(columns.key)).one_or_none() is not None
 
     def release(self) -> None:
         """Let another process have it at once."""
-        rows = leases.c
+        columns = leases.c
         with transaction(migrate.ready_engine(self._url)) as connection:
-            connection.execute(leases.delete().where(rows.key == self._key, rows.owner == self._owner))
+            connection.execute(leases.delete().where(columns.key == self._key, columns.owner == self._owner))

@@ -103,12 +103,12 @@ class ChatCommands:
     def __init__(self, url: URL) -> None:
         self._url = url
 
-    def claim(self, states: Iterable[CommandState], most: int, seconds: float) -> list[ClaimedCommand]:
+    def claim(self, states: Iterable[CommandState], limit: int, seconds: float) -> list[ClaimedCommand]:
         """Take commands that are to be worked on now, oldest first.
 
         Args:
             states: In one of these states.
-            most: How many at most.
+            limit: How many at most.
             seconds: For how long no other process takes them.
         """
         with transaction(migrate.ready_engine(self._url)) as connection:
@@ -117,7 +117,7 @@ class ChatCommands:
                 sa.select(chat_commands)
                 .where(_COLUMNS.state.in_(tuple(states)), _COLUMNS.next_at <= now)
                 .order_by(_COLUMNS.next_at)
-                .limit(most)
+                .limit(limit)
             )
             rows = connection.execute(query.with_for_update(skip_locked=True)).all()
             for row in rows:

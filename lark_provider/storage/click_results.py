@@ -31,11 +31,11 @@ class ClickResults:
             app_id: The app.
             event_id: The click.
         """
-        rows = applied_clicks.c
+        columns = applied_clicks.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             text = connection.execute(
-                sa.select(rows.result).where(
-                    rows.app_id == app_id, rows.event_id == event_id, rows.state == DONE
+                sa.select(columns.result).where(
+                    columns.app_id == app_id, columns.event_id == event_id, columns.state == DONE
                 )
             ).scalar_one_or_none()
         return None if text is None else read_result(text)
@@ -47,10 +47,10 @@ class ClickResults:
             app_id: The app.
             event_id: The click.
         """
-        rows = applied_clicks.c
+        columns = applied_clicks.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             recorded: str | None = connection.execute(
-                sa.select(rows.plan).where(rows.app_id == app_id, rows.event_id == event_id)
+                sa.select(columns.plan).where(columns.app_id == app_id, columns.event_id == event_id)
             ).scalar_one_or_none()
         return recorded
 
@@ -62,7 +62,7 @@ class ClickResults:
             card_key: The card that it was on.
             plan: JSON.
         """
-        rows = applied_clicks.c
+        columns = applied_clicks.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             added = insert(connection, applied_clicks).values(
@@ -78,13 +78,15 @@ class ClickResults:
             )
             connection.execute(
                 added.on_conflict_do_update(
-                    index_elements=[rows.app_id, rows.event_id],
+                    index_elements=[columns.app_id, columns.event_id],
                     set_={"plan": plan},
-                    where=rows.plan.is_(None),
+                    where=columns.plan.is_(None),
                 )
             )
             recorded: str = connection.execute(
-                sa.select(rows.plan).where(rows.app_id == click.app_id, rows.event_id == click.event_id)
+                sa.select(columns.plan).where(
+                    columns.app_id == click.app_id, columns.event_id == click.event_id
+                )
             ).scalar_one()
         return recorded
 
@@ -96,7 +98,7 @@ class ClickResults:
             card_key: The card that it was on.
             result: What became of it.
         """
-        rows = applied_clicks.c
+        columns = applied_clicks.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             outcome = {
@@ -117,10 +119,14 @@ class ClickResults:
             )
             connection.execute(
                 added.on_conflict_do_update(
-                    index_elements=[rows.app_id, rows.event_id], set_=outcome, where=rows.state != DONE
+                    index_elements=[columns.app_id, columns.event_id],
+                    set_=outcome,
+                    where=columns.state != DONE,
                 )
             )
             text = connection.execute(
-                sa.select(rows.result).where(rows.app_id == click.app_id, rows.event_id == click.event_id)
+                sa.select(columns.result).where(
+                    columns.app_id == click.app_id, columns.event_id == click.event_id
+                )
             ).scalar_one()
         return read_result(text)

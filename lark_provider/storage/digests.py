@@ -37,10 +37,10 @@ class Digests:
 
     def find_recorded(self, routes_and_days: Collection[tuple[str, date]]) -> set[tuple[str, date]]:
         """Return those of some routes and days that are recorded, skipped ones included."""
-        rows = digests.c
+        columns = digests.c
         wanted = {(self.key(route), str(day)): (route, day) for route, day in routes_and_days}
-        query = sa.select(rows.route, rows.day).where(
-            rows.route.in_([key for key, _ in wanted]), rows.day.in_([day for _, day in wanted])
+        query = sa.select(columns.route, columns.day).where(
+            columns.route.in_([key for key, _ in wanted]), columns.day.in_([day for _, day in wanted])
         )
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return {wanted[row.route, row.day] for row in connection.execute(query) if tuple(row) in wanted}
@@ -71,10 +71,10 @@ class Digests:
 
     def open_dags(self, receivers: Sequence[str]) -> set[str]:
         """Return the DAGs with failures that have not recovered, of which receivers were told in 14 days."""
-        rows = incidents.c
+        columns = incidents.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             since = statements.read_clock(connection).now - _FOLLOWED
-            query = sa.select(rows.dag_id).where(
-                rows.state == "open", rows.updated_at > since, rows.receiver.in_(list(receivers))
+            query = sa.select(columns.dag_id).where(
+                columns.state == "open", columns.updated_at > since, columns.receiver.in_(list(receivers))
             )
             return set(connection.execute(query.distinct()).scalars())

@@ -265,8 +265,8 @@ _NO_ROTA: dict[str, Any] = {"people": [], "weekly_from": None, "table": None, "t
 
 
 def _rows(connection: Connection, key: str) -> list[sa.Row[Any]]:
-    rows = escalation_steps.c
-    query = sa.select(escalation_steps).where(rows.incident_key == key).order_by(rows.number)
+    columns = escalation_steps.c
+    query = sa.select(escalation_steps).where(columns.incident_key == key).order_by(columns.number)
     return list(connection.execute(query))
 
 
@@ -294,9 +294,9 @@ def _set(
     states: tuple[str, ...] = ("due", "started", "unknown"),
     **values: Any,
 ) -> None:
-    rows = escalation_steps.c
+    columns = escalation_steps.c
     connection.execute(
         escalation_steps.update()
-        .where(rows.incident_key == key, rows.number == number, rows.state.in_(states))
+        .where(columns.incident_key == key, columns.number == number, columns.state.in_(states))
         .values(updated_at=now, **values)
     )

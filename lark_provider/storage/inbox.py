@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.callbacks import CardClick, Delivery, Event
-from lark_provider.protocol.callbacks.storable import LONGEST_ID, is_id, without_zeros
+from lark_provider.protocol.callbacks.storable import MAX_ID_LENGTH, is_id, without_zeros
 from lark_provider.protocol.commands.message import CommandMessage, command_of
 from lark_provider.protocol.waits import Wait, correlation_of
 from lark_provider.storage import chat_commands, legacy_waits, migrate
@@ -172,7 +172,7 @@ def _check(ids: Mapping[str, str]) -> None:
     for what, text in ids.items():
         if not is_id(text):
             raise StorageError(
-                f"The id of the {what} must be printable text of 1 to {LONGEST_ID} characters, got "
+                f"The id of the {what} must be printable text of 1 to {MAX_ID_LENGTH} characters, got "
                 f"{text!a:.80}. Next: check who sent it.",
                 permanent=True,
             )
@@ -218,8 +218,8 @@ def _own_name(event_id: str, app_id: str) -> str:
     occupy the name of another one's event.
     """
     name = f"{event_id}@{app_id}"
-    if len(name) > LONGEST_ID:
-        name = f"{hashlib.sha256(name.encode()).hexdigest()}@{app_id}"[:LONGEST_ID]
+    if len(name) > MAX_ID_LENGTH:
+        name = f"{hashlib.sha256(name.encode()).hexdigest()}@{app_id}"[:MAX_ID_LENGTH]
     return name
 
 

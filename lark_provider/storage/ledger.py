@@ -86,7 +86,7 @@ class LoadLedger:
             restart: A number above the recorded one asks for a new start: the load is marked as being
                 cleared, until `clear`.
         """
-        identity, rows = ledger_id(self._app.name, "load", target, key), ledger.c
+        identity, columns = ledger_id(self._app.name, "load", target, key), ledger.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now, record = connection.execute(
                 sa.select(statements.clock(connection), forgotten.record(identity))
@@ -102,9 +102,9 @@ class LoadLedger:
                 created_at=now,
                 updated_at=now,
             )
-            connection.execute(added.on_conflict_do_nothing(index_elements=[rows.id]))
+            connection.execute(added.on_conflict_do_nothing(index_elements=[columns.id]))
             row = connection.execute(
-                sa.select(rows.state, rows.detail).where(rows.id == identity).with_for_update()
+                sa.select(columns.state, columns.detail).where(columns.id == identity).with_for_update()
             ).one()
             detail = orjson.loads(row.detail)
             if restart > detail["restart"]:
@@ -114,7 +114,7 @@ class LoadLedger:
                     "detail": orjson.dumps(detail).decode(),
                     "updated_at": now,
                 }
-                connection.execute(ledger.update().where(rows.id == identity).values(**values))
+                connection.execute(ledger.update().where(columns.id == identity).values(**values))
             state = LedgerState.PENDING if detail["is_clearing"] else LedgerState(row.state)
             count, written = ledger_parts.count_written(connection, [identity])[identity]
         return Load(
@@ -256,7 +256,7 @@ class LoadLedger:
             token: The token in the ledger; a row with another one is left as it is.
             chunk: What is sent. With another token it counts as first sent now.
         """
-        rows = ledger_chunks.c
+        columns = ledger_chunks.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
             lease, now = self._claim(connection, clock, load, claimant), clock.now
@@ -267,8 +267,8 @@ class LoadLedger:
                 values |= {**self._values(load, chunk), **_clock(now)}
             changed = connection.execute(
                 ledger_chunks.update()
-                .where(rows.ledger_id == load, rows.number == chunk.number, rows.token == token)
-                .where(rows.state != LedgerState.DONE)
+                .where(columns.ledger_id == load, columns.number == chunk.number, columns.token == token)
+                .where(columns.state != LedgerState.DONE)
                 .values(**values)
             )
             return LedgerStep(lease, self._read_chunk(connection, load, chunk.number), changed.rowcount == 1)
@@ -282,12 +282,12 @@ class LoadLedger:
             token: The token that it was sent with; a row with another one is left alone.
             reason: What Lark said; addresses in it are masked.
         """
-        rows = ledger_chunks.c
+        columns = ledger_chunks.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             connection.execute(
                 ledger_chunks.update()
-                .where(rows.ledger_id == load, rows.number == number, rows.token == token)
-                .where(rows.state == LedgerState.PENDING)
+                .where(columns.ledger_id == load, columns.number == number, columns.token == token)
+                .where(columns.state == LedgerState.PENDING)
                 .values(
                     state=LedgerState.REFUSED,
                     reason=mask_addresses(reason),
@@ -349,7 +349,7 @@ class LoadLedger:
             token: The token in the ledger; a row with another one is left as it is.
             chunk: The rows as they are now; their token is not sent.
         """
-        rows = ledger_chunks.c
+        columns = ledger_chunks.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
             lease = self._claim(connection, clock, load, claimant)
@@ -359,8 +359,8 @@ class LoadLedger:
             kept = {name: values[name] for name in ledger_rows.CONTENT}
             changed = connection.execute(
                 ledger_chunks.update()
-                .where(rows.ledger_id == load, rows.number == chunk.number, rows.token == token)
-                .where(rows.state == LedgerState.REFUSED)
+                .where(columns.ledger_id == load, columns.number == chunk.number, columns.token == token)
+                .where(columns.state == LedgerState.REFUSED)
                 .values(**kept, updated_at=clock.now)
             )
             return LedgerStep(lease, self._read_chunk(connection, load, chunk.number), changed.rowcount == 1)
@@ -384,12 +384,12 @@ class LoadLedger:
             candidates: Ids of records.
         """
         wanted, known = set(candidates), set[str]()
-        rows = ledger_chunks.c
+        columns = ledger_chunks.c
         of_target = (
-            sa.select(rows.record_ids)
-            .join(ledger, ledger.c.id == rows.ledger_id)
-            .where(ledger.c.target == target, rows.record_ids.is_not(None))
-            .where(rows.updated_at >= datetime.fromtimestamp(since, UTC))
+            sa.select(columns.record_ids)
+            .join(ledger, ledger.c.id == columns.ledger_id)
+            .where(ledger.c.target == target, columns.record_ids.is_not(None))
+            .where(columns.updated_at >= datetime.fromtimestamp(since, UTC))
         )
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             for (ids,) in connection.execute(of_target):
@@ -409,7 +409,7 @@ class LoadLedger:
             Whether they are forgotten: not if another writer has the table, has written more meanwhile, or
             has forgotten them itself.
         """
-        rows, loads = ledger_chunks.c, ledger.c
+        columns, loads = ledger_chunks.c, ledger.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
             if isinstance(claim(connection, clock, self._key(claimant), claimant), LeaseConflict):
@@ -421,11 +421,13 @@ class LoadLedger:
             if not detail or detail["restart"] != restart or not detail["is_clearing"]:
                 return False
             states = connection.scalars(
-                sa.select(rows.state).where(rows.ledger_id == load, rows.state != LedgerState.REFUSED)
+                sa.select(columns.state).where(
+                    columns.ledger_id == load, columns.state != LedgerState.REFUSED
+                )
             ).all()
             if LedgerState.PENDING in states or len(states) != done:
                 return False
-            connection.execute(ledger_chunks.delete().where(rows.ledger_id == load))
+            connection.execute(ledger_chunks.delete().where(columns.ledger_id == load))
             cleared = _detail(detail["chunk_size"], restart, detail.get("record", ""))
             _touch(connection, load, clock.now, detail=cleared, state=LedgerState.PENDING)
             return True

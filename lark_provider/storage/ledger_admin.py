@@ -98,10 +98,10 @@ def entries(url: URL, *, kind: str | None = None, state: str | None = None, limi
     Raises:
         StorageError: The database cannot be used.
     """
-    rows = ledger.c
-    wanted = sa.select(rows.id).order_by(rows.updated_at.desc()).limit(limit)
-    wanted = wanted if kind is None else wanted.where(rows.kind == kind)
-    wanted = wanted if state is None else wanted.where(rows.state == state)
+    columns = ledger.c
+    wanted = sa.select(columns.id).order_by(columns.updated_at.desc()).limit(limit)
+    wanted = wanted if kind is None else wanted.where(columns.kind == kind)
+    wanted = wanted if state is None else wanted.where(columns.state == state)
     with transaction(existing(url), reading=True) as connection:
         return _summaries(connection, list(connection.scalars(wanted)))
 
@@ -116,8 +116,10 @@ def has_load(url: URL, name: str) -> bool:
     Raises:
         StorageError: The database cannot be used.
     """
-    rows = ledger.c
-    wanted = sa.select(rows.id).where(rows.kind == "load", rows.name == mask_addresses(name)).limit(1)
+    columns = ledger.c
+    wanted = (
+        sa.select(columns.id).where(columns.kind == "load", columns.name == mask_addresses(name)).limit(1)
+    )
     with transaction(existing(url), reading=True) as connection:
         return connection.scalar(wanted) is not None
 
@@ -133,20 +135,20 @@ def entry(url: URL, prefix: str) -> tuple[Summary, list[ChunkSummary]]:
         ConfigurationError: There is none, or there are several.
         StorageError: The database cannot be used.
     """
-    rows = ledger_chunks.c
+    columns = ledger_chunks.c
     with transaction(existing(url), reading=True) as connection:
         identity = _identity(connection, prefix)
         (summary,) = _summaries(connection, [identity])
         wanted = sa.select(
-            rows.number,
-            rows.state,
-            rows.first_row,
-            rows.row_count,
-            (rows.sends + 1).label("sends"),
-            rows.reason,
-            rows.sent_at,
-            rows.updated_at,
-        ).where(rows.ledger_id == identity)
+            columns.number,
+            columns.state,
+            columns.first_row,
+            columns.row_count,
+            (columns.sends + 1).label("sends"),
+            columns.reason,
+            columns.sent_at,
+            columns.updated_at,
+        ).where(columns.ledger_id == identity)
         chunks = connection.execute(wanted).all()
     return summary, sorted(
         (ChunkSummary(*chunk_of(row.number), *row[1:]) for row in chunks),
@@ -186,8 +188,8 @@ def forget(url: URL, prefix: str) -> Summary:
 
 
 def _refuse_while_written(connection: Connection, identity: str) -> None:
-    rows, now = table_leases.c, statements.read_clock(connection).now
-    wanted = sa.select(rows.holder).where(rows.until >= now, rows.holder.like(_holder(identity)))
+    columns, now = table_leases.c, statements.read_clock(connection).now
+    wanted = sa.select(columns.holder).where(columns.until >= now, columns.holder.like(_holder(identity)))
     holder = connection.scalar(wanted)
     if holder is not None:
         raise ConflictError(f"{holder} is writing now. Next: end that process, or wait for it; then repeat.")
@@ -214,7 +216,7 @@ def _identity(connection: Connection, prefix: str) -> str:
 
 
 def _summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
-    rows, chunks = ledger.c, ledger_chunks.c
+    columns, chunks = ledger.c, ledger_chunks.c
 
     def count_of(state: LedgerState, what: Any) -> Any:
         return sa.func.coalesce(sa.func.sum(sa.case((chunks.state == state, what), else_=0)), 0)
@@ -225,10 +227,10 @@ def _summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
             count_of(LedgerState.PENDING, 1).label("uncertain"),
             count_of(LedgerState.REFUSED, sa.case((chunks.number >= 0, 1), else_=0)).label("refused"),
         )
-        .outerjoin(ledger_chunks, chunks.ledger_id == rows.id)
-        .where(statements.among(connection, rows.id, ids))
-        .group_by(rows.id)
-        .order_by(rows.updated_at.desc())
+        .outerjoin(ledger_chunks, chunks.ledger_id == columns.id)
+        .where(statements.among(connection, columns.id, ids))
+        .group_by(columns.id)
+        .order_by(columns.updated_at.desc())
     )
     written = ledger_parts.count_written(connection, ids)
     return [

@@ -24,9 +24,9 @@ def is_part(load: str, number: int) -> sa.ColumnElement[bool]:
         load: The load.
         number: The chunk.
     """
-    rows = ledger_chunks.c
+    columns = ledger_chunks.c
     first, last = part_number(number, PARTS - 1), part_number(number, 1)
-    return sa.and_(rows.ledger_id == load, rows.number.between(first, last))
+    return sa.and_(columns.ledger_id == load, columns.number.between(first, last))
 
 
 def count_written(connection: Connection, loads: Sequence[str]) -> dict[str, tuple[int, int]]:
@@ -36,29 +36,30 @@ def count_written(connection: Connection, loads: Sequence[str]) -> dict[str, tup
         connection: The database's.
         loads: The ids of loads.
     """
-    rows, chunk = ledger_chunks.c, ledger_chunks.alias("chunk")
-    number = sa.cast(-rows.number // PARTS, sa.Integer)
+    columns, chunk = ledger_chunks.c, ledger_chunks.alias("chunk")
+    number = sa.cast(-columns.number // PARTS, sa.Integer)
     is_whole_done = chunk.c.state == LedgerState.DONE
-    is_done = rows.state == LedgerState.DONE
-    is_reject = sa.and_(rows.state == LedgerState.REFUSED, rows.row_count == 1)
+    is_done = columns.state == LedgerState.DONE
+    is_reject = sa.and_(columns.state == LedgerState.REFUSED, columns.row_count == 1)
     written = sa.case(
-        (rows.number >= 0, sa.case((is_done, rows.row_count), else_=0)),
+        (columns.number >= 0, sa.case((is_done, columns.row_count), else_=0)),
         # The rows of a chunk that is done count with it, but for those that were rejected.
         (is_whole_done, sa.case((is_reject, -1), else_=0)),
-        else_=sa.case((is_done, rows.row_count), else_=0),
+        else_=sa.case((is_done, columns.row_count), else_=0),
     )
     counts = connection.execute(
         sa.select(
-            rows.ledger_id,
-            sa.func.sum(sa.case((rows.number >= 0, 1), else_=0)),
+            columns.ledger_id,
+            sa.func.sum(sa.case((columns.number >= 0, 1), else_=0)),
             sa.func.sum(written),
         )
         .select_from(ledger_chunks)
         .outerjoin(
-            chunk, sa.and_(rows.number < 0, chunk.c.ledger_id == rows.ledger_id, chunk.c.number == number)
+            chunk,
+            sa.and_(columns.number < 0, chunk.c.ledger_id == columns.ledger_id, chunk.c.number == number),
         )
-        .where(statements.among(connection, rows.ledger_id, loads))
-        .group_by(rows.ledger_id)
+        .where(statements.among(connection, columns.ledger_id, loads))
+        .group_by(columns.ledger_id)
     ).all()
     none = dict.fromkeys(loads, (0, 0))
     return none | {identity: (int(chunks), int(count)) for identity, chunks, count in counts}

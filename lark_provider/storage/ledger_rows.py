@@ -82,11 +82,11 @@ def read_next(
         after: Those with greater numbers than this.
         count: At most so many.
     """
-    rows = ledger_chunks.c
+    columns = ledger_chunks.c
     wanted = sa.select(ledger_chunks, statements.clock(connection)).where(
-        rows.ledger_id == load, rows.number > after
+        columns.ledger_id == load, columns.number > after
     )
-    result = connection.execute(wanted.order_by(rows.number).limit(count))
+    result = connection.execute(wanted.order_by(columns.number).limit(count))
     return [_chunk_of(cipher, row) for row in result]
 
 
@@ -99,8 +99,8 @@ def read_chunk(connection: Connection, cipher: Aead, load: str, number: int) -> 
         load: The load.
         number: The chunk.
     """
-    rows = ledger_chunks.c
-    (chunk,) = read(connection, cipher, rows.ledger_id == load, rows.number == number)
+    columns = ledger_chunks.c
+    (chunk,) = read(connection, cipher, columns.ledger_id == load, columns.number == number)
     return chunk
 
 

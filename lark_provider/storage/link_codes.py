@@ -22,7 +22,7 @@ CodeState: TypeAlias = Literal["valid", "used", "expired"]
 CODE_MINUTES = 10
 _CONTEXT = "lark_provider person"
 _CODE_BYTES = 24
-_LONGEST_CODE = 64
+_MAX_CODE_LENGTH = 64
 _KEPT = timedelta(days=1)
 """How long a code is kept after its end, so that the page can say why it is refused."""
 
@@ -114,7 +114,7 @@ def _use_code(connection: Connection, code: str) -> Person | None:
 
 
 def _is_code(code: str) -> bool:
-    return 0 < len(code) <= _LONGEST_CODE and code.isascii()
+    return 0 < len(code) <= _MAX_CODE_LENGTH and code.isascii()
 
 
 def _digest(code: str) -> str:

@@ -45,7 +45,7 @@ class MessageLedger:
             token: The `uuid` that it is to be sent with, if it is new; of a file, what its first title ends
                 with.
         """
-        rows, identity = ledger.c, ledger_id(self._app.name, self._kind, receiver, key)
+        columns, identity = ledger.c, ledger_id(self._app.name, self._kind, receiver, key)
         with transaction(migrate.ready_engine(self._url)) as connection:
             now, record = connection.execute(
                 sa.select(statements.clock(connection), forgotten.record(identity))
@@ -64,12 +64,14 @@ class MessageLedger:
                 updated_at=now,
             )
             new = connection.execute(
-                added.on_conflict_do_nothing(index_elements=[rows.id]).returning(rows.id)
+                added.on_conflict_do_nothing(index_elements=[columns.id]).returning(columns.id)
             ).one_or_none()
             if new is not None:
                 return LedgerEntry(identity, LedgerState.PENDING, token, {}, 0.0, is_new=True)
             row = connection.execute(
-                sa.select(rows.state, rows.token, rows.result, rows.sent_at).where(rows.id == identity)
+                sa.select(columns.state, columns.token, columns.result, columns.sent_at).where(
+                    columns.id == identity
+                )
             ).one()
         result = {} if row.result is None else orjson.loads(row.result)
         age = (now - row.sent_at).total_seconds()
@@ -105,11 +107,13 @@ class MessageLedger:
         self._change(entry, state=LedgerState.REFUSED)
 
     def _change(self, entry: LedgerEntry, *, is_sent: bool = False, **values: Any) -> bool:
-        rows = ledger.c
+        columns = ledger.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             values |= {"updated_at": now} | ({"sent_at": now} if is_sent else {})
             changed = connection.execute(
-                ledger.update().where(rows.id == entry.id, rows.state != LedgerState.DONE).values(**values)
+                ledger.update()
+                .where(columns.id == entry.id, columns.state != LedgerState.DONE)
+                .values(**values)
             )
             return changed.rowcount == 1

@@ -66,7 +66,7 @@ class Outbox:
         owner: str,
         seconds: float,
         *,
-        most: int,
+        limit: int,
         without: Collection[str] = (),
         only: str | None = None,
     ) -> list[ClaimedRow]:
@@ -75,7 +75,7 @@ class Outbox:
         Args:
             owner: Names the caller.
             seconds: How long other callers leave them to this one.
-            most: How many.
+            limit: How many.
             without: Apps to leave to others.
             only: The one row, or the one card, to claim.
         """
@@ -87,7 +87,7 @@ class Outbox:
             _expire(connection, now)
             while True:
                 claims, obsolete = [], []
-                for row in connection.execute(_heads(now, without, only).limit(most)).all():
+                for row in connection.execute(_heads(now, without, only).limit(limit)).all():
                     claimed = _claim_of(connection, row, now)
                     if claimed is None:
                         obsolete.append(row.id)
@@ -122,8 +122,8 @@ class Outbox:
                     incidents.update().where(incidents.c.key == row.card).values(message_id=message_id)
                 )
             done = {"state": "delivered", "owner": None, "reason": None, "message_id": message_id}
-            is_owned = _change(connection, row, owner, now, **done, attempts=row.attempts + 1)
-            if row.card is not None and not is_owned:
+            was_owned = _change(connection, row, owner, now, **done, attempts=row.attempts + 1)
+            if row.card is not None and not was_owned:
                 # Another process took over while this one was frozen, and may have delivered a newer
                 # version before this older one: the newest is delivered once more.
                 _renew(connection, row.card, now)
@@ -190,8 +190,8 @@ class Outbox:
     def read_state(self, id_: str) -> RowState | None:
         """Return the state of a row; None if there is no such row."""
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            rows = outbox.c
-            query = sa.select(rows.state, rows.message_id, rows.reason).where(rows.id == id_)
+            columns = outbox.c
+            query = sa.select(columns.state, columns.message_id, columns.reason).where(columns.id == id_)
             row = connection.execute(query).one_or_none()
             return None if row is None else RowState(row.state, row.message_id, row.reason)
 
@@ -215,43 +215,43 @@ class Outbox:
 
 def _expire(connection: Connection, now: datetime) -> None:
     """Give up what is too late to be of use, unless a process is delivering it."""
-    rows = outbox.c
-    is_free = sa.or_(rows.owner.is_(None), rows.owned_until < now)
+    columns = outbox.c
+    is_free = sa.or_(columns.owner.is_(None), columns.owned_until < now)
     connection.execute(
         outbox.update()
-        .where(rows.state == "due", rows.expires_at < now, is_free)
+        .where(columns.state == "due", columns.expires_at < now, is_free)
         .values(state="given_up", reason="It expired before Lark took it.", owner=None, updated_at=now)
     )
 
 
 def _is_free(now: datetime, without: Collection[str]) -> sa.ColumnElement[bool]:
-    rows = outbox.c
-    is_free = sa.or_(rows.owner.is_(None), rows.owned_until < now)
-    is_due = sa.and_(rows.state == "due", rows.next_at <= now, is_free)
-    return sa.and_(is_due, rows.app_id.not_in(list(without))) if without else is_due
+    columns = outbox.c
+    is_free = sa.or_(columns.owner.is_(None), columns.owned_until < now)
+    is_due = sa.and_(columns.state == "due", columns.next_at <= now, is_free)
+    return sa.and_(is_due, columns.app_id.not_in(list(without))) if without else is_due
 
 
 def _heads(now: datetime, without: Collection[str], only: str | None) -> sa.Select[Any]:
     """Return the query for the rows that may be claimed: of each card the one of the lowest version."""
-    rows, older = outbox.c, outbox.alias("older")
+    columns, older = outbox.c, outbox.alias("older")
     lower = sa.exists().where(
-        older.c.card == rows.card, older.c.state == "due", older.c.version < rows.version
+        older.c.card == columns.card, older.c.state == "due", older.c.version < columns.version
     )
     query = sa.select(outbox).where(_is_free(now, without), ~lower)
     if only is not None:
-        query = query.where(sa.or_(rows.id == only, rows.card == only))
-    return query.order_by(rows.next_at, rows.id).with_for_update(skip_locked=True)
+        query = query.where(sa.or_(columns.id == only, columns.card == only))
+    return query.order_by(columns.next_at, columns.id).with_for_update(skip_locked=True)
 
 
 def _claim_of(connection: Connection, row: sa.Row[Any], now: datetime) -> ClaimedRow | None:
     """Return a row as it is to be delivered; None if a newer version makes it obsolete."""
     message_id, was_sent = row.message_id, row.first_sent_at is not None
     if row.card is not None:
-        rows = outbox.c
-        of_card = sa.select(rows.state, rows.message_id, rows.version).where(
-            rows.card == row.card, rows.state != "superseded"
+        columns = outbox.c
+        of_card = sa.select(columns.state, columns.message_id, columns.version).where(
+            columns.card == row.card, columns.state != "superseded"
         )
-        others = connection.execute(of_card.order_by(rows.version.desc())).all()
+        others = connection.execute(of_card.order_by(columns.version.desc())).all()
         message_id = message_id or next((other.message_id for other in others if other.message_id), None)
         if message_id is None:
             query = sa.select(incidents.c.message_id).where(incidents.c.key == row.card)
@@ -290,10 +290,10 @@ def _change(connection: Connection, row: ClaimedRow, me: str, now: datetime, **v
 
 
 def _renew(connection: Connection, card: str, now: datetime) -> None:
-    rows = outbox.c
-    newest = sa.select(sa.func.max(rows.version)).where(rows.card == card).scalar_subquery()
+    columns = outbox.c
+    newest = sa.select(sa.func.max(columns.version)).where(columns.card == card).scalar_subquery()
     connection.execute(
         outbox.update()
-        .where(rows.card == card, rows.version == newest, rows.state == "delivered")
+        .where(columns.card == card, columns.version == newest, columns.state == "delivered")
         .values(state="due", owner=None, next_at=now, updated_at=now)
     )

@@ -73,17 +73,17 @@ class OutboxAdmin:
         """
         return cls(urls.database())
 
-    def list(self, most: int, states: Collection[OutboxState] = UNDELIVERED) -> tuple[list[OutboxRow], int]:
+    def list(self, limit: int, states: Collection[OutboxState] = UNDELIVERED) -> tuple[list[OutboxRow], int]:
         """Return rows, the oldest first, and how many there are in all.
 
         Args:
-            most: How many to return.
+            limit: How many to return.
             states: Those to look for.
         """
         wanted = outbox.c.state.in_(list(states))
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
-            query = sa.select(outbox).where(wanted).order_by(outbox.c.created_at, outbox.c.id).limit(most)
+            query = sa.select(outbox).where(wanted).order_by(outbox.c.created_at, outbox.c.id).limit(limit)
             rows = [_row(row, now) for row in connection.execute(query)]
             total = connection.execute(sa.select(sa.func.count()).where(wanted)).scalar_one()
         return rows, total
@@ -105,11 +105,11 @@ class OutboxAdmin:
         Returns:
             How many. A card's version that is older than what the card shows is superseded, not sent.
         """
-        rows = outbox.c
+        columns = outbox.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
-            is_free = sa.or_(rows.owner.is_(None), rows.owned_until < now)
-            which = sa.and_(rows.state.in_(UNDELIVERED), is_free, _with_ids(ids))
+            is_free = sa.or_(columns.owner.is_(None), columns.owned_until < now)
+            which = sa.and_(columns.state.in_(UNDELIVERED), is_free, _with_ids(ids))
             changed = connection.execute(
                 outbox.update().where(which).values(state="due", owner=None, next_at=now, updated_at=now)
             )
@@ -125,12 +125,12 @@ class OutboxAdmin:
         Returns:
             How many.
         """
-        rows = outbox.c
+        columns = outbox.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
-            which = sa.and_(rows.state.in_(UNDELIVERED), _with_ids(ids))
+            which = sa.and_(columns.state.in_(UNDELIVERED), _with_ids(ids))
             if older_than is not None:
-                which = sa.and_(which, rows.created_at < now - older_than)
+                which = sa.and_(which, columns.created_at < now - older_than)
             return connection.execute(outbox.delete().where(which)).rowcount
 
 

@@ -116,7 +116,7 @@ def add(connection: Connection, app: App, entry: OutboxEntry) -> bool:
     Returns:
         Whether it is new.
     """
-    rows, now = outbox.c, statements.read_clock(connection).now
+    columns, now = outbox.c, statements.read_clock(connection).now
     added = statements.insert(connection, outbox).values(
         id=entry.id,
         kind="send" if entry.message_id is None else "update",
@@ -134,14 +134,14 @@ def add(connection: Connection, app: App, entry: OutboxEntry) -> bool:
         updated_at=now,
         expires_at=entry.expires_at,
     )
-    statement = added.on_conflict_do_nothing(index_elements=[rows.id]).returning(rows.id)
+    statement = added.on_conflict_do_nothing(index_elements=[columns.id]).returning(columns.id)
     is_new = connection.execute(statement).one_or_none() is not None
     if is_new and entry.card is not None:
-        is_free = sa.or_(rows.owner.is_(None), rows.owned_until < now)
-        older = sa.and_(rows.card == entry.card, rows.version < entry.version, rows.state == "due")
+        is_free = sa.or_(columns.owner.is_(None), columns.owned_until < now)
+        older = sa.and_(columns.card == entry.card, columns.version < entry.version, columns.state == "due")
         connection.execute(
             outbox.update()
-            .where(older, is_free, rows.first_sent_at.is_(None))
+            .where(older, is_free, columns.first_sent_at.is_(None))
             .values(state="superseded", owner=None, updated_at=now)
         )
     return is_new

@@ -22,7 +22,7 @@ from lark_provider.storage.schema import UtcTimestamp
 from lark_provider.storage.tables import pacing
 from lark_provider.storage.urls import SQLITE_DRIVER
 
-_LONGEST_SECONDS = 366 * 24 * 3600.0
+_MAX_SECONDS = 366 * 24 * 3600.0
 """How far ahead a time is reserved for a request without a deadline."""
 
 
@@ -54,7 +54,7 @@ class DatabasePace:
         """
         on = migrate.ready_engine(self._url)
         reserved = _in_sqlite if on.dialect.name == SQLITE_DRIVER else _in_postgres
-        most = timedelta(seconds=min(within, _LONGEST_SECONDS))
+        most = timedelta(seconds=min(within, _MAX_SECONDS))
         firsts: dict[Limit, float] = {}
         with transaction(on, each_alone=True) as connection:
             # The last one is that of one receiver, which may be far behind that of the endpoint.
@@ -92,26 +92,26 @@ _UPSERT = _upsert()
 
 
 def _in_postgres(
-    connection: Connection, key: str, burst: timedelta, lasts: timedelta, most: timedelta
+    connection: Connection, key: str, burst: timedelta, lasts: timedelta, limit: timedelta
 ) -> float:
-    wanted = {"the_key": key, "burst": burst, "lasts": lasts, "most": most}
+    wanted = {"the_key": key, "burst": burst, "lasts": lasts, "most": limit}
     row = connection.execute(_UPSERT, wanted).one_or_none()
     if row is None:
         now = sa.func.clock_timestamp(type_=UtcTimestamp())
         ahead = sa.select(pacing.c.next_at, now).where(pacing.c.key == key)
         times = connection.execute(ahead).one_or_none()
-        return max(most, most if times is None else times[0] - times[1]).total_seconds()
+        return max(limit, limit if times is None else times[0] - times[1]).total_seconds()
     return float((row.next_at - lasts - row.clock).total_seconds())
 
 
 def _in_sqlite(
-    connection: Connection, key: str, burst: timedelta, lasts: timedelta, most: timedelta
+    connection: Connection, key: str, burst: timedelta, lasts: timedelta, limit: timedelta
 ) -> float:
     """Reserve in a file, which is locked meanwhile: SQLite does not calculate with times."""
     now = datetime.now(UTC)
     next_at = connection.execute(sa.select(pacing.c.next_at).where(pacing.c.key == key)).scalar_one_or_none()
     first = now - burst if next_at is None else max(next_at, now - burst)
-    if first >= now + most:
+    if first >= now + limit:
         return (first - now).total_seconds()
     values = {"key": key, "next_at": first + lasts}
     added = statements.insert(connection, pacing).values(values)

@@ -31,8 +31,8 @@ RESENT = "sent again"
 """The reason of a card whose question has a newer card."""
 IN_PLACE = "in place of a lost card"
 """The reason of a card that is due although its question may be over."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
-_MOST_RESENT = 500
+_FIRST_PAUSE, _MAX_PAUSE = 2.0, 60.0
+_MAX_RESENT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,11 @@ class QuestionCards:
     def __init__(self, url: URL) -> None:
         self._url = url
 
-    def claim(self, most: int) -> list[ClaimedCard]:
+    def claim(self, limit: int) -> list[ClaimedCard]:
         """Take cards that are to be sent, and cards to be closed since their question is over, oldest first.
 
         Args:
-            most: How many at most. No other process takes them for `LEASE_SECONDS`.
+            limit: How many at most. No other process takes them for `LEASE_SECONDS`.
         """
         cards, questions = hitl_cards.c, hitl_questions.c
         with transaction(migrate.ready_engine(self._url)) as connection:
@@ -89,7 +89,7 @@ class QuestionCards:
             )
             is_free = sa.or_(cards.next_at.is_(None), cards.next_at <= now)
             query = sa.select(cards.key, cards.next_at, cards.reason).where(is_work, is_free)
-            query = query.order_by(cards.created_at).limit(most)
+            query = query.order_by(cards.created_at).limit(limit)
             rows = connection.execute(query.with_for_update(skip_locked=True)).all()
             if not rows:
                 return []
@@ -200,7 +200,7 @@ class QuestionCards:
         Returns:
             Seconds until the next attempt.
         """
-        seconds = min(max(age / 2, _FIRST_PAUSE), _LONGEST_PAUSE)
+        seconds = min(max(age / 2, _FIRST_PAUSE), _MAX_PAUSE)
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             # What these say is needed by the next attempt.
@@ -260,7 +260,7 @@ class QuestionCards:
                 .where(cards.state == "sent", cards.sent_at < now - older_than)
                 .where(sa.or_(cards.reason.is_(None), cards.reason != RESENT), is_open)
                 .order_by(cards.key)
-                .limit(_MOST_RESENT)
+                .limit(_MAX_RESENT)
             )
             old = connection.execute(query.with_for_update(skip_locked=True)).all()
             new = dict(readable(old, lambda row: (row.key, read_card(row, 1))))

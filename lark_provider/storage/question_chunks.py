@@ -76,15 +76,15 @@ class QuestionChunk:
         }
         self._by_name = self._statement = None
 
-    def may_join(self, other: QuestionChunk, most: int) -> bool:
+    def may_join(self, other: QuestionChunk, limit: int) -> bool:
         """Return whether another chunk can be taken in.
 
         Args:
             other: The chunk.
-            most: Questions in a chunk.
+            limit: Questions in a chunk.
         """
         looked_at = min(self.looked_at, other.looked_at) > NEVER
-        return looked_at and self.kind == other.kind and len(self.waits) + len(other.waits) <= most
+        return looked_at and self.kind == other.kind and len(self.waits) + len(other.waits) <= limit
 
     def join(self, other: QuestionChunk) -> None:
         """Take in the questions of another chunk; the earlier look of the two holds for all.

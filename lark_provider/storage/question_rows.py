@@ -58,7 +58,7 @@ def readable(rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
 def read_recorded(
     connection: Connection,
     condition: sa.ColumnElement[bool],
-    most: int | None = None,
+    limit: int | None = None,
     by: sa.Column[datetime] | None = None,
 ) -> dict[str, RecordedQuestion]:
     """Return questions by their task-instance ids, oldest first.
@@ -66,20 +66,20 @@ def read_recorded(
     Args:
         connection: The database's.
         condition: Which.
-        most: How many at most; damaged rows do not count.
+        limit: How many at most; damaged rows do not count.
         by: What they are ordered by; when their tasks were parked if None.
     """
-    rows = hitl_questions.c
-    query = sa.select(rows.ti_id, rows.content, rows.state, rows.outcome).where(condition)
-    query = query.order_by(rows.parked_at if by is None else by, rows.ti_id)
+    columns = hitl_questions.c
+    query = sa.select(columns.ti_id, columns.content, columns.state, columns.outcome).where(condition)
+    query = query.order_by(columns.parked_at if by is None else by, columns.ti_id)
     questions: dict[str, RecordedQuestion] = {}
     seen = 0
     while True:
-        left = None if most is None else most - len(questions)
+        left = None if limit is None else limit - len(questions)
         batch = connection.execute(query.limit(left).offset(seen)).all()
         questions |= readable(batch, lambda row: (row.ti_id, _question(row)))
         seen += len(batch)
-        if most is None or len(questions) >= most or not batch:
+        if limit is None or len(questions) >= limit or not batch:
             return questions
 
 

@@ -85,15 +85,15 @@ class Questions:
         Returns:
             The task-instance ids of those that are held now.
         """
-        rows, cards = hitl_questions.c, hitl_cards.c
+        columns, cards = hitl_questions.c, hitl_cards.c
         held = []
         for question in sorted(questions, key=lambda entry: entry.task.ti_id):
             with transaction(migrate.ready_engine(self._url)) as connection:
                 now = read_clock(connection).now
-                is_shown = sa.exists().where(cards.ti_id == rows.ti_id, cards.state.in_(("due", "sent")))
+                is_shown = sa.exists().where(cards.ti_id == columns.ti_id, cards.state.in_(("due", "sent")))
                 changed = connection.execute(
                     hitl_questions.update()
-                    .where(rows.ti_id == question.task.ti_id, rows.state == "over", ~is_shown)
+                    .where(columns.ti_id == question.task.ti_id, columns.state == "over", ~is_shown)
                     .values(
                         state="held", outcome=None, content=dump_question(question),
                         deadline=question.deadline, parked_at=parked, created_at=now, updated_at=now,
@@ -105,16 +105,16 @@ class Questions:
 
     def known_states(self, ti_ids: Iterable[str]) -> dict[str, str]:
         """Return the states of those questions that are recorded, by task-instance id."""
-        rows = hitl_questions.c
+        columns = hitl_questions.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            query = sa.select(rows.ti_id, rows.state).where(among(connection, rows.ti_id, ti_ids))
+            query = sa.select(columns.ti_id, columns.state).where(among(connection, columns.ti_id, ti_ids))
             return {row.ti_id: row.state for row in connection.execute(query)}
 
     def list_live(self) -> dict[str, str]:
         """Return the states of all questions that are not over, by task-instance id."""
-        rows = hitl_questions.c
+        columns = hitl_questions.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            query = sa.select(rows.ti_id, rows.state).where(rows.state.in_(("held", "open")))
+            query = sa.select(columns.ti_id, columns.state).where(columns.state.in_(("held", "open")))
             return {row.ti_id: row.state for row in connection.execute(query)}
 
     def get(self, ti_ids: Iterable[str]) -> dict[str, RecordedQuestion]:
@@ -129,31 +129,33 @@ class Questions:
         Args:
             ti_ids: The task-instance ids; those that are not recorded are missing.
         """
-        rows = hitl_questions.c
+        columns = hitl_questions.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            query = sa.select(rows.ti_id, rows.dag_id, rows.run_id, rows.task_id, rows.map_index)
-            result = connection.execute(query.where(among(connection, rows.ti_id, ti_ids)))
+            query = sa.select(
+                columns.ti_id, columns.dag_id, columns.run_id, columns.task_id, columns.map_index
+            )
+            result = connection.execute(query.where(among(connection, columns.ti_id, ti_ids)))
             return {row.ti_id: TaskInstance(*row) for row in result}
 
-    def list_held(self, parked_before: datetime, most: int = _CHUNK) -> dict[str, RecordedQuestion]:
+    def list_held(self, parked_before: datetime, limit: int = _CHUNK) -> dict[str, RecordedQuestion]:
         """Return held questions whose task was parked before a time, oldest first.
 
         Args:
             parked_before: By the clock of Airflow's server.
-            most: How many at most.
+            limit: How many at most.
         """
-        rows = hitl_questions.c
+        columns = hitl_questions.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            condition = sa.and_(rows.state == "held", rows.parked_at <= parked_before)
-            return read_recorded(connection, condition, most)
+            condition = sa.and_(columns.state == "held", columns.parked_at <= parked_before)
+            return read_recorded(connection, condition, limit)
 
     def list_without_cards(self) -> dict[str, RecordedQuestion]:
         """Return open questions that have no card, since no receiver was known; those updated longest ago."""
-        rows = hitl_questions.c
+        columns = hitl_questions.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            has_card = sa.exists().where(hitl_cards.c.ti_id == rows.ti_id, ~_is_earlier())
+            has_card = sa.exists().where(hitl_cards.c.ti_id == columns.ti_id, ~_is_earlier())
             return read_recorded(
-                connection, sa.and_(rows.state == "open", ~has_card), _CHUNK, by=rows.updated_at
+                connection, sa.and_(columns.state == "open", ~has_card), _CHUNK, by=columns.updated_at
             )
 
     def open(self, cards: Mapping[str, Sequence[NewCard]]) -> int:
@@ -167,17 +169,17 @@ class Questions:
         Returns:
             How many cards are new.
         """
-        rows = hitl_questions.c
+        columns = hitl_questions.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             # Locked in one order, against deadlocks.
-            query = sa.select(rows.ti_id).where(
-                among(connection, rows.ti_id, cards), rows.state.in_(("held", "open"))
+            query = sa.select(columns.ti_id).where(
+                among(connection, columns.ti_id, cards), columns.state.in_(("held", "open"))
             )
-            live = set(connection.execute(query.order_by(rows.ti_id).with_for_update()).scalars())
+            live = set(connection.execute(query.order_by(columns.ti_id).with_for_update()).scalars())
             connection.execute(
                 hitl_questions.update()
-                .where(among(connection, rows.ti_id, live))
+                .where(among(connection, columns.ti_id, live))
                 .values(state="open", updated_at=now)
             )
             rounds = _earlier_rounds(connection, live)
@@ -201,16 +203,16 @@ class Questions:
         return ended
 
     def _end(self, ends: Mapping[str, End]) -> dict[str, End]:
-        rows = hitl_questions.c
+        columns = hitl_questions.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             ended = (
                 hitl_questions.update()
-                .where(rows.ti_id == sa.bindparam("id"), rows.state != "over")
+                .where(columns.ti_id == sa.bindparam("id"), columns.state != "over")
                 .values(state="over", outcome=sa.bindparam("end"), updated_at=now)
             )
             connection.execute(ended, [{"id": ti_id, "end": dump_end(end)} for ti_id, end in ends.items()])
-            query = sa.select(rows.ti_id, rows.outcome).where(among(connection, rows.ti_id, ends))
+            query = sa.select(columns.ti_id, columns.outcome).where(among(connection, columns.ti_id, ends))
             return dict(readable(connection.execute(query), lambda row: (row.ti_id, load_end(row.outcome))))
 
     def record_failed(self, ti_id: str, end: End) -> bool:
@@ -223,16 +225,16 @@ class Questions:
         Returns:
             Whether it was recorded now; the first such end stays.
         """
-        rows = hitl_questions.c
+        columns = hitl_questions.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
-            query = sa.select(rows.outcome).where(rows.ti_id == ti_id, rows.state == "over")
+            query = sa.select(columns.outcome).where(columns.ti_id == ti_id, columns.state == "over")
             outcome = connection.execute(query.with_for_update()).scalar()
             if outcome is None or load_end(outcome).kind != "answered":
                 return False
             connection.execute(
                 hitl_questions.update()
-                .where(rows.ti_id == ti_id)
+                .where(columns.ti_id == ti_id)
                 .values(outcome=dump_end(end), updated_at=now)
             )
             connection.execute(
@@ -248,10 +250,12 @@ class Questions:
         Args:
             seconds: For how long, by the database's clock.
         """
-        rows = hitl_questions.c
+        columns = hitl_questions.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             since = read_clock(connection).now - timedelta(seconds=seconds)
-            questions = read_recorded(connection, sa.and_(rows.state == "over", rows.updated_at >= since))
+            questions = read_recorded(
+                connection, sa.and_(columns.state == "over", columns.updated_at >= since)
+            )
         return {
             ti_id: question
             for ti_id, question in questions.items()
@@ -260,12 +264,12 @@ class Questions:
 
     def count_by_state(self) -> dict[str, int]:
         """Return how many questions are held and open."""
-        rows = hitl_questions.c
+        columns = hitl_questions.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             query = (
-                sa.select(rows.state, sa.func.count().label("amount"))
-                .where(rows.state.in_(("held", "open")))
-                .group_by(rows.state)
+                sa.select(columns.state, sa.func.count().label("amount"))
+                .where(columns.state.in_(("held", "open")))
+                .group_by(columns.state)
             )
             counts = {row.state: int(row.amount) for row in connection.execute(query)}
         return {"held": 0, "open": 0} | counts

@@ -60,7 +60,7 @@ class RecordCursors:
         Returns:
             The cursor, and whether it is new.
         """
-        rows = record_cursors.c
+        columns = record_cursors.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             added = insert(connection, record_cursors).values(
@@ -74,10 +74,10 @@ class RecordCursors:
                 updated_at=now,
             )
             new = connection.execute(
-                added.on_conflict_do_nothing(index_elements=[rows.key]).returning(rows.key)
+                added.on_conflict_do_nothing(index_elements=[columns.key]).returning(columns.key)
             ).one_or_none()
             row = connection.execute(
-                sa.select(rows.began_ms, rows.scanned_ms).where(rows.key == self._key)
+                sa.select(columns.began_ms, columns.scanned_ms).where(columns.key == self._key)
             ).one()
         return Cursor(row.began_ms, row.scanned_ms), new is not None
 
@@ -99,13 +99,13 @@ class RecordCursors:
         Args:
             record_ids: The records; None for all.
         """
-        rows = seen_records.c
-        query = sa.select(rows.record_id, rows.modified_ms, rows.scanned_ms, rows.is_deleted).where(
-            rows.cursor_key == self._key
-        )
+        columns = seen_records.c
+        query = sa.select(
+            columns.record_id, columns.modified_ms, columns.scanned_ms, columns.is_deleted
+        ).where(columns.cursor_key == self._key)
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             if record_ids is not None:
-                query = query.where(among(connection, rows.record_id, record_ids))
+                query = query.where(among(connection, columns.record_id, record_ids))
             return {
                 row.record_id: SeenRecord(row.modified_ms, row.scanned_ms, row.is_deleted)
                 for row in connection.execute(query)
@@ -118,7 +118,7 @@ class RecordCursors:
             records: What is known now, by record id.
             event_key: The event that was reported; None after a scan.
         """
-        rows = seen_records.c
+        columns = seen_records.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             values = [
@@ -132,12 +132,12 @@ class RecordCursors:
                     column.name: sa.case(
                         (excluded[column.name] > column, excluded[column.name]), else_=column
                     )
-                    for column in (rows.modified_ms, rows.scanned_ms)
+                    for column in (columns.modified_ms, columns.scanned_ms)
                 }
                 changed = {**largest, "is_deleted": excluded.is_deleted, "updated_at": excluded.updated_at}
                 connection.execute(
                     added.on_conflict_do_update(
-                        index_elements=[rows.cursor_key, rows.record_id], set_=changed
+                        index_elements=[columns.cursor_key, columns.record_id], set_=changed
                     )
                 )
             if event_key is not None:
@@ -162,17 +162,19 @@ class RecordCursors:
                 .where(cursors.key == self._key)
                 .values(scanned_ms=later, updated_at=now)
             )
-        rows = seen_records.c
+        columns = seen_records.c
         unneeded = (
-            rows.is_deleted if keeps_all else sa.or_(rows.is_deleted, rows.modified_ms <= cursor.since_ms)
+            columns.is_deleted
+            if keeps_all
+            else sa.or_(columns.is_deleted, columns.modified_ms <= cursor.since_ms)
         )
-        while self._forget(sa.and_(rows.updated_at < now - _KEPT, unneeded)) == _ROWS:
+        while self._forget(sa.and_(columns.updated_at < now - _KEPT, unneeded)) == _ROWS:
             pass
 
     def _forget(self, unneeded: sa.ColumnElement[bool]) -> int:
         """Delete some rows, no more than one statement can within its limit; return how many."""
-        rows = seen_records.c
-        batch = sa.select(rows.record_id).where(rows.cursor_key == self._key, unneeded).limit(_ROWS)
-        chosen = sa.and_(rows.cursor_key == self._key, rows.record_id.in_(batch))
+        columns = seen_records.c
+        batch = sa.select(columns.record_id).where(columns.cursor_key == self._key, unneeded).limit(_ROWS)
+        chosen = sa.and_(columns.cursor_key == self._key, columns.record_id.in_(batch))
         with transaction(migrate.ready_engine(self._url)) as connection:
             return connection.execute(seen_records.delete().where(chosen, unneeded)).rowcount

@@ -29,7 +29,7 @@ Previous: TypeAlias = tuple[str, float]
 
 _SECRETS = ("app_secret", "encrypt_key", "verification_token")
 _CONTEXT = "lark_provider registry row"
-_MOST_PREVIOUS = 4
+_MAX_PREVIOUS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _previous(
     alive = [(old, end) for old, end in kept if end > now and old not in {value, before}]
     if before is not None and before != value:
         alive.insert(0, (before, until))
-    return tuple(alive[:_MOST_PREVIOUS])
+    return tuple(alive[:_MAX_PREVIOUS])
 
 
 def columns(secrets: AppSecrets, app_id: str, base_url: str, keys: EncryptionKeys) -> dict[str, str | None]:

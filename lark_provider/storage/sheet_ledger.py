@@ -54,7 +54,7 @@ class SheetLedger:
             keeps: Whether one that is done stays so. Otherwise its segments are forgotten, and it begins
                 again, as a table that is replaced every day does.
         """
-        identity, rows, chunks = ledger_id(self._app.name, KIND, target, key), ledger.c, ledger_chunks.c
+        identity, columns, chunks = ledger_id(self._app.name, KIND, target, key), ledger.c, ledger_chunks.c
         text = orjson.dumps(dict(detail)).decode()
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
@@ -69,9 +69,9 @@ class SheetLedger:
                 created_at=now,
                 updated_at=now,
             )
-            connection.execute(added.on_conflict_do_nothing(index_elements=[rows.id]))
+            connection.execute(added.on_conflict_do_nothing(index_elements=[columns.id]))
             row = connection.execute(
-                sa.select(rows.state, rows.detail).where(rows.id == identity).with_for_update()
+                sa.select(columns.state, columns.detail).where(columns.id == identity).with_for_update()
             ).one()
             state, recorded = LedgerState(row.state), row.detail
             if state is LedgerState.DONE and not keeps:
@@ -127,18 +127,18 @@ class SheetLedger:
             segment: As it is sent now; `row` is the first row that it may have.
             is_disjoint: As for `reserve`.
         """
-        rows = ledger_chunks.c
+        columns = ledger_chunks.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)
             lease = self._claim(connection, clock, claimant)
             if isinstance(lease, LeaseConflict):
                 return Reservation(lease)
             placed = _below_reserved(connection, write, segment) if is_disjoint else segment
-            change = ledger_chunks.update().where(rows.ledger_id == write, rows.number == placed.number)
+            change = ledger_chunks.update().where(columns.ledger_id == write, columns.number == placed.number)
             if is_disjoint:  # else it is written again, whatever is there
-                change = change.where(rows.state != LedgerState.DONE)
+                change = change.where(columns.state != LedgerState.DONE)
             changed = connection.execute(
-                change.values(sends=rows.sends + 1, **_values(placed, claimant, clock.now))
+                change.values(sends=columns.sends + 1, **_values(placed, claimant, clock.now))
             )
             recorded = _find(connection, write, placed.number)
             return Reservation(lease, recorded, is_new=changed.rowcount == 1)
@@ -160,14 +160,14 @@ class SheetLedger:
             write: The id of the table.
             done: The last segment, if it is not recorded yet.
         """
-        rows = ledger_chunks.c
+        columns = ledger_chunks.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             if done is not None:
                 _record_done(connection, write, done, now)
             # Those beyond the end of a source that has become shorter were blanked, and reserve nothing.
             connection.execute(
-                ledger_chunks.delete().where(rows.ledger_id == write, rows.state != LedgerState.DONE)
+                ledger_chunks.delete().where(columns.ledger_id == write, columns.state != LedgerState.DONE)
             )
             _touch(connection, write, now, state=LedgerState.DONE)
 
@@ -179,12 +179,12 @@ class SheetLedger:
             after: Those with greater numbers than this.
             count: At most so many.
         """
-        rows = ledger_chunks.c
+        columns = ledger_chunks.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             result_rows = connection.execute(
                 sa.select(ledger_chunks, statements.clock(connection))
-                .where(rows.ledger_id == write, rows.number > after)
-                .order_by(rows.number)
+                .where(columns.ledger_id == write, columns.number > after)
+                .order_by(columns.number)
                 .limit(count)
             ).all()
         return [_read(row) for row in result_rows]
@@ -198,12 +198,14 @@ class SheetLedger:
             first: The first row.
             last: The last row.
         """
-        chunks, rows = ledger_chunks.c, ledger.c
-        target = sa.select(rows.target).where(rows.id == write).scalar_subquery()
+        chunks, columns = ledger_chunks.c, ledger.c
+        target = sa.select(columns.target).where(columns.id == write).scalar_subquery()
         twins = (
             sa.select(chunks.fields, chunks.row_count)
-            .join(ledger, rows.id == chunks.ledger_id)
-            .where(rows.kind == KIND, rows.target == target, rows.id != write, chunks.content == digest)
+            .join(ledger, columns.id == chunks.ledger_id)
+            .where(
+                columns.kind == KIND, columns.target == target, columns.id != write, chunks.content == digest
+            )
         )
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             places = [(_row_of(twin.fields), twin.row_count) for twin in connection.execute(twins)]
@@ -215,13 +217,13 @@ class SheetLedger:
 
 def _below_reserved(connection: Connection, write: str, segment: Segment) -> Segment:
     """Return a segment below the rows that others have reserved and perhaps not written yet."""
-    chunks, rows = ledger_chunks.c, ledger.c
-    target = sa.select(rows.target).where(rows.id == write).scalar_subquery()
+    chunks, columns = ledger_chunks.c, ledger.c
+    target = sa.select(columns.target).where(columns.id == write).scalar_subquery()
     others = (
         sa.select(chunks.fields, chunks.row_count)
-        .join(ledger, rows.id == chunks.ledger_id)
-        .where(rows.kind == KIND, rows.target == target, rows.id != write)
-        .where(rows.state == LedgerState.PENDING, chunks.state == LedgerState.PENDING)
+        .join(ledger, columns.id == chunks.ledger_id)
+        .where(columns.kind == KIND, columns.target == target, columns.id != write)
+        .where(columns.state == LedgerState.PENDING, chunks.state == LedgerState.PENDING)
     )
     ends = [_row_of(other.fields) + other.row_count for other in connection.execute(others)]
     row = max([segment.row, *ends])
@@ -243,9 +245,9 @@ def _values(segment: Segment, claimant: Claimant, now: datetime) -> dict[str, An
 
 
 def _find(connection: Connection, write: str, number: int) -> RecordedSegment | None:
-    rows = ledger_chunks.c
+    columns = ledger_chunks.c
     wanted = sa.select(ledger_chunks, statements.clock(connection)).where(
-        rows.ledger_id == write, rows.number == number
+        columns.ledger_id == write, columns.number == number
     )
     row = connection.execute(wanted).one_or_none()
     return None if row is None else _read(row)
@@ -263,10 +265,10 @@ def _row_of(fields: str) -> int:
 
 
 def _record_done(connection: Connection, write: str, number: int, now: datetime) -> None:
-    rows = ledger_chunks.c
+    columns = ledger_chunks.c
     connection.execute(
         ledger_chunks.update()
-        .where(rows.ledger_id == write, rows.number == number)
+        .where(columns.ledger_id == write, columns.number == number)
         .values(state=LedgerState.DONE.value, updated_at=now)
     )
 

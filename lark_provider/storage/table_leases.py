@@ -102,12 +102,12 @@ class TableLeases:
         Args:
             claimant: Whose lease it is; another one's stays.
         """
-        rows = table_leases.c
+        columns = table_leases.c
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
             connection.execute(
                 table_leases.update()
-                .where(rows.key == self._key(claimant), rows.owner == claimant.owner)
+                .where(columns.key == self._key(claimant), columns.owner == claimant.owner)
                 .values(until=now - timedelta(seconds=1))
             )
 
@@ -129,10 +129,12 @@ class TableLeases:
         Args:
             table: Names the table, as `Claimant.key` does.
         """
-        rows, key = table_leases.c, lease_key(self._base_url, table)
+        columns, key = table_leases.c, lease_key(self._base_url, table)
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             row = connection.execute(
-                sa.select(rows.intent, rows.intent_at, statements.clock(connection)).where(rows.key == key)
+                sa.select(columns.intent, columns.intent_at, statements.clock(connection)).where(
+                    columns.key == key
+                )
             ).one_or_none()
         if row is None or row.intent is None:
             return None

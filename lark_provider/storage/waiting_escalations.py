@@ -35,25 +35,25 @@ class WaitingEscalations:
     def __init__(self, url: URL) -> None:
         self._url = url
 
-    def find(self, stale: timedelta, most: int) -> list[Waiting]:
+    def find(self, stale: timedelta, limit: int) -> list[Waiting]:
         """Return incidents with a step that is due, or was started so long ago that its process is gone.
 
         Args:
             stale: So long.
-            most: How many incidents at most.
+            limit: How many incidents at most.
         """
-        rows = escalation_steps.c
+        columns = escalation_steps.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
-            is_due = sa.and_(rows.state == "due", rows.due_at <= now)
-            may_be_tried = sa.or_(rows.next_at.is_(None), rows.next_at <= now)
-            is_stale = sa.and_(rows.state == "started", rows.started_at < now - stale)
+            is_due = sa.and_(columns.state == "due", columns.due_at <= now)
+            may_be_tried = sa.or_(columns.next_at.is_(None), columns.next_at <= now)
+            is_stale = sa.and_(columns.state == "started", columns.started_at < now - stale)
             query = (
-                sa.select(rows.app_id, rows.incident_key, sa.func.min(rows.due_at))
+                sa.select(columns.app_id, columns.incident_key, sa.func.min(columns.due_at))
                 .where(sa.or_(sa.and_(is_due, may_be_tried), is_stale))
-                .group_by(rows.app_id, rows.incident_key)
-                .order_by(sa.func.min(rows.due_at))
-                .limit(most)
+                .group_by(columns.app_id, columns.incident_key)
+                .order_by(sa.func.min(columns.due_at))
+                .limit(limit)
             )
             return [Waiting(row[0], row[1]) for row in connection.execute(query)]
 
@@ -64,12 +64,16 @@ class WaitingEscalations:
             since: How long ago at most.
             mark: Which the reason begins with.
         """
-        rows = escalation_steps.c
+        columns = escalation_steps.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
             query = (
-                sa.select(rows.urgent, sa.func.max(rows.updated_at))
-                .where(rows.state == "failed", rows.reason.startswith(mark), rows.updated_at > now - since)
-                .group_by(rows.urgent)
+                sa.select(columns.urgent, sa.func.max(columns.updated_at))
+                .where(
+                    columns.state == "failed",
+                    columns.reason.startswith(mark),
+                    columns.updated_at > now - since,
+                )
+                .group_by(columns.urgent)
             )
             return {row[0]: row[1] for row in connection.execute(query)}

@@ -135,19 +135,19 @@ class Waits:
                 question.id: question for question in wait_rows.readable_questions(connection.execute(query))
             }
 
-    def list_overdue(self, app_id: str, before: datetime, most: int) -> list[TaskQuestion]:
+    def list_overdue(self, app_id: str, before: datetime, limit: int) -> list[TaskQuestion]:
         """Return open questions whose deadline is long over, oldest first.
 
         Args:
             app_id: The app that sent their cards.
             before: Only questions whose deadline was earlier.
-            most: The maximum number of questions.
+            limit: The maximum number of questions.
         """
         query = (
             sa.select(waits)
             .where(waits.c.state == "open", waits.c.deadline < before, waits.c.app_id == app_id)
             .order_by(waits.c.deadline)
-            .limit(most)
+            .limit(limit)
         )
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             return wait_rows.readable_questions(connection.execute(query))

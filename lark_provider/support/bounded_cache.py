@@ -19,8 +19,8 @@ class BoundedCache(Generic[K, V]):
         most: How many values are held.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._most = limit
         self._values: OrderedDict[K, V] = OrderedDict()
         self._lock = ForkSafeLock()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-_MOST = 10_000
+_MAX_KEYS = 10_000
 
 
 class Once:
@@ -14,8 +14,8 @@ class Once:
         most: How many are remembered; then all are forgotten, so that memory stays bounded.
     """
 
-    def __init__(self, most: int = _MOST) -> None:
-        self._most = most
+    def __init__(self, limit: int = _MAX_KEYS) -> None:
+        self._most = limit
         self._names: set[Hashable] = set()
 
     def is_first(self, name: Hashable) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 SECONDS = 60.0
-MOST_KINDS = 32
+MAX_KINDS = 32
 
 Log: TypeAlias = Callable[[int], None]
 """Logs an event; takes how many others of its kind were suppressed since the line before."""
@@ -40,10 +40,10 @@ class Throttle:
         self,
         *,
         seconds: float = SECONDS,
-        most: int = MOST_KINDS,
+        limit: int = MAX_KINDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._seconds, self._most, self._clock = seconds, most, clock
+        self._seconds, self._most, self._clock = seconds, limit, clock
         self._kinds: dict[Hashable, _Kind] = {}
         self._lock = threading.Lock()
 

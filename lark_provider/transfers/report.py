@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lark_provider.hooks.receivers import NamedReceiver
 
 _WORDS = {"en": ("Rows", "Open the spreadsheet"), "zh": ("行数", "打开表格")}
-_MOST_CARDS = 5
+_MAX_CARDS = 5
 """Cards per receiver and key: one that was recalled, or is older than two weeks, is followed by a new one."""
 
 
@@ -164,7 +164,7 @@ class LarkReportOperator(SqlToLarkSheetOperator):
 
         if to.instead_of is not None:
             card = mark_redirected(card, "interactive", to.instead_of)
-        for _ in range(_MOST_CARDS):
+        for _ in range(_MAX_CARDS):
             sent = client.messaging.send(
                 to.id,
                 card,
@@ -189,5 +189,5 @@ class LarkReportOperator(SqlToLarkSheetOperator):
             self.log.info("Card %s shows the report.", message_id)
             return message_id
         raise ConflictError(
-            f"{_MOST_CARDS} cards of this report were recalled or cannot be updated. Next: pass another key."
+            f"{_MAX_CARDS} cards of this report were recalled or cannot be updated. Next: pass another key."
         )

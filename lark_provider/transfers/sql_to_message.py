@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lark_provider.api.messaging import OnUnknown
 
 FileFormat: TypeAlias = Literal["csv", "xlsx"]
-_MOST_ROWS = 100
+_MAX_ROWS = 100
 """The most rows on a card."""
 
 
@@ -83,7 +83,7 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
         title: str,
         parameters: Parameters = None,
         text: str = "",
-        max_rows: int = _MOST_ROWS,
+        max_rows: int = _MAX_ROWS,
         attach: bool = True,
         file_format: FileFormat = "csv",
         file_name: str | None = None,
@@ -94,9 +94,9 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if type(max_rows) is not int or not 1 <= max_rows <= _MOST_ROWS:
+        if type(max_rows) is not int or not 1 <= max_rows <= _MAX_ROWS:
             raise InvalidRequestError(
-                f"max_rows must be an int of 1 to {_MOST_ROWS}, got {max_rows!r}. Next: pass one."
+                f"max_rows must be an int of 1 to {_MAX_ROWS}, got {max_rows!r}. Next: pass one."
             )
         if file_format not in get_args(FileFormat):
             raise unknown_choice("file_format", file_format, get_args(FileFormat))

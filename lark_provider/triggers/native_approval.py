@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _JITTER = 0.2
-_LONGEST_PAUSE = 300.0
+_MAX_PAUSE = 300.0
 """After failures the pauses grow up to this, or to `poll_interval` if that is longer."""
 
 
@@ -133,7 +133,7 @@ class LarkNativeApprovalTrigger(BaseTrigger):
         )
 
     def _pause(self, failures: int) -> float:
-        longest = max(self.poll_interval, _LONGEST_PAUSE)
+        longest = max(self.poll_interval, _MAX_PAUSE)
         pause = pause_after(failures + 1, self.poll_interval, longest)
         return pause * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
 

@@ -15,7 +15,7 @@ from lark_provider.verify.probe import Reply, Request
 
 _HIDDEN = "…"
 _SHORTEST = 4
-_LONGEST = 500  # characters; longer texts are cut, or only counted
+_MAX_TEXT_LENGTH = 500  # characters; longer texts are cut, or only counted
 #: Ids, tokens, request ids: at least 8 letters and digits, with both among them; and long words of any case.
 _ID = re.compile(r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{8,}|\b[A-Za-z0-9_-]{20,}\b|\d{10,}")
 _SMALL = 10_000_000
@@ -55,7 +55,7 @@ class Corpus:
 
     def scrub(self, text: str) -> str:
         """Return a text of Lark's without ids, addresses, and whatever came from the tenant before."""
-        text = text[:_LONGEST]
+        text = text[:_MAX_TEXT_LENGTH]
         for known in sorted((*self.secrets, *self._theirs - self._ours), key=len, reverse=True):
             if len(known) >= _SHORTEST:
                 text = text.replace(known, _HIDDEN)
@@ -87,7 +87,7 @@ class Corpus:
         if isinstance(value, list):
             return [self._shape(inner) for inner in value]
         if isinstance(value, str):
-            is_plain = value in self._ours and len(value) <= _LONGEST and self.scrub(value) == value
+            is_plain = value in self._ours and len(value) <= _MAX_TEXT_LENGTH and self.scrub(value) == value
             return value if is_plain else f"<{len(value)} characters>"
         if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) >= _SMALL:
             return 0

@@ -83,8 +83,8 @@ def run(api_server: ApiServer) -> Iterator[Run]:
 
 def test_many_answers_of_one_moment_are_read_soon(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(questions, "_ANSWERED_EVERY", 1)
-    monkeypatch.setattr(questions, "_MOST_PAGES", 2)
-    monkeypatch.setattr(questions, "_MOST_SETTLED", 20)
+    monkeypatch.setattr(questions, "_MAX_PAGES", 2)
+    monkeypatch.setattr(questions, "_MAX_SETTLED", 20)
 
     async def work(poller: QuestionPoller) -> None:
         await poller.poll()
@@ -105,7 +105,7 @@ def test_many_answers_of_one_moment_are_read_soon(run: Run, monkeypatch: pytest.
 def test_many_questions_that_are_withdrawn_are_settled_with_each_poll(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(questions, "_MOST_SETTLED", 200)
+    monkeypatch.setattr(questions, "_MAX_SETTLED", 200)
 
     async def work(poller: QuestionPoller) -> None:
         await poller.poll()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from lark_provider.plugins.signed import MOST_AT_ONCE
+from lark_provider.plugins.signed import MAX_AT_ONCE
 from lark_provider.protocol.callbacks import Action, Operator
 from lark_provider.protocol.commands.delivery import COMMAND_PATH, DeliveredCommand
 from lark_provider.protocol.hitl.keys import button_value
@@ -21,7 +21,7 @@ from lark_provider.protocol.hitl.params import form_fields
 from lark_provider.protocol.hitl.proof import (
     CHECK_EVENT,
     CLICK_PATH,
-    LARGEST_BODY,
+    MAX_BODY_BYTES,
     SIGNATURE_HEADER,
     BridgeSecrets,
 )
@@ -124,7 +124,7 @@ def test_the_delivery_of_a_check_is_not_an_error_and_answers_nothing(server: Api
 
 
 def test_a_large_body_and_another_method_are_refused(server: ApiServer) -> None:
-    big = b"x" * (LARGEST_BODY + 1)
+    big = b"x" * (MAX_BODY_BYTES + 1)
     assert server.post(big, {}).status_code == 413
 
     def pieces() -> Iterator[bytes]:
@@ -269,18 +269,18 @@ def test_a_deactivated_user_is_refused(server: ApiServer) -> None:
 
 
 def test_at_most_four_clicks_are_worked_on_at_once(server: ApiServer) -> None:
-    questions, last = [server.ask() for _ in range(MOST_AT_ONCE)], server.ask()
+    questions, last = [server.ask() for _ in range(MAX_AT_ONCE)], server.ask()
     ids = [pending.question.task.ti_id for pending in questions]
-    with ThreadPoolExecutor(MOST_AT_ONCE) as pool, server.sql.connect() as connection:
+    with ThreadPoolExecutor(MAX_AT_ONCE) as pool, server.sql.connect() as connection:
         # Each answer waits for the row of its task.
         locked = sa.text("SELECT id FROM task_instance WHERE id::text = ANY(:ids) FOR UPDATE")
-        assert len(connection.execute(locked, {"ids": ids}).all()) == MOST_AT_ONCE
+        assert len(connection.execute(locked, {"ids": ids}).all()) == MAX_AT_ONCE
         running = [pool.submit(outcome, server, pending) for pending in questions]
-        wait_until(lambda: server.waiting() == MOST_AT_ONCE)
+        wait_until(lambda: server.waiting() == MAX_AT_ONCE)
         assert outcome(server, last) == (503, "busy")
         assert server.http.get("/api/v2/version").is_success
         connection.rollback()
-        assert [future.result() for future in running] == [(200, "answered")] * MOST_AT_ONCE
+        assert [future.result() for future in running] == [(200, "answered")] * MAX_AT_ONCE
     assert outcome(server, last) == (200, "answered")
 
 
@@ -294,17 +294,17 @@ def command(server: ApiServer, user: str = "bob") -> tuple[int, str]:
 
 
 def test_clicks_and_commands_together_are_at_most_four_at_once(server: ApiServer) -> None:
-    half = MOST_AT_ONCE // 2
+    half = MAX_AT_ONCE // 2
     questions, last = [server.ask() for _ in range(half)], server.ask()
     ids = [pending.question.task.ti_id for pending in questions]
-    with ThreadPoolExecutor(MOST_AT_ONCE) as pool, server.sql.connect() as connection:
+    with ThreadPoolExecutor(MAX_AT_ONCE) as pool, server.sql.connect() as connection:
         # Each answer waits for the row of its task, and each command for the table of runs.
         locked = sa.text("SELECT id FROM task_instance WHERE id::text = ANY(:ids) FOR UPDATE")
         assert len(connection.execute(locked, {"ids": ids}).all()) == half
         connection.execute(sa.text("LOCK TABLE dag_run IN SHARE MODE"))
         running = [pool.submit(outcome, server, pending) for pending in questions]
         started = [pool.submit(command, server) for _ in range(half)]
-        wait_until(lambda: server.waiting() == MOST_AT_ONCE)
+        wait_until(lambda: server.waiting() == MAX_AT_ONCE)
         assert command(server) == (503, "busy")
         assert outcome(server, last) == (503, "busy")
         connection.rollback()

@@ -43,7 +43,7 @@ class Case:
         options: What `write_table` is given.
         worksheet: Of the spreadsheet; None for a new spreadsheet.
         setup: Prepares the local Lark, and returns further options.
-        asks_lark: Whether Lark has to be asks_lark for it.
+        asks_lark: Whether Lark has to be asked for it.
         without: Ways in which there is no such input.
     """
 

@@ -326,6 +326,6 @@ def test_damaged_questions_do_not_count(url: URL) -> None:
     for damaged in some[:5]:
         execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=damaged.task.ti_id)
     whole = [hitl_question.task.ti_id for hitl_question in some[5:]]
-    assert list(store.list_held(NOW + timedelta(minutes=1), most=2)) == whole
-    assert list(store.list_held(NOW + timedelta(minutes=1), most=3)) == whole
-    assert list(store.list_held(NOW + timedelta(minutes=1), most=1)) == whole[:1]
+    assert list(store.list_held(NOW + timedelta(minutes=1), limit=2)) == whole
+    assert list(store.list_held(NOW + timedelta(minutes=1), limit=3)) == whole
+    assert list(store.list_held(NOW + timedelta(minutes=1), limit=1)) == whole[:1]

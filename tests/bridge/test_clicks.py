@@ -23,7 +23,7 @@ from lark_provider.bridge.results import ClickResultDisplay
 from lark_provider.bridge.settings import BridgeSettings, Credentials
 from lark_provider.protocol.hitl.delivery import ClickResult
 from lark_provider.protocol.hitl.model import End
-from lark_provider.protocol.hitl.proof import LARGEST_BODY, BridgeSecrets
+from lark_provider.protocol.hitl.proof import MAX_BODY_BYTES, BridgeSecrets
 from lark_provider.protocol.language import Language
 from lark_provider.storage.api_servers import ApiServers
 from lark_provider.storage.applied_clicks import AppliedClicks
@@ -184,7 +184,7 @@ def test_the_clicks_of_two_apps_with_one_id_are_apart(bench: Bench) -> None:
 
 
 def test_a_click_that_is_too_large_is_refused_and_told(bench: Bench) -> None:
-    bench.store(bench.bob, text="x" * LARGEST_BODY)
+    bench.store(bench.bob, text="x" * MAX_BODY_BYTES)
     assert bench.work(sends=True) == 1
     assert (bench.read_applied().state, bench.read_applied().status) == ("done", 400)
     # The card cannot show such an answer again.

@@ -158,7 +158,7 @@ def test_slow_clients_delay_no_probe_and_are_closed(monkeypatch: pytest.MonkeyPa
     with probe_loop() as (probes, _), ExitStack() as stack:
         port = httpx.URL(probes.url).port or 0
         slow = []
-        for number in range(3 * pages.MOST_CONNECTIONS):
+        for number in range(3 * pages.MAX_CONNECTIONS):
             slow.append(stack.enter_context(socket.create_connection((HOST, port))))
             slow[-1].sendall(b"GET /hea")
             if number % 50 == 0:

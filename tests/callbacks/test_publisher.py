@@ -133,7 +133,7 @@ def test_a_caller_may_give_up(rabbitmq: str) -> None:
 def test_a_frozen_broker_holds_nobody_up_and_confirms_when_it_thaws(
     node: OwnRabbit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(confirms, "_MOST_UNCONFIRMED", 100)
+    monkeypatch.setattr(confirms, "_MAX_UNCONFIRMED", 100)
 
     async def work() -> None:
         async with running(mq.at(node.url)) as publisher:

@@ -37,11 +37,11 @@ def test_once_takes_what_is_there_and_no_more_than_it_may(rabbitmq: str, inbox: 
     pump = Pump(mq.at(rabbitmq), inbox)
     assert pump.once() == 0
     mq.send(rabbitmq, "card.cli_1", *cards(1201))
-    assert pump.once(most=7) == 7
+    assert pump.once(limit=7) == 7
     assert read_stored(database) == NAMES[:7]
     assert pump.once() == 500
     assert len(read_stored(database)) == 507  # which of them is open: the broker may still be requeueing
-    assert pump.once(most=1000) == 694
+    assert pump.once(limit=1000) == 694
     assert sorted(read_stored(database)) == NAMES[:1201]
     assert pump.once() == 0
     assert mq.drain(rabbitmq, CARDS) == []

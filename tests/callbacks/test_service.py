@@ -270,7 +270,7 @@ def test_each_minute_has_a_line_with_the_count(caplog: pytest.LogCaptureFixture)
 
 def test_kinds_beyond_a_limit_are_counted_together() -> None:
     said: list[tuple[Any, int]] = []
-    throttle = Throttle(most=3, clock=lambda: 0.0)
+    throttle = Throttle(limit=3, clock=lambda: 0.0)
     for number in range(100):
         throttle.note(("kind", number), lambda count, n=number: said.append((n, count)), overflow="more")  # type: ignore[misc]
     assert [number for number, _ in said] == [0, 1, 2, 3]
@@ -280,7 +280,7 @@ def test_kinds_beyond_a_limit_are_counted_together() -> None:
 
 def test_a_kind_that_is_quiet_gives_way_to_a_new_one() -> None:
     now, said = [0.0], list[int]()
-    throttle = Throttle(most=1, clock=lambda: now[0])
+    throttle = Throttle(limit=1, clock=lambda: now[0])
     for moment in (0.0, 61.0, 122.0):
         now[0] = moment
         throttle.note(moment, said.append)

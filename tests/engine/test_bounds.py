@@ -30,7 +30,7 @@ class Lines:
 
     def __init__(self, most: int = 2) -> None:
         self.now = 0.0
-        self.throttle = Throttle(seconds=60, most=most, clock=lambda: self.now)
+        self.throttle = Throttle(seconds=60, limit=most, clock=lambda: self.now)
         self.written: list[tuple[Hashable, int]] = []
 
     def note(self, kind: str, overflow: str | None = None) -> None:

@@ -87,7 +87,7 @@ def test_without_a_database_requests_follow_the_times_that_were_reserved_in_it(c
 def test_the_limits_that_were_used_longest_ago_are_dropped(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(buckets, "_MOST", 2)
+    monkeypatch.setattr(buckets, "_MAX_BUCKETS", 2)
     limiter = Buckets()
     for app in ("a", "b"):
         limiter.put(app, {SLOW: 1000.0}, {SLOW: 1})

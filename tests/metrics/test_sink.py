@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lark_provider import metrics
 from lark_provider.errors import ConfigurationError
 from lark_provider.metrics import sink as module
-from lark_provider.metrics.sink import MOST, MOST_SERIES, OTHER, PrometheusSink
+from lark_provider.metrics.sink import MAX_SERIES, MAX_VALUES, OTHER, PrometheusSink
 from lark_provider.support import measured, meters
 from lark_provider.support.meters import Counter
 from tests.metrics.conftest import Counted
@@ -54,17 +54,17 @@ def test_apps_are_bounded_and_no_count_is_lost(sink: PrometheusSink) -> None:
     for n in range(5000):
         measured.CALLS.add(f"cli_{n}", "ok")
     counts = series(sink, measured.CALLS)
-    assert len(counts) == MOST["app"] + 1
-    assert counts["other", "ok"] == 5000 - MOST["app"]
-    assert len([name for name, _ in sink._children if name == measured.CALLS.name]) == MOST["app"]
+    assert len(counts) == MAX_VALUES["app"] + 1
+    assert counts["other", "ok"] == 5000 - MAX_VALUES["app"]
+    assert len([name for name, _ in sink._children if name == measured.CALLS.name]) == MAX_VALUES["app"]
 
 
 def test_the_combinations_of_labels_are_bounded_as_well(sink: PrometheusSink) -> None:
-    for n in range(3 * MOST_SERIES):
+    for n in range(3 * MAX_SERIES):
         measured.REQUESTS.add(f"cli_{n % 90}", f"/open-apis/{n % 290}", "0")
     counts = series(sink, measured.REQUESTS)
-    assert len(counts) <= MOST_SERIES + 1
-    assert sum(counts.values()) == 3 * MOST_SERIES
+    assert len(counts) <= MAX_SERIES + 1
+    assert sum(counts.values()) == 3 * MAX_SERIES
     assert counts[OTHER, OTHER, OTHER] > 0
 
 
@@ -77,15 +77,15 @@ def test_a_gauge_whose_app_is_gone_is_shown_no_more_and_may_come_back(sink: Prom
         }
 
     measured.LISTENING.remove("cli_never")
-    for n in range(MOST["app"] + 2):
+    for n in range(MAX_VALUES["app"] + 2):
         measured.LISTENING.set(1, f"cli_{n}")
     measured.LISTENING.remove("cli_0")
-    measured.LISTENING.remove(f"cli_{MOST['app']}")  # Shown as `other`, together with the last one.
+    measured.LISTENING.remove(f"cli_{MAX_VALUES['app']}")  # Shown as `other`, together with the last one.
     assert "cli_0" not in read_samples()
     assert read_samples()[OTHER] == 1
     measured.LISTENING.set(0, "cli_0")
     assert read_samples()["cli_0"] == 0
-    assert len(read_samples()) == MOST["app"] + 1
+    assert len(read_samples()) == MAX_VALUES["app"] + 1
 
 
 @pytest.mark.filterwarnings("error")

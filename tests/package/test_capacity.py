@@ -44,13 +44,13 @@ def test_needs_grow_with_the_load() -> None:
             for what, value in needs(load, ROUND)
         }
 
-    single, multiple = results(Load()), results(replace(Load(), messages=200_000, waits=20_000))
+    single, doubled = results(Load()), results(replace(Load(), messages=200_000, waits=20_000))
     assert single["apps that the messages need at least"] == 3
-    assert multiple["apps that the messages need at least"] == 5
+    assert doubled["apps that the messages need at least"] == 5
     assert single["processor time of clients for the messages of an hour"] == 50
-    assert multiple["processor time of clients for the messages of an hour"] == 100
-    assert multiple["memory of one triggerer for the open questions"] == 140
-    assert multiple["queries a second of that triggerer"] == 20
+    assert doubled["processor time of clients for the messages of an hour"] == 100
+    assert doubled["memory of one triggerer for the open questions"] == 140
+    assert doubled["queries a second of that triggerer"] == 20
     assert (
         results(replace(Load(), apps=100))["tokens fetched from Lark an hour, with a shared database"] == 60
     )

@@ -156,6 +156,8 @@ def test_a_variable_says_what_it_holds() -> None:
                     name = node.id
                 elif isinstance(node, ast.arg) and root in _ROOTS:
                     name = node.arg
+                elif isinstance(node, ast.MatchAs | ast.MatchStar | ast.ExceptHandler):
+                    name = node.name or ""
                 else:
                     continue
                 if name in _HOLDS_ANYTHING:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import URL
 
 from lark_provider.protocol.callbacks import CardClick
-from lark_provider.protocol.callbacks.storable import LONGEST_ID
+from lark_provider.protocol.callbacks.storable import MAX_ID_LENGTH
 from lark_provider.protocol.waits import Wait, mark
 from lark_provider.storage import inbox as inboxes
 from lark_provider.storage import migrate, stored_clicks, tables, urls
@@ -128,7 +128,7 @@ def test_what_no_database_can_store_is_refused_and_nothing_of_the_batch_is_store
 
 
 def test_ids_as_long_as_they_may_be(url: URL) -> None:
-    longest = "é" * LONGEST_ID
+    longest = "é" * MAX_ID_LENGTH
     card_click = click(longest, message_id=longest, value=mark({}, longest))
     Inbox(url).store([replace(card_click, app_id=longest)])
     wait = Wait(longest, (longest,), correlation=longest)
@@ -170,7 +170,7 @@ def test_apps_may_have_events_of_the_same_id(url: URL) -> None:
 
 
 def test_no_app_can_occupy_the_place_of_anothers_event(url: URL) -> None:
-    inbox, longest = Inbox(url), "e" * LONGEST_ID
+    inbox, longest = Inbox(url), "e" * MAX_ID_LENGTH
     names = ["e1", "e1@cli_b", "e1@cli_b@cli_b", longest, f"{longest[:249]}@cli_b"]
     assert inbox.store([of("cli_a", name) for name in names]) == len(names)
     assert inbox.store([of("cli_b", name) for name in names]) == len(names)
@@ -453,4 +453,4 @@ def test_the_columns_are_as_wide_as_an_id_may_be_long() -> None:
         for column in table.columns
         if isinstance(column.type, sa.String) and not isinstance(column.type, sa.Text)
     }
-    assert widths == {LONGEST_ID}
+    assert widths == {MAX_ID_LENGTH}

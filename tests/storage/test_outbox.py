@@ -47,16 +47,16 @@ def states(url: URL) -> list[tuple[int, str]]:
 
 def test_a_card_is_delivered_by_one_process_in_the_order_of_its_versions(url: URL) -> None:
     rows = Outbox(url)
-    assert rows.claim("one", 60, most=9) == []
+    assert rows.claim("one", 60, limit=9) == []
     record(url, "a")
-    (first,) = rows.claim("one", 60, most=9)
+    (first,) = rows.claim("one", 60, limit=9)
     assert (first.version, open_payload(first, APP), first.message_id) == (1, "v1", None)
     record(url, "b")
     record(url, "c")
     assert states(url) == [(1, "due"), (2, "superseded"), (3, "due")]
-    assert rows.claim("two", 60, most=9) == []
+    assert rows.claim("two", 60, limit=9) == []
     rows.record_delivered(first, "one", "om_1")
-    (third,) = rows.claim("two", 60, most=9)
+    (third,) = rows.claim("two", 60, limit=9)
     assert (third.version, third.message_id) == (3, "om_1")
     rows.record_delivered(third, "two", "om_1")
     assert states(url) == [(1, "delivered"), (2, "superseded"), (3, "delivered")]
@@ -66,30 +66,30 @@ def test_a_card_is_delivered_by_one_process_in_the_order_of_its_versions(url: UR
 def test_what_may_have_been_sent_is_sent_again_before_newer_versions(url: URL) -> None:
     rows = Outbox(url)
     record(url, "a")
-    rows.claim("killed", 60, most=9)
+    rows.claim("killed", 60, limit=9)
     end_leases(url)
     record(url, "b")
-    (first,) = rows.claim("two", 60, most=9)
+    (first,) = rows.claim("two", 60, limit=9)
     assert (first.version, first.was_sent) == (1, True)
     rows.postpone(first, "two", "no answer", 0.0, may_be_sent=True)
-    (again,) = rows.claim("two", 60, most=9)
+    (again,) = rows.claim("two", 60, limit=9)
     assert (again.version, again.attempts) == (1, 1)
 
 
 def test_a_process_that_froze_has_the_newest_version_sent_again(url: URL) -> None:
     rows = Outbox(url)
     record(url, "a")
-    (sent,) = rows.claim("one", 60, most=9)
+    (sent,) = rows.claim("one", 60, limit=9)
     rows.record_delivered(sent, "one", "om_1")
     record(url, "b")
-    (frozen,) = rows.claim("frozen", 60, most=9)
+    (frozen,) = rows.claim("frozen", 60, limit=9)
     end_leases(url)
     record(url, "c")
-    (newest,) = rows.claim("two", 60, most=9)
+    (newest,) = rows.claim("two", 60, limit=9)
     rows.record_delivered(newest, "two", "om_1")
     assert rows.measure_backlog()[0] == 0
     rows.record_delivered(frozen, "frozen", "om_1")  # its older version may be what the card shows now
-    (repeated,) = rows.claim("two", 60, most=9)
+    (repeated,) = rows.claim("two", 60, limit=9)
     assert repeated.version == 3
 
 
@@ -115,7 +115,7 @@ def test_the_tables_show_no_content(url: URL) -> None:
     with transaction(engine(url), reading=True) as connection:
         rows = [*connection.execute(sa.select(outbox)), *connection.execute(sa.select(incidents))]
     assert "private" not in str(rows)
-    claimed = Outbox(url).claim("one", 60, most=9)
+    claimed = Outbox(url).claim("one", 60, limit=9)
     assert "private" not in str(claimed)
     (message,) = [row for row in claimed if row.card is None]
     assert open_payload(message, APP) == "private text"

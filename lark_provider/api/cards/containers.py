@@ -8,7 +8,7 @@ from typing import Any, Literal
 from lark_provider.api.cards.element import Element, Text, text_object, within
 from lark_provider.api.cards.interactive import Button
 
-MOST_WEIGHT = 5
+MAX_WEIGHT = 5
 
 
 class Column(Element):
@@ -35,7 +35,7 @@ class Column(Element):
         super().__init__(
             "column",
             elements=list(elements),
-            weight=within("weight", weight, 1, MOST_WEIGHT),
+            weight=within("weight", weight, 1, MAX_WEIGHT),
             width=width or (None if weight is None else "weighted"),
             **properties,
         )

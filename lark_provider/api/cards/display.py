@@ -10,7 +10,7 @@ from lark_provider.api.cards.element import Element, Markdown, Text, text_object
 __all__ = ["Div", "Hr", "Img", "Markdown", "Table", "TableColumn", "note"]
 
 DataType: TypeAlias = Literal["text", "lark_md", "markdown", "number", "options", "persons", "date"]
-MOST_ROWS_A_PAGE = 10
+MAX_ROWS_A_PAGE = 10
 
 
 class Div(Element):
@@ -123,6 +123,6 @@ class Table(Element):
             "table",
             columns=[TableColumn(column) if isinstance(column, str) else column for column in columns],
             rows=list(rows),
-            page_size=within("page_size", page_size, 1, MOST_ROWS_A_PAGE),
+            page_size=within("page_size", page_size, 1, MAX_ROWS_A_PAGE),
             **properties,
         )

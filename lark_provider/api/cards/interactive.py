@@ -14,7 +14,7 @@ ButtonType: TypeAlias = Literal[
     "default", "primary", "danger", "text", "primary_text", "danger_text", "primary_filled", "danger_filled",
     "laser",
 ]  # fmt: skip
-MOST_INPUT_CHARS = 1000
+MAX_INPUT_CHARS = 1000
 
 
 class Confirm(dict[str, Any]):
@@ -107,7 +107,7 @@ class Input(Element):
             placeholder=text_object(placeholder),
             required=required,
             input_type=input_type,
-            max_length=within("max_length", max_length, 1, MOST_INPUT_CHARS),
+            max_length=within("max_length", max_length, 1, MAX_INPUT_CHARS),
             behaviors=_behaviors(value),
             **properties,
         )

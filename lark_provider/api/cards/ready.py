@@ -11,7 +11,7 @@ import orjson
 
 from lark_provider.api.cards.card import Card2, Header, Template, TextTag
 from lark_provider.api.cards.containers import Column, ColumnSet
-from lark_provider.api.cards.display import MOST_ROWS_A_PAGE, Table, TableColumn, note
+from lark_provider.api.cards.display import MAX_ROWS_A_PAGE, Table, TableColumn, note
 from lark_provider.api.cards.element import Element, Markdown, escape_markdown
 from lark_provider.api.cards.interactive import Button
 from lark_provider.api.cards.shapes import MAX_TABLE_COLUMNS
@@ -30,7 +30,7 @@ _EXACT = 2**53
 # Bytes left free for mentions, which a sender may add.
 _ROOM = 1024
 # A cell shows a few words; a longer text would only displace other rows.
-_MOST_CELL_CHARS = 500
+_MAX_CELL_CHARS = 500
 # How floats, pandas and decimals print a missing value.
 _MISSING = frozenset({"nan", "NaN", "NaT", "<NA>"})
 
@@ -82,7 +82,7 @@ def table_card(
     text: str = "",
     level: Level = "info",
     link: Links | None = None,
-    page_size: int = MOST_ROWS_A_PAGE,
+    page_size: int = MAX_ROWS_A_PAGE,
     max_rows: int = 100,
     max_bytes: int = MAX_CARD_BYTES,
     more: str = "… and {count:,} more rows",
@@ -176,7 +176,7 @@ def _cell(value: Any) -> int | float | str | None:
     if value is None or (not isinstance(value, str) and str(value) in _MISSING):
         return None
     shown = str(value).encode("utf-8", "replace").decode()
-    return shown if len(shown) <= _MOST_CELL_CHARS else shown[: _MOST_CELL_CHARS - 1] + "…"
+    return shown if len(shown) <= _MAX_CELL_CHARS else shown[: _MAX_CELL_CHARS - 1] + "…"
 
 
 def _type_columns(

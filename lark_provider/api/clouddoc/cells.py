@@ -25,7 +25,7 @@ SECONDS_BELOW = 10**10
 """A smaller number is taken for seconds: those are before 2286, milliseconds before 26 April 1970."""
 EXACT_INT = 2**53
 WRONG_YEAR = "must be within the years 1 to 9999"
-_LONGEST_INT = 1 << 13_000  # about as far as Python writes an int out
+_MAX_INT_LENGTH = 1 << 13_000  # about as far as Python writes an int out
 _SHOWN = 80
 _MAX_LONGITUDE, _MAX_LATITUDE = 180, 90
 _NOT_ON_EARTH = f"must be (longitude, latitude) within ±{_MAX_LONGITUDE} and ±{_MAX_LATITUDE} degrees"
@@ -168,7 +168,7 @@ def text(value: Any) -> str:
     """Return text, from a str, a date or a number."""
     if isinstance(value, dt.datetime | dt.date):
         value = value.isoformat()
-    elif isinstance(value, float | Decimal) or (isinstance(value, int) and abs(value) < _LONGEST_INT):
+    elif isinstance(value, float | Decimal) or (isinstance(value, int) and abs(value) < _MAX_INT_LENGTH):
         value = str(value)
     if not isinstance(value, str):
         raise MisfitError("must be a str, a date or a number")
@@ -261,23 +261,23 @@ def url(value: Any) -> dict[str, str]:
     return {"text": text(value.get("text") or value["link"]), "link": _encodable(value["link"])}
 
 
-def _require_at_most(most: int, items: Collection[Any], what: str) -> None:
-    if len(items) > most:
-        raise MisfitError(f"must have at most {most} {what} and has {len(items)}")
+def _require_at_most(limit: int, items: Collection[Any], what: str) -> None:
+    if len(items) > limit:
+        raise MisfitError(f"must have at most {limit} {what} and has {len(items)}")
 
 
-def objects(key: str, what: str, most: int) -> Callable[[Any], list[dict[str, str]]]:
+def objects(key: str, what: str, limit: int) -> Callable[[Any], list[dict[str, str]]]:
     """Return a function that makes `[{key: id}]` from one id, several, or the dicts that reading returns.
 
     Args:
         key: The member that holds the id.
         what: What each is, for errors.
-        most: How many a cell holds.
+        limit: How many a cell holds.
     """
 
     def write(value: Any) -> list[dict[str, str]]:
         items = value if isinstance(value, list | tuple) else [value]
-        _require_at_most(most, items, "values")
+        _require_at_most(limit, items, "values")
         ids = [item.get(key) if isinstance(item, Mapping) else item for item in items]
         if not all(isinstance(ident, str) and ident for ident in ids):
             raise MisfitError(f"must name a {what}")

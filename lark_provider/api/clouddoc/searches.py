@@ -142,18 +142,18 @@ def _operand(value: object, zone: dt.tzinfo) -> list[str]:
     return [str(part) for part in value] if isinstance(value, list | tuple) else [str(value)]
 
 
-def _check_list(value: Any, what: str, most: int) -> list[Any]:
+def _check_list(value: Any, what: str, limit: int) -> list[Any]:
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         raise InvalidRequestError(f"{what} must be a list, got {str(value)[:80]!r}. Next: pass a list.")
-    if len(value) > most:
+    if len(value) > limit:
         raise InvalidRequestError(
-            f"{what} must have at most {most} entries, got {len(value)}. Next: pass fewer."
+            f"{what} must have at most {limit} entries, got {len(value)}. Next: pass fewer."
         )
     return list(value)
 
 
-def _texts(value: Any, what: str, most: int) -> list[str]:
-    names = _check_list(value, what, most)
+def _texts(value: Any, what: str, limit: int) -> list[str]:
+    names = _check_list(value, what, limit)
     if wrong := [name for name in names if not (isinstance(name, str) and name)]:
         raise InvalidRequestError(
             f"{what} must hold field names, got {wrong[0]!r}. Next: pass non-empty strings."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
@@ -38,11 +39,13 @@ def spool_source(
     count = 0
     while len(bad) < MAX_BAD_VALUES and (rows := (yield from take(Take(stream, _ROWS)))):
         spool_rows = partial(_spool_rows, spool, options, rows, count + 1)
-        try:
-            bad += yield from local(partial(spool_rows, converter.with_days(days.known)), _WORK_SECONDS)
-        except DayWithoutZoneError:
+        misfitting: list[BadValue] | None = None
+        with suppress(DayWithoutZoneError):
+            misfitting = yield from local(partial(spool_rows, converter.with_days(days.known)), _WORK_SECONDS)
+        if misfitting is None:
             zone = yield from days.decide()
-            bad += yield from local(partial(spool_rows, converter.with_days(zone)), _WORK_SECONDS)
+            misfitting = yield from local(partial(spool_rows, converter.with_days(zone)), _WORK_SECONDS)
+        bad += misfitting
         count += len(rows)
     if bad:
         raise misfits(bad)

@@ -41,8 +41,8 @@ _MISMATCH = re.compile(
     r"inequivalent arg '([^']+)' for (\w+) '([^']+)' in vhost '[^']*': received (.+?) but current is (.+)"
 )
 _PRECONDITION_FAILED = 406
-_MOST_DIGITS = 12
-_LONGEST_NAME = 255  # bytes of a short string in AMQP
+_MAX_DIGITS = 12
+_MAX_NAME_LENGTH = 255  # bytes of a short string in AMQP
 _PIKA = "pika>=1.3,<1.5"
 
 
@@ -188,7 +188,7 @@ def _limits(environ: Mapping[str, str]) -> QueueLimits:
     for name in ("clicks", "events", "dead_letters"):
         variable = f"RABBITMQ_MAX_{name.upper()}"
         if text := environ.get(variable, "").strip():
-            if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+            if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
                 raise ConfigurationError(
                     f"{variable} must be a number of messages, or 0 for no limit, got {text!r}. Next: "
                     "correct it."
@@ -261,7 +261,7 @@ def persistent(
         headers: Sent with it.
         expires: Seconds after which it may be dropped from its queue; None for never.
     """
-    name = event_id.encode()[:_LONGEST_NAME].decode(errors="ignore")
+    name = event_id.encode()[:_MAX_NAME_LENGTH].decode(errors="ignore")
     return pika.BasicProperties(
         content_type="application/json",
         delivery_mode=pika.DeliveryMode.Persistent,

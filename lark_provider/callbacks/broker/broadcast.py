@@ -28,8 +28,8 @@ from lark_provider.support import threads
 
 logger = logging.getLogger(__name__)
 
-_MOST_WAITING = 10_000
-_MOST_KNOWN = 10_000
+_MAX_WAITING = 10_000
+_MAX_KNOWN = 10_000
 
 
 class Broadcast:
@@ -96,7 +96,7 @@ class Broadcast:
             exclusive=True,
             auto_delete=True,
             # Hints that wait are worth less than the newest ones.
-            arguments={"x-max-length": _MOST_WAITING},
+            arguments={"x-max-length": _MAX_WAITING},
             callback=declared.set_result,
         )
         queue = (await declared).method.queue
@@ -133,7 +133,7 @@ class Broadcast:
         if key in self._known:
             return True
         self._known[key] = None
-        if len(self._known) > _MOST_KNOWN:
+        if len(self._known) > _MAX_KNOWN:
             self._known.popitem(last=False)
         return False
 

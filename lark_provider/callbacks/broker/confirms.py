@@ -21,9 +21,9 @@ from lark_provider.support import measured
 
 logger = logging.getLogger(__name__)
 
-_MOST_UNCONFIRMED = 5000  # a broker that is frozen must not fill our memory
+_MAX_UNCONFIRMED = 5000  # a broker that is frozen must not fill our memory
 _STALLED_SECONDS = 0.5
-_LONGEST_REASON = 1000
+_MAX_REASON_LENGTH = 1000
 
 
 class UnroutableError(BrokerError):
@@ -97,7 +97,7 @@ class Confirms:
     async def _publish(
         self, exchange: str, routing_key: str, body: bytes, properties: BasicProperties
     ) -> None:
-        if len(self._unconfirmed) >= _MOST_UNCONFIRMED:
+        if len(self._unconfirmed) >= _MAX_UNCONFIRMED:
             raise BrokerError(
                 f"{self._where} has not confirmed {len(self._unconfirmed)} messages. Next: check its load."
             )
@@ -124,7 +124,7 @@ class Confirms:
         event_id = message.properties.message_id or ""
         headers = {
             **(message.properties.headers or {}),
-            REASON: reason[:_LONGEST_REASON],
+            REASON: reason[:_MAX_REASON_LENGTH],
             DEAD_AT: int(time.time()),
             QUEUE: message.queue,
         }

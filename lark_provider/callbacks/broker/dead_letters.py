@@ -23,7 +23,7 @@ from lark_provider.callbacks.broker.topology import DEAD
 from lark_provider.protocol.callbacks import BrokerError
 
 _STEP_SECONDS, _IDLE_SECONDS, _ALONE_SECONDS = 15.0, 0.5, 3.0
-_MOST = 65_535  # AMQP's largest prefetch
+_MAX_PREFETCH = 65_535  # AMQP's largest prefetch
 _CHUNK = 100
 """How many copies may be unconfirmed at a time, and so how many a kill may double."""
 
@@ -35,15 +35,15 @@ class _Visit:
         channel: The channel; nothing else uses it.
         broker: The broker.
         total: How many there are, as far as RabbitMQ says: those that it is just returning do not count.
-        most: How many may be taken and neither requeued nor removed.
+        limit: How many may be taken and neither requeued nor removed.
     """
 
-    def __init__(self, channel: Channel, broker: Broker, total: int, most: int) -> None:
+    def __init__(self, channel: Channel, broker: Broker, total: int, limit: int) -> None:
         self._channel, self.total = channel, total
         self._confirms = Confirms(channel, str(broker))
         # A consumer, since what basic.get takes is not returned in order after a kill.
-        self._deliveries = Deliveries(channel, DEAD, most)
-        self._most, self._held = most, 0
+        self._deliveries = Deliveries(channel, DEAD, limit)
+        self._most, self._held = limit, 0
 
     async def letters(self) -> AsyncIterator[DeadLetter]:
         """Yield each one, until no more come."""
@@ -117,11 +117,11 @@ async def _check_alone(channel: Channel, broker: Broker) -> None:
 
 
 @asynccontextmanager
-async def _visiting(broker: Broker, most: int = _MOST) -> AsyncIterator[_Visit]:
+async def _visiting(broker: Broker, limit: int = _MAX_PREFETCH) -> AsyncIterator[_Visit]:
     try:
         async with open_channel(broker) as channel:
             total = (await declare(channel, broker.queue_type))[DEAD.name]
-            visit = _Visit(channel, broker, total, min(most, _MOST))
+            visit = _Visit(channel, broker, total, min(limit, _MAX_PREFETCH))
             try:
                 await _check_alone(channel, broker)
                 yield visit
@@ -137,13 +137,13 @@ def _accept_all(_: DeadLetter) -> bool:
 
 
 def find(
-    broker: Broker, most: int, wanted: Callable[[DeadLetter], bool] = _accept_all
+    broker: Broker, limit: int, wanted: Callable[[DeadLetter], bool] = _accept_all
 ) -> tuple[list[DeadLetter], int]:
     """Look at dead letters, the oldest first, and leave them in the queue.
 
     Args:
         broker: The broker.
-        most: How many to return.
+        limit: How many to return.
         wanted: Which ones.
 
     Returns:
@@ -155,11 +155,11 @@ def find(
 
     async def work() -> tuple[list[DeadLetter], int]:
         letters: list[DeadLetter] = []
-        async with _visiting(broker, most if wanted is _accept_all else _MOST) as visit:
+        async with _visiting(broker, limit if wanted is _accept_all else _MAX_PREFETCH) as visit:
             async for letter in visit.letters():
                 if wanted(letter):
                     letters.append(letter)
-                if len(letters) >= most:
+                if len(letters) >= limit:
                     break
             return letters, visit.total
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lark_provider import config
 from lark_provider.protocol.callbacks import Event
-from lark_provider.protocol.callbacks.storable import LONGEST_ID, is_id
+from lark_provider.protocol.callbacks.storable import MAX_ID_LENGTH, is_id
 
 if TYPE_CHECKING:
     from lark_provider.storage.inbox import Inbox
@@ -26,7 +26,7 @@ def identity(event: Event) -> str:
     message = event.event.get("message") if event.type == _MESSAGE else None
     message_id = message.get("message_id") if isinstance(message, dict) else None
     key = f"{event.app_id or ''}:{message_id if is_id(message_id) else event.event_id}"
-    return key if len(key) <= LONGEST_ID else hashlib.sha256(key.encode()).hexdigest()
+    return key if len(key) <= MAX_ID_LENGTH else hashlib.sha256(key.encode()).hexdigest()
 
 
 class HandledEvents:

@@ -77,9 +77,9 @@ class QueueDepths:
                     f"Next: {_NEXT[affected]}."
                 )
 
-    def _warn(self, queue: Queue, held: int, most: int) -> None:
+    def _warn(self, queue: Queue, held: int, limit: int) -> None:
         def log(suppressed: int) -> None:
-            fields = {"queue": queue.name, "messages": held, "limit": most, "suppressed": suppressed}
+            fields = {"queue": queue.name, "messages": held, "limit": limit, "suppressed": suppressed}
             logger.warning("Queue full; rejecting deliveries", extra=fields)
 
         self._warnings.note(queue.name, log)

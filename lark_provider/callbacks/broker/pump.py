@@ -78,11 +78,11 @@ class Pump:
         if self._unusable is not None and not stop.is_set():
             raise self._unusable
 
-    def once(self, *, most: int = BATCH, seconds: float = 2.0) -> int:
+    def once(self, *, limit: int = BATCH, seconds: float = 2.0) -> int:
         """Pump the messages that are in the queue, up to a number and a time.
 
         Args:
-            most: The number of messages.
+            limit: The number of messages.
             seconds: The time; messages that are not stored by then stay in the queue.
 
         Returns:
@@ -93,7 +93,7 @@ class Pump:
             StorageError: The database cannot be used.
         """
         # In a thread of its own: this one may have a loop that runs, and even a name server may be frozen.
-        pumping = threads.start(lambda: asyncio.run(self._once(most, seconds)))
+        pumping = threads.start(lambda: asyncio.run(self._once(limit, seconds)))
         try:
             return pumping.result(seconds + _GRACE_SECONDS)
         except TimeoutError:
@@ -183,16 +183,16 @@ class Pump:
 
         self._warnings.note("unavailable", log)
 
-    async def _once(self, most: int, seconds: float) -> int:
+    async def _once(self, limit: int, seconds: float) -> int:
         done, is_connected = 0, False
         try:
             async with asyncio.timeout(seconds), open_channel(self._broker) as channel:
                 is_connected = True
-                arrived = Deliveries(channel, CARDS, min(most, BATCH)).arrived
+                arrived = Deliveries(channel, CARDS, min(limit, BATCH)).arrived
                 batches = MessageBatches(channel, self._store, str(self._broker))
-                while done < most:
+                while done < limit:
                     async with asyncio.timeout(_IDLE_SECONDS):
-                        batch = await _batch(arrived, min(most - done, BATCH))
+                        batch = await _batch(arrived, min(limit - done, BATCH))
                     await batches.process(batch)
                     done += len(batch)
         except TimeoutError:
@@ -202,7 +202,7 @@ class Pump:
         return done
 
 
-async def _batch(arrived: asyncio.Queue[Delivered], most: int) -> list[Delivered]:
+async def _batch(arrived: asyncio.Queue[Delivered], limit: int) -> list[Delivered]:
     """Take the messages that have arrived, at least one: the slower the database, the larger the batch."""
     first = await arrived.get()
-    return [first, *(arrived.get_nowait() for _ in range(min(most - 1, arrived.qsize())))]
+    return [first, *(arrived.get_nowait() for _ in range(min(limit - 1, arrived.qsize())))]

@@ -19,7 +19,7 @@ from lark_provider.support.throttle import Throttle
 logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 5.0
-LARGEST_HEADERS = 64 * 1024
+MAX_HEADERS_BYTES = 64 * 1024
 _UNLIMITED = 1 << 20
 _RELIED_ON = ("cycle", "loop", "transport")
 _UVICORN = "uvicorn>=0.30,<0.55"
@@ -76,7 +76,7 @@ def strict(base: Any, files: int = _UNLIMITED) -> Any:
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
             self._idle_bytes = self._idle_bytes + len(data) if self.is_idle() else 0
-            if self._idle_bytes > LARGEST_HEADERS:
+            if self._idle_bytes > MAX_HEADERS_BYTES:
                 self.transport.close()
 
         def connection_lost(self, exc: Exception | None) -> None:

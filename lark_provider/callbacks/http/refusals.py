@@ -13,7 +13,7 @@ from lark_provider.support.throttle import Throttle
 logger = logging.getLogger(__name__)
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-_LONGEST_ID = 80
+_MAX_ID_LENGTH = 80
 
 
 class Refusals:
@@ -52,7 +52,7 @@ class Refusals:
         def log(suppressed: int) -> None:
             fields: dict[str, object] = {"status": status}
             if app_id is not None:
-                fields["app_id"] = app_id[:_LONGEST_ID]
+                fields["app_id"] = app_id[:_MAX_ID_LENGTH]
             logger.warning("Request refused", extra={**fields, "suppressed": suppressed, "reason": reason})
 
         kind = (status, app_id if is_ours else None, _NUMBER.sub("#", reason.partition(", got ")[0]))

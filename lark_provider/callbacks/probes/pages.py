@@ -15,9 +15,9 @@ from typing import TypeAlias, cast
 
 logger = logging.getLogger(__name__)
 
-MOST_CONNECTIONS = 64
+MAX_CONNECTIONS = 64
 SECONDS = 5.0
-LARGEST_REQUEST = 8 * 1024
+MAX_REQUEST_BYTES = 8 * 1024
 _END = b"\r\n\r\n"
 
 
@@ -58,7 +58,7 @@ class PageConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._deadline = asyncio.get_running_loop().call_later(SECONDS, self._transport.abort)
         self._opened[self] = None
-        if len(self._opened) > MOST_CONNECTIONS:
+        if len(self._opened) > MAX_CONNECTIONS:
             next(iter(self._opened)).abort()
 
     def data_received(self, data: bytes) -> None:
@@ -68,7 +68,7 @@ class PageConnection(asyncio.Protocol):
         self._request += data
         if _END in self._request:
             self._answer(*self._find())
-        elif len(self._request) > LARGEST_REQUEST:
+        elif len(self._request) > MAX_REQUEST_BYTES:
             self._answer(_text(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
 
     def connection_lost(self, _: Exception | None) -> None:

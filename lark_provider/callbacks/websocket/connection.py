@@ -24,7 +24,7 @@ StoreFrame: TypeAlias = Callable[[bytes, float], Awaitable[Answer]]
 
 logger = logging.getLogger(__name__)
 
-MOST_IN_FLIGHT = 100
+MAX_IN_FLIGHT = 100
 """Deliveries of one app. With more, its socket is not read, so that memory is bounded."""
 _OK, _FAILED = 200, 500
 
@@ -162,7 +162,7 @@ class Connection:
         if part.kind == messages.CARD:
             self._warn_card()
         began = self._loop.time()
-        while len(self._in_flight) >= MOST_IN_FLIGHT:
+        while len(self._in_flight) >= MAX_IN_FLIGHT:
             await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
         task = self._loop.create_task(self._answer(frame, payload, began))
         self._in_flight.add(task)

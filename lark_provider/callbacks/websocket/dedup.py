@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 KEPT_SECONDS = 8 * 3600.0
 CONSUMER = "lark-provider callbacks listen"
 """Under this name the events are in the table `handled_events`."""
-_MOST_REMEMBERED = 50_000  # 9 MB
+_MAX_REMEMBERED = 50_000  # 9 MB
 _LOOK_SECONDS = 0.8
 _UNAVAILABLE_SECONDS = 5.0
 
@@ -83,7 +83,7 @@ class StoredEvents:
         """
         key = identity(event)
         self._last[_short(key)] = asyncio.get_running_loop().time() + KEPT_SECONDS
-        if len(self._last) > _MOST_REMEMBERED:
+        if len(self._last) > _MAX_REMEMBERED:
             self._last.popitem(last=False)
         await self._try(self._notes, key, deadline)
 

@@ -74,7 +74,7 @@ class Listener:
         self._opener = opening.Opener(self._wire)
         self._opener.check()
         sinks, self._background = stores.configured_sinks()
-        self._warnings = Throttle(most=200)
+        self._warnings = Throttle(limit=200)
         self._gateway = Gateway(
             KeyRing(dict),  # Nothing has to be verified.
             sinks,

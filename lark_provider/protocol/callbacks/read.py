@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from lark_provider.protocol.callbacks.model import OLD_CARD, Action, CardClick, Delivery, Event, Operator
-from lark_provider.protocol.callbacks.storable import LONGEST_ID, is_id
+from lark_provider.protocol.callbacks.storable import MAX_ID_LENGTH, is_id
 from lark_provider.protocol.callbacks.times import seconds
 from lark_provider.protocol.errors import CallbackRefusedError
 
@@ -34,7 +34,7 @@ _OBJECT, _OPTIONAL_OBJECT = _Kind((dict,), "an object"), _Kind((dict, NoneType),
 _NAME, _TEXT = _Kind((str,), "a non-empty string"), _Kind((str, NoneType), "a string")
 _FLAG, _TEXTS = _Kind((bool, NoneType), "true or false"), _Kind((list, NoneType), "a list of strings")
 # What cannot be stored as an id is refused here, where Lark is answered. An empty optional one is missing.
-_ID = _Kind((str,), f"1 to {LONGEST_ID} printable characters")
+_ID = _Kind((str,), f"1 to {MAX_ID_LENGTH} printable characters")
 _OPTIONAL_ID = _Kind((str, NoneType), _ID.wanted)
 
 # The members that are read; others may be anything.

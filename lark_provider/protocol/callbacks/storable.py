@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TypeGuard
 
-LONGEST_ID = 255
+MAX_ID_LENGTH = 255
 _ESCAPED = re.compile(rb"\\(u0000|.)")
 _MARK = "\N{REPLACEMENT CHARACTER}".encode()
 
 
 def is_id(value: object) -> TypeGuard[str]:
     """Return whether a value can be stored and found as an id in any database."""
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()
+    return isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH and value.isprintable()
 
 
 def without_zeros(content: bytes) -> bytes:

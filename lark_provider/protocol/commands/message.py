@@ -15,7 +15,7 @@ from lark_provider.protocol.callbacks.storable import is_id
 
 RECEIVED = "im.message.receive_v1"
 VERBS = ("run", "status", "runs", "help")
-LONGEST = 4000
+MAX_TEXT_LENGTH = 4000
 """Characters of a command; a longer text is cut, and refused when it is read."""
 _MESSAGE_ID = re.compile(r"om_[A-Za-z0-9_-]{1,200}")
 _KEY = re.compile(r"@_(?:user_\d+|all)")
@@ -124,7 +124,7 @@ def _read_command(event: Event) -> CommandMessage | None:
         open_id=sender["sender_id"]["open_id"],
         chat_id=message["chat_id"],
         is_direct=is_direct,
-        text=text[: LONGEST + 1],
+        text=text[: MAX_TEXT_LENGTH + 1],
         mentions=mentions,
         sent_at=datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(message["create_time"])),
     )

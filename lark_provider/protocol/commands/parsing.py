@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
-from lark_provider.protocol.commands.message import LONGEST, VERBS
+from lark_provider.protocol.commands.message import MAX_TEXT_LENGTH, VERBS
 from lark_provider.protocol.errors import InvalidRequestError
 
 Verb: TypeAlias = Literal["run", "status", "runs", "help"]
 _CLOSING = {"'": "'", '"': '"', "“": "”", "‘": "’"}  # noqa: RUF001 - what phones and input methods type
 """Each quotation mark, and the one that closes it."""
-_MOST_WORDS = 50
+_MAX_WORDS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ def read_command(text: str) -> Typed:
     Raises:
         InvalidRequestError: It is too long, or a quotation has no end, or it is not a command.
     """
-    if len(text) > LONGEST:
+    if len(text) > MAX_TEXT_LENGTH:
         raise InvalidRequestError(
-            f"A command must have at most {LONGEST} characters, got more. Next: shorten it."
+            f"A command must have at most {MAX_TEXT_LENGTH} characters, got more. Next: shorten it."
         )
     words = split(text)
     verb = words[0].removeprefix("/").lower() if words and words[0].startswith("/") else ""
@@ -48,9 +48,9 @@ def read_command(text: str) -> Typed:
             f"A command must be one of {', '.join('/' + known_verb for known_verb in VERBS)}, got "
             f"{words[0][:40] if words else 'nothing'!r}. Next: send /help."
         )
-    if len(words) > _MOST_WORDS:
+    if len(words) > _MAX_WORDS:
         raise InvalidRequestError(
-            f"A command must have at most {_MOST_WORDS} words, got {len(words)}. Next: quote texts with "
+            f"A command must have at most {_MAX_WORDS} words, got {len(words)}. Next: quote texts with "
             "spaces."
         )
     return Typed(cast("Verb", verb), tuple(words[1:]))

@@ -19,8 +19,8 @@ from lark_provider.protocol.errors import ConfigurationError
 _OPEN_ID = re.compile(r"ou_[A-Za-z0-9_-]{1,250}")
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _LOCAL = re.compile(r"[!-?A-~]{1,64}")
-_LONGEST_NAME = 250
-_LONGEST_ADDRESS = 320
+_MAX_NAME_LENGTH = 250
+_MAX_ADDRESS_LENGTH = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class PeopleSettings:
         """
         local, _, domain = address.rpartition("@")
         return (
-            len(address) <= _LONGEST_ADDRESS
+            len(address) <= _MAX_ADDRESS_LENGTH
             and _LOCAL.fullmatch(local) is not None
             and domain.lower() in self.email_domains
         )
@@ -89,7 +89,7 @@ def _users(users: Any) -> dict[str, str]:
                 f"people must name each person by an open_id such as ou_7d8a6e6d, got {open_id!r}. Next: "
                 "write the open_id that the app sees; `lark-provider callbacks` logs it with each click."
             )
-        if not (isinstance(name, str) and name == name.strip() and 0 < len(name) <= _LONGEST_NAME):
+        if not (isinstance(name, str) and name == name.strip() and 0 < len(name) <= _MAX_NAME_LENGTH):
             raise ConfigurationError(
                 f"people[{open_id!r}] must be the name of an Airflow user as text, got {name!r}. Next: write "
                 "the user name, in quotes if it is a number."

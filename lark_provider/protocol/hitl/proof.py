@@ -20,7 +20,7 @@ CLICK_PATH = "/lark/click"
 CHECK_EVENT = "lark-provider-airflow-check"
 """The event id of a delivery that `lark-provider airflow check` makes: it is about no click."""
 WINDOW_SECONDS = 60
-LARGEST_BODY = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 _SHORTEST = 32
 
 

@@ -24,8 +24,8 @@ _TYPES: dict[str, tuple[str, str]] = {
     "array": ("列表", "a list"),
     "object": ("JSON 对象", "a JSON object"),
 }
-_MOST_SHOWN = 20
-_MOST_CHARS = 60
+_MAX_SHOWN = 20
+_MAX_CHARS = 60
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
@@ -74,7 +74,7 @@ def _find_faults(value: Any, schema: Mapping[str, Any]) -> Iterator[Words]:
         )
     allowed = schema.get("enum")
     if isinstance(allowed, list | tuple) and not any(json_equal(value, member) for member in allowed):
-        shown = ", ".join(_short(member) for member in allowed[:_MOST_SHOWN])
+        shown = ", ".join(_short(member) for member in allowed[:_MAX_SHOWN])
         yield words(f"必须是以下之一：{shown}", f"must be one of: {shown}")
     if "const" in schema and not json_equal(value, schema["const"]):
         shown = _short(schema["const"])
@@ -243,4 +243,4 @@ def _is_moment(value: str) -> bool:
 
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= _MOST_CHARS else text[: _MOST_CHARS - 1] + "…"
+    return text if len(text) <= _MAX_CHARS else text[: _MAX_CHARS - 1] + "…"

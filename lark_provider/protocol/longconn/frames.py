@@ -26,7 +26,7 @@ _KEY, _VALUE = 1, 2
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
 _MORE, _LOW_BITS, _WIRE_BITS = 0x80, 0x7F, 3
-_LONGEST_VARINT = 10
+_MAX_VARINT_LENGTH = 10
 _MASK64 = (1 << 64) - 1
 _SIGN32 = 1 << 31
 
@@ -192,14 +192,14 @@ def _int32(value: int) -> int:
 def _read_varint(data: bytes, at: int) -> tuple[int, int]:
     """Return a number and the position after it."""
     value = 0
-    for index in range(_LONGEST_VARINT):
+    for index in range(_MAX_VARINT_LENGTH):
         if at + index >= len(data):
             raise FrameError("A number in a frame must end within it, got the frame's end.")
         byte = data[at + index]
         value |= (byte & _LOW_BITS) << (7 * index)
         if byte < _MORE:
             return value & _MASK64, at + index + 1
-    raise FrameError(f"A number in a frame must have at most {_LONGEST_VARINT} bytes, got more.")
+    raise FrameError(f"A number in a frame must have at most {_MAX_VARINT_LENGTH} bytes, got more.")
 
 
 def _write_varint(out: bytearray, value: int) -> None:

@@ -17,7 +17,7 @@ QUICK_SECONDS = 2.0
 """Within this the first attempt follows a connection that ended: waiting as long as Lark's configuration says
 would cost the clicks of up to two minutes, several times an hour."""
 REFUSED_SECONDS = 900.0
-_CROWDED_SECONDS, _LONGEST_CROWDED = 60.0, 600.0
+_CROWDED_SECONDS, _MAX_CROWDED = 60.0, 600.0
 _BOUNDS = {
     "PingInterval": ("ping_interval", 0.1, 300.0),
     "ReconnectInterval": ("reconnect_interval", 0.05, 600.0),
@@ -113,7 +113,7 @@ class ReconnectBackoff:
             return Delay(REFUSED_SECONDS * (0.9 + 0.2 * random), self._failures)
         if verdict is ConnectVerdict.CROWDED:
             self._crowded += 1
-            usual = min(_CROWDED_SECONDS * 2.0 ** min(self._crowded - 1, 10), _LONGEST_CROWDED)
+            usual = min(_CROWDED_SECONDS * 2.0 ** min(self._crowded - 1, 10), _MAX_CROWDED)
             return Delay(usual * (0.5 + random), self._failures)
         if 0 <= config.reconnect_count < self._failures:
             return Delay(REFUSED_SECONDS * (0.9 + 0.2 * random), self._failures, is_exhausted=True)

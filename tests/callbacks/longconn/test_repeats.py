@@ -104,7 +104,7 @@ def test_without_a_database_the_process_remembers_longer_than_lark_repeats() -> 
 
 
 def test_memory_is_bounded_and_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dedup, "_MOST_REMEMBERED", 3)
+    monkeypatch.setattr(dedup, "_MAX_REMEMBERED", 3)
 
     async def scene() -> None:
         stored = StoredEvents(None)

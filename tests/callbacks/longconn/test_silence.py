@@ -100,7 +100,7 @@ def test_one_that_does_not_even_read_is_noticed_as_well() -> None:
 
     async def server(socket: ServerConnection) -> None:
         socket.transport.pause_reading()  # all buffers on the way fill up, and every answer waits
-        for number in range(2 * connections.MOST_IN_FLIGHT):
+        for number in range(2 * connections.MAX_IN_FLIGHT):
             await socket.send(delivery(number))
 
     why, seconds = run_until_ended(stand, server)
@@ -150,7 +150,7 @@ def test_a_part_that_comes_too_late_completes_nothing() -> None:
 
 
 def test_no_more_is_read_than_can_be_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MOST_IN_FLIGHT", 3)
+    monkeypatch.setattr(connections, "MAX_IN_FLIGHT", 3)
     running: list[int] = []
     most: list[int] = []
 

@@ -22,7 +22,13 @@ from lark_provider.protocol.commands.delivery import (
     read_delivered,
     read_result,
 )
-from lark_provider.protocol.commands.message import LONGEST, VERBS, CommandMessage, command_of, is_command
+from lark_provider.protocol.commands.message import (
+    MAX_TEXT_LENGTH,
+    VERBS,
+    CommandMessage,
+    command_of,
+    is_command,
+)
 from lark_provider.protocol.commands.parsing import read_command, split
 
 BOT, OTHER = "ou_bot", "ou_other"
@@ -169,7 +175,16 @@ def test_quotes(text: str, words: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["/run 'a", '/run "a', "/run “a", "/run a\\", "/run " + "x" * LONGEST, "/run" + " x" * 60, "/walk", ""],
+    [
+        "/run 'a",
+        '/run "a',
+        "/run “a",
+        "/run a\\",
+        "/run " + "x" * MAX_TEXT_LENGTH,
+        "/run" + " x" * 60,
+        "/walk",
+        "",
+    ],
 )
 def test_refused_commands(text: str) -> None:
     with pytest.raises(InvalidRequestError, match="Next: "):

@@ -27,9 +27,9 @@ _CLOSED: dict[EndKind, str] = {
     "timed_out": "expired", "superseded": "superseded", "withdrawn": "withdrawn",
 }  # fmt: skip
 _COLORS: dict[EndKind, Template] = {"answered": "green", "defaulted": "yellow", "failed": "red"}
-_MOST_VALUES = 30
-_MOST_CHARS = 300
-_ROOM = ((8_000, _MOST_VALUES), (2_000, _MOST_VALUES), (300, 10), (0, 0))
+_MAX_VALUES = 30
+_MAX_CHARS = 300
+_ROOM = ((8_000, _MAX_VALUES), (2_000, _MAX_VALUES), (300, 10), (0, 0))
 """Characters of the body, and values of the form: a card that is too large is built again with less."""
 
 
@@ -112,7 +112,7 @@ def _words(end: End, language: Language) -> str:
     happened = translate(language, end.kind)
     options = ", ".join(whole(option) for option in end.options)
     person = f" ({whole(end.person)})" if end.person else ""
-    return clip(f"{happened}: {options}{person}" if options else happened, _MOST_CHARS)
+    return clip(f"{happened}: {options}{person}" if options else happened, _MAX_CHARS)
 
 
 def _lines(question: HitlQuestion, end: End, language: Language, timezone: str, values: int) -> list[str]:
@@ -137,7 +137,7 @@ def _lines(question: HitlQuestion, end: End, language: Language, timezone: str, 
 
 
 def _decision(question: HitlQuestion, end: End, language: Language, when: str, values: int) -> list[str]:
-    label = ", ".join(clip(whole(option), _MOST_CHARS) or '""' for option in end.options) or "—"
+    label = ", ".join(clip(whole(option), _MAX_CHARS) or '""' for option in end.options) or "—"
     person = clip(whole(end.person), 60) if end.person else ""
     first, *rest = decision_lines(
         label,
@@ -148,11 +148,11 @@ def _decision(question: HitlQuestion, end: End, language: Language, when: str, v
     return [first, *rest]
 
 
-def _values(question: HitlQuestion, end: End, language: Language, most: int) -> dict[str, str]:
+def _values(question: HitlQuestion, end: End, language: Language, limit: int) -> dict[str, str]:
     """Return what was filled in as people read it, by the titles of the fields."""
     fields = {field.name: field for field in form_fields(question.params)}
     answers: dict[str, str] = {}
-    for name, value in list(end.params.items())[:most]:
+    for name, value in list(end.params.items())[:limit]:
         field = fields.get(name)
         title = clip(whole(field.title if field is not None else name), 100) or name
         chosen = {choice.key: choice.label for choice in field.choices} if field is not None else {}
@@ -162,5 +162,5 @@ def _values(question: HitlQuestion, end: End, language: Language, most: int) -> 
             text = ", ".join(chosen.get(key_of(option), str(option)) for option in value)
         else:
             text = chosen.get(key_of(value)) or (value if isinstance(value, str) else to_json(value))
-        answers[f"{title} ({name})" if title in answers else title] = clip(whole(text), _MOST_CHARS)
+        answers[f"{title} ({name})" if title in answers else title] = clip(whole(text), _MAX_CHARS)
     return answers

@@ -22,7 +22,7 @@ from lark_provider.support.text import clip
 
 _MARKS = {"failed": "⚠️", "unknown": "❓", "skipped": "⏭️"}
 MUTE_HOURS = (1, 8, 24, 168)
-_LONGEST_TASK = 40
+_MAX_TASK_LENGTH = 40
 
 
 def lines(incident: Incident, language: Language, limits: CardLimits) -> str:
@@ -94,7 +94,7 @@ def buttons(incident: Incident, key: str, language: Language, limits: CardLimits
     return plain_row
 
 
-def _mutes(incident: Incident, language: Language, most: int) -> dict[str, str]:
+def _mutes(incident: Incident, language: Language, limit: int) -> dict[str, str]:
     tasks = list(
         dict.fromkeys(
             failure.task_id for failure in incident.failures if failure.task_id and not failure.recovered
@@ -103,7 +103,7 @@ def _mutes(incident: Incident, language: Language, most: int) -> dict[str, str]:
     return {
         f"{hours} {_short(task)}": (f"{clip(task, 60)} · " if len(tasks) > 1 else "")
         + translate(language, f"mute_{hours}")
-        for task in tasks[:most]
+        for task in tasks[:limit]
         for hours in MUTE_HOURS
     }
 
@@ -129,9 +129,9 @@ def read_mute(option: str | None, incident: Incident) -> tuple[str, int] | None:
 
 def _short(task_id: str) -> str:
     """Return what names a task in an option: a digest of a long id, since cards are limited to 30 KB."""
-    if len(task_id) <= _LONGEST_TASK:
+    if len(task_id) <= _MAX_TASK_LENGTH:
         return task_id
-    return hashlib.sha256(task_id.encode(errors="surrogatepass")).hexdigest()[:_LONGEST_TASK]
+    return hashlib.sha256(task_id.encode(errors="surrogatepass")).hexdigest()[:_MAX_TASK_LENGTH]
 
 
 def _format_time(at: str, timezone: str) -> str:

@@ -7,17 +7,17 @@ from typing import Any
 
 from lark_provider.api.cards.airflow.question_texts import translate
 from lark_provider.api.cards.element import Element, Markdown, escape_markdown
-from lark_provider.api.cards.interactive import MOST_INPUT_CHARS, DatePicker, Input, SelectStatic
+from lark_provider.api.cards.interactive import MAX_INPUT_CHARS, DatePicker, Input, SelectStatic
 from lark_provider.protocol import moments
 from lark_provider.protocol.hitl.entries import to_entry
 from lark_provider.protocol.hitl.params import FormField
 from lark_provider.protocol.language import Language
 from lark_provider.support.text import clip, whole
 
-MOST_LABEL = 100
+MAX_LABEL = 100
 """Characters of a label, a placeholder or an option."""
-_MOST_TITLE = 200
-_MOST_DESCRIPTION = 400
+_MAX_TITLE = 200
+_MAX_DESCRIPTION = 400
 
 
 def field_elements(
@@ -26,7 +26,7 @@ def field_elements(
     *,
     timezone: str,
     values: Mapping[str, Any] | None = None,
-    longest: int = MOST_INPUT_CHARS,
+    longest: int = MAX_INPUT_CHARS,
 ) -> list[Element]:
     """Return labels and components, to be put into a form.
 
@@ -50,11 +50,11 @@ def field_elements(
 
 
 def _label(field: FormField, language: Language, timezone: str) -> Markdown:
-    hints = [clip(field.description, _MOST_DESCRIPTION), *_hints(field, language, timezone)]
+    hints = [clip(field.description, _MAX_DESCRIPTION), *_hints(field, language, timezone)]
     hint = " · ".join(filter(None, hints))
     required = " <font color='red'>*</font>" if field.required else ""
     below = f"\n<font color='grey'>{escape_markdown(whole(hint))}</font>" if hint else ""
-    return Markdown(f"**{escape_markdown(whole(clip(field.title, _MOST_TITLE)))}**{required}{below}")
+    return Markdown(f"**{escape_markdown(whole(clip(field.title, _MAX_TITLE)))}**{required}{below}")
 
 
 def _hints(field: FormField, language: Language, timezone: str) -> list[str]:
@@ -75,12 +75,12 @@ def _placeholder(field: FormField, language: Language, default: str | list[str])
         shown = ", ".join(labels(field, default if isinstance(default, list) else [default], language))
     else:
         shown = default
-    if shown and len(shown) > MOST_INPUT_CHARS:
+    if shown and len(shown) > MAX_INPUT_CHARS:
         return translate(language, "default_long", count=len(shown))
     if shown:
-        return clip(translate(language, "default", value=whole(shown)), MOST_LABEL)
+        return clip(translate(language, "default", value=whole(shown)), MAX_LABEL)
     if field.examples:
-        return clip(translate(language, "examples", value=whole(", ".join(field.examples))), MOST_LABEL)
+        return clip(translate(language, "examples", value=whole(", ".join(field.examples))), MAX_LABEL)
     return (
         translate(language, "choose_many" if field.kind == "choices" else "choose") if field.choices else " "
     )
@@ -91,7 +91,7 @@ def labels(field: FormField, keys: Sequence[str], language: Language) -> list[st
 
     Args:
         field: The field.
-        keys: As `entry` returns them.
+        keys: As `to_entry` returns them.
         language: `zh` or `en`.
     """
     return [label for key, label in _options(field, language).items() if key in keys]
@@ -104,7 +104,7 @@ def _options(field: FormField, language: Language) -> dict[str, str]:
 
 
 def _option(label: str) -> str:
-    return clip(whole(label), MOST_LABEL) or '""'
+    return clip(whole(label), MAX_LABEL) or '""'
 
 
 def _component(field: FormField, language: Language, value: Any, placeholder: str, longest: int) -> Element:
@@ -134,7 +134,7 @@ def _component(field: FormField, language: Language, value: Any, placeholder: st
         placeholder=placeholder,
         required=required,
         input_type="multiline_text" if many else None,
-        default_value=whole(text) if text and len(text) <= min(longest, MOST_INPUT_CHARS) else None,
+        default_value=whole(text) if text and len(text) <= min(longest, MAX_INPUT_CHARS) else None,
         width="fill",
         **size,
     )

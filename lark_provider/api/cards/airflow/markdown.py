@@ -15,7 +15,7 @@ _CODE = re.compile(
 _AUTOLINK = re.compile(r"<(https?://[^\s<>]+)>")
 _TAG = re.compile(r"<(?=[/!?a-zA-Z])")
 _PICTURE = re.compile(r"!(?=\[)")
-_MOST_TABLES = 4
+_MAX_TABLES = 4
 """The most tables in one component."""
 
 
@@ -50,7 +50,7 @@ def _plain(text: str) -> str:
 def _cut(text: str, limit: int) -> tuple[str, bool]:
     """Return the beginning of a text, if possible whole lines, and whether something is missing."""
     tables = [match.start() for match in MARKDOWN_TABLE.finditer(text)]
-    end = tables[_MOST_TABLES] if len(tables) > _MOST_TABLES else len(text)
+    end = tables[_MAX_TABLES] if len(tables) > _MAX_TABLES else len(text)
     if end > limit:
         line = text.rfind("\n", limit // 2, limit)
         end = limit if line < 0 else line

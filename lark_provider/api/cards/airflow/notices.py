@@ -15,8 +15,8 @@ from lark_provider.protocol.hitl.params import form_fields
 from lark_provider.protocol.language import Language
 from lark_provider.support.text import clip, whole
 
-_MOST_ERRORS = 20
-_MOST_CHARS = 300
+_MAX_ERRORS = 20
+_MAX_CHARS = 300
 
 
 def invalid(
@@ -37,7 +37,7 @@ def invalid(
     titles[OPTIONS] = translate(language, "options")
     lines = [
         f"- **{_plain(titles.get(name, name))}** {_plain(_in_language(reason, language))}"
-        for name, reason in list(errors.items())[:_MOST_ERRORS]
+        for name, reason in list(errors.items())[:_MAX_ERRORS]
     ]
     return "\n".join([translate(language, "invalid", who=mention(open_id)), *lines])
 
@@ -84,4 +84,4 @@ def _in_language(text: Mapping[str, str] | str, language: Language) -> str:
 
 
 def _plain(text: str) -> str:
-    return escape_markdown(clip(whole(text), _MOST_CHARS))
+    return escape_markdown(clip(whole(text), _MAX_CHARS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lark_provider.api.cards.airflow.form import MOST_LABEL, field_elements, multi_select
+from lark_provider.api.cards.airflow.form import MAX_LABEL, field_elements, multi_select
 from lark_provider.api.cards.airflow.limits import MAX_BYTES
 from lark_provider.api.cards.airflow.markdown import card_markdown
 from lark_provider.api.cards.airflow.question_texts import translate
@@ -26,9 +26,9 @@ from lark_provider.support.text import clip, whole
 
 _FORM = "answer"
 _APPROVAL = frozenset({"Approve", "Reject"})
-_MOST_TITLE = 200
-_MOST_ASSIGNEES = 10
-_MOST_BUTTONS = 10
+_MAX_TITLE = 200
+_MAX_ASSIGNEES = 10
+_MAX_BUTTONS = 10
 # Characters of the body, and of each text in the form: a card that is too large is built again with less.
 _ROOM = ((16_000, 1_000), (7_000, 1_000), (3_000, 1_000), (1_000, 300), (200, 50))
 
@@ -87,13 +87,13 @@ def rejections(question: HitlQuestion) -> frozenset[str]:
 
 def question_title(question: HitlQuestion) -> str:
     """Return the subject in one line; the task's name if it is empty."""
-    return clip(whole(question.subject), _MOST_TITLE) or task_name(question.task)
+    return clip(whole(question.subject), _MAX_TITLE) or task_name(question.task)
 
 
 def task_name(task: TaskInstance) -> str:
     """Return the names of DAG and task, in one line."""
     index = f"[{task.map_index}]" if task.map_index >= 0 else ""
-    return clip(whole(f"{task.dag_id} · {task.task_id}{index}"), _MOST_TITLE)
+    return clip(whole(f"{task.dag_id} · {task.task_id}{index}"), _MAX_TITLE)
 
 
 def body_elements(question: HitlQuestion, language: Language, limit: int) -> list[Mapping[str, Any]]:
@@ -107,7 +107,7 @@ def body_elements(question: HitlQuestion, language: Language, limit: int) -> lis
     if not limit:
         return []
     subject = " ".join(whole(question.subject).split())
-    whole_subject = "" if len(subject) <= _MOST_TITLE else escape_markdown(clip(subject, limit))
+    whole_subject = "" if len(subject) <= _MAX_TITLE else escape_markdown(clip(subject, limit))
     body = card_markdown(question.body, limit, translate(language, "shortened"))
     return [Markdown(text) for text in (whole_subject, body) if text.strip()]
 
@@ -132,7 +132,7 @@ def _card(
             *(Markdown(text) for text in above if text),
             *([_notice(notice)] if notice else []),
             *answers,
-            note(clip(" · ".join(facts), _MOST_TITLE)),
+            note(clip(" · ".join(facts), _MAX_TITLE)),
             *([Button(translate(language, "open"), url=url, type="text")] if url else []),
         ],
         header=Header(question_title(question), subtitle=task_name(question.task), template="blue"),
@@ -144,8 +144,8 @@ def _assignees(question: HitlQuestion, people: str, language: Language) -> str:
     names = [
         escape_markdown(whole(clip(assignee.name or assignee.id, 60))) for assignee in question.assignees
     ]
-    if rest := len(names) - _MOST_ASSIGNEES:
-        names = [*names[:_MOST_ASSIGNEES], *([translate(language, "more", count=rest)] if rest > 0 else [])]
+    if rest := len(names) - _MAX_ASSIGNEES:
+        names = [*names[:_MAX_ASSIGNEES], *([translate(language, "more", count=rest)] if rest > 0 else [])]
     named = f"**{translate(language, 'assigned')}** {', '.join(names)}" if names else ""
     return " ".join(filter(None, (named, people)))
 
@@ -156,7 +156,7 @@ def _deadline(question: HitlQuestion, language: Language, timezone: str) -> str:
     until = translate(language, "until", when=format_moment(question.deadline, timezone))
     if question.defaults is None:
         return f"{until} · {translate(language, 'then_fails')}"
-    options = ", ".join(escape_markdown(whole(clip(option, MOST_LABEL))) for option in question.defaults)
+    options = ", ".join(escape_markdown(whole(clip(option, MAX_LABEL))) for option in question.defaults)
     return f"{until} · {translate(language, 'then', options=f'**{options}**')}"
 
 
@@ -179,7 +179,7 @@ def _answers(
     fields = field_elements(
         form_fields(question.params), language, timezone=timezone, values=values, longest=longest
     )
-    if question.multiple or len(options) > _MOST_BUTTONS:
+    if question.multiple or len(options) > _MAX_BUTTONS:
         chosen = (values or {}).get(OPTIONS)
         labels = dict(zip(map(option_key, places.values()), texts, strict=True))
         menu = _menu(labels, chosen, language, multiple=question.multiple)
@@ -226,13 +226,11 @@ def _menu(labels: Mapping[str, str], chosen: Any, language: Language, *, multipl
 
 def _labels(options: Sequence[str], language: Language) -> tuple[list[str], list[Element]]:
     """Return short labels; options that are too long for a button are listed in full as well."""
-    if all(0 < len(option.strip()) <= MOST_LABEL for option in options):
+    if all(0 < len(option.strip()) <= MAX_LABEL for option in options):
         return [whole(option) for option in options], []
     lines = [
         f"{place}. {escape_markdown(whole(' '.join(option.split())))}"
         for place, option in enumerate(options, 1)
     ]
     listed = Markdown("\n".join([f"**{translate(language, 'options')}**", *lines]))
-    return [clip(f"{place}. {whole(option)}", MOST_LABEL) for place, option in enumerate(options, 1)], [
-        listed
-    ]
+    return [clip(f"{place}. {whole(option)}", MAX_LABEL) for place, option in enumerate(options, 1)], [listed]

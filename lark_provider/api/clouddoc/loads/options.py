@@ -18,7 +18,7 @@ from lark_provider.protocol.errors import InvalidRequestError
 TOKEN_SECONDS = 300.0
 SETTLE_SECONDS = 90.0
 """After this a request that was sent is done or lost: a lease is 30 s, and Lark has 60 s to be late."""
-_MOST_RESTARTS = 2**63
+_MAX_RESTARTS = 2**63
 """Restart numbers are below this, so that each fits into a signed 64-bit integer."""
 _KEY_TYPES = {types.TEXT, types.NUMBER, types.PHONE, types.SINGLE_SELECT, types.DATE}
 
@@ -73,7 +73,7 @@ class LoadOptions:
             raise InvalidRequestError(
                 f"key_fields must be a list of field names, got {self.key_fields!r}. Next: pass one."
             )
-        if type(self.restart) is not int or not 0 <= self.restart < _MOST_RESTARTS:
+        if type(self.restart) is not int or not 0 <= self.restart < _MAX_RESTARTS:
             raise InvalidRequestError(
                 f"restart must be an int from 0 to 2**63 - 1, got {self.restart!r}. Next: pass a number "
                 "above that of the last call to load again."

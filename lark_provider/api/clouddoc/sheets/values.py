@@ -51,7 +51,7 @@ _TYPED = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 """Text that a sheet would convert when a person edits the cell, unless the cell's format is text."""
-_LONGEST_TYPED = 64
+_MAX_TYPED_LENGTH = 64
 EncodedCell: TypeAlias = tuple[Any, str | None]
 """What Lark takes for a cell, and the formatter that shows it; None where any will do."""
 
@@ -182,7 +182,7 @@ def _text(value: str, _: dt.tzinfo | None) -> EncodedCell:
 
 def is_typed(value: str) -> bool:
     """Return whether a sheet would convert a text when a person edits its cell."""
-    return _TYPED.fullmatch(value) is not None if len(value) <= _LONGEST_TYPED else value.isdecimal()
+    return _TYPED.fullmatch(value) is not None if len(value) <= _MAX_TYPED_LENGTH else value.isdecimal()
 
 
 def _integer(value: int, _: dt.tzinfo | None) -> EncodedCell:

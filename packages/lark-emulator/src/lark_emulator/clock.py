@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Lark's time stamps are of this century; beyond the year 9999 no date can be written at all.
-MOST_AHEAD = 100 * 365 * 24 * 3600
+MAX_AHEAD = 100 * 365 * 24 * 3600
 
 #: Of the `Date` header, in English whatever the locale of the process.
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -79,9 +79,9 @@ class Clock:
         """
         if seconds < 0:
             raise ValueError(f"the clock only moves forward, not by {seconds:g} seconds")
-        if self._ahead + seconds > MOST_AHEAD:
+        if self._ahead + seconds > MAX_AHEAD:
             raise ValueError(
-                f"the clock can be {MOST_AHEAD:,} seconds (100 years) ahead, not {self._ahead + seconds:g}. "
+                f"the clock can be {MAX_AHEAD:,} seconds (100 years) ahead, not {self._ahead + seconds:g}. "
                 "Next: give seconds, not milliseconds or nanoseconds"
             )
 

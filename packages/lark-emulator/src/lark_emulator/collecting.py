@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 #: A full collection that took longer is not repeated for the objects that it has looked at.
-LONGEST_S = 0.005
+MAX_S = 0.005
 _FULL = 2
 #: Items of a list that are looked at in much less than a millisecond.
 _FEW = 1000
@@ -53,5 +53,5 @@ class Collector:
             return
         if phase == "start":
             self._began = time.thread_time()
-        elif time.thread_time() - self._began > LONGEST_S:
+        elif time.thread_time() - self._began > MAX_S:
             gc.freeze()

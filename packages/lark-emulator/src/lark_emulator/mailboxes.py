@@ -11,13 +11,13 @@ from lark_emulator.validation import json_object, text_list, violation
 
 MALFORMED, NO_DOMAIN, NO_ADDRESS, ENABLED, DELETED, DISABLED = 1, 2, 3, 4, 5, 6
 MEMBER = 1
-MOST_ADDRESSES = 1000
+MAX_ADDRESSES = 1000
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 def query(call: Call) -> dict[str, Any]:
     """Answer with the state of each address: those of `enterprise_email` exist."""
-    addresses = text_list(json_object(call, codes_office.MAIL_PARAM), "email_list", most=MOST_ADDRESSES)
+    addresses = text_list(json_object(call, codes_office.MAIL_PARAM), "email_list", limit=MAX_ADDRESSES)
     if not addresses:
         violation("email_list", addresses, "email_list is required")
     known = {user.enterprise_email: user for user in call.world.users.values() if user.enterprise_email}

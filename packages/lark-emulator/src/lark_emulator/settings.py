@@ -52,7 +52,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 MINIMA = {"reconnect_count": -1, "approval_event_copies": 1}
 
 #: Greater numbers would not fit into Lark's own, which JavaScript reads.
-_MOST = 10**15
+_MAX_NUMBER = 10**15
 
 #: Checks of cards whose outcome at Lark is not confirmed; those in `Settings.card_rules` apply.
 CARD_RULES = {
@@ -265,8 +265,8 @@ def _check(name: str, value: Any) -> Any:
     if not isinstance(value, wanted) or (isinstance(value, bool) and hint is not bool):
         raise ValueError(f"setting {name!r} must be of type {hint.__name__}, not {value!r}")
     least = MINIMA.get(name, 0)
-    if not math.isfinite(value) or not least <= value <= _MOST:
-        raise ValueError(f"setting {name!r} must be from {least} to {_MOST:,}, not {value!r}")
+    if not math.isfinite(value) or not least <= value <= _MAX_NUMBER:
+        raise ValueError(f"setting {name!r} must be from {least} to {_MAX_NUMBER:,}, not {value!r}")
     return value
 
 

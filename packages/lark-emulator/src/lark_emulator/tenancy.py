@@ -72,7 +72,7 @@ def application(call: Call) -> dict[str, Any]:
 
 def outbound_ip(call: Call) -> dict[str, Any]:
     """Answer `GET /event/v1/outbound_ip`."""
-    size = page_size(call, most=50, default=10, code_for_zero=codes_office.OUTBOUND_PARAM)
+    size = page_size(call, limit=50, default=10, code_for_zero=codes_office.OUTBOUND_PARAM)
     items, more = page(OUTBOUND_IPS, call, size, codes_office.OUTBOUND_PARAM)
     return {"ip_list": items, **more}
 

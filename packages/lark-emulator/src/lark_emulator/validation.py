@@ -116,15 +116,15 @@ def _text(name: str, value: object, longest: int | None) -> str:
     return value
 
 
-def text_list(body: dict[str, Any], name: str, *, most: int) -> list[str]:
+def text_list(body: dict[str, Any], name: str, *, limit: int) -> list[str]:
     """Return an optional list of strings."""
     value = body.get(name)
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         violation(name, value, f"{name} must be a list of strings")
-    if len(value) > most:
-        violation(name, len(value), f"the max len is {most}")
+    if len(value) > limit:
+        violation(name, len(value), f"the max len is {limit}")
     return value
 
 
@@ -163,7 +163,7 @@ def parse(raw: str | bytes) -> Any:
 
 
 def page_size(
-    call: Call, *, most: int, code_for_zero: Code | None = None, default: int = 20, least: int = 1
+    call: Call, *, limit: int, code_for_zero: Code | None = None, default: int = 20, least: int = 1
 ) -> int:
     """Return the page size: `default` unless asked for, within bounds.
 
@@ -178,8 +178,8 @@ def page_size(
         violation("page_size", raw, "page_size must be an integer")
     if size < 1 and code_for_zero is not None:
         raise RefusedError(code_for_zero)
-    if not least <= size <= most:
-        violation("page_size", raw, f"page_size must be between {least} and {most}")
+    if not least <= size <= limit:
+        violation("page_size", raw, f"page_size must be between {least} and {limit}")
     return size
 
 

@@ -238,7 +238,7 @@ def test_no_rule_refuses_what_the_pages_allow(api: Api, lark: Emulator) -> None:
 def test_bounds_are_those_of_properties_that_exist() -> None:
     kinds = {**card_schema.OBJECTS, **card_schema.TAGS}
     named = [(kind, name) for kind, names in card_bounds.REQUIRED.items() for name in names]
-    named += [*card_bounds.LONGEST, *card_bounds.RANGES, *card_bounds.MOST]
+    named += [*card_bounds.MAX_LENGTHS, *card_bounds.RANGES, *card_bounds.MAX_COUNTS]
     assert [pair for pair in named if pair[1] not in kinds[pair[0]]] == []
     for container, tags in card_bounds.PLACES_1.items():
         assert container in card_schema.TAGS_1

@@ -101,7 +101,7 @@ def test_a_long_list_is_not_the_collectors_business() -> None:
 def test_what_outlives_a_long_collection_is_spared(
     monkeypatch: pytest.MonkeyPatch, longest: float, *, is_spared: bool
 ) -> None:
-    monkeypatch.setattr(collecting, "LONGEST_S", longest)
+    monkeypatch.setattr(collecting, "MAX_S", longest)
     collector = collecting.Collector()
     collector.install()
     try:

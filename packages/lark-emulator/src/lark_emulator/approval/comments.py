@@ -72,7 +72,7 @@ def list_comments(call: Call) -> dict[str, Any]:
     instance = instance_of(call, call.params["instance_id"])
     person_of(call, require(dict(call.query), "user_id"))
     tops = [comment for comment in instance.comments if not comment.parent_id]
-    part, rest = page(tops, call, page_size(call, least=1, most=1000, default=10), codes.APPROVAL_PARAM)
+    part, rest = page(tops, call, page_size(call, least=1, limit=1000, default=10), codes.APPROVAL_PARAM)
     return {
         "comments": [
             _render(call, comment)

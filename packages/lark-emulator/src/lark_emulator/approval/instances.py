@@ -26,8 +26,8 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.validation import page
 from lark_emulator.world.approvals import ApprovalTask, Definition, Instance, Person, id_for
 
-_MOST_UUID = 64
-_MOST_COPIED = 20
+_MAX_UUID = 64
+_MAX_COPIED = 20
 _SPAN_MS = 10 * 3600 * 1000
 
 
@@ -42,11 +42,11 @@ def create(call: Call) -> dict[str, Any]:
         )
     submitter = _submitter(call, body)
     uuid = optional(body, "uuid")
-    if len(uuid) > _MOST_UUID:
-        raise refusal(f"uuid must not be longer than {_MOST_UUID}")
+    if len(uuid) > _MAX_UUID:
+        raise refusal(f"uuid must not be longer than {_MAX_UUID}")
     form = fill(definition.form, form_text(body.get("form")))
     approvers = _people_by_node(call, definition, body, "node_approver")
-    _people_by_node(call, definition, body, "node_cc", most=_MOST_COPIED)
+    _people_by_node(call, definition, body, "node_cc", limit=_MAX_COPIED)
     for node in definition.nodes:
         if node.need_approver and not approvers.get(node.node_id):
             raise refusal(f"node {node.node_id} needs approvers")
@@ -80,7 +80,7 @@ def _submitter(call: Call, body: dict[str, Any]) -> Person:
 
 
 def _people_by_node(
-    call: Call, definition: Definition, body: dict[str, Any], prefix: str, *, most: int | None = None
+    call: Call, definition: Definition, body: dict[str, Any], prefix: str, *, limit: int | None = None
 ) -> dict[str, list[Person]]:
     """Return node_id → people that a request names, by both kinds of ids together."""
     by_node: dict[str, list[Person]] = {}
@@ -102,8 +102,8 @@ def _people_by_node(
                 raise refusal(f"unknown node {key}")
             people = by_node.setdefault(node.node_id, [])
             people += [person for person in people_of(call, entry, "value", kind) if person not in people]
-            if most is not None and len(people) > most:
-                raise refusal(f"node {key}: at most {most}")
+            if limit is not None and len(people) > limit:
+                raise refusal(f"node {key}: at most {limit}")
     return by_node
 
 
@@ -173,7 +173,7 @@ def list_codes(call: Call) -> dict[str, Any]:
         for instance in call.world.approvals.instances.values()
         if instance.definition.code == definition.code and begin <= instance.start_time <= end
     ]
-    size = page_size(call, least=1, most=100, default=100)
+    size = page_size(call, least=1, limit=100, default=100)
     part, rest = page(instance_codes, call, size, codes.APPROVAL_PARAM)
     return {"instance_code_list": part, **rest}
 

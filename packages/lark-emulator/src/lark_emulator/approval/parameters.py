@@ -165,7 +165,7 @@ def milliseconds(source: dict[str, Any], name: str) -> int:
     return number
 
 
-def page_size(call: Call, *, least: int, most: int, default: int) -> int:
+def page_size(call: Call, *, least: int, limit: int, default: int) -> int:
     """Return the size of a page.
 
     Raises:
@@ -175,6 +175,6 @@ def page_size(call: Call, *, least: int, most: int, default: int) -> int:
     if not raw:
         return default
     size = whole_number(raw)
-    if size is None or not least <= size <= most:
-        raise refusal(f"page_size must be between {least} and {most}")
+    if size is None or not least <= size <= limit:
+        raise refusal(f"page_size must be between {least} and {limit}")
     return size

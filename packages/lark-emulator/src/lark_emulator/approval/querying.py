@@ -41,7 +41,7 @@ def query(call: Call) -> dict[str, Any]:
         and (status := instance.status_at(seen)) is not None
         and wanted in ("ALL", status)
     ]
-    size = page_size(call, least=5, most=200, default=10)
+    size = page_size(call, least=5, limit=200, default=10)
     part, rest = page(instances, call, size, codes.APPROVAL_PARAM)
     visible = [instance for instance in part if instance.status_at(seen) != "REVERTED"]
     return {

@@ -84,7 +84,7 @@ def roll_back(call: Call) -> dict[str, Any]:
     task_id = (
         str(raw_id) if isinstance(raw_id, int) and not isinstance(raw_id, bool) else require(body, "task_id")
     )
-    keys = text_list(body, "task_def_key_list", most=MOST_STEPS)
+    keys = text_list(body, "task_def_key_list", limit=MAX_STEPS)
     if not keys:
         raise refusal("task_def_key_list is required")
     for instance in call.world.approvals.instances.values():
@@ -96,7 +96,7 @@ def roll_back(call: Call) -> dict[str, Any]:
     raise RefusedError(codes.APPROVAL_TASK_NOT_FOUND)
 
 
-MOST_STEPS = 100
+MAX_STEPS = 100
 _PATH = "/open-apis/approval/v4/tasks"
 _FORM = "condition branches are not emulated"
 ROUTES = (

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lark_emulator.routing import Slices
     from lark_emulator.world.bases import Table
 
-LONGEST_NAME = 255
+MAX_NAME_LENGTH = 255
 DEFAULT_TABLE = "Table 1"
 #: What the first table of a new base has, see `Settings.new_base`.
 SAMPLE_FIELDS = (
@@ -31,7 +31,7 @@ SAMPLE_FIELDS = (
     {"field_name": "Attachment", "type": ATTACHMENT},
 )
 SAMPLE_ROWS = 10
-MOST_COPIED = 50_000
+MAX_COPIED = 50_000
 DEFAULT_ZONE = "Asia/Shanghai"
 
 
@@ -70,7 +70,7 @@ def create(call: Call) -> dict[str, Any]:
     """Answer `POST /bitable/v1/apps`: a base with one table."""
     body = json_object(call, codes.WRONG_JSON)
     name = optional_text(body, "name")
-    if len(name) > LONGEST_NAME:
+    if len(name) > MAX_NAME_LENGTH:
         raise RefusedError(codes.INVALID_APP_NAME)
     zone = optional_text(body, "time_zone", default=DEFAULT_ZONE)
     if zone not in available_timezones():
@@ -116,7 +116,7 @@ def update(call: Call) -> dict[str, Any]:
     base = base_of(call)
     body = json_object(call, codes.WRONG_JSON)
     name = optional_text(body, "name", default=base.name)
-    if len(name) > LONGEST_NAME:
+    if len(name) > MAX_NAME_LENGTH:
         raise RefusedError(codes.INVALID_APP_NAME)
     advanced = body.get("is_advanced", base.is_advanced)
     if not isinstance(advanced, bool):
@@ -138,7 +138,7 @@ def copy(call: Call) -> Slices:
     base = base_of(call)
     body = json_object(call, codes.WRONG_JSON)
     name = optional_text(body, "name", default=base.name)
-    if len(name) > LONGEST_NAME:
+    if len(name) > MAX_NAME_LENGTH:
         raise RefusedError(codes.INVALID_APP_NAME)
     zone = optional_text(body, "time_zone", default=base.time_zone)
     if zone not in available_timezones():
@@ -151,7 +151,7 @@ def copy(call: Call) -> Slices:
         missing = refusal.code in (codes.FILE_NOT_FOUND, codes.FILE_DELETED)
         raise RefusedError(codes.FOLDER_NOT_FOUND if missing else codes.FOLDER_DENIED) from None
     source = call.world.drive.documents[base.app_token]
-    duplicate = yield from copy_object(call, source, name, folder.token, most=0 if empty else MOST_COPIED)
+    duplicate = yield from copy_object(call, source, name, folder.token, limit=0 if empty else MAX_COPIED)
     copied = call.world.bases[duplicate.token]
     copied.time_zone = zone
     return {

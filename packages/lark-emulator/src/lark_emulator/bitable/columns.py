@@ -9,7 +9,7 @@ from lark_emulator.bitable import duplex
 from lark_emulator.bitable.values import (
     FIELD_TYPES,
     LINKS,
-    MOST_OPTIONS,
+    MAX_OPTIONS,
     MULTI_SELECT,
     SINGLE_SELECT,
 )
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from lark_emulator.routing import Actor
     from lark_emulator.world.bases import Base
 
-MOST_FIELDS = 300
-MOST_TABLES = 100
+MAX_FIELDS = 300
+MAX_TABLES = 100
 DEFAULT_VIEW = "Grid"
 DEFAULT_FIELD = {"field_name": "Text", "type": 1}
 
@@ -54,7 +54,7 @@ def new_field(call: Actor, base: Base, table: Table, spec: Any, *, instead_of: F
     taken = table.names.get(name)
     if taken is not None and taken is not instead_of:
         raise RefusedError(codes.FIELD_NAME_DUPLICATED)
-    if instead_of is None and len(table.fields) >= MOST_FIELDS:
+    if instead_of is None and len(table.fields) >= MAX_FIELDS:
         raise RefusedError(codes.COLUMNS_EXCEEDED)
     number = spec.get("type")
     kind = FIELD_TYPES.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
@@ -95,7 +95,7 @@ def _add_options(call: Actor, column: Field, instead_of: Field | None) -> None:
     properties = column.property or {}
     options = properties.pop("options", None) or []
     refusal = SELECTS[column.type]
-    if not isinstance(options, list) or len(options) > MOST_OPTIONS:
+    if not isinstance(options, list) or len(options) > MAX_OPTIONS:
         raise RefusedError(refusal)
     before = instead_of.options if instead_of is not None else {}
     for option in options:
@@ -140,7 +140,7 @@ def new_table(
     """
     if any(table.name == name for table in base.tables.values()):
         raise RefusedError(codes.TABLE_NAME_DUPLICATED)
-    if len(base.tables) >= MOST_TABLES:
+    if len(base.tables) >= MAX_TABLES:
         raise RefusedError(codes.TABLES_EXCEEDED)
     table = Table(call.world.new_id("tbl", 13), name, call.world.new_id("vew", 10), view_name)
     for spec in specs or [DEFAULT_FIELD]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lark_emulator.routing import Slices
     from lark_emulator.world.bases import Base, Field, Table
 
-MOST_PER_PAGE = 100
+MAX_PER_PAGE = 100
 
 
 def create(call: Call) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def list_fields(call: Call) -> dict[str, Any]:
     as_array = flag(call.query, "text_field_as_array")
     if (call.query.get("view_id") or table.view_id) not in table.views:
         raise RefusedError(codes.VIEW_NOT_FOUND)
-    size = page_size(call, most=MOST_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
+    size = page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
     items, more = page(list(table.fields.values()), call, size, codes.INVALID_PAGE_TOKEN)
     shown = [render_field(table, column) for column in items]
     for field, column in zip(shown, items, strict=True):

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     Test = Callable[[Record], bool]
 
-MOST_CONDITIONS = 50
-MOST_VALUES = 10
+MAX_CONDITIONS = 50
+MAX_VALUES = 10
 
 DATES = frozenset({DATE, CREATED_TIME, MODIFIED_TIME})
 DATE_OPERATORS = frozenset({"is", "isEmpty", "isNotEmpty", "isGreater", "isLess"})
@@ -145,7 +145,7 @@ class Filters:
             conjunction not in ("and", "or")
             or not isinstance(conditions, list)
             or not isinstance(children, list)
-            or len(conditions) > MOST_CONDITIONS
+            or len(conditions) > MAX_CONDITIONS
             or (children and depth)
         ):
             raise RefusedError(codes.INVALID_FILTER)
@@ -235,7 +235,7 @@ def _read_values(condition: dict[str, Any]) -> list[str]:
         return []
     if (
         not isinstance(wanted, list)
-        or len(wanted) > MOST_VALUES
+        or len(wanted) > MAX_VALUES
         or not all(isinstance(v, str) for v in wanted)
     ):
         raise RefusedError(codes.INVALID_FILTER, "value must be a list of at most 10 strings")

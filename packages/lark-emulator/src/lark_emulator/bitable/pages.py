@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.bases import Table
     from lark_emulator.world.records import Record
 
-MOST_PER_PAGE = 500
+MAX_PER_PAGE = 500
 
 UNCONFIRMED = (
     "pages have no snapshot: records that others add or delete between two pages shift the rest",
@@ -29,7 +29,7 @@ UNCONFIRMED = (
 
 def read_page_size(call: Call) -> int:
     """Return the page size that a request asks for."""
-    return page_size(call, most=MOST_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
+    return page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
 
 
 def make_page(

@@ -42,24 +42,24 @@ if TYPE_CHECKING:
     from lark_emulator.world.bases import Table
     from lark_emulator.world.records import Record
 
-MOST_WRITTEN = 1000
-MOST_DELETED = 500
-MOST_GOT = 100
+MAX_WRITTEN = 1000
+MAX_DELETED = 500
+MAX_GOT = 100
 #: What the legacy list accepts of a filter and a sort, in characters.
-_LONGEST = (("filter", 2000, codes.FILTER_TOO_LONG), ("sort", 1000, codes.SORT_TOO_LONG))
+_MAX_EXPRESSION_LENGTHS = (("filter", 2000, codes.FILTER_TOO_LONG), ("sort", 1000, codes.SORT_TOO_LONG))
 
 
 def _body(call: Call) -> dict[str, Any]:
     return json_object(call, codes.WRONG_JSON)
 
 
-def _batch(body: dict[str, Any], most: int) -> list[Any]:
+def _batch(body: dict[str, Any], limit: int) -> list[Any]:
     records = body.get("records")
     if not isinstance(records, list):
         raise RefusedError(codes.WRONG_BODY)
     if not records:
         raise RefusedError(codes.EMPTY_VALUE)
-    if len(records) > most:
+    if len(records) > limit:
         raise RefusedError(codes.BATCH_EXCEEDED)
     return records
 
@@ -157,7 +157,7 @@ def batch_create(call: Call) -> dict[str, Any]:
     answer = find_replay(call, base)
     if answer is not None:
         return answer
-    return remember(call, base, {"records": _insert(call, _batch(_body(call), MOST_WRITTEN))})
+    return remember(call, base, {"records": _insert(call, _batch(_body(call), MAX_WRITTEN))})
 
 
 def update(call: Call) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def update(call: Call) -> dict[str, Any]:
 def batch_update(call: Call) -> dict[str, Any]:
     """Answer `POST …/records/batch_update`."""
     changes = []
-    for row in _batch(_body(call), MOST_WRITTEN):
+    for row in _batch(_body(call), MAX_WRITTEN):
         if not isinstance(row, dict) or not isinstance(row.get("record_id"), str):
             raise RefusedError(codes.WRONG_BODY)
         changes.append((row["record_id"], row.get("fields")))
@@ -184,7 +184,7 @@ def delete(call: Call) -> dict[str, Any]:
 
 def batch_delete(call: Call) -> dict[str, Any]:
     """Answer `POST …/records/batch_delete`."""
-    record_ids = _batch(_body(call), MOST_DELETED)
+    record_ids = _batch(_body(call), MAX_DELETED)
     if not all(isinstance(record_id, str) for record_id in record_ids):
         raise RefusedError(codes.WRONG_BODY)
     return {"records": _remove(call, list(dict.fromkeys(record_ids)))}
@@ -194,7 +194,7 @@ def batch_get(call: Call) -> dict[str, Any]:
     """Answer `POST …/records/batch_get`; what is not there is listed apart."""
     base, table = base_of(call), table_of(call)
     body = json_object(call, codes.WRONG_JSON)
-    record_ids = text_list(body, "record_ids", most=MOST_GOT)
+    record_ids = text_list(body, "record_ids", limit=MAX_GOT)
     if not record_ids:
         violation("record_ids", None, "record_ids is required")
     converter = Rows(call, base, table, choice(body, "user_id_type", USER_ID_TYPES, default="open_id"))
@@ -220,7 +220,7 @@ def get(call: Call) -> dict[str, Any]:
 def list_records(call: Call) -> Slices:
     """Answer the legacy `GET …/records`, without its formula language."""
     base, table = base_of(call), table_of(call)
-    for name, longest, code in _LONGEST:
+    for name, longest, code in _MAX_EXPRESSION_LENGTHS:
         if len(call.query.get(name, "")) > longest:
             raise RefusedError(code)
     if call.query.get("filter"):

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from lark_emulator.world.apps import App
     from lark_emulator.world.users import User
 
-MOST_PEOPLE = 1000
-MOST_LINKS = 500
-MOST_ATTACHMENTS = 100
+MAX_PEOPLE = 1000
+MAX_LINKS = 500
+MAX_ATTACHMENTS = 100
 #: What media are uploaded as to become attachments.
 ATTACHABLE = ("bitable_file", "bitable_image")
 
 
-def _ids(value: Any, most: int) -> list[str]:
-    require(isinstance(value, list) and len(value) <= most)
+def _ids(value: Any, limit: int) -> list[str]:
+    require(isinstance(value, list) and len(value) <= limit)
     require(all(isinstance(item, dict) and isinstance(item.get("id"), str) for item in value))
     return list(dict.fromkeys(item["id"] for item in value))
 
@@ -29,7 +29,7 @@ def _ids(value: Any, most: int) -> list[str]:
 def people(cell: Cell, value: Any) -> list[User] | None:
     """Return the users that `[{"id": …}]` names."""
     users = []
-    for user_id in _ids(value, MOST_PEOPLE):
+    for user_id in _ids(value, MAX_PEOPLE):
         try:
             user = cell.world.find_user(cell.app, cell.id_type, user_id)
         except RefusedError as error:  # another app's open_id, which Bitable reports in its own words
@@ -63,7 +63,7 @@ def echo_people(cell: Cell, value: Any) -> list[dict[str, Any]]:
 
 def groups(cell: Cell, value: Any) -> list[str] | None:
     """Return the ids of the chats that `[{"id": …}]` names."""
-    ids = _ids(value, MOST_PEOPLE)
+    ids = _ids(value, MAX_PEOPLE)
     require(all(chat_id in cell.world.chats for chat_id in ids))
     return ids or None
 
@@ -76,7 +76,7 @@ def read_groups(cell: Cell, value: Any) -> list[dict[str, Any]]:
 
 def attachments(cell: Cell, value: Any) -> list[str] | None:
     """Return the tokens of media that were uploaded to this base, as `[{"file_token": …}]` names them."""
-    require(isinstance(value, list) and len(value) <= MOST_ATTACHMENTS)
+    require(isinstance(value, list) and len(value) <= MAX_ATTACHMENTS)
     require(all(isinstance(item, dict) and isinstance(item.get("file_token"), str) for item in value))
     tokens = [item["file_token"] for item in value]
     for token in tokens:
@@ -110,7 +110,7 @@ def echo_attachments(_cell: Cell, value: Any) -> list[dict[str, Any]]:
 
 def links(cell: Cell, value: Any) -> list[str] | None:
     """Return the ids of records that exist in the other table."""
-    require(isinstance(value, list) and len(value) <= MOST_LINKS)
+    require(isinstance(value, list) and len(value) <= MAX_LINKS)
     target = cell.base.tables.get((cell.field.property or {}).get("table_id", ""))
     require(target is not None)
     require(all(isinstance(record_id, str) for record_id in value))

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from lark_emulator.world.bases import Base, Field, Table
     from lark_emulator.world.records import Record
 
-MOST_SORTS = 100
-MOST_NAMES = 200
+MAX_SORTS = 100
+MAX_NAMES = 200
 
 
 def search(call: Call) -> Slices:
@@ -101,7 +101,7 @@ def _version(table: Table) -> tuple[int, int]:
 def _columns(table: Table, names: Any) -> list[Field] | None:
     if not names:
         return None
-    if not isinstance(names, list) or len(names) > MOST_NAMES:
+    if not isinstance(names, list) or len(names) > MAX_NAMES:
         raise RefusedError(codes.INVALID_FIELD_NAMES)
     try:
         return [table.names[name] for name in names]
@@ -111,7 +111,7 @@ def _columns(table: Table, names: Any) -> list[Field] | None:
 
 def _sorts(table: Table, sorts: Any) -> list[tuple[Field, bool]]:
     """Return the fields to sort by, and whether each is descending."""
-    if not isinstance(sorts, list) or len(sorts) > MOST_SORTS:
+    if not isinstance(sorts, list) or len(sorts) > MAX_SORTS:
         raise RefusedError(codes.INVALID_SORT)
     columns = []
     for sort in sorts:

@@ -24,14 +24,14 @@ from lark_emulator.validation import (
 if TYPE_CHECKING:
     from lark_emulator.routing import Slices
 
-MOST_PER_PAGE = 100
-MOST_DELETED = 50
-LONGEST_NAME = 100
+MAX_PER_PAGE = 100
+MAX_DELETED = 50
+MAX_NAME_LENGTH = 100
 NAME = re.compile(r"[^\[\]:\\/?*]+")
 
 
 def _name(spec: dict[str, Any]) -> str:
-    name = require_text(spec, "name", longest=LONGEST_NAME)
+    name = require_text(spec, "name", longest=MAX_NAME_LENGTH)
     if not NAME.fullmatch(name):
         violation("name", name, "name must not contain [ ] : \\ / ? *")
     return name
@@ -74,7 +74,7 @@ def batch_create(call: Call) -> dict[str, Any]:
 def list_tables(call: Call) -> dict[str, Any]:
     """Answer `GET …/tables`."""
     base = base_of(call)
-    size = page_size(call, most=MOST_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
+    size = page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
     items, more = page(list(base.tables.values()), call, size, codes.INVALID_PAGE_TOKEN)
     return {
         "items": [{"table_id": t.table_id, "revision": t.revision, "name": t.name} for t in items],
@@ -109,7 +109,7 @@ def batch_delete(call: Call) -> Slices:
     """Answer `POST …/tables/batch_delete`: all tables, or none; the last one stays."""
     base = base_of(call)
     ids = json_object(call, codes.WRONG_JSON).get("table_ids")
-    if not isinstance(ids, list) or not 0 < len(ids) <= MOST_DELETED:
+    if not isinstance(ids, list) or not 0 < len(ids) <= MAX_DELETED:
         raise RefusedError(codes.WRONG_BODY)
     if not all(isinstance(table_id, str) for table_id in ids):
         raise RefusedError(codes.WRONG_BODY)

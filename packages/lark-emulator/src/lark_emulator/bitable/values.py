@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from lark_emulator.world.apps import App
     from lark_emulator.world.records import Record
 
-LONGEST_TEXT = 100_000
-LONGEST_PHONE = 64
-MOST_CHOICES = 1000
-MOST_OPTIONS = 20_000
+MAX_TEXT_LENGTH = 100_000
+MAX_PHONE_LENGTH = 64
+MAX_CHOICES = 1000
+MAX_OPTIONS = 20_000
 
 _PHONE = re.compile(r"\+?\d*")
 _EMAIL = "Email"
@@ -69,7 +69,7 @@ def _trim(cell: Cell, value: str) -> str:
 
 def _text(cell: Cell, value: Any) -> str | None:
     require(isinstance(value, str))
-    if len(value) > LONGEST_TEXT:
+    if len(value) > MAX_TEXT_LENGTH:
         raise RefusedError(codes.CELL_TOO_LARGE)
     return _trim(cell, value) or None
 
@@ -105,7 +105,7 @@ def _ensure_option(cell: Cell, name: Any) -> str:
     require(name != "")
     column = cell.field
     if name not in column.options:
-        if len(column.options) >= MOST_OPTIONS or cell.settings.unknown_options == "refused":
+        if len(column.options) >= MAX_OPTIONS or cell.settings.unknown_options == "refused":
             raise WrongShapeError
         column.options[name] = cell.world.new_id("opt", 10)
         column.colors[name] = len(column.colors) % _COLORS
@@ -117,7 +117,7 @@ def _single(cell: Cell, value: Any) -> str | None:
 
 
 def _multi(cell: Cell, value: Any) -> list[str] | None:
-    require(isinstance(value, list) and len(value) <= MOST_CHOICES)
+    require(isinstance(value, list) and len(value) <= MAX_CHOICES)
     require(all(isinstance(name, str) for name in value))
     return list(dict.fromkeys(_ensure_option(cell, name) for name in value)) or None
 
@@ -133,7 +133,7 @@ def _checkbox(_cell: Cell, value: Any) -> bool:
 
 
 def _phone(_cell: Cell, value: Any) -> str | None:
-    require(isinstance(value, str) and len(value) <= LONGEST_PHONE and bool(_PHONE.fullmatch(value)))
+    require(isinstance(value, str) and len(value) <= MAX_PHONE_LENGTH and bool(_PHONE.fullmatch(value)))
     return value or None
 
 
@@ -141,7 +141,7 @@ def _url(_cell: Cell, value: Any) -> dict[str, str]:
     require(isinstance(value, dict) and isinstance(value.get("link"), str) and value["link"] != "")
     text = value.get("text", value["link"])
     require(isinstance(text, str))
-    if len(text) > LONGEST_TEXT:
+    if len(text) > MAX_TEXT_LENGTH:
         raise RefusedError(codes.CELL_TOO_LARGE)
     return {"link": value["link"], "text": text}
 

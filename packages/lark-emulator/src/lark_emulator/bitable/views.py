@@ -13,11 +13,11 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, page, page_size
 from lark_emulator.world.bases import Table, TableView
 
-MOST_PER_PAGE = 100
-MOST_VIEWS = 200
-LONGEST_NAME = 100
-MOST_CONDITIONS = 50
-MOST_HIDDEN = 300
+MAX_PER_PAGE = 100
+MAX_VIEWS = 200
+MAX_NAME_LENGTH = 100
+MAX_CONDITIONS = 50
+MAX_HIDDEN = 300
 OPERATORS = frozenset(
     {
         *("is", "isNot", "contains", "doesNotContain", "isEmpty", "isNotEmpty"),
@@ -35,7 +35,7 @@ def _name(table: Table, name: Any, but: TableView | None = None) -> str:
     """
     if not isinstance(name, str) or not name.strip():
         raise RefusedError(codes.EMPTY_VIEW_NAME)
-    if len(name) > LONGEST_NAME or "[" in name or "]" in name:
+    if len(name) > MAX_NAME_LENGTH or "[" in name or "]" in name:
         raise RefusedError(codes.INVALID_VIEW_NAME)
     if any(view.name == name for view in table.views.values() if view is not but):
         raise RefusedError(codes.VIEW_NAME_DUPLICATED)
@@ -91,7 +91,7 @@ def create(call: Call) -> dict[str, Any]:
     if kind not in TYPES:
         raise RefusedError(codes.INVALID_VIEW_TYPE)
     name = _name(table, body.get("view_name"))
-    if len(table.views) >= MOST_VIEWS:
+    if len(table.views) >= MAX_VIEWS:
         raise RefusedError(codes.VIEWS_EXCEEDED)
     view = TableView(call.world.new_id("vew", 10), name, kind)
     table.views[view.view_id] = view
@@ -102,7 +102,7 @@ def create(call: Call) -> dict[str, Any]:
 def list_views(call: Call) -> dict[str, Any]:
     """Answer `GET …/views`."""
     table = table_of(call)
-    size = page_size(call, most=MOST_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
+    size = page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
     items, more = page(list(table.views.values()), call, size, codes.INVALID_PAGE_TOKEN)
     return {"items": [_render(view, full=False) for view in items], **more, "total": len(table.views)}
 
@@ -145,7 +145,7 @@ def _filter(call: Call, table: Table, filter_info: Any) -> dict[str, Any] | None
     if filter_info is None:
         return None
     conditions = filter_info.get("conditions") if isinstance(filter_info, dict) else None
-    if not isinstance(conditions, list) or len(conditions) > MOST_CONDITIONS:
+    if not isinstance(conditions, list) or len(conditions) > MAX_CONDITIONS:
         raise RefusedError(codes.INVALID_FILTER)
     if filter_info.get("conjunction", "and") not in ("and", "or"):
         raise RefusedError(codes.INVALID_FILTER)
@@ -189,7 +189,7 @@ def _value(raw: Any) -> str | None:
 def _read_hidden(table: Table, field_ids: Any) -> list[str] | None:
     if field_ids is None:
         return None
-    if not isinstance(field_ids, list) or len(field_ids) > MOST_HIDDEN:
+    if not isinstance(field_ids, list) or len(field_ids) > MAX_HIDDEN:
         raise RefusedError(codes.WRONG_BODY)
     if not all(isinstance(field_id, str) and field_id in table.fields for field_id in field_ids):
         raise RefusedError(codes.FIELD_NOT_FOUND)

@@ -11,8 +11,8 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, page, page_size, text_list, user_id_type, violation
 from lark_emulator.world.calendars import Attendee
 
-MOST_AT_ONCE = 1000
-MOST_DELETED = 500
+MAX_AT_ONCE = 1000
+MAX_DELETED = 500
 #: The member that names who is meant, by type.
 _MEMBERS = {"user": "user_id", "chat": "chat_id", "resource": "room_id", "third_party": "third_party_email"}
 
@@ -39,8 +39,8 @@ def create(call: Call) -> dict[str, Any]:
     id_type = user_id_type(call)
     event = event_of(call, writes=True)
     specs = json_object(call, codes_office.CALENDAR_PARAM).get("attendees")
-    if not isinstance(specs, list) or not 1 <= len(specs) <= MOST_AT_ONCE:
-        violation("attendees", specs, f"the length must be between 1 and {MOST_AT_ONCE}")
+    if not isinstance(specs, list) or not 1 <= len(specs) <= MAX_AT_ONCE:
+        violation("attendees", specs, f"the length must be between 1 and {MAX_AT_ONCE}")
     targets = [(_target(call, spec, id_type), spec.get("is_optional") is True) for spec in specs]
     known = {(attendee.type, attendee.target) for attendee in event.attendees}
     for target, is_optional in targets:
@@ -54,7 +54,7 @@ def create(call: Call) -> dict[str, Any]:
 def list_attendees(call: Call) -> dict[str, Any]:
     """Answer `GET …/attendees`."""
     id_type = user_id_type(call)
-    size = page_size(call, most=100)
+    size = page_size(call, limit=100)
     event = event_of(call)
     if event.app_id != call.app.app_id:
         raise RefusedError(codes_office.EVENT_DENIED)
@@ -67,9 +67,9 @@ def batch_delete(call: Call) -> dict[str, Any]:
     id_type = user_id_type(call)
     event = event_of(call, writes=True)
     body = json_object(call, codes_office.CALENDAR_PARAM)
-    ids = set(text_list(body, "attendee_ids", most=MOST_DELETED))
+    ids = set(text_list(body, "attendee_ids", limit=MAX_DELETED))
     others = body.get("delete_ids") or []
-    if not isinstance(others, list) or not 1 <= len(ids) + len(others) <= MOST_DELETED:
+    if not isinstance(others, list) or not 1 <= len(ids) + len(others) <= MAX_DELETED:
         raise RefusedError(codes_office.CALENDAR_PARAM)
     targets = {_target(call, spec, id_type) for spec in others}
     known = {attendee.attendee_id for attendee in event.attendees}

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from lark_emulator.world.apps import App
 
 PERMISSIONS = ("private", "show_only_free_busy", "public")
-LONGEST_TEXT = 255
-LEAST_PER_PAGE, MOST_PER_PAGE, PER_PAGE = 50, 1000, 500
-LONGEST_SPAN = timedelta(days=90)
+MAX_TEXT_LENGTH = 255
+LEAST_PER_PAGE, MAX_PER_PAGE, PER_PAGE = 50, 1000, 500
+MAX_SPAN = timedelta(days=90)
 _CHINA = timezone(timedelta(hours=8))
 _COLORS = range(-(2**31), 2**31)
 _DEFAULT = Calendar("", "", "")
@@ -50,7 +50,7 @@ def primary(call: Call) -> dict[str, Any]:
 
 def list_calendars(call: Call) -> dict[str, Any]:
     """Answer `GET /calendar/v4/calendars`: the bot's own; the last page has a `sync_token`."""
-    size = page_size(call, most=MOST_PER_PAGE, default=PER_PAGE, least=LEAST_PER_PAGE)
+    size = page_size(call, limit=MAX_PER_PAGE, default=PER_PAGE, least=LEAST_PER_PAGE)
     call.world.calendars.primary(app_id=call.app.app_id, name=call.app.name)
     own = [calendar for calendar in call.world.calendars.by_id.values() if calendar.app_id == call.app.app_id]
     items, more = page(
@@ -97,7 +97,7 @@ def delete(call: Call) -> dict[str, Any]:
 def _change(call: Call, calendar: Calendar) -> None:
     body = json_object(call, codes_office.CALENDAR_PARAM)
     texts = {
-        name: optional_text(body, name, longest=LONGEST_TEXT)
+        name: optional_text(body, name, longest=MAX_TEXT_LENGTH)
         for name in ("summary", "description", "summary_alias")
         if body.get(name) is not None
     }
@@ -115,7 +115,7 @@ def freebusy(call: Call) -> dict[str, Any]:
     id_type = user_id_type(call)
     body = json_object(call, codes_office.CALENDAR_PARAM)
     start, end = _time(body, "time_min"), _time(body, "time_max")
-    if not start < end or end - start > LONGEST_SPAN:
+    if not start < end or end - start > MAX_SPAN:
         raise RefusedError(codes_office.CALENDAR_PARAM)
     value, resource = optional_text(body, "user_id"), optional_text(body, "room_id")
     if not value and not resource:

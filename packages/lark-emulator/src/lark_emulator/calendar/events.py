@@ -20,10 +20,10 @@ from lark_emulator.validation import (
 )
 from lark_emulator.world.calendars import Event, seconds_of
 
-LEAST_PER_PAGE, MOST_PER_PAGE, PER_PAGE = 50, 1000, 500
+LEAST_PER_PAGE, MAX_PER_PAGE, PER_PAGE = 50, 1000, 500
 LATEST = 16_725_225_600
 """The latest time that Lark takes, in seconds since 1970."""
-SHORTEST_KEY, LONGEST_KEY = 32, 128
+SHORTEST_KEY, MAX_KEY_LENGTH = 32, 128
 _TEXTS = {"summary": 1000, "description": 40_960, "recurrence": 2000}
 _WORDS = {
     "visibility": ("default", "public", "private"),
@@ -61,7 +61,7 @@ def create(call: Call) -> dict[str, Any]:
     user_id_type(call)
     calendar = calendar_of(call, writes=True)
     key = optional_text(dict(call.query), "idempotency_key")
-    if key and not SHORTEST_KEY <= len(key) <= LONGEST_KEY:
+    if key and not SHORTEST_KEY <= len(key) <= MAX_KEY_LENGTH:
         raise RefusedError(codes_office.CALENDAR_PARAM)
     known = call.world.repeats.find("event", calendar.calendar_id, key, calendar.events)
     if known is not None:
@@ -89,7 +89,7 @@ def get(call: Call) -> dict[str, Any]:
 
 def list_events(call: Call) -> dict[str, Any]:
     """Answer `GET …/events`: those that overlap a span, in the order in which they were made."""
-    size = page_size(call, most=MOST_PER_PAGE, default=PER_PAGE, least=LEAST_PER_PAGE)
+    size = page_size(call, limit=MAX_PER_PAGE, default=PER_PAGE, least=LEAST_PER_PAGE)
     calendar = calendar_of(call, reads_events=True)
     start, end = seconds(call, "start_time"), seconds(call, "end_time")
     events = [

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from lark_emulator.world.calendars import Event
 
 _CHINA = timezone(timedelta(hours=8))
-LONGEST_SPAN = 40 * DAY
-MOST = 999
+MAX_SPAN = 40 * DAY
+MAX_INSTANCES = 999
 #: What an event has and an instance has not.
 _OF_EVENTS = ("recurrence", "create_time", "reminders", "schemas", "attachments", "event_check_in")
 
@@ -32,7 +32,7 @@ def view(call: Call) -> dict[str, Any]:
     user_id_type(call)
     calendar = calendar_of(call, reads_events=True)
     start, end = events.seconds(call, "start_time"), events.seconds(call, "end_time")
-    if start is None or end is None or not 0 < end - start < LONGEST_SPAN:
+    if start is None or end is None or not 0 < end - start < MAX_SPAN:
         raise RefusedError(codes_office.CALENDAR_PARAM)
     instances = [
         (begins, instance)
@@ -41,7 +41,9 @@ def view(call: Call) -> dict[str, Any]:
         for begins, ends, instance in _instances(event, call, end)
         if begins < end and ends > start
     ]
-    return {"items": [instance for _, instance in sorted(instances, key=lambda pair: pair[0])[:MOST]]}
+    return {
+        "items": [instance for _, instance in sorted(instances, key=lambda pair: pair[0])[:MAX_INSTANCES]]
+    }
 
 
 def _instances(event: Event, call: Call, end: int) -> Iterator[tuple[float, float, dict[str, Any]]]:

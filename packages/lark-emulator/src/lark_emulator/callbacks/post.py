@@ -13,7 +13,7 @@ import httptools
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
-MOST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +127,8 @@ async def _answer(reader: asyncio.StreamReader) -> Reply:
                     break
                 raise UnreachableError("answer", "the connection was closed before the answer was complete")
             parser.feed_data(chunk)
-            if len(collected.body) > MOST_BYTES:
-                raise UnreachableError("answer", f"the answer is longer than {MOST_BYTES} bytes")
+            if len(collected.body) > MAX_BYTES:
+                raise UnreachableError("answer", f"the answer is longer than {MAX_BYTES} bytes")
     except httptools.HttpParserError:
         if not collected.complete:  # what follows an answer is of no interest
             raise UnreachableError("answer", "the answer is no HTTP") from None

@@ -17,8 +17,8 @@ from lark_emulator.world.card_entities import LIFE, CardEntity
 if TYPE_CHECKING:
     from lark_emulator.routing import Actor, Call
 
-LONGEST_UUID = 64
-LARGEST_SEQUENCE = 2**31 - 1
+MAX_UUID_LENGTH = 64
+MAX_SEQUENCE = 2**31 - 1
 _SUB_CODE = re.compile(r"ErrCode: (\d+); (.*)", re.DOTALL)
 #: What a message calls 11310 has a code of its own here.
 _LIMIT, _TOO_MANY = 11310, "element exceeds the limit"
@@ -55,12 +55,12 @@ class Change:
     def __init__(self, call: Call, *, is_stream: bool = False) -> None:
         self.call = call
         self.body = json_object(call, codes_im.ENTITY_PARAM)
-        self.uuid = optional_text(self.body, "uuid", longest=LONGEST_UUID)
+        self.uuid = optional_text(self.body, "uuid", longest=MAX_UUID_LENGTH)
         self.sequence = self.body.get("sequence")
         if not isinstance(self.sequence, int) or isinstance(self.sequence, bool):
             violation("sequence", self.sequence, "sequence is required and must be an integer")
-        if not 0 < self.sequence <= LARGEST_SEQUENCE:
-            violation("sequence", self.sequence, f"sequence must be between 1 and {LARGEST_SEQUENCE}")
+        if not 0 < self.sequence <= MAX_SEQUENCE:
+            violation("sequence", self.sequence, f"sequence must be between 1 and {MAX_SEQUENCE}")
         self.entity = entity_of(call)
         if self.uuid and self.uuid in self.entity.uuids:
             raise RefusedError(codes_im.ENTITY_UUID)

@@ -14,7 +14,7 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.validation import choice, optional_text, require_text
 from lark_emulator.world.card_entities import STREAMING
 
-LONGEST_TEXT = 100_000
+MAX_TEXT_LENGTH = 100_000
 
 
 def create(call: Call) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def content(call: Call) -> dict[str, Any]:
         RefusedError: 200850 for the first text after ten minutes, which ends the streaming, then 300309.
     """
     change = Change(call, is_stream=True)
-    text = require_text(change.body, "content", longest=LONGEST_TEXT)
+    text = require_text(change.body, "content", longest=MAX_TEXT_LENGTH)
     entity, now = change.entity, call.world.clock.now()
     card = entity.card
     if not streams(card) or entity.opened is None:

@@ -14,7 +14,7 @@ from lark_emulator.validation import json_object, optional_text, text_list, user
 if TYPE_CHECKING:
     from lark_emulator.world.users import User
 
-MOST_DEPARTMENTS = 50
+MAX_DEPARTMENTS = 50
 _TEXTS = ("name", "en_name", "email", "mobile", "enterprise_email", "job_title", "employee_no")
 _NUMBERS = {"gender": (0, 1, 2, 3), "employee_type": range(1, 1000)}
 
@@ -107,7 +107,7 @@ def _changes(
         if mobile and other.mobile and with_country(other.mobile) == with_country(mobile):
             raise RefusedError(codes_office.MOBILE_TAKEN)
     if "department_ids" in body:
-        ids = text_list(body, "department_ids", most=MOST_DEPARTMENTS)
+        ids = text_list(body, "department_ids", limit=MAX_DEPARTMENTS)
         if not ids:
             raise RefusedError(codes_office.NO_USER_DEPARTMENT)
         departments = [department_of(call, value, department_type) for value in ids]

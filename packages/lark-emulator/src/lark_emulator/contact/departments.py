@@ -14,8 +14,8 @@ from lark_emulator.world.departments import ROOT, Department
 if TYPE_CHECKING:
     from lark_emulator.routing import Actor
 
-MOST_PER_PAGE = 50
-MOST_IDS = 50
+MAX_PER_PAGE = 50
+MAX_IDS = 50
 
 
 def render(
@@ -68,8 +68,8 @@ def batch(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/departments/batch`: those out of range are left out."""
     id_type, department_type = id_types(call)
     ids = [value for name, value in call.query_pairs if name == "department_ids" and value]
-    if not 1 <= len(ids) <= MOST_IDS:
-        violation("department_ids", len(ids), f"the length must be between 1 and {MOST_IDS}")
+    if not 1 <= len(ids) <= MAX_IDS:
+        violation("department_ids", len(ids), f"the length must be between 1 and {MAX_IDS}")
     departments = (call.world.departments.find(value, department_type) for value in dict.fromkeys(ids))
     return {
         "items": [
@@ -129,7 +129,7 @@ def contact_page_size(call: Call, default: int) -> int:
     """Return the page size; 40011 if it is out of bounds."""
     raw = call.query.get("page_size")
     size = default if not raw else whole_number(raw)
-    if size is None or not 1 <= size <= MOST_PER_PAGE:
+    if size is None or not 1 <= size <= MAX_PER_PAGE:
         raise RefusedError(codes_office.CONTACT_PAGE_SIZE)
     return size
 

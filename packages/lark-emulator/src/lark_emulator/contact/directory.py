@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.users import User
 
 GONE = ("resigned", "exited")
-MOST_NAMES = 10
+MAX_NAMES = 10
 
 
 def find_by_department(call: Call) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def basic_batch(call: Call) -> dict[str, Any]:
     """Answer `POST /contact/v3/users/basic_batch`: names by ids; unknown ones are left out."""
     id_type = user_id_type(call)
     body = json_object(call, codes.CONTACT_PARAM)
-    ids = text_list(body, "user_ids", most=MOST_NAMES)
+    ids = text_list(body, "user_ids", limit=MAX_NAMES)
     if not ids:
         raise RefusedError(codes.CONTACT_PARAM)
     users: dict[str, User | None] = {value: call.world.find_user(call.app, id_type, value) for value in ids}
@@ -66,7 +66,7 @@ def basic_batch(call: Call) -> dict[str, Any]:
 def scopes(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/scopes`: whom the app may see; `0` stands for everybody."""
     id_type, _ = id_types(call)
-    size = page_size(call, most=100, default=50)
+    size = page_size(call, limit=100, default=50)
     if call.app.available_to is None:
         return {"department_ids": [ROOT], "user_ids": [], "group_ids": [], "has_more": False}
     people = [user for user in call.world.users.values() if within_range(call.app, user)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lark_emulator.contact.users import MOST_PER_KIND, RANGE, by_address, may_see
+from lark_emulator.contact.users import MAX_PER_KIND, RANGE, by_address, may_see
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import violation
 
@@ -15,8 +15,8 @@ def batch_get_id(call: Call) -> dict[str, Any]:
     for kind in ("email", "mobile"):
         name = f"{kind}s"
         addresses = [value for key, value in call.query_pairs if key == name and value]
-        if len(addresses) > MOST_PER_KIND:
-            violation(name, len(addresses), f"the max len is {MOST_PER_KIND}")
+        if len(addresses) > MAX_PER_KIND:
+            violation(name, len(addresses), f"the max len is {MAX_PER_KIND}")
         for address in addresses:
             user = by_address(call, kind, address)
             if user is None or user.status == "resigned":

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from lark_emulator.world.apps import App
     from lark_emulator.world.users import User
 
-MOST_PER_KIND = 50
-MOST_USERS = 50
+MAX_PER_KIND = 50
+MAX_USERS = 50
 MAINLAND = "+86"
 DEPARTMENT_ID_TYPES = ("open_department_id", "department_id")
 
@@ -81,7 +81,7 @@ def batch_get_id(call: Call) -> dict[str, Any]:
     resigned = optional_flag(body, "include_resigned")
     user_list: list[dict[str, Any]] = []
     for kind, member in (("email", "emails"), ("mobile", "mobiles")):
-        for address in text_list(body, member, most=MOST_PER_KIND):
+        for address in text_list(body, member, limit=MAX_PER_KIND):
             entry: dict[str, Any] = {kind: address}
             user = by_address(call, kind, address)
             if user is not None and (resigned or user.status != "resigned"):
@@ -138,8 +138,8 @@ def batch(call: Call) -> dict[str, Any]:
     ids = [value for name, value in call.query_pairs if name == "user_ids" and value]
     if not ids:
         violation("user_ids", None, "user_ids is required")
-    if len(ids) > MOST_USERS:
-        violation("user_ids", len(ids), f"the max len is {MOST_USERS}")
+    if len(ids) > MAX_USERS:
+        violation("user_ids", len(ids), f"the max len is {MAX_USERS}")
     users = {value: call.world.find_user(call.app, id_type, value) for value in ids}
     unknown = [value for value, user in users.items() if user is None]
     if unknown and call.settings.unknown_user_ids == "gateway":

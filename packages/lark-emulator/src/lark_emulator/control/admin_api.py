@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.clock import MOST_AHEAD
+from lark_emulator.clock import MAX_AHEAD
 from lark_emulator.control import snapshot
 from lark_emulator.control.specs import flag, name_set, names, one_of, only, require_known, text
 from lark_emulator.im import webhook_bot
@@ -183,7 +183,7 @@ def change_message(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     message = require_known(lark.world.messages, "message", text(spec, "message_id"))
     age = spec.get("age_s")
     is_number = isinstance(age, int | float) and not isinstance(age, bool)
-    if age is not None and not (is_number and 0 <= age <= MOST_AHEAD):
+    if age is not None and not (is_number and 0 <= age <= MAX_AHEAD):
         raise ValueError(f"'age_s' must be a number of seconds, up to 100 years, not {age!r}")
     message.deleted = message.deleted or flag(spec, "recalled", default=False)
     if age is not None:

@@ -12,7 +12,7 @@ from lark_emulator.callbacks.payloads import Click
 from lark_emulator.callbacks.post import Reply, UnreachableError
 from lark_emulator.callbacks.subscription import wrap, wrap_old
 from lark_emulator.callbacks.ways import Way, frame_of, way_of_clicks
-from lark_emulator.control.specs import MOST_COPIES, count, only, require_known, text
+from lark_emulator.control.specs import MAX_COPIES, count, only, require_known, text
 from lark_emulator.routing import Actor
 from lark_emulator.websocket.links import NoAckError
 from lark_emulator.world.chats import CardUpdate
@@ -49,7 +49,7 @@ async def click(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         ValueError: no such card, user or component, or it cannot be used like this.
     """
     only(spec, "message_id", "user", "component", "at", "action", "copies", *INPUTS)
-    copies = count(spec, "copies", most=MOST_COPIES)
+    copies = count(spec, "copies", limit=MAX_COPIES)
     message, user = _usable(lark, spec)
     inputs = {name: spec[name] for name in INPUTS if spec.get(name) is not None}
     action = spec.get("action") or action_of(

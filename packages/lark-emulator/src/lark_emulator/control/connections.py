@@ -17,7 +17,7 @@ _WHICH = ("app_id", "connection_id")
 _APPLICATION_CODES = range(3000, 5000)
 _CODES = (*range(1000, 1004), *range(1007, 1015), *_APPLICATION_CODES)
 #: Of a close frame, in bytes.
-_LONGEST_REASON = 123
+_MAX_REASON_LENGTH = 123
 
 
 def list_all(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -48,8 +48,8 @@ def drop(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"'code' must be a close code that can be sent (1000, 1001, 3000 to 4999, …), not {code!r}"
         )
-    if len(reason.encode()) > _LONGEST_REASON:
-        raise ValueError(f"'reason' must have at most {_LONGEST_REASON} bytes")
+    if len(reason.encode()) > _MAX_REASON_LENGTH:
+        raise ValueError(f"'reason' must have at most {_MAX_REASON_LENGTH} bytes")
     links = _choose(lark, spec)
     for link in links:
         if code is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.callbacks import payloads
 from lark_emulator.callbacks.post import check_url
 from lark_emulator.callbacks.subscription import challenge
-from lark_emulator.control.specs import MOST_COPIES, count, flag, only, require_known, text
+from lark_emulator.control.specs import MAX_COPIES, count, flag, only, require_known, text
 from lark_emulator.world.apps import DEFAULT_APP_ID, TENANT_KEY, Subscription
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ async def push_event(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec, "app_id", "type", "event", "version", "tenant_key", "copies")
     app, kind, event = _app(lark, spec), text(spec, "type"), spec.get("event", {})
-    copies, version = count(spec, "copies", most=MOST_COPIES), text(spec, "version") or "2.0"
+    copies, version = count(spec, "copies", limit=MAX_COPIES), text(spec, "version") or "2.0"
     if not kind or not isinstance(event, dict):
         raise ValueError("an event needs a 'type', and an object as 'event'")
     now, tenant_key = lark.clock.now(), text(spec, "tenant_key") or TENANT_KEY

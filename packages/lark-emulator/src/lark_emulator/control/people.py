@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DOINGS = ("add", "edit", "delete", "limit")
 #: Rows that one edit adds: others wait for them.
-MOST_ADDED = 10_000
+MAX_ADDED = 10_000
 AMONG = ("all", "read", "unread")
 TOTALS = ("absent", "stale", "exact")
 
@@ -54,7 +54,7 @@ def plan_page(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Args:
         lark: where.
         spec: `page`, `times`, `app_token`, `table_id`, `items`, `ends`, `repeats_token`, `total`; and for
-            what people do then `edits`, `seed` and `user_id`, as in `edit`.
+            what people do then `edits`, `seed` and `user_id`, as in `edit_records`.
     """
     only(
         spec,
@@ -115,7 +115,7 @@ def _check(spec: dict[str, Any]) -> list[dict[str, Any]]:
                 raise ValueError(f"'rows' must be a list of objects, not {rows!r}")
             if not isinstance(plan.get("fields", {}), dict):
                 raise ValueError(f"'fields' must be an object, not {plan['fields']!r}")
-            count(plan, "count", most=MOST_ADDED)
+            count(plan, "count", limit=MAX_ADDED)
         elif doing == "limit":
             only(plan, "do", "app_id", "sees", "writes")
             sight_of(plan)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: Rows that are added before other clients have their turn: some 10 ms.
 SLICE = 1000
 #: Rows that one request makes: some gigabytes.
-MOST_MADE = 10_000_000
+MAX_MADE = 10_000_000
 _PEOPLE = App("", "", "people")
 
 
@@ -134,7 +134,7 @@ def add_rows(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[Non
         raise ValueError("either 'rows', or 'count' and 'fields'")
     to = writer(lark, spec)
     if rows is None:
-        number = count(spec, "count", most=MOST_MADE)
+        number = count(spec, "count", limit=MAX_MADE)
         make = template(to.table, fields)
         slices = _add_made(to, make, number)
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.control.sheet_view import render
 from lark_emulator.control.specs import count, flag, one_of, only, require_known, text, whole
 from lark_emulator.drive.files import remove
-from lark_emulator.sheets.dimensions import MOST_AT_ONCE
+from lark_emulator.sheets.dimensions import MAX_AT_ONCE
 from lark_emulator.sheets.formulas import result
 from lark_emulator.sheets.ranges import column_number
 from lark_emulator.world.drive import FOLDER
@@ -107,7 +107,7 @@ def plan_edits(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         lark: where.
-        spec: as for `edit`; `before` which requests (`read`, `write`; absent = `any`), and how many of them
+        spec: as for `edit_sheet`; `before` which requests (`read`, `write`; absent = `any`), and how many of them
             pass first (`skip`).
     """
     only(spec, "token", "user_id", "edits", "before", "skip")
@@ -170,8 +170,8 @@ def _check(spec: dict[str, Any]) -> list[dict[str, Any]]:
             if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
                 raise ValueError(f"'values' must be a list of lists, not {rows!r}")
         elif "at" in _DOINGS[doing][0]:
-            count(edit, "at", most=_FARTHEST)
-            count(edit, "count", most=MOST_AT_ONCE)
+            count(edit, "at", limit=_FARTHEST)
+            count(edit, "count", limit=MAX_AT_ONCE)
         elif "title" in _DOINGS[doing][0] and not text(edit, "title"):
             raise ValueError("'title' is required")
     return edits

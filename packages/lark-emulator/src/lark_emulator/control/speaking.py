@@ -8,7 +8,7 @@ import orjson
 
 from lark_emulator.callbacks import payloads
 from lark_emulator.control import snapshot
-from lark_emulator.control.specs import MOST_COPIES, count, flag, names, only, require_known, text
+from lark_emulator.control.specs import MAX_COPIES, count, flag, names, only, require_known, text
 from lark_emulator.im.announcing import ids_of
 from lark_emulator.world.apps import TENANT_KEY
 from lark_emulator.world.chats import Message
@@ -53,7 +53,7 @@ async def say(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     )  # fmt: skip
     user = require_known(lark.world.users, "user", text(spec, "user"))
     chat = _chat(lark, spec, user)
-    mentioned, copies = names(spec, "mentions") or [], count(spec, "copies", most=MOST_COPIES)
+    mentioned, copies = names(spec, "mentions") or [], count(spec, "copies", limit=MAX_COPIES)
     message = _message(lark, spec, user, chat, mentioned)
     chat.messages.append(message)
     chat.active_time = message.create_time

@@ -46,16 +46,16 @@ def flag(spec: dict[str, Any], name: str, *, default: bool) -> bool:
 
 
 #: How often one event can be sent again.
-MOST_COPIES = 1000
+MAX_COPIES = 1000
 
 
-def count(spec: dict[str, Any], name: str, *, most: int | None = None) -> int:
-    """Return a positive number, not above `most`; 1 if it is absent."""
+def count(spec: dict[str, Any], name: str, *, limit: int | None = None) -> int:
+    """Return a positive number, not above `limit`; 1 if it is absent."""
     value = 1 if spec.get(name) is None else spec[name]
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name!r} must be a positive number, not {value!r}")
-    if most is not None and value > most:
-        raise ValueError(f"{name!r} can be {most:,} at most, not {value:,}")
+    if limit is not None and value > limit:
+        raise ValueError(f"{name!r} can be {limit:,} at most, not {value:,}")
     return value
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Item = tuple[str, "Callable[[], dict[str, Any]]"]
 #: Yields the items of a part that follow one, or all.
 Part = Callable[["Lark", str], "Iterator[Item]"]
-DEFAULT_LIMIT, MOST = 100, 10_000
+DEFAULT_LIMIT, MAX_LIMIT = 100, 10_000
 
 
 class _UnknownError(Exception):
@@ -106,8 +106,8 @@ def pages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         if name not in PARTS:
             raise ValueError(f"'only' knows {', '.join(PARTS)}, not {name!r}")
     limit = DEFAULT_LIMIT if spec.get("limit") is None else whole_text(spec, "limit")
-    if not 1 <= limit <= MOST:
-        raise ValueError(f"'limit' must be a number from 1 to {MOST}, not {limit}")
+    if not 1 <= limit <= MAX_LIMIT:
+        raise ValueError(f"'limit' must be a number from 1 to {MAX_LIMIT}, not {limit}")
     after = text(spec, "after")
     if len(names) != 1 and (after or not names):
         raise ValueError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
-from lark_emulator.bitable.columns import MOST_FIELDS, MOST_TABLES, new_table
+from lark_emulator.bitable.columns import MAX_FIELDS, MAX_TABLES, new_table
 from lark_emulator.bitable.values import NUMBER, TEXT
 from lark_emulator.codes import RefusedError
 from lark_emulator.conversions.unreadable import UnreadableError
@@ -33,9 +33,9 @@ EXTENSIONS = {
     SHEET: ("xlsx", "xls", "csv"),
     BITABLE: ("xlsx", "csv"),
 }
-MOST_BLOCKS = 20_000
-LONGEST_CELL = 50_000
-MOST_COLUMNS = 13_000
+MAX_BLOCKS = 20_000
+MAX_CELL_LENGTH = 50_000
+MAX_COLUMNS = 13_000
 #: Statuses of a task that failed, and what an import has cut off.
 UNREADABLE, WRONG_EXTENSION, TOO_MANY_BLOCKS = 112, 118, 7000
 CUT_COLUMNS, CUT_CELLS, CUT_TEXT, CUT_FIELDS = "2000", "2001", "2005", "3003"
@@ -118,7 +118,7 @@ def _perform(call: Call, task: ConversionTask, media: Media, extension: str, tit
     try:
         if kind == DOCX:
             block_nodes = list(_read_blocks(media.content, extension))
-            if len(block_nodes) > MOST_BLOCKS:
+            if len(block_nodes) > MAX_BLOCKS:
                 task.status, task.error = TOO_MANY_BLOCKS, "too many blocks"
                 return
             task.token = _make_document(call, block_nodes, title, folder).token
@@ -190,9 +190,9 @@ def _make_spreadsheet(
         sheet = Worksheet(call.world.new_id("", 6), name)
         book.sheets[sheet.sheet_id] = sheet
         width = max(map(len, rows), default=0)
-        if width > MOST_COLUMNS:
+        if width > MAX_COLUMNS:
             task.extra.append(CUT_COLUMNS)
-            width = MOST_COLUMNS
+            width = MAX_COLUMNS
         fits = call.settings.max_sheet_cells // max(1, width)
         if len(rows) > fits:
             task.extra.append(CUT_CELLS)
@@ -204,11 +204,11 @@ def _make_spreadsheet(
 
 
 def _cut_text(value: Any, task: ConversionTask) -> Any:
-    if not isinstance(value, str) or len(value) <= LONGEST_CELL:
+    if not isinstance(value, str) or len(value) <= MAX_CELL_LENGTH:
         return value
     if CUT_TEXT not in task.extra:
         task.extra.append(CUT_TEXT)
-    return value[:LONGEST_CELL]
+    return value[:MAX_CELL_LENGTH]
 
 
 def _make_base(
@@ -220,10 +220,10 @@ def _make_base(
     if any(rows for _, rows in sheets):
         base.tables.clear()
     now = call.world.clock.now()
-    for name, rows in [sheet for sheet in sheets if sheet[1]][:MOST_TABLES]:
-        if len(rows[0]) > MOST_FIELDS:
+    for name, rows in [sheet for sheet in sheets if sheet[1]][:MAX_TABLES]:
+        if len(rows[0]) > MAX_FIELDS:
             task.extra.append(CUT_FIELDS)
-        names = _field_names(rows[0][:MOST_FIELDS])
+        names = _field_names(rows[0][:MAX_FIELDS])
         numeric = [_all_numbers(rows[1:], column) for column in range(len(names))]
         specs = [
             {"field_name": field_name, "type": NUMBER if numeric[n] and n else TEXT}

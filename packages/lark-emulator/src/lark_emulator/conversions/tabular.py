@@ -19,10 +19,10 @@ Rows = list[list[Any]]
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?")
 _CELL = re.compile(r"([A-Z]+)(\d+)")
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-_LARGEST_PART = 64 * 1024 * 1024
-_MOST_ROWS, _MOST_COLUMNS = 1_048_576, 16_384
+_MAX_PART_BYTES = 64 * 1024 * 1024
+_MAX_ROWS, _MAX_COLUMNS = 1_048_576, 16_384
 #: Cells, empty ones included: a small file can claim a great many.
-_MOST_CELLS = 5_000_000
+_MAX_CELLS = 5_000_000
 
 
 def read_csv(content: bytes) -> Rows:
@@ -76,7 +76,7 @@ def read_xlsx(content: bytes) -> list[tuple[str, Rows]]:
 
 
 def _part(book: zipfile.ZipFile, name: str) -> ET.Element:
-    if book.getinfo(name).file_size > _LARGEST_PART:
+    if book.getinfo(name).file_size > _MAX_PART_BYTES:
         raise UnreadableError(f"{name} is too large")
     content = book.read(name)
     if b"<!DOCTYPE" in content[:1024] or b"<!ENTITY" in content:
@@ -94,19 +94,19 @@ def _rows(sheet: ET.Element, shared: list[str]) -> Rows:
     cells = 0
     for line in sheet.iter(f"{_MAIN}row"):
         number = int(line.get("r") or len(rows) + 1)
-        if not len(rows) < number <= _MOST_ROWS:
+        if not len(rows) < number <= _MAX_ROWS:
             raise UnreadableError(f"row {number} is out of order")
         rows.extend([] for _ in range(number - len(rows)))
         row = rows[-1]
         for cell in line.iter(f"{_MAIN}c"):
             place = _CELL.fullmatch(cell.get("r") or "")
             column = len(row) if place is None else column_number(place[1])
-            if column >= _MOST_COLUMNS:
+            if column >= _MAX_COLUMNS:
                 raise UnreadableError(f"column {column} is beyond the last one")
             row.extend([None] * (column + 1 - len(row)))
             row[column] = _value(cell, shared)
         cells += len(row) + 1
-        if cells > _MOST_CELLS:
+        if cells > _MAX_CELLS:
             raise UnreadableError("too many cells")
     return rows
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.docx import Docx
 
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_LARGEST = 64 * 1024 * 1024
+_MAX_BYTES = 64 * 1024 * 1024
 _HEADING = re.compile(r"[Hh]eading ?([1-9])")
 
 
@@ -32,7 +32,7 @@ def read(content: bytes) -> Iterator[BlockNode]:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as package:
-            if package.getinfo("word/document.xml").file_size > _LARGEST:
+            if package.getinfo("word/document.xml").file_size > _MAX_BYTES:
                 raise UnreadableError("the document is too large")
             raw = package.read("word/document.xml")
         if b"<!DOCTYPE" in raw[:1024] or b"<!ENTITY" in raw:

@@ -16,7 +16,7 @@ from lark_emulator.world import docx
 if TYPE_CHECKING:
     from lark_emulator.world.docx import Block
 
-MOST_CHILDREN = 50
+MAX_CHILDREN = 50
 _WITH_COLUMNS = frozenset({docx.TABLE, docx.GRID})
 
 
@@ -28,7 +28,7 @@ def create(call: Call) -> dict[str, Any]:
 def _create(file: OpenDocument) -> dict[str, Any]:
     body, parent = file.body(), file.block(file.call.params["block_id"])
     specs = body.get("children")
-    if not isinstance(specs, list) or not 0 < len(specs) <= MOST_CHILDREN:
+    if not isinstance(specs, list) or not 0 < len(specs) <= MAX_CHILDREN:
         raise RefusedError(codes.DOCX_PARAM)
     if any(isinstance(spec, dict) and spec.get("children") for spec in specs):
         raise RefusedError(codes.DOCX_SCHEMA)

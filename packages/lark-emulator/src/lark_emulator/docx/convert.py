@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lark_emulator.docx.nodes import BlockNode
     from lark_emulator.routing import Slices
 
-LONGEST = 10_485_760
+MAX_CONTENT_LENGTH = 10_485_760
 _SLICE = 10
 
 
@@ -28,7 +28,7 @@ def convert(call: Call) -> Slices:
     content, kind = body.get("content"), body.get("content_type")
     if not isinstance(content, str) or not content or kind not in ("markdown", "html"):
         raise RefusedError(codes.DOCX_PARAM)
-    if len(content) > LONGEST:
+    if len(content) > MAX_CONTENT_LENGTH:
         raise RefusedError(codes.DOCX_CONTENT_SIZE)
     first: list[str] = []
     blocks: list[Block] = []

@@ -16,7 +16,7 @@ from lark_emulator.world.drive import DOCX
 if TYPE_CHECKING:
     from lark_emulator.world.docx import Docx
 
-LONGEST_TITLE = 800
+MAX_TITLE_LENGTH = 800
 #: What a folder's own refusals are called here.
 _FOLDERS = {
     codes.FILE_NOT_FOUND.number: codes.DOCX_FOLDER_NOT_FOUND,
@@ -30,7 +30,7 @@ def create(call: Call) -> dict[str, Any]:
     """Answer `POST /docx/v1/documents`: empty but for its title; the same title again makes a second one."""
     body = json_object(call, codes.DOCX_PARAM)
     title, folder_token = body.get("title") or "", body.get("folder_token") or ""
-    if not isinstance(title, str) or len(title) > LONGEST_TITLE or not isinstance(folder_token, str):
+    if not isinstance(title, str) or len(title) > MAX_TITLE_LENGTH or not isinstance(folder_token, str):
         raise RefusedError(codes.DOCX_PARAM)
     try:
         folder = folder_named(call, folder_token)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Change = Callable[[OpenDocument, Block, dict[str, Any]], None]
 
-MOST_REQUESTS = 200
+MAX_REQUESTS = 200
 #: The members of a text's style, as `fields` numbers them.
 STYLE_FIELDS = {
     1: "align",
@@ -135,7 +135,7 @@ def batch_update(call: Call) -> dict[str, Any]:
 
 def _batch(file: OpenDocument) -> dict[str, Any]:
     requests = file.body().get("requests")
-    if not isinstance(requests, list) or not 0 < len(requests) <= MOST_REQUESTS:
+    if not isinstance(requests, list) or not 0 < len(requests) <= MAX_REQUESTS:
         raise RefusedError(codes.DOCX_PARAM)
     if not all(isinstance(request, dict) for request in requests):
         raise RefusedError(codes.DOCX_PARAM)

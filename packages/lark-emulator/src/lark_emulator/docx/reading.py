@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from lark_emulator.world.docx import Block
 
-MOST_PER_PAGE = 500
+MAX_PER_PAGE = 500
 
 
 def _make_page(call: Call, blocks: Sequence[Block]) -> dict[str, Any]:
     user_id_type(call)
-    size = whole_number(call.query.get("page_size") or str(MOST_PER_PAGE))
-    if size is None or not 1 <= size <= MOST_PER_PAGE:
+    size = whole_number(call.query.get("page_size") or str(MAX_PER_PAGE))
+    if size is None or not 1 <= size <= MAX_PER_PAGE:
         raise RefusedError(codes.DOCX_PARAM)
     items, more = page(blocks, call, size, codes.DOCX_PAGE_TOKEN)
     if not more["has_more"]:

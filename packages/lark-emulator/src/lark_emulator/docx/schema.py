@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from lark_emulator.routing import Call
 
-LONGEST_TEXT = 100_000
-MOST_TABLE_CELLS = 2000
-MOST_TABLE_COLUMNS = 100
+MAX_TEXT_LENGTH = 100_000
+MAX_TABLE_CELLS = 2000
+MAX_TABLE_COLUMNS = 100
 GRID_COLUMNS = range(2, 6)
 
 #: Types that may have children.
@@ -120,7 +120,7 @@ def elements(call: Call, raw: Any) -> list[dict[str, Any]]:
     if not isinstance(raw, list):
         raise RefusedError(codes.DOCX_PARAM)
     filled = [_element(call, element) for element in raw]
-    if sum(len(element.get("text_run", {}).get("content", "")) for element in filled) > LONGEST_TEXT:
+    if sum(len(element.get("text_run", {}).get("content", "")) for element in filled) > MAX_TEXT_LENGTH:
         raise RefusedError(codes.DOCX_CONTENT_SIZE)
     return filled
 
@@ -171,9 +171,9 @@ def _table(raw: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise RefusedError(codes.DOCX_PARAM)
     assert isinstance(rows, int) and isinstance(columns, int)  # noqa: S101, PT018 - checked above
-    if columns > MOST_TABLE_COLUMNS:
+    if columns > MAX_TABLE_COLUMNS:
         raise RefusedError(codes.DOCX_COLUMNS)
-    if rows * columns > MOST_TABLE_CELLS:
+    if rows * columns > MAX_TABLE_CELLS:
         raise RefusedError(codes.DOCX_CELLS)
     widths = looks.get("column_width") or [100] * columns
     if not isinstance(widths, list) or len(widths) != columns:
@@ -192,8 +192,8 @@ def _table(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 #: What one request may hold at most, by type of block.
-_MOST = {docx.IMAGE: 20, docx.FILE: 200, docx.CHAT_CARD: 200, docx.SHEET: 5}
-_MOST_MENTIONS = 200
+_MAX_BLOCKS = {docx.IMAGE: 20, docx.FILE: 200, docx.CHAT_CARD: 200, docx.SHEET: 5}
+_MAX_MENTIONS = 200
 
 
 def check_resources(contents: Iterable[BlockContent]) -> None:
@@ -202,12 +202,12 @@ def check_resources(contents: Iterable[BlockContent]) -> None:
     Raises:
         RefusedError: 1770035.
     """
-    counts = dict.fromkeys(_MOST, 0)
+    counts = dict.fromkeys(_MAX_BLOCKS, 0)
     mentions = 0
     for content in contents:
         if content.block_type in counts:
             counts[content.block_type] += 1
         for element in content.data.get("elements", ()):
             mentions += "mention_user" in element or "mention_doc" in element
-    if mentions > _MOST_MENTIONS or any(counts[kind] > most for kind, most in _MOST.items()):
+    if mentions > _MAX_MENTIONS or any(counts[kind] > most for kind, most in _MAX_BLOCKS.items()):
         raise RefusedError(codes.DOCX_RESOURCES)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.docx.making import add, fill_table, place_blocks
-from lark_emulator.docx.schema import GRID_COLUMNS, MOST_TABLE_CELLS, MOST_TABLE_COLUMNS, BlockContent
+from lark_emulator.docx.schema import GRID_COLUMNS, MAX_TABLE_CELLS, MAX_TABLE_COLUMNS, BlockContent
 from lark_emulator.world import docx
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def insert_row(file: OpenDocument, table: Block, spec: dict[str, Any]) -> None:
     rows, columns = looks["row_size"], looks["column_size"]
     row = _whole(spec, "row_index", range(-1, rows + 1), codes.DOCX_ROW_RANGE)
     row = rows if row == -1 else row
-    if (rows + 1) * columns > MOST_TABLE_CELLS:
+    if (rows + 1) * columns > MAX_TABLE_CELLS:
         raise RefusedError(codes.DOCX_CELLS)
     looks["row_size"] = rows + 1
     places = range(row * columns, (row + 1) * columns)
@@ -50,9 +50,9 @@ def insert_column(file: OpenDocument, table: Block, spec: dict[str, Any]) -> Non
     rows, columns = looks["row_size"], looks["column_size"]
     column = _whole(spec, "column_index", range(-1, columns + 1), codes.DOCX_COLUMN_RANGE)
     column = columns if column == -1 else column
-    if columns + 1 > MOST_TABLE_COLUMNS:
+    if columns + 1 > MAX_TABLE_COLUMNS:
         raise RefusedError(codes.DOCX_COLUMNS)
-    if rows * (columns + 1) > MOST_TABLE_CELLS:
+    if rows * (columns + 1) > MAX_TABLE_CELLS:
         raise RefusedError(codes.DOCX_CELLS)
     looks["column_size"] = columns + 1
     looks["column_width"].insert(column, 100)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lark_emulator.routing import Call
     from lark_emulator.world.docx import Block
 
-MOST_DESCENDANTS = 1000
+MAX_DESCENDANTS = 1000
 
 
 class Tree:
@@ -41,7 +41,7 @@ class Tree:
     def __init__(self, call: Call, body: dict[str, Any]) -> None:
         self.first = _ids(body.get("children_id"))
         specs = body.get("descendants")
-        if not self.first or not isinstance(specs, list) or not 0 < len(specs) <= MOST_DESCENDANTS:
+        if not self.first or not isinstance(specs, list) or not 0 < len(specs) <= MAX_DESCENDANTS:
             raise RefusedError(codes.DOCX_PARAM)
         self.contents: dict[str, BlockContent] = {}
         self.children: dict[str, list[str]] = {}
@@ -121,7 +121,7 @@ def _places(content: BlockContent, count: int) -> int:
 def _ids(raw: Any) -> list[str]:
     if raw is None:
         return []
-    if not isinstance(raw, list) or len(raw) > MOST_DESCENDANTS:
+    if not isinstance(raw, list) or len(raw) > MAX_DESCENDANTS:
         raise RefusedError(codes.DOCX_PARAM)
     if not all(isinstance(block_id, str) and block_id for block_id in raw):
         raise RefusedError(codes.DOCX_PARAM)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 VIEW, EDIT, FULL = PERMS
 OWNER = "owner"
-MOST_DEPTH = 15
+MAX_DEPTH = 15
 
 
 def level(world: World, settings: Settings, who: Who, document: Document) -> str | None:
@@ -125,7 +125,7 @@ def folder_named(call: Call, token: str) -> Document:
     depth, above = 1, folder
     while above.parent:
         depth, above = depth + 1, call.world.drive.documents[above.parent]
-    if depth > MOST_DEPTH:
+    if depth > MAX_DEPTH:
         raise RefusedError(codes.FOLDER_DEPTH)
     return folder
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ADDRESS = "/space/api/box/stream/download/authcode/"
 ADDRESS_LIFE = 24 * 3600.0
-MOST_ADDRESSES = 5
+MAX_ADDRESSES = 5
 
 
 def download_file(call: Call) -> Answer:
@@ -79,7 +79,7 @@ def temporary(call: Call) -> dict[str, Any]:
     """Answer `GET /drive/v1/medias/batch_get_tmp_download_url`; media that may not be read are left out."""
     tokens = [value for name, value in call.query_pairs if name == "file_tokens"]
     tokens = [token for joined in tokens for token in joined.split(",") if token]
-    if not 0 < len(tokens) <= MOST_ADDRESSES:
+    if not 0 < len(tokens) <= MAX_ADDRESSES:
         raise RefusedError(codes.FILE_PARAM)
     drive, now = call.world.drive, call.world.clock.now()
     urls = []

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from lark_emulator.routing import Slices
     from lark_emulator.world.bases import Base
 
-MOST_PER_PAGE = 200
-MOST_METAS = 200
-LONGEST_NAME = 256
+MAX_PER_PAGE = 200
+MAX_METAS = 200
+MAX_NAME_LENGTH = 256
 COPIED = (SHEET, BITABLE, DOCX, FILE)
 _META_MISSING = 970005
 _META_DENIED = 970003
@@ -61,7 +61,7 @@ def create_folder(call: Call) -> dict[str, Any]:
     """Answer `POST /drive/v1/files/create_folder`; a second one of the same name is made."""
     body = json_object(call, codes.FILE_PARAM)
     name = optional_text(body, "name")
-    if not 0 < len(name.encode()) <= LONGEST_NAME:
+    if not 0 < len(name.encode()) <= MAX_NAME_LENGTH:
         raise RefusedError(codes.FILE_PARAM)
     folder = new_document(call, FOLDER, name, optional_text(body, "folder_token"), "fldcn", None)
     return {"token": folder.token, "url": folder.url}
@@ -104,7 +104,7 @@ def list_files(call: Call) -> dict[str, Any]:
         key=lambda pair: pair[0].created if order == "CreatedTime" else pair[0].modified,
         reverse=direction == "DESC",
     )
-    size, start = page_size(call, most=MOST_PER_PAGE) if call.query.get("page_size") else MOST_PER_PAGE, 0
+    size, start = page_size(call, limit=MAX_PER_PAGE) if call.query.get("page_size") else MAX_PER_PAGE, 0
     if call.query.get("page_token"):
         start = _start_of(call.query["page_token"])
     end = start + size
@@ -133,7 +133,7 @@ def metas(call: Call) -> dict[str, Any]:
     id_type = user_id_type(call)
     body = json_object(call, codes.META_PARAM)
     wanted = body.get("request_docs")
-    if not isinstance(wanted, list) or not 0 < len(wanted) <= MOST_METAS:
+    if not isinstance(wanted, list) or not 0 < len(wanted) <= MAX_METAS:
         raise RefusedError(codes.META_PARAM)
     succeeded: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
@@ -163,7 +163,7 @@ def copy(call: Call) -> Slices:
     """Answer `POST /drive/v1/files/:file_token/copy`."""
     body = json_object(call, codes.FILE_PARAM)
     name = optional_text(body, "name")
-    if not 0 < len(name.encode()) <= LONGEST_NAME or body.get("type") not in COPIED:
+    if not 0 < len(name.encode()) <= MAX_NAME_LENGTH or body.get("type") not in COPIED:
         raise RefusedError(codes.FILE_PARAM)
     kind, token = body["type"], call.params["file_token"]
     source = document_named(call, token, kind, codes.FILE_NOT_FOUND, codes.FILE_DELETED)

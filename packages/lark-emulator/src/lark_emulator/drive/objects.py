@@ -59,7 +59,7 @@ def new_docx(document_id: str, title: str) -> Docx:
 
 
 def copy_object(
-    call: Call, source: Document, title: str, parent: str = "", *, most: int | None = None
+    call: Call, source: Document, title: str, parent: str = "", *, limit: int | None = None
 ) -> Generator[None, None, Document]:
     """Copy a document for the calling app; others have their turn meanwhile.
 
@@ -68,12 +68,12 @@ def copy_object(
         source: what is copied.
         title: what the copy is called.
         parent: the token of its folder; empty = it is in none.
-        most: tables of a base with more records are copied without them; None = all records are copied.
+        limit: tables of a base with more records are copied without them; None = all records are copied.
     """
     token = call.world.new_id(PREFIXES.get(source.type, "boxcn"), 22)
     content: Any = source.content
     if isinstance(content, Base):
-        content = yield from content.copy(most)
+        content = yield from content.copy(limit)
         content.name, content.app_token, content.folder_token = title, token, parent
         content.replays, content.shared_with = {}, apps_of(call)
         yield from _copy_attachments(call, content)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.drive import Document, Who
 
 TYPES = ("doc", "docx", "sheet", "bitable", "file", "folder", "wiki", "mindnote", "minutes", "slides")
-MOST_AT_ONCE = 10
+MAX_AT_ONCE = 10
 ACTIONS = {
     **dict.fromkeys(("view", "comment", "export", "copy", "print"), VIEW),
     "edit": EDIT,
@@ -79,7 +79,7 @@ def batch_create(call: Call) -> dict[str, Any]:
     """Answer `POST …/members/batch_create`: those that fail are left out of the answer."""
     document = document_to_share(call, FULL)
     members = json_object(call, codes.MEMBER_PARAM).get("members")
-    if not isinstance(members, list) or not 0 < len(members) <= MOST_AT_ONCE:
+    if not isinstance(members, list) or not 0 < len(members) <= MAX_AT_ONCE:
         raise RefusedError(codes.MEMBER_PARAM)
     granted = []
     for member in members:

@@ -18,8 +18,8 @@ from lark_emulator.world.media import BLOCK_SIZE, UPLOAD_LIFE, Media, PartialUpl
 if TYPE_CHECKING:
     from lark_emulator.multipart import Part
 
-LARGEST_WHOLE = 20 * 1024 * 1024
-LONGEST_NAME = 250
+MAX_WHOLE_BYTES = 20 * 1024 * 1024
+MAX_NAME_LENGTH = 250
 EXPLORER = "explorer"
 IMPORT = "ccm_import_open"
 #: The type of the document that a media becomes part of.
@@ -113,7 +113,7 @@ def _read_description(call: Call, source: dict[str, Any]) -> tuple[Media, int, s
         RefusedError: 1061002, 1061008 (name).
     """
     name, size = source.get("file_name"), source.get("size")
-    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH:
         raise RefusedError(codes.FILE_NAME)
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise RefusedError(codes.FILE_PARAM)
@@ -177,7 +177,7 @@ def upload_all(call: Call) -> dict[str, Any]:
     form = _form(call)
     fields = _fields(form)
     media, size, extra = _read_description(call, fields)
-    if size > LARGEST_WHOLE:
+    if size > MAX_WHOLE_BYTES:
         raise RefusedError(codes.FILE_PARAM)
     place = _place(call, media, extra)
     media.content = _content(form, fields, size)

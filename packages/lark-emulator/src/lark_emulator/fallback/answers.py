@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HEADER, VALUE = "X-Lark-Emulator", "fallback"
 #: Models hold themselves, as departments do: deeper objects are left out.
 DEEPEST = 4
-_LONGEST_ECHO = 64 * 1024
+_MAX_ECHO_LENGTH = 64 * 1024
 
 
 @cache
@@ -55,7 +55,7 @@ def shape_answer(call: Call) -> Answer | None:
 
 
 def _members(body: bytes) -> dict[str, Any]:
-    if not body or len(body) > _LONGEST_ECHO:
+    if not body or len(body) > _MAX_ECHO_LENGTH:
         return {}
     try:
         value = orjson.loads(body)

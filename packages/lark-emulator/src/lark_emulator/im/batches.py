@@ -17,7 +17,7 @@ from lark_emulator.world.batches import Batch
 if TYPE_CHECKING:
     from lark_emulator.world.users import User
 
-MOST_IDS = 200
+MAX_IDS = 200
 MSG_TYPES = ("text", "image", "post", "share_chat", "interactive")
 _KINDS = {"open_ids": "open_id", "user_ids": "user_id", "union_ids": "union_id"}
 
@@ -29,13 +29,13 @@ def batch_send(call: Call) -> dict[str, Any]:
     people: dict[str, User] = {}
     invalid: dict[str, list[str]] = {}
     for member, id_type in _KINDS.items():
-        for value in text_list(body, member, most=MOST_IDS):
+        for value in text_list(body, member, limit=MAX_IDS):
             user = _receiver(call, id_type, value)
             if user is None:
                 invalid.setdefault(member, []).append(value)
             else:
                 people[user.user_id] = user
-    for value in text_list(body, "department_ids", most=MOST_IDS):
+    for value in text_list(body, "department_ids", limit=MAX_IDS):
         department = call.world.departments.find(value)
         if department is None:
             invalid.setdefault("department_ids", []).append(value)

@@ -29,7 +29,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "behavior": ("type",),
 }
 #: Characters of a text, by the object that has it and the property.
-LONGEST: dict[tuple[str, str], int] = {
+MAX_LENGTHS: dict[tuple[str, str], int] = {
     ("button", "text"): 100,
     ("option", "text"): 100,
     ("input", "placeholder"): 100,
@@ -51,7 +51,7 @@ RANGES: dict[tuple[str, str], tuple[float, float]] = {
     ("img", "custom_width"): (278, 580),
 }
 #: Most items of a list.
-MOST: dict[tuple[str, str], int] = {("button_area", "buttons"): 3}
+MAX_COUNTS: dict[tuple[str, str], int] = {("button_area", "buttons"): 3}
 
 _USED_1 = frozenset(
     {"button", "overflow", "select_static", "select_person", "multi_select_static", "multi_select_person"}

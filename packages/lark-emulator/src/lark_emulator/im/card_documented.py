@@ -42,11 +42,11 @@ def _require(node: CardNode) -> None:
 
 def _lengths(node: CardNode) -> None:
     for name, text in node.value.items():
-        most = bounds.LONGEST.get((node.kind, name))
+        most = bounds.MAX_LENGTHS.get((node.kind, name))
         content = text.get("content") if isinstance(text, dict) else None
         if most is not None and isinstance(content, str) and len(content) > most:
             raise card_error(LIMIT_OR_DUPLICATE, f"{name} exceeds {most} characters", node.kind, node.path)
-        longest = bounds.MOST.get((node.kind, name))
+        longest = bounds.MAX_COUNTS.get((node.kind, name))
         if longest is not None and isinstance(text, list) and len(text) > longest:
             raise card_error(LIMIT_OR_DUPLICATE, f"{name} exceeds the limit", node.kind, node.path)
 

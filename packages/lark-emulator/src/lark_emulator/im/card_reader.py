@@ -144,7 +144,7 @@ class CardReader:
 
     def _check_depth(self, tag: str, path: str, around: tuple[str, ...]) -> None:
         levels = sum(outer in schema.CONTAINERS for outer in around)
-        if tag in schema.CONTAINERS and levels == schema.MOST_LEVELS and "nesting" in self.rules:
+        if tag in schema.CONTAINERS and levels == schema.MAX_LEVELS and "nesting" in self.rules:
             raise card_error(LIMIT_OR_DUPLICATE, "container nesting over limit", tag, path)
 
     def _plain(self, kind: Kind, value: Any, path: str) -> None:

@@ -111,7 +111,7 @@ def _names(card: Sent) -> None:
 
 
 def _limits(card: Sent) -> None:
-    if sum(node.kind in schema.COUNTED for node in card.nodes) > schema.MOST_ELEMENTS:
+    if sum(node.kind in schema.COUNTED for node in card.nodes) > schema.MAX_ELEMENTS:
         raise card_error(LIMIT_OR_DUPLICATE, "element exceeds the limit")
     fenced = "fences" in card.rules
     tables = sum(

@@ -252,5 +252,5 @@ COUNTED = frozenset({*TAGS, *TAGS_1}) - ICONS - {"text_tag"}
 #: What a user fills in; inside a form each needs a name.
 FILLED_IN = frozenset(tag for tag, shape in TAGS.items() if "required" in shape) | {"checker"}
 
-MOST_ELEMENTS = 200
-MOST_LEVELS = 5
+MAX_ELEMENTS = 200
+MAX_LEVELS = 5

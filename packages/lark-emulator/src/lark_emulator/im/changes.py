@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.world import World
 
 EDITABLE = ("text", "post")
-MOST_EDITS = 20
+MAX_EDITS = 20
 UPDATE_MS = 14 * 24 * 3600 * 1000
 
 
@@ -33,7 +33,7 @@ def edit(call: Call) -> dict[str, Any]:
     content = content_of(call, json_object(call, codes.IM_PARAM))
     if content.msg_type not in EDITABLE:
         raise RefusedError(codes.IM_PARAM, "invalid msg_type")
-    if message.edits >= MOST_EDITS:
+    if message.edits >= MAX_EDITS:
         raise RefusedError(codes.EDITED_TOO_OFTEN)
     message.msg_type = content.msg_type
     rewrite(call.world, message, content)

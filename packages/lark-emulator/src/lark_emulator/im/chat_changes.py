@@ -16,7 +16,7 @@ from lark_emulator.validation import choice, json_object, optional_text, page, p
 if TYPE_CHECKING:
     from lark_emulator.world.chats import Chat
 
-LONGEST_QUERY = 64
+MAX_QUERY_LENGTH = 64
 _DAY = 24 * 3600
 #: Seconds that a link is good for.
 _PERIODS = {"week": 7 * _DAY, "year": 365 * _DAY, "permanently": 0}
@@ -117,7 +117,7 @@ def dissolve(call: Call) -> dict[str, Any]:
 def search(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/chats/search`: groups of this bot, and public ones, by a part of their name."""
     id_type = user_id_type(call)
-    size = page_size(call, most=100)
+    size = page_size(call, limit=100)
     query = call.query.get("query", "").casefold()
     chats = [
         chat
@@ -127,7 +127,7 @@ def search(call: Call) -> dict[str, Any]:
         and (call.app.app_id in chat.bots or chat.chat_type == "public")
         and any(query in name.casefold() for name in (chat.name, *chat.i18n_names.values()))
     ]
-    if not query or len(query) > LONGEST_QUERY:
+    if not query or len(query) > MAX_QUERY_LENGTH:
         chats = []
     items, more = page(chats, call, size, codes.CHAT_PARAM)
     return {"items": [render_listed(chat, call, id_type) for chat in items], **more}

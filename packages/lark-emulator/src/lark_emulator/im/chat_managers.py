@@ -12,8 +12,8 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.validation import choice, json_object, text_list
 from lark_emulator.world.users import USER_ID_TYPES
 
-MOST_USERS = 50
-MOST_BOTS = 5
+MAX_USERS = 50
+MAX_BOTS = 5
 
 
 def add(call: Call) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def _change(call: Call, *, adds: bool) -> dict[str, Any]:
     if not is_owner(call.app, chat):
         raise RefusedError(codes_im.NOT_OWNER)
     body = json_object(call, codes.CHAT_PARAM)
-    ids = text_list(body, "manager_ids", most=MOST_BOTS if id_type == "app_id" else MOST_USERS)
+    ids = text_list(body, "manager_ids", limit=MAX_BOTS if id_type == "app_id" else MAX_USERS)
     names = []
     for value in ids:
         if id_type == "app_id":

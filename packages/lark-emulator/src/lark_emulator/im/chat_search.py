@@ -13,31 +13,31 @@ from lark_emulator.validation import json_object, optional_text, page, page_size
 if TYPE_CHECKING:
     from lark_emulator.world.chats import Chat
 
-LONGEST_QUERY = 64
-MOST_MEMBERS = 50
+MAX_QUERY_LENGTH = 64
+MAX_MEMBERS = 50
 SEARCH_TYPES = ("private", "external", "public_joined", "public_not_joined")
 
 
 def search(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v2/chats/search`: groups of this bot, and public ones."""
     id_type = user_id_type(call)
-    size = page_size(call, most=100)
+    size = page_size(call, limit=100)
     body = json_object(call, codes.CHAT_PARAM)
     # A query in quotes is looked for as it stands.
-    query = optional_text(body, "query", longest=LONGEST_QUERY).strip('"').casefold()
+    query = optional_text(body, "query", longest=MAX_QUERY_LENGTH).strip('"').casefold()
     filters = body.get("filter") or {}
     if not isinstance(filters, dict):
         raise RefusedError(codes.CHAT_PARAM, "filter must be an object")
     members = [
         call.world.find_user(call.app, id_type, value)
-        for value in text_list(filters, "member_ids", most=MOST_MEMBERS)
+        for value in text_list(filters, "member_ids", limit=MAX_MEMBERS)
     ]
     if not query and not members:
         raise RefusedError(codes.CHAT_PARAM, "query or member_ids is required")
-    types = text_list(filters, "search_types", most=len(SEARCH_TYPES))
+    types = text_list(filters, "search_types", limit=len(SEARCH_TYPES))
     if set(types) - set(SEARCH_TYPES):
         raise RefusedError(codes.CHAT_PARAM, f"search_types may hold {', '.join(SEARCH_TYPES)}")
-    modes = text_list(filters, "chat_modes", most=2)
+    modes = text_list(filters, "chat_modes", limit=2)
     by_people = filters.get("disable_search_by_user") is not True
     own = {call.app.app_id}
     chats = [

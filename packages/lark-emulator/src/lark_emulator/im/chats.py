@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from lark_emulator.world.apps import App
     from lark_emulator.world.users import User
 
-MOST_USERS = 50
-MOST_BOTS = 5
-LONGEST_UUID = 50
+MAX_USERS = 50
+MAX_BOTS = 5
+MAX_UUID_LENGTH = 50
 UUID_WINDOW = 10 * 3600
 NO_SUBJECT = "(no subject)"
 SHORTEST_PUBLIC_NAME = 2
@@ -78,15 +78,15 @@ def create(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/chats`: the bot is a member, and the owner unless another is named."""
     id_type = user_id_type(call)
     manages = flag(call.query, "set_bot_manager")
-    uuid = optional_text(dict(call.query), "uuid", longest=LONGEST_UUID)
+    uuid = optional_text(dict(call.query), "uuid", longest=MAX_UUID_LENGTH)
     body = json_object(call, codes.CHAT_PARAM)
     name = optional_text(body, "name")
     chat_type = choice(body, "chat_type", ("private", "public"), default="private")
     message_type = choice(body, "group_message_type", ("chat", "thread"), default="chat")
     description = optional_text(body, "description")
     settings = settings_of(body)
-    users = [user_of(call, id_type, value) for value in text_list(body, "user_id_list", most=MOST_USERS)]
-    bots = [_bot(call, value) for value in text_list(body, "bot_id_list", most=MOST_BOTS)]
+    users = [user_of(call, id_type, value) for value in text_list(body, "user_id_list", limit=MAX_USERS)]
+    bots = [_bot(call, value) for value in text_list(body, "bot_id_list", limit=MAX_BOTS)]
     owner = call.app.app_id
     owner_id = optional_text(body, "owner_id")
     if owner_id:
@@ -141,7 +141,7 @@ def list_chats(call: Call) -> dict[str, Any]:
     order = choice(
         call.query, "sort_type", ("ByCreateTimeAsc", "ByActiveTimeDesc"), default="ByCreateTimeAsc"
     )
-    size = page_size(call, most=100)
+    size = page_size(call, limit=100)
     own = (chat for chat in call.world.chats.values() if chat.has(call.who))
     chats = [chat for chat in own if chat.mode != "p2p" and not chat.dissolved]
     if order == "ByActiveTimeDesc":

@@ -11,7 +11,7 @@ from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.content import Content
 from lark_emulator.im.messages import (
-    LONGEST_UUID,
+    MAX_UUID_LENGTH,
     RECEIVE_ID_TYPES,
     post,
     receiver_of,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from lark_emulator.world.chats import Message
 
-MOST_MERGED = 100
+MAX_MERGED = 100
 #: What readers get for merged messages; the messages themselves follow when it is read.
 MERGED = "Merged and Forwarded Message"
 _TYPES = (*RECEIVE_ID_TYPES, "thread_id")
@@ -53,7 +53,7 @@ def forward(call: Call) -> dict[str, Any]:
 def merge_forward(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/messages/merge_forward`: messages of one chat become one message."""
     body, uuid = _read_request(call)
-    ids = text_list(body, "message_id_list", most=MOST_MERGED)
+    ids = text_list(body, "message_id_list", limit=MAX_MERGED)
     if not ids:
         violation("message_id_list", ids, "message_id_list is required")
     messages = [call.world.messages.get(message_id) for message_id in ids]
@@ -93,7 +93,7 @@ _MERGED_CONTENT = Content("merge_forward", orjson.dumps(MERGED).decode(), MERGED
 
 def _read_request(call: Call) -> tuple[dict[str, Any], str]:
     choice(call.query, "receive_id_type", _TYPES)
-    uuid = optional_text(dict(call.query), "uuid", longest=LONGEST_UUID)
+    uuid = optional_text(dict(call.query), "uuid", longest=MAX_UUID_LENGTH)
     return json_object(call, codes.IM_PARAM), uuid
 
 

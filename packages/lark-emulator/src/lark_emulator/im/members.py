@@ -8,7 +8,7 @@ from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.announcing import about_bot, about_members
 from lark_emulator.im.chat_changes import own_chat
-from lark_emulator.im.chats import MOST_BOTS, MOST_USERS, chat_of
+from lark_emulator.im.chats import MAX_BOTS, MAX_USERS, chat_of
 from lark_emulator.im.roles import is_manager, may
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import choice, json_object, page, page_size, text_list, user_id_type
@@ -34,7 +34,7 @@ def add(call: Call) -> dict[str, Any]:
     if not may(call.app, chat, "add_member_permission"):
         raise RefusedError(codes_im.NOT_OWNER)
     body = json_object(call, codes.CHAT_PARAM)
-    ids = text_list(body, "id_list", most=MOST_BOTS if id_type == "app_id" else MOST_USERS)
+    ids = text_list(body, "id_list", limit=MAX_BOTS if id_type == "app_id" else MAX_USERS)
     if not ids:
         raise RefusedError(codes.NO_VALID_MEMBERS)
     members: list[App | User] = []
@@ -66,7 +66,7 @@ def remove(call: Call) -> dict[str, Any]:
     id_type = choice(call.query, "member_id_type", (*USER_ID_TYPES, "app_id"), default="open_id")
     chat = own_chat(call)
     body = json_object(call, codes.CHAT_PARAM)
-    ids = text_list(body, "id_list", most=MOST_BOTS if id_type == "app_id" else MOST_USERS)
+    ids = text_list(body, "id_list", limit=MAX_BOTS if id_type == "app_id" else MAX_USERS)
     members: list[App | User] = []
     invalid: list[str] = []
     for value in ids:
@@ -120,7 +120,7 @@ def _user(call: Call, id_type: str, value: str) -> User | None:
 def list_members(call: Call) -> dict[str, Any]:
     """Answer `GET …/members`: bots are never listed."""
     id_type = user_id_type(call, "member_id_type")
-    size = page_size(call, most=100)
+    size = page_size(call, limit=100)
     chat = own_chat(call)
     items, more = page(list(chat.users.values()), call, size, codes.CHAT_PARAM)
     return {

@@ -25,11 +25,11 @@ from lark_emulator.world.chats import Chat, Message
 from lark_emulator.world.users import User
 
 RECEIVE_ID_TYPES = ("open_id", "union_id", "user_id", "email", "chat_id")
-LONGEST_UUID = 50
+MAX_UUID_LENGTH = 50
 SEND_AS_USER = "im:message.send_as_user"
 #: Statuses of those whom no message reaches any more.
 GONE = ("resigned", "exited")
-MOST_PER_PAGE = 50
+MAX_PER_PAGE = 50
 
 
 def create(call: Call) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def create(call: Call) -> dict[str, Any]:
     receiver = receiver_of(call, id_type, receive_id)
     content = content_of(call, body)
     _check_system(call, content, receiver)
-    uuid = optional_text(body, "uuid", longest=LONGEST_UUID)
+    uuid = optional_text(body, "uuid", longest=MAX_UUID_LENGTH)
     replayed = replayed_message(call, uuid)
     if replayed is not None:
         return render(replayed, call)
@@ -56,7 +56,7 @@ def reply(call: Call) -> dict[str, Any]:
     body = json_object(call, codes.IM_PARAM)
     content = content_of(call, body)
     _check_system(call, content, chat)
-    uuid = optional_text(body, "uuid", longest=LONGEST_UUID)
+    uuid = optional_text(body, "uuid", longest=MAX_UUID_LENGTH)
     in_thread = body.get("reply_in_thread", False)
     if not isinstance(in_thread, bool):
         violation("reply_in_thread", in_thread, "reply_in_thread must be a boolean")
@@ -93,7 +93,7 @@ def list_messages(call: Call) -> dict[str, Any]:
     order = choice(
         call.query, "sort_type", ("ByCreateTimeAsc", "ByCreateTimeDesc"), default="ByCreateTimeAsc"
     )
-    size = page_size(call, most=MOST_PER_PAGE)
+    size = page_size(call, limit=MAX_PER_PAGE)
     start, end = _seconds(call, "start_time"), _seconds(call, "end_time")
     if start is not None and end is not None and end < start:
         raise RefusedError(codes.IM_PARAM, "The end_time is earlier than the start_time")

@@ -15,7 +15,7 @@ from lark_emulator.world.message_marks import Pin
 if TYPE_CHECKING:
     from lark_emulator.world.chats import Chat, Message
 
-MOST_PER_PAGE = 50
+MAX_PER_PAGE = 50
 PER_SECOND = 5
 
 
@@ -54,7 +54,7 @@ def delete(call: Call) -> dict[str, Any]:
 def list_pins(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/pins`, newest first."""
     chat_id = require_text(dict(call.query), "chat_id")
-    size = page_size(call, most=MOST_PER_PAGE)
+    size = page_size(call, limit=MAX_PER_PAGE)
     start, end = _milliseconds(call, "start_time"), _milliseconds(call, "end_time")
     if start is not None and end is not None and start >= end:
         raise RefusedError(codes.IM_PARAM, "start_time must be less than end_time")

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from lark_emulator.world.chats import Message
     from lark_emulator.world.world import World
 
-MOST_PER_PAGE = 50
-MOST_QUERIES = 20
-MOST_PER_MESSAGE = 10
+MAX_PER_PAGE = 50
+MAX_QUERIES = 20
+MAX_PER_MESSAGE = 10
 CREATED, DELETED = "im.message.reaction.created_v1", "im.message.reaction.deleted_v1"
 
 
@@ -99,7 +99,7 @@ def delete(call: Call) -> dict[str, Any]:
 def list_reactions(call: Call) -> dict[str, Any]:
     """Answer `GET …/reactions`, oldest first."""
     id_type = user_id_type(call)
-    size = page_size(call, most=MOST_PER_PAGE)
+    size = page_size(call, limit=MAX_PER_PAGE)
     message = _message(call, read=True)
     items, more = page(
         _of_type(message, call.query.get("reaction_type", "")), call, size, codes_im.REACTION_PAGE
@@ -112,11 +112,11 @@ def batch_query(call: Call) -> dict[str, Any]:
     id_type = user_id_type(call)
     body = json_object(call, codes.IM_PARAM)
     queries = body.get("queries")
-    if not isinstance(queries, list) or not 1 <= len(queries) <= MOST_QUERIES:
-        violation("queries", queries, f"the length must be between 1 and {MOST_QUERIES}")
-    size = body.get("page_size_per_message", MOST_PER_MESSAGE)
-    if not isinstance(size, int) or not 1 <= size <= MOST_PER_MESSAGE:
-        violation("page_size_per_message", size, f"it must be between 1 and {MOST_PER_MESSAGE}")
+    if not isinstance(queries, list) or not 1 <= len(queries) <= MAX_QUERIES:
+        violation("queries", queries, f"the length must be between 1 and {MAX_QUERIES}")
+    size = body.get("page_size_per_message", MAX_PER_MESSAGE)
+    if not isinstance(size, int) or not 1 <= size <= MAX_PER_MESSAGE:
+        violation("page_size_per_message", size, f"it must be between 1 and {MAX_PER_MESSAGE}")
     kind = body.get("reaction_type") or ""
     details: list[dict[str, Any]] = []
     counts: list[dict[str, Any]] = []

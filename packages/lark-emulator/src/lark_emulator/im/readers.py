@@ -13,14 +13,14 @@ from lark_emulator.validation import json_object, page, page_size, user_id_type
 DAY_MS = 24 * 3600 * 1000
 READABLE_MS = 7 * DAY_MS
 FOLLOW_UP_MS = 600 * 1000
-MOST_BUBBLES = 3
-LONGEST_BUBBLE = 200
+MAX_BUBBLES = 3
+MAX_BUBBLE_LENGTH = 200
 
 
 def read_users(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/messages/:message_id/read_users`: of the bot's own messages, for 7 days."""
     id_type = user_id_type(call)
-    size = page_size(call, most=100)
+    size = page_size(call, limit=100)
     message = call.world.messages.get(call.params["message_id"])
     if message is None:
         raise RefusedError(codes.IM_PARAM, "invalid message_id")
@@ -67,10 +67,10 @@ def push_follow_up(call: Call) -> dict[str, Any]:
 
 
 def _bubbles(bubbles: object) -> list[str]:
-    if not isinstance(bubbles, list) or not 1 <= len(bubbles) <= MOST_BUBBLES:
+    if not isinstance(bubbles, list) or not 1 <= len(bubbles) <= MAX_BUBBLES:
         raise RefusedError(codes_im.FOLLOW_UP_INVALID)
     texts = [bubble.get("content") if isinstance(bubble, dict) else None for bubble in bubbles]
-    if not all(isinstance(text, str) and 1 <= len(text) <= LONGEST_BUBBLE for text in texts):
+    if not all(isinstance(text, str) and 1 <= len(text) <= MAX_BUBBLE_LENGTH for text in texts):
         raise RefusedError(codes_im.FOLLOW_UP_INVALID)
     return [str(text) for text in texts]
 

@@ -89,13 +89,13 @@ def _choice(form: dict[str, Part], name: str, options: tuple[str, ...]) -> str:
     return value
 
 
-def _content(form: dict[str, Part], name: str, most: int) -> bytes:
+def _content(form: dict[str, Part], name: str, limit: int) -> bytes:
     if name not in form:
         raise RefusedError(codes.UPLOAD_PARAM, f"{name} is required")
     content = form[name].content
     if not content:
         raise RefusedError(codes.UPLOAD_EMPTY)
-    if len(content) > most:
+    if len(content) > limit:
         raise RefusedError(codes.UPLOAD_TOO_LARGE)
     return content
 

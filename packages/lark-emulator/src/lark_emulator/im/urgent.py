@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.users import User
     from lark_emulator.world.world import World
 
-MOST_USERS = 200
+MAX_USERS = 200
 #: Those that cost the tenant's paid quota.
 PAID = ("sms", "phone")
 UNREACHABLE = ("resigned", "exited")
@@ -39,7 +39,7 @@ def urge(call: Call, kind: str) -> dict[str, Any]:
     """Answer `PATCH …/urgent_app`, `…/urgent_sms` and `…/urgent_phone`: the bot's own message."""
     id_type = user_id_type(call)
     body = json_object(call, codes.IM_PARAM)
-    ids = text_list(body, "user_id_list", most=MOST_USERS)
+    ids = text_list(body, "user_id_list", limit=MAX_USERS)
     if not ids:
         violation("user_id_list", ids, "user_id_list is required")
     message, chat = _own(call)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PATH = "/open-apis/bot/v2/hook/"
 RATES = ((100.0, 60.0), (5.0, 1.0))
 MAX_BODY_BYTES = 20 * 1024
-MOST_KEYWORDS = 10
+MAX_KEYWORDS = 10
 SECONDS_OFF = 3600.0
 _SUCCESS = {"StatusCode": 0, "StatusMessage": "success", "code": 0, "data": {}, "msg": "success"}
 _REFERENCES = {"image": "image_key", "share_chat": "share_chat_id"}
@@ -41,8 +41,8 @@ def add(
     token = token or secrets.token_hex(16)
     if token in world.webhook_bots:
         raise ValueError("a webhook with this token exists already")
-    if len(keywords) > MOST_KEYWORDS:
-        raise ValueError(f"a custom bot has at most {MOST_KEYWORDS} keywords, not {len(keywords)}")
+    if len(keywords) > MAX_KEYWORDS:
+        raise ValueError(f"a custom bot has at most {MAX_KEYWORDS} keywords, not {len(keywords)}")
     bot = world.webhook_bots[token] = WebhookBot(token, name, secret or "", tuple(keywords))
     return bot
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.users import User
 
 CODE_LIFE = 5 * 60
-MOST_SCOPES = 50
+MAX_SCOPES = 50
 METHODS = ("plain", "S256")
 #: Addresses that a browser would run instead of opening.
 _SCRIPTS = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
@@ -70,7 +70,7 @@ def visitor(call: Call) -> User:
 
 def _read_scopes(call: Call, app: App) -> frozenset[str]:
     wanted = call.query.get("scope", "").split()
-    if len(wanted) > MOST_SCOPES:
+    if len(wanted) > MAX_SCOPES:
         raise RefusedError(refusals.PAGE_PARAM)
     if app.scopes is not None and not app.scopes.issuperset(wanted):
         missing = ", ".join(sorted(set(wanted) - app.scopes))

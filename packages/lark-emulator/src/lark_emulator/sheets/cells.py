@@ -11,7 +11,7 @@ from lark_emulator.world.grid import Formula, Rich
 if TYPE_CHECKING:
     from lark_emulator.sheets.opened import OpenSpreadsheet
 
-LONGEST_CELL = 50_000
+MAX_CELL_LENGTH = 50_000
 #: Doubles hold all whole numbers up to this one.
 EXACT = 2**53
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
@@ -23,7 +23,7 @@ _ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "
 _DIGITS = bytes(48 if 48 <= byte < 58 else 32 for byte in range(256))  # noqa: PLR2004 - ASCII digits
 #: All but quotation marks become one letter, so that a long text is a long run of it.
 _UNQUOTED = bytes(34 if byte == 34 else 97 for byte in range(256))  # noqa: PLR2004 - a quotation mark
-_RUN = b"a" * (LONGEST_CELL + 1)
+_RUN = b"a" * (MAX_CELL_LENGTH + 1)
 _MENTIONS = ("email", "openId", "unionId", "fileToken")
 _SEGMENTS = ("text", "url", "mention", "embed-image")
 
@@ -50,7 +50,7 @@ class Cells:
             or b"\\b" in body
             or b"\\f" in body
             or (b'"=' in body and self._settings.equals_strings == "formula")
-            or (len(body) > LONGEST_CELL and (b'\\"' in body or _RUN in body.translate(_UNQUOTED)))
+            or (len(body) > MAX_CELL_LENGTH and (b'\\"' in body or _RUN in body.translate(_UNQUOTED)))
         )
         self._long_numbers = b"0" * 16 in body.translate(_DIGITS)
         self.chooses = b"multipleValue" in body
@@ -92,7 +92,7 @@ class Cells:
         return value
 
     def _text(self, value: str) -> Any:
-        if len(value) > LONGEST_CELL:
+        if len(value) > MAX_CELL_LENGTH:
             raise self._file.refusal(codes.SHEET_CELL_TOO_LARGE)
         if _CONTROL.search(value):
             raise self._file.refusal(codes.SHEET_RANGE)
@@ -149,7 +149,7 @@ class Cells:
             else:
                 rich_segments.append(dict(segment))
         rich = Rich(rich_segments)
-        if len(rich.text) > LONGEST_CELL:
+        if len(rich.text) > MAX_CELL_LENGTH:
             raise self._file.refusal(codes.SHEET_CELL_TOO_LARGE)
         return rich
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from lark_emulator.codes import Code
     from lark_emulator.sheets.opened import OpenSpreadsheet
 
-MOST_CHARS = 1000
+MAX_CHARS = 1000
 Comparisons = dict[str, dict[str, int | None]]
 #: How many values each comparison takes; None = any number.
 COMPARED: Comparisons = {
@@ -52,7 +52,7 @@ def check(file: OpenSpreadsheet, spec: dict[str, Any], known: Comparisons, wrong
     if comparisons is None:
         raise file.refusal(wrong, "filter_type")
     comparison, expected = spec.get("compare_type") or "", spec.get("expected") or []
-    texts = isinstance(expected, list) and all(isinstance(e, str) and len(e) <= MOST_CHARS for e in expected)
+    texts = isinstance(expected, list) and all(isinstance(e, str) and len(e) <= MAX_CHARS for e in expected)
     if not isinstance(comparison, str) or comparison not in comparisons or not texts:
         raise file.refusal(wrong, "compare_type or expected")
     wanted = comparisons[comparison]

@@ -8,14 +8,14 @@ from lark_emulator import codes
 from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, number, open_spreadsheet, part
-from lark_emulator.sheets.writing import MOST_GRID_COLUMNS
+from lark_emulator.sheets.writing import MAX_GRID_COLUMNS
 from lark_emulator.world.grid import COLUMNS, ROWS, Size
 
 if TYPE_CHECKING:
     from lark_emulator.world.grid import Grid
     from lark_emulator.world.sheets import Worksheet
 
-MOST_AT_ONCE = 5000
+MAX_AT_ONCE = 5000
 
 
 def _find_dimension(file: OpenSpreadsheet, spec: dict[str, Any]) -> tuple[Worksheet, str]:
@@ -30,11 +30,11 @@ def _count(grid: Grid, axis: str) -> int:
 
 
 def _check_space(file: OpenSpreadsheet, grid: Grid, axis: str, more: int) -> None:
-    if not 1 <= more <= MOST_AT_ONCE:
-        raise file.refusal(codes.SHEET_DIMENSION, f"1 to {MOST_AT_ONCE} at once")
+    if not 1 <= more <= MAX_AT_ONCE:
+        raise file.refusal(codes.SHEET_DIMENSION, f"1 to {MAX_AT_ONCE} at once")
     rows = grid.row_count + more * (axis == ROWS)
     columns = grid.column_count + more * (axis == COLUMNS)
-    if columns > MOST_GRID_COLUMNS or rows * columns > file.call.settings.max_sheet_cells:
+    if columns > MAX_GRID_COLUMNS or rows * columns > file.call.settings.max_sheet_cells:
         raise file.refusal(codes.SHEET_CELLS_EXCEEDED)
 
 
@@ -73,7 +73,7 @@ def inclusive(file: OpenSpreadsheet, spec: dict[str, Any]) -> tuple[Worksheet, s
     """Return worksheet, axis, start from 0, and how many, of a range from 1 whose end is included."""
     sheet, axis = _find_dimension(file, spec)
     start, end = number(file.call, spec, "startIndex", 1), number(file.call, spec, "endIndex", 1)
-    if not 0 < end - start + 1 <= MOST_AT_ONCE or end > _count(sheet.grid, axis):
+    if not 0 < end - start + 1 <= MAX_AT_ONCE or end > _count(sheet.grid, axis):
         raise file.refusal(codes.SHEET_DIMENSION, f"{start} to {end}")
     return sheet, axis, start - 1, end - start + 1
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from lark_emulator.world.grid import Rect
     from lark_emulator.world.sheets import Worksheet
 
-MOST_OPTIONS = 500
-LONGEST_OPTION = 100
-MOST_RANGES = 100
-MOST_CELLS = 5000
+MAX_OPTIONS = 500
+MAX_OPTION_LENGTH = 100
+MAX_RANGES = 100
+MAX_CELLS = 5000
 
 
 def create(call: Call) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/dataValidation`, with a result for each range."""
     file = open_spreadsheet(call, EDIT)
     results = []
-    for spec in parts(call, body_of(call), "dataValidationRanges", MOST_RANGES):
+    for spec in parts(call, body_of(call), "dataValidationRanges", MAX_RANGES):
         result: dict[str, Any] = {
             "range": spec.get("range"),
             "msg": "success",
@@ -92,8 +92,8 @@ def _range(file: OpenSpreadsheet, text: Any) -> Range:
     at = ranges.to_write(file, text)
     if not at.starts_inside or not at.inside:
         raise file.refusal(codes.SHEET_RANGE, f"{text} is beyond the grid")
-    if at.where.rows * at.where.columns > MOST_CELLS:
-        raise file.refusal(codes.SHEET_CELLS_EXCEEDED, f"at most {MOST_CELLS} cells")
+    if at.where.rows * at.where.columns > MAX_CELLS:
+        raise file.refusal(codes.SHEET_CELLS_EXCEEDED, f"at most {MAX_CELLS} cells")
     return at
 
 
@@ -101,7 +101,7 @@ def _check(file: OpenSpreadsheet, spec: dict[str, Any]) -> dict[str, Any]:
     values = spec.get("conditionValues")
     if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
         raise file.refusal(codes.SHEET_BODY, "conditionValues")
-    if len(values) > MOST_OPTIONS or any(len(value) > LONGEST_OPTION for value in values):
+    if len(values) > MAX_OPTIONS or any(len(value) > MAX_OPTION_LENGTH for value in values):
         raise file.refusal(codes.SHEET_LIMIT, "conditionValues")
     options = spec.get("options") or {}
     if any("," in value for value in values) or not isinstance(options, dict):

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from lark_emulator.world.grid import Rect
     from lark_emulator.world.sheets import Worksheet
 
-MOST_VIEWS = 150
-LONGEST_NAME = 100
+MAX_VIEWS = 150
+MAX_NAME_LENGTH = 100
 ID = re.compile("[0-9A-Za-z]{10}")
 #: The number that a second filter of a worksheet gets: for conditions of views the page calls it so.
 _WRONG = codes.SHEET_FILTER_EXISTS._replace(msg="wrong filter value")
@@ -37,8 +37,8 @@ def create(call: Call) -> dict[str, Any]:
         raise file.refusal(codes.SHEET_VIEW_ID, "10 digits and letters")
     if view_id in sheet.views:
         raise file.refusal(codes.SHEET_VIEW_EXISTS, view_id)
-    if len(sheet.views) >= MOST_VIEWS:
-        raise file.refusal(codes.SHEET_VIEW_LIMIT, f"at most {MOST_VIEWS}")
+    if len(sheet.views) >= MAX_VIEWS:
+        raise file.refusal(codes.SHEET_VIEW_LIMIT, f"at most {MAX_VIEWS}")
     name = _name(file, sheet, body.get("filter_view_name") or _next_name(sheet))
     view = FilterView(view_id, name, Filter(_where(file, sheet, body.get("range")), {}))
     sheet.views[view_id] = view
@@ -138,12 +138,12 @@ def _find_view(call: Call, need: str = VIEW) -> tuple[OpenSpreadsheet, Worksheet
 
 def _next_name(sheet: Worksheet) -> str:
     names = {view.name for view in sheet.views.values()}
-    return next(name for n in range(1, MOST_VIEWS + 1) if (name := f"筛选视图 {n}") not in names)
+    return next(name for n in range(1, MAX_VIEWS + 1) if (name := f"筛选视图 {n}") not in names)
 
 
 def _name(file: OpenSpreadsheet, sheet: Worksheet, name: Any) -> str:
-    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
-        raise file.refusal(codes.SHEET_VIEW_NAME, f"1 to {LONGEST_NAME} characters")
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH:
+        raise file.refusal(codes.SHEET_VIEW_NAME, f"1 to {MAX_NAME_LENGTH} characters")
     if any(view.name == name for view in sheet.views.values()):
         raise file.refusal(codes.SHEET_VIEW_NAME_EXISTS, name)
     return name

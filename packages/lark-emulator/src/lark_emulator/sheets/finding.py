@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lark_emulator.routing import Slices
     from lark_emulator.world.sheets import Worksheet
 
-MOST_CELLS = 5000
+MAX_CELLS = 5000
 
 
 class Search(NamedTuple):
@@ -72,7 +72,7 @@ def _search(call: Call, body: dict[str, Any], need: str) -> Generator[None, None
                 search.values.append((row, column))
         if pace.due(len(values)):
             yield
-    if len(search.values) + len(search.formulas) > MOST_CELLS:
+    if len(search.values) + len(search.formulas) > MAX_CELLS:
         raise file.refusal(codes.SHEET_CELLS_EXCEEDED)
     return search
 

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 _CALL = re.compile(
     r"=\s*(SUM|AVERAGE|COUNT|MIN|MAX)\(\s*\$?([A-Z]+)\$?(\d+)(?::\$?([A-Z]+)\$?(\d+))?\s*\)\s*", re.IGNORECASE
 )
-_MOST_DEPTH = 8
+_MAX_DEPTH = 8
 
 
 def result(sheet: Worksheet, formula: Formula, depth: int = 0) -> Any:
     """Return the result of a formula: the one it was given, or what can be computed; else None."""
     match = _CALL.fullmatch(formula.text)
-    if match is None or formula.result is not None or depth > _MOST_DEPTH:
+    if match is None or formula.result is not None or depth > _MAX_DEPTH:
         return formula.result
     name, left, top, right, bottom = match.groups()
     first, last = column_number(left), column_number(right or left)

@@ -18,8 +18,8 @@ from lark_emulator.world.sheets import Lock
 if TYPE_CHECKING:
     from lark_emulator.world.sheets import Worksheet
 
-MOST_ADDED, MOST_SHOWN, MOST_CHANGED = 50, 5, 10
-MOST_PROTECTED = 5000
+MAX_ADDED, MAX_SHOWN, MAX_CHANGED = 50, 5, 10
+MAX_PROTECTED = 5000
 _ENDLESS = 2**31
 _MEMBER_TYPES = {"userId": "user_id", "openId": "open_id", "unionId": "union_id"}
 
@@ -29,7 +29,7 @@ def add(call: Call) -> dict[str, Any]:
     id_type = choice(call.query, "user_id_type", ("open_id", "union_id"), default="open_id")
     file = open_spreadsheet(call, EDIT)
     new_locks, lines = [], 0
-    for spec in parts(call, body_of(call), "addProtectedDimension", MOST_ADDED):
+    for spec in parts(call, body_of(call), "addProtectedDimension", MAX_ADDED):
         sheet, axis, where = _lines(file, {"majorDimension": ROWS, **part(call, spec, "dimension")})
         start, end = where.span(axis)
         lines += end - start
@@ -41,8 +41,8 @@ def add(call: Call) -> dict[str, Any]:
         lock_id = str(int(call.world.new_id("", 15), 16))
         lock = Lock(lock_id, axis, where, call.who, list(dict.fromkeys(users)), _info(file, spec))
         new_locks.append((sheet, lock, ids))
-    if lines > MOST_PROTECTED:
-        raise file.refusal(codes.SHEET_LIMIT, f"at most {MOST_PROTECTED} rows or columns")
+    if lines > MAX_PROTECTED:
+        raise file.refusal(codes.SHEET_LIMIT, f"at most {MAX_PROTECTED} rows or columns")
     for sheet, lock, _ in new_locks:
         sheet.locks[lock.lock_id] = lock
     file.wrote()
@@ -63,8 +63,8 @@ def get(call: Call) -> dict[str, Any]:
     kind = choice(call.query, "memberType", tuple(_MEMBER_TYPES), default="userId")
     file = open_spreadsheet(call)
     ids = [lock_id for lock_id in call.query.get("protectIds", "").split(",") if lock_id]
-    if not 0 < len(ids) <= MOST_SHOWN:
-        raise file.refusal(codes.SHEET_URL_PARAM, f"1 to {MOST_SHOWN} protectIds")
+    if not 0 < len(ids) <= MAX_SHOWN:
+        raise file.refusal(codes.SHEET_URL_PARAM, f"1 to {MAX_SHOWN} protectIds")
     known = _all_locks(file)
     shown = [
         {**summary(*known[lock_id]), "editors": {"users": _members(call, known[lock_id][1].users, kind)}}
@@ -78,7 +78,7 @@ def update(call: Call) -> dict[str, Any]:
     """Answer `POST …/protected_range_batch_update`: all of them, or none."""
     file = open_spreadsheet(call, EDIT)
     known, changed, replies = _all_locks(file), [], []
-    for spec in parts(call, body_of(call), "requests", MOST_CHANGED):
+    for spec in parts(call, body_of(call), "requests", MAX_CHANGED):
         lock_id = spec.get("protectId")
         if not isinstance(lock_id, str) or lock_id not in known:
             raise file.refusal(codes.SHEET_BODY, "protectId")
@@ -111,7 +111,7 @@ def delete(call: Call) -> dict[str, Any]:
     ids = body_of(call).get("protectIds")
     if not isinstance(ids, list) or not ids or not all(isinstance(lock_id, str) for lock_id in ids):
         raise file.refusal(codes.SHEET_BODY, "protectIds")
-    if len(ids) > MOST_CHANGED:
+    if len(ids) > MAX_CHANGED:
         raise file.refusal(codes.SHEET_LIMIT, "protectIds")
     known = _all_locks(file)
     known_ids = [lock_id for lock_id in dict.fromkeys(ids) if lock_id in known]

@@ -156,7 +156,7 @@ def part(call: Call, body: dict[str, Any], name: str) -> dict[str, Any]:
     return value
 
 
-def parts(call: Call, body: dict[str, Any], name: str, most: int | None = None) -> list[dict[str, Any]]:
+def parts(call: Call, body: dict[str, Any], name: str, limit: int | None = None) -> list[dict[str, Any]]:
     """Return a required list of objects of a body.
 
     Raises:
@@ -165,7 +165,7 @@ def parts(call: Call, body: dict[str, Any], name: str, most: int | None = None) 
     value = body.get(name)
     if not isinstance(value, list) or not value or not all(isinstance(item, dict) for item in value):
         raise refusal(call, codes.SHEET_BODY, f"{name} is required")
-    if most is not None and len(value) > most:
+    if limit is not None and len(value) > limit:
         raise refusal(call, codes.SHEET_LIMIT, name)
     return value
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lark_emulator.sheets.opened import OpenSpreadsheet
     from lark_emulator.world.sheets import Worksheet
 
-MOST_ROWS, MOST_COLUMNS = 5000, 100
+MAX_ROWS, MAX_COLUMNS = 5000, 100
 _CELL = re.compile(r"([A-Za-z]{0,4})([1-9][0-9]{0,8})?")
 _LETTERS = 26
 
@@ -147,7 +147,7 @@ def to_write(file: OpenSpreadsheet, text: Any) -> Range:
     return cell_range
 
 
-def in_grid(file: OpenSpreadsheet, text: Any, *, most_rows: int = MOST_ROWS) -> Range:
+def in_grid(file: OpenSpreadsheet, text: Any, *, most_rows: int = MAX_ROWS) -> Range:
     """Read a range that must lie in the grid and not be too large, for styles and merges.
 
     Raises:
@@ -157,6 +157,6 @@ def in_grid(file: OpenSpreadsheet, text: Any, *, most_rows: int = MOST_ROWS) -> 
     if not cell_range.starts_inside or not cell_range.inside:
         raise file.refusal(codes.SHEET_RANGE, f"{text} is beyond the grid")
     where = cell_range.where
-    if cell_range.bounded and (where.rows > most_rows or where.columns > MOST_COLUMNS):
-        raise file.refusal(codes.SHEET_RANGE, f"{text} is larger than {most_rows} x {MOST_COLUMNS}")
+    if cell_range.bounded and (where.rows > most_rows or where.columns > MAX_COLUMNS):
+        raise file.refusal(codes.SHEET_RANGE, f"{text} is larger than {most_rows} x {MAX_COLUMNS}")
     return cell_range

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 RENDERS = ("", "ToString", "Formula", "FormattedValue", "UnformattedValue")
 DATES = ("", "FormattedString")
-MOST_OPEN_COLUMNS = 100
+MAX_OPEN_COLUMNS = 100
 #: The bytes that a cell takes at least.
 _SHORTEST = 2
 
@@ -125,6 +125,6 @@ class CellReader:
 
 def _bound(cell_range: Range) -> Rect:
     where = cell_range.cut
-    if not cell_range.bounded and where.columns > MOST_OPEN_COLUMNS:
-        return where._replace(end_column=where.column + MOST_OPEN_COLUMNS)
+    if not cell_range.bounded and where.columns > MAX_OPEN_COLUMNS:
+        return where._replace(end_column=where.column + MAX_OPEN_COLUMNS)
     return where

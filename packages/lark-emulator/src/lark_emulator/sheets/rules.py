@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from lark_emulator.world.grid import Rect
     from lark_emulator.world.sheets import Worksheet
 
-MOST_AT_ONCE = 10
-MOST_PER_SHEET = 20
+MAX_AT_ONCE = 10
+MAX_PER_SHEET = 20
 _CELL_IS = (
     *("equal", "notEqual", "greaterThan", "greaterThanOrEqual", "lessThan", "lessThanOrEqual"),
     *("between", "notBetween"),
@@ -70,7 +70,7 @@ def _each(
 ) -> dict[str, Any]:
     file = open_spreadsheet(call, EDIT)
     responses, changed = [], False
-    for spec in parts(call, body_of(call), name, MOST_AT_ONCE):
+    for spec in parts(call, body_of(call), name, MAX_AT_ONCE):
         code, msg, rule_id = 0, "success", ""
         try:
             rule_id = perform(file, file.sheet(spec.get("sheet_id")), spec)
@@ -85,8 +85,8 @@ def _each(
 
 
 def _create(file: OpenSpreadsheet, sheet: Worksheet, spec: dict[str, Any]) -> str:
-    if len(sheet.formats) >= MOST_PER_SHEET:
-        raise file.refusal(codes.SHEET_LIMIT, f"at most {MOST_PER_SHEET} in a worksheet")
+    if len(sheet.formats) >= MAX_PER_SHEET:
+        raise file.refusal(codes.SHEET_LIMIT, f"at most {MAX_PER_SHEET} in a worksheet")
     where, rest = _check(file, sheet, part(file.call, spec, "condition_format"))
     rule_id = file.call.world.new_id("", 10)
     sheet.formats[rule_id] = Rule(rule_id, where, rest)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.grid import Rect
     from lark_emulator.world.world import World
 
-LONGEST_TITLE = 255
+MAX_TITLE_LENGTH = 255
 
 
 def new_worksheet(world: World, title: str) -> Worksheet:
@@ -29,7 +29,7 @@ def create(call: Call) -> dict[str, Any]:
     """Answer `POST /sheets/v3/spreadsheets`: one worksheet; a second file of the same title is made."""
     body = body_of(call)
     title = optional_text(body, "title")
-    if len(title) > LONGEST_TITLE:
+    if len(title) > MAX_TITLE_LENGTH:
         raise refusal(call, codes.SHEET_TITLE_REJECTED)
     sheet = new_worksheet(call.world, FIRST_TITLE)
     folder_token = optional_text(body, "folder_token")
@@ -61,7 +61,7 @@ def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/:spreadsheet_token`."""
     file = open_spreadsheet(call, EDIT)
     title = body_of(call).get("title")
-    if not isinstance(title, str) or not 0 < len(title) <= LONGEST_TITLE:
+    if not isinstance(title, str) or not 0 < len(title) <= MAX_TITLE_LENGTH:
         raise file.refusal(codes.SHEET_TITLE_REJECTED)
     file.document.own_title = title
     file.wrote()

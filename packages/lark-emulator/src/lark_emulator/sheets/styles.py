@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lark_emulator.sheets.ranges import Range
 
-MOST_BORDERED = 30_000
+MAX_BORDERED = 30_000
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _FONT_SIZE = re.compile(r"(\d+)pt(?:/\d+(?:\.\d+)?)?")
 _SIZES = range(9, 37)
@@ -105,7 +105,7 @@ def _range(file: OpenSpreadsheet, text: Any, style: dict[str, Any]) -> Range:
     at = ranges.in_grid(file, text, most_rows=file.call.settings.max_style_rows)
     if (
         style.get("borderType", "NO_BORDER") != "NO_BORDER"
-        and at.where.rows * at.where.columns > MOST_BORDERED
+        and at.where.rows * at.where.columns > MAX_BORDERED
     ):
         raise file.refusal(codes.SHEET_CELLS_EXCEEDED, "cells with borders")
     return at

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from lark_emulator.world.grid import Rect
     from lark_emulator.world.sheets import Worksheet
 
-MOST_WORKSHEETS = 300
-LONGEST_TITLE = 100
+MAX_WORKSHEETS = 300
+MAX_TITLE_LENGTH = 100
 _ILLEGAL = re.compile(r"[/\\?*\[\]:]")
 
 
@@ -134,8 +134,8 @@ def _copy(file: OpenSpreadsheet, request: dict[str, Any], sheet: Worksheet) -> d
 
 
 def _place(file: OpenSpreadsheet, sheet: Worksheet, index: int) -> dict[str, Any]:
-    if len(file.book.sheets) >= MOST_WORKSHEETS:
-        raise file.refusal(codes.SHEET_LIMIT, f"at most {MOST_WORKSHEETS} worksheets")
+    if len(file.book.sheets) >= MAX_WORKSHEETS:
+        raise file.refusal(codes.SHEET_LIMIT, f"at most {MAX_WORKSHEETS} worksheets")
     file.book.place(sheet, index)
     index = list(file.book.sheets).index(sheet.sheet_id)
     return {"properties": {"sheetId": sheet.sheet_id, "title": sheet.title, "index": index}}
@@ -168,7 +168,7 @@ def _update(file: OpenSpreadsheet, request: dict[str, Any]) -> dict[str, Any]:
 def _new_title(file: OpenSpreadsheet, title: Any) -> str:
     if not isinstance(title, str) or not title:
         raise file.refusal(codes.SHEET_TITLE_EMPTY)
-    if len(title) > LONGEST_TITLE or _ILLEGAL.search(title):
+    if len(title) > MAX_TITLE_LENGTH or _ILLEGAL.search(title):
         raise file.refusal(codes.SHEET_BODY, "title")
     if file.book.find_titled(title) is not None:
         raise file.refusal(codes.SHEET_TITLE_EXISTS)
@@ -177,7 +177,7 @@ def _new_title(file: OpenSpreadsheet, title: Any) -> str:
 
 def _retitle(file: OpenSpreadsheet, sheet: Worksheet, title: str) -> None:
     """Rename a worksheet; a title that is not allowed is ignored."""
-    if not title or len(title) > LONGEST_TITLE or _ILLEGAL.search(title):
+    if not title or len(title) > MAX_TITLE_LENGTH or _ILLEGAL.search(title):
         return
     other = file.book.find_titled(title)
     if other is not None and other is not sheet:

@@ -8,7 +8,7 @@ from lark_emulator import codes
 from lark_emulator.sheets import ranges
 from lark_emulator.sheets.locked import check_unlocked
 from lark_emulator.sheets.pace import Pace
-from lark_emulator.sheets.ranges import MOST_COLUMNS, MOST_ROWS
+from lark_emulator.sheets.ranges import MAX_COLUMNS, MAX_ROWS
 from lark_emulator.world.grid import Rect, Rich
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lark_emulator.sheets.opened import OpenSpreadsheet
     from lark_emulator.world.sheets import Worksheet
 
-MOST_GRID_COLUMNS = 13_000
+MAX_GRID_COLUMNS = 13_000
 
 
 class RowBlock(NamedTuple):
@@ -67,12 +67,12 @@ def block(
             yield
     ready = RowBlock(at.sheet, at.where, rows, cells.chooses)
     data = ready.data
-    if (at.bounded and at.where.rows > MOST_ROWS) or max(
+    if (at.bounded and at.where.rows > MAX_ROWS) or max(
         at.where.columns * at.bounded, data.columns
-    ) > MOST_COLUMNS:
-        raise file.refusal(codes.SHEET_LIMIT, f"at most {MOST_ROWS} x {MOST_COLUMNS} cells")
-    if data.rows > MOST_ROWS:
-        raise file.refusal(codes.SHEET_LIMIT, f"at most {MOST_ROWS} rows")
+    ) > MAX_COLUMNS:
+        raise file.refusal(codes.SHEET_LIMIT, f"at most {MAX_ROWS} x {MAX_COLUMNS} cells")
+    if data.rows > MAX_ROWS:
+        raise file.refusal(codes.SHEET_LIMIT, f"at most {MAX_ROWS} rows")
     short = at.bounded and data.rows > at.where.rows and not any_height
     if short or data.columns > at.where.columns:
         raise file.refusal(codes.SHEET_RANGE, "the range is smaller than the values")
@@ -91,7 +91,7 @@ def check_space(file: OpenSpreadsheet, sheet: Worksheet, where: Rect) -> tuple[i
         return rows, columns
     if file.call.settings.grid_growth == "refused":
         raise file.refusal(codes.SHEET_RANGE, "beyond the grid")
-    if columns > MOST_GRID_COLUMNS or rows * columns > file.call.settings.max_sheet_cells:
+    if columns > MAX_GRID_COLUMNS or rows * columns > file.call.settings.max_sheet_cells:
         raise file.refusal(codes.SHEET_CELLS_EXCEEDED)
     return rows, columns
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from lark_emulator.exchange import Answer, Request
 
-MOST = 10_000
+MAX_PLANS = 10_000
 
 
 class Stubs:
@@ -28,8 +28,8 @@ class Stubs:
             ValueError: there would be too many.
         """
         added = list(stubs)
-        if len(self._all) + len(added) > MOST:
-            raise ValueError(f"there can be {MOST} stubs. Next: delete those that are no longer needed")
+        if len(self._all) + len(added) > MAX_PLANS:
+            raise ValueError(f"there can be {MAX_PLANS} stubs. Next: delete those that are no longer needed")
         for stub in added:
             self._last_id += 1
             stub.id = self._last_id

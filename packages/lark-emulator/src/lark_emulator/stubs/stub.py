@@ -21,7 +21,7 @@ _MATCH = ("method", "path", "query", "headers", "body")
 _ANSWER = ("status", "headers", "json", "text", "template")
 _WHOLE = (*("match", "answer", "times", "delay_ms"), "id", "used")
 _LOWEST, _HIGHEST = 200, 599
-_LONGEST_MS = 3_600_000
+_MAX_MS = 3_600_000
 _WITHOUT_BODY = (204, 304)
 
 
@@ -70,8 +70,8 @@ class Stub:
         self._check_answer()
         if self.times is not None and not (_is_whole(self.times) and self.times >= 1):
             raise ValueError(f"'times' must be a positive number, not {self.times!r}")
-        if not (_is_number(self.delay_ms) and 0 <= self.delay_ms <= _LONGEST_MS):
-            raise ValueError(f"'delay_ms' must be a number from 0 to {_LONGEST_MS}, not {self.delay_ms!r}")
+        if not (_is_number(self.delay_ms) and 0 <= self.delay_ms <= _MAX_MS):
+            raise ValueError(f"'delay_ms' must be a number from 0 to {_MAX_MS}, not {self.delay_ms!r}")
 
     def _check_match(self) -> None:
         if not isinstance(self.method, str) or self.method.upper() not in ("*", *METHODS):

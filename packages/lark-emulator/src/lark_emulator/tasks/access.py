@@ -50,7 +50,7 @@ def render(call: Call, member: Member, id_type: str) -> dict[str, Any]:
 
 
 def members_of(
-    call: Call, specs: object, id_type: str, roles: tuple[str, ...], *, most: int, default: str = ""
+    call: Call, specs: object, id_type: str, roles: tuple[str, ...], *, limit: int, default: str = ""
 ) -> list[Member]:
     """Return the members that a request names, each once.
 
@@ -62,8 +62,8 @@ def members_of(
     if not isinstance(specs, list):
         refuse("members must be a list")
     members = list(dict.fromkeys(_member(call, spec, id_type, roles, default) for spec in specs))
-    if len(members) > most:
-        refuse(f"too many members, at most {most}")
+    if len(members) > limit:
+        refuse(f"too many members, at most {limit}")
     return members
 
 

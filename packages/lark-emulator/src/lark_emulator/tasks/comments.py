@@ -12,7 +12,7 @@ from lark_emulator.tasks.access import itself, refuse, task_of
 from lark_emulator.validation import choice, json_object, page, page_size, user_id_type
 from lark_emulator.world.tasks import TaskComment
 
-LONGEST_TEXT = 3000
+MAX_TEXT_LENGTH = 3000
 
 
 def render(comment: TaskComment, call: Call, id_type: str) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def get(call: Call) -> dict[str, Any]:
 def list_comments(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/comments`: those on one task."""
     id_type = user_id_type(call)
-    size = page_size(call, most=100, default=50)
+    size = page_size(call, limit=100, default=50)
     if call.query.get("resource_type", "task") != "task":
         refuse("resource_type must be task")
     order = choice(call.query, "direction", ("asc", "desc"), default="asc")
@@ -88,8 +88,8 @@ def delete(call: Call) -> dict[str, Any]:
 
 
 def _content(value: object) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_TEXT:
-        refuse(f"content must have 1 to {LONGEST_TEXT} characters")
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_TEXT_LENGTH:
+        refuse(f"content must have 1 to {MAX_TEXT_LENGTH} characters")
     return value
 
 

@@ -8,7 +8,7 @@ from lark_emulator import codes_office
 from lark_emulator.routing import Call, Route
 from lark_emulator.tasks import access
 from lark_emulator.tasks.access import members_of, refuse, task_of, tasklist_of
-from lark_emulator.tasks.tasks import MOST_MEMBERS, render
+from lark_emulator.tasks.tasks import MAX_MEMBERS, render
 from lark_emulator.validation import json_object, require_text, user_id_type
 
 
@@ -26,7 +26,7 @@ def _members(call: Call, *, add: bool) -> dict[str, Any]:
     id_type = user_id_type(call)
     task = task_of(call, writes=True)
     body = json_object(call, codes_office.TASK_PARAM)
-    named = members_of(call, body.get("members"), id_type, access.TASK_ROLES, most=MOST_MEMBERS)
+    named = members_of(call, body.get("members"), id_type, access.TASK_ROLES, limit=MAX_MEMBERS)
     if not named:
         refuse("members is required")
     if add:

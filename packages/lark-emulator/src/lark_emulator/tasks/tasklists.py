@@ -13,8 +13,8 @@ from lark_emulator.tasks.tasks import page_of_tasks
 from lark_emulator.validation import json_object, page, page_size, user_id_type
 from lark_emulator.world.tasks import Member, Tasklist
 
-LONGEST_NAME = 100
-MOST_MEMBERS = 500
+MAX_NAME_LENGTH = 100
+MAX_MEMBERS = 500
 UPDATE_FIELDS = ("name", "owner")
 
 
@@ -67,7 +67,7 @@ def patch(call: Call) -> dict[str, Any]:
         if access.list_role(call, tasklist) != access.OWNER:
             raise RefusedError(codes_office.TASK_DENIED)
         owner = {**(spec.get("owner") or {}), "role": access.EDITOR}
-        (new_owner,) = members_of(call, [owner], id_type, access.LIST_ROLES, most=1)
+        (new_owner,) = members_of(call, [owner], id_type, access.LIST_ROLES, limit=1)
         kept = Member(tasklist.owner.id, tasklist.owner.type, str(body.get("origin_owner_to_role") or ""))
         if kept.role in access.LIST_ROLES:
             tasklist.members.append(kept)
@@ -87,7 +87,7 @@ def delete(call: Call) -> dict[str, Any]:
 def list_tasklists(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/tasklists`: those that the bot may read."""
     id_type = user_id_type(call)
-    size = page_size(call, most=100, default=50)
+    size = page_size(call, limit=100, default=50)
     own = [tasklist for tasklist in call.world.tasks.tasklists.values() if access.list_role(call, tasklist)]
     items, more = page(own, call, size, codes_office.TASK_PARAM)
     return {"items": [render(tasklist, call, id_type) for tasklist in items], **more}
@@ -96,7 +96,7 @@ def list_tasklists(call: Call) -> dict[str, Any]:
 def list_tasks(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/tasklists/:tasklist_guid/tasks`."""
     id_type = user_id_type(call)
-    size = page_size(call, most=100, default=50)
+    size = page_size(call, limit=100, default=50)
     guid = tasklist_of(call).guid
     tasks = [task for task in call.world.tasks.tasks.values() if guid in task.tasklists]
     return page_of_tasks(call, tasks, size, id_type)
@@ -128,7 +128,7 @@ def remove_members(call: Call) -> dict[str, Any]:
 
 def _read_members(call: Call, body: dict[str, Any], id_type: str, *, needed: bool = False) -> list[Member]:
     named = members_of(
-        call, body.get("members"), id_type, access.LIST_ROLES, most=MOST_MEMBERS, default=access.VIEWER
+        call, body.get("members"), id_type, access.LIST_ROLES, limit=MAX_MEMBERS, default=access.VIEWER
     )
     if needed and not named:
         refuse("members is required")
@@ -142,8 +142,8 @@ def _without_owner(tasklist: Tasklist, members: list[Member]) -> list[Member]:
 
 
 def _name(value: object) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_NAME:
-        refuse(f"name must have 1 to {LONGEST_NAME} characters")
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_NAME_LENGTH:
+        refuse(f"name must have 1 to {MAX_NAME_LENGTH} characters")
     return value
 
 

@@ -11,10 +11,10 @@ from lark_emulator.tasks.access import itself, members_of, refuse, task_of, task
 from lark_emulator.validation import flag, json_object, page, page_size, user_id_type, whole_number
 from lark_emulator.world.tasks import Member, Task
 
-MOST_MEMBERS = 50
-LONGEST_TEXT = 3000
-LONGEST_EXTRA = 65_536
-SHORTEST_TOKEN, LONGEST_TOKEN = 10, 100
+MAX_MEMBERS = 50
+MAX_TEXT_LENGTH = 3000
+MAX_EXTRA_LENGTH = 65_536
+SHORTEST_TOKEN, MAX_TOKEN_LENGTH = 10, 100
 MODES = (1, 2)
 #: Members that are kept and shown as they came.
 _KEPT = ("origin", "custom_complete", "docx_source")
@@ -61,8 +61,8 @@ def create(call: Call) -> dict[str, Any]:
     id_type = user_id_type(call)
     body = json_object(call, codes_office.TASK_PARAM)
     token = body.get("client_token") or ""
-    if token and not (isinstance(token, str) and SHORTEST_TOKEN <= len(token) <= LONGEST_TOKEN):
-        refuse(f"client_token must have {SHORTEST_TOKEN} to {LONGEST_TOKEN} characters")
+    if token and not (isinstance(token, str) and SHORTEST_TOKEN <= len(token) <= MAX_TOKEN_LENGTH):
+        refuse(f"client_token must have {SHORTEST_TOKEN} to {MAX_TOKEN_LENGTH} characters")
     known = call.world.repeats.find("task", call.app.app_id, token, call.world.tasks.tasks)
     if known is not None:
         return {"task": render(known, call, id_type)}
@@ -71,7 +71,7 @@ def create(call: Call) -> dict[str, Any]:
     task = Task(access.new_guid(call.world), f"t{100_000 + number}", "", itself(call, "creator"), now, now)
     fields = {name: body[name] for name in UPDATE_FIELDS if body.get(name) is not None}
     _change(task, {"summary": "", **fields})
-    task.members = members_of(call, body.get("members"), id_type, access.TASK_ROLES, most=MOST_MEMBERS)
+    task.members = members_of(call, body.get("members"), id_type, access.TASK_ROLES, limit=MAX_MEMBERS)
     task.reminders = _reminders(body.get("reminders"), call, task)
     for entry in body.get("tasklists") or ():
         guid = entry.get("tasklist_guid") if isinstance(entry, dict) else None
@@ -115,7 +115,7 @@ def delete(call: Call) -> dict[str, Any]:
 def list_tasks(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/tasks`: what the bot is responsible for."""
     id_type = user_id_type(call)
-    size = page_size(call, most=100, default=50)
+    size = page_size(call, limit=100, default=50)
     own = [
         task
         for task in call.world.tasks.tasks.values()
@@ -170,7 +170,7 @@ def _change(task: Task, fields: dict[str, Any]) -> None:
 def _text(name: str, value: object) -> str:
     if value is None:
         return ""
-    longest = LONGEST_EXTRA if name == "extra" else LONGEST_TEXT
+    longest = MAX_EXTRA_LENGTH if name == "extra" else MAX_TEXT_LENGTH
     if not isinstance(value, str):
         refuse(f"{name} must be a string")
     if len(value) > longest:

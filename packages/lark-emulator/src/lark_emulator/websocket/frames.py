@@ -16,7 +16,7 @@ CONTROL, DATA = 0, 1
 
 _VARINT, _FIXED64, _LENGTH, _GROUP, _GROUP_END, _FIXED32 = range(6)
 _SIZES = {_FIXED64: 8, _FIXED32: 4}
-_LONGEST_VARINT = 10
+_MAX_VARINT_LENGTH = 10
 _UINT64 = 2**64
 _INT32_BITS, _INT32_SIGN = 2**32, 2**31
 _HIGHEST_TAG = 2**32
@@ -156,7 +156,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     value = 0
-    for place in range(_LONGEST_VARINT):
+    for place in range(_MAX_VARINT_LENGTH):
         if at >= len(data):
             break
         byte = data[at]

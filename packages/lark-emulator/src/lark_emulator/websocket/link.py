@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from lark_emulator.websocket.links import Links, Ticket
 
 #: A client's message may have as many bytes; a longer one ends the connection with 1009.
-MOST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 #: What a client that has stopped reading may have outstanding, before its connection is dropped.
-MOST_UNREAD_BYTES = 8 * 1024 * 1024
+MAX_UNREAD_BYTES = 8 * 1024 * 1024
 #: Seconds for the other side's part of the closing handshake.
 CLOSING_TIMEOUT = 5.0
 _HANDSHAKE = ("connection", "host", "origin", "upgrade")
@@ -41,7 +41,7 @@ def shake_hands(path: str, headers: Mapping[str, str]) -> tuple[ServerProtocol, 
         path: of the request.
         headers: of the request, names in lower case.
     """
-    protocol = ServerProtocol(max_size=MOST_BYTES)
+    protocol = ServerProtocol(max_size=MAX_BYTES)
     wanted = [
         (name, value)
         for name, value in headers.items()
@@ -209,7 +209,7 @@ class WebSocketLink(asyncio.Protocol):
                 self._transport.write(data)
             else:
                 self._transport.close()
-        if self._transport.get_write_buffer_size() > MOST_UNREAD_BYTES:
+        if self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             self._transport.abort()
 
     # ending ----------------------------------------------------------------------------------------------

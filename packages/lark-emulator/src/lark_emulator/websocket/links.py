@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lark_emulator.websocket.frames import Frame
     from lark_emulator.world.apps import App
 
-MOST_TICKETS = 10_000
+MAX_TICKETS = 10_000
 _LOG_IDS = 2**63
 
 
@@ -115,7 +115,7 @@ class Links:
 
     def issue(self, app: App) -> Ticket:
         """Return a ticket for one more connection of an app; if there are very many, the oldest is void."""
-        if len(self._tickets) >= MOST_TICKETS:
+        if len(self._tickets) >= MAX_TICKETS:
             del self._tickets[next(iter(self._tickets))]
         self._devices += 1
         device = f"76{self._devices:017d}"

@@ -17,9 +17,9 @@ from lark_emulator.world.docx import Docx
 if TYPE_CHECKING:
     from lark_emulator.routing import Slices
 
-MOST_SIBLINGS = 2000
-MOST_DEPTH = 50
-LONGEST_TITLE = 800
+MAX_SIBLINGS = 2000
+MAX_DEPTH = 50
+MAX_TITLE_LENGTH = 800
 #: Types whose pages can be made, copied or renamed through the API.
 MADE = ("docx", "sheet", "bitable", "mindnote", "slides")
 COPIED = ("docx", "sheet", "bitable")
@@ -62,12 +62,12 @@ def place(call: Call, space_id: str, parent: str) -> str:
             raise RefusedError(codes.WIKI_NOT_FOUND, "node not found")
         space_id = above.space_id
     pages.space_named(call, space_id)
-    if len(pages.children(call.world, space_id, parent)) >= MOST_SIBLINGS:
+    if len(pages.children(call.world, space_id, parent)) >= MAX_SIBLINGS:
         raise RefusedError(codes.WIKI_LIMIT)
     depth, token = 0, parent
     while token:
         depth, token = depth + 1, call.world.wiki_nodes[token].parent
-    if depth >= MOST_DEPTH:
+    if depth >= MAX_DEPTH:
         raise RefusedError(codes.WIKI_LIMIT)
     return space_id
 
@@ -88,7 +88,7 @@ def create(call: Call) -> dict[str, Any]:
     title, parent = _text(body, "title"), _text(body, "parent_node_token")
     if kind == "doc":
         raise RefusedError(codes.WIKI_DOC_TYPE)
-    if kind not in OBJ_TYPES or node_type not in ("origin", "shortcut") or len(title) > LONGEST_TITLE:
+    if kind not in OBJ_TYPES or node_type not in ("origin", "shortcut") or len(title) > MAX_TITLE_LENGTH:
         raise RefusedError(codes.WIKI_PARAM)
     space_id = place(call, call.params["space_id"], parent)
     if node_type == "shortcut":
@@ -145,7 +145,7 @@ def move(call: Call) -> dict[str, Any]:
     moved_nodes = [node, *pages.below(call.world, node)]
     if any(moved.node_token == parent for moved in moved_nodes):
         raise RefusedError(codes.WIKI_PARAM)
-    if len(moved_nodes) > MOST_SIBLINGS:
+    if len(moved_nodes) > MAX_SIBLINGS:
         raise RefusedError(codes.WIKI_LIMIT)
     space_id = place(call, space_id, parent)
     node.parent = parent
@@ -158,7 +158,7 @@ def update_title(call: Call) -> dict[str, Any]:
     """Answer `POST …/nodes/:node_token/update_title`: of documents and shortcuts."""
     node, body = _node_of(call), json_object(call, codes.WIKI_PARAM)
     title = body.get("title")
-    if not isinstance(title, str) or len(title) > LONGEST_TITLE:
+    if not isinstance(title, str) or len(title) > MAX_TITLE_LENGTH:
         raise RefusedError(codes.WIKI_PARAM)
     if not node.origin and node.obj_type not in RENAMED:
         raise RefusedError(codes.WIKI_PARAM)

@@ -10,8 +10,8 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, page, whole_number
 from lark_emulator.wiki import pages
 
-MOST_PER_PAGE = 50
-LONGEST_QUERY = 50
+MAX_PER_PAGE = 50
+MAX_QUERY_LENGTH = 50
 #: Numbers of the types of documents, as this endpoint has them.
 OBJ_TYPES = {"doc": 1, "sheet": 2, "bitable": 3, "mindnote": 4, "file": 5, "docx": 8, "slides": 11}
 
@@ -22,10 +22,10 @@ def search(call: Call) -> dict[str, Any]:
     query, space_id, below = (body.get(name) or "" for name in ("query", "space_id", "node_id"))
     if not all(isinstance(value, str) for value in (query, space_id, below)):
         raise RefusedError(codes.WIKI_SEARCH_PARAM)
-    if not 0 < len(query) <= LONGEST_QUERY or (below and not space_id):
+    if not 0 < len(query) <= MAX_QUERY_LENGTH or (below and not space_id):
         raise RefusedError(codes.WIKI_SEARCH_PARAM)
     size = whole_number(call.query.get("page_size") or "20")
-    if size is None or not 1 <= size <= MOST_PER_PAGE:
+    if size is None or not 1 <= size <= MAX_PER_PAGE:
         raise RefusedError(codes.WIKI_SEARCH_PARAM)
     nodes = list(call.world.wiki_nodes.values())
     if below:

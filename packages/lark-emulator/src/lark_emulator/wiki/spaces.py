@@ -11,7 +11,7 @@ from lark_emulator.validation import json_object, page, whole_number
 from lark_emulator.wiki import pages
 from lark_emulator.world.documents import OBJ_TYPES, WikiSpace
 
-MOST_PER_PAGE = 50
+MAX_PER_PAGE = 50
 
 
 def read_page_size(call: Call) -> int:
@@ -21,7 +21,7 @@ def read_page_size(call: Call) -> int:
         RefusedError: 131002.
     """
     size = whole_number(call.query.get("page_size") or "20")
-    if size is None or not 1 <= size <= MOST_PER_PAGE:
+    if size is None or not 1 <= size <= MAX_PER_PAGE:
         raise RefusedError(codes.WIKI_PARAM)
     return size
 

@@ -147,11 +147,11 @@ class Base:
         """Return what an app may do with the records."""
         return self.limits.get(app_id, NO_LIMIT) if self.is_advanced else NO_LIMIT
 
-    def copy(self, most: int | None = None) -> Generator[None, None, Base]:
+    def copy(self, limit: int | None = None) -> Generator[None, None, Base]:
         """Return a copy with the same ids; others have their turn while it is made.
 
         Args:
-            most: tables with more records are copied without them; None = all records are copied.
+            limit: tables with more records are copied without them; None = all records are copied.
         """
         tables = list(self.tables.values())
         kept = [(table, table.records, table.searches, table.held) for table in tables]
@@ -163,7 +163,7 @@ class Base:
             for table, records, searches, held in kept:
                 table.records, table.searches, table.held = records, searches, held
         for table, records, _, _ in kept:
-            if most is None or len(records) <= most:
+            if limit is None or len(records) <= limit:
                 duplicate.tables[table.table_id].records = records.copy()
                 yield
         return duplicate

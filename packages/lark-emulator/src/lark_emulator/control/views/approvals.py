@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from lark_emulator.world.approvals import ApprovalTask, Definition, Instance, Person
 
 #: The most definitions of an answer; how many there are is said beside them.
-MOST_SHOWN = 500
+MAX_SHOWN = 500
 STATUSES = ("PENDING", "APPROVED", "REJECTED", "CANCELED", "DELETED")
 #: Tasks, notes and comments of an instance that are shown, the newest ones.
-_MOST_PARTS = 200
+_MAX_PARTS = 200
 
 
 def approvals(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def approvals(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     return {
         "definitions": [
             _definition(lark, approval, *counts[approval.code])
-            for approval in islice(held.definitions.values(), MOST_SHOWN)
+            for approval in islice(held.definitions.values(), MAX_SHOWN)
         ],
         "definition_count": len(held.definitions),
         "total": len(listed),
@@ -96,7 +96,7 @@ def _instance(which: Instance) -> dict[str, Any]:
         "end_time": which.end_time,
         "may_withdraw": which.status == "PENDING" and which.definition.may_withdraw,
         "form": which.form,
-        "tasks": [_task(which, task) for task in which.tasks[-_MOST_PARTS:]],
+        "tasks": [_task(which, task) for task in which.tasks[-_MAX_PARTS:]],
         "timeline": [
             {
                 "type": note["type"],
@@ -104,11 +104,11 @@ def _instance(which: Instance) -> dict[str, Any]:
                 "person": _person(note["person"]),
                 "comment": note["comment"],
             }
-            for note in which.timeline[-_MOST_PARTS:]
+            for note in which.timeline[-_MAX_PARTS:]
         ],
         "comments": [
             {"author": _person(comment.author), "content": comment.content, "time": comment.create_time}
-            for comment in which.comments[-_MOST_PARTS:]
+            for comment in which.comments[-_MAX_PARTS:]
             if not comment.deleted
         ],
     }

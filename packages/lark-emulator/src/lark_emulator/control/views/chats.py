@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from lark_emulator.world.chats import Chat, Message, WebhookBot
 
 #: The most users, chats, bases and spreadsheets of an overview; how many there are is said beside them.
-MOST_SHOWN = 500
+MAX_SHOWN = 500
 _PREVIEW = 120
 #: Messages that are looked through for a thread, from the newest on.
-_MOST_SCANNED = 20_000
+_MAX_SCANNED = 20_000
 #: Clicks and urgent notices that are looked through for those of a window, from the newest on.
-_MOST_CLICKS = 2000
+_MAX_CLICKS = 2000
 WEBHOOK = "webhook:"
 
 
@@ -38,10 +38,10 @@ def overview(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     return {
         "generation": lark.generation,
         "now": lark.clock.now(),
-        "apps": [snapshot.render_app(app) for app in list(world.apps.values())[:MOST_SHOWN]],
-        "users": [snapshot.render_user(lark, user) for user in list(world.users.values())[:MOST_SHOWN]],
+        "apps": [snapshot.render_app(app) for app in list(world.apps.values())[:MAX_SHOWN]],
+        "users": [snapshot.render_user(lark, user) for user in list(world.users.values())[:MAX_SHOWN]],
         "user_count": len(world.users),
-        "chats": [_chat(chat) for chat in chats[:MOST_SHOWN]],
+        "chats": [_chat(chat) for chat in chats[:MAX_SHOWN]],
         "chat_count": len(world.chats),
         "webhooks": [_webhook(n, bot) for n, bot in enumerate(world.webhook_bots.values())],
         "bases": [
@@ -53,7 +53,7 @@ def overview(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
                     for table in base.tables.values()
                 ],
             }
-            for base in list(world.bases.values())[:MOST_SHOWN]
+            for base in list(world.bases.values())[:MAX_SHOWN]
         ],
         "base_count": len(world.bases),
         "spreadsheets": _spreadsheets(lark),
@@ -79,7 +79,7 @@ def _spreadsheets(lark: Lark) -> list[dict[str, Any]]:
         }
         for document in lark.world.drive.documents.values()
         if document.type == SHEET and not document.deleted and isinstance(document.content, Spreadsheet)
-    ][:MOST_SHOWN]
+    ][:MAX_SHOWN]
 
 
 def _chat(chat: Chat) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     chat = require_known(lark.world.chats, "chat", chat_id)
     listed = chat.messages
     if thread_id := text(spec, "thread_id"):
-        listed = [message for message in listed[-_MOST_SCANNED:] if message.thread_id == thread_id]
+        listed = [message for message in listed[-_MAX_SCANNED:] if message.thread_id == thread_id]
     start = _start(spec, len(listed), wanted)
     window = listed[start : start + wanted]
     used_by, urgent = _used_by(lark, window), _urgent(lark, window)
@@ -184,7 +184,7 @@ def _bot(lark: Lark, chat_id: str) -> WebhookBot:
 def _used_by(lark: Lark, window: list[Message]) -> dict[str, list[str]]:
     """Return who has used which card of a window, by user_id, the first one first."""
     shown: dict[str, list[str]] = {message.message_id: [] for message in window}
-    for used in islice(reversed(lark.clicks), _MOST_CLICKS):
+    for used in islice(reversed(lark.clicks), _MAX_CLICKS):
         users = shown.get(used["message_id"])
         if users is not None and used["user"] not in users:
             users.insert(0, used["user"])
@@ -195,7 +195,7 @@ def _urgent(lark: Lark, window: list[Message]) -> dict[str, list[dict[str, Any]]
     """Return which messages of a window were made urgent: each kind once, with all whom it rang."""
     ids = {message.message_id for message in window}
     rung: dict[str, dict[str, list[str]]] = {}
-    for urgent in islice(reversed(lark.world.urgents), _MOST_CLICKS):
+    for urgent in islice(reversed(lark.world.urgents), _MAX_CLICKS):
         if urgent.message_id in ids:
             users = rung.setdefault(urgent.message_id, {}).setdefault(urgent.kind, [])
             users += [user_id for user_id in urgent.users if user_id not in users]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lark_emulator.lark import Lark
 
 #: Entries that one answer looks through.
-_MOST_LOOKED_AT = 10_000
+_MAX_LOOKED_AT = 10_000
 
 
 def requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     before = parse_number(spec, "before", log.total + 1)
     search, failed = text(spec, "search").casefold(), text(spec, "failed") == "1"
     items: list[dict[str, Any]] = []
-    places = range(log.total, log.total - _MOST_LOOKED_AT, -1)
+    places = range(log.total, log.total - _MAX_LOOKED_AT, -1)
     for place, entry in zip(places, reversed(log.entries), strict=False):
         if len(items) == wanted:
             break

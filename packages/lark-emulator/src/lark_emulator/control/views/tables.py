@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.records import Record
 
 #: Columns of a worksheet that the page shows.
-_MOST_COLUMNS = 200
+_MAX_COLUMNS = 200
 _AUTOMATIC: dict[int, Callable[[Record], Any]] = {
     CREATED_TIME: lambda record: record.created_time,
     MODIFIED_TIME: lambda record: record.modified_time,
@@ -155,7 +155,7 @@ def sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"document {document.token!r} must be a spreadsheet")
     worksheet = require_known(book.sheets, "worksheet", text(spec, "sheet_id"))
     start, wanted, grid = parse_number(spec, "start", 0), parse_limit(spec, 100), worksheet.grid
-    width = min(grid.column_count, _MOST_COLUMNS)
+    width = min(grid.column_count, _MAX_COLUMNS)
     heights, widths = grid.sizes[ROWS], grid.sizes[COLUMNS]
     rows = []
     for place in range(start, min(start + wanted, grid.row_count)):
