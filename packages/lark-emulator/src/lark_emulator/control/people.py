@@ -54,7 +54,7 @@ def plan_page(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Args:
         lark: where.
         spec: `page`, `times`, `app_token`, `table_id`, `items`, `ends`, `repeats_token`, `total`; and for
-            what people do then `edits`, `seed` and `user_id`, as in `edit_records`.
+            what people do then `edits`, `seed` and `user_id`, as in `records/edit`.
     """
     only(
         spec,

@@ -107,8 +107,8 @@ def plan_edits(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         lark: where.
-        spec: as for `edit_sheet`; `before` which requests (`read`, `write`; absent = `any`), and how many of them
-            pass first (`skip`).
+        spec: as for `sheets/edit`; `before` which requests (`read`, `write`; absent = `any`), and how many of
+            them pass first (`skip`).
     """
     only(spec, "token", "user_id", "edits", "before", "skip")
     user_id = _find_user(lark, spec)
