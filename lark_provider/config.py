@@ -102,7 +102,7 @@ def _http_is_allowed(environ: Mapping[str, str]) -> bool:
     value = environ.get(HTTP_VARIABLE, "").strip().lower()
     if value not in _YES | _NO:
         raise ConfigurationError(
-            f"{HTTP_VARIABLE} must be 1 or 0, got {value!r}. Next: set it to one of them."
+            f"{HTTP_VARIABLE} must be 1 or 0, got {value!r}. Next: unset it, or set it to 1 to allow http://."
         )
     return value in _YES
 
@@ -170,8 +170,8 @@ def pacing(environ: Mapping[str, str] = ENVIRONMENT) -> float:
         share = -1.0
     if not 0 <= share <= 1:
         raise ConfigurationError(
-            f"{PACING_VARIABLE} must be a number from 0 (off) to 1, got {text!r}. Next: set it to one, or "
-            f"leave it out for {SHARE:g}."
+            f"{PACING_VARIABLE} must be a number from 0 (off) to 1, got {text!r}. Next: set it to a number "
+            f"such as 0.5, or leave it out for {SHARE:g}."
         )
     return share
 

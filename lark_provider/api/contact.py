@@ -243,7 +243,7 @@ def _read(ids: list[str], id_type: UserIdType) -> Procedure[dict[str, User | Non
         return by_id
     if any(id_type not in user for user in users):
         raise PermissionDeniedError(
-            f"{call.name} → every user must have a {id_type}, got one without. Next: grant the scope "
+            f"{call.name} → Lark returned a user without {id_type}. Next: grant the scope "
             f"{_EMPLOYEE_ID_SCOPE}, or look users up by open_id.",
             scopes=[_EMPLOYEE_ID_SCOPE],
         )

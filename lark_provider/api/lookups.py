@@ -48,7 +48,10 @@ class By:
         """
         written = self.written(value) if isinstance(value, str) else ""
         if not self.shape.fullmatch(written):
-            text = f"{self.name} must be {self.example}, got {value!r}. Next: correct it."
+            text = (
+                f"{self.name} must be {self.example}, got {value!r}. Next: pass it alone, without a name or "
+                "other text."
+            )
             raise InvalidRequestError(text, code=40001)
         return written
 
@@ -77,7 +80,7 @@ def look_up(
         LarkError: A request failed, and the cache has no older answer.
     """
     if not isinstance(values, Iterable):
-        text = f"{by.name}s must be a list of strings, got {values!r}. Next: pass a list."
+        text = f"{by.name}s must be a list of strings, got {values!r}. Next: put it in brackets."
         raise InvalidRequestError(text, code=40001)
     if not isinstance(max_age, int | float) or not max_age >= 0:
         text = f"max_age must be seconds, 0 or more, got {max_age!r}. Next: pass 0 to ask Lark again."

@@ -138,7 +138,7 @@ def _resolve_open_id(target: Receiver) -> Procedure[str]:
         open_id = user.get("open_id") if user else None
     if open_id is None:
         raise NotFoundError(
-            f"A person must be a user visible to this app, got {target.id}, whom it does not see. Next: "
+            f"This app sees no user {target.id}. Next: "
             "check the id, address or number, and make the person part of the app's availability in the "
             "developer console.",
             code=_NO_RECEIVER,

@@ -194,7 +194,7 @@ def _send(call: Call[dict[str, Any]]) -> Procedure[Accepted]:
 def _post(content: Mapping[str, Any] | str, title: str, mentions: Sequence[str]) -> Mapping[str, Any]:
     if isinstance(content, str):
         if not content.strip():
-            raise InvalidRequestError("content must not be empty. Next: pass a text.")
+            raise InvalidRequestError("content must not be empty. Next: pass the text of the message.")
         # Lark's page on custom bots knows text, a, at and img; Markdown (`md`) is not among them.
         lines = [[{"tag": "text", "text": line}] for line in content.splitlines()]
         content, title = {"zh_cn": {"title": title, "content": lines}}, ""

@@ -117,7 +117,7 @@ class QuestionCardSender:
         Raises:
             StorageError: The database cannot be used.
         """
-        claimed = await threads.run(lambda: self._cards.claim(_MAX_BATCH))
+        claimed = await threads.run(lambda: self._cards.claim_due(_MAX_BATCH))
         await asyncio.gather(*(self._process(card) for card in claimed))
         return len(claimed) == _MAX_BATCH
 
@@ -194,14 +194,14 @@ class QuestionCardSender:
             LarkError: Lark refuses it, or is unavailable.
         """
         # Taken first: a card that is closed at this moment would show the question again, and stay so.
-        if not await threads.run(lambda: self._cards.take(card.key)):
+        if not await threads.run(lambda: self._cards.claim_open(card.key)):
             return False
         try:
             client = self._apps.client(card.card.app_id)
             live = await client.perform(card_life.show(self._live(card), self._asking(card, text, values)))
-            await threads.run(lambda: self._cards.show(card.key, live.shown))
+            await threads.run(lambda: self._cards.record_shown(card.key, live.shown))
         except LarkError:
-            await threads.run(lambda: self._cards.show(card.key, None))
+            await threads.run(lambda: self._cards.record_shown(card.key, None))
             raise
         measured.BRIDGE_CARDS.add("updated")
         return True

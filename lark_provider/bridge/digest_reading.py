@@ -15,8 +15,8 @@ from lark_provider.bridge.failure_reading import run_url
 from lark_provider.bridge.reading import Dag
 from lark_provider.protocol.quiet_hours import moment_of
 
-LATEST = timedelta(hours=2)
-"""After its time a digest is skipped: it would be about yesterday's news."""
+MAX_DELAY = timedelta(hours=2)
+"""How long after its time a digest is still sent; later it would be yesterday's news."""
 _SLOWEST = 3
 
 
@@ -52,8 +52,8 @@ class FinishedRun(NamedTuple):
     seconds: float | None
 
 
-def latest(at: time, timezone: str, now: datetime) -> Period:
-    """Return the latest digest whose time has come.
+def latest_period(at: time, timezone: str, now: datetime) -> Period:
+    """Return the period of the latest digest whose time has come.
 
     Args:
         at: The local time of day.
@@ -83,7 +83,7 @@ def _moment(text: Any) -> datetime | None:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def is_of(routes: Routes, route: Route, dag_id: str, of_dag: Dag, team: str | None) -> bool:
+def is_dag_in_digest(routes: Routes, route: Route, dag_id: str, of_dag: Dag, team: str | None) -> bool:
     """Return whether a DAG is in the digest of a route: as its failures are, whichever of its tasks fail.
 
     Args:

@@ -58,7 +58,7 @@ class DigestSender:
         """
         routes, now = self._routes.current(), self._api.now()
         due = [
-            (route, reading.latest(route.digest, route.timezone, now))
+            (route, reading.latest_period(route.digest, route.timezone, now))
             for route in routes.routes
             if route.digest is not None and self._is_of_team(route)
         ]
@@ -71,7 +71,7 @@ class DigestSender:
         for route, period in due:
             if (route.name, period.day) in known:
                 self._seen.add((route.name, period.day))
-            elif now - period.end > reading.LATEST:
+            elif now - period.end > reading.MAX_DELAY:
                 await self._skip(route, period)
             elif any([await self._apps.find(receiver.app_id) for receiver in route.receivers]):
                 by_period[period.begin, period.end].append((route, period))
@@ -107,7 +107,7 @@ class DigestSender:
         own_dags = {
             dag_id
             for dag_id, of_dag in dags.items()
-            if reading.is_of(routes, route, dag_id, of_dag, self._routes.team)
+            if reading.is_dag_in_digest(routes, route, dag_id, of_dag, self._routes.team)
         }
         own_runs = [run for run in runs if run.dag_id in own_dags]
         digest = reading.digest(route.name, period, own_runs, open_ & own_dags, self._url, route.timezone)
@@ -127,13 +127,13 @@ class DigestSender:
             if app is None:
                 continue
             content = cards.card(digest, receiver.language)
-            message = outgoing.message(
+            message = outgoing.build_message(
                 receiver.receiver, receiver.receiver_type, "interactive", content, Mentions()
             )
             names = (
                 f"digest\n{self._digests.key(route.name)}\n{period.day}\n{app.app_id}\n{receiver.receiver}"
             )
             row = hashlib.sha256(names.encode("utf-8", "surrogatepass")).hexdigest()
-            expires = period.end + reading.LATEST
+            expires = period.end + reading.MAX_DELAY
             entries.append((app, OutboxEntry(row, receiver.receiver, message.to_json(), expires_at=expires)))
         return entries

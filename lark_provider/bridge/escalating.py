@@ -81,7 +81,7 @@ class Escalator:
         if app is None:
             self._damaged[waiting.key] = time.monotonic() + _DAMAGED_SECONDS
             return
-        steps = Escalations(self._database, app, outgoing.card)
+        steps = Escalations(self._database, app, outgoing.render_card_payload)
         taken, recorded = await threads.run(partial(steps.claim, waiting.key, STALE))
         for urgent, state in recorded:
             measured.BRIDGE_ESCALATION_STEPS.add(urgent, state)

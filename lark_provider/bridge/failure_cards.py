@@ -133,7 +133,7 @@ class FailureReports:
             is_changed = incident != before.incident
             return replace(before, incident=incident)
 
-        incidents.change(applied.card, change, outgoing.card)
+        incidents.change(applied.card, change, outgoing.render_card_payload)
         return is_changed
 
 

@@ -201,6 +201,9 @@ class FailureLogs:
         if app is not None:
             change = Incidents(self._apps.database, app).change
             work = partial(
-                change, incident.key, lambda before: errors.quoting(before, explained), outgoing.card
+                change,
+                incident.key,
+                lambda before: errors.quoting(before, explained),
+                outgoing.render_card_payload,
             )
             await self._apps.change(incident.run.dag_id, incident.run.run_id, work)

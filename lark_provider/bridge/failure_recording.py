@@ -123,14 +123,14 @@ class FailureRecorder:
             incident = reading.waiting(incident, receiver.quiet_hours, datetime.now(UTC))
             return replace(before, incident=incident, event=new[-1], mentions=kept)
 
-        recorded = incidents.record(place, new[-1], change, outgoing.card)
+        recorded = incidents.record(place, new[-1], change, outgoing.render_card_payload)
         self._escalate(app, receiver, None if recorded.shown is None else recorded.shown.key)
         return len(new)
 
     def _escalate(self, app: App, receiver: RouteReceiver, key: str | None) -> None:
         """Record the steps of an incident's escalation, unless they are recorded. Blocks."""
         if key is not None and receiver.escalation is not None:
-            steps = Escalations(self._apps.database, app, outgoing.card)
+            steps = Escalations(self._apps.database, app, outgoing.render_card_payload)
             steps.plan(key, receiver.escalation, receiver.quiet_hours)
 
     def _offer_actions(self, app: App, dag_id: str, run_id: str) -> None:
@@ -142,7 +142,7 @@ class FailureRecorder:
                 incidents.change(
                     shown.key,
                     lambda before: replace(before, incident=reading.with_actions(before.incident, timezone)),
-                    outgoing.card,
+                    outgoing.render_card_payload,
                 )
 
     def _record_run_failure(
@@ -165,7 +165,7 @@ class FailureRecorder:
             kept = before.mentions if any(before.mentions) else _names(people)
             return replace(before, incident=incident, event=event, mentions=kept)
 
-        recorded = incidents.record(place, event, change, outgoing.card)
+        recorded = incidents.record(place, event, change, outgoing.render_card_payload)
         self._escalate(app, receiver, None if recorded.shown is None else recorded.shown.key)
         return True
 
@@ -184,7 +184,7 @@ class FailureRecorder:
 
         for shown in incidents.of_run(run.dag_id, run.run_id):
             if not shown.incident.over:
-                incidents.change(shown.key, change, outgoing.card)
+                incidents.change(shown.key, change, outgoing.render_card_payload)
 
 
 def _place(event: RunEvent, to: RouteReceiver) -> IncidentPlace:

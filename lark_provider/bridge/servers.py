@@ -44,7 +44,7 @@ class ApiServerWatch:
             }
             if not misfit.guarded:
                 logger.warning(
-                    "API server not guarded; answers are read back",
+                    "API server has no answer guard; verifying each answer after submitting it",
                     extra=fields | {"problem": misfit.problem},
                 )
             else:
@@ -53,7 +53,9 @@ class ApiServerWatch:
                     extra=fields | {"bridge_version": __version__},
                 )
         if self._known and not misfits and servers:
-            logger.info("API servers fit this bridge again", extra={"processes": len(servers)})
+            logger.info(
+                "All API servers are compatible with this bridge again", extra={"processes": len(servers)}
+            )
         self._known = frozenset(misfits)
 
 

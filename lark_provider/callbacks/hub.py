@@ -36,8 +36,8 @@ _OTHER_DATABASE = (
     "and triggerers the same [lark] database_url or database_conn_id."
 )
 MISSING_QUESTION = (
-    "The question must be in this database, got none or an unreadable one: it was deleted or damaged, or the "
-    "database was restored from a backup. Next: clear the task, so that it asks again."
+    "The question is missing from this database or unreadable: it was deleted or damaged, or the database "
+    "was restored from a backup. Next: clear the task, so that it asks again."
 )
 
 

@@ -75,8 +75,7 @@ def run_revoke(arguments: argparse.Namespace) -> int:
     if not revoked:
         named = arguments.user if arguments.user is not None else ", ".join(open_ids)
         raise WrongUseError(
-            f"A link to revoke must be listed, got {named!r} without one. Next: look with `lark-provider "
-            "airflow people list`."
+            f"There is no link of {named!r} to revoke. Next: look with `lark-provider airflow people list`."
         )
     if arguments.json:
         print_json([_fields(linked) for linked in revoked])

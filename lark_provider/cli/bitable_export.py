@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
         if unknown:
             raise WrongUseError(
                 f"The table has no field {unknown[0]!r}; it has {', '.join(map(repr, field_types))}. Next: "
-                "correct --field."
+                "write --field as in this list."
             )
         columns = cells.columns_of(field_types, arguments.field)
         records = bitable.search_records(

@@ -132,7 +132,7 @@ def run_requeue(arguments: argparse.Namespace) -> int:
             print(f"Requeued: {len(done)}.")
     if impossible:
         raise LarkError(
-            f"A dead letter must tell where it came from, got {len(impossible)} that do not: "
+            f"{len(impossible)} dead letter(s) do not say where they came from: "
             f"{_join_first(impossible)}. Next: see `lark-provider callbacks dead show`, and purge them."
         )
     if missing:
@@ -205,7 +205,7 @@ def _is_confirmed(arguments: argparse.Namespace) -> bool:
 
 def _unknown(ids: Sequence[str]) -> LarkError:
     return LarkError(
-        f"Dead letters must be in the queue, got {len(ids)} unknown id(s): {_join_first(ids)}. Next: see "
+        f"{len(ids)} id(s) are not in the dead-letter queue: {_join_first(ids)}. Next: see "
         "`lark-provider callbacks dead list`; another command may be looking at them just now."
     )
 

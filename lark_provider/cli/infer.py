@@ -47,7 +47,9 @@ def fields_of(
     missing = [name for name in key_fields if name not in kinds]
     if missing:
         what = f"a column {missing[0]!r}, which --key names, and has none" if kinds else "rows, and has none"
-        raise WrongUseError(f"For a new table the file must have {what}. Next: correct --key or the file.")
+        raise WrongUseError(
+            f"For a new table the file must have {what}. Next: add it to the file, or change --key."
+        )
     names = [*key_fields, *(name for name in kinds if name not in key_fields)]
     fields = [_field(name, kinds[name], is_key=name in key_fields) for name in names]
     for field in fields:

@@ -160,10 +160,7 @@ def _find(id_: str) -> OutboxRow:
 
     row = OutboxAdmin.from_config().show(id_)
     if row is None:
-        raise LarkError(
-            f"The id must be that of one message in the outbox, got {id_!r}. Next: see `lark-provider outbox "
-            "list`."
-        )
+        raise LarkError(f"There is no message {id_!r} in the outbox. Next: see `lark-provider outbox list`.")
     return row
 
 

@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the rows of a worksheet into a file."""
     if kind_of(arguments.file) == PARQUET:
         raise WrongUseError(
-            f"A worksheet is written as CSV or JSON Lines, since its columns have no types, got "
+            "The output file must be .csv or .jsonl, since worksheet columns have no types, got "
             f"{arguments.file}. Next: name a .csv or .jsonl file."
         )
     with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client, Bar() as bar:

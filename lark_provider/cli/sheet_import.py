@@ -89,7 +89,7 @@ def _conversions(arguments: argparse.Namespace) -> dict[str, Callable[[Any], Any
     else:
         converters = {name: _as_it_is for row in rows for name in row}
     if not converters:
-        raise WrongUseError(f"{arguments.file} must have rows, got none. Next: name another file.")
+        raise WrongUseError(f"{arguments.file} has no rows. Next: name another file.")
     return converters
 
 

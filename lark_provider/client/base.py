@@ -59,7 +59,7 @@ class BaseClient(Generic[R_co, H]):
             kind = "AsyncClient" if self._is_async else "Client"
             raise ConfigurationError(
                 f"http_client must be an httpx.{kind} or httpx2.{kind}, got {type(http_client).__name__}. "
-                "Next: pass one, or leave it out."
+                f"Next: pass httpx.{kind}(), or leave it out."
             )
         self._session = session_for(
             http_client,
@@ -164,7 +164,8 @@ def session_for(
     """
     if type(max_retries) is not int or max_retries < 0:
         raise ConfigurationError(
-            f"max_retries must be an int of 0 or more, got {max_retries!r}. Next: pass such a number."
+            f"max_retries must be an int of 0 or more, got {max_retries!r}. Next: pass a number such as 3, "
+            "or 0 to try once."
         )
     return Session(
         http_client=http_client, wire=wire, policy=RetryPolicy(max_retries=max_retries), **settings

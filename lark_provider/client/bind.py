@@ -54,7 +54,7 @@ _RETURNED = {
 """The return type of a method by the type of the operation that it performs."""
 
 
-class _Bound(Generic[P, T]):
+class _OperationDescriptor(Generic[P, T]):
     """A descriptor with an operation's parameters and docstring, and the return type of the method.
 
     The method of a namespace is made once: the namespace keeps it, and Python finds it there first.
@@ -68,7 +68,7 @@ class _Bound(Generic[P, T]):
         self._name = name
 
     def as_method(self, owner: Namespace[Any] | None) -> Any:
-        """Return the operation as a method; of the class itself, the bare operation."""
+        """Return the bound method, or the unbound operation when accessed on the class."""
         if owner is None:
             return self.bare
         perform = owner.runner.perform
@@ -94,7 +94,7 @@ class _Bound(Generic[P, T]):
 
     @cached_property
     def bare(self) -> Callable[P, Any]:
-        """The bare operation, with the signature of the method, for `help` of the class."""
+        """The unbound operation, with the signature of the method, for `help` of the class."""
         return self.build_with(lambda operation: operation)  # type: ignore[no-any-return]
 
     @cached_property
@@ -109,7 +109,7 @@ class _Bound(Generic[P, T]):
         return shown
 
 
-class CallMethod(_Bound[P, T]):
+class CallMethod(_OperationDescriptor[P, T]):
     """An operation whose result is the answer to one request, as a method."""
 
     def __init__(self, build: Callable[P, CallOrProcedure[T]]) -> None:
@@ -122,11 +122,11 @@ class CallMethod(_Bound[P, T]):
         self, owner: Namespace[Async], kind: type
     ) -> Callable[P, Coroutine[Any, Any, LarkResponse[T]]]: ...
     def __get__(self, owner: Namespace[Any] | None, kind: type) -> Any:
-        """Return the method of a namespace; of the class itself, the bare operation."""
+        """Return the bound method, or the unbound operation when accessed on the class."""
         return self.as_method(owner)
 
 
-class ProcedureMethod(_Bound[P, T]):
+class ProcedureMethod(_OperationDescriptor[P, T]):
     """An operation of several requests, as a method."""
 
     def __init__(self, build: Callable[P, Procedure[T]]) -> None:
@@ -137,11 +137,11 @@ class ProcedureMethod(_Bound[P, T]):
     @overload
     def __get__(self, owner: Namespace[Async], kind: type) -> Callable[P, Awaited[T]]: ...
     def __get__(self, owner: Namespace[Any] | None, kind: type) -> Any:
-        """Return the method of a namespace; of the class itself, the bare operation."""
+        """Return the bound method, or the unbound operation when accessed on the class."""
         return self.as_method(owner)
 
 
-class ListingMethod(_Bound[P, T]):
+class ListingMethod(_OperationDescriptor[P, T]):
     """A paged operation, as a method that returns an iterator."""
 
     def __init__(self, build: Callable[P, Listing[T]]) -> None:
@@ -152,16 +152,16 @@ class ListingMethod(_Bound[P, T]):
     @overload
     def __get__(self, owner: Namespace[Async], kind: type) -> Callable[P, AsyncIterator[T]]: ...
     def __get__(self, owner: Namespace[Any] | None, kind: type) -> Any:
-        """Return the method of a namespace; of the class itself, the bare operation."""
+        """Return the bound method, or the unbound operation when accessed on the class."""
         if owner is None:
             return self.bare
         method = self.build_with(owner.runner.iterate)
         if inspect.iscoroutinefunction(owner.runner.perform):
-            method.__signature__ = self._asynchronous
+            method.__signature__ = self._async_signature
         return self._keep(owner, method)
 
     @cached_property
-    def _asynchronous(self) -> inspect.Signature:
+    def _async_signature(self) -> inspect.Signature:
         return self._signature.replace(return_annotation=f"Async{self._signature.return_annotation}")
 
 
@@ -178,16 +178,16 @@ class TargetNamespace(Namespace[R_co]):
         self.target = target
 
 
-class _OnTarget(_Bound[P, T]):
+class _OnTarget(_OperationDescriptor[P, T]):
     """A descriptor with an operation's parameters but the first, which is the owner's target."""
 
-    _plain: type[_Bound[..., Any]]
+    _plain: type[_OperationDescriptor[..., Any]]
 
     def as_method(self, owner: Any) -> Any:
-        """Return the operation as a method; of the class itself, the bare operation."""
+        """Return the bound method, or the unbound operation when accessed on the class."""
         if owner is None:
             return super().as_method(owner)
-        bound: _Bound[..., Any] = self.of(owner.target)
+        bound: _OperationDescriptor[..., Any] = self.of(owner.target)
         return bound.as_method(owner)
 
     def of(self, target: Any) -> Any:
@@ -229,5 +229,5 @@ class TargetListing(_OnTarget[P, T], ListingMethod[P, T]):
     @overload
     def __get__(self, owner: Namespace[Async], kind: type) -> Callable[P, AsyncIterator[T]]: ...
     def __get__(self, owner: Any, kind: type) -> Any:
-        """Return the method of a namespace; of the class itself, the bare operation."""
+        """Return the bound method, or the unbound operation when accessed on the class."""
         return self.bare if owner is None else self.of(owner.target).__get__(owner, kind)

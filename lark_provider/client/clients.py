@@ -36,7 +36,8 @@ def _call(
         raise unknown_choice("method", method, _METHODS)
     if not isinstance(params, Mapping | None):
         raise InvalidRequestError(
-            f"params must be a dict of query parameters, got {type(params).__name__}. Next: pass one."
+            f"params must be a dict of query parameters, got {type(params).__name__}. Next: pass it as "
+            "{'page_size': 50}."
         )
     return request(method.upper(), full, params=params, json=json, idempotent=idempotent)
 

@@ -120,6 +120,7 @@ def _webhook(
     words = (keyword,) if isinstance(keyword, str) else keyword or ()
     if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
         raise ConfigurationError(
-            f"keyword must be a string or a list of strings, got {keyword!r}. Next: pass one."
+            f"keyword must be a string or a list of strings, got {keyword!r}. Next: copy it from "
+            "the bot's settings."
         )
     return Webhook(where, token, (secret or "").strip() or None, tuple(word for word in words if word))

@@ -54,7 +54,7 @@ class Wire:
         if not isinstance(self.verify, bool | str | ssl.SSLContext):
             raise ConfigurationError(
                 f"verify must be True, False or the path of certificates, got {self.verify!r}. Next: pass "
-                "one of them."
+                "a path such as '/etc/ssl/certs/company.pem'."
             )
         if self.proxy is not None:
             config.proxy(self.proxy)

@@ -233,7 +233,7 @@ def _too_large() -> Lost:
     return Lost(reason, sent=True, passing=False, step=_SOMETHING_ELSE)
 
 
-_SOMETHING_ELSE = "check base_url and proxy: it seems that something else than Lark answers"
+_SOMETHING_ELSE = "check base_url and proxy: it seems that something other than Lark answers"
 
 
 def _late(*, sent: bool) -> Lost:

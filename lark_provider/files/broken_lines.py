@@ -46,4 +46,5 @@ class BrokenLines:
             return
         more = self.count - len(self._named)
         lines = "; ".join(self._named) + (f"; and {more:,} more broken lines" if more else "")
-        raise FileError(f"{self.name}, {lines}. Next: correct {'it' if self.count == 1 else 'them'}.")
+        what = "this line" if self.count == 1 else "these lines"
+        raise FileError(f"{self.name}, {lines}. Next: fix {what} in the file, or export it again.")

@@ -150,7 +150,8 @@ def _csv(file: TextIO, name: str, required: Sequence[str]) -> Iterator[dict[str,
     broken.check()
     if head is None:
         raise FileError(
-            f"{name} must name each field once in its first line, got no lines. Next: correct it."
+            f"{name} must name each field once in its first line, got no lines. Next: add a header such as "
+            "id,name."
         )
 
 
@@ -160,7 +161,8 @@ def _head(name: str, head: list[str], required: Sequence[str]) -> list[str]:
     wrong += ["a column without a name"] if "" in head else [] if head else ["no names"]
     if wrong:
         raise FileError(
-            f"{name} must name each field once in its first line, got {', '.join(wrong)}. Next: correct it."
+            f"{name} must name each field once in its first line, got {', '.join(wrong)}. Next: give "
+            "each column its own name."
         )
     _require(name, head, required)
     return head
@@ -198,7 +200,8 @@ def _parquet(source: SourceFile, required: Sequence[str]) -> Iterator[dict[str, 
     except (OSError, ValueError) as error:  # pyarrow's own are kinds of these
         passing = isinstance(error, OSError) and not isinstance(error, _PERMANENT)
         raise FileError(
-            f"{name} cannot be read: {error}. Next: correct the file.", retryable=passing
+            f"{name} cannot be read: {error}. Next: check that it is a complete Parquet file.",
+            retryable=passing,
         ) from None
 
 
@@ -207,7 +210,10 @@ def _check_columns(name: str, names: Sequence[str], required: Sequence[str]) -> 
         columns = ", ".join(map(repr, twice))
         raise FileError(f"{name} must name each column once, got twice: {columns}. Next: rename them.")
     if "" in names:
-        raise FileError(f"{name} must name each column, got one without a name. Next: name it.")
+        raise FileError(
+            f"{name} must name each column, got one without a name. Next: write the file again with a name "
+            "for it."
+        )
     _require(name, names, required)
 
 
@@ -220,5 +226,6 @@ def _require(name: str, names: Sequence[str], required: Sequence[str]) -> None:
     if missing:
         raise FileError(
             f"{name} has no column {' or '.join(missing)}, which is to be a key; it has "
-            f"{', '.join(map(repr, names))}. Next: correct the key or the file."
+            f"{', '.join(map(repr, names))}. Next: choose a key from this list, or add the column to the "
+            "file."
         )

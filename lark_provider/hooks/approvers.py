@@ -79,8 +79,8 @@ def _look_up(hook: LarkHook, names: Sequence[str], argument: str) -> Mapping[str
             open_id = open_ids[value]
             if not open_id:
                 raise ConfigurationError(
-                    f"{argument} must name users whom this app may see, got {name!r}, which is no such "
-                    f"user's {kind}. Next: check it, and that the app is available to the person; or pass "
+                    f"{argument} must name users whom this app may see, got {name!r}, which is not the "
+                    f"{kind} of one. Next: check it, and that the app is available to the person; or pass "
                     "the open_id."
                 )
             resolved[name] = open_id

@@ -35,7 +35,7 @@ def sentence(conn_type: str, names: Collection[str]) -> str:
         names: The names of its extras.
     """
     unknown = _unknown(conn_type, names)
-    return f" Unknown extras are ignored: {unknown}. Next: correct their names." if unknown else ""
+    return f" Unknown extras are ignored: {unknown}. Next: check their spelling." if unknown else ""
 
 
 def _unknown(conn_type: str, names: Collection[str]) -> str:

@@ -36,4 +36,7 @@ def frame(rows: Iterable[Mapping[str, Any]], columns: list[str], df_type: FrameT
             f"get_df needs {df_type}, which is not installed. Next: install "
             f"'airflow-provider-lark[{df_type}]'."
         ) from error
-    raise ConfigurationError(f"df_type must be 'pandas' or 'polars', got {df_type!r}. Next: use one of them.")
+    raise ConfigurationError(
+        f"df_type must be 'pandas' or 'polars', got {df_type!r}. Next: pass the name of the library that is "
+        "installed here."
+    )

@@ -41,8 +41,8 @@ class Server:
             self._server = _Server(family, address, render)
         except OSError as error:
             raise ConfigurationError(
-                f"The metrics port {port} of {host} must be free to listen on, got: {error.strerror}. Next: "
-                "choose another port or host."
+                f"Cannot listen on {host}:{port} for metrics: {error.strerror}. Next: choose another port or "
+                "host."
             ) from None
         self.port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, name="lark-metrics", daemon=True).start()

@@ -50,7 +50,7 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
 
     Args:
         receiver_id: An id, an e-mail address, or a name from the connection's `receivers`.
-        receiver_id_type: The kind of `receiver_id`, if its shape misleads.
+        receiver_id_type: What kind of id `receiver_id` is; None to infer it from the id itself.
         lark_conn_id: The connection.
         content: What to send instead of the default: card JSON, or text or a post with `msg_type=`; or
             a template file, as for `LarkSendMessageOperator`.
@@ -64,7 +64,7 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
             the time are reserved for it.
         idempotency_key: Any text that identifies this message; by default derived from the event.
         one_card_per_run: Whether failures of one run share a default card.
-        quiet_success: Send nothing for a success after which no failure is recovered.
+        quiet_success: Whether to send nothing for a success, unless it resolves a failure reported before.
         deadline: Seconds for everything, at most 300.
 
     Raises:
@@ -110,12 +110,12 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
             if value not in choices:
                 words = ", ".join(repr(choice) for choice in choices if choice)
                 raise ConfigurationError(
-                    f"{name} must be one of {words}, got {value!r}. Next: use one of these."
+                    f"{name} must be one of {words}, got {value!r}. Next: write it in exactly this spelling."
                 )
         if not (isinstance(deadline, int | float) and 0 < deadline <= _MAX_DEADLINE):
             raise ConfigurationError(
                 f"deadline must be more than 0 and at most {_MAX_DEADLINE} seconds, got {deadline!r}. Next: "
-                "pass such a number."
+                "pass a number of seconds such as 30."
             )
         self.receiver_id = receiver_id
         self.receiver_id_type = receiver_id_type
@@ -137,11 +137,11 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
 
     def __call__(self, *args: Any) -> None:
         """Notify of the context that Airflow passes."""
-        self._blocking(args[0] if args else self.context, self._rendered_copy)
+        self._notify_blocking(args[0] if args else self.context, self._rendered_copy)
 
     def __await__(self) -> Generator[Any, None, None]:
         """Notify of the context passed to the constructor; Airflow's triggerer awaits it."""
-        return self._awaiting(self.context, self._rendered_copy).__await__()
+        return self._notify_async(self.context, self._rendered_copy).__await__()
 
     def notify(self, context: Context) -> None:
         """Notify within the deadline, and raise nothing.
@@ -149,7 +149,7 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         Args:
             context: Airflow's.
         """
-        self._blocking(context, self._as_given)
+        self._notify_blocking(context, self._as_given)
 
     async def async_notify(self, context: Context) -> None:
         """Notify within the deadline, without blocking the loop, and raise nothing but its own cancellation.
@@ -159,27 +159,27 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         Args:
             context: Airflow's.
         """
-        await self._awaiting(context, self._as_given)
+        await self._notify_async(context, self._as_given)
 
-    def _blocking(self, context: Any, prepare: Prepare) -> None:
+    def _notify_blocking(self, context: Any, prepare: Prepare) -> None:
         from lark_provider.notifications import deadline, sending
 
-        left = deadline.Deadline(self.deadline)
+        time_limit = deadline.Deadline(self.deadline)
 
         async def work() -> None:
             ready, values = prepare(context)
-            await sending.send(ready, values, left, may_block=True)
+            await sending.send(ready, values, time_limit, may_block=True)
 
         try:
             if not self._is_asked_by_bridge(context):
-                deadline.run(work, left.remaining())
+                deadline.run(work, time_limit.remaining())
         except Exception as error:  # noqa: BLE001 - a callback must not fail its task
             self._log_failure(context, error)
 
-    async def _awaiting(self, context: Any, prepare: Prepare) -> None:
+    async def _notify_async(self, context: Any, prepare: Prepare) -> None:
         from lark_provider.notifications import deadline, sending
 
-        left = deadline.Deadline(self.deadline)
+        time_limit = deadline.Deadline(self.deadline)
 
         async def prepare_here() -> tuple[LarkNotifier, dict[str, Any]]:
             return prepare(context)
@@ -187,9 +187,9 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         try:
             if self._is_asked_by_bridge(context):
                 return
-            ready, values = await asyncio.to_thread(deadline.run, prepare_here, left.remaining())
-            async with asyncio.timeout(left.remaining() + 0.1):
-                await sending.send(ready, values, left, may_block=False)
+            ready, values = await asyncio.to_thread(deadline.run, prepare_here, time_limit.remaining())
+            async with asyncio.timeout(time_limit.remaining() + 0.1):
+                await sending.send(ready, values, time_limit, may_block=False)
         except Exception as error:  # noqa: BLE001 - a callback must not fail its task
             self._log_failure(context, error)
 

@@ -16,7 +16,7 @@ from lark_provider.notifications.deadline import call_in_thread
 from lark_provider.notifications.notice import Notice
 from lark_provider.outbox.apps import OutboxApps
 from lark_provider.outbox.delivering import Deliverer
-from lark_provider.outbox.outgoing import message
+from lark_provider.outbox.outgoing import build_message
 from lark_provider.outbox.recording import RecordedIncident, Recorder
 from lark_provider.protocol.incidents.model import FAILURES
 from lark_provider.protocol.incidents.shown import IncidentPlace
@@ -85,7 +85,7 @@ def _own_message(notice: Notice, recorder: Recorder) -> str:
     if content is None:
         build = failure.card if draft.msg_type == "interactive" else failure.lines
         content = build(notice.event, draft.language)
-    outgoing = message(to.id, to.id_type or "", draft.msg_type, content, draft.mentions, to.instead_of)
+    outgoing = build_message(to.id, to.id_type or "", draft.msg_type, content, draft.mentions, to.instead_of)
     return recorder.message(outgoing, to.key(notice.key))
 
 

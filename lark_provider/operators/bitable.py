@@ -13,9 +13,9 @@ from lark_provider.operators.tables import OnClear, Records, TableOperator, Writ
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from lark_provider.api.clouddoc.bitable import UserIdType
     from lark_provider.api.clouddoc.searches import SearchFilter
     from lark_provider.api.clouddoc.validating import Validate
+    from lark_provider.api.contact import UserIdType
 
 
 class LarkBitableBulkInsertOperator(WritingOperator):
@@ -204,7 +204,9 @@ class LarkBitableSearchOperator(TableOperator):
         self.view_id = view_id
         self.zone = zone
         if type(limit) is not int or limit < 1:
-            raise InvalidRequestError(f"limit must be an int of 1 or more, got {limit!r}. Next: pass one.")
+            raise InvalidRequestError(
+                f"limit must be an int of 1 or more, got {limit!r}. Next: pass a number such as 1000."
+            )
         self.limit = limit
 
     def execute(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002 - Airflow's signature

@@ -11,11 +11,11 @@ from lark_provider.operators.tables import Records, WritingOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from lark_provider.api.clouddoc.bitable import UserIdType
     from lark_provider.api.clouddoc.searches import SearchCondition
     from lark_provider.api.clouddoc.sync.keys import KeyForm
     from lark_provider.api.clouddoc.sync.options import OnDuplicate, OnMissing, OnNull, SyncMode
     from lark_provider.api.clouddoc.sync.plan import SyncPlan, SyncResult
+    from lark_provider.api.contact import UserIdType
 
 
 class LarkBitableSyncOperator(WritingOperator):

@@ -100,7 +100,8 @@ class LarkSendMessageOperator(LarkOperator):
         if (content is None) == (template_id is None):
             raise InvalidRequestError(
                 f"Either content or template_id must be given, got "
-                f"{'neither' if content is None else 'both'}. Next: pass one of them."
+                f"{'neither' if content is None else 'both'}. Next: pass content for a text or a "
+                "card of your own, or template_id for a card template."
             )
         if template_id is None and (template_variable is not None or template_version is not None):
             raise InvalidRequestError(

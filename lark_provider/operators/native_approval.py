@@ -97,7 +97,8 @@ class LarkNativeApprovalOperator(LarkOperator):
         super().__init__(**kwargs)
         if on_reject not in ("fail", "skip", "return"):
             raise ValueError(
-                f"on_reject must be fail, skip or return, got {on_reject!r}. Next: pass one of these."
+                f"on_reject must be fail, skip or return, got {on_reject!r}. Next: leave it out to fail "
+                "the task."
             )
         self.approval_code, self.form, self.submitter = approval_code, form, submitter
         self.approvers, self.copies, self.department_id = approvers, copies, department_id
@@ -294,7 +295,8 @@ def _seconds(name: str, value: Any) -> float:
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not (is_number and math.isfinite(seconds) and seconds > 0):
         raise ValueError(
-            f"{name} must be a positive number of seconds, got {value!r}. Next: pass one, or a timedelta."
+            f"{name} must be a positive number of seconds, got {value!r}. Next: pass 30.0 or "
+            "timedelta(seconds=30)."
         )
     return float(seconds)
 

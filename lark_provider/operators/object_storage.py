@@ -54,15 +54,15 @@ def content_of(path: StoragePath, limit: int) -> tuple[bytes, str]:
         size = int(storage_path.fs.size(storage_path.path))
         if size > limit:
             raise InvalidRequestError(
-                f"The file must have at most {limit:,} bytes, got {size:,}: {path}. Next: send a part "
-                "of it, or a link to it."
+                f"The file {path} has {size:,} bytes; the limit is {limit:,}. Next: send a part of it, or a "
+                "link to it."
             )
         with storage_path.fs.open(storage_path.path, "rb") as file:
             return file.read(), storage_path.name
     except (FileNotFoundError, IsADirectoryError) as error:
         raise InvalidRequestError(
-            f"The file must exist, got {path}: {type(error).__name__}. Next: check its path, and that the "
-            "task that makes it ran."
+            f"Cannot read the file {path}: {type(error).__name__}. Next: check its path, and that the task "
+            "that makes it ran."
         ) from error
 
 

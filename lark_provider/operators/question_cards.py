@@ -56,8 +56,8 @@ class OperatorCards:
         client = hook.client
         if client.app_id != task_question.app_id:
             raise ConfigurationError(
-                f"Connection {hook.lark_conn_id!r} must be of app {task_question.app_id}, for which the "
-                f"question was recorded, got {client.app_id}, on whose cards no click would count. Next: "
+                f"Connection {hook.lark_conn_id!r} is of app {client.app_id} now, but the question was "
+                f"recorded for app {task_question.app_id}: no click on this card would count. Next: "
                 "clear the task, so that it asks again, or change the connection back."
             )
         sent = client.perform(card_life.show(self._live(task_question), card))

@@ -268,7 +268,8 @@ def check_on_clear(on_clear: object) -> None:
     """
     if on_clear not in get_args(OnClear):
         raise InvalidRequestError(
-            f"on_clear must be resume or restart, got {on_clear!r}. Next: pass one of these."
+            f"on_clear must be resume or restart, got {on_clear!r}. Next: pass 'resume' to continue the "
+            "load, or 'restart' to write all rows again."
         )
 
 
@@ -283,5 +284,7 @@ def _import_function(dotted: str) -> Callable[..., Records]:
             "render_template_as_native_obj=True on the DAG."
         ) from error
     if not callable(function):
-        raise InvalidRequestError(f"records must be a callable, got {dotted!r}. Next: name a function.")
+        raise InvalidRequestError(
+            f"records must be a callable, got {dotted!r}. Next: name a function as package.module.function."
+        )
     return function  # type: ignore[no-any-return]  # what it yields is checked record by record

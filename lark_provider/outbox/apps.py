@@ -95,4 +95,6 @@ class OutboxApps:
         self._unknown[app_id] = time.monotonic() + _UNKNOWN_SECONDS
         if not self._only_these and self._logged.is_first(app_id):
             extra = {"app": app_id, "error": error}
-            logger.warning("App unknown here; its messages are left to other processes", extra=extra)
+            logger.warning(
+                "No credentials for app in this process; leaving its messages to other processes", extra=extra
+            )

@@ -54,7 +54,7 @@ class Outgoing:
         return cls(**{**fields, **lists})
 
 
-def message(
+def build_message(
     receiver: str,
     receiver_type: str,
     msg_type: str,
@@ -72,23 +72,23 @@ def message(
         mentions: Whom it mentions.
         instead_of: The intended receiver, if all messages are redirected: it is marked, and mentions no user.
     """
-    names = mentions.by_name()
+    unnotified = mentions.by_name()
     if instead_of is not None:
-        content = mark_redirected(content, msg_type, instead_of, names.names)
+        content = mark_redirected(content, msg_type, instead_of, unnotified.names)
         return Outgoing(receiver, receiver_type, msg_type, content)
-    plain = None if mentions == names else _with_mentions(content, msg_type, names)
+    plain = None if mentions == unnotified else _with_mentions(content, msg_type, unnotified)
     full = _with_mentions(content, msg_type, mentions)
     if msg_type == "interactive":
         return Outgoing(receiver, receiver_type, msg_type, full, plain)
     return Outgoing(receiver, receiver_type, msg_type, full, plain, mentions.ids, mentions.emails)
 
 
-def card(shown: ShownIncident) -> str:
+def render_card_payload(shown: ShownIncident) -> str:
     """Return the outbox's payload for the card of an incident."""
     place = shown.place
     language = next((known for known in LANGUAGES if known == place.language), LANGUAGES[0])
     content = failure.card(shown.event, language, shown.incident, shown.key)
-    outgoing = message(
+    outgoing = build_message(
         place.receiver,
         place.receiver_type,
         "interactive",

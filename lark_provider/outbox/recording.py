@@ -63,7 +63,7 @@ class Recorder:
             key: The key of its card.
             change: Returns the incident after the change; called in a transaction, so without I/O.
         """
-        return self._incidents.change(key, change, outgoing.card)
+        return self._incidents.change(key, change, outgoing.render_card_payload)
 
     def event(
         self,
@@ -98,7 +98,7 @@ class Recorder:
             people = (mentions.ids, mentions.emails, mentions.names)
             return replace(before, incident=incident, event=event, mentions=people)
 
-        return self._incidents.record(place, event, change, outgoing.card)
+        return self._incidents.record(place, event, change, outgoing.render_card_payload)
 
     def message(self, message: Outgoing, key: str) -> str:
         """Record a message of its own.

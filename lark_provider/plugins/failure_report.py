@@ -105,7 +105,7 @@ def _language() -> Language:
         if value == language:
             return language
     raise ConfigurationError(
-        f"[{SECTION}] failure_language must be zh or en, got {value!r}. Next: set it to one of these."
+        f"[{SECTION}] failure_language must be zh or en, got {value!r}. Next: leave it out for zh."
     )
 
 

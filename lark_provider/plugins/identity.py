@@ -15,9 +15,10 @@ from lark_provider.errors import ConfigurationError, LarkError
 from lark_provider.plugins import users
 from lark_provider.plugins.directory import Directory, DirectoryEntry
 from lark_provider.plugins.logs import get_logger
-from lark_provider.plugins.people_texts import REFUSALS, LocalizedText
+from lark_provider.plugins.people_texts import REFUSALS
 from lark_provider.plugins.users import AuthManagerUnsupportedError, InactiveUserError
 from lark_provider.protocol.hitl.people import PeopleSettings
+from lark_provider.protocol.language import LocalizedText
 from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.link_codes import LinkCodes
 from lark_provider.storage.people import People, Person

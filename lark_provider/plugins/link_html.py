@@ -7,7 +7,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from lark_provider.plugins.people_texts import PAGE, LocalizedText
+from lark_provider.plugins.people_texts import PAGE
+from lark_provider.protocol.language import LocalizedText
 
 _STYLE = """
 :root { color-scheme: light dark }

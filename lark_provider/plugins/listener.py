@@ -112,7 +112,8 @@ def _is_on() -> bool:
     if value.lower() not in {"", "1", "true", "t", "yes", "on", "0", "false", "f", "no", "off"}:
         logger = _field_logger()
         logger.error(
-            "Failure listener is off: [lark] failure_listener must be true or false. Next: correct it.",
+            "Failure listener is off: [lark] failure_listener must be true or false. Next: set it to true to "
+            "report failures.",
             extra={"value": value[:20]},
         )
     return value.lower() in {"1", "true", "t", "yes", "on"}

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
 
+from lark_provider.protocol.language import LocalizedText
 from lark_provider.storage.link_codes import CODE_MINUTES
-
-LocalizedText: TypeAlias = Mapping[str, str]
-"""A text for people, by language: `zh` and `en`."""
 
 REFUSALS: Mapping[str, LocalizedText] = {
     "unlinked": {
@@ -26,8 +23,9 @@ REFUSALS: Mapping[str, LocalizedText] = {
         "en": "You do not belong to the organization of this app and cannot act in Airflow.",
     },
     "left": {
-        "zh": "飞书显示您的账号已冻结、已离职，或不在此应用的通讯录权限范围内。",
-        "en": "Lark says that your account is frozen or has left, or does not show it to this app.",
+        "zh": "飞书显示您的账号已被冻结、您已离开所在企业，或您的账号不在此应用的通讯录权限范围内。",
+        "en": "Lark reports that your account is frozen, has left the organization, or is outside this app's "
+        "contact scope.",
     },
     "no_user": {
         "zh": "为您配置的 Airflow 用户不存在或已停用，请联系 Airflow 管理员。",
@@ -35,12 +33,12 @@ REFUSALS: Mapping[str, LocalizedText] = {
         "Airflow.",
     },
     "unsupported": {
-        "zh": "此 Airflow 的认证管理器不支持在飞书中操作，请在 Airflow 页面上操作。",
-        "en": "The auth manager of this Airflow does not support acting from Lark. Use the page of Airflow.",
+        "zh": "此 Airflow 的认证管理器不支持在飞书中操作，请在 Airflow 网页界面中操作。",
+        "en": "The auth manager of this Airflow does not support acting from Lark. Use the Airflow web UI.",
     },
     "unavailable": {
-        "zh": "暂时无法确认您的身份，将自动重试。",
-        "en": "Your identity cannot be verified at the moment; it is tried again.",
+        "zh": "暂时无法确认您的身份，系统将自动重试此次点击。",
+        "en": "Your identity cannot be verified right now. The click will be retried automatically.",
     },
 }
 """Why a click was refused, for its card."""

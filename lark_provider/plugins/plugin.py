@@ -32,13 +32,13 @@ async def lark(scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
     await serve(scope, receive, send)
 
 
-def one_answer(app: AsgiApplication) -> AsgiApplication:
-    """Install what makes one answer count, and hold answers that come too soon. A middleware factory.
+def guard_middleware(app: AsgiApplication) -> AsgiApplication:
+    """Return ASGI middleware that lets one answer per question succeed and delays answers that come too soon.
 
     Airflow calls it once when an API server starts, and nowhere else.
 
     Args:
-        app: What the middleware stands before.
+        app: The application to wrap.
 
     Returns:
         The middleware; `app` itself unless the plugin is configured, or if it cannot work there: a failure
@@ -58,5 +58,5 @@ class LarkPlugin(AirflowPlugin):
     ]
     listeners = listener.listeners()
     fastapi_root_middlewares = [  # noqa: RUF012 - as Airflow has it
-        {"middleware": one_answer, "args": [], "kwargs": {}, "name": "lark: one answer counts"}
+        {"middleware": guard_middleware, "args": [], "kwargs": {}, "name": "lark: one answer counts"}
     ]

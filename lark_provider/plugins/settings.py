@@ -98,7 +98,7 @@ def hold_seconds(environ: Mapping[str, str] = ENVIRONMENT) -> float:
     if not 0 <= seconds <= MAX_HOLD:
         raise ConfigurationError(
             f"{HOLD_VARIABLE} or [{airflow_config.SECTION}] {HOLD_OPTION} must be a number of seconds from 0 "
-            f"to {MAX_HOLD:g}, got {text!r}. Next: set it to one, or leave it out."
+            f"to {MAX_HOLD:g}, got {text!r}. Next: set it to a number such as 60, or leave it out."
         )
     return seconds
 

@@ -26,7 +26,7 @@ def start(app: AsgiApplication) -> AsgiApplication:
     """Start what the plugin does in an API server.
 
     Args:
-        app: What the middleware stands before.
+        app: The application to wrap.
 
     Returns:
         The middleware that holds answers; `app` itself if the plugin is not configured, or wrongly.

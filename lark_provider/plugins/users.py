@@ -97,13 +97,13 @@ def restore(linked: Linked, manager: Manager | None = None) -> BaseUser:
     known, name = linked.account, name_of(manager)
     if known.auth_manager != name:
         raise InactiveUserError(
-            f"The link of {known.user_name!r} must be of the auth manager {name}, got one of "
-            f"{known.auth_manager}. Next: link again."
+            f"The link of {known.user_name!r} was made with the auth manager {known.auth_manager}; Airflow "
+            f"uses {name} now. Next: link again."
         )
     user = _restoring(manager)(manager, linked)
     if user is None:
         raise InactiveUserError(
-            f"The Airflow user {known.user_name!r} must exist and be active, and is not. Next: ask an "
+            f"The Airflow user {known.user_name!r} does not exist or is not active. Next: ask an "
             "administrator of Airflow, then link again."
         )
     return user

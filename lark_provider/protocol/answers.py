@@ -83,7 +83,8 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
     if body is None or (body["code"] == 0 and response.status >= _HTTP_ERROR):
         page = redact(response.content[:_MASKED_BYTES].decode("utf-8", "replace"), *secrets)
         msg = f"HTTP {response.status}, not an answer from Lark: {page[:_QUOTED_CHARACTERS]!r}"
-        return _read_refusal(call, response, {"msg": msg}, _foreign(call, response.status), secrets)
+        meaning = _classify_non_lark_response(call, response.status)
+        return _read_refusal(call, response, {"msg": msg}, meaning, secrets)
     code = body["code"]
     if code == 0:
         return _read_success(body, log_id, date)
@@ -117,7 +118,7 @@ def _json(content: bytes) -> dict[str, Any] | None:
     return body if isinstance(body, dict) and type(body.get("code")) is int else None
 
 
-def _foreign(call: Call[Any], status: int) -> Code:
+def _classify_non_lark_response(call: Call[Any], status: int) -> Code:
     """Return what an answer without Lark's envelope means: unknown path, proxy's page, failing gateway."""
     if status == _HTTP_TOO_MANY:
         return lookup(_RATE_LIMITED)
@@ -128,8 +129,8 @@ def _foreign(call: Call[Any], status: int) -> Code:
     if status == _HTTP_PROXY:
         return _PROXY
     # Waiting does not help against a page in place of an answer, and a write may have been performed.
-    performed = status < _HTTP_REDIRECT and not call.safe
-    return _NOT_LARK._replace(kind=CodeKind.AMBIGUOUS) if performed else _NOT_LARK
+    may_have_been_performed = status < _HTTP_REDIRECT and not call.safe
+    return _NOT_LARK._replace(kind=CodeKind.AMBIGUOUS) if may_have_been_performed else _NOT_LARK
 
 
 def _read_refusal(

@@ -288,7 +288,7 @@ class Stream(Generic[T]):
         if not isinstance(source, Iterable | AsyncIterable) or isinstance(source, str | bytes | Mapping):
             raise InvalidRequestError(
                 f"The records must be a list, a generator or another iterable, got {type(source).__name__}. "
-                "Next: pass one of these."
+                "Next: put a single record in a list."
             )
         self.source = source
         self.iterator: Any = aiter(source) if isinstance(source, AsyncIterable) else iter(source)

@@ -201,5 +201,8 @@ def unknown_choice(name: str, value: object, choices: Iterable[str], code: int =
         choices: The values allowed.
         code: The code that Lark would answer.
     """
-    text = f"{name} must be one of {', '.join(choices)}, got {value!r}. Next: pass one of these."
+    text = (
+        f"{name} must be one of {', '.join(choices)}, got {value!r}. Next: pass a listed value, in exactly "
+        "this spelling."
+    )
     return InvalidRequestError(text, code=code)

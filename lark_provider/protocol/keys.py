@@ -50,7 +50,7 @@ def message_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> s
     """
     if idempotency_key is not None and uuid is not None:
         raise InvalidRequestError(
-            "idempotency_key and uuid must not both be given. Next: pass one of them.", code=230001
+            "idempotency_key and uuid must not both be given. Next: leave out uuid.", code=230001
         )
     if idempotency_key is not None:
         return key_uuid(scope, check_key(idempotency_key))

@@ -140,7 +140,7 @@ class RecordedChunk:
         record_ids: What was created; None until it is known.
         reason: Why it was refused.
         age: Seconds since its token was first sent, by the database's clock.
-        quiet: Seconds since it was last sent.
+        seconds_since_sent: Seconds since it was last sent.
         sent_at: When its token was first sent, in seconds since the epoch, by the database's clock.
     """
 
@@ -149,7 +149,7 @@ class RecordedChunk:
     record_ids: Sequence[str] | None
     reason: str | None
     age: float
-    quiet: float
+    seconds_since_sent: float
     sent_at: float
 
 

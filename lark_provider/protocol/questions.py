@@ -155,7 +155,7 @@ class TaskQuestion:
         """Whether this package built its card: its id finds the clicks, and the card can be replaced."""
         return self.origin.kind == "approval"
 
-    def wait(self) -> Wait:
+    def to_wait(self) -> Wait:
         """Return which clicks count.
 
         Raises:

@@ -47,12 +47,12 @@ class RecordedSegment:
     Attributes:
         segment: What was recorded before it was sent.
         state: Its state.
-        quiet: Seconds since it was last sent, by the database's clock.
+        seconds_since_sent: Seconds since it was last sent, by the database's clock.
     """
 
     segment: Segment
     state: LedgerState
-    quiet: float
+    seconds_since_sent: float
 
 
 @dataclass(frozen=True, slots=True)

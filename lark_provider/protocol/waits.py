@@ -114,7 +114,8 @@ class Wait:
         for unusable in (identifier for identifier in ids if not is_id(identifier)):
             raise ConfigurationError(
                 f"The id of a wait, message or correlation must be 1 to {MAX_ID_LENGTH} printable "
-                f"characters, got {unusable!a:.80}. Next: pass such an id."
+                f"characters, got {unusable!a:.80}. Next: pass the id that Lark or LarkSendMessageOperator "
+                "returned."
             )
 
     @classmethod

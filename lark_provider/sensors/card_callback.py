@@ -92,7 +92,10 @@ class LarkCardCallbackSensor(QuestionSensor):
             lark_conn_id=lark_conn_id, deferrable=deferrable, poke_interval=poke_interval, **kwargs
         )
         if wait_for not in {"any", "all"}:
-            raise ValueError(f"wait_for must be 'any' or 'all', got {wait_for!r}. Next: pass one of them.")
+            raise ValueError(
+                f"wait_for must be 'any' or 'all', got {wait_for!r}. Next: pass 'all' to wait for a click on "
+                "each message."
+            )
         self.message_id = message_id
         self.wait_for = wait_for
         self.correlation_id = correlation_id

@@ -102,7 +102,10 @@ def pool_settings(environ: Mapping[str, str] = ENVIRONMENT) -> dict[str, int]:
         text = environ.get(variable, "").strip()
         is_number = text.isascii() and text.isdigit()
         if text and not (is_number or (text == "-1" and name in _MAY_BE_UNLIMITED)):
-            raise ConfigurationError(f"{variable} must be a whole number, got {text!r}. Next: set it to one.")
+            raise ConfigurationError(
+                f"{variable} must be a whole number, got {text!r}. Next: unset it for {default}, or "
+                "set it to such a number."
+            )
         settings[name] = int(text) if text else default
     return settings
 
@@ -306,7 +309,10 @@ def _to_storage_error(error: SQLAlchemyError, url: URL) -> StorageError:
     if isinstance(error, StatementError) and not isinstance(error, DBAPIError):
         return StorageError(f"{where}: invalid statement: {reason}. Next: check its parameters.")
     if isinstance(error, DataError | IntegrityError):
-        return StorageError(f"{where} rejected the values: {reason}. Next: correct them.", permanent=True)
+        return StorageError(
+            f"{where} rejected the values: {reason}. Next: check their types, lengths and uniqueness.",
+            permanent=True,
+        )
     if isinstance(error, ProgrammingError):
         return StorageError(f"{where}: {reason}. Next: check that it is the database meant for Lark.")
     lost = not isinstance(error, DBAPIError) or isinstance(error, OperationalError)

@@ -52,11 +52,13 @@ class OpenIncident:
 
 
 class FailureCursor:
-    """One Airflow's, or one of its team's. All methods raise StorageError if the database cannot be used.
+    """The time until which failures of one Airflow deployment, or of one team in it, have been reported.
+
+    All methods raise StorageError if the database cannot be used.
 
     Args:
         url: The database.
-        name: Tells several apart: Airflow's URL and the team.
+        name: Identifies the cursor: Airflow's URL and the team.
     """
 
     def __init__(self, url: URL, name: str) -> None:
@@ -71,10 +73,10 @@ class FailureCursor:
         return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
 
     def write(self, moment: datetime) -> None:
-        """Record it.
+        """Record until when failures have been reported.
 
         Args:
-            moment: With its time zone.
+            moment: The time, with its time zone.
         """
         text = moment.astimezone(UTC).isoformat()
         with transaction(migrate.ready_engine(self._url)) as connection:
@@ -118,12 +120,12 @@ class Mutes:
             return {(row.dag_id, row.task_id) for row in connection.execute(query)}
 
     def mute(self, dag_id: str, task_id: str, until: datetime, open_id: str, name: str) -> None:
-        """Mute a task, instead of until what was said before; what has ended is deleted.
+        """Mute a task, replacing its previous mute if there is one, and delete all mutes that have ended.
 
         Args:
             dag_id: The DAG.
             task_id: The task.
-            until: When it ends.
+            until: When the mute ends.
             open_id: Who muted it.
             name: Their name.
         """

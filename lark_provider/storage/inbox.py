@@ -182,7 +182,7 @@ def _command(event: Event) -> CommandMessage:
     command = command_of(event)
     if command is None:
         raise StorageError(
-            f"An event in the database must be a chat command, got one of type {event.type}. Next: take "
+            f"The database stores chat commands only, not events of type {event.type}. Next: take "
             "events with `lark_provider.callbacks.consume` or LarkEventTrigger.",
             permanent=True,
         )

@@ -181,7 +181,7 @@ class Looks:
         new: dict[QuestionKind, list[Wait]] = {}
         for wait_id, question in self._questions.items():
             if wait_id not in same:
-                wait = question.wait()
+                wait = question.to_wait()
                 new.setdefault(QuestionKind.of(wait), []).append(wait)
         for kind, waits in new.items():
             for start in range(0, len(waits), CHUNK):

@@ -65,7 +65,7 @@ def connect(url: URL) -> str:
     name = f"{'SQLite' if is_sqlite else 'PostgreSQL'} {'.'.join(map(str, version))}"
     if not is_sqlite and version < _OLDEST_POSTGRES:
         raise StorageError(
-            f"{urls.display(url)} must be PostgreSQL 15 or later, got {name}. Next: upgrade the server."
+            f"{urls.display(url)} is {name}; PostgreSQL 15 or later is required. Next: upgrade the server."
         )
     return name
 

@@ -74,11 +74,11 @@ class QuestionCards:
     def __init__(self, url: URL) -> None:
         self._url = url
 
-    def claim(self, limit: int) -> list[ClaimedCard]:
-        """Take cards that are to be sent, and cards to be closed since their question is over, oldest first.
+    def claim_due(self, limit: int) -> list[ClaimedCard]:
+        """Claim cards that are to be sent, and cards to be closed since their question is over, oldest first.
 
         Args:
-            limit: How many at most. No other process takes them for `LEASE_SECONDS`.
+            limit: How many at most. No other process can claim them for `LEASE_SECONDS`.
         """
         cards, questions = hitl_cards.c, hitl_questions.c
         with transaction(migrate.ready_engine(self._url)) as connection:
@@ -95,7 +95,7 @@ class QuestionCards:
                 return []
             until = now + timedelta(seconds=LEASE_SECONDS)
             is_claimed = among(connection, cards.key, [row.key for row in rows])
-            # Once it was taken, a card that has waited may have been sent, as any other.
+            # Once it was claimed, a card that has waited may have been sent, as any other.
             reason = sa.case((cards.reason == QUIET, None), else_=cards.reason)
             connection.execute(hitl_cards.update().where(is_claimed).values(next_at=until, reason=reason))
             tried = {row.key for row in rows if row.next_at is not None and row.reason != QUIET}
@@ -132,14 +132,14 @@ class QuestionCards:
                 )
             )  # fmt: skip
 
-    def take(self, key: str) -> bool:
-        """Take a card that is open, so that it is not closed while something else is shown on it.
+    def claim_open(self, key: str) -> bool:
+        """Claim a card that is open, so that it is not closed while something else is shown on it.
 
         Args:
-            key: The card. No other process takes it for `LEASE_SECONDS`.
+            key: The card. No other process can claim it for `LEASE_SECONDS`.
 
         Returns:
-            Whether it was taken: its question is not over, and no other process works on it.
+            Whether it was claimed: its question is not over, and no other process works on it.
         """
         cards, questions = hitl_cards.c, hitl_questions.c
         with transaction(migrate.ready_engine(self._url)) as connection:
@@ -153,8 +153,8 @@ class QuestionCards:
             )
             return taken.rowcount == 1
 
-    def show(self, key: str, shown: str | None) -> None:
-        """Record what a card that was taken shows now; one that was closed meanwhile is closed once more.
+    def record_shown(self, key: str, shown: str | None) -> None:
+        """Record what a claimed card shows now; one that was closed meanwhile is closed once more.
 
         Args:
             key: The card.

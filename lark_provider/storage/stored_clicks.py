@@ -30,7 +30,7 @@ def click_of(payload: str) -> CardClick:
     """
     click = read(orjson.loads(payload))
     if not isinstance(click, CardClick):
-        raise TypeError(f"a stored payload must be a card click, got {type(click).__name__}")
+        raise TypeError(f"The stored payload is not a card click but of type {type(click).__name__}.")
     return click
 
 

@@ -75,7 +75,7 @@ def readable_questions(rows: Iterable[sa.Row[Any]]) -> list[TaskQuestion]:
     for row in rows:
         try:
             question = question_of(row)
-            question.wait()
+            question.to_wait()
         except Exception:  # A damaged row, in whatever way, must not affect the others.
             logger.exception("Recorded question is unreadable; left out", extra={"wait": row.id})
         else:
@@ -138,7 +138,7 @@ def insert(connection: Connection, draft: Draft) -> TaskQuestion:
         "updated_at": now,
     }
     question = question_of(connection.execute(sa.insert(waits).values(values).returning(waits)).one())
-    question.wait()  # Raises for a question that no click can answer.
+    question.to_wait()  # Raises for a question that no click can answer.
     return question
 
 

@@ -167,7 +167,7 @@ class Waits:
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
             over = wait_rows.find_ended(connection, questions)
             still = [question for question in questions if question.id not in over]
-            waiting = [question.wait() for question in still]
+            waiting = [question.to_wait() for question in still]
             answers = (
                 decisions(waiting, _read_clicks(connection, concerning(connection, waiting))) if still else {}
             )
@@ -267,7 +267,7 @@ class Waits:
                 return question
             answer: list[StoredClick] | None = None
             if question is not None and reason in {"expired", "failed"}:
-                wait = question.wait()
+                wait = question.to_wait()
                 clicks = _read_clicks(connection, concerning(connection, [wait]))
                 answer = decisions([wait], clicks).get(wait.key)
             if answer is None:

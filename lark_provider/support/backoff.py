@@ -8,10 +8,10 @@ _MAX_DOUBLINGS = 32
 
 
 class Backoff:
-    """Seconds between attempts: each twice as long as the one before, and never the same for two processes.
+    """Pauses between attempts, in seconds: each pause doubles, up to a maximum, with ±50 % jitter.
 
     Args:
-        first: The first pause.
+        first: The first pause, before jitter.
         longest: The longest pause, before jitter.
     """
 

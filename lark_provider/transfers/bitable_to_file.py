@@ -84,7 +84,7 @@ class LarkBitableToFileOperator(ProgressMixin, TableOperator):
             if unknown:
                 raise InvalidRequestError(
                     f"field_names names {unknown[0]!r}, which the table does not have; it has "
-                    f"{', '.join(map(repr, types))}. Next: correct field_names."
+                    f"{', '.join(map(repr, types))}. Next: write the name as in this list."
                 )
             columns = cells.columns_of(types, self.field_names)
             records = bitable.search_records(

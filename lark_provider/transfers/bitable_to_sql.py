@@ -136,7 +136,7 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
     def _unknown(self, name: str, available: str) -> InvalidRequestError:
         return InvalidRequestError(
             f"columns names the field {name!r}, which the Bitable table does not have; it has {available}. "
-            "Next: correct columns."
+            "Next: write the name in columns as in this list."
         )
 
     def _columns(self, target: SqlTarget) -> list[SqlColumn]:

@@ -82,7 +82,8 @@ class CopyOperator(ProgressMixin, LarkOperator):
             )
         if type(chunk_size) is not int or chunk_size < 1:
             raise InvalidRequestError(
-                f"chunk_size must be an int of 1 or more, got {chunk_size!r}. Next: pass one."
+                f"chunk_size must be an int of 1 or more, got {chunk_size!r}. Next: pass a number such as "
+                "1000."
             )
         self.sql_table = sql_table
         self.sql_conn_id = sql_conn_id
@@ -224,7 +225,8 @@ class CopyOperator(ProgressMixin, LarkOperator):
         if missing:
             raise InvalidRequestError(
                 f"key_fields names {missing[0]!r}, which is not among the fields copied: "
-                f"{', '.join(map(repr, filter(None, names)))}. Next: correct it, or add it to columns."
+                f"{', '.join(map(repr, filter(None, names)))}. Next: write it as in this list, or add it "
+                "to columns."
             )
         keys = [names[field] for field in fields or [""]]
         if len(keys) == len(columns):
@@ -244,7 +246,9 @@ class CopyOperator(ProgressMixin, LarkOperator):
                 "add a text column for the batch."
             )
         if not self.batch_id:
-            raise InvalidRequestError("batch_id must have a value, got ''. Next: pass one, or leave it out.")
+            raise InvalidRequestError(
+                "batch_id must have a value, got ''. Next: leave it out for the run's id, or pass a text."
+            )
         return {column: self.batch_id}
 
 
@@ -270,6 +274,6 @@ def _check_keys(
         if mark in seen:
             raise ConflictError(
                 f"{what} {number} has the key {key!r}, as another {what.lower()} has; nothing was written. "
-                "Next: correct one of them, or choose key_fields that tell them apart."
+                "Next: change one of the two, or choose key_fields that tell them apart."
             )
         seen.add(mark)

@@ -163,13 +163,14 @@ def _streaming_cursor(connection: Any, chunk_size: int) -> Any:
 def _columns(description: Sequence[Sequence[Any]] | None) -> list[str]:
     if not description:
         raise InvalidRequestError(
-            "sql must be a query that returns rows, got a statement without a result. Next: pass a SELECT."
+            "The statement in sql returned no result set. Next: pass a query that returns rows, such as a "
+            "SELECT."
         )
     names = [str(column[0]) for column in description]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidRequestError(
-            f"The query's columns must have different names, got {twice[0]!r} twice. Next: rename one with "
+            f"The query returned two columns named {twice[0]!r}. Next: rename one with "
             "AS, such as SELECT a.id AS order_id."
         )
     return names

@@ -92,8 +92,8 @@ class LarkReportOperator(SqlToLarkSheetOperator):
         super().__init__(idempotency_key=key, share_with=share_with, **kwargs)
         if not receiver_id:
             raise InvalidRequestError(
-                "receiver_id must name who gets the card, got none. Next: pass one, or use "
-                "SqlToLarkSheetOperator, which sends no card."
+                "receiver_id must name who gets the card, got none. Next: pass an open_id, a chat_id or "
+                "an e-mail address, or use SqlToLarkSheetOperator, which sends no card."
             )
         if template_id is None:
             if template_variable is not None or template_version is not None:

@@ -145,8 +145,8 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
 
     def _unknown(self, name: str, available: str) -> InvalidRequestError:
         return InvalidRequestError(
-            f"The first row of the range has no title {name!r}; it has {available}. Next: correct columns or "
-            "range."
+            f"The first row of the range has no title {name!r}; it has {available}. Next: write the title "
+            "in columns as in this list, or begin range at the header."
         )
 
     def _columns(self, target: SqlTarget) -> list[SqlColumn]:

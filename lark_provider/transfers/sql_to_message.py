@@ -96,7 +96,8 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
         super().__init__(**kwargs)
         if type(max_rows) is not int or not 1 <= max_rows <= _MAX_ROWS:
             raise InvalidRequestError(
-                f"max_rows must be an int of 1 to {_MAX_ROWS}, got {max_rows!r}. Next: pass one."
+                f"max_rows must be an int of 1 to {_MAX_ROWS}, got {max_rows!r}. Next: pass a number such as "
+                "10."
             )
         if file_format not in get_args(FileFormat):
             raise unknown_choice("file_format", file_format, get_args(FileFormat))
@@ -180,7 +181,7 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
         is_attached = self.attach and shown < count
         if is_attached and (size := file.stat().st_size) > MAX_FILE_BYTES:
             raise InvalidRequestError(
-                f"The rows must take at most {MAX_FILE_BYTES:,} bytes as a file, got {size:,}. Next: narrow "
+                f"The rows take {size:,} bytes as a file; the limit is {MAX_FILE_BYTES:,}. Next: narrow "
                 "the query, pass attach=False, or use LarkReportOperator."
             )
         if is_attached and cut:

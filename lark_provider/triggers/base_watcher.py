@@ -94,16 +94,18 @@ class LarkBaseWatcher(BaseEventTrigger):
         self.lark_conn_id = lark_conn_id
         if unknown := set(self.changes) - set(CHANGES):
             raise ConfigurationError(
-                f"changes must be of {', '.join(CHANGES)}, got {min(unknown)!r}. Next: correct it."
+                f"changes must be of {', '.join(CHANGES)}, got {min(unknown)!r}. Next: write it as "
+                "in this list, or leave changes out for all."
             )
         if not (isinstance(app_token, str) and app_token.strip()):
             raise ConfigurationError(
-                f"app_token must be a base's token or a link to it, got {app_token!r}. Next: pass one."
+                f"app_token must be a base's token or a link to it, got {app_token!r}. Next: copy the link "
+                "from the browser's address bar."
             )
         if scan_every and not scan_every >= _SHORTEST_PERIOD:
             raise ConfigurationError(
                 f"scan_every must be at least {_SHORTEST_PERIOD:g} seconds, or 0 for no scans, got "
-                f"{scan_every!r}. Next: pass such a number."
+                f"{scan_every!r}. Next: pass a number of seconds such as 60."
             )
         if not max_payload_bytes >= 1024:  # noqa: PLR2004 - less would hold no record at all
             raise ConfigurationError(

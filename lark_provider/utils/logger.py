@@ -83,7 +83,7 @@ def formatter(text: str = FORMAT) -> logging.Formatter:
     name = setting.strip().lower() or FORMATS[0]
     if name not in FORMATS:
         raise ConfigurationError(
-            f"LOG_FORMAT must be {' or '.join(FORMATS)}, got {setting!r}. Next: set it to one of them."
+            f"LOG_FORMAT must be {' or '.join(FORMATS)}, got {setting!r}. Next: unset it for {FORMATS[0]}."
         )
     if name == "json":
         from lark_provider.utils.json_lines import JsonFormatter

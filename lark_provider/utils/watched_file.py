@@ -76,6 +76,5 @@ class WatchedFile(Generic[V]):
 
     def _unreadable(self, error: OSError) -> ConfigurationError:
         return ConfigurationError(
-            f"{self._path} must be a readable file, got: {error.strerror}. Next: check the path and "
-            "its rights."
+            f"Cannot read {self._path}: {error.strerror}. Next: check the path and its permissions."
         )

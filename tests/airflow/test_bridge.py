@@ -159,7 +159,7 @@ def test_beside_an_unguarded_api_server_the_card_shows_the_answer_that_counts(pl
     )
     try:
         place.bridge()
-        place.wait(lambda: "API server not guarded" in place.logs())
+        place.wait(lambda: "API server has no answer guard" in place.logs())
         place.wait(lambda: "API server has another version of this package" in place.logs())
         place.start("callbacks", "listen")
         run_id = place.run("asks")

@@ -139,6 +139,6 @@ def quoting(server: ApiServer, runs: list[str]) -> list[str]:
     for run_id in runs:
         (recorded,) = incidents.of_run("etl", run_id)
         if any(f"no rows for {run_id}" in failure.error for failure in recorded.incident.failures):
-            assert "Traceback" in outgoing.card(recorded)
+            assert "Traceback" in outgoing.render_card_payload(recorded)
             quoted.append(run_id)
     return quoted

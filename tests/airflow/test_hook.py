@@ -61,7 +61,7 @@ def test_a_misspelled_extra_is_named(
     LarkHook().get_conn()
     ok, text = LarkHook().test_connection()
     assert ok
-    assert text.endswith(" Unknown extras are ignored: redirect_all. Next: correct their names.")
+    assert text.endswith(" Unknown extras are ignored: redirect_all. Next: check their spelling.")
     [record] = [record for record in caplog.records if record.message == "Connection has unknown extras"]
     assert vars(record).items() >= {"connection": "lark_default", "extras": "redirect_all"}.items()
 

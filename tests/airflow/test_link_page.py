@@ -316,7 +316,7 @@ def test_people_who_left_are_refused(server: LinkServer, status: str) -> None:
     with server.visitor("bob") as client:
         answer = open_link(client, code)
         assert answer.status_code == 403
-        assert "frozen or has left" in answer.text
+        assert "is frozen, has left the organization" in answer.text
     assert server.find_linked(f"left_{status}") is None
 
 

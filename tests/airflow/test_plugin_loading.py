@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from lark_provider.plugins import settings
-from lark_provider.plugins.plugin import LarkPlugin, lark, one_answer
+from lark_provider.plugins.plugin import LarkPlugin, guard_middleware, lark
 from lark_provider.protocol.hitl.proof import CLICK_PATH
 from tests.package.test_imports import list_loaded
 
@@ -68,7 +68,7 @@ def test_it_is_off_unless_it_is_configured(
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert one_answer(airflow) is airflow
+    assert guard_middleware(airflow) is airflow
     assert statuses() == [404, 404]
 
 
@@ -89,7 +89,7 @@ def test_a_wrong_setting_turns_it_off_with_an_error(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with caplog.at_level(logging.ERROR):
-        assert one_answer(airflow) is airflow
+        assert guard_middleware(airflow) is airflow
         assert statuses() == [404, 404]
     assert caplog.text.count("Lark plugin is off: its settings are invalid") == 1
     assert "short-secret" not in caplog.text + str([vars(record) for record in caplog.records])

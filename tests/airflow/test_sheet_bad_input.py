@@ -79,7 +79,7 @@ def _private(lark: Emulator, _: str) -> dict[str, Any]:
 NEW: dict[str, Any] = {"worksheet": None, "asks_lark": True}
 CASES = {
     "unknown worksheet": Case(
-        "must have the worksheet 'Nope', got 'Sheet1'", NotFoundError, worksheet="Nope", asks_lark=True
+        "has no worksheet 'Nope'; its worksheets: 'Sheet1'", NotFoundError, worksheet="Nope", asks_lark=True
     ),
     "outside the grid": Case(
         "must end within 13,000 columns and 5,000,000 rows", options={"start": "A5000001"}

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc import field_types as types
-from lark_provider.api.clouddoc.loads.chunks import content, first_difference, rows_of
+from lark_provider.api.clouddoc.loads.chunks import encode_chunk, first_difference, rows_of
 from lark_provider.api.clouddoc.loads.leasing import early
 from lark_provider.api.clouddoc.loads.likeness import likeness
 from lark_provider.api.clouddoc.loads.searching import alternatives
@@ -29,8 +29,8 @@ rows = st.lists(st.dictionaries(st.text(max_size=8), values, max_size=5), min_si
 @settings(deadline=None)
 @given(rows)
 def test_a_body_holds_its_rows_whatever_the_order_of_their_columns(given_rows: Rows) -> None:
-    chunk = content(given_rows, 1, frozenset(), None)
-    turned = content([dict(reversed(row.items())) for row in given_rows], 1, frozenset(), None)
+    chunk = encode_chunk(given_rows, 1, frozenset(), None)
+    turned = encode_chunk([dict(reversed(row.items())) for row in given_rows], 1, frozenset(), None)
     assert rows_of(chunk.body) == given_rows
     assert (chunk.body, chunk.digest, chunk.row_sums) == (turned.body, turned.digest, turned.row_sums)
     assert orjson.loads(chunk.body) == {"records": [{"fields": row} for row in given_rows]}
@@ -41,10 +41,10 @@ def test_a_body_holds_its_rows_whatever_the_order_of_their_columns(given_rows: R
 def test_the_first_row_that_differs_is_found(given_rows: Rows, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(given_rows) - 1))
     changed = [*given_rows[:at], {"changed": "certainly a new value"}, *given_rows[at + 1 :]]
-    old, new = content(given_rows, 1, frozenset(), None), content(changed, 1, frozenset(), None)
+    old, new = encode_chunk(given_rows, 1, frozenset(), None), encode_chunk(changed, 1, frozenset(), None)
     assert old.digest != new.digest
     assert first_difference(old.row_sums, new.row_sums) == at
-    shorter = content(given_rows[:at] or [{}], 1, frozenset(), None)
+    shorter = encode_chunk(given_rows[:at] or [{}], 1, frozenset(), None)
     if at:
         assert first_difference(old.row_sums, shorter.row_sums) == at
 
@@ -144,7 +144,7 @@ cells = st.recursive(
 @example([{"a": [{"fields": {"b": {}}}, {"fields": {}}]}, {}])
 def test_a_chunk_is_encoded_as_its_rows_are_one_by_one(given_rows: Rows) -> None:
     """Loads that an earlier version began are recognized by the digests of their rows."""
-    chunk = content(given_rows, 1, frozenset(), None)
+    chunk = encode_chunk(given_rows, 1, frozenset(), None)
     encoded_rows = [orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in given_rows]
     joined = b'},{"fields":'.join(encoded_rows)
     assert chunk.body == b'{"records":[{"fields":' + joined + b"}]}"

@@ -53,7 +53,7 @@ def test_a_kind_that_is_named_wins() -> None:
 
 @pytest.mark.parametrize("receiver_id", ["+", "+86", "+86abc", "+0138000000", "+8613800000001x"])
 def test_a_mobile_number_that_cannot_be_is_refused(receiver_id: str) -> None:
-    with pytest.raises(InvalidRequestError, match=r"mobile must be a number with \+ .* Next: correct it"):
+    with pytest.raises(InvalidRequestError, match=r"mobile must be a number with \+ .* Next: pass it alone"):
         messaging.send_text(receiver_id, "x")
 
 

@@ -15,7 +15,13 @@ from sqlalchemy.engine import URL
 
 from lark_provider.api.cards.airflow.digest import Digest, card
 from lark_provider.api.routes.reading import read_routes
-from lark_provider.bridge.digest_reading import FinishedRun, digest, is_of, latest, parse_run
+from lark_provider.bridge.digest_reading import (
+    FinishedRun,
+    digest,
+    is_dag_in_digest,
+    latest_period,
+    parse_run,
+)
 from lark_provider.bridge.reading import Dag
 from lark_provider.outbox.apps import OutboxApps as Senders
 from lark_provider.outbox.delivering import Deliverer
@@ -34,21 +40,21 @@ moments = st.integers(1767312000, 1830000000).map(lambda seconds: datetime.fromt
 @given(st.times(), st.sampled_from(ZONES), moments)
 def test_days_follow_each_other_without_gap_or_overlap(at: time, zone: str, now: datetime) -> None:
     at = at.replace(second=0, microsecond=0, tzinfo=None, fold=0)
-    period = latest(at, zone, now)
+    period = latest_period(at, zone, now)
     assert period.begin < period.end <= now
-    before = latest(at, zone, period.end - timedelta(microseconds=1))
+    before = latest_period(at, zone, period.end - timedelta(microseconds=1))
     assert (before.end, before.day) == (period.begin, period.day - timedelta(days=1))
-    after = latest(at, zone, now + timedelta(days=2))
+    after = latest_period(at, zone, now + timedelta(days=2))
     assert after.end > now
 
 
 def test_the_day_on_which_the_clocks_are_changed_is_shorter() -> None:
-    period = latest(time(9), "Europe/Berlin", datetime(2026, 3, 29, 12, tzinfo=UTC))
+    period = latest_period(time(9), "Europe/Berlin", datetime(2026, 3, 29, 12, tzinfo=UTC))
     assert (period.day, period.end - period.begin) == (date(2026, 3, 29), timedelta(hours=23))
 
 
 END = datetime(2026, 11, 26, 1, tzinfo=UTC)
-PERIOD = latest(time(9), "Asia/Shanghai", END)
+PERIOD = latest_period(time(9), "Asia/Shanghai", END)
 
 
 def run(dag_id: str, run_id: str, state: str, minutes: float, seconds: float = 60) -> FinishedRun:
@@ -105,9 +111,9 @@ def test_a_digest_has_the_dags_whose_failures_the_route_is_told() -> None:
         "  - {name: all, to: oc_2, timezone: UTC, digest: '09:00'}\n"
     )
     own, _, _, all_ = routes.routes
-    of_data, of_test, other = Dag(("data",), ()), Dag(("x",), ("test",)), Dag(("x",), ())
-    assert [is_of(routes, own, "d", dag, None) for dag in (of_data, of_test, other)] == [True, False, False]
-    assert [is_of(routes, all_, "d", dag, None) for dag in (of_data, of_test, other)] == [True, False, True]
+    dags = Dag(("data",), ()), Dag(("x",), ("test",)), Dag(("x",), ())
+    assert [is_dag_in_digest(routes, own, "d", dag, None) for dag in dags] == [True, False, False]
+    assert [is_dag_in_digest(routes, all_, "d", dag, None) for dag in dags] == [True, False, True]
 
 
 def entry(text: str, **more: Any) -> OutboxEntry:

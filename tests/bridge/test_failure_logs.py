@@ -73,7 +73,7 @@ class Site:
     def quoting(self) -> list[str]:
         """The runs whose card quotes an error."""
         runs = [str(instance["dag_run_id"]) for instance in self.airflow.failed]
-        return [run for run in runs if f"no rows for {run}" in outgoing.card(self.of(run))]
+        return [run for run in runs if f"no rows for {run}" in outgoing.render_card_payload(self.of(run))]
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def record(url: URL, run_id: str, task: str = "t", kind: str = "failure", app: A
         return None if incident is None else replace(before, incident=incident)
 
     place = IncidentPlace("d", run_id, "oc_1", "chat_id", "en")
-    return Incidents(url, app).record(place, event, change, outgoing.card)
+    return Incidents(url, app).record(place, event, change, outgoing.render_card_payload)
 
 
 def change_run(url: URL, run_id: str, days_ago: int) -> None:

@@ -17,8 +17,8 @@ OLD = ApiServer("a", "api-1", "0.0.9", "3.2.2", guarded=True)
 UNGUARDED = ApiServer("b", "api-2", __version__, "3.4.0", guarded=False, problem="the model differs")
 GOOD = ApiServer("c", "api-3", __version__, "3.3.2", guarded=True)
 OTHER_VERSION = "API server has another version of this package"
-READ_BACK = "API server not guarded; answers are read back"
-AGAIN = "API servers fit this bridge again"
+READ_BACK = "API server has no answer guard; verifying each answer after submitting it"
+AGAIN = "All API servers are compatible with this bridge again"
 
 
 def test_each_change_is_told_once(url: URL, caplog: pytest.LogCaptureFixture) -> None:

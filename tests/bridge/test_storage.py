@@ -108,7 +108,7 @@ def test_a_question_that_is_over_gets_no_card(questions: Questions, cards: Quest
     assert list(questions.list_without_cards()) == [ti_id]
     questions.end({ti_id: ANSWERED})
     assert questions.open({ti_id: [card(ti_id)]}) == 0
-    assert cards.claim(10) == []
+    assert cards.claim_due(10) == []
 
 
 def test_a_damaged_question_stops_no_other(
@@ -124,31 +124,31 @@ def test_a_damaged_question_stops_no_other(
     questions.open({ti_id: [] for ti_id in parked})
     assert list(questions.list_without_cards()) == [whole.task.ti_id]
     questions.open({ti_id: [card(ti_id)] for ti_id in parked})
-    assert [claimed.card.ti_id for claimed in cards.claim(10)] == [whole.task.ti_id]
+    assert [claimed.card.ti_id for claimed in cards.claim_due(10)] == [whole.task.ti_id]
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert record.__dict__["ti_id"] == damaged.task.ti_id
 
 
 def test_a_damaged_end_stops_no_other(url: URL, questions: Questions, cards: QuestionCards) -> None:
     damaged, whole = open_question(questions), open_question(questions)
-    for due in cards.claim(10):
+    for due in cards.claim_due(10):
         cards.record_sent(due.key, f"om_{due.card.ti_id}", None, "asked")
     questions.end({damaged: ANSWERED})
     execute(url, "UPDATE hitl_questions SET outcome = '[]' WHERE ti_id = :id", id=damaged)
     assert questions.end({damaged: ANSWERED, whole: ANSWERED}) == {whole: ANSWERED}
     assert list(questions.answered_since(60)) == [whole]
-    assert [claimed.card.ti_id for claimed in cards.claim(10)] == [whole]
+    assert [claimed.card.ti_id for claimed in cards.claim_due(10)] == [whole]
 
 
 def test_a_damaged_card_stops_no_other_from_being_sent_again(
     url: URL, questions: Questions, cards: QuestionCards
 ) -> None:
     damaged, whole = open_question(questions), open_question(questions)
-    for due in cards.claim(10):
+    for due in cards.claim_due(10):
         cards.record_sent(due.key, f"om_{due.card.ti_id}", None, "asked")
     execute(url, "UPDATE hitl_cards SET mentions = '[' WHERE ti_id = :id", id=damaged)
     assert cards.send_again(timedelta(0)) == 1
-    assert {(claimed.card.ti_id, claimed.card.round) for claimed in cards.claim(10)} == {
+    assert {(claimed.card.ti_id, claimed.card.round) for claimed in cards.claim_due(10)} == {
         (whole, 0),
         (whole, 1),
     }
@@ -158,116 +158,117 @@ def test_a_card_is_claimed_by_one_of_many(questions: Questions, cards: QuestionC
     for _ in range(30):
         open_question(questions, ("ou_bob", "ou_eve"))
     with ThreadPoolExecutor(4) as threads:
-        taken = [claimed for some in threads.map(lambda _: cards.claim(10), range(12)) for claimed in some]
+        batches = threads.map(lambda _: cards.claim_due(10), range(12))
+        taken = [claimed for batch in batches for claimed in batch]
     assert len(taken) == len({claimed.key for claimed in taken}) == 60
-    assert cards.claim(10) == []
+    assert cards.claim_due(10) == []
     assert cards.count_due() == 60
 
 
 def test_a_claim_ends_by_the_databases_clock(url: URL, questions: Questions, cards: QuestionCards) -> None:
     open_question(questions)
-    (first,) = cards.claim(10)
-    assert cards.claim(10) == []
+    (first,) = cards.claim_due(10)
+    assert cards.claim_due(10) == []
     execute(url, "UPDATE hitl_cards SET next_at = :past", past="2020-01-01 00:00:00+00:00")
-    (second,) = cards.claim(10)
+    (second,) = cards.claim_due(10)
     assert first.key == second.key
 
 
 def test_a_card_ends_with_what_is_recorded(questions: Questions, cards: QuestionCards) -> None:
     ti_id = open_question(questions)
-    (due,) = cards.claim(10)
+    (due,) = cards.claim_due(10)
     cards.record_sent(due.key, "om_1", "oc_1", "asked")
     cards.record_sent(due.key, "om_2", "oc_1", "again")
-    assert cards.claim(10) == []
+    assert cards.claim_due(10) == []
     questions.end({ti_id: ANSWERED})
-    (closing,) = cards.claim(10)
+    (closing,) = cards.claim_due(10)
     assert (closing.message_id, closing.shown, closing.end) == ("om_1", "asked", ANSWERED)
     failed = End("failed", ("Approve",), person="bob", at=NOW, detail="state mismatch")
     assert questions.record_failed(ti_id, failed)
     assert not questions.record_failed(ti_id, failed)
     # The end has changed meanwhile: the card shows an old one, and is updated again.
     cards.record_closed(closing.key, "answered", ANSWERED)
-    (again,) = cards.claim(10)
+    (again,) = cards.claim_due(10)
     assert (again.shown, again.end) == ("answered", failed)
     cards.record_closed(again.key, "failed", failed)
-    assert cards.claim(10) == []
+    assert cards.claim_due(10) == []
 
 
 def test_a_closed_card_is_updated_when_the_task_fails_later(
     questions: Questions, cards: QuestionCards
 ) -> None:
     ti_id = open_question(questions)
-    (due,) = cards.claim(10)
+    (due,) = cards.claim_due(10)
     cards.record_sent(due.key, "om_1", None, "asked")
     questions.end({ti_id: ANSWERED})
     cards.record_closed(due.key, "answered", ANSWERED)
     failed = End("failed", detail="state mismatch")
     assert questions.record_failed(ti_id, failed)
-    assert [claimed.end for claimed in cards.claim(10)] == [failed]
+    assert [claimed.end for claimed in cards.claim_due(10)] == [failed]
 
 
 def test_a_card_is_not_closed_while_something_else_is_shown_on_it(
     questions: Questions, cards: QuestionCards
 ) -> None:
     ti_id = open_question(questions)
-    (due,) = cards.claim(10)
-    assert not cards.take(due.key)  # It is not sent yet.
+    (due,) = cards.claim_due(10)
+    assert not cards.claim_open(due.key)  # It is not sent yet.
     cards.record_sent(due.key, "om_1", None, "asked")
-    assert cards.take(due.key)
-    assert not cards.take(due.key)
+    assert cards.claim_open(due.key)
+    assert not cards.claim_open(due.key)
     questions.end({ti_id: ANSWERED})
-    assert cards.claim(10) == []
-    cards.show(due.key, "noticed")
-    assert [claimed.shown for claimed in cards.claim(10)] == ["noticed"]
-    assert not cards.take(due.key)
+    assert cards.claim_due(10) == []
+    cards.record_shown(due.key, "noticed")
+    assert [claimed.shown for claimed in cards.claim_due(10)] == ["noticed"]
+    assert not cards.claim_open(due.key)
     cards.record_closed(due.key, "answered", ANSWERED)
-    assert cards.claim(10) == []
+    assert cards.claim_due(10) == []
 
 
 def test_what_a_frozen_process_shows_late_is_replaced_by_the_end(
     questions: Questions, cards: QuestionCards
 ) -> None:
     ti_id = open_question(questions)
-    (due,) = cards.claim(10)
+    (due,) = cards.claim_due(10)
     cards.record_sent(due.key, "om_1", None, "asked")
     questions.end({ti_id: ANSWERED})
     cards.record_closed(due.key, "answered", ANSWERED)
-    cards.show(due.key, "noticed")  # It had taken the card before.
-    assert [claimed.shown for claimed in cards.claim(10)] == ["noticed"]
+    cards.record_shown(due.key, "noticed")  # It had taken the card before.
+    assert [claimed.shown for claimed in cards.claim_due(10)] == ["noticed"]
     cards.record_closed(due.key, "answered", ANSWERED)
     failed = End("failed", detail="state mismatch")
     assert questions.record_failed(ti_id, failed)
     cards.record_closed(due.key, "failed", failed)
     cards.record_closed(due.key, "answered", ANSWERED)  # It had read the earlier end.
-    assert [(claimed.shown, claimed.end) for claimed in cards.claim(10)] == [("answered", failed)]
+    assert [(claimed.shown, claimed.end) for claimed in cards.claim_due(10)] == [("answered", failed)]
 
 
 def test_an_attempt_that_failed_is_put_off(url: URL, questions: Questions, cards: QuestionCards) -> None:
     open_question(questions)
-    (due,) = cards.claim(10)
+    (due,) = cards.claim_due(10)
     assert cards.postpone(due.key, 0.0, "unavailable") == 2.0
     assert cards.postpone(due.key, 1000.0, "unavailable") == 60.0
-    assert cards.claim(10) == []
+    assert cards.claim_due(10) == []
     cards.give_up(due.key, "recalled")
     execute(url, "UPDATE hitl_cards SET next_at = NULL")
-    assert cards.claim(10) == []
+    assert cards.claim_due(10) == []
     assert [stored.reason for stored in cards.read([due.key])] == ["recalled"]
 
 
 def test_a_card_of_thirteen_days_is_sent_again(url: URL, questions: Questions, cards: QuestionCards) -> None:
     ti_id = open_question(questions)
-    (due,) = cards.claim(10)
+    (due,) = cards.claim_due(10)
     cards.record_sent(due.key, "om_1", None, "asked")
     assert cards.send_again(timedelta(days=13)) == 0
     old = datetime.now(UTC) - timedelta(days=14)
     execute(url, "UPDATE hitl_cards SET sent_at = :old", old=str(old))
     assert cards.send_again(timedelta(days=13)) == 1
     assert cards.send_again(timedelta(days=13)) == 0
-    closing, again = sorted(cards.claim(10), key=lambda claimed: claimed.card.round)
+    closing, again = sorted(cards.claim_due(10), key=lambda claimed: claimed.card.round)
     assert (closing.key, closing.state, closing.reason) == (due.key, "sent", RESENT)
     assert (again.key, again.state) == (card(ti_id, round=1).key, "due")
     cards.record_closed(closing.key, "closed", None)
-    assert [claimed.key for claimed in cards.claim(10)] == []
+    assert [claimed.key for claimed in cards.claim_due(10)] == []
 
 
 def test_clicks_are_found_once_and_only_those_on_our_cards(url: URL) -> None:
@@ -347,12 +348,12 @@ def test_a_card_that_waits_for_the_morning_is_sent_then_or_never(
         later = datetime.now(UTC) + timedelta(hours=8)
         questions.open({hitl_question.task.ti_id: [card(hitl_question.task.ti_id, not_before=later)]})
         ids.append(hitl_question.task.ti_id)
-    assert cards.claim(10) == []
+    assert cards.claim_due(10) == []
     questions.end({ids[0]: End("withdrawn")})
     execute(url, "UPDATE hitl_cards SET next_at = :past", past="2020-01-01 00:00:00+00:00")
-    claimed = {due.question.task.ti_id: due for due in cards.claim(10)}
+    claimed = {due.question.task.ti_id: due for due in cards.claim_due(10)}
     assert not claimed[ids[0]].is_tried  # so that no card is sent for a question that is over
     assert claimed[ids[0]].end is not None
     assert claimed[ids[1]].end is None
     execute(url, "UPDATE hitl_cards SET next_at = :past", past="2020-01-01 00:00:00+00:00")
-    assert all(due.is_tried for due in cards.claim(10))  # the process that took them was killed
+    assert all(due.is_tried for due in cards.claim_due(10))  # the process that took them was killed

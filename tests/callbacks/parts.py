@@ -69,7 +69,9 @@ class KnownKeys(KeyRing):
         """Look it up."""
         return self.known.get(app_id)
 
-    async def newer(self, _app_id: str, known: CallbackKeys | None, _seconds: float) -> CallbackKeys | None:
+    async def get_fresh(
+        self, _app_id: str, known: CallbackKeys | None, _seconds: float
+    ) -> CallbackKeys | None:
         """Know nothing newer."""
         return known
 

@@ -283,7 +283,7 @@ def ring_of(*keys: CallbackKeys) -> tuple[KeyRing, dict[str, CallbackKeys]]:
     known = dict(by_app(*keys))
     ring = KeyRing(lambda: by_app(*known.values()))
     assert ring.get_blocking(APP) is not None
-    ring._began -= 2
+    ring._load_started_at -= 2
     return ring, known
 
 

@@ -151,10 +151,10 @@ def test_what_is_not_an_event_is_dead_lettered(rabbitmq: str) -> None:
         wait_until(lambda: seen.ids == ["good"])
     reasons = [str((properties.headers or {})["reason"]) for properties, _ in mq.drain(rabbitmq, DEAD)]
     assert [reason.split(".")[0].split(":")[0] for reason in reasons] == [
-        "The message must be JSON, got",
-        "The message must be a JSON object, got list",
+        "The message is not JSON",
+        "The message is not a JSON object but of type list",
         "header must be an object, got nothing",
-        "The message must be an event, got a click",
+        "The message is a click, not an event",
         "header",
         "header",
     ]
@@ -171,7 +171,7 @@ async def coroutine_function(_: Event) -> None:
 @pytest.mark.parametrize("handler", [coroutine_function, "module.function", None])
 def test_a_handler_that_is_no_plain_function_is_refused(handler: Any) -> None:
     with pytest.raises(
-        ConfigurationError, match=r"The handler must be a plain function, got .*Next: pass one"
+        ConfigurationError, match=r"The handler must be a plain function, got .*Next: define it with def"
     ):
         consume(handler, broker="amqp://127.0.0.1:1")
 

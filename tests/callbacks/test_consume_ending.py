@@ -299,7 +299,7 @@ def test_an_event_that_was_handled_is_noted_though_it_is_time_to_end(rabbitmq: s
     seen = Seen(lambda _: stop.set())
     consume(seen, broker=mq.at(rabbitmq), database_url=url, stop=stop)
     (first,) = seen.ids
-    assert HandledEvents("default", url).has(f"{sender.APP}:{first}")
+    assert HandledEvents("default", url).is_handled(f"{sender.APP}:{first}")
     assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["b"]
 
 

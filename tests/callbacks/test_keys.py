@@ -137,7 +137,7 @@ def test_old_keys_serve_while_new_ones_cannot_be_loaded(caplog: pytest.LogCaptur
         loading.now = 31
         assert await get(ring, APP) == KEYS
         assert await get(ring, APP) == KEYS
-        assert await ring.newer(APP, KEYS, 1.0) is KEYS
+        assert await ring.get_fresh(APP, KEYS, 1.0) is KEYS
         assert loading.calls == 2, "not again at once"
         loading.now = 37
         assert await get(ring, APP) == KEYS
@@ -222,7 +222,7 @@ def test_a_child_process_waits_for_no_thread_of_its_parents() -> None:
     free = threading.Event()
     ring = Loading(by_app(KEYS), lambda: free.wait() and by_app(KEYS)).ring()
     assert ring.get_blocking(APP) == KEYS
-    ring._stale_at = ring._began = float("-inf")
+    ring._stale_at = ring._load_started_at = float("-inf")
     assert ring.get_blocking(APP) == KEYS, "the load hangs"
     ring._load = lambda: by_app(NEW)
     with ring._lock:
@@ -250,7 +250,7 @@ def test_a_child_process_logs_a_failure_though_its_parent_was_logging_one() -> N
 
 
 def test_who_doubts_waits_for_a_load_that_begins_after_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_ring, "_APART_SECONDS", 0.0)
+    monkeypatch.setattr(key_ring, "_MIN_LOAD_INTERVAL_SECONDS", 0.0)
     free, running = threading.Event(), threading.Event()
 
     def late() -> KeysByApp:
@@ -263,9 +263,9 @@ def test_who_doubts_waits_for_a_load_that_begins_after_the_question(monkeypatch:
     async def work() -> None:
         ring = loading.ring()
         assert await ring.get(APP) == KEYS
-        first = asyncio.ensure_future(ring.newer(APP, None, 5.0))
+        first = asyncio.ensure_future(ring.get_fresh(APP, None, 5.0))
         await asyncio.to_thread(running.wait)
-        second = asyncio.ensure_future(ring.newer(APP, None, 5.0))
+        second = asyncio.ensure_future(ring.get_fresh(APP, None, 5.0))
         await until_waiting(ring, 2)
         free.set()
         assert await first == KEYS
@@ -288,7 +288,7 @@ def test_any_number_of_refused_requests_makes_one_load() -> None:
     async def work() -> None:
         ring = loading.ring()
         assert await ring.get(APP) == KEYS
-        newer_keys = await asyncio.gather(*(ring.newer(f"cli_{n}", None, 5.0) for n in range(500)))
+        newer_keys = await asyncio.gather(*(ring.get_fresh(f"cli_{n}", None, 5.0) for n in range(500)))
         assert newer_keys == [None] * 500
         assert loading.calls == 2
 
@@ -302,23 +302,23 @@ def test_the_number_of_those_who_wait_is_bounded(monkeypatch: pytest.MonkeyPatch
     async def work() -> None:
         ring = loading.ring()
         assert await ring.get(APP) == KEYS
-        newer_keys = await asyncio.gather(*(ring.newer(APP, KEYS, 5.0) for _ in range(5)))
+        newer_keys = await asyncio.gather(*(ring.get_fresh(APP, KEYS, 5.0) for _ in range(5)))
         assert newer_keys == [NEW, NEW, NEW, KEYS, KEYS]
-        assert await ring.newer(APP, KEYS, 5.0) == NEW, "and again later"
+        assert await ring.get_fresh(APP, KEYS, 5.0) == NEW, "and again later"
 
     asyncio.run(work())
 
 
 def test_the_wait_for_fresh_keys_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_ring, "_APART_SECONDS", 0.0)
+    monkeypatch.setattr(key_ring, "_MIN_LOAD_INTERVAL_SECONDS", 0.0)
     free = threading.Event()
     loading = Loading(by_app(KEYS), lambda: free.wait() and by_app(NEW))
 
     async def work() -> None:
         ring = loading.ring()
         assert await ring.get(APP) == KEYS
-        assert await ring.newer(APP, KEYS, 0.05) is KEYS
-        assert await ring.newer(APP, KEYS, -1.0) is KEYS
+        assert await ring.get_fresh(APP, KEYS, 0.05) is KEYS
+        assert await ring.get_fresh(APP, KEYS, -1.0) is KEYS
 
     try:
         asyncio.run(work())
@@ -332,19 +332,19 @@ def test_a_thread_waits_for_one_load_and_not_for_the_next_second() -> None:
     ring = loading.ring()
     try:
         assert ring.get_blocking(APP) == KEYS
-        assert ring.newer_blocking(APP, KEYS) == KEYS, "they are less than a second old"
+        assert ring.get_fresh_blocking(APP, KEYS) == KEYS, "they are less than a second old"
         loading.now = 1.5
-        assert ring.newer_blocking(APP, KEYS) == NEW
-        assert ring.newer_blocking(APP, KEYS) == NEW
+        assert ring.get_fresh_blocking(APP, KEYS) == NEW
+        assert ring.get_fresh_blocking(APP, KEYS) == NEW
         assert loading.calls == 2
         loading.now = 3.0
         with ThreadPoolExecutor(20) as threads:
-            assert {*threads.map(lambda _: ring.newer_blocking(APP, NEW), range(100))} == {None}
+            assert {*threads.map(lambda _: ring.get_fresh_blocking(APP, NEW), range(100))} == {None}
         assert loading.calls == 3
         loading.now = 5.0
-        assert ring.newer_blocking(APP, None) is None, "one hangs"
+        assert ring.get_fresh_blocking(APP, None) is None, "one hangs"
         loading.now = 60.0
-        assert ring.newer_blocking(APP, None) is None
+        assert ring.get_fresh_blocking(APP, None) is None
         assert loading.calls == 4
     finally:
         free.set()

@@ -296,5 +296,5 @@ def test_a_port_that_is_taken_ends_the_pump(tmp_path: Path, rabbitmq: str, datab
         with pytest.raises(AssertionError):  # no first line
             command.start()
         assert command.end() == 1
-    assert f"lark-provider: {HOST}:{port} must be free to listen on, got: " in command.log.read_text()
+    assert f"lark-provider: Cannot listen on {HOST}:{port}: " in command.log.read_text()
     assert "Next: choose another --probe-port or --probe-host." in command.log.read_text()

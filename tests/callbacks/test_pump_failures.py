@@ -41,12 +41,12 @@ def inbox(database: URL) -> Inbox:
 # --- poison ---
 
 POISON: dict[str, tuple[Any, str]] = {
-    "no JSON": (b"\xff{", "The message must be JSON"),
-    "a list": ([1], "The message must be a JSON object"),
-    "a text": (b'"x"', "The message must be a JSON object"),
-    "nested too deep": (b'{"a":' + b"[" * 2000 + b"]" * 2000 + b"}", "The message must be JSON"),
+    "no JSON": (b"\xff{", "The message is not JSON"),
+    "a list": ([1], "The message is not a JSON object"),
+    "a text": (b'"x"', "The message is not a JSON object"),
+    "nested too deep": (b'{"a":' + b"[" * 2000 + b"]" * 2000 + b"}", "The message is not JSON"),
     "no click": ({"schema": "2.0"}, "header must be an object"),
-    "an event": (sender.event(), "The message must be a click, got an event of type im.message.receive_v1"),
+    "an event": (sender.event(), "The message is an event of type im.message.receive_v1, not a click"),
     "a zero in its id": (mq.card("e\0x"), "header.event_id must be 1 to 255 printable characters"),
     "a long id": (mq.card("e" * 300), "header.event_id must be 1 to 255 printable characters"),
     "a long message id": (

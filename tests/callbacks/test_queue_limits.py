@@ -142,7 +142,7 @@ def test_the_settings() -> None:
     assert broker(url, environ).limits == QueueLimits(7, 8, 0)
     for wrong in ("-1", "many", "1.5", "9" * 13):
         with pytest.raises(
-            ConfigurationError, match=r"RABBITMQ_MAX_EVENTS must be a number .*Next: correct it"
+            ConfigurationError, match=r"RABBITMQ_MAX_EVENTS must be a number .*Next: set it to a number"
         ):
             broker(url, {"RABBITMQ_MAX_EVENTS": wrong})
 

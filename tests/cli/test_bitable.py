@@ -106,7 +106,8 @@ def test_json_lines_and_rejects(run: Run, link: str, tmp_path: Path) -> None:
             b'No,Paid\n1\n2,3\n"4"x,5\n6,7,8\n',
             (
                 "x.csv, line 2: a row must have 2 cells, got 1; line 4: ',' expected after '\"'; "
-                "line 5: a row must have 2 cells, got 3. Next: correct them."
+                "line 5: a row must have 2 cells, got 3. Next: fix these lines in the file, or "
+                "export it again."
             ),
         ),
         (

@@ -112,13 +112,13 @@ def test_without_any_app_one_error_says_what_is_missing(
 ) -> None:
     monkeypatch.setenv("LARK_REGISTRY_PATH", str(tmp_path / "applications.db"))
     said = read_refusal()
-    assert "There must be an app to listen for, got none: there is no registry, and LARK_APP_ID and" in said
+    assert "No app to listen for is configured: there is no registry, and LARK_APP_ID and" in said
     monkeypatch.setenv(KEY_VARIABLE, generate_key())
     apps = ApplicationManager()
     apps.create_application("cli_a", "secret")
     apps.disable_application("cli_a")
     said = read_refusal()
-    assert "got none: the registry at" in said
+    assert "No app to listen for is configured: the registry at" in said
     assert "has no active app" in said
     assert "App 'cli_a' is disabled in the registry. Next: `lark-provider app enable" in read_refusal(
         "--app-id", "cli_a"

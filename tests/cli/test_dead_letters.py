@@ -111,7 +111,7 @@ def test_what_pump_and_consumer_refused_is_listed_in_order_and_stays(
         first, second = list_dead(capsys)
         assert first["id"] == "m0"  # as the test's publisher named the message
         assert (first["kind"], first["queue"], first["requeued"]) == ("event", CARDS.name, 0)
-        assert first["reason"].startswith("The message must be a click, got an event of type")
+        assert first["reason"].startswith("The message is an event of type ")
         assert (second["kind"], second["type"]) == ("event", "drive.file.edit_v1")
         assert second["queue"] == EVENTS.name
         assert second["reason"].startswith("The handler has failed 1 times. ValueError: app_secret=***")
@@ -119,7 +119,7 @@ def test_what_pump_and_consumer_refused_is_listed_in_order_and_stays(
     out, _ = run(capsys, "list", "--limit", "1")
     assert "1 of 2; --limit shows more." in out
     assert "│ ID " in out
-    assert "The message must be a click" in out
+    assert "The message is an event of type" in out
 
 
 def test_what_version_0_1_dead_lettered_is_listed_with_its_age(
@@ -138,7 +138,7 @@ def test_what_version_0_1_dead_lettered_is_listed_with_its_age(
     assert click["id"].startswith("sha256:")  # neither has a message id
     assert poison["id"].startswith("sha256:")
     _, err = run(capsys, "requeue", "--all", code=1)
-    assert f"must tell where it came from, got 1 that do not: '{poison['id']}'. Next: " in err
+    assert f"1 dead letter(s) do not say where they came from: '{poison['id']}'. Next: " in err
     assert mq.ids(mq.drain(rabbitmq, CARDS)) == ["old"]
     assert [letter["id"] for letter in list_dead(capsys)] == [poison["id"]]
 
@@ -171,7 +171,7 @@ def test_unknown_ids_and_a_broker_that_is_unavailable(
     dead(rabbitmq, mq.card("e1"))
     for words in (["show", "nobody"], ["requeue", "nobody"], ["purge", "--yes", "nobody"]):
         _, err = run(capsys, *words, code=1)
-        assert "got 1 unknown id(s): 'nobody'. Next: see `lark-provider callbacks dead list`" in err
+        assert "1 id(s) are not in the dead-letter queue: 'nobody'. Next: see `lark-provider" in err
     out, err = run(capsys, "requeue", "--json", "nobody", "e1", code=1)
     assert orjson.loads(out) == {"requeued": ["e1"], "missing": ["nobody"], "impossible": []}
     assert run(capsys, "purge", "--all", code=2)[1].endswith("Next: pass --yes.\n")  # no terminal to ask
@@ -232,7 +232,7 @@ def test_what_fails_again_says_how_often_and_requeue_ends(
             wait_until(lambda n=number: [letter["requeued"] for letter in list_dead(capsys)] == [n])  # type: ignore[misc]
     [poison] = list_dead(capsys)
     assert (poison["id"], poison["queue"]) == ("poison", CARDS.name)
-    assert poison["reason"].startswith("The message must be JSON")
+    assert poison["reason"].startswith("The message is not JSON")
 
 
 def test_purge_by_id_by_age_and_all(

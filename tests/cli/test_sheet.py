@@ -137,7 +137,7 @@ def test_sharing_listing_and_taking_back(run: Run, lark: Emulator, file: Path) -
         (("import", "FILE", "--title", "x", "--worksheet", "y"), "--worksheet is one of"),
         (("import", "FILE", "shtcn1", "--key", "no"), "--key goes with"),
         (("import", "FILE", "shtcn1", "--resume", "x"), "--resume needs the database"),
-        (("export", "shtcn1", "x.parquet"), "CSV or JSON Lines"),
+        (("export", "shtcn1", "x.parquet"), "must be .csv or .jsonl"),
     ],
 )
 def test_wrong_use(run: Run, file: Path, argv: tuple[str, ...], text: str) -> None:
@@ -167,6 +167,6 @@ def test_what_lark_refuses(run: Run, lark: Emulator, file: Path) -> None:
     assert "Next:" in read_failure(run("sheet", "show", "shtcnNone"))
     spreadsheet = LarkServiceClient().clouddoc.sheets.create("Orders")
     assert "Next:" in read_failure(run("drive", "share", spreadsheet.url, "nobody@example.com"))
-    assert "must have titles" in read_failure(
+    assert "has no titles" in read_failure(
         run("sheet", "export", spreadsheet.url, str(file.with_suffix(".jsonl")))
     )

@@ -68,7 +68,7 @@ def test_the_probes_find_out_how_lark_behaves(run: Run, lark: Emulator, position
 
 
 def test_the_probes_assume_what_the_emulator_does() -> None:
-    defaults = Settings().as_dict()
+    defaults = Settings().to_dict()
     for probe in catalogue.PROBES:
         if probe.rule is not None:
             assert (probe.rule in defaults["card_rules"]) == probe.assumed, probe.name
@@ -85,7 +85,7 @@ def test_each_setting_is_probed_or_the_reason_is_said() -> None:
     assert CHOICES.keys() <= covered
     rules = {probe.rule for probe in catalogue.PROBES} | {"lock"}
     assert rules - {None} == CARD_RULES.keys()
-    assert {name.partition(".")[0] for name in covered if name} <= set(Settings().as_dict())
+    assert {name.partition(".")[0] for name in covered if name} <= set(Settings().to_dict())
 
 
 def test_a_whole_run(run: Run, lark: Emulator, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_whole_run(run: Run, lark: Emulator, tmp_path: Path) -> None:
     exchanges = json.loads(text)["exchanges"]
     assert len(exchanges) == int(done.out.split("; ")[-1].split()[0])
     # The settings are a seed that says what the emulator does already.
-    defaults = Settings().as_dict()
+    defaults = Settings().to_dict()
     for name, value in json.loads(settings.read_text())["settings"].items():
         assert sorted(value) == sorted(defaults[name]) if name == "card_rules" else value == defaults[name]
     assert Seed.read(settings).content["settings"]

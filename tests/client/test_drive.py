@@ -110,7 +110,8 @@ def test_reasons_are_named_and_the_others_stand(lark: Emulator, do: Do, token: s
     with pytest.raises(PermissionDeniedError) as error:
         do(lambda c: c.clouddoc.drive.permissions.share(token, wanted))
     text = str(error.value)
-    assert "got 2 refusal(s): view for oc_no_bot: the app's bot is not in the chat" in text
+    assert "Lark refused 2 permission(s) on the " in text
+    assert ": view for oc_no_bot: the app's bot is not in the chat" in text
     assert f"edit for {BOB}: the person is outside the app's availability" in text
     assert "1 other(s) were granted. Next: " in text
     assert error.value.code == 1063003
@@ -121,13 +122,14 @@ def test_a_spreadsheet_that_cannot_be_shared_is_still_named(lark: Emulator, do: 
     lark.settings(rate_limits=False)
     lark.add_chat("No bot", chat_id="oc_no_bot", users=["alice"])
     with pytest.raises(
-        PermissionDeniedError, match=r"The spreadsheet https://\S+ was created\. The sheet shtcn"
+        PermissionDeniedError,
+        match=r"The spreadsheet https://\S+ was created\. Lark refused 1 permission\(s\) on the sheet shtcn",
     ):
         do(lambda c: c.clouddoc.sheets.create("Daily", share_with=[Share("oc_no_bot")]))
 
 
 def test_people_are_looked_up_before_anything_is_created(lark: Emulator, do: Do) -> None:
-    with pytest.raises(NotFoundError, match=r"got nobody@example\.com, whom it does not see"):
+    with pytest.raises(NotFoundError, match=r"This app sees no user nobody@example\.com"):
         do(lambda c: c.clouddoc.sheets.create("Daily", share_with=[Share("nobody@example.com")]))
     assert [document for document in lark.documents() if document["type"] == "sheet"] == []
 
@@ -259,7 +261,7 @@ def test_files_are_listed_copied_and_deleted(lark: Emulator, do: Do, token: str)
     do(lambda c: c.clouddoc.drive.delete(_folder(lark), type="folder"))
     with pytest.raises(LarkAPIError):
         do(lambda c: c.clouddoc.drive.delete(copied["token"], type="sheet"))
-    with pytest.raises(NotFoundError, match="must be a folder 'Missing/x' in the app's own space"):
+    with pytest.raises(NotFoundError, match="There is no folder 'Missing/x' in the app's own space"):
         do(lambda c: _list_files(c, "Missing/x"))
     with pytest.raises(InvalidRequestError, match="name of a file must have 1 to 256 bytes"):
         do(lambda c: c.clouddoc.drive.copy(token, ""))

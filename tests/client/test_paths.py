@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
-from lark_provider.client.bind import Namespace, _Bound
+from lark_provider.client.bind import Namespace, _OperationDescriptor
 from lark_provider.engine.runtime import PROCESS
 from lark_provider.errors import ConfigurationError, InvalidRequestError, LarkError
 from tests.client.raw_server import RawServer, http, raw_server
@@ -103,7 +103,7 @@ def areas(kind: type, prefix: str = "") -> Iterator[tuple[str, type[Namespace[An
 def operations() -> Iterator[tuple[str, str, Callable[..., Any]]]:
     for area, kind in areas(LarkServiceClient):
         for name, bound in vars(kind).items():
-            if isinstance(bound, _Bound):
+            if isinstance(bound, _OperationDescriptor):
                 yield area, name, bound.build
 
 

@@ -114,7 +114,7 @@ def test_guide_07_postgresql_15_and_later(upgraded: Database, monkeypatch: pytes
     assert name == "PostgreSQL"
     assert float(version.split()[0]) >= 15
     monkeypatch.setattr(maintenance, "_OLDEST_POSTGRES", (int(float(version)) + 1,))  # ours is too old then
-    with pytest.raises(StorageError, match=r"must be PostgreSQL 15 or later, got PostgreSQL .*Next: "):
+    with pytest.raises(StorageError, match=r"is PostgreSQL .*; PostgreSQL 15 or later is required.*Next: "):
         maintenance.connect(urls.database())
 
 

@@ -77,7 +77,7 @@ def test_garbage_is_survived(port: int) -> None:
 
 
 def test_a_port_that_is_taken_or_none_is_an_error_with_a_next_step(port: int) -> None:
-    with pytest.raises(ConfigurationError, match=f"The metrics port {port} of 127.0.0.1 must be free"):
+    with pytest.raises(ConfigurationError, match=f"Cannot listen on 127.0.0.1:{port} for metrics"):
         metrics.start(port)
     with pytest.raises(ConfigurationError, match="must be a number from 0 to 65535, got 70000"):
         metrics.start(70000)

@@ -195,7 +195,7 @@ def test_an_app_that_is_not_known_here_is_left_to_others(
     work.deliver()
     work.deliver()
     assert (Outbox(url).read_state(row) or ("",))[0] == "due"
-    assert 1 <= len([record for record in caplog.records if "App unknown here" in record.message]) <= 2
+    assert 1 <= len([record for record in caplog.records if "No credentials for app" in record.message]) <= 2
     monkeypatch.setenv("LARK_APP_ID", app.app_id)
     assert work.deliver() == 1
     assert len(messages(app)) == 1

@@ -115,7 +115,7 @@ def test_what_was_recorded_is_read_back_with_its_age(url: URL, ledger: LoadLedge
         None,
         None,
     )
-    assert 3600 <= pending.age == pending.quiet < 4000
+    assert 3600 <= pending.age == pending.seconds_since_sent < 4000
     assert pending.sent_at == pytest.approx(time.time() - 3600, abs=100)
     with transaction(engine(url), reading=True) as connection:
         assert '["k"]' not in str(connection.execute(sa.select(ledger_chunks)).all())
@@ -123,7 +123,7 @@ def test_what_was_recorded_is_read_back_with_its_age(url: URL, ledger: LoadLedge
         ledger.step(load, ME, make_done(number - 1), chunk(number))
     assert [recorded.chunk.number for recorded in ledger.chunks(load, 0, 2)] == [1, 2]
     [first] = ledger.chunks(load, -1, 1)
-    assert (first.state, first.record_ids, first.quiet < 3600 <= first.age) == (
+    assert (first.state, first.record_ids, first.seconds_since_sent < 3600 <= first.age) == (
         LedgerState.DONE,
         ["rec0"],
         True,
@@ -165,7 +165,8 @@ def test_a_chunk_is_sent_again_by_who_has_the_table_and_knows_its_token(
     assert same.is_new
     assert same.recorded is not None
     assert (same.recorded.state, same.recorded.reason) == (LedgerState.PENDING, None)
-    assert same.recorded.quiet < 3600 <= same.recorded.age  # its token was first sent an hour ago
+    # Its token was first sent an hour ago.
+    assert same.recorded.seconds_since_sent < 3600 <= same.recorded.age
     other = ledger.resend(load, ME, "t0", chunk(0, "new", rows=2))
     assert other.recorded is not None
     assert (other.recorded.chunk, other.recorded.age < 3600) == (chunk(0, "new", rows=2), True)
@@ -177,7 +178,7 @@ def test_a_chunk_is_sent_again_by_who_has_the_table_and_knows_its_token(
     lose(url)
     lost = ledger.resend(load, ME, "t1", chunk(1))
     assert isinstance(lost.lease, LeaseConflict)
-    assert [recorded.quiet >= 3600 for recorded in ledger.chunks(load, 0, 10)] == [True, True]
+    assert [recorded.seconds_since_sent >= 3600 for recorded in ledger.chunks(load, 0, 10)] == [True, True]
 
 
 @pytest.mark.usefixtures("bystander")
@@ -192,7 +193,7 @@ def test_what_lark_refuses_is_recorded_of_a_pending_chunk_with_that_token(
     ledger.refuse(load, 0, "t0", "someone@example.com is no user")
     assert states(ledger, load) == {0: LedgerState.REFUSED, 1: LedgerState.PENDING, 2: LedgerState.PENDING}
     [refused] = ledger.chunks(load, -1, 1)
-    assert refused.quiet < 3600 <= refused.age
+    assert refused.seconds_since_sent < 3600 <= refused.age
     assert refused.reason is not None
     assert "someone" not in refused.reason
     ledger.step(load, ME, make_done(1), None)
@@ -223,7 +224,7 @@ def test_parts_count_until_their_chunk_is_done(url: URL, ledger: LoadLedger, loa
     assert revised.recorded is not None
     kept = revised.recorded
     assert (kept.state, kept.chunk.row_count, kept.chunk.token) == (LedgerState.REFUSED, 3, "t0")
-    assert kept.quiet < 3600
+    assert kept.seconds_since_sent < 3600
     for untouched in (*ledger.chunks(load, 1, 1), *ledger.chunks(other, -1, 1)):
         assert untouched.chunk.row_count in {4, 8}
     assert not ledger.revise(load, ME, "another", chunk(0)).is_new

@@ -72,7 +72,7 @@ def test_a_sqlite_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 def test_a_postgres_that_is_too_old_is_refused(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance, "_OLDEST_POSTGRES", (1000,))
-    with pytest.raises(StorageError, match="must be PostgreSQL 15 or later, got "):
+    with pytest.raises(StorageError, match="PostgreSQL 15 or later is required"):
         maintenance.connect(urls.parse(database_url, "test"))
 
 

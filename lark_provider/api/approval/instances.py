@@ -88,7 +88,8 @@ def create_instance(
     tz = zone_of(zone)
     if not isinstance(form, Mapping | list | tuple):
         raise InvalidRequestError(
-            f"form must be a dict of field and value, got {type(form).__name__}. Next: pass one.",
+            f"form must be a dict of field and value, got {type(form).__name__}. Next: pass it "
+            "as {'Reason': 'Travel'}.",
             code=_INVALID,
         )
     who = yield from receivers.find_person(submitter, "submitter")
@@ -229,7 +230,9 @@ def list_instances(approval_code: str, start: dt.datetime, end: dt.datetime | No
             isinstance(moment, dt.datetime) and moment.tzinfo is not None
         ):
             raise InvalidRequestError(
-                f"{name} must be a datetime with a time zone, got {moment!r}. Next: pass one.", code=_INVALID
+                f"{name} must be a datetime with a time zone, got {moment!r}. Next: pass one with tzinfo, "
+                "such as datetime(2026, 1, 31, tzinfo=UTC).",
+                code=_INVALID,
             )
     last = end if end is not None else dt.datetime.now(dt.UTC)
     first = max(start, _FIRST)

@@ -74,7 +74,8 @@ def _encode(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) -> di
         return base | _WRITERS.get(widget.type, _as_given)(widget, value, zone)
     except WidgetMisfitError as error:
         raise InvalidRequestError(
-            f"{what} {error}, got {value!r:.80}. Next: correct it; its type is {widget.type}.", code=_INVALID
+            f"{what} {error}, got {value!r:.80}. Next: pass a value for a field of type {widget.type}.",
+            code=_INVALID,
         ) from None
 
 

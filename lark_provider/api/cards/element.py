@@ -78,7 +78,9 @@ def within(what: str, value: int | None, low: int, high: int) -> int | None:
     if value is None or (isinstance(value, int) and low <= value <= high):
         return value
     raise InvalidRequestError(
-        f"{what} must be an int from {low} to {high}, got {value!r}. Next: pass such a number.", code=230099
+        f"{what} must be an int from {low} to {high}, got {value!r}. Next: pass a number in this range, or "
+        "leave it out for Lark's default.",
+        code=230099,
     )
 
 

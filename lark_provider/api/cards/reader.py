@@ -32,7 +32,7 @@ class Counted:
 
     def count_tables(self, tag: str, value: Mapping[str, Any], path: str) -> None:
         """Count the tables of a component, and refuse the first one too many."""
-        self.tables += values.tables(tag, value)
+        self.tables += values.count_tables(tag, value)
         if self.tables > shapes.MAX_TABLES:
             raise refusal_error(
                 path, f"has table {shapes.MAX_TABLES + 1} of the card", "send the rest in a second card"

@@ -64,7 +64,13 @@ def notice_card(
     Raises:
         InvalidRequestError: Lark would refuse it, e.g. since it is larger than 30 KB.
     """
-    _require(fields is None or isinstance(fields, Mapping), "fields", fields, "a dict of names and values")
+    _require(
+        fields is None or isinstance(fields, Mapping),
+        "fields",
+        fields,
+        "a dict of names and values",
+        "{'Rows': 120}",
+    )
     elements: list[Mapping[str, Any]] = [Markdown(text)] if text else []
     if fields:
         elements.append(Markdown("\n".join(_line(name, value) for name, value in fields.items())))
@@ -112,9 +118,17 @@ def table_card(
     Raises:
         InvalidRequestError: Lark would refuse it; or even without rows it is too large.
     """
-    _require(isinstance(rows, Iterable), "rows", rows, "dicts by column")
-    _require(columns is None or isinstance(columns, list | tuple), "columns", columns, "a list of names")
-    _require(isinstance(max_rows, int), "max_rows", max_rows, "a whole number")
+    _require(
+        isinstance(rows, Iterable), "rows", rows, "dicts by column", "[{'Table': 'orders', 'Rows': 120}]"
+    )
+    _require(
+        columns is None or isinstance(columns, list | tuple),
+        "columns",
+        columns,
+        "a list of names",
+        "['Table', 'Rows']",
+    )
+    _require(isinstance(max_rows, int), "max_rows", max_rows, "a whole number", "10")
     source = iter(rows)
     first = list(islice(source, 1))
     names = columns if columns is not None else list(_row(first[0], 0)) if first else ()
@@ -163,7 +177,9 @@ def _cells(row: Mapping[Any, Any], columns: Sequence[str | TableColumn], index: 
 def _row(row: Any, index: int) -> Mapping[Any, Any]:
     if not isinstance(row, Mapping):
         raise InvalidRequestError(
-            f"rows[{index}] must be a dict by column, got {type(row).__name__}. Next: pass one.", code=230099
+            f"rows[{index}] must be a dict by column, got {type(row).__name__}. Next: pass it as "
+            "{'Table': 'orders', 'Rows': 120}.",
+            code=230099,
         )
     return row
 
@@ -219,15 +235,21 @@ def _line(name: str, value: object) -> str:
 
 def _buttons(link: Links | None) -> list[Element]:
     links = {"Open": link} if isinstance(link, str) and link else link or {}
-    _require(isinstance(links, Mapping), "link", link, "an address, or a dict of labels and addresses")
+    _require(
+        isinstance(links, Mapping),
+        "link",
+        link,
+        "an address, or a dict of labels and addresses",
+        "{'Logs': 'https://…'}",
+    )
     buttons = [Button(label, url=url) for label, url in links.items()]
     if len(buttons) <= 1:
         return [*buttons]
     return [ColumnSet([Column([button], width="auto") for button in buttons], flex_mode="flow")]
 
 
-def _require(is_valid: bool, name: str, value: object, what: str) -> None:
+def _require(is_valid: bool, name: str, value: object, what: str, example: str) -> None:
     if not is_valid:
         raise InvalidRequestError(
-            f"{name} must be {what}, got {str(value)[:80]!r}. Next: correct it.", code=230099
+            f"{name} must be {what}, got {str(value)[:80]!r}. Next: pass such as {example}.", code=230099
         )

@@ -81,7 +81,7 @@ def check_content(text: Mapping[str, Any], path: str) -> None:
         )
 
 
-def tables(tag: str, value: Mapping[str, Any]) -> int:
+def count_tables(tag: str, value: Mapping[str, Any]) -> int:
     """Count the tables that a component adds; those written in Markdown count as well."""
     content = value.get("content")
     if tag == "markdown" and isinstance(content, str) and "|" in content:

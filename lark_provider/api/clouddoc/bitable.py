@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, Required, TypeAlias, TypedDict
+from typing import Any, Required, TypedDict
 
 from lark_provider.api import links
 from lark_provider.api.clouddoc.cells import show
@@ -15,7 +15,6 @@ from lark_provider.protocol.keys import client_token
 from lark_provider.protocol.operations import Listing, Page, Procedure, perform
 from lark_provider.protocol.paths import path
 
-UserIdType: TypeAlias = Literal["open_id", "union_id", "user_id"]
 FIELDS = "/bitable/v1/apps/{app_token}/tables/{table_id}/fields"
 FIELDS_PAGE = 100
 
@@ -193,7 +192,7 @@ def list_fields(app_token: str, table_id: str | None = None) -> Listing[Field]:
 def _name(name: object, what: str) -> str:
     if not (isinstance(name, str) and name.strip()):
         raise InvalidRequestError(
-            f"The {what}'s name must be a non-empty string, got {name!r}. Next: pass one."
+            f"The {what}'s name must be a non-empty string, got {name!r}. Next: pass a name such as 'Orders'."
         )
     return name
 

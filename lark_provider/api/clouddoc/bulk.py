@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from lark_provider.api.clouddoc import deleted, sources
-from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.chunking import Source, in_chunks
 from lark_provider.api.clouddoc.creating import skim
 from lark_provider.api.clouddoc.days import DayZone, convert_records
@@ -16,6 +15,7 @@ from lark_provider.api.clouddoc.inserting import MAX_CHUNK, bulk_insert
 from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS, write_leased, writer
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.api.clouddoc.results import BulkResult
+from lark_provider.api.contact import UserIdType
 from lark_provider.api.links import table
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.operations import Procedure

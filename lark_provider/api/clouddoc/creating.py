@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias, TypedDict
 
-from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.records import RECORDS
+from lark_provider.api.contact import UserIdType
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.errors import OutcomeUnknownError
 from lark_provider.protocol.paths import path

@@ -23,11 +23,14 @@ logger = logging.getLogger(__name__)
 _said = Once()
 """That there is no database holds for every call of a process."""
 
-_TAKEN_OVER = "Another process has written the spreadsheet while this one was not running. Next: call again."
+_TAKEN_OVER = (
+    "Lost the write lease: another process wrote to this document while this process was suspended. Next: "
+    "call again."
+)
 
 
 class TakenOverError(ConflictError):
-    """Another writer has had the spreadsheet while this process was not running."""
+    """Another process wrote to the document while this process was suspended."""
 
 
 @dataclass(slots=True)
@@ -36,11 +39,15 @@ class DocumentLease(KeptLease):
 
     Attributes:
         wait: Seconds to wait for another writer.
-        is_tolerant: Whether what is written stands also if another process had the document meanwhile,
-            since its rows are reserved; only requests that are `strict` must not follow then.
+        kind: What the document is, in a word, for errors and the log.
+        wait_option: The caller's argument that sets `wait`, for the error; None if the caller has none.
+        is_tolerant: Whether to go on writing if another process held the lease meanwhile, which is safe if
+            the rows to write are reserved. Requests that are `strict` are refused then nevertheless.
     """
 
     wait: float
+    kind: str = "spreadsheet"
+    wait_option: str | None = "lease_wait"
     is_tolerant: bool = False
     _is_lost: bool = field(default=False, init=False)
 
@@ -50,12 +57,9 @@ class DocumentLease(KeptLease):
         Raises:
             ConflictError: Another writer still has it.
         """
-        is_shared = yield from self._take_lease(self.wait, "spreadsheet", "lease_wait")
+        is_shared = yield from self._take_lease(self.wait, self.kind, self.wait_option)
         if not is_shared and _said.is_first("no database"):
-            logger.warning(
-                "No database: nothing keeps other processes from writing the same spreadsheet, and rows "
-                "that are appended twice, or a spreadsheet that is created twice, are not noticed"
-            )
+            logger.warning("No database configured; concurrent writes and duplicate appends are not detected")
 
     def renew(self, *, strict: bool = True) -> Procedure[Lease | None]:
         """Renew the lease.
@@ -71,8 +75,8 @@ class DocumentLease(KeptLease):
         (answer,) = (yield from with_store(lambda store: store.leases.take(self.claimant))) or (None,)
         return (yield from self.require_renewed(answer, strict=strict))
 
-    def decide_again(self) -> None:
-        """Forget that another process had the document: what depends on it is decided after this."""
+    def clear_lost(self) -> None:
+        """Forget that another process held the lease, before deciding again what to write."""
         self._is_lost = False
 
     def reserve(self, work: Callable[[Store], Reservation]) -> Procedure[Reservation | None]:
@@ -87,7 +91,7 @@ class DocumentLease(KeptLease):
         Raises:
             TakenOverError: Another writer has had the document since. What the work recorded stays.
         """
-        self.decide_again()
+        self.clear_lost()
         if not self.is_shared:
             return None
         (answer,) = (yield from with_store(work)) or (None,)
@@ -113,16 +117,17 @@ class DocumentLease(KeptLease):
         """Renew the lease, and make a call that writes; it ends before the lease does.
 
         Args:
-            call: One that may be repeated is, for a few leases.
-            strict: Whether it must not follow, under a tolerant lease either, if another process had the
-                document since the last decision.
+            call: The call. It is tried under up to `PERIODS` leases; again after a lost answer only if it is
+                idempotent.
+            strict: Whether to raise instead of sending if another process has held the lease since
+                `clear_lost` was last called, even if the lease is tolerant.
 
         Raises:
             TakenOverError: Another writer has had the document since.
             LarkError: As for any call.
         """
         if strict and self._is_lost:
-            self.decide_again()
+            self.clear_lost()
             raise TakenOverError(_TAKEN_OVER, retryable=True)
         failure: LarkError | None = None
         before: Lease | None = None
@@ -149,7 +154,15 @@ class DocumentLease(KeptLease):
         return (yield from self.renew(strict=False))
 
 
-def document_lease(document: str, what: str, seconds: float, wait: float) -> Procedure[DocumentLease]:
+def document_lease(
+    document: str,
+    what: str,
+    seconds: float,
+    wait: float,
+    *,
+    kind: str = "spreadsheet",
+    wait_option: str | None = "lease_wait",
+) -> Procedure[DocumentLease]:
     """Make the lease of a document, which is not taken yet.
 
     Args:
@@ -157,6 +170,8 @@ def document_lease(document: str, what: str, seconds: float, wait: float) -> Pro
         what: What is going to write, for other writers' logs.
         seconds: For how long the lease is taken each time.
         wait: Seconds to wait for another writer.
+        kind: What the document is, in a word, for errors and the log.
+        wait_option: The caller's argument that sets `wait`, for the error; None if the caller has none.
     """
     owner: str = yield NewKey()
-    return DocumentLease(Claimant(document, owner, what, seconds), wait)
+    return DocumentLease(Claimant(document, owner, what, seconds), wait, kind, wait_option)

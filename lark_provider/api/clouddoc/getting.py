@@ -6,10 +6,10 @@ import datetime as dt
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.conversion import converter_for
 from lark_provider.api.clouddoc.fields import names_of
 from lark_provider.api.clouddoc.records import RECORDS, Record
+from lark_provider.api.contact import UserIdType
 from lark_provider.api.links import table
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import InvalidRequestError
@@ -85,7 +85,7 @@ def get_records(
         The records, and the ids of those that do not exist or are hidden.
 
     Raises:
-        InvalidRequestError: `record_ids` holds something else than ids; nothing was sent.
+        InvalidRequestError: `record_ids` contains something other than ids; nothing was sent.
         NotFoundError: There is no such base or table.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from lark_provider.api.clouddoc import rejects, sources, unrecorded, validating
-from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.chunking import Source
 from lark_provider.api.clouddoc.conversion import check, converter_for
 from lark_provider.api.clouddoc.days import DayZone
@@ -23,6 +22,7 @@ from lark_provider.api.clouddoc.loads.procedure import load
 from lark_provider.api.clouddoc.rejects import OnBadRow
 from lark_provider.api.clouddoc.results import BulkResult
 from lark_provider.api.clouddoc.validating import Validate
+from lark_provider.api.contact import UserIdType
 from lark_provider.api.links import table
 from lark_provider.protocol.effects import NewKey, Stream
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice

@@ -54,7 +54,7 @@ class KeptLease(ABC):
             self.lease = None
             yield from release(self.claimant)
 
-    def _take_lease(self, wait: float, what: str, option: str) -> Procedure[bool]:
+    def _take_lease(self, wait: float, what: str, option: str | None) -> Procedure[bool]:
         """Wait for the lease, with arguments of `with_lease`, and return whether there is a database."""
         answer = yield from with_lease(
             wait, lambda store: LedgerStep(store.leases.take(self.claimant)), what, option

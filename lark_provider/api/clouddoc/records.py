@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any, Required, TypedDict, TypeVar
 
 from lark_provider.api.clouddoc import searches
-from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.conversion import MAX_AGE, converter_for
 from lark_provider.api.clouddoc.days import DayZone, convert_records
 from lark_provider.api.clouddoc.fields import names_of, zone_of
 from lark_provider.api.clouddoc.searches import SearchFilter
+from lark_provider.api.contact import UserIdType
 from lark_provider.api.links import table
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.errors import InvalidRequestError
@@ -228,7 +228,8 @@ def search_records(
     """
     if not (type(page_size) is int and 1 <= page_size <= MAX_PAGE):
         raise InvalidRequestError(
-            f"page_size must be an int from 1 to {MAX_PAGE}, got {page_size!r}. Next: pass such a number.",
+            f"page_size must be an int from 1 to {MAX_PAGE}, got {page_size!r}. Next: pass a number such as "
+            f"100, or leave it out for {MAX_PAGE}.",
             code=1254011,
         )
     tz = zone_of(zone)
@@ -281,6 +282,7 @@ def _check_unconverted(fields: object) -> dict[str, Any]:
     """
     if not isinstance(fields, Mapping):
         raise InvalidRequestError(
-            f"fields must be a dict of values by field name, got {type(fields).__name__}. Next: pass one."
+            f"fields must be a dict of values by field name, got {type(fields).__name__}. Next: pass it as "
+            "{'Name': 'Alice'}."
         )
     return dict(fields)

@@ -134,7 +134,7 @@ def rows_of(text: str) -> frozenset[int]:
     if wrong := [line[0] for line in lines[1:] if line and not _ROW.fullmatch(line[0])]:
         raise InvalidRequestError(
             "A file of rejects must have the number of a row, from 1, in its first column, got "
-            f"{wrong[0]!r:.80}. Next: correct it."
+            f"{wrong[0]!r:.80}. Next: restore the number that was written there, or delete the line."
         )
     return frozenset(int(line[0]) for line in lines[1:] if line)
 
@@ -146,7 +146,7 @@ def check_rows(rows: object) -> frozenset[int] | None:
         rows: What the caller passed; None for all rows.
 
     Raises:
-        InvalidRequestError: It holds something else than numbers of rows.
+        InvalidRequestError: It contains something other than row numbers.
     """
     if rows is None:
         return None
@@ -187,7 +187,8 @@ def check_limit(max_rejects: object) -> None:
     """
     if type(max_rejects) is not int or max_rejects < 0:
         raise InvalidRequestError(
-            f"max_rejects must be an int of 0 or more, got {max_rejects!r}. Next: pass one."
+            f"max_rejects must be an int of 0 or more, got {max_rejects!r}. Next: pass a number such as 100, "
+            "or 0 to allow none."
         )
 
 

@@ -91,7 +91,8 @@ def check_names(names: Collection[str], converter: Converter) -> None:
     if unknown := converter.unknown(names):
         said = "; ".join(f"{name!r}: {why}" for name, why in unknown.items())
         raise InvalidRequestError(
-            f"The search must name fields of the table; {said}. Next: correct the names."
+            f"The search must name fields of the table; {said}. Next: write each name exactly as the "
+            "table shows it."
         )
 
 
@@ -104,19 +105,20 @@ def _condition(condition: object, zone: dt.tzinfo, days: dt.tzinfo) -> dict[str,
     name, operator, value = condition
     if not (isinstance(name, str) and name):
         raise InvalidRequestError(
-            f"filter must name each field by a non-empty string, got {name!r}. Next: correct it."
+            f"filter must name each field by a non-empty string, got {name!r}. Next: write the "
+            "condition as ('Delay', 'isGreater', 30)."
         )
     if not (isinstance(operator, str) and operator in OPERATORS):
         raise unknown_choice(f"filter's operator on {name!r}", operator, OPERATORS, 1254018)
     if isinstance(value, dt.date) and operator not in _OF_DATES:
         raise InvalidRequestError(
             f"filter must compare {name!r} with a date by {', '.join(_OF_DATES)}, got {operator!r}. Next: "
-            "use one of these, with the day before or after.",
+            "use isGreater with the day before, or isLess with the day after.",
             code=1254018,
         )
     operand = _operand(value, days if _is_day(value) else zone)
     if bool(operand) is (operator in _WITHOUT_VALUE):
-        wanted = "no value, got one. Next: pass None" if operand else "a value, got none. Next: pass one"
+        wanted = "no value, got one. Next: pass None" if operand else "a value, got none. Next: add the value"
         raise InvalidRequestError(f"filter: {operator} on {name!r} must have {wanted}.", code=1254018)
     if len(operand) > MAX_VALUES:
         raise InvalidRequestError(
@@ -144,7 +146,9 @@ def _operand(value: object, zone: dt.tzinfo) -> list[str]:
 
 def _check_list(value: Any, what: str, limit: int) -> list[Any]:
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
-        raise InvalidRequestError(f"{what} must be a list, got {str(value)[:80]!r}. Next: pass a list.")
+        raise InvalidRequestError(
+            f"{what} must be a list, got {str(value)[:80]!r}. Next: put it in brackets."
+        )
     if len(value) > limit:
         raise InvalidRequestError(
             f"{what} must have at most {limit} entries, got {len(value)}. Next: pass fewer."

@@ -21,7 +21,8 @@ def within(chunk_size: object, limit: int) -> None:
     """
     if type(chunk_size) is not int or not 1 <= chunk_size <= limit:
         raise InvalidRequestError(
-            f"chunk_size must be an int from 1 to {limit}, got {chunk_size!r}. Next: pass such a number.",
+            f"chunk_size must be an int from 1 to {limit}, got {chunk_size!r}. Next: pass a number such as "
+            f"{limit}.",
             code=1254104,
         )
 
@@ -37,12 +38,12 @@ def check(chunk: Sequence[Any], first: int, kind: Literal["id", "change"]) -> No
     Raises:
         InvalidRequestError: One is something else.
     """
-    fits, what = _KINDS[kind]
+    fits, what, example = _KINDS[kind]
     for number, item in enumerate(chunk, first):
         if not fits(item):
             raise InvalidRequestError(
                 f"Record {number} of the source must be {what}, got {show(item)}. Nothing of its chunk was "
-                "sent. Next: correct the source."
+                f"sent. Next: make the source yield {example}."
             )
 
 
@@ -55,7 +56,7 @@ def _is_change(item: Any) -> bool:
     return isinstance(item, tuple | list) and len(item) == PAIR and _is_id(item[0])
 
 
-_KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "id": (_is_id, "a record id (rec…)"),
-    "change": (_is_change, "a pair of record id and dict of values"),
+_KINDS: dict[str, tuple[Callable[[Any], bool], str, str]] = {
+    "id": (_is_id, "a record id (rec…)", "the record_id of each record"),
+    "change": (_is_change, "a pair of record id and dict of values", "('rec…', {'Name': 'Alice'})"),
 }

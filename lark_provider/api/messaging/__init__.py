@@ -22,7 +22,8 @@ from lark_provider.api.messaging.send import (
     send_post,
     send_text,
 )
-from lark_provider.api.messaging.urgent import UrgentKind, urgent
+from lark_provider.api.messaging.urgent import urgent
+from lark_provider.protocol.urgent_kinds import UrgentKind
 
 __all__ = [
     "MAX_TEXT_BYTES",

@@ -41,7 +41,8 @@ def text_content(text: object, mentions: Sequence[str] = ()) -> dict[str, str]:
     """
     if not (isinstance(text, str) and text):
         raise InvalidRequestError(
-            f"content must be a non-empty string, got {text!r}. Next: pass one.", code=230001
+            f"content must be a non-empty string, got {text!r}. Next: pass the text of the message.",
+            code=230001,
         )
     if mentions != ():
         text += "".join(f' <at user_id="{who}"></at>' for who in mention_ids(mentions))
@@ -69,7 +70,8 @@ def post_content(
     if isinstance(content, str):
         if not content:
             raise InvalidRequestError(
-                "content must be a non-empty string, got ''. Next: pass one.", code=230001
+                "content must be a non-empty string, got ''. Next: pass the Markdown of the post.",
+                code=230001,
             )
         content = {"zh_cn": {"title": title, "content": [[{"tag": "md", "text": content}]]}}
     elif title:
@@ -79,7 +81,8 @@ def post_content(
         )
     if not isinstance(content, Mapping):
         raise InvalidRequestError(
-            f"The post must be a string or a dict by language, got {type(content).__name__}. Next: pass one.",
+            f"The post must be a string or a dict by language, got {type(content).__name__}. Next: pass "
+            "Markdown as a string.",
             code=230001,
         )
     if not content or not all(_is_localised(post) for post in content.values()):

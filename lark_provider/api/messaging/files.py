@@ -245,7 +245,9 @@ def _load(source: Readable, name: str | None, limit: int, what: str) -> Procedur
             "path, bytes, or a file opened with mode 'rb'."
         )
     if not isinstance(name, str | None):
-        raise InvalidRequestError(f"file_name must be a string, got {name!r}. Next: pass a str.")
+        raise InvalidRequestError(
+            f"file_name must be a string, got {name!r}. Next: pass a name such as 'report.csv'."
+        )
     try:
         loaded: Loaded = yield ReadFile(source, name, limit, what)
     except InvalidRequestError:

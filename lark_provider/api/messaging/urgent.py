@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any
 
 from lark_provider.api import contact
 from lark_provider.api.receivers import receiver
@@ -11,8 +11,8 @@ from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.errors import InvalidRequestError, NotFoundError, unknown_choice
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import path
+from lark_provider.protocol.urgent_kinds import URGENT_KINDS, UrgentKind
 
-UrgentKind: TypeAlias = Literal["app", "sms", "phone"]
 MAX_PEOPLE = 200
 _INVALID, _NO_RECEIVER = 230001, 230034
 _PEOPLE = {"open_id", "union_id", "user_id", "email", "mobile"}
@@ -45,8 +45,8 @@ def urgent(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    if kind not in get_args(UrgentKind):
-        raise unknown_choice("kind", kind, get_args(UrgentKind), _INVALID)
+    if kind not in URGENT_KINDS:
+        raise unknown_choice("kind", kind, URGENT_KINDS, _INVALID)
     ids = [people] if isinstance(people, str) else list(people)
     receivers = [receiver(person_id) for person_id in dict.fromkeys(ids)]
     if not 0 < len(receivers) <= MAX_PEOPLE:

@@ -11,6 +11,7 @@ from lark_provider.api.routes.members import MemberReader, Mistakes
 from lark_provider.api.routes.yaml_text import Value
 
 DIRECT = "direct"
+_FIND_CHAT = "copy its chat_id from `lark-provider doctor`, which lists the chats of the bot"
 _MEMBERS = ("dag", "tag", "chat", "person", "app", "arguments", "what")
 _WHAT: Mapping[str, frozenset[str]] = {
     "run": frozenset({"run"}),
@@ -102,10 +103,19 @@ def _rule(command: MemberReader) -> CommandRule:
             f"a command must name chats, got none. Next: add `chat: [oc_…]`, or `chat: {DIRECT}`.",
         )
     arguments, people = command.texts("arguments"), command.texts("person")
-    _check(command, "chat", chats, _CHAT, f"chats (oc_…) or {DIRECT}")
-    _check(command, "person", people, _PERSON, "open_ids (ou_…)")
+    _check(command, "chat", chats, _CHAT, f"chats (oc_…) or {DIRECT}", _FIND_CHAT)
+    _check(
+        command,
+        "person",
+        people,
+        _PERSON,
+        "open_ids (ou_…)",
+        "write the person's open_id, such as ou_7d8a6e6d",
+    )
     wanted = "names of params, without spaces, quotes, backslashes and ="
-    _check(command, "arguments", arguments, _ARGUMENT, wanted)
+    _check(
+        command, "arguments", arguments, _ARGUMENT, wanted, "write the name of a param as the DAG declares it"
+    )
     return CommandRule(
         line=command.line,
         chats=chats,
@@ -119,10 +129,10 @@ def _rule(command: MemberReader) -> CommandRule:
 
 
 def _check(
-    command: MemberReader, name: str, texts: Iterable[str], form: re.Pattern[str], wanted: str
+    command: MemberReader, name: str, texts: Iterable[str], form: re.Pattern[str], wanted: str, step: str
 ) -> None:
     for text in texts:
         if not form.fullmatch(text):
             value = command.get(name)
             line = command.line if value is None else value.line
-            command.mistakes.add(line, f"{name} must be {wanted}, got {text[:80]!r}. Next: correct it.")
+            command.mistakes.add(line, f"{name} must be {wanted}, got {text[:80]!r}. Next: {step}.")

@@ -12,7 +12,6 @@ from lark_provider.api.routes.members import MemberReader
 from lark_provider.api.routes.yaml_text import Value
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.incidents.escalation import (
-    KINDS,
     SOURCES,
     DutySource,
     Escalation,
@@ -20,9 +19,9 @@ from lark_provider.protocol.incidents.escalation import (
     Rota,
     RotaCalendar,
     RotaTable,
-    UrgentKind,
 )
 from lark_provider.protocol.quiet_hours import QuietHours
+from lark_provider.protocol.urgent_kinds import URGENT_KINDS, UrgentKind
 
 HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
@@ -237,7 +236,7 @@ def _step(step: MemberReader) -> EscalationStep | None:
     value = step.get("after")
     plain = None if value is None else value.plain
     minutes = float(plain) if isinstance(plain, int | float) and not isinstance(plain, bool) else 0.0
-    kind = step.choice("urgent", KINDS, "app")
+    kind = step.choice("urgent", URGENT_KINDS, "app")
     always = step.flag("always")
     if not 0 < minutes <= _MAX_MINUTES:
         step.mistakes.add(

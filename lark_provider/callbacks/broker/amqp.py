@@ -85,7 +85,7 @@ def broker(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> 
     known: QueueType | None = next((queue_type for queue_type in QUEUE_TYPES if queue_type == kind), None)
     if known is None:
         raise ConfigurationError(
-            f"RABBITMQ_QUEUE_TYPE must be quorum or classic, got {kind!r}. Next: correct it."
+            f"RABBITMQ_QUEUE_TYPE must be quorum or classic, got {kind!r}. Next: unset it for quorum queues."
         )
     text = url or Secret(environ.get("RABBITMQ_URL", "").strip())
     if text:
@@ -165,7 +165,10 @@ def _from_parts(environ: Mapping[str, str]) -> pika.ConnectionParameters:
 
     tls = read("TLS", "").lower()
     if tls not in _YES | _NO:
-        raise ConfigurationError(f"RABBITMQ_TLS must be true or false, got {tls!r}. Next: correct it.")
+        raise ConfigurationError(
+            f"RABBITMQ_TLS must be true or false, got {tls!r}. Next: set it to true for a TLS port such as "
+            f"{_TLS_PORT}, or unset it."
+        )
     host, port = read("HOST", "localhost"), read("PORT", str(_TLS_PORT if tls in _YES else _PORT))
     if not (port.isascii() and port.isdigit() and 0 < int(port) <= _MAX_PORT):
         raise ConfigurationError(
@@ -191,7 +194,7 @@ def _limits(environ: Mapping[str, str]) -> QueueLimits:
             if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
                 raise ConfigurationError(
                     f"{variable} must be a number of messages, or 0 for no limit, got {text!r}. Next: "
-                    "correct it."
+                    "set it to a number such as 100000, or unset it."
                 )
             limits[name] = int(text)
     return QueueLimits(**limits)
@@ -229,7 +232,7 @@ def failure(on: Broker, error: BaseException) -> BrokerError:
         if match:
             what, kind, name, expected, actual = match.groups()
             return BrokerError(
-                f"{on}: {kind} {name!r} must have {what} = {expected}, got {actual.strip()}. "
+                f"{on}: {kind} {name!r} has {what} = {actual.strip()}, not {expected}. "
                 "Next: delete it when it is empty, or set RABBITMQ_QUEUE_TYPE to what it is."
             )
     cause = _innermost(error)

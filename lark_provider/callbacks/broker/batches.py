@@ -107,8 +107,8 @@ class MessageBatches:
         if isinstance(content, Event) and command_of(content) is None:
             await self._dead_letter(
                 delivered,
-                f"The message must be a click, got an event of type {content.type}. Next: unbind events "
-                "here.",
+                f"The message is an event of type {content.type}, not a click. Next: remove the binding "
+                "that routes events to the click queue.",
             )
             return None
         return _Message(delivered, content)

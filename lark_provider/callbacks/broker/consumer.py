@@ -93,7 +93,9 @@ def consume(
             is redelivered.
     """
     if inspect.iscoroutinefunction(handler) or not callable(handler):
-        raise ConfigurationError(f"The handler must be a plain function, got {handler!r}. Next: pass one.")
+        raise ConfigurationError(
+            f"The handler must be a plain function, got {handler!r}. Next: define it with def, not async def."
+        )
     if not is_id(consumer):
         raise ConfigurationError(
             f"consumer must be a short text without control characters, got {consumer!r}. Next: pass a short "
@@ -194,7 +196,7 @@ class _Work:
 
     def _process(self, received: Received) -> None:
         app = received.event.app_id or measured.UNKNOWN
-        if self._until_available(lambda: self._handled.has(received.key)):
+        if self._until_available(lambda: self._handled.is_handled(received.key)):
             measured.EVENTS.add(app, "duplicate")
             measured.DUPLICATES.add("consumer")
         else:
@@ -211,7 +213,7 @@ class _Work:
             finally:
                 measured.EVENT_SECONDS.observe(time.monotonic() - began)
             measured.EVENTS.add(app, "handled")
-            self._until_available(lambda: self._handled.note(received.key))
+            self._until_available(lambda: self._handled.note_handled(received.key))
         received.acknowledge()
 
     def _retry_or_dead_letter(self, received: Received, error: Exception) -> None:

@@ -62,7 +62,7 @@ class HandledEvents:
         if self._inbox is not None:
             self._inbox.is_handled(self._consumer, "none")
 
-    def has(self, key: str) -> bool:
+    def is_handled(self, key: str) -> bool:
         """Whether an event was handled.
 
         Args:
@@ -73,7 +73,7 @@ class HandledEvents:
         """
         return key in self._last or (self._inbox is not None and self._inbox.is_handled(self._consumer, key))
 
-    def note(self, key: str) -> None:
+    def note_handled(self, key: str) -> None:
         """Note that an event was handled.
 
         Args:

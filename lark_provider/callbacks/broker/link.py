@@ -238,12 +238,12 @@ class Delivered:
             content = orjson.loads(self.body)
         except orjson.JSONDecodeError as error:
             raise CallbackRefusedError(
-                f"The message must be JSON, got: {error}. Next: find out which client published it."
+                f"The message is not JSON: {error}. Next: find out which client published it."
             ) from None
         if not isinstance(content, dict):
             raise CallbackRefusedError(
-                f"The message must be a JSON object, got {type(content).__name__}. Next: find out which "
-                "client published it."
+                f"The message is not a JSON object but of type {type(content).__name__}. Next: find out "
+                "which client published it."
             )
         return read(content)
 

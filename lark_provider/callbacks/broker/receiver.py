@@ -106,7 +106,7 @@ def _read(delivered: Delivered) -> Event:
     event = delivered.read()
     if not isinstance(event, Event):
         raise CallbackRefusedError(
-            "The message must be an event, got a click. Next: find out which client published it."
+            "The message is a click, not an event. Next: find out which client published it."
         )
     return event
 

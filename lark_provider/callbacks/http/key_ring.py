@@ -22,7 +22,7 @@ KeysByApp: TypeAlias = Mapping[str, CallbackKeys]
 _GRACE_SECONDS = 5.0
 _RELOAD_SECONDS, _FIRST_SECONDS = 1.0, 2.0
 _FAILED_SECONDS = 5.0
-_APART_SECONDS = 1.0
+_MIN_LOAD_INTERVAL_SECONDS = 1.0
 _MAX_WAITING = 200  # Each holds a connection, an open file.
 
 
@@ -37,9 +37,9 @@ class KeyRing:
     were loaded serve until loading succeeds again.
 
     Three things make a reload. `run` is a timer. Without one, a request that finds keys older than that
-    waits for new ones. And `newer` waits for a load that begins after the call: for requests that the known
-    keys refuse. Loads begin a second apart at least, and all waiters share one, so untrusted clients cause
-    one load a second at most.
+    waits for new ones. And `get_fresh` waits for a load that begins after the call: for requests that the
+    known keys refuse. Loads begin a second apart at least, and all waiters share one, so untrusted clients
+    cause one load a second at most.
 
     Args:
         load: Returns the keys; may block.
@@ -56,7 +56,7 @@ class KeyRing:
     ) -> None:
         self._load, self._seconds, self._clock = load, seconds, clock
         self._keys: KeysByApp | None = None
-        self._began = self._stale_at = self._retry_at = float("-inf")
+        self._load_started_at = self._stale_at = self._retry_at = float("-inf")
         self._after_fork()
 
     def _after_fork(self) -> None:
@@ -100,7 +100,7 @@ class KeyRing:
             wait([loading], self._load_timeout())
         return self._known_keys(loading, app_id)
 
-    async def newer(self, app_id: str, known: CallbackKeys | None, seconds: float) -> CallbackKeys | None:
+    async def get_fresh(self, app_id: str, known: CallbackKeys | None, seconds: float) -> CallbackKeys | None:
         """Return the keys of an app as they are now, for a request that the known ones refuse.
 
         Args:
@@ -108,7 +108,7 @@ class KeyRing:
             known: The known ones; they are returned if loading fails or takes too long.
             seconds: How long to wait.
         """
-        load = self._newer_load()
+        load = self._fresh_load()
         if load is None:
             return known
         try:
@@ -117,8 +117,8 @@ class KeyRing:
         finally:
             self._stop_waiting()
 
-    def newer_blocking(self, app_id: str, known: CallbackKeys | None) -> CallbackKeys | None:
-        """Return much the same as `newer`, in a thread that may block.
+    def get_fresh_blocking(self, app_id: str, known: CallbackKeys | None) -> CallbackKeys | None:
+        """Return much the same as `get_fresh`, in a thread that may block.
 
         A web server has few threads, and untrusted clients must not be able to occupy them: no request waits
         for more than one load, a second at most, and keys that are a second old count as new.
@@ -127,7 +127,7 @@ class KeyRing:
             return known
         self._check_fork()
         with self._lock:
-            is_recent = self._clock() < self._began + _APART_SECONDS
+            is_recent = self._clock() < self._load_started_at + _MIN_LOAD_INTERVAL_SECONDS
             loading = self._loading if is_recent else self._join_load()
         if loading is not None:
             wait([loading], self._load_timeout())
@@ -150,7 +150,7 @@ class KeyRing:
         if self._keys is None:
             return _FIRST_SECONDS
         # A load that hangs holds up only the requests that come at its beginning.
-        return max(0.0, self._began + _RELOAD_SECONDS - self._clock())
+        return max(0.0, self._load_started_at + _RELOAD_SECONDS - self._clock())
 
     def _due_load(self) -> Future[KeysByApp] | None:
         """Return a load to wait for; None if the keys are fresh, or loading has just failed."""
@@ -162,7 +162,7 @@ class KeyRing:
                 return None
             return self._join_load()
 
-    def _newer_load(self) -> Future[KeysByApp] | None:
+    def _fresh_load(self) -> Future[KeysByApp] | None:
         """Return a load that has not begun yet, shared by all that need one; None if it cannot help.
 
         Requests that wait are held in memory, and so their number is bounded.
@@ -183,7 +183,7 @@ class KeyRing:
     def _load_next(self) -> KeysByApp:
         """Load as soon as the load that is running has ended and the one before was long enough ago."""
         while True:
-            time.sleep(max(0.0, self._began + _APART_SECONDS - self._clock()))
+            time.sleep(max(0.0, self._load_started_at + _MIN_LOAD_INTERVAL_SECONDS - self._clock()))
             with self._lock:
                 running = self._loading
                 if running is None:
@@ -201,7 +201,7 @@ class KeyRing:
 
     def _join_load(self) -> Future[KeysByApp]:
         if self._loading is None:
-            self._began = self._clock()
+            self._load_started_at = self._clock()
             self._loading = threads.start(self._run_load)
         return self._loading
 

@@ -26,7 +26,7 @@ class AppKeys(Protocol):
     async def get(self, app_id: str) -> CallbackKeys | None:
         """Return the keys of an app; None if it is unknown or disabled."""
 
-    async def newer(self, app_id: str, known: CallbackKeys | None, seconds: float) -> CallbackKeys | None:
+    async def get_fresh(self, app_id: str, known: CallbackKeys | None, seconds: float) -> CallbackKeys | None:
         """Return the keys as they are now, for a request that the known ones refuse."""
 
 
@@ -43,7 +43,9 @@ class _FixedKeys:
     async def get(self, app_id: str) -> CallbackKeys | None:
         return self._keys.get(app_id)
 
-    async def newer(self, _app_id: str, known: CallbackKeys | None, _seconds: float) -> CallbackKeys | None:
+    async def get_fresh(
+        self, _app_id: str, known: CallbackKeys | None, _seconds: float
+    ) -> CallbackKeys | None:
         return known
 
 
@@ -60,8 +62,10 @@ class _BlockingKeys:
     async def get(self, app_id: str) -> CallbackKeys | None:
         return self._ring.get_blocking(app_id)
 
-    async def newer(self, app_id: str, known: CallbackKeys | None, _seconds: float) -> CallbackKeys | None:
-        return self._ring.newer_blocking(app_id, known)
+    async def get_fresh(
+        self, app_id: str, known: CallbackKeys | None, _seconds: float
+    ) -> CallbackKeys | None:
+        return self._ring.get_fresh_blocking(app_id, known)
 
 
 async def admit(
@@ -91,10 +95,10 @@ async def admit(
         try:
             return endpoint.judge(known, headers, body)
         except CallbackRefusedError as error:
-            newer = await keys.newer(app_id, known, seconds) if error.may_be_stale else known
-            if newer == known:
+            fresh = await keys.get_fresh(app_id, known, seconds) if error.may_be_stale else known
+            if fresh == known:
                 return endpoint.refuse(app_id, error)
-        return endpoint.admit(app_id, newer, headers, body)
+        return endpoint.admit(app_id, fresh, headers, body)
     except Exception as error:  # noqa: BLE001 - whatever the loading of keys raises
         return endpoint.answer_without_keys(error)
 

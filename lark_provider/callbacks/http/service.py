@@ -67,7 +67,7 @@ def serve(
         sinks,
         handler=handler,
         endpoint=Endpoint(accept_old_cards),
-        questions=stores.questions(),
+        questions=stores.question_lookup(),
     )
     app = application(gateway, background=background, path=path)
     stores.check_database()

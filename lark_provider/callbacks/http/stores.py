@@ -225,7 +225,7 @@ def check_database() -> None:
     logger.warning("Database unavailable; starting without it", extra={"error": error})
 
 
-def questions(database_url: str | None = None) -> QuestionLookup | None:
+def question_lookup(database_url: str | None = None) -> QuestionLookup | None:
     """Return the look-up of questions that are over; None without a database.
 
     Args:

@@ -37,8 +37,8 @@ def bind(host: str, port: int, option: str = "--port", host_option: str = "--hos
         if listener is not None:
             listener.close()
         raise ConfigurationError(
-            f"{format_host(host)}:{port} must be free to listen on, got: {error.strerror}. Next: choose "
-            f"another {option} or {host_option}."
+            f"Cannot listen on {format_host(host)}:{port}: {error.strerror}. Next: choose another {option} "
+            f"or {host_option}."
         ) from None
     return listener
 

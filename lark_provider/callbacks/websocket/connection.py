@@ -129,7 +129,7 @@ class Connection:
     async def _receive(self, message: str | bytes) -> None:
         """Take a message; return as soon as the next one may be read."""
         if isinstance(message, str):
-            self._warn_unusable(FrameError("A frame must be a binary message, got text."))
+            self._warn_unusable(FrameError("The frame is a text message, not a binary one."))
             return
         try:
             frame = decode(message)

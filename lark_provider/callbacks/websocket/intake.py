@@ -90,8 +90,8 @@ def parse(app_id: str, payload: bytes) -> Delivery:
     content = orjson.loads(payload)
     if not isinstance(content, dict):
         raise CallbackRefusedError(
-            f"A delivery must be a JSON object, got {type(content).__name__}. Next: if Lark sent it, report "
-            "it."
+            f"The delivery is not a JSON object but of type {type(content).__name__}. Next: if Lark sent it, "
+            "report it."
         )
     holder = content.get("header") if "schema" in content else content
     if isinstance(holder, dict):
@@ -99,8 +99,8 @@ def parse(app_id: str, payload: bytes) -> Delivery:
     delivery = read(content)
     if delivery.app_id not in {None, "", app_id}:
         raise CallbackRefusedError(
-            f"A delivery must be for app {app_id}, whose connection brought it, got one for "
-            f"{delivery.app_id!a:.80}. Next: if Lark sent it, report it.",
+            f"The delivery is for app {delivery.app_id!a:.80}, but came by the connection of app {app_id}. "
+            "Next: if Lark sent it, report it.",
             reason="other_app",
         )
     return delivery

@@ -79,7 +79,7 @@ class Listener:
             KeyRing(dict),  # Nothing has to be verified.
             sinks,
             handler=settings.handler,
-            questions=stores.questions(),
+            questions=stores.question_lookup(),
         )
         self._stored = StoredEvents.from_config()
         self._intake = Intake(self._gateway, self._stored, self._warnings)

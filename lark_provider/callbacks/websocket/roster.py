@@ -79,8 +79,8 @@ def load(named: Collection[str] = (), *, needs_registry: bool = False) -> Roster
                 )
     elif needs_registry:
         raise ConfigurationError(
-            f"The registry at {config.path(config.registry()).absolute()} must stay while a process listens, "
-            "got no file. Next: put it back."
+            f"The registry at {config.path(config.registry()).absolute()} was removed while this process "
+            "listens. Next: put it back."
         )
     if own_app is not None and is_wanted(own_app.app_id) and own_app.app_id not in disabled:
         apps[own_app.app_id] = own_app
@@ -101,6 +101,6 @@ def _no_apps() -> ConfigurationError:
         f"the registry at {registry} has no active app" if config.has_registry() else "there is no registry"
     )
     return ConfigurationError(
-        f"There must be an app to listen for, got none: {where}, and LARK_APP_ID and LARK_APP_SECRET are not "
+        f"No app to listen for is configured: {where}, and LARK_APP_ID and LARK_APP_SECRET are not "
         "both set. Next: `lark-provider app add`, or `app enable`, or set both."
     )

@@ -16,8 +16,8 @@ from lark_provider.engine.drivers.common import (
     check_sleep,
     log_answer,
     remaining,
-    too_slow,
-    wait_error,
+    timeout_error,
+    waiter_error,
 )
 from lark_provider.engine.interpreter import answer as answer_to
 from lark_provider.engine.session import Session
@@ -92,12 +92,12 @@ async def _aperform(effect: Effect, until: float, session: Session) -> Any:
                 # Shielded: a waiter that is cancelled must not take the flight from the others.
                 return await asyncio.wait_for(asyncio.shield(wrapped), remaining(until))
             except Exception as error:  # noqa: BLE001 - of whatever the other caller met
-                raise wait_error(error, is_over=future.done()) from None
+                raise waiter_error(error, is_over=future.done()) from None
         case Local(work, seconds):
             try:
                 return await threads.run(work, min(seconds, max(0.0, until - time.monotonic())))
             except TimeoutError:
-                raise too_slow(seconds, until) from None
+                raise timeout_error(seconds, until) from None
         case Spawn():
             task = asyncio.get_running_loop().create_task(_in_background_task(effect, session))
             running = session.runtime.background

@@ -16,8 +16,8 @@ from lark_provider.engine.drivers.common import (
     check_sleep,
     log_answer,
     remaining,
-    too_slow,
-    wait_error,
+    timeout_error,
+    waiter_error,
 )
 from lark_provider.engine.interpreter import answer as answer_to
 from lark_provider.engine.session import Session
@@ -91,12 +91,12 @@ def _perform(effect: Effect, until: float, session: Session) -> Any:
             try:
                 return future.result(remaining(until))
             except Exception as error:  # noqa: BLE001 - of whatever the other caller met
-                raise wait_error(error, is_over=future.done()) from None
+                raise waiter_error(error, is_over=future.done()) from None
         case Local(work, seconds):
             try:
                 return threads.start(work).result(min(seconds, max(0.0, until - time.monotonic())))
             except TimeoutError:
-                raise too_slow(seconds, until) from None
+                raise timeout_error(seconds, until) from None
         case Spawn():
             try:
                 threads.start(lambda: _in_background(effect, session))

@@ -29,7 +29,7 @@ def remaining(until: float) -> float | None:
     return None if until == float("inf") else max(0.0, until - time.monotonic())
 
 
-def too_slow(seconds: float, until: float) -> Exception:
+def timeout_error(seconds: float, until: float) -> Exception:
     """Return the error to raise for local work that has not ended in time."""
     if time.monotonic() >= until:
         return DeadlineExceededError("The deadline came before a database answered. Next: call again later.")
@@ -47,7 +47,7 @@ def check_sleep(seconds: float, until: float) -> float:
     return seconds
 
 
-def wait_error(error: Exception, *, is_over: bool) -> Exception:
+def waiter_error(error: Exception, *, is_over: bool) -> Exception:
     """Return the error to raise for a wait: each waiter's own copy, with its own traceback."""
     if isinstance(error, TimeoutError) and not is_over:
         return DeadlineExceededError(

@@ -55,14 +55,15 @@ class CallbackKeys:
         """Check the types, and turn blank keys into None, so that they prove nothing."""
         if not (isinstance(self.app_id, str) and self.app_id.strip()):
             raise ConfigurationError(
-                f"app_id must be a non-empty string, got {self.app_id!r}. Next: pass it, such as 'cli_…'."
+                f"app_id must be a non-empty string, got {self.app_id!r}. Next: copy the app ID (cli_…) from "
+                "the developer console."
             )
         for name in ("encrypt_key", "verification_token"):
             key = getattr(self, name)
             if not (key is None or isinstance(key, str)):
                 raise ConfigurationError(
-                    f"{name} of app {self.app_id} must be a string, got {type(key).__name__}. Next: pass a "
-                    "str."
+                    f"{name} of app {self.app_id} must be a string, got {type(key).__name__}. Next: copy it "
+                    "from the developer console."
                 )
             object.__setattr__(self, name, Secret(key) if key and key.strip() else None)
             previous = getattr(self, f"previous_{name}s")
@@ -70,8 +71,8 @@ class CallbackKeys:
             # Once the last previous value has expired, nothing would be checked any more.
             if getattr(self, name) is None and getattr(self, f"previous_{name}s"):
                 raise ConfigurationError(
-                    f"{name} of app {self.app_id} must be set if previous values are, got none. Next: pass "
-                    "it."
+                    f"{name} of app {self.app_id} must be set if previous values are, got none. Next: copy "
+                    "it from the developer console."
                 )
 
 

@@ -63,43 +63,43 @@ def receive(
     """
     if keys.encrypt_key is None and keys.verification_token is None:
         raise CallbackRefusedError(
-            f"The encrypt key or the verification token of app {keys.app_id} must be known, got neither. "
-            f"Next: configure what {_CONSOLE}, shows.",
+            f"No encrypt key or verification token is configured for app {keys.app_id}. Next: copy them from "
+            f"{_CONSOLE}.",
             status=_FORBIDDEN,
             may_be_stale=True,
             reason="no_keys",
         )
     if len(incoming.body) > max_bytes:
         raise CallbackRefusedError(
-            f"The body must have at most {max_bytes} bytes, got {len(incoming.body)}. Next: if Lark sent it, "
+            f"The body has {len(incoming.body)} bytes; the limit is {max_bytes}. Next: if Lark sent it, "
             "raise the limit.",
             status=_TOO_LARGE,
             reason="too_large",
         )
-    body = _object(incoming.body)
+    body = _parse_body(incoming.body)
     if body is None:
         raise CallbackRefusedError(
-            "The body must be a JSON object, got something else. Next: nothing, unless Lark sent it."
+            "The body is not a JSON object. Next: if Lark sent it, report it; ignore it otherwise."
         )
     if "open_message_id" in body and "schema" not in body:
-        return _old_card(incoming, body, keys, now, accepted=accept_old_cards)
+        return _receive_old_card(incoming, body, keys, now, accepted=accept_old_cards)
     if keys.encrypt_key is None:
-        return _plain(body, keys, now)
+        return _receive_plain(body, keys, now)
     return _receive_encrypted(incoming, body, keys, now)
 
 
-def _plain(body: dict[str, Any], keys: CallbackKeys, now: float) -> Challenge | Delivery:
+def _receive_plain(body: dict[str, Any], keys: CallbackKeys, now: float) -> Challenge | Delivery:
     """Check the token, which is the only proof here. Its holder could forge times, so none is checked."""
     if "encrypt" in body:
         raise CallbackRefusedError(
-            f"The body is encrypted, and the encrypt key of app {keys.app_id} is unknown. Next: configure "
-            f"the one that {_CONSOLE}, shows.",
+            f"The body is encrypted, but no encrypt key is configured for app {keys.app_id}. Next: copy it "
+            f"from {_CONSOLE}.",
             status=_UNPROVEN,
             may_be_stale=True,
             reason="no_keys",
         )
-    if not _token_is_valid(body, keys, now):
-        raise _wrong_token(keys)
+    if not _pop_and_verify_token(body, keys, now):
+        raise _token_error(keys)
     return _challenge(body) or _delivery(body, keys)
 
 
@@ -111,7 +111,7 @@ def _receive_encrypted(
         key for key in encrypt_keys if matches_secret(signed.signature, signature(signed, key, incoming.body))
     ]
     content = _decrypt(body, signed_with or encrypt_keys)
-    token_is_valid = content is not None and _token_is_valid(content, keys, now)
+    token_is_valid = content is not None and _pop_and_verify_token(content, keys, now)
     challenge = _challenge(content) if content is not None and token_is_valid else None
     if challenge is not None:
         return challenge
@@ -119,36 +119,36 @@ def _receive_encrypted(
         # One error for all causes: one for wrong padding would let an attacker without the key decrypt a
         # recorded body byte by byte (padding oracle).
         raise CallbackRefusedError(
-            f"The request must be signed with the encrypt key of app {keys.app_id}, or be a challenge "
-            f"encrypted with it; it is neither. Next: if Lark sent it, compare both keys with {_CONSOLE}.",
+            f"The request is neither signed with the encrypt key of app {keys.app_id} nor a challenge "
+            f"encrypted with it. Next: if Lark sent it, compare both keys with {_CONSOLE}.",
             status=_UNPROVEN,
             may_be_stale=True,
             reason="signature",
         )
     if content is None:
         raise CallbackRefusedError(
-            "The body is signed, and must hold an encrypted JSON object, got something else. Next: report it."
+            "The body is signed, but does not contain an encrypted JSON object. Next: report it."
         )
     if not token_is_valid:
-        raise _wrong_token(keys)
+        raise _token_error(keys)
     delivery = _delivery(content, keys)
     sent = seconds(signed.timestamp)
     if sent is None and ":" in signed.timestamp:
         # A date in an unknown notation. The body's own time is signed as well.
         sent = delivery.created_at.timestamp()
     if sent is None or not signed.nonce:
-        raise _no_time()
+        raise _timestamp_error()
     _check_age(now - sent, CARD_WINDOW if isinstance(delivery, CardClick) else EVENT_WINDOW)
     return delivery
 
 
-def _old_card(
+def _receive_old_card(
     incoming: Incoming, body: dict[str, Any], keys: CallbackKeys, now: float, *, accepted: bool
 ) -> Delivery:
     if not accepted:
         raise CallbackRefusedError(
-            "Old card callbacks (card.action.trigger_v1) are not accepted, got what looks like one. Next: "
-            "subscribe to card.action.trigger in the developer console, or allow old cards.",
+            "The request looks like an old card callback (card.action.trigger_v1), which is not accepted. "
+            "Next: subscribe to card.action.trigger in the developer console, or allow old cards.",
             status=_UNPROVEN,
             reason="old_card",
         )
@@ -160,20 +160,20 @@ def _old_card(
     ]
     if not signed_with:
         raise CallbackRefusedError(
-            f"The old card callback must be signed with the verification token of app {keys.app_id}; it is "
-            f"not. Next: if Lark sent it, compare the token with {_CONSOLE}.",
+            f"The old card callback is not signed with the verification token of app {keys.app_id}. Next: if "
+            f"Lark sent it, compare the token with {_CONSOLE}.",
             status=_UNPROVEN,
             may_be_stale=True,
             reason="signature",
         )
     sent = seconds(signed.timestamp)
     if sent is None:
-        raise _no_time()
+        raise _timestamp_error()
     _check_age(now - sent, CARD_WINDOW)
     return read(modern(body, event_id=f"v1-{signed.signature}", app_id=keys.app_id, created=sent))
 
 
-def _object(data: bytes) -> dict[str, Any] | None:
+def _parse_body(data: bytes) -> dict[str, Any] | None:
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -193,12 +193,12 @@ def _decrypt(body: dict[str, Any], encrypt_keys: Sequence[str]) -> dict[str, Any
         return None
     for key in encrypt_keys:
         with suppress(ValueError):
-            decrypted = _object(decrypt(sealed, key))
+            decrypted = _parse_body(decrypt(sealed, key))
             content = decrypted if content is None else content
     return content
 
 
-def _token_is_valid(content: dict[str, Any], keys: CallbackKeys, now: float) -> bool:
+def _pop_and_verify_token(content: dict[str, Any], keys: CallbackKeys, now: float) -> bool:
     """Remove the token from the content, and return whether it is valid, or no token is known."""
     holder = content.get("header") if "schema" in content else content
     token = holder.pop("token", None) if isinstance(holder, dict) else None
@@ -220,8 +220,7 @@ def _delivery(content: dict[str, Any], keys: CallbackKeys) -> Delivery:
     delivery = read(content)
     if delivery.app_id not in {keys.app_id, None}:
         raise CallbackRefusedError(
-            f"The delivery must be for app {keys.app_id}, got one for another. Next: give each app its own "
-            "URL.",
+            f"The delivery is for an app other than {keys.app_id}. Next: give each app its own URL.",
             status=_FORBIDDEN,
             reason="other_app",
         )
@@ -231,26 +230,25 @@ def _delivery(content: dict[str, Any], keys: CallbackKeys) -> Delivery:
 def _check_age(age: float, window: float) -> None:
     if not -CLOCK_SKEW <= age <= window:
         raise CallbackRefusedError(
-            f"The request must be at most {window:.0f} s old, got one of {age:.0f} s. Next: if it is new, "
-            "set this machine's clock.",
+            f"The request is {age:.0f} s old; only {-CLOCK_SKEW:.0f} to {window:.0f} s are accepted. Next: "
+            "if it is new, set this machine's clock.",
             status=_UNPROVEN,
             reason="stale",
         )
 
 
-def _no_time() -> CallbackRefusedError:
+def _timestamp_error() -> CallbackRefusedError:
     return CallbackRefusedError(
-        "The request must carry a readable time stamp and a nonce; it does not. Next: if Lark sent it, "
-        "report it.",
+        "The request has no readable time stamp or no nonce. Next: if Lark sent it, report it.",
         status=_UNPROVEN,
         reason="stale",
     )
 
 
-def _wrong_token(keys: CallbackKeys) -> CallbackRefusedError:
+def _token_error(keys: CallbackKeys) -> CallbackRefusedError:
     return CallbackRefusedError(
-        f"The verification token must be that of app {keys.app_id}, got another or none. Next: if Lark sent "
-        f"it, compare the token with {_CONSOLE}.",
+        f"The verification token is missing, or is not that of app {keys.app_id}. Next: if Lark sent it, "
+        f"compare the token with {_CONSOLE}.",
         status=_UNPROVEN,
         may_be_stale=True,
         reason="token",

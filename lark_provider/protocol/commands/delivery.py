@@ -115,7 +115,7 @@ def read_delivered(body: bytes) -> DeliveredCommand:
 
 def _unreadable(reason: str) -> InvalidRequestError:
     return InvalidRequestError(
-        f"A delivered command must be a JSON object with all its members, got another body ({reason}). Next: "
+        f"The delivered command is not a JSON object with all its members ({reason}). Next: "
         "run the same version of this package in the bridge and in Airflow's API servers."
     )
 
@@ -168,4 +168,4 @@ def read_result(payload: Mapping[str, Any]) -> CommandResult:
             **known_members(payload, CommandResult) | {"outcome": outcome if outcome in STATUS else "shown"}
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"The result of a command must be complete, got {error!r}.") from None
+        raise ValueError(f"The result of the command is incomplete: {error!r}.") from None

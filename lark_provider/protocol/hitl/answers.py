@@ -10,7 +10,8 @@ from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.entries import UnreadableValueError, parse
 from lark_provider.protocol.hitl.model import HitlAnswer, HitlQuestion
 from lark_provider.protocol.hitl.params import constants, form_fields
-from lark_provider.protocol.hitl.schema import Words, find_fault, words
+from lark_provider.protocol.hitl.schema import find_fault, words
+from lark_provider.protocol.language import LocalizedText
 
 OPTIONS = "_options"
 """The key of errors about the options, and of their field in the form; no param of Airflow has this name."""
@@ -26,10 +27,10 @@ class InvalidAnswerError(LarkError, ValueError):
         errors: For each param, or `OPTIONS`, what is wrong, in each language (`zh`, `en`).
     """
 
-    def __init__(self, errors: Mapping[str, Words]) -> None:
+    def __init__(self, errors: Mapping[str, LocalizedText]) -> None:
         wrong = "; ".join(f"{name}: {reason['en']}" for name, reason in errors.items())
         super().__init__(
-            f"The answer must fit the question, got {wrong}. Next: correct it and send it again."
+            f"The answer must fit the question, got {wrong}. Next: change these entries, and answer again."
         )
         self.errors = dict(errors)
 
@@ -63,7 +64,7 @@ def read_answer(question: HitlQuestion, action: Action) -> HitlAnswer:
         InvalidAnswerError: An option is unknown, there is none, or several where one is asked for; or a value
             does not fit its schema.
     """
-    errors: dict[str, Words] = {}
+    errors: dict[str, LocalizedText] = {}
     options = _options(question, action)
     if wrong := _fault_of_options(question, options):
         errors[OPTIONS] = wrong
@@ -107,7 +108,7 @@ def _option(question: HitlQuestion, key: str) -> str:
     return {option_key(place): option for place, option in enumerate(question.options)}.get(key, key)
 
 
-def _fault_of_options(question: HitlQuestion, options: tuple[str, ...]) -> Words | None:
+def _fault_of_options(question: HitlQuestion, options: tuple[str, ...]) -> LocalizedText | None:
     unknown = [option for option in options if option not in question.options]
     if not options:
         return words("请至少选择一项", "at least one must be chosen")

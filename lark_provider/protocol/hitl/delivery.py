@@ -135,7 +135,7 @@ def read_click(body: bytes) -> DeliveredClick:
 
 def _unreadable(reason: str) -> InvalidRequestError:
     return InvalidRequestError(
-        f"A delivered click must be a JSON object with all its members, got another body ({reason}). Next: "
+        f"The delivered click is not a JSON object with all its members ({reason}). Next: "
         "run the same version of this package in the bridge and in Airflow's API servers."
     )
 
@@ -213,4 +213,4 @@ def read_result(text: str) -> ClickResult:
             }
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"The result of a click must be complete, got {error!r}.") from None
+        raise ValueError(f"The result of the click is incomplete: {error!r}.") from None

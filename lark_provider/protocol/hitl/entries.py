@@ -14,7 +14,8 @@ from typing import Any
 
 from lark_provider.protocol import moments
 from lark_provider.protocol.hitl.params import FormField, to_json
-from lark_provider.protocol.hitl.schema import Words, json_equal, types_of, words
+from lark_provider.protocol.hitl.schema import json_equal, types_of, words
+from lark_provider.protocol.language import LocalizedText
 
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
@@ -28,7 +29,7 @@ class UnreadableValueError(ValueError):
         words: Why, in each language.
     """
 
-    def __init__(self, reason: Words) -> None:
+    def __init__(self, reason: LocalizedText) -> None:
         super().__init__(reason["en"])
         self.words = reason
 

@@ -41,7 +41,7 @@ def load_question(text: str) -> HitlQuestion:
             }
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"The recorded question must be complete, got {error!r}.") from None
+        raise ValueError(f"The recorded question is incomplete: {error!r}.") from None
 
 
 def dump_end(end: End) -> str:
@@ -61,13 +61,13 @@ def load_end(text: str) -> End:
             **members | {"options": tuple(members.get("options", ())), "at": _moment(members.get("at"))}
         )
     except (KeyError, TypeError) as error:
-        raise ValueError(f"The recorded end of a question must be complete, got {error!r}.") from None
+        raise ValueError(f"The recorded end of the question is incomplete: {error!r}.") from None
 
 
 def _members(text: str, kind: type[Any]) -> dict[str, Any]:
     record = orjson.loads(text)
     if not isinstance(record, dict):
-        raise ValueError(f"A record must be a JSON object, got {type(record).__name__}.")  # noqa: TRY004 - as other damage
+        raise ValueError(f"The record is not a JSON object but of type {type(record).__name__}.")  # noqa: TRY004 - as other damage
     return known_members(record, kind)
 
 

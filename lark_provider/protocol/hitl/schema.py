@@ -10,13 +10,12 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from math import isfinite
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, TypeGuard
 
-Words: TypeAlias = Mapping[str, str]
-"""A text in each language: `zh`, `en`."""
+from lark_provider.protocol.language import LocalizedText
 
 _TYPES: dict[str, tuple[str, str]] = {
-    "string": ("文本", "a text"),
+    "string": ("文本", "text"),
     "integer": ("整数", "a whole number"),
     "number": ("数字", "a number"),
     "boolean": ("是或否", "yes or no"),
@@ -30,7 +29,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
-def words(chinese: str, english: str) -> Words:
+def words(chinese: str, english: str) -> LocalizedText:
     """Return a text in both languages."""
     return {"zh": chinese, "en": english}
 
@@ -44,7 +43,7 @@ def types_of(schema: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name in names if isinstance(name, str))
 
 
-def find_fault(value: Any, schema: Mapping[str, Any]) -> Words | None:
+def find_fault(value: Any, schema: Mapping[str, Any]) -> LocalizedText | None:
     """Return what is wrong with a value; None if nothing is.
 
     Args:
@@ -65,7 +64,7 @@ def json_equal(value: Any, other: Any) -> bool:
     return bool(value == other)
 
 
-def _find_faults(value: Any, schema: Mapping[str, Any]) -> Iterator[Words]:
+def _find_faults(value: Any, schema: Mapping[str, Any]) -> Iterator[LocalizedText]:
     types = types_of(schema)
     if types and not any(_is_a(value, type_name) for type_name in types):
         titles = [_TYPES.get(type_name, (type_name, type_name)) for type_name in types]
@@ -105,7 +104,7 @@ def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _check_text(value: str, schema: Mapping[str, Any]) -> Iterator[Words]:
+def _check_text(value: str, schema: Mapping[str, Any]) -> Iterator[LocalizedText]:
     least, most, pattern = schema.get("minLength"), schema.get("maxLength"), schema.get("pattern")
     if _is_number(least) and len(value) < least:
         yield words(
@@ -132,7 +131,7 @@ def _check_text(value: str, schema: Mapping[str, Any]) -> Iterator[Words]:
         )
 
 
-def _check_number(value: float, schema: Mapping[str, Any]) -> Iterator[Words]:
+def _check_number(value: float, schema: Mapping[str, Any]) -> Iterator[LocalizedText]:
     low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
     high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
     step = schema.get("multipleOf")
@@ -155,7 +154,7 @@ def _divides(step: Any, value: float) -> bool:
     return not value % step
 
 
-def _check_list(value: list[Any] | tuple[Any, ...], schema: Mapping[str, Any]) -> Iterator[Words]:
+def _check_list(value: list[Any] | tuple[Any, ...], schema: Mapping[str, Any]) -> Iterator[LocalizedText]:
     least, most, inner = schema.get("minItems"), schema.get("maxItems"), schema.get("items")
     if _is_number(least) and len(value) < least:
         yield words(
@@ -169,14 +168,14 @@ def _check_list(value: list[Any] | tuple[Any, ...], schema: Mapping[str, Any]) -
     if schema.get("uniqueItems") is True and any(
         json_equal(entry, other) for place, entry in enumerate(value) for other in value[:place]
     ):
-        yield words("不能有重复项", "must not have an item twice")
+        yield words("不能有重复项", "must not contain duplicates")
     if isinstance(inner, Mapping):
         for place, item in enumerate(value, 1):
             for reason in _find_faults(item, inner):
                 yield words(f"第 {place} 项{reason['zh']}", f"item {place} {reason['en']}")
 
 
-def _check_object(value: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Words]:
+def _check_object(value: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[LocalizedText]:
     required, declared = schema.get("required"), schema.get("properties")
     properties = declared if isinstance(declared, Mapping) else {}
     for name in required if isinstance(required, list | tuple) else ():
@@ -194,7 +193,7 @@ def _check_object(value: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterat
             yield words(f"不能有 {_short(name)}", f"must not have {_short(name)}")
 
 
-def _check_combined(value: Any, schema: Mapping[str, Any]) -> Iterator[Words]:
+def _check_combined(value: Any, schema: Mapping[str, Any]) -> Iterator[LocalizedText]:
     for subschema in _schemas(schema.get("allOf")):
         yield from _find_faults(value, subschema)
     for name in ("anyOf", "oneOf"):

@@ -10,11 +10,10 @@ from zoneinfo import ZoneInfo
 
 from lark_provider.protocol.incidents.model import Incident
 from lark_provider.protocol.quiet_hours import QuietHours
+from lark_provider.protocol.urgent_kinds import UrgentKind
 
-UrgentKind: TypeAlias = Literal["app", "sms", "phone"]
 DutySource: TypeAlias = Literal["attendees", "title"]
 SOURCES: tuple[DutySource, ...] = get_args(DutySource)
-KINDS: tuple[UrgentKind, ...] = get_args(UrgentKind)
 StepState: TypeAlias = Literal["due", "started", "done", "failed", "unknown", "skipped", "ended"]
 """`started` is committed before the call; `unknown` is what it becomes if its outcome was never recorded."""
 EscalationEnd: TypeAlias = Literal["claimed", "recovered", "muted"]

@@ -18,7 +18,7 @@ from lark_provider.protocol.tokens import App
 from lark_provider.support.secret import Secret
 
 PATH = "/callback/ws/endpoint"
-_STEP = "check base_url and proxy: it seems that something else than Lark answers"
+_STEP = "check base_url and proxy: it seems that something other than Lark answers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,9 @@ def read(data: object, *, is_encrypted: bool) -> Address:
     schemes = {"wss"} if is_encrypted else {"wss", "ws"}
     if not isinstance(url, str) or not _is_address(url, schemes):
         raise LarkAPIError(
-            f"POST {PATH} must answer with a URL that begins with {' or '.join(sorted(schemes))}, got "
-            f"{'another one' if isinstance(url, str) and url else 'none'}. Next: {_STEP}.",
+            f"POST {PATH} → the response has "
+            f"{'an invalid URL' if isinstance(url, str) and url else 'no URL'}; "
+            f"a {' or '.join(sorted(schemes))} URL with a host is required. Next: {_STEP}.",
             retryable=True,
         )
     text = parse_qs(urlsplit(url).query).get("service_id", [""])[-1]

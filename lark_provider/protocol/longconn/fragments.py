@@ -73,14 +73,14 @@ class Fragments:
         if not 0 <= part < parts <= limits.parts:
             self._drop(message_id)
             raise FrameError(
-                f"The part of a message must be one of at most {limits.parts}, got {part} of {parts}."
+                f"The message has an invalid part: {part} of {parts}; at most {limits.parts} are accepted."
             )
         message = self._messages.pop(message_id, None) or _Message(parts, now)
         self._messages[message_id] = message  # At the end: the order is that of the last parts.
         if message.sum != parts:
             self._drop(message_id)
             raise FrameError(
-                f"The parts of a message must agree on their number, got {message.sum} and {parts}."
+                f"The parts of the message disagree on how many there are: {message.sum} and {parts}."
             )
         if part not in message.parts:
             message.parts[part] = payload
@@ -89,7 +89,7 @@ class Fragments:
         message.due = now + limits.seconds
         if message.size > limits.message_bytes:
             self._drop(message_id)
-            raise FrameError(f"A message must have at most {limits.message_bytes} bytes, got more.")
+            raise FrameError(f"The message has more than {limits.message_bytes} bytes.")
         if len(message.parts) == parts:
             self._drop(message_id)
             return b"".join(message.parts[number] for number in range(parts))

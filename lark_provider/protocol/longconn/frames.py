@@ -116,7 +116,7 @@ def decode(data: bytes) -> Frame:
             contents[read.number] = read.value
     missing = [number for number in _REQUIRED if number not in numbers]
     if missing:
-        raise FrameError(f"A frame must have fields 1 to 4, got none of {missing}.")
+        raise FrameError(f"The frame is incomplete: required fields {missing} are missing.")
     return Frame(
         method=_int32(numbers[_METHOD]),
         headers=tuple(headers),
@@ -144,7 +144,7 @@ def _fields(data: bytes) -> Iterator[_Field]:
         key, at = _read_varint(data, at)
         number, wire = key >> _WIRE_BITS, key & 7
         if number == 0:
-            raise FrameError("A field of a frame must have a number above 0, got 0.")
+            raise FrameError("The frame is malformed: a field has the number 0.")
         if wire == _VARINT:
             value, at = _read_varint(data, at)
             yield _Field(number, value)
@@ -154,9 +154,11 @@ def _fields(data: bytes) -> Iterator[_Field]:
         elif wire in _FIXED_SIZES:
             size = _FIXED_SIZES[wire]
         else:
-            raise FrameError(f"A field of a frame must have wire type 0, 1, 2 or 5, got {wire}.")
+            raise FrameError(f"The frame is malformed: field {number} has the unsupported wire type {wire}.")
         if size > end - at:
-            raise FrameError(f"Field {number} of a frame must end within it, got {size} bytes too many.")
+            raise FrameError(
+                f"The frame is truncated: field {number} has {size} bytes, of which {end - at} arrived."
+            )
         if wire == _BYTES:
             yield _Field(number, data[at : at + size])
         at += size
@@ -165,7 +167,7 @@ def _fields(data: bytes) -> Iterator[_Field]:
 def _header(data: bytes) -> tuple[str, str]:
     fields = {read.number: read.value for read in _fields(data) if isinstance(read.value, bytes)}
     if _KEY not in fields or _VALUE not in fields:
-        raise FrameError("A header of a frame must have a key and a value, got one without.")
+        raise FrameError("The frame is malformed: a header has no key or no value.")
     return _text(fields[_KEY]), _text(fields[_VALUE])
 
 
@@ -173,7 +175,7 @@ def _text(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise FrameError("A text in a frame must be UTF-8, got other bytes.") from None
+        raise FrameError("The frame is malformed: a string is not valid UTF-8.") from None
 
 
 def _decode_text(data: bytes | None) -> str | None:
@@ -194,12 +196,12 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
     value = 0
     for index in range(_MAX_VARINT_LENGTH):
         if at + index >= len(data):
-            raise FrameError("A number in a frame must end within it, got the frame's end.")
+            raise FrameError("The frame is truncated: it ends within a number.")
         byte = data[at + index]
         value |= (byte & _LOW_BITS) << (7 * index)
         if byte < _MORE:
             return value & _MASK64, at + index + 1
-    raise FrameError(f"A number in a frame must have at most {_MAX_VARINT_LENGTH} bytes, got more.")
+    raise FrameError(f"The frame is malformed: a number has more than {_MAX_VARINT_LENGTH} bytes.")
 
 
 def _write_varint(out: bytearray, value: int) -> None:

@@ -117,7 +117,7 @@ def _number(frame: Frame, name: str, absent: int) -> int:
     if text is None or text == "":
         return absent
     if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) <= 10):  # noqa: PLR2004 - an int32
-        raise FrameError(f"The header {name} of a frame must be a number, got {text!a:.40}.")
+        raise FrameError(f"The frame is malformed: its header {name} is not a number: {text!a:.40}.")
     return int(text)
 
 

@@ -91,7 +91,7 @@ def _curl(method: str, path: str) -> str:
 def _settings() -> list[tuple[str, ...]]:
     descriptions = explain()
     rows = []
-    for name, value in Settings().as_dict().items():
+    for name, value in Settings().to_dict().items():
         choices = ", ".join(f"`{choice}`" for choice in CHOICES.get(name, ()))
         rows.append((f"`{name}`", f"`{value}`", choices or type(value).__name__, descriptions[name]))
     return sorted(rows)

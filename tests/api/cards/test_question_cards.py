@@ -20,7 +20,7 @@ from lark_provider.api.cards.airflow.limits import MAX_BYTES
 from lark_provider.api.cards.airflow.markdown import card_markdown
 from lark_provider.api.cards.airflow.question import question_card
 from lark_provider.api.cards.rules import review
-from lark_provider.api.cards.values import tables
+from lark_provider.api.cards.values import count_tables
 from lark_provider.errors import InvalidRequestError
 from lark_provider.protocol.hitl.answers import OPTIONS, InvalidAnswerError, read_answer
 from lark_provider.protocol.hitl.keys import card_of
@@ -125,7 +125,7 @@ def test_markdown_neither_mentions_nor_refuses_the_card(text: str, limit: int) -
     shown = card_markdown(text * 3, limit, "SHORTENED")
     assert "<at" not in shown
     assert "![" not in shown
-    assert tables("markdown", {"content": shown}) <= 4
+    assert count_tables("markdown", {"content": shown}) <= 4
     # Line ends around it do not count.
     assert len((text * 3).replace("\r\n", "\n").strip("\n")) <= limit or "SHORTENED" in shown.splitlines()[-1]
 

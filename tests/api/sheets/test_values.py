@@ -142,7 +142,7 @@ def test_aware_datetimes_are_converted_where_a_zone_is_named() -> None:
 def test_what_no_cell_holds_is_named_with_its_cell(value: Any, reason: str) -> None:
     with pytest.raises(MisfitError, match=reason):
         to_cell(value)
-    with pytest.raises(InvalidRequestError, match=rf"Cell D12 .*{reason}.* Next: correct the value") as error:
+    with pytest.raises(InvalidRequestError, match=rf"Cell D12 .*{reason}.* Next: change the value") as error:
         encode_row([1, value], 12, 3)
     assert error.value.field_violations[0]["field"] == "D12"
     assert error.value.http_status is None

@@ -49,7 +49,7 @@ class Scene:
         self.text = url.render_as_string(hide_password=False)
         self.app = App(lark.base_url, lark.app_id, lark.app_secret)
         self.incidents = Incidents(url, self.app)
-        self.steps = Escalations(url, self.app, outgoing.card)
+        self.steps = Escalations(url, self.app, outgoing.render_card_payload)
         self.key = ""
 
     def fail(
@@ -68,7 +68,7 @@ class Scene:
             return replace(before, incident=replace(incident, not_before=not_before))
 
         place = IncidentPlace("d", "r", CHAT, "chat_id", "en")
-        shown = self.incidents.record(place, event, change, outgoing.card).shown
+        shown = self.incidents.record(place, event, change, outgoing.render_card_payload).shown
         assert shown is not None
         self.key = shown.key
         assert self.steps.plan(self.key, Escalation(steps, rota or Rota(PEOPLE)), quiet)
@@ -78,7 +78,9 @@ class Scene:
 
     def change(self, **changes: Any) -> None:
         self.incidents.change(
-            self.key, lambda shown: replace(shown, incident=replace(shown.incident, **changes)), outgoing.card
+            self.key,
+            lambda shown: replace(shown, incident=replace(shown.incident, **changes)),
+            outgoing.render_card_payload,
         )
 
     def deliver(self) -> None:

@@ -176,7 +176,7 @@ def test_a_registry_that_is_missing_or_damaged_for_a_while_ends_nothing(
     link = lark.link()
     file = tmp_path / "applications.db"
     file.rename(tmp_path / "elsewhere")
-    until(lambda: "must stay while a process listens" in listening.log, "it was not missed")
+    until(lambda: "was removed while this process listens" in listening.log, "it was not missed")
     file.write_bytes(b"no database" * 1000)
     works(link, listening)
     (tmp_path / "elsewhere").rename(file)

@@ -146,7 +146,7 @@ def test_an_event_that_calls_itself_a_challenge_is_an_event() -> None:
     content = {**sender.event(), "type": "url_verification", "challenge": "abc"}
     assert isinstance(send(content), Event)
     body = seal_body(content)
-    with expect_refusal(401, "must be signed with the encrypt key"):
+    with expect_refusal(401, "neither signed with the encrypt key"):
         receive(Incoming({}, body), BOTH, NOW)
 
 
@@ -180,13 +180,13 @@ def test_an_app_without_keys_takes_nothing(blank: str | None, key: str | None) -
     keys = CallbackKeys(APP, blank, blank)
     for content in (sender.card(token=key or ""), sender.challenge(key or ""), sender.challenge(), {}):
         for body in (dump(content), seal_body(content, key or "")):
-            with expect_refusal(403, "got neither"):
+            with expect_refusal(403, "No encrypt key or verification token"):
                 receive(Incoming(headers(body, key=key or ""), body), keys, NOW, accept_old_cards=True)
 
 
 def test_an_empty_key_signs_nothing_where_only_the_token_is_known() -> None:
     body = seal_body(sender.card(), key="")
-    with expect_refusal(401, "encrypt key of app cli_a5fb0ae6a4000001 is unknown"):
+    with expect_refusal(401, "no encrypt key is configured for app cli_a5fb0ae6a4000001"):
         receive(Incoming(headers(body, key=""), body), ONLY_TOKEN, NOW)
 
 
@@ -237,9 +237,9 @@ def test_nothing_secret_is_shown_of_what_was_received() -> None:
 def test_with_an_encrypt_key_a_plain_body_is_refused_however_well_signed() -> None:
     for content in (sender.card(), sender.event_1(), sender.challenge()):
         body = dump(content)
-        with expect_refusal(401, "must be signed with the encrypt key"):
+        with expect_refusal(401, "neither signed with the encrypt key"):
             receive(Incoming({}, body), BOTH, NOW)
-        with expect_refusal(400, "must hold an encrypted JSON object"):
+        with expect_refusal(400, "does not contain an encrypted JSON object"):
             receive(Incoming(headers(body), body), BOTH, NOW)
 
 
@@ -248,14 +248,14 @@ def test_with_an_encrypt_key_a_plain_body_is_refused_however_well_signed() -> No
 )
 def test_what_is_encrypted_and_signed_must_be_an_object(inside: bytes) -> None:
     body = dump({"encrypt": sender.seal(inside)})
-    with expect_refusal(400, "must hold an encrypted JSON object"):
+    with expect_refusal(400, "does not contain an encrypted JSON object"):
         receive(Incoming(headers(body), body), BOTH, NOW)
 
 
 @pytest.mark.parametrize("encrypt", [None, 1, [], {}, "", "=", "AAAA", "é", "P37w+VZImNgPEO1RBhJ6RtKl"])
 def test_a_signed_body_with_garbage_for_a_cipher(encrypt: Any) -> None:
     body = dump({"encrypt": encrypt})
-    with expect_refusal(400, "must hold an encrypted JSON object"):
+    with expect_refusal(400, "does not contain an encrypted JSON object"):
         receive(Incoming(headers(body), body), BOTH, NOW)
 
 
@@ -265,7 +265,7 @@ def test_a_signed_body_with_garbage_for_a_cipher(encrypt: Any) -> None:
 )
 def test_a_body_that_is_no_object(body: bytes) -> None:
     for keys in (BOTH, ONLY_KEY, ONLY_TOKEN):
-        with expect_refusal(400, "The body must be a JSON object"):
+        with expect_refusal(400, "The body is not a JSON object"):
             receive(Incoming(headers(body), body), keys, NOW)
 
 
@@ -273,24 +273,24 @@ def test_a_body_that_is_no_object(body: bytes) -> None:
 def test_a_body_in_another_encoding(encoding: str) -> None:
     for keys in (BOTH, ONLY_TOKEN):
         body = dump(sender.challenge()).decode().encode(encoding)
-        with expect_refusal(400, "The body must be a JSON object"):
+        with expect_refusal(400, "The body is not a JSON object"):
             receive(Incoming(headers(body), body), keys, NOW)
 
 
 def test_a_large_body_is_refused_unread() -> None:
     body = seal_body(sender.card({"value": "x" * 1000}))
     assert isinstance(receive(Incoming(headers(body), body), BOTH, NOW, max_bytes=len(body)), CardClick)
-    with expect_refusal(413, f"must have at most .* bytes, got {len(body)}"):
+    with expect_refusal(413, f"has {len(body)} bytes; the limit is "):
         receive(Incoming(headers(body), body), BOTH, NOW, max_bytes=len(body) - 1)
-    with expect_refusal(413, "must have at most 1048576 bytes"):
+    with expect_refusal(413, "the limit is 1048576"):
         receive(Incoming({}, b"x" * (1024 * 1024 + 1)), BOTH, NOW)
 
 
 def test_another_app_s_click_is_refused() -> None:
     for content in (sender.card(app_id="cli_other"), sender.event_1(app_id="cli_other")):
-        with expect_refusal(403, "must be for app cli_a5fb0ae6a4000001, got one for another"):
+        with expect_refusal(403, "for an app other than cli_a5fb0ae6a4000001"):
             send(content)
-        with expect_refusal(403, "must be for app cli_a5fb0ae6a4000001, got one for another"):
+        with expect_refusal(403, "for an app other than cli_a5fb0ae6a4000001"):
             plain(content)
     assert isinstance(send(sender.card(app_id="cli_other"), CallbackKeys("cli_other", KEY, TOKEN)), CardClick)
 
@@ -305,14 +305,14 @@ def test_each_signature_header_counts(name: str, how: str) -> None:
         sent_headers |= {name: value, name.lower(): value}
     elif how != "missing":
         sent_headers[name] = "" if how == "empty" else value + "0"
-    with expect_refusal(401, "must be signed with the encrypt key"):
+    with expect_refusal(401, "neither signed with the encrypt key"):
         receive(Incoming(sent_headers, body), BOTH, NOW)
 
 
 def test_a_signature_by_another_key_or_with_another_body() -> None:
     body = seal_body(sender.card())
     for forged in (headers(body, key="other"), headers(body + b" "), headers(body, algorithm="sha1")):
-        with expect_refusal(401, "must be signed with the encrypt key"):
+        with expect_refusal(401, "neither signed with the encrypt key"):
             receive(Incoming(forged, body), BOTH, NOW)
 
 
@@ -356,7 +356,7 @@ def test_deliveries_outside_their_time_window_are_refused(
     for age in ages:
         assert isinstance(send(content(), now=NOW + age), Delivery)
     for age in too_old:
-        with expect_refusal(401, "must be at most"):
+        with expect_refusal(401, " s are accepted"):
             send(content(), now=NOW + age)
 
 
@@ -367,14 +367,14 @@ def test_the_header_s_time_comes_in_several_notations(timestamp: str) -> None:
     long_ago = sender.card(now=0)
     now = 1791110400 if "-" in timestamp else NOW
     assert isinstance(send(long_ago, timestamp=timestamp, now=now), CardClick)
-    with expect_refusal(401, "must be at most"):
+    with expect_refusal(401, " s are accepted"):
         send(long_ago, timestamp=timestamp, now=now + 301)
 
 
 def test_the_body_s_time_serves_where_the_header_s_is_a_date_in_other_words() -> None:
     timestamp = "Monday, 05-Oct-26 01:46:40 CST"
     assert isinstance(send(sender.card(), timestamp=timestamp), CardClick)
-    with expect_refusal(401, "must be at most 300 s"):
+    with expect_refusal(401, "only -300 to 300 s are accepted"):
         send(sender.card(), timestamp=timestamp, now=NOW + 301)
 
 
@@ -396,7 +396,7 @@ def test_what_is_signed_with_digits_of_another_script_is_refused() -> None:
 
 
 def test_what_is_signed_without_a_nonce_is_refused() -> None:
-    with expect_refusal(401, "time stamp and a nonce"):
+    with expect_refusal(401, "time stamp or no nonce"):
         send(sender.card(), nonce="")
 
 
@@ -410,7 +410,7 @@ def test_moving_the_border_of_timestamp_and_nonce_makes_nothing_fresh(
     both = given_["X-Lark-Request-Timestamp"] + nonce
     border = min(max(10 + by, 0), len(both))
     given_ |= {"X-Lark-Request-Timestamp": both[:border], "X-Lark-Request-Nonce": both[border:]}
-    with expect_refusal(401, "must be at most|time stamp and a nonce"):
+    with expect_refusal(401, "s are accepted|time stamp or no nonce"):
         receive(Incoming(given_, body), BOTH, NOW + age)
 
 
@@ -424,7 +424,7 @@ def old(keys: CallbackKeys = BOTH, now: float = NOW, *, accept: bool = True, **s
 
 
 def test_old_cards_are_refused_until_allowed() -> None:
-    with expect_refusal(401, "[Oo]ld card callbacks .* allow old cards"):
+    with expect_refusal(401, "old card callback .* allow old cards"):
         old(accept=False)
     for keys in (BOTH, ONLY_TOKEN):
         click = old(keys)
@@ -445,11 +445,11 @@ def test_an_old_card_delivered_twice_has_one_id() -> None:
 def test_an_old_card_must_be_signed_with_the_token_and_be_of_now() -> None:
     forged: list[dict[str, Any]] = [{"key": "wrong"}, {"key": KEY}, {"algorithm": "sha256"}, {"key": ""}]
     for signing in forged:
-        with expect_refusal(401, "must be signed with the verification token"):
+        with expect_refusal(401, "is not signed with the verification token"):
             old(**signing)
-    with expect_refusal(401, "must be signed with the verification token"):
+    with expect_refusal(401, "is not signed with the verification token"):
         old(ONLY_KEY, key="")
-    with expect_refusal(401, "must be at most 300 s"):
+    with expect_refusal(401, "only -300 to 300 s are accepted"):
         old(now=NOW + 301)
     with expect_refusal(401, "readable time stamp"):
         old(timestamp="Monday, 05-Oct-26 01:46:40 CST")

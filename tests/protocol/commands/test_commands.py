@@ -258,7 +258,7 @@ def test_what_is_delivered_is_read_as_it_was() -> None:
     newer = {"outcome": "queued", "message": {"en": "later"}, "place": 3}
     assert read_result(newer) == CommandResult("shown", {"en": "later"})
     for answer in ({}, {"outcome": "new"}, {"outcome": "started"}):
-        with pytest.raises(ValueError, match="must be"):
+        with pytest.raises(ValueError, match="of the command"):
             read_result(answer)
 
 

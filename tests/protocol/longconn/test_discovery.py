@@ -66,7 +66,7 @@ def test_the_answer_says_where_and_how() -> None:
 def test_an_answer_without_a_usable_url_is_tried_again(data: Any) -> None:
     error = read({"code": 0, "data": data})
     assert isinstance(error, LarkAPIError)
-    assert "must answer with a URL that begins with wss, got" in str(error)
+    assert "; a wss URL with a host is required" in str(error)
     assert of_discovery("cli_a", error).verdict is ConnectVerdict.RETRY
 
 

@@ -157,14 +157,14 @@ def test_whatever_arrives_is_a_frame_or_an_error(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"", "fields 1 to 4"),
-        (bytes.fromhex("08001000180020"), "the frame's end"),
-        (bytes.fromhex("0800100018002000") + b"\x42\x05ab", "bytes too many"),
-        (bytes.fromhex("0800100018002000") + b"\x2a\x03\x0a\x01k", "a key and a value"),
+        (b"", r"required fields \[1, 2, 3, 4\] are missing"),
+        (bytes.fromhex("08001000180020"), "ends within a number"),
+        (bytes.fromhex("0800100018002000") + b"\x42\x05ab", "has 5 bytes, of which 2 arrived"),
+        (bytes.fromhex("0800100018002000") + b"\x2a\x03\x0a\x01k", "no key or no value"),
         (bytes.fromhex("0800100018002000") + b"\x2a\x06\x0a\x01\xff\x12\x01v", "UTF-8"),
         (bytes.fromhex("0800100018002000") + b"\x0b", "wire type"),
-        (bytes.fromhex("0800100018002000") + b"\x00\x00", "above 0"),
-        (b"\x08" + b"\xff" * 11, "at most 10 bytes"),
+        (bytes.fromhex("0800100018002000") + b"\x00\x00", "number 0"),
+        (b"\x08" + b"\xff" * 11, "more than 10 bytes"),
     ],
 )
 def test_an_error_says_what_is_wrong(data: bytes, what: str) -> None:

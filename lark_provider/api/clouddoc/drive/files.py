@@ -144,13 +144,13 @@ def delete(token: str, *, type: DocumentType | None = None) -> Procedure[None]: 
         yield Sleep(_POLL_SECONDS)
     if task:
         raise LarkAPIError(
-            f"{call.name} → the folder {document.token} must be deleted within {_POLLS * _POLL_SECONDS:.0f} "
-            f"s, and is still being deleted (task {task}). Next: list it later.",
+            f"{call.name} → folder {document.token} is still being deleted after "
+            f"{_POLLS * _POLL_SECONDS:.0f} s (task {task}). Next: list it later.",
             retryable=True,
         )
 
 
-def meta(document: Document) -> Procedure[Meta | None]:
+def get_metadata(document: Document) -> Procedure[Meta | None]:
     """Return what Lark says of a document; None if it does not exist or was not shared with the app.
 
     See POST /open-apis/drive/v1/metas/batch_query.

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from lark_provider.api import links
-from lark_provider.api.clouddoc.drive.listing import FolderAnswer, creation, oldest_named
+from lark_provider.api.clouddoc.drive.listing import FolderAnswer, create_folder_call, find_oldest_folder
 from lark_provider.api.clouddoc.drive.making import make_folder
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.effects import Memoize
@@ -43,7 +43,7 @@ def create_folder(name: str, *, parent: str | None = None) -> Procedure[LarkResp
     """
     _check_name(name)
     above = "" if parent is None else (yield from folder_token(parent))
-    return (yield from perform(creation(name, above)))
+    return (yield from perform(create_folder_call(name, above)))
 
 
 def ensure_folder(folder_path: str, *, parent: str | None = None) -> Procedure[str]:
@@ -96,7 +96,7 @@ def find_folder(folder_path: str, *, parent: str | None = None) -> Procedure[str
     names = path_of(folder_path)
     token: str | None = (yield from _root()) if parent is None else links.folder(parent)
     for name in names:
-        token = yield from oldest_named(token or "", name)
+        token = yield from find_oldest_folder(token or "", name)
         if token is None:
             return None
     return token
@@ -121,8 +121,8 @@ def folder_token(folder: str, *, create: bool = True) -> Procedure[str]:
     token = yield from find_folder(folder)
     if token is None:
         raise NotFoundError(
-            f"There must be a folder {folder!r} in the app's own space, got none. Next: check the path with "
-            "list_files(); for a folder of a person, pass its link and share it with the app.",
+            f"There is no folder {folder!r} in the app's own space. Next: check the path with list_files(); "
+            "for a folder of a person, pass its link and share it with the app.",
             code=_NO_FOLDER,
         )
     return token
@@ -162,8 +162,7 @@ def _check_name(name: object) -> None:
     if not is_name or len(str(name).encode(errors="replace")) > _MAX_NAME_BYTES:
         raise InvalidRequestError(
             f"The name of a folder must have 1 to {_MAX_NAME_BYTES} printable bytes without /, got "
-            f"{name!r:.120}. "
-            "Next: correct it.",
+            f"{name!r:.120}. Next: choose another name, such as 'Reports 2026'.",
             code=_WRONG_NAME,
         )
 
@@ -182,7 +181,7 @@ def _child(parent: str, name: str) -> Procedure[str]:
     """Find a folder in another, or make it. What was found is cached, since lists lag."""
 
     def find() -> Procedure[str]:
-        token = yield from oldest_named(parent, name)
+        token = yield from find_oldest_folder(parent, name)
         return token or (yield from make_folder(parent, name))
 
     return (yield from memoize(Memoize(("drive.folder", parent, name), find, _FOLDER_MAX_AGE)))

@@ -9,7 +9,7 @@ from lark_provider.protocol.operations import Listing, Page, Procedure, perform
 from lark_provider.protocol.paging import Pager
 from lark_provider.protocol.paths import path
 
-PAGE = 200
+PAGE_SIZE = 200
 
 
 class DriveFile(TypedDict, total=False):
@@ -38,7 +38,7 @@ def list_folder(token: str, *, order_by: str = "CreatedTime", direction: str = "
     def page(page_token: str | None) -> Procedure[Page[DriveFile]]:
         params = {
             "folder_token": token or None,
-            "page_size": str(PAGE) if token else None,  # the top folder is listed without pages
+            "page_size": str(PAGE_SIZE) if token else None,  # the top folder is listed without pages
             "page_token": page_token,
             "order_by": order_by,
             "direction": direction,
@@ -51,7 +51,7 @@ def list_folder(token: str, *, order_by: str = "CreatedTime", direction: str = "
     return Listing(page)
 
 
-def creation(name: str, parent: str) -> Call[FolderAnswer]:
+def create_folder_call(name: str, parent: str) -> Call[FolderAnswer]:
     """Return the call that creates a folder.
 
     See POST /open-apis/drive/v1/files/create_folder.
@@ -64,7 +64,7 @@ def creation(name: str, parent: str) -> Call[FolderAnswer]:
     return request("POST", url, json={"name": name, "folder_token": parent}, subject=name)
 
 
-def oldest_named(parent: str, name: str) -> Procedure[str | None]:
+def find_oldest_folder(parent: str, name: str) -> Procedure[str | None]:
     """Return the oldest folder with a name in another; None if there is none.
 
     See GET /open-apis/drive/v1/files.

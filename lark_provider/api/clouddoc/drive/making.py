@@ -7,7 +7,7 @@ about a name in a folder; the next one reads what it has made, before the lists 
 from __future__ import annotations
 
 from lark_provider.api.clouddoc.document_lease import DocumentLease, TakenOverError, document_lease
-from lark_provider.api.clouddoc.drive.listing import creation, oldest_named
+from lark_provider.api.clouddoc.drive.listing import create_folder_call, find_oldest_folder
 from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS, with_required_store
 from lark_provider.protocol.errors import OutcomeUnknownError
 from lark_provider.protocol.keys import client_token
@@ -19,7 +19,7 @@ LOOKS, LOOK_SECONDS = 3, 5.0
 """How often a folder whose creation has no answer is looked for, and the pause between: lists lag."""
 _LAG_SECONDS = 60.0
 """After which a folder that was made and is not listed was moved, renamed or deleted."""
-_TAKEN_OVER = 10
+_MAX_TAKEOVERS = 10
 
 
 def make_folder(parent: str, name: str) -> Procedure[str]:
@@ -39,13 +39,18 @@ def make_folder(parent: str, name: str) -> Procedure[str]:
     """
     is_shared = (yield from with_store(lambda _: True)) is not None
     held = yield from document_lease(
-        f"folder/{client_token(parent, name, 'folder')}", f"folder {name!r}", LEASE_SECONDS, WAIT_SECONDS
+        f"folder/{client_token(parent, name, 'folder')}",
+        f"folder {name!r}",
+        LEASE_SECONDS,
+        WAIT_SECONDS,
+        kind="folder",
+        wait_option=None,
     )
     if not is_shared:
         return (yield from _send(held, parent, name))
     yield from held.begin()
     try:
-        for _ in range(_TAKEN_OVER):
+        for _ in range(_MAX_TAKEOVERS):
             try:
                 return (yield from _make_once(held, parent, name))
             except TakenOverError:
@@ -68,11 +73,11 @@ def _make_once(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
         key = f"{key}\nafter {recorded_token}"
         entry = yield from _begin_entry(parent, key)
     # Again, since another process may have made it before the lease was granted.
-    listed_token = yield from oldest_named(parent, name)
+    listed_token = yield from find_oldest_folder(parent, name)
     looks = 0 if entry.is_new or entry.age >= _LAG_SECONDS else LOOKS
     while listed_token is None and looks:
         yield from held.pause(LOOK_SECONDS)
-        listed_token, looks = (yield from oldest_named(parent, name)), looks - 1
+        listed_token, looks = (yield from find_oldest_folder(parent, name)), looks - 1
     folder_token = (yield from _send(held, parent, name)) if listed_token is None else listed_token
     result = {"token": folder_token}
     (is_first,) = (yield from with_store(lambda store: store.files.mark_done(entry, result))) or (True,)
@@ -88,13 +93,13 @@ def _begin_entry(parent: str, key: str) -> Procedure[LedgerEntry]:
 
 def _send(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
     """Make a folder; if the answer is lost, look for it before it is made again."""
-    call = creation(name, parent)
+    call = create_folder_call(name, parent)
     try:
         return str((yield from held.send(call)).data["token"])
     except OutcomeUnknownError:
         for _ in range(LOOKS):
             yield from held.pause(LOOK_SECONDS)
-            token = yield from oldest_named(parent, name)
+            token = yield from find_oldest_folder(parent, name)
             if token is not None:
                 return token
     return str((yield from perform(call)).data["token"])

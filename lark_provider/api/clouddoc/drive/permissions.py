@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 from lark_provider.api.clouddoc.drive.documents import Document, DocumentType, document_of
-from lark_provider.api.clouddoc.drive.files import meta
+from lark_provider.api.clouddoc.drive.files import get_metadata
 from lark_provider.api.clouddoc.drive.people import (
     WRONG_MEMBER,
     Grant,
@@ -260,7 +260,7 @@ def public(
 
 
 def _is_owner(document: Document, open_id: str) -> Procedure[bool]:
-    metadata = yield from meta(document)
+    metadata = yield from get_metadata(document)
     return metadata is not None and metadata.get("owner_id") == open_id
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from lark_provider.api import contact
 from lark_provider.api.clouddoc.drive.documents import Document, DocumentType, document_of
-from lark_provider.api.clouddoc.drive.files import meta
+from lark_provider.api.clouddoc.drive.files import get_metadata
 from lark_provider.api.clouddoc.drive.people import (
     Grant,
     Member,
@@ -161,7 +161,7 @@ def _owns(document: Document, member: Member) -> Procedure[bool]:
     """Return whether a person owns a document: an owner may be missing in the list, and cannot be added."""
     if member.kind != "user" or document.type == "wiki":
         return False
-    metadata = yield from meta(document)
+    metadata = yield from get_metadata(document)
     return metadata is not None and metadata.get("owner_id") == member.id
 
 
@@ -199,8 +199,8 @@ def _refusal_error(
 ) -> PermissionDeniedError:
     others = f" {granted} other(s) were granted." if granted else ""
     return PermissionDeniedError(
-        f"The {document.type} {document.token} must be shared as wanted, got {len(reasons)} refusal(s): "
-        f"{'; '.join(reasons)}.{others} Next: correct the reason, and share it again.",
+        f"Lark refused {len(reasons)} permission(s) on the {document.type} {document.token}: "
+        f"{'; '.join(reasons)}.{others} Next: fix what Lark reports, and share it again.",
         code=first.code if first else _NO_EFFECT,
         msg=first.msg if first else "",
         log_id=first.log_id if first else None,

@@ -21,7 +21,7 @@ _OPTIONS = orjson.OPT_SORT_KEYS  # The order of columns may differ between two r
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class EncodedChunk:
     """Rows as they are sent.
 
     Attributes:
@@ -60,9 +60,9 @@ class ChunkResult:
     rejects: Sequence[Reject] = ()
 
 
-def content(
+def encode_chunk(
     wire: Sequence[Mapping[str, Any]], first_row: int, names: frozenset[str], keys: str | None
-) -> Content:
+) -> EncodedChunk:
     """Encode the rows of a chunk.
 
     Args:
@@ -77,7 +77,7 @@ def content(
     body, rows = _encode(wire, first_row)
     sums = struct.pack(f">{len(rows)}I", *map(zlib.crc32, rows))
     digest = hashlib.blake2b(memoryview(body)[len(_START) : -len(_END)], digest_size=32).hexdigest()
-    return Content(first_row, len(rows), body, digest, sums, names, keys)
+    return EncodedChunk(first_row, len(rows), body, digest, sums, names, keys)
 
 
 def rows_of(body: bytes) -> list[dict[str, Any]]:
@@ -85,7 +85,7 @@ def rows_of(body: bytes) -> list[dict[str, Any]]:
     return [record["fields"] for record in orjson.loads(body)["records"]]
 
 
-def part_of(whole: Content, rows: Sequence[Mapping[str, Any]], start: int, end: int) -> Content:
+def part_of(whole: EncodedChunk, rows: Sequence[Mapping[str, Any]], start: int, end: int) -> EncodedChunk:
     """Return some rows of a chunk as a chunk of their own.
 
     Args:
@@ -95,7 +95,7 @@ def part_of(whole: Content, rows: Sequence[Mapping[str, Any]], start: int, end: 
         end: The index after the last one.
     """
     keys = None if whole.keys is None else orjson.dumps(orjson.loads(whole.keys)[start:end]).decode()
-    return content(rows[start:end], whole.first_row + start, whole.names, keys)
+    return encode_chunk(rows[start:end], whole.first_row + start, whole.names, keys)
 
 
 def first_difference(old: bytes, new: bytes) -> int:

@@ -17,7 +17,7 @@ from lark_provider.api.clouddoc import bisecting, rejects
 from lark_provider.api.clouddoc.checking import FieldCheck
 from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.clouddoc.loads import errors
-from lark_provider.api.clouddoc.loads.chunks import ChunkResult, Content, part_of, rows_of
+from lark_provider.api.clouddoc.loads.chunks import ChunkResult, EncodedChunk, part_of, rows_of
 from lark_provider.api.clouddoc.loads.looking import LoadTable
 from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.api.clouddoc.rejects import Reject
@@ -50,11 +50,11 @@ class ChunkWriter(Protocol):
     rows_written: int
 
     def ensure_written(
-        self, number: int, content: Content, previous: WrittenChunk | None
+        self, number: int, content: EncodedChunk, previous: WrittenChunk | None
     ) -> Procedure[ChunkResult]:
         """Write a chunk or a part, unless it is written already."""
 
-    def write_again(self, recorded: RecordedChunk, content: Content) -> Procedure[ChunkResult]:
+    def write_again(self, recorded: RecordedChunk, content: EncodedChunk) -> Procedure[ChunkResult]:
         """Send a chunk of which nothing was written, under a new token."""
 
     def settle(self, number: int) -> Procedure[RecordedChunk]:
@@ -63,7 +63,7 @@ class ChunkWriter(Protocol):
     def read_parts(self, number: int) -> Procedure[Sequence[RecordedChunk]]:
         """Return the parts of a chunk."""
 
-    def make_chunk(self, number: int, content: Content, sends: int) -> LoadChunk:
+    def make_chunk(self, number: int, content: EncodedChunk, sends: int) -> LoadChunk:
         """Return a chunk as it is recorded."""
 
     def with_lease(self, work: Callable[[Store], LedgerStep]) -> Procedure[tuple[LedgerStep, Lease]]:
@@ -85,7 +85,7 @@ def is_divided(writer: ChunkWriter, chunk: LoadChunk, error: LarkError) -> bool:
     return is_wanted and 0 <= chunk.number < MAX_DIVIDED
 
 
-def divide(writer: ChunkWriter, chunk: LoadChunk, content: Content) -> Procedure[ChunkResult]:
+def divide(writer: ChunkWriter, chunk: LoadChunk, content: EncodedChunk) -> Procedure[ChunkResult]:
     """Write a chunk in parts that Lark has just refused.
 
     Args:
@@ -105,7 +105,7 @@ def divide(writer: ChunkWriter, chunk: LoadChunk, content: Content) -> Procedure
     return (yield from _Division(writer, chunk, content, {}, calls=1, is_checked=True).write())
 
 
-def resume(writer: ChunkWriter, recorded: RecordedChunk, content: Content) -> Procedure[ChunkResult]:
+def resume(writer: ChunkWriter, recorded: RecordedChunk, content: EncodedChunk) -> Procedure[ChunkResult]:
     """Go on with a chunk that an earlier attempt has begun to write in parts.
 
     Args:
@@ -164,7 +164,7 @@ class _Division:
         self,
         writer: ChunkWriter,
         chunk: LoadChunk,
-        content: Content,
+        content: EncodedChunk,
         known: Mapping[int, RecordedChunk],
         *,
         calls: int = 0,
@@ -206,7 +206,9 @@ class _Division:
             ids, WrittenChunk(self._chunk.number, self._chunk.token, ids), replayed, self._rejects
         )
 
-    def _write_part(self, node: int, start: int, end: int, part: Content) -> Procedure[ChunkResult | None]:
+    def _write_part(
+        self, node: int, start: int, end: int, part: EncodedChunk
+    ) -> Procedure[ChunkResult | None]:
         """Write a part; None if Lark refuses it, and its halves are next."""
         number = part_number(self._chunk.number, node)
         written: ChunkResult | None = None
@@ -237,7 +239,7 @@ class _Division:
         else:
             self._waiting += _halves(node, start, end)
 
-    def _is_known_to_be_refused(self, node: int, start: int, end: int, part: Content) -> bool:
+    def _is_known_to_be_refused(self, node: int, start: int, end: int, part: EncodedChunk) -> bool:
         """Return whether a part is not sent: Lark has refused a value in it, or some of it may be written."""
         before = self._known.get(node)
         if before is None or before.state is not LedgerState.REFUSED:
@@ -257,7 +259,7 @@ def _halves(node: int, start: int, end: int) -> list[tuple[int, int, int]]:
 
 
 def _check_unchanged(
-    writer: ChunkWriter, chunk: LoadChunk, content: Content, written: Sequence[LoadChunk]
+    writer: ChunkWriter, chunk: LoadChunk, content: EncodedChunk, written: Sequence[LoadChunk]
 ) -> None:
     """Refuse rows that differ from those already written."""
     if chunk.row_count != content.row_count:
@@ -270,7 +272,7 @@ def _check_unchanged(
             raise errors.changed_error(writer.load, part, now, writer.rows_written)
 
 
-def _require_unchanged(writer: ChunkWriter, content: Content) -> Procedure[None]:
+def _require_unchanged(writer: ChunkWriter, content: EncodedChunk) -> Procedure[None]:
     """Read the fields again: if they have changed, no row is to blame."""
     place = writer.place
     fields = [

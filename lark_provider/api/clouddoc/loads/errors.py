@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lark_provider.api.clouddoc.loads.chunks import Content, first_difference
+from lark_provider.api.clouddoc.loads.chunks import EncodedChunk, first_difference
 from lark_provider.protocol.errors import ConflictError, NotFoundError
 from lark_provider.protocol.ledger import Load, LoadChunk
 
@@ -19,7 +19,7 @@ class SourceChangedError(ConflictError):
     """The source has other rows than those of it that are written."""
 
 
-def changed_error(load: Load, chunk: LoadChunk, content: Content, written: int) -> SourceChangedError:
+def changed_error(load: Load, chunk: LoadChunk, content: EncodedChunk, written: int) -> SourceChangedError:
     """Return the error for a chunk that is written with other rows than the source has now.
 
     Args:
@@ -73,7 +73,7 @@ def renamed_error(chunk: LoadChunk, ids: Mapping[str, str]) -> NotFoundError | N
     for name, was in chunk.fields.items():
         now = ids.get(name)
         if was and now != was:
-            said = f"is field {now}" if now else "is no field"
+            said = f"is field {now}" if now else "is not a field"
             return NotFoundError(
                 f"Column {name!r} {said} of the table now, and was field {was} when rows from number "
                 f"{chunk.first_row} were written: it was renamed or made again. Next: give the field its "

@@ -78,7 +78,7 @@ def with_required_store(work: Callable[[Store], T]) -> Procedure[T]:
 
 
 def with_lease(
-    wait: float, work: Callable[[Store], S], what: str = "table", option: str = "table_wait"
+    wait: float, work: Callable[[Store], S], what: str = "table", option: str | None = "table_wait"
 ) -> Procedure[tuple[S, Lease] | None]:
     """Do work that needs the lease of a table or document; if another writer has it, wait and do it again.
 
@@ -86,7 +86,7 @@ def with_lease(
         wait: Seconds to wait at most.
         work: Takes or renews the lease, and does nothing else if another writer has it.
         what: What is written, in a word.
-        option: The argument that says how long to wait.
+        option: The argument that says how long to wait; None if the caller has none.
 
     Returns:
         What the work returned, and the lease; None without a database.
@@ -105,9 +105,10 @@ def with_lease(
         if isinstance(lease, Lease):
             return result, lease
         if waited >= wait:
+            wait_longer = f", or wait longer with {option}=" if option else ""
             raise ConflictError(
                 f"The {what} is being written by {lease.holder}, and still was after {waited:.0f} s. Next: "
-                f"call again later, or wait longer with {option}=.",
+                f"call again later{wait_longer}.",
                 retryable=True,
             )
         if waited - said >= _SAY_SECONDS:

@@ -17,7 +17,7 @@ import orjson
 from lark_provider.api import bot
 from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.loads import searching
-from lark_provider.api.clouddoc.loads.chunks import Content, rows_of
+from lark_provider.api.clouddoc.loads.chunks import EncodedChunk, rows_of
 from lark_provider.api.clouddoc.loads.likeness import Likeness, likeness
 from lark_provider.api.clouddoc.loads.searching import FoundRecord
 from lark_provider.api.clouddoc.records import RECORDS
@@ -57,7 +57,7 @@ class LoadTable:
 def find(
     place: LoadTable,
     recorded: RecordedChunk,
-    content: Content | None,
+    content: EncodedChunk | None,
     marker: tuple[str, str] | None,
     own: Sequence[str],
 ) -> Procedure[list[str]]:
@@ -131,7 +131,7 @@ def _search(
 
 
 def _scan(
-    place: LoadTable, recorded: RecordedChunk, content: Content | None, own: Sequence[str]
+    place: LoadTable, recorded: RecordedChunk, content: EncodedChunk | None, own: Sequence[str]
 ) -> Procedure[list[str]]:
     """Read the whole table for records that were created since the chunk was sent."""
     names = sorted(recorded.chunk.fields or (content.names if content else ()))
@@ -162,7 +162,7 @@ def _scan(
 def _decide(
     place: LoadTable,
     recorded: RecordedChunk,
-    content: Content | None,
+    content: EncodedChunk | None,
     names: Sequence[str],
     recent: Sequence[FoundRecord],
     ours: Sequence[FoundRecord],

@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 
 from lark_provider.api.clouddoc import field_types as types
-from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
 from lark_provider.api.clouddoc.rejects import OnBadRow
+from lark_provider.api.contact import UserIdType
 from lark_provider.protocol.errors import InvalidRequestError
 
 TOKEN_SECONDS = 300.0
@@ -35,7 +35,7 @@ def check_seconds(name: str, value: object) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise InvalidRequestError(
-            f"{name} must be a number of seconds, got {value!r}. Next: pass one of 0 or more."
+            f"{name} must be a number of seconds, got {value!r}. Next: pass 0 or more, such as 30."
         )
 
 
@@ -71,7 +71,8 @@ class LoadOptions:
             or not all(isinstance(name, str) for name in names)
         ):
             raise InvalidRequestError(
-                f"key_fields must be a list of field names, got {self.key_fields!r}. Next: pass one."
+                f"key_fields must be a list of field names, got {self.key_fields!r}. Next: pass it as "
+                "['Order ID']."
             )
         if type(self.restart) is not int or not 0 <= self.restart < _MAX_RESTARTS:
             raise InvalidRequestError(
@@ -80,8 +81,8 @@ class LoadOptions:
             )
         if self.marker_field is not None and not (isinstance(self.marker_field, str) and self.marker_field):
             raise InvalidRequestError(
-                f"marker_field must be the name of a text field, got {self.marker_field!r}. Next: name one, "
-                "or leave it out."
+                f"marker_field must be the name of a text field, got {self.marker_field!r}. Next: pass the "
+                "name that the table shows, such as 'Load', or leave it out."
             )
         for name in ("token_window", "settle_after", "table_wait"):
             check_seconds(name, getattr(self, name))
@@ -131,7 +132,8 @@ class LoadOptions:
             if empty := [name for name in self.key_fields if row.get(name) in (None, "")]:
                 raise InvalidRequestError(
                     f"Record {number} of the source must have a value in {empty[0]!r}, since it is one of "
-                    "key_fields, got none. Nothing of its chunk was sent. Next: correct the source."
+                    "key_fields, got none. Nothing of its chunk was sent. Next: fill in the field, or "
+                    "choose key_fields that each record has."
                 )
             keys.append([[name, _operand(row[name], field_types[name])] for name in self.key_fields])
         return orjson.dumps(keys).decode()

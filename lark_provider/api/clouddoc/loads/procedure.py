@@ -14,7 +14,7 @@ from lark_provider.api.clouddoc.fields import Converter, names_of
 from lark_provider.api.clouddoc.fitting import Fitting
 from lark_provider.api.clouddoc.loads import days as recording
 from lark_provider.api.clouddoc.loads import errors, looking, restarting
-from lark_provider.api.clouddoc.loads.chunks import Content, content
+from lark_provider.api.clouddoc.loads.chunks import EncodedChunk, encode_chunk
 from lark_provider.api.clouddoc.loads.leasing import release, target
 from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.api.clouddoc.loads.writer import LoadWriter, marker
@@ -132,7 +132,7 @@ def _write(writer: LoadWriter, records: Any, fitting: Fitting, days: DayZone) ->
 
 def _content(
     writer: LoadWriter, rows: list[Mapping[str, Any]], first_row: int, number: int, days: DayZone
-) -> Procedure[Content]:
+) -> Procedure[EncodedChunk]:
     """Convert and encode the rows of a chunk."""
     options, place = writer.options, writer.place
     names = names_of(rows)
@@ -150,7 +150,7 @@ def _content(
     if options.marker_field is not None:
         mark = {options.marker_field: marker(writer.load, number)}
         wire, names = [{**row, **mark} for row in wire], names | mark.keys()
-    return content(wire, first_row, frozenset(map(str, names)), keys)
+    return encode_chunk(wire, first_row, frozenset(map(str, names)), keys)
 
 
 def _end(writer: LoadWriter, result: BulkResult, rows: int, previous: WrittenChunk | None) -> Procedure[None]:

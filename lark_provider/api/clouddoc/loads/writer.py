@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from lark_provider.api.clouddoc import bisecting, rejects
 from lark_provider.api.clouddoc.creating import batch_create, created_ids
 from lark_provider.api.clouddoc.loads import dividing, errors, looking
-from lark_provider.api.clouddoc.loads.chunks import ChunkResult, Content
+from lark_provider.api.clouddoc.loads.chunks import ChunkResult, EncodedChunk
 from lark_provider.api.clouddoc.loads.leasing import PERIODS, early, with_lease, with_required_store
 from lark_provider.api.clouddoc.loads.looking import LoadTable
 from lark_provider.api.clouddoc.loads.options import LoadOptions
@@ -74,7 +74,7 @@ class LoadWriter:
     _looks: int = 0
 
     def ensure_written(
-        self, number: int, content: Content, previous: WrittenChunk | None
+        self, number: int, content: EncodedChunk, previous: WrittenChunk | None
     ) -> Procedure[ChunkResult]:
         """Write a chunk, unless it is written already.
 
@@ -103,7 +103,7 @@ class LoadWriter:
         self.own.extend(written.record_ids[:_OWN_OF_CHUNK])
         return written
 
-    def _continue(self, recorded: RecordedChunk, content: Content) -> Procedure[ChunkResult]:
+    def _continue(self, recorded: RecordedChunk, content: EncodedChunk) -> Procedure[ChunkResult]:
         """Go on from what the ledger says of a chunk."""
         if error := errors.renamed_error(recorded.chunk, self.field_ids):
             raise error
@@ -130,7 +130,7 @@ class LoadWriter:
             refused = dividing.rejects_of((yield from self.read_parts(chunk.number)))
         return ChunkResult(ids, replayed=chunk.row_count - len(refused), rejects=refused)
 
-    def write_again(self, recorded: RecordedChunk, content: Content) -> Procedure[ChunkResult]:
+    def write_again(self, recorded: RecordedChunk, content: EncodedChunk) -> Procedure[ChunkResult]:
         """Send a chunk of which nothing was written, under a new token.
 
         Args:
@@ -144,7 +144,7 @@ class LoadWriter:
         return (yield from self._send(chunk, content, lease, is_fresh=True))
 
     def _send(
-        self, chunk: LoadChunk, content: Content, lease: Lease, *, is_fresh: bool
+        self, chunk: LoadChunk, content: EncodedChunk, lease: Lease, *, is_fresh: bool
     ) -> Procedure[ChunkResult]:
         """Send a recorded chunk, under its token, for a few leases.
 
@@ -198,7 +198,7 @@ class LoadWriter:
         raise failure
 
     def _look_for_records(
-        self, number: int, content: Content, why: LarkError | None = None
+        self, number: int, content: EncodedChunk, why: LarkError | None = None
     ) -> Procedure[ChunkResult]:
         """Decide about an uncertain chunk by its records, once a late request cannot create them any more."""
         recorded = yield from self._wait_until_quiet(number)
@@ -257,7 +257,7 @@ class LoadWriter:
         """Wait until a chunk was sent long enough ago, and return it."""
         while True:
             recorded = yield from self.read(number)
-            pause = self.options.settle_after - recorded.quiet
+            pause = self.options.settle_after - recorded.seconds_since_sent
             if pause <= 0 or recorded.state is not LedgerState.PENDING:
                 return recorded
             logger.info(
@@ -309,7 +309,7 @@ class LoadWriter:
         assert leased is not None  # noqa: S101 - the load has come from a database
         return leased
 
-    def make_chunk(self, number: int, content: Content, sends: int) -> LoadChunk:
+    def make_chunk(self, number: int, content: EncodedChunk, sends: int) -> LoadChunk:
         """Return a chunk as it is recorded.
 
         Args:

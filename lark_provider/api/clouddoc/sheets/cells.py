@@ -240,6 +240,6 @@ def _updated_range(data: Any, call: Call[Any]) -> Range:
         return range_of(updates["updatedRange"])
     except (InvalidRequestError, KeyError):
         raise LarkAPIError(
-            f"{call.name} → the answer must name the range that was written, got {data!r:.200}. Next: read "
+            f"{call.name} → the response does not name the range that was written: {data!r:.200}. Next: read "
             "the sheet before repeating it, since the rows were added."
         ) from None

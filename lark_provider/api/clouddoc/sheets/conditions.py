@@ -125,7 +125,7 @@ def _formula(value: Any) -> str:
     return '"' + value.replace('"', '""') + '"' if isinstance(value, str) else str(value)
 
 
-def _value(formula: str) -> Any:
+def _parse_formula(formula: str) -> Any:
     """Return the value of a condition's formula: a number, text in quotes, or else a `Formula`."""
     if len(formula) > 1 and formula[0] == formula[-1] == '"':
         return formula[1:-1].replace('""', '"')
@@ -151,7 +151,7 @@ def list_conditional_formats(token: Target) -> Procedure[list[ConditionalFormat]
         TransportError: Lark was not reached.
     """
     at = yield from place(token)
-    return [_format_of(rule) for rule in (yield from _formats_of(at))]
+    return [_parse_format(rule) for rule in (yield from _list_payloads_at(at))]
 
 
 def add_conditional_formats(
@@ -176,7 +176,7 @@ def add_conditional_formats(
     wanted = list(formats)
     at = yield from place(token, fresh=True)
     wire = [rule.to_lark(at) for rule in wanted]
-    existing = yield from _formats_of(at)
+    existing = yield from _list_payloads_at(at)
     known = {canonical(rule) for rule in existing}
     missing = []
     for payload in wire:
@@ -196,12 +196,12 @@ def add_conditional_formats(
         try:
             answer = yield from perform(request("POST", url, json={"sheet_condition_formats": items}))
         except OutcomeUnknownError:
-            current = {canonical(rule) for rule in (yield from _formats_of(at))}
+            current = {canonical(rule) for rule in (yield from _list_payloads_at(at))}
             if not all(canonical(rule) in current for rule in part):
                 raise
         else:
             check_items(answer.data, [f"{rule['rule_type']} on {', '.join(rule['ranges'])}" for rule in part])
-    return [_format_of(rule) for rule in (yield from _formats_of(at))]
+    return [_parse_format(rule) for rule in (yield from _list_payloads_at(at))]
 
 
 def delete_conditional_formats(token: Target, ids: Iterable[str] | None = None) -> Procedure[int]:
@@ -221,7 +221,7 @@ def delete_conditional_formats(token: Target, ids: Iterable[str] | None = None) 
         TransportError: Lark was not reached.
     """
     at = yield from place(token)
-    existing = [rule["cf_id"] for rule in (yield from _formats_of(at))]
+    existing = [rule["cf_id"] for rule in (yield from _list_payloads_at(at))]
     wanted = existing if ids is None else [cf_id for cf_id in ids if cf_id in existing]
     url = path(V2 + "/condition_formats/batch_delete", token=at.token)
     for start in range(0, len(wanted), FORMATS_AT_ONCE):
@@ -232,11 +232,11 @@ def delete_conditional_formats(token: Target, ids: Iterable[str] | None = None) 
     return len(wanted)
 
 
-def _formats_of(at: LocatedRange) -> Procedure[list[dict[str, Any]]]:
-    return (yield from formats_of(at.token, at.sheet.sheet_id))
+def _list_payloads_at(at: LocatedRange) -> Procedure[list[dict[str, Any]]]:
+    return (yield from list_payloads(at.token, at.sheet.sheet_id))
 
 
-def formats_of(token: str, sheet_id: str) -> Procedure[list[dict[str, Any]]]:
+def list_payloads(token: str, sheet_id: str) -> Procedure[list[dict[str, Any]]]:
     """Return the conditional formats of a worksheet as Lark has them.
 
     See GET /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/condition_formats.
@@ -251,11 +251,11 @@ def formats_of(token: str, sheet_id: str) -> Procedure[list[dict[str, Any]]]:
     return [entry["condition_format"] for entry in items if entry.get("sheet_id") == sheet_id]
 
 
-def _format_of(data: Mapping[str, Any]) -> ConditionalFormat:
+def _parse_format(data: Mapping[str, Any]) -> ConditionalFormat:
     style = data.get("style") or {}
     font, decoration = style.get("font") or {}, style.get("text_decoration")
     attributes = (data.get("attrs") or [{}])[0]
-    values = [_value(formula) for formula in attributes.get("formula") or ()]
+    values = [_parse_formula(formula) for formula in attributes.get("formula") or ()]
     values = values or [attributes.get(name) for name in ("text", "time_period")]
     return ConditionalFormat(
         [range_of(area)._replace(sheet=None).a1 for area in data.get("ranges") or () if "!" in area],
@@ -319,7 +319,7 @@ def check_items(data: Mapping[str, Any], names: Sequence[str]) -> None:
         )
         raise LarkAPIError(
             f"Lark refused {len(failed)} conditional format(s): {shown}. Next: correct these; the others "
-            "were added.",
+            "took effect.",
             code=failed[0][1]["res_code"],
             msg=str(failed[0][1].get("res_msg", "")),
         )

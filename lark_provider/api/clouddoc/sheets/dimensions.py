@@ -109,7 +109,7 @@ def _check_count(first: object, count: object) -> None:
     if type(first) is not int or type(count) is not int or first < 1 or not 1 <= count <= MAX_ROWS:
         raise InvalidRequestError(
             f"Rows must be a number from 1 and a count from 1 to {MAX_ROWS}, got {first!r} and {count!r}. "
-            "Next: correct them.",
+            "Next: pass 2 and 10 for the rows 2 to 11.",
             code=_WRONG,
         )
 
@@ -166,7 +166,7 @@ def _set_sizes(
         if not 1 <= first <= last or type(pixels) is not int or not 1 <= pixels <= MAX_PIXELS:
             raise InvalidRequestError(
                 f"A size must be a column or row, such as 'A', 'B:D' or 3, and 1 to {MAX_PIXELS} pixels, got "
-                f"{key!r}: {pixels!r}. Next: correct it.",
+                f"{key!r}: {pixels!r}. Next: pass sizes such as {{'A': 120}} or {{3: 40}}.",
                 code=_WRONG,
             )
         pixel_sizes[first, last] = pixels

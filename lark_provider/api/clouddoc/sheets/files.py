@@ -141,8 +141,8 @@ def rename(token: Target, title: str) -> Procedure[SpreadsheetInfo]:
     info = yield from get(ref.token)
     if info.title != title:
         raise InvalidRequestError(
-            f"Lark answered success and the spreadsheet is still named {info.title!r}. Next: choose a title "
-            f"without special characters, got {title!r}.",
+            f"Lark accepted the title {title!r} but kept {info.title!r}. Next: choose a title without "
+            "special characters.",
             code=_WRONG_TITLE,
         )
     return info
@@ -164,10 +164,7 @@ def revision(token: Target) -> Procedure[int]:
     call: Call[Any] = request("GET", path(V2 + "/metainfo", token=ref.token))
     number = ((yield from perform(call)).data.get("properties") or {}).get("revision")
     if not isinstance(number, int):
-        raise LarkAPIError(
-            f"{call.name} → the answer must have a revision, got {number!r}. Next: call again.",
-            retryable=True,
-        )
+        raise LarkAPIError(f"{call.name} → the response has no revision. Next: call again.", retryable=True)
     return number
 
 

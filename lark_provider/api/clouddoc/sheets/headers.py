@@ -21,13 +21,13 @@ def titles_of(header: Sequence[Any]) -> list[str]:
     named = [title for title in titles if title]
     if not named:
         raise InvalidRequestError(
-            "The first row of the range must have titles, got an empty row. Next: correct the range, or "
-            "write a header."
+            "The first row of the range is empty, and has no titles. Next: correct the range, or write a "
+            "header."
         )
     twice = next((title for title in named if named.count(title) > 1), None)
     if twice is not None:
         raise InvalidRequestError(
-            f"The titles of the worksheet must differ, got {twice!r} twice. Next: rename one of them, or "
-            "pass a range without it."
+            f"The worksheet has two columns titled {twice!r}. Next: rename one of them, or pass a range "
+            "without it."
         )
     return titles

@@ -69,7 +69,7 @@ def freeze(token: Target, *, rows: int | None = None, columns: int | None = None
         if count is not None and not (type(count) is int and 0 <= count < most):
             raise InvalidRequestError(
                 f"{what} must be an int from 0 and below the {most} of the sheet, got {count!r}. Next: "
-                f"correct it.",
+                f"pass a number up to {most - 1}; 0 unfreezes the {what}.",
                 code=_WRONG,
             )
     current = {"frozenRowCount": at.sheet.frozen_rows, "frozenColCount": at.sheet.frozen_columns}
@@ -122,7 +122,7 @@ def merge(token: Target, range: RangeLike, kind: MergeKind = "all") -> Procedure
     if existing - wanted:
         others = ", ".join(sorted(area.a1 for area in existing - wanted))
         raise InvalidRequestError(
-            f"The range {target.a1} must meet no other merged cells, got {others}. Next: unmerge them first.",
+            f"The range {target.a1} overlaps merged cells: {others}. Next: unmerge them first.",
             code=90202,
         )
     yield from _merge_call(at, target, "merge_cells", {"mergeType": f"MERGE_{kind.upper()}"})

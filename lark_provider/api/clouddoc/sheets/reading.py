@@ -145,7 +145,8 @@ class _Reading:
         rows = yield from self._read_fitting(at, first, end)
         following = first + len(rows)
         return Page(
-            self._complete(at, rows, is_end=following > end), str(following) if following <= end else None
+            self._hold_back_trailing_blank_rows(at, rows, is_end=following > end),
+            str(following) if following <= end else None,
         )
 
     def _read_fitting(self, at: LocatedRange, first: int, end: int) -> Procedure[list[list[Any]]]:
@@ -158,7 +159,7 @@ class _Reading:
                 is_large = error.code == _TOO_LARGE or error.http_status == _HTTP_TOO_LARGE
                 if not is_large or self.window_rows == 1:
                     raise
-                self.window_rows = max(1, min(self.window_rows, len_of(wanted)) // 2)
+                self.window_rows = max(1, min(self.window_rows, row_count(wanted)) // 2)
                 continue
             size = _size(rows)
             if size:
@@ -186,7 +187,7 @@ class _Reading:
 
     def _read_window(self, at: LocatedRange, wanted: Range) -> Procedure[_Window | None]:
         """Read a window by blocks of columns, and with types once more; None if it changed between them."""
-        rows: list[list[Any]] = [[] for _ in range(len_of(wanted))]
+        rows: list[list[Any]] = [[] for _ in range(row_count(wanted))]
         revisions = set()
         for block in column_blocks(wanted):
             answered = yield from _read_block(at, block, SHOWN if self.mode == "shown" else SERIALS)
@@ -203,7 +204,9 @@ class _Reading:
                 rows[number] += cells
         return _Window(rows, revisions.pop()) if len(revisions) == 1 else None
 
-    def _complete(self, at: LocatedRange, rows: list[list[Any]], *, is_end: bool) -> list[list[Any]]:
+    def _hold_back_trailing_blank_rows(
+        self, at: LocatedRange, rows: list[list[Any]], *, is_end: bool
+    ) -> list[list[Any]]:
         """Hold empty rows back until another row follows, in a range without an end."""
         if at.range.last_row is not None:
             return rows
@@ -219,7 +222,7 @@ class _Reading:
         return before + rows[:full]
 
 
-def len_of(wanted: Range) -> int:
+def row_count(wanted: Range) -> int:
     """Return how many rows a closed range has."""
     return (wanted.last_row or 0) - wanted.first_row + 1
 
@@ -240,8 +243,8 @@ def _read_block(at: LocatedRange, block: Range, options: Any) -> Procedure[_Wind
     data = (yield from perform(call)).data
     values = (data.get("valueRange") or {}).get("values") or []
     width = (block.last_column or 0) - block.first_column + 1
-    rows = [_pad(row or [], width) for row in values[: len_of(block)]]
-    rows += [[None] * width for _ in range(len_of(block) - len(rows))]
+    rows = [_pad(row or [], width) for row in values[: row_count(block)]]
+    rows += [[None] * width for _ in range(row_count(block) - len(rows))]
     return _Window(rows, data.get("revision") or 0)
 
 

@@ -47,7 +47,8 @@ def find(
     """
     if not (isinstance(text, str) and text):
         raise InvalidRequestError(
-            f"text must be a non-empty string, got {text!r}. Next: pass one.", code=1310204
+            f"text must be a non-empty string, got {text!r}. Next: pass what to search for, such as 'Total'.",
+            code=1310204,
         )
     at = yield from place(token, range)
     url = path(

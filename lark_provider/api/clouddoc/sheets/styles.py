@@ -63,7 +63,7 @@ class Style:
         font: dict[str, Any] = {"bold": self.bold, "italic": self.italic}
         if self.font_size is not None:
             if self.font_size not in _SIZES:
-                raise _wrong("font_size", "an int from 9 to 36", self.font_size)
+                raise _wrong("font_size", "an int from 9 to 36", self.font_size, "pass a size such as 12")
             font["fontSize"] = f"{self.font_size}pt/1.5"
         style: dict[str, Any] = {
             "font": {name: value for name, value in font.items() if value is not None} or None,
@@ -86,7 +86,7 @@ class Style:
                 style["borderColor"] = style["borderColor"] or "#000000"
         properties = {name: value for name, value in style.items() if value is not None}
         if not properties:
-            raise _wrong("A style", "at least one property", "none")
+            raise _wrong("A style", "at least one property", "none", "pass one such as bold=True")
         return properties
 
     def to_condition(self) -> dict[str, Any]:
@@ -109,6 +109,7 @@ class Style:
                 "The style of a conditional format",
                 "bold, italic, underline, strike, color or background",
                 self,
+                "leave the other properties out",
             )
         font = {
             name: value for name, value in (("bold", self.bold), ("italic", self.italic)) if value is not None
@@ -140,7 +141,7 @@ def color(value: object, name: str) -> str | None:
     if value is None:
         return None
     if not (isinstance(value, str) and _COLOR.fullmatch(value)):
-        raise _wrong(name, "a colour such as #f5f6f7", value)
+        raise _wrong(name, "a colour such as #f5f6f7", value, "write # and six hexadecimal digits")
     return value.lower()
 
 
@@ -152,5 +153,5 @@ def _choose(name: str, value: object, choices: dict[str, int]) -> int | None:
     return choices[str(value)]
 
 
-def _wrong(name: str, what: str, got: object) -> InvalidRequestError:
-    return InvalidRequestError(f"{name} must be {what}, got {got!r:.120}. Next: correct it.", code=_WRONG)
+def _wrong(name: str, what: str, got: object, step: str) -> InvalidRequestError:
+    return InvalidRequestError(f"{name} must be {what}, got {got!r:.120}. Next: {step}.", code=_WRONG)

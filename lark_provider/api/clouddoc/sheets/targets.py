@@ -123,7 +123,8 @@ class LocatedRange(NamedTuple):
         if clipped is None:
             raise InvalidRequestError(
                 f"The range must begin on the sheet {self.sheet.title!r}, which has {self.sheet.rows} rows "
-                f"and {self.sheet.columns} columns, got {self.range.a1!r}. Next: correct the range.",
+                f"and {self.sheet.columns} columns, got {self.range.a1!r}. Next: choose a range "
+                "that begins within these.",
                 code=WRONG_RANGE,
             )
         return clipped
@@ -197,13 +198,13 @@ def place(target: Target, range: RangeLike = None, *, fresh: bool = False) -> Pr
     if worksheet is None:
         titles = ", ".join(repr(sheet.title) for sheet in sheets)
         raise NotFoundError(
-            f"The spreadsheet {token} must have the worksheet {key!r}, got {titles or 'none'}. Next: pass a "
-            "title, an id or an index from 0.",
+            f"The spreadsheet {token} has no worksheet {key!r}; its worksheets: {titles or 'none'}. Next: "
+            "pass a title, an id or an index from 0.",
             code=NO_SHEET,
         )
     if worksheet.resource_type != "sheet":
         raise InvalidRequestError(
-            f"The worksheet {worksheet.title!r} must hold cells, got a {worksheet.resource_type}. Next: use "
+            f"The worksheet {worksheet.title!r} is a {worksheet.resource_type}, and has no cells. Next: use "
             "client.clouddoc.bitable for a table of a Bitable.",
             code=NO_SHEET,
         )

@@ -155,7 +155,7 @@ def _misfit(cell: Cell, value: Any, error: MisfitError) -> InvalidRequestError:
     code = TOO_LONG if isinstance(value, str) and len(value) > MAX_CHARS else WRONG_VALUE
     text = f"{error}, got {show(value)}"
     return InvalidRequestError(
-        f"Cell {cell} {text}. Nothing of these values was sent. Next: correct the value.",
+        f"Cell {cell} {text}. Nothing of these values was sent. Next: change the value for this cell.",
         code=code,
         field_violations=[{"field": str(cell), "value": show(value), "description": str(error)}],
     )

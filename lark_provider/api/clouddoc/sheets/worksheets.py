@@ -78,8 +78,8 @@ def add_sheet(token: Target, title: str, *, index: int | None = None) -> Procedu
     sheets = yield from read_sheets(ref.token)
     if any(sheet.title == title for sheet in sheets):
         raise ConflictError(
-            f"The title of the worksheet must be new in the spreadsheet, got {title!r}, which one has. Next: "
-            "choose another, or use that worksheet.",
+            f"The spreadsheet already has a worksheet titled {title!r}. Next: choose another title, or use "
+            "that worksheet.",
             code=_TITLE_EXISTS,
         )
     added = {"title": title, "index": len(sheets) if index is None else index}
@@ -169,8 +169,8 @@ def delete_sheet(token: Target, sheet: str | int | None = None) -> Procedure[Non
     at = yield from place(wanted, fresh=True)
     if len((yield from read_sheets(at.token))) == 1:
         raise ConflictError(
-            f"A spreadsheet must keep a worksheet, got {at.sheet.title!r}, which is its only one. Next: add "
-            "another first, or delete the spreadsheet with client.clouddoc.drive.delete.",
+            f"The worksheet {at.sheet.title!r} is the only one of the spreadsheet, and cannot be deleted. "
+            "Next: add another first, or delete the spreadsheet with client.clouddoc.drive.delete.",
             code=90204,
         )
     try:
@@ -196,7 +196,7 @@ def check_title(title: object) -> str:
     if not is_valid or _FORBIDDEN.search(str(title)):
         raise InvalidRequestError(
             f"The title of a worksheet must have 1 to {MAX_TITLE} characters without / \\ ? * [ ] : and "
-            f"blanks at its ends, got {title!r:.120}. Next: correct it.",
+            f"blanks at its ends, got {title!r:.120}. Next: choose a title such as 'Sales 2026'.",
             code=_WRONG_TITLE,
         )
     return str(title)

@@ -131,9 +131,9 @@ def check_size(rows: int, columns: int, title: str) -> None:
     """
     if columns > MAX_COLUMNS or rows * columns > MAX_CELLS:
         raise ConflictError(
-            f"The worksheet {title!r} must have at most {MAX_COLUMNS:,} columns and {MAX_CELLS:,} cells, "
-            f"empty ones included, got {rows:,} by {columns:,}. Next: split the table over several "
-            "worksheets, or delete empty columns.",
+            f"The worksheet {title!r} would have {rows:,} rows and {columns:,} columns; a worksheet holds at "
+            f"most {MAX_COLUMNS:,} columns and {MAX_CELLS:,} cells, empty ones included. Next: split the "
+            "table over several worksheets, or delete empty columns.",
             code=_TOO_MANY_CELLS,
         )
 
@@ -158,8 +158,8 @@ def check_merges(sheet: Worksheet, target: Range, rows: Iterable[Sequence[Any]] 
     if refused:
         shown = ", ".join(merge.a1 for merge in refused[:5])
         raise InvalidRequestError(
-            f"The range {target.a1} of {sheet.title!r} must have no merged cells, got {shown}: they would "
-            "hide values. Next: unmerge them, or write to another range.",
+            f"The range {target.a1} of {sheet.title!r} has merged cells that would hide values: {shown}. "
+            "Next: unmerge them, or write to another range.",
             code=90202,
         )
 

@@ -216,7 +216,7 @@ def check_names(names: object) -> list[str]:
 def _check(name: str, field_types: Mapping[str, int]) -> int:
     kind = field_types.get(name)
     if kind not in _ALLOWED:
-        problem = "is no field of the table" if kind is None else f"has type {kind}"
+        problem = "is not a field of the table" if kind is None else f"has type {kind}"
         raise InvalidRequestError(
             f"key_fields must name fields of text, numbers, phones, single selects, auto numbers, dates, "
             f"formulas or lookups; {name!r} {problem}. Next: choose another key."

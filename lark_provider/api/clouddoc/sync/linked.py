@@ -50,7 +50,8 @@ def read_linked(
     table_id = (field.get("property") or {}).get("table_id") if field else None
     if field is None or field["type"] not in types.LINKS or not table_id:
         raise InvalidRequestError(
-            f"links must name fields that link to another table, got {name!r}. Next: correct the name."
+            f"links must name fields that link to another table, got {name!r}. Next: write the name of a "
+            "link field exactly as the table shows it."
         )
     others = yield from read_fields(app_token, table_id)
     kinds = {other["field_name"]: other["type"] for other in others}

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias, get_args
 
-from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
 from lark_provider.api.clouddoc.loads.options import check_seconds
 from lark_provider.api.clouddoc.rejects import OnBadRow, check_limit
 from lark_provider.api.clouddoc.searches import SearchCondition
 from lark_provider.api.clouddoc.sync.keys import KeyForm, check_names
 from lark_provider.api.clouddoc.sync.plan import SyncResult
+from lark_provider.api.contact import UserIdType
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 
 SyncMode: TypeAlias = Literal["upsert", "mirror", "insert_missing"]
@@ -30,7 +30,7 @@ def check_links(links: object) -> dict[str, str]:
         links: What the caller passed; None for none.
 
     Raises:
-        InvalidRequestError: It is no mapping, or of something else than names.
+        InvalidRequestError: It is not a mapping, or contains something other than names.
     """
     if links is None:
         return {}
@@ -99,15 +99,16 @@ class SyncOptions:
         ):
             raise InvalidRequestError(
                 f"max_deletes must be a share of the table, a float from 0 to 1, or a number of records, an "
-                f"int, got {self.max_deletes!r}. Next: pass one."
+                f"int, got {self.max_deletes!r}. Next: pass 0.1 for a tenth of the table, or 50 "
+                "for 50 records."
             )
         for name in ("table_wait", "token_window", "settle_after"):
             check_seconds(name, getattr(self, name))
         check_limit(self.max_rejects)
         if self.on_progress is not None and not callable(self.on_progress):
             raise InvalidRequestError(
-                f"on_progress must be a function, got {self.on_progress!r}. Next: pass one that takes a "
-                "SyncResult."
+                f"on_progress must be a function, got {self.on_progress!r}. Next: pass a function that takes "
+                "a SyncResult."
             )
         if (self.on_missing == "mark") != bool(self.mark):
             raise InvalidRequestError(

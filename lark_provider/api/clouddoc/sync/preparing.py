@@ -102,7 +102,8 @@ def prepare(
     marks, bad = converter.to_wire(_with_days(options.marks, field_types, zone))
     if bad:
         raise InvalidRequestError(
-            f"mark must have values that fit the table; {bad[0].field!r} {bad[0].reason}. Next: correct it.",
+            f"mark must have values that fit the table; {bad[0].field!r} {bad[0].reason}. Next: change this "
+            "value in mark=.",
             code=1254015,
         )
     stager = Stager(fields, converter, keys, layout, options, scope, index.find_linked)

@@ -8,7 +8,6 @@ import logging
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS
 from lark_provider.api.clouddoc.rejects import OnBadRow, Reject, check_rows
 from lark_provider.api.clouddoc.searches import SearchCondition
@@ -25,6 +24,7 @@ from lark_provider.api.clouddoc.sync.options import (
 from lark_provider.api.clouddoc.sync.plan import Counts, SyncPlan, SyncResult
 from lark_provider.api.clouddoc.sync.turn import turn
 from lark_provider.api.clouddoc.sync.writing import StoredKeyError, SyncWriter
+from lark_provider.api.contact import UserIdType
 from lark_provider.api.links import table
 from lark_provider.protocol.effects import Stream
 from lark_provider.protocol.errors import (

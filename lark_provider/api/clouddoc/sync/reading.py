@@ -9,13 +9,13 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.api.clouddoc.searches import MAX_NAMES
 from lark_provider.api.clouddoc.sync.comparing import Comparison
 from lark_provider.api.clouddoc.sync.plan import MAX_READ
 from lark_provider.api.clouddoc.sync.scope import Scope
 from lark_provider.api.clouddoc.sync.slices import Skim, slice_page
+from lark_provider.api.contact import UserIdType
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.effects import Now
 from lark_provider.protocol.errors import LarkAPIError, PermissionDeniedError

@@ -50,7 +50,8 @@ def _check(condition: Mapping[str, Any], kind: int) -> None:
         wanted = "compare a checkbox by 'is' with a bool"
     if not fits:
         raise InvalidRequestError(
-            f"scope must {wanted}; got {operator!r} and {value!r} for {name!r}. Next: correct the condition."
+            f"scope must {wanted}; got {operator!r} and {value!r} for {name!r}. Next: write a condition "
+            "such as ('Region', 'is', 'EU') or ('Amount', 'isGreater', 30)."
         )
 
 

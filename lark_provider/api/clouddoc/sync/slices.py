@@ -40,12 +40,13 @@ class Slices:
     size: int = _BYTES
 
     def __iter__(self) -> Iterator[list[Any]]:
-        """Parse the next records.
+        """Parse the records, and yield them in lists, one for each slice.
 
-        Whether a cut is between two records need not be known. JSON can be read in one way only: if a text is
-        cut at a comma, and each part is the inside of an array, then together they are the items of one. A
-        cut anywhere else leaves a part that is not JSON. To be rare that needs a place which no text and few
-        cells contain: a quote after a brace is not escaped, and begins or ends a string.
+        The answer is cut at commas that look like the end of a record, without parsing it first. A cut in the
+        middle of a record does no harm: the part before it is then not valid JSON, and parsing raises. If all
+        parts parse as arrays, their items together are exactly the records. Wrong cuts are rare, because the
+        text that is searched for, such as `},{"fields":`, cannot occur inside a string (its quotes would be
+        escaped) and hardly occurs in nested values.
 
         Raises:
             orjson.JSONDecodeError: A part is not JSON. The whole answer may be, and what it says then counts.

@@ -50,8 +50,8 @@ class Turn(KeptLease):
         is_shared = yield from self._take_lease(table_wait, "table", "table_wait")
         if not is_shared and _said.is_first("no database"):
             logger.warning(
-                "No database: nothing keeps other processes from writing the same table, and a sync that "
-                "is killed while it creates records may create them twice when it runs again"
+                "No database configured; concurrent writes and records created twice by a killed sync are "
+                "not detected"
             )
 
     def send(self, call: Call[Any]) -> Procedure[LarkResponse[Any]]:

@@ -99,9 +99,9 @@ def connect(call: Call) -> Answer:
     call.links.use(ticket)
     links = call.links
 
-    def start(transport: asyncio.Transport, behind: bytes, kept: set[Connection]) -> Connection:
-        opened = link.WebSocketLink(links, ticket, protocol, transport, kept)
-        opened.start(response, behind)
+    def start(transport: asyncio.Transport, trailing_data: bytes, connections: set[Connection]) -> Connection:
+        opened = link.WebSocketLink(links, ticket, protocol, transport, connections)
+        opened.start(response, trailing_data)
         return opened
 
     return Upgrade(SWITCHING, b"", code=0, start=start)

@@ -56,8 +56,8 @@ class Connection(Protocol):
 
     closed: asyncio.Future[None]
 
-    def shut(self) -> None:
-        """Drop it."""
+    def drop_on_shutdown(self) -> None:
+        """Drop the connection because the server stops."""
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class Upgrade(Answer):
     """A handshake that is accepted: `start` takes the connection over, and writes the answer itself."""
 
     start: Callable[[asyncio.Transport, bytes, set[Connection]], Connection] = field(kw_only=True)
-    """Is given the transport, what came behind the handshake, and where to be kept until it is closed."""
+    """Takes the transport, the data that followed the handshake, and the set of open connections to join."""
 
 
 @dataclass(slots=True)

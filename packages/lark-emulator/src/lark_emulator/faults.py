@@ -141,7 +141,7 @@ class Fault:
             return same_depth and fnmatchcase(request.path, pattern)
         return "*" in self.path and fnmatchcase(request.path, self.path)
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what is left of the plan, for the control plane."""
         return {name: value for name, value in asdict(self).items() if value not in (None, {})}
 

@@ -78,7 +78,7 @@ class Entry:
     answered_by: str = "emulator"
     id: int = 0
 
-    def as_dict(self, secrets: Collection[str] = ()) -> dict[str, Any]:
+    def to_dict(self, secrets: Collection[str] = ()) -> dict[str, Any]:
         """Return the entry for the control plane.
 
         Args:
@@ -181,7 +181,7 @@ class RequestLog:
 
     def render(self, entry: Entry) -> dict[str, Any]:
         """Return one entry for the page, without credentials that are known."""
-        return entry.as_dict(self._secrets())
+        return entry.to_dict(self._secrets())
 
     def select(self, which: Wanted) -> Iterator[Entry]:
         """Yield entries, oldest first."""
@@ -190,7 +190,7 @@ class RequestLog:
             entries = deque(entries, maxlen=which.limit)
         yield from entries
 
-    def as_dict(self, which: Wanted | None = None) -> dict[str, Any]:
+    def to_dict(self, which: Wanted | None = None) -> dict[str, Any]:
         """Return counters and entries for the control plane."""
         secrets = self._secrets()
         return {
@@ -198,7 +198,7 @@ class RequestLog:
             "connections": self.connections,
             "by_endpoint": dict(self.by_endpoint),
             "by_code": dict(self.by_code),
-            "requests": [entry.as_dict(secrets) for entry in self.select(which or Wanted())],
+            "requests": [entry.to_dict(secrets) for entry in self.select(which or Wanted())],
         }
 
 

@@ -76,8 +76,8 @@ class HttpConnection(asyncio.Protocol):
         self._upgrading = False
         self._is_partial = False
         self._secure = secure
-        self._behind = b""
-        """What came behind a request for an upgrade, which is the last request of a connection."""
+        self._trailing_data = b""
+        """What followed a request for an upgrade, which is the last request of a connection."""
         self._fresh_head()
 
     def _fresh_head(self) -> None:
@@ -104,13 +104,13 @@ class HttpConnection(asyncio.Protocol):
         if self._ending:
             return
         if self._upgrading:
-            self._collect_behind(data)
+            self._collect_trailing_data(data)
             return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._upgrading = True
-            self._collect_behind(data[upgrade.args[0] :])
+            self._collect_trailing_data(data[upgrade.args[0] :])
             if not self._busy:
                 self._answer_waiting()
         except httptools.HttpParserCallbackError:
@@ -121,9 +121,9 @@ class HttpConnection(asyncio.Protocol):
             if not self._ending:
                 self._refuse(plain(400, "malformed request"))
 
-    def _collect_behind(self, data: bytes) -> None:
-        self._behind += data
-        if len(self._behind) > MAX_HEAD_BYTES:
+    def _collect_trailing_data(self, data: bytes) -> None:
+        self._trailing_data += data
+        if len(self._trailing_data) > MAX_HEAD_BYTES:
             self._refuse(plain(400, "wait for the answer to the handshake"))
 
     def eof_received(self) -> bool:
@@ -310,7 +310,7 @@ class HttpConnection(asyncio.Protocol):
             return
         self.connection_lost(None)
         transport.resume_reading()
-        upgrade.start(transport, self._behind, self._open)
+        upgrade.start(transport, self._trailing_data, self._open)
 
     def _refuse(self, answer: Answer) -> None:
         if self._transport is not None and not self._ending:
@@ -323,7 +323,7 @@ class HttpConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    def shut(self) -> None:
+    def drop_on_shutdown(self) -> None:
         """Drop the connection because the server stops; a table held by a slow write is let go."""
         if self._later is not None:
             self._later.cancel()

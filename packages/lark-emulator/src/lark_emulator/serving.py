@@ -108,7 +108,7 @@ class Serving:
         self._server.close()
         closing = list(self._connections)
         for connection in closing:
-            connection.shut()
+            connection.drop_on_shutdown()
         await asyncio.gather(*(connection.closed for connection in closing))
         await self._server.wait_closed()
         if self._keeper is not None:

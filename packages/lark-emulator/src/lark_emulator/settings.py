@@ -239,7 +239,7 @@ class Settings(ApprovalSettings):
         for name, value in checked.items():
             setattr(self, name, value)
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return all settings by name."""
         return asdict(self)
 

@@ -92,7 +92,7 @@ def test_the_clients_that_were_tried_are_those_that_are_pinned_and_have_flows() 
 def test_placeholders_settings_and_parts_are_those_of_the_code() -> None:
     for name in re.findall(r"\{\{([^{}]+)\}\}", PAGES["stubs"]):
         template.check(f"{{{{{name}}}}}")
-    settings = Settings().as_dict()
+    settings = Settings().to_dict()
     for name in ("log_entries", "log_bytes", "log_body_bytes", "fallback_answers"):
         assert f"`{name}`" in PAGES["stubs"]
         assert name in settings

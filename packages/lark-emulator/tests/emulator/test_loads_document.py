@@ -40,7 +40,7 @@ def test_each_fault_of_the_page_can_be_planned(lark: Emulator) -> None:
 
 def test_the_settings_and_their_defaults_are_those_of_the_code() -> None:
     rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", PAGE, re.MULTILINE)
-    defaults = Settings().as_dict()
+    defaults = Settings().to_dict()
     assert {name: ast.literal_eval(value) for name, value in rows} == {
         name: defaults[name] for name, _ in rows
     }

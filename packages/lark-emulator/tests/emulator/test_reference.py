@@ -33,7 +33,7 @@ def test_the_reference_is_current(language: str) -> None:
     page = (_PACKAGE / "docs" / language / "control-plane.md").read_text("utf-8")
     assert page == _reference().text(language)
     assert set(re.findall(r"^### `(\w+) /_emulator/(.+)`$", page, re.MULTILINE)) == OPERATIONS.keys()
-    for name in Settings().as_dict():
+    for name in Settings().to_dict():
         assert f"| `{name}` |" in page
 
 

@@ -31,7 +31,7 @@ def test_the_examples_run_one_after_the_other(api: Api, lark: Emulator) -> None:
 
 def test_the_page_names_all_settings_with_their_defaults_and_words() -> None:
     rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \| (.*) \|$", PAGE, re.MULTILINE)
-    defaults = Settings().as_dict()
+    defaults = Settings().to_dict()
     named = {name: ast.literal_eval(value) for name, value, _ in rows}
     others = {field.name for field in fields(DocumentSettings)}  # those have a page of their own
     own = {field.name for field in fields(SheetSettings)} - others

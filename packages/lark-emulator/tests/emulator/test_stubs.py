@@ -249,5 +249,5 @@ def test_whatever_stands_in_a_stub_is_taken_or_refused_with_a_sentence(text: str
     ):
         with suppress(ValueError):
             stub = Stub.from_plan(plan)
-            again = {name: said for name, said in stub.as_dict().items() if name not in ("id", "used")}
+            again = {name: said for name, said in stub.to_dict().items() if name not in ("id", "used")}
             assert Stub.from_plan(again) == stub

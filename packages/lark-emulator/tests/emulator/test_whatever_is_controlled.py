@@ -138,7 +138,7 @@ def ask(api: Api, method: str, path: str, body: Any) -> Any:
     return api.http.request(method, f"/_emulator/{path}", json=body)
 
 
-@pytest.mark.parametrize("name", sorted(Settings().as_dict()))
+@pytest.mark.parametrize("name", sorted(Settings().to_dict()))
 def test_a_setting_is_changed_or_refused(lark: Emulator, api: Api, name: str) -> None:
     before = lark.settings()
     for odd in (*ODD, *NUMBERS):

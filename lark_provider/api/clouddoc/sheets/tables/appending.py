@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 _NEAR = 50
 """How many rows a person may have inserted above a segment for it to be recognized."""
-_TAKEN_OVER = 20
+_MAX_TAKEOVERS = 20
 """How often one segment is decided again since another process had the spreadsheet."""
 
 
@@ -57,7 +57,7 @@ class Appender(TableWriter):
             ConflictError: Others have changed its rows; the text names them.
             SourceChangedError: It is written with other rows.
         """
-        for _ in range(_TAKEN_OVER):
+        for _ in range(_MAX_TAKEOVERS):
             try:
                 return (yield from self.append_once(chunk, least))
             except TakenOverError:
@@ -183,7 +183,7 @@ class Appender(TableWriter):
     def _require_undone(self, recorded: RecordedSegment, chunk: TableChunk) -> Procedure[None]:
         """See that nothing was written of a segment that is to be written with other rows."""
         segment = recorded.segment
-        yield from self.quiet(recorded)
+        yield from self.wait_until_settled(recorded)
         now = yield from self.place.read(self.lease, segment.row, segment.end)
         changed = set(changed_rows(now, segment.sums, chunk.wild))
         if any(place not in changed and not is_blank(row) for place, row in enumerate(now)):

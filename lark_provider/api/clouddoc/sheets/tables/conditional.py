@@ -13,7 +13,7 @@ from lark_provider.api.clouddoc.sheets.conditions import (
     ConditionalFormat,
     canonical,
     check_items,
-    formats_of,
+    list_payloads,
 )
 from lark_provider.api.clouddoc.sheets.styles import Style
 from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
@@ -116,7 +116,7 @@ def apply(
     if not rules or extent.last < first:
         return
     yield from writer.lease.keep()
-    existing = yield from formats_of(place.token, place.sheet_id)
+    existing = yield from list_payloads(place.token, place.sheet_id)
     missing, short = list[dict[str, Any]](), list[dict[str, Any]]()
     for at, rule in rules:
         column = place.column(list(order).index(at))
@@ -146,7 +146,7 @@ def _send(writer: TableWriter, kind: str, payloads: Sequence[dict[str, Any]]) ->
     try:
         answer = yield from writer.lease.send(call)
     except OutcomeUnknownError:
-        current = {canonical(rule) for rule in (yield from formats_of(place.token, place.sheet_id))}
+        current = {canonical(rule) for rule in (yield from list_payloads(place.token, place.sheet_id))}
         if not all(canonical(payload) in current for payload in payloads):
             raise
     else:

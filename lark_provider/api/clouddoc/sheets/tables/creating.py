@@ -25,7 +25,7 @@ from lark_provider.protocol.store import with_store
 
 logger = logging.getLogger(__name__)
 
-_LOOKS, _SENDS, _TAKEN_OVER = 3, 3, 10
+_LOOKS, _SENDS, _MAX_TAKEOVERS = 3, 3, 10
 _TOKEN = 64
 _DELETED = 1310249
 _MAX_TITLE = 255
@@ -74,7 +74,7 @@ def create(
     try:
         if not held.is_shared:
             return _parse_created((yield from perform(_create_call(title, folder))).data)
-        for _ in range(_TAKEN_OVER):
+        for _ in range(_MAX_TAKEOVERS):
             try:
                 created, is_certain = yield from _create_once(held, folder, key, first_title, look_after)
                 # The title comes last: while it is the first one, an attempt may have ended before this.

@@ -16,7 +16,7 @@ from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
 from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
 from lark_provider.api.clouddoc.sheets.tables.place import TableOnSheet
 from lark_provider.api.clouddoc.sheets.tables.source import ConvertedRows, TableSource
-from lark_provider.api.clouddoc.sheets.tables.updating import Update, arrange, header_of
+from lark_provider.api.clouddoc.sheets.tables.updating import KeyedUpdater, arrange, header_of
 from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
 from lark_provider.protocol.effects import Stream
 from lark_provider.protocol.errors import ConflictError, LarkError
@@ -94,7 +94,7 @@ class Job:
                     order.index(self.columns.place(name, "key_fields")) for name in options.key_fields
                 )
                 named = [self.columns.titles[index] for index in order]
-                extent = yield from Update(writer, named, keys).run(source)
+                extent = yield from KeyedUpdater(writer, named, keys).run(source)
             if write is None or write.state is not LedgerState.DONE:
                 begun = is_begun if write is None else bool(write.detail["is_begun"])
                 if options.mode == "replace" and end >= place.row:

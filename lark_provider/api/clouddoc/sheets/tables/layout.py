@@ -54,7 +54,7 @@ class TableLayout:
                 return known.index(name)
         raise InvalidRequestError(
             f"{option} must name columns of the table ({', '.join(self.names[:20])}), got {show(name)}. "
-            "Next: correct the name."
+            "Next: write the name exactly as the source or columns= does."
         )
 
     def rows(self, rows: Sequence[Any], number: int) -> Sequence[Sequence[Any]]:
@@ -100,7 +100,7 @@ class TableLayout:
         if isinstance(row, str | bytes) or not isinstance(row, Sequence):
             raise InvalidRequestError(
                 f"Row {number} of the source must be a dict or a sequence of values, got {show(row)}. Next: "
-                "pass such rows."
+                "make it {'Name': 'Alice'} or ['Alice']."
             )
         if len(row) != len(self.names):
             raise InvalidRequestError(
@@ -133,8 +133,8 @@ def layout(columns: Sequence[str] | Mapping[str, str] | None, first: Any) -> Tab
             )
         else:
             raise InvalidRequestError(
-                f"Row 1 of the source must be a dict or a sequence of values, got {show(first)}. Next: pass "
-                "such rows."
+                f"Row 1 of the source must be a dict or a sequence of values, got {show(first)}. Next: make "
+                "each row {'Name': 'Alice'} or ['Alice']."
             )
         titles = names
     elif isinstance(columns, Mapping):
@@ -142,17 +142,20 @@ def layout(columns: Sequence[str] | Mapping[str, str] | None, first: Any) -> Tab
     elif isinstance(columns, str | bytes) or not isinstance(columns, Sequence):
         raise InvalidRequestError(
             f"columns must be a list of names or a dict of name to title, got {show(columns)}. "
-            "Next: pass one."
+            "Next: pass it as ['id', 'total'] or {'id': 'ID', 'total': 'Total'}."
         )
     else:
         names = titles = tuple(columns)
     wrong = next((name for name in (*names, *titles) if not isinstance(name, str)), MISSING)
     if wrong is not MISSING:
-        raise InvalidRequestError(f"A column's name must be a str, got {show(wrong)}. Next: correct it.")
+        raise InvalidRequestError(
+            f"A column's name must be a str, got {show(wrong)}. Next: convert it with str()."
+        )
     double = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if double is not None:
         raise InvalidRequestError(
-            f"columns must name each column once, got {show(double)} twice. Next: correct it."
+            f"columns must name each column once, got {show(double)} twice. Next: remove or rename one "
+            "of the two."
         )
     if not 1 <= len(names) <= MAX_COLUMNS:
         raise InvalidRequestError(
@@ -167,6 +170,6 @@ def _title(title: str) -> Any:
         return to_cell(title)[0]
     except MisfitError as error:
         raise InvalidRequestError(
-            f"The title {show(title)} of a column {error}. Next: correct it, or name another in columns=.",
+            f"The title {show(title)} of a column {error}. Next: give the column another title in columns=.",
             code=TOO_LONG if len(title) > MAX_CHARS else WRONG_VALUE,
         ) from None

@@ -75,7 +75,7 @@ def _settle_remaining(writer: TableWriter, count: int) -> Procedure[list[int]]:
     """
     ends: list[int] = []
     for recorded in (yield from pending(writer, count - 1)):
-        yield from writer.quiet(recorded)
+        yield from writer.wait_until_settled(recorded)
         ends.append(recorded.segment.end)
     return ends
 
@@ -139,7 +139,7 @@ def append(writer: Appender, source: TableSource, layout: TableLayout, *, header
     left = yield from pending(writer, count - 1)
     if left:
         first = left[0].segment
-        yield from writer.quiet(left[0])
+        yield from writer.wait_until_settled(left[0])
         now = yield from place.read(writer.lease, first.row, first.end)
         if not all(map(is_blank, now)):
             raise ConflictError(
@@ -159,7 +159,7 @@ def _write_header(writer: TableWriter, layout: TableLayout) -> Procedure[None]:
     """
     place = writer.place
     while True:
-        writer.lease.decide_again()
+        writer.lease.clear_lost()
         (now,) = yield from place.read(writer.lease, place.row, place.row)
         if not is_blank(now):
             break
@@ -173,8 +173,8 @@ def _write_header(writer: TableWriter, layout: TableLayout) -> Procedure[None]:
     for column, (cell, title) in enumerate(zip(now, layout.titles, strict=True)):
         if text_of(cell) != title:
             raise InvalidRequestError(
-                f"Cell {Cell(place.row, place.column(column))} of worksheet {place.title!r} must be the "
-                f"header {title!r}, got {show(cell)}. Next: give columns= in the order of the worksheet, "
+                f"Cell {Cell(place.row, place.column(column))} of worksheet {place.title!r} is {show(cell)}, "
+                f"not the header {title!r}. Next: give columns= in the order of the worksheet, "
                 "begin the table elsewhere with start=, or pass header=False."
             )
 

@@ -79,7 +79,7 @@ class TableOptions:
         if not (self.widths in (None, "content") or isinstance(self.widths, Mapping)):
             raise InvalidRequestError(
                 f'widths must be "content", a dict of column to pixels, or None, got {show(self.widths)}. '
-                "Next: pass one of these."
+                "Next: pass {'Name': 120}, or leave it out."
             )
 
 
@@ -106,6 +106,6 @@ def frozen_counts(freeze: bool | int | tuple[int, int] | None, header_end: int) 
     ):
         return freeze
     raise InvalidRequestError(
-        f"freeze must be True, a number of rows, or (rows, columns), got {show(freeze)}. Next: pass one of "
-        "these."
+        f"freeze must be True, a number of rows, or (rows, columns), got {show(freeze)}. Next: pass 1 for "
+        "the header, or (1, 2) for a row and two columns."
     )

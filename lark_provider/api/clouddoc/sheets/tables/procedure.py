@@ -245,7 +245,8 @@ def _check(
             columns.place(name, "widths")
             if type(pixels) is not int or pixels <= 0:
                 raise InvalidRequestError(
-                    f"widths[{name!r}] must be a number of pixels, got {pixels!r}. Next: correct it."
+                    f"widths[{name!r}] must be a number of pixels, got {pixels!r}. Next: pass an int "
+                    "such as 120."
                 )
     if options.header and not columns.is_titled:
         raise InvalidRequestError(

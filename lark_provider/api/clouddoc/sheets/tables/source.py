@@ -55,7 +55,7 @@ def format_text(spec: Format, name: object) -> str:
         return STYLE + orjson.dumps(dict(spec), option=orjson.OPT_SORT_KEYS).decode()
     raise InvalidRequestError(
         f"formats[{name!r}] must be a formatter such as '#,##0.00' or a dict of Lark's style, got "
-        f"{show(spec)}. Next: pass one."
+        f"{show(spec)}. Next: pass {{{name!r}: '#,##0.00'}}."
     )
 
 
@@ -229,7 +229,7 @@ class TableSource:
         code = TOO_LONG if isinstance(value, str) and len(value) > MAX_CHARS else WRONG_VALUE
         return InvalidRequestError(
             f"Row {number} of the source, column {name!r}: the value {error}, got {show(value)}. "
-            "Nothing of its chunk was sent. Next: correct the value.",
+            "Nothing of its chunk was sent. Next: change the value in this row of the source.",
             code=code,
             field_violations=[{"field": name, "value": show(value), "description": str(error)}],
         )

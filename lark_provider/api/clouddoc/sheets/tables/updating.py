@@ -90,7 +90,7 @@ def header_of(place: TableOnSheet, lease: DocumentLease) -> Procedure[list[Any]]
 
 
 @dataclass(slots=True)
-class Update:
+class KeyedUpdater:
     """Writes a table by key.
 
     Attributes:
@@ -136,7 +136,7 @@ class Update:
                 continue
             now = yield from place.read(self.writer.lease, recorded.segment.row, recorded.segment.end)
             if any(map(is_blank, now)):
-                yield from self.writer.quiet(recorded)
+                yield from self.writer.wait_until_settled(recorded)
 
     def _read_keys(self) -> Procedure[None]:
         """Read the keys of the worksheet."""
@@ -168,7 +168,7 @@ class Update:
                         index[key] = number
         if doubled:
             logger.warning(
-                "The worksheet has keys more than once; the first row of each is kept in step",
+                "Duplicate keys in worksheet; updating only the first row of each",
                 extra={"rows": len(doubled), "others": spans(doubled)},
             )
         self.index, self._last, self._doubled = index, last, doubled

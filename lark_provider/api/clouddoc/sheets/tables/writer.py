@@ -99,9 +99,9 @@ class TableWriter:
             known[place] = known[place]._replace(last_row=area.last_row)
         self._ends[text, area.first_column, area.last_row] = place
 
-    def quiet(self, recorded: RecordedSegment) -> Procedure[None]:
+    def wait_until_settled(self, recorded: RecordedSegment) -> Procedure[None]:
         """Wait until a request that was sent for a segment cannot take effect any more."""
-        pause = self.options.settle_after - recorded.quiet
+        pause = self.options.settle_after - recorded.seconds_since_sent
         if pause > 0:
             logger.info(
                 "Waiting until an uncertain write cannot take effect any more",
@@ -132,7 +132,7 @@ class TableWriter:
             assert recorded is not None  # noqa: S101 - the lease was granted
             if answer is not None and not answer.is_new:
                 if recorded.state is LedgerState.PENDING and recorded.segment.digest != chunk.digest:
-                    yield from self.quiet(recorded)
+                    yield from self.wait_until_settled(recorded)
                 yield from self.lease.reserve(
                     lambda store: store.sheets.move(write.id, self.lease.claimant, segment, is_disjoint=False)
                 )

@@ -24,7 +24,7 @@ def start(world: World, instance: Instance) -> None:
     now = world.clock.now_ms()
     instance.set_status("PENDING", now)
     _note(world, instance, "START", instance.submitter, node_id="START")
-    _tell_instance(world, instance, "PENDING")
+    _emit_instance_event(world, instance, "PENDING")
     _go_to_next_step(world, instance)
 
 
@@ -45,10 +45,10 @@ def _go_to_next_step(world: World, instance: Instance) -> None:
             _note(world, instance, "AUTO_PASS", None, node_id=node.node_id, task=task)
             continue
         for person in people[:1] if node.node_type == "SEQUENTIAL" else people:
-            _tell_task(world, instance, _add_task(world, instance, node, person, node.node_type))
+            _emit_task_event(world, instance, _add_task(world, instance, node, person, node.node_type))
         return
     instance.set_status("APPROVED", world.clock.now_ms())
-    _tell_instance(world, instance, "APPROVED")
+    _emit_instance_event(world, instance, "APPROVED")
 
 
 def _approvers_of(world: World, instance: Instance, node: ApprovalNode) -> list[Person]:
@@ -70,7 +70,7 @@ def _end_task(
     world: World, instance: Instance, task: ApprovalTask, status: str, event_status: str = "", **more: Any
 ) -> None:
     task.status, task.end_time = status, world.clock.now_ms()
-    _tell_task(world, instance, task, event_status, **more)
+    _emit_task_event(world, instance, task, event_status, **more)
 
 
 def _pending_tasks(instance: Instance) -> list[ApprovalTask]:
@@ -113,7 +113,7 @@ def approve(world: World, instance: Instance, task: ApprovalTask, comment: str =
         since = instance.tasks[instance.entered :]
         done = sum(step_task.node is node and step_task.status == "APPROVED" for step_task in since)
         if done < len(people):
-            _tell_task(world, instance, _add_task(world, instance, node, people[done], node.node_type))
+            _emit_task_event(world, instance, _add_task(world, instance, node, people[done], node.node_type))
             return
     elif _pending_tasks(instance):
         return
@@ -137,10 +137,10 @@ def reject(world: World, instance: Instance, task: ApprovalTask, comment: str = 
     _end_other_tasks(world, instance)
     if returns:
         instance.place = -1
-        _tell_task(world, instance, _add_task(world, instance, _START, instance.submitter, "AND"))
+        _emit_task_event(world, instance, _add_task(world, instance, _START, instance.submitter, "AND"))
         return
     instance.set_status("REJECTED", world.clock.now_ms())
-    _tell_instance(world, instance, "REJECTED")
+    _emit_instance_event(world, instance, "REJECTED")
 
 
 def roll_back(
@@ -169,7 +169,7 @@ def roll_back(
     _end_other_tasks(world, instance)
     instance.place = -1
     if "START" in keys:
-        _tell_task(world, instance, _add_task(world, instance, _START, instance.submitter, "AND"))
+        _emit_task_event(world, instance, _add_task(world, instance, _START, instance.submitter, "AND"))
         return
     places = [place for place, step in enumerate(instance.definition.nodes) if step.node_id in keys]
     instance.place = min(places) - 1
@@ -196,7 +196,7 @@ def transfer(world: World, instance: Instance, task: ApprovalTask, to: Person, c
     """Hand a task over to another person."""
     _end_task(world, instance, task, "TRANSFERRED")
     _note(world, instance, "TRANSFER", task.person, node_id=task.node.node_id, task=task, comment=comment)
-    _tell_task(world, instance, _add_task(world, instance, task.node, to, task.kind))
+    _emit_task_event(world, instance, _add_task(world, instance, task.node, to, task.kind))
 
 
 def cancel(world: World, instance: Instance) -> None:
@@ -221,7 +221,7 @@ def revert(world: World, instance: Instance) -> None:
     instance.reverted = True
     instance.set_status("REVERTED", world.clock.now_ms())
     _note(world, instance, "CANCEL", instance.submitter)
-    _tell_instance(world, instance, "REVERTED")
+    _emit_instance_event(world, instance, "REVERTED")
 
 
 def delete(world: World, instance: Instance) -> None:
@@ -233,7 +233,7 @@ def _close(world: World, instance: Instance, status: str, kind: str) -> None:
     _end_other_tasks(world, instance)
     instance.set_status(status, world.clock.now_ms())
     _note(world, instance, kind, instance.submitter)
-    _tell_instance(world, instance, status)
+    _emit_instance_event(world, instance, status)
 
 
 def _note(
@@ -259,7 +259,7 @@ def _note(
     )
 
 
-def _tell_instance(world: World, instance: Instance, status: str) -> None:
+def _emit_instance_event(world: World, instance: Instance, status: str) -> None:
     now = world.clock.now_ms()
 
     def members(_: App) -> dict[str, Any]:
@@ -273,7 +273,9 @@ def _tell_instance(world: World, instance: Instance, status: str) -> None:
     world.approvals.tell(instance, "approval_instance", members)
 
 
-def _tell_task(world: World, instance: Instance, task: ApprovalTask, status: str = "", **more: Any) -> None:
+def _emit_task_event(
+    world: World, instance: Instance, task: ApprovalTask, status: str = "", **more: Any
+) -> None:
     now, event_status = str(world.clock.now_ms()), status or task.status
 
     def members(app: App) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def _ids(value: Any, limit: int) -> list[str]:
     return list(dict.fromkeys(item["id"] for item in value))
 
 
-def people(cell: Cell, value: Any) -> list[User] | None:
+def parse_people(cell: Cell, value: Any) -> list[User] | None:
     """Return the users that `[{"id": …}]` names."""
     users = []
     for user_id in _ids(value, MAX_PEOPLE):
@@ -40,7 +40,7 @@ def people(cell: Cell, value: Any) -> list[User] | None:
     return users or None
 
 
-def person(user: User, app: App, id_type: str) -> dict[str, Any]:
+def render_person(user: User, app: App, id_type: str) -> dict[str, Any]:
     """Return a user as Bitable shows one."""
     return {
         "id": user.id_for(app, id_type),
@@ -51,9 +51,9 @@ def person(user: User, app: App, id_type: str) -> dict[str, Any]:
     }
 
 
-def read_people(cell: Cell, value: Any) -> list[dict[str, Any]]:
+def render_people(cell: Cell, value: Any) -> list[dict[str, Any]]:
     """Show users with their names."""
-    return [person(user, cell.app, cell.id_type) for user in value]
+    return [render_person(user, cell.app, cell.id_type) for user in value]
 
 
 def echo_people(cell: Cell, value: Any) -> list[dict[str, Any]]:
@@ -61,20 +61,20 @@ def echo_people(cell: Cell, value: Any) -> list[dict[str, Any]]:
     return [{"id": user.id_for(cell.app, cell.id_type)} for user in value]
 
 
-def groups(cell: Cell, value: Any) -> list[str] | None:
+def parse_groups(cell: Cell, value: Any) -> list[str] | None:
     """Return the ids of the chats that `[{"id": …}]` names."""
     ids = _ids(value, MAX_PEOPLE)
     require(all(chat_id in cell.world.chats for chat_id in ids))
     return ids or None
 
 
-def read_groups(cell: Cell, value: Any) -> list[dict[str, Any]]:
+def render_groups(cell: Cell, value: Any) -> list[dict[str, Any]]:
     """Show chats with their names."""
     chats = [cell.world.chats[chat_id] for chat_id in value]
     return [{"id": chat.chat_id, "name": chat.name, "avatar_url": chat_avatar_of(chat)} for chat in chats]
 
 
-def attachments(cell: Cell, value: Any) -> list[str] | None:
+def parse_attachments(cell: Cell, value: Any) -> list[str] | None:
     """Return the tokens of media that were uploaded to this base, as `[{"file_token": …}]` names them."""
     require(isinstance(value, list) and len(value) <= MAX_ATTACHMENTS)
     require(all(isinstance(item, dict) and isinstance(item.get("file_token"), str) for item in value))
@@ -86,7 +86,7 @@ def attachments(cell: Cell, value: Any) -> list[str] | None:
     return tokens or None
 
 
-def read_attachments(cell: Cell, value: Any) -> list[dict[str, Any]]:
+def render_attachments(cell: Cell, value: Any) -> list[dict[str, Any]]:
     """Show attachments with their names and where to download them."""
     where = f"{cell.origin}/open-apis/drive/v1/medias"
     medias = [cell.world.drive.medias[token] for token in value]
@@ -108,7 +108,7 @@ def echo_attachments(_cell: Cell, value: Any) -> list[dict[str, Any]]:
     return [{"file_token": token} for token in value]
 
 
-def links(cell: Cell, value: Any) -> list[str] | None:
+def parse_links(cell: Cell, value: Any) -> list[str] | None:
     """Return the ids of records that exist in the other table."""
     require(isinstance(value, list) and len(value) <= MAX_LINKS)
     target = cell.base.tables.get((cell.field.property or {}).get("table_id", ""))
@@ -119,14 +119,14 @@ def links(cell: Cell, value: Any) -> list[str] | None:
     return list(dict.fromkeys(value)) or None
 
 
-def read_links(cell: Cell, value: Any) -> dict[str, Any] | None:
+def render_links(cell: Cell, value: Any) -> dict[str, Any] | None:
     """Show the records that still exist; without any the cell is empty."""
     target = cell.base.tables.get((cell.field.property or {}).get("table_id", ""))
     shown = [] if target is None else [record_id for record_id in value if record_id in target.records]
     return {"link_record_ids": shown} if shown else None
 
 
-def location(_cell: Cell, value: Any) -> str:
+def parse_location(_cell: Cell, value: Any) -> str:
     """Return `"longitude,latitude"` as it was written."""
     require(isinstance(value, str))
     longitude, comma, latitude = value.partition(",")
@@ -137,7 +137,7 @@ def location(_cell: Cell, value: Any) -> str:
     return str(value)
 
 
-def read_location(_cell: Cell, value: Any) -> dict[str, str]:
+def render_location(_cell: Cell, value: Any) -> dict[str, str]:
     """Show a place, of which only the coordinates are known."""
     place = dict.fromkeys(("address", "adname", "cityname", "full_address", "name", "pname"), "")
     return {**place, "location": value}

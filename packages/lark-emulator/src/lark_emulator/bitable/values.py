@@ -192,7 +192,12 @@ _TYPES = (
     FieldType(DATE, ("DateTime",), codes.DATE_CONV, _date, _same, primary=True),
     FieldType(CHECKBOX, ("Checkbox",), codes.CHECKBOX_CONV, _checkbox, _same),
     FieldType(
-        USER, ("User",), codes.USER_CONV, references.people, references.read_people, references.echo_people
+        USER,
+        ("User",),
+        codes.USER_CONV,
+        references.parse_people,
+        references.render_people,
+        references.echo_people,
     ),
     FieldType(PHONE, ("Phone",), codes.PHONE_CONV, _phone, _same, primary=True),
     FieldType(URL, ("Url",), codes.URL_CONV, _url, _same, primary=True),
@@ -200,23 +205,30 @@ _TYPES = (
         ATTACHMENT,
         ("Attachment",),
         codes.ATTACHMENT_CONV,
-        references.attachments,
-        references.read_attachments,
+        references.parse_attachments,
+        references.render_attachments,
         references.echo_attachments,
     ),
-    FieldType(SINGLE_LINK, ("SingleLink",), codes.LINK_CONV, references.links, references.read_links),
-    FieldType(DUPLEX_LINK, ("DuplexLink",), codes.DUPLEX_LINK_CONV, references.links, references.read_links),
+    FieldType(SINGLE_LINK, ("SingleLink",), codes.LINK_CONV, references.parse_links, references.render_links),
+    FieldType(
+        DUPLEX_LINK, ("DuplexLink",), codes.DUPLEX_LINK_CONV, references.parse_links, references.render_links
+    ),
     FieldType(LOOKUP, ("Lookup",), _MISMATCH, None, _same),
     FieldType(FORMULA, ("Formula",), _MISMATCH, None, _same, primary=True),
     FieldType(
-        LOCATION, ("Location",), _MISMATCH, references.location, references.read_location, primary=True
+        LOCATION,
+        ("Location",),
+        _MISMATCH,
+        references.parse_location,
+        references.render_location,
+        primary=True,
     ),
     FieldType(
         GROUP,
         ("GroupChat",),
         _MISMATCH,
-        references.groups,
-        references.read_groups,
+        references.parse_groups,
+        references.render_groups,
         lambda _cell, value: [{"id": chat_id} for chat_id in value],
     ),
     FieldType(CREATED_TIME, ("CreatedTime",), _MISMATCH, None, _same),
@@ -232,7 +244,7 @@ FIELD_TYPES = {kind.number: kind for kind in _TYPES}
 def person_of(who: App | User, app: App, id_type: str) -> dict[str, Any]:
     """Return a user, or the bot of an app, as the person that Bitable names as creator and editor."""
     if isinstance(who, User):
-        return references.person(who, app, id_type)
+        return references.render_person(who, app, id_type)
     return {
         "id": who.bot_open_id,
         "name": who.name,

@@ -26,7 +26,7 @@ def list_all(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     return {
         "connections": [link.to_dict() for link in _choose(lark, spec)],
         "counts": dict(lark.links.counts),
-        "faults": [fault.as_dict() for fault in lark.links.faults],
+        "faults": [fault.to_dict() for fault in lark.links.faults],
     }
 
 

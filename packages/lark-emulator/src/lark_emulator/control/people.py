@@ -91,7 +91,7 @@ def plan_page(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 def pages(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     """Return what is still planned for pages."""
-    return {"pages": [plan.as_dict() for plan in lark.world.page_plans.planned]}
+    return {"pages": [plan.to_dict() for plan in lark.world.page_plans.planned]}
 
 
 def clear_pages(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:

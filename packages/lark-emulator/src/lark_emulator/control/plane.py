@@ -124,7 +124,7 @@ def requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     which = Wanted(
         text(spec, "method").upper() or "*", text(spec, "path") or "*", whole_text(spec, "after"), limit
     )
-    return lark.log.as_dict(which)
+    return lark.log.to_dict(which)
 
 
 def reset(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
@@ -136,12 +136,12 @@ def reset(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
 def settings(lark: Lark, changes: dict[str, Any]) -> dict[str, Any]:
     """Change settings, all or none, and return them all."""
     lark.settings.change(changes)
-    return lark.settings.as_dict()
+    return lark.settings.to_dict()
 
 
 def faults(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     """Return the failures still to come."""
-    return {"faults": [fault.as_dict() for fault in lark.faults.planned]}
+    return {"faults": [fault.to_dict() for fault in lark.faults.planned]}
 
 
 def add_fault(lark: Lark, plan: dict[str, Any]) -> dict[str, Any]:

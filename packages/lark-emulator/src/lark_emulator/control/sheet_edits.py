@@ -127,7 +127,7 @@ def plan_edits(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 def plans(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     """Return the edits still to come."""
-    return {"plans": [plan.as_dict() for plan in lark.world.sheet_plans.planned]}
+    return {"plans": [plan.to_dict() for plan in lark.world.sheet_plans.planned]}
 
 
 def clear_plans(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:

@@ -126,5 +126,5 @@ class StubControls(ABC):
 
 
 def _plan(stub: Stub) -> dict[str, Any]:
-    plan = stub.as_dict()
+    plan = stub.to_dict()
     return {name: value for name, value in plan.items() if name not in ("id", "used")}

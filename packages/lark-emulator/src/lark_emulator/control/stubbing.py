@@ -51,7 +51,7 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             stubs.append(Stub.from_plan(plan))
         except ValueError as error:
             raise ValueError(f"stub {place}: {error}" if "stubs" in spec else str(error)) from None
-    return {"stubs": [stub.as_dict() for stub in _stubs(lark).add(stubs)]}
+    return {"stubs": [stub.to_dict() for stub in _stubs(lark).add(stubs)]}
 
 
 def remove(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:

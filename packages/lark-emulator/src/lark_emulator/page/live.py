@@ -35,11 +35,11 @@ class LiveStream(asyncio.Protocol):
     Args:
         lark: whose.
         transport: of the TCP connection.
-        kept: the connections of the server; it takes itself out when it is closed.
+        connections: the open connections of the server; it removes itself when it is closed.
     """
 
-    def __init__(self, lark: Lark, transport: asyncio.Transport, kept: set[Connection]) -> None:
-        self._lark, self._transport, self._kept = lark, transport, kept
+    def __init__(self, lark: Lark, transport: asyncio.Transport, connections: set[Connection]) -> None:
+        self._lark, self._transport, self._connections = lark, transport, connections
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self._shown_state: tuple[int, int] | None = None
@@ -49,7 +49,7 @@ class LiveStream(asyncio.Protocol):
     def start(self) -> None:
         """Answer, and tell from now on."""
         self._transport.set_protocol(self)
-        self._kept.add(self)
+        self._connections.add(self)
         self._transport.write(_HEAD)
         self._tick()
 
@@ -69,13 +69,13 @@ class LiveStream(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Forget the page."""
-        self._kept.discard(self)
+        self._connections.discard(self)
         if self._timer is not None:
             self._timer.cancel()
         if not self.closed.done():
             self.closed.set_result(None)
 
-    def shut(self) -> None:
+    def drop_on_shutdown(self) -> None:
         """Drop the connection because the server stops."""
         self._transport.abort()
 
@@ -83,8 +83,12 @@ class LiveStream(asyncio.Protocol):
 def stream(lark: Lark) -> Upgrade:
     """Return the answer to `GET /_page/live`, which goes on until the page is closed."""
 
-    def start(transport: asyncio.Transport, behind: bytes, kept: set[Connection]) -> Connection:  # noqa: ARG001 - a page sends nothing behind
-        opened = LiveStream(lark, transport, kept)
+    def start(
+        transport: asyncio.Transport,
+        trailing_data: bytes,  # noqa: ARG001 - a page sends nothing after its request
+        connections: set[Connection],
+    ) -> Connection:
+        opened = LiveStream(lark, transport, connections)
         opened.start()
         return opened
 

@@ -99,10 +99,14 @@ class ForwardProxy:
                 )
             )
 
-        def pass_on(transport: asyncio.Transport, behind: bytes, kept: set[Connection]) -> Connection:
-            return Passage(transport, behind, kept, host, port)
+        def pass_on(
+            transport: asyncio.Transport, trailing_data: bytes, connections: set[Connection]
+        ) -> Connection:
+            return Passage(transport, trailing_data, connections, host, port)
 
         return Outcome(Upgrade(_OK, b"", start=pass_on))
 
-    def _intercept(self, transport: asyncio.Transport, behind: bytes, kept: set[Connection]) -> Connection:
-        return Interception(transport, behind, kept, self._larks, self._context)
+    def _intercept(
+        self, transport: asyncio.Transport, trailing_data: bytes, connections: set[Connection]
+    ) -> Connection:
+        return Interception(transport, trailing_data, connections, self._larks, self._context)

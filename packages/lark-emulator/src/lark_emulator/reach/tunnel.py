@@ -27,8 +27,8 @@ class Interception:
 
     Args:
         transport: to the client.
-        behind: what came behind the CONNECT; nothing may.
-        kept: where open connections are kept.
+        trailing_data: what followed the CONNECT; it must be empty.
+        connections: the open connections of the server.
         handler: answers the requests.
         context: with a certificate for the host.
     """
@@ -36,16 +36,16 @@ class Interception:
     def __init__(
         self,
         transport: asyncio.Transport,
-        behind: bytes,
-        kept: set[Connection],
+        trailing_data: bytes,
+        connections: set[Connection],
         handler: Handler,
         context: ssl.SSLContext,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = loop.create_future()
-        self._transport, self._kept = transport, kept
-        kept.add(self)
-        if behind:
+        self._transport, self._connections = transport, connections
+        connections.add(self)
+        if trailing_data:
             transport.write(_EARLY)
             transport.close()
             self._on_done()
@@ -55,7 +55,7 @@ class Interception:
         self._task = loop.create_task(self._shake_hands(handler, context))
 
     async def _shake_hands(self, handler: Handler, context: ssl.SSLContext) -> None:
-        inner = HttpConnection(handler, self._kept, secure=True)
+        inner = HttpConnection(handler, self._connections, secure=True)
         try:
             secured = await asyncio.get_running_loop().start_tls(
                 self._transport,
@@ -73,11 +73,11 @@ class Interception:
             self._on_done()
 
     def _on_done(self) -> None:
-        self._kept.discard(self)
+        self._connections.discard(self)
         if not self.closed.done():
             self.closed.set_result(None)
 
-    def shut(self) -> None:
+    def drop_on_shutdown(self) -> None:
         """Drop it because the server stops."""
         self._transport.abort()
 
@@ -99,7 +99,7 @@ class _Side(asyncio.Protocol):
         return True
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        self._passage.shut()
+        self._passage.drop_on_shutdown()
 
     def pause_writing(self) -> None:
         self._passage.pause(self)
@@ -113,26 +113,31 @@ class Passage:
 
     Args:
         transport: to the client.
-        behind: what came behind the CONNECT.
-        kept: where open connections are kept.
+        trailing_data: what followed the CONNECT.
+        connections: the open connections of the server.
         host: where to.
         port: where to.
     """
 
     def __init__(
-        self, transport: asyncio.Transport, behind: bytes, kept: set[Connection], host: str, port: int
+        self,
+        transport: asyncio.Transport,
+        trailing_data: bytes,
+        connections: set[Connection],
+        host: str,
+        port: int,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = loop.create_future()
-        self._client, self._kept = transport, kept
+        self._client, self._connections = transport, connections
         self._server: asyncio.Transport | None = None
-        kept.add(self)
+        connections.add(self)
         transport.pause_reading()
         self._near, self._far = _Side(self), _Side(self)
         transport.set_protocol(self._near)
-        self._task = loop.create_task(self._connect(behind, host, port))
+        self._task = loop.create_task(self._connect(trailing_data, host, port))
 
-    async def _connect(self, behind: bytes, host: str, port: int) -> None:
+    async def _connect(self, trailing_data: bytes, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
@@ -147,8 +152,8 @@ class Passage:
         self._server = server
         self._near.other, self._far.other = server, self._client
         self._client.write(ESTABLISHED)
-        if behind:
-            server.write(behind)
+        if trailing_data:
+            server.write(trailing_data)
         self._client.resume_reading()
 
     def pause(self, full: _Side) -> None:
@@ -161,9 +166,9 @@ class Passage:
         if drained.other is not None:
             drained.other.resume_reading()
 
-    def shut(self) -> None:
+    def drop_on_shutdown(self) -> None:
         """Close both sides."""
-        self._kept.discard(self)
+        self._connections.discard(self)
         for side in (self._client, self._server):
             if side is not None:
                 side.close()

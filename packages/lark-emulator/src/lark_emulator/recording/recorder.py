@@ -196,7 +196,7 @@ def record_until_stopped(
         await stopping.wait()
         server.close()
         for connection in list(connections):
-            connection.shut()
+            connection.drop_on_shutdown()
 
     asyncio.run(run())
     return recorder.save()

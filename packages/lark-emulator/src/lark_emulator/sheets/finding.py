@@ -34,9 +34,8 @@ class Search(NamedTuple):
     values: list[tuple[int, int]]
     formulas: list[tuple[int, int]]
 
-    @property
-    def as_dict(self) -> dict[str, Any]:
-        """The answer."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as the answer of Lark."""
         return {
             "matched_cells": [ranges.cell(*place) for place in self.values],
             "matched_formula_cells": [ranges.cell(*place) for place in self.formulas],
@@ -85,7 +84,7 @@ def _is_hit(search: Search, text: str) -> bool:
 def find(call: Call) -> Slices:
     """Answer `POST …/find`."""
     search = yield from _search(call, body_of(call), VIEW)
-    return {"find_result": search.as_dict}
+    return {"find_result": search.to_dict()}
 
 
 def replace(call: Call) -> Slices:
@@ -105,7 +104,7 @@ def replace(call: Call) -> Slices:
         search.sheet.grid.put(row, column, [cell], rich=isinstance(cell, (Formula, Rich)))
     if changed:
         search.file.wrote()
-    return {"replace_result": search.as_dict}
+    return {"replace_result": search.to_dict()}
 
 
 def _plan_replacement(search: Search, replacement: str, *, regex: bool) -> Iterator[tuple[int, int, Any]]:

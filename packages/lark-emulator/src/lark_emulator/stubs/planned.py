@@ -67,8 +67,8 @@ class Stubs:
 
     def as_dicts(self) -> list[dict[str, Any]]:
         """Return all of them as JSON."""
-        return [stub.as_dict() for stub in self._all]
+        return [stub.to_dict() for stub in self._all]
 
     def list_unused(self) -> list[dict[str, Any]]:
         """Return those that have answered no request."""
-        return [stub.as_dict() for stub in self._all if not stub.used]
+        return [stub.to_dict() for stub in self._all if not stub.used]

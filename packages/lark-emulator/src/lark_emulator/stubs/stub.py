@@ -166,7 +166,7 @@ class Stub:
         except orjson.JSONEncodeError as error:  # a body that is nested too deeply was filled in
             return as_json({"code": 500, "msg": f"the answer of stub {self.id} cannot be sent: {error}"}, 500)
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as JSON, in the shape in which it can be added."""
         match = {name: getattr(self, name) for name in _MATCH}
         answer = {

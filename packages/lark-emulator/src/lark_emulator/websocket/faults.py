@@ -36,7 +36,7 @@ class MessageFault:
     times: int = 1
     skip: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what is left of the plan, for the control plane."""
         return asdict(self)
 

@@ -62,7 +62,7 @@ class WebSocketLink(asyncio.Protocol):
         ticket: what it was opened with: whose it is, and its ids.
         protocol: which has shaken hands.
         transport: of the TCP connection.
-        kept: the connections of the server; it takes itself out when it is closed.
+        connections: the open connections of the server; it removes itself when it is closed.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class WebSocketLink(asyncio.Protocol):
         ticket: Ticket,
         protocol: ServerProtocol,
         transport: asyncio.Transport,
-        kept: set[Connection],
+        connections: set[Connection],
     ) -> None:
         self.app_id, self.connection_id = ticket.app_id, ticket.device_id
         self.service_id = int(ticket.service_id)
@@ -80,7 +80,8 @@ class WebSocketLink(asyncio.Protocol):
         """Whether it stays silent, while TCP stays: half-open, to the client."""
         self.messages = self.pings = self.garbage = 0
         self.last_garbage = ""
-        self._links, self._protocol, self._transport, self._kept = links, protocol, transport, kept
+        self._links, self._protocol = links, protocol
+        self._transport, self._connections = transport, connections
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self._heard = self._loop.time()
@@ -88,21 +89,21 @@ class WebSocketLink(asyncio.Protocol):
         self._parts: list[bytes] = []
         self._binary = True
 
-    def start(self, response: Response, behind: bytes) -> None:
+    def start(self, response: Response, trailing_data: bytes) -> None:
         """Answer the handshake and begin.
 
         Args:
             response: the answer.
-            behind: what the client sent behind its request.
+            trailing_data: what the client sent after its request.
         """
         self._transport.set_protocol(self)
-        self._kept.add(self)
+        self._connections.add(self)
         self._protocol.send_response(response)
         self._flush()
         self._links.add(self)
         self._watch()
-        if behind:
-            self.data_received(behind)
+        if trailing_data:
+            self.data_received(trailing_data)
 
     @property
     def is_open(self) -> bool:
@@ -147,7 +148,7 @@ class WebSocketLink(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Forget the connection; what it has not acknowledged fails."""
-        self._kept.discard(self)
+        self._connections.discard(self)
         if self._timer is not None:
             self._timer.cancel()
         self._links.remove(self)
@@ -244,7 +245,7 @@ class WebSocketLink(asyncio.Protocol):
         self._links.remove(self)
         self._transport.close()
 
-    def shut(self) -> None:
+    def drop_on_shutdown(self) -> None:
         """Drop the connection because the server stops."""
         self.drop()
 

@@ -41,7 +41,7 @@ class PagePlan:
     edits: list[dict[str, Any]] = field(default_factory=list)
     answered: Callable[[int], object] = _nothing
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what is left of the plan, for the control plane."""
         shown = {
             attribute.name: getattr(self, attribute.name)

@@ -29,7 +29,7 @@ class SheetPlan:
     edits: list[dict[str, Any]]
     perform: Callable[[], object] = field(repr=False)
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what is left of the plan."""
         return {name: value for name, value in asdict(self).items() if name != "perform"}
 

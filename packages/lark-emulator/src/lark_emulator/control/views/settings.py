@@ -20,7 +20,7 @@ def describe(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return all settings: `name`, `value`, `default`, `about`, and `choices` if it is one of a few words."""
     only(spec)
     about = explain()
-    defaults, choices = Settings().as_dict(), {**CHOICES, "card_rules": tuple(CARD_RULES)}
+    defaults, choices = Settings().to_dict(), {**CHOICES, "card_rules": tuple(CARD_RULES)}
     return {
         "settings": [
             {
@@ -30,7 +30,7 @@ def describe(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
                 "about": about[name],
                 "choices": list(choices.get(name, ())),
             }
-            for name, value in lark.settings.as_dict().items()
+            for name, value in lark.settings.to_dict().items()
         ]
     }
 
