@@ -164,7 +164,8 @@ class QuestionPoller:
         if not details:
             return
         questions = await self._questions(details)
-        tasks, parked = {question.task.ti_id: question.task for question in questions}, self._parked_at()
+        tasks = {question.task.ti_id: question.task for question in questions}
+        parked = reading.estimate_parked_at(self._api.now(), details)
         for ti_id in await threads.run(lambda: self._store.ask_again(parked, questions)):
             logger.warning("Question asked again after its end", extra=tasks[ti_id].log_fields)
 
@@ -193,7 +194,8 @@ class QuestionPoller:
         if not details:
             return
         questions = await self._questions(details)
-        parked = dict.fromkeys((question.task.ti_id for question in questions), self._parked_at())
+        parked_at = reading.estimate_parked_at(self._api.now(), details)
+        parked = dict.fromkeys((question.task.ti_id for question in questions), parked_at)
         count = await threads.run(lambda: self._store.record(parked, questions, self._settings.team))
         if count:
             logger.info("Questions recorded", extra={"questions": count})
@@ -203,11 +205,3 @@ class QuestionPoller:
         dags = await self._dags.get({detail["task_instance"]["dag_id"] for detail in details})
         url = self._settings.public_url
         return [reading.question(detail, dags[detail["task_instance"]["dag_id"]], url) for detail in details]
-
-    def _parked_at(self) -> datetime:
-        """Return a time at which tasks that were just seen to wait had been parked.
-
-        The REST API does not show when. A later time makes the hold long enough; Airflow tells its time in
-        whole seconds, rounded down.
-        """
-        return self._api.now() + timedelta(seconds=1)

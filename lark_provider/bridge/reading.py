@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -14,6 +14,7 @@ WAITING = ("awaiting_input", "deferred")
 _EARLIER = ("deferred",)
 """All that Airflow 3.2 knows: it refuses a query for a state that it does not."""
 _FIRST_WITH_STATE = (3, 3)
+_MAX_LAG = timedelta(minutes=1)
 _RUNNING = (None, "scheduled", "queued", "running", "restarting")
 _FAILED = ("failed", "up_for_retry")
 _HITL_TRIGGER = "HITLTrigger"
@@ -180,6 +181,22 @@ def oldest(details: Iterable[Mapping[str, Any]], known: datetime | None) -> date
     """
     created = [moment(detail.get("created_at")) for detail in details]
     return min((created_at for created_at in (*created, known) if created_at is not None), default=None)
+
+
+def estimate_parked_at(now: datetime, details: Iterable[Mapping[str, Any]]) -> datetime:
+    """Return a time at which tasks that were just seen to wait had been parked.
+
+    The REST API does not show when. A later time makes the hold long enough: `now` is in whole seconds and
+    late under load, and no task was parked before its question was created.
+
+    Args:
+        now: The server's time, as its answers tell it.
+        details: Entries of `/hitlDetails`. What was created long after `now` is by a clock that is wrong.
+    """
+    created = [moment(detail.get("created_at")) for detail in details]
+    latest = now + _MAX_LAG
+    plausible = [created_at for created_at in created if created_at is not None and created_at <= latest]
+    return max([now, *plausible]) + timedelta(seconds=1)
 
 
 def moment(text: Any) -> datetime | None:

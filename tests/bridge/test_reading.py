@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -105,3 +105,18 @@ def test_who_answered_what() -> None:
 )
 def test_a_query_names_the_states_that_airflow_knows(version: str, states: tuple[str, ...]) -> None:
     assert reading.waiting_states(version) == states
+
+
+@pytest.mark.parametrize(
+    ("created_s", "parked_s"),
+    [((), 1.0), ((-5.0,), 1.0), ((2.5, -1.0), 3.5), ((60.0,), 61.0), ((61.0,), 1.0), ((61.0, 4.0), 5.0)],
+)
+def test_a_task_was_parked_after_its_question_was_created_however_late_the_servers_time_is(
+    created_s: tuple[float, ...], parked_s: float
+) -> None:
+    """A card was sent 3 s after its question instead of 6, by the time of an answer that had waited."""
+    now = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    details = [detail(created_at=(now + timedelta(seconds=seconds)).isoformat()) for seconds in created_s] + [
+        detail(created_at=None)
+    ]
+    assert reading.estimate_parked_at(now, details) == now + timedelta(seconds=parked_s)

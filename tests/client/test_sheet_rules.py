@@ -129,5 +129,5 @@ def test_append_may_overwrite_what_lies_below(sheet: Sheet[Any]) -> None:
 
 def test_an_answer_without_a_range_is_named(lark: Emulator, sheet: Sheet[Any]) -> None:
     lark.fault("POST", "*/values_append", status=200, body='{"code":0,"msg":"","data":{"revision":2}}')
-    with pytest.raises(LarkAPIError, match="must name the range that was written"):
+    with pytest.raises(LarkAPIError, match="does not name the range that was written"):
         sheet.append("A:A", [["x"]])

@@ -78,11 +78,11 @@ def test_a_repeated_request_may_be_performed_late_as_well(
     """An old intent is repeated under its token, that answer is lost, too, and the source changes then."""
     leave_interrupted(place, database)
     age(database)
-    lark.fault("POST", "*/records/batch_create", drop="late", late_s=0.5)
+    lark.fault("POST", "*/records/batch_create", drop="late", late_s=3.0)
     with LarkServiceClient(max_retries=0) as client, pytest.raises(OutcomeUnknownError):
-        client.perform(run(*place, rows(60, 0), options(settle_after=5.0)))
+        client.perform(run(*place, rows(60, 0), options(settle_after=8.0)))
     others = [{**row, "Size": 7} for row in rows(60, 0)][1:]  # so that the same request cannot be repeated
-    result = LarkServiceClient().perform(run(*place, iter(others), options(settle_after=5.0)))
+    result = LarkServiceClient().perform(run(*place, iter(others), options(settle_after=8.0)))
     assert (result.settled, result.created) == ("unknown", 10)
     assert all(late["performed"] for late in lark.late_requests())
     assert keys_of(place) == sorted(f"N{number}" for number in range(60))
