@@ -11,6 +11,8 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.drive import making
+from lark_provider.errors import ConflictError
+from tests.failures.waiting import wait_until
 
 PROCESSES = 4
 PATH = "Reports/2026-11"
@@ -55,6 +57,25 @@ def test_processes_make_one_folder(lark: Emulator, database: str) -> None:
         "2026-11",
         "Reports",
     ]
+
+
+def test_a_folder_that_another_process_is_making_is_named(
+    lark: Emulator, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was called a spreadsheet, and the next step was an argument that does not exist."""
+    monkeypatch.setattr(making, "WAIT_SECONDS", 0.1)
+    lark.fault("POST", "*/create_folder", status=503, delay_ms=60_000)
+    with subprocess.Popen([sys.executable, "-c", CODE], stdin=subprocess.PIPE) as maker:  # noqa: S603 - ourselves
+        try:
+            assert maker.stdin is not None
+            maker.stdin.write(b"\n")
+            maker.stdin.flush()
+            wait_until(lambda: any(request["path"].endswith("create_folder") for request in lark.requests()))
+            said = r"^The folder is being written by .* Next: call again later\.$"
+            with LarkServiceClient() as client, pytest.raises(ConflictError, match=said):
+                client.clouddoc.drive.ensure_folder("Reports")
+        finally:
+            maker.kill()
 
 
 def test_a_folder_that_was_deleted_is_made_again(

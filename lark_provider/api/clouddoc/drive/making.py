@@ -58,7 +58,8 @@ def make_folder(parent: str, name: str) -> Procedure[str]:
     finally:
         yield from held.end()
     raise TakenOverError(
-        f"Other processes make the folder {name!r} as well. Next: call again later.", retryable=True
+        f"Other processes are creating the folder {name!r} at the same time. Next: call again later.",
+        retryable=True,
     )
 
 

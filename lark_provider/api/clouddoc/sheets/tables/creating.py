@@ -97,7 +97,10 @@ def create(
             return created
     finally:
         yield from held.end()
-    raise TakenOverError("Other processes create it as well. Next: call again later.", retryable=True)
+    raise TakenOverError(
+        "Other processes are creating the spreadsheet at the same time. Next: call again later.",
+        retryable=True,
+    )
 
 
 def _create_once(
