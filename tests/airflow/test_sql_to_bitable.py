@@ -163,7 +163,7 @@ def test_what_is_wrong_is_said_before_anything_is_written(
         SqlToLarkBitableOperator(sql=sql, **(usual | changes)).execute(context())
 
     for sql, problem in (
-        ('SELECT no AS "No", paid AS "No" FROM orders', "'No' twice"),
+        ('SELECT no AS "No", paid AS "No" FROM orders', "two columns named 'No'"),
         ('SELECT no AS "No", paid AS "Nope" FROM orders', "Nope"),
         ('SELECT no AS "No", no AS "Paid" FROM orders', "row 1, field 'Paid'"),
         ('SELECT NULL AS "No" FROM orders', "No"),

@@ -120,7 +120,7 @@ def test_what_no_retry_can_mend(
     with pytest.raises(AirflowFailException, match="receiver_id"):
         tell(sqlite, receiver_id="").execute(context())
     monkeypatch.setattr(sql_to_message, "MAX_FILE_BYTES", 100)
-    with pytest.raises(AirflowFailException, match="at most 100 bytes"):
+    with pytest.raises(AirflowFailException, match="the limit is 100"):
         tell(sqlite, 2_000).execute(context())
     assert read_messages(lark) == []
 
