@@ -179,8 +179,7 @@ def oldest(details: Iterable[Mapping[str, Any]], known: datetime | None) -> date
         details: Entries of `/hitlDetails`.
         known: When the first one of others was; None if there are no others.
     """
-    created = [moment(detail.get("created_at")) for detail in details]
-    return min((created_at for created_at in (*created, known) if created_at is not None), default=None)
+    return min(_creation_times(details) + ([] if known is None else [known]), default=None)
 
 
 def estimate_parked_at(now: datetime, details: Iterable[Mapping[str, Any]]) -> datetime:
@@ -193,10 +192,13 @@ def estimate_parked_at(now: datetime, details: Iterable[Mapping[str, Any]]) -> d
         now: The server's time, as its answers tell it.
         details: Entries of `/hitlDetails`. What was created long after `now` is by a clock that is wrong.
     """
-    created = [moment(detail.get("created_at")) for detail in details]
-    latest = now + _MAX_LAG
-    plausible = [created_at for created_at in created if created_at is not None and created_at <= latest]
+    plausible = [created_at for created_at in _creation_times(details) if created_at <= now + _MAX_LAG]
     return max([now, *plausible]) + timedelta(seconds=1)
+
+
+def _creation_times(details: Iterable[Mapping[str, Any]]) -> list[datetime]:
+    times = (moment(detail.get("created_at")) for detail in details)
+    return [created_at for created_at in times if created_at is not None]
 
 
 def moment(text: Any) -> datetime | None:

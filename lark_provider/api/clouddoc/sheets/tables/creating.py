@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lark_provider.api.clouddoc.document_lease import DocumentLease, TakenOverError, document_lease
+from lark_provider.api.clouddoc.loads.leasing import with_required_store
 from lark_provider.api.clouddoc.sheets.files import subject_of
 from lark_provider.api.clouddoc.sheets.tables.place import V3
 from lark_provider.protocol.calls import Call, request
@@ -107,9 +108,7 @@ def _create_once(
     held: DocumentLease, folder: str, key: str, title: str, look_after: float
 ) -> Procedure[tuple[Created, bool]]:
     """Return the spreadsheet, and whether no other can have been created for the key."""
-    answer = yield from with_store(lambda store: store.files.begin(folder, key, title[-_TOKEN:]))
-    assert answer is not None  # noqa: S101 - the lease has come from a database
-    (entry,) = answer
+    entry = yield from with_required_store(lambda store: store.files.begin(folder, key, title[-_TOKEN:]))
     if entry.state is LedgerState.DONE:
         return _read_recorded(entry), False
     created, sends = yield from _find_or_send(held, entry, title, folder, look_after)
