@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
-QUERY_SECONDS, _FIRST_QUERY_SECONDS = 5.0, 10.0
+QUERY_SECONDS, FIRST_QUERY_SECONDS = 5.0, 10.0
 """Deadlines of a query; the first one has longer, since many processes may be connecting at once."""
 _STORAGE, _LOAD_SECONDS = "lark_provider.storage.token_store", 60.0
 _loaded = threading.Event()
@@ -74,7 +74,7 @@ def query(
         return _unavailable(databases, health.error, locate, now, required=required)
     try:
         yield from load_drivers()
-        seconds = QUERY_SECONDS if health.answered else _FIRST_QUERY_SECONDS
+        seconds = QUERY_SECONDS if health.answered else FIRST_QUERY_SECONDS
         answer: T = yield Local(lambda: work(locate()), min(seconds, session.timeout / 2))
     except (ConfigurationError, DeadlineExceededError):
         raise

@@ -45,8 +45,8 @@ def newest(session: Session, rejected: str | None) -> Procedure[str]:
     app = yield from credentials.find(session)
     started, is_requested = session.clock(), False
     while True:
-        ticket = yield from _stored_ticket(session, app)
-        if ticket is not None and ticket != rejected:
+        ticket = yield from _find_ticket(session, app, rejected)
+        if ticket is not None:
             return ticket
         if not is_requested:
             yield from resend_ticket(app)
@@ -60,10 +60,20 @@ def newest(session: Session, rejected: str | None) -> Procedure[str]:
         yield Sleep(_POLL_SECONDS)
 
 
-def _stored_ticket(session: Session, app: App) -> Procedure[str | None]:
+def _find_ticket(session: Session, app: App, rejected: str | None) -> Procedure[str | None]:
+    """Return the newest ticket that Lark has not just rejected, of the database or of this process."""
     key = app.key("ticket")
     shared = yield from fallback_store.in_token_store(
         session, app, lambda store: store.get(key, now=session.clock())
     )
-    tickets = [token for token in (shared, session.runtime.tokens.get(key)) if token is not None]
-    return max(tickets, key=lambda token: token.fetched_at).value if tickets else None
+    own = session.runtime.tokens.get(key)
+    usable = [token for token in (shared, own) if token is not None and token.value != rejected]
+    if not usable:
+        return None
+
+    def rank(token: Token) -> float:
+        # The database's looks older than it is by as long as its answer took.
+        handicap = fallback_store.FIRST_QUERY_SECONDS if token is own else 0.0
+        return token.fetched_at - handicap
+
+    return max(usable, key=rank).value

@@ -56,13 +56,13 @@ def test_what_no_retry_can_mend_fails_at_once(
     empty, large = tmp_path / "empty", tmp_path / "large"
     empty.touch()
     large.write_bytes(b"x" * 11)
-    with pytest.raises(AirflowFailException, match="must exist"):
+    with pytest.raises(AirflowFailException, match="Cannot read the file"):
         LarkSendFileOperator(task_id="t", receiver_id=CHAT, file=str(tmp_path)).execute(context())
     monkeypatch.setattr(object_storage, "MAX_FILE_BYTES", 10)
     for file, text in (
-        (tmp_path / "missing", "must exist"),
+        (tmp_path / "missing", "Cannot read the file"),
         (empty, "empty"),
-        (large, "at most 10 bytes, got 11"),
+        (large, "has 11 bytes; the limit is 10"),
     ):
         with pytest.raises(AirflowFailException, match=text):
             LarkSendFileOperator(task_id="t", receiver_id=CHAT, file=str(file)).execute(context())

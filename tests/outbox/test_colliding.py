@@ -76,4 +76,5 @@ def test_many_processes_deliver_their_own_failures_by_few_requests(app: Emulator
     assert Outbox(url).measure_backlog()[0] == 0
     calls = app.state()["by_endpoint"]
     assert calls["POST /open-apis/im/v1/messages"] == 1
-    assert calls.get("PATCH /open-apis/im/v1/messages/:message_id", 0) < count
+    # One for each later version at most, and one more where SQLite was too busy to record the delivery.
+    assert calls.get("PATCH /open-apis/im/v1/messages/:message_id", 0) <= count

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
 from lark_provider import LarkServiceClient
 from lark_provider.engine import tickets
 from lark_provider.errors import ConfigurationError, InvalidRequestError, TokenAcquisitionError
+from lark_provider.storage.engine import engine
 from tests.client.conftest import count
 from tests.failures import work
 from tests.failures.crowd import Crowd, values
@@ -125,6 +128,39 @@ def test_the_newest_ticket_counts_wherever_it_came(app: StoreApp) -> None:
     app.hand_over()  # in another process
     bot(process)
     assert app.counts() == (0, 1, 1)
+
+
+def test_a_database_that_answers_late_makes_its_ticket_no_older(app: StoreApp) -> None:
+    process = app.process("a")
+    app.push()
+    process.store_app.keep_ticket(str(app.ticket))
+    app.push()
+    app.hand_over()  # in another process
+
+    def read_early() -> float:
+        """The clock of a process that waits before the database reads its own."""
+        now = time.time()
+        time.sleep(0.3)
+        return now
+
+    process._session.clock = read_early
+    bot(process)
+    assert app.counts() == (0, 1, 1)
+
+
+def test_a_rejected_ticket_gives_way_to_one_that_the_database_missed(app: StoreApp, url: URL) -> None:
+    process = app.process("a")
+    app.push()
+    app.hand_over()
+    app.push()
+    with engine(url).begin() as connection:
+        connection.execute(sa.text("ALTER TABLE tokens RENAME TO moved"))
+    process.store_app.keep_ticket(str(app.ticket))
+    with engine(url).begin() as connection:
+        connection.execute(sa.text("ALTER TABLE moved RENAME TO tokens"))
+    process._session.runtime.databases.queries.clear()
+    bot(process)
+    assert app.counts() == (0, 2, 1)  # the older one, from the database, is rejected first
 
 
 def test_without_a_ticket_there_is_no_token(app: StoreApp, monkeypatch: pytest.MonkeyPatch) -> None:
