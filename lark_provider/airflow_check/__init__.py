@@ -27,9 +27,9 @@ def examine_airflow(
     """Check everything that `lark-provider airflow bridge` relies on.
 
     Args:
-        conn_id: The connection of Airflow's that names URL and account; else `LARK_AIRFLOW_*`.
-        app_id: The app that sends where a route names none; else the default one.
-        team: Of a multi-team Airflow.
+        conn_id: The id of the Airflow connection that holds URL and account; None for `LARK_AIRFLOW_*`.
+        app_id: The id of the app that sends where a route names none; None for the default app.
+        team: The team of a multi-team Airflow whose routes are checked; None for an Airflow without teams.
 
     Returns:
         One check each for `routes`, `secret`, `settings`, `airflow`, `account`, `routes in Airflow`,

@@ -31,8 +31,8 @@ class Attendee:
     Attributes:
         type: `user`, `chat`, `resource` or `third_party`.
         id: The open_id, chat_id, id of the meeting place, or e-mail address.
-        name: As Lark shows it.
-        answer: `accept`, `decline`, `tentative`, `needs_action` or `removed`.
+        name: The display name, as Lark shows it; may be empty.
+        answer: The reply: `accept`, `decline`, `tentative`, `needs_action` or `removed`.
     """
 
     type: str
@@ -46,11 +46,11 @@ class CalendarEvent:
     """An event, or one occurrence of a recurring event.
 
     Attributes:
-        id: Its `event_id`.
-        title: Its title.
+        id: The event's id (`event_id`).
+        title: The title of the event; may be empty.
         begins: When it begins; an event of whole days at midnight.
-        ends: When it is over.
-        attendees: Who is invited; empty unless they were asked for.
+        ends: When it ends, exclusive; an event of whole days at the midnight after its last day.
+        attendees: The people, chats, resources and others who are invited; empty if they were not requested.
     """
 
     id: str

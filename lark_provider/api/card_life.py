@@ -28,9 +28,9 @@ class LiveCard:
 
     Attributes:
         receiver: The chat or person.
-        record: Records its message, once it was sent; it may block.
+        record: The function that records the card's message once it was sent; it may block.
         options: Further arguments of `send_card`, among them the key under which it is sent.
-        message_id: Its message; None until that is recorded, although it may have been sent.
+        message_id: The id of its message; None until that is recorded, although it may have been sent.
         chat_id: The chat that it was sent to, once it was.
         shown: The digest of what it shows; None if that is not known.
     """
@@ -50,7 +50,7 @@ def show(card: LiveCard, content: Card) -> Procedure[LiveCard]:
 
     Args:
         card: The card.
-        content: What it is to show.
+        content: The card that is to be shown.
 
     Raises:
         LarkError: Lark refused it or was unreachable, or the message could not be recorded.
@@ -71,8 +71,8 @@ def end(card: LiveCard, content: Card) -> Procedure[LiveCard]:
     """Let a card show how its question ended, although it may not be known whether it was sent.
 
     Args:
-        card: The card.
-        content: How the question ended.
+        card: The card of the question; its message may not be known yet.
+        content: The card that shows how the question ended.
 
     Raises:
         LarkError: As for `show`.
@@ -88,8 +88,8 @@ def end_all(message_ids: Iterable[str], content: Card) -> Procedure[dict[str, La
     """Let the cards of a question show how it ended: its own, and copies that were forwarded.
 
     Args:
-        message_ids: Their messages.
-        content: How the question ended.
+        message_ids: The ids of the messages that carry the cards, `om_…`.
+        content: The card that shows how the question ended.
 
     Returns:
         By message, why Lark did not take its end.

@@ -57,7 +57,8 @@ def mobile_number(text: str) -> str:
     """Return a mobile number in its canonical form: + and digits.
 
     Args:
-        text: As for `find_by_mobile`.
+        text: The number, with + and the country's code; blanks, hyphens, dots and brackets do not matter.
+            Only a number of mainland China may lack the code.
 
     Raises:
         InvalidRequestError: It is not a mobile number.
@@ -159,8 +160,8 @@ def get_users(
     `find_by_email`; after a scope was granted, `max_age=0` reads what it adds.
 
     Args:
-        ids: Their ids, or one.
-        user_id_type: The kind of all of them.
+        ids: The ids of the people, or one id.
+        user_id_type: The kind of all `ids`.
         max_age: Maximum age of a cached answer, in seconds; 0 asks Lark again.
 
     Returns:
@@ -190,8 +191,8 @@ def get_user(
     See GET /open-apis/contact/v3/users/batch. Errors and the other parameters as for `get_users`.
 
     Args:
-        user_id: Their id.
-        user_id_type: Its kind.
+        user_id: The id of the person.
+        user_id_type: The kind of `user_id`.
         max_age: Maximum age of a cached answer, in seconds; 0 asks Lark again.
 
     Returns:

@@ -6,6 +6,7 @@ import itertools
 from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
+from lark_provider.protocol.arguments import check_str
 from lark_provider.protocol.calls import request
 from lark_provider.protocol.effects import Memoize
 from lark_provider.protocol.errors import InvalidRequestError
@@ -34,10 +35,10 @@ class DocumentLink(NamedTuple):
 
     Attributes:
         kind: The kind of document.
-        token: Its token.
-        table_id: The table that a Bitable link names.
-        view_id: The view that it names.
-        sheet_id: The worksheet that a link to a spreadsheet names.
+        token: The token of the document.
+        table_id: The table that a Bitable link names, if any.
+        view_id: The view that a Bitable link names, if any.
+        sheet_id: The worksheet that a link to a spreadsheet names, if any.
     """
 
     kind: LinkKind
@@ -51,7 +52,8 @@ def parse(url: str) -> DocumentLink:
     """Read a link.
 
     Args:
-        url: Such as `https://x.feishu.cn/base/bascn…?table=tbl…` or `https://x.larksuite.com/wiki/wikcn…`.
+        url: The link, such as `https://x.feishu.cn/base/bascn…?table=tbl…` or
+            `https://x.larksuite.com/wiki/wikcn…`.
 
     Raises:
         InvalidRequestError: It is not a link to a Lark document.
@@ -89,7 +91,7 @@ def document(token_or_url: str, kind: LinkKind) -> Procedure[DocumentLink]:
         NotFoundError: There is no such wiki page.
         PermissionDeniedError: The wiki page was not shared with the app.
     """
-    if not (isinstance(token_or_url, str) and "://" in token_or_url):
+    if "://" not in check_str(f"The {kind}", token_or_url, "its token, or its link from the address bar"):
         return DocumentLink(kind, token_or_url)
     link = yield from follow(parse(token_or_url))
     _require(link, kind, token_or_url)
@@ -171,6 +173,7 @@ def table(app_token: str, table_id: str | None) -> Procedure[tuple[str, str]]:
             f"table_id must be given unless app_token is a link that names a table, got {table_id!r}. Next: "
             "pass the table_id (tbl…), or the link from the address bar with ?table=… in it."
         )
+    check_str("table_id", chosen_id, "the table_id (tbl…)")
     return link.token, chosen_id
 
 

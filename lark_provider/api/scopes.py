@@ -155,7 +155,7 @@ def granted_scopes(answer: Mapping[str, Any]) -> frozenset[str]:
     """Read what `GET /open-apis/application/v6/scopes` answered.
 
     Args:
-        answer: Its `data`.
+        answer: The `data` of the answer.
 
     Returns:
         The scopes that the app itself was granted; those for acting as a user do not count.
@@ -171,7 +171,7 @@ def pending(answer: Mapping[str, Any]) -> frozenset[str]:
     """Read what `GET /open-apis/application/v6/scopes` answered about scopes that are not granted.
 
     Args:
-        answer: Its `data`.
+        answer: The `data` of the answer.
 
     Returns:
         The scopes that the app has applied for, for itself, and does not have.
@@ -187,7 +187,7 @@ def user_scopes(answer: Mapping[str, Any]) -> frozenset[str]:
     """Read what `GET /open-apis/application/v6/scopes` answered about acting as a user.
 
     Args:
-        answer: Its `data`.
+        answer: The `data` of the answer.
 
     Returns:
         The scopes that the app was granted for acting as a user.
@@ -203,7 +203,7 @@ def missing_for_users(area: str, having: Collection[str]) -> list[str]:
     """Return the scopes to apply for beside those of the app itself, so that the area's events come.
 
     Args:
-        area: One of `AREAS`.
+        area: The area, one of `AREAS`.
         having: The scopes granted for acting as a user.
     """
     lacking = [one_of for one_of in EVENTS.get(area, {}).values() if not set(one_of).intersection(having)]
@@ -214,7 +214,7 @@ def missing(area: str, having: Collection[str]) -> list[str]:
     """Return the scopes to apply for, so that everything in an area works.
 
     Args:
-        area: One of `AREAS`.
+        area: The area, one of `AREAS`.
         having: The scopes granted.
     """
     needed = [*AREAS[area].values(), *EVENTS.get(area, {}).values()]
@@ -226,8 +226,8 @@ def to_import(scopes: Collection[str], users: Collection[str] = ()) -> str:
     """Return the text that the developer console takes under Permissions & Scopes → Batch import.
 
     Args:
-        scopes: Those to apply for.
-        users: Those to apply for, for acting as a user.
+        scopes: The scopes to apply for.
+        users: The scopes to apply for, for acting as a user.
     """
     return json.dumps({"scopes": {"tenant": list(scopes), "user": list(users)}})
 
@@ -237,6 +237,6 @@ def to_confirm(page: str, scopes: Collection[str]) -> str:
 
     Args:
         page: The address of the app's page of scopes.
-        scopes: Those to apply for.
+        scopes: The scopes to apply for.
     """
     return f"{page}?q={','.join(scopes)}&op_from=openapi&token_type=tenant"

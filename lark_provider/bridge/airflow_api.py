@@ -117,9 +117,9 @@ class AirflowApi:
         """Read all pages of a collection; what changes meanwhile may be missing, or be there twice.
 
         Args:
-            path: As for `get`.
-            key: Under which an answer has its items.
-            params: Query parameters; with an order, so that pages fit together.
+            path: The path below `/api/v2`; one that begins with `/ui/` belongs to the web page's own API.
+            key: The key under which each answer holds its items, such as `task_instances`.
+            params: Query parameters; they must name an order, so that pages fit together.
 
         Raises:
             AirflowRefusedError: As for `get`.
@@ -133,9 +133,9 @@ class AirflowApi:
         """Read a collection as `pages` does, and yield each page as soon as those before it were yielded.
 
         Args:
-            path: As for `get`.
-            key: As for `pages`.
-            params: As for `pages`.
+            path: The path below `/api/v2`; one that begins with `/ui/` belongs to the web page's own API.
+            key: The key under which each answer holds its items, such as `task_instances`.
+            params: Query parameters; they must name an order, so that pages fit together.
 
         Raises:
             AirflowRefusedError: As for `get`.

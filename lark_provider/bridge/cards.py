@@ -40,13 +40,14 @@ class QuestionCardSender:
 
     Args:
         questions: The recorded questions.
-        cards: Their cards.
-        recipients: Who gets a card.
-        apps: The apps that send.
-        settings: The settings.
+        cards: The recorded cards of the questions.
+        recipients: Decides who gets the cards of a question.
+        apps: The Lark clients of the apps that send the cards.
+        settings: The bridge's settings.
         holds: How long a card waits after its task began to wait.
         warnings: Limits warnings about what is tried again.
-        replaces: Whether one new card is sent for one that cannot be updated, asked each time.
+        replaces: Returns whether one new card is sent in place of one that cannot be updated; called each
+            time.
     """
 
     def __init__(

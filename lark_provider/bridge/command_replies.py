@@ -64,7 +64,7 @@ class CommandReplies:
         """Send a person the link to link themselves; no one else gets it, since its holder acts for them.
 
         Args:
-            claimed: Their command.
+            claimed: The person's command.
             url: The link.
 
         Raises:

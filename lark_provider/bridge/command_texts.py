@@ -45,9 +45,9 @@ def format_text(name: str, language: str, **values: str) -> str:
     """Return a text.
 
     Args:
-        name: Which.
+        name: The key of the text, such as `too_old`.
         language: `zh` or `en`.
-        values: What stands in it.
+        values: The values of the placeholders in the text, by name.
     """
     return _TEXTS[name][language != "zh"].format_map(values)
 

@@ -38,11 +38,11 @@ class FinishedRun(NamedTuple):
     """A DAG run that has ended.
 
     Attributes:
-        dag_id: The DAG.
-        run_id: The run.
+        dag_id: The DAG's id.
+        run_id: The run's id.
         failed: Whether it has failed.
-        end: When it ended.
-        seconds: How long it took; None if that is not known.
+        end: When it ended, with its time zone; the earliest possible time if that is not known.
+        seconds: How long it took, in seconds; None if that is not known.
     """
 
     dag_id: str
@@ -109,12 +109,12 @@ def digest(
     """Return what a digest says.
 
     Args:
-        name: Of the route.
-        period: What it is about.
+        name: The route's name.
+        period: The period that the digest covers.
         runs: The runs of its DAGs that have ended; those of other times are left out, and each counts once.
-        open_dags: Its DAGs with failures that have not recovered, also of earlier days.
-        url: Airflow's, for links.
-        timezone: In which it shows times.
+        open_dags: The route's DAGs with failures that have not recovered, also of earlier days.
+        url: Airflow's base URL, for links.
+        timezone: The IANA name of the time zone in which times are shown.
     """
     within = {(run.dag_id, run.run_id): run for run in runs if period.begin <= run.end < period.end}
     ordered = sorted(within.values(), key=lambda run: (run.end, run.dag_id, run.run_id))

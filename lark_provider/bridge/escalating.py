@@ -45,7 +45,7 @@ class Escalator:
     Args:
         database: The database.
         apps: The apps that have sent the cards.
-        clients: Their clients.
+        clients: The Lark clients of those apps.
     """
 
     def __init__(self, database: Any, apps: IncidentApps, clients: BridgeClients) -> None:

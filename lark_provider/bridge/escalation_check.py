@@ -27,7 +27,7 @@ def faults(
     """Return what will not work in the escalations of one app's routes; empty if nothing is known.
 
     Args:
-        client: Of the app.
+        client: The app's Lark client.
         routes: Routes with an escalation, each with its receivers of this app.
         used_up: When the tenant's quota was found used up, by how a step rings.
 

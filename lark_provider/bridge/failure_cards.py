@@ -45,7 +45,7 @@ def check_poll_seconds(seconds: float) -> None:
     """Check the time between two polls for failures.
 
     Args:
-        seconds: As `--failure-seconds` gives it.
+        seconds: The time between two polls, in seconds, as passed with `--failure-seconds`.
 
     Raises:
         ConfigurationError: It is not a number above 0 and at most 300.
@@ -143,8 +143,8 @@ def after_click(before: Incident, click: CardClick, result: ClickResult, languag
     Args:
         before: The incident.
         click: The click.
-        result: What the plugin answered.
-        language: Of the card.
+        result: The plugin's answer to the click.
+        language: The card's language, `zh` or `en`.
     """
     action = action_of(click.action.value)
     who, at = result.person or click.operator.open_id, click.created_at.astimezone(UTC).isoformat()

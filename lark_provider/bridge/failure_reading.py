@@ -46,8 +46,8 @@ def failure(ti: Mapping[str, Any], of_dag: Dag, url: str) -> RunEvent:
 
     Args:
         ti: An entry of `/taskInstances`.
-        of_dag: Its DAG.
-        url: Airflow's, for links.
+        of_dag: The task instance's DAG, with its owners.
+        url: Airflow's base URL, for links.
     """
     index = int(ti.get("map_index", -1))
     number = int(ti.get("try_number") or 1)
@@ -78,10 +78,10 @@ def run_failure(dag_id: str, run_id: str, of_dag: Dag, url: str) -> RunEvent:
     """Return the event of a run that has failed without a failed task.
 
     Args:
-        dag_id: The DAG.
-        run_id: The run.
-        of_dag: Its DAG.
-        url: Airflow's, for links.
+        dag_id: The DAG's id.
+        run_id: The run's id.
+        of_dag: The run's DAG, with its owners.
+        url: Airflow's base URL, for links.
     """
     return RunEvent(
         "dag_failure",

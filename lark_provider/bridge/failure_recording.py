@@ -29,8 +29,8 @@ class FailureRecorder:
 
     Args:
         apps: The apps that send the cards.
-        routes: Who is told.
-        url: Airflow's, for links on cards.
+        routes: The routes, which name the receivers of failures.
+        url: Airflow's base URL, for links on cards.
     """
 
     def __init__(self, apps: IncidentApps, routes: RoutesFile, url: str) -> None:
@@ -70,8 +70,8 @@ class FailureRecorder:
 
         Args:
             run: The run.
-            event: Its failure.
-            receivers: Who is told.
+            event: The event of the run's failure, see `failure_reading.run_failure`.
+            receivers: The chats and people that are notified of the failure.
 
         Raises:
             StorageError: The database cannot be used.

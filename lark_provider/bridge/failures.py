@@ -37,8 +37,8 @@ class FailurePoller:
         cursor: How far failures have been reported.
         mutes: The muted tasks.
         apps: The apps that send the cards.
-        routes: Who is told.
-        url: Airflow's, for links on cards.
+        routes: The routes, which name the receivers of failures.
+        url: Airflow's base URL, for links on cards.
     """
 
     def __init__(

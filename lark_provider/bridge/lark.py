@@ -26,7 +26,7 @@ class BridgeClients:
     """The clients by app.
 
     Args:
-        database_url: Where tokens are shared.
+        database_url: The URL of the database in which processes share tokens; None for the configured one.
     """
 
     def __init__(self, database_url: str | None = None) -> None:

@@ -87,8 +87,8 @@ def question(detail: Mapping[str, Any], of_dag: Dag, url: str) -> HitlQuestion:
 
     Args:
         detail: An entry of `/hitlDetails`.
-        of_dag: Its DAG.
-        url: Airflow's, for the link.
+        of_dag: The question's DAG, with its owners and tags.
+        url: Airflow's base URL, for the link.
     """
     ti = detail["task_instance"]
     task = task_instance(ti)

@@ -35,9 +35,9 @@ class Recipients:
 
     Args:
         routes: The routes.
-        people: Who in Lark is which user of Airflow.
-        app_id: The app that sends where a route names none.
-        language: Of cards to people.
+        people: The record of which person in Lark is which user of Airflow.
+        app_id: The id of the app that sends where a route names none.
+        language: The language of cards that go to assignees because no route matches: `zh` or `en`.
     """
 
     def __init__(self, routes: Receivers, people: People, app_id: str, language: Language = "zh") -> None:
@@ -91,9 +91,9 @@ def waits_until(quiet: QuietHours | None, deadline: datetime | None, now: dateti
     A question that has to be answered before they end is asked at once.
 
     Args:
-        quiet: The route's quiet hours.
-        deadline: Of the question.
-        now: With its time zone.
+        quiet: The route's quiet hours; None if it has none.
+        deadline: When the question expires, with its time zone; None if it never does.
+        now: The current time, with its time zone.
     """
     if quiet is None or not quiet.covers(now):
         return None

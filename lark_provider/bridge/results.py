@@ -39,16 +39,16 @@ class ClickResultDisplay:
     """Shows results. For one event loop.
 
     Args:
-        store: The clicks.
+        store: The recorded clicks.
         questions: The recorded questions.
-        cards: Their cards.
+        cards: The recorded cards of the questions.
         servers: The API servers, and whether each is guarded.
         ends: Reads back what became of a question.
         sender: Updates cards.
-        delivery: Has the links that are not recorded.
-        apps: The apps that send.
-        others: For clicks on other cards, such as those of failures.
-        language: In which people learn what became of a click whose card has no language.
+        delivery: Holds the results with links that are not recorded.
+        apps: The Lark clients of the apps that send the cards.
+        others: Shows the results of clicks on other cards, such as those of failures.
+        language: The language of results whose card has none: `zh` or `en`.
     """
 
     def __init__(

@@ -28,8 +28,8 @@ class OnDuty(NamedTuple):
     """A person whose turn it is.
 
     Attributes:
-        id: Open_id, e-mail address or mobile number.
-        name: For the card.
+        id: The person's open_id, e-mail address or mobile number.
+        name: The person's name, as the card shows it.
     """
 
     id: str

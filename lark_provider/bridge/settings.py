@@ -26,10 +26,10 @@ class Credentials:
     """Where Airflow is, and as whom it is read; a viewer of all DAGs suffices.
 
     Attributes:
-        url: Airflow's, without `/api/v2`.
-        username: The account.
-        password: Its password.
-        token: A token instead of both, which is not renewed.
+        url: Airflow's base URL, without `/api/v2`.
+        username: The name of the account.
+        password: The account's password.
+        token: An API token instead of name and password; it is not renewed.
     """
 
     url: str
@@ -61,15 +61,15 @@ class BridgeSettings:
     """The settings of a bridge.
 
     Attributes:
-        airflow: Where Airflow is, and as whom it is read.
-        secrets: They prove clicks to the plugin.
+        airflow: Airflow's base URL and the account that reads it.
+        secrets: The secrets that prove clicks to the plugin.
         public_url: Airflow's URL for links on cards.
         verify: Whether to check Airflow's certificate; a path names a private authority's.
         team: The team of a multi-team Airflow whose questions these are.
-        language: Of cards to people, `zh` or `en`.
-        timezone: Of times on cards.
-        hold_seconds: From the parking of a task until its card is sent.
-        poll_seconds: Between two polls for changes.
+        language: The language of cards to people, `zh` or `en`.
+        timezone: The IANA name of the time zone of times on cards.
+        hold_seconds: Seconds from the parking of a task until its card is sent.
+        poll_seconds: Seconds between two polls for changes.
     """
 
     airflow: Credentials
@@ -136,7 +136,7 @@ def connection(conn_id: str, environ: Mapping[str, str] = ENVIRONMENT) -> Creden
     """Read URL and account from a connection of Airflow's, in its URI or JSON form.
 
     Args:
-        conn_id: Its id.
+        conn_id: The connection's id; in upper case it ends the name of the variable, `AIRFLOW_CONN_…`.
         environ: The environment.
 
     Raises:

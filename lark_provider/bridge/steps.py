@@ -12,11 +12,11 @@ class BridgeStep:
     """Work that a bridge repeats.
 
     Attributes:
-        name: For logs.
-        seconds: Between two times.
-        work: Does it once; whether there is more to do at once.
+        name: The step's name, for log lines.
+        seconds: Seconds between two runs of the work.
+        work: Does the work once, and returns whether there is more to do at once.
         is_alone: Whether only the bridge that polls does it.
-        wanted: Set it to have the work done at once.
+        wanted: An event that is set to have the work done at once.
     """
 
     name: str

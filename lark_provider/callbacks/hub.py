@@ -86,8 +86,8 @@ class Hub:
         """Wait until a question is decided or closed. Returns at once; see `wait`.
 
         Args:
-            wait_id: The question.
-            database_id: As for `wait`.
+            wait_id: The question's id.
+            database_id: What `Inbox.database_id` returned where the wait began, if it was available.
 
         Returns:
             A future with the question, or with ConfigurationError if it is not in this database; cancel it to
@@ -242,8 +242,9 @@ def hub(database_url: str | None = None, broker_url: str | None = None) -> Hub:
     """Return the process's hub for a database and a broker.
 
     Args:
-        database_url: As for `Hub`.
-        broker_url: As for `Hub`.
+        database_url: The database's URL; None for `LARK_DATABASE_URL` or `POSTGRES_*`.
+        broker_url: The broker's URL; None for `RABBITMQ_URL` or `RABBITMQ_*`. If none is configured, nothing
+            is pumped.
 
     Raises:
         ConfigurationError: As for `Hub`.

@@ -60,7 +60,7 @@ def waits(database_url: str | None = None) -> Waits:
     """Return the questions of the configured database.
 
     Args:
-        database_url: As for `inbox`.
+        database_url: The database's URL; None for `LARK_DATABASE_URL` or `POSTGRES_*`.
 
     Raises:
         ConfigurationError: No database is configured.
@@ -75,10 +75,10 @@ def record_cursors(
 
     Args:
         app: The app's id and base URL.
-        app_token: The base.
-        table_id: The table.
+        app_token: The app_token of the base.
+        table_id: The table's id, `tbl…`.
         wanted: What the watcher looks for; another filter has a cursor of its own.
-        database_url: As for `inbox`.
+        database_url: The database's URL; None for `LARK_DATABASE_URL` or `POSTGRES_*`.
 
     Raises:
         ConfigurationError: No database is configured.
@@ -90,8 +90,8 @@ def with_waits(query: Callable[[Waits], T], database_url: str | None = None) -> 
     """Query the questions of the configured database, within `ASK_SECONDS`.
 
     Args:
-        query: The query.
-        database_url: As for `inbox`.
+        query: Called with the questions; its result is returned.
+        database_url: The database's URL; None for `LARK_DATABASE_URL` or `POSTGRES_*`.
 
     Raises:
         ConfigurationError: No database is configured.
@@ -105,7 +105,7 @@ def database_id(database_url: str | None = None) -> str:
     """Return the id of the configured database; see `Inbox.database_id`.
 
     Args:
-        database_url: As for `inbox`.
+        database_url: The database's URL; None for `LARK_DATABASE_URL` or `POSTGRES_*`.
 
     Raises:
         ConfigurationError: No database is configured.
@@ -157,8 +157,9 @@ def ask(
 
     Args:
         wait: The wait.
-        database_url: As for `inbox`.
-        broker_url: As for `pump_once`.
+        database_url: The database's URL; None for `LARK_DATABASE_URL` or `POSTGRES_*`.
+        broker_url: The broker's URL; None for `RABBITMQ_URL` or `RABBITMQ_*`. If none is configured, nothing
+            is pumped.
 
     Raises:
         ConfigurationError: No database is configured, or the broker's settings are invalid.
@@ -176,8 +177,9 @@ def settle(
 
     Args:
         question: The question.
-        database_url: As for `inbox`.
-        broker_url: As for `pump_once`.
+        database_url: The database's URL; None for `LARK_DATABASE_URL` or `POSTGRES_*`.
+        broker_url: The broker's URL; None for `RABBITMQ_URL` or `RABBITMQ_*`. If none is configured, nothing
+            is pumped.
 
     Returns:
         The question, decided or closed, and the clicks that decided it; None while it is open.

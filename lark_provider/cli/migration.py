@@ -97,7 +97,7 @@ def scan(source: str) -> list[CallSite]:
     """Return the places of a Python file that can be migrated, by their lines; nothing of it is run.
 
     Args:
-        source: Its text.
+        source: The text of the Python file.
 
     Raises:
         SyntaxError: It is no Python of this version.

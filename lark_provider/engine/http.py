@@ -33,7 +33,7 @@ def library_of(client: object) -> Any:
     """Return the library that a client comes from.
 
     Args:
-        client: One of either library's.
+        client: A client of httpx or httpx2, blocking or asynchronous.
     """
     for name in _NAMES:
         module = sys.modules.get(name)

@@ -38,9 +38,9 @@ def answer(session: Session, effect: Call[Any] | Effect, until: float) -> StackF
     """Answer an effect: with steps, a value, or None for what a driver does. See `trampoline.Answer`.
 
     Args:
-        session: A client's.
-        effect: What steps yielded.
-        until: Their deadline.
+        session: The client's session: its settings, and what it shares with other clients of the process.
+        effect: The effect that the operation's steps yielded.
+        until: The deadline of those steps, in seconds of the monotonic clock.
     """
     match effect:
         case Call():

@@ -39,7 +39,7 @@ def tries(call: Call[Any], session: Session, bound: Bound = DEADLINE) -> Flow[La
 
     Args:
         call: The call.
-        session: A client's.
+        session: The session of the client that makes the call.
         bound: What ends the call, for errors.
     """
     steps = attempts(call, session.policy, bound)
@@ -52,7 +52,7 @@ def observe(call: Call[Any], steps: Flow[LarkResponse[Any]], session: Session) -
     Args:
         call: The call.
         steps: What `attempts` returned.
-        session: A client's.
+        session: The session of the client that makes the call.
     """
     watch = _Watch(call, session)
     answer: Any = None
@@ -87,7 +87,7 @@ class _Watch:
 
     Args:
         call: The call.
-        session: A client's.
+        session: The session of the client that makes the call.
     """
 
     def __init__(self, call: Call[Any], session: Session) -> None:

@@ -156,7 +156,7 @@ def make_streamer(client: Any) -> Callable[[Any], Any]:
     """Return what performs a request by a client's own `send`.
 
     Args:
-        client: One of the library's.
+        client: A client of httpx or httpx2, blocking or asynchronous.
     """
     return partial(client.send, stream=True, follow_redirects=False)
 

@@ -64,7 +64,7 @@ class DatabaseHealth:
     """Recent health of the databases of a process. Times are seconds since the epoch.
 
     Attributes:
-        queries: By kind of query.
+        queries: The outcome of the last query of each kind, by kind.
         warned_at: When the last warning about a database was logged, whichever query failed.
         suppressed: How many warnings were left out since.
         frozen_until: Databases that did not answer, so that a query of another kind does not wait as well.

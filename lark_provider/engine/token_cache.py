@@ -152,8 +152,8 @@ class TokenCache:
         cancelled, one of them fetches instead.
 
         Args:
-            flight: The flight.
-            error: What happened.
+            flight: The flight that failed.
+            error: The error that ended the fetch.
             now: Seconds since the epoch.
         """
         # A copy has no traceback, whose frames would be held for as long as the error is.

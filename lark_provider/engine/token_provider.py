@@ -61,7 +61,7 @@ def cached_tenant_token(session: Session) -> str | None:
     """Return the tenant token from memory; None if there is none, or if it is to be renewed.
 
     Args:
-        session: A client's.
+        session: The session of the client that needs the token.
     """
     app = session.known_app()
     if app is None:
@@ -76,8 +76,8 @@ def tenant_token(session: Session, rejected: str | None) -> Procedure[str]:
     """Return the tenant token of a session's app.
 
     Args:
-        session: A client's.
-        rejected: One that Lark has just refused.
+        session: The session of the client that needs the token.
+        rejected: A token that Lark has just refused; None if there is none.
 
     Raises:
         LarkError: There is none to be had.

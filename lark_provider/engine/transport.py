@@ -57,8 +57,8 @@ def exchange(send: Send, until: float, session: Session) -> Response | Lost:
 
     Args:
         send: The request; with `Call.save_to`, its answer is streamed there unless it is JSON.
-        until: The deadline, by the monotonic clock.
-        session: A client's.
+        until: The deadline, in seconds of the monotonic clock.
+        session: The session of the client that sends the request.
 
     Raises:
         ConfigurationError: The host's name cannot be one.

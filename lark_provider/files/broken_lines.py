@@ -17,8 +17,8 @@ class BrokenLines:
     reading to find the others.
 
     Attributes:
-        name: The file.
-        count: How many there are.
+        name: The file's name.
+        count: How many broken lines were read so far.
     """
 
     name: str

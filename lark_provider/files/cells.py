@@ -26,10 +26,10 @@ def from_file(
     """Yield the rows of a file as Bitable takes them: JSON in cells of lists and objects is read.
 
     Args:
-        rows: As they were read.
-        name: Of the file; rows of JSON Lines stay as they are.
+        rows: The rows as read from the file, each with its values by column.
+        name: The file's name; rows of JSON Lines stay as they are.
         field_types: Returns the types of the table's fields by name. It is called after the first row was
-            read, so that a broken file is named before Lark is asked.
+            read, so that a broken file is named before Lark is called.
     """
     if kind_of(name) == JSON_LINES:
         yield from rows
@@ -66,8 +66,8 @@ def to_file(records: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) ->
     """Yield records as rows of a file.
 
     Args:
-        records: As `search_records` returns them.
-        columns: By `columns_of`.
+        records: The records, as `search_records` returns them.
+        columns: The kind of values of each column, by its name, from `columns_of`.
     """
     # A checkbox that was never set is not in what Lark sends.
     unset = {name: False for name, kind in columns.items() if kind == "bool"}
@@ -80,7 +80,7 @@ def parse(row: dict[str, Any], structured: set[str]) -> dict[str, Any]:
 
     Args:
         row: The row, which is changed.
-        structured: As `structured_of` returns it.
+        structured: The names of the fields that hold lists or objects, from `structured_of`.
     """
     for name in structured & row.keys():
         cell = row[name]

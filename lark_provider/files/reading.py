@@ -56,7 +56,7 @@ def read(
 
     Args:
         source: The file.
-        encoding: Of its text.
+        encoding: The encoding of a CSV or JSON Lines file, such as `utf-8`.
         required: Columns that it must have. JSON Lines have no columns, so there each row is checked later.
 
     Raises:
@@ -94,8 +94,8 @@ def open_text(source: SourceFile, encoding: str, errors: str = "strict") -> Text
 
     Args:
         source: The file.
-        encoding: Of its text.
-        errors: What becomes of bytes in another encoding, as for `open`.
+        encoding: The encoding of the file, such as `utf-8`.
+        errors: How bytes in another encoding are handled, as for `open`.
 
     Raises:
         FileError: That fails.

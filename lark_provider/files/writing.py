@@ -20,8 +20,8 @@ def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any
 
     Args:
         name: The file; one that exists is replaced when the new one is complete.
-        columns: As for `write_to`.
-        rows: Values by column.
+        columns: The columns, each with the kind of its values, see `write_to`.
+        rows: The rows, each with its values by column.
 
     Returns:
         How many rows were written.
@@ -70,11 +70,11 @@ def write_to(path: Path, kind: str, columns: Mapping[str, str], rows: Iterable[M
     """Write a file in place.
 
     Args:
-        path: The file.
-        kind: Its format.
+        path: The file to write.
+        kind: The file's format, `csv`, `jsonl` or `parquet`.
         columns: The columns, each with the kind of its values: `text`, `number`, `bool`, `moment`, `texts` or
             `json`.
-        rows: Values by column.
+        rows: The rows, each with its values by column.
 
     Returns:
         How many rows were written.

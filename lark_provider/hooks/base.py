@@ -60,7 +60,7 @@ class LarkBaseHook(BaseHook):
         """Return an extra of the connection that holds a JSON object; {} if it is not set.
 
         Args:
-            extra: Its name.
+            extra: The name of the extra.
 
         Raises:
             ConfigurationError: It is not a JSON object.

@@ -31,8 +31,8 @@ def sentence(conn_type: str, names: Collection[str]) -> str:
     """Return what the connection's form says about unknown extras, after another sentence; "" without any.
 
     Args:
-        conn_type: As for `warn`.
-        names: The names of its extras.
+        conn_type: The type of the connection; of one that this package does not know, no extra is unknown.
+        names: The names of the connection's extras.
     """
     unknown = _unknown(conn_type, names)
     return f" Unknown extras are ignored: {unknown}. Next: check their spelling." if unknown else ""

@@ -25,8 +25,8 @@ def mention_ids(client: LarkServiceClient, mentions: str | Sequence[str]) -> lis
         NotFoundError: An address belongs to no account that the app may see.
         LarkError: The look-up failed; without the scope contact:user.id:readonly as PermissionDeniedError.
     """
-    names = [mentions] if isinstance(mentions, str) else list(mentions or ())
-    if not all(isinstance(name, str) for name in names):
+    names = [mentions] if isinstance(mentions, str) else mentions or ()
+    if not isinstance(names, Sequence | set) or not all(isinstance(name, str) for name in names):
         raise InvalidRequestError(
             f"mentions must be a str or a list of str, got {names!r}. Next: pass open_ids (ou_…), e-mail "
             "addresses, or 'all'."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lark_provider.api.messaging.additions import mark_redirected
 from lark_provider.errors import ConfigurationError
+from lark_provider.protocol.arguments import check_str
 
 if TYPE_CHECKING:
     from lark_provider.api.receivers import ReceiverIdType
@@ -49,7 +50,11 @@ def resolve(
         id_type: The id's kind, if its shape misleads.
         aliases: Ids by name.
         redirect: An id or an alias that gets all messages; "" for no redirection.
+
+    Raises:
+        InvalidRequestError: The name is not a str.
     """
+    check_str("receiver_id", name, "an open_id (ou_…), a chat_id (oc_…), an e-mail address or a name")
     if redirect:
         return NamedReceiver(str(aliases.get(redirect, redirect)), None, name)
     return NamedReceiver(str(aliases[name])) if name in aliases else NamedReceiver(name, id_type)

@@ -24,9 +24,9 @@ def task_key(context: Context, client: LarkServiceClient, *parts: object) -> str
     """Return an idempotency key that retries and cleared tasks repeat.
 
     Args:
-        context: The task's.
-        client: Its app id and base URL are part of the key.
-        parts: What is written, and where.
+        context: The task's Airflow context.
+        client: The Lark client, whose app id and base URL are part of the key.
+        parts: Further parts of the key: what is written, and where.
     """
     ti = context["ti"]
     writer = [client.base_url, client.app_id]
@@ -37,9 +37,9 @@ def attempt_key(context: Context, client: LarkServiceClient, *parts: object) -> 
     """Return an idempotency key that a retry repeats, and that a cleared task does not.
 
     Args:
-        context: The task's.
-        client: Its app id and base URL are part of the key.
-        parts: What is written, and where.
+        context: The task's Airflow context.
+        client: The Lark client, whose app id and base URL are part of the key.
+        parts: Further parts of the key: what is written, and where.
     """
     return f"{task_key(context, client, *parts)}\n{first_try(context)}"
 
@@ -50,7 +50,7 @@ def first_try(context: Context) -> int:
     It is the same for all retries; clearing the task increases it.
 
     Args:
-        context: The task's.
+        context: The task's Airflow context.
     """
     ti = context["ti"]
     # `retries` is that of the DAG file as it is now, which may have been edited since the first try: a higher
@@ -74,9 +74,9 @@ def origin_of(context: Context, kind: str, conn_id: str) -> Origin:
     """Return which attempt of which task asks a question.
 
     Args:
-        context: The task's.
-        kind: `approval` or `sensor`.
-        conn_id: The Lark connection.
+        context: The task's Airflow context.
+        kind: The kind of task: `approval` or `sensor`.
+        conn_id: The id of the Lark connection.
     """
     from lark_provider.protocol.questions import Origin
 

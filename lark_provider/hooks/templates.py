@@ -46,9 +46,9 @@ class StrictTemplates:
         """Render template fields in place; Airflow calls this for mapped and other tasks, and for notifiers.
 
         Args:
-            parent: What the fields are attributes of.
-            template_fields: Their names.
-            context: The task's.
+            parent: The object whose attributes the fields are.
+            template_fields: The names of the fields to render.
+            context: The task's Airflow context.
             jinja_env: The DAG's environment; its loader looks in the DAG's folder and `template_searchpath`.
             seen_oids: Ids of the objects that have been rendered.
 
@@ -101,9 +101,9 @@ class StrictTemplates:
 
         Args:
             content: A text, or a collection that holds texts.
-            context: The task's.
-            jinja_env: The environment.
-            seen_oids: As for `_do_render_template_fields`.
+            context: The task's Airflow context.
+            jinja_env: The Jinja environment; None for that of `get_template_env`.
+            seen_oids: Ids of the objects that have been rendered.
 
         Raises:
             AirflowFailException: A template that pulls an XCom writes None.
@@ -133,7 +133,7 @@ def source(content: Any, jinja_env: jinja2.Environment, endings: tuple[str, ...]
         content: A file's path if it has one of the endings, holds no white space, and such a file exists in
             the folders that the environment loads from.
         jinja_env: The DAG's environment.
-        endings: Of files.
+        endings: The endings of file names that are read as templates, such as `.json`.
     """
     if not (isinstance(content, str) and content.endswith(endings)) or any(map(str.isspace, content)):
         return content

@@ -40,7 +40,7 @@ class PrometheusSink:
     """Counts in a registry.
 
     Args:
-        registry: Of prometheus_client.
+        registry: The registry of prometheus_client that gets the metrics.
         collected: Metrics that are collected at a scrape instead.
         is_merged: Whether the values of several processes are merged in files.
     """

@@ -20,8 +20,8 @@ def read(context: Mapping[str, Any], event: EventKind | None) -> RunEvent:
     """Return the event of a context, with links, and with secrets masked.
 
     Args:
-        context: Airflow's.
-        event: What happened; None to derive it from the context.
+        context: The Airflow context of the callback.
+        event: The kind of event; None to derive it from the context.
     """
     from airflow.sdk import conf
 
@@ -62,11 +62,11 @@ async def errors(
 
     Args:
         event: The DAG's event, with its error.
-        context: Airflow's.
-        silent: The task instances, as in Airflow's table of task states.
-        language: Of the words for a process that was killed.
+        context: The Airflow context of the callback.
+        silent: The failed task instances that sent no notification, as in Airflow's table of task states.
+        language: The language of the words for a process that was killed: `zh` or `en`.
         shares: Whether a callback of a task would have updated the same card.
-        seconds: How long it may take.
+        seconds: How long it may take, in seconds.
 
     Returns:
         Errors in one line by task instance, as far as they are known.

@@ -25,9 +25,9 @@ async def deliver(
     """Send a message.
 
     Args:
-        client: Of the bot.
+        client: The custom bot's client.
         message: The message.
-        event: What happened.
+        event: The event that a default message shows.
         keywords: One of them must be in a default message; empty if the bot has none.
 
     Returns:

@@ -19,7 +19,7 @@ class Deadline:
     """Measure the time that is left.
 
     Args:
-        seconds: In total, from now.
+        seconds: The time for everything, in seconds from now.
     """
 
     def __init__(self, seconds: float) -> None:

@@ -28,9 +28,9 @@ class NotificationMessage:
 
     Attributes:
         content: Text, post or card of the DAG's author; None for the default.
-        msg_type: Lark's name for the type.
-        language: Of the default.
-        mentions: Whom it mentions.
+        msg_type: Lark's name for the type of message, such as `interactive`.
+        language: The language of the default message: `zh` or `en`.
+        mentions: The people to mention.
     """
 
     content: Mapping[str, Any] | str | None
@@ -47,7 +47,7 @@ def compose(
     Args:
         message: The message.
         to: The receiver; a redirected message is marked, and mentions no user.
-        event: What happened.
+        event: The event that a default message shows.
         incident: The incident of the run, if the card shows it.
     """
     mentions, content = message.mentions, message.content
@@ -77,10 +77,10 @@ async def deliver(
     """Update the given cards, or send a message.
 
     Args:
-        client: Of the connection.
+        client: The client of the connection's app.
         to: The receiver.
         message: The message.
-        event: What happened.
+        event: The event that a default message shows.
         incident: The incident of the run, if the card shows it.
         key: The idempotency key.
         instead: Ids of cards to update instead of sending.

@@ -147,7 +147,7 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         """Notify within the deadline, and raise nothing.
 
         Args:
-            context: Airflow's.
+            context: The Airflow context of the callback.
         """
         self._notify_blocking(context, self._as_given)
 
@@ -157,7 +157,7 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         Without a database for Lark, each failure is a card of its own here: Variables are not available.
 
         Args:
-            context: Airflow's.
+            context: The Airflow context of the callback.
         """
         await self._notify_async(context, self._as_given)
 

@@ -52,13 +52,13 @@ class Notice:
     """A notification by an app.
 
     Attributes:
-        notifier: The options.
-        conn_id: The connection.
-        client: Of that connection.
+        notifier: The notifier, which has the options.
+        conn_id: The id of the Lark connection.
+        client: The client of that connection's app.
         to: The receiver.
         message: The message.
-        event: What happened.
-        context: Airflow's.
+        event: The event to notify of.
+        context: The Airflow context of the callback.
         left: The deadline for everything.
         may_block: Whether blocking calls to Airflow are possible, in a thread.
     """

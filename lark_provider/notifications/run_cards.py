@@ -69,8 +69,9 @@ class RunCards:
 
         Args:
             event: The event.
-            context: Airflow's.
-            seconds: For everything; a part of it is spent waiting for another process's first card.
+            context: The Airflow context of the callback.
+            seconds: How long it may take in all, in seconds; a part of it is spent waiting for another
+                process's first card.
 
         Returns:
             The incident recorded, or the one that another process opens now; and the states, if needed.
@@ -96,11 +97,11 @@ class RunCards:
         """Record an incident, and show what other processes have added meanwhile.
 
         Args:
-            run_id: The run.
-            shown: What its cards show.
-            before: What was recorded before.
+            run_id: The run's id.
+            shown: The incident as its cards show it.
+            before: The incident as it was recorded before; None if there was none.
             show: Takes the incident, and as `instead` the cards to update.
-            seconds: For everything.
+            seconds: How long it may take in all, in seconds.
 
         Raises:
             TimeoutError: It took longer.

@@ -30,9 +30,9 @@ def read(
     """Read a context of any callback.
 
     Args:
-        context: Airflow's.
-        event: What happened; None to derive it from the context.
-        base_url: Of Airflow's UI, for contexts that carry no link.
+        context: The Airflow context of the callback.
+        event: The kind of event; None to derive it from the context.
+        base_url: The base URL of Airflow's UI, for contexts that carry no link.
         clean: Masks secrets in a text.
 
     Returns:

@@ -38,8 +38,8 @@ async def send(notifier: Notifier, context: Mapping[str, Any], left: Deadline, *
     """Notify over the notifier's connection, else over its fallback connection, and log the result.
 
     Args:
-        notifier: Its options.
-        context: Airflow's.
+        notifier: The notifier, which has the options.
+        context: The Airflow context of the callback.
         left: The deadline for everything.
         may_block: Whether blocking calls to Airflow are possible, in a thread.
     """

@@ -27,9 +27,9 @@ class Ending:
 
     Attributes:
         signal: The signal that ended the process, such as `SIGKILL`; empty for an exception.
-        error_type: The exception's class.
-        error: Its text.
-        traceback: Its traceback, from the first frame of the task's own code.
+        error_type: The name of the exception's class.
+        error: The exception's message.
+        traceback: The exception's traceback, from the first frame of the task's own code.
     """
 
     signal: str = ""
@@ -42,10 +42,10 @@ def ending(dag_id: str, run_id: str, task_id: str, map_index: int, try_number: i
     """Return how a task instance ended.
 
     Args:
-        dag_id: The DAG.
-        run_id: Its run.
-        task_id: The task.
-        map_index: Of a mapped task, else -1.
+        dag_id: The DAG's id.
+        run_id: The DAG run's id.
+        task_id: The task's id.
+        map_index: The index of a mapped task instance; -1 if the task is not mapped.
         try_number: The try, from 1; 0 for the last one that has a log.
 
     Returns:

@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, A
 from lark_provider.errors import LarkError
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.hooks.task import lark_errors, origin_of, with_questions
+from lark_provider.operators import question_arguments
 from lark_provider.operators.question_cards import OperatorCards, question_card
 from lark_provider.sensors.card_callback import LarkCardCallbackSensor, texts
 
@@ -48,7 +49,7 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         fields: Elements of `lark_provider.api.cards` to be filled in, e.g. `Input("reason")`.
         approvers: Those who may answer: open_ids or union_ids; user_ids, e-mail addresses, mobile numbers and
             names from the connection's `receivers` are resolved to open_ids first. Empty for all users.
-        rejections: Which of the options are rejections.
+        rejections: Which of the options are rejections, one or several.
         on_reject: After a rejection, `fail` the task, `skip` it, or `return` the decision.
         branches: For each decision the task id, or task ids, to continue with; the other downstream tasks are
             skipped.
@@ -82,7 +83,7 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         options: Mapping[str, str] | None = None,
         fields: Sequence[Mapping[str, Any]] = (),
         approvers: str | Sequence[str] = (),
-        rejections: Sequence[str] = ("reject",),
+        rejections: str | Sequence[str] = question_arguments.DEFAULT_REJECTIONS,
         on_reject: Literal["fail", "skip", "return"] = "fail",
         branches: Mapping[str, str | Sequence[str]] | None = None,
         receiver_id_type: ReceiverIdType | None = None,
@@ -94,17 +95,12 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         self.receiver_id = receiver_id
         self.receiver_id_type = receiver_id_type
         self.title, self.text = title, text
-        self.options = dict(options or {"approve": "Approve", "reject": "Reject"})
-        self.fields = list(fields)
+        self.options = question_arguments.read_options(options)
+        self.fields = question_arguments.read_fields(fields)
         self.approvers = approvers
-        self.rejections = tuple(rejections)
+        self.rejections = question_arguments.read_rejections(rejections, self.options)
         self.on_reject = on_reject
-        self.branches = dict(branches) if branches is not None else None
-        unknown = set(self.branches or ()) - set(self.options)
-        if unknown:
-            raise ValueError(
-                f"branches must have keys from options, got {sorted(unknown)}. Next: add them to options."
-            )
+        self.branches = question_arguments.read_branches(branches, self.options)
 
     def execute(self, context: Context) -> Any:
         """Record the question, send its card unless it is sent, wait, and act on the decision."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -38,7 +39,7 @@ class LarkBitableBulkInsertOperator(WritingOperator):
         source: A file of rows instead of `records`, as an ObjectStoragePath or its URL, such as
             `s3://aws_default@bucket/orders.csv`: CSV, JSON Lines or Parquet, by its ending. It is read row by
             row. In a CSV file an empty cell is None, also without `empty_as_none`.
-        source_encoding: Of its text.
+        source_encoding: The encoding of a CSV or JSON Lines file, such as `gb18030`.
         chunk_size: Records a request, 1 to 1000.
         zone: The time zone of naive datetimes, such as "Asia/Shanghai", and of days (a `date`, or
             "2026-01-31"). Without one, naive datetimes are refused, and days are those of the base's own time
@@ -63,7 +64,8 @@ class LarkBitableBulkInsertOperator(WritingOperator):
         max_rejects: How many rows may be left out.
         rejects_path: Where the rejected rows are listed as CSV, in any storage that Airflow's
             ObjectStoragePath knows. Nothing is written if there are none.
-        retry_rejects: Such a file: only the rows that it lists are loaded, as a load of its own.
+        retry_rejects: A file of rejected rows, as written to `rejects_path`: only the rows that it lists are
+            loaded, as a load of its own.
         lark_conn_id: The connection.
 
     Returns:
@@ -203,7 +205,7 @@ class LarkBitableSearchOperator(TableOperator):
         self.field_names = field_names
         self.view_id = view_id
         self.zone = zone
-        if type(limit) is not int or limit < 1:
+        if type(limit) is not int or not 1 <= limit <= sys.maxsize:
             raise InvalidRequestError(
                 f"limit must be an int of 1 or more, got {limit!r}. Next: pass a number such as 1000."
             )

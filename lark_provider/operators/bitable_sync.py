@@ -36,7 +36,7 @@ class LarkBitableSyncOperator(WritingOperator):
         source: A file of rows instead of `records`, as an ObjectStoragePath or its URL, such as
             `s3://aws_default@bucket/orders.csv`: CSV, JSON Lines or Parquet, by its ending. It is read row by
             row. In a CSV file an empty cell is None, also without `empty_as_none`.
-        source_encoding: Of its text.
+        source_encoding: The encoding of a CSV or JSON Lines file, such as `gb18030`.
         key_fields: The fields by which a row is recognized.
         mode: `upsert` creates and updates; `mirror` also deletes, or marks, what is missing in the source;
             `insert_missing` only creates.
@@ -48,14 +48,16 @@ class LarkBitableSyncOperator(WritingOperator):
         max_deletes: The largest share (a float) or number (an int) of the table's records that may be deleted
             or marked; with more, the task fails and nothing is written. A source without rows deletes
             nothing unless it is 1.0.
-        on_duplicate: With several records of one key: `keep_oldest` in step, or `error`.
+        on_duplicate: What happens with several records of one key: `keep_oldest` keeps the oldest one in
+            step, `error` fails the task.
         on_null: Whether None clears a cell (`clear`) or leaves it (`keep`).
         key_form: How keys are compared: `exact`, `trim`, `casefold` or `nfkc`.
         on_bad_row: Whether a row that does not fit fails the task (`fail`) or is left out (`skip`).
         max_rejects: How many rows may be left out.
         rejects_path: Where the rejected rows are listed as CSV, for example `s3://bucket/{{ run_id }}.csv`;
             any storage that Airflow's ObjectStoragePath knows. Nothing is written if there are none.
-        retry_rejects: Such a file: only the rows that it names are synced.
+        retry_rejects: A file of rejected rows, as written to `rejects_path`: only the rows that it names are
+            synced.
         links: Link fields that are given by a key of the other table: its key field by the link field's name.
         strict_options: Whether options that a select field does not have are rejected.
         empty_as_none: Whether `''` is None in every field that is not text, as in rows of a CSV file.

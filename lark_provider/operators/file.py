@@ -36,7 +36,8 @@ class LarkSendFileOperator(LarkOperator):
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         idempotency_key: Any text that identifies this message; by default derived from DAG, run, task and
             attempt.
-        on_unknown: As for `LarkSendMessageOperator`.
+        on_unknown: What to do if a try had no answer more than an hour ago, so that the message may or may
+            not have been sent: `fail`, `resend`, or `skip` (it counts as sent). With a database.
         lark_conn_id: The connection.
 
     Returns:

@@ -147,9 +147,9 @@ class LarkNativeApprovalOperator(LarkOperator):
         was removed from its DAG file and has returned, which Airflow resumes without an event.
 
         Args:
-            context: The task's.
-            event: The trigger's: `instance_code`, and the `status` that ended the wait, or `error` with a
-                `message`.
+            context: The task's Airflow context.
+            event: The trigger's event: `instance_code`, and the `status` that ended the wait, or `error` with
+                a `message`.
 
         Raises:
             AirflowFailException: Waiting failed, or it was not approved.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from lark_provider.errors import InvalidRequestError
+from lark_provider.protocol.arguments import check_str
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -22,17 +24,35 @@ MAX_FILE_BYTES = 30 * 1024 * 1024
 """What Lark takes."""
 
 
+def locate(path: StoragePath) -> ObjectStoragePath:
+    """Return a path in its storage.
+
+    Args:
+        path: Such as `s3://aws_default@bucket/orders.csv` or `file:///data/orders.csv`.
+
+    Raises:
+        InvalidRequestError: It is neither a str nor a path of Airflow's.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    if isinstance(path, ObjectStoragePath):
+        return path
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    return ObjectStoragePath(check_str("The path of a file", text, "such as file:///data/orders.csv"))
+
+
 def source_of(path: StoragePath) -> SourceFile:
     """Return a file that rows are read from.
 
     Args:
-        path: Such as `s3://aws_default@bucket/orders.csv` or `file:///data/orders.csv`.
-    """
-    from airflow.sdk import ObjectStoragePath
+        path: The file, see `locate`.
 
+    Raises:
+        InvalidRequestError: It is not a path.
+    """
     from lark_provider.files.reading import SourceFile
 
-    storage_path = ObjectStoragePath(path)
+    storage_path = locate(path)
     # Not `storage_path.open`: Python's readers of text do not take its wrapper for a file object.
     return SourceFile(str(path), lambda: storage_path.fs.open(storage_path.path, "rb"))
 
@@ -47,9 +67,7 @@ def content_of(path: StoragePath, limit: int) -> tuple[bytes, str]:
     Raises:
         InvalidRequestError: There is no such file, or it is larger.
     """
-    from airflow.sdk import ObjectStoragePath
-
-    storage_path = ObjectStoragePath(path)
+    storage_path = locate(path)
     try:
         size = int(storage_path.fs.size(storage_path.path))
         if size > limit:
@@ -82,12 +100,10 @@ def write(path: StoragePath, columns: Mapping[str, str], rows: Iterable[Mapping[
     Raises:
         FileError: The ending is another one, or the file cannot be written.
     """
-    from airflow.sdk import ObjectStoragePath
-
     from lark_provider.files import writing
     from lark_provider.files.formats import kind_of
 
-    target, kind = ObjectStoragePath(path), kind_of(str(path))
+    target, kind = locate(path), kind_of(str(path))
     if target.protocol in _LOCAL:
         return writing.write(target.path, columns, rows)
     with tempfile.TemporaryDirectory(prefix="lark-rows-") as folder:
@@ -106,13 +122,11 @@ def check_writable(path: StoragePath) -> None:
     Raises:
         FileError: There is no such storage, or the file is on this machine and cannot be written.
     """
-    from airflow.sdk import ObjectStoragePath
-
     from lark_provider.files.formats import FileError
     from lark_provider.files.writing import touch
 
     try:
-        target = ObjectStoragePath(path)
+        target = locate(path)
         target.fs  # noqa: B018 - finds the storage's package and connection
         if target.protocol in _LOCAL:
             Path(target.path).parent.mkdir(parents=True, exist_ok=True)
@@ -127,9 +141,7 @@ def is_local_file(path: StoragePath) -> bool:
     Args:
         path: The file.
     """
-    from airflow.sdk import ObjectStoragePath
-
-    storage_path = ObjectStoragePath(path)
+    storage_path = locate(path)
     return storage_path.protocol in _LOCAL and Path(storage_path.path).is_file()
 
 
@@ -143,11 +155,9 @@ def write_text(path: StoragePath, text: str) -> None:
     Raises:
         FileError: The file cannot be written.
     """
-    from airflow.sdk import ObjectStoragePath
-
     from lark_provider.files.formats import FileError
 
-    target = ObjectStoragePath(path)
+    target = locate(path)
     try:
         if target.protocol in _LOCAL:  # elsewhere folders are parts of names, or buckets
             Path(target.path).parent.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ class OperatorCards:
     """Send and replace cards, each over the connection that its question was recorded with.
 
     Args:
-        hook: Of the operator's connection.
+        hook: The hook of the operator's Lark connection.
         log: The task's log.
     """
 

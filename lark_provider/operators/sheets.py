@@ -84,8 +84,8 @@ def shares_of(share_with: Shares, hook: LarkHook) -> list[Share]:
     nothing to people.
 
     Args:
-        share_with: As a DAG has it.
-        hook: The connection's.
+        share_with: The people and their roles, as a DAG passes them to an operator.
+        hook: The hook of the Lark connection whose receivers may be named.
 
     Raises:
         InvalidRequestError: It has another form.

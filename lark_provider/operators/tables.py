@@ -89,11 +89,12 @@ class WritingOperator(ProgressMixin, TableOperator):
         records_kwargs: Arguments for the callable.
         source: A file of rows instead of `records`, as an ObjectStoragePath or its URL: CSV, JSON Lines or
             Parquet, by its ending. In a CSV file an empty cell is None.
-        source_encoding: Of its text.
+        source_encoding: The encoding of a CSV or JSON Lines file, such as `gb18030`.
         on_bad_row: Whether a row that does not fit fails the task (`fail`) or is left out (`skip`).
         max_rejects: How many rows may be left out.
         rejects_path: Where the rejected rows are listed as CSV, in any storage that ObjectStoragePath knows.
-        retry_rejects: Such a file: only the rows that it lists are written.
+        retry_rejects: A file of rejected rows, as written to `rejects_path`: only the rows that it lists are
+            written.
     """
 
     def __init__(
@@ -169,9 +170,9 @@ class WritingOperator(ProgressMixin, TableOperator):
         """Insert all rows of the source as one load, which a retry or a cleared task continues.
 
         Args:
-            context: The task's.
+            context: The task's Airflow context.
             idempotency_key: The name of the load; None derives it from the task.
-            on_clear: What a cleared task does.
+            on_clear: What a cleared task does: `resume` or `restart`.
             settings: Further settings of `bulk_insert`.
         """
         with lark_errors():

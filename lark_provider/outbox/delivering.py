@@ -53,11 +53,11 @@ class Deliverer:
     """Claims rows of the outbox and delivers them. For one event loop.
 
     Args:
-        outbox: The database's.
+        outbox: The outbox of the database.
         apps: The apps that this process can act for.
-        seconds: How long an attempt may take.
-        replaces: Whether one new card is sent for one that cannot be updated, asked each time; else
-            `LARK_OUTBOX_NEW_CARD` decides.
+        seconds: How long an attempt may take, in seconds.
+        replaces: Returns whether one new card is sent in place of one that cannot be updated; called each
+            time. By default `LARK_OUTBOX_NEW_CARD` decides.
     """
 
     def __init__(

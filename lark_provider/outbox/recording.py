@@ -77,9 +77,9 @@ class Recorder:
         """Add an event to the incident of its run, whose card is sent or updated.
 
         Args:
-            place: The run, and the receiver.
-            event: What happened.
-            mentions: Whom the card mentions.
+            place: The run and the receiver that the incident belongs to.
+            event: The event to add.
+            mentions: The people that the card mentions.
             states: Airflow's states of the run's task instances; empty if unknown.
             errors: Errors of failed task instances that sent no notification.
 

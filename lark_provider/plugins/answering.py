@@ -34,9 +34,9 @@ class Answerer:
     """Who clicked.
 
     Attributes:
-        open_id: In Lark.
-        user_id: In Airflow, as in `assigned_users`.
-        name: In Airflow.
+        open_id: The person's open_id in Lark.
+        user_id: The id of the person's user in Airflow, as in `assigned_users`.
+        name: The name of that user.
     """
 
     open_id: str
@@ -49,8 +49,8 @@ class Answerer:
         """Return what became of the click.
 
         Args:
-            outcome: In one word.
-            message: What the person is told; by default the sentence of the outcome.
+            outcome: The outcome in one word, such as `answered` or `not_assigned`.
+            message: The text for the person, by language; by default the sentence of the outcome.
             more: Other members of the result.
         """
         text = sentence(outcome, person=self.name) if message is None else message

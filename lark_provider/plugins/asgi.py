@@ -30,8 +30,8 @@ def header(scope: AsgiScope, name: str) -> str:
     """Return a header of a request; empty if it is missing, or was sent twice.
 
     Args:
-        scope: The request.
-        name: Its name.
+        scope: The ASGI scope of the request.
+        name: The header's name; its case does not matter.
     """
     wanted = name.lower().encode()
     values = [value for key, value in scope["headers"] if key.lower() == wanted]

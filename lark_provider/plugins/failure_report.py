@@ -33,8 +33,8 @@ def report(task_instance: Any, error: BaseException | str | None, seconds: float
 
     Args:
         task_instance: Airflow's `RuntimeTaskInstance`.
-        error: What the task raised.
-        seconds: For all of them.
+        error: The exception that the task raised, or its text.
+        seconds: The time for all receivers together, in seconds.
     """
     end = time.monotonic() + seconds
     where = {"dag_id": task_instance.dag_id, "task_id": task_instance.task_id}

@@ -49,8 +49,9 @@ class TaskStatus:
     """What the task instance of an unanswered question does.
 
     Attributes:
-        state: Its state.
-        seconds: How long it has been in it, by the clock of Airflow's database.
+        state: The state of the task instance in Airflow.
+        seconds: How long it has been in that state, in seconds, by the clock of Airflow's database; infinite
+            if unknown.
     """
 
     state: str | None
@@ -194,7 +195,7 @@ class _Client:
         """Wait; shorter if the client goes.
 
         Args:
-            seconds: How long.
+            seconds: How long to wait, in seconds.
         """
         self.has_waited = True
         until = time.monotonic() + seconds

@@ -67,9 +67,10 @@ class PersonRefusal:
     """Why a person may not act.
 
     Attributes:
-        outcome: As the answer to a delivered click has it.
-        message: For the person.
-        link_url: Where the person can link themselves, with a one-time code that nobody else may see.
+        outcome: The outcome in one word, as in the answer to a delivered click.
+        message: The text for the person, by language.
+        link_url: The URL where the person can link themselves, with a one-time code that no one else may see;
+            None if they cannot.
     """
 
     outcome: IdentityProblem
@@ -108,7 +109,7 @@ class Identities:
         again.
 
         Args:
-            clicker: Who clicked.
+            clicker: The person who clicked, as Lark proves it.
         """
         if not clicker.tenant_key or clicker.operator_tenant_key != clicker.tenant_key:
             return _refuse(clicker, "foreign_tenant", "foreign_tenant")

@@ -81,8 +81,8 @@ def message_page(language: str, key: str, *, login: str | None = None) -> str:
 
     Args:
         language: `zh` or `en`.
-        key: Which text.
-        login: Where to log in, for a button.
+        key: The key of the text to show.
+        login: The URL of the login page, for a button; None for no button.
     """
     button = (
         "" if login is None else f'<p><a class="button" href="{escape(login)}">{_(language, "login")}</a></p>'
@@ -95,7 +95,8 @@ def linked_page(language: str, rows: Sequence[tuple[str, str, str]]) -> str:
 
     Args:
         language: `zh` or `en`.
-        rows: As for `confirm_page`.
+        rows: The user and the person who were linked: for each the key of a label, a name, and what tells it
+            from others of that name.
     """
     return _page(language, "done_title", f"{_rows(language, rows)}<p>{_(language, 'done')}</p>")
 

@@ -69,7 +69,7 @@ class Refused(NamedTuple):
     """Why nothing is done about a request.
 
     Attributes:
-        outcome: In one word.
+        outcome: `unproven`, or `invalid` for a request that is proven but cannot be read.
         reason: What cannot be read in a request that is proven; else empty.
     """
 

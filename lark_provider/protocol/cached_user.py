@@ -10,9 +10,9 @@ class CachedUser:
     """What Lark said of a user. Times are seconds since the epoch, by the clock of the fetching process.
 
     Attributes:
-        data: The value as JSON; None is null.
-        fetched_at: When Lark said so.
-        expires_at: From when a clean-up may delete it.
+        data: The answer as JSON; `null` for a user that does not exist.
+        fetched_at: When Lark gave the answer.
+        expires_at: The time from which a clean-up may delete the entry.
     """
 
     data: str

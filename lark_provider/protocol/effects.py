@@ -55,7 +55,7 @@ class Lost:
     """No answer came.
 
     Attributes:
-        reason: Why; of one that is late, what the deadline came before.
+        reason: Why no answer came; if it is late, what the deadline came before.
         sent: Whether the request may have reached Lark.
         passing: Whether a retry can succeed; with an invalid certificate it cannot.
         step: What to do about it.
@@ -79,7 +79,7 @@ class NeedToken:
     """The tenant token of the client's app, answered as a str.
 
     Attributes:
-        rejected: One that Lark just refused.
+        rejected: The token that Lark just refused; None if none was.
         code: The code by which it did.
     """
 
@@ -123,9 +123,9 @@ class Sleep:
     """Effect: wait for some seconds. `DeadlineExceededError` at once if they end after the deadline.
 
     Attributes:
-        seconds: How long.
-        after: The failure of a call that is repeated then.
-        reason: What kind of failure that is, in a word; `rate_limit`, `busy`, `server_error` or `no_answer`.
+        seconds: How long to wait, in seconds.
+        after: The error of the call that is repeated after the wait; None if no call is.
+        reason: The kind of that error, in a word: `rate_limit`, `busy`, `server_error` or `no_answer`.
     """
 
     seconds: float
@@ -167,9 +167,10 @@ class Spawn:
     """Run a procedure in the background. Answered with None at once; its errors are logged and not raised.
 
     Attributes:
-        make: Makes the procedure.
-        abandon: Called instead if the procedure was never begun, as when the process or the loop ends.
-        policy: Bounds for the repeats of its calls.
+        make: The function that makes the procedure.
+        abandon: The function that is called instead if the procedure was never begun, as when the process or
+            the loop ends.
+        policy: The bounds for the repeats of its calls.
     """
 
     make: Callable[[], Generator[Any, Any, Any]]
@@ -201,9 +202,9 @@ class ReadFile:
 
     Attributes:
         source: A path, bytes, or a binary file object, read from its current position.
-        name: What to call it; the path's own name if None.
-        limit: In bytes.
-        what: What it is, for the error's text.
+        name: The name of the file; the path's own name if None.
+        limit: The largest size that is accepted, in bytes.
+        what: What the file is, for the error's text.
     """
 
     source: Readable
@@ -225,7 +226,7 @@ class Memoize(Generic[T]):
     """A value that may be cached. Answered with what `make` returned, now or earlier.
 
     Attributes:
-        key: Its cache key, within the client's app.
+        key: The cache key of the value, within the client's app.
         make: The procedure that computes it.
         max_age: Maximum age in seconds of a cached value; 0 computes it again.
     """
@@ -266,8 +267,8 @@ class CachePut:
     """Cache what Lark has answered about users, for all processes.
 
     Attributes:
-        kind: As for `CacheGet`.
-        people: Lookup to the answer and its lifetime in seconds.
+        kind: What users are looked up by and what is wanted, such as `email.open_id`.
+        people: The answers by lookup, each with its lifetime in seconds.
     """
 
     kind: str

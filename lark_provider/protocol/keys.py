@@ -15,7 +15,7 @@ def check_key(key: str, name: str = "idempotency_key") -> str:
 
     Args:
         key: Any text.
-        name: Of the argument, for the error.
+        name: The name of the argument, for the error.
 
     Raises:
         InvalidRequestError: It is not a string, empty, or has a NUL or a lone surrogate, which not every
@@ -41,7 +41,8 @@ def message_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> s
     """Return what Lark de-duplicates a message by.
 
     Args:
-        scope: To whom it goes; part of the key, since Lark does not say whether it is part of theirs.
+        scope: The id of the receiver, or of the message that is answered; part of the key, since Lark does
+            not say whether it is part of theirs.
         idempotency_key: Any text, or None.
         uuid: Lark's own key, or None.
 
@@ -67,8 +68,8 @@ def key_uuid(scope: str, key: str) -> str:
     """Return what Lark de-duplicates a message by, for a key that was checked, or that follows from one.
 
     Args:
-        scope: To whom it goes.
-        key: The key.
+        scope: The id of the receiver, or of the message that is answered; part of the key.
+        key: The caller's key, or one derived from it.
     """
     return _digest(scope, key).hex()[:40]
 

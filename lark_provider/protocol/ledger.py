@@ -33,7 +33,7 @@ def chunk_of(number: int) -> tuple[int, int]:
     """Return the chunk that a number belongs to, and the part of it; part 0 is the chunk itself.
 
     Args:
-        number: Of a chunk or a part.
+        number: The number of a chunk or a part.
     """
     return (number, 0) if number >= 0 else divmod(-number, PARTS)
 
@@ -43,8 +43,8 @@ class Lease:
     """The right to write one table for a while.
 
     Attributes:
-        key: Names the table, see `api.clouddoc.loads.leasing.target`.
-        owner: Names the writer; a new one for each operation.
+        key: The name of the table, see `api.clouddoc.loads.leasing.target`.
+        owner: The id of the writer, a new one for each operation.
         ends: When it ends, by the monotonic clock of this process, which is read before the database is
             asked: the database never believes it to be shorter.
         is_renewed: Whether no other writer has had the table since this one took it.
@@ -61,8 +61,8 @@ class LeaseConflict:
     """Another writer has the table.
 
     Attributes:
-        holder: Who, for people: host, process and what it writes.
-        seconds: Until its lease ends, unless it is renewed.
+        holder: The other writer, for people: host, process and what it writes.
+        seconds: How long until its lease ends, unless it is renewed, in seconds.
     """
 
     holder: str
@@ -74,11 +74,11 @@ class Claimant:
     """A writer that wants a table's lease, or keeps it.
 
     Attributes:
-        key: Names the table, see `api.clouddoc.loads.leasing.target`.
-        owner: Names the writer.
-        holder: Who it is, for people.
-        seconds: For how long.
-        edition: Of the load that it writes, see `Load.edition`; None where it writes no load.
+        key: The name of the table, see `api.clouddoc.loads.leasing.target`.
+        owner: The id of the writer, a new one for each operation.
+        holder: What the writer does, for people, such as `load 1a2b3c4d5e6f`.
+        seconds: How long the lease is taken each time, in seconds.
+        edition: The edition of the load that it writes, see `Load.edition`; None where it writes no load.
         clears: Whether it deletes what the load has written, for a restart.
     """
 
@@ -95,7 +95,8 @@ class Intent:
     """What a writer was about to create when it was recorded.
 
     Attributes:
-        text: As it was recorded; None if it cannot be decrypted, since the app's secret was replaced.
+        text: The text as it was recorded; None if it cannot be decrypted, since the app's secret was
+            replaced.
         age: Seconds since then, by the database's clock.
     """
 
@@ -108,13 +109,13 @@ class LoadChunk:
     """A chunk of a load.
 
     Attributes:
-        number: From 0; below 0 for a part of a chunk, see `part_number`.
+        number: The number of the chunk, from 0; below 0 for a part of a chunk, see `part_number`.
         first_row: The number of its first row in the source, from 1.
-        row_count: Rows.
+        row_count: How many rows it has.
         content: Digest of the values sent.
         row_sums: A checksum of 4 bytes for each row, to name the first one that differs.
         fields: Ids of the fields written, by name; empty if they are not known.
-        keys: What its rows can be looked for by, as JSON; None if there is nothing.
+        keys: The keys by which its rows can be looked for, as JSON; None if there are none.
         token: The `client_token`.
         sends: How many tokens were used for it before this one.
     """
@@ -136,11 +137,11 @@ class RecordedChunk:
 
     Attributes:
         chunk: What was recorded before it was sent.
-        state: Its state.
-        record_ids: What was created; None until it is known.
-        reason: Why it was refused.
+        state: The state of the chunk in the ledger: `PENDING`, `DONE` or `REFUSED`.
+        record_ids: The ids of the created records; None until they are known.
+        reason: Why the chunk was refused; None if it was not.
         age: Seconds since its token was first sent, by the database's clock.
-        seconds_since_sent: Seconds since it was last sent.
+        seconds_since_sent: Seconds since it was last sent, by the database's clock.
         sent_at: When its token was first sent, in seconds since the epoch, by the database's clock.
     """
 
@@ -157,8 +158,8 @@ def edition_of(restart: int, record: str) -> str:
     """Return what `Load.edition` is.
 
     Args:
-        restart: See `Load.restart`.
-        record: See `Load.record`.
+        restart: The highest `restart` number of the load, see `Load.restart`.
+        record: What tells the load from an earlier one of the same key, see `Load.record`.
     """
     return f"{restart} {record}"
 
@@ -184,15 +185,15 @@ class Load:
     """A load as the ledger has it.
 
     Attributes:
-        id: Its id in the ledger.
+        id: The id of the load in the ledger.
         state: `PENDING` until its source has ended and every chunk is written.
         chunk_size: Rows of a chunk; those of the first attempt are kept.
-        restart: The highest `restart` number that was asked for.
+        restart: The highest `restart` number that a call has passed.
         is_clearing: Whether its records are being deleted, to load it again.
         chunks: How many chunks are recorded.
         written: Rows in chunks that are done.
         days: The time zone in which its days begin where its caller names none; None if none was met yet.
-        record: Tells it from an earlier load of the same key, if that was forgotten; else empty.
+        record: What tells it from an earlier load of the same key, if that was forgotten; else empty.
     """
 
     id: str
@@ -216,9 +217,9 @@ class WrittenChunk:
     """That a chunk is written.
 
     Attributes:
-        number: The chunk.
+        number: The number of the chunk.
         token: The token that it was sent with; a row with another one is left alone.
-        record_ids: What was created.
+        record_ids: The ids of the created records.
     """
 
     number: int
@@ -232,7 +233,8 @@ class LedgerStep:
 
     Attributes:
         lease: The lease, taken or renewed; or who has it.
-        recorded: The chunk as it is recorded now; None if none was asked for, or the lease was not granted.
+        recorded: The chunk as it is recorded now; None if the step had no chunk, or the lease was not
+            granted.
         is_new: Whether this step has recorded it, so that it can be sent.
     """
 

@@ -26,8 +26,8 @@ class LedgerEntry:
     """A message with a key, as the ledger has it.
 
     Attributes:
-        id: Its id in the ledger.
-        state: Its state.
+        id: The id of the entry in the ledger.
+        state: The state of the entry: `PENDING`, `DONE` or `REFUSED`.
         token: The `uuid` that it was sent with, or is to be sent with.
         result: What Lark answered; empty until it is done.
         age: Seconds since that `uuid` was first sent, by the database's clock.

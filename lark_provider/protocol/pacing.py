@@ -29,7 +29,7 @@ class Limit(NamedTuple):
     """A limit that a request counts against.
 
     Attributes:
-        key: Names it, within the app.
+        key: The name of the limit, within the app.
         interval: Seconds from one request to the next.
         burst: Seconds that requests may come earlier than that, after a pause.
         block: How many requests one reservation is for, at most.
@@ -45,9 +45,9 @@ class Limit(NamedTuple):
         """Return the limit that keeps requests below a documented one.
 
         Args:
-            key: Names it.
-            rate: As Lark documents it.
-            share: How much of it is used.
+            key: The name of the limit, within the app.
+            rate: The limit, as Lark documents it.
+            share: The share of the limit that is used, such as 0.8.
         """
         interval = rate.seconds / (rate.requests * share)
         ahead = max(0, int(rate.requests * _RESERVE) - 1)
@@ -119,9 +119,9 @@ def limits(method: str, path: str, receiver: str | None = None, share: float = S
 
     Args:
         method: The HTTP method.
-        path: From the root.
-        receiver: To whom it sends a message.
-        share: How much of each is used.
+        path: The path of the request from the root, such as `/open-apis/im/v1/messages`.
+        receiver: The receiver of the message that it sends; None if it sends none.
+        share: The share of each limit that is used, such as 0.8.
     """
     counted = list(_of_endpoint(method, path, share))
     if receiver is not None:

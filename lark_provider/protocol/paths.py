@@ -25,7 +25,7 @@ class Path(str):
     """A path that remembers its template, which names the operation in metrics and traces.
 
     Attributes:
-        template: With `{name}` for each segment, under `/open-apis`.
+        template: The template, with `{name}` for each segment that is an id.
     """
 
     __slots__ = ("template",)
@@ -43,7 +43,7 @@ def operation_of(path: str) -> str:
     """Return the template of a path: its own, else the path with `{}` for each segment that may be an id.
 
     Args:
-        path: From the root.
+        path: The path from the root, such as `/open-apis/im/v1/messages`.
     """
     if isinstance(path, Path):
         return path.template
@@ -54,7 +54,7 @@ def path(template: str, **segments: object) -> Path:
     """Fill a path template, quoting each segment.
 
     Args:
-        template: With `{name}` for each segment, under `/open-apis`.
+        template: The template below `/open-apis`, with `{name}` for each segment that is an id.
         segments: The ids by the names of the arguments that they were passed as.
 
     Raises:
@@ -80,7 +80,7 @@ def full_path(path: object) -> str:
     """Check the path of a request that a caller wrote, and complete it.
 
     Args:
-        path: From the root, with or without `/open-apis`.
+        path: The path from the root, with or without `/open-apis`.
 
     Raises:
         InvalidRequestError: It is not a path, or may not stay the path that is written.

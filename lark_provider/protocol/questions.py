@@ -30,7 +30,7 @@ class Origin:
         dag_id: The DAG.
         run_id: The DAG run.
         task_id: The task.
-        map_index: Of a mapped task; else -1.
+        map_index: The index of a mapped task; else -1.
         kind: `approval` if this package built the card, else `sensor`.
         try_number: The attempt.
         max_tries: Airflow's limit of tries for this task instance. A retry leaves it alone; clearing the
@@ -73,13 +73,13 @@ class Question:
 
     Attributes:
         actions: Which clicks count, as in `Wait`.
-        operators: Whose clicks count: open_ids, or union_ids; empty for everybody's.
+        operators: The people whose clicks count: open_ids, or union_ids; empty for everybody.
         every: Whether each message has to be answered.
         correlation: The correlation id in the buttons of a card that another program built; None without.
         receiver: The receiver of our own card: an id that Lark knows.
         receiver_type: The kind of `receiver`, if its shape misleads.
         instead_of: The receiver that was meant, if the connection redirects messages.
-        title: What is asked.
+        title: The question itself, which is the title of the card.
         text: Markdown below the title.
         options: Decisions, each with the label of its button.
         rejections: The decisions that are rejections.
@@ -112,17 +112,17 @@ class TaskQuestion:
 
     Attributes:
         id: A UUID. The buttons of our own card carry it as their correlation.
-        origin: The task that asked.
+        origin: The attempt of the task whose question it is.
         question: The question.
         app_id: The app whose cards count; None for all apps.
-        message_ids: The cards; empty until ours is sent.
-        state: Whether it is open.
-        reason: Why it was closed.
+        message_ids: The ids of the cards' messages; empty until ours is sent.
+        state: Whether it is open, decided or closed.
+        reason: Why it was closed, see `Reason`; None if it was not.
         decided_by: The ids of the rows in `card_callbacks` that decided it.
-        successor: The question that replaced it.
-        deadline: Clicks made later do not count.
-        created_at: When it was recorded.
-        updated_at: When it last changed.
+        successor: The id of the question that replaced it; None if none did.
+        deadline: The time after which clicks do not count; None without one.
+        created_at: The time at which it was recorded.
+        updated_at: The time of its last change.
     """
 
     id: str

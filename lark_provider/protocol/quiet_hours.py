@@ -17,9 +17,9 @@ class QuietHours:
     """Hours of each day. A moment is in them if the wall clock shows it, also where the clocks change.
 
     Attributes:
-        begin: When they begin.
-        end: When they end; before `begin`, it is that of the next day.
-        timezone: Whose clock: an IANA name.
+        begin: The time of day at which they begin.
+        end: The time of day at which they end; before `begin`, it is that of the next day.
+        timezone: The IANA name of the time zone whose clock counts.
     """
 
     begin: time
@@ -30,7 +30,7 @@ class QuietHours:
         """Return whether a moment is in these hours.
 
         Args:
-            at: With its time zone.
+            at: The moment, with its time zone.
         """
         now = at.astimezone(ZoneInfo(self.timezone)).time()
         if self.begin <= self.end:
@@ -41,7 +41,7 @@ class QuietHours:
         """Return when the hours that cover a moment end, in UTC; the moment itself if none do.
 
         Args:
-            at: With its time zone.
+            at: The moment, with its time zone.
         """
         return self._change(at, covered=False)
 
@@ -49,7 +49,7 @@ class QuietHours:
         """Return when the next hours begin, in UTC; the moment itself if it is in them.
 
         Args:
-            at: With its time zone.
+            at: The moment, with its time zone.
         """
         return self._change(at, covered=True)
 
@@ -57,8 +57,8 @@ class QuietHours:
         """Return the moment after so many minutes that are not in these hours; it is not in them itself.
 
         Args:
-            at: From when on, with its time zone.
-            minutes: How many, from 0.
+            at: The moment from which the minutes count, with its time zone.
+            minutes: How many minutes, 0 or more.
         """
         now, left = self.end_after(at), timedelta(minutes=minutes)
         while now + left >= (begin := self.begin_after(now)):

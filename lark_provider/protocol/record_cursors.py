@@ -37,11 +37,11 @@ class Version:
     """A record as it was read.
 
     Attributes:
-        record_id: The record.
-        created_ms: When it was created.
-        modified_ms: When it was last modified.
-        created_by: The id of who created it; "" if Lark does not say.
-        modified_by: The id of who modified it last; "" if Lark does not say.
+        record_id: The id of the record.
+        created_ms: The time at which it was created, in milliseconds since the epoch.
+        modified_ms: The time at which it was last modified, in milliseconds since the epoch.
+        created_by: The id of its creator; "" if Lark does not say.
+        modified_by: The id of its last editor; "" if Lark does not say.
     """
 
     record_id: str
@@ -162,7 +162,8 @@ def after_unwanted(kind: str, seen: SeenRecord | None, *, at_s: int, current_ms:
         kind: The event's kind of change.
         seen: What was known.
         at_s: The time of the change as the event has it, in whole seconds.
-        current_ms: As for `after_event`.
+        current_ms: When the record was last modified, as it was read for the event, in milliseconds since the
+            epoch; None if it was not read.
     """
     end = at_s * _SECOND_MS + _SECOND_MS - 1
     return after_event(kind, seen, None if current_ms is None else min(current_ms, end))
@@ -173,7 +174,7 @@ def after_scan(seen: SeenRecord | None, modified_ms: int | None) -> SeenRecord:
 
     Args:
         seen: What was known.
-        modified_ms: The modification; None if the scan found that the record is gone.
+        modified_ms: The modification that the scan reports; None if the record does not exist any more.
     """
     before = seen or SeenRecord()
     if modified_ms is None:
@@ -186,7 +187,7 @@ def after_complete_scan(cursor: Cursor, until_ms: int) -> Cursor:
 
     Args:
         cursor: The cursor that the scan began with.
-        until_ms: As for `find_missed`.
+        until_ms: The time up to which the scan has reported modifications, in milliseconds since the epoch.
     """
     return Cursor(cursor.began_ms, max(cursor.scanned_ms, until_ms))
 

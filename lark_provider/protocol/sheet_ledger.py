@@ -19,10 +19,10 @@ class Segment:
     """Some rows of a table, which are written together.
 
     Attributes:
-        number: From 0.
+        number: The number of the segment, from 0.
         first: The number of its first row in the source, from 1.
-        row_count: Rows.
-        digest: Of the cells that are sent.
+        row_count: How many rows it has.
+        digest: A hash of the cells that are sent.
         sums: A checksum of 4 bytes for each row, to name the first one that differs.
         row: The row of the worksheet where it begins, from 1; 0 until it is reserved.
     """
@@ -46,7 +46,7 @@ class RecordedSegment:
 
     Attributes:
         segment: What was recorded before it was sent.
-        state: Its state.
+        state: The state of the segment in the ledger: `PENDING`, `DONE` or `REFUSED`.
         seconds_since_sent: Seconds since it was last sent, by the database's clock.
     """
 
@@ -60,7 +60,7 @@ class TableWrite:
     """A table that is written, as the ledger has it.
 
     Attributes:
-        id: Its id in the ledger.
+        id: The id of the table in the ledger.
         state: `PENDING` until the source has ended and everything is written.
         segments: How many segments are recorded.
         detail: What was decided before the first write, such as where the table begins.

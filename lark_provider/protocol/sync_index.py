@@ -19,10 +19,10 @@ class Staged(NamedTuple):
     """A row of the source.
 
     Attributes:
-        row: Its number in the source, from 1.
-        key: Its key.
-        shape: Which fields it names.
-        digest: Of its canonical values.
+        row: The row's number in the source, from 1.
+        key: The row's key.
+        shape: The fields that the row names, as `SyncLayout.shape` encodes them; None if it is rejected.
+        digest: A hash of the row's canonical values; None if it is rejected.
         wire: Its values in the shape in which they are written, as JSON; None if it is rejected: then its key
             counts as present, and its record is left alone.
     """
@@ -42,9 +42,9 @@ class ScannedRecord(NamedTuple):
     """A record of the table.
 
     Attributes:
-        record_id: Its id.
-        key: Its key; empty, or None if it cannot be read.
-        row: The row of the source that has the same key, or None.
+        record_id: The id of the record.
+        key: The key of the record, which may be empty; None if it cannot be read.
+        row: The number of the row of the source that has the same key, or None.
         values: The canonical values of the fields that the row names, as JSON, if they differ from the row's;
             for a record without a row, `MARKED` or None.
     """
@@ -59,12 +59,12 @@ class Difference(NamedTuple):
     """A record that may differ from its row.
 
     Attributes:
-        record_id: The record.
-        row: Its row.
-        key: Its key.
-        shape: Which fields the row names.
-        values: As in `ScannedRecord`.
-        wire: As in `Staged`.
+        record_id: The id of the record.
+        row: The number of its row in the source, from 1.
+        key: The key that record and row have in common.
+        shape: The fields that the row names, as in `Staged`.
+        values: The record's canonical values of the fields that the row names, as JSON.
+        wire: The row's values in the shape in which they are written, as JSON.
     """
 
     record_id: str
@@ -79,11 +79,11 @@ class Planned(NamedTuple):
     """A write that the plan provides for.
 
     Attributes:
-        number: Its place in the plan.
-        kind: What it does.
-        row: The row of the source, 0 for a record that is missing there.
-        key: The key.
-        record_id: The record; empty for one that is created.
+        number: The place of the write in the plan.
+        kind: Whether it creates, updates or deletes a record.
+        row: The number of the row in the source; 0 for a record that is missing there.
+        key: The key of the record.
+        record_id: The id of the record; empty for one that is created.
         before: The cells that change as they are, in canonical form, as JSON.
         after: The cells to write, as JSON.
     """

@@ -51,9 +51,9 @@ class App:
 
     Attributes:
         base_url: The URL before `/open-apis`.
-        app_id: Its id.
-        app_secret: Its secret.
-        tenant_key: For a store (ISV) app: for which tenant it acts. None for a custom app.
+        app_id: The app's id.
+        app_secret: The app's secret.
+        tenant_key: For a store (ISV) app, the tenant for which it acts; None for a custom app.
         token_key: The cache key of its tenant token, which each call looks up.
     """
 
@@ -78,7 +78,7 @@ class App:
         Another secret is another key, so that no token is used that an older secret fetched.
 
         Args:
-            kind: What it is, such as `tenant`.
+            kind: The kind of thing that is cached, such as `tenant`.
         """
         digest = hashlib.sha256(b"lark_provider\0")
         digest.update(self.app_id.encode() + b"\0" + self.app_secret.encode())

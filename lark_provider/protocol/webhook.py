@@ -81,8 +81,8 @@ def sign(secret: str, timestamp: str) -> str:
     """Return the signature that a custom bot checks: time and secret are the key, and the message is empty.
 
     Args:
-        secret: The bot's.
-        timestamp: Seconds since the epoch, as it is sent.
+        secret: The secret of the bot.
+        timestamp: The time of the message in seconds since the epoch, as text, as it is sent.
     """
     digest = hmac.new(f"{timestamp}\n{secret}".encode(), b"", hashlib.sha256).digest()
     return base64.b64encode(digest).decode()

@@ -91,7 +91,7 @@ class LarkCardCallbackSensor(QuestionSensor):
         super().__init__(
             lark_conn_id=lark_conn_id, deferrable=deferrable, poke_interval=poke_interval, **kwargs
         )
-        if wait_for not in {"any", "all"}:
+        if wait_for not in ("any", "all"):
             raise ValueError(
                 f"wait_for must be 'any' or 'all', got {wait_for!r}. Next: pass 'all' to wait for a click on "
                 "each message."

@@ -125,8 +125,8 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
         has returned, which Airflow resumes without an event.
 
         Args:
-            context: The task's.
-            event: The trigger's: which question is over, or why waiting for it failed.
+            context: The task's Airflow context.
+            event: The trigger's event: which question is over, or why waiting for it failed.
 
         Raises:
             AirflowFailException: Waiting failed.

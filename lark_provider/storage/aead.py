@@ -52,7 +52,7 @@ class Aead:
 
         Args:
             sealed: The result of `seal`.
-            place: Where it is stored.
+            place: Where the text is stored, as it was passed to `seal`.
         """
         try:
             data = base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))

@@ -27,14 +27,15 @@ class ApiServer:
     """A process of an API server.
 
     Attributes:
-        id: See `process_id`.
-        host: Its host.
-        version: Of this package.
-        airflow_version: Of Airflow.
+        id: The process's id, see `process_id`.
+        host: The host name of its machine.
+        version: The version of this package there.
+        airflow_version: The version of Airflow there.
         guarded: Whether it lets exactly one answer count.
-        problem: Why it does not.
+        problem: Why it does not let exactly one answer count; None if it does.
         seen_at: When it last renewed its row, by the database's clock; None before it is recorded.
-        hold_seconds: How long it holds answers after a task began to wait; None if it does not say.
+        hold_seconds: How long it holds answers after a task began to wait, in seconds; None if it does not
+            say.
     """
 
     id: str

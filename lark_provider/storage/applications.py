@@ -63,13 +63,13 @@ class ApplicationManager:
         """Add an app.
 
         Args:
-            app_id: Its id, `cli_…` or any other string without spaces.
-            app_secret: Its secret.
-            name: What people call it; the id if empty.
-            description: What it is for.
+            app_id: The app's id, `cli_…` or any other string without spaces.
+            app_secret: The app's secret.
+            name: The app's display name; its id if empty.
+            description: What the app is for.
             base_url: `feishu`, `lark`, or the URL of a private deployment; else the client's own setting.
             encrypt_key: The Encrypt Key of its event and callback settings.
-            verification_token: The Verification Token there.
+            verification_token: The Verification Token of its event and callback settings.
 
         Raises:
             ConfigurationError: The id or secret is empty or contains spaces, or the app exists already.
@@ -165,15 +165,15 @@ class ApplicationManager:
         """Change settings of an app. None leaves one as it is, an empty string removes one that is optional.
 
         Args:
-            app_id: Which app.
-            app_secret: Its secret.
-            name: What people call it.
-            description: What it is for.
+            app_id: The app's id.
+            app_secret: The app's new secret.
+            name: The app's display name; its id if empty.
+            description: What the app is for.
             base_url: `feishu`, `lark`, or a URL.
             encrypt_key: The Encrypt Key of its event and callback settings.
-            verification_token: The Verification Token there.
+            verification_token: The Verification Token of its event and callback settings.
             keep_previous: How long the Encrypt Key and the Verification Token that are replaced are still
-                accepted beside the new ones; 0 for not at all.
+                accepted together with the new ones; 0 for not at all.
 
         Raises:
             ConfigurationError: It is not in the registry, or a value is invalid.

@@ -114,8 +114,8 @@ class AppliedClicks:
         One whose row in `card_callbacks` was deleted or is damaged cannot be delivered, and is given up.
 
         Args:
-            limit: How many at most.
-            seconds: For how long no other process takes them.
+            limit: How many clicks to take at most.
+            seconds: How long no other process takes them, in seconds.
         """
         columns = applied_clicks.c
         with transaction(migrate.ready_engine(self._url)) as connection:
@@ -242,8 +242,8 @@ class AppliedClicks:
         """Take results that are yet to be shown to who clicked.
 
         Args:
-            limit: How many at most.
-            seconds: For how long no other process takes them.
+            limit: How many results to take at most.
+            seconds: How long no other process takes them, in seconds.
         """
         columns = applied_clicks.c
         with transaction(migrate.ready_engine(self._url)) as connection:

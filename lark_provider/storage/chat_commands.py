@@ -30,13 +30,13 @@ class ClaimedCommand:
 
     Attributes:
         message: The message.
-        state: What is to be done with it.
+        state: The command's state, which says what is to be done with it.
         attempts: How often it was taken up, this time included.
         sent_ago: Seconds since it was sent, by the database's clock.
         changed_ago: Seconds since its state changed.
         text: What is to be answered in this state; empty where nothing is.
-        dag_id: Of the run that it started.
-        run_id: Of that run.
+        dag_id: The DAG of the run that the command started; None if it started none.
+        run_id: The id of that run; None if it started none.
     """
 
     message: CommandMessage
@@ -107,9 +107,9 @@ class ChatCommands:
         """Take commands that are to be worked on now, oldest first.
 
         Args:
-            states: In one of these states.
-            limit: How many at most.
-            seconds: For how long no other process takes them.
+            states: The states to look for.
+            limit: How many commands to take at most.
+            seconds: How long no other process takes them, in seconds.
         """
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now
@@ -141,10 +141,11 @@ class ChatCommands:
 
         Args:
             claimed: The command.
-            outcome: In one word.
-            text: What is to be answered; empty for nothing, which ends it.
-            dag_id: Of the run that it started, whose end is to be answered as well.
-            run_id: Of that run.
+            outcome: The outcome in one word, such as `helped`.
+            text: The text to answer with; empty for none, which ends the command.
+            dag_id: The DAG of the run that the command started, whose end is to be answered as well; None if
+                it started none.
+            run_id: The id of that run; None if it started none.
         """
         state: CommandState = "decided" if text else "done"
         return self._move(
@@ -176,7 +177,7 @@ class ChatCommands:
 
         Args:
             claimed: The command.
-            seconds: For how long.
+            seconds: How long to put it off, in seconds.
         """
         message = claimed.message
         with transaction(migrate.ready_engine(self._url)) as connection:

@@ -32,10 +32,10 @@ class ClickOutcome:
     """What became of a click, which is yet to be shown to who clicked.
 
     Attributes:
-        app_id: The app.
+        app_id: The id of the app.
         event_id: The click's id in the table.
         card: The key of its card.
-        open_id: Who clicked.
+        open_id: The open_id of the person who clicked.
         result: The plugin's answer.
         age: Seconds since the result is known.
     """

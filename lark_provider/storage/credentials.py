@@ -22,11 +22,11 @@ class RegisteredApp:
     """An app of a registry.
 
     Attributes:
-        app_id: Its id.
+        app_id: The app's id, `cli_…`.
         is_active: Whether it is not disabled.
-        app: Its credentials, with the base URL of its row, which may be empty; None if they were not wanted
-            or cannot be read.
-        error: Why they cannot be read.
+        app: The app's credentials, with the base URL of its row, which may be empty; None if they were not
+            wanted or cannot be read.
+        error: Why the credentials cannot be read; None if they can or were not wanted.
     """
 
     app_id: str

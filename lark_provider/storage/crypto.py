@@ -124,10 +124,10 @@ class EncryptionKeys:
 
         Args:
             sealed: The text.
-            place: As for `seal`.
+            place: The values that belong to the text and are stored in clear, as they were passed to `seal`.
             what: Names it in the error's text.
             altered: The error's text if the key is known and something was changed.
-            lost: What to do if the key is lost.
+            lost: The next step in the error's text if the key is lost.
 
         Raises:
             DecryptionError: The key is not known; or the text or its place was changed.

@@ -114,7 +114,7 @@ def engine(url: URL) -> Engine:
     """Return the process's engine for a database.
 
     Args:
-        url: As `urls` makes it.
+        url: The database's URL, from `urls.database` or `urls.registry`.
     """
     key = (os.getpid(), url)
     if (cached := _engines.get(key)) is not None:
@@ -129,7 +129,7 @@ def create(url: URL, **pool: int) -> Engine:
     """Make an engine; nothing is connected yet.
 
     Args:
-        url: As `urls` makes it.
+        url: The database's URL, from `urls.database` or `urls.registry`.
         pool: SQLAlchemy's `pool_size`, `max_overflow`, `pool_timeout`, `pool_recycle`.
     """
     if url.drivername == urls.SQLITE_DRIVER:

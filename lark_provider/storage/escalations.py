@@ -45,13 +45,13 @@ class ClaimedStep:
     """A step that is to be taken.
 
     Attributes:
-        key: The incident.
-        number: From 1.
-        step: What it does.
-        rota: Whose turn it is.
-        retries_until: Until when it is tried again, if Lark has certainly not performed it.
-        shown: The incident.
-        now: By the database's clock.
+        key: The incident's key.
+        number: The step's number in the escalation, from 1.
+        step: The step, which says what is done and when.
+        rota: The rota, which says whose turn it is.
+        retries_until: Until when the step is tried again, if Lark has certainly not performed it.
+        shown: The incident, with what its card shows.
+        now: The current time by the database's clock, with its time zone.
     """
 
     key: str
@@ -146,7 +146,7 @@ class Escalations:
 
         Args:
             taken: The step.
-            name: For whom.
+            name: The name of the person on duty, for the card.
 
         Returns:
             The incident as it is now; None if the step is needless by now, or another process took it.
@@ -172,10 +172,10 @@ class Escalations:
         """Record what became of a step, and show it on the card.
 
         Args:
-            key: The incident.
-            number: The step.
+            key: The incident's key.
+            number: The step's number, from 1.
             state: `done`, `failed` or `unknown`.
-            reason: Why it failed.
+            reason: Why the step failed, or why its outcome is unknown; empty if it is done.
 
         Returns:
             Whether it was recorded: it was started, and nothing else is known of it.
@@ -202,10 +202,10 @@ class Escalations:
         """Record that a step was certainly not performed, and is tried again.
 
         Args:
-            key: The incident.
-            number: The step.
-            seconds: When, from now.
-            reason: Why.
+            key: The incident's key.
+            number: The step's number, from 1.
+            seconds: Seconds from now until the next attempt.
+            reason: Why the step was not performed.
         """
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now

@@ -39,9 +39,9 @@ class OpenIncident:
     """An incident whose failures have not all recovered.
 
     Attributes:
-        key: Identifies it.
-        run: Its run.
-        version: Each change adds one.
+        key: The incident's key.
+        run: The DAG run, with the app that sent the incident's card.
+        version: The incident's version; each change adds one.
         changed_ago: Seconds since the last change.
     """
 
@@ -123,11 +123,11 @@ class Mutes:
         """Mute a task, replacing its previous mute if there is one, and delete all mutes that have ended.
 
         Args:
-            dag_id: The DAG.
-            task_id: The task.
-            until: When the mute ends.
-            open_id: Who muted it.
-            name: Their name.
+            dag_id: The DAG's id.
+            task_id: The task's id.
+            until: When the mute ends, with its time zone.
+            open_id: The open_id of the person who muted the task.
+            name: The name of that person.
         """
         values = {"until": until, "muted_by": orjson.dumps({"open_id": open_id, "name": name}).decode()}
         with transaction(migrate.ready_engine(self._url)) as connection:

@@ -26,8 +26,8 @@ def add(connection: Connection, entry: str, now: dt.datetime) -> None:
     """Record that a load or a message was forgotten.
 
     Args:
-        connection: The database's.
-        entry: Its id.
+        connection: An open connection to the database.
+        entry: The id of the load or the message in the ledger.
         now: The time, by the database's clock.
     """
     values = {"owner": uuid.uuid4().hex[:12], "until": now}
@@ -39,7 +39,7 @@ def record(entry: str) -> sa.ScalarSelect[str | None]:
     """Return, as a column, what tells a load or a message from the one that was forgotten; NULL if none was.
 
     Args:
-        entry: Its id.
+        entry: The id of the load or the message in the ledger.
     """
     return sa.select(leases.c.owner).where(leases.c.key == _key(entry)).scalar_subquery()
 

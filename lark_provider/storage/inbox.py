@@ -121,8 +121,8 @@ class Inbox:
         """Return which events a consumer has handled, with one query; raises as `is_handled`.
 
         Args:
-            consumer: Its name.
-            event_ids: Any number.
+            consumer: The consumer's name.
+            event_ids: The ids of the events, any number of them.
         """
         for event_id in event_ids:
             _check({"event": event_id})
@@ -141,8 +141,8 @@ class Inbox:
         """Record that a consumer has handled events, in one transaction; raises as `is_handled`.
 
         Args:
-            consumer: Its name.
-            event_ids: Any number.
+            consumer: The consumer's name.
+            event_ids: The ids of the events, any number of them.
         """
         for event_id in event_ids:
             _check({"event": event_id})

@@ -80,7 +80,7 @@ class Incidents:
         """Return an incident.
 
         Args:
-            key: Its key.
+            key: The incident's key, see `IncidentPlace.key`.
 
         Raises:
             DecryptionError: It was encrypted under another secret of the app.
@@ -137,10 +137,10 @@ class Incidents:
         """Add an event to the incident of its run, and the card's next version to the outbox.
 
         Args:
-            place: Where it belongs.
+            place: The run and the receiver that the incident belongs to.
             event: The event.
-            change: Adds the event.
-            render: Builds the card.
+            change: Returns the incident with the event added.
+            render: Returns the payload of the outbox for the incident's card.
 
         Raises:
             DecryptionError: The incident was encrypted under another secret of the app.
@@ -168,10 +168,10 @@ class Incidents:
         """Change an incident, such as by a claim, and add the card's next version to the outbox.
 
         Args:
-            key: Its key.
-            change: Changes it.
-            render: Builds the card.
-            within: What else is written in the same transaction, first.
+            key: The incident's key, see `IncidentPlace.key`.
+            change: Returns the changed incident; None for no change.
+            render: Returns the payload of the outbox for the incident's card.
+            within: Called before the change, to write something else in the same transaction.
 
         Raises:
             DecryptionError: It was encrypted under another secret of the app.

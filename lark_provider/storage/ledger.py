@@ -52,9 +52,9 @@ def ledger_id(app: str, kind: str, target: str, key: str) -> str:
     """Return the id of what a caller's key names.
 
     Args:
-        app: Names the app.
+        app: The name of the app in the ledger.
         kind: `load`, `message`, `sheet` or `file`.
-        target: Where it is written.
+        target: Where it is written, such as the base and the table of a load, or the receiver of a message.
         key: The caller's key.
     """
     text = f"{app}\0{kind}\0{target}\0{key}"
@@ -133,9 +133,10 @@ class LoadLedger:
         """Return the time zone that is recorded for the days of a load.
 
         Args:
-            target: Base and table.
+            target: The base and the table of the load.
             key: The caller's key.
-            restart: As for `open`.
+            restart: The number of the restart that the caller wants; above the recorded one, the load is to
+                be cleared.
 
         Returns:
             Its name; None if it is still to be decided, since the load is new, has met no day, or is to be
@@ -180,8 +181,8 @@ class LoadLedger:
         That a chunk is written is recorded even if the lease is lost, since it is certain.
 
         Args:
-            load: The load.
-            claimant: Who writes.
+            load: The load's id.
+            claimant: The writer of the load, for which the table's lease is renewed.
             done: The chunk that is written.
             pending: The next one; if the ledger has that number already, what it has is returned.
 
@@ -251,10 +252,10 @@ class LoadLedger:
         """Record that a chunk is sent again: with a new token, or once more with the same one.
 
         Args:
-            load: The load.
-            claimant: Who writes.
+            load: The load's id.
+            claimant: The writer of the load, for which the table's lease is renewed.
             token: The token in the ledger; a row with another one is left as it is.
-            chunk: What is sent. With another token it counts as first sent now.
+            chunk: The chunk as it is sent. With another token it counts as first sent now.
         """
         columns = ledger_chunks.c
         with transaction(migrate.ready_engine(self._url)) as connection:
@@ -301,8 +302,8 @@ class LoadLedger:
         A load that is to be restarted stays as it is: what is written is deleted once this writer is through.
 
         Args:
-            load: The load.
-            claimant: Who has written it.
+            load: The load's id.
+            claimant: The writer of the load.
             done: The last chunk, if it is not recorded yet.
 
         Raises:
@@ -344,8 +345,8 @@ class LoadLedger:
         """Record other rows for a refused chunk of which parts are written, and renew the lease.
 
         Args:
-            load: The load.
-            claimant: Who writes.
+            load: The load's id.
+            claimant: The writer of the load, for which the table's lease is renewed.
             token: The token in the ledger; a row with another one is left as it is.
             chunk: The rows as they are now; their token is not sent.
         """
@@ -400,9 +401,9 @@ class LoadLedger:
         """Forget a load's chunks, since their records are deleted.
 
         Args:
-            load: The load.
-            claimant: Who has deleted them.
-            restart: The number that asked for it.
+            load: The load's id.
+            claimant: The writer that has deleted the records.
+            restart: The number of the restart for which they were deleted.
             done: How many chunks and parts had records.
 
         Returns:

@@ -31,17 +31,17 @@ class Summary:
     """A load or a message.
 
     Attributes:
-        id: Its id.
+        id: The id in the ledger, 64 hexadecimal characters.
         kind: `load`, `message`, `sheet` (a table in a spreadsheet) or `file`.
-        app_id: Whose it is.
+        app_id: The id of the app that writes it.
         name: The caller's key; addresses in it are masked.
         target: Base and table of a load.
-        state: Its state.
-        written: Rows of a load that are written.
-        uncertain: Chunks of a load whose outcome is unknown.
-        refused: Chunks of a load that were refused.
+        state: `pending` (its outcome may be unknown), `done` or `refused`.
+        written: How many rows of a load are written.
+        uncertain: How many chunks of a load have an unknown outcome.
+        refused: How many chunks of a load were refused.
         result: What a message became.
-        created_at: When it was first called.
+        created_at: When it was first written or sent.
         updated_at: When it was last written or tried.
     """
 
@@ -64,13 +64,14 @@ class ChunkSummary:
     """A chunk of a load.
 
     Attributes:
-        number: From 0.
-        part: Of a chunk whose rows were written in parts, since Lark refused a value; 0 for a chunk.
-        state: Its state.
-        first_row: The number of its first row, from 1.
-        row_count: Rows.
+        number: The chunk's number in the load, from 0.
+        part: The number of the part, of a chunk whose rows were written in parts, since Lark refused a value;
+            0 for a whole chunk.
+        state: `pending` (its outcome is unknown), `done` or `refused`.
+        first_row: The number of its first row in the source, from 1.
+        row_count: How many rows it has.
         sends: How many tokens were used for it.
-        reason: Why it was refused.
+        reason: Why Lark refused it; None if it did not.
         sent_at: When its token was first sent.
         updated_at: When it was last sent or decided.
     """

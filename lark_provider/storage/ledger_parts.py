@@ -33,7 +33,7 @@ def count_written(connection: Connection, loads: Sequence[str]) -> dict[str, tup
     """Return how many chunks each load has, and how many rows of it are written.
 
     Args:
-        connection: The database's.
+        connection: An open connection to the database.
         loads: The ids of loads.
     """
     columns, chunk = ledger_chunks.c, ledger_chunks.alias("chunk")

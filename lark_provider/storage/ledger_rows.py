@@ -62,9 +62,9 @@ def read(connection: Connection, cipher: Aead, *conditions: sa.ColumnElement[boo
     """Return chunks in the order of their numbers.
 
     Args:
-        connection: The database's.
-        cipher: Opens what their rows are looked for by.
-        conditions: Which ones.
+        connection: An open connection to the database.
+        cipher: Decrypts the values by which the chunks' rows are looked for.
+        conditions: SQL conditions on `ledger_chunks`, which a chunk must all meet.
     """
     wanted = sa.select(ledger_chunks, statements.clock(connection)).where(*conditions)
     return [_chunk_of(cipher, row) for row in connection.execute(wanted.order_by(ledger_chunks.c.number))]
@@ -76,11 +76,11 @@ def read_next(
     """Return the chunks of a load that follow one.
 
     Args:
-        connection: The database's.
-        cipher: Opens what their rows are looked for by.
-        load: The load.
-        after: Those with greater numbers than this.
-        count: At most so many.
+        connection: An open connection to the database.
+        cipher: Decrypts the values by which the chunks' rows are looked for.
+        load: The load's id.
+        after: The number of a chunk; only chunks with greater numbers are returned.
+        count: How many chunks to return at most.
     """
     columns = ledger_chunks.c
     wanted = sa.select(ledger_chunks, statements.clock(connection)).where(
@@ -94,10 +94,10 @@ def read_chunk(connection: Connection, cipher: Aead, load: str, number: int) -> 
     """Return a chunk that the ledger has.
 
     Args:
-        connection: The database's.
-        cipher: Opens what its rows are looked for by.
-        load: The load.
-        number: The chunk.
+        connection: An open connection to the database.
+        cipher: Decrypts the values by which the chunk's rows are looked for.
+        load: The load's id.
+        number: The chunk's number.
     """
     columns = ledger_chunks.c
     (chunk,) = read(connection, cipher, columns.ledger_id == load, columns.number == number)

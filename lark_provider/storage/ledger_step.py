@@ -50,10 +50,10 @@ def run(
     That a chunk is written is recorded even if the lease is lost, since it is certain.
 
     Args:
-        connection: One that commits each statement.
-        load: The load.
+        connection: A connection that commits each statement.
+        load: The load's id.
         key: The key of the table's lease.
-        claimant: Who writes.
+        claimant: The writer of the load, for which the table's lease is renewed.
         done: The chunk that is written.
         pending: The columns of the next one, see `ledger_rows.values`.
 

@@ -21,10 +21,10 @@ def claim_for_load(
 
     Args:
         connection: An open transaction.
-        clock: The database's clock, read in it.
-        key: What `lease_key` returned.
-        claimant: Who wants it.
-        load: The load.
+        clock: The database's clock, as read in the transaction.
+        key: The key of the lease, from `lease_key`.
+        claimant: The writer that wants the lease.
+        load: The load's id.
 
     Raises:
         ConflictError: The load was restarted or forgotten meanwhile. Its chunks have other tokens now: to

@@ -32,7 +32,7 @@ def existing(url: URL) -> Engine:
     """Return the engine of a database that must exist: a SQLite file is not created.
 
     Args:
-        url: As `urls` makes it.
+        url: The database's URL, from `urls.database` or `urls.registry`.
 
     Raises:
         StorageError: There is no such file.
@@ -49,7 +49,7 @@ def connect(url: URL) -> str:
     """Prove that a database answers.
 
     Args:
-        url: As `urls` makes it.
+        url: The database's URL, from `urls.database` or `urls.registry`.
 
     Returns:
         What it is, such as `PostgreSQL 15.4`.
@@ -74,7 +74,7 @@ def check_revision(url: URL) -> str:
     """Check that a database is at the revision that this version was written for, or at a later one.
 
     Args:
-        url: As `urls` makes it.
+        url: The database's URL, from `urls.database` or `urls.registry`.
 
     Returns:
         The revision.
@@ -101,7 +101,7 @@ def backup(url: URL, target: Path) -> None:
     SQLite: a SQLite file. PostgreSQL: SQL for `psql`, written by `pg_dump`.
 
     Args:
-        url: As `urls` makes it.
+        url: The database's URL, from `urls.database` or `urls.registry`.
         target: The file to create; it appears when it is complete.
 
     Raises:

@@ -42,7 +42,7 @@ def ready_engine(url: URL) -> Engine:
     A SQLite file is created and upgraded if needed. PostgreSQL never is, since the operator decides that.
 
     Args:
-        url: As `urls` makes it.
+        url: The database's URL, from `urls.database` or `urls.registry`.
 
     Raises:
         StorageError: The file cannot be created, is not a SQLite file, or is newer than this version.
@@ -106,8 +106,8 @@ def upgrade(url: URL, revision: str = "head", *, then: Callable[[Connection], No
     """Upgrade a database to a revision. Concurrent upgrades wait for each other.
 
     Args:
-        url: The database.
-        revision: As alembic writes it.
+        url: The database's URL.
+        revision: The revision to upgrade to, as alembic names it: its id, `head`, or relative such as `+1`.
         then: Called afterwards in the same transaction: if it raises, nothing is changed.
 
     Raises:
@@ -128,8 +128,8 @@ def downgrade(url: URL, revision: str = "-1") -> None:
     """Downgrade a database to a revision; tables of later revisions are dropped with their rows.
 
     Args:
-        url: The database.
-        revision: As alembic writes it.
+        url: The database's URL.
+        revision: The revision to downgrade to, as alembic names it: its id, `base`, or relative such as `-1`.
 
     Raises:
         StorageError: The database is unavailable or is newer than this version, or there is no such revision.

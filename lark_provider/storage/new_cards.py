@@ -28,13 +28,13 @@ class NewCard:
     """A card that is due.
 
     Attributes:
-        ti_id: The question.
-        app_id: The app that sends it.
-        receiver: The chat or person.
-        receiver_type: The kind of id, as Lark's `receive_id_type`.
+        ti_id: The question's task-instance id.
+        app_id: The id of the app that sends the card.
+        receiver: The id of the chat or person.
+        receiver_type: The kind of `receiver`, as Lark's `receive_id_type`.
         language: `zh` or `en`.
-        mentions: Open_ids to be named on it.
-        round: From 0.
+        mentions: Open_ids of the people whom the card mentions.
+        round: The number of the card among those for the same question and receiver, from 0.
         not_before: When it may be sent, with its time zone; None for at once.
     """
 
@@ -59,10 +59,10 @@ def insert_cards(
     """Record cards as due; one that is recorded already stays as it is.
 
     Args:
-        connection: A transaction.
-        cards: Any number.
-        now: By the database's clock.
-        reason: Why they are sent, if not because the question is new.
+        connection: An open connection to the database, in a transaction.
+        cards: The cards, any number of them.
+        now: The current time by the database's clock.
+        reason: Why the cards are sent, if not because the question is new.
 
     Returns:
         How many are new.
@@ -87,8 +87,8 @@ def read_card(row: sa.Row[Any], rounds_later: int = 0) -> NewCard:
     """Return where the card of a row goes.
 
     Args:
-        row: Of `hitl_cards`.
-        rounds_later: Of another card in its place.
+        row: A row of `hitl_cards`.
+        rounds_later: How many rounds after the row's own: 1 for the card that takes its place.
     """
     return NewCard(
         row.ti_id,

@@ -73,11 +73,11 @@ class Outbox:
         """Claim rows that are due.
 
         Args:
-            owner: Names the caller.
-            seconds: How long other callers leave them to this one.
-            limit: How many.
-            without: Apps to leave to others.
-            only: The one row, or the one card, to claim.
+            owner: The id of the caller, which no other one has.
+            seconds: How long other callers leave the rows to this one, in seconds.
+            limit: How many rows to claim at most.
+            without: Ids of the apps whose rows are left to other processes.
+            only: The id of the one row, or of the one card, to claim; None for any.
         """
         if only is None and not self._is_any_due(without):
             return []  # The usual case, which takes no lock and leaves a SQLite file alone.
@@ -111,8 +111,8 @@ class Outbox:
 
         Args:
             row: The row.
-            owner: Who claimed it.
-            message_id: The message that shows it.
+            owner: The id of the caller that claimed the row.
+            message_id: The id of the message that shows it.
         """
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
@@ -135,9 +135,9 @@ class Outbox:
 
         Args:
             row: The row.
-            owner: Who claimed it.
-            reason: Why.
-            seconds: When, from now.
+            owner: The id of the caller that claimed the row.
+            reason: Why the row is to be tried again.
+            seconds: Seconds from now until the next attempt.
             may_be_sent: Whether the attempt may have reached Lark.
         """
         with transaction(migrate.ready_engine(self._url)) as connection:
@@ -161,8 +161,8 @@ class Outbox:
 
         Args:
             row: The row.
-            owner: Who claimed it.
-            reason: Why.
+            owner: The id of the caller that claimed the row.
+            reason: Why the row will never be delivered.
         """
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
@@ -174,7 +174,7 @@ class Outbox:
 
         Args:
             row: A row of the card.
-            owner: Who claimed it.
+            owner: The id of the caller that claimed the row.
         """
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = statements.read_clock(connection).now

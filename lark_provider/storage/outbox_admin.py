@@ -24,19 +24,19 @@ class OutboxRow:
     """A row of the outbox, without its payload.
 
     Attributes:
-        id: Identifies it.
-        state: due, delivered, given_up or superseded.
+        id: The row's id.
+        state: Due, delivered, given_up or superseded.
         app_id: The app that sends it.
         base_url: The URL of its Lark.
         card: The incident or card, if it is a version of one.
-        version: Of the card.
+        version: The number of the card's version; a greater one is newer.
         message_id: The message that shows it.
         attempts: How often it was tried.
         reason: Why it was given up, or is tried again.
         is_owned: Whether a process delivers it now.
-        created_at: When it was added, UTC.
-        next_at: When it is tried next, UTC.
-        age_seconds: How long ago it was added.
+        created_at: When it was added, in UTC.
+        next_at: When it is tried next, in UTC.
+        age_seconds: How long ago it was added, in seconds.
     """
 
     id: str
@@ -77,8 +77,8 @@ class OutboxAdmin:
         """Return rows, the oldest first, and how many there are in all.
 
         Args:
-            limit: How many to return.
-            states: Those to look for.
+            limit: How many rows to return at most.
+            states: The states of the rows to look for.
         """
         wanted = outbox.c.state.in_(list(states))
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:

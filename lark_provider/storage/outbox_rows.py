@@ -45,10 +45,10 @@ class OutboxEntry:
         receiver: The chat or person.
         payload: The message as JSON, which is stored encrypted.
         card: The card whose versions follow each other; None for a message of its own.
-        version: Of the card.
+        version: The number of the card's version; a greater one is newer.
         message_id: The card's message, if it is known.
         not_before: When it is due, with its time zone; None for at once.
-        expires_at: After which it is given up, with its time zone; None for never.
+        expires_at: When it expires, with its time zone; None for never.
     """
 
     id: str
@@ -66,16 +66,16 @@ class ClaimedRow:
     """A row that this process delivers now.
 
     Attributes:
-        id: Identifies it.
+        id: The row's id.
         app_id: The app that sends it.
         base_url: The URL of its Lark.
         card: The card, if it is a version of one.
-        version: Of the card.
-        payload: Encrypted; see `open_payload`.
-        message_id: The card to update; None to send a message.
+        version: The number of the card's version; a greater one is newer.
+        payload: The encrypted message; see `open_payload`.
+        message_id: The id of the card's message, to update it; None to send a message.
         attempts: How often it was tried before.
         was_sent: Whether an earlier attempt may have sent it.
-        sent_seconds: How long ago the first such attempt was.
+        sent_seconds: How long ago the first such attempt was, in seconds.
     """
 
     id: str

@@ -162,8 +162,8 @@ class People:
         """Revoke a person's links, and forget the users in them. Open codes of the person end as well.
 
         Args:
-            open_id: The person.
-            app_id: Of one app only.
+            open_id: The person's open_id.
+            app_id: The app whose links are revoked; None for those of all apps.
 
         Returns:
             The links that were revoked.

@@ -31,8 +31,8 @@ def purge(url: URL, retention: Retention | None = None) -> dict[str, int]:
     """Delete rows whose retention is over, by the database's clock.
 
     Args:
-        url: As `urls` makes it.
-        retention: The retention of each table; else as the environment says, see `Retention`.
+        url: The database's URL, from `urls.database` or `urls.registry`.
+        retention: The retention of each table; None for that of the environment, see `Retention`.
 
     Returns:
         How many rows were deleted, by table; and as `form_inputs`, of how many clicks the input was deleted.

@@ -40,12 +40,13 @@ class ClaimedCard:
     """A card to be worked on, with its question.
 
     Attributes:
-        key: What identifies it.
-        card: Where it goes.
+        key: The card's key.
+        card: The app, the receiver and the language of the card.
         state: `due` or `sent`.
         message_id: The message, once it was sent.
         shown: The digest of the content that it shows.
-        reason: Why it is to be closed although its question may be open, or to be sent although that is over.
+        reason: Why the card is to be closed although its question may be open, or to be sent although that is
+            over.
         question: The question.
         end: How the question ended; None while it is open.
         age: Seconds since the work became due.
@@ -193,9 +194,9 @@ class QuestionCards:
         """Put off the next attempt at a card: the longer, the longer the work is due.
 
         Args:
-            key: The card.
+            key: The card's key.
             age: Seconds since the work became due.
-            reason: Why the attempt failed.
+            reason: Why the last attempt failed.
 
         Returns:
             Seconds until the next attempt.
@@ -217,8 +218,8 @@ class QuestionCards:
         """Record that no further attempt is made at a card.
 
         Args:
-            key: The card.
-            reason: Why.
+            key: The card's key.
+            reason: Why no further attempt is made.
         """
         self._change(hitl_cards.c.key == key, state="given_up", reason=reason, next_at=None)
 
@@ -226,8 +227,8 @@ class QuestionCards:
         """Give up a card that cannot be updated any more, and record a new one in its place, once.
 
         Args:
-            key: The card.
-            reason: Why.
+            key: The card's key.
+            reason: Why the card cannot be updated any more.
         """
         with transaction(migrate.ready_engine(self._url)) as connection:
             now = read_clock(connection).now

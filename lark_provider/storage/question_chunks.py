@@ -38,7 +38,7 @@ class QuestionKind:
         """Return the kind of a question.
 
         Args:
-            wait: Which clicks count.
+            wait: The question's wait, which says which clicks count.
         """
         by_open_id = all(name.startswith("ou_") for name in wait.operators)
         return cls(wait.app_id is not None, bool(wait.operators) and by_open_id)
@@ -102,8 +102,8 @@ class QuestionChunk:
         """Look for the questions' states and clicks with one statement.
 
         Args:
-            connection: The database's.
-            above: Clicks up to this id are left out.
+            connection: An open connection to the database.
+            above: The id of a click; clicks up to this one are left out.
 
         Returns:
             The ids of questions that are open no longer; and clicks that may count, in the order of their

@@ -64,10 +64,10 @@ def read_recorded(
     """Return questions by their task-instance ids, oldest first.
 
     Args:
-        connection: The database's.
-        condition: Which.
-        limit: How many at most; damaged rows do not count.
-        by: What they are ordered by; when their tasks were parked if None.
+        connection: An open connection to the database.
+        condition: The SQL condition on `hitl_questions` that the questions must meet.
+        limit: How many questions to return at most, damaged rows not counted; None for all.
+        by: The column that they are ordered by; None for the time when their tasks were parked.
     """
     columns = hitl_questions.c
     query = sa.select(columns.ti_id, columns.content, columns.state, columns.outcome).where(condition)

@@ -141,8 +141,8 @@ class Questions:
         """Return held questions whose task was parked before a time, oldest first.
 
         Args:
-            parked_before: By the clock of Airflow's server.
-            limit: How many at most.
+            parked_before: The latest time of parking, by the clock of Airflow's server.
+            limit: How many questions to return at most.
         """
         columns = hitl_questions.c
         with transaction(migrate.ready_engine(self._url), reading=True) as connection:
@@ -191,7 +191,7 @@ class Questions:
         """Record how questions ended, and return what is recorded: an end that came first stays.
 
         Args:
-            ends: By task-instance id.
+            ends: The end of each question, by task-instance id.
 
         Returns:
             The recorded ends by task-instance id; questions that are not recorded are missing.
@@ -219,8 +219,8 @@ class Questions:
         """Record that a task failed after its question was answered, and let its cards be updated again.
 
         Args:
-            ti_id: The task instance.
-            end: Of the kind `failed`.
+            ti_id: The id of the task instance.
+            end: The end to record, of the kind `failed`.
 
         Returns:
             Whether it was recorded now; the first such end stays.

@@ -41,8 +41,8 @@ class RecordCursors:
     """The cursor of one watched table. All methods raise StorageError if the database cannot be used.
 
     Args:
-        url: The database.
-        key: See `cursor_key`.
+        url: The database's URL.
+        key: The cursor's key, from `cursor_key`.
     """
 
     def __init__(self, url: URL, key: str) -> None:

@@ -22,13 +22,13 @@ class Application:
     """An app as the registry shows it, without its secrets.
 
     Attributes:
-        app_id: Its id.
-        name: What people call it.
-        description: What it is for.
+        app_id: The app's id, `cli_…`.
+        name: The app's display name.
+        description: What the app is for.
         base_url: The URL of its Lark; empty if each client's own setting applies.
-        active: False if it is disabled: clients then refuse to act for it.
-        created_at: When it was added, UTC.
-        updated_at: When it was last changed, UTC.
+        active: Whether it is not disabled; clients refuse to act for a disabled one.
+        created_at: When it was added, in UTC.
+        updated_at: When it was last changed, in UTC.
     """
 
     app_id: str

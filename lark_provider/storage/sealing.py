@@ -37,11 +37,12 @@ class AppSecrets:
     """The secrets of an app, which the registry holds encrypted.
 
     Attributes:
-        app_secret: Its secret.
+        app_secret: The app's secret.
         encrypt_key: The Encrypt Key of its events and callbacks.
-        verification_token: The Verification Token there.
-        previous_encrypt_keys: The replaced ones, newest first.
-        previous_verification_tokens: The replaced ones, newest first.
+        verification_token: The Verification Token of its events and callbacks.
+        previous_encrypt_keys: The replaced Encrypt Keys, newest first, each with the time until which it is
+            accepted, in seconds since the epoch.
+        previous_verification_tokens: The replaced Verification Tokens, newest first, in the same form.
     """
 
     app_secret: str = field(repr=False)
@@ -151,7 +152,7 @@ def seal_all(
     """Seal the rows that have no seal, all in the caller's transaction.
 
     Args:
-        connection: The registry's.
+        connection: An open connection to the registry's database, in the caller's transaction.
         keys: The operator's keys; None to read them from the environment, if a row is to be sealed.
         again: Whether to seal sealed rows again, under the newest key.
         unmarked: Whether to seal rows that only version 0.1 can have written. After the upgrade from it,

@@ -91,10 +91,10 @@ class SheetLedger:
         That a segment is written is recorded even if the lease is lost, since it is certain.
 
         Args:
-            write: The id of the table.
-            claimant: Who writes.
-            done: The number of a segment that is written.
-            segment: The next one; `row` is the first row that it may have. If the ledger has its number
+            write: The id of the table in the ledger.
+            claimant: The writer of the table, for which its lease is renewed.
+            done: The number of a segment that is written; None if there is none.
+            segment: The next segment; `row` is the first row that it may have. If the ledger has its number
                 already, what it has is returned.
             is_disjoint: Whether it must not have rows that a pending segment of another table has, in the
                 same worksheet; it is then moved below them.
@@ -122,10 +122,11 @@ class SheetLedger:
         """Record a pending segment again: with other rows, other cells, or sent once more.
 
         Args:
-            write: The id of the table.
-            claimant: Who writes.
-            segment: As it is sent now; `row` is the first row that it may have.
-            is_disjoint: As for `reserve`.
+            write: The id of the table in the ledger.
+            claimant: The writer of the table, for which its lease is renewed.
+            segment: The segment as it is sent now; `row` is the first row that it may have.
+            is_disjoint: Whether it must not have rows that a pending segment of another table has, in the
+                same worksheet; it is then moved below them.
         """
         columns = ledger_chunks.c
         with transaction(migrate.ready_engine(self._url)) as connection:
@@ -193,10 +194,10 @@ class SheetLedger:
         """Return whether another table of the same worksheet has a segment of the same content in some rows.
 
         Args:
-            write: The id of the table.
-            digest: Of the segment.
-            first: The first row.
-            last: The last row.
+            write: The id of the table in the ledger.
+            digest: The digest of the segment's cells, see `Segment.digest`.
+            first: The first row of the worksheet to look at, from 1.
+            last: The last row to look at, which is included.
         """
         chunks, columns = ledger_chunks.c, ledger.c
         target = sa.select(columns.target).where(columns.id == write).scalar_subquery()

@@ -34,7 +34,7 @@ class FileSpool:
         """Add rows.
 
         Args:
-            rows: As JSON has them.
+            rows: The rows; their values must have a JSON form.
 
         Raises:
             InvalidRequestError: One has no JSON form.

@@ -27,8 +27,8 @@ def lease_key(base_url: str, table: str) -> str:
     """Return the key of a table's row. It is the same for all apps, since they disturb each other.
 
     Args:
-        base_url: Lark's.
-        table: Names base and table.
+        base_url: The base URL of the Lark that has the table.
+        table: The name of base and table, or of a document.
     """
     return hashlib.sha256(f"{base_url}\0{table}".encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -49,10 +49,10 @@ def claim(
     The row stays locked until the transaction ends, so that a writer that has lost its lease cannot commit.
 
     Args:
-        connection: The transaction.
-        clock: The database's clock, read in it.
-        key: What `lease_key` returned.
-        claimant: Who wants it.
+        connection: The open transaction.
+        clock: The database's clock, as read in that transaction.
+        key: The key of the lease, from `lease_key`.
+        claimant: The writer that wants the lease.
         columns: What else to write in the row, unless another writer has had it since: what that one has
             recorded has to be settled first.
     """
@@ -78,8 +78,8 @@ class TableLeases:
     All methods raise StorageError if the database cannot be used.
 
     Args:
-        url: The database.
-        base_url: Lark's.
+        url: The database's URL.
+        base_url: The base URL of the Lark that has the tables.
         app_secret: The app's secret, from which the key for intents is derived: they hold values of records.
     """
 
@@ -91,7 +91,7 @@ class TableLeases:
         """Take a table's lease, or renew it.
 
         Args:
-            claimant: Who wants it.
+            claimant: The writer that wants the lease.
         """
         with transaction(migrate.ready_engine(self._url)) as connection:
             return claim(connection, read_clock(connection), self._key(claimant), claimant)
@@ -115,7 +115,7 @@ class TableLeases:
         """Record what is about to be created, and renew the lease, in one commit; nothing if it was lost.
 
         Args:
-            claimant: Who writes.
+            claimant: The writer that holds the lease.
             text: The intent, such as token and keys as JSON. It replaces the one before.
         """
         sealed = self._cipher.seal(text, (self._key(claimant),))
@@ -145,7 +145,7 @@ class TableLeases:
         """Forget the intent, since it is settled, and renew the lease; nothing if it was lost.
 
         Args:
-            claimant: Who writes.
+            claimant: The writer that holds the lease.
         """
         with transaction(migrate.ready_engine(self._url)) as connection:
             clock = read_clock(connection)

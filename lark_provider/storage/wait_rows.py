@@ -35,8 +35,8 @@ def get(connection: Connection, wait_id: str) -> TaskQuestion | None:
     """Return a question; None if it is not recorded.
 
     Args:
-        connection: The database's.
-        wait_id: The question.
+        connection: An open connection to the database.
+        wait_id: The question's id.
 
     Raises:
         StorageError: Its row is damaged.
@@ -49,7 +49,7 @@ def find_ended(connection: Connection, questions: Iterable[TaskQuestion]) -> dic
     """Return which of some questions are open no longer, as they are now.
 
     Args:
-        connection: The database's.
+        connection: An open connection to the database.
         questions: The questions, as they were read.
     """
     by_id = {question.id: question for question in questions}
@@ -146,7 +146,7 @@ def newest(connection: Connection, origin: Origin) -> tuple[TaskQuestion | None,
     """Return the newest question of a task instance, and the ids of its damaged ones.
 
     Args:
-        connection: The database's.
+        connection: An open connection to the database.
         origin: An attempt of the task instance.
 
     Raises:

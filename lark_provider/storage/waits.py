@@ -254,8 +254,8 @@ class Waits:
         stored meanwhile: the person was told that it was received.
 
         Args:
-            wait_id: The question.
-            reason: Why.
+            wait_id: The question's id.
+            reason: Why it is closed: `withdrawn`, `expired`, `superseded` or `failed`.
         """
         with transaction(migrate.ready_engine(self._url)) as connection:
             query = sa.select(waits).where(waits.c.id == wait_id).with_for_update()
@@ -283,8 +283,8 @@ def missing(connection: Connection, wait_ids: Iterable[str]) -> set[str]:
     """Return which of some questions are not recorded: their rows were deleted.
 
     Args:
-        connection: The database's.
-        wait_ids: The questions.
+        connection: An open connection to the database.
+        wait_ids: The ids of the questions.
     """
     ids = set(wait_ids)
     query = sa.select(waits.c.id).where(among(connection, waits.c.id, ids))

@@ -16,11 +16,11 @@ class BoundedCache(Generic[K, V]):
     """Values by key; the oldest are dropped beyond a number. Safe with threads and forks.
 
     Args:
-        most: How many values are held.
+        limit: How many values are held.
     """
 
     def __init__(self, limit: int) -> None:
-        self._most = limit
+        self._limit = limit
         self._values: OrderedDict[K, V] = OrderedDict()
         self._lock = ForkSafeLock()
 
@@ -34,7 +34,7 @@ class BoundedCache(Generic[K, V]):
         with self._lock:
             self._values[key] = value
             self._values.move_to_end(key)
-            while len(self._values) > self._most:
+            while len(self._values) > self._limit:
                 self._values.popitem(last=False)
 
     def clear(self) -> None:

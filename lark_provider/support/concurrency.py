@@ -20,7 +20,7 @@ async def map_few(work: Callable[[A], Awaitable[T]], items: Iterable[A], at_once
     Args:
         work: Works on an item; begins when it is the item's turn.
         items: The items.
-        at_once: How many at once.
+        at_once: How many items are worked on at a time.
     """
     waiting, results = deque(enumerate(items)), dict[int, T]()
 

@@ -51,8 +51,8 @@ class Metric:
     """A metric.
 
     Attributes:
-        name: As Prometheus has it.
-        help: Its meaning, in a sentence without a full stop.
+        name: The metric's name in Prometheus, such as `lark_calls_total`.
+        help: The metric's meaning, in a sentence without a full stop.
         labels: The names of its labels, in the order in which their values are passed.
     """
 
@@ -76,8 +76,8 @@ class Counter(Metric):
         """Increase it.
 
         Args:
-            labels: The labels' values.
-            amount: By how much.
+            labels: The values of the labels, in the order of `Metric.labels`.
+            amount: How much is added, 0 or more.
         """
         for sink in sinks:
             sink.add(self, amount, labels)

@@ -57,7 +57,7 @@ class LarkBitableToFileOperator(ProgressMixin, TableOperator):
         self,
         *,
         target: StoragePath,
-        field_names: Sequence[str] = (),
+        field_names: Sequence[str] | None = (),
         filter: SearchFilter | None = None,  # noqa: A002 - Lark's name
         view_id: str | None = None,
         zone: str | dt.tzinfo | None = None,
@@ -80,18 +80,23 @@ class LarkBitableToFileOperator(ProgressMixin, TableOperator):
             types = {
                 field["field_name"]: field["type"] for field in bitable.list_fields(self.base, self.table_id)
             }
-            unknown = [name for name in self.field_names if name not in types]
+            names = self.field_names or ()
+            if not isinstance(names, Sequence) or isinstance(names, str):
+                raise InvalidRequestError(
+                    f"field_names must be a list of names, got {names!r:.80}. Next: put them in brackets."
+                )
+            unknown = [name for name in names if not isinstance(name, str) or name not in types]
             if unknown:
                 raise InvalidRequestError(
                     f"field_names names {unknown[0]!r}, which the table does not have; it has "
                     f"{', '.join(map(repr, types))}. Next: write the name as in this list."
                 )
-            columns = cells.columns_of(types, self.field_names)
+            columns = cells.columns_of(types, names)
             records = bitable.search_records(
                 self.base,
                 self.table_id,
                 filter=self.filter,
-                field_names=list(self.field_names),
+                field_names=list(names),
                 view_id=self.view_id,
                 zone=self.zone,
             )

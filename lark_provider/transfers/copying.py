@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 from lark_provider.errors import ConflictError, InvalidRequestError
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.progress import ProgressMixin
+from lark_provider.protocol.arguments import check_str
 from lark_provider.protocol.errors import unknown_choice
 from lark_provider.transfers.database import sql_hook
 
@@ -80,7 +82,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
                 f"key_fields must be given with mode='merge' and only then, got {key_fields!r} with "
                 f"{mode!r}. Next: name the fields that tell rows apart."
             )
-        if type(chunk_size) is not int or chunk_size < 1:
+        if type(chunk_size) is not int or not 1 <= chunk_size <= sys.maxsize:
             raise InvalidRequestError(
                 f"chunk_size must be an int of 1 or more, got {chunk_size!r}. Next: pass a number such as "
                 "1000."
@@ -172,7 +174,13 @@ class CopyOperator(ProgressMixin, LarkOperator):
             wanted = dict(self.columns)
         else:
             fields = [self.columns] if isinstance(self.columns, str) else self.columns
-            wanted = {name: name for name in (available if fields is None else fields)}
+            if not isinstance(fields, Sequence | None):
+                raise InvalidRequestError(
+                    f"columns must be a list of names, or a dict of names by name, got {fields!r:.80}. Next: "
+                    "pass one, or leave it out for all."
+                )
+            names = available if fields is None else [check_str("columns", name, "names") for name in fields]
+            wanted = {name: name for name in names}
         for name in wanted:
             if name not in available:
                 raise self._unknown(name, ", ".join(map(repr, available)))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import re
 import uuid
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow.sdk import BaseHook
 
 from lark_provider.errors import ConfigurationError, InvalidRequestError
+from lark_provider.protocol.arguments import check_dict, check_str
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -45,7 +46,7 @@ def sql_hook(conn_id: str, hook_params: Mapping[str, Any] | None = None) -> DbAp
         ) from error
     # No variable holds the connection: its repr shows the password, and error reporters send variables.
     hook = BaseHook.get_connection(conn_id).get_hook(  # type: ignore[no-untyped-call]  # Airflow's
-        hook_params=dict(hook_params or {})
+        hook_params=check_dict("hook_params", hook_params, "the arguments of the hook by name")
     )
     if not isinstance(hook, DbApiHook):
         raise ConfigurationError(
@@ -67,8 +68,9 @@ def check_query(sql: str) -> str:
         sql: The query.
 
     Raises:
-        InvalidRequestError: It is the path of a file that was not found.
+        InvalidRequestError: It is not a str, or the path of a file that was not found.
     """
+    check_str("sql", sql, "a query, or the path of a file that ends in .sql")
     if _FILE.fullmatch(sql.strip()):
         raise InvalidRequestError(
             f"sql names the file {sql.strip()!r}, which does not exist. Next: give its path from "
@@ -77,21 +79,26 @@ def check_query(sql: str) -> str:
     return sql
 
 
-def check_columns(wanted: Iterable[str], returned: Collection[str]) -> None:
+def check_columns(wanted: object, returned: Collection[str]) -> None:
     """Check that a query returns the columns that an argument names.
 
     Args:
-        wanted: The columns named.
+        wanted: The names of the columns.
         returned: The columns that the query returns.
 
     Raises:
-        InvalidRequestError: It does not return one of them.
+        InvalidRequestError: They are not a collection of names, or the query does not return one of them.
     """
-    missing = next((column for column in wanted if column not in returned), None)
-    if missing is not None:
+    if not isinstance(wanted, Collection) or isinstance(wanted, str | bytes):
         raise InvalidRequestError(
-            f"columns names {missing!r}, which the query does not return; it returns {', '.join(returned)}. "
-            "Next: correct columns, or the query. Most databases fold unquoted names to lower case."
+            f"columns must name columns of the query ({', '.join(returned)}), got {wanted!r:.80}. Next: "
+            "pass a list or a dict, or leave it out for all."
+        )
+    if missing := [column for column in wanted if not isinstance(column, str) or column not in returned]:
+        raise InvalidRequestError(
+            f"columns names {missing[0]!r:.80}, which the query does not return; it returns "
+            f"{', '.join(returned)}. Next: correct columns, or the query. Most databases fold unquoted names "
+            "to lower case."
         )
 
 
@@ -110,10 +117,10 @@ def rows(
     """Yield the rows of a query, by column; arguments and errors as for `select`.
 
     Args:
-        hook: The database.
+        hook: The Airflow hook of the database.
         sql: The query.
-        parameters: Its parameters.
-        chunk_size: How many rows are fetched at once.
+        parameters: The query's parameters, as the database's driver takes them.
+        chunk_size: How many rows are fetched at a time.
     """
     with closing(select(hook, sql, parameters, chunk_size=chunk_size)) as selected:
         names = next(selected)
@@ -130,10 +137,10 @@ def select(
     server, MySQL's by an unbuffered one.
 
     Args:
-        hook: The database.
+        hook: The Airflow hook of the database.
         sql: The query.
-        parameters: Its parameters.
-        chunk_size: How many rows are fetched at once.
+        parameters: The query's parameters, as the database's driver takes them.
+        chunk_size: How many rows are fetched at a time.
 
     Raises:
         InvalidRequestError: It is not a query, or two columns have the same name.

@@ -41,17 +41,19 @@ class LarkReportOperator(SqlToLarkSheetOperator):
 
     Args:
         receiver_id: Who gets the card: a chat, a person or a name of the connection's receivers; or a list.
-        key: What names the report: its spreadsheet and its card.
+        key: A text that names the report: its spreadsheet and its card.
         card_title: The title of the card; by default the title of the spreadsheet.
-        text: Its text, in Markdown.
+        text: The text of the card, in Markdown.
         template_id: A template of Lark's card builder instead, such as `AAqk…`.
         template_variable: The value of each of its variables.
-        template_version: Such as `1.0.3`; by default the newest one that is published.
+        template_version: The template's version, such as `1.0.3`; by default the newest one that is
+            published.
         share_with: As for `SqlToLarkSheetOperator`; by default a new spreadsheet can be viewed by those who
             get the card.
         mentions: Open_ids, e-mail addresses, or "all": whom to mention at the end of the card.
-        on_unknown: As for `LarkSendMessageOperator`.
-        language: Of the card's own words: `en` or `zh`.
+        on_unknown: What to do if a try had no answer more than an hour ago, so that the card may or may not
+            have been sent: `fail`, `resend`, or `skip` (it counts as sent). With a database.
+        language: The language of the card's own words: `en` or `zh`.
         kwargs: All other settings of `SqlToLarkSheetOperator`, such as `sql`, `title` and
             `folder`.
 

@@ -188,5 +188,10 @@ _SYNC_ONLY = frozenset(
 
 
 def _rename(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    if not isinstance(columns, Mapping):
+        raise InvalidRequestError(
+            f"columns must be a dict of columns of the query by field, got {columns!r:.80}. Next: write "
+            "{'Order': 'order_no'}, or leave it out where the names are the same."
+        )
     check_columns(columns.values(), row)
     return {field: row[column] for field, column in columns.items()}

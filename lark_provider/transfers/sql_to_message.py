@@ -43,15 +43,16 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
         parameters: The query's parameters.
         receiver_id: An id, an e-mail address, or a name from the connection's `receivers`.
         title: The card's title.
-        text: Something before the table, in Markdown.
+        text: A text before the table, in Markdown.
         max_rows: The most rows on the card, 1 to 100; further ones are counted on it.
         attach: Whether all rows are sent as a file where the card does not hold them.
         file_format: `csv`, or `xlsx` for Excel, with types, which needs `airflow-provider-lark[xlsx]`.
-        file_name: Of the file; by default the title with the ending of the format.
+        file_name: The file's name; by default the title with the ending of the format.
         skip_empty: Whether nothing is sent if the query returns no rows.
         idempotency_key: Any text that identifies the message; by default derived from DAG, run, task and
             attempt.
-        on_unknown: As for `LarkSendMessageOperator`.
+        on_unknown: What to do if a try had no answer more than an hour ago, so that the message may or may
+            not have been sent: `fail`, `resend`, or `skip` (it counts as sent). With a database.
         hook_params: Further arguments for the database's hook.
         lark_conn_id: The connection to Lark.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -11,6 +12,7 @@ from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import lark_errors, task_key
 from lark_provider.operators.progress import ProgressMixin
 from lark_provider.operators.sheets import Shares, SheetOperator, check_shares, shares_of
+from lark_provider.protocol.arguments import check_dict
 from lark_provider.protocol.errors import unknown_choice
 from lark_provider.transfers import values
 from lark_provider.transfers.database import (
@@ -43,9 +45,9 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
         sql_conn_id: The connection of the database.
         parameters: The query's parameters.
         sheet: The spreadsheet's link or token; None to create one, once for each task of a run.
-        worksheet: Its title, its id, or its index from 0; None for the one that the link names, else the
-            first.
-        title: Of a new spreadsheet.
+        worksheet: The worksheet's title, its id, or its index from 0; None for the one that the link names,
+            else the first.
+        title: The title of a new spreadsheet, instead of `sheet`.
         folder: Where a new spreadsheet is made: a folder's link or token, or a path such as
             `Reports/2026-11`, which is made if missing.
         share_with: Who may open the spreadsheet, granted once it is complete: ids, e-mail addresses, mobile
@@ -147,7 +149,7 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
             "freeze": freeze if header or freeze is not True else None,
             "filter": filter,
             "start": start,
-            **(settings or {}),
+            **check_dict("settings", settings, "further arguments of write_table by name"),
         }
         self.idempotency_key = idempotency_key
         self.hook_params = hook_params
@@ -161,7 +163,7 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
         """Run the query and write its rows.
 
         Args:
-            context: The task's.
+            context: The task's Airflow context.
 
         Returns:
             What is written, and where.
@@ -173,7 +175,8 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
             self.log.warning(
                 "The query has no ORDER BY. A retry whose rows come in another order is refused; add one."
             )
-        keys = self.key_fields
+        keys = self.key_fields or ()
+        self._check_settings()
         query = select(sql_hook(self.sql_conn_id, self.hook_params), check_query(self.sql), self.parameters)
         with closing(query):
             columns, rows = _arrange(query, self.columns)
@@ -207,6 +210,15 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
 
         inputs = lineage.read_by(self.sql, self.sql_conn_id, self.hook_params)
         return OperatorLineage(inputs=inputs, outputs=[self._dataset(self.sheet_link or self.sheet or "")])
+
+    def _check_settings(self) -> None:
+        from lark_provider.api.clouddoc.sheets.tables.procedure import write_table
+
+        unknown = sorted(self.table_settings.keys() - inspect.signature(write_table).parameters.keys())
+        if unknown:
+            raise InvalidRequestError(
+                f"settings must hold arguments of write_table, got {unknown}. Next: correct the spelling."
+            )
 
     def _key(self, context: Context) -> str:
         parts = ("sheet", self.sheet, self.worksheet) if self.sheet else ("new sheet",)

@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from lark_provider.errors import InvalidRequestError
+from lark_provider.protocol.arguments import check_str
 from lark_provider.transfers.database import MYSQL, driver_of
 from lark_provider.transfers.values import MomentForm, moment_of
 
@@ -25,9 +26,9 @@ class SqlTarget:
     """A table, on an open connection.
 
     Args:
-        hook: The database.
-        connection: Of its driver.
-        table: The name, with its schema if needed; quoted where the database needs it.
+        hook: The Airflow hook of the database.
+        connection: An open connection of the database's driver.
+        table: The table's name, with its schema if needed; quoted where the database needs it.
 
     Raises:
         InvalidRequestError: `table` is not a name.
@@ -35,7 +36,7 @@ class SqlTarget:
     """
 
     def __init__(self, hook: DbApiHook, connection: Any, table: str) -> None:
-        if not _TABLE.fullmatch(table):
+        if not _TABLE.fullmatch(check_str("sql_table", table, "the name of a table")):
             raise InvalidRequestError(
                 f"sql_table must be the name of a table, got {table[:80]!r}. Next: write schema.table; a "
                 "name with other characters needs the database's quotes."
@@ -51,7 +52,15 @@ class SqlTarget:
         }
 
     def column(self, name: str) -> str | None:
-        """Return the column of a name, exactly or else without regard to case; None if there is none."""
+        """Return the column of a name, exactly or else without regard to case; None if there is none.
+
+        Args:
+            name: The name of a column, as an argument has it.
+
+        Raises:
+            InvalidRequestError: It is not a str.
+        """
+        check_str("The name of a column", name, "one of the SQL table's columns")
         if name in self.moments:
             return name
         alike = [candidate for candidate in self.moments if candidate.casefold() == name.casefold()]
@@ -69,8 +78,8 @@ class SqlTarget:
         """Add rows; with keys, rows whose keys are there already are updated instead.
 
         Args:
-            columns: The columns.
-            rows: Their values.
+            columns: The names of the columns.
+            rows: The rows, each with its values in the order of `columns`.
             keys: The columns that tell rows apart; PostgreSQL and SQLite need a unique index on them.
         """
         if keys and self.driver not in _ON_CONFLICT:

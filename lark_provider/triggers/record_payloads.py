@@ -22,9 +22,9 @@ def divide(
     """Yield payloads that hold all records, in order, each of at most so many bytes of JSON and 100 records.
 
     Args:
-        head: What each payload begins with.
+        head: The members that each payload begins with.
         records: The records; the values of one that is too large alone are left out.
-        max_bytes: Of a payload.
+        max_bytes: How many bytes of JSON a payload has at most.
     """
     capacity = max_bytes - len(orjson.dumps({**head, "records": []}))
     part: list[dict[str, Any]] = []

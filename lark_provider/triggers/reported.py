@@ -28,7 +28,7 @@ class ReportedChanges:
     While the database is unavailable a change may be reported twice rather than never.
 
     Args:
-        store: Where it is recorded.
+        store: The database's record of what was reported of the table.
         table: The table's id, for log lines.
     """
 

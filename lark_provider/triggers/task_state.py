@@ -78,10 +78,10 @@ async def is_deferred(dag_id: str, run_id: str, task_id: str, map_index: int) ->
     """Return whether a task is deferred; True if Airflow does not answer.
 
     Args:
-        dag_id: Of its DAG.
-        run_id: Of its run.
-        task_id: Which task.
-        map_index: Negative for a task that is not mapped.
+        dag_id: The id of the task's DAG.
+        run_id: The id of the task's DAG run.
+        task_id: The task's id.
+        map_index: The index of a mapped task instance; negative if the task is not mapped.
     """
     try:
         by_run = await _task_states(

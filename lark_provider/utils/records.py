@@ -29,6 +29,6 @@ def is_secret(name: str) -> bool:
     """Return whether the value of a field is masked whatever it is.
 
     Args:
-        name: The field's.
+        name: The field's name.
     """
     return _SECRET.search(name) is not None

@@ -41,8 +41,8 @@ class Book:
     """A worksheet.
 
     Attributes:
-        token: Of its spreadsheet.
-        sheet_id: Its id.
+        token: The spreadsheet's token.
+        sheet_id: The worksheet's id.
     """
 
     token: str
@@ -107,8 +107,9 @@ def open_book(target: ProbeTarget, *, alone: bool = False) -> MadeObject:
     """Make a worksheet.
 
     Args:
-        target: Where.
-        alone: In a spreadsheet of its own, whose only one it is; else beside those of other probes.
+        target: Where probes may write, and what they share.
+        alone: Whether it is the only worksheet of a spreadsheet of its own; else it is added to the one that
+            probes share.
     """
     if alone:
         return (yield from _spreadsheet(target))

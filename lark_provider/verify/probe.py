@@ -49,8 +49,8 @@ class Reply:
     Attributes:
         status: The HTTP status.
         code: The code of Lark's envelope; -1 if the answer is not Lark's.
-        msg: Its text.
-        data: Its `data`, `{}` if there is none.
+        msg: The message of Lark's envelope; empty if there is none.
+        data: The `data` of Lark's envelope; `{}` if there is none.
     """
 
     status: int
@@ -68,13 +68,13 @@ class ProbeTarget:
     """Where probes may write, and what they share.
 
     Attributes:
-        app_id: The app.
-        app_secret: Its secret.
-        chat_id: A chat that was named; None to make one.
+        app_id: The app's id, `cli_…`.
+        app_secret: The app's secret.
+        chat_id: The id of a chat that was named; None to make one.
         folder: The token of a folder that was named; None for the app's own space.
         person: The open_id of a person who may be added to documents; None for no one.
         nonce: Makes idempotency keys of this run unlike those of any other.
-        shared: What was made for several probes, by name.
+        shared: The objects that were made for several probes, by name.
     """
 
     app_id: str
@@ -153,14 +153,14 @@ class Finding:
     """The outcome of a probe.
 
     Attributes:
-        name: The probe.
-        fact: Its question.
+        name: The probe's name.
+        fact: The question that the probe answers, as a sentence.
         status: Whether the assumed answer is right.
         assumed: The assumed answer.
         setting: The emulator's setting; None if there is none.
-        rule: As of the probe.
-        value: What was found; None if it could not be probed.
-        reason: Why it could not, or what was strange.
+        rule: The rule of `card_rules` that the answer switches on or off; None if the probe has none.
+        value: The answer that was observed; None if it could not be probed.
+        reason: Why it could not be probed, or what was strange.
     """
 
     name: str

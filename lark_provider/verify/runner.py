@@ -37,11 +37,11 @@ class Runner:
 
     Attributes:
         send: Sends a request.
-        pause: Waits for so many seconds.
-        target: Where probes may write.
+        pause: Waits for the number of seconds that it is called with.
+        target: Where probes may write, and what they share.
         most: How many requests may be sent, deletions included.
-        corpus: Where exchanges are recorded.
-        sent: How many were sent.
+        corpus: Collects the requests and their replies.
+        sent: How many requests were sent so far.
         left_behind: What could not be deleted, as method, path and reason.
         unanswered: What may have been made by a request whose answer was lost, and where it would be.
     """
@@ -61,8 +61,8 @@ class Runner:
         """Run probes one after another, then delete what they made, also after an error or Ctrl-C.
 
         Args:
-            probes: Which.
-            on_finding: Called with each finding at once.
+            probes: The probes to run.
+            on_finding: Called with each finding as soon as its probe has ended.
         """
         findings: list[Finding] = []
         try:

@@ -11,7 +11,7 @@ from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.drive.sharing import Share
 from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
 from lark_provider.api.clouddoc.sheets.tables.procedure import TableResult, write_with_options
-from lark_provider.errors import InvalidRequestError, LarkAPIError
+from lark_provider.errors import InvalidRequestError, LarkAPIError, OutcomeUnknownError
 from tests.failures.waiting import wait_until
 from tests.tables.conftest import HEADER, rows, table
 
@@ -78,6 +78,19 @@ def test_a_late_request_leaves_no_second_spreadsheet(lark: Emulator) -> None:
     assert added == 2, "it was not late enough"
     assert [spreadsheet["token"] for spreadsheet in spreadsheets(lark)][-1] == result.spreadsheet_token
     assert len({spreadsheet["title"] for spreadsheet in spreadsheets(lark)}) == len(spreadsheets(lark))
+
+
+def test_where_no_request_is_answered_it_is_sent_three_times(lark: Emulator) -> None:
+    lark.fault("POST", CREATE, drop="before", times=9)
+    for _ in range(2):
+        before = lark.state(summary=True)["by_endpoint"].get(f"POST {CREATE}", 0)
+        with pytest.raises(OutcomeUnknownError, match=r"no request was answered\. Next: call again"):
+            write()
+        assert lark.state(summary=True)["by_endpoint"][f"POST {CREATE}"] - before == 3
+    assert spreadsheets(lark) == []
+    lark.clear_faults()
+    write()
+    assert len(spreadsheets(lark)) == 1
 
 
 def test_each_key_has_its_own(lark: Emulator) -> None:

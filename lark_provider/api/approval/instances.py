@@ -59,14 +59,15 @@ def create_instance(
     gives the instance that the first one created.
 
     Args:
-        approval_code: Of the definition.
+        approval_code: The code of the approval definition.
         form: Field → value, a field by its id, custom_id or visible name and a value of Python's own types;
-            options may be given by their texts. Or Lark's own list of widgets, which is sent as it is.
-        submitter: Who asks: an open_id, user_id, e-mail address or mobile number (`+…`).
+            options may be named by their texts. Or Lark's own list of widgets, which is sent as it is.
+        submitter: The person who submits the request: an open_id, user_id, e-mail address or mobile number
+            (`+…`).
         idempotency_key: Any text that names this request and no other.
-        approvers: Step → people, by the same kinds of ids, for steps whose approvers are named by whoever
-            asks. A step is named by its id, custom id or visible name.
-        copies: Likewise, who gets a copy.
+        approvers: Step → people, by the same kinds of ids, for steps whose approvers the submitter chooses. A
+            step is named by its id, custom id or visible name.
+        copies: Step → people who get a copy, in the same form as `approvers`.
         department_id: The submitter's department, if there are several; without it, Lark takes the first.
         zone: The time zone of naive datetimes and of dates, such as "Asia/Shanghai".
 
@@ -190,7 +191,7 @@ def get_instance(instance: str) -> Procedure[Instance]:
     See GET /open-apis/approval/v4/instances/:instance_id.
 
     Args:
-        instance: Its instance_code, or the uuid under which it was created.
+        instance: The code of the instance (`instance_code`), or the uuid under which it was created.
 
     Returns:
         The instance with its form, and each person's part.
@@ -213,9 +214,9 @@ def list_instances(approval_code: str, start: dt.datetime, end: dt.datetime | No
     See GET /open-apis/approval/v4/instances, ten hours at a time, as Lark advises.
 
     Args:
-        approval_code: Of the definition.
-        start: From when, with a time zone.
-        end: Until when, with a time zone; until now if None.
+        approval_code: The code of the approval definition.
+        start: The beginning of the period, with a time zone.
+        end: The end of the period, with a time zone; now if None.
 
     Raises:
         InvalidRequestError: An argument is invalid; nothing was sent.
@@ -270,7 +271,7 @@ def cancel_instance(instance: str) -> Procedure[Instance]:
     See POST /open-apis/approval/v4/instances/cancel. The definition must allow it.
 
     Args:
-        instance: Its instance_code, or the uuid under which it was created.
+        instance: The code of the instance (`instance_code`), or the uuid under which it was created.
 
     Returns:
         The instance as it stands afterwards.

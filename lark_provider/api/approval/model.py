@@ -38,11 +38,11 @@ class Task:
     """One person's part in an approval.
 
     Attributes:
-        id: Lark's id.
-        open_id: Whose it is; empty for automatic ones.
-        status: How it stands.
+        id: Lark's id of the task.
+        open_id: The open_id of the person whose task it is; empty for automatic ones.
+        status: The status of the task; `UNKNOWN` for a word that this version does not know.
         node: The visible name of the step.
-        ended_at: When it ended, or None.
+        ended_at: When the task ended, in UTC; None while it has not.
     """
 
     id: str
@@ -58,10 +58,10 @@ class FilledField:
 
     Attributes:
         id: The widget's id.
-        custom_id: Its author's id, or empty.
+        custom_id: The id that the definition's author gave it, or empty.
         name: What people see.
         type: Lark's type.
-        value: As Python has it; see `values.read_value`.
+        value: The value as Python has it; see `values.read_value`.
     """
 
     id: str
@@ -76,20 +76,20 @@ class Instance:
     """An approval that was asked for.
 
     Attributes:
-        code: The instance_code.
-        approval_code: Of the definition.
+        code: The instance's code (`instance_code`).
+        approval_code: The code of the definition that it was created from.
         name: The definition's name.
         serial_number: The number that people see.
-        uuid: What it was created under, or empty.
-        status: How it stands.
+        uuid: The uuid under which it was created; empty if Lark names none.
+        status: The status of the instance; `UNKNOWN` for a word that this version does not know.
         is_reverted: Whether it was approved and then reverted; Lark's status is `CANCELED` then.
-        open_id: Who has asked.
-        user_id: Likewise, where the app may see it, else empty.
-        started_at: When it was created.
-        ended_at: When it ended, or None.
-        fields: The form, in its order.
-        tasks: Each person's part.
-        raw: Lark's answer.
+        open_id: The open_id of the person who submitted it; empty if Lark names none.
+        user_id: The user_id of the same person, where the app may see it, else empty.
+        started_at: When it was created, in UTC; None if Lark does not say.
+        ended_at: When it ended, in UTC; None while it has not.
+        fields: The fields of the form with their values, in the form's order.
+        tasks: The tasks of the instance, each one person's part.
+        raw: The `data` of Lark's answer, unchanged.
     """
 
     code: str
@@ -127,7 +127,7 @@ class Instance:
         """Return the value of a field; None if it was left empty.
 
         Args:
-            name: Its id, custom_id or visible name.
+            name: The field's id, custom_id or visible name.
 
         Raises:
             InvalidRequestError: Several fields have that name.
@@ -148,7 +148,7 @@ def instance_of(data: Mapping[str, Any]) -> Instance:
     """Read Lark's answer to `GET /open-apis/approval/v4/instances/:instance_id`.
 
     Args:
-        data: Its `data`.
+        data: The `data` of Lark's answer.
 
     Raises:
         LarkAPIError: It lacks what every instance has.

@@ -33,11 +33,11 @@ def encode_form(
     """Return a form as a new instance takes it.
 
     Args:
-        widgets: The definition's.
+        widgets: The widgets of the definition's form.
         form: Field → value. A field is named by its id, custom_id or visible name; a value of None leaves it
             out.
-        zone: The zone of naive datetimes and of dates.
-        where: The form, for error texts.
+        zone: The time zone of naive datetimes and of dates; None to refuse them.
+        where: What error texts call the form.
 
     Returns:
         Widgets with `id`, `type` and `value`.

@@ -94,9 +94,9 @@ def find_widget(widgets: Sequence[Widget], name: str, where: str) -> Widget:
     """Return the widget that a caller names.
 
     Args:
-        widgets: The form's.
-        name: Its id, custom_id or visible name; an id wins over a name.
-        where: The form, for the error's text.
+        widgets: The widgets to search, those of a form or of one of its rows.
+        name: The widget's id, custom_id or visible name; an id wins over a name.
+        where: What the error's text calls the form.
 
     Raises:
         InvalidRequestError: There is none, or several with that name.

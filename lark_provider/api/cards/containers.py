@@ -47,8 +47,8 @@ class ColumnSet(Element):
     See https://open.feishu.cn/document/feishu-cards/card-json-v2-components/containers/column-set
 
     Args:
-        columns: Its `Column`s.
-        flex_mode: What happens on narrow screens.
+        columns: The columns, each a `Column`, from left to right.
+        flex_mode: How the columns are arranged on narrow screens.
         **properties: `horizontal_spacing`, `background_style`, `action`, …
     """
 
@@ -68,8 +68,8 @@ class CollapsiblePanel(Element):
     See https://open.feishu.cn/document/feishu-cards/card-json-v2-components/containers/collapsible-panel
 
     Args:
-        title: Its title.
-        elements: What it holds; no form and no table.
+        title: The title of the panel, which a click opens.
+        elements: The components inside; no form and no table.
         expanded: Whether it is open at first.
         **properties: `border`, `background_color`, `padding`, …
     """
@@ -92,7 +92,7 @@ class Form(Element):
     See https://open.feishu.cn/document/feishu-cards/card-json-v2-components/containers/form-container
 
     Args:
-        name: Names the form in the callback; unique in the card, as are the names of its fields.
+        name: The name of the form in the callback; unique in the card, as are the names of its fields.
         elements: Its fields and other components; no table and no form.
         submit: The text of a button `<name>_submit` added at the end. "" if `elements` hold one already
             (`form_action_type="submit"`); a form without one cannot be sent.

@@ -19,8 +19,8 @@ class Closing(NamedTuple):
     Attributes:
         zh: What happened, in Chinese.
         en: The same in English.
-        why: Why, by language.
-        step: What to do, by language.
+        why: The reason, by language.
+        step: The next step for people, by language.
     """
 
     zh: str
@@ -82,10 +82,10 @@ class Option(NamedTuple):
     """A button for a decision.
 
     Attributes:
-        label: What it says.
-        value: What a click brings.
-        name: Names it on the card.
-        is_rejection: Whether it is red.
+        label: The label of the button.
+        value: The value that a click sends in the callback.
+        name: The name of the button on the card.
+        is_rejection: Whether it rejects, and is red.
     """
 
     label: str
@@ -98,8 +98,8 @@ def option_row(options: Sequence[Option], *, submits: bool) -> ColumnSet:
     """Return a row of buttons, of which the first is the proposed one; rejections are red.
 
     Args:
-        options: From left to right.
-        submits: Whether they stand in a form and submit it.
+        options: The options of the buttons, from left to right.
+        submits: Whether the buttons are inside a form and submit it.
     """
     buttons = [
         Button(

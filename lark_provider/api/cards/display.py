@@ -43,8 +43,8 @@ def note(text: Text, **properties: Any) -> Div:
     """Make small grey text, which takes the place of the tag `note` of 1.0.
 
     Args:
-        text: The text.
-        **properties: As for `Div`.
+        text: The text, or a text object.
+        **properties: Further keyword arguments of `Div`, except `text_size` and `text_color`.
     """
     return Div(text, text_size="notation", text_color="grey", **properties)
 

@@ -56,9 +56,16 @@ def text_object(text: Text | None, **style: Any) -> dict[str, Any] | None:
     Args:
         text: Plain text, a text object, or None.
         **style: Further properties of the object, e.g. `text_size`.
+
+    Raises:
+        InvalidRequestError: It is something else.
     """
     if text is None:
         return None
+    if not isinstance(text, str | Mapping):
+        raise InvalidRequestError(
+            f"A text must be a str or a text object, got {text!r:.80}. Next: convert it with str()."
+        )
     plain = {"tag": "plain_text", "content": text} if isinstance(text, str) else dict(text)
     return plain | without_none(**style)
 

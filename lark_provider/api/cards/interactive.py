@@ -21,8 +21,8 @@ class Confirm(dict[str, Any]):
     """A question before the click counts.
 
     Args:
-        title: What is asked.
-        text: What to know before answering.
+        title: The question.
+        text: The text below it: what to know before answering.
     """
 
     def __init__(self, title: Text, text: Text = "") -> None:
@@ -35,13 +35,13 @@ class Button(Element):
     See https://open.feishu.cn/document/feishu-cards/card-json-v2-components/interactive-components/button
 
     Args:
-        text: Its label.
-        value: The callback's value; None for no callback.
-        url: The page that it opens; None for none.
-        type: How it looks.
-        confirm: A question first.
-        name: Names it; needed inside a form.
-        form_action_type: What it does to the form around it.
+        text: The label of the button.
+        value: The value that a click sends in the callback; None for no callback.
+        url: The address of the page that a click opens; None for none.
+        type: The style of the button, such as `primary` or `danger`.
+        confirm: A `Confirm` dialog that is shown before the click counts; None for none.
+        name: The name of the button; needed inside a form.
+        form_action_type: Whether a click submits or resets the form around it; None for neither.
         **properties: `size`, `width`, `icon`, `disabled`, …
     """
 
@@ -75,13 +75,13 @@ class Input(Element):
     See https://open.feishu.cn/document/feishu-cards/card-json-v2-components/interactive-components/input
 
     Args:
-        name: Names what was typed in the callback's `form_value`; unique in the card.
+        name: The name of the text in the callback's `form_value`; unique in the card.
         label: The label before it.
-        placeholder: What it shows while empty.
+        placeholder: The text that is shown while it is empty.
         required: Whether the form waits for it.
         input_type: One line, several, or hidden.
         max_length: The most characters, at most 1000.
-        value: A callback's value, outside a form.
+        value: The value that is sent in the callback, outside a form.
         **properties: `default_value`, `rows`, `width`, …
 
     Raises:
@@ -119,12 +119,12 @@ class SelectStatic(Element):
     See https://open.feishu.cn/document/feishu-cards/card-json-v2-components/interactive-components/single-select-dropdown-menu
 
     Args:
-        name: Names the choice in the callback's `form_value`; unique in the card.
+        name: The name of the choice in the callback's `form_value`; unique in the card.
         options: The values, or each value with its text.
-        placeholder: What it shows before a choice.
+        placeholder: The text that is shown before a choice.
         required: Whether the form waits for it.
         initial_option: The value that is picked at first.
-        value: A callback's value, outside a form.
+        value: The value that is sent in the callback, outside a form.
         **properties: `type`, `width`, `confirm`, …
     """
 
@@ -158,11 +158,11 @@ class DatePicker(Element):
     See https://open.feishu.cn/document/feishu-cards/card-json-v2-components/interactive-components/date-picker
 
     Args:
-        name: Names the day in the callback's `form_value`; unique in the card.
-        placeholder: What it shows before a choice.
+        name: The name of the day in the callback's `form_value`; unique in the card.
+        placeholder: The text that is shown before a choice.
         required: Whether the form waits for it.
         initial_date: The day picked at first, "2024-04-01".
-        value: A callback's value, outside a form.
+        value: The value that is sent in the callback, outside a form.
         **properties: `width`, `confirm`, …
     """
 

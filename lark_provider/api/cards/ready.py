@@ -49,7 +49,7 @@ def notice_card(
     """Build a card that reports something.
 
     Args:
-        title: What happened.
+        title: The title of the card: what happened.
         text: More about it, in Markdown. Foreign text, e.g. of an exception: `escape_markdown`.
         level: Decides the colour: blue, green, orange or red.
         fields: Facts, one a line; the values are shown as they are, and an address becomes a link.

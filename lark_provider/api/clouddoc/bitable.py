@@ -55,8 +55,8 @@ def create_app(name: str, *, folder_token: str | None = None) -> Call[BaseAnswer
     See POST /open-apis/bitable/v1/apps.
 
     Args:
-        name: Its name.
-        folder_token: Where to put it, or a link to it; the app's own space if None.
+        name: The name of the base.
+        folder_token: The folder in which to create it, by token or link; the app's own space if None.
 
     Returns:
         `.data["app"]` with `app_token`, `default_table_id` and `url`.

@@ -28,11 +28,12 @@ def in_chunks(
     """Read from the source and write, chunk by chunk; an error says how far it came.
 
     Args:
-        source: The items.
-        size: Of a chunk.
-        write: Makes the procedure that writes a chunk, given the number of its first item, from 1, and
-            returns the ids of what it has written.
-        claimant: Who has the table's lease meanwhile.
+        source: The items to write.
+        size: The most items of one chunk.
+        write: Makes the procedure that writes a chunk, from its items and the number of the first one, from
+            1; the procedure returns the ids of what it has written.
+        claimant: The holder of the table's lease, which is released at the end; None if there is none to
+            release.
         keep_ids: Whether to keep the ids of everything written.
         after: Is called once a chunk is written and counted; an error of it stops the rest.
     """

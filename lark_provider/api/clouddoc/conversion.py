@@ -40,7 +40,8 @@ def converter_for(
         zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
             it; without one, days are midnight UTC until `Converter.with_days` says otherwise.
         names: Field names in use; one that is not cached makes the fields be read again.
-        empty_as_none: As for `Converter`.
+        empty_as_none: Whether an empty string is None in every field that is not text, as in rows of a CSV
+            file; else it is refused there.
         fresh: Whether to read the fields now, whatever is cached.
     """
     tz = zone_of(zone)
@@ -99,7 +100,8 @@ def check(
         zone: The time zone of naive datetimes; without one they do not fit. A day does, in whatever zone it
             begins.
         records: Values by field name.
-        empty_as_none: As for `Converter`.
+        empty_as_none: Whether an empty string is None in every field that is not text, as in rows of a CSV
+            file; else it is refused there.
 
     Raises:
         InvalidRequestError: Some values do not fit.

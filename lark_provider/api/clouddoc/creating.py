@@ -47,10 +47,10 @@ def batch_create(
     Args:
         app_token: The base.
         table_id: The table.
-        body: The records, encoded.
-        count: How many they are.
+        body: The body of the request: the records, encoded as JSON.
+        count: How many records the body has.
         token: The `client_token`, which makes a repeat safe.
-        user_id_type: Which ids people are named by.
+        user_id_type: The kind of id by which people are named.
     """
     call: Create = request(
         "POST",
@@ -70,10 +70,10 @@ def created_ids(
     """Return the ids of the records that a batch has created.
 
     Args:
-        answer: Lark's.
-        call: What was sent.
+        answer: Lark's answer to the call.
+        call: The call that was sent.
         count: How many records were sent.
-        step: What to do if there are fewer ids than that.
+        step: The next step that the error names if there are fewer ids than that.
 
     Raises:
         OutcomeUnknownError: There are fewer ids than that.

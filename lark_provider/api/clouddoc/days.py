@@ -26,7 +26,8 @@ class DayZone:
         app_token: The base.
         max_age: Maximum age in seconds of a cached answer of Lark; 0 asks Lark.
         known: The zone, once it is known.
-        record: Records the zone that was read, by its name, and returns the one that counts.
+        record: The function that records the zone that was read, by its name, and returns the one that
+            counts.
     """
 
     app_token: str
@@ -63,11 +64,11 @@ class DayZone:
         """Convert records for writing, and find out where days begin if there are any.
 
         Args:
-            converter: By the table's fields.
-            records: As for `Converter.all_to_wire`, and so the others.
+            converter: The table's converter, made from its fields.
+            records: The records, each a dict of values by field name.
             names: The field names in use.
-            first_row: The number of the first record.
-            clear: Whether None clears a cell.
+            first_row: The number of the first record, from 1, for errors.
+            clear: Whether None clears a cell, instead of leaving it out.
         """
         converter = converter.with_days(self.known)
         try:
@@ -101,7 +102,8 @@ def convert_records(
         first_row: The number of the first record, for errors.
         days: The time zone of days without `zone`; by default what Lark has answered recently.
         clear: Whether None clears a cell, instead of leaving it out.
-        empty_as_none: As for `Converter`.
+        empty_as_none: Whether an empty string is None in every field that is not text, as in rows of a CSV
+            file; else it is refused there.
 
     Raises:
         InvalidRequestError: Some values do not fit.

@@ -125,7 +125,7 @@ class Converter:
     Attributes:
         types: Lark's numbers for the fields' types, by name.
         ids: The fields' ids, by name.
-        days: The argument.
+        days: The time zone of days, as the argument sets it.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class Converter:
         """Return a converter of the same fields with another time zone of days.
 
         Args:
-            days: As for the class.
+            days: The time zone of days without `zone`; None if it is not known yet, as for the class.
         """
         converter = copy.copy(self)
         converter.days = days
@@ -160,7 +160,7 @@ class Converter:
         Args:
             record: Values by field name. None, NaN and NaT leave the cell empty.
             row: The record's number, counting from 1, for the report.
-            clear: Send a missing value as None, which clears the cell, instead of leaving it out.
+            clear: Whether a missing value is sent as None, which clears the cell, instead of being left out.
 
         Returns:
             The record as Lark takes it, and the values that do not fit, which are not in it.
@@ -179,10 +179,10 @@ class Converter:
         """Convert many records for writing, a column at a time where possible.
 
         Args:
-            records: As for `to_wire`.
-            names: The field names in use.
-            first_row: The number of the first record.
-            clear: As for `to_wire`.
+            records: The records, each a dict of values by field name. None, NaN and NaT leave the cell empty.
+            names: The names of all fields that the records have.
+            first_row: The number of the first record, from 1, for the report.
+            clear: Whether a missing value is sent as None, which clears the cell, instead of being left out.
 
         Returns:
             The records as Lark takes them, in new dicts, and the values that do not fit, by row.

@@ -23,7 +23,7 @@ class Fitting:
     A load that is called again with the same source leaves out the same rows: its chunks stay the same.
 
     Attributes:
-        converter: Tells which rows fit; None if all do.
+        converter: The converter that decides which rows fit; None if all do.
         max_rejects: How many rows may be left out.
         only: The numbers of the rows to pass on, from 1; None for all.
         rejected: What was left out, at most one reason for each field.
@@ -53,7 +53,7 @@ class Fitting:
         """Return the number in the source of a row that was passed on.
 
         Args:
-            position: Its number among those that were passed on, from 1.
+            position: The row's number among those that were passed on, from 1.
         """
         if self.only is not None:
             return sorted(self.only.difference(self._left_out))[position - 1]
@@ -66,7 +66,7 @@ class Fitting:
         """Add rows that were left out.
 
         Args:
-            new_rejects: Why.
+            new_rejects: The rows to add, each with the reason why it was left out.
 
         Raises:
             InvalidRequestError: They are too many.

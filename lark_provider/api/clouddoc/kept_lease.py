@@ -19,7 +19,7 @@ class KeptLease(ABC):
     """A lease. Without a database there is none, and every call is made.
 
     Attributes:
-        claimant: Who writes what.
+        claimant: The writer for which the lease is taken, with the lease's target and length.
         lease: The lease; None without a database, or once it is over or lost.
         is_shared: Whether there is a database, so that nothing is written without the lease.
     """
@@ -40,7 +40,7 @@ class KeptLease(ABC):
         """Wait, and keep the lease.
 
         Args:
-            seconds: How long.
+            seconds: How long to wait, in seconds.
         """
         while seconds > 0:
             step = min(seconds, self.claimant.seconds * _RENEWED_AFTER)

@@ -29,10 +29,10 @@ class Reject:
     """A row that was not written.
 
     Attributes:
-        row: Its number in the source, from 1.
+        row: The row's number in the source, from 1.
         field: The field whose value does not fit; empty if it is the row as a whole, or not known.
-        reason: Why.
-        key: Its key, if it has one.
+        reason: Why the row was not written, as a text for people.
+        key: The row's key; empty if it has none.
         code: Lark's code, or the one that Lark would answer.
     """
 
@@ -50,9 +50,9 @@ def reject_of(row: int, key: str, error: LarkAPIError) -> Reject:
     """Return the reject for a row that Lark has refused.
 
     Args:
-        row: Its number in the source.
-        key: Its key.
-        error: Lark's answer.
+        row: The row's number in the source, from 1.
+        key: The row's key; empty if it has none.
+        error: The error that Lark answered.
     """
     named = [violation.get("field", "") for violation in error.field_violations]
     match = _NAMED_FIELD.search(str(error))
@@ -69,9 +69,9 @@ def read(row: int, key: str, text: str | None) -> Reject | None:
     """Return a reject as it was recorded.
 
     Args:
-        row: Its number in the source.
-        key: Its key.
-        text: What `encode_reject` returned.
+        row: The row's number in the source, from 1.
+        key: The row's key; empty if it has none.
+        text: The text that `encode_reject` returned, or another reason.
 
     Returns:
         The reject; None if the text is something else: then it was refused, but not because of a value.
@@ -196,8 +196,8 @@ def failure(rejects: list[Reject], total: int) -> InvalidRequestError:
     """Return the error that names rejects.
 
     Args:
-        rejects: The first of them.
-        total: How many there are.
+        rejects: The first rejects, at least one, for the error's text and its violations.
+        total: How many rows were rejected.
     """
     shown = "; ".join(str(reject) for reject in rejects[:_SHOWN])
     more = f"; and {total - _SHOWN} more" if total > _SHOWN else ""
@@ -216,8 +216,8 @@ def too_many(rejects: list[Reject], max_rejects: int) -> InvalidRequestError:
     """Return the error for more rejects than are allowed.
 
     Args:
-        rejects: The first of them.
-        max_rejects: How many are allowed.
+        rejects: The rejects so far, at least one, for the error's text and its violations.
+        max_rejects: How many rejected rows are allowed.
     """
     shown = "; ".join(str(reject) for reject in rejects[:_SHOWN])
     return InvalidRequestError(

@@ -34,9 +34,9 @@ def body(
     """Make the body of a search.
 
     Args:
-        conditions: The `filter` of `search_records`.
-        sort: As for `search_records`.
-        field_names: As for `search_records`.
+        conditions: The conditions, in the form of the `filter` of `search_records`; None for none.
+        sort: The names of the fields to sort by; a leading `-` sorts downwards.
+        field_names: The names of the fields to read; all if empty.
         zone: The time zone of naive datetimes and of days; UTC and `days` without one.
         days: The time zone of days without `zone`.
 

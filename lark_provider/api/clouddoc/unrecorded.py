@@ -40,8 +40,8 @@ def load(
         table_id: The table.
         records: The source; see `bulk_insert`.
         key: The caller's key, from which the tokens follow.
-        options: How it is written.
-        fitting: Where rows are added that Lark refuses.
+        options: The options of the load.
+        fitting: The collector of rows that Lark refuses, which also knows which rows of the source are read.
         days: The time zone of days without `zone`.
 
     Returns:

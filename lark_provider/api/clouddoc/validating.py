@@ -27,10 +27,10 @@ def spool_source(
 
     Args:
         stream: The rows. Those that are to be left out are not among them.
-        converter: By the table's fields.
-        options: How the load is written.
+        converter: The table's converter, made from its fields.
+        options: The options of the load.
         days: The time zone of days without `zone`.
-        spool: Where the rows go.
+        spool: The spool to which the converted rows are added.
 
     Raises:
         InvalidRequestError: Some values do not fit, or a row lacks a key; nothing was sent.

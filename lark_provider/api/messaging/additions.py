@@ -11,8 +11,9 @@ def mark_redirected(content: Any, msg_type: str, instead_of: str, mentions: Sequ
     """Return a redirected message that names the intended receiver, and notifies no other user.
 
     Args:
-        content: As for the operator.
-        msg_type: Lark's name for its type.
+        content: The content of the message: text; for `post` Markdown or Lark's own form; for `interactive` a
+            card; for other types their content object.
+        msg_type: Lark's name for the type of the message.
         instead_of: The intended receiver.
         mentions: The intended mentions, which are named without a notification.
 

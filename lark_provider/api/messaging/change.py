@@ -9,6 +9,7 @@ from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content
 from lark_provider.api.messaging.content import MessageType, serialise
 from lark_provider.api.messaging.keyed import OnUnknown, check_policy, once
 from lark_provider.api.messaging.send import Message
+from lark_provider.protocol.arguments import check_str
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import message_uuid
@@ -36,11 +37,12 @@ def reply(
         content: Text; for `post` Markdown or Lark's own form; for `interactive` a card; for other types
             their content object.
         msg_type: Lark's name for the type.
-        in_thread: Answer in a thread below the message.
+        in_thread: Whether to answer in a thread below the message.
         mentions: Open_ids, or "all", of people to be named at the end of a text, post or card.
         idempotency_key: Any text. A repeat with the same key and message within one hour sends nothing.
         uuid: Lark's own de-duplication key instead, at most 50 characters.
-        on_unknown: See `send`.
+        on_unknown: What to do if an earlier attempt with this key may or may not have been sent: `fail`,
+            `resend` or `skip`; see `send`.
 
     Returns:
         The answer; `.data["message_id"]` is its id.
@@ -55,6 +57,7 @@ def reply(
     if in_thread:
         body["reply_in_thread"] = True
     check_policy(on_unknown)
+    check_str("message_id", message_id, "the id of the message to answer (om_…)")
     token = message_uuid(message_id, idempotency_key, uuid)
     url = path("/im/v1/messages/{message_id}/reply", message_id=message_id)
 
@@ -96,7 +99,7 @@ def edit(
         ConflictError: It was edited 20 times, or recalled.
         TransportError: Lark was not reached.
     """
-    if msg_type not in {"text", "post"}:
+    if msg_type not in ("text", "post"):
         raise InvalidRequestError(
             f"msg_type must be text or post to be edited, got {msg_type!r}. Next: use update_card for cards.",
             code=230054,

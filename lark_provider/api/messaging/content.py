@@ -106,7 +106,8 @@ def serialise(content: Mapping[str, Any] | str, msg_type: str, mentions: Sequenc
     """Build the `content` of any message: a JSON text.
 
     Args:
-        content: As for `send`.
+        content: The content: text; for `post` Markdown or Lark's own form; for `interactive` a card; for
+            other types their content object, as a dict or as JSON text.
         msg_type: Lark's name for the type.
         mentions: Open_ids, or "all", of people to be named at the end of a text, post or card.
 

@@ -10,6 +10,7 @@ from lark_provider.api.messaging.content import serialise
 from lark_provider.api.messaging.keyed import OnUnknown, check_policy, once
 from lark_provider.api.messaging.send import Message, message
 from lark_provider.api.receivers import ReceiverIdType, receiver, resolve
+from lark_provider.protocol.arguments import check_str
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.effects import Loaded, NewKey, Readable, ReadFile
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
@@ -82,7 +83,7 @@ def upload_file(
         file: A path, bytes, or a binary file object; at most 30 MB.
         file_name: The name to show; the path's own if None. Bytes need one.
         file_type: Lark's name for the kind; derived from the name if None, `stream` if unknown to Lark.
-        duration: Of sound or video, in milliseconds.
+        duration: The length of sound or video, in milliseconds.
 
     Returns:
         `.data["file_key"]`.
@@ -124,8 +125,9 @@ def send_image(
         image: A path, bytes, a binary file object, or the `img_…` key of an uploaded image.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         idempotency_key: Any text that names this message.
-        uuid: Lark's own key instead.
-        on_unknown: See `send`.
+        uuid: Lark's own de-duplication key instead, at most 50 characters.
+        on_unknown: What to do if an earlier attempt with this key may or may not have been sent: `fail`,
+            `resend` or `skip`; see `send`.
 
     Returns:
         The message.
@@ -171,8 +173,9 @@ def send_file(
             are sent as `audio` and `media` with `upload_file` and `send`.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         idempotency_key: Any text that names this message.
-        uuid: Lark's own key instead.
-        on_unknown: See `send`.
+        uuid: Lark's own de-duplication key instead, at most 50 characters.
+        on_unknown: What to do if an earlier attempt with this key may or may not have been sent: `fail`,
+            `resend` or `skip`; see `send`.
 
     Returns:
         The message.
@@ -213,7 +216,7 @@ def download(
 
     Args:
         message_id: The message, `om_…`.
-        file_key: From its content, `file_…` or `img_…`.
+        file_key: The key of the file in the message's content, `file_…` or `img_…`.
         target: The path to write to.
         type: `image`, or `file` for everything else.
 
@@ -244,10 +247,8 @@ def _load(source: Readable, name: str | None, limit: int, what: str) -> Procedur
             f"The {what} must be a path, bytes or a binary file, got {type(source).__name__}. Next: pass a "
             "path, bytes, or a file opened with mode 'rb'."
         )
-    if not isinstance(name, str | None):
-        raise InvalidRequestError(
-            f"file_name must be a string, got {name!r}. Next: pass a name such as 'report.csv'."
-        )
+    if name is not None:
+        check_str("file_name", name, "a name such as 'report.csv'")
     try:
         loaded: Loaded = yield ReadFile(source, name, limit, what)
     except InvalidRequestError:

@@ -58,7 +58,7 @@ def send(
             their content object, as a dict or as JSON text.
         msg_type: Lark's name for the type.
         mentions: Open_ids, or "all", of people to be named at the end of a text, post or card.
-        receiver_id_type: Names the kind of `receiver_id` where its shape would mislead.
+        receiver_id_type: The kind of `receiver_id`, where its shape would mislead.
         idempotency_key: Any text. A repeat with the same key and receiver within one hour sends nothing;
             with a database, no later one does either.
         uuid: Lark's own de-duplication key instead, at most 50 characters.
@@ -92,11 +92,13 @@ def send_to(
 
     Args:
         to: The receiver.
-        msg_type: Lark's name for its type.
-        content: What `serialise` returned.
-        idempotency_key: As for `send`.
-        uuid: As for `send`.
-        on_unknown: As for `send`.
+        msg_type: Lark's name for the type of the message.
+        content: The content of the message, as `serialise` returns it.
+        idempotency_key: Any text that names this message, or None. A repeat with the same key and receiver
+            within one hour sends nothing; with a database, no later one does either.
+        uuid: Lark's own de-duplication key instead, at most 50 characters; or None.
+        on_unknown: What to do if an earlier attempt with this key may or may not have been sent: `fail`,
+            `resend` or `skip`; see `send`.
     """
     check_policy(on_unknown)
     token = message_uuid(to.id, idempotency_key, uuid)
@@ -167,8 +169,9 @@ def send_text(
         mentions: Open_ids, or "all", of people to be named at the end.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         idempotency_key: Any text that names this message.
-        uuid: Lark's own key instead.
-        on_unknown: See `send`.
+        uuid: Lark's own de-duplication key instead, at most 50 characters.
+        on_unknown: What to do if an earlier attempt with this key may or may not have been sent: `fail`,
+            `resend` or `skip`; see `send`.
     """
     to = receiver(receiver_id, receiver_id_type)
     return send_to(to, "text", text_json(content, mentions), idempotency_key, uuid, on_unknown)
@@ -196,8 +199,9 @@ def send_post(
         mentions: Open_ids, or "all", of people to be named at the end.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         idempotency_key: Any text that names this message.
-        uuid: Lark's own key instead.
-        on_unknown: See `send`.
+        uuid: Lark's own de-duplication key instead, at most 50 characters.
+        on_unknown: What to do if an earlier attempt with this key may or may not have been sent: `fail`,
+            `resend` or `skip`; see `send`.
     """
     to = receiver(receiver_id, receiver_id_type)
     return send_to(
@@ -232,8 +236,9 @@ def send_card(
         max_bytes: The size that Lark takes. Documented are 30 KB; more has been seen to pass.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         idempotency_key: Any text that names this message.
-        uuid: Lark's own key instead.
-        on_unknown: See `send`.
+        uuid: Lark's own de-duplication key instead, at most 50 characters.
+        on_unknown: What to do if an earlier attempt with this key may or may not have been sent: `fail`,
+            `resend` or `skip`; see `send`.
     """
     to = receiver(receiver_id, receiver_id_type)
     return send_to(
@@ -266,13 +271,15 @@ def send_card_template(
     Args:
         receiver_id: The receiver; see `send`.
         template_id: The template, which must be published and open to the app.
-        template_variable: The value of each variable.
-        template_version: Such as `1.0.3`; None for the newest one that is published.
+        template_variable: The value of each variable, by name.
+        template_version: The version of the template, such as `1.0.3`; None for the newest one that is
+            published.
         max_bytes: The size that Lark takes.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         idempotency_key: Any text that names this message.
-        uuid: Lark's own key instead.
-        on_unknown: See `send`.
+        uuid: Lark's own de-duplication key instead, at most 50 characters.
+        on_unknown: What to do if an earlier attempt with this key may or may not have been sent: `fail`,
+            `resend` or `skip`; see `send`.
     """
     to = receiver(receiver_id, receiver_id_type)
     card = template_card(template_id, template_variable, template_version)

@@ -27,14 +27,14 @@ class CommandRule:
     """What `lark.yaml` opens to commands.
 
     Attributes:
-        line: In the file.
-        chats: Chats, `oc_…`; `direct` for messages to the bot alone.
+        line: The line of `lark.yaml` where the rule begins, from 1.
+        chats: The chats in which the commands are accepted, `oc_…`; `direct` for messages to the bot alone.
         dags: Patterns of DAG ids, case-sensitive, one of which must match; empty for all.
         tags: Patterns of tags, one of which must match too; empty for all.
-        people: Open_ids of those who may; empty for everybody of the chats.
-        app_id: The app whose bot takes it; None for each.
-        arguments: Names of params, in the order in which a command gives their values.
-        acts: Which commands: `run`, `status`, `runs`.
+        people: The open_ids of the people who may use the commands; empty for everybody in the chats.
+        app_id: The app whose bot takes the commands; None for any app.
+        arguments: The names of params, in the order in which a command gives their values.
+        acts: The commands that it allows: `run`, `status`, `runs`.
     """
 
     line: int
@@ -50,9 +50,9 @@ class CommandRule:
         """Return whether a person may use it there, whatever the DAG.
 
         Args:
-            app_id: The app that received the message.
-            chat_id: The chat.
-            open_id: The person.
+            app_id: The id of the app that received the message.
+            chat_id: The id of the chat.
+            open_id: The open_id of the person.
             is_direct: Whether the chat is that of the person and the bot.
         """
         return (
@@ -65,9 +65,9 @@ class CommandRule:
         """Return whether it is for a command on a DAG.
 
         Args:
-            act: The command.
-            dag_id: The DAG.
-            tags: Its tags.
+            act: The command: `run`, `status` or `runs`.
+            dag_id: The id of the DAG.
+            tags: The tags of the DAG.
         """
         return (
             act in self.acts
@@ -80,8 +80,8 @@ def read_rules(value: Value | None, mistakes: Mistakes) -> tuple[CommandRule, ..
     """Read `commands`; each mistake is collected with its line.
 
     Args:
-        value: The value; None if there is none.
-        mistakes: Where mistakes go.
+        value: The value of `commands`; None if the file has none.
+        mistakes: The collector to which mistakes are added.
     """
     if value is None:
         return ()

@@ -37,7 +37,7 @@ class Mistakes:
         """Add one.
 
         Args:
-            line: Where it is.
+            line: The line of the file where the mistake is, from 1.
             text: `<thing> must be …, got …. Next: <step>.`
         """
         self._mistakes.append((line, text))
@@ -60,7 +60,7 @@ class Mistakes:
         """Add a mistake for each value that is a secret, by its name or its form; none is quoted.
 
         Args:
-            value: Of the whole file.
+            value: The value of the whole file.
         """
         for name, member in _walk(value):
             by_name = bool(_SECRET_NAME.search(name)) and not name.startswith("ou_")
@@ -95,9 +95,9 @@ class MemberReader:
 
     Args:
         value: The mapping.
-        where: What it is, for errors, e.g. `routes`.
-        known: The names it may have.
-        mistakes: Where mistakes go.
+        where: What the mapping is, for errors, e.g. `routes`.
+        known: The names that the members may have.
+        mistakes: The collector to which mistakes are added.
     """
 
     def __init__(self, value: Value, where: str, known: Collection[str], mistakes: Mistakes) -> None:

@@ -29,13 +29,13 @@ class RouteReceiver:
 
     Attributes:
         app_id: The app that sends it; None for the default one.
-        receiver: A chat or person.
+        receiver: The id or address of a chat or person.
         receiver_type: The kind of the id, as the query parameter `receive_id_type` names it.
-        language: Of the card.
+        language: The language of the card.
         mentions: Open_ids, union_ids or e-mail addresses of people to mention, or `all`.
-        timezone: An IANA name, in which the card shows times.
-        quiet_hours: In which no card is sent; those of the route.
-        escalation: What is done with a failure that nobody claims; that of the route.
+        timezone: The IANA name of the time zone in which the card shows times.
+        quiet_hours: The hours in which no card is sent; those of the route.
+        escalation: What is done with a failure that no person claims; that of the route.
     """
 
     app_id: str | None
@@ -53,22 +53,22 @@ class Route:
     """A route. Patterns are globs, case-sensitive; each list that is not empty must have one that matches.
 
     Attributes:
-        name: For logs and `airflow check`.
-        line: In the file.
-        receivers: Who gets the cards; empty for a route that mutes.
-        what: What it is for.
+        name: The name of the route, for logs and `airflow check`.
+        line: The line of `lark.yaml` where the route begins, from 1.
+        receivers: The chats and people that get the cards; empty for a route that mutes.
+        what: What the route is for: questions, failures, or both.
         dags: Patterns of DAG ids.
         tags: Patterns of tags; one tag of the DAG that matches is enough.
-        owners: Patterns of the DAG's owners, likewise.
+        owners: Patterns of the DAG's owners; one owner that matches is enough.
         tasks: Patterns of task ids.
         teams: Names of teams, of a multi-team Airflow.
-        mute: Whether nobody is notified of failures, and questions go to their assignees alone.
+        mute: Whether failures are notified to no person, and questions go to their assignees alone.
         is_final: Whether no later route is looked at.
         quiet: When cards mention no person; they are sent all the same.
         quiet_hours: When cards and urgent messages wait.
         digest: When the digest of each day is sent.
-        escalation: What is done with a failure that nobody claims.
-        timezone: In which days begin.
+        escalation: What is done with a failure that no person claims.
+        timezone: The IANA name of the time zone in which days begin.
     """
 
     name: str
@@ -106,13 +106,13 @@ class Routes:
     """What `lark.yaml` says.
 
     Attributes:
-        routes: In the order of the file.
-        people: How people are mapped to users of Airflow, beside the links that they make themselves.
+        routes: The routes, in the order of the file.
+        people: How people are mapped to users of Airflow, in addition to the links that they make themselves.
         hold: Seconds after a task was parked before its card is sent; None if the file does not say.
         new_card_when_lost: Whether a card that can no longer be updated is replaced by a new one.
-        language: Of cards to assignees, whom no route names.
-        timezone: Likewise.
-        app_id: Likewise; None for the default app.
+        language: The language of cards to assignees, whom no route names.
+        timezone: The IANA name of the time zone in which those cards show times.
+        app_id: The app that sends those cards; None for the default app.
         commands: What messages may run or show; empty unless the file has `commands`.
     """
 
@@ -132,7 +132,7 @@ class Routes:
 
         Args:
             question: The question.
-            team: Of the DAG, in a multi-team Airflow.
+            team: The team of the DAG, in a multi-team Airflow.
             at: The moment, for quiet hours; None if they do not count.
         """
         task = question.task
@@ -152,11 +152,11 @@ class Routes:
         """Return who is notified of a task's failure; empty where no route matches.
 
         Args:
-            dag_id: The DAG.
-            tags: Its tags.
-            owners: Its owners.
-            task_id: The task.
-            team: Of the DAG, in a multi-team Airflow.
+            dag_id: The id of the DAG.
+            tags: The tags of the DAG.
+            owners: The owners of the DAG.
+            task_id: The id of the task; empty if the DAG run failed.
+            team: The team of the DAG, in a multi-team Airflow.
             at: The moment, for quiet hours; None if they do not count.
         """
         return _receivers(self.matching("failures", dag_id, task_id, tags, owners, team), at)

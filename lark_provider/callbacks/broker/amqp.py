@@ -51,9 +51,9 @@ class Broker:
     """The address of RabbitMQ.
 
     Attributes:
-        parameters: Of a pika connection.
-        queue_type: The type of its queues.
-        limits: How many messages they may hold.
+        parameters: The parameters of pika connections to it, with host and credentials.
+        queue_type: The type of its queues: `quorum` or `classic`.
+        limits: How many messages its queues may hold.
     """
 
     parameters: pika.ConnectionParameters = field(repr=False)
@@ -107,7 +107,7 @@ def find_broker(url: str | None = None) -> Broker | None:
     """Find the broker as `broker` does; return None if none is configured.
 
     Args:
-        url: As for `broker`.
+        url: `amqp://user:password@host:5672/vhost`, or `amqps://…`; None for the settings of the environment.
 
     Raises:
         ConfigurationError: As for `broker`, but not where nothing is configured.

@@ -65,12 +65,12 @@ class Confirms:
         """Publish a message, and wait until the broker has confirmed that it is in a queue, on disk.
 
         Args:
-            exchange: To which exchange.
-            routing_key: Under which key.
-            body: JSON.
-            event_id: Becomes the message id.
-            headers: Sent with it.
-            expires: Seconds after which it may be dropped from its queue; None for never.
+            exchange: The exchange to publish to; empty for RabbitMQ's default exchange.
+            routing_key: The routing key of the message.
+            body: The message's body, as JSON.
+            event_id: The event's id, which becomes the message id.
+            headers: Headers to send with the message.
+            expires: Seconds after which the message may be dropped from its queue; None for never.
 
         Raises:
             UnroutableError: No queue takes it.
@@ -85,8 +85,8 @@ class Confirms:
         the message expires at once.
 
         Args:
-            exchange: To which exchange.
-            routing_key: One that no queue of ours is bound with.
+            exchange: The exchange to publish to.
+            routing_key: A routing key that no queue of ours is bound with.
 
         Raises:
             BrokerError: A message would not be confirmed, as far as is known.
@@ -114,8 +114,8 @@ class Confirms:
         """Dead-letter a message, with the reason, the time and its queue; the caller acknowledges it then.
 
         Args:
-            message: Which message.
-            reason: Why no consumer can use it.
+            message: The message, as the queue delivered it.
+            reason: Why no consumer can use the message.
             expires: Seconds after which no operator needs it; None for never.
 
         Raises:

@@ -143,9 +143,9 @@ class _Work:
     """Handles events, one after the other.
 
     Args:
-        handler: Takes an event.
-        handled: Which events were handled.
-        tries: How often the handler is called with one.
+        handler: Called with each event.
+        handled: The record of the events that this consumer has handled.
+        tries: How many times at most the handler is called with one event.
         pause: Seconds until the second try.
     """
 

@@ -143,8 +143,8 @@ def find(
 
     Args:
         broker: The broker.
-        limit: How many to return.
-        wanted: Which ones.
+        limit: How many dead letters to return at most.
+        wanted: Returns whether a dead letter is to be returned; by default each is.
 
     Returns:
         Those, and how many dead letters there are in all.
@@ -173,8 +173,8 @@ def requeue(
 
     Args:
         broker: The broker.
-        wanted: Which ones.
-        done: Called with each that was requeued.
+        wanted: Returns whether a dead letter is to be requeued.
+        done: Called with each dead letter that was requeued.
 
     Returns:
         Those that cannot be requeued, since nothing tells where they came from. They stay.
@@ -208,8 +208,8 @@ def purge(broker: Broker, wanted: Callable[[DeadLetter], bool], done: Callable[[
 
     Args:
         broker: The broker.
-        wanted: Which ones.
-        done: Called with each that was deleted.
+        wanted: Returns whether a dead letter is to be deleted.
+        done: Called with each dead letter that was deleted.
 
     Raises:
         BrokerError: The broker is unavailable.

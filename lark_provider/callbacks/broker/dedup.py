@@ -66,7 +66,7 @@ class HandledEvents:
         """Whether an event was handled.
 
         Args:
-            key: Its `identity`.
+            key: The event's deduplication key, see `identity`.
 
         Raises:
             StorageError: The database cannot be used.
@@ -77,7 +77,7 @@ class HandledEvents:
         """Note that an event was handled.
 
         Args:
-            key: Its `identity`.
+            key: The event's deduplication key, see `identity`.
 
         Raises:
             StorageError: The database cannot be used.

@@ -40,8 +40,8 @@ class Depths:
         broker: The broker of the queues.
         waits: The database's questions.
         outbox: The database's outbox.
-        seconds: See `CACHE_SECONDS`.
-        timeout: How long a scrape waits.
+        seconds: How long collected values are reused, in seconds.
+        timeout: How long a scrape waits, in seconds.
         clock: Seconds, of any origin.
     """
 

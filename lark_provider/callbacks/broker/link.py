@@ -253,11 +253,11 @@ class Deliveries:
 
     Args:
         channel: The channel; it is closed if the queue is deleted.
-        queue: Which queue.
-        prefetch: How many may be unacknowledged at a time.
+        queue: The queue to consume.
+        prefetch: How many messages may be unacknowledged at a time.
 
     Attributes:
-        arrived: Where they arrive.
+        arrived: The queue in memory that delivered messages are put into.
     """
 
     def __init__(self, channel: Channel, queue: Queue, prefetch: int) -> None:

@@ -49,9 +49,9 @@ class Publisher:
         A queue that was deleted is declared again first.
 
         Args:
-            routing_key: See `topology`.
-            event_id: Becomes the message id.
-            body: JSON.
+            routing_key: The routing key, from `topology.card_key` or `topology.event_key`.
+            event_id: The event's id, which becomes the message id.
+            body: The message's body, as JSON.
 
         Raises:
             QueueFullError: Its queue holds as many messages as it may.

@@ -18,7 +18,7 @@ class Queue:
     """A durable queue.
 
     Attributes:
-        name: Its name.
+        name: The queue's name in RabbitMQ.
         binding: The routing keys of its messages; None for the dead-letter queue.
     """
 

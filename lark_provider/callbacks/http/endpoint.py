@@ -72,10 +72,10 @@ class Endpoint:
         """Admit a request, or answer it at once: a challenge, or one that is refused.
 
         Args:
-            app_id: As the URL has it.
-            keys: Of that app; None if it is unknown or disabled.
-            headers: In any case.
-            body: The raw bytes.
+            app_id: The app's id, as the URL has it.
+            keys: The app's keys; None if it is unknown or disabled.
+            headers: The request's headers; the case of their names does not matter.
+            body: The raw bytes of the request's body.
         """
         try:
             return self.judge(keys, headers, body)

@@ -33,8 +33,8 @@ def callback_blueprint(
     Args:
         keys: The apps' keys; see `by_app` and `from_environment`. A `KeyRing` reloads those that change.
         handler: Called with each click and event; a body from `toast` or `card_update` answers a click.
-        endpoint: The rules.
-        url_prefix: Where.
+        endpoint: The rules for admitting requests; None for `Endpoint()`.
+        url_prefix: The path of the route without the app's id.
 
     Raises:
         ConfigurationError: The handler is a coroutine function.

@@ -96,10 +96,10 @@ class Gateway:
         """Answer a request, within the deadline.
 
         Args:
-            app_id: As the URL has it.
-            headers: In any case.
-            body: The raw bytes.
-            began: When the request came, by the event loop's clock; None for now.
+            app_id: The app's id, as the URL has it.
+            headers: The request's headers; the case of their names does not matter.
+            body: The raw bytes of the request's body.
+            began: When the request arrived, in seconds of the event loop's clock; None for now.
         """
         deadline = self.deadline + (asyncio.get_running_loop().time() if began is None else began)
         waiting = min(FRESH_KEYS_SECONDS, deadline - asyncio.get_running_loop().time() - STORING_SECONDS)

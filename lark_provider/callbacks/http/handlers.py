@@ -54,9 +54,9 @@ async def run(handler: ClickHandler, click: CardClick, seconds: float) -> object
     """Call the handler: a coroutine function on this loop, anything else in a thread of its own.
 
     Args:
-        handler: As `load` returned it.
+        handler: The handler, as `load` returned it.
         click: The click.
-        seconds: The timeout. It holds even for a handler that ignores cancellation.
+        seconds: The timeout, in seconds. It holds even for a handler that ignores cancellation.
 
     Returns:
         What it returned.

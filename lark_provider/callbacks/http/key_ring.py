@@ -104,9 +104,9 @@ class KeyRing:
         """Return the keys of an app as they are now, for a request that the known ones refuse.
 
         Args:
-            app_id: As a URL has it.
-            known: The known ones; they are returned if loading fails or takes too long.
-            seconds: How long to wait.
+            app_id: The app's id, as a URL has it.
+            known: The known keys; they are returned if loading fails or takes too long.
+            seconds: How long to wait for the keys to be loaded, in seconds.
         """
         load = self._fresh_load()
         if load is None:

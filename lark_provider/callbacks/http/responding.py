@@ -79,12 +79,12 @@ async def admit(
     """Judge a request by the keys of its app, and again by fresh ones if the known ones refuse it.
 
     Args:
-        endpoint: The rules.
+        endpoint: The rules for admitting requests.
         keys: The apps' keys.
-        app_id: As the URL has it.
-        headers: In any case.
-        body: The raw bytes.
-        seconds: How long to wait for fresh keys.
+        app_id: The app's id, as the URL has it.
+        headers: The request's headers; the case of their names does not matter.
+        body: The raw bytes of the request's body.
+        seconds: How long to wait for fresh keys, in seconds.
 
     Returns:
         A delivery that is admitted; else the answer: to a challenge, to a request that is refused, or to one
@@ -114,12 +114,12 @@ def respond(
     """Answer a request with a handler's help. The handler has some two seconds.
 
     Args:
-        endpoint: The rules.
+        endpoint: The rules for admitting requests.
         keys: The apps' keys: fixed, or a `KeyRing` where they may change.
         handler: A plain function; called with each click and event, again when Lark repeats an event.
-        app_id: As the URL has it.
-        headers: In any case.
-        body: The raw bytes.
+        app_id: The app's id, as the URL has it.
+        headers: The request's headers; the case of their names does not matter.
+        body: The raw bytes of the request's body.
     """
 
     async def call(delivery: Delivery) -> object:

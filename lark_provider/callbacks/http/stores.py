@@ -90,8 +90,9 @@ class InboxSink:
     Other events have no table: where they have consumers, Lark keeps and repeats them until RabbitMQ is back.
 
     Args:
-        writer: Writes into the inbox.
-        database_url: As for `BrokerSink`.
+        writer: Writes clicks and chat commands into the inbox.
+        database_url: The URL of the database for the tickets of store apps, which clients need; None for the
+            configured one.
         commands: Recognizes chat commands; by default there are none.
         has_consumers: Whether RabbitMQ is configured, so that events may have consumers.
     """

@@ -26,9 +26,9 @@ class ProbePage:
     """An answer.
 
     Attributes:
-        body: Its bytes.
+        body: The bytes of the response's body.
         status: The HTTP status.
-        media_type: The media type.
+        media_type: The media type of the body.
     """
 
     body: bytes

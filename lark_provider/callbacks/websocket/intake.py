@@ -26,9 +26,9 @@ class Intake:
     """Takes the deliveries of all apps.
 
     Args:
-        gateway: Stores and answers them.
-        stored: Which events were stored.
-        warnings: Bounds log lines.
+        gateway: Stores and answers deliveries.
+        stored: The record of the events that were stored, by which repeats are recognized.
+        warnings: Limits the number of log lines.
     """
 
     def __init__(self, gateway: Gateway, stored: StoredEvents, warnings: Throttle) -> None:

@@ -81,7 +81,7 @@ class Opener:
 
         Args:
             app: The app, for error texts.
-            address: From discovery; usable once.
+            address: The WebSocket's address, from discovery; it can be used once.
 
         Raises:
             RefusedError: The handshake was refused.

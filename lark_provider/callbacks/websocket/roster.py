@@ -15,9 +15,9 @@ class Roster:
     """The apps to listen for, at one time.
 
     Attributes:
-        apps: By id.
-        problems: Why others are not among them, by id: disabled, unknown, or unreadable. Apps that are
-            disabled are here only if they are named.
+        apps: The apps to listen for, by app id.
+        problems: Why other apps are not listened for, by app id: disabled, unknown, or unreadable. Apps that
+            are disabled are here only if they are named.
     """
 
     apps: Mapping[str, App]

@@ -27,8 +27,8 @@ class AirflowServices:
     """An Airflow that serves.
 
     Args:
-        url: Where.
-        passwords: Of its users.
+        url: The base URL of the API server.
+        passwords: The passwords of Airflow's users, by user name.
     """
 
     def __init__(self, url: str, passwords: Mapping[str, str]) -> None:
@@ -102,8 +102,8 @@ def services(env: Mapping[str, str], home: Path, settings: Mapping[str, str]) ->
 
     Args:
         env: The environment of Airflow's commands.
-        home: Its home.
-        settings: Added to the environment, such as what the plugin needs.
+        home: The Airflow home, in which the passwords and the logs are written.
+        settings: Variables added to the environment, such as those that the plugin needs.
     """
     port, logs = _free_port(), _free_port()
     url = f"http://localhost:{port}"

@@ -45,7 +45,7 @@ def drive(operation: Call[Any] | Procedure[T], session: Session) -> T:
 
     Args:
         operation: A call or a procedure.
-        session: A client's.
+        session: The client's session: its settings, and what it shares with other clients of the process.
 
     Returns:
         Its result.

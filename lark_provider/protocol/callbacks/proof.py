@@ -25,7 +25,7 @@ def signature(
         signed: The headers, of which timestamp and nonce are signed.
         key: The app's encrypt key.
         body: The raw body.
-        algorithm: One of `hashlib`.
+        algorithm: The hash function, one of `hashlib`.
     """
     # No variable holds the signed text, which tracebacks could show: it contains the key.
     return str(algorithm((signed.timestamp + signed.nonce + key).encode(*_UTF8) + body).hexdigest())
@@ -36,8 +36,8 @@ def old_card_signature(signed: SignatureHeaders, verification_token: str, body: 
 
     Args:
         signed: The headers, of which timestamp and nonce are signed.
-        verification_token: The app's.
-        body: The raw body.
+        verification_token: The app's verification token.
+        body: The raw body of the request.
     """
     return signature(signed, verification_token, body, hashlib.sha1)
 
@@ -56,8 +56,8 @@ def decrypt(sealed: str, encrypt_key: str) -> bytes:
     """Decrypt the member `encrypt`: base64 of 16 bytes of IV and AES-256-CBC with PKCS #7 padding.
 
     Args:
-        sealed: Its value.
-        encrypt_key: The app's.
+        sealed: The value of the member `encrypt`, in base64.
+        encrypt_key: The app's encrypt key.
 
     Returns:
         The content, which is not authenticated by the cipher: the signature must be checked, too.

@@ -69,11 +69,11 @@ class DeliveredCommand:
     Attributes:
         app_id: The app whose bot received it.
         tenant_key: The tenant of the app.
-        open_id: Who typed it.
-        message_id: The message.
-        act: What to do.
-        dag_id: With which DAG.
-        arguments: Texts by param.
+        open_id: The open_id of the person who typed it.
+        message_id: The id of the message, `om_…`.
+        act: The command: `run`, `status` or `runs`.
+        dag_id: The id of the DAG that the command is for.
+        arguments: The texts of the arguments, by the name of the param.
     """
 
     app_id: str
@@ -125,10 +125,11 @@ class CommandResult:
     """What became of a command.
 
     Attributes:
-        outcome: In one word.
-        message: For the person, by language (`zh`, `en`).
-        run_id: The run that was started.
-        link_url: Where the person links themselves to their user of Airflow. Not recorded: it holds a code.
+        outcome: The outcome, such as `started` or `forbidden`; see `CommandOutcome`.
+        message: The text for the person, by language (`zh`, `en`).
+        run_id: The id of the run that was started; None if none was.
+        link_url: The address where the person links themselves to their user of Airflow. Not recorded: it
+            holds a code.
     """
 
     outcome: CommandOutcome

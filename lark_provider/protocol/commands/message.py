@@ -28,9 +28,9 @@ class MentionedPerson:
     """Who is mentioned in a message.
 
     Attributes:
-        key: Stands for them in the text, e.g. `@_user_1`.
-        open_id: Who it is; empty where Lark does not say, as for everybody in the chat.
-        name: As the chat shows it.
+        key: The placeholder of the mention in the text, e.g. `@_user_1`.
+        open_id: The open_id of the person; empty where Lark does not say, as for everybody in the chat.
+        name: The name of the person, as the chat shows it.
     """
 
     key: str
@@ -44,14 +44,14 @@ class CommandMessage:
 
     Attributes:
         app_id: The app whose bot received it.
-        message_id: The message, `om_…`; two bots of a group receive the same one.
+        message_id: The id of the message, `om_…`; two bots of a group receive the same one.
         tenant_key: The tenant of the app, and of the sender.
-        open_id: The sender.
-        chat_id: The chat.
+        open_id: The open_id of the sender.
+        chat_id: The id of the chat.
         is_direct: Whether it was written to the bot alone.
-        text: As Lark has it, with keys for mentions.
-        mentions: Who is mentioned.
-        sent_at: When, in UTC.
+        text: The text as Lark has it, with keys for mentions.
+        mentions: The people and bots that the message mentions.
+        sent_at: When the message was sent, in UTC.
     """
 
     app_id: str
@@ -72,7 +72,7 @@ class CommandMessage:
         """Return the command as it was typed: without the bot's mention, other people by their names.
 
         Args:
-            own_open_id: The bot.
+            own_open_id: The open_id of the bot.
         """
         names = {
             mention.key: "" if mention.open_id == own_open_id else f"@{mention.name}"
@@ -91,7 +91,7 @@ def command_of(event: Event) -> CommandMessage | None:
     where the bot's open_id is known.
 
     Args:
-        event: Verified.
+        event: The event, which is verified.
     """
     if event.type != RECEIVED:
         return None
@@ -137,7 +137,7 @@ def is_command(text: str) -> bool:
     """Return whether a text begins with the name of a command, after mentions.
 
     Args:
-        text: As Lark has it, with keys for mentions.
+        text: The text as Lark has it, with keys for mentions.
     """
     leading = _LEADING.match(text)
     return bool(_VERB.match(text, leading.end() if leading else 0))

@@ -45,7 +45,7 @@ def option_key(place: int) -> str:
     The option is read from the button's name if Lark leaves out the value of a button that submits a form.
 
     Args:
-        place: Of the option, from 0.
+        place: The place of the option, from 0.
     """
     return f"{_OPTION}{place}"
 
@@ -57,7 +57,7 @@ def read_answer(question: HitlQuestion, action: Action) -> HitlAnswer:
     a question with params is always answered with all.
 
     Args:
-        question: As it was recorded.
+        question: The question, as it was recorded.
         action: What the user did on its card.
 
     Raises:

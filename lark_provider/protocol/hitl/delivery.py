@@ -67,14 +67,14 @@ class DeliveredClick:
     """A click on a card of Airflow's.
 
     Attributes:
-        event_id: Unique; the same click delivered twice has the same.
+        event_id: The id of the event; the same click delivered twice has the same.
         app_id: The app that sent the card.
         tenant_key: The tenant of the app.
-        operator: Who clicked.
-        action: What they did.
+        operator: The user who clicked.
+        action: What the user did on the card.
         message_id: The card's message, `om_…`.
-        chat_id: The chat that it is in.
-        clicked_at: When, in UTC.
+        chat_id: The id of the chat that the message is in.
+        clicked_at: When the user clicked, in UTC.
     """
 
     event_id: str
@@ -145,12 +145,13 @@ class ClickResult:
     """What became of a click.
 
     Attributes:
-        outcome: In one word.
-        message: For the person who clicked, by language (`zh`, `en`).
-        open_id: Who clicked.
-        person: The name in Airflow of who clicked, if they are linked.
+        outcome: The outcome, such as `answered` or `forbidden`; see `AnswerOutcome`.
+        message: The text for the person who clicked, by language (`zh`, `en`).
+        open_id: The open_id of the person who clicked, if it is known.
+        person: The name in Airflow of the person who clicked, if they are linked.
         errors: What is wrong with fields of the form, by field.
-        link_url: Where the person links themselves to their user of Airflow. Not recorded: it holds a code.
+        link_url: The address where the person links themselves to their user of Airflow. Not recorded: it
+            holds a code.
         end: How the question ended, if that is known.
     """
 
@@ -197,7 +198,7 @@ def read_result(text: str) -> ClickResult:
     question is read from Airflow.
 
     Args:
-        text: Of a row, or the body of the plugin's answer.
+        text: The text of a row, or the body of the plugin's answer.
 
     Raises:
         ValueError: It is not a result.

@@ -37,7 +37,7 @@ class TaskInstance:
         dag_id: The DAG.
         run_id: The DAG run.
         task_id: The task.
-        map_index: Of a mapped task; else -1.
+        map_index: The index of a mapped task; else -1.
         try_number: The try, from 1.
     """
 
@@ -93,11 +93,11 @@ class HitlQuestion:
         subject: The question; rendered.
         body: Markdown below it; rendered.
         options: The answers to choose from.
-        defaults: What counts if nobody answers in time; None if the task fails then.
+        defaults: The options that count if no person answers in time; None if the task fails then.
         multiple: Whether several options may be chosen.
         params: The form: `{name: {"value": default, "description": …, "schema": JSON schema}}`.
         assignees: Who may answer; empty for everybody with the right in Airflow.
-        deadline: Until when.
+        deadline: The time until which an answer counts; None without one.
         operator: The operator's class, e.g. `ApprovalOperator`.
         owners: The DAG's owners.
         tags: The DAG's tags.
@@ -137,13 +137,13 @@ class End:
     """How a question ended.
 
     Attributes:
-        kind: What happened.
+        kind: How the question ended, such as `answered` or `timed_out`; see `EndKind`.
         options: The options that count.
         params: The form's values that count.
-        person: The name in Airflow of who answered; None if nobody did.
-        open_id: Of who answered, if the answer was a click.
-        at: When.
-        detail: More, for people: the state of the task, the reason of Airflow.
+        person: The name in Airflow of the person who answered; None if no person did.
+        open_id: The open_id of the person who answered, if the answer was a click.
+        at: When the question ended, if that is known.
+        detail: Further details for people: the state of the task, the reason of Airflow.
     """
 
     kind: EndKind

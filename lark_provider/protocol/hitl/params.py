@@ -43,13 +43,13 @@ class FormField:
     """A field of a question's form.
 
     Attributes:
-        name: The parameter.
-        kind: What is entered.
+        name: The name of the param.
+        kind: The kind of value that is entered, see `FieldKind`.
         title: What people read above it.
         description: More about it; plain text.
-        default: What counts if it is left empty; None for nothing.
+        default: The value that counts if it is left empty; None for nothing.
         required: Whether it must be filled in, since there is no default and empty is no valid value.
-        choices: Of an enumeration.
+        choices: The options of an enumeration; empty for another kind.
         examples: Proposals for a text.
         schema: The JSON schema of the value.
     """
@@ -74,7 +74,7 @@ def form_fields(params: Mapping[str, Mapping[str, Any]]) -> tuple[FormField, ...
     """Return the fields in which people enter the params; constants are none.
 
     Args:
-        params: Airflow's: `{name: {"value": default, "description": …, "schema": JSON schema}}`.
+        params: Airflow's params: `{name: {"value": default, "description": …, "schema": JSON schema}}`.
     """
     return tuple(_field(name, param) for name, param in params.items() if "const" not in _schema(param))
 
@@ -83,7 +83,7 @@ def constants(params: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return the params that have one value only, which nobody enters.
 
     Args:
-        params: As for `form_fields`.
+        params: Airflow's params: `{name: {"value": default, "description": …, "schema": JSON schema}}`.
     """
     return {name: param.get("value") for name, param in params.items() if "const" in _schema(param)}
 
@@ -92,7 +92,7 @@ def has_secrets(params: Mapping[str, Mapping[str, Any]]) -> bool:
     """Return whether a password is asked for, which must not lie in a chat or a row of a click.
 
     Args:
-        params: As for `form_fields`.
+        params: Airflow's params: `{name: {"value": default, "description": …, "schema": JSON schema}}`.
     """
     schemas = [_schema(param) for param in params.values()]
     return any(schema.get("format") == "password" or schema.get("writeOnly") is True for schema in schemas)

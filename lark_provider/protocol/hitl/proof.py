@@ -55,11 +55,11 @@ class BridgeSecrets:
         """Return the headers that prove a request.
 
         Args:
-            method: `POST`.
-            path: `CLICK_PATH`.
-            at: Seconds since 1970.
-            event_id: Of the click.
-            body: The body, whole.
+            method: The HTTP method, `POST`.
+            path: The path as it is signed, such as `CLICK_PATH`.
+            at: The time of the request, in seconds since 1970.
+            event_id: The id of what is delivered: the event of a click, or the message of a command.
+            body: The whole body of the request.
         """
         proof = _proof(self._secrets[0], method, path, str(at), event_id, body)
         return {TIME_HEADER: str(at), EVENT_HEADER: event_id, SIGNATURE_HEADER: proof}
@@ -70,13 +70,13 @@ class BridgeSecrets:
         """Return whether a request is proven, and not older or newer than a minute.
 
         Args:
-            method: As it was requested.
-            path: `CLICK_PATH`.
-            at: The header of the time.
-            event_id: The header of the event.
-            body: The body, whole.
-            signature: The header of the signature.
-            now: Seconds since 1970.
+            method: The HTTP method of the request.
+            path: The path as it is signed, such as `CLICK_PATH`.
+            at: The value of the header `X-Lark-Bridge-Time`.
+            event_id: The value of the header `X-Lark-Bridge-Event`.
+            body: The whole body of the request.
+            signature: The value of the header `X-Lark-Bridge-Signature`.
+            now: The current time, in seconds since 1970.
         """
         if not (at.isascii() and at.isdigit() and len(at) < _SHORTEST):
             return False

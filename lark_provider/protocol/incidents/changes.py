@@ -98,9 +98,9 @@ def merge_incidents(ours: Incident, theirs: Incident, before: Incident) -> Incid
     """Merge what two processes made of the same incident at the same time.
 
     Args:
-        ours: This process's.
-        theirs: Another process's, recorded meanwhile.
-        before: What `ours` was made from.
+        ours: The incident as this process has changed it.
+        theirs: The incident as another process has changed it, recorded meanwhile.
+        before: The incident that `ours` was made from.
     """
     old = {failure.label: failure for failure in before.failures}
     known = {failure.label: failure for failure in ours.failures}

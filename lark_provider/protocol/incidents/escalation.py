@@ -64,7 +64,7 @@ class RotaCalendar:
 
     Attributes:
         id: The calendar's id.
-        person: Where an event names them: who is invited, or its title.
+        person: The part of an event that names them: who is invited (`attendees`), or its `title`.
     """
 
     id: str
@@ -76,11 +76,11 @@ class Rota:
     """Whose turn it is.
 
     Attributes:
-        people: Open_ids, e-mail addresses or mobile numbers, in their order; with a table or a calendar those
-            who are called while it names nobody.
+        people: Open_ids, e-mail addresses or mobile numbers, in their order; with a table or a calendar, the
+            people to call while it names no person.
         weekly_from: The day on which the first person's week began; None if the first is always first.
         table: A Bitable with the people on duty.
-        timezone: In which days begin.
+        timezone: The IANA name of the time zone in which days begin.
         calendar: A calendar with the people on duty.
     """
 
@@ -94,7 +94,7 @@ class Rota:
         """Return whose turn a step is; None if nobody is on duty.
 
         Args:
-            number: Of the step, from 1.
+            number: The number of the step, from 1.
             at: The moment, with its time zone.
             people: Those on duty in their order: `people`, or what the table or the calendar has.
         """
@@ -111,8 +111,8 @@ class Escalation:
     """What a route does with an incident that nobody claims.
 
     Attributes:
-        steps: By ascending time.
-        rota: Whose turn it is: each step is the next one's.
+        steps: The steps, by ascending time.
+        rota: The people on duty, who take turns: each step is for the next one.
     """
 
     steps: tuple[EscalationStep, ...]
@@ -123,9 +123,9 @@ class PlannedStep(NamedTuple):
     """A step that is recorded.
 
     Attributes:
-        number: From 1.
+        number: The number of the step, from 1.
         due_at: When it is to be taken.
-        state: How far it is.
+        state: The state of the step, such as `due` or `done`; see `StepState`.
     """
 
     number: int
@@ -180,9 +180,9 @@ def decide(incident: Incident, steps: Sequence[PlannedStep], now: datetime) -> D
     """Return what to do about the steps of an incident.
 
     Args:
-        incident: As it is now.
-        steps: All of its steps.
-        now: By the clock that `due_at` was taken from.
+        incident: The incident, as it is now.
+        steps: All steps of the incident, as they are recorded.
+        now: The current time, by the clock that `due_at` was taken from.
     """
     open_ = [step for step in steps if step.state == "due"]
     end = end_of(incident)

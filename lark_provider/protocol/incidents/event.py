@@ -16,25 +16,25 @@ class RunEvent:
     """An event of a task or DAG run. Secrets in its texts are masked.
 
     Attributes:
-        kind: What happened.
-        dag_id: The DAG.
-        run_id: Its run.
-        task_id: The task; for a DAG's event the last one, if Airflow names it.
-        map_index: Of a mapped task, else -1.
-        try_number: From 1; 0 if there is none.
+        kind: The kind of event, such as `failure` or `dag_success`; see `EventKind`.
+        dag_id: The id of the DAG.
+        run_id: The id of the DAG run.
+        task_id: The id of the task; for a DAG's event that of the last one, if Airflow names it.
+        map_index: The index of a mapped task, else -1.
+        try_number: The number of the try, from 1; 0 if there is none.
         tries: How many tries the task has; None if that is unknown.
         state: Airflow's word for the task's state.
-        owners: Of the task, or of all tasks for a DAG's event.
+        owners: The owners of the task, or of all tasks for a DAG's event.
         reason: Airflow's word for why the DAG run ended.
         error_type: The exception's class.
-        error: Its text.
-        traceback: All of it.
-        log_url: The log of that try.
-        run_url: The DAG run.
+        error: The exception's text.
+        traceback: The whole traceback.
+        log_url: The address of the log of that try.
+        run_url: The address of the DAG run's page in Airflow.
         answer_url: The page where the question of a human-in-the-loop task is answered.
         ti_id: Airflow's id of the task instance: a uuid, another one for each try.
-        deadline_id: Which deadline was missed.
-        deadline: When it was.
+        deadline_id: Airflow's id of the deadline that was missed; empty for other events.
+        deadline: The time of that deadline, as text; empty for other events.
     """
 
     kind: EventKind

@@ -21,12 +21,12 @@ class Failure:
     Attributes:
         label: The task instance, as in Airflow's table of task states.
         try_number: The last try that failed; 0 if only Airflow's table reports the failure.
-        error: Its error in one line.
-        log_url: Its log.
-        recovered: Whether it has succeeded since.
+        error: The error of the task, in one line.
+        log_url: The address of the task's log; may be empty.
+        recovered: Whether the task has succeeded since.
         ti_id: Airflow's id of that try, a uuid; empty if only Airflow's table reports the failure.
-        task_id: The task; empty where `ti_id` is.
-        map_index: Of a mapped task, else -1.
+        task_id: The id of the task; empty where `ti_id` is.
+        map_index: The index of a mapped task, else -1.
     """
 
     label: str
@@ -44,8 +44,8 @@ class Claim:
     """Who takes care of an incident.
 
     Attributes:
-        open_id: The person, as the app knows them.
-        name: Their name.
+        open_id: The open_id of the person, for the app.
+        name: The name of the person in Airflow, or their open_id if they are not linked.
         at: When they claimed it, in ISO 8601.
     """
 
@@ -59,8 +59,8 @@ class Mute:
     """A task whose failures are not reported for a while.
 
     Attributes:
-        task_id: The task.
-        name: Who muted it.
+        task_id: The id of the task.
+        name: The name in Airflow of the person who muted it, or their open_id if they are not linked.
         until: When it ends, in ISO 8601.
     """
 
@@ -89,12 +89,12 @@ class Urged:
     """A step of the incident's escalation, as its card shows it.
 
     Attributes:
-        number: From 1.
+        number: The number of the step, from 1.
         urgent: How the card rang: `app`, `sms` or `phone`.
-        name: For whom; empty if that is not known.
-        at: When, in ISO 8601.
-        outcome: What became of it: `done`, `failed`, `unknown` or `skipped`.
-        detail: Why it failed: a word of ours, or Lark's text.
+        name: The name of the person whom the card notified; empty if that is not known.
+        at: When the step was taken, in ISO 8601.
+        outcome: The outcome of the step: `done`, `failed`, `unknown` or `skipped`.
+        detail: Why the step failed: a word of ours, or Lark's text.
     """
 
     number: int
@@ -115,9 +115,9 @@ class Incident:
         failures: The tasks, in the order of their first failure.
         run_failed: Whether the DAG run has failed.
         over: Whether all have recovered.
-        claim: Who takes care of it; None if nobody has said so.
+        claim: The person who takes care of it; None if no person has claimed it.
         mutes: Tasks that were muted from its card.
-        version: Of what it holds; each change adds one. 0 if it is not recorded in a database.
+        version: The version of what it holds; each change adds one. 0 if it is not recorded in a database.
         has_actions: Whether its card has buttons, as a bridge delivers clicks on them.
         timezone: An IANA name, in which the card shows times.
         deeds: What became of the latest clicks on the card.
@@ -125,7 +125,8 @@ class Incident:
             digest of its label: so that none is counted twice, whoever reports it.
         more_recovered: Those of `more` that have succeeded since.
         run_ended: When the run ended, as it was looked at last: the same end is reported once.
-        not_before: Until when its first card waits for the end of quiet hours, in ISO 8601; else empty.
+        not_before: The time until which its first card waits for the end of quiet hours, in ISO 8601; else
+            empty.
         urged: The steps of its escalation so far.
     """
 

@@ -14,11 +14,11 @@ class IncidentPlace:
     """Whose failures an incident has, and who is told.
 
     Attributes:
-        dag_id: The DAG.
-        run_id: The run.
+        dag_id: The id of the DAG.
+        run_id: The id of the DAG run.
         receiver: The chat or person that gets the card.
         receiver_type: The kind of `receiver`; empty to derive it from its shape.
-        language: Of the card.
+        language: The language of the card.
         instead_of: The intended receiver, if all messages are redirected to `receiver`.
     """
 
@@ -40,12 +40,12 @@ class ShownIncident:
     """An incident with what its card needs beside it.
 
     Attributes:
-        key: Identifies it, and its card in the outbox.
-        place: Where it belongs.
+        key: The key of the incident, and of its card in the outbox.
+        place: The DAG run that the incident is about, and the receiver of its card.
         incident: The failures.
         event: The last event that the card shows.
-        mentions: Whom the card mentions: ids, e-mail addresses, names.
-        message_id: The card, once it is sent.
+        mentions: The people whom the card mentions: ids, e-mail addresses, names.
+        message_id: The id of the card's message, once it is sent.
     """
 
     key: str

@@ -12,11 +12,11 @@ class FragmentLimits:
     """What is held for messages that are not complete yet, of one connection.
 
     Attributes:
-        parts: Of one message.
-        message_bytes: Of one message.
-        messages: How many at a time; the oldest is dropped for a newer one.
-        total_bytes: Of all of them; the oldest is dropped here, too.
-        seconds: After its last part, an incomplete message is dropped.
+        parts: The most parts of one message.
+        message_bytes: The most bytes of one message.
+        messages: The most messages at a time; the oldest is dropped for a newer one.
+        total_bytes: The most bytes of all messages together; the oldest is dropped here, too.
+        seconds: How long after its last part an incomplete message is dropped, in seconds.
     """
 
     parts: int = 1000
@@ -59,11 +59,11 @@ class Fragments:
         A part that has arrived already is ignored.
 
         Args:
-            message_id: Which message.
+            message_id: The id of the message that the part belongs to.
             part: The number of the part, from 0.
-            parts: How many there are.
-            payload: The part.
-            now: Seconds, of any origin.
+            parts: How many parts the message has.
+            payload: The content of the part.
+            now: The current time in seconds, by a clock of any origin.
 
         Raises:
             FrameError: The numbers are invalid, or differ from those of the parts before; or the message is
@@ -101,7 +101,7 @@ class Fragments:
         """Drop the messages whose next part has not come in time, and return their ids.
 
         Args:
-            now: As for `add`.
+            now: The current time in seconds, by the same clock as for `add`.
         """
         late = [message_id for message_id, message in self._messages.items() if message.due <= now]
         for message_id in late:

@@ -19,7 +19,7 @@ class Pong:
     """The answer to a ping.
 
     Attributes:
-        config: What it changes of the client's configuration, as Lark sent it; often empty.
+        config: The changes to the client's configuration, as Lark sent them; often empty.
     """
 
     config: dict[str, Any]
@@ -32,9 +32,9 @@ class Part:
     Attributes:
         kind: `EVENT` or `CARD`. Clicks come as `EVENT`, unless the app's callback subscription is not set to
             the long connection.
-        message_id: The same for all parts of a message.
+        message_id: The id of the message, the same for all of its parts.
         part: The number of the part, from 0.
-        parts: How many there are.
+        parts: How many parts the message has.
     """
 
     kind: str
@@ -48,7 +48,7 @@ class Unknown:
     """A frame that is valid and has no meaning here; it is not answered.
 
     Attributes:
-        what: What it is, for the log.
+        what: What the frame is, for the log.
     """
 
     what: str
@@ -70,7 +70,7 @@ def read(frame: Frame) -> Meaning:
     """Return what a frame means.
 
     Args:
-        frame: As it arrived.
+        frame: The frame, as it arrived.
 
     Raises:
         FrameError: It is a delivery without valid numbers.
@@ -92,7 +92,7 @@ def answer(frame: Frame, code: int, body: bytes | None, milliseconds: int) -> by
         frame: The delivery; of several parts, the one that completed the message.
         code: 200 if it is stored, 500 if it is to be repeated.
         body: For a click, the JSON of its answer; None for nothing to show.
-        milliseconds: From its arrival to its answer.
+        milliseconds: The time from its arrival to its answer, in milliseconds.
     """
     payload: dict[str, Any] = {"code": code}
     if body is not None:

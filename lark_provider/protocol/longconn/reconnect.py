@@ -32,9 +32,9 @@ class ClientConfig:
 
     Attributes:
         ping_interval: Seconds between two pings.
-        reconnect_count: How many attempts to connect again; below 0 for any number.
-        reconnect_interval: Seconds between two of them.
-        reconnect_nonce: Before one of them, a random number of seconds up to this.
+        reconnect_count: How many attempts to connect again are made; below 0 for any number.
+        reconnect_interval: Seconds between two attempts.
+        reconnect_nonce: The most seconds of a random delay before an attempt.
     """
 
     ping_interval: float = 120.0
@@ -46,7 +46,7 @@ class ClientConfig:
         """Return the configuration after a change. Invalid values change nothing; others are bounded.
 
         Args:
-            sent: As Lark sent it, in discovery or in a pong; what is missing stays.
+            sent: The changes as Lark sent them, in discovery or in a pong; what is missing stays.
         """
         changes: dict[str, Any] = {}
         for name, (attribute, least, most) in _BOUNDS.items():
@@ -80,7 +80,7 @@ class Delay:
     """How long to wait before the next attempt.
 
     Attributes:
-        seconds: The delay.
+        seconds: The delay, in seconds.
         attempt: How many attempts have failed since a connection stood, this one included.
         is_exhausted: Whether Lark's number of attempts is used up; the delay is a long one then.
     """
@@ -101,10 +101,10 @@ class ReconnectBackoff:
         """Return the delay after a connection ended, or an attempt failed.
 
         Args:
-            verdict: Why.
-            stood: For how many seconds the connection stood; 0 if there was none.
+            verdict: The verdict on the failure, which decides how long to wait; see `ConnectVerdict`.
+            stood: How long the connection was open, in seconds; 0 if there was none.
             config: The current configuration.
-            random: In [0, 1); spreads apps and processes.
+            random: A random number in [0, 1), which spreads apps and processes.
         """
         if stood >= STEADY_SECONDS:
             self._failures = self._crowded = 0

@@ -35,10 +35,10 @@ class SlowRun:
     """A run that took long.
 
     Attributes:
-        dag_id: The DAG.
-        run_id: The run.
-        seconds: How long it took.
-        url: Its page.
+        dag_id: The DAG's id.
+        run_id: The id of the DAG run.
+        seconds: How long the run took, in seconds.
+        url: The address of the run's page in Airflow.
     """
 
     dag_id: str
@@ -52,14 +52,14 @@ class Digest:
     """What a digest says.
 
     Attributes:
-        name: Of the route.
-        begin: From when on.
-        end: Until when.
-        timezone: An IANA name, in which it shows times.
-        runs: How many runs have ended.
-        failed: How many have failed, by DAG, most first.
-        slowest: Those that took longest.
-        broken: DAGs whose last run failed, or with failures that have not recovered.
+        name: The name of the route.
+        begin: The beginning of the period.
+        end: The end of the period, exclusive.
+        timezone: The IANA name of the time zone in which times are shown.
+        runs: How many runs ended in the period.
+        failed: How many runs failed, as pairs of DAG id and count, most first.
+        slowest: The runs that took longest, slowest first.
+        broken: The ids of DAGs whose last run failed, or with failures that have not recovered.
     """
 
     name: str
@@ -76,7 +76,7 @@ def card(digest: Digest, language: Language) -> dict[str, Any]:
     """Return the card of a digest.
 
     Args:
-        digest: What it says.
+        digest: The content of the digest.
         language: `zh` or `en`.
 
     Returns:

@@ -44,11 +44,12 @@ def ended_card(
     """Build the card that shows how a question ended: who answered what and when, or why nobody can any more.
 
     Args:
-        question: The question.
-        end: How it ended.
+        question: The question that has ended.
+        end: The end of the question: its kind, and what was answered, by whom and when.
         language: `zh` or `en`.
-        timezone: In which times are shown: a name such as `Asia/Shanghai`, or an offset such as `+08:00`.
-        ask_again_key: The key of the card, for a button *Ask again* on that of a failed task.
+        timezone: The time zone in which times are shown: a name such as `Asia/Shanghai`, or an offset such as
+            `+08:00`.
+        ask_again_key: The card's key, which adds a button *Ask again* if the task failed; None for no button.
 
     Returns:
         The card, at most 28 KB, without any way to answer.
@@ -101,7 +102,7 @@ def over_words(end: End) -> dict[str, str]:
     """Return the text for a person who clicks on a question that is over, by Lark's locale.
 
     Args:
-        end: How it ended.
+        end: The end of the question: its kind, and what was answered and by whom.
     """
     return {"zh_cn": _words(end, "zh"), "en_us": _words(end, "en")}
 

@@ -36,11 +36,11 @@ def card(
     """Return the card of an event.
 
     Args:
-        event: What happened.
+        event: The event that the card reports.
         language: `zh` or `en`.
         incident: The incident of the run, if the card shows it.
-        key: Of the incident, which its buttons carry; None for no buttons.
-        max_bytes: Of the card when it is encoded; at least 16 KB, and 28 KB with an incident.
+        key: The incident's key, which the buttons carry; None for no buttons.
+        max_bytes: The most bytes of the encoded card; at least 16 KB, and 28 KB with an incident.
 
     Returns:
         Card JSON 2.0. What is too long for it is shortened: first the traceback, which keeps its head and its

@@ -31,9 +31,9 @@ def field_elements(
     """Return labels and components, to be put into a form.
 
     Args:
-        fields: What is entered.
+        fields: The fields of the form.
         language: `zh` or `en`.
-        timezone: In which date and time are shown.
+        timezone: The time zone in which date and time are shown.
         values: What was entered before, as in `form_value`; by default the params' defaults are shown.
         longest: The most characters of a text that its field shows. A longer one is left out: if it were cut,
             the answer would be.
@@ -90,8 +90,8 @@ def labels(field: FormField, keys: Sequence[str], language: Language) -> list[st
     """Return what people read for the options of a field.
 
     Args:
-        field: The field.
-        keys: As `to_entry` returns them.
+        field: The field that has the options.
+        keys: The keys of the options, as `to_entry` returns them.
         language: `zh` or `en`.
     """
     return [label for key, label in _options(field, language).items() if key in keys]
@@ -170,9 +170,9 @@ def multi_select(
     """Return a menu of which several options are picked.
 
     Args:
-        name: Names the choice in the callback's `form_value`.
+        name: The name of the choice in the callback's `form_value`.
         options: Each value with its text.
-        placeholder: What it shows before a choice.
+        placeholder: The text that is shown before a choice.
         chosen: The values that are picked at first.
         required: Whether the form waits for it.
     """

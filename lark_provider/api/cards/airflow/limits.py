@@ -15,7 +15,7 @@ class CardLimits:
     """The most that the card of a failure shows of each part.
 
     Attributes:
-        traceback: Its characters.
+        traceback: Characters of the traceback.
         listed: Failed tasks in the list; the others are counted.
         error: Characters of an error in the list.
         list_url: The longest link in the list; a longer one is left out.

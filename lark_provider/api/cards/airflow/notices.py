@@ -26,8 +26,9 @@ def invalid(
 
     Args:
         question: The question, which has the fields' titles.
-        open_id: Who clicked.
-        errors: Of `InvalidAnswerError`: by param, or `OPTIONS`, a text in each language or a plain one.
+        open_id: The open_id of the person who clicked.
+        errors: The errors of `InvalidAnswerError`: for each param, or `OPTIONS`, a text in each language or a
+            plain one.
         language: `zh` or `en`.
 
     Raises:
@@ -46,7 +47,7 @@ def describe_refusal(open_id: str, why: Mapping[str, str] | str, language: Langu
     """Say why an answer was not accepted.
 
     Args:
-        open_id: Who clicked.
+        open_id: The open_id of the person who clicked.
         why: The reason, in each language or as a plain text.
         language: `zh` or `en`.
 
@@ -69,7 +70,7 @@ def waiting(open_id: str | None, language: Language) -> str:
     """Say that an answer has arrived, and Airflow has not taken it yet.
 
     Args:
-        open_id: Who clicked.
+        open_id: The open_id of the person who clicked; None for a text that mentions no person.
         language: `zh` or `en`.
 
     Raises:

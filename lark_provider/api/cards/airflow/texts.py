@@ -19,8 +19,8 @@ class Translate(Protocol):
 
         Args:
             language: `zh` or `en`.
-            key: Which text.
-            values: For its placeholders.
+            key: The key of the text.
+            values: The values of the text's placeholders, by name.
 
         Raises:
             KeyError: There is no such text.

@@ -47,8 +47,8 @@ def list_files(
     Args:
         folder: A folder's token, a link to it, or a path such as `Reports/2026-11` in the app's own space;
             the top of that space if None.
-        order_by: `EditedTime` or `CreatedTime`.
-        newest_first: In which direction.
+        order_by: The time by which files are sorted: `EditedTime` or `CreatedTime`.
+        newest_first: Whether the newest files come first; else the oldest do.
 
     Returns:
         An iterator of files, over all pages.
@@ -80,9 +80,9 @@ def copy(
     See POST /open-apis/drive/v1/files/:file_token/copy.
 
     Args:
-        token: The file: a link, or a token beside `type`.
+        token: The file: a link, or a token with its kind in `type`.
         name: The name of the copy, up to 256 bytes.
-        folder: Where to put it, as for `list_files`; it is made if missing.
+        folder: The folder in which to put it, as for `list_files`; it is made if missing.
         type: The file's kind, if `token` does not show it.
 
     Returns:
@@ -116,8 +116,8 @@ def delete(token: str, *, type: DocumentType | None = None) -> Procedure[None]: 
     /open-apis/drive/v1/files/task_check.
 
     Args:
-        token: The file or folder: a link, or a token beside `type`.
-        type: Its kind, if `token` does not show it.
+        token: The file or folder: a link, or a token with its kind in `type`.
+        type: The kind of the file, if `token` does not show it.
 
     Raises:
         InvalidRequestError: The kind is needed; nothing was sent.
@@ -156,7 +156,7 @@ def get_metadata(document: Document) -> Procedure[Meta | None]:
     See POST /open-apis/drive/v1/metas/batch_query.
 
     Args:
-        document: Its token and kind.
+        document: The document, by token and kind.
     """
     body = {"request_docs": [{"doc_token": document.token, "doc_type": document.type}], "with_url": True}
     call: Call[Any] = request("POST", path("/drive/v1/metas/batch_query"), json=body, safe=True)

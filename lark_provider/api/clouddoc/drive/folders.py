@@ -26,9 +26,9 @@ def create_folder(name: str, *, parent: str | None = None) -> Procedure[LarkResp
     See POST /open-apis/drive/v1/files/create_folder.
 
     Args:
-        name: Its name, up to 256 bytes, without `/`.
-        parent: Where to put it: a folder's token, a link to it, or a path; the top of the app's own space if
-            None.
+        name: The name of the folder, up to 256 bytes, without `/`.
+        parent: The folder in which to put it: a folder's token, a link to it, or a path; the top of the app's
+            own space if None.
 
     Returns:
         `.data["token"]` and `.data["url"]`.
@@ -55,7 +55,7 @@ def ensure_folder(folder_path: str, *, parent: str | None = None) -> Procedure[s
     that make the same path for the first time at the same moment may make two.
 
     Args:
-        folder_path: Such as `Reports/2026-11`.
+        folder_path: The path of the folder, such as `Reports/2026-11`.
         parent: The folder where the path begins: a token or a link; the top of the app's own space if None.
 
     Returns:
@@ -82,8 +82,8 @@ def find_folder(folder_path: str, *, parent: str | None = None) -> Procedure[str
     See GET /open-apis/drive/v1/files.
 
     Args:
-        folder_path: As for `ensure_folder`.
-        parent: As for `ensure_folder`.
+        folder_path: The path of the folder, such as `Reports/2026-11`.
+        parent: The folder where the path begins: a token or a link; the top of the app's own space if None.
 
     Returns:
         The token; None if there is no such folder.
@@ -132,7 +132,7 @@ def path_of(folder_path: object) -> list[str]:
     """Return the names on a path.
 
     Args:
-        folder_path: Such as `Reports/2026-11`.
+        folder_path: The path of a folder, such as `Reports/2026-11`.
 
     Raises:
         InvalidRequestError: It is empty, too deep, or has an invalid name.

@@ -57,8 +57,8 @@ def create_folder_call(name: str, parent: str) -> Call[FolderAnswer]:
     See POST /open-apis/drive/v1/files/create_folder.
 
     Args:
-        name: Its name.
-        parent: The token of the folder above.
+        name: The name of the new folder.
+        parent: The token of the folder above; empty for the top of the app's own space.
     """
     url = path("/drive/v1/files/create_folder")
     return request("POST", url, json={"name": name, "folder_token": parent}, subject=name)
@@ -70,8 +70,8 @@ def find_oldest_folder(parent: str, name: str) -> Procedure[str | None]:
     See GET /open-apis/drive/v1/files.
 
     Args:
-        parent: The token of the folder above.
-        name: Its name.
+        parent: The token of the folder above; empty for the top of the app's own space.
+        name: The name of the folder to find.
     """
     pager = Pager(list_folder(parent))
     folders: list[DriveFile] = []

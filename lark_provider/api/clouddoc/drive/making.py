@@ -29,7 +29,7 @@ def make_folder(parent: str, name: str) -> Procedure[str]:
 
     Args:
         parent: The token of the folder above.
-        name: Its name.
+        name: The name of the new folder.
 
     Returns:
         Its token.

@@ -173,7 +173,8 @@ def member_of(who: str) -> Procedure[Member]:
     """Find a person or chat that a caller named.
 
     Args:
-        who: As for `Share`.
+        who: A person by open_id (`ou_…`), union_id (`on_…`), user_id, e-mail address or mobile number (`+…`);
+            or a chat (`oc_…`).
 
     Raises:
         InvalidRequestError: It is invalid.

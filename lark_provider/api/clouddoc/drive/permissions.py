@@ -58,8 +58,8 @@ def list_members(token: str, *, type: DocumentType | None = None) -> Procedure[l
     See GET /open-apis/drive/v1/permissions/:token/members.
 
     Args:
-        token: The document or folder: a link, a `Sheet`, or a token beside `type`.
-        type: Its kind, if `token` does not show it.
+        token: The document or folder: a link, a `Sheet`, or a token with its kind in `type`.
+        type: The kind of the document or folder, if `token` does not show it.
 
     Returns:
         The people, chats and others with their roles.
@@ -86,10 +86,10 @@ def add(
     See POST /open-apis/drive/v1/permissions/:token/members.
 
     Args:
-        token: The document or folder: a link, a `Sheet`, or a token beside `type`.
+        token: The document or folder: a link, a `Sheet`, or a token with its kind in `type`.
         who: An open_id, union_id, user_id, e-mail address, mobile number (`+…`) or chat id (`oc_…`).
         role: `view`, `edit` or `full_access`.
-        type: Its kind, if `token` does not show it.
+        type: The kind of the document or folder, if `token` does not show it.
 
     Returns:
         The grant as it is.
@@ -113,9 +113,9 @@ def remove(token: str, who: str, *, type: DocumentType | None = None) -> Procedu
     See DELETE /open-apis/drive/v1/permissions/:token/members/:member_id.
 
     Args:
-        token: The document or folder: a link, a `Sheet`, or a token beside `type`.
-        who: As for `add`.
-        type: Its kind, if `token` does not show it.
+        token: The document or folder: a link, a `Sheet`, or a token with its kind in `type`.
+        who: An open_id, union_id, user_id, e-mail address, mobile number (`+…`) or chat id (`oc_…`).
+        type: The kind of the document or folder, if `token` does not show it.
 
     Returns:
         Whether they had it.
@@ -157,10 +157,10 @@ def transfer_owner(
     is read.
 
     Args:
-        token: The document or folder: a link, a `Sheet`, or a token beside `type`.
-        who: The new owner, as for `add`; no chat.
-        type: Its kind, if `token` does not show it.
-        old_owner_role: What the app may do then; nothing if None.
+        token: The document or folder: a link, a `Sheet`, or a token with its kind in `type`.
+        who: The new owner, as for `add`; not a chat.
+        type: The kind of the document or folder, if `token` does not show it.
+        old_owner_role: The role that the app has afterwards; none if None.
         stay_put: Whether it stays in its folder, instead of moving to the new owner's space.
         notify: Whether Lark tells the new owner.
 
@@ -216,14 +216,14 @@ def public(
     See GET and PATCH /open-apis/drive/v2/permissions/:token/public.
 
     Args:
-        token: The document: a link, a `Sheet`, or a token beside `type`.
+        token: The document: a link, a `Sheet`, or a token with its kind in `type`.
         link_share_entity: Who may open the link: `closed`, `tenant_readable`, `tenant_editable`,
             `anyone_readable`, …
-        type: Its kind, if `token` does not show it.
+        type: The kind of the document, if `token` does not show it.
         external_access_entity: Whether it may be shared outside the company.
         security_entity: Who may copy, print and download it.
-        comment_entity: Who may comment.
-        share_entity: Who sees that it exists.
+        comment_entity: Who may comment on it.
+        share_entity: Who can see that it exists.
         manage_collaborator_entity: Who may add and remove collaborators.
         copy_entity: Who may copy its content.
 

@@ -44,9 +44,9 @@ def share(
     /open-apis/drive/v1/permissions/:token/members/:member_id.
 
     Args:
-        token: The document or folder: a link, a `Sheet`, or a token beside `type`.
-        share_with: Who may open it, and their roles.
-        type: Its kind, if `token` does not show it.
+        token: The document or folder: a link, a `Sheet`, or a token with its kind in `type`.
+        share_with: The people and chats that may open it, with their roles.
+        type: The kind of the document or folder, if `token` does not show it.
 
     Returns:
         The grants that were wanted, as they are now: with a stronger role where there was one.
@@ -73,9 +73,9 @@ def share_resolved(
 
     Args:
         token: The document's token.
-        type: Its kind.
-        wanted: The grants.
-        context: What was done before, for the text of an error.
+        type: The kind of the document, such as `sheet`.
+        wanted: The grants to make, whose people and chats are resolved.
+        context: What was done before, with which the text of an error begins; empty for nothing.
     """
     if not wanted:
         return []
@@ -130,7 +130,7 @@ def list_grants(document: Document) -> Procedure[list[Grant]]:
     See GET /open-apis/drive/v1/permissions/:token/members.
 
     Args:
-        document: Its token and kind.
+        document: The document, by token and kind.
     """
     url = path(MEMBERS, token=document.token)
     call: Call[Any] = request("GET", url, params={"type": document.type, "fields": "*"})

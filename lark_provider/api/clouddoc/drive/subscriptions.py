@@ -28,8 +28,9 @@ def subscribe(token: str, *, type: DocumentType | None = None) -> Procedure[None
     See POST /open-apis/drive/v1/files/:file_token/subscribe.
 
     Args:
-        token: The document: a link, or a token beside `type`. A base on a wiki page is named by the link.
-        type: Its kind, if `token` does not show it.
+        token: The document: a link, or a token with its kind in `type`. A base on a wiki page is named by the
+            link.
+        type: The kind of the document, if `token` does not show it.
 
     Raises:
         InvalidRequestError: The kind is needed, or has no events; nothing was sent.
@@ -55,8 +56,9 @@ def is_subscribed(token: str, *, type: DocumentType | None = None) -> Procedure[
     See GET /open-apis/drive/v1/files/:file_token/get_subscribe.
 
     Args:
-        token: As for `subscribe`.
-        type: As for `subscribe`.
+        token: The document: a link, or a token with its kind in `type`. A base on a wiki page is named by the
+            link.
+        type: The kind of the document, if `token` does not show it.
 
     Raises:
         InvalidRequestError: The kind is needed, or has no events; nothing was sent.
@@ -80,8 +82,9 @@ def unsubscribe(token: str, *, type: DocumentType | None = None) -> Procedure[No
     See DELETE /open-apis/drive/v1/files/:file_token/delete_subscribe.
 
     Args:
-        token: As for `subscribe`.
-        type: As for `subscribe`.
+        token: The document: a link, or a token with its kind in `type`. A base on a wiki page is named by the
+            link.
+        type: The kind of the document, if `token` does not show it.
 
     Raises:
         InvalidRequestError: The kind is needed, or has no events; nothing was sent.

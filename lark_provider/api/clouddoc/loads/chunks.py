@@ -26,12 +26,12 @@ class EncodedChunk:
 
     Attributes:
         first_row: The number of the first row in the source, from 1.
-        row_count: Rows.
-        body: The request's body.
-        digest: Of the rows.
+        row_count: How many rows it has.
+        body: The body of the request, in JSON.
+        digest: A hash of the encoded rows, in hexadecimal.
         row_sums: A checksum of 4 bytes for each row.
         names: The names of the fields in use.
-        keys: What the rows can be looked for by, as JSON; None if there is nothing.
+        keys: The keys by which the rows can be looked for, as JSON; None if there are none.
     """
 
     first_row: int
@@ -48,7 +48,7 @@ class ChunkResult:
     """A chunk that is written.
 
     Attributes:
-        record_ids: Its records; empty for one whose ids were not read.
+        record_ids: The ids of its records; empty for one whose ids were not read.
         done: What is to be recorded with the next step; None if that was done.
         replayed: How many of its rows were not sent again.
         rejects: Rows of it that Lark refuses, by their place among the rows that are read.
@@ -69,7 +69,7 @@ def encode_chunk(
         wire: The rows, as Lark takes them.
         first_row: The number of the first one.
         names: The names of their fields.
-        keys: What they can be looked for by.
+        keys: The keys by which the rows can be looked for, as JSON; None if there are none.
 
     Raises:
         InvalidRequestError: A row has no JSON form.
@@ -90,7 +90,7 @@ def part_of(whole: EncodedChunk, rows: Sequence[Mapping[str, Any]], start: int, 
 
     Args:
         whole: The chunk.
-        rows: Its rows, by `rows_of`.
+        rows: The rows of the chunk, as `rows_of` returns them.
         start: The index of the first row.
         end: The index after the last one.
     """
@@ -104,8 +104,8 @@ def first_difference(old: bytes, new: bytes) -> int:
     If one is the beginning of the other, it is the first row after the shorter one.
 
     Args:
-        old: The checksums of one.
-        new: Those of the other.
+        old: The checksums of the one chunk, 4 bytes for each row.
+        new: The checksums of the other chunk, 4 bytes for each row.
     """
     for at in range(0, min(len(old), len(new)), _SUM_BYTES):
         if old[at : at + _SUM_BYTES] != new[at : at + _SUM_BYTES]:

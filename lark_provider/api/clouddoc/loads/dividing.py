@@ -77,9 +77,9 @@ def is_divided(writer: ChunkWriter, chunk: LoadChunk, error: LarkError) -> bool:
     """Return whether a chunk that Lark has refused is to be written in parts.
 
     Args:
-        writer: Of the load.
+        writer: The writer of the load.
         chunk: The chunk, or a part of one.
-        error: Lark's answer.
+        error: The error that Lark answered.
     """
     is_wanted = writer.options.on_bad_row == "skip" and bisecting.is_bad_value(error)
     return is_wanted and 0 <= chunk.number < MAX_DIVIDED
@@ -89,9 +89,9 @@ def divide(writer: ChunkWriter, chunk: LoadChunk, content: EncodedChunk) -> Proc
     """Write a chunk in parts that Lark has just refused.
 
     Args:
-        writer: Of the load.
-        chunk: As it is recorded.
-        content: Its rows.
+        writer: The writer of the load.
+        chunk: The chunk, as the ledger records it.
+        content: The rows of the chunk, encoded.
 
     Returns:
         What is written, and the rows that Lark refuses.
@@ -109,9 +109,10 @@ def resume(writer: ChunkWriter, recorded: RecordedChunk, content: EncodedChunk) 
     """Go on with a chunk that an earlier attempt has begun to write in parts.
 
     Args:
-        writer: Of the load.
+        writer: The writer of the load.
         recorded: The chunk as it is recorded: refused, with parts.
-        content: Its rows as they are now. Those of written parts must be the same; others may change.
+        content: The rows of the chunk as they are now, encoded. Those of written parts must be the same;
+            others may change.
 
     Raises:
         ConflictError: The source has other rows than those that are written.
@@ -142,7 +143,7 @@ def rejects_of(parts: Sequence[RecordedChunk]) -> list[Reject]:
     """Return the rows that Lark has refused, of a chunk that is done.
 
     Args:
-        parts: Its parts.
+        parts: The parts of the chunk, as the ledger records them.
     """
     refused = [_read_reject(part) for part in parts if part.chunk.row_count == 1]
     return sorted(filter(None, refused), key=attrgetter("row"))
@@ -152,12 +153,12 @@ class _Division:
     """The parts of one chunk.
 
     Args:
-        writer: Of the load.
-        chunk: As it is recorded.
-        content: Its rows.
-        known: The parts that are recorded.
-        calls: How many requests this attempt has made for it.
-        is_checked: Whether the fields were read again.
+        writer: The writer of the load.
+        chunk: The chunk, as the ledger records it.
+        content: The rows of the chunk, encoded.
+        known: The parts that the ledger records, by their node (see `part_number`).
+        calls: How many requests this attempt has made for the chunk.
+        is_checked: Whether the table's fields were read again, and have not changed.
     """
 
     def __init__(

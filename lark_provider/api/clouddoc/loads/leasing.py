@@ -66,7 +66,7 @@ def with_required_store(work: Callable[[Store], T]) -> Procedure[T]:
     """Work on what processes share, where there is a database: what is worked on has come from it.
 
     Args:
-        work: As for `with_store`.
+        work: The function to call with the shared store, whose result is returned.
 
     Raises:
         StorageError: The database is unavailable.
@@ -134,7 +134,7 @@ def writer(app_token: str, table_id: str, what: str) -> Procedure[Claimant]:
     Args:
         app_token: The base.
         table_id: The table.
-        what: What it does, for people.
+        what: What the writer does, for people.
     """
     owner: str = yield NewKey()
     return Claimant(target(app_token, table_id), owner, what, LEASE_SECONDS)

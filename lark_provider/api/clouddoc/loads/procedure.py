@@ -44,9 +44,10 @@ def load(
         app_token: The base.
         table_id: The table.
         records: The source; see `bulk_insert`.
-        key: The caller's key.
-        options: How it is written.
-        fitting: Where rows are added that Lark refuses; it knows which rows of the source are read.
+        key: The caller's idempotency key.
+        options: The options of the load.
+        fitting: The collector of rows that Lark refuses, which also knows which rows of the source are read;
+            None if all are read and none may be refused.
         days: The time zone of days without `zone`; with a known one, the records are converted by it.
 
     Returns:

@@ -31,7 +31,7 @@ def clear(writer: LoadWriter) -> Procedure[Load]:
     An uncertain chunk is settled first. It can be interrupted at any point, and done again.
 
     Args:
-        writer: Of the load.
+        writer: The writer of the load.
 
     Raises:
         ConflictError: Another writer has the table, the load was restarted once more, or it cannot be
@@ -82,8 +82,8 @@ def list_written(writer: LoadWriter, number: int) -> Procedure[list[str]]:
     """Return the records of a chunk that are written, also of one that is partly written; settle it first.
 
     Args:
-        writer: Of the load.
-        number: The chunk.
+        writer: The writer of the load.
+        number: The number of the chunk, from 0.
     """
     return _ids(*(yield from _settle_with_parts(writer, number)))
 
@@ -112,8 +112,8 @@ def settle(writer: LoadWriter, number: int) -> Procedure[RecordedChunk]:
     """Return a chunk as it is recorded; decide first whether it is written, if that is uncertain.
 
     Args:
-        writer: Of the load.
-        number: The chunk.
+        writer: The writer of the load.
+        number: The number of the chunk, from 0; negative for a part of one.
     """
     recorded = yield from writer.read(number)
     if recorded.state is LedgerState.PENDING:

@@ -24,10 +24,11 @@ class FoundRecord:
     """A record that was read.
 
     Attributes:
-        record_id: Its id.
-        created_ms: When it was created, by Lark's clock; 0 if Lark does not say.
-        creator: The id of who created it; "" if Lark does not say.
-        fields: Its values, as Lark sent them.
+        record_id: The id of the record, `rec…`.
+        created_ms: When it was created, in milliseconds since the epoch, by Lark's clock; 0 if Lark does not
+            say.
+        creator: The id of its creator; "" if Lark does not say.
+        fields: The values of the record, as Lark sent them.
     """
 
     record_id: str
@@ -41,7 +42,7 @@ class TableReading:
     """What reading a table has seen.
 
     Attributes:
-        count: Records.
+        count: How many different records were read.
         date: Lark's clock at the first page, as its header `Date` says.
     """
 
@@ -60,7 +61,7 @@ def read(
         app_token: The base.
         table_id: The table.
         body: The search: `filter`, `field_names`.
-        on_record: Takes each record, once for its id.
+        on_record: The function that takes each record, once for its id.
 
     Raises:
         LarkAPIError: Lark refused a page, or the reading stays incomplete.

@@ -54,13 +54,13 @@ class LoadWriter:
 
     Attributes:
         load: The load, as it was when this attempt began.
-        key: The caller's key.
-        place: The table.
-        claimant: Who writes.
-        options: How it is written.
+        key: The caller's idempotency key.
+        place: The table that the load writes.
+        claimant: The writer, as the table's lease names it.
+        options: The options of the load.
         field_ids: The ids of the table's fields, by name.
-        rows_written: Rows that are written.
-        own: Some records of the load, by which others of this app are recognized.
+        rows_written: How many rows of the load are known to be written.
+        own: The ids of some records of the load, by which others of this app are recognized.
     """
 
     load: Load
@@ -79,9 +79,9 @@ class LoadWriter:
         """Write a chunk, unless it is written already.
 
         Args:
-            number: Its number.
-            content: Its rows.
-            previous: The chunk before it, to be recorded in the same commit.
+            number: The number of the chunk, from 0; negative for a part of one.
+            content: The rows of the chunk, encoded.
+            previous: The chunk before it, to be recorded in the same commit; None if there is none to record.
 
         Raises:
             ConflictError: It is written with other rows, or that cannot be determined.
@@ -134,8 +134,8 @@ class LoadWriter:
         """Send a chunk of which nothing was written, under a new token.
 
         Args:
-            recorded: As it was sent before.
-            content: Its rows.
+            recorded: The chunk, as it was recorded before.
+            content: The rows of the chunk, encoded.
         """
         chunk = self.make_chunk(recorded.chunk.number, content, recorded.chunk.sends + 1)
         step, lease = yield from self._record_resend(recorded.chunk.token, chunk)
@@ -149,8 +149,8 @@ class LoadWriter:
         """Send a recorded chunk, under its token, for a few leases.
 
         Args:
-            chunk: As it is recorded.
-            content: Its rows.
+            chunk: The chunk, as the ledger records it.
+            content: The rows of the chunk, encoded.
             lease: The table's lease.
             is_fresh: Whether its token was never sent before: a refusal then means that nothing was written.
         """
@@ -228,7 +228,7 @@ class LoadWriter:
         """Find out whether an uncertain chunk is written whose rows are not at hand, and return it.
 
         Args:
-            number: Its number.
+            number: The number of the chunk, from 0; negative for a part of one.
 
         Raises:
             ConflictError: It cannot be determined.
@@ -313,9 +313,9 @@ class LoadWriter:
         """Return a chunk as it is recorded.
 
         Args:
-            number: Its number.
-            content: Its rows.
-            sends: How many tokens were used for it.
+            number: The number of the chunk, from 0; negative for a part of one.
+            content: The rows of the chunk, encoded.
+            sends: How many tokens were used for the chunk before this one.
         """
         # Position and length are part of the token: chunks of another size are other writes.
         part = f"/{-number}" if number < 0 else ""

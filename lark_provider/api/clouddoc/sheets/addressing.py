@@ -88,8 +88,8 @@ class Range(NamedTuple):
         """Return the part of the range that lies in a grid, closed; None if nothing of it does.
 
         Args:
-            rows: Of the grid.
-            columns: Of the grid.
+            rows: How many rows the grid has.
+            columns: How many columns the grid has.
         """
         if self.first_row > rows or self.first_column > columns:
             return None
@@ -117,7 +117,7 @@ def column_name(number: int) -> str:
     """Return the letters of a column: 1 is A, 27 is AA.
 
     Args:
-        number: From 1.
+        number: The number of the column, from 1.
     """
     letters = ""
     while number:

@@ -61,9 +61,9 @@ class ConvertedColumn(NamedTuple):
     """A converted column.
 
     Attributes:
-        cells: As Lark takes them.
-        formats: What they need.
-        kind: What they may be.
+        cells: The cells, as Lark takes them.
+        formats: The formatters that the cells need: one for all, one for each, or None.
+        kind: What kind of values the cells may be, apart from empty.
     """
 
     cells: Sequence[Any]
@@ -76,7 +76,7 @@ class Block(NamedTuple):
 
     Attributes:
         rows: The cells as Lark takes them.
-        formats: What each column needs.
+        formats: The formatters that each column needs.
     """
 
     rows: list[tuple[Any, ...]]
@@ -86,8 +86,8 @@ class Block(NamedTuple):
         """Gather the formats.
 
         Args:
-            runs: What gathers them.
-            number: Of the first row.
+            runs: The `Runs` that gather the formats.
+            number: The number of the block's first row in the sheet, from 1.
         """
         runs.add_block(number, len(self.rows), self.formats, self.rows)
 
@@ -106,7 +106,7 @@ def encode_block(
 
     Args:
         rows: The rows, one at least.
-        number: Of the first row in the sheet, for errors.
+        number: The number of the first row in the sheet, for errors.
         first_column: The column of the first value, for errors.
         zone: The zone to which aware datetimes are converted.
 
@@ -133,7 +133,7 @@ def encode_column(values: tuple[Any, ...], zone: dt.tzinfo | None = None) -> Con
     """Convert some cells of a column.
 
     Args:
-        values: Their values.
+        values: The values of the cells, from the top.
         zone: The zone to which aware datetimes are converted.
 
     Raises:

@@ -29,13 +29,13 @@ class Written:
     """What was written.
 
     Attributes:
-        spreadsheet_token: The spreadsheet.
-        sheet_id: The worksheet.
-        range: Where, such as `A1:C9`.
-        rows: How many.
-        columns: How many.
-        revision: Of the spreadsheet, after the values; each write adds 1.
-        calls: Requests that carried values.
+        spreadsheet_token: The token of the spreadsheet.
+        sheet_id: The id of the worksheet.
+        range: The range that was written, such as `A1:C9`.
+        rows: How many rows were written.
+        columns: How many columns were written.
+        revision: The revision of the spreadsheet after the values; each write adds 1.
+        calls: How many requests carried values.
     """
 
     spreadsheet_token: str
@@ -68,7 +68,7 @@ def write(
 
     Args:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
-        range: Where: the upper left cell, or a range at least as large as the values.
+        range: The cells to write: the upper left cell, or a range at least as large as the values.
         values: Rows of the same length; `sheets.values` lists the types. None empties a cell.
         zone: The zone to which aware datetimes are converted; as their own clock shows if None.
         raw: Whether the values are Lark's own and are sent as they are, without formats.
@@ -122,10 +122,10 @@ def append(
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
         range: The table's columns, such as `A:C`; its first cell is where the search begins.
         values: Rows of the same length; up to 5,000 rows, 100 columns, 50 people and 2 MB.
-        zone: As for `write`.
-        raw: As for `write`.
-        insert_rows: Whether whole rows are inserted, so that nothing below is overwritten; what is
-            beside the table moves down, too.
+        zone: The time zone to which aware datetimes are converted; as their own clock shows if None.
+        raw: Whether the values are Lark's own and are sent as they are, without formats.
+        insert_rows: Whether whole rows are inserted, so that nothing below is overwritten; cells to the left
+            and right of the table move down, too.
 
     Returns:
         Where it was written.

@@ -123,10 +123,10 @@ def size_calls(
     """Return the calls that set widths or heights.
 
     Args:
-        token: The spreadsheet.
-        sheet_id: The worksheet.
+        token: The token of the spreadsheet.
+        sheet_id: The id of the worksheet.
         sizes: Pixels by first and last column or row, from 1.
-        dimension: Which of both.
+        dimension: Whether `sizes` are widths of columns (`COLUMNS`) or heights of rows (`ROWS`).
     """
     calls = []
     for (first, last), pixels in sizes.items():

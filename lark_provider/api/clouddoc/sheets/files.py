@@ -25,12 +25,12 @@ class SpreadsheetInfo:
     """A spreadsheet as Lark describes it.
 
     Attributes:
-        token: Its token.
-        title: Its title.
-        url: Its link.
-        owner_id: Whose it is; None if Lark does not say.
+        token: The token of the spreadsheet.
+        title: The title of the spreadsheet.
+        url: The link to the spreadsheet; empty if Lark does not send it.
+        owner_id: The id of its owner; None if Lark does not say.
         folder_token: The folder in which it was created; None if Lark does not say.
-        shared: With whom it was shared when it was created.
+        shared: The grants that were made when it was created.
     """
 
     token: str
@@ -62,10 +62,11 @@ def create(
     takes no idempotency token, so that a repeat makes a second one: `write_table` with a key creates once.
 
     Args:
-        title: Its title, 1 to 255 characters.
-        folder: Where to put it: a folder's token, a link to it, or a path such as `Reports/2026-11` in the
-            app's own space, which is made if missing; the app's own space if None.
-        share_with: Who may open it; found before it is created.
+        title: The title of the spreadsheet, 1 to 255 characters.
+        folder: The folder in which to put it: a folder's token, a link to it, or a path such as
+            `Reports/2026-11` in the app's own space, which is made if missing; the app's own space if None.
+        share_with: The people and chats that may open it, with their roles; they are resolved before it is
+            created.
 
     Returns:
         The spreadsheet, with `.token` and `.url`.
@@ -123,7 +124,7 @@ def rename(token: Target, title: str) -> Procedure[SpreadsheetInfo]:
 
     Args:
         token: The spreadsheet: a token or a link.
-        title: Its new title, 1 to 255 characters.
+        title: The new title of the spreadsheet, 1 to 255 characters.
 
     Returns:
         The spreadsheet as it is then.
@@ -172,8 +173,8 @@ def subject_of(title: str, folder: str | None) -> str:
     """Return what an error calls a spreadsheet that is created.
 
     Args:
-        title: Its title.
-        folder: The token of its folder, if it has one.
+        title: The title of the spreadsheet.
+        folder: The token of its folder; None or empty if it has none.
     """
     return f"{title} in folder {folder}" if folder else title
 

@@ -52,8 +52,8 @@ def freeze(token: Target, *, rows: int | None = None, columns: int | None = None
 
     Args:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
-        rows: How many; 0 for none, None to leave them as they are.
-        columns: As for rows.
+        rows: How many rows to freeze; 0 for none, None to leave them as they are.
+        columns: How many columns to freeze; 0 for none, None to leave them as they are.
 
     Returns:
         The worksheet as it is then.
@@ -135,7 +135,8 @@ def unmerge(token: Target, range: RangeLike = None) -> Procedure[None]:  # noqa:
 
     Args:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
-        range: Where; the whole worksheet if None. Merged cells that reach out of it are unmerged as a whole.
+        range: The cells to unmerge; the whole worksheet if None. Merged cells that reach out of it are
+            unmerged as a whole.
 
     Raises:
         InvalidRequestError: The range is invalid; nothing was sent.

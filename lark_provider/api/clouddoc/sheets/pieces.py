@@ -26,7 +26,7 @@ class Piece:
     """The values of one request.
 
     Attributes:
-        range: Where they go.
+        range: The range that the values are written to.
         chunks: Rows as JSON, one or several in each, with commas between.
     """
 
@@ -107,8 +107,8 @@ class Splitter:
 
     Args:
         first: The upper left cell of the table.
-        width: Its columns.
-        max_bytes: Of the values of one request; may be lowered on the way.
+        width: How many columns the table has.
+        max_bytes: The most bytes of values in one request; may be lowered on the way.
     """
 
     def __init__(self, first: Cell, width: int, max_bytes: int = MAX_BYTES) -> None:
@@ -122,7 +122,7 @@ class Splitter:
         """Add rows, some hundred at a time.
 
         Args:
-            rows: Their cells as Lark takes them.
+            rows: The rows with their cells, as Lark takes them.
 
         Returns:
             The pieces that are full.

@@ -88,10 +88,11 @@ def read_rows(
     `read`.
 
     Args:
-        token: The spreadsheet or worksheet.
-        range: Which cells.
-        typed: As for `read`.
-        shown: As for `read`.
+        token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
+        range: The cells to read; the whole worksheet if None.
+        typed: Whether to return dates, times, links and people as such, and None for an empty cell. If False,
+            cells are as Lark answers: computed values, dates as days since 1899-12-30.
+        shown: Whether to return text as people see it, instead.
         consistent: Whether to raise `ConflictError` if the spreadsheet changes on the way. If False, rows
             that others insert or delete meanwhile may appear twice or not at all.
 

@@ -16,7 +16,7 @@ class Runs:
     few.
 
     Args:
-        first_column: Of the rows.
+        first_column: The column of the rows' first cells, from 1.
     """
 
     def __init__(self, first_column: int = 1) -> None:
@@ -29,8 +29,8 @@ class Runs:
         """Add a row.
 
         Args:
-            number: Of the row; each one is that of the last row plus 1.
-            encoded: Its cells.
+            number: The number of the row; each one is that of the last row plus 1.
+            encoded: The cells of the row, each with its formatter.
         """
         if not self._open:
             self._open = [(spec, number) for _, spec in encoded]
@@ -49,10 +49,10 @@ class Runs:
         """Add rows that were converted at once.
 
         Args:
-            number: Of the first of them.
-            height: How many they are.
+            number: The number of the first row.
+            height: How many rows there are.
             formats: For each column one formatter, a list of them, or None.
-            rows: The cells.
+            rows: The rows with their cells, as Lark takes them.
         """
         if any(isinstance(spec, list) for spec in formats):
             columns = [spec if isinstance(spec, list) else [spec] * height for spec in formats]

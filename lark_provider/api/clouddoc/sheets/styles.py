@@ -30,13 +30,13 @@ class Style:
         italic: Whether text is italic.
         underline: Whether text is underlined.
         strike: Whether text is struck through.
-        font_size: In points, 9 to 36.
+        font_size: The size of the font in points, 9 to 36.
         align: `left`, `center` or `right`.
         vertical_align: `top`, `middle` or `bottom`.
-        color: Of the text, such as `#1f2329`.
-        background: Of the cell, such as `#f5f6f7`.
+        color: The colour of the text, such as `#1f2329`.
+        background: The colour of the cell, such as `#f5f6f7`.
         border: Which borders it has: `full`, `outer`, `inner`, `none`, `left`, `right`, `top` or `bottom`.
-        border_color: Such as `#dee0e3`.
+        border_color: The colour of the borders, such as `#dee0e3`.
         reset: Whether all other properties are removed first.
     """
 
@@ -132,8 +132,8 @@ def color(value: object, name: str) -> str | None:
     """Check a colour.
 
     Args:
-        value: `#rrggbb` or None.
-        name: Of the argument.
+        value: The colour as `#rrggbb`, or None.
+        name: The name of the argument, for the error.
 
     Raises:
         InvalidRequestError: It is something else.

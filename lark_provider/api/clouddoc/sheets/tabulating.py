@@ -21,7 +21,7 @@ class TabulatedValues:
     Attributes:
         rows: The cells.
         formats: For each formatter that cells need, their ranges.
-        range: Where it all goes.
+        range: The range that the cells are written to.
     """
 
     rows: Sequence[Sequence[Any]]
@@ -37,7 +37,7 @@ def encode(
     Args:
         rows: The rows, from the top.
         first: The upper left cell.
-        zone: As for `to_cell`.
+        zone: The time zone to which aware datetimes are converted; as their own clock shows if None.
 
     Returns:
         The cells and their formats, in runs down the columns.

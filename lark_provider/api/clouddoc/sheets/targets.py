@@ -49,15 +49,15 @@ class Worksheet:
     """A worksheet as Lark describes it.
 
     Attributes:
-        sheet_id: Its id, such as `Q7PlXT`.
-        title: Its title.
+        sheet_id: The id of the worksheet, such as `Q7PlXT`.
+        title: The title of the worksheet.
         index: Its place among the worksheets, from 0.
         hidden: Whether it is hidden.
-        rows: Of its grid, empty ones included.
-        columns: Of its grid.
+        rows: How many rows its grid has, empty ones included.
+        columns: How many columns its grid has, empty ones included.
         frozen_rows: How many rows stay at the top.
         frozen_columns: How many columns stay at the left.
-        merges: Its merged cells.
+        merges: The ranges of its merged cells.
         resource_type: `sheet`; a table of a Bitable shown in the spreadsheet is `bitable`.
     """
 
@@ -106,7 +106,7 @@ class LocatedRange(NamedTuple):
     Attributes:
         token: The spreadsheet's token.
         sheet: The worksheet.
-        range: As it was asked for; it may have no end.
+        range: The range that the caller named; it may have no end.
     """
 
     token: str

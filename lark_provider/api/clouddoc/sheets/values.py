@@ -93,9 +93,9 @@ def encode_row(
 
     Args:
         row: The values.
-        number: Of the row in the sheet, for errors.
+        number: The number of the row in the sheet, for errors.
         first_column: The column of the first value, for errors.
-        zone: As for `to_cell`.
+        zone: The time zone to which aware datetimes are converted; as their own clock shows if None.
 
     Raises:
         InvalidRequestError: A value does not fit; the text names its cell.
@@ -115,9 +115,9 @@ def ragged_error(width: int, got: int, number: int) -> InvalidRequestError:
     """Return the error for a row of another length.
 
     Args:
-        width: Of the first row.
-        got: Of this row.
-        number: Of this row in the sheet.
+        width: How many values the first row has.
+        got: How many values this row has.
+        number: The number of this row in the sheet.
     """
     return InvalidRequestError(
         f"All rows must have {width} values as the first one has, got {got} in row {number} of the sheet. "

@@ -86,8 +86,8 @@ def grow(token: str, sheet: Worksheet, rows: int, columns: int) -> Procedure[Wor
     Args:
         token: The spreadsheet.
         sheet: The worksheet as it was read last.
-        rows: How many it needs.
-        columns: How many it needs.
+        rows: How many rows the worksheet needs.
+        columns: How many columns the worksheet needs.
 
     Returns:
         The worksheet as it is then.
@@ -122,9 +122,9 @@ def check_size(rows: int, columns: int, title: str) -> None:
     """Check that a worksheet may have so many rows and columns.
 
     Args:
-        rows: Its rows, empty ones included.
-        columns: Its columns.
-        title: Its title, for the error.
+        rows: How many rows the worksheet would have, empty ones included.
+        columns: How many columns the worksheet would have.
+        title: The title of the worksheet, for the error.
 
     Raises:
         ConflictError: It may not.
@@ -143,7 +143,7 @@ def check_merges(sheet: Worksheet, target: Range, rows: Iterable[Sequence[Any]] 
 
     Args:
         sheet: The worksheet.
-        target: Where values go.
+        target: The range that the values are written to.
         rows: The values; if None, any merge is refused.
 
     Raises:
@@ -179,9 +179,9 @@ def tiles(target: Range, rows: int, columns: int = COLUMNS_AT_ONCE) -> Iterator[
     """Cut a closed range into ranges of at most so many rows and columns.
 
     Args:
-        target: The range.
-        rows: Of each, at most.
-        columns: Of each, at most.
+        target: The range to cut.
+        rows: The most rows of each range.
+        columns: The most columns of each range.
     """
     last_row, last_column = target.last_row or target.first_row, target.last_column or target.first_column
     for row in range(target.first_row, last_row + 1, rows):

@@ -51,9 +51,9 @@ def of_source(field_type: int, mode: str, cells: Cells, zone: dt.tzinfo) -> Cell
 
     Args:
         field_type: Lark's number for the field's type.
-        mode: As for `of_table`.
+        mode: How the source gives the value: `EXACT`, `DAY`, `ADDRESS` or `NAMED`.
         cells: What `Converter.all_to_wire` returned, None where the cell is to be empty.
-        zone: As for `of_table`.
+        zone: The base's time zone, for calendar days.
     """
     return _convert_column(_WRITTEN, field_type, mode, cells, zone)
 
@@ -80,8 +80,8 @@ def midnight(milliseconds: int, zone: dt.tzinfo) -> int:
     """Return the start of the calendar day of a moment.
 
     Args:
-        milliseconds: Since the epoch.
-        zone: Where the day begins.
+        milliseconds: The moment, in milliseconds since the epoch.
+        zone: The time zone in which the day begins.
     """
     try:
         moment = (EPOCH + dt.timedelta(milliseconds=milliseconds)).astimezone(zone)

@@ -20,9 +20,9 @@ class ComparedField(NamedTuple):
     """A field that is compared.
 
     Attributes:
-        name: Its name.
-        type: Lark's number for its type.
-        mode: How the source gives it, see `canonical`.
+        name: The name of the field.
+        type: Lark's number for the field's type.
+        mode: How the source gives the field's values, see `canonical`.
     """
 
     name: str

@@ -147,8 +147,8 @@ class SyncOptions:
         """Return whether more records would be deleted or marked than is allowed.
 
         Args:
-            deletes: How many.
-            records: How many the table has, or its scope.
+            deletes: How many records would be deleted or marked.
+            records: How many records the table has, or its scope.
         """
         if isinstance(self.max_deletes, int):
             return deletes > self.max_deletes

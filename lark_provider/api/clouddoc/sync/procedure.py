@@ -85,7 +85,7 @@ def sync(
             date, formula or lookup.
         mode: `upsert` creates and updates; `mirror` also deletes, or marks, records that are missing in the
             source; `insert_missing` only creates.
-        dry_run: Return the plan, and write nothing.
+        dry_run: Whether to return the plan, and write nothing.
         scope: Conditions `(field, operator, value)` that limit reading, comparing and deleting. Rows of the
             source must satisfy them.
         on_missing: What happens in mode `mirror` to records that are missing in the source.
@@ -101,13 +101,15 @@ def sync(
         on_bad_row: Whether a row whose values do not fit stops the sync before it writes, or is left out.
         max_rejects: How many rows may be left out.
         retry_rows: Numbers of the rows to sync, from 1, such as those of an earlier run's rejects.
-        links: Link fields that are given by a key of the other table: its key field by the link field's name.
+        links: The key field of the other table by the name of the link field, for link fields whose values
+            are keys of the other table.
         strict_options: Whether the name of an option that a select field does not have is rejected; else Lark
             adds it.
-        empty_as_none: As for `bulk_insert`.
+        empty_as_none: Whether an empty string is None in every field that is not text, as in rows of a CSV
+            file; else it is refused there.
         allow_empty_table: Whether a table of a base with advanced permissions may look empty. It does to an
             app that may not see its rows.
-        user_id_type: Which ids people are named by.
+        user_id_type: The kind of id by which people are named.
         zone: The time zone of naive datetimes. Dates are days of the base's own zone.
         table_wait: Seconds to wait for another process that writes the table.
         token_window: Seconds for which Lark is assumed to recognize a repeated `client_token`.

@@ -50,14 +50,14 @@ class TableReader:
     Attributes:
         app_token: The base.
         table_id: The table.
-        index: Where records are added.
-        comparison: What is read and compared.
-        scope: What limits the reading, or None.
-        user_id_type: Which ids people are named by.
+        index: The index to which the records that are read are added.
+        comparison: The fields that are read, and how they are compared.
+        scope: The conditions that limit the reading; None for the whole table.
+        user_id_type: The kind of id by which people are named.
         keep: Makes the procedure that is run between requests, which renews the lease.
         pages: How many pages the last complete scan had.
-        calls: How many requests have read.
-        seconds: How long they took.
+        calls: How many requests have read records.
+        seconds: How long these requests took in all, in seconds.
     """
 
     app_token: str
@@ -172,7 +172,7 @@ class TableReader:
         """Return the records that have one of some keys.
 
         Args:
-            keys: At most `MAX_KEYS`.
+            keys: The keys, at most `MAX_KEYS`.
         """
         name = self.comparison.keys.names[0]
         conditions = [{"field_name": name, "operator": "is", "value": [key]} for key in keys]
@@ -203,7 +203,7 @@ class TableReader:
         See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_get.
 
         Args:
-            record_ids: Any number.
+            record_ids: The ids of the records, any number of them.
             automatic_fields: Whether to read when they were created.
 
         Raises:
@@ -285,7 +285,7 @@ def batches(keys: Sequence[str], overhead: int = 0) -> list[list[str]]:
 
     Args:
         keys: The keys.
-        overhead: How many characters each counts beside its own.
+        overhead: How many characters each key counts in addition to its own.
     """
     key_batches: list[list[str]] = []
     limit = _MAX_KEY_CHARS - (_FILTER_CHARS if overhead else 0)

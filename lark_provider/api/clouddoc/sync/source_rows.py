@@ -31,9 +31,9 @@ class OwnRows:
         """Replace the values of one field.
 
         Args:
-            name: The field.
-            old: Its values.
-            new: The values in their place; the same object where nothing changes.
+            name: The name of the field.
+            old: The field's present values, one for each row.
+            new: The values in their place, one for each row; the same object where nothing changes.
         """
         changed = [
             place

@@ -75,10 +75,10 @@ class Turn(KeptLease):
         old the token was then is part of it, since Lark remembers a token from its first request on.
 
         Args:
-            call: Carries the token.
-            token: Its `client_token`.
+            call: The call that creates the records.
+            token: The `client_token` that the call carries.
             keys: The keys of the records.
-            key_fields: The fields that they are made of.
+            key_fields: The fields that the keys are made of.
             token_age: Seconds since the token was first sent; 0 if it is new.
 
         Raises:
@@ -146,7 +146,7 @@ def turn(app_token: str, table_id: str, what: str, seconds: float) -> Procedure[
         app_token: The base.
         table_id: The table.
         what: What is going to write, for other writers' logs.
-        seconds: For how long the lease is taken each time.
+        seconds: How long the lease is taken each time, in seconds.
     """
     owner: str = yield NewKey()
     return Turn(Claimant(target(app_token, table_id), owner, what, seconds))

@@ -45,11 +45,11 @@ class SyncWriter:
     """Writes what is planned.
 
     Attributes:
-        reader: Reads the same table.
-        turn: Allows each write.
-        check: Finds out whether the fields have changed.
-        options: The settings.
-        result: Counts what is done.
+        reader: The reader of the same table.
+        turn: The lease under which each write is made.
+        check: The check whether the table's fields have changed.
+        options: The settings of the sync.
+        result: The result, in which is counted what is done.
     """
 
     reader: TableReader
@@ -123,8 +123,8 @@ class SyncWriter:
 
         Args:
             rows: The records as Lark takes them.
-            token: The `client_token`.
-            keys: Their keys.
+            token: The `client_token` of the request.
+            keys: The keys of the records, in the order of `rows`.
             token_age: Seconds since the token was first sent; 0 if it is new.
         """
         count, body = len(rows), encode({"records": rows}, "the records of a chunk")
@@ -162,8 +162,8 @@ class SyncWriter:
         """Return the error for keys that Lark has changed at storing; None if it has changed none.
 
         Args:
-            records: As they are read.
-            keys: What was written, by record id.
+            records: The records, as they were read after they were created.
+            keys: The keys that were written, by record id.
         """
         if self._comparison.keys.read_only:
             return None  # they are Lark's own, and perhaps not computed yet

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM.
 
     Args:
-        arguments: parsed by what `add_arguments` was given. Options that were not given come from
+        arguments: Parsed by what `add_arguments` was given. Options that were not given come from
             `LARK_EMULATOR_…`.
 
     Returns:
@@ -77,7 +77,7 @@ def record(arguments: argparse.Namespace) -> int:
     """Proxy to a real tenant until SIGINT or SIGTERM, and write what it answered as stubs.
 
     Args:
-        arguments: with `host`, `port`, `to` and `upstream`.
+        arguments: With `host`, `port`, `to` and `upstream`.
 
     Returns:
         The exit code: 0, or 1 if the address, the upstream or the file cannot be used.

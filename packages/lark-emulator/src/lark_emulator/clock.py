@@ -24,7 +24,7 @@ def http_date(seconds: int) -> str:
     """Return a time as HTTP writes it (RFC 9110): `Sun, 06 Nov 1994 08:49:37 GMT`.
 
     Args:
-        seconds: since the epoch. Many answers fall into one second, so the last text is kept.
+        seconds: Seconds since the epoch. Many answers fall into one second, so the last text is cached.
     """
     at = time.gmtime(seconds)
     day, month = _DAYS[at.tm_wday], _MONTHS[at.tm_mon - 1]
@@ -35,7 +35,8 @@ class Clock:
     """Wall time that never runs backwards and can be advanced by hand.
 
     Args:
-        changed: is called when something is due earlier than it was.
+        changed: A function that is called when an alarm is set or the clock is advanced, so that something
+            may be due earlier.
     """
 
     def __init__(self, changed: Callable[[], object] = lambda: None) -> None:
@@ -62,7 +63,7 @@ class Clock:
         """Jump ahead.
 
         Args:
-            seconds: how far; never negative.
+            seconds: How far to advance the clock, in seconds; never negative.
 
         Raises:
             ValueError: the clock cannot be turned back, nor be a century ahead.
@@ -89,9 +90,10 @@ class Clock:
         """Set an alarm.
 
         Args:
-            due: when, in seconds since the epoch.
-            action: is called with that time, at the first look at the clock after it: what repeats counts
-                from there, so that a long jump is like all the time that it skips.
+            due: The time of the alarm, in seconds since the epoch.
+            action: A function that is called with `due` the first time that the clock is checked after it.
+                Repeated alarms count from `due`, so that a long jump has the same effect as the time that it
+                skips.
         """
         heapq.heappush(self._alarms, (due, next(self._numbers), action))
         self._changed()

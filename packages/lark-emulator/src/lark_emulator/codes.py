@@ -21,9 +21,9 @@ class RefusedError(Exception):
     """The emulated Lark refuses a request.
 
     Args:
-        code: what to answer.
-        detail: put behind the code's own wording, as Lark does: `…, ext=detail`.
-        error: members of the `error` object besides `log_id`.
+        code: The code of the answer, with its message and HTTP status.
+        detail: Text that is appended to the code's own message, as Lark does: `…, ext=detail`.
+        error: Members of the answer's `error` object besides `log_id`.
     """
 
     def __init__(self, code: Code, detail: str = "", *, error: dict[str, Any] | None = None) -> None:

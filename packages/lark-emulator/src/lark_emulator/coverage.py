@@ -150,7 +150,7 @@ def markdown(language: str) -> str:
     """Return the list as Markdown.
 
     Args:
-        language: `en` or `zh`, for headings and introduction; the notes are English.
+        language: The language of headings and introduction, `en` or `zh`; the notes are English.
     """
     rows = []
     for route in ROUTES:
@@ -168,7 +168,7 @@ def main(arguments: list[str]) -> None:
     """Write the lists into a folder, as `en/coverage.md` and `zh/coverage.md`, or the English one to stdout.
 
     Args:
-        arguments: the folder, or nothing.
+        arguments: The command-line arguments: the folder that contains `en` and `zh`, or nothing.
 
     Raises:
         NotADirectoryError: the folder has no `en` and `zh`.

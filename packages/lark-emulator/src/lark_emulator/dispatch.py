@@ -51,9 +51,9 @@ class Dispatcher:
     """Answers the requests to an emulator.
 
     Args:
-        lark: whose.
-        allowed_hosts: names accepted in the Host header. A web page that made a browser resolve its own
-            name to 127.0.0.1 (DNS rebinding) sends that name, and is rejected.
+        lark: The emulator whose requests are answered.
+        allowed_hosts: Names accepted in the Host header. A web page that made a browser resolve its own name
+            to 127.0.0.1 (DNS rebinding) sends that name, and is rejected.
     """
 
     def __init__(self, lark: Lark, allowed_hosts: Iterable[str] = LOOPBACK_NAMES) -> None:

@@ -28,21 +28,21 @@ class Fault:
     """One planned failure.
 
     Args:
-        method: an HTTP method, or `*`.
-        path: an exact path, a template with `:name` segments, or a pattern with `*`.
-        times: how many matching requests it strikes.
-        skip: how many matching requests pass first.
-        status: HTTP status of the answer given instead of performing the request.
-        code: Lark code of that answer.
-        msg: its text.
-        headers: headers of that answer.
-        body: raw text instead of a JSON envelope, for the HTML that a proxy would send.
-        delay_ms: the answer comes this much later (alone: a slow but true answer).
-        drop: closes the connection without an answer: `before` with nothing done, `after` when the work is
-            done, `late` at once, while the work is done `late_s` seconds later.
-        perform: whether a request that gets an answer of the fault's own is performed all the same: `never`
+        method: An HTTP method, or `*`.
+        path: An exact path, a template with `:name` segments, or a pattern with `*`.
+        times: How many matching requests are affected.
+        skip: How many matching requests pass first.
+        status: The HTTP status of the answer that is sent instead of performing the request.
+        code: The Lark code of that answer.
+        msg: The `msg` of that answer, the text of the error.
+        headers: HTTP headers that are added to that answer, by name.
+        body: The raw text to send instead of a JSON envelope, such as the HTML of a proxy.
+        delay_ms: How long the answer is delayed, in milliseconds (alone: a slow but true answer).
+        drop: When the connection is closed without an answer: `before` with nothing done, `after` when the
+            work is done, `late` at once, while the work is done `late_s` seconds later.
+        perform: Whether a request that gets an answer of the fault's own is performed all the same: `never`
             (the default), `first` (a proxy that fails behind Lark's back), or `late`.
-        late_s: after how many seconds of the emulator's clock a late request is performed. Late requests are
+        late_s: After how many seconds of the emulator's clock a late request is performed. Late requests are
             performed in the order in which they are due; those due at the same time, in the order in which
             they came.
     """

@@ -33,7 +33,7 @@ def beside(routes: Iterable[Route]) -> list[Route]:
     """Return a route for each known endpoint that is not among the emulated ones.
 
     Args:
-        routes: the emulated ones.
+        routes: The routes of the emulated endpoints.
     """
     emulated = {(route.method, shape(route.path)) for route in routes}
     gaps: dict[tuple[str, str], Route] = {}

@@ -145,9 +145,9 @@ def unpack(lark: Lark, content: bytes, name: str) -> None:
     """Put a state into an emulator, in the place of what it holds.
 
     Args:
-        lark: where.
-        content: as `pack` returned it.
-        name: of the file, for errors.
+        lark: The emulator whose state is replaced.
+        content: The packed state, as `pack` returned it.
+        name: The name of the file, for error messages.
 
     Raises:
         ValueError: it is not a state, of another version, or damaged.
@@ -196,8 +196,9 @@ class Keeper:
     """Keeps the state of an emulator in a folder.
 
     Args:
-        lark: whose.
-        folder: made if it is not there. It holds what the tenant holds, tokens included: mode 0700.
+        lark: The emulator whose state is kept.
+        folder: The folder for the state, created with mode 0700 if it does not exist. It holds everything
+            that the tenant holds, tokens included.
 
     Raises:
         ValueError: another emulator uses the folder.

@@ -35,7 +35,7 @@ class Lark:
     """What an emulator holds. Touched only on the server's own thread.
 
     Args:
-        settings: settings that differ from the defaults, now and after each reset.
+        settings: Settings that differ from the defaults, now and after each reset.
     """
 
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:

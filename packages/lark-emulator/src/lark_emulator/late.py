@@ -20,11 +20,11 @@ class LateRequest:
     """One of them.
 
     Args:
-        method: its HTTP method.
-        path: its path.
-        came: when it came, in seconds since the epoch.
-        due: when it is performed.
-        performed: whether it was.
+        method: The HTTP method of the request.
+        path: The path of the request.
+        came: When the request came, in seconds since the epoch.
+        due: When the request is to be performed, in seconds since the epoch.
+        performed: Whether the request was performed.
         code: Lark's code of the answer that no client got; 0 = it was done, None = not yet performed.
     """
 
@@ -40,7 +40,7 @@ class LateRequests:
     """The newest of them (bounded), oldest first.
 
     Args:
-        clock: the time by which they are due.
+        clock: The clock by which the requests are due.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -51,9 +51,9 @@ class LateRequests:
         """Perform a request later.
 
         Args:
-            request: which one.
-            seconds: how much later.
-            perform: does it, and returns Lark's code.
+            request: The request to perform later.
+            seconds: How many seconds from now the request is performed.
+            perform: The function that performs it, and returns Lark's code.
         """
         now = self._clock.now()
         late = LateRequest(request.method, request.path, now, now + seconds)

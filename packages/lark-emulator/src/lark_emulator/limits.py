@@ -26,8 +26,8 @@ class Windows:
         """Count one event.
 
         Args:
-            key: what is limited.
-            rates: (count, seconds) pairs; each must hold.
+            key: The identity of what is limited, such as an app's id, its tenant and the endpoint.
+            rates: Pairs of a count and a period in seconds; each must hold.
 
         Returns:
             None if the event fits; else the limit that tripped and the seconds until it opens again. An

@@ -45,8 +45,8 @@ def is_secret(name: str, path: str = "") -> bool:
     """Say whether the value of a member is a credential.
 
     Args:
-        name: the name of the member, or of a query parameter or header.
-        path: the path of the request; `token` is the name of a document in some, and a credential elsewhere.
+        name: The name of a member, a query parameter or a header.
+        path: The path of the request; `token` is the name of a document in some, and a credential elsewhere.
     """
     lowered = name.lower().replace("-", "_")
     return lowered in SECRET_NAMES or (lowered == "token" and _DOCUMENTS.search(path) is None)
@@ -93,9 +93,9 @@ def mask_text(text: str, path: str = "", content_type: str = "") -> str:
     """Return a body without credentials.
 
     Args:
-        text: JSON, a form, or any other text.
-        path: the path of the request.
-        content_type: of the body; a form is known by it.
+        text: The body: JSON, a form, or any other text.
+        path: The path of the request.
+        content_type: The content type of the body, by which a form is recognized.
 
     Returns:
         The text itself where there was nothing to mask.
@@ -133,9 +133,9 @@ def without(text: str, secrets: Iterable[str]) -> str:
     """Return a text in which none of these values stands.
 
     Args:
-        text: any.
-        secrets: credentials that are known, such as the secrets of apps; short ones (below 8 characters) are
-            left, since they would be found in ordinary words.
+        text: The text to mask, of any format.
+        secrets: Credentials that are known, such as the secrets of apps; short ones (below 8 characters) are
+            left, since ordinary words would contain them.
     """
     for secret in secrets:
         if len(secret) >= 8 and secret in text:  # noqa: PLR2004 - see above

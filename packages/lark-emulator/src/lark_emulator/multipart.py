@@ -39,8 +39,8 @@ def parse(content_type: str, body: bytes) -> dict[str, Part]:
     """Take a form apart.
 
     Args:
-        content_type: the request's header, which names the boundary.
-        body: the request's body.
+        content_type: The request's `Content-Type` header, which names the boundary.
+        body: The request's body, in the format `multipart/form-data`.
 
     Returns:
         The fields by name, the last of each name.

@@ -82,7 +82,7 @@ class Entry:
         """Return the entry for the control plane.
 
         Args:
-            secrets: credentials that are known, which never show.
+            secrets: Credentials that are known, which never show.
         """
         return {
             "id": self.id,
@@ -115,10 +115,10 @@ class Wanted:
     """Which entries are asked for.
 
     Args:
-        method: an HTTP method, or `*`.
-        path: an exact path, a template as Lark's pages write it, or a pattern with `*`.
-        after: only entries with a greater id.
-        limit: the newest so many; None = all.
+        method: An HTTP method, or `*`.
+        path: An exact path, a template as Lark's pages write it, or a pattern with `*`.
+        after: Only entries with a greater id.
+        limit: The newest so many; None = all.
     """
 
     method: str = "*"
@@ -139,8 +139,8 @@ class RequestLog:
     """The newest requests (bounded in number and in bytes) and counters since the last reset.
 
     Args:
-        settings: say how much is kept.
-        secrets: returns the credentials that must not show.
+        settings: Say how much is kept.
+        secrets: Returns the credentials that must not show.
     """
 
     def __init__(self, settings: Settings, secrets: Callable[[], Collection[str]] = lambda: ()) -> None:

@@ -91,16 +91,16 @@ class Route:
     """One endpoint.
 
     Args:
-        method: the HTTP method.
-        path: the path with `:name` for its parameters, as Lark's pages write it.
-        handler: answers a call with the members of `data` (or of the body itself, if `flat`), or, where
-            the answer is not JSON, with the whole of it. One that takes long is a generator: other clients
-            have their turn where it yields.
-        unconfirmed: what about the answers is a guess, for the coverage list.
-        evidence: what the rest is based on.
-        token: whether a token is asked for; of which kinds, `token_kinds` says.
-        flat: the answer's members stand beside `code` and `msg`, not in `data`.
-        emulated: whether it is; else its handler says that it is not.
+        method: The HTTP method, such as `GET`.
+        path: The path with `:name` for its parameters, as Lark's pages write it.
+        handler: The function that answers a call with the members of `data` (or of the body itself, if
+            `flat`), or, where the answer is not JSON, with the whole of it. One that takes long is a
+            generator: other clients have their turn where it yields.
+        unconfirmed: The parts of the answers that are a guess, for the coverage list.
+        evidence: The source of what is not a guess, such as `sdk + documentation`.
+        token: Whether a token is required; `token_kinds` says of which kinds.
+        flat: Whether the answer's members are next to `code` and `msg`, not in `data`.
+        emulated: Whether the endpoint is emulated; otherwise its handler answers that it is not.
     """
 
     method: str

@@ -36,16 +36,16 @@ class Emulator(Controls):
     ```
 
     Args:
-        host: where to listen. Anything but loopback is reachable by others, who then own this "tenant".
+        host: Where to listen. Anything but loopback is reachable by others, who then own this "tenant".
         port: 0 picks a free one.
-        allowed_hosts: names accepted in the Host header; by default the loopback names and `host`.
-        settings: settings that differ from the defaults, see `settings.Settings`.
-        tls: whether it listens with TLS; clients must trust `authority_file`.
-        proxy: whether it is a forward proxy that answers for Lark's own hosts; clients must trust
+        allowed_hosts: Names accepted in the Host header; by default the loopback names and `host`.
+        settings: Settings that differ from the defaults, see `settings.Settings`.
+        tls: Whether it listens with TLS; clients must trust `authority_file`.
+        proxy: Whether it is a forward proxy that answers for Lark's own hosts; clients must trust
             `authority_file`.
-        proxy_passthrough: whether that proxy passes other hosts through, instead of answering 403.
-        authority: the folder of the authority that signs; None = below the user's own data.
-        data: a folder that keeps the state from one start to the next.
+        proxy_passthrough: Whether that proxy passes other hosts through, instead of answering 403.
+        authority: The folder of the authority that signs; None = below the user's own data.
+        data: A folder that keeps the state from one start to the next.
 
     Raises:
         ValueError: these cannot be had together, or the folders cannot be used.

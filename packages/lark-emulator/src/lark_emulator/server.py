@@ -53,9 +53,9 @@ class HttpConnection(asyncio.Protocol):
     """One TCP connection. Requests are answered strictly in the order in which they came.
 
     Args:
-        handler: answers them.
-        open_connections: where it is kept while it is open.
-        secure: whether it is known to be TLS before the transport says so.
+        handler: The handler that answers the requests.
+        open_connections: The set that contains the connection while it is open.
+        secure: Whether the connection is known to be TLS before the transport says so.
     """
 
     def __init__(self, handler: Handler, open_connections: set[Connection], *, secure: bool = False) -> None:

@@ -32,11 +32,11 @@ class Serving:
     """A listening server as a context: on leaving, the port and all connections are closed.
 
     Args:
-        lark: whose requests are answered.
-        listener: bound.
-        allowed_hosts: names accepted in the Host header.
-        door: TLS or a forward proxy, if wanted.
-        keeper: keeps the state in a folder, if wanted.
+        lark: The emulator whose requests are answered.
+        listener: The bound socket on which the server listens.
+        allowed_hosts: Names accepted in the Host header.
+        door: The TLS or forward proxy settings; None = plain HTTP.
+        keeper: The object that keeps the state in a folder; None = the state is not kept.
     """
 
     def __init__(
@@ -130,16 +130,16 @@ def serve(
     """Run an emulator in the foreground until SIGINT or SIGTERM; a second one ends the process at once.
 
     Args:
-        host: where to listen.
-        port: 0 picks a free one.
-        ready: called with the base URL once it listens.
-        allowed_hosts: names accepted in the Host header; by default the loopback names and `host`.
-        settings: settings that differ from the defaults.
-        door: TLS or a forward proxy, if wanted.
-        data: a folder that keeps the state, if wanted.
-        prepare: is given what the emulator holds before it listens, unless `data` held a state already, and
-            after each reset.
-        ended: is given it at the end.
+        host: The host name or address to listen on.
+        port: The TCP port to listen on; 0 picks a free one.
+        ready: A function that is called with the base URL once it listens.
+        allowed_hosts: Names accepted in the Host header; by default the loopback names and `host`.
+        settings: Settings that differ from the defaults.
+        door: The TLS or forward proxy settings; None = plain HTTP.
+        data: The folder that the state is kept in; None = the state is not kept.
+        prepare: A function that is called with the emulator's state before it listens, unless `data` held a
+            state already, and after each reset.
+        ended: A function that is called with the emulator's state at the end.
 
     Raises:
         OSError: the port is taken, the host is not ours, or a folder cannot be used.

@@ -230,7 +230,7 @@ class Settings(ApprovalSettings):
         """Apply changes, all or none.
 
         Args:
-            changes: setting names and new values.
+            changes: Setting names and new values.
 
         Raises:
             ValueError: an unknown name, a wrong type or a value out of range; the text names the setting.

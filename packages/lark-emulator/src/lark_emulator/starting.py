@@ -25,7 +25,7 @@ def settings(texts: Iterable[str], *, fallback_answers: bool) -> dict[str, Any]:
 
     Args:
         texts: `NAME=VALUE`, where the value is JSON, or a word.
-        fallback_answers: whether that one is turned on.
+        fallback_answers: Whether that one is turned on.
 
     Raises:
         ValueError: an unknown setting or a wrong value.

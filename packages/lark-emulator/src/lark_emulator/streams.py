@@ -33,10 +33,10 @@ def serve_file(name: str, content: bytes, content_type: str, range_header: str =
     """Return a file, or the part of it that a `Range` header asks for.
 
     Args:
-        name: the file name.
-        content: all of its bytes.
-        content_type: its media type.
-        range_header: the `Range` header; one that is malformed, or asks for several ranges, is ignored (RFC
+        name: The file name, for the `Content-Disposition` header.
+        content: The bytes of the whole file.
+        content_type: The media type of the file, such as `text/csv`.
+        range_header: The `Range` header; one that is malformed, or asks for several ranges, is ignored (RFC
             9110).
 
     Returns:

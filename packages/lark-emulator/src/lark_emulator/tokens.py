@@ -41,8 +41,8 @@ class Tokens:
     """The tokens of all apps.
 
     Args:
-        clock: says when they expire.
-        settings: says how long they live.
+        clock: The clock by which tokens expire.
+        settings: The emulator's settings, which say how long tokens live.
     """
 
     def __init__(self, clock: Clock, settings: Settings) -> None:
@@ -61,8 +61,8 @@ class Tokens:
         The same token until `token_overlap` remains; then a new one, while the old one lives on.
 
         Args:
-            app: whose token.
-            tenant_key: for which tenant; none = the app token of a store app.
+            app: The app that the token is for.
+            tenant_key: The key of the tenant that the token is for; empty = the app token of a store app.
         """
         now = self._clock.now()
         grant = self._current.get((app.app_id, tenant_key))
@@ -82,11 +82,11 @@ class Tokens:
         """Return a fresh token of a user for an app, and the seconds that it lives.
 
         Args:
-            app: who may act for the user.
-            tenant_key: of the user.
-            user: whose token.
-            scopes: what the app may do; None = everything.
-            jwt: the long shape of newer tokens, which looks like a JWT.
+            app: The app that may act for the user.
+            tenant_key: The key of the user's tenant.
+            user: The user for whom the app may act with the token.
+            scopes: The scopes that the user granted to the app; None = everything.
+            jwt: Whether the token has the long format of newer tokens, which looks like a JWT.
         """
         seconds = self._settings.user_token_life
         token = long_token() if jwt else f"{USER_PREFIXES[0]}emulator{secrets.token_hex(16)}"
@@ -99,8 +99,8 @@ class Tokens:
         """Return whose request this is.
 
         Args:
-            authorization: the `Authorization` header, or an empty string.
-            kinds: the tokens that the endpoint takes: `tenant`, `user`, `app`.
+            authorization: The `Authorization` header, or an empty string.
+            kinds: The kinds of tokens that the endpoint takes: `tenant`, `user`, `app`.
 
         Raises:
             RefusedError: 99991661, 99991671, 99991664, 99991668, 99991677 or 99991663.

@@ -193,9 +193,9 @@ class Appender(TableWriter):
         """Look at rows that were just written, since others have written at the same time.
 
         Args:
-            chunk: What was written.
-            row: Where.
-            above: The row above it, as it was before; none if it is the first one.
+            chunk: The chunk that was written.
+            row: The row of the worksheet where it was written, from 1.
+            above: The row above it, as it was before; empty if there is none.
 
         Returns:
             Where they are.
@@ -228,8 +228,8 @@ class Appender(TableWriter):
         """Put back rows of ours that rows inserted above have pushed to where a chunk was just written.
 
         Args:
-            chunk: What was written.
-            row: Where.
+            chunk: The chunk that was written.
+            row: The row of the worksheet where it was written, from 1.
             above: The row above it now.
             rows: The rows from `row` on, and some below.
 

@@ -35,13 +35,13 @@ class TableChunk:
     """Some rows of a table.
 
     Attributes:
-        number: From 0.
+        number: The number of the chunk, from 0.
         first: The number of its first row in the source, from 1.
         lines: The rows as they are sent: for each block of columns the JSON of each row.
         sums: A checksum of 4 bytes for each row.
         wild: Columns that cannot be compared, from 0.
         formats: For each column the formatter of its cells below the header, or a list of them, or None.
-        blocks: Of columns: the first one of each, and the one after its last, from 0.
+        blocks: The blocks of columns: the first column of each, and the one after its last, from 0.
         header_rows: How many of the rows, from the top, are the header.
     """
 
@@ -74,7 +74,7 @@ class TableChunk:
         """Return what is recorded of it.
 
         Args:
-            row: Where it begins in the worksheet.
+            row: The row of the worksheet where it begins, from 1.
         """
         return Segment(self.number, self.first, self.count, self.digest, self.sums, row)
 
@@ -85,7 +85,7 @@ class TableChunk:
             block: The block of columns, from 0.
             start: The first row, from 0.
             stop: The row after the last one.
-            range_: Where it goes.
+            range_: The range that the rows are written to, such as `sheetId!A1:C9`.
         """
         rows = self.lines[block][start:stop]
         rows[0] = b'{"valueRange":{"range":' + orjson.dumps(range_) + b',"values":[' + rows[0]
@@ -97,7 +97,7 @@ class TableChunk:
 
         Args:
             block: The block of columns, from 0.
-            limit: In bytes.
+            limit: The most bytes of one body.
             start: The first row, from 0.
 
         Returns:
@@ -127,11 +127,11 @@ def encode_chunk(
     """Encode rows as a chunk.
 
     Args:
-        number: From 0.
-        first: The number of its first row in the source.
+        number: The number of the chunk, from 0.
+        first: The number of its first row in the source, from 1.
         rows: The cells, as they are sent; not empty, all of the same length.
         formats: For each column the formatter of its cells below the header, or a list of them, or None.
-        blocks: Of columns.
+        blocks: The blocks of columns, see `blocks_of`.
         header_rows: How many of the rows are the header.
     """
     encoded = encode(list(zip(*rows, strict=True)), blocks, frozenset(range(len(rows[0]))))
@@ -144,7 +144,7 @@ def chunk_of(whole: TableChunk, places: Sequence[int], number: int | None = None
     Args:
         whole: The chunk.
         places: The rows, from 0.
-        number: Of the new chunk; that of the whole if None.
+        number: The number of the new chunk; that of the whole if None.
     """
     rows = whole.rows
     return encode_chunk(

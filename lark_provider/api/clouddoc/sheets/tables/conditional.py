@@ -35,8 +35,8 @@ def rules_of(by_column: Rules | None, layout: TableLayout) -> list[tuple[int, di
     """Return the place of a column and what Lark takes, for each conditional format.
 
     Args:
-        by_column: By column.
-        layout: The columns.
+        by_column: The conditional formats by column name, one or several for each; None for none.
+        layout: The columns of the table.
 
     Raises:
         InvalidRequestError: One is invalid, or there are too many.
@@ -102,9 +102,9 @@ def apply(
     See POST /open-apis/sheets/v2/spreadsheets/:token/condition_formats/batch_create and …/batch_update.
 
     Args:
-        writer: Has written the table.
-        rules: See `rules_of`.
-        extent: Its rows.
+        writer: The writer that has written the table.
+        rules: The conditional formats, as `rules_of` returns them.
+        extent: The rows of the worksheet that the table has.
         first: The first row below the header.
         order: The place in the layout of each column of the worksheet.
 

@@ -39,8 +39,8 @@ class Created:
     """A spreadsheet.
 
     Attributes:
-        token: Its token.
-        url: Its link.
+        token: The token of the spreadsheet.
+        url: The link to the spreadsheet.
     """
 
     token: str
@@ -55,11 +55,11 @@ def create(
     See POST /open-apis/sheets/v3/spreadsheets and GET /open-apis/drive/v1/files.
 
     Args:
-        title: Its title.
+        title: The title of the spreadsheet.
         folder: The token of its folder; empty for the app's own space.
-        key: The caller's key.
+        key: The caller's idempotency key.
         look_after: Seconds between two looks for one that an earlier attempt may have created.
-        lease_seconds: For how long the lease is taken each time.
+        lease_seconds: How long the lease is taken each time, in seconds.
         lease_wait: Seconds to wait for another process that creates it.
 
     Raises:
@@ -120,17 +120,16 @@ def _find_or_send(
     held: DocumentLease, entry: LedgerEntry, title: str, folder: str, look_after: float
 ) -> Procedure[tuple[Created, int]]:
     """Return the spreadsheet, and how many requests may have created one, an earlier attempt's included."""
-    sends = 0
+    earlier_sends = 0
     if not entry.is_new and entry.state is LedgerState.PENDING:
-        sends = 1
+        earlier_sends = 1
         earlier = yield from _find_created(held, title, folder, look_after)
         if earlier is not None:
-            return earlier, sends
-    while sends <= _SENDS:
-        sends += 1
+            return earlier, earlier_sends
+    for sends in range(1, _SENDS + 1):
         created = yield from _send(held, entry, title, folder, look_after)
         if created is not None:
-            return created, sends
+            return created, earlier_sends + sends
     raise OutcomeUnknownError(
         f"Whether the spreadsheet {title!r} was created is unknown: no request was answered. Next: "
         "call again with the same key."

@@ -33,9 +33,9 @@ class Cutter:
     """Cuts rows into chunks, each of at most so many rows and bytes. The cuts follow from the rows alone.
 
     Args:
-        blocks: Of columns, see `blocks_of`.
-        max_rows: Of a chunk.
-        max_bytes: Of each block of columns of a chunk.
+        blocks: The blocks of columns, see `blocks_of`.
+        max_rows: The most rows of a chunk.
+        max_bytes: The most bytes of each block of columns of a chunk.
     """
 
     def __init__(self, blocks: Blocks, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> None:

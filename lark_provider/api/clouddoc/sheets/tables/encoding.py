@@ -40,7 +40,7 @@ def encode(columns: Sequence[Sequence[Any]], blocks: Blocks, odd: frozenset[int]
 
     Args:
         columns: The cells of each column, as they are sent; all columns of the same length.
-        blocks: Of columns.
+        blocks: The blocks of columns, see `chunks.blocks_of`.
         odd: The columns that may have other cells than text, integers and numbers with a fraction.
     """
     is_single = len(blocks) == 1
@@ -100,7 +100,7 @@ def comparable(cell: Any) -> Any:
     (formulas, people) and booleans, which it may give back as text, are not compared.
 
     Args:
-        cell: As it is sent, or as Lark answers it.
+        cell: The cell, as it is sent or as Lark answers it.
     """
     if cell is None:
         return ""

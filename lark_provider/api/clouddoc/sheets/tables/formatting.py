@@ -43,10 +43,10 @@ def apply(
     …/sheets_batch_update.
 
     Args:
-        writer: Has written it.
-        layout: Its columns.
-        options: How it is to look.
-        extent: Its rows.
+        writer: The writer that has written the table.
+        layout: The columns of the table.
+        options: The options of the table, which say how it looks.
+        extent: The rows of the worksheet that the table has.
         widths: How many characters each column has, in the order of the layout.
         order: The place in the layout of each column of the worksheet.
         is_begun: Whether this write has made the header.

@@ -31,15 +31,15 @@ class Job:
     """One table that is being written.
 
     Attributes:
-        place: Where it is written.
+        place: The worksheet, and where in it the table begins.
         held: The lease of the spreadsheet.
-        columns: Its columns.
-        options: How it is written.
-        stream: Its rows.
+        columns: The columns of the table.
+        options: The options of the table.
+        stream: The stream from which the rows are read.
         head: Rows that were taken from the stream before.
         converted: The first rows, if they were converted before.
-        target: Names spreadsheet and worksheet in the ledger.
-        key: The caller's key.
+        target: The name of the spreadsheet and worksheet in the ledger.
+        key: The caller's idempotency key, or a generated one.
     """
 
     place: TableOnSheet

@@ -29,7 +29,7 @@ class Judgement:
     """What is in the rows of a segment.
 
     Attributes:
-        verdict: In a word.
+        verdict: The verdict on all of the rows together.
         foreign: Rows that others have written, from 0.
         is_full: Whether no row is blank that should not be.
     """
@@ -112,7 +112,7 @@ def spans(numbers: Sequence[int]) -> str:
     """Return numbers for people, such as `rows 3 to 5, 9`.
 
     Args:
-        numbers: In ascending order, not empty.
+        numbers: The numbers, in ascending order, not empty.
     """
     runs: list[list[int]] = []
     for number in numbers:

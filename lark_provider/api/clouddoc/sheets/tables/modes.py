@@ -32,8 +32,8 @@ class Extent:
     """The rows that a table has now.
 
     Attributes:
-        first: Its first row, the header if it has one.
-        last: Its last row.
+        first: The first row of the table in the worksheet, from 1: the header if it has one.
+        last: The last row of the table in the worksheet.
     """
 
     first: int
@@ -44,8 +44,8 @@ def replace(writer: TableWriter, source: TableSource, old_end: int) -> Procedure
     """Write a table in place of what is there in its columns.
 
     Args:
-        writer: Writes it.
-        source: Its chunks; the header is part of the first one.
+        writer: The writer of the table.
+        source: The source of its chunks; the header is part of the first one.
         old_end: The last row that has content in its columns.
 
     Raises:
@@ -84,8 +84,8 @@ def recorded_segments(writer: TableWriter, after: int) -> Procedure[list[Recorde
     """Return the segments that earlier attempts have recorded.
 
     Args:
-        writer: Of the table.
-        after: Those with greater numbers than this.
+        writer: The writer of the table.
+        after: The number of a segment; only segments with greater numbers are returned.
     """
     segments, write = list[RecordedSegment](), writer.write
     while write is not None:
@@ -109,9 +109,9 @@ def append(writer: Appender, source: TableSource, layout: TableLayout, *, header
     """Write rows below what is there.
 
     Args:
-        writer: Writes them.
-        source: Their chunks, without the header.
-        layout: The columns.
+        writer: The writer of the table.
+        source: The source of its chunks, without the header.
+        layout: The columns of the table.
         header: Whether the table has a header.
 
     Raises:
@@ -188,7 +188,7 @@ def text_of(cell: Any) -> str:
     """Return the text of a cell of the header: Lark makes links of addresses.
 
     Args:
-        cell: As Lark answers it.
+        cell: The cell, as Lark answers it.
     """
     if isinstance(cell, list):
         return "".join(str(segment.get("text", "")) for segment in cell if isinstance(segment, dict))
@@ -201,7 +201,7 @@ def clear_merges(writer: TableWriter, last: int, *, unmerge: bool) -> Procedure[
     See POST /open-apis/sheets/v2/spreadsheets/:token/unmerge_cells.
 
     Args:
-        writer: Of the table.
+        writer: The writer of the table.
         last: The last row that matters.
         unmerge: Whether to unmerge them; else they are an error.
 

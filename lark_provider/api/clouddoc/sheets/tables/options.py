@@ -12,6 +12,7 @@ from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
 from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS
 from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS
 from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_BYTES
+from lark_provider.protocol.arguments import check_bool
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 
 SheetMode: TypeAlias = Literal["replace", "append", "update_by_key"]
@@ -28,9 +29,9 @@ class TableOptions:
 
     Attributes:
         look_after: Seconds between two looks for a spreadsheet that may have been created.
-        max_rows: Of a request.
-        max_bytes: Of a request.
-        lease_seconds: For how long the lease of the spreadsheet is taken each time.
+        max_rows: The most rows of one request.
+        max_bytes: The most bytes of the body of one request.
+        lease_seconds: How long the lease of the spreadsheet is taken each time, in seconds.
     """
 
     columns: Sequence[str] | Mapping[str, str] | None = None
@@ -76,6 +77,14 @@ class TableOptions:
                 'mode="update_by_key" must have a header, got header=False: columns are found by their '
                 "titles. Next: leave header out."
             )
+        for name in ("header", "filter", "unmerge"):
+            check_bool(name, getattr(self, name))
+        for name in ("formats", "header_style", "conditional_formats"):
+            value = getattr(self, name)
+            if not isinstance(value, Mapping | None):
+                raise InvalidRequestError(
+                    f"{name} must be a dict, got {show(value)}. Next: pass one, or leave it out."
+                )
         if not (self.widths in (None, "content") or isinstance(self.widths, Mapping)):
             raise InvalidRequestError(
                 f'widths must be "content", a dict of column to pixels, or None, got {show(self.widths)}. '

@@ -29,19 +29,19 @@ class TableOnSheet:
     """Where a table stands.
 
     Attributes:
-        token: The spreadsheet.
-        sheet_id: The worksheet.
-        title: The worksheet's.
-        row: Where the table begins, from 1.
-        blocks: Of its columns, from 0; see `chunks.blocks_of`.
+        token: The token of the spreadsheet.
+        sheet_id: The id of the worksheet.
+        title: The title of the worksheet.
+        row: The row of the worksheet where the table begins, from 1.
+        blocks: The blocks of the table's columns, from 0; see `chunks.blocks_of`.
         lefts: The column of the worksheet where each block begins, from 1.
-        rows: Rows of the grid.
-        columns: Columns of the grid.
-        frozen: Frozen rows and columns.
-        merges: Merged ranges.
-        part_bytes: The largest body that is sent.
-        revision: Of the spreadsheet, as the last answer said; None before the first one.
-        disturbances: How often others were noticed to have written.
+        rows: How many rows the grid has.
+        columns: How many columns the grid has.
+        frozen: How many rows and how many columns are frozen.
+        merges: The ranges of merged cells.
+        part_bytes: The most bytes of the body of a request; it is lowered if Lark refuses one as too large.
+        revision: The revision of the spreadsheet, as the last answer said; None before the first one.
+        disturbances: How often it was noticed that others had written in the spreadsheet.
     """
 
     token: str
@@ -88,7 +88,7 @@ class TableOnSheet:
         See GET /open-apis/sheets/v2/spreadsheets/:token/values/:range.
 
         Args:
-            lease: Its lease is kept.
+            lease: The lease of the spreadsheet, which is kept meanwhile.
             first: The first row, from 1.
             last: The last row.
             is_dated: Whether numbers that are shown as dates are answered as text.
@@ -137,8 +137,8 @@ class TableOnSheet:
         It is looked for from the end of the grid upwards, since a blank row may stand inside a table.
 
         Args:
-            lease: Its lease is kept.
-            above: What to return if no row from here on has any, plus 1.
+            lease: The lease of the spreadsheet, which is kept meanwhile.
+            above: The first row to look at, from 1; if no row has content, the row before it is returned.
         """
         yield from self.refresh(lease)
         end, step = self.rows, _READ_ROWS
@@ -183,7 +183,7 @@ class TableOnSheet:
         See POST /open-apis/sheets/v2/spreadsheets/:token/dimension_range.
 
         Args:
-            lease: Writes.
+            lease: The lease of the spreadsheet, under which the requests are made.
             last: The last row that the table needs.
         """
         right = self.right
@@ -218,9 +218,9 @@ class TableOnSheet:
         See PUT /open-apis/sheets/v2/spreadsheets/:token/values.
 
         Args:
-            lease: Writes.
-            chunk: What is written.
-            row: Where.
+            lease: The lease of the spreadsheet, under which the requests are made.
+            chunk: The chunk to write.
+            row: The row of the worksheet where the chunk begins, from 1.
 
         Returns:
             Whether others have written in the spreadsheet since it was last read or written here.

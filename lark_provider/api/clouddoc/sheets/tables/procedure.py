@@ -47,12 +47,12 @@ class TableResult:
     """A written table.
 
     Attributes:
-        spreadsheet_token: The spreadsheet.
-        url: Its link.
-        sheet_id: The worksheet.
+        spreadsheet_token: The token of the spreadsheet.
+        url: The link to the spreadsheet.
+        sheet_id: The id of the worksheet.
         range: The cells that the table has now, as A1 text, header included.
-        rows_written: Rows that are written, without the header; those of `replayed` included.
-        replayed: Rows that an earlier attempt had written, so that they were not written again.
+        rows_written: How many rows are written, without the header; those of `replayed` included.
+        replayed: How many rows an earlier attempt had written, so that they were not written again.
     """
 
     spreadsheet_token: str
@@ -121,9 +121,11 @@ def write_table(
         start: The upper left cell of the table.
         unmerge: Whether merged cells in the way are unmerged; else they are an error.
         zone: The zone to which aware datetimes are converted.
-        title: Of a new spreadsheet; by default the key.
-        folder: Where a new spreadsheet is made: a token, a link, or a path such as `Reports/2026-11`.
-        share_with: Who may open the spreadsheet; granted once it is complete.
+        title: The title of a new spreadsheet; by default the key.
+        folder: The folder in which a new spreadsheet is made: a token, a link, or a path such as
+            `Reports/2026-11`.
+        share_with: The people and chats that may open the spreadsheet; they are granted access once it is
+            complete.
         lease_wait: Seconds to wait for another writer of the spreadsheet.
         settle_after: Seconds after which a request whose answer is lost cannot take effect any more.
 
@@ -179,13 +181,13 @@ def write_with_options(
 
     Args:
         target: The worksheet, or None for a new spreadsheet.
-        rows: The source.
-        options: How it is written.
-        corner: The upper left cell, row and column.
-        key: The caller's key.
-        title: Of a new spreadsheet.
-        folder: Of a new spreadsheet.
-        share_with: Who may open it.
+        rows: The source of the rows, see `write_table`.
+        options: The options of the table.
+        corner: The row and column of the upper left cell, from 1.
+        key: The caller's idempotency key; None for a generated one.
+        title: The title of a new spreadsheet; by default the key.
+        folder: The folder in which a new spreadsheet is created: a token, a link or a path.
+        share_with: The people and chats that may open the spreadsheet, with their roles.
 
     Raises:
         LarkError: See `write_table`.

@@ -44,7 +44,7 @@ def format_text(spec: Format, name: object) -> str:
 
     Args:
         spec: A formatter, or a style.
-        name: What it is for, for the error.
+        name: The column or type that the format is for, for the error.
 
     Raises:
         InvalidRequestError: It is something else.
@@ -82,12 +82,12 @@ class TableSource:
     """The chunks of a table.
 
     Args:
-        stream: The rows.
+        stream: The stream from which the rows are read.
         head: Rows that were taken from it before.
-        layout: The columns.
-        blocks: Of columns, as the worksheet has them.
+        layout: The columns of the table.
+        blocks: The blocks of columns, as the worksheet has them.
         order: The place in the layout of each column, in the order of the worksheet.
-        options: How it is written.
+        options: The options of the table.
         with_header: Whether the first row of the first chunk is the header.
         converted: What `check` returned for these rows.
     """
@@ -266,7 +266,7 @@ def canonical(cells: Sequence[Any]) -> Sequence[Any]:
     """Return numbers as they are compared: those without a fraction as integers, as Lark may answer them.
 
     Args:
-        cells: Numbers and `""`.
+        cells: The cells: numbers and `""`.
     """
     try:
         are_whole = list(map(float.is_integer, cells))
@@ -293,8 +293,8 @@ def merge_formats(formats: Sequence[str | None], cells: Sequence[Any]) -> Format
     An empty cell takes the format of the cell above it, and other text that of text.
 
     Args:
-        formats: What each cell needs.
-        cells: As Lark takes them.
+        formats: The format that each cell needs; None for a cell that needs none.
+        cells: The cells, as Lark takes them.
     """
     merged: list[str | None] = []
     before: str | None = None

@@ -38,12 +38,13 @@ class TableWriter:
         place: The worksheet.
         lease: The lease of the spreadsheet.
         write: The table in the ledger; None without a database.
-        options: How it is written.
-        written: Rows that are written, without the header; those of `replayed` included.
-        replayed: Rows that an earlier attempt has written.
-        formats: The ranges of each format.
-        ranges: Where rows were written.
-        unrecorded: The last segment that is written and is not recorded yet.
+        options: The options of the table.
+        written: How many rows are written, without the header; those of `replayed` included.
+        replayed: How many of the rows an earlier attempt has written.
+        formats: The ranges of cells that need each format.
+        ranges: The first and the last row of the worksheet of each run of written rows.
+        unrecorded: The number of the last segment that is written and is not recorded yet; None if there is
+            none.
     """
 
     place: TableOnSheet
@@ -65,7 +66,7 @@ class TableWriter:
 
         Args:
             chunk: The chunk.
-            row: Where they begin.
+            row: The row of the worksheet where they begin, from 1.
             places: The rows, from 0; all of the chunk if None.
             is_replayed: Whether an earlier attempt has written them.
         """
@@ -114,7 +115,7 @@ class TableWriter:
 
         Args:
             chunk: The chunk.
-            row: Where it begins.
+            row: The row of the worksheet where the chunk begins, from 1.
 
         Returns:
             Whether others have written in the spreadsheet meanwhile.
@@ -145,7 +146,8 @@ class TableWriter:
         """Look whether rows are there as they were written.
 
         Args:
-            parts: Where they begin, their checksums, and the columns that are not compared.
+            parts: For each part the row of the worksheet where it begins, its checksums, and the columns that
+                are not compared.
 
         Raises:
             ConflictError: They do not; the text names them.
@@ -220,7 +222,7 @@ def runs(formats: Iterable[str | None]) -> Iterator[tuple[str, int, int]]:
     """Yield the runs of cells of a column that need the same format.
 
     Args:
-        formats: Of each cell, if it needs one.
+        formats: The format of each cell; None for a cell that needs none.
 
     Yields:
         A format, and the first and the last cell that has it, from 0.

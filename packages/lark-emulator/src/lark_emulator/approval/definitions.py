@@ -140,10 +140,10 @@ def add(world: World, spec: dict[str, Any]) -> Definition:
     """Add a definition as the approval console does.
 
     Args:
-        world: where.
-        spec: `name`, `form` (widgets, as the definition is read), `nodes` (each `name`, `node_type`,
-            `approvers` as user_ids, `need_approver`, `custom_node_id`), and, if wanted, `code`, `status`,
-            `may_withdraw`, `revert_s`, `reject_to_submitter`, `visible_to`.
+        world: The emulated tenant to add the definition to.
+        spec: Members of the definition: `name`, `form` (widgets, as the definition is read), `nodes` (each
+            `name`, `node_type`, `approvers` as user_ids, `need_approver`, `custom_node_id`), and, if wanted,
+            `code`, `status`, `may_withdraw`, `revert_s`, `reject_to_submitter`, `visible_to`.
 
     Raises:
         ValueError: a member is wrong.

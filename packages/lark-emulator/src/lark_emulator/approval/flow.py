@@ -86,9 +86,9 @@ def pending(instance: Instance, task_id: str, person: Person | None) -> Approval
     """Return a task that waits for a decision.
 
     Args:
-        instance: of which.
-        task_id: which one.
-        person: who decides; None = whoever it is for.
+        instance: The instance that the task belongs to.
+        task_id: The id of the task.
+        person: The person who decides; None = the one to whom the task is assigned.
 
     Raises:
         RefusedError: 1390010, it is unknown or decided; 1390009, it is another person's.
@@ -149,11 +149,11 @@ def roll_back(
     """Send an instance back to steps that were passed: the earliest of them is decided again.
 
     Args:
-        world: where.
-        instance: which one.
-        task: the pending task whose person does it.
-        keys: node keys of the timeline; `START` for the submitter.
-        reason: for the timeline.
+        world: The emulated tenant that holds the instance.
+        instance: The instance to send back.
+        task: The pending task whose person sends the instance back.
+        keys: The node keys, from the timeline, of the steps to return to; `START` for the submitter.
+        reason: The comment shown in the timeline.
 
     Raises:
         RefusedError: 1390001, a step was not passed.

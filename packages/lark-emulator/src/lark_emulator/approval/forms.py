@@ -28,8 +28,8 @@ def fill(widgets: Iterable[dict[str, Any]], entries: list[Any]) -> list[dict[str
     A required widget may be left out, as in Lark.
 
     Args:
-        widgets: the definition's.
-        entries: widgets with `id`, `type` and `value`.
+        widgets: The widgets that the definition describes, each with at least `id` and `type`.
+        entries: The filled-in widgets of the request, each with `id`, `type` and `value`.
 
     Raises:
         RefusedError: 1390001; the text names the widget.

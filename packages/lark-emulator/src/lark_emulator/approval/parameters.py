@@ -91,9 +91,10 @@ def person_of(call: Call, value: str, id_type: str | None = None) -> Person:
     """Return a person, or the app's own bot, by an id.
 
     Args:
-        call: the request.
-        value: the id.
-        id_type: its kind; None = what `user_id_type` says.
+        call: The request that names the person.
+        value: The id of the person or bot, of the kind `id_type`.
+        id_type: The kind of id: `open_id`, `user_id` or `union_id`; None = the one in the query's
+            `user_id_type`.
 
     Raises:
         RefusedError: 1390004.

@@ -91,9 +91,9 @@ def begin_write(settings: Settings, table: Table, *, unchecked: bool) -> None:
     """Prepare a write of records: what reads show for a while after it, and what `total` may lag behind.
 
     Args:
-        settings: those of the emulator.
-        table: the table.
-        unchecked: whether the write waives consistent reads, so that they may be stale.
+        settings: The emulator's settings, which say whether and how long reads are stale.
+        table: The table that is written to.
+        unchecked: Whether the write waives consistent reads, so that they may be stale.
     """
     stale = settings.stale_after == "every" or unchecked
     table.records.history_s = settings.stale_reads_s if stale else 0

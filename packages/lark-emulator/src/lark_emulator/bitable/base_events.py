@@ -34,11 +34,11 @@ class Changes:
     """What one write does to the records of a table; `send` tells the apps that subscribed to the base.
 
     Args:
-        world: the tenant.
-        settings: which fields of an edited record are shown.
-        base: the base.
-        table: the table.
-        by: who writes.
+        world: The emulated tenant, whose clock and subscriptions are used.
+        settings: The emulator's settings, which say what fields of an edited record are shown.
+        base: The base that the table belongs to.
+        table: The table whose records are written.
+        by: The app or user that makes the change.
     """
 
     world: World

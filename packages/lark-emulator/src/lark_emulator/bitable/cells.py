@@ -35,12 +35,12 @@ class FieldType:
 
     Args:
         number: `type` in the API.
-        ui_types: the variants; the first is the default.
-        refusal: the code for a value of the wrong shape.
-        accept: turns a written value into the stored one; raises or returns None for "empty".
-        read: turns a stored value into what search returns, None for an empty cell.
-        echo: turns a stored value into what create and update return.
-        primary: whether it may be a table's first column.
+        ui_types: The variants; the first is the default.
+        refusal: The code for a value of the wrong shape.
+        accept: Turns a written value into the stored one; raises or returns None for "empty".
+        read: Turns a stored value into what search returns, None for an empty cell.
+        echo: Turns a stored value into what create and update return.
+        primary: Whether it may be a table's first column.
     """
 
     number: int

@@ -37,11 +37,12 @@ def new_field(call: Actor, base: Base, table: Table, spec: Any, *, instead_of: F
     """Return a field made from a request; the table does not hold it yet.
 
     Args:
-        call: who asks.
-        base: the base, for links to its tables.
-        table: the table that the field is for.
-        spec: `field_name`, `type`, `ui_type`, `property`, `description`.
-        instead_of: the field that it replaces, whose id it keeps.
+        call: The app or user on whose behalf the field is made.
+        base: The base whose tables the field may link to.
+        table: The table that the field is for.
+        spec: The field as the request describes it: `field_name`, `type`, `ui_type`, `property`,
+            `description`.
+        instead_of: The field that it replaces, whose id it keeps; None for an additional field.
 
     Raises:
         RefusedError: a name missing or taken, a type not known, a property that does not fit.

@@ -16,9 +16,9 @@ def span(words: list[str], today: dt.date, zone: dt.tzinfo) -> tuple[dt.date, dt
     """Return the first day that is meant and the first one after it, or None for no known date.
 
     Args:
-        words: the value of a condition, such as `["ExactDate", "1702449755000"]` or `["Today"]`.
-        today: the day it is.
-        zone: where the day of an exact date is looked up.
+        words: The value of a condition, such as `["ExactDate", "1702449755000"]` or `["Today"]`.
+        today: The current date in the base's time zone, to which relative dates refer.
+        zone: The time zone in which the moment of an `ExactDate` becomes a day.
     """
     name = words[0]
     if name == "ExactDate":

@@ -77,12 +77,12 @@ def follow(
     """Show in the other table what was written to the two-way links of a record.
 
     Args:
-        base: the base.
-        table: the record's table.
-        record: as it is now.
-        before: its cells before the write.
-        by: who wrote.
-        now: when, in seconds since the epoch.
+        base: The base that holds both tables.
+        table: The table that the record belongs to.
+        record: The record as it is after the write.
+        before: The record's cells before the write, by field id.
+        by: The app or user that made the change.
+        now: The time of the write, in seconds since the epoch.
     """
     for column in table.fields.values():
         back = _back(base, column)

@@ -70,10 +70,10 @@ class Filters:
     """Evaluates filters over one table for one caller.
 
     Args:
-        call: who asks.
-        base: the base, whose days are meant.
-        table: the table.
-        id_type: which kind of user id the caller speaks.
+        call: The request that contains the filters.
+        base: The base whose time zone decides which day it is.
+        table: The table whose records are filtered.
+        id_type: The kind of user id that the caller uses, such as `open_id`.
     """
 
     def __init__(self, call: Call, base: Base, table: Table, id_type: str) -> None:

@@ -66,7 +66,7 @@ def make_page(
     match call.settings.search_total if plan is None or plan.total is None else plan.total:
         case "absent":
             del answer["total"]
-        case "stale":
+        case "stale" if call.settings.stale_reads_s <= 0:  # else the records themselves are of before
             answer["total"] = max(0, len(records) + table.count_before - len(table.records))
         case int() as total:
             answer["total"] = total

@@ -31,11 +31,11 @@ class Rows:
     """Converts the rows of one table for one caller.
 
     Args:
-        actor: who asks.
-        base: the base.
-        table: the table.
-        id_type: which kind of user id the caller speaks.
-        gives_computed: whether the values of formulas and lookups can be written: people cannot, tests can.
+        actor: The app or user that reads or writes the rows.
+        base: The base that the table belongs to.
+        table: The table whose rows are converted.
+        id_type: The kind of user id that the caller uses, such as `open_id`.
+        gives_computed: Whether the values of formulas and lookups can be written: people cannot, tests can.
     """
 
     def __init__(
@@ -98,10 +98,10 @@ class Rows:
         """Return a record in the read shape.
 
         Args:
-            record: which one.
-            columns: only these fields.
-            automatic: with who made and changed it, and when.
-            plain_text: text as a plain string, as the legacy endpoints return it.
+            record: The record to render.
+            columns: The only fields to include; None = all fields of the table.
+            automatic: Whether to add who made and last changed the record, and when.
+            plain_text: Whether text fields are plain strings, as the legacy endpoints return them.
         """
         fields: dict[str, Any] = {}
         cells = record.cells

@@ -150,7 +150,7 @@ def compute(value: Any) -> dict[str, Any] | None:
     """Return what the cell of a formula or lookup holds; the emulator computes nothing itself.
 
     Args:
-        value: text, number, boolean, a list of one of these, or what a read shows: `{"type", "value"}`.
+        value: Text, number, boolean, a list of one of these, or what a read shows: `{"type", "value"}`.
 
     Raises:
         ValueError: anything else.

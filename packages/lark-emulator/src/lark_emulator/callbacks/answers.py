@@ -33,8 +33,8 @@ class FailedError(Exception):
     """The user sees an error.
 
     Args:
-        code: which.
-        reason: why, for whoever develops the app.
+        code: The error code that the Lark client shows to the user, such as 200341.
+        reason: The cause, for the developer of the app.
     """
 
     def __init__(self, code: int, reason: str) -> None:
@@ -46,8 +46,8 @@ def toast_and_card(reply: Reply, *, old: bool) -> tuple[Json | None, Json | None
     """Return what an answer holds; what else stands in it is ignored.
 
     Args:
-        reply: the answer of the app.
-        old: whether it answers `card.action.trigger_v1`: the answer itself is the card then.
+        reply: The app's answer to the callback.
+        old: Whether it answers `card.action.trigger_v1`: the answer itself is the card then.
 
     Raises:
         FailedError: 200671, 200672 or 200673.

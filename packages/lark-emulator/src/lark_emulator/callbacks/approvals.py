@@ -49,7 +49,7 @@ class Notices:
     time.
 
     Args:
-        lark: the emulator that they come from.
+        lark: The emulator that the notices come from.
     """
 
     def __init__(self, lark: NoticeSender) -> None:
@@ -61,9 +61,9 @@ class Notices:
         """Tell all apps that subscribed.
 
         Args:
-            instance: what has changed.
-            kind: `approval_instance` or `approval_task`.
-            members: the event's members as an app sees them.
+            instance: The approval instance that has changed.
+            kind: The type of the event: `approval_instance` or `approval_task`.
+            members: A function that returns the event's members as an app sees them.
         """
         settings, world = self._lark.settings, self._lark.world
         for app_id, code in sorted(world.approvals.subscriptions):

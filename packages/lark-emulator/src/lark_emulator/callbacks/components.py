@@ -46,12 +46,12 @@ def action_of(
     """Return the `action` of a callback.
 
     Args:
-        card: the card as it was sent, 1.0 or 2.0.
-        wanted: the `name`, the `element_id` or the label of a component; empty if there is only one.
-        at: its place instead, which is never ambiguous: keys and numbers, as in `body.elements.2.columns.0`.
-        inputs: what the user chose or typed, see `INPUTS`.
-        submit_value: whether a submit button brings its value, see `Settings.submit_value`.
-        empty_fields: which fields that were left empty a form names, see `Settings.empty_fields`.
+        card: The card as it was sent, 1.0 or 2.0.
+        wanted: The `name`, the `element_id` or the label of a component; empty if there is only one.
+        at: Its place instead, which is never ambiguous: keys and numbers, as in `body.elements.2.columns.0`.
+        inputs: What the user chose or typed, see `INPUTS`.
+        submit_value: Whether a submit button brings its value, see `Settings.submit_value`.
+        empty_fields: Which fields that were left empty a form names, see `Settings.empty_fields`.
 
     Raises:
         ValueError: no such component, or it cannot be used like this.

@@ -53,7 +53,7 @@ class Delivery:
         """Return the seconds from the last, failed try to the next; None if there is none.
 
         Args:
-            nack_repeats: how often an event is repeated that was acknowledged with an error.
+            nack_repeats: How many times an event that was acknowledged with an error is repeated.
         """
         last = self.attempts[-1]
         if last["way"] == "connection" and last["status"] is not None:
@@ -94,7 +94,7 @@ class Events:
     """The events of an emulator, delivered and on their way.
 
     Args:
-        sender: whose.
+        sender: The emulator that sends the events.
     """
 
     def __init__(self, sender: Sender) -> None:
@@ -113,10 +113,10 @@ class Events:
         """Send an event.
 
         Args:
-            app: to whom.
-            payload: as `payloads.event` or `payloads.old_event` made it.
-            copies: how often it is to arrive.
-            done: is called once it was acknowledged, or was tried for the last time.
+            app: The app that the event is sent to.
+            payload: The event, as `payloads.event` or `payloads.old_event` made it.
+            copies: How many times the event arrives.
+            done: A function that is called once the event was acknowledged, or was tried for the last time.
 
         Returns:
             The event on its way; None if the app has no address for events and no long connection.
@@ -148,10 +148,10 @@ class Events:
         """Send an app an event of version 2.0 about what has just happened, if it is subscribed to it.
 
         Args:
-            app: to whom.
-            event_type: such as `im.chat.updated_v1`.
-            content: what stands in `event`.
-            tenant_key: where it happened.
+            app: The app that the event is sent to.
+            event_type: The type of the event, such as `im.chat.updated_v1`.
+            content: The content of the event, its member `event`.
+            tenant_key: The key of the tenant in which it happened.
         """
         if app.event_types is None or event_type in app.event_types:
             self.push(app, event(app, self._sender.clock.now(), event_type, content, tenant_key))
@@ -244,7 +244,7 @@ class Events:
         """Wait until nothing more is due: all that is under way has arrived, or waits for a later time.
 
         Args:
-            only: wait for this event alone.
+            only: The only event to wait for.
         """
         while True:
             self._sender.clock.ring()

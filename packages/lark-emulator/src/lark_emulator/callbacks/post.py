@@ -28,8 +28,9 @@ class UnreachableError(Exception):
     """No answer.
 
     Args:
-        reason: `dns`, `connect`, `timeout` or `answer` (the connection broke, or what came was no HTTP).
-        text: the same for people.
+        reason: The kind of failure: `dns`, `connect`, `timeout` or `answer` (the connection broke, or what
+            came was not HTTP).
+        text: A human-readable description of the failure.
     """
 
     def __init__(self, reason: str, text: str) -> None:
@@ -59,10 +60,10 @@ class Courier:
         """Send a body and return the answer. Redirects are answers, too.
 
         Args:
-            url: where to.
-            headers: besides those that every request has.
-            body: JSON.
-            timeout: seconds for all of it.
+            url: The URL that the body is sent to.
+            headers: Headers in addition to those that every request has.
+            body: The JSON body, encoded.
+            timeout: How long the whole exchange may take, in seconds.
 
         Raises:
             UnreachableError: no answer in time.

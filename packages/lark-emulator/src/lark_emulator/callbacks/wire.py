@@ -17,9 +17,9 @@ def encrypt(payload: bytes, encrypt_key: str, iv: bytes) -> bytes:
     """Return the body that carries a payload encrypted.
 
     Args:
-        payload: the JSON to hide.
-        encrypt_key: the app's; its SHA-256 is the AES key.
-        iv: 16 random bytes.
+        payload: The JSON to encrypt.
+        encrypt_key: The app's Encrypt Key; its SHA-256 is the AES key.
+        iv: The initialization vector: 16 random bytes.
     """
     # Loaded by the first event that is encrypted: it takes 7 MB, and most tests have none.
     from cryptography.hazmat.primitives import padding

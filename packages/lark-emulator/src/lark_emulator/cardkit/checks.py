@@ -44,8 +44,8 @@ class Change:
     """One change of an entity: the entity, and the body of the request, checked in Lark's order.
 
     Args:
-        call: the request.
-        is_stream: whether it streams text, which has no limit per second.
+        call: The request that changes the card entity.
+        is_stream: Whether it streams text, which has no limit per second.
 
     Raises:
         RefusedError: what `entity_of` raises; 99992402 (a member that is missing or malformed), 200770 (a

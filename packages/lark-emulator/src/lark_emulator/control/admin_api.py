@@ -30,8 +30,9 @@ def add_app(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Add an app.
 
     Args:
-        lark: where.
-        spec: all optional: `app_id`, `store` (a store app, not a custom one), and what `change_app` takes.
+        lark: The emulator to add the app to.
+        spec: Arguments by name, all optional: `app_id`, `store` (a store app, not a custom one), and what
+            `change_app` takes.
 
     Returns:
         Its `app_id`, `app_secret` and `bot_open_id`; nothing else ever shows the secret.
@@ -52,11 +53,11 @@ def change_app(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Change an app (`app_id`), all or nothing.
 
     Args:
-        lark: where.
-        spec: `secret`; `name`; `scopes` and `available_to` (lists, or null for everything and everyone);
-            `pending_scopes` (a list); `tenant_keys` (a list: where it is installed, [] = nowhere);
-            `enabled` and `bot` (true or false); `event_mode` and `callback_mode` (how events and card
-            callbacks come: `auto`, `http` or `long_connection`); `redirect_urls` (a list: where its
+        lark: The emulator that holds the app.
+        spec: Arguments by name: `secret`; `name`; `scopes` and `available_to` (lists, or null for everything
+            and everyone); `pending_scopes` (a list); `tenant_keys` (a list: where it is installed, [] =
+            nowhere); `enabled` and `bot` (true or false); `event_mode` and `callback_mode` (how events and
+            card callbacks come: `auto`, `http` or `long_connection`); `redirect_urls` (a list: where its
             authorization page may send users back to, or null for anywhere); `event_types` (which events it
             gets when something happens here; a list, or null for all).
 
@@ -144,9 +145,9 @@ def change_chat(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Change a chat (`chat_id`), a group or a p2p chat, all or nothing.
 
     Args:
-        lark: where.
-        spec: `add_users` and `remove_users` (user ids), `add_bots` and `remove_bots` (app ids), and
-            `dissolved` (true: nothing can be sent there any more, and no card in it updated).
+        lark: The emulator that holds the chat.
+        spec: Arguments by name: `add_users` and `remove_users` (user ids), `add_bots` and `remove_bots` (app
+            ids), and `dissolved` (true: nothing can be sent there any more, and no card in it updated).
 
     Returns:
         The chat, without its messages.
@@ -172,9 +173,10 @@ def change_message(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Change a message (`message_id`) as time and people do.
 
     Args:
-        lark: where.
-        spec: `age_s` (it was sent so many seconds before now: a card of 14 days can be neither updated nor
-            used, without the whole clock being moved), and `recalled` (true: by its group's owner, say).
+        lark: The emulator that holds the message.
+        spec: Arguments by name: `age_s` (it was sent so many seconds before now: a card of 14 days can be
+            neither updated nor used, without the whole clock being moved), and `recalled` (true: by its
+            group's owner, say).
 
     Returns:
         The message as the state shows it.
@@ -221,9 +223,10 @@ def limit_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Set what advanced permissions of a base (`app_token`) leave to an app (`app_id`).
 
     Args:
-        lark: where.
-        spec: `sees` (the records it sees: `all`, `own` or `none`; absent = all), `writes` (absent = true),
-            and `is_advanced` (absent = true), which turns advanced permissions on or off for all apps.
+        lark: The emulator that holds the base.
+        spec: Arguments by name: `sees` (the records it sees: `all`, `own` or `none`; absent = all), `writes`
+            (absent = true), and `is_advanced` (absent = true), which turns advanced permissions on or off for
+            all apps.
     """
     only(spec, "app_token", "app_id", "sees", "writes", "is_advanced")
     base = require_known(lark.world.bases, "base", text(spec, "app_token"))
@@ -246,9 +249,9 @@ def add_wiki_node(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Add a wiki page that holds `obj_token` of `obj_type`, and return it.
 
     Args:
-        lark: where.
-        spec: `obj_type`, `obj_token`, and if wanted `title`, `shared_with` (the apps that may read it),
-            `space_id` and `parent_node_token`.
+        lark: The emulator to add the page to.
+        spec: Arguments by name: `obj_type`, `obj_token`, and if wanted `title`, `shared_with` (the apps that
+            may read it), `space_id` and `parent_node_token`.
     """
     only(spec, "obj_type", "obj_token", "title", "shared_with", "space_id", "parent_node_token")
     apps = names(spec, "shared_with")

@@ -32,14 +32,14 @@ class ApprovalControls(ABC):
         """Define an approval as the approval console does, and return its code.
 
         Args:
-            name: what people see.
-            form: widgets as the definition is read: `id`, `type`, `name`, and `custom_id`, `required`,
+            name: The name that people see.
+            form: Widgets as the definition is read: `id`, `type`, `name`, and `custom_id`, `required`,
                 `option` (`[{value, text}]`) and `children` if wanted.
-            nodes: steps, each with `node_type` (`AND`, `OR`, `SEQUENTIAL`, `CC_NODE`; absent = `OR`),
-                `approvers` (user_ids; none = passes by itself), and `name`, `custom_node_id`,
-                `need_approver` if wanted.
-            code: made up if absent.
-            details: see `change_approval`.
+            nodes: Steps, each with `node_type` (`AND`, `OR`, `SEQUENTIAL`, `CC_NODE`; absent = `OR`),
+                `approvers` (user_ids; none = passes by itself), and `name`, `custom_node_id`, `need_approver`
+                if wanted.
+            code: The approval code of the definition; generated if absent.
+            details: Further members of the definition; see `change_approval`.
 
         Raises:
             ValueError: the code is taken, or a member is wrong.
@@ -57,9 +57,10 @@ class ApprovalControls(ABC):
         """Change a definition, all or nothing, and return it.
 
         Args:
-            code: which.
-            changes: `status` (`ACTIVE`, `INACTIVE`, `DELETED`), `may_withdraw`, `revert_s` (seconds in which
-                an approved instance may be reverted), `reject_to_submitter`, `visible_to` (app ids).
+            code: The approval code of the definition.
+            changes: Members to change: `status` (`ACTIVE`, `INACTIVE`, `DELETED`), `may_withdraw`, `revert_s`
+                (seconds in which an approved instance may be reverted), `reject_to_submitter`, `visible_to`
+                (app ids).
 
         Raises:
             ValueError: no such definition, or a member is wrong.
@@ -83,12 +84,14 @@ class ApprovalControls(ABC):
         """Let a person decide, and return the instance.
 
         Args:
-            instance: its code or uuid.
-            decision: `approve`, `reject`, `transfer`, `resubmit`, `withdraw`, `revert` or `delete`.
-            user_id: who decides; absent = whoever has the first pending task.
-            comment: what they say.
-            to: the user_id to whom a task is transferred.
-            form: widgets of a resubmission.
+            instance: The instance's code or its `uuid`.
+            decision: The decision: `approve`, `reject`, `transfer`, `resubmit`, `withdraw`, `revert` or
+                `delete`.
+            user_id: The user_id of the person who decides; absent = the person who has the first pending
+                task.
+            comment: The comment that the person adds to the decision.
+            to: The user_id of the person to whom a task is transferred.
+            form: The filled-in widgets of a resubmission, each with `id`, `type` and `value`.
 
         Raises:
             ValueError: no such instance or pending task, or the instance does not allow it.

@@ -72,10 +72,10 @@ def decide(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Let a person decide.
 
     Args:
-        lark: where.
-        spec: `instance` (code or uuid), `decision` (one of `DECISIONS`), `user_id` (who; absent = whoever
-            has the first pending task), `comment`, `to` (user_id, for a transfer), `form` (widgets, for a
-            resubmission).
+        lark: The emulator that holds the instance.
+        spec: Arguments by name: `instance` (code or uuid), `decision` (one of `DECISIONS`), `user_id` (the
+            person who decides; absent = the one who has the first pending task), `comment`, `to` (user_id,
+            for a transfer), `form` (widgets, for a resubmission).
 
     Returns:
         The instance.

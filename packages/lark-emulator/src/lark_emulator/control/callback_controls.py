@@ -32,13 +32,13 @@ class CallbackControls(ABC):
         """Set where an app wants its callbacks and events; the address must return a challenge first.
 
         Args:
-            url: for card callbacks; an empty string removes the address.
-            app_id: absent = the app that is there from the start.
-            event_url: for events; absent = `url`.
-            encrypt_key: encrypts and signs all that is sent; absent = neither.
-            verification_token: made up if absent.
-            old_cards: card callbacks come as `card.action.trigger_v1`.
-            verify: whether to ask for the challenge.
+            url: The URL for card callbacks; an empty string removes the address.
+            app_id: The app's id; absent = the app that exists from the start.
+            event_url: The URL for events; absent = `url`.
+            encrypt_key: The key that encrypts and signs everything that is sent; absent = neither.
+            verification_token: The token that everything that is sent contains; generated if absent.
+            old_cards: Whether card callbacks come as `card.action.trigger_v1`.
+            verify: Whether to send the challenge to the addresses first.
 
         Returns:
             `app_id`, `url`, `event_url`, `encrypt_key`, `verification_token`.
@@ -63,11 +63,11 @@ class CallbackControls(ABC):
         """Let a user use a card, and return what became of it.
 
         Args:
-            message_id: of the card.
-            user: the user_id of a member of its chat.
-            component: its `name`, its `element_id` or its label; absent if the card has only one.
-            copies: how often the same callback is sent.
-            inputs: what was chosen or typed: `option`, `options`, `input_value`, `checked`, `form_value`,
+            message_id: The id of the message that contains the card.
+            user: The user_id of a member of its chat.
+            component: The component's `name`, its `element_id` or its label; absent if the card has only one.
+            copies: How many times the same callback is sent.
+            inputs: What was chosen or typed: `option`, `options`, `input_value`, `checked`, `form_value`,
                 `timezone`; or `action`, which is sent as it is.
 
         Returns:
@@ -94,12 +94,12 @@ class CallbackControls(ABC):
         """Send an app an event, and return after the first try.
 
         Args:
-            event_type: such as `im.message.receive_v1`.
-            event: its content.
-            app_id: absent = the app that is there from the start.
-            version: `2.0` or `1.0`.
-            tenant_key: absent = the emulator's own.
-            copies: how often it arrives.
+            event_type: The type of the event, such as `im.message.receive_v1`.
+            event: The content of the event, its member `event`.
+            app_id: The app's id; absent = the app that exists from the start.
+            version: The version of the event's format: `2.0` or `1.0`.
+            tenant_key: The key of the tenant in which it happened; absent = the emulator's own.
+            copies: How many times the event arrives.
 
         Returns:
             `event_id`, `app_id`, `event_type`, `state` (`pending`, `delivered`, `failed`), `next_attempt`

@@ -31,10 +31,10 @@ async def click(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Use a card.
 
     Args:
-        lark: where.
-        spec: `message_id`; `user` (user_id of a member of its chat); `component` (its `name`, its
-            `element_id` or its label; may be absent if there is only one), or `at` (its place in the card,
-            such as `body.elements.2`); `option`, `options`, `input_value`, `checked`, `form_value`,
+        lark: The emulator that holds the message.
+        spec: Arguments by name: `message_id`; `user` (user_id of a member of its chat); `component` (its
+            `name`, its `element_id` or its label; may be absent if there is only one), or `at` (its place in
+            the card, such as `body.elements.2`); `option`, `options`, `input_value`, `checked`, `form_value`,
             `timezone` (what was chosen or typed); or `action`, which is sent as it is; and `copies` (how
             often the same callback is sent, 1 if absent).
 

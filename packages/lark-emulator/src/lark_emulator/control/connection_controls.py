@@ -42,10 +42,10 @@ class ConnectionControls(ABC):
         """Drop long connections, and return how many there were.
 
         Args:
-            app_id: whose.
-            connection_id: which one.
-            code: of a close frame; absent = TCP breaks without one.
-            reason: of the close frame.
+            app_id: The id of the app whose connections are dropped; absent = all apps.
+            connection_id: The id of the only connection to drop; absent = all of them.
+            code: The status code of a close frame; absent = TCP breaks without one.
+            reason: The reason in the close frame; it needs a `code`.
 
         Raises:
             ValueError: no such app or connection, or a code or reason that cannot be sent.
@@ -78,11 +78,11 @@ class ConnectionControls(ABC):
         """Plan a failure of events and card callbacks that are still to be delivered over long connections.
 
         Args:
-            kind: `lose`, `drop_before`, `drop_after`, `hang`, `garbage`, `duplicate`, `shuffle`,
-                `incomplete`, `card` or `ignore_ack`, see `websocket.faults.KINDS`.
-            app_id: whose; absent = all apps.
-            times: how many messages.
-            skip: how many messages pass first.
+            kind: The kind of failure: `lose`, `drop_before`, `drop_after`, `hang`, `garbage`, `duplicate`,
+                `shuffle`, `incomplete`, `card` or `ignore_ack`, see `websocket.faults.KINDS`.
+            app_id: The id of the app whose messages fail; absent = all apps.
+            times: How many messages fail.
+            skip: How many messages pass first.
 
         Raises:
             ValueError: an argument that makes no sense.

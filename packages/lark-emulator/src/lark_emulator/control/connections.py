@@ -34,8 +34,9 @@ def drop(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Drop connections: all, those of an app (`app_id`), or one (`connection_id`).
 
     Args:
-        lark: where.
-        spec: besides these, `code` and `reason` of a close frame; without a `code`, TCP breaks without one.
+        lark: The emulator whose connections are dropped.
+        spec: Arguments by name: besides these, `code` and `reason` of a close frame; without a `code`, TCP
+            breaks without one.
 
     Returns:
         `dropped`: how many there were.
@@ -76,9 +77,9 @@ def send(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Send something over connections, chosen as in `drop`, whatever it is.
 
     Args:
-        lark: where.
-        spec: besides `app_id` and `connection_id`, `data` (Base64 of a binary message) or `text` (a
-            text message).
+        lark: The emulator whose connections are used.
+        spec: Arguments by name: besides `app_id` and `connection_id`, `data` (Base64 of a binary message) or
+            `text` (a text message).
 
     Returns:
         `sent`: over how many.
@@ -103,9 +104,9 @@ def add_fault(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Plan a failure of messages that are still to be delivered.
 
     Args:
-        lark: where.
-        spec: `kind`, see `websocket.faults.KINDS`; `app_id` (absent = all apps); `times` (how many messages,
-            1 if absent); `skip` (how many pass first, 0 if absent).
+        lark: The emulator whose messages fail.
+        spec: Arguments by name: `kind`, see `websocket.faults.KINDS`; `app_id` (absent = all apps); `times`
+            (how many messages fail, 1 if absent); `skip` (how many pass first, 0 if absent).
 
     Returns:
         As `list_all`.

@@ -24,10 +24,11 @@ async def set_callback(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Set where an app wants its callbacks and events; the address must return a challenge first.
 
     Args:
-        lark: where.
-        spec: `app_id`; `url` (empty = no callbacks); `event_url` (absent = `url`); `encrypt_key` (absent =
-            nothing is encrypted or signed); `verification_token` (made up if absent); `old_cards` (card
-            callbacks come as `card.action.trigger_v1`); `verify` (false: no challenge).
+        lark: The emulator that holds the app.
+        spec: Arguments by name: `app_id`; `url` (empty = no callbacks); `event_url` (absent = `url`);
+            `encrypt_key` (absent = nothing is encrypted or signed); `verification_token` (generated if
+            absent); `old_cards` (card callbacks come as `card.action.trigger_v1`); `verify` (false: no
+            challenge).
 
     Returns:
         `app_id`, `url`, `event_url`, `encrypt_key` and `verification_token`; nothing else ever shows these.
@@ -63,9 +64,9 @@ async def push_event(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Send an app an event, and wait for the first try.
 
     Args:
-        lark: where.
-        spec: `app_id`; `type`, such as `im.message.receive_v1`; `event` (its content); `version` (`2.0` or
-            `1.0`); `tenant_key`; `copies` (how often it arrives, 1 if absent).
+        lark: The emulator that holds the app.
+        spec: Arguments by name: `app_id`; `type`, such as `im.message.receive_v1`; `event` (its content);
+            `version` (`2.0` or `1.0`); `tenant_key`; `copies` (how many times it arrives, 1 if absent).
 
     Returns:
         The event as in the state: `event_id`, `state`, `attempts` (each with `at`, `way`, `status` and

@@ -59,11 +59,11 @@ class Controls(
         """Return the newest requests, oldest first; counters are in `state()`.
 
         Args:
-            method: an HTTP method, or `*`.
-            path: an exact path, a template such as `/open-apis/im/v1/messages/:message_id`, or a pattern
-                with `*`.
-            after: only requests with a greater `id`.
-            limit: the newest so many.
+            method: An HTTP method, or `*`.
+            path: An exact path, a template such as `/open-apis/im/v1/messages/:message_id`, or a pattern with
+                `*`.
+            after: The `id` of a request; only requests with a greater one are returned.
+            limit: How many requests to return at most, the newest ones; absent = all that match.
 
         Returns:
             For each request `id`, `at` (seconds since the epoch), `method`, `path`, `query`, `route`,
@@ -155,15 +155,14 @@ class Controls(
         """Add an app and return its `app_id`, `app_secret` and `bot_open_id`.
 
         Args:
-            app_id: made up if absent.
-            secret: made up if absent.
-            name: what the bot is called.
-            scopes: what it may do; absent = everything.
-            available_to: user ids that it may write to and read about; absent = everyone.
-            store: whether it is a store (ISV) app.
-            details: `pending_scopes`, `tenant_keys`, `enabled`, `bot`, `event_mode`, `callback_mode`,
-                `redirect_urls`, see
-                `change_app`.
+            app_id: The app's id; generated if absent.
+            secret: The app's secret; generated if absent.
+            name: The name of the app's bot.
+            scopes: The scopes that the app is granted; absent = all.
+            available_to: The user ids that the app may write to and read about; absent = everyone.
+            store: Whether it is a store (ISV) app.
+            details: Further members, `pending_scopes`, `tenant_keys`, `enabled`, `bot`, `event_mode`,
+                `callback_mode`, `redirect_urls` and `event_types`; see `change_app`.
 
         Raises:
             ValueError: the id is taken or malformed, or an unknown detail.
@@ -183,13 +182,13 @@ class Controls(
         """Change an app, all or nothing, and return it as the state shows it.
 
         Args:
-            app_id: absent = the app that is there from the start.
-            changes: `secret`; `name`; `scopes` and `available_to` (lists, or None for everything and
-                everyone); `pending_scopes` (applied for and not granted); `tenant_keys` (where it is
-                installed, `[]` = nowhere); `enabled` and `bot` (booleans); `event_mode` and `callback_mode`
-                (how events and card callbacks come: `auto`, `http` or `long_connection`); `redirect_urls`
-                (where its authorization page may send users back to, or None for anywhere); `event_types`
-                (which events it gets when something happens here; a list, or None for all).
+            app_id: The app's id; absent = the app that exists from the start.
+            changes: Members to change: `secret`; `name`; `scopes` and `available_to` (lists, or None for
+                everything and everyone); `pending_scopes` (applied for and not granted); `tenant_keys` (where
+                it is installed, `[]` = nowhere); `enabled` and `bot` (booleans); `event_mode` and
+                `callback_mode` (how events and card callbacks come: `auto`, `http` or `long_connection`);
+                `redirect_urls` (where its authorization page may send users back to, or None for anywhere);
+                `event_types` (which events it gets when something happens here; a list, or None for all).
 
         Raises:
             ValueError: no such app, an unknown member or a wrong type.
@@ -200,9 +199,10 @@ class Controls(
         """Add a user and return all ids.
 
         Args:
-            user_id: made up if absent.
-            details: `name`, `en_name`, `email`, `enterprise_email`, `mobile`, `status`; and `tenant_key`, for
-                a person of another tenant, whom no app here can look up or write to alone.
+            user_id: The user's user_id; generated if absent.
+            details: Members of the user: `name`, `en_name`, `email`, `enterprise_email`, `mobile`, `status`;
+                and `tenant_key`, for a person of another tenant, whom no app here can look up or write to
+                alone.
 
         Raises:
             ValueError: the user_id is taken, or an unknown detail.
@@ -213,9 +213,9 @@ class Controls(
         """Change a user, all or nothing, and return all ids.
 
         Args:
-            user_id: who.
-            changes: `name`, `en_name`, `email`, `enterprise_email`, `mobile` (an empty one removes it),
-                and `status`, one of `activated`, `frozen`, `resigned`, `exited`, `unjoin`.
+            user_id: The user_id of the user to change.
+            changes: Members to change: `name`, `en_name`, `email`, `enterprise_email`, `mobile` (an empty one
+                removes it), and `status`, one of `activated`, `frozen`, `resigned`, `exited`, `unjoin`.
 
         Raises:
             ValueError: no such user, or an unknown member or status.
@@ -251,12 +251,14 @@ class Controls(
         """Change a chat, all or nothing, and return it without its messages.
 
         Args:
-            chat_id: a group or a p2p chat.
-            add_users: user ids, those of other tenants too.
-            remove_users: likewise.
-            add_bots: app ids.
-            remove_bots: likewise; a removed bot can neither write nor update its cards there (230002).
-            dissolved: whether it is (232009).
+            chat_id: The id of a group or a p2p chat, `oc_…`.
+            add_users: The user ids of users to add, those of other tenants too.
+            remove_users: The user ids of members to remove.
+            add_bots: The app ids of bots to add.
+            remove_bots: The app ids of bots to remove; a removed bot can neither write nor update its cards
+                there (230002).
+            dissolved: Whether the chat is dissolved, so that writing to it is refused (232009); None =
+                unchanged.
 
         Raises:
             ValueError: no such chat, user, app or member.
@@ -276,10 +278,11 @@ class Controls(
         """Change a message as time and people do, and return it as the state shows it.
 
         Args:
-            message_id: which.
-            age_s: it was sent so many seconds before now; a card of 14 days can be neither updated (230031)
-                nor used.
-            recalled: by its group's owner, say; an update gets 230011.
+            message_id: The id of the message, `om_…`.
+            age_s: How many seconds before now the message was sent; a card of 14 days can be neither updated
+                (230031) nor used.
+            recalled: Whether the message was recalled, by its group's owner, for example; an update gets
+                230011.
 
         Raises:
             ValueError: no such message, or a wrong age.
@@ -298,10 +301,10 @@ class Controls(
         """Add a custom bot and return the URL of its webhook; its messages are in `state()["webhooks"]`.
 
         Args:
-            name: what the bot is called.
-            token: the last part of the URL; made up if absent.
-            secret: asks for messages signed with it; absent = no signature.
-            keywords: asks for one of these in each message.
+            name: The name of the bot.
+            token: The last part of the URL; generated if absent.
+            secret: The secret with which messages must be signed; absent = no signature is needed.
+            keywords: The words of which each message must contain at least one.
 
         Raises:
             ValueError: the token is taken, or there are more than ten keywords.
@@ -322,12 +325,13 @@ class Controls(
         """Add a wiki page that holds a document, and return its node_token.
 
         Args:
-            obj_type: such as `bitable`, `docx` or `sheet`.
-            obj_token: the document's own token; a base must exist.
-            title: what the page is called.
-            shared_with: app ids that may read it; absent = all.
-            space_id: its space; absent = that of the page above, or the one that is there from the start.
-            parent: the node_token of the page above; absent = it is on the first level.
+            obj_type: The type of the document, such as `bitable`, `docx` or `sheet`.
+            obj_token: The document's own token; a base must exist.
+            title: The title of the page.
+            shared_with: The ids of the apps that may read the page; absent = all.
+            space_id: The id of the wiki space; absent = that of the page above, or the space that exists from
+                the start.
+            parent: The node_token of the page above; absent = the page is on the first level.
 
         Raises:
             ValueError: an unknown type, base, app, space or page.

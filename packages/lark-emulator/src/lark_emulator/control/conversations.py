@@ -22,9 +22,9 @@ def react_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Put an emoji on a message, or remove it; apps in the chat are sent the event.
 
     Args:
-        lark: where.
-        spec: `message_id`, `user` (user_id of a member of its chat), `emoji_type` (such as `THUMBSUP`), and
-            `remove` (true: remove it).
+        lark: The emulator that holds the message.
+        spec: Arguments by name: `message_id`, `user` (user_id of a member of its chat), `emoji_type` (such as
+            `THUMBSUP`), and `remove` (true: remove it).
 
     Returns:
         The message as the state shows it.
@@ -48,8 +48,8 @@ def read_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Read a message; the app that sent it to this person alone is sent the event.
 
     Args:
-        lark: where.
-        spec: `message_id` and `user` (user_id of a member of its chat).
+        lark: The emulator that holds the message.
+        spec: Arguments by name: `message_id` and `user` (user_id of a member of its chat).
 
     Returns:
         The message as the state shows it.

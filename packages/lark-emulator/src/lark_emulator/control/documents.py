@@ -23,10 +23,10 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Add a folder, a spreadsheet, a docx or another file of a person, or of an app.
 
     Args:
-        lark: where.
-        spec: `type` (`folder`, `sheet`, `docx`, or another type, whose content is not held), `title`,
-            `owner` (such as `user:alice` or `app:cli_1a2b3c4d5e6f0001`; absent = the first user),
-            `folder_token`.
+        lark: The emulator to add the document to.
+        spec: Arguments by name: `type` (`folder`, `sheet`, `docx`, or another type, whose content is not
+            held), `title`, `owner` (such as `user:alice` or `app:cli_1a2b3c4d5e6f0001`; absent = the first
+            user), `folder_token`.
 
     Returns:
         What `access` does.
@@ -54,8 +54,9 @@ def share(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Share a document (`token`) as its owner would, `with` (`user:…`, `app:…`, `chat:…`).
 
     Args:
-        lark: where.
-        spec: `token`, `with`, and `perm`: `view`, `edit`, `full_access`, or `none`, which removes it.
+        lark: The emulator that holds the document.
+        spec: Arguments by name: `token`, `with`, and `perm`: `view`, `edit`, `full_access`, or `none`, which
+            removes it.
     """
     only(spec, "token", "with", "perm")
     document = require_known(lark.world.drive.documents, "document", text(spec, "token"))

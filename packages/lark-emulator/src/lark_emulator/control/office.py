@@ -19,9 +19,10 @@ def add_department(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Add a department.
 
     Args:
-        lark: where.
-        spec: `name`, and, if wanted, `department_id` (its own, made up if absent), `parent` (an id of either
-            type, the root if absent), `leader` and `users` (user ids of those who belong to it).
+        lark: The emulator to add the department to.
+        spec: Arguments by name: `name`, and, if wanted, `department_id` (its own, generated if absent),
+            `parent` (an id of either type, the root if absent), `leader` and `users` (user ids of those who
+            belong to it).
 
     Returns:
         The department as the state shows it.
@@ -64,9 +65,9 @@ def add_event(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Add an event to a person's main calendar, so that the person is busy.
 
     Args:
-        lark: where.
-        spec: `user` (user_id), `start` and `end` (such as `2026-11-26T09:00:00+08:00`), and, if wanted,
-            `summary` and `free_busy_status` (`busy` or `free`).
+        lark: The emulator to add the event to.
+        spec: Arguments by name: `user` (user_id), `start` and `end` (such as `2026-11-26T09:00:00+08:00`),
+            and, if wanted, `summary` and `free_busy_status` (`busy` or `free`).
 
     Returns:
         `calendar_id` and `event_id`.

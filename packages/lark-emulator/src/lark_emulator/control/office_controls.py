@@ -37,16 +37,16 @@ class OfficeControls(ABC):
         """Write a message as a person; each bot that may hear it is sent `im.message.receive_v1`.
 
         Args:
-            user: the user_id.
-            text: what follows the mentions.
-            chat_id: a chat that the user is in.
-            app_id: instead of it, the app to whose bot alone the user writes.
-            mentions: app ids, user ids or `all`.
-            reply_to: the message_id of what is answered.
-            in_thread: whether the answer opens a thread; within one it stays there.
-            msg_type: `text` if absent.
-            content: instead of `text`, for other types.
-            copies: how often each event arrives.
+            user: The user_id of the person who writes.
+            text: The text of the message, after the mentions.
+            chat_id: The id of a chat that the user is in.
+            app_id: The id of the app to whose bot alone the user writes, instead of `chat_id`.
+            mentions: Who is mentioned, before the text: app ids, user ids or `all`.
+            reply_to: The message_id of the message that this one answers.
+            in_thread: Whether the answer opens a thread; within one it stays there.
+            msg_type: The type of the message; `text` if absent.
+            content: The content of a message of another type, instead of `text`.
+            copies: How many times each event arrives.
 
         Returns:
             The message as the state shows it, and `events`, one for each bot that hears it.
@@ -72,10 +72,10 @@ class OfficeControls(ABC):
         """Put an emoji on a message as a person, and return the message as the state shows it.
 
         Args:
-            message_id: which.
-            user: the user_id of a member of its chat.
-            emoji_type: Lark's name, such as `THUMBSUP`.
-            remove: remove it instead.
+            message_id: The id of the message, `om_…`.
+            user: The user_id of a member of its chat.
+            emoji_type: Lark's name for the emoji, such as `THUMBSUP`.
+            remove: Whether to remove the emoji instead of adding it.
 
         Raises:
             ValueError: no such message, member or emoji, or nothing to take away.
@@ -111,11 +111,11 @@ class OfficeControls(ABC):
         """Add a department, and return it with its `open_department_id`.
 
         Args:
-            name: what it is called.
-            department_id: its own id; made up if absent.
-            parent: an id, of either type, of the department above; the root if absent.
-            leader: a user_id.
-            users: user ids of those who belong to it.
+            name: The name of the department.
+            department_id: The department's own id; generated if absent.
+            parent: An id, of either type, of the department above; the root if absent.
+            leader: The user_id of the department's leader; none if absent.
+            users: The user ids of those who belong to the department.
 
         Raises:
             ValueError: the id is taken, or the parent or a user is unknown.
@@ -135,11 +135,11 @@ class OfficeControls(ABC):
         """Add an event to a person's main calendar, and return its `calendar_id` and `event_id`.
 
         Args:
-            user: a user_id.
-            start: such as `2026-11-26T09:00:00+08:00`.
-            end: the same, later.
-            summary: its title.
-            free_busy_status: `busy` or `free`.
+            user: The user_id of the person whose calendar it is.
+            start: The start of the event in ISO 8601, such as `2026-11-26T09:00:00+08:00`.
+            end: The end of the event, in the same format as `start` and later than it.
+            summary: The title of the event.
+            free_busy_status: Whether the person is `busy` or `free` in this time.
 
         Raises:
             ValueError: no such person, or a time that is none.

@@ -39,9 +39,10 @@ class PaperControls(ABC):
         """Add a wiki space, and return its space_id.
 
         Args:
-            name: what it is called.
-            description: what it is for.
-            members: such as `app:cli_1a2b3c4d5e6f0001` or `user:alice`; absent = everybody.
+            name: The name of the space.
+            description: The description of the space.
+            members: Those who may read and write the space, such as `app:cli_1a2b3c4d5e6f0001` or
+                `user:alice`; absent = everyone.
 
         Raises:
             ValueError: no such member.

@@ -60,8 +60,8 @@ def add_space(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Add a wiki space, and return it as the state shows it.
 
     Args:
-        lark: where.
-        spec: `name`, `description`, and `members`, a list such as
+        lark: The emulator to add the space to.
+        spec: Arguments by name: `name`, `description`, and `members`, a list such as
             `["app:cli_1a2b3c4d5e6f0001", "user:alice"]`; absent = everybody.
     """
     only(spec, "name", "description", "members")

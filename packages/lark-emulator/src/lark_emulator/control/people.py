@@ -25,8 +25,8 @@ def edit_records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Edit the records of a table (`app_token`, `table_id`) in the name of `user_id`, one edit after another.
 
     Args:
-        lark: where.
-        spec: `edits`, a list of objects, each with `do` and
+        lark: The emulator that holds the table.
+        spec: Arguments by name: `edits`, a list of objects, each with `do` and
             for `add`: `rows` (a list of fields by name), or `count` and `fields`, as in `seeding.template`;
             for `edit`: `fields`, and `records` (ids) or `pick` (how many, chosen by `seed`);
             for `delete`: `records` or `pick`;
@@ -52,9 +52,9 @@ def plan_page(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Plan what happens at a page of a search or list, see `world.page_plans.PagePlan`.
 
     Args:
-        lark: where.
-        spec: `page`, `times`, `app_token`, `table_id`, `items`, `ends`, `repeats_token`, `total`; and for
-            what people do then `edits`, `seed` and `user_id`, as in `records/edit`.
+        lark: The emulator to add the plan to.
+        spec: Arguments by name: `page`, `times`, `app_token`, `table_id`, `items`, `ends`, `repeats_token`,
+            `total`; and for what people do then `edits`, `seed` and `user_id`, as in `records/edit`.
     """
     only(
         spec,
@@ -140,11 +140,11 @@ def _perform(
     """Perform edits; those of records that are gone meanwhile are left out.
 
     Args:
-        lark: where.
-        by: who edits.
-        plans: what `_check` returned.
-        chance: picks records.
-        read: how many records the scan has read.
+        lark: The emulator that holds the table.
+        by: The writer of the table, which edits in the name of a user.
+        plans: The edits, as `_check` returned them.
+        chance: The random numbers that pick records for edits that do not name any.
+        read: How many records the scan has read; None = the edits are not part of a scan.
     """
     done = []
     by.begin()

@@ -99,9 +99,9 @@ def state(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Unwritten:
     """Return everything the emulator holds, as it is when it is asked for.
 
     Args:
-        lark: which.
-        spec: `summary` (1: without records and messages); or `only`, `limit` and `after`, for pages of some
-            parts, see `state_pages.pages`.
+        lark: The emulator whose state is returned.
+        spec: Arguments by name: `summary` (1: without records and messages); or `only`, `limit` and `after`,
+            for pages of some parts, see `state_pages.pages`.
     """
     lark.clock.ring()
     if spec.keys() & {"only", "limit", "after"}:
@@ -115,9 +115,9 @@ def requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return the request log and its counters.
 
     Args:
-        lark: whose.
-        spec: which entries: `method`; `path` (exact, a template or a pattern with `*`); `after` (an `id`);
-            `limit` (the newest so many).
+        lark: The emulator whose request log is returned.
+        spec: Arguments by name, which choose the entries: `method`; `path` (exact, a template or a pattern
+            with `*`); `after` (only entries with a greater `id`); `limit` (at most so many, the newest ones).
     """
     only(spec, "method", "path", "after", "limit")
     limit = None if spec.get("limit") is None else whole_text(spec, "limit")

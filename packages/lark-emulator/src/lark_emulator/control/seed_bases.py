@@ -25,10 +25,11 @@ def add_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Add a base that is open to apps.
 
     Args:
-        lark: where.
-        spec: `name`; `app_token` (made up if absent); `time_zone`; `apps` (app ids, absent = the app that is
-            there from the start); `tables`, each with `name`, `table_id` (made up if absent), `fields` (as
-            the API takes them: `field_name`, `type`, `property`) and `rows` (fields by name).
+        lark: The emulator to add the base to.
+        spec: Arguments by name: `name`; `app_token` (generated if absent); `time_zone`; `apps` (app ids,
+            absent = the app that exists from the start); `tables`, each with `name`, `table_id` (generated if
+            absent), `fields` (as the API takes them: `field_name`, `type`, `property`) and `rows` (fields by
+            name).
 
     Returns:
         `app_token`, and `tables`: the table ids by name.

@@ -62,10 +62,10 @@ class Seed:
     """A seed that was read.
 
     Args:
-        name: of its file, for errors.
-        text: what stands in it.
-        content: the same, parsed.
-        is_toml: whether it is TOML, else JSON.
+        name: The name of the file, for error messages.
+        text: The file's text as it was read.
+        content: The file's content, parsed.
+        is_toml: Whether the file is TOML; otherwise it is JSON.
     """
 
     name: str

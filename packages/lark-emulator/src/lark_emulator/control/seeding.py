@@ -34,10 +34,10 @@ class Writer:
     """Writes the rows of one table in the name of a person. Users are named by their user_id.
 
     Args:
-        lark: where.
-        base: the base.
-        table: the table.
-        user: who.
+        lark: The emulator that holds the base.
+        base: The base that the table belongs to.
+        table: The table that is written to.
+        user: The user in whose name rows are written.
     """
 
     def __init__(self, lark: Lark, base: Base, table: Table, user: User) -> None:
@@ -120,9 +120,9 @@ def add_rows(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[Non
     """Add rows to a table (`app_token`, `table_id`) in the name of `user_id`.
 
     Args:
-        lark: where.
-        spec: `rows` (a list of fields by name), or `count` and `fields`, from which so many rows are made,
-            see `template`.
+        lark: The emulator that holds the table.
+        spec: Arguments by name: `rows` (a list of fields by name), or `count` and `fields`, from which so
+            many rows are made, see `template`.
 
     Returns:
         `count`, and for given rows their `record_ids`. While the emulator runs, other clients have their turn
@@ -177,8 +177,8 @@ def template(table: Table, fields: Any) -> Callable[[int], dict[str, Any]]:
     """Return what makes the fields of row n, from 0.
 
     Args:
-        table: the table, for the types of its fields.
-        fields: values by field name. In a string `{n}` becomes the number of the row, and the string a number
+        table: The table, for the types of its fields.
+        fields: Values by field name. In a string `{n}` becomes the number of the row, and the string a number
             if the field holds numbers or dates; `{"cycle": [...]}` takes one after the other; all else stays.
     """
     if not isinstance(fields, dict):

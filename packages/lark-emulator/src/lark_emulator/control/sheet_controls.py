@@ -24,8 +24,8 @@ class SheetControls(ABC):
         """Return a spreadsheet: `title`, `revision`, `folder_token`, `deleted` and `sheets`, as `sheet` does.
 
         Args:
-            token: which.
-            cells: whether to show values and formats.
+            token: The spreadsheet's token.
+            cells: Whether to return values and formats.
 
         Raises:
             ValueError: no such spreadsheet.
@@ -36,8 +36,8 @@ class SheetControls(ABC):
         """Return a worksheet: values, formats, widths, freeze, merges, filter, rules, and `revision`.
 
         Args:
-            token: which spreadsheet.
-            sheet: title or id of the worksheet; absent = the first.
+            token: The spreadsheet's token.
+            sheet: The title or id of the worksheet; absent = the first.
 
         Returns:
             See `sheet_view.render`; `revision` is that of the spreadsheet.
@@ -72,11 +72,11 @@ class SheetControls(ABC):
         """Plan what a person does just before a request to a spreadsheet is performed.
 
         Args:
-            token: which spreadsheet.
-            edits: as for `edit_sheet`.
-            before: before a `read`, a `write` or `any` request.
-            skip: how many such requests pass first.
-            user_id: who; absent = the first user.
+            token: The spreadsheet's token.
+            edits: The edits, in the format of `edit_sheet`.
+            before: The kind of request before which the edits are made: `read`, `write` or `any`.
+            skip: How many such requests pass first.
+            user_id: The user_id of the person who edits; absent = the first user.
 
         Raises:
             ValueError: as for `edit_sheet`.
@@ -99,10 +99,11 @@ class SheetControls(ABC):
         """Add a folder, a spreadsheet, a docx or another file that a person made, and return its token.
 
         Args:
-            title: what it is called.
-            type: `folder`, `sheet`, `docx`, or another type, whose content is not held.
-            owner: such as `user:alice` or `app:cli_1a2b3c4d5e6f0001`; absent = the first user.
-            folder_token: where; absent = in no folder.
+            title: The title of the document.
+            type: The type of the document: `folder`, `sheet`, `docx`, or another type, whose content is not
+                held.
+            owner: The owner, such as `user:alice` or `app:cli_1a2b3c4d5e6f0001`; absent = the first user.
+            folder_token: The token of the folder that contains it; absent = in no folder.
 
         Raises:
             ValueError: no such owner or folder.
@@ -114,9 +115,10 @@ class SheetControls(ABC):
         """Share a document as its owner would.
 
         Args:
-            token: which.
-            share_with: such as `user:bob`, `app:cli_1a2b3c4d5e6f0001` or `chat:oc_emulator_data_team`.
-            perm: `view`, `edit`, `full_access`, or `none`, which removes it.
+            token: The document's token.
+            share_with: The collaborator, such as `user:bob`, `app:cli_1a2b3c4d5e6f0001` or
+                `chat:oc_emulator_data_team`.
+            perm: The permission: `view`, `edit`, `full_access`, or `none`, which removes it.
 
         Raises:
             ValueError: no such document or collaborator, or another word.

@@ -33,8 +33,9 @@ def read(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, N
     """Return a spreadsheet (`token`) with all its worksheets, or with one (`sheet`: its title or id).
 
     Args:
-        lark: where.
-        spec: `token`; `sheet`; `cells` (absent = true): whether to show values and formats.
+        lark: The emulator that holds the spreadsheet.
+        spec: Arguments by name: `token`; `sheet`; `cells` (absent = true): whether to show values and
+            formats.
 
     Returns:
         `title`, `revision`, `folder_token`, `deleted`, and `sheets`, see `sheet_view.render`.
@@ -83,11 +84,11 @@ def edit_sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Edit a spreadsheet (`token`) in the name of `user_id` (absent = the first user), edit by edit.
 
     Args:
-        lark: where.
-        spec: `edits`, a list of objects, each with `do`, where it matters `sheet` (title or id; absent = the
-            first worksheet), and
+        lark: The emulator that holds the spreadsheet.
+        spec: Arguments by name: `edits`, a list of objects, each with `do`, where it matters `sheet` (title
+            or id; absent = the first worksheet), and
             for `type`: `cell` (such as `B3`), and `values` (rows), which are stored as they are; a text that
-            begins with `=` is a formula, whose `{"formula", "result"}` may be given instead;
+            begins with `=` is a formula, for which `{"formula", "result"}` can be passed instead;
             for `insert_rows`, `insert_columns`, `delete_rows`, `delete_columns`: `at` (from 1) and `count`;
             for `sort`: `column` (such as `B`), `first_row` (absent = 2), `descending`;
             for `rename_sheet`, `rename`: `title`; for `move`: `folder_token`; for `delete`: nothing.
@@ -106,9 +107,9 @@ def plan_edits(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Plan edits of a spreadsheet just before a request to it is performed.
 
     Args:
-        lark: where.
-        spec: as for `sheets/edit`; `before` which requests (`read`, `write`; absent = `any`), and how many of
-            them pass first (`skip`).
+        lark: The emulator that holds the spreadsheet.
+        spec: Arguments by name: those of `sheets/edit`; `before`, the kind of request (`read`, `write`;
+            absent = `any`), and `skip`, how many of them pass first.
     """
     only(spec, "token", "user_id", "edits", "before", "skip")
     user_id = _find_user(lark, spec)

@@ -20,9 +20,9 @@ def render(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> Slices:
     """Return a worksheet; others have their turn between its rows.
 
     Args:
-        book: its spreadsheet.
-        sheet: the worksheet.
-        cells: whether to show values and formats.
+        book: The spreadsheet that the worksheet belongs to.
+        sheet: The worksheet to return.
+        cells: Whether to return values and formats.
 
     Returns:
         `values`: rows down to the last one that holds a value, all as long as the longest; formulas are

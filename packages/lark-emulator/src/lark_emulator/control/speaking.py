@@ -35,11 +35,11 @@ async def say(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Write a message as a person, and wait until each bot that hears it was sent the event once.
 
     Args:
-        lark: where.
-        spec: `user` (user_id); `chat_id` (a chat that the user is in) or `app_id` (to its bot alone); `text`;
-            `mentions` (app ids, user ids or `all`, whose names stand before the text); `reply_to` (a
-            message_id) and `in_thread`; `msg_type` and `content` (an object) instead of `text`; `copies` (how
-            often each event arrives).
+        lark: The emulator that holds the chat.
+        spec: Arguments by name: `user` (user_id); `chat_id` (a chat that the user is in) or `app_id` (to its
+            bot alone); `text`; `mentions` (app ids, user ids or `all`, whose names precede the text);
+            `reply_to` (a message_id) and `in_thread`; `msg_type` and `content` (an object) instead of `text`;
+            `copies` (how many times each event arrives).
 
     Returns:
         The message as the state shows it, and `events` as in the state, one for each bot that hears it.

@@ -90,9 +90,9 @@ def pages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return pages of some parts of the state.
 
     Args:
-        lark: whose.
-        spec: `only`: names of parts, with commas; `limit`: the most items of each (100 if absent); `after`:
-            the id after which to begin, with one part only.
+        lark: The emulator whose state is returned.
+        spec: Arguments by name: `only`: names of parts, with commas; `limit`: the most items of each (100 if
+            absent); `after`: the id after which to begin, with one part only.
 
     Returns:
         The parts by name, and `next`: for each part that goes on, the `after` of its next page.

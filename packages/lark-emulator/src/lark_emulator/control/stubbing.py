@@ -29,8 +29,9 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Add one stub (`match`, `answer`, `times`, `delay_ms`), or several (`stubs`, a list), all or none.
 
     Args:
-        lark: where.
-        spec: see `stubs.stub.Stub`; those added last are tried first.
+        lark: The emulator to add the stubs to.
+        spec: The stub, or `stubs`, a list of them, with the members of `stubs.stub.Stub`; those added last
+            are tried first.
 
     Returns:
         `stubs`: those that were added.

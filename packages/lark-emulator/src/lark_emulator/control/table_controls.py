@@ -42,11 +42,11 @@ class TableControls(ABC):
         """Set what the advanced permissions of a base leave to an app.
 
         Args:
-            app_token: which base.
-            app_id: absent = the app that is there from the start.
-            sees: the records that it sees: `all`, `own` (those that it made) or `none`.
-            writes: whether it may write records.
-            is_advanced: whether the base has advanced permissions; without, no app is limited.
+            app_token: The base's token.
+            app_id: The id of the app that is limited; absent = the app that exists from the start.
+            sees: The records that the app sees: `all`, `own` (those that it made) or `none`.
+            writes: Whether the app may write records.
+            is_advanced: Whether the base has advanced permissions; without, no app is limited.
 
         Raises:
             ValueError: no such base or app, or an unknown word.
@@ -78,12 +78,12 @@ class TableControls(ABC):
         """Add many rows made from a template, some 100,000 in a second.
 
         Args:
-            app_token: which base.
-            table_id: which table.
-            count: how many rows.
-            fields: values by field name: `{n}` in a string becomes the number of the row, from 0, and
+            app_token: The base's token.
+            table_id: The table's id, `tbl…`.
+            count: How many rows to add.
+            fields: Values by field name: `{n}` in a string becomes the number of the row, from 0, and
                 `{"cycle": [...]}` takes one value after the other.
-            user_id: who made them; absent = the first user.
+            user_id: The user_id of the person who makes the rows; absent = the first user.
 
         Raises:
             ValueError: an unknown field, or a value that does not fit.
@@ -147,17 +147,17 @@ class TableControls(ABC):
         """Plan what happens at a page of a search or list of records.
 
         Args:
-            page: which one, from 1; 0 = any.
-            app_token: of one base; absent = of any, unless there are edits.
-            table_id: of one table; absent = of any, unless there are edits.
-            times: at how many such pages.
-            items: at most so many records in the page; the next one goes on after them.
-            ends: `has_more` is false, though records remain.
-            repeats_token: the answer has the token that the request had; nothing on the first page.
-            total: another `total`: a number, `absent` or `stale`.
-            edits: what people do once the page was answered, as in `edit_rows`.
-            user_id: who edits; absent = the first user.
-            seed: picks the records of edits that do not name any.
+            page: The number of the page, from 1; 0 = any.
+            app_token: The token of the base; absent = any base, unless there are edits.
+            table_id: The id of the table; absent = any table, unless there are edits.
+            times: How many such pages the plan applies to.
+            items: The largest number of records in the page; the next page goes on after them.
+            ends: Whether `has_more` is false, though records remain.
+            repeats_token: Whether the answer has the token that the request had; no effect on the first page.
+            total: The `total` to return instead of the true one: a number, `absent` or `stale`.
+            edits: The edits that people make once the page was answered, in the format of `edit_rows`.
+            user_id: The user_id of the person who edits; absent = the first user.
+            seed: The seed by which records are picked for edits that do not name any.
 
         Raises:
             ValueError: an argument that makes no sense, or nothing to do.

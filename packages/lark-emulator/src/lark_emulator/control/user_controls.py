@@ -24,8 +24,8 @@ class UserControls(ABC):
         """Put a user at the browser of the authorization page, who agrees at once, or refuses.
 
         Args:
-            user_id: who.
-            deny: whether they refuse.
+            user_id: The user_id of the user who sees the authorization page; empty = the first user.
+            deny: Whether the user refuses the authorization.
 
         Raises:
             ValueError: there is no such user.
@@ -38,9 +38,9 @@ class UserControls(ABC):
         """Issue tokens of a user, as if they had been at the authorization page.
 
         Args:
-            user_id: whose.
-            app_id: for which app; absent = the app that is there from the start.
-            scopes: what the app may do; absent = everything.
+            user_id: The user_id of the user for whom tokens are issued.
+            app_id: The id of the app that may act for the user; absent = the app that exists from the start.
+            scopes: The scopes that the user grants to the app; absent = all.
 
         Returns:
             `user_access_token`, `expires_in`, `refresh_token`, `refresh_token_expires_in`, `open_id`.

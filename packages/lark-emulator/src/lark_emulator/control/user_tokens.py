@@ -28,9 +28,9 @@ def issue(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Issue tokens of a user, as if they had been at the authorization page.
 
     Args:
-        lark: where.
-        spec: `user_id`; `app_id` (absent = the app that is there from the start); `scopes` (a list, or null
-            for everything).
+        lark: The emulator that issues the tokens.
+        spec: Arguments by name: `user_id`; `app_id` (absent = the app that exists from the start); `scopes`
+            (a list, or null for everything).
 
     Returns:
         `user_access_token`, `expires_in`, `refresh_token`, `refresh_token_expires_in`, `open_id`.

@@ -72,8 +72,8 @@ def parse(text: str, **look: Any) -> list[dict[str, Any] | Image]:
     """Return the elements and pictures of a line of Markdown.
 
     Args:
-        text: the line.
-        look: styles that all of it has.
+        text: The line of Markdown.
+        look: Styles that the whole line has, such as `bold=True`.
     """
     runs, tokens = Runs(), list(_TOKENS.finditer(text))
     left = Counter(token["mark"] for token in tokens if token["mark"])

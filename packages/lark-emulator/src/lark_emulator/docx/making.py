@@ -34,8 +34,8 @@ def check_index(parent: Block, index: Any) -> int:
     """Return where among the children of a block new ones go.
 
     Args:
-        parent: the block.
-        index: before which child; None and -1 = behind the last one.
+        parent: The block whose children the new blocks become.
+        index: The index of the child before which they go, from 0; None and -1 = behind the last one.
 
     Raises:
         RefusedError: 1770001 (no such place).
@@ -79,10 +79,10 @@ def add(
     """Add a block to a document, without a place among other blocks.
 
     Args:
-        file: the document.
-        content: what it holds.
-        block_id: its id; made if absent.
-        bare: without the blocks that it needs: the request describes them itself.
+        file: The document to add the block to.
+        content: The type and the content of the block.
+        block_id: The block's id; generated if absent.
+        bare: Whether to leave out the blocks that it needs, because the request describes them itself.
 
     Returns:
         The block; for a file its view, which holds it.

@@ -28,9 +28,9 @@ def text(kind: int, parts: Parts, **style: Any) -> Iterator[BlockNode]:
     """Yield a block of text, and an image block for each picture in it.
 
     Args:
-        kind: the type of the block.
-        parts: elements and pictures.
-        style: members of its style.
+        kind: The type of the block.
+        parts: The text elements and the pictures, in order.
+        style: Members of the block's style, such as `done` for a to-do.
     """
     elements: list[dict[str, Any]] = []
     yielded = False

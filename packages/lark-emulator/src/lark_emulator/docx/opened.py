@@ -90,8 +90,8 @@ def edit_document(call: Call, edit: Callable[[OpenDocument], dict[str, Any]]) ->
     """Edit the document of the path: all that a request asks for, or nothing.
 
     Args:
-        call: the request.
-        edit: does it, and returns the answer without version and client token.
+        call: The request that edits the document.
+        edit: The function that edits, and returns the answer without version and client token.
 
     Raises:
         RefusedError: 99991400 (HTTP 429, too many edits), or what `open_document` and the edit raise.

@@ -29,8 +29,8 @@ class Tree:
     """Blocks by the ids that a request gave them.
 
     Args:
-        call: the request.
-        body: its body.
+        call: The request that contains the blocks.
+        body: The request's JSON body, with `children_id` and `descendants`.
 
     Raises:
         RefusedError: 1770001 (a list is missing, empty or too long), 1770019 (an id comes twice), 1770006 or
@@ -78,8 +78,8 @@ class Tree:
         """Check that each block may stand where it stands.
 
         Args:
-            file: the document.
-            parent: the block that the first level goes to.
+            file: The document that the blocks are added to.
+            parent: The block whose children the first level becomes.
 
         Raises:
             RefusedError: 1770028, 1770030 (a block in one that does not take it), 1770006 (a cell, column or

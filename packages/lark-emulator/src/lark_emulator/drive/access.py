@@ -27,10 +27,10 @@ def level(world: World, settings: Settings, who: Who, document: Document) -> str
     """Return the most that an app or person may do: `view`, `edit`, `full_access` or `owner`; None = nothing.
 
     Args:
-        world: the tenant.
-        settings: whether folders pass their collaborators on.
-        who: an app, a user or a chat.
-        document: a folder or a file.
+        world: The emulated tenant, with its documents and chats.
+        settings: The emulator's settings, which say whether folders pass their collaborators on.
+        who: An app, a user or a chat, as kind and id.
+        document: The folder or file to be accessed.
     """
     best = -1
     content = document.content

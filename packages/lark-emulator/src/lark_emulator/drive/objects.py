@@ -28,10 +28,11 @@ def new_object(call: Call, kind: str, title: str, parent: str = "") -> Document:
     """Make an empty document that belongs to the calling app.
 
     Args:
-        call: who asks.
-        kind: `docx`, `sheet`, `bitable`, or another type, whose content is not held.
-        title: what it is called.
-        parent: the token of its folder; empty = it is in none, but in the wiki or in another document.
+        call: The request whose app or user becomes the owner.
+        kind: The type of the document: `docx`, `sheet`, `bitable`, or another type, whose content is not
+            held.
+        title: The title of the document.
+        parent: The token of its folder; empty = it is in none, but in the wiki or in another document.
     """
     token = call.world.new_id(PREFIXES.get(kind, "boxcn"), 22)
     content: Any = None
@@ -64,11 +65,12 @@ def copy_object(
     """Copy a document for the calling app; others have their turn meanwhile.
 
     Args:
-        call: who asks.
-        source: what is copied.
-        title: what the copy is called.
-        parent: the token of its folder; empty = it is in none.
-        limit: tables of a base with more records are copied without them; None = all records are copied.
+        call: The request whose app or user becomes the owner of the copy.
+        source: The document to copy.
+        title: The title of the copy.
+        parent: The token of the copy's folder; empty = it is in none.
+        limit: The largest number of records that are copied with a table of a base; a table with more is
+            copied without records; None = all records are copied.
     """
     token = call.world.new_id(PREFIXES.get(source.type, "boxcn"), 22)
     content: Any = source.content

@@ -71,8 +71,8 @@ class _Maker:
     """Makes values of one answer.
 
     Args:
-        values: the members of the request.
-        now: seconds since the epoch.
+        values: The members of the request by name.
+        now: The current time of the emulator, in seconds since the epoch.
     """
 
     def __init__(self, values: dict[str, Any], now: float) -> None:

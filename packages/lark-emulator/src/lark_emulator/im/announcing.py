@@ -29,11 +29,11 @@ def about_chat(
     """Tell the apps in a chat that it has changed.
 
     Args:
-        world: where.
-        chat: which.
-        event_type: such as `im.chat.updated_v1`.
-        operator: who did it; None = nobody in particular.
-        more: further members of the event.
+        world: The emulated tenant that holds the chat.
+        chat: The chat that has changed.
+        event_type: The type of the event, such as `im.chat.updated_v1`.
+        operator: The app or user that made the change; None = no specific one.
+        more: Further members of the event.
     """
     for app in chat.bots.values():
         content = {

@@ -15,9 +15,9 @@ def check_documented(nodes: Sequence[CardNode], rules: Collection[str], *, v2: b
     """Apply those of these checks that are switched on.
 
     Args:
-        nodes: the objects of a card, outermost first.
-        rules: the names of the checks.
-        v2: whether it is JSON 2.0.
+        nodes: The objects of a card, outermost first.
+        rules: The names of the checks.
+        v2: Whether it is JSON 2.0.
 
     Raises:
         RefusedError: 230099 with 200621 or 11310 in its text.

@@ -42,8 +42,8 @@ def count_tables(text: str, *, fenced: bool) -> int:
     """Count the tables: a line with a pipe over a line of hyphens and pipes.
 
     Args:
-        text: the Markdown.
-        fenced: whether those in code fences count as well.
+        text: The Markdown text of a card.
+        fenced: Whether tables in code fences count as well.
     """
     lines = (text if fenced else _without_fences(text)).split("\n")
     return sum(

@@ -61,8 +61,8 @@ class CardReader:
     """Walks through one card and collects its objects.
 
     Args:
-        v2: whether it is JSON 2.0, which refuses what it does not know.
-        rules: the unconfirmed rules that apply, see `Settings.card_rules`.
+        v2: Whether it is JSON 2.0, which refuses what it does not know.
+        rules: The unconfirmed rules that apply, see `Settings.card_rules`.
     """
 
     def __init__(self, rules: Collection[str], *, v2: bool) -> None:

@@ -20,10 +20,10 @@ def check_entity(world: World, app: App | None, card_id: object, known: list[str
     """Check that a message may show an entity.
 
     Args:
-        world: where.
-        app: who sends it; None for a custom bot.
-        card_id: the id that the reference holds.
-        known: ids that exist although the emulator does not know their cards.
+        world: The emulated tenant that holds the card entities.
+        app: The app that sends the message; None for a custom bot.
+        card_id: The id of the card entity that the reference contains.
+        known: Ids that exist although the emulator does not know their cards.
 
     Raises:
         RefusedError: 230099 with 11310 (no such entity, or another app's), 200750 (older than 14 days) or

@@ -33,8 +33,8 @@ def check_card(actor: Actor, raw: str) -> dict[str, Any]:
     """Check a card that an app sends.
 
     Args:
-        actor: whose card it is.
-        raw: the card, or the reference to a template or a card entity, as JSON.
+        actor: The app, or the user by means of it, that sends the card.
+        raw: The card, or the reference to a template or a card entity, as JSON.
 
     Returns:
         The card; `{}` for a reference.
@@ -74,9 +74,9 @@ def check_update(actor: Actor, before: str, after: str) -> None:
     """Check that one card may take the place of another; both were checked alone.
 
     Args:
-        actor: whose card it is.
-        before: the card as it was sent.
-        after: the card that follows.
+        actor: The app, or the user by means of it, that updates the card.
+        before: The card as it was sent, as JSON.
+        after: The card that replaces it, as JSON.
 
     Raises:
         RefusedError: 230001 (not shared by all its readers), 230099 with 200830 (from 2.0 back to 1.0).

@@ -58,9 +58,9 @@ def check_content(actor: Actor, msg_type: str, raw: str) -> Content:
     """Check a content.
 
     Args:
-        actor: whose message it is.
-        msg_type: the type that the message claims.
-        raw: the content, a JSON string.
+        actor: The app, or the user by means of it, that sends the message.
+        msg_type: The type that the message claims.
+        raw: The content, a JSON string.
 
     Returns:
         The content in its two shapes.

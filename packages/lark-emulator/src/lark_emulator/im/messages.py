@@ -225,9 +225,9 @@ def visible(call: Call, message_id: str | None = None, *, recalled_too: bool = F
     """Return a message and its chat.
 
     Args:
-        call: whose.
-        message_id: that of the path if absent.
-        recalled_too: whether it is only read, which works with a recalled one, too.
+        call: The request; its app's bot, or its user, must be in the chat.
+        message_id: The id of the message; that in the path if absent.
+        recalled_too: Whether the message is only read, which also works with a recalled one.
 
     Raises:
         RefusedError: 230001 (no such message), 232009 (its chat is dissolved), 230002 (the bot is not in its

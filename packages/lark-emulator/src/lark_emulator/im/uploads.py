@@ -110,10 +110,10 @@ def check_sendable(actor: Actor, member: str, key: object, msg_type: str) -> Non
     """Check a key that a message refers to.
 
     Args:
-        actor: whose message it is.
-        member: `image_key` or `file_key`.
-        key: the key in it.
-        msg_type: as what it is sent; the cover of a video counts as `image`.
+        actor: The app, or the user by means of it, that sends the message.
+        member: The member that contains the key: `image_key` or `file_key`.
+        key: The key of an uploaded image or file.
+        msg_type: The type as which it is sent; the cover of a video counts as `image`.
 
     Raises:
         RefusedError: 230001 (no such upload), 230017 (another app's), 230055 (uploaded as something else).

@@ -32,10 +32,10 @@ def issue_tokens(call: Call, consent: Consent, scopes: frozenset[str] | None, *,
     """Return fresh tokens.
 
     Args:
-        call: the request for them.
-        consent: what the user allowed.
-        scopes: what the access token is for; not more than the user allowed.
-        jwt: whether they are those of the newest endpoint: JWTs, and a refresh token only for those who may
+        call: The request for the tokens.
+        consent: The app and the user, and what the user allowed the app to do.
+        scopes: The scopes of the access token; not more than the user allowed.
+        jwt: Whether they are those of the newest endpoint: JWTs, and a refresh token only for those who may
             act while the user does nothing.
     """
     token, seconds = call.tokens.give_user(consent.app, consent.tenant_key, consent.user, scopes, jwt=jwt)
@@ -58,10 +58,10 @@ def status_code(call: Call, user: User, codes: dict[str, Code], gone: Code) -> C
     """Return why a user gets no token, or None.
 
     Args:
-        call: the request.
-        user: who.
-        codes: the code of each status that is refused.
-        gone: the code of a user who is not there.
+        call: The request for the token.
+        user: The user for whom the token is requested.
+        codes: The codes of the statuses that are refused, by status.
+        gone: The code for a user who does not exist.
     """
     if user.user_id not in call.world.users:
         return gone

@@ -33,9 +33,9 @@ class LiveStream(asyncio.Protocol):
     """The events for one page.
 
     Args:
-        lark: whose.
-        transport: of the TCP connection.
-        connections: the open connections of the server; it removes itself when it is closed.
+        lark: The emulator whose changes the page shows.
+        transport: The transport of the TCP connection.
+        connections: The open connections of the server; the stream removes itself when it is closed.
     """
 
     def __init__(self, lark: Lark, transport: asyncio.Transport, connections: set[Connection]) -> None:

@@ -38,7 +38,7 @@ class Authority:
     """A certificate authority.
 
     Args:
-        folder: has its key (mode 0600) and its certificate; made if it is not there.
+        folder: Has its key (mode 0600) and its certificate; made if it is not there.
 
     Raises:
         ValueError: the key is readable by others, or the files are not a key and a certificate.

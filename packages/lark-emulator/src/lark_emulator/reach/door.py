@@ -23,10 +23,10 @@ class Door:
     """What is asked for besides plain HTTP.
 
     Args:
-        tls: whether to listen with TLS.
-        proxy: whether to be a forward proxy, which intercepts tunnels to Lark's hosts.
-        passes: whether that proxy passes tunnels to other hosts through.
-        authority: the folder of the authority that signs the certificate; None = below the user's own data.
+        tls: Whether to listen with TLS.
+        proxy: Whether to be a forward proxy, which intercepts tunnels to Lark's hosts.
+        passes: Whether that proxy passes tunnels to other hosts through.
+        authority: The folder of the authority that signs the certificate; None = below the user's own data.
     """
 
     tls: bool = False
@@ -68,9 +68,9 @@ class Door:
         """Return what answers, and with which certificate the emulator listens.
 
         Args:
-            handler: answers requests for the emulator itself.
-            lark: whose.
-            names: what the emulator is called.
+            handler: The handler of requests for the emulator itself.
+            lark: The emulator whose requests are answered.
+            names: The host names of the emulator, for its certificate.
         """
         if self.proxy:
             context = self.open().context(CERTIFIED)

@@ -31,7 +31,7 @@ class LarkHosts(Dispatcher):
     """Answers what was sent to Lark's own hosts. Lark has no control plane, so it is not to be found there.
 
     Args:
-        lark: whose.
+        lark: The emulator that answers in the place of Lark.
     """
 
     def __init__(self, lark: Lark) -> None:
@@ -52,10 +52,10 @@ class ForwardProxy:
     """Answers what is sent to a proxy, and passes everything else on.
 
     Args:
-        own: answers requests for the emulator itself.
-        lark: whose.
-        context: with a certificate for Lark's hosts.
-        passes: whether other hosts get a tunnel.
+        own: The handler of requests for the emulator itself.
+        lark: The emulator that answers requests to Lark's hosts.
+        context: The TLS context with a certificate for Lark's hosts.
+        passes: Whether other hosts get a tunnel.
     """
 
     def __init__(self, own: Handler, lark: Lark, context: ssl.SSLContext, *, passes: bool) -> None:

@@ -26,11 +26,11 @@ class Interception:
     """A tunnel that ends here: the client speaks TLS with the emulator, and HTTP in it.
 
     Args:
-        transport: to the client.
-        trailing_data: what followed the CONNECT; it must be empty.
-        connections: the open connections of the server.
-        handler: answers the requests.
-        context: with a certificate for the host.
+        transport: The transport of the TCP connection to the client.
+        trailing_data: The bytes that followed the CONNECT request; it must be empty.
+        connections: The open connections of the server.
+        handler: The handler that answers the requests inside the tunnel.
+        context: The TLS context with a certificate for the host.
     """
 
     def __init__(
@@ -112,11 +112,11 @@ class Passage:
     """A tunnel to another host.
 
     Args:
-        transport: to the client.
-        trailing_data: what followed the CONNECT.
-        connections: the open connections of the server.
-        host: where to.
-        port: where to.
+        transport: The transport of the TCP connection to the client.
+        trailing_data: The bytes that followed the CONNECT request, which are sent to the host first.
+        connections: The open connections of the server.
+        host: The name or address of the host that the tunnel leads to.
+        port: The port of that host.
     """
 
     def __init__(

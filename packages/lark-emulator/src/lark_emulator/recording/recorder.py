@@ -43,7 +43,7 @@ class Upstream:
     """A real Lark.
 
     Args:
-        url: such as `https://open.feishu.cn`.
+        url: The base URL of the real Lark, such as `https://open.feishu.cn`.
 
     Raises:
         ValueError: it is no such address, or would send credentials in the open.
@@ -99,9 +99,9 @@ class Recorder:
     """Passes requests on, and writes what was answered as stubs.
 
     Args:
-        upstream: where to.
-        file: where the stubs are written; it never holds credentials, people or ids of the tenant.
-        names: what is accepted in the Host header.
+        upstream: The real Lark that the requests are passed on to.
+        file: The file that the stubs are written to; it never holds credentials, people or ids of the tenant.
+        names: The names that are accepted in the Host header.
     """
 
     def __init__(self, upstream: Upstream, file: Path, names: set[str]) -> None:
@@ -164,11 +164,11 @@ def record_until_stopped(
     """Record until SIGINT or SIGTERM.
 
     Args:
-        host: where to listen: on loopback only.
-        port: 0 picks a free one.
-        upstream: the address of the real Lark.
-        file: where the stubs are written.
-        ready: called with the base URL once it listens.
+        host: The address to listen on, which must be a loopback address.
+        port: The port to listen on; 0 picks a free one.
+        upstream: The base URL of the real Lark.
+        file: The file that the stubs are written to.
+        ready: A function that is called with the base URL once the recorder listens.
 
     Returns:
         How many stubs there are.

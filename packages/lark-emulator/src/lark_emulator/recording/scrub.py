@@ -76,8 +76,8 @@ class Scrubber:
         """Note all that is secret in a JSON value.
 
         Args:
-            value: a body, or a query as an object.
-            path: of the request.
+            value: A body, or a query as an object.
+            path: The path of the request, which decides what names are secret.
         """
         if isinstance(value, dict):
             is_person = any(isinstance(value.get(name), str) for name in _WITH_NAME)

@@ -35,8 +35,8 @@ class Cells:
     are then taken as they are; a million cells would otherwise keep other clients waiting.
 
     Args:
-        file: the spreadsheet.
-        body: the whole request as it came.
+        file: The spreadsheet that is written to.
+        body: The whole request body as it came.
     """
 
     def __init__(self, file: OpenSpreadsheet, body: bytes) -> None:

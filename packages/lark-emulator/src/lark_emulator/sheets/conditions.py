@@ -39,10 +39,10 @@ def check(file: OpenSpreadsheet, spec: dict[str, Any], known: Comparisons, wrong
     """Return a condition as it is kept.
 
     Args:
-        file: the spreadsheet.
-        spec: what a request asks for.
-        known: the kinds of conditions that there are.
-        wrong: what an invalid one gets.
+        file: The spreadsheet that the condition belongs to.
+        spec: The condition as the request describes it: `filter_type`, `compare_type` and `expected`.
+        known: The comparisons that each `filter_type` has, and how many values each takes.
+        wrong: The code with which an invalid condition is refused.
 
     Raises:
         RefusedError: `wrong`.

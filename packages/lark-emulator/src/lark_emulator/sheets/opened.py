@@ -85,8 +85,8 @@ def open_spreadsheet(call: Call, need: str = VIEW) -> OpenSpreadsheet:
     """Return the spreadsheet of the path.
 
     Args:
-        call: the request.
-        need: `view`, or `edit` for a write.
+        call: The request, whose path names the spreadsheet.
+        need: The permission that the request needs: `view`, or `edit` for a write.
 
     Raises:
         RefusedError: 90214 (none), 90249 (deleted), `sheet_denied`, or `sheet_busy` for a write.

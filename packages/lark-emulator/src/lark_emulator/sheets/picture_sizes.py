@@ -13,7 +13,7 @@ def size_of(content: bytes) -> tuple[int, int] | None:
     """Return width and height of a PNG, GIF, BMP or JPEG in pixels.
 
     Args:
-        content: the bytes.
+        content: The bytes of the image file.
 
     Returns:
         None for another kind of file, or one that is cut off.

@@ -21,9 +21,9 @@ class Range(NamedTuple):
     """A range: its worksheet and its cells, which may lie outside the grid.
 
     Args:
-        bounded: whether it says where its rows end.
-        one_cell: whether it was written as one cell, without a colon.
-        rows_only: whether it was written as rows, such as `1:2`.
+        bounded: Whether the range says where its rows end.
+        one_cell: Whether the range was written as one cell, without a colon.
+        rows_only: Whether the range was written as rows, such as `1:2`.
     """
 
     sheet: Worksheet
@@ -92,9 +92,9 @@ def parse(file: OpenSpreadsheet, text: Any, sheet: Worksheet | None = None) -> R
     """Read a range.
 
     Args:
-        file: the spreadsheet.
-        text: the range; without cells, the whole worksheet.
-        sheet: the worksheet that the path names, which the range may leave out.
+        file: The spreadsheet that the range refers to.
+        text: The range, such as `Q7PlXT!A1:B2`; without cells, the whole worksheet.
+        sheet: The worksheet that the path names, which the range may leave out.
 
     Raises:
         RefusedError: 90202 (not a range), 90215 (no such worksheet).

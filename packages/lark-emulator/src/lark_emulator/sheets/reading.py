@@ -34,10 +34,10 @@ class CellReader:
     """Reads cells for one request.
 
     Args:
-        file: the spreadsheet.
-        render: `valueRenderOption`.
-        dates: whether `dateTimeRenderOption` asks for texts.
-        left: how many bytes the answer may still take.
+        file: The spreadsheet to read.
+        render: The request's `valueRenderOption`.
+        dates: Whether `dateTimeRenderOption` asks for dates as text.
+        left: How many bytes the answer may still take.
     """
 
     file: OpenSpreadsheet

@@ -45,10 +45,10 @@ def block(
     """Read a `valueRange`, row by row, so that others have their turn.
 
     Args:
-        file: the spreadsheet.
-        cells: reads its values.
-        spec: `range` and `values`.
-        any_height: whether the values may have more rows than the range.
+        file: The spreadsheet that is written to.
+        cells: The converter of the request's values.
+        spec: The `valueRange` of the request, with `range` and `values`.
+        any_height: Whether the values may have more rows than the range.
 
     Raises:
         RefusedError: 90202 (range wrong or too small), 90204, 90222, 90226 (nothing, or too much).

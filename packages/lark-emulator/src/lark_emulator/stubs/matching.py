@@ -22,7 +22,7 @@ def path_pattern(path: str) -> re.Pattern[str]:
     """Return what a path must look like.
 
     Args:
-        path: with `:name` for one segment, whose value is kept by that name, and `*` for anything.
+        path: With `:name` for one segment, whose value is kept by that name, and `*` for anything.
 
     Raises:
         ValueError: a name stands in it twice.
@@ -57,9 +57,9 @@ def holds(value: Any, wanted: Any) -> bool:
     """Say whether a JSON value holds all that is wanted.
 
     Args:
-        value: what came. A string that is JSON itself, as the content of messages, is looked into where an
+        value: What came. A string that is JSON itself, as the content of messages, is looked into where an
             object or a list is wanted.
-        wanted: an object holds if all its members do; a list if it has as many items, and each holds; null if
+        wanted: An object holds if all its members do; a list if it has as many items, and each holds; null if
             the member is absent or null; anything else if it is equal.
     """
     if isinstance(wanted, (dict, list)) and isinstance(value, str):

@@ -30,18 +30,18 @@ class Stub:
     """An answer of yours for the requests that it matches.
 
     Args:
-        method: an HTTP method, or `*`.
-        path: exact, with `:name` for one segment, or with `*` for anything.
-        query: parameters that must be there; a value may hold `*`.
-        headers: headers that must be there, likewise.
-        body: JSON that the body must hold, see `matching.holds`; None = any body.
-        status: HTTP status of the answer.
-        answer_headers: its headers.
-        json: its body as JSON; `code` 0 and `msg` are not added.
-        text: its body as text instead.
-        template: whether placeholders such as `{{path.id}}` are filled in.
-        times: how many requests it answers; None = all.
-        delay_ms: the answer comes this much later.
+        method: An HTTP method, or `*`.
+        path: The path, exact, with `:name` for one segment, or with `*` for anything.
+        query: Query parameters that must be there, by name; a value may contain `*`.
+        headers: Headers that must be there, by name; a value may contain `*`.
+        body: JSON that the body must contain, see `matching.holds`; None = any body.
+        status: The HTTP status of the answer.
+        answer_headers: The HTTP headers of the answer, by name.
+        json: The body of the answer as JSON; `code` 0 and `msg` are not added.
+        text: The body of the answer as text, instead of `json`.
+        template: Whether placeholders such as `{{path.id}}` are filled in.
+        times: How many requests the stub answers; None = all.
+        delay_ms: How long the answer is delayed, in milliseconds.
 
     Raises:
         ValueError: it can match no request, or its answer cannot be sent; the text says why.
@@ -142,9 +142,9 @@ class Stub:
         """Return its answer to a request that it matches, and count it.
 
         Args:
-            request: the request.
-            path: what `path_values` returned.
-            now: seconds since the epoch.
+            request: The request that the stub matches.
+            path: The values of the path's `:name` segments, as `path_values` returned them.
+            now: The current time of the emulator, in seconds since the epoch.
         """
         self.used += 1
         headers, text, value = dict(self.answer_headers), self.text, self.json

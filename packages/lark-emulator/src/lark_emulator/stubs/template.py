@@ -27,12 +27,12 @@ class Values:
     """What the placeholders of one answer stand for.
 
     Args:
-        path: the values of `:name` segments.
-        query: by name.
-        headers: by name in lower case.
-        body: the body as JSON.
-        counter: how often the stub has answered, this time included.
-        now: seconds since the epoch, by the emulator's clock.
+        path: The values of the path's `:name` segments, by name.
+        query: The query parameters, by name.
+        headers: The request headers, by name in lower case.
+        body: The request body, parsed as JSON.
+        counter: How many times the stub has answered, this time included.
+        now: The current time of the emulator, in seconds since the epoch.
     """
 
     path: Mapping[str, str]
@@ -111,9 +111,9 @@ def fill(template: Any, values: Values) -> Any:
     """Return an answer with its values.
 
     Args:
-        template: JSON. A string that is nothing but a placeholder becomes the value itself, with its type
-            (null if there is none); within a longer string it becomes text.
-        values: of one request.
+        template: The answer as JSON. A string that is nothing but a placeholder becomes the value itself,
+            with its type (null if there is none); within a longer string it becomes text.
+        values: The values of the placeholders for one request.
     """
     if isinstance(template, str):
         whole = _PLACE.fullmatch(template)

@@ -131,9 +131,9 @@ def tasklist_of(call: Call, guid: str | None = None, *, roles: tuple[str, ...] =
     """Return a list, that of the path unless a guid is given.
 
     Args:
-        call: whose.
-        guid: its guid.
-        roles: one of these is needed; empty = any.
+        call: The request, whose app must have access to the list.
+        guid: The guid of the list; absent = that in the path.
+        roles: The roles of which one is needed; empty = any role.
 
     Raises:
         RefusedError: 1470404 (unknown), 1470403 (the bot may not).

@@ -25,10 +25,10 @@ class MessageFault:
     """One planned failure.
 
     Args:
-        kind: one of `KINDS`.
-        app_id: strikes messages to this app only; empty = all.
-        times: how many messages it strikes.
-        skip: how many messages pass first.
+        kind: The kind of failure, one of `KINDS`.
+        app_id: The id of the app whose messages fail; empty = all apps.
+        times: How many messages fail.
+        skip: How many messages pass first.
     """
 
     kind: str

@@ -36,15 +36,16 @@ class Frame:
     """One frame.
 
     Args:
-        method: `CONTROL` (ping, pong) or `DATA` (events, card callbacks and their acknowledgements).
-        headers: key and value, in order; a key may come more than once.
-        payload: JSON.
-        service: the `service_id` of the connection, an int32.
-        seq_id: a uint64.
-        log_id: a uint64.
-        payload_encoding: never seen to be set.
-        payload_type: likewise.
-        log_id_new: a text.
+        method: The kind of frame: `CONTROL` (ping, pong) or `DATA` (events, card callbacks and their
+            acknowledgements).
+        headers: Pairs of key and value, in order; a key may come more than once.
+        payload: The content of the frame: JSON, or a fragment of it.
+        service: The `service_id` of the connection, an int32.
+        seq_id: The sequence number of the message, a uint64.
+        log_id: The number of the message in logs, a uint64.
+        payload_encoding: The encoding of the payload; never seen to be set.
+        payload_type: The type of the payload; never seen to be set.
+        log_id_new: The trace id of the message, a string for logs.
     """
 
     method: int

@@ -38,8 +38,8 @@ def shake_hands(path: str, headers: Mapping[str, str]) -> tuple[ServerProtocol, 
     """Return the protocol of a connection and the answer to its handshake, a 101 if it is accepted.
 
     Args:
-        path: of the request.
-        headers: of the request, names in lower case.
+        path: The path of the handshake request.
+        headers: The headers of the handshake request, names in lower case.
     """
     protocol = ServerProtocol(max_size=MAX_BYTES)
     wanted = [
@@ -58,11 +58,12 @@ class WebSocketLink(asyncio.Protocol):
     """One connection.
 
     Args:
-        links: to which it belongs.
-        ticket: what it was opened with: whose it is, and its ids.
-        protocol: which has shaken hands.
-        transport: of the TCP connection.
-        connections: the open connections of the server; it removes itself when it is closed.
+        links: The open connections of the emulator, to which this one is added.
+        ticket: The ticket that the connection was opened with, which contains the app and the connection's
+            ids.
+        protocol: The WebSocket protocol, after its handshake.
+        transport: The transport of the TCP connection.
+        connections: The open connections of the server; the link removes itself when it is closed.
     """
 
     def __init__(
@@ -93,8 +94,8 @@ class WebSocketLink(asyncio.Protocol):
         """Answer the handshake and begin.
 
         Args:
-            response: the answer.
-            trailing_data: what the client sent after its request.
+            response: The answer to the handshake request.
+            trailing_data: The bytes that the client sent after its request.
         """
         self._transport.set_protocol(self)
         self._connections.add(self)
@@ -219,8 +220,8 @@ class WebSocketLink(asyncio.Protocol):
         """Close with a close frame.
 
         Args:
-            code: of the close frame.
-            reason: of the close frame.
+            code: The status code of the close frame.
+            reason: The reason in the close frame.
 
         Raises:
             ValueError: this code or reason cannot be sent.

@@ -28,8 +28,9 @@ class NoAckError(Exception):
     """A message was not acknowledged.
 
     Args:
-        reason: `connect` (no connection), `timeout` or `closed` (the connection was lost before).
-        text: the same for people.
+        reason: The kind of failure: `connect` (no connection), `timeout` or `closed` (the connection was lost
+            before).
+        text: A human-readable description of the failure.
     """
 
     def __init__(self, reason: str, text: str) -> None:
@@ -93,9 +94,9 @@ class Links:
     """The open long connections of an emulator. Touched only on the server's own thread.
 
     Args:
-        clock: the emulator's.
-        settings: the emulator's.
-        crashed: is called with a bug of the emulator.
+        clock: The emulator's clock.
+        settings: The emulator's settings, such as how long an acknowledgement may take.
+        crashed: A function that is called with an exception that is a bug of the emulator.
     """
 
     def __init__(self, clock: Clock, settings: Settings, crashed: Callable[[BaseException], object]) -> None:
@@ -191,9 +192,9 @@ class Links:
         """Send a message over one of the connections of an app, a random one, and wait for what it says.
 
         Args:
-            app_id: whose connections.
-            kind: `event` or `card`.
-            payload: JSON.
+            app_id: The id of the app whose connections are used.
+            kind: The type of the message: `event` or `card`.
+            payload: The event or card callback as JSON.
 
         Raises:
             NoAckError: no acknowledgement in time.

@@ -20,12 +20,12 @@ class PushMessage:
     """An event or a card callback on its way to one connection.
 
     Args:
-        message_id: names it in the acknowledgement.
-        kind: `event` or `card`.
-        payload: JSON.
-        trace_id: for logs.
-        seq_id: of all its frames.
-        log_id: of all its frames.
+        message_id: The id of the message, by which the acknowledgement refers to it.
+        kind: The type of the message: `event` or `card`.
+        payload: The event or card callback as JSON.
+        trace_id: The trace id of the message, for logs.
+        seq_id: The sequence number of the message, the same in all its frames.
+        log_id: The number of the message in logs, the same in all its frames.
     """
 
     message_id: str
@@ -69,11 +69,13 @@ class Ack:
     """What a client acknowledged.
 
     Args:
-        code: 200, or 500 if its handler failed.
-        data: its answer, a toast or a card as JSON; None without one. What is not Base64 is left as it came.
-        biz_rt: milliseconds that the handler took; the Node SDK sends them with the wrong sign.
-        problems: in what it differs from an acknowledgement that follows the rules.
-        connection_id: over which connection.
+        code: The status of the acknowledgement: 200, or 500 if the client's handler failed.
+        data: The client's answer, a toast or a card as JSON; None without one. What is not Base64 is left as
+            it came.
+        biz_rt: How long the client's handler took, in milliseconds; the Node SDK sends it with the wrong
+            sign.
+        problems: The ways in which it differs from an acknowledgement that follows the rules.
+        connection_id: The id of the connection over which the acknowledgement came.
     """
 
     code: int
@@ -87,9 +89,9 @@ def read_ack(frame: Frame, sent: list[Frame], connection_id: str) -> Ack:
     """Return what an acknowledgement says.
 
     Args:
-        frame: the acknowledgement.
-        sent: the frames of the message; it repeats one of them.
-        connection_id: over which connection it came.
+        frame: The frame of the acknowledgement.
+        sent: The frames of the message; the acknowledgement repeats one of them.
+        connection_id: The id of the connection over which it came.
 
     Raises:
         ValueError: it cannot be read.

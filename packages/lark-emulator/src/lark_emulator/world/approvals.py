@@ -35,12 +35,12 @@ class ApprovalNode:
     """A step of a definition.
 
     Args:
-        node_id: 32 hexadecimal digits.
-        custom_node_id: what its author called it, or empty.
-        name: what people see.
-        node_type: one of `NODE_TYPES`.
-        approvers: user_ids of those who decide; empty passes by itself.
-        need_approver: whether a request names its approvers.
+        node_id: The id of the step, 32 hexadecimal digits.
+        custom_node_id: The id that the definition's author gave the step, or empty.
+        name: The name that people see.
+        node_type: The way in which its approvers decide, one of `NODE_TYPES`.
+        approvers: The user_ids of those who decide; a step without any passes by itself.
+        need_approver: Whether a request names its approvers.
     """
 
     node_id: str
@@ -56,16 +56,16 @@ class Definition:
     """An approval that can be asked for.
 
     Args:
-        code: upper-case UUID.
-        approval_id: decimal digits.
-        name: what people see.
-        form: its widgets, as the definition is read.
-        nodes: its steps.
-        status: `ACTIVE`, `INACTIVE` or `DELETED`.
-        may_withdraw: whether a running instance may be cancelled.
-        revert_s: seconds in which an approved one may be reverted; 0 = never.
-        reject_to_submitter: whether a rejection sends the instance back instead of ending it.
-        visible_to: app ids that may use its data; None = all.
+        code: The approval code, an upper-case UUID.
+        approval_id: The id of the definition, decimal digits.
+        name: The name that people see.
+        form: The widgets of the form, as the definition is read.
+        nodes: The steps of the approval, in order.
+        status: The status, `ACTIVE`, `INACTIVE` or `DELETED`.
+        may_withdraw: Whether a running instance may be cancelled.
+        revert_s: How long an approved instance may be reverted, in seconds; 0 = never.
+        reject_to_submitter: Whether a rejection sends the instance back instead of ending it.
+        visible_to: The ids of the apps that may use its data; None = all.
     """
 
     code: str
@@ -113,15 +113,15 @@ class Instance:
     """An approval that was asked for.
 
     Args:
-        code: upper-case UUID.
-        definition: what was asked for.
-        serial_number: what people see.
-        uuid: what the request named it, or empty.
-        submitter: who asked.
-        department_id: of the submitter.
-        form: as it is read.
-        approvers: node_id → those whom the request named.
-        start_time: milliseconds since the epoch.
+        code: The instance code, an upper-case UUID.
+        definition: The definition of the approval that was requested.
+        serial_number: The number of the instance that people see, decimal digits.
+        uuid: The client's own id for the instance, from the request that created it, or empty.
+        submitter: The person or bot that submitted the request.
+        department_id: The department of the submitter, as the request named it.
+        form: The filled-in widgets, as the instance is read.
+        approvers: The approvers that the request named, by node_id.
+        start_time: When the instance was created, in milliseconds since the epoch.
     """
 
     code: str

@@ -21,11 +21,11 @@ class Subscription:
     """The addresses of an app, and the keys that it shares with Lark.
 
     Args:
-        url: for card callbacks; empty = none.
-        event_url: for events; empty = none.
-        verification_token: stands in all that is sent.
-        encrypt_key: encrypts and signs all that is sent; empty = neither.
-        old_cards: card callbacks come as `card.action.trigger_v1`, flat and never encrypted.
+        url: The URL for card callbacks; empty = none.
+        event_url: The URL for events; empty = none.
+        verification_token: The token that everything that is sent contains.
+        encrypt_key: The key that encrypts and signs everything that is sent; empty = neither.
+        old_cards: Whether card callbacks come as `card.action.trigger_v1`, flat and never encrypted.
     """
 
     url: str
@@ -40,18 +40,18 @@ class App:
     """A custom app or a store app.
 
     Args:
-        app_id: starts with `cli_`.
-        secret: never shown again after the app was made.
-        name: what the bot is called.
-        scopes: what it was granted; None = everything.
-        pending_scopes: what it has applied for and was not granted.
-        available_to: user ids of those whom it may write to and read about; None = everyone.
-        store: whether it is a store (ISV) app.
-        tenant_keys: where it is installed; a custom app knows one tenant only.
-        enabled: whether it is in use at all.
-        bot: whether it has the bot ability.
-        event_mode: how events come, one of `MODES`.
-        callback_mode: how card callbacks come, one of `MODES`.
+        app_id: The app's id, `cli_…`.
+        secret: The app's secret; never shown again after the app was made.
+        name: The name of the app's bot.
+        scopes: The scopes that the app was granted; None = everything.
+        pending_scopes: The scopes that the app has applied for and was not granted.
+        available_to: The user ids of those whom the app may write to and read about; None = everyone.
+        store: Whether it is a store (ISV) app.
+        tenant_keys: The keys of the tenants where it is installed; a custom app knows one tenant only.
+        enabled: Whether the app is in use at all.
+        bot: Whether the app has the bot ability.
+        event_mode: The way in which events come, one of `MODES`.
+        callback_mode: The way in which card callbacks come, one of `MODES`.
     """
 
     app_id: str

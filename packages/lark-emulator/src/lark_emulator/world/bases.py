@@ -50,8 +50,8 @@ class Table:
     """A table.
 
     Args:
-        held: the write that is going on (`write_ms`), or None.
-        count_before: how many records there were before the newest write.
+        held: The write that is going on (`write_ms`), or None.
+        count_before: How many records there were before the newest write.
     """
 
     table_id: str
@@ -112,8 +112,8 @@ class Limit:
     """What advanced permissions leave to an app.
 
     Args:
-        sees: the records that it sees, one of `SIGHTS`.
-        writes: whether it may write records at all.
+        sees: The records that it sees, one of `SIGHTS`.
+        writes: Whether it may write records at all.
     """
 
     sees: str = "all"
@@ -129,7 +129,7 @@ class Base:
     """A base ("app" in Lark's API), open to the apps in `shared_with`.
 
     Args:
-        limits: what advanced permissions (`is_advanced`) leave to an app, by app_id.
+        limits: What advanced permissions (`is_advanced`) leave to an app, by app_id.
     """
 
     app_token: str
@@ -151,7 +151,7 @@ class Base:
         """Return a copy with the same ids; others have their turn while it is made.
 
         Args:
-            limit: tables with more records are copied without them; None = all records are copied.
+            limit: Tables with more records are copied without them; None = all records are copied.
         """
         tables = list(self.tables.values())
         kept = [(table, table.records, table.searches, table.held) for table in tables]

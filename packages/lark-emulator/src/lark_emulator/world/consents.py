@@ -20,11 +20,12 @@ class Consent:
     """What one user allowed one app.
 
     Args:
-        app: who may act for the user.
-        tenant_key: of the user.
-        user: who allowed it.
-        scopes: what the app may do; None = everything, as only the control plane gives it.
-        since: when the user allowed it, in seconds since the epoch.
+        app: The app that may act for the user.
+        tenant_key: The key of the user's tenant.
+        user: The user who allowed it.
+        scopes: The scopes that the user granted to the app; None = everything, as only the control plane
+            gives it.
+        since: When the user allowed it, in seconds since the epoch.
     """
 
     app: App

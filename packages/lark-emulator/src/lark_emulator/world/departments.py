@@ -33,7 +33,7 @@ class Departments:
     """All departments, by open id, in the order in which they were made.
 
     Args:
-        users: the people of the tenant, of whom each one knows its departments.
+        users: The people of the tenant, of whom each one knows its departments.
     """
 
     def __init__(self, users: dict[str, User]) -> None:

@@ -44,15 +44,15 @@ class WikiNode:
     """A page of a wiki space.
 
     Args:
-        node_token: its token.
-        obj_type: the type of the document that it holds.
-        obj_token: the token of that document.
-        title: what it is called, unless the document is held here and has a title of its own.
-        create_time: when it was made, in seconds since the epoch.
-        shared_with: the apps that may read it (app ids); None = every app.
-        space_id: its space.
-        parent: the node_token of the page above; empty = none.
-        origin: for a shortcut, the node_token of the page that it leads to; empty = it is a page itself.
+        node_token: The token of the page.
+        obj_type: The type of the document that the page holds.
+        obj_token: The token of that document.
+        title: The title of the page, unless the document is held here and has a title of its own.
+        create_time: When the page was made, in seconds since the epoch.
+        shared_with: The ids of the apps that may read the page; None = every app.
+        space_id: The id of the wiki space that the page belongs to.
+        parent: The node_token of the page above; empty = none.
+        origin: The node_token of the page that a shortcut leads to; empty = it is a page itself.
     """
 
     node_token: str

@@ -38,17 +38,19 @@ class Document:
     """A folder or a file.
 
     Args:
-        token: its token.
-        type: `folder`, `sheet`, `bitable`, or another type of file, whose content is not held.
-        owner: whose it is.
-        parent: the token of its folder; empty = none, for root folders.
-        created: when it was made, in seconds since the epoch.
-        content: what it holds.
-        own_title: what it is called, unless its content has a name.
-        members: the collaborators and what each may do.
-        public: the settings of its link.
-        root: whether it is the folder that an owner has from the start, from which nothing inherits.
-        past: from when on it had which title and folder; None = deleted.
+        token: The token of the folder or file.
+        type: The type: `folder`, `sheet`, `bitable`, `docx`, or another type of file, whose content is not
+            held.
+        owner: The owner, as kind (`app` or `user`) and id.
+        parent: The token of its folder; empty = none, for root folders.
+        created: When it was made, in seconds since the epoch.
+        content: The content of a spreadsheet, base, docx or uploaded file; None for all others.
+        own_title: The title, unless its content has a name.
+        members: The permissions of its collaborators, by kind and id.
+        public: The settings of its link.
+        root: Whether it is the folder that an owner has from the start, from which nothing inherits.
+        past: The titles and folders that it has had, each after the time of the change, in seconds since the
+            epoch; a folder of None = deleted.
     """
 
     token: str

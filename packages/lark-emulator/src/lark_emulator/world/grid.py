@@ -39,7 +39,7 @@ class GridRow:
     """A row: values and numbers of styles by column, both as long as they need to be.
 
     Args:
-        rich: whether one of the values may be a `Formula` or a `Rich`.
+        rich: Whether one of the values may be a `Formula` or a `Rich`.
     """
 
     values: list[Any] = field(default_factory=list)
@@ -153,11 +153,11 @@ class Grid:
         """Write a piece of a row.
 
         Args:
-            row: which row.
-            column: its first column.
-            values: what to write; None empties a cell.
-            rich: whether one of the values is a `Formula` or a `Rich`.
-            reset: whether the cells lose their styles.
+            row: The index of the row, from 0.
+            column: The index, from 0, of the first column to write.
+            values: The values to write; None empties a cell.
+            rich: Whether one of the values is a `Formula` or a `Rich`.
+            reset: Whether the cells lose their styles.
         """
         if row >= len(self.rows) and values.count(None) == len(values):
             return
@@ -174,8 +174,8 @@ class Grid:
         """Change the style of each cell.
 
         Args:
-            where: which cells.
-            change: returns the new style for an old one.
+            where: The cells to change.
+            change: The function that returns the new style for an old one, both as numbers.
         """
         width = where.columns
         for number in range(where.row, where.end_row):
@@ -193,10 +193,10 @@ class Grid:
         """Insert empty rows or columns.
 
         Args:
-            axis: which.
-            at: before which one.
-            count: how many.
-            copied: whose styles and sizes they get; None = none.
+            axis: The direction: `ROWS` or `COLUMNS`.
+            at: The index, from 0, before which they are inserted.
+            count: How many rows or columns to insert.
+            copied: The index of the row or column whose styles and sizes they get; None = none.
         """
         if axis == ROWS:
             self.row_count += count

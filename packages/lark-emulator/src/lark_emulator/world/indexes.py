@@ -36,8 +36,8 @@ class Index:
     that are newer than the index, is entered at once; all else is found by the run that comes to it.
 
     Args:
-        field_id: which field.
-        rows: those to be entered, in order; the list must stay as it is.
+        field_id: The id of the field by whose values the rows are looked up.
+        rows: The rows to be entered, in order; the list must stay as it is.
     """
 
     def __init__(self, field_id: str, rows: Sequence[IndexedRow]) -> None:
@@ -53,7 +53,7 @@ class Index:
         """Enter the next run, and say whether there are more.
 
         Args:
-            current: the rows of the table by id, as they are now.
+            current: The rows of the table by id, as they are now.
         """
         run = self._rows[self._next : self._next + _RUN]
         for row in run:

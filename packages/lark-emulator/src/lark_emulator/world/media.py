@@ -34,14 +34,14 @@ class Media:
     """A file of the drive, or an image or attachment inside a document.
 
     Args:
-        token: its file_token.
-        parent_type: the kind of place it was uploaded to, such as `explorer` or `bitable_file`.
-        parent_node: the token of that place: a folder, a document, or a block of a docx.
-        app_id: who uploaded it.
-        name: the file name.
-        content: its bytes.
-        created: when it was uploaded, in seconds since the epoch.
-        document: the token of the document that it is part of; empty = none.
+        token: The `file_token` of the file.
+        parent_type: The kind of place it was uploaded to, such as `explorer` or `bitable_file`.
+        parent_node: The token of that place: a folder, a document, or a block of a docx.
+        app_id: The id of the app that uploaded it.
+        name: The name of the file.
+        content: The bytes of the file.
+        created: When it was uploaded, in seconds since the epoch.
+        document: The token of the document that it is part of; empty = none.
     """
 
     token: str
@@ -84,15 +84,16 @@ class ConversionTask:
     """An import or export.
 
     Args:
-        ticket: its name.
-        app_id: whose.
-        spec: what was asked for.
-        started: when, in seconds since the epoch.
-        status: Lark's `job_status` once it is over: 0 = done.
+        ticket: The id of the task, by which clients look it up.
+        app_id: The id of the app that started the task.
+        spec: The parameters of the task: `type`, and for an export also `file_extension`, `token` and
+            `sub_id`.
+        started: When the task was started, in seconds since the epoch.
+        status: Lark's `job_status` once the task is over: 0 = done.
         error: Lark's `job_error_msg`.
-        token: of the document that was made, or of the file to download.
-        name: of the file to download.
-        extra: what an import has cut off, as Lark's codes.
+        token: The token of the document that was made, or of the file to download.
+        name: The name of the file to download.
+        extra: The codes, as Lark's, of what an import has cut off.
     """
 
     ticket: str

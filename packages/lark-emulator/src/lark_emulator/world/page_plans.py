@@ -18,16 +18,16 @@ class PagePlan:
     """What happens at one page of a scan.
 
     Args:
-        page: which one, from 1; 0 = any.
-        app_token: of one base; empty = of any.
-        table_id: of one table; empty = of any.
-        times: at how many such pages.
-        items: at most so many records in the page; the next one goes on after them.
+        page: Which one, from 1; 0 = any.
+        app_token: Of one base; empty = of any.
+        table_id: Of one table; empty = of any.
+        times: At how many such pages.
+        items: At most so many records in the page; the next one goes on after them.
         ends: `has_more` is false and there is no token, though records remain.
-        repeats_token: the answer has the token that the request had; nothing on the first page.
-        total: another `total`: a number, `absent` or `stale`.
-        edits: what people do once the page was answered, for the control plane.
-        answered: does it; is called with the number of records that the scan has read.
+        repeats_token: The answer has the token that the request had; nothing on the first page.
+        total: Another `total`: a number, `absent` or `stale`.
+        edits: What people do once the page was answered, for the control plane.
+        answered: Does it; is called with the number of records that the scan has read.
     """
 
     page: int = 0

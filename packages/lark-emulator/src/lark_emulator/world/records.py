@@ -101,7 +101,7 @@ class Records:
         """Return what was at a time in the place of rows that were edited since: a row, or none.
 
         Args:
-            time: seconds since the epoch, as far back as `history_s`.
+            time: Seconds since the epoch, as far back as `history_s`.
         """
         then: dict[str, Record | None] = {}
         for edit in reversed(self._edits):

@@ -18,9 +18,9 @@ def days(rule: str, first: date, until: date) -> Iterator[date]:
     Known are `FREQ=DAILY` and `FREQ=WEEKLY`, with `INTERVAL`, `BYDAY`, `COUNT` and `UNTIL`.
 
     Args:
-        rule: such as `FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TU`; empty for an event that happens once.
-        first: when it happens for the first time.
-        until: the last day that matters.
+        rule: Such as `FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TU`; empty for an event that happens once.
+        first: When it happens for the first time.
+        until: The last day that matters.
     """
     try:
         weekly, interval, weekdays, count, last = _read(rule, first)

@@ -23,10 +23,10 @@ class Repeats:
         """Return what was made under a token, if it is still there.
 
         Args:
-            kind: of what is made.
-            whose: the id of the app, or of the calendar, within which the token holds.
-            token: the client's; empty = it sent none.
-            among: what there is, by id.
+            kind: The kind of object that the token belongs to, such as `task` or `event`.
+            whose: The id of the app, or of the calendar, within which the token holds.
+            token: The client's token for the request; empty = it sent none.
+            among: The existing objects of this kind, by id.
         """
         made_id = self._made.get((kind, whose, token)) if token else None
         return None if made_id is None else among.get(made_id)

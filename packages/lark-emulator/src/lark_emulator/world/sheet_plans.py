@@ -16,11 +16,11 @@ class SheetPlan:
     """Edits that are planned.
 
     Args:
-        token: of which spreadsheet.
-        before: before which requests: `read`, `write` or `any`.
-        skip: how many such requests pass first.
-        edits: what people do then, for the control plane to show.
-        perform: does it.
+        token: The token of the spreadsheet that is edited.
+        before: The kind of request before which the edits are made: `read`, `write` or `any`.
+        skip: How many such requests pass first.
+        edits: The edits that people make then, for the control plane to show.
+        perform: The function that makes the edits.
     """
 
     token: str

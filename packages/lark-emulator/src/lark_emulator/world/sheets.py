@@ -63,11 +63,11 @@ class Lock:
 
     Args:
         lock_id: Lark's `protectId`.
-        axis: rows or columns.
-        where: its cells; it has no end along the other axis.
-        creator: who locked them, as documents name their owners.
-        users: ids of the users who may write to them.
-        info: the note.
+        axis: The direction of what is locked: `ROWS` or `COLUMNS`.
+        where: The cells that are locked; they have no end along the other axis.
+        creator: Who locked them, as kind (`app` or `user`) and id.
+        users: The ids of the users who may write to them.
+        info: The note of the lock, Lark's `lockInfo`.
     """
 
     lock_id: str
@@ -171,8 +171,8 @@ class Spreadsheet:
     """A file of worksheets, in their order.
 
     Args:
-        styles: the styles of its cells; a cell holds the number of one, and 0 is none.
-        held: the write that is going on, or None.
+        styles: The styles of its cells; a cell holds the number of one, and 0 is none.
+        held: The write that is going on, or None.
     """
 
     sheets: dict[str, Worksheet] = field(default_factory=dict)

@@ -45,7 +45,7 @@ class World:
     """The tenant. Mutated only on the server's own thread.
 
     Args:
-        clock: the time of this tenant.
+        clock: The time of this tenant.
     """
 
     def __init__(self, clock: Clock) -> None:

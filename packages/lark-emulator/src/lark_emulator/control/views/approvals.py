@@ -24,9 +24,9 @@ def approvals(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return the definitions of approvals, and a window of the instances, newest first.
 
     Args:
-        lark: where.
-        spec: `approval_code` (absent = of all definitions), `status` (absent = all); `start` (absent = 0) and
-            `limit` (absent = 20, at most 200).
+        lark: The emulator whose approvals are returned.
+        spec: Arguments by name: `approval_code` (absent = of all definitions), `status` (absent = all);
+            `start` (absent = 0) and `limit` (absent = 20, at most 200).
 
     Returns:
         `definitions`, each with `total` and `pending` instances, and `definition_count`; `total`, `start`,

@@ -136,9 +136,10 @@ def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return a window of the messages of a chat, oldest first.
 
     Args:
-        lark: where.
-        spec: `chat_id` (or `webhook:0` and so on, for custom bots); `start`, the number of the first message
-            (absent = the newest ones); `limit` (absent = 50, at most 200); `thread_id`, for a thread alone.
+        lark: The emulator that holds the chat.
+        spec: Arguments by name: `chat_id` (or `webhook:0` and so on, for custom bots); `start`, the number of
+            the first message (absent = the newest ones); `limit` (absent = 50, at most 200); `thread_id`, for
+            a thread alone.
 
     Returns:
         `total`, `start`, and `items`: messages as in the state, with `number`, the `parent` that each

@@ -18,9 +18,10 @@ def requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return a window of the request log, newest first.
 
     Args:
-        lark: where.
-        spec: `before` (a `number`: only older ones), `limit` (absent = 50, at most 200), `search` (a part of
-            method, path, app or code), `failed` (`1`: only those that did not get code 0).
+        lark: The emulator whose request log is returned.
+        spec: Arguments by name: `before` (a `number`: only older ones), `limit` (absent = 50, at most 200),
+            `search` (a part of method, path, app or code), `failed` (`1`: only those that did not get code
+            0).
 
     Returns:
         `total` (since the last reset), and `items`: entries of the log, each with its `number`.

@@ -46,9 +46,9 @@ def records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None
     """Return a window of the records of a table.
 
     Args:
-        lark: where.
-        spec: `app_token`, `table_id`; `start` (absent = 0) and `limit` (absent = 50, at most 200); `sort`
-            (the name of a field), and `order`, `asc` or `desc`.
+        lark: The emulator that holds the table.
+        spec: Arguments by name: `app_token`, `table_id`; `start` (absent = 0) and `limit` (absent = 50, at
+            most 200); `sort` (the name of a field), and `order`, `asc` or `desc`.
 
     Returns:
         `fields` as Lark shows them, `total`, `start`, and `items` with `record_id` and `fields`; people by
@@ -140,8 +140,9 @@ def sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return a window of the rows of a worksheet, as far as its data goes and a few beyond.
 
     Args:
-        lark: where.
-        spec: `token`, `sheet_id`; `start` (the number of the first row, from 0) and `limit`.
+        lark: The emulator that holds the spreadsheet.
+        spec: Arguments by name: `token`, `sheet_id`; `start` (the number of the first row, from 0) and
+            `limit`.
 
     Returns:
         `title`, `row_count`, `column_count`, `total` (rows down to the last value), `start`; `rows`, each

@@ -16,10 +16,10 @@ def parse_number(spec: Mapping[str, Any], name: str, default: int, *, limit: int
     """Return a whole number that is not negative.
 
     Args:
-        spec: the query.
-        name: of the member.
-        default: its value if it is absent.
-        limit: its greatest value.
+        spec: The query's parameters by name.
+        name: The name of the parameter.
+        default: The value that is returned if the parameter is absent or empty.
+        limit: The greatest value that is accepted; None = no limit.
 
     Raises:
         ValueError: it is something else.

@@ -1,0 +1,64 @@
+"""Check the types of arguments: callers without a type checker get an error that says what to pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lark_provider.protocol.errors import InvalidRequestError
+
+
+def check_str(name: str, value: object, example: str) -> str:
+    """Return an argument that is a str which can be sent.
+
+    Args:
+        name: The argument's name.
+        value: What was passed.
+        example: What to pass, such as "an open_id (ou_…)".
+
+    Raises:
+        InvalidRequestError: It is not a str, or has a lone surrogate, which UTF-8 cannot encode.
+    """
+    if not isinstance(value, str):
+        raise InvalidRequestError(f"{name} must be a str, got {value!r:.80}. Next: pass {example}.")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequestError(
+            f"{name} must be valid Unicode, got {value!r:.80}. Next: remove the lone surrogate."
+        ) from None
+    return value
+
+
+def check_bool(name: str, value: object) -> None:
+    """Check an argument that is True or False.
+
+    Args:
+        name: The argument's name.
+        value: What was passed.
+
+    Raises:
+        InvalidRequestError: It is something else, such as 0 or "false".
+    """
+    if not isinstance(value, bool):
+        raise InvalidRequestError(f"{name} must be True or False, got {value!r:.80}. Next: pass one of them.")
+
+
+def check_dict(name: str, value: object, example: str) -> dict[str, Any]:
+    """Return an argument that is a dict with str keys; an empty one for None.
+
+    Args:
+        name: The argument's name.
+        value: What was passed.
+        example: What to pass, such as `{"charset": "utf8"}`.
+
+    Raises:
+        InvalidRequestError: It is not such a dict.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise InvalidRequestError(
+            f"{name} must be a dict with str keys, got {value!r:.80}. Next: pass {example}."
+        )
+    return dict(value)
