@@ -175,7 +175,7 @@ def get_users(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    by = _BY_ID.get(user_id_type)
+    by = _BY_ID.get(user_id_type) if isinstance(user_id_type, str) else None
     if by is None:
         raise unknown_choice("user_id_type", user_id_type, get_args(UserIdType), 40001)
     return (

@@ -91,7 +91,8 @@ def document(token_or_url: str, kind: LinkKind) -> Procedure[DocumentLink]:
         NotFoundError: There is no such wiki page.
         PermissionDeniedError: The wiki page was not shared with the app.
     """
-    if "://" not in check_str(f"The {kind}", token_or_url, "its token, or its link from the address bar"):
+    name = "app_token" if kind == "bitable" else "token"
+    if "://" not in check_str(name, token_or_url, f"the token of the {kind}, or its link"):
         return DocumentLink(kind, token_or_url)
     link = yield from follow(parse(token_or_url))
     _require(link, kind, token_or_url)
@@ -130,7 +131,11 @@ def folder(token_or_url: str) -> str:
     Raises:
         InvalidRequestError: It is a link to something else.
     """
-    if not (isinstance(token_or_url, str) and "://" in token_or_url):
+    if not isinstance(token_or_url, str):
+        raise InvalidRequestError(
+            f"A folder must be a str, got {token_or_url!r:.80}. Next: pass its token or its link."
+        )
+    if "://" not in token_or_url:
         return token_or_url
     link = parse(token_or_url)
     _require(link, "folder", token_or_url)

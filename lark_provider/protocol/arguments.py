@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lark_provider.protocol.errors import InvalidRequestError
@@ -42,6 +42,22 @@ def check_bool(name: str, value: object) -> None:
     """
     if not isinstance(value, bool):
         raise InvalidRequestError(f"{name} must be True or False, got {value!r:.80}. Next: pass one of them.")
+
+
+def check_list(name: str, value: object, example: str) -> list[Any]:
+    """Return an argument that holds several values as a list.
+
+    Args:
+        name: The argument's name.
+        value: A list, or another iterable that is neither a str nor bytes.
+        example: What to pass, such as "['rec…']".
+
+    Raises:
+        InvalidRequestError: It is something else.
+    """
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise InvalidRequestError(f"{name} must be a list, got {value!r:.80}. Next: pass {example}.")
+    return list(value)
 
 
 def check_dict(name: str, value: object, example: str) -> dict[str, Any]:

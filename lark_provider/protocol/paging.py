@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 from lark_provider.protocol.calls import Call, request
-from lark_provider.protocol.errors import LarkAPIError
+from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 from lark_provider.protocol.operations import Listing, Page, Procedure, perform
 from lark_provider.protocol.paths import Path
 
@@ -38,6 +38,11 @@ class Pager(Generic[T]):
     """
 
     def __init__(self, listing: Listing[T]) -> None:
+        if not isinstance(listing, Listing):
+            raise InvalidRequestError(
+                f"A listing of lark_provider.api must be iterated, got {type(listing).__name__}. Next: pass "
+                "what its function returns; other operations are performed with `perform`."
+            )
         self._listing = listing
         self._token: str | None = None
         self._seen: set[str] = set()

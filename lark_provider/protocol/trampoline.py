@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from lark_provider.protocol.calls import Call
 from lark_provider.protocol.effects import Effect
+from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Procedure
 
 T = TypeVar("T")
@@ -55,9 +56,15 @@ def run(operation: Call[Any] | Procedure[T], answer_to: EffectHandler) -> Run[T]
         A generator that yields I/O and returns the operation's result.
 
     Raises:
+        InvalidRequestError: It is not an operation.
         Exception: What the operation raised. What an effect raises is thrown into the steps that asked, so
             that a bulk write can say how far it came.
     """
+    if not isinstance(operation, Call | Generator):
+        raise InvalidRequestError(
+            f"An operation of lark_provider.api must be performed, got {type(operation).__name__}. Next: "
+            "pass what its function returns; read a listing with `iterate`."
+        )
     first = answer_to(operation, NEVER) if isinstance(operation, Call) else StackFrame(operation)
     assert isinstance(first, StackFrame)  # noqa: S101 - a call is always answered by steps
     stack = [first]

@@ -9,6 +9,7 @@ import orjson
 
 from lark_provider.api import receivers
 from lark_provider.api.approval.definitions import check_code
+from lark_provider.protocol.arguments import check_str
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Listing, Page, Procedure, perform
@@ -61,6 +62,7 @@ def add_comment(instance: str, text: str, *, author: str) -> Procedure[str]:
         raise InvalidRequestError(
             f"A comment must be a non-empty string, got {text!r}. Next: pass what it says.", code=1390001
         )
+    check_str("The comment", text, "what it says")
     who = yield from receivers.find_person(author, "author")
     call: Call[Any] = request(
         "POST",

@@ -21,8 +21,12 @@ def check_size(size: int, max_bytes: int) -> None:
         max_bytes: What Lark takes.
 
     Raises:
-        InvalidRequestError: It is larger.
+        InvalidRequestError: It is larger; or `max_bytes` is not an int.
     """
+    if type(max_bytes) is not int:
+        raise InvalidRequestError(
+            f"max_bytes must be an int, got {max_bytes!r:.80}. Next: leave it out for what Lark takes."
+        )
     if size > max_bytes:
         raise InvalidRequestError(
             f"The card must have at most {max_bytes} bytes, got {size}. Next: shorten its texts or tables, "

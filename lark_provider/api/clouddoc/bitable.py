@@ -9,6 +9,7 @@ from lark_provider.api import links
 from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.links import document, table
+from lark_provider.protocol.arguments import check_list
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import client_token
@@ -94,7 +95,7 @@ def create_table(
         OutcomeUnknownError: The answer is lost.
     """
     described: dict[str, Any] = {"name": _name(name, "table")}
-    columns = list(fields)
+    columns = check_list("fields", fields, "a list of dicts with field_name and type")
     for number, column in enumerate(columns, 1):
         if not isinstance(column, Mapping) or not {"field_name", "type"} <= column.keys():
             raise InvalidRequestError(

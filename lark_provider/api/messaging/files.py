@@ -180,7 +180,7 @@ def send_file(
     Returns:
         The message.
     """
-    if file_type in {"opus", "mp4"}:
+    if file_type in ("opus", "mp4"):
         raise InvalidRequestError(
             "file_type must not be opus or mp4, which Lark plays and does not send as a file, got "
             f"{file_type!r}. Next: leave it out, or use upload_file and send with msg_type 'audio' or "
@@ -229,7 +229,7 @@ def download(
         TransportError: Lark was not reached, or the stream broke off.
         OSError: The file cannot be written.
     """
-    if type not in {"image", "file"}:
+    if type not in ("image", "file"):
         raise unknown_choice("type", type, ("image", "file"), 234001)
     if not isinstance(target, str | os.PathLike):
         raise InvalidRequestError(

@@ -73,7 +73,7 @@ def list_messages(
             "thread (omt_…).",
             code=230001,
         )
-    if container_id_type not in {"chat", "thread"}:
+    if container_id_type not in ("chat", "thread"):
         raise unknown_choice("container_id_type", container_id_type, ("chat", "thread"), 230001)
     if container_id_type == "thread" and (start_time, end_time) != (None, None):
         raise InvalidRequestError(

@@ -199,7 +199,7 @@ def resolve_shares(shares: Iterable[Share]) -> Procedure[list[WantedGrant]]:
         NotFoundError: A person is not visible to the app.
     """
     grants: dict[str, WantedGrant] = {}
-    for _, share in check_shares(list(shares) if not isinstance(shares, str | Share) else shares):
+    for _, share in check_shares(shares):
         member = yield from member_of(share.who)
         before = grants.get(member.id)
         if before is None or not at_least(before.role, share.role):

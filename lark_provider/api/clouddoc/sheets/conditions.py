@@ -15,6 +15,7 @@ from lark_provider.api.clouddoc.sheets.kinds import Formula
 from lark_provider.api.clouddoc.sheets.styles import Style
 from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, place
 from lark_provider.api.clouddoc.sheets.writing import V2
+from lark_provider.protocol.arguments import check_list
 from lark_provider.protocol.calls import request
 from lark_provider.protocol.errors import (
     InvalidRequestError,
@@ -173,7 +174,11 @@ def add_conditional_formats(
         LarkAPIError: Lark refused some; the text says which. The others were added.
         TransportError: Lark was not reached.
     """
-    wanted = list(formats)
+    wanted = check_list("formats", formats, "a list of ConditionalFormat")
+    if wrong := [rule for rule in wanted if not isinstance(rule, ConditionalFormat)]:
+        raise InvalidRequestError(
+            f"formats must hold ConditionalFormat objects, got {wrong[0]!r:.80}. Next: make one of each."
+        )
     at = yield from place(token, fresh=True)
     wire = [rule.to_lark(at) for rule in wanted]
     existing = yield from _list_payloads_at(at)
@@ -220,9 +225,10 @@ def delete_conditional_formats(token: Target, ids: Iterable[str] | None = None) 
         LarkAPIError: Lark refused some; the text says which.
         TransportError: Lark was not reached.
     """
+    chosen = () if ids is None else check_list("ids", ids, "the ids that list_conditional_formats returns")
     at = yield from place(token)
     existing = [rule["cf_id"] for rule in (yield from _list_payloads_at(at))]
-    wanted = existing if ids is None else [cf_id for cf_id in ids if cf_id in existing]
+    wanted = existing if ids is None else [cf_id for cf_id in chosen if cf_id in existing]
     url = path(V2 + "/condition_formats/batch_delete", token=at.token)
     for start in range(0, len(wanted), FORMATS_AT_ONCE):
         part = wanted[start : start + FORMATS_AT_ONCE]

@@ -114,6 +114,13 @@ def set_filter(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
+    if not isinstance(conditions, Mapping | None) or not all(
+        isinstance(condition, Condition) for condition in (conditions or {}).values()
+    ):
+        raise InvalidRequestError(
+            f"conditions must be a dict of Condition by column, got {conditions!r:.80}. Next: write "
+            "{'B': Condition.above(10)}."
+        )
     wanted = {_column(key): condition.to_lark() for key, condition in (conditions or {}).items()}
     at = yield from place(token, range, fresh=True)
     target = at.clip()

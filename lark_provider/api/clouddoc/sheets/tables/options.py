@@ -67,10 +67,10 @@ class TableOptions:
                 f"{self.key_fields!r} with {self.mode!r}. Next: name the columns that tell a row from "
                 "all others."
             )
-        if isinstance(self.key_fields, str):
+        if isinstance(self.key_fields, str) or not isinstance(self.key_fields, Sequence):
             raise InvalidRequestError(
-                f"key_fields must be a list of names, got {self.key_fields!r}. Next: write "
-                f"[{self.key_fields!r}]."
+                f"key_fields must be a list of names, got {self.key_fields!r:.80}. Next: put them "
+                "in brackets."
             )
         if self.mode == "update_by_key" and not self.header:
             raise InvalidRequestError(

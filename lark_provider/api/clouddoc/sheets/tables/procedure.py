@@ -36,6 +36,7 @@ from lark_provider.api.clouddoc.sheets.tables.source import ConvertedRows, Table
 from lark_provider.api.clouddoc.sheets.targets import SheetRef, Target, Worksheet, spreadsheet
 from lark_provider.api.clouddoc.sheets.targets import place as sheet_place
 from lark_provider.api.clouddoc.sheets.values import WRONG_VALUE
+from lark_provider.protocol.arguments import check_list
 from lark_provider.protocol.effects import NewKey, Stream, Take
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import check_key
@@ -159,9 +160,10 @@ def write_table(
         lease_wait=lease_wait,
         settle_after=settle_after,
     )
+    shares = check_list("share_with", share_with, "[Share('ou_…', 'view')]")
     return (
         yield from write_with_options(
-            target, rows, options, corner, key=key, title=title, folder=folder, share_with=tuple(share_with)
+            target, rows, options, corner, key=key, title=title, folder=folder, share_with=shares
         )
     )
 
