@@ -96,6 +96,7 @@ class LarkHook(LarkBaseHook):
 
         Raises:
             ConfigurationError: `receivers` is not a JSON object.
+            InvalidRequestError: The name is not a str.
         """
         from lark_provider.hooks.receivers import resolve
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lark_provider.errors import InvalidRequestError, NotFoundError
+from lark_provider.errors import NotFoundError
+from lark_provider.protocol.arguments import check_texts
 
 if TYPE_CHECKING:
     from lark_provider.client import LarkServiceClient
@@ -25,12 +26,8 @@ def mention_ids(client: LarkServiceClient, mentions: str | Sequence[str]) -> lis
         NotFoundError: An address belongs to no account that the app may see.
         LarkError: The look-up failed; without the scope contact:user.id:readonly as PermissionDeniedError.
     """
-    names = [mentions] if isinstance(mentions, str) else mentions or ()
-    if not isinstance(names, Sequence | set) or not all(isinstance(name, str) for name in names):
-        raise InvalidRequestError(
-            f"mentions must be a str or a list of str, got {names!r}. Next: pass open_ids (ou_…), e-mail "
-            "addresses, or 'all'."
-        )
+    example = "open_ids (ou_…), e-mail addresses, or 'all'"
+    names = [mentions] if isinstance(mentions, str) else check_texts("mentions", mentions or (), example)
     people = [name.strip() for name in names if name.strip()]
     addresses = [person for person in people if "@" in person]
     open_ids: Mapping[str, str | None] = client.contact.find_by_email(addresses) if addresses else {}

@@ -54,9 +54,11 @@ def resolve(
     Raises:
         InvalidRequestError: The name is not a str.
     """
-    check_str("receiver_id", name, "an open_id (ou_…), a chat_id (oc_…), an e-mail address or a name")
     if redirect:
         return NamedReceiver(str(aliases.get(redirect, redirect)), None, name)
+    check_str(
+        "A receiver (receiver_id)", name, "an open_id (ou_…), a chat_id (oc_…), an e-mail address or a name"
+    )
     return NamedReceiver(str(aliases[name])) if name in aliases else NamedReceiver(name, id_type)
 
 

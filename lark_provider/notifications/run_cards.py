@@ -70,8 +70,8 @@ class RunCards:
         Args:
             event: The event.
             context: The Airflow context of the callback.
-            seconds: How long it may take in all, in seconds; a part of it is spent waiting for another
-                process's first card.
+            seconds: How long each step may take, in seconds: reading, waiting for another process's first
+                card, and asking for the states.
 
         Returns:
             The incident recorded, or the one that another process opens now; and the states, if needed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.bases.branch import BranchMixIn
 from airflow.sdk.bases.xcom import BaseXCom
@@ -49,7 +49,7 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         fields: Elements of `lark_provider.api.cards` to be filled in, e.g. `Input("reason")`.
         approvers: Those who may answer: open_ids or union_ids; user_ids, e-mail addresses, mobile numbers and
             names from the connection's `receivers` are resolved to open_ids first. Empty for all users.
-        rejections: Which of the options are rejections, one or several.
+        rejections: Which of the options are rejections, one or several; `reject` by default.
         on_reject: After a rejection, `fail` the task, `skip` it, or `return` the decision.
         branches: For each decision the task id, or task ids, to continue with; the other downstream tasks are
             skipped.
@@ -83,8 +83,8 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         options: Mapping[str, str] | None = None,
         fields: Sequence[Mapping[str, Any]] = (),
         approvers: str | Sequence[str] = (),
-        rejections: str | Sequence[str] = question_arguments.DEFAULT_REJECTIONS,
-        on_reject: Literal["fail", "skip", "return"] = "fail",
+        rejections: str | Sequence[str] | None = None,
+        on_reject: question_arguments.OnReject = "fail",
         branches: Mapping[str, str | Sequence[str]] | None = None,
         receiver_id_type: ReceiverIdType | None = None,
         lark_conn_id: str = LarkHook.default_conn_name,
@@ -99,6 +99,7 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         self.fields = question_arguments.read_fields(fields)
         self.approvers = approvers
         self.rejections = question_arguments.read_rejections(rejections, self.options)
+        question_arguments.check_on_reject(on_reject)
         self.on_reject = on_reject
         self.branches = question_arguments.read_branches(branches, self.options)
 

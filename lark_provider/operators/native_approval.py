@@ -6,13 +6,14 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferralTimeout
 
 from lark_provider.errors import LarkError, NotFoundError
 from lark_provider.hooks.task import attempt_key, first_try, lark_errors, task_key
 from lark_provider.operators.base import LarkOperator
+from lark_provider.operators.question_arguments import OnReject, check_on_reject
 from lark_provider.support import measured
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class LarkNativeApprovalOperator(LarkOperator):
         copies: Mapping[str, Iterable[str]] | None = None,
         department_id: str | None = None,
         zone: str | None = None,
-        on_reject: Literal["fail", "skip", "return"] = "fail",
+        on_reject: OnReject = "fail",
         withdraw: bool = True,
         poll_interval: float = 30.0,
         timeout: timedelta | float | None = None,
@@ -95,11 +96,7 @@ class LarkNativeApprovalOperator(LarkOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if on_reject not in ("fail", "skip", "return"):
-            raise ValueError(
-                f"on_reject must be fail, skip or return, got {on_reject!r}. Next: leave it out to fail "
-                "the task."
-            )
+        check_on_reject(on_reject)
         self.approval_code, self.form, self.submitter = approval_code, form, submitter
         self.approvers, self.copies, self.department_id = approvers, copies, department_id
         self.zone, self.on_reject, self.withdraw, self.deferrable = zone, on_reject, withdraw, deferrable

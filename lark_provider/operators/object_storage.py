@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from lark_provider.errors import InvalidRequestError
-from lark_provider.protocol.arguments import check_str
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
     from lark_provider.files.reading import SourceFile
 
-StoragePath: TypeAlias = "ObjectStoragePath | str"
+StoragePath: TypeAlias = "ObjectStoragePath | os.PathLike[str] | str"
 _LOCAL = ("file", "local", "")
 MAX_IMAGE_BYTES = 10 * 1024 * 1024
 MAX_FILE_BYTES = 30 * 1024 * 1024
@@ -31,14 +30,24 @@ def locate(path: StoragePath) -> ObjectStoragePath:
         path: Such as `s3://aws_default@bucket/orders.csv` or `file:///data/orders.csv`.
 
     Raises:
-        InvalidRequestError: It is neither a str nor a path of Airflow's.
+        InvalidRequestError: It is not a path, or has characters that no file name has.
     """
     from airflow.sdk import ObjectStoragePath
 
     if isinstance(path, ObjectStoragePath):
         return path
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
-    return ObjectStoragePath(check_str("The path of a file", text, "such as file:///data/orders.csv"))
+    if not isinstance(text, str):
+        raise InvalidRequestError(
+            f"The path of a file must be a str, got {path!r:.80}. Next: pass one such as file:///data/orders.csv."
+        )
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        raise InvalidRequestError(
+            f"The path of a file must be one that can be written, got {path!r:.80}. Next: correct it."
+        ) from None
+    return ObjectStoragePath(text)
 
 
 def source_of(path: StoragePath) -> SourceFile:
@@ -131,6 +140,8 @@ def check_writable(path: StoragePath) -> None:
         if target.protocol in _LOCAL:
             Path(target.path).parent.mkdir(parents=True, exist_ok=True)
             touch(Path(target.path))
+    except InvalidRequestError:
+        raise
     except (OSError, ImportError, ValueError) as error:
         raise FileError(f"{path} cannot be written: {error}. Next: name another folder.") from None
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
-from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.arguments import check_list, check_texts
+from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 
+OnReject: TypeAlias = Literal["fail", "skip", "return"]
 DEFAULT_OPTIONS = {"approve": "Approve", "reject": "Reject"}
 DEFAULT_REJECTIONS = ("reject",)
-"""Rejections that are not among the options are refused, but for these: the options may be others."""
 
 
 def read_options(options: Any) -> dict[str, str]:
@@ -19,9 +20,9 @@ def read_options(options: Any) -> dict[str, str]:
         options: The label of a button by decision.
 
     Raises:
-        InvalidRequestError: They are not a dict of strings.
+        InvalidRequestError: They are not a dict of str.
     """
-    if not options:
+    if options is None or options == {}:
         return dict(DEFAULT_OPTIONS)
     if not isinstance(options, Mapping) or not all(
         isinstance(text, str) for text in [*options, *options.values()]
@@ -34,29 +35,38 @@ def read_options(options: Any) -> dict[str, str]:
 
 
 def read_rejections(rejections: Any, options: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the decisions that are rejections.
+    """Return the decisions that are rejections; for None `reject`, whether it is an option or not.
 
     Args:
         rejections: One decision or several.
         options: The label of a button by decision.
 
     Raises:
-        InvalidRequestError: They are not strings, or not among the options.
+        InvalidRequestError: They are not str, or not among the options.
     """
-    decisions = [rejections] if isinstance(rejections, str) else rejections
-    if not isinstance(decisions, Sequence | set | frozenset) or not all(
-        isinstance(text, str) for text in decisions
-    ):
+    if rejections is None:
+        return DEFAULT_REJECTIONS
+    named = [rejections] if isinstance(rejections, str) else rejections
+    decisions = check_texts("rejections", named, "a list of decisions such as ['reject']")
+    if unknown := [decision for decision in decisions if decision not in options]:
         raise InvalidRequestError(
-            f"rejections must be a list of decisions, got {rejections!r:.120}. Next: write ['reject']."
-        )
-    unknown = sorted(set(decisions) - set(options) - set(DEFAULT_REJECTIONS))
-    if unknown:
-        raise InvalidRequestError(
-            f"rejections must be decisions from options ({', '.join(options)}), got {unknown}. Next: correct "
-            "the spelling, or add them to options."
+            f"rejections must be decisions from options ({', '.join(options)}), got {unknown[0]!r}. Next: "
+            "correct the spelling, or add it to options."
         )
     return tuple(decisions)
+
+
+def check_on_reject(on_reject: object) -> None:
+    """Check what becomes of a task whose question is rejected.
+
+    Args:
+        on_reject: `fail`, `skip` or `return`.
+
+    Raises:
+        InvalidRequestError: It is something else.
+    """
+    if on_reject not in get_args(OnReject):
+        raise unknown_choice("on_reject", on_reject, get_args(OnReject))
 
 
 def read_branches(branches: Any, options: Mapping[str, str]) -> dict[str, str | Sequence[str]] | None:
@@ -67,7 +77,7 @@ def read_branches(branches: Any, options: Mapping[str, str]) -> dict[str, str | 
         options: The label of a button by decision.
 
     Raises:
-        InvalidRequestError: They are not a dict, or not by decisions from the options.
+        InvalidRequestError: They are not a dict of task ids, or not by decisions from the options.
     """
     if branches is None:
         return None
@@ -81,7 +91,12 @@ def read_branches(branches: Any, options: Mapping[str, str]) -> dict[str, str | 
         raise InvalidRequestError(
             f"branches must have keys from options, got {unknown}. Next: add them to options."
         )
-    return dict(branches)
+    return {
+        decision: tasks
+        if isinstance(tasks, str)
+        else check_texts(f"branches[{decision!r}]", tasks, "a task id, or a list of them")
+        for decision, tasks in branches.items()
+    }
 
 
 def read_fields(fields: Any) -> list[Mapping[str, Any]]:
@@ -93,9 +108,10 @@ def read_fields(fields: Any) -> list[Mapping[str, Any]]:
     Raises:
         InvalidRequestError: They are not a list of elements.
     """
-    if not isinstance(fields, Sequence) or not all(isinstance(field, Mapping) for field in fields):
+    example = "a list such as [Input('reason')], from lark_provider.api.cards"
+    elements = [fields] if isinstance(fields, Mapping) else check_list("fields", fields, example)
+    if isinstance(fields, Mapping) or not all(isinstance(element, Mapping) for element in elements):
         raise InvalidRequestError(
-            f"fields must be a list of card elements, got {fields!r:.120}. Next: write [Input('reason')], "
-            "from lark_provider.api.cards."
+            f"fields must be a list of card elements, got {fields!r:.120}. Next: pass {example}."
         )
-    return list(fields)
+    return elements

@@ -31,16 +31,16 @@ def check_str(name: str, value: object, example: str) -> str:
 
 
 def check_bool(name: str, value: object) -> None:
-    """Check an argument that is True or False.
+    """Check an argument that is True or False; 1, 0 and NumPy's are taken as such.
 
     Args:
         name: The argument's name.
         value: What was passed.
 
     Raises:
-        InvalidRequestError: It is something else, such as 0 or "false".
+        InvalidRequestError: It is something else, such as "false".
     """
-    if not isinstance(value, bool):
+    if not (isinstance(value, int) and value in (0, 1)) and type(value).__name__ not in ("bool", "bool_"):
         raise InvalidRequestError(f"{name} must be True or False, got {value!r:.80}. Next: pass one of them.")
 
 
@@ -58,6 +58,39 @@ def check_list(name: str, value: object, example: str) -> list[Any]:
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise InvalidRequestError(f"{name} must be a list, got {value!r:.80}. Next: pass {example}.")
     return list(value)
+
+
+def check_seconds(name: str, value: object) -> None:
+    """Check an argument that is a time.
+
+    Args:
+        name: The argument's name.
+        value: What was passed.
+
+    Raises:
+        InvalidRequestError: It is not a number of seconds, or is below 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise InvalidRequestError(
+            f"{name} must be a number of seconds, got {value!r}. Next: pass 0 or more, such as 30."
+        )
+
+
+def check_texts(name: str, value: object, example: str) -> list[str]:
+    """Return an argument that holds several str as a list.
+
+    Args:
+        name: The argument's name.
+        value: A list of str, or another iterable of them.
+        example: What to pass, such as "['rec…']".
+
+    Raises:
+        InvalidRequestError: It is no such thing; a single str is refused, too.
+    """
+    texts = check_list(name, value, example)
+    if wrong := [text for text in texts if not isinstance(text, str)]:
+        raise InvalidRequestError(f"{name} must hold str only, got {wrong[0]!r:.80}. Next: pass {example}.")
+    return texts
 
 
 def check_dict(name: str, value: object, example: str) -> dict[str, Any]:

@@ -40,8 +40,8 @@ class Pager(Generic[T]):
     def __init__(self, listing: Listing[T]) -> None:
         if not isinstance(listing, Listing):
             raise InvalidRequestError(
-                f"A listing of lark_provider.api must be iterated, got {type(listing).__name__}. Next: pass "
-                "what its function returns; other operations are performed with `perform`."
+                f"iterate takes a listing of lark_provider.api, got {type(listing).__name__}. Next: pass "
+                "calls and procedures to `perform`."
             )
         self._listing = listing
         self._token: str | None = None

@@ -62,8 +62,8 @@ def run(operation: Call[Any] | Procedure[T], answer_to: EffectHandler) -> Run[T]
     """
     if not isinstance(operation, Call | Generator):
         raise InvalidRequestError(
-            f"An operation of lark_provider.api must be performed, got {type(operation).__name__}. Next: "
-            "pass what its function returns; read a listing with `iterate`."
+            f"perform takes a call or a procedure of lark_provider.api, got {type(operation).__name__}. "
+            "Next: read a listing with `iterate`, and pass anything else as its function returns it."
         )
     first = answer_to(operation, NEVER) if isinstance(operation, Call) else StackFrame(operation)
     assert isinstance(first, StackFrame)  # noqa: S101 - a call is always answered by steps

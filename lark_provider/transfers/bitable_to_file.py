@@ -11,6 +11,7 @@ from lark_provider.hooks.task import lark_errors
 from lark_provider.operators import object_storage
 from lark_provider.operators.progress import ProgressMixin
 from lark_provider.operators.tables import TableOperator
+from lark_provider.protocol.arguments import check_texts
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -80,12 +81,9 @@ class LarkBitableToFileOperator(ProgressMixin, TableOperator):
             types = {
                 field["field_name"]: field["type"] for field in bitable.list_fields(self.base, self.table_id)
             }
-            names = self.field_names or ()
-            if not isinstance(names, Sequence) or isinstance(names, str):
-                raise InvalidRequestError(
-                    f"field_names must be a list of names, got {names!r:.80}. Next: put them in brackets."
-                )
-            unknown = [name for name in names if not isinstance(name, str) or name not in types]
+            named = () if self.field_names is None else self.field_names
+            names = check_texts("field_names", named, "a list of names such as ['No']")
+            unknown = [name for name in names if name not in types]
             if unknown:
                 raise InvalidRequestError(
                     f"field_names names {unknown[0]!r}, which the table does not have; it has "
@@ -96,7 +94,7 @@ class LarkBitableToFileOperator(ProgressMixin, TableOperator):
                 self.base,
                 self.table_id,
                 filter=self.filter,
-                field_names=list(names),
+                field_names=names,
                 view_id=self.view_id,
                 zone=self.zone,
             )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 from lark_provider.errors import ConflictError, InvalidRequestError
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.progress import ProgressMixin
-from lark_provider.protocol.arguments import check_str
+from lark_provider.protocol.arguments import check_texts
 from lark_provider.protocol.errors import unknown_choice
 from lark_provider.transfers.database import sql_hook
 
@@ -173,13 +173,10 @@ class CopyOperator(ProgressMixin, LarkOperator):
         if isinstance(self.columns, Mapping):
             wanted = dict(self.columns)
         else:
-            fields = [self.columns] if isinstance(self.columns, str) else self.columns
-            if not isinstance(fields, Sequence | None):
-                raise InvalidRequestError(
-                    f"columns must be a list of names, or a dict of names by name, got {fields!r:.80}. Next: "
-                    "pass one, or leave it out for all."
-                )
-            names = available if fields is None else [check_str("columns", name, "names") for name in fields]
+            columns = [self.columns] if isinstance(self.columns, str) else self.columns
+            names = (
+                available if columns is None else check_texts("columns", columns, "a list or a dict of names")
+            )
             wanted = {name: name for name in names}
         for name in wanted:
             if name not in available:
@@ -227,7 +224,8 @@ class CopyOperator(ProgressMixin, LarkOperator):
         """Return the SQL columns of the key."""
         if self.mode != "merge":
             return []
-        fields = [self.key_fields] if isinstance(self.key_fields, str) else list(self.key_fields)
+        named = [self.key_fields] if isinstance(self.key_fields, str) else self.key_fields
+        fields = check_texts("key_fields", named, "a list of names such as ['No']")
         names = {column.field: column.name for column in columns}
         missing = [field for field in fields if field not in names]
         if missing:

@@ -111,23 +111,6 @@ def is_ordered(sql: str) -> bool:
     return _ORDER_BY.search(text) is not None
 
 
-def rows(
-    hook: DbApiHook, sql: str, parameters: Parameters = None, *, chunk_size: int = 1000
-) -> Generator[dict[str, Any], None, None]:
-    """Yield the rows of a query, by column; arguments and errors as for `select`.
-
-    Args:
-        hook: The Airflow hook of the database.
-        sql: The query.
-        parameters: The query's parameters, as the database's driver takes them.
-        chunk_size: How many rows are fetched at a time.
-    """
-    with closing(select(hook, sql, parameters, chunk_size=chunk_size)) as selected:
-        names = next(selected)
-        for row in selected:
-            yield dict(zip(names, row, strict=True))
-
-
 def select(
     hook: DbApiHook, sql: str, parameters: Parameters = None, *, chunk_size: int = 1000
 ) -> Generator[Sequence[Any], None, None]:

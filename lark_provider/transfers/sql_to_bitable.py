@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from lark_provider.errors import InvalidRequestError
@@ -16,7 +17,7 @@ from lark_provider.transfers.database import (
     check_columns,
     check_query,
     is_ordered,
-    rows,
+    select,
     sql_hook,
 )
 
@@ -135,7 +136,7 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
         """Run the query and write its rows."""
         if not self.is_insert:
             return super().execute(context)
-        if not is_ordered(self.sql):
+        if not is_ordered(check_query(self.sql)):
             self.log.warning(
                 "The query has no ORDER BY. A retry whose rows come in another order is refused; add one, or "
                 "use mode='upsert'."
@@ -173,10 +174,11 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
             types = {field["field_name"]: field["type"] for field in fields}
         structured = cells.structured_of(types)
         hook = sql_hook(self.sql_conn_id, self.hook_params)
-        for row in rows(hook, self.sql, self.parameters):
-            named = row if self.columns is None else _rename(row, self.columns)
-            record = {name: values.to_cell(value, types.get(name)) for name, value in named.items()}
-            yield cells.parse(record, structured)
+        with closing(select(hook, self.sql, self.parameters)) as selected:
+            places = _places(next(selected), self.columns)
+            for row in selected:
+                record = {name: values.to_cell(row[place], types.get(name)) for name, place in places.items()}
+                yield cells.parse(record, structured)
 
 
 _SYNC_ONLY = frozenset(
@@ -187,11 +189,14 @@ _SYNC_ONLY = frozenset(
 )  # fmt: skip
 
 
-def _rename(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+def _places(names: Sequence[str], columns: Mapping[str, str] | None) -> dict[str, int]:
+    """Return where in a row the value of each field is."""
+    if columns is None:
+        return {name: place for place, name in enumerate(names)}
     if not isinstance(columns, Mapping):
         raise InvalidRequestError(
             f"columns must be a dict of columns of the query by field, got {columns!r:.80}. Next: write "
             "{'Order': 'order_no'}, or leave it out where the names are the same."
         )
-    check_columns(columns.values(), row)
-    return {field: row[column] for field, column in columns.items()}
+    check_columns(columns.values(), names)
+    return {field: names.index(column) for field, column in columns.items()}

@@ -12,7 +12,7 @@ from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import lark_errors, task_key
 from lark_provider.operators.progress import ProgressMixin
 from lark_provider.operators.sheets import Shares, SheetOperator, check_shares, shares_of
-from lark_provider.protocol.arguments import check_dict
+from lark_provider.protocol.arguments import check_dict, check_texts
 from lark_provider.protocol.errors import unknown_choice
 from lark_provider.transfers import values
 from lark_provider.transfers.database import (
@@ -171,13 +171,14 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
         Raises:
             LarkError: It could not be written.
         """
-        if self.mode == "append" and not is_ordered(self.sql):
+        sql = check_query(self.sql)
+        if self.mode == "append" and not is_ordered(sql):
             self.log.warning(
                 "The query has no ORDER BY. A retry whose rows come in another order is refused; add one."
             )
-        keys = self.key_fields or ()
+        keys = [self.key_fields] if isinstance(self.key_fields, str) else self.key_fields or ()
         self._check_settings()
-        query = select(sql_hook(self.sql_conn_id, self.hook_params), check_query(self.sql), self.parameters)
+        query = select(sql_hook(self.sql_conn_id, self.hook_params), sql, self.parameters)
         with closing(query):
             columns, rows = _arrange(query, self.columns)
             result = self.hook.client.clouddoc.sheets.write_table(
@@ -185,7 +186,7 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
                 self.progress.reading(rows),
                 columns=columns,
                 mode=self.mode,
-                key_fields=[keys] if isinstance(keys, str) else list(keys),
+                key_fields=check_texts("key_fields", keys, "a list of names such as ['No']"),
                 key=self._key(context),
                 title=self.title,
                 folder=self.folder,
@@ -214,15 +215,23 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
     def _check_settings(self) -> None:
         from lark_provider.api.clouddoc.sheets.tables.procedure import write_table
 
-        unknown = sorted(self.table_settings.keys() - inspect.signature(write_table).parameters.keys())
+        known = inspect.signature(write_table).parameters.keys() - _OWN_ARGUMENTS
+        unknown = sorted(self.table_settings.keys() - known)
         if unknown:
             raise InvalidRequestError(
-                f"settings must hold arguments of write_table, got {unknown}. Next: correct the spelling."
+                f"settings must hold further arguments of write_table, got {unknown}. Next: correct the "
+                "spelling, or pass it to the operator itself."
             )
 
     def _key(self, context: Context) -> str:
         parts = ("sheet", self.sheet, self.worksheet) if self.sheet else ("new sheet",)
         return self.idempotency_key or task_key(context, self.hook.client, *parts)
+
+
+_OWN_ARGUMENTS = frozenset(
+    {"target", "rows", "columns", "mode", "key_fields", "key", "title", "folder", "share_with"}
+)
+"""Arguments of `write_table` that the operator passes by itself."""
 
 
 def _arrange(

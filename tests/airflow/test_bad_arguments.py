@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields
+from lark_provider.errors import LarkError
 from lark_provider.operators import (
     LarkBitableBulkInsertOperator,
     LarkBitableSearchOperator,
@@ -99,33 +100,42 @@ OPERATORS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
+MODES: tuple[tuple[type[BaseOperator], dict[str, Any]], ...] = (
+    (LarkBitableToSqlOperator, {"mode": "merge", "key_fields": ["no"]}),
+    (LarkSheetToSqlOperator, {"mode": "merge", "key_fields": ["no"]}),
+    (SqlToLarkSheetOperator, {"mode": "append"}),
+    (SqlToLarkSheetOperator, {"mode": "update_by_key", "key_fields": ["no"]}),
+    (SqlToLarkBitableOperator, {"mode": "insert", "key_fields": ()}),
+)
+
+
+@pytest.mark.parametrize(
+    ("operator", "changes"),
+    [*((operator, {}) for operator in OPERATORS), *MODES],
+    ids=lambda value: value.__name__ if isinstance(value, type) else str(value.get("mode", "")),
+)
 def test_each_argument(
-    good: dict[type[BaseOperator], dict[str, Any]], context: Context, operator: type[BaseOperator]
+    good: dict[type[BaseOperator], dict[str, Any]],
+    context: Context,
+    operator: type[BaseOperator],
+    changes: dict[str, Any],
 ) -> None:
-    arguments, raw, runs = good[operator], list[str](), 0
+    arguments, raw, runs = good[operator] | changes, list[str](), 0
     operator(task_id="t", **arguments).execute(context(run_id="good"))
     for name in dict.fromkeys(list_arguments(operator)):
         for value in BAD:
             runs += 1
             try:
                 task = operator(task_id="t", **{**arguments, name: value})
-            except (ValueError, AirflowException):
-                continue
-            except TypeError as error:
-                # An argument of a base class that this one sets itself.
-                if "got multiple values for keyword" not in str(error):
-                    raw.append(describe(error, name, value))
-                continue
-            try:
                 task.execute(context(run_id=f"r{runs}"))
-            except AirflowFailException as error:
+            except AirflowNotFoundException:
+                pass  # says which connection there is not
+            except (LarkError, AirflowFailException) as error:
                 if "Next: " not in str(error):
                     raw.append(describe(error, name, value))
-            except AirflowException:
-                pass
             except Exception as error:  # noqa: BLE001 - all are reported at the end
-                if type(error).__module__ not in DRIVERS:
+                # The second is an argument of a base class that this one sets itself.
+                if type(error).__module__ not in DRIVERS and "got multiple values" not in str(error):
                     raw.append(describe(error, name, value))
     assert "\n".join(raw) == ""
     assert runs > 5 * len(BAD)

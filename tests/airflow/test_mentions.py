@@ -74,7 +74,7 @@ def test_a_reply_and_a_changed_text_mention_too(lark: Emulator, context: Context
     ("mentions", "text"),
     [
         (["nobody@example.com"], "NotFoundError: mentions must name accounts .*nobody@example.com"),
-        ([5], "list of str"),
+        ([5], "mentions must hold str only"),
     ],
 )
 def test_a_mention_that_cannot_be_is_named(

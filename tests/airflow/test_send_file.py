@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,21 @@ def test_an_image_is_shown(lark: Emulator, context: Context, tmp_path: Path) -> 
         context()
     )
     assert [message["msg_type"] for message in read_messages(lark)] == ["image"]
+
+
+def test_a_path_of_pathlib_and_a_name_that_is_not_unicode(
+    lark: Emulator, context: Context, tmp_path: Path
+) -> None:
+    """Names of files are bytes: one from a GBK share has no UTF-8."""
+    file = tmp_path / os.fsdecode(b"\xb6\xa9.csv")
+    file.write_text("a,b")
+    for path in (file, str(file)):
+        LarkSendFileOperator(
+            task_id="t", receiver_id=CHAT, file=path, file_name="orders.csv", idempotency_key=repr(path)
+        ).execute(context())
+    assert len(read_messages(lark)) == 2
+    with pytest.raises(AirflowFailException, match="must be one that can be written"):
+        LarkSendFileOperator(task_id="t", receiver_id=CHAT, file="\ud800").execute(context())
 
 
 def test_what_no_retry_can_mend_fails_at_once(

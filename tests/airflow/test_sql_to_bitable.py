@@ -22,7 +22,7 @@ from lark_provider.api.clouddoc import fields
 from lark_provider.errors import InvalidRequestError
 from lark_provider.storage import migrate, urls
 from lark_provider.transfers import LarkBitableToSqlOperator, SqlToLarkBitableOperator
-from lark_provider.transfers.database import is_ordered, rows, sql_hook
+from lark_provider.transfers.database import is_ordered, select, sql_hook
 from tests.airflow.sql import SQLITE, Database, table
 
 Context = Callable[..., Any]
@@ -224,7 +224,7 @@ def test_memory_stays_flat(postgres: Database) -> None:
     for count in (20_000, 200_000):
         sql = f"SELECT i, repeat('x', 100) AS text FROM generate_series(1, {count}) AS i"  # noqa: S608 - a number
         tracemalloc.start()
-        assert sum(1 for _ in rows(hook, sql)) == count
+        assert sum(1 for _ in select(hook, sql)) == count + 1  # the names first
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0] + 100_000
@@ -239,8 +239,8 @@ def test_the_order_of_a_query() -> None:
 
 
 def test_a_cursor_is_closed_when_the_reader_stops(sqlite: Database) -> None:
-    reader = rows(sql_hook(sqlite.conn_id), "SELECT 1 AS a")
-    assert next(reader) == {"a": 1}
+    reader = select(sql_hook(sqlite.conn_id), "SELECT 1 AS a")
+    assert [next(reader), tuple(next(reader))] == [["a"], (1,)]
     reader.close()
     with sqlite3.connect(sqlite.path) as connection:
         connection.execute("CREATE TABLE free (a)")

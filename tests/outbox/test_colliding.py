@@ -64,7 +64,7 @@ def test_each_of_many_failures_takes_the_same_few_statements(app: Emulator, url:
     assert max(counts) <= 10
 
 
-def test_many_processes_deliver_their_own_failures_by_few_requests(app: Emulator, url: URL) -> None:
+def test_many_processes_deliver_their_own_failures_to_one_card(app: Emulator, url: URL) -> None:
     count = count_on(url)
     with Crowd(count) as crowd:
         values(crowd.all(work.warm))

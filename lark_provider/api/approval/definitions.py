@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
 from lark_provider.api.approval.widgets import Widget, parse_form
+from lark_provider.protocol.arguments import check_seconds
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.effects import Memoize
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError, unknown_choice
@@ -103,6 +104,7 @@ def get_definition(
     code = check_code(approval_code)
     if locale not in get_args(Locale):
         raise unknown_choice("locale", locale, get_args(Locale), 1390001)
+    check_seconds("max_age", max_age)
 
     def read() -> Procedure[Definition]:
         params = {"locale": locale, "with_option": "true"}

@@ -18,6 +18,7 @@ from lark_provider.api.approval.definitions import check_code, get_definition
 from lark_provider.api.approval.model import Instance, instance_of
 from lark_provider.api.approval.values import encode_form
 from lark_provider.api.clouddoc.fields import zone_of
+from lark_provider.protocol.arguments import check_dict, check_list
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.effects import NewKey
 from lark_provider.protocol.errors import (
@@ -171,7 +172,7 @@ def _person(who: receivers.Receiver) -> dict[str, str]:
 
 def _people_of_steps(nodes: Sequence[Any], by_step: Mapping[str, Iterable[str]]) -> Procedure[list[Any]]:
     assignments = []
-    for name, people in by_step.items():
+    for name, people in check_dict("approvers and copies", by_step, "people by step").items():
         node = next((step for step in nodes if name in (step.id, step.custom_id, step.name) and name), None)
         if node is None:
             known = ", ".join(f"{step.id} ({step.name})" for step in nodes)
@@ -179,7 +180,8 @@ def _people_of_steps(nodes: Sequence[Any], by_step: Mapping[str, Iterable[str]])
                 f"The approval has no step {name!r}. Next: use one of {known}.", code=_INVALID
             )
         ids: list[str] = []
-        for person in [people] if isinstance(people, str) else people:
+        named = [people] if isinstance(people, str) else people
+        for person in check_list(f"The approvers of step {name!r}", named, "a list of people"):
             ids += [(yield from receivers.find_open_id(person, f"an approver of step {name!r}"))]
         assignments.append({"key": node.id or node.custom_id, "value": ids})
     return assignments

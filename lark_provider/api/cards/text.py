@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, TypeAlias
 
 import orjson
@@ -21,11 +22,11 @@ def check_size(size: int, max_bytes: int) -> None:
         max_bytes: What Lark takes.
 
     Raises:
-        InvalidRequestError: It is larger; or `max_bytes` is not an int.
+        InvalidRequestError: It is larger; or `max_bytes` is not a number.
     """
-    if type(max_bytes) is not int:
+    if not isinstance(max_bytes, Real):
         raise InvalidRequestError(
-            f"max_bytes must be an int, got {max_bytes!r:.80}. Next: leave it out for what Lark takes."
+            f"max_bytes must be a number, got {max_bytes!r:.80}. Next: leave it out for what Lark takes."
         )
     if size > max_bytes:
         raise InvalidRequestError(

@@ -11,7 +11,7 @@ from lark_provider.api.clouddoc.fields import names_of
 from lark_provider.api.clouddoc.records import RECORDS, Record
 from lark_provider.api.contact import UserIdType
 from lark_provider.api.links import table
-from lark_provider.protocol.arguments import check_list
+from lark_provider.protocol.arguments import check_texts
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Procedure, perform
@@ -91,11 +91,9 @@ def get_records(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    ids = check_list("record_ids", record_ids, "a list of record ids (rec…)")
-    if not all(isinstance(record_id, str) and record_id for record_id in ids):
-        raise InvalidRequestError(
-            f"record_ids must be a list of record ids, got {str(ids)[:80]!r}. Next: pass a list of rec… ids."
-        )
+    ids = check_texts("record_ids", record_ids, "a list of record ids (rec…)")
+    if "" in ids:
+        raise InvalidRequestError("record_ids must be a list of record ids, got ''. Next: leave it out.")
     wanted = list(dict.fromkeys(ids))
     app_token, table_id = yield from table(app_token, table_id)
     url = path(RECORDS + "/batch_get", app_token=app_token, table_id=table_id)

@@ -134,7 +134,7 @@ def test_waiting_on_the_worker(lark: Emulator, code: str, start: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"on_reject": "stop"}, "on_reject must be fail, skip or return, got 'stop'"),
+        ({"on_reject": "stop"}, "on_reject must be one of fail, skip, return, got 'stop'"),
         ({"poll_interval": 0}, "poll_interval must be a positive number of seconds, got 0"),
         ({"timeout": float("nan")}, "timeout must be a positive number of seconds, got nan"),
         ({"poll_interval": "1"}, "poll_interval must be a positive number of seconds, got '1'"),

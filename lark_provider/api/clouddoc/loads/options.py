@@ -13,6 +13,7 @@ from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
 from lark_provider.api.clouddoc.rejects import OnBadRow
 from lark_provider.api.contact import UserIdType
+from lark_provider.protocol.arguments import check_seconds
 from lark_provider.protocol.errors import InvalidRequestError
 
 TOKEN_SECONDS = 300.0
@@ -21,22 +22,6 @@ SETTLE_SECONDS = 90.0
 _MAX_RESTARTS = 2**63
 """Restart numbers are below this, so that each fits into a signed 64-bit integer."""
 _KEY_TYPES = {types.TEXT, types.NUMBER, types.PHONE, types.SINGLE_SELECT, types.DATE}
-
-
-def check_seconds(name: str, value: object) -> None:
-    """Check an option that is a time.
-
-    Args:
-        name: The option.
-        value: What was passed.
-
-    Raises:
-        InvalidRequestError: It is not a number of seconds, or is below 0.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise InvalidRequestError(
-            f"{name} must be a number of seconds, got {value!r}. Next: pass 0 or more, such as 30."
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from lark_provider.api.clouddoc.sheets.kinds import Formula
 from lark_provider.api.clouddoc.sheets.styles import Style
 from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, place
 from lark_provider.api.clouddoc.sheets.writing import V2
-from lark_provider.protocol.arguments import check_list
+from lark_provider.protocol.arguments import check_list, check_texts
 from lark_provider.protocol.calls import request
 from lark_provider.protocol.errors import (
     InvalidRequestError,
@@ -225,7 +225,11 @@ def delete_conditional_formats(token: Target, ids: Iterable[str] | None = None) 
         LarkAPIError: Lark refused some; the text says which.
         TransportError: Lark was not reached.
     """
-    chosen = () if ids is None else check_list("ids", ids, "the ids that list_conditional_formats returns")
+    chosen = (
+        ()
+        if ids is None
+        else check_texts("ids", ids, "the `id` of each that list_conditional_formats returns")
+    )
     at = yield from place(token)
     existing = [rule["cf_id"] for rule in (yield from _list_payloads_at(at))]
     wanted = existing if ids is None else [cf_id for cf_id in chosen if cf_id in existing]

@@ -9,12 +9,12 @@ from fractions import Fraction
 from typing import Any, Literal, TypeAlias, get_args
 
 from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
-from lark_provider.api.clouddoc.loads.options import check_seconds
 from lark_provider.api.clouddoc.rejects import OnBadRow, check_limit
 from lark_provider.api.clouddoc.searches import SearchCondition
 from lark_provider.api.clouddoc.sync.keys import KeyForm, check_names
 from lark_provider.api.clouddoc.sync.plan import SyncResult
 from lark_provider.api.contact import UserIdType
+from lark_provider.protocol.arguments import check_seconds
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 
 SyncMode: TypeAlias = Literal["upsert", "mirror", "insert_missing"]

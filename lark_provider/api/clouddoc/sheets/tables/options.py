@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
 from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS
 from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS
 from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_BYTES
-from lark_provider.protocol.arguments import check_bool
+from lark_provider.protocol.arguments import check_bool, check_texts
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 
 SheetMode: TypeAlias = Literal["replace", "append", "update_by_key"]
@@ -67,11 +67,7 @@ class TableOptions:
                 f"{self.key_fields!r} with {self.mode!r}. Next: name the columns that tell a row from "
                 "all others."
             )
-        if isinstance(self.key_fields, str) or not isinstance(self.key_fields, Sequence):
-            raise InvalidRequestError(
-                f"key_fields must be a list of names, got {self.key_fields!r:.80}. Next: put them "
-                "in brackets."
-            )
+        check_texts("key_fields", self.key_fields, "a list of names such as ['No']")
         if self.mode == "update_by_key" and not self.header:
             raise InvalidRequestError(
                 'mode="update_by_key" must have a header, got header=False: columns are found by their '

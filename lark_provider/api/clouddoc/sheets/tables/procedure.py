@@ -36,7 +36,7 @@ from lark_provider.api.clouddoc.sheets.tables.source import ConvertedRows, Table
 from lark_provider.api.clouddoc.sheets.targets import SheetRef, Target, Worksheet, spreadsheet
 from lark_provider.api.clouddoc.sheets.targets import place as sheet_place
 from lark_provider.api.clouddoc.sheets.values import WRONG_VALUE
-from lark_provider.protocol.arguments import check_list
+from lark_provider.protocol.arguments import check_list, check_texts
 from lark_provider.protocol.effects import NewKey, Stream, Take
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import check_key
@@ -148,7 +148,7 @@ def write_table(
         columns=columns,
         header=header,
         mode=mode,
-        key_fields=key_fields,
+        key_fields=check_texts("key_fields", key_fields, "a list of names such as ['No']"),
         formats=formats,
         header_style=header_style,
         widths=widths,
