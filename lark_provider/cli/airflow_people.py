@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from lark_provider.cli.arguments import WrongUseError, add_group
+from lark_provider.cli.arguments import WrongUseError, add_group, unicode_text
 from lark_provider.cli.output import one_line, print_json, table
 
 if TYPE_CHECKING:
@@ -41,9 +41,16 @@ def _add_revoke(people: Any) -> None:
         "`email_domains` of lark.yaml acts without a link.",
     )
     which = command.add_mutually_exclusive_group(required=True)
-    which.add_argument("open_ids", nargs="*", default=[], metavar="OPEN_ID", help="whose, as `list` shows it")
-    which.add_argument("--user", metavar="NAME", help="all of a user of Airflow, by name")
-    command.add_argument("--app-id", help="of this app only")
+    which.add_argument(
+        "open_ids",
+        nargs="*",
+        type=unicode_text,
+        default=[],
+        metavar="OPEN_ID",
+        help="whose, as `list` shows it",
+    )
+    which.add_argument("--user", type=unicode_text, metavar="NAME", help="all of a user of Airflow, by name")
+    command.add_argument("--app-id", type=unicode_text, help="of this app only")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=run_revoke)
 

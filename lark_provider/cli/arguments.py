@@ -94,6 +94,19 @@ def start_metrics(arguments: argparse.Namespace) -> None:
     logger.info("Metrics started", extra={"url": f"http://{shown}:{port}/metrics"})
 
 
+def unicode_text(text: str) -> str:
+    """Read a text that a database is asked for, as the `type` of an argument.
+
+    Raises:
+        argparse.ArgumentTypeError: It has bytes that are not UTF-8.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"must be valid UTF-8, got {text!r}") from None
+    return text
+
+
 def age(text: str) -> timedelta:
     """Parse a period, as the `type` of an option.
 
@@ -114,7 +127,9 @@ def add_ids(command: Any, everything: str) -> Any:
         everything: What `--all` stands for.
     """
     which = command.add_mutually_exclusive_group(required=True)
-    which.add_argument("ids", nargs="*", default=[], metavar="ID", help="which ones, as `list` shows them")
+    which.add_argument(
+        "ids", nargs="*", type=unicode_text, default=[], metavar="ID", help="which ones, as `list` shows them"
+    )
     which.add_argument("--all", action="store_true", help=everything)
     return which
 

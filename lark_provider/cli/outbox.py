@@ -18,6 +18,7 @@ from lark_provider.cli.arguments import (
     age,
     row_count,
     start_metrics,
+    unicode_text,
 )
 from lark_provider.cli.logs import log_as_service
 from lark_provider.cli.output import one_line, print_json, table
@@ -54,7 +55,7 @@ def add_to(commands: Any) -> None:
     listing.add_argument("--all", action="store_true", help="also what is delivered or superseded")
     add_json(listing, run_list)
     show = group.add_parser("show", help="show one")
-    show.add_argument("id", metavar="ID", help="as `list` shows it")
+    show.add_argument("id", type=unicode_text, metavar="ID", help="as `list` shows it")
     add_json(show, run_show)
     retry = group.add_parser("retry", help="try at once what was given up, or waits after a failure")
     add_ids(retry, "all that are not delivered")
