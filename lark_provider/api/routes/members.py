@@ -165,7 +165,7 @@ class MemberReader:
         value = self.get(name)
         if value is None:
             return default
-        if value.plain not in choices or not isinstance(value.plain, str):
+        if not isinstance(value.plain, str) or value.plain not in choices:
             self.wrong(name, f"one of {', '.join(choices)}", value, "write one of these")
             return default
         return value.plain
