@@ -89,6 +89,13 @@ def test_the_kind_of_queues() -> None:
             "RABBITMQ_PORT must be a number from 1 to 65535, got 'amqp'. Next: ",
         ),
         ({"RABBITMQ_HOST": "mq", "RABBITMQ_PORT": "65536"}, "got '65536'"),
+        (
+            {"RABBITMQ_HOST": "mq..internal"},
+            r"must be a host name, got 'mq..internal'\. Next: correct RABBITMQ_HOST",
+        ),
+        ({"RABBITMQ_URL": f"amqp://{'m' * 64}/"}, "must be a host name"),
+        ({"RABBITMQ_HOST": "mq", "RABBITMQ_PASSWORD": "\udce4"}, "must be UTF-8, got other bytes"),
+        ({"RABBITMQ_HOST": "mq", "RABBITMQ_USER": "\udce4"}, "must be UTF-8, got other bytes"),
         ({"RABBITMQ_HOST": "mq", "RABBITMQ_PORT": "0"}, "got '0'"),
         (
             {"RABBITMQ_HOST": "mq", "RABBITMQ_TLS": "ja"},

@@ -97,6 +97,7 @@ def broker(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> 
             "RabbitMQ must be configured, got no setting. Next: set RABBITMQ_HOST, RABBITMQ_USER and "
             "RABBITMQ_PASSWORD, or RABBITMQ_URL."
         )
+    _check_names(parameters)
     parameters.heartbeat = _HEARTBEAT_SECONDS
     parameters.socket_timeout = parameters.stack_timeout = _SOCKET_SECONDS
     parameters.client_properties = {"connection_name": f"lark_provider {os.getpid()}"}
@@ -184,6 +185,26 @@ def _from_parts(environ: Mapping[str, str]) -> pika.ConnectionParameters:
         credentials=login,
         ssl_options=_tls(host, environ) if tls in _YES else None,
     )
+
+
+def _check_names(parameters: pika.ConnectionParameters) -> None:
+    """Check what pika encodes only once it connects, and in the middle of it."""
+    try:
+        parameters.host.encode("idna")
+    except UnicodeError:
+        raise ConfigurationError(
+            f"RabbitMQ's host must be a host name, got {parameters.host!r}. Next: correct "
+            "RABBITMQ_HOST or the URL."
+        ) from None
+    login = parameters.credentials
+    assert isinstance(login, pika.PlainCredentials)  # noqa: S101 - both ways to configure it make these
+    try:
+        for text in (login.username, login.password, parameters.virtual_host):
+            text.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(
+            "RabbitMQ's user, password and virtual host must be UTF-8, got other bytes. Next: set them again."
+        ) from None
 
 
 def _limits(environ: Mapping[str, str]) -> QueueLimits:
