@@ -200,7 +200,7 @@ def user_scopes(answer: Mapping[str, Any]) -> frozenset[str]:
 
 
 def missing_for_users(area: str, having: Collection[str]) -> list[str]:
-    """Return the scopes to apply for beside those of the app itself, so that the area's events come.
+    """Return the user scopes to apply for, in addition to the app's own, so that the area's events arrive.
 
     Args:
         area: The area, one of `AREAS`.

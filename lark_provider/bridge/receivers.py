@@ -104,7 +104,7 @@ def waits_until(quiet: QuietHours | None, deadline: datetime | None, now: dateti
 def _names(questions: Iterable[HitlQuestion]) -> dict[str, set[str]]:
     """Return the names that each assignee may have as a user of Airflow, by the assignee's id.
 
-    With the Simple auth manager the id is the name; with FAB it is a number, which is no name.
+    With the Simple auth manager the id is the name; with FAB it is a number, which is not a name.
     """
     names: dict[str, set[str]] = {}
     for question in questions:

@@ -148,7 +148,7 @@ class ClickResultDisplay:
         return None if click is None else click.action.form_value
 
     async def _tell(self, applied: ClickOutcome, result: ClickResult, language: str) -> None:
-        """Tell who clicked, and nobody else: the link is theirs alone."""
+        """Tell only the person who clicked: the link is theirs alone."""
         link = result.link_url
         if result.outcome == "unlinked" and link is None:
             link = await self._new_link(applied)

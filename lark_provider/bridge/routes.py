@@ -20,7 +20,7 @@ class RoutesFile:
     """The file of routes, read again when it has changed, without a restart.
 
     Args:
-        path: The file; None for no routes: then questions go to their assignees, and failures to nobody.
+        path: The file; None for no routes: then questions go to their assignees, and failures to no one.
         team: Of a multi-team Airflow, the team whose DAGs these are.
 
     Raises:

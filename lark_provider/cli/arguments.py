@@ -83,8 +83,8 @@ def start_metrics(arguments: argparse.Namespace) -> None:
     """
     if arguments.metrics_port is None:
         return
-    # A time of creation beside each counter would double the series, and Prometheus has no use for it. A
-    # program of the user's decides for itself.
+    # A creation time for each counter would double the number of series, and Prometheus has no use for it.
+    # A program of the user's decides for itself.
     os.environ.setdefault("PROMETHEUS_DISABLE_CREATED_SERIES", "true")
     from lark_provider import metrics
 
@@ -124,7 +124,7 @@ def add_ids(command: Any, everything: str) -> Any:
 
     Args:
         command: What `add_parser` returned.
-        everything: What `--all` stands for.
+        everything: What `--all` selects, as its help text.
     """
     which = command.add_mutually_exclusive_group(required=True)
     which.add_argument(

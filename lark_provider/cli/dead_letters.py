@@ -216,7 +216,7 @@ def _join_first(ids: Sequence[str]) -> str:
 
 
 def _fields(letter: DeadLetter) -> dict[str, Any]:
-    """Return what is shown of a dead letter beside its payload."""
+    """Return what is shown of a dead letter in addition to its payload."""
     return {
         "id": letter.id,
         "kind": letter.kind,

@@ -44,7 +44,7 @@ def fault_line(fault: str) -> str:
 
 
 def silence() -> None:
-    """Have nothing logged beside a command's report, which says all of it."""
+    """Have nothing logged in addition to a command's report, which says all of it."""
     for name in ("lark_provider", "pika"):
         logging.getLogger(name).addHandler(_SILENT)
 

@@ -100,7 +100,7 @@ def scan(source: str) -> list[CallSite]:
         source: The text of the Python file.
 
     Raises:
-        SyntaxError: It is no Python of this version.
+        SyntaxError: It is not Python of this version.
     """
     with warnings.catch_warnings(action="ignore"):  # The file's own, such as of an invalid escape.
         tree = ast.parse(source)
@@ -119,7 +119,7 @@ def scan(source: str) -> list[CallSite]:
 
 
 class _Names:
-    """What the names of a file stand for: imported things by their full names, and texts."""
+    """What the names of a file refer to: imported things by their full names, and texts."""
 
     def __init__(self, tree: ast.AST) -> None:
         self._imported: dict[str, str] = {}
@@ -185,7 +185,7 @@ def _find_sdk_call(full: str) -> tuple[str, str] | None:
         return full, _CLIENT
     versions = [place for place, part in enumerate(parts) if part[:1] == "v" and part[1:].isdigit()]
     if (parts[0] == _SDK and "build()" not in parts) or not versions or not 0 < versions[0] < len(parts) - 2:
-        return None  # builders of requests stand beside their calls
+        return None  # builders of requests occur along with the calls that use them
     *path, verb = parts[versions[0] - 1 :]
     known = SDK_CALLS.get(".".join([*path, verb])) or SDK_CALLS.get(".".join([*path, verb.removeprefix("a")]))
     return ".".join([*path, verb]), known or _ANY

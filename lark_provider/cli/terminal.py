@@ -22,7 +22,7 @@ def confirm(question: str) -> bool:
         question: What is asked.
 
     Raises:
-        WrongUseError: Standard input is no terminal.
+        WrongUseError: Standard input is not a terminal.
     """
     if not can_ask():
         raise WrongUseError("Standard input must be a terminal to confirm this. Next: pass --yes.")

@@ -59,7 +59,8 @@ def in_options(text: str, words: Mapping[str, str]) -> str:
 
     Args:
         text: As the client says it.
-        words: What stands for what, replaced in this order, and only where it is not part of a longer name.
+        words: The client's words and what replaces each, in this order, and only where it is not part of a
+            longer name.
     """
     for python, option in {**words, **_EVERYWHERE}.items():
         end = r"\b" if python[-1].isalnum() else ""

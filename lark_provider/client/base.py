@@ -181,7 +181,7 @@ def app_of(client: BaseClient[Any, Any]) -> App:
     Raises:
         ConfigurationError: No credentials were found.
     """
-    return client._app()  # noqa: SLF001 - the secret is no part of the public client
+    return client._app()  # noqa: SLF001 - the secret is not part of the public client
 
 
 def has_database(client: BaseClient[Any, Any]) -> bool:

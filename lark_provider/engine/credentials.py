@@ -32,7 +32,7 @@ def find(session: Session) -> Procedure[App]:
         session: The settings of the client.
 
     Raises:
-        ConfigurationError: No credentials were found, the app is disabled, or `LARK_PACING` is no share.
+        ConfigurationError: No credentials were found, the app is disabled, or `LARK_PACING` is not a share.
         StorageError: Only the registry has the app's secret, and it cannot be used.
         DecryptionError: The registry's secret is encrypted with another key.
     """

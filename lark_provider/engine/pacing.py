@@ -63,7 +63,7 @@ def _send_at(at: float, send: Send, app: App) -> Procedure[Response | Lost]:
 
 
 def _reserve_shared(session: Session, app: App, counted: list[Limit], until: float) -> Procedure[float]:
-    """Return when a request may be sent, by the monotonic clock, beside those of other processes."""
+    """Return when a request may be sent, by the monotonic clock, given those of other processes."""
     buckets, name = session.runtime.pace, app.name
     at, missing = buckets.take(name, counted)
     if not missing:

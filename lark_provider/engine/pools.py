@@ -67,7 +67,7 @@ class _NoCookies(CookieJar):
         """Ignore what an answer sets."""
 
     def set_cookie(self, cookie: object) -> None:
-        """Ignore it, whoever sets it."""
+        """Ignore the cookie, whatever sets it."""
 
 
 class Pool(NamedTuple):

@@ -1,4 +1,4 @@
-"""All broken lines of a text file in one report: whoever repairs the file wants to see them at once."""
+"""All broken lines of a text file in one report: anyone who repairs the file wants to see them at once."""
 
 from __future__ import annotations
 

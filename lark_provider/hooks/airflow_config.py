@@ -79,7 +79,7 @@ def url_of(connection: Connection) -> str:
     """Return the URL of the database that a connection names.
 
     Args:
-        connection: Of type `postgres` or `sqlite`; `sslmode` may stand in its extra.
+        connection: Of type `postgres` or `sqlite`; `sslmode` may be set in its extra.
 
     Raises:
         ConfigurationError: It is of another type, or names no host or file.

@@ -33,8 +33,8 @@ _exporter: list[Exporter] = []
 def start(port: int | None = None, *, host: str = "127.0.0.1") -> int | None:
     """Count from now on, and serve the metrics at a port if one is given.
 
-    The port serves `/metrics` to whoever reaches it, without a login: give it an address that only Prometheus
-    reaches. A second call serves at a second port, and counts nothing twice.
+    The port serves `/metrics` to anyone who reaches it, without a login: give it an address that only
+    Prometheus reaches. A second call serves at a second port, and counts nothing twice.
 
     Args:
         port: The port; 0 for a free one; None to serve nothing.

@@ -1,4 +1,4 @@
-"""Serve `/metrics` at a port of its own, in threads, beside whatever the process does."""
+"""Serve `/metrics` at a port of its own, in threads, alongside whatever the process does."""
 
 from __future__ import annotations
 
@@ -102,4 +102,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
-        """Log nothing: a scrape every few seconds is no event."""
+        """Log nothing: a scrape every few seconds is not an event."""

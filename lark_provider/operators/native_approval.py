@@ -40,11 +40,11 @@ class LarkNativeApprovalOperator(LarkOperator):
     chat.
 
     Args:
-        approval_code: Of the definition; it stands in the address of its page (`definitionCode=…`).
+        approval_code: Of the definition; it is in the address of its page (`definitionCode=…`).
         form: Field → value, see `client.approval.create_instance`.
         submitter: Who asks: an open_id, user_id, e-mail address, mobile number or a name from the
             connection's `receivers`.
-        approvers: Step → people, for steps whose approvers are named by whoever asks.
+        approvers: Step → people, for steps whose approvers are named by the submitter.
         copies: Likewise, who gets a copy.
         department_id: The submitter's department, if there are several.
         zone: The time zone of naive datetimes and of dates in the form; that of the DAG if None.

@@ -74,7 +74,7 @@ def _listen(model: Any) -> None:
     table = model.__table__
 
     def first_wins(_mapper: Any, connection: Any, target: Any) -> None:
-        # The task wipes an earlier answer when it asks again; that is no answer.
+        # The task wipes an earlier answer when it asks again; that is not an answer.
         if target.responded_at is None or not inspect(target).attrs.responded_at.history.has_changes():
             return
         expected = EXPECTED.get()

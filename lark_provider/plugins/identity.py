@@ -1,6 +1,6 @@
 """Which user of Airflow a person acts as who clicked in Lark, or why they may not.
 
-A person links themselves (`plugins.link`), or stands in the table `people` of `lark.yaml`, or has an
+A person links themselves (`plugins.link`), or is listed in the table `people` of `lark.yaml`, or has an
 enterprise e-mail address of one of its `email_domains`; in this order. People of other tenants, and those
 whom Lark calls frozen or resigned, are refused before.
 """

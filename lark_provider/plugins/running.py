@@ -57,7 +57,7 @@ def describe(name: str, **values: str) -> dict[str, str]:
 
     Args:
         name: What became of the command.
-        values: What stands in the sentence.
+        values: What is inserted into the sentence.
     """
     return {
         language: text.format_map(values) for language, text in zip(("zh", "en"), _TEXTS[name], strict=True)

@@ -71,7 +71,7 @@ def sentence(outcome: AnswerOutcome, **values: str | tuple[str, str]) -> dict[st
 
     Args:
         outcome: What became of the click.
-        values: What stands in the sentence; a pair where it differs by language (Chinese, English).
+        values: What is inserted into the sentence; a pair where it differs by language (Chinese, English).
     """
     return _fill(_TEXTS[outcome], values)
 

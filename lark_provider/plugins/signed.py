@@ -32,7 +32,7 @@ D = TypeVar("D")
 class Turns:
     """Who may work now, of all that the bridge delivers to a process. For one event loop.
 
-    Nobody waits here: the bridge delivers again what was refused.
+    No delivery waits here: the bridge delivers again what was refused.
     """
 
     def __init__(self) -> None:

@@ -42,7 +42,7 @@ def auth_manager() -> Manager:
     """Return the auth manager of this API server.
 
     Raises:
-        RuntimeError: This process is no API server.
+        RuntimeError: This process is not an API server.
     """
     from airflow.api_fastapi.app import get_auth_manager
 

@@ -39,7 +39,7 @@ class CodeKind(enum.Enum):
 
 
 class Code(NamedTuple):
-    """A code's kind, and the next step to print beside Lark's own words."""
+    """A code's kind, and the next step to print along with Lark's own words."""
 
     kind: CodeKind
     step: str

@@ -36,7 +36,7 @@ def format_moment(moment: datetime, timezone: str) -> str:
 
 
 def to_wall_time(text: str, timezone: str) -> str:
-    """Return a time as a picker shows it, `yyyy-MM-dd HH:mm`; empty if it is no time.
+    """Return a time as a picker shows it, `yyyy-MM-dd HH:mm`; empty if it is not a time.
 
     Args:
         text: ISO 8601; without a zone it is in the zone shown.

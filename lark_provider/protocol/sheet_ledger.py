@@ -108,7 +108,7 @@ class Tables(Protocol):
         """Record a pending segment again: with other rows, other cells, or sent once more."""
 
     def record_written(self, write: str, number: int) -> None:
-        """Record that a segment is written, whoever has the lease, since it is certain."""
+        """Record that a segment is written, whichever process has the lease, since it is certain."""
 
     def finish(self, write: str, done: int | None) -> None:
         """Record that the source has ended and every segment is written."""

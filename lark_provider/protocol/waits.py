@@ -79,7 +79,7 @@ class Wait:
         key: The id of the wait; its answer is decided once.
         message_ids: The cards.
         every: Whether each of them has to be answered; else the first click on any is the answer.
-        correlation: The wait that the card's buttons name, instead of or beside the messages.
+        correlation: The wait that the card's buttons name, instead of or in addition to the messages.
         actions: Which clicks count: the component's `name`, or `action` in its value. Empty for all.
         operators: Whose clicks count: open_id, user_id or union_id. Empty for everybody's.
         app_id: The app whose cards count. None for all apps: then the holder of one app's keys can forge

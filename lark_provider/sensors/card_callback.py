@@ -36,7 +36,7 @@ class LarkCardCallbackSensor(QuestionSensor):
     Args:
         message_id: The card's message, `om_…`, or several; usually what LarkSendMessageOperator returned.
         wait_for: With several messages: `any` click on one of them, or a click on `all`.
-        correlation_id: What the card's buttons carry as `lark_wait`, instead of or beside the message.
+        correlation_id: What the card's buttons carry as `lark_wait`, instead of the message or besides it.
         actions: Only these clicks count: a component's `name`, or `action` in its value.
         operators: Only these people's clicks count: open_ids or union_ids; user_ids, e-mail addresses, mobile
             numbers and names from the connection's `receivers` are resolved to open_ids first.

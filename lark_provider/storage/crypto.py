@@ -170,7 +170,7 @@ def _key(text: str, place: int) -> bytes:
 
 
 def _stamp(sealed: str) -> int:
-    """Return the time of a Fernet token, or the mark that stands in its place."""
+    """Return the time of a Fernet token, or the mark that is written in its place."""
     return int.from_bytes(base64.urlsafe_b64decode(sealed)[1:9], "big")
 
 

@@ -20,7 +20,7 @@ from lark_provider.protocol.waits import Wait, correlation_of
 from lark_provider.storage import chat_commands, legacy_waits, migrate
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import StorageError
-from lark_provider.storage.statements import INSERTS, among, insert
+from lark_provider.storage.statements import INSERTS, among, insert, insert_rows
 from lark_provider.storage.tables import card_callbacks, handled_events, meta
 from lark_provider.support import measured
 
@@ -154,7 +154,7 @@ class Inbox:
         if not rows:
             return
         with transaction(migrate.ready_engine(self._url)) as connection:
-            connection.execute(insert(connection, handled_events).on_conflict_do_nothing(), rows)
+            insert_rows(connection, insert(connection, handled_events).on_conflict_do_nothing(), rows)
 
     def database_id(self) -> str:
         """Return the database's own id: a wait begun on another database would wait indefinitely."""

@@ -154,7 +154,7 @@ def _dump(url: URL, target: Path) -> None:
     environ = {"PGCONNECT_TIMEOUT": str(CONNECT_SECONDS), **os.environ}
     if url.password is not None:
         environ["PGPASSWORD"] = str(url.password)
-    environ = {name: Secret(value) for name, value in environ.items()}  # it stands in frames of subprocess
+    environ = {name: Secret(value) for name, value in environ.items()}  # it is in frames of subprocess
     done = subprocess.run(  # noqa: S603 - arguments of ours, no shell
         command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )

@@ -101,7 +101,8 @@ def open_payload(row: ClaimedRow, app: App) -> str | None:
 
 
 def _box(id_: str, secret: str, app_id: str, base_url: str) -> TokenBox:
-    # Bound to the base URL, so that whoever can write the table cannot have an app's messages sent elsewhere.
+    # Bound to the base URL, so that a user who can write the table cannot have an app's messages sent
+    # elsewhere.
     return TokenBox(secret, f"outbox\0{id_}\0{app_id}\0{base_url}")
 
 

@@ -112,7 +112,7 @@ class RecordCursors:
             }
 
     def note(self, records: Mapping[str, SeenRecord], event_key: str | None = None) -> None:
-        """Record what was reported, in one transaction. Times only grow, whoever else records.
+        """Record what was reported, in one transaction. Times only grow, whatever other processes record.
 
         Args:
             records: What is known now, by record id.

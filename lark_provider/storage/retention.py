@@ -58,7 +58,7 @@ class Retention:
         incidents: After the failures of a run, or a step of their escalation, last changed; and after a
             digest was recorded.
         commands: Chat commands, after they were answered for the last time.
-        record_cursors: After a watched table was last scanned. Whoever watches it again later begins again.
+        record_cursors: After a watched table was last scanned. A watcher that comes back later begins again.
         outbox: After a message was delivered or given up. One that is neither stays for 30 days at least.
 
     Raises:

@@ -1,7 +1,7 @@
 """The ledger of tables in spreadsheets: which rows each segment has, and what became of it.
 
 It uses the rows of loads: a table is a row of `ledger` of the kind `sheet`, a segment a row of
-`ledger_chunks`, whose place stands in `fields`. Each step renews the lease of the spreadsheet in the same
+`ledger_chunks`, whose place is in `fields`. Each step renews the lease of the spreadsheet in the same
 commit, so that two writers cannot reserve the same rows.
 """
 
@@ -145,7 +145,7 @@ class SheetLedger:
             return Reservation(lease, recorded, is_new=changed.rowcount == 1)
 
     def record_written(self, write: str, number: int) -> None:
-        """Record that a segment is written, whoever has the lease, since it is certain.
+        """Record that a segment is written, whichever process has the lease, since it is certain.
 
         Args:
             write: The id of the table.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -16,6 +16,8 @@ from lark_provider.storage.tables import UtcTimestamp
 from lark_provider.storage.urls import SQLITE_DRIVER
 
 _SEPARATOR = "\n"
+_MAX_PARAMETERS = 32_766
+"""What SQLite takes in one statement, unless it was built for more."""
 INSERTS: dict[str, Callable[[sa.Table], Any]] = {
     "postgresql": postgresql.insert,
     SQLITE_DRIVER: sqlite.insert,
@@ -31,6 +33,22 @@ def insert(connection: Connection, table: sa.Table) -> Any:
         table: The table.
     """
     return INSERTS[connection.dialect.name](table)
+
+
+def insert_rows(connection: Connection, statement: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, thousands in one statement.
+
+    psycopg2 sends one statement for each row of a list of parameters, and other processes that insert the
+    same rows wait for all of them.
+
+    Args:
+        connection: Where to insert.
+        statement: What `insert` returned, with its ON CONFLICT.
+        rows: The values by column, the same columns in each.
+    """
+    at_once = _MAX_PARAMETERS // len(rows[0]) if rows else 1
+    for start in range(0, len(rows), at_once):
+        connection.execute(statement.values(rows[start : start + at_once]))
 
 
 def among(connection: Connection, column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:

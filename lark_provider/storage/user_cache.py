@@ -19,7 +19,7 @@ from lark_provider.protocol.cached_user import CachedUser
 from lark_provider.storage import migrate
 from lark_provider.storage.aead import Aead, derive
 from lark_provider.storage.engine import transaction
-from lark_provider.storage.statements import insert
+from lark_provider.storage.statements import insert, insert_rows
 from lark_provider.storage.tables import user_cache
 
 
@@ -60,7 +60,7 @@ class UserCache:
         return users
 
     def put(self, kind: str, users: Mapping[str, CachedUser]) -> None:
-        """Store users, in one statement; entries that exist are replaced.
+        """Store users, thousands in one statement; entries that exist are replaced.
 
         Args:
             kind: The kind of lookup.
@@ -83,7 +83,8 @@ class UserCache:
             added = insert(connection, user_cache)
             replaced = {name: added.excluded[name] for name in ("data", "fetched_at", "expires_at")}
             key = user_cache.primary_key.columns
-            connection.execute(added.on_conflict_do_update(index_elements=key, set_=replaced), rows)
+            stored = added.on_conflict_do_update(index_elements=key, set_=replaced)
+            insert_rows(connection, stored, rows)
 
     def _hash(self, kind: str, lookup: str) -> str:
         text = f"{kind}\0{lookup}".encode("utf-8", "surrogatepass")

@@ -52,7 +52,7 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
             `Reports/2026-11`, which is made if missing.
         share_with: Who may open the spreadsheet, granted once it is complete: ids, e-mail addresses, mobile
             numbers, chats or names of the connection's receivers, for `view`; or pairs with a role, such as
-            `("ou_…", "edit")`. Nobody but the app can open what it created.
+            `("ou_…", "edit")`. Only the app can open what it created.
         mode: `replace` writes in place of what is there; `append` writes below it; `update_by_key` overwrites
             the rows with the same key, and appends the others.
         columns: The query's columns in their order, or column to title; by default all of them. Others are

@@ -118,7 +118,7 @@ class LarkBaseWatcher(BaseEventTrigger):
         return name, {"app_token": self.app_token, "table_id": self.table_id, **self.options()}
 
     def options(self) -> dict[str, Any]:
-        """Return the arguments beside base and table."""
+        """Return the arguments other than base and table."""
         return {
             "fields": self.fields,
             "changes": self.changes,

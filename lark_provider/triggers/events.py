@@ -179,7 +179,7 @@ class EventStream(SharedStreamProducer):
         self._stored: OrderedDict[str, None] = OrderedDict()
 
     def put(self, offered: Offer) -> None:
-        """Offer something that is no event of the queue."""
+        """Offer something that is not an event of the queue."""
         self._arrived.put_nowait(offered)
 
     async def open_stream(self) -> AsyncIterator[tuple[Offer, str]]:

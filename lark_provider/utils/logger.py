@@ -52,7 +52,7 @@ class RedactingFormatter(logging.Formatter):
 
 
 def format_field(key: str, value: Any) -> str:
-    """Return the value of a field as it stands in a line of text, without secrets.
+    """Return the value of a field as it is written in a line of text, without secrets.
 
     Args:
         key: The field's name, which may say that it is secret.

@@ -27,7 +27,7 @@ class Corpus:
     """Collects exchanges.
 
     Args:
-        secrets: Values that stand in no text: the app's id and secret, named chats, folders, people.
+        secrets: Values that appear in no text: the app's id and secret, named chats, folders, people.
     """
 
     secrets: tuple[str, ...] = field(repr=False)

@@ -137,6 +137,27 @@ def test_many_take_one_statement_each_way(url: URL, count: int) -> None:
     ]
 
 
+def test_thousands_are_stored_by_one_statement(url: URL) -> None:
+    """psycopg2 would send one for each, and the others who store the same users would wait for all."""
+    users = cache(url, "cli_a")
+    users.put(KIND, {"a": entry("0")})
+    statements: list[bool] = []
+
+    def note(_: object, __: object, statement: str, *details: object) -> None:
+        if statement.startswith("INSERT"):
+            statements.append(bool(details[-1]))  # whether it is one of many
+
+    names = [f"u{number}@example.com" for number in range(5_500)]
+    sa.event.listen(engine(url), "before_cursor_execute", note)
+    try:
+        for text in ("1", "2"):
+            users.put(KIND, {name: entry(text) for name in names})
+    finally:
+        sa.event.remove(engine(url), "before_cursor_execute", note)
+    assert statements == 2 * [False, False]
+    assert {user.data for user in users.get(KIND, names).values()} == {"2"}
+
+
 def test_who_keep_the_same_people_do_not_lock_each_other_out(url: URL) -> None:
     names = [f"u{number}@example.com" for number in range(100)]
 

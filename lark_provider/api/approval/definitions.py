@@ -28,7 +28,7 @@ class Node:
         custom_id: The id that the definition's author gave it, or empty.
         name: What people see.
         type: `AND`, `OR`, `SEQUENTIAL` or `CC_NODE`.
-        needs_approver: Whether whoever asks names its approvers.
+        needs_approver: Whether the submitter names its approvers.
     """
 
     id: str

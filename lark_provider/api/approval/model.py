@@ -109,7 +109,7 @@ class Instance:
 
     @property
     def is_final(self) -> bool:
-        """Whether nobody's decision is waited for."""
+        """Whether it no longer waits for anyone's decision."""
         return self.status in FINAL
 
     @property

@@ -8,7 +8,7 @@ card = Card2(
 client.messaging.send_card("oc_…", card)
 ```
 
-A component is the JSON that it stands for (a dict), so that hand-written parts mix with it freely.
+A component is the JSON that it represents (a dict), so that hand-written parts mix with it freely.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Reader1(Counted):
         Args:
             value: The component.
             path: Its place in the card.
-            around: The tags of the components that it stands in, outermost first.
+            around: The tags of the components that contain it, outermost first.
         """
         members(value, path)
         tag = value.get("tag")

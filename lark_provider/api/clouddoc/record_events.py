@@ -43,7 +43,7 @@ class RecordChange:
     after: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
 
     def changed_ids(self) -> set[str]:
-        """Return the ids of the fields whose values differ; Lark may list others beside them."""
+        """Return the ids of the fields whose values differ; Lark may list others as well."""
         before, after = _by_field(self.before), _by_field(self.after)
         return {
             field_id

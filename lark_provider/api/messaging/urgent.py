@@ -38,7 +38,7 @@ def urgent(
         The answer; `.data["invalid_user_id_list"]` has the ids of those who are not in the chat.
 
     Raises:
-        InvalidRequestError: An argument is invalid, and nothing was sent; or nobody of them is in the chat.
+        InvalidRequestError: An argument is invalid, and nothing was sent; or none of them is in the chat.
         NotFoundError: No user visible to the app has an address or number; nothing was sent.
         PermissionDeniedError: The app lacks the scope, has not sent the message, or may not do it there.
         ConflictError: The quota is used up, or a person has 200 unread urgent messages.

@@ -1,4 +1,4 @@
-"""Read what a route does at which time: quiet hours, its digest, and the escalation of what nobody claims."""
+"""Read what a route does at which time: quiet hours, its digest, and how unclaimed incidents escalate."""
 
 from __future__ import annotations
 

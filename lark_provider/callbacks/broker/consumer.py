@@ -128,7 +128,7 @@ def consume(
 
 
 def _checks(handled: HandledEvents) -> list[WorkCheck]:
-    """Return what probes prove beside the broker: the database, if there is one."""
+    """Return what the probes check in addition to the broker: the database, if there is one."""
     if not handled.may_block:
         return []
     work = DatabaseWork(_CHECK_SECONDS)

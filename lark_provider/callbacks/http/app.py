@@ -63,8 +63,8 @@ def application(
 
     Args:
         gateway: The gateway.
-        background: Tasks that run as long as the application does, such as a connection to a broker, beside
-            the reloading of the apps' keys and the gateway's own.
+        background: Tasks that run as long as the application does, such as a connection to a broker, in
+            addition to the reloading of the apps' keys and the gateway's own tasks.
         path: Where Lark's requests come: begins with `/`, and has `{app_id}` as one of its parts.
 
     Raises:

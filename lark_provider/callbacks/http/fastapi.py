@@ -36,7 +36,7 @@ def callback_router(
 
     Args:
         keys: The apps' keys; see `by_app` and `from_environment`. A `KeyRing` reloads those that change.
-        handler: Called with each click and event, in a thread if it is no coroutine function; a body from
+        handler: Called with each click and event, in a thread unless it is a coroutine function; a body from
             `toast` or `card_update` answers a click.
         endpoint: The rules for admitting requests; None for `Endpoint()`.
         prefix: The path of the route without the app's id.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 OPEN_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
-_OVERHEAD_BYTES = 64 * 1024  # of a frame, beside its payload
+_OVERHEAD_BYTES = 64 * 1024  # of a frame, in addition to its payload
 _QUERY = re.compile(r"\?[^\s'\"]+")
 
 

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def background() -> Iterator[None]:
-    """Log what background work raises: nobody waits for it."""
+    """Log what background work raises: no caller waits for it."""
     try:
         yield
     except Exception:

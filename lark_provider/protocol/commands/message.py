@@ -98,7 +98,7 @@ def command_of(event: Event) -> CommandMessage | None:
     try:
         return _read_command(event)
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
-        return None  # A message of another shape is not a command, and must reach whoever consumes events.
+        return None  # A message of another shape is not a command, and must reach the consumers of events.
 
 
 def _read_command(event: Event) -> CommandMessage | None:

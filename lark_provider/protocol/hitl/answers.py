@@ -40,7 +40,7 @@ class InvalidAnswerError(LarkError, ValueError):
 
 
 def option_key(place: int) -> str:
-    """Return what stands for an option: its value in a menu, and the name of its button.
+    """Return the key of an option: its value in a menu, and the name of its button.
 
     The option is read from the button's name if Lark leaves out the value of a button that submits a form.
 

@@ -23,7 +23,7 @@ _INTEGERS = range(-(2**63), 2**64)
 
 
 class UnreadableValueError(ValueError):
-    """What was entered is no value of the field's type.
+    """What was entered is not a value of the field's type.
 
     Attributes:
         words: Why, in each language.
@@ -44,7 +44,8 @@ def parse(field: FormField, raw: Any, *, timezone: str = "", zone: str | None = 
         zone: Of the reader, as Lark names it.
 
     Raises:
-        UnreadableValueError: It is no value of the field's type, or nothing was entered where something must.
+        UnreadableValueError: It is not a value of the field's type, or nothing was entered where something
+            must.
     """
     if is_empty(raw):
         if field.required:

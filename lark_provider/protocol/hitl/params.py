@@ -99,7 +99,7 @@ def has_secrets(params: Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 def key_of(value: Any) -> str:
-    """Return what stands for an option on a card: JSON, since an enumeration may hold both `1` and `"1"`."""
+    """Return the key of an option on a card: JSON, since an enumeration may hold both `1` and `"1"`."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

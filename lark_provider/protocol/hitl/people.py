@@ -25,7 +25,7 @@ _MAX_ADDRESS_LENGTH = 320
 
 @dataclass(frozen=True, slots=True)
 class PeopleSettings:
-    """How people are mapped to users of Airflow, beside the links that they make themselves.
+    """How people are mapped to users of Airflow, in addition to the links that they make themselves.
 
     Attributes:
         users: The name of a user of Airflow for each open_id. An open_id belongs to one app.

@@ -1,6 +1,6 @@
 """How a click is proven to the plugin of Airflow's API servers: an HMAC over all that is delivered.
 
-Whoever holds the secret can act as every linked person.
+Anyone who holds the secret can act as every linked person.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whom an incident that nobody claims is brought to, and when. Pure."""
+"""To whom an unclaimed incident is escalated, and when. Pure."""
 
 from __future__ import annotations
 

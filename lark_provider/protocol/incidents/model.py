@@ -122,7 +122,7 @@ class Incident:
         timezone: An IANA name, in which the card shows times.
         deeds: What became of the latest clicks on the card.
         more: The last failed try of each task that is not in `failures`, since those are `MAX_FAILURES`, by a
-            digest of its label: so that none is counted twice, whoever reports it.
+            digest of its label: so that none is counted twice, whatever reports it.
         more_recovered: Those of `more` that have succeeded since.
         run_ended: When the run ended, as it was looked at last: the same end is reported once.
         not_before: The time until which its first card waits for the end of quiet hours, in ISO 8601; else
@@ -224,5 +224,5 @@ class Incident:
 
 
 def digest_of(label: str) -> str:
-    """Return what stands for a task instance in `Incident.more`, whatever the length of its name."""
+    """Return the key of a task instance in `Incident.more`, whatever the length of its name."""
     return hashlib.sha256(label.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -37,7 +37,7 @@ class IncidentPlace:
 
 @dataclass(frozen=True, slots=True)
 class ShownIncident:
-    """An incident with what its card needs beside it.
+    """An incident with what else its card needs.
 
     Attributes:
         key: The key of the incident, and of its card in the outbox.

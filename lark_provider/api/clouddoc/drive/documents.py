@@ -1,4 +1,4 @@
-"""Which document a permission or a file operation is about: Lark wants its kind beside its token."""
+"""Which document a permission or a file operation is about: Lark wants its kind along with its token."""
 
 from __future__ import annotations
 

@@ -129,4 +129,4 @@ def _operand(value: Any, field_type: int) -> list[str]:
         return ["ExactDate", str(value)]
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return [str(value)]  # of a float, the shortest text that stands for it and no other
+    return [str(value)]  # for a float, the shortest text that reads back as the same value

@@ -309,7 +309,7 @@ def canonical(data: Mapping[str, Any]) -> str:
 
 
 def check_items(data: Mapping[str, Any], names: Sequence[str]) -> None:
-    """Check the results of single items, which may fail beside others.
+    """Check the results of single items, some of which may fail while others succeed.
 
     Args:
         data: What Lark has answered.

@@ -37,7 +37,7 @@ class HasRef(Protocol):
 
     @property
     def ref(self) -> SheetRef:
-        """What it stands for."""
+        """The spreadsheet, or the worksheet of one, that it represents."""
 
 
 Target: TypeAlias = str | SheetRef | HasRef

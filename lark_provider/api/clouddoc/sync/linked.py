@@ -43,7 +43,7 @@ def read_linked(
         keep: Makes the procedure that renews the lease.
 
     Raises:
-        InvalidRequestError: It is no link field, or the other table has no such key field.
+        InvalidRequestError: It is not a link field, or the other table has no such key field.
         LarkAPIError: Lark named a page twice.
     """
     field = next((field for field in fields if field["field_name"] == name), None)

@@ -1,4 +1,4 @@
-"""The codes of what can be done with messages, chats and card entities; beside `codes`, their one home."""
+"""The codes of what can be done with messages, chats and card entities; defined only here and in `codes`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The codes of the directory, of calendars and of tasks; beside `codes`, their one home."""
+"""The codes of the directory, of calendars and of tasks; defined only here and in `codes`."""
 
 from __future__ import annotations
 

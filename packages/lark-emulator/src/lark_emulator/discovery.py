@@ -108,7 +108,7 @@ def connect(call: Call) -> Answer:
 
 
 def _refuse_handshake(call: Call, code: Code, detail: Code | None = None) -> Answer:
-    """Refuse a handshake; the reason stands in headers, and the SDKs want all of them to be there."""
+    """Refuse a handshake; the reason is in the headers, and the SDKs want all of them to be there."""
     call.links.count("refused")
     why = detail or code
     answer = plain(REFUSED, why.msg)

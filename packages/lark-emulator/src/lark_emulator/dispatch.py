@@ -201,7 +201,7 @@ class Dispatcher:
         return _add_ids(as_json({"code": 0, "msg": "success", "data": payload}), log_id)
 
     def _postpone(self, request: Request, route: Route, params: dict[str, str], *, seconds: float) -> None:
-        """Check a request now and perform it later; nobody gets its answer."""
+        """Check a request now and perform it later; no client gets its answer."""
         log_id = self._lark.next_log_id()
         admitted = self._admit(request, route, params, log_id)
         if isinstance(admitted, Answer) or admitted[1] is not None:

@@ -73,15 +73,15 @@ def fingerprint() -> str:
 
 
 def _nothing() -> None:
-    """Stand in a file for what is not kept."""
+    """Represent in a file what is not kept."""
 
 
 def _the_clock() -> None:
-    """Stand in a file for the emulator's clock."""
+    """Represent the emulator's clock in a file."""
 
 
 def _windows() -> None:
-    """Stand in a file for limits, which are counted from nothing."""
+    """Represent limits in a file; they are counted from zero again."""
 
 
 class _Pickler(pickle.Pickler):
@@ -269,7 +269,7 @@ class Keeper:
             self._begin_save()
 
     def _begin_save(self) -> None:
-        """Save in a copy of this process, so that nobody waits; where it has threads, it cannot be copied."""
+        """Save in a copy of this process so that no call waits; where it has threads, it cannot be copied."""
         if self._saved == self._lark.touched:
             return
         if threading.active_count() > 1:
@@ -291,7 +291,7 @@ class Keeper:
 
     def _has_ended(self, how: int) -> bool:
         """Say whether the copy that saves has ended, and note what it has saved."""
-        assert self._saver is not None  # noqa: S101 - checked by whoever asks
+        assert self._saver is not None  # noqa: S101 - checked by the callers
         pid, touched = self._saver
         ended, status = os.waitpid(pid, how)
         if not ended:

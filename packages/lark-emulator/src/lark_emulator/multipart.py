@@ -12,7 +12,7 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 
 class MalformedError(ValueError):
-    """A body that is no complete form."""
+    """A body that is not a complete form."""
 
 
 class Part(NamedTuple):
@@ -27,7 +27,7 @@ class Part(NamedTuple):
         """Return the text of a field that is not a file.
 
         Raises:
-            MalformedError: it is no UTF-8.
+            MalformedError: it is not UTF-8.
         """
         try:
             return self.content.decode()
@@ -52,7 +52,7 @@ def parse(content_type: str, body: bytes) -> dict[str, Part]:
     boundary = kind.get_param("boundary")
     if kind.get_content_type() != "multipart/form-data" or not isinstance(boundary, str) or not boundary:
         raise MalformedError("the content type is not multipart/form-data with a boundary")
-    # A delimiter stands on a line of its own; the line break before it is no part of the content.
+    # A delimiter stands on a line of its own; the line break before it is not part of the content.
     line = re.compile(
         rb"(?:\A|\r\n)--" + re.escape(boundary.encode("latin-1", "replace")) + rb"(--)?[ \t]*(?=\r\n|\Z)"
     )

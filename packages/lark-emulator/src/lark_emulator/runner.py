@@ -1,4 +1,4 @@
-"""Running an emulator in a thread beside a test."""
+"""Running an emulator in a thread alongside a test."""
 
 from __future__ import annotations
 

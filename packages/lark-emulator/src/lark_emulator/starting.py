@@ -48,7 +48,7 @@ def preparation(seed: Path | None, stubs: Path | None) -> Callable[[Lark], None]
 
     Raises:
         OSError: a file cannot be read.
-        ValueError: what stands in it is wrong; the text names file, line and member.
+        ValueError: its content is wrong; the text names file, line and member.
     """
     from lark_emulator.lark import Lark
 

@@ -65,7 +65,8 @@ class TableLayout:
             number: Of the first row in the source, from 1.
 
         Raises:
-            InvalidRequestError: A row is something else, of another length, or has a key that is no column.
+            InvalidRequestError: A row is something else, of another length, or has a key that is not a
+                column.
         """
         kinds, width = set(map(type, rows)), len(self.names)
         if kinds <= {tuple, list} and set(map(len, rows)) == {width}:
@@ -85,7 +86,8 @@ class TableLayout:
             number: Of the row in the source, from 1.
 
         Raises:
-            InvalidRequestError: It is something else, too long or too short, or has a key that is no column.
+            InvalidRequestError: It is something else, too long or too short, or has a key that is not a
+                column.
         """
         if isinstance(row, Mapping):
             get = row.get

@@ -74,7 +74,7 @@ def create(call: Call) -> dict[str, Any]:
 
 
 def get(call: Call) -> dict[str, Any]:
-    """Answer `GET /calendar/v4/calendars/:calendar_id`; the members stand in `data` itself."""
+    """Answer `GET /calendar/v4/calendars/:calendar_id`; the members are in `data` itself."""
     return render(calendar_of(call), call.app)
 
 

@@ -161,7 +161,7 @@ def seconds(call: Call, name: str) -> int | None:
     """Return a time of the query, in seconds since 1970; None if it is not there.
 
     Raises:
-        RefusedError: 190002 if it is no time.
+        RefusedError: 190002 if it is not a time.
     """
     raw = call.query.get(name)
     if not raw:

@@ -43,7 +43,7 @@ class FailedError(Exception):
 
 
 def toast_and_card(reply: Reply, *, old: bool) -> tuple[Json | None, Json | None]:
-    """Return what an answer holds; what else stands in it is ignored.
+    """Return the toast and the card of an answer; its other members are ignored.
 
     Args:
         reply: The app's answer to the callback.

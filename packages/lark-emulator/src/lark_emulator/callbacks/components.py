@@ -86,7 +86,7 @@ def has_unnamed_fields(card: Node) -> bool:
 
 
 def _walk(value: Any, form: Node | None = None) -> Iterator[tuple[Node, Node | None]]:
-    """Go through all components, each with the form that it stands in."""
+    """Go through all components, each with the form that contains it."""
     if isinstance(value, dict):
         if value.get("tag") == "form":
             form = value
@@ -114,7 +114,7 @@ def _component(card: Node, wanted: str) -> tuple[Node, Node | None]:
 
 
 def _at(card: Node, place: str) -> tuple[Node, Node | None]:
-    """Return the component at a place of a card, and the form that it stands in."""
+    """Return the component at a place of a card, and the form that contains it."""
     node: Any = card
     for step in place.split("."):
         if isinstance(node, dict):

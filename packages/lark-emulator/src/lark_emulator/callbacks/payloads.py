@@ -93,7 +93,7 @@ def event(app: App, now: float, event_type: str, content: dict[str, Any], tenant
 
 
 def old_event(app: App, now: float, content: dict[str, Any]) -> dict[str, Any]:
-    """Return an event of version 1.0; its `type` stands in the content."""
+    """Return an event of version 1.0; its `type` is in the content."""
     return {
         "ts": f"{now:.7f}",
         "uuid": secrets.token_hex(16),

@@ -42,7 +42,7 @@ def check_url(url: str) -> SplitResult:
     """Return the parts of an address.
 
     Raises:
-        ValueError: it is no http or https address.
+        ValueError: it is not an http or https address.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def wrap(to: Subscription, payload: dict[str, Any]) -> tuple[dict[str, str], bytes]:
     """Return headers and body of an event or a callback: encrypted and signed if there is a key.
 
-    Signatures carry the wall time, however far the emulator's clock was moved: whoever gets one compares it
+    Signatures carry the wall time, however far the emulator's clock was moved: the receiver compares it
     with a clock that was not.
     """
     body = orjson.dumps(payload)

@@ -91,7 +91,7 @@ def replace(card: dict[str, Any], element_id: str, element: object) -> None:
     """Put a component in the place of another.
 
     Raises:
-        RefusedError: 300121, it is no component, or there is none to replace.
+        RefusedError: 300121, it is not a component, or there is none to replace.
     """
     if not isinstance(element, dict):
         raise RefusedError(codes_im.REPLACE_FAILED, "element must be a component")

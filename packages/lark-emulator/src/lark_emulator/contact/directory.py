@@ -64,7 +64,7 @@ def basic_batch(call: Call) -> dict[str, Any]:
 
 
 def scopes(call: Call) -> dict[str, Any]:
-    """Answer `GET /contact/v3/scopes`: whom the app may see; `0` stands for everybody."""
+    """Answer `GET /contact/v3/scopes`: whom the app may see; `0` means everybody."""
     id_type, _ = id_types(call)
     size = page_size(call, limit=100, default=50)
     if call.app.available_to is None:

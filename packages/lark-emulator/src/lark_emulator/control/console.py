@@ -1,4 +1,4 @@
-"""The part of the control plane for callbacks: what stands in the console of an app, and what users do."""
+"""The part of the control plane for callbacks: what is set in the console of an app, and what users do."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def _push(
 
 
 def _mentions(lark: Lark, app: App, mentioned: list[str]) -> list[dict[str, Any]]:
-    """Return who is mentioned as one app sees them; everybody (`all`) stands in the text alone."""
+    """Return who is mentioned as one app sees them; everybody (`all`) is mentioned in the text only."""
     items = []
     for place, mention in enumerate(mentioned, start=1):
         if mention == "all":

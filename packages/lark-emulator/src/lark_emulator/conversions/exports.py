@@ -129,7 +129,7 @@ def _flat(value: Any) -> Any:
 
 
 def get(call: Call) -> dict[str, Any]:
-    """Answer `GET /drive/v1/export_tasks/:ticket?token=`, to whoever began the export."""
+    """Answer `GET /drive/v1/export_tasks/:ticket?token=`, to the app that began the export."""
     task = call.world.drive.exports.get(call.params["ticket"])
     if task is None:
         raise RefusedError(codes.TASK_NOT_FOUND)

@@ -268,7 +268,7 @@ def status_of(call: Call, task: ConversionTask) -> int:
 
 
 def get(call: Call) -> dict[str, Any]:
-    """Answer `GET /drive/v1/import_tasks/:ticket`, to whoever began the import."""
+    """Answer `GET /drive/v1/import_tasks/:ticket`, to the app that began the import."""
     task = call.world.drive.imports.get(call.params["ticket"])
     if task is None:
         raise RefusedError(codes.TASK_NOT_FOUND)

@@ -57,7 +57,7 @@ def read_xlsx(content: bytes) -> list[tuple[str, Rows]]:
     """Return the worksheets of an XLSX file: their titles and rows.
 
     Raises:
-        UnreadableError: it is no XLSX, or damaged.
+        UnreadableError: it is not an XLSX file, or it is damaged.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as book:

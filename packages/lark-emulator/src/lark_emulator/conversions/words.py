@@ -28,7 +28,7 @@ def read(content: bytes) -> Iterator[BlockNode]:
     """Yield the headings and paragraphs of a Word file as blocks; its tables row by row.
 
     Raises:
-        UnreadableError: it is no Word file, or damaged.
+        UnreadableError: it is not a Word file, or it is damaged.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as package:

@@ -56,7 +56,7 @@ def place_blocks(parent: Block, children: Sequence[Block], at: int | None = None
 
 
 def check_relation(file: OpenDocument, parent: Block, kind: int) -> None:
-    """Check that a block of a type may stand in another.
+    """Check that a block of a type may be inside another.
 
     Raises:
         RefusedError: 1770028 (it takes no children), 1770030 (not this one).

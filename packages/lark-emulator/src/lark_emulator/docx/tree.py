@@ -71,7 +71,7 @@ class Tree:
         while waiting:
             reached += 1
             waiting += self.children[waiting.pop()]
-        if reached < len(self.contents):  # some are in a circle, or nobody's children
+        if reached < len(self.contents):  # some are in a circle, or the children of none
             raise RefusedError(codes.DOCX_PARENT)
 
     def check(self, file: OpenDocument, parent: Block) -> None:

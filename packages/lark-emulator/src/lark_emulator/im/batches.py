@@ -23,7 +23,7 @@ _KINDS = {"open_ids": "open_id", "user_ids": "user_id", "union_ids": "union_id"}
 
 
 def batch_send(call: Call) -> dict[str, Any]:
-    """Answer `POST /message/v4/batch_send/`: `content` is an object here, and a card stands in `card`."""
+    """Answer `POST /message/v4/batch_send/`: `content` is an object here, and a card is in `card`."""
     body = json_object(call, codes_im.BATCH_PARAM)
     msg_type = choice(body, "msg_type", MSG_TYPES)
     people: dict[str, User] = {}

@@ -17,7 +17,7 @@ RECEIVERS = ("chat_id", "open_id", "user_id", "email")
 
 
 def send(call: Call) -> dict[str, Any]:
-    """Answer `POST /message/v4/send/`: `content` is an object here, and a card stands in `card`."""
+    """Answer `POST /message/v4/send/`: `content` is an object here, and a card is in `card`."""
     body = json_object(call, codes_im.BATCH_PARAM)
     msg_type = choice(body, "msg_type", MSG_TYPES)
     receiver_ids = {name: optional_text(body, name) for name in RECEIVERS}

@@ -113,7 +113,7 @@ def me_join(call: Call) -> dict[str, Any]:
 def _user(call: Call, id_type: str, value: str) -> User | None:
     try:
         return call.world.find_user(call.app, id_type, value)
-    except RefusedError:  # an open_id of another app is, to this app, nobody
+    except RefusedError:  # an open_id of another app names no user to this app
         return None
 
 

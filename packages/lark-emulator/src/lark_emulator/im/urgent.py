@@ -87,7 +87,7 @@ def _own(call: Call) -> tuple[Message, Chat]:
 def _member(call: Call, chat: Chat, id_type: str, value: str) -> User | None:
     try:
         user = call.world.find_user(call.app, id_type, value)
-    except RefusedError:  # an open_id of another app is, to this app, nobody
+    except RefusedError:  # an open_id of another app names no user to this app
         return None
     return chat.users.get(user.user_id) if user is not None else None
 

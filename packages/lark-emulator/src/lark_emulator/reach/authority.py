@@ -61,7 +61,7 @@ class Authority:
     def _create(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         key, certificate = _new_authority()
-        # Both stand in one file, which appears at once and whole: of two processes, one is first.
+        # Both are in one file, which appears at once and whole: of two processes, one is first.
         with tempfile.NamedTemporaryFile(dir=folder, delete=False) as draft:  # its mode is 0600
             draft.write(_key_pem(key) + _pem(certificate))
         try:

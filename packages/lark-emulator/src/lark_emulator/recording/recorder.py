@@ -70,7 +70,7 @@ class Upstream:
 
         Raises:
             OSError: it cannot be reached.
-            HTTPException: what it answers is no HTTP.
+            HTTPException: what it answers is not HTTP.
         """
         connection: http.client.HTTPConnection
         if self._context is None:

@@ -25,7 +25,7 @@ def path_pattern(path: str) -> re.Pattern[str]:
         path: With `:name` for one segment, whose value is kept by that name, and `*` for anything.
 
     Raises:
-        ValueError: a name stands in it twice.
+        ValueError: a name is in it twice.
     """
     pieces, seen = [], set()
     for segment in path.split("/"):

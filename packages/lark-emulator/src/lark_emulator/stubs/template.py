@@ -61,7 +61,7 @@ class Values:
                 return int(self.now)
             case "now_ms":
                 return int(self.now * 1000)
-            case _:  # the same id wherever it stands in one answer
+            case _:  # the same id wherever it is used in one answer
                 return self._ids.setdefault(rest, rest + secrets.token_hex(16))
 
 

@@ -136,7 +136,7 @@ def _read_members(call: Call, body: dict[str, Any], id_type: str, *, needed: boo
 
 
 def _without_owner(tasklist: Tasklist, members: list[Member]) -> list[Member]:
-    """Return the members but for the owner: nobody has two roles."""
+    """Return the members but for the owner: no member has two roles."""
     own = (tasklist.owner.type, tasklist.owner.id)
     return [member for member in members if (member.type, member.id) != own]
 

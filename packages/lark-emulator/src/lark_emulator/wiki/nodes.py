@@ -54,7 +54,7 @@ def place(call: Call, space_id: str, parent: str) -> str:
     """Return the space in which a page goes below another, or to the first level.
 
     Raises:
-        RefusedError: 131005, 131006, 131003 (too many beside it, or too deep).
+        RefusedError: 131005, 131006, 131003 (too many siblings, or too deep).
     """
     if parent:
         above = pages.node_named(call, parent)

@@ -1,3 +1,3 @@
-"""What the emulator holds: a tenant with its apps, members, chats, bases and documents. It answers nobody."""
+"""What the emulator holds: a tenant with its apps, members, chats, bases and documents. It serves no API."""
 
 from __future__ import annotations

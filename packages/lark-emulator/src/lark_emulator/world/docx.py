@@ -29,7 +29,7 @@ TEXTS = frozenset({PAGE, *range(TEXT, QUOTE + 1), TODO})
 
 @dataclass(slots=True)
 class Block:
-    """A block: its content stands in `data`, its children are block ids in order."""
+    """A block: its content is in `data`, its children are block ids in order."""
 
     block_id: str
     block_type: int

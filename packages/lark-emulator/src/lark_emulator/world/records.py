@@ -197,7 +197,7 @@ class Records:
         return duplicate
 
     def free(self) -> Generator[None, None, None]:
-        """Free the rows, which nobody reads any more; others have their turn meanwhile."""
+        """Free the rows, which no request reads any more; others have their turn meanwhile."""
         if self._is_lent:
             self._listed = None
         by_id, listed, indexes = self._by_id, self._listed or [], self._indexes

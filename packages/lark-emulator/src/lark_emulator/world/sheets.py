@@ -40,7 +40,7 @@ class Filter:
 
 @dataclass(slots=True)
 class FilterView:
-    """A filter view: a filter with an id and a name, beside which there may be others."""
+    """A filter view: a filter with an id and a name; a sheet may have several."""
 
     view_id: str
     name: str

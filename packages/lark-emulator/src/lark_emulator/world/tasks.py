@@ -1,4 +1,4 @@
-"""Tasks, the lists they stand in, and the comments on them."""
+"""Tasks, the lists that hold them, and the comments on them."""
 
 from __future__ import annotations
 
