@@ -17,6 +17,7 @@ from lark_provider.api.clouddoc import fields
 from lark_provider.api.clouddoc.bitable import list_fields
 from lark_provider.api.clouddoc.drive.sharing import Share
 from lark_provider.api.clouddoc.sheets.styles import Style
+from lark_provider.api.clouddoc.sync.plan import SyncPlan
 from lark_provider.errors import InvalidRequestError, LarkError
 from tests.client.conftest import CHAT
 
@@ -111,10 +112,12 @@ def good(client: LarkServiceClient, lark: Emulator, tmp_path: Path) -> Callable[
 
 
 def call(method: Callable[..., Any], arguments: dict[str, Any]) -> None:
-    """Call a method, and read the listing that it returns to its end."""
+    """Call a method, read the listing that it returns to its end, and close what has to be closed."""
     result = method(**arguments)
     if inspect.isgenerator(result) or hasattr(result, "__next__"):
         list(result)
+    elif isinstance(result, SyncPlan):
+        result.close()  # a file
 
 
 @pytest.mark.parametrize("path", PATHS)
