@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
+from lark_provider.support.text import sendable
+
 
 def print_json(value: Any) -> None:
-    """Print a value for programs; times are ISO 8601, and what is not Unicode in a file's name is a `?`."""
+    """Print a value for programs; times are ISO 8601, and bytes that are not UTF-8 are escaped."""
     try:
         text = orjson.dumps(value, option=orjson.OPT_INDENT_2)
     except TypeError:
-        text = orjson.dumps(_replace_surrogates(value), option=orjson.OPT_INDENT_2)
+        text = orjson.dumps(sendable(value), option=orjson.OPT_INDENT_2)
     print(text.decode())
-
-
-def _replace_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode(errors="replace").decode()
-    if isinstance(value, Mapping):
-        return {_replace_surrogates(key): _replace_surrogates(content) for key, content in value.items()}
-    return [_replace_surrogates(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lark_provider.errors import NotFoundError
-from lark_provider.protocol.arguments import check_texts
+from lark_provider.protocol.arguments import check_one_or_more
 
 if TYPE_CHECKING:
     from lark_provider.client import LarkServiceClient
@@ -27,7 +27,7 @@ def mention_ids(client: LarkServiceClient, mentions: str | Sequence[str]) -> lis
         LarkError: The look-up failed; without the scope contact:user.id:readonly as PermissionDeniedError.
     """
     example = "open_ids (ou_…), e-mail addresses, or 'all'"
-    names = [mentions] if isinstance(mentions, str) else check_texts("mentions", mentions or (), example)
+    names = check_one_or_more("mentions", mentions or (), example)
     people = [name.strip() for name in names if name.strip()]
     addresses = [person for person in people if "@" in person]
     open_ids: Mapping[str, str | None] = client.contact.find_by_email(addresses) if addresses else {}

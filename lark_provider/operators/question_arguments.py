@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
-from lark_provider.protocol.arguments import check_list, check_texts
+from lark_provider.protocol.arguments import check_list, check_one_or_more, check_texts
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 
 OnReject: TypeAlias = Literal["fail", "skip", "return"]
@@ -46,8 +46,7 @@ def read_rejections(rejections: Any, options: Mapping[str, str]) -> tuple[str, .
     """
     if rejections is None:
         return DEFAULT_REJECTIONS
-    named = [rejections] if isinstance(rejections, str) else rejections
-    decisions = check_texts("rejections", named, "a list of decisions such as ['reject']")
+    decisions = check_one_or_more("rejections", rejections, "a list of decisions such as ['reject']")
     if unknown := [decision for decision in decisions if decision not in options]:
         raise InvalidRequestError(
             f"rejections must be decisions from options ({', '.join(options)}), got {unknown[0]!r}. Next: "

@@ -93,6 +93,20 @@ def check_texts(name: str, value: object, example: str) -> list[str]:
     return texts
 
 
+def check_one_or_more(name: str, value: object, example: str) -> list[str]:
+    """Return an argument that is one str or holds several as a list; see `check_texts`.
+
+    Args:
+        name: The argument's name.
+        value: A str, or an iterable of them.
+        example: What to pass.
+
+    Raises:
+        InvalidRequestError: It is something else.
+    """
+    return [value] if isinstance(value, str) else check_texts(name, value, example)
+
+
 def check_dict(name: str, value: object, example: str) -> dict[str, Any]:
     """Return an argument that is a dict with str keys; an empty one for None.
 

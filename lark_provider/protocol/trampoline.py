@@ -60,13 +60,16 @@ def run(operation: Call[Any] | Procedure[T], answer_to: EffectHandler) -> Run[T]
         Exception: What the operation raised. What an effect raises is thrown into the steps that asked, so
             that a bulk write can say how far it came.
     """
-    if not isinstance(operation, Call | Generator):
+    if isinstance(operation, Call):
+        first = answer_to(operation, NEVER)
+        assert isinstance(first, StackFrame)  # noqa: S101 - a call is always answered by steps
+    elif isinstance(operation, Generator):
+        first = StackFrame(operation)
+    else:
         raise InvalidRequestError(
             f"perform takes a call or a procedure of lark_provider.api, got {type(operation).__name__}. "
             "Next: read a listing with `iterate`, and pass anything else as its function returns it."
         )
-    first = answer_to(operation, NEVER) if isinstance(operation, Call) else StackFrame(operation)
-    assert isinstance(first, StackFrame)  # noqa: S101 - a call is always answered by steps
     stack = [first]
     answer: Any = None
     error: Exception | None = None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 from lark_provider.errors import ConflictError, InvalidRequestError
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.progress import ProgressMixin
-from lark_provider.protocol.arguments import check_texts
+from lark_provider.protocol.arguments import check_one_or_more
 from lark_provider.protocol.errors import unknown_choice
 from lark_provider.transfers.database import sql_hook
 
@@ -173,10 +173,8 @@ class CopyOperator(ProgressMixin, LarkOperator):
         if isinstance(self.columns, Mapping):
             wanted = dict(self.columns)
         else:
-            columns = [self.columns] if isinstance(self.columns, str) else self.columns
-            names = (
-                available if columns is None else check_texts("columns", columns, "a list or a dict of names")
-            )
+            example = "a list or a dict of names"
+            names = available if self.columns is None else check_one_or_more("columns", self.columns, example)
             wanted = {name: name for name in names}
         for name in wanted:
             if name not in available:
@@ -224,8 +222,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
         """Return the SQL columns of the key."""
         if self.mode != "merge":
             return []
-        named = [self.key_fields] if isinstance(self.key_fields, str) else self.key_fields
-        fields = check_texts("key_fields", named, "a list of names such as ['No']")
+        fields = check_one_or_more("key_fields", self.key_fields, "a list of names such as ['No']")
         names = {column.field: column.name for column in columns}
         missing = [field for field in fields if field not in names]
         if missing:

@@ -12,7 +12,7 @@ from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import lark_errors, task_key
 from lark_provider.operators.progress import ProgressMixin
 from lark_provider.operators.sheets import Shares, SheetOperator, check_shares, shares_of
-from lark_provider.protocol.arguments import check_dict, check_texts
+from lark_provider.protocol.arguments import check_dict
 from lark_provider.protocol.errors import unknown_choice
 from lark_provider.transfers import values
 from lark_provider.transfers.database import (
@@ -186,7 +186,7 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
                 self.progress.reading(rows),
                 columns=columns,
                 mode=self.mode,
-                key_fields=check_texts("key_fields", keys, "a list of names such as ['No']"),
+                key_fields=keys,
                 key=self._key(context),
                 title=self.title,
                 folder=self.folder,

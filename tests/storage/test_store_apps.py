@@ -55,6 +55,13 @@ class StoreApp:
         """What a gateway does with the newest ticket."""
         self.process().store_app.keep_ticket(self.ticket or "")
 
+    def outdate(self, process: LarkServiceClient) -> None:
+        """Leave a ticket with a process, and a newer one with another."""
+        self.push()
+        process.store_app.keep_ticket(str(self.ticket))
+        self.push()
+        self.hand_over()
+
     @contextmanager
     def gateway(self) -> Iterator[None]:
         """A process that hands over each ticket as it comes."""
@@ -122,20 +129,14 @@ def test_a_ticket_that_was_replaced_is_asked_for_again(app: StoreApp) -> None:
 
 def test_the_newest_ticket_counts_wherever_it_came(app: StoreApp) -> None:
     process = app.process("a")
-    app.push()
-    process.store_app.keep_ticket(str(app.ticket))
-    app.push()
-    app.hand_over()  # in another process
+    app.outdate(process)
     bot(process)
     assert app.counts() == (0, 1, 1)
 
 
 def test_a_database_that_answers_late_makes_its_ticket_no_older(app: StoreApp) -> None:
     process = app.process("a")
-    app.push()
-    process.store_app.keep_ticket(str(app.ticket))
-    app.push()
-    app.hand_over()  # in another process
+    app.outdate(process)
 
     def read_early() -> float:
         """The clock of a process that waits before the database reads its own."""

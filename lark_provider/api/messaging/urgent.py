@@ -7,7 +7,7 @@ from typing import Any
 
 from lark_provider.api import contact
 from lark_provider.api.receivers import receiver
-from lark_provider.protocol.arguments import check_texts
+from lark_provider.protocol.arguments import check_one_or_more
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.errors import InvalidRequestError, NotFoundError, unknown_choice
 from lark_provider.protocol.operations import Procedure, perform
@@ -48,7 +48,7 @@ def urgent(
     """
     if kind not in URGENT_KINDS:
         raise unknown_choice("kind", kind, URGENT_KINDS, _INVALID)
-    ids = [people] if isinstance(people, str) else check_texts("people", people, "their ids (ou_…)")
+    ids = check_one_or_more("people", people, "their ids (ou_…)")
     receivers = [receiver(person_id) for person_id in dict.fromkeys(ids)]
     if not 0 < len(receivers) <= MAX_PEOPLE:
         raise InvalidRequestError(

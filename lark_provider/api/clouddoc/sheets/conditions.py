@@ -225,14 +225,11 @@ def delete_conditional_formats(token: Target, ids: Iterable[str] | None = None) 
         LarkAPIError: Lark refused some; the text says which.
         TransportError: Lark was not reached.
     """
-    chosen = (
-        ()
-        if ids is None
-        else check_texts("ids", ids, "the `id` of each that list_conditional_formats returns")
-    )
+    example = "the `id` of each that list_conditional_formats returns"
+    chosen = None if ids is None else check_texts("ids", ids, example)
     at = yield from place(token)
     existing = [rule["cf_id"] for rule in (yield from _list_payloads_at(at))]
-    wanted = existing if ids is None else [cf_id for cf_id in chosen if cf_id in existing]
+    wanted = existing if chosen is None else [cf_id for cf_id in chosen if cf_id in existing]
     url = path(V2 + "/condition_formats/batch_delete", token=at.token)
     for start in range(0, len(wanted), FORMATS_AT_ONCE):
         part = wanted[start : start + FORMATS_AT_ONCE]

@@ -119,7 +119,7 @@ def set_filter(
     ):
         raise InvalidRequestError(
             f"conditions must be a dict of Condition by column, got {conditions!r:.80}. Next: write "
-            "{'B': Condition.above(10)}."
+            "{'B': Condition('number', ['10'], 'greater')}."
         )
     wanted = {_column(key): condition.to_lark() for key, condition in (conditions or {}).items()}
     at = yield from place(token, range, fresh=True)
